@@ -1,0 +1,47 @@
+"""The spool: names, record kinds and columns that the tracer writes and storage reads.
+
+This module is the whole of what the other two worlds may import from the tracer at run
+time (besides the redactor). It holds constants only. ``docs/spool-format.md`` explains them.
+"""
+
+FORMAT_VERSION = 1
+
+# Environment of a traced process. ENV_TRACE names the trace's spool folder; a process
+# that finds it set starts the tracer, and hands it on to its children by inheritance.
+ENV_TRACE = "BREADCRUMB_TRACE"
+
+# Files of a spool folder. {process} is "<pid>-<start, ns since the epoch, base 36>".
+CONFIG_FILE = "tracer.config"  # marshal version 2: loads without importing a parser
+SECRETS_FIFO = "secrets.fifo"  # learned secret values on their way to the server; never a file
+CALLS_SUFFIX = ".calls"  # "{process}-{thread}-{segment}.calls"
+EVENTS_SUFFIX = ".events"  # "{process}-{segment}.events"
+COUNTERS_SUFFIX = ".counters"  # "{process}.counters"
+
+# A calls segment: tab-separated lines without quoting; values are JSON, so that tab,
+# newline, carriage return and NUL never occur raw. The tail of the file is NUL bytes.
+CALL_COLUMNS = ("kind", "call", "at_ns", "text", "a", "b", "c", "d")
+KIND_CALL = "C"  # text: args; a: parent call; b: function; c: call-site line; d: task
+KIND_RETURN = "R"  # text: return value; a: outcome; b: suspended_ns; c: exception
+
+# Outcomes of a call, as written in column "a" of a KIND_RETURN line (absent: returned).
+OUTCOME_RETURNED = 0
+OUTCOME_RAISED = 1
+OUTCOME_CANCELLED = 2
+
+# An events segment: one JSON object a line, told apart by its key "k".
+EVENT_KEY = "k"
+EVENT_PROCESS = "process"
+EVENT_END = "end"
+EVENT_THREAD = "thread"
+EVENT_TASK = "task"
+EVENT_FUNCTION = "function"
+EVENT_EXCEPTION = "exception"
+EVENT_HANDLED = "handled"
+EVENT_UNCAUGHT = "uncaught"
+EVENT_GAP = "gap"
+EVENT_NOTICE = "notice"
+
+# A counters file: little-endian unsigned 64-bit pairs (count, time_ns), one pair a slot.
+COUNTER_SLOT_BYTES = 16
+
+REDACTED = "[REDACTED]"
