@@ -1,0 +1,210 @@
+"""Single calls: which fit a filter, and everything about the few that are shown."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from breadcrumb_storage.queries.functions import name_condition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+OUTCOMES = ("returned", "raised", "cancelled", "unfinished")  # in the order of record_format.OUTCOME_*
+
+
+@dataclass(frozen=True, slots=True)
+class CallRow:
+    """One recorded call with its function and, where it raised, the exception."""
+
+    call_id: int
+    parent_call_id: int | None
+    process_id: int
+    thread_id: int
+    task_id: int | None
+    module: str
+    name: str
+    file: str | None
+    line: int | None
+    call_line: int | None  # the caller's line
+    started_ns: int
+    duration_ns: int | None  # None: unfinished
+    suspended_ns: int
+    outcome: str
+    exception_id: int | None
+    exception_type: str | None
+    exception_message: str | None
+    args: str | None
+    return_value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class JsonEquals:
+    """A stored JSON column (or a path within it) equals one of several JSON texts."""
+
+    column: str  # args, return_value
+    path: str  # as DuckDB's json_extract takes it; "$" for the whole
+    values: tuple[str, ...]  # minified JSON
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallFilter:
+    """What calls must fit; None everywhere lets all pass."""
+
+    function: str | None = None  # as functions.name_condition takes it
+    outcome: str | None = None
+    min_ms: float | None = None
+    caller: str | None = None  # as function
+    process_id: int | None = None
+    thread: str | int | None = None  # name or number
+    call_id: int | None = None
+    parent_call_id: int | None = None
+    contains: str | None = None  # in args, return value or exception message
+    equals: tuple[JsonEquals, ...] = ()
+
+
+def find_calls(
+    con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, *, after: int, limit: int
+) -> tuple[list[int], int]:
+    """The first ``limit`` calls behind call ``after`` that fit, by id, and how many calls fit in all.
+
+    Ids count up in each process, so that this is the order in which the calls began.
+    """
+    where, parameters = _conditions(trace, wanted)
+    # One scan for both: the smallest ids and the count.
+    row = con.execute(
+        f"""
+        SELECT count(*), min(c.call_id, {int(limit)}) FILTER (c.call_id > {int(after)})
+        FROM call_records c WHERE {" AND ".join(where)}
+        """,
+        parameters,
+    ).fetchall()[0]
+    return sorted(row[1] or []), row[0]
+
+
+def _conditions(trace: TraceRow, wanted: CallFilter) -> tuple[list[str], list[Any]]:
+    where = ["c.trace_no = ?"]
+    parameters: list[Any] = [trace.trace_no]
+
+    def add(condition: str, *values: Any) -> None:
+        where.append(condition)
+        parameters.extend(values)
+
+    if wanted.function is not None:
+        named, values = name_condition(wanted.function)
+        add(
+            f"(c.process_id, c.function_id) IN "
+            f"(SELECT (process_id, function_id) FROM functions WHERE trace_id = ? AND {named})",
+            trace.trace_id,
+            *values,
+        )
+    if wanted.outcome == "unfinished":
+        add("c.outcome IS NULL")
+    elif wanted.outcome is not None:
+        add("c.outcome = ?", OUTCOMES.index(wanted.outcome))
+    if wanted.min_ms is not None:
+        add("c.duration_ns >= ?", int(wanted.min_ms * 1_000_000))
+    if wanted.caller is not None:
+        named, values = name_condition(wanted.caller)
+        add(
+            f"""c.parent_call_id IN (
+                SELECT p.call_id FROM call_records p WHERE p.trace_no = ? AND (p.process_id, p.function_id) IN
+                (SELECT (process_id, function_id) FROM functions WHERE trace_id = ? AND {named}))""",
+            trace.trace_no,
+            trace.trace_id,
+            *values,
+        )
+    if wanted.process_id is not None:
+        add("c.process_id = ?", wanted.process_id)
+    if isinstance(wanted.thread, int):
+        add("c.thread_id = ?", wanted.thread)
+    elif wanted.thread is not None:
+        add(
+            "(c.process_id, c.thread_id) IN "
+            "(SELECT (process_id, thread_id) FROM threads WHERE trace_id = ? AND name = ?)",
+            trace.trace_id,
+            wanted.thread,
+        )
+    if wanted.call_id is not None:
+        add("c.call_id = ?", wanted.call_id)
+    if wanted.parent_call_id is not None:
+        add("c.parent_call_id = ?", wanted.parent_call_id)
+    if wanted.contains is not None:
+        texts = spellings_in_json(wanted.contains)
+        holds = " OR ".join("contains(c.args, ?) OR contains(c.return_value, ?)" for _ in texts)
+        add(
+            f"""({holds} OR c.exception_id IN (
+                SELECT exception_id FROM exceptions WHERE trace_id = ? AND contains(exception_message, ?)))""",
+            *(text for text in texts for _ in range(2)),
+            trace.trace_id,
+            wanted.contains,
+        )
+    for equal in wanted.equals:
+        if equal.column not in ("args", "return_value"):
+            raise ValueError(equal.column)
+        # TRY: a value that is no JSON does not fit; it must not end the query.
+        add(f"list_contains(?, TRY(json_extract(c.{equal.column}, ?))::VARCHAR)", list(equal.values), equal.path)
+    return where, parameters
+
+
+def spellings_in_json(text: str) -> list[str]:
+    """How ``text`` can stand within a JSON document: as it is, and with either way of escaping."""
+    return list(dict.fromkeys([text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]]))
+
+
+def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, CallRow]:
+    """The calls with these ids, by id; ids that were not recorded are left out."""
+    if not call_ids:
+        return {}
+    numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))  # literals prune row groups; a list does not
+    rows = con.execute(
+        f"""
+        WITH wanted AS (SELECT * FROM call_records WHERE trace_no = $trace_no AND call_id IN ({numbers}))
+        SELECT c.call_id, nullif(c.parent_call_id, 0), c.process_id, c.thread_id, c.task_id,
+               coalesce(f.module_name, ''), coalesce(f.function_name, '?'), f.file, f.line, c.call_line,
+               c.started_ns, c.duration_ns, c.suspended_ns, c.outcome,
+               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value
+        FROM wanted c
+        LEFT JOIN functions f
+          ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
+        LEFT JOIN exceptions e ON e.trace_id = $trace_id AND e.exception_id = c.exception_id
+        """,
+        {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
+    ).fetchall()
+    return {
+        row[0]: CallRow(*row[:13], outcome_name(row[13]), *row[14:])
+        for row in rows
+    }
+
+
+def outcome_name(code: int | None) -> str:
+    """The word for ``call_records.outcome``."""
+    return "unfinished" if code is None else OUTCOMES[code]
+
+
+def callees(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
+    """What each of these calls called: names with their counts, in the order of the first such call."""
+    if not call_ids:
+        return {}
+    numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
+    rows = con.execute(
+        f"""
+        WITH children AS (
+            SELECT parent_call_id, process_id, function_id, count(*) AS calls, min(call_id) AS first
+            FROM call_records WHERE trace_no = $trace_no AND parent_call_id IN ({numbers}) GROUP BY ALL)
+        SELECT parent_call_id, f.function_name, sum(calls)::BIGINT
+        FROM children c JOIN functions f
+          ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
+        GROUP BY parent_call_id, f.function_name ORDER BY parent_call_id, min(first)
+        """,
+        {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
+    ).fetchall()
+    found: dict[int, list[tuple[str, int]]] = {}
+    for parent, name, count in rows:
+        found.setdefault(parent, []).append((name, count))
+    return found

@@ -1,0 +1,112 @@
+"""The functions of a trace: which match a name, how often each ran and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionTime:
+    """One function's calls, over all processes of a trace."""
+
+    module: str
+    name: str
+    file: str | None
+    line: int | None
+    recorded: int
+    started: int  # at least ``recorded``; more where not every call was recorded
+    total_ns: int  # calls directly within a call of the same function are not counted twice
+    self_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionName:
+    """A function that a name matched, and its recorded calls."""
+
+    module: str
+    name: str
+    file: str | None
+    line: int | None
+    calls: int
+
+
+def name_condition(pattern: str) -> tuple[str, list[Any]]:
+    """SQL over ``functions`` that is true for the functions which ``pattern`` names, and its parameters.
+
+    ``module:function`` is exact; with ``*`` or ``?`` it is a glob over the whole of the qualified name, of
+    ``module.function`` or of ``module:function``; anything else is a substring of one of those.
+    """
+    spellings = ("function_name", "coalesce(module_name, '') || '.' || function_name", COLON_NAME)
+    if "*" in pattern or "?" in pattern:
+        # Brackets are literal: they do not occur in names, but agents copy "list[int]" from annotations.
+        glob = pattern.replace("[", "[[]")
+        return "(" + " OR ".join(f"{spelling} GLOB ?" for spelling in spellings) + ")", [glob] * 3
+    if ":" in pattern:
+        return f"{COLON_NAME} = ?", [pattern]
+    return "(" + " OR ".join(f"contains({spelling}, ?)" for spelling in spellings) + ")", [pattern] * 3
+
+
+COLON_NAME = "coalesce(module_name, '') || ':' || function_name"
+
+
+def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> list[FunctionName]:
+    """The functions that ``pattern`` names, the most called first, also those without a recorded call."""
+    condition, parameters = name_condition(pattern)
+    rows = con.execute(
+        f"""
+        WITH named AS (SELECT * FROM functions WHERE trace_id = ? AND {condition}),
+        counted AS (
+            SELECT process_id, function_id, count(*) AS calls FROM call_records
+            SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
+        SELECT coalesce(module_name, ''), function_name, any_value(file), any_value(line),
+               coalesce(sum(calls), 0)::BIGINT
+        FROM named LEFT JOIN counted USING (process_id, function_id)
+        GROUP BY module_name, function_name ORDER BY 5 DESC, 1, 2
+        """,
+        [trace.trace_id, *parameters, trace.trace_no],
+    ).fetchall()
+    return [FunctionName(*row) for row in rows]
+
+
+def all_names(con: DuckDBPyConnection, trace: TraceRow) -> list[str]:
+    """``module:function`` of every traced function of a trace."""
+    rows = con.execute(
+        f"SELECT DISTINCT {COLON_NAME} FROM functions WHERE trace_id = ?", [trace.trace_id]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTime]:
+    """Every function of a trace with its counts and times, the one with the most time of its own first.
+
+    A function that was seen but of which no call was recorded has zeros.
+    """
+    rows = con.execute(
+        """
+        WITH timed AS (
+            SELECT c.process_id, c.function_id, count(*) AS recorded,
+                   sum(c.duration_ns) FILTER (p.function_id IS DISTINCT FROM c.function_id) AS total_ns,
+                   sum(c.duration_ns - c.child_ns - c.suspended_ns) AS self_ns
+            FROM call_records c
+            LEFT JOIN call_records p ON p.trace_no = c.trace_no AND p.call_id = c.parent_call_id
+            WHERE c.trace_no = $trace_no GROUP BY c.process_id, c.function_id)
+        SELECT coalesce(f.module_name, ''), f.function_name, any_value(f.file), any_value(f.line),
+               coalesce(sum(t.recorded), 0)::BIGINT,
+               coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT,
+               coalesce(sum(t.total_ns), 0)::BIGINT,
+               -- children in other tasks can outlast the call that began them
+               greatest(coalesce(sum(t.self_ns), 0), 0)::BIGINT AS self_ns
+        FROM functions f LEFT JOIN timed t USING (process_id, function_id)
+        WHERE f.trace_id = $trace_id
+        GROUP BY f.module_name, f.function_name
+        ORDER BY self_ns DESC, 6 DESC, 1, 2
+        """,
+        {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
+    ).fetchall()
+    return [FunctionTime(*row) for row in rows]

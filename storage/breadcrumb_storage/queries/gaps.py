@@ -1,0 +1,53 @@
+"""Functions that were called from traced code but not traced themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One function that was not traced, with the calls of all its callers added up."""
+
+    module: str
+    name: str
+    file: str | None
+    line: int | None
+    kind: str  # python, c
+    caller: str  # module:function that called it most
+    callers: int
+    call_count: int
+    exact: bool  # False: call_count is a lower bound
+    time_ns: int  # 0: not measured
+
+
+def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = None) -> list[GapRow]:
+    """The gaps of a trace that were called, the most called first; with ``name_part``, those whose name holds it."""
+    rows = con.execute(
+        """
+        WITH by_caller AS (
+            SELECT coalesce(g.module_name, '') AS module, coalesce(g.function_name, '?') AS name,
+                   any_value(g.file) AS file, any_value(g.line) AS line, coalesce(g.kind, 'python') AS kind,
+                   coalesce(f.module_name || ':' || f.function_name, '') AS caller,
+                   sum(g.call_count)::BIGINT AS calls, bool_and(g.exact) AS exact, sum(g.time_ns)::BIGINT AS time_ns
+            FROM gap_records g
+            LEFT JOIN functions f
+              ON f.trace_id = g.trace_id AND f.process_id = g.process_id AND f.function_id = g.caller_id
+            WHERE g.trace_id = $trace_id
+              AND ($part IS NULL OR contains(coalesce(g.module_name, '') || ':' || g.function_name, $part)
+                   OR contains(coalesce(g.module_name, '') || '.' || g.function_name, $part))
+            GROUP BY 1, 2, 5, 6)
+        SELECT module, name, any_value(file), any_value(line), kind, arg_max(caller, calls), count(*),
+               sum(calls)::BIGINT, bool_and(exact), sum(time_ns)::BIGINT
+        FROM by_caller GROUP BY module, name, kind HAVING sum(calls) > 0
+        ORDER BY 8 DESC, 1, 2
+        """,
+        {"trace_id": trace.trace_id, "part": name_part},
+    ).fetchall()
+    return [GapRow(*row) for row in rows]

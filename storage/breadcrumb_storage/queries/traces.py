@@ -1,0 +1,172 @@
+"""Traces, their processes and their notices."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class TraceRow:
+    """One run of one command; ``trace_no`` stands for ``trace_id`` in ``call_records``."""
+
+    trace_id: str
+    trace_no: int
+    status: str
+    started_at: datetime
+    duration_ms: float | None
+    command: str
+    label: str | None
+    cwd: str | None
+    timeout_seconds: float | None
+    exit_code: int | None
+    signal: str | None
+    stdout_tail: str | None
+    stderr_tail: str | None
+    stdout_bytes: int | None
+    stderr_bytes: int | None
+    not_traced_reason: str | None
+    config: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class TraceSummary:
+    """A trace as one line of a list."""
+
+    trace_no: int
+    trace_id: str
+    status: str
+    started_at: datetime
+    duration_ms: float | None
+    exit_code: int | None
+    signal: str | None
+    calls: int
+    uncaught: str | None
+    command: str
+    label: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessRow:
+    """One traced process of a trace; ``ended`` is whether it went through its normal exit."""
+
+    process_id: int
+    pid: int | None
+    command: str | None
+    backend: str | None
+    mode: str | None
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What the tracer asked to have told, and by how many processes."""
+
+    code: str
+    message: str
+    processes: int
+
+
+def get_trace(con: DuckDBPyConnection, trace_id: str) -> TraceRow:
+    """The trace of exactly this id (see ``trace_rows.resolve_trace_id`` for what users give).
+
+    Raises:
+        LookupError: there is no such trace.
+    """
+    row = con.execute(
+        """
+        SELECT trace_id, trace_no, status, started_at,
+               coalesce(duration_ms, date_diff('microsecond', started_at, now() AT TIME ZONE 'UTC') / 1000.0),
+               command, label, cwd, timeout_seconds, exit_code, signal,
+               stdout_tail, stderr_tail, stdout_bytes, stderr_bytes, not_traced_reason, config
+        FROM traces WHERE trace_id = ?
+        """,
+        [trace_id],
+    ).fetchone()
+    if row is None:
+        raise LookupError(trace_id)
+    return TraceRow(*row[:-1], config=_config(row[-1]))
+
+
+def _config(text: str | None) -> dict[str, Any]:
+    try:
+        parsed = json.loads(text or "{}")
+    except ValueError:  # a row written by something else than the launcher
+        return {}
+    return parsed if isinstance(parsed, dict) else {}
+
+
+def list_traces(
+    con: DuckDBPyConnection, *, status: str | None, since: datetime | None, before_no: int | None, limit: int
+) -> tuple[list[TraceSummary], int]:
+    """The newest traces that fit, at most ``limit`` of them older than ``before_no``, and how many fit in all."""
+    where = ["true"]
+    parameters: list[Any] = []
+    if status is not None:
+        where.append("status = ?")
+        parameters.append(status)
+    if since is not None:
+        where.append("started_at >= ?")
+        parameters.append(since)
+    condition = " AND ".join(where)
+    total = con.execute(f"SELECT count(*) FROM traces WHERE {condition}", parameters).fetchall()[0][0]
+    if before_no is not None:
+        condition += " AND trace_no < ?"
+        parameters.append(before_no)
+    rows = con.execute(
+        f"""
+        WITH page AS (SELECT * FROM traces WHERE {condition} ORDER BY trace_no DESC LIMIT ?),
+        counted AS (
+            SELECT trace_no, count(*) AS calls FROM call_records
+            WHERE trace_no IN (SELECT trace_no FROM page) GROUP BY trace_no),
+        thrown AS (
+            SELECT trace_id, arg_max(exception_type, exception_id) AS uncaught FROM exceptions
+            WHERE uncaught AND trace_id IN (SELECT trace_id FROM page) GROUP BY trace_id)
+        SELECT trace_no, trace_id, status, started_at, duration_ms, exit_code, signal,
+               coalesce(calls, 0), uncaught, command, label
+        FROM page LEFT JOIN counted USING (trace_no) LEFT JOIN thrown USING (trace_id)
+        ORDER BY trace_no DESC
+        """,
+        [*parameters, limit],
+    ).fetchall()
+    return [TraceSummary(*row) for row in rows], total
+
+
+def list_processes(con: DuckDBPyConnection, trace_id: str) -> list[ProcessRow]:
+    """The traced processes of a trace in the order in which they started."""
+    rows = con.execute(
+        """
+        SELECT process_id, pid, command, backend, mode, ended_at IS NOT NULL
+        FROM processes WHERE trace_id = ? ORDER BY process_id
+        """,
+        [trace_id],
+    ).fetchall()
+    return [ProcessRow(*row) for row in rows]
+
+
+def list_notices(con: DuckDBPyConnection, trace_id: str) -> list[Notice]:
+    """What the tracer asked to have told, equal messages of several processes once."""
+    rows = con.execute(
+        """
+        SELECT code, message, count(DISTINCT process_id) FROM notices
+        WHERE trace_id = ? GROUP BY code, message ORDER BY min(process_id), code, message
+        """,
+        [trace_id],
+    ).fetchall()
+    return [Notice(*row) for row in rows]
+
+
+def thread_names(con: DuckDBPyConnection, trace_id: str, process_ids: Sequence[int]) -> dict[tuple[int, int], str]:
+    """Names of the threads of some processes, by (process, thread)."""
+    rows = con.execute(
+        "SELECT process_id, thread_id, name FROM threads WHERE trace_id = ? AND list_contains(?, process_id)",
+        [trace_id, list(process_ids)],
+    ).fetchall()
+    return {(process, thread): name for process, thread, name in rows if name}
