@@ -1,6 +1,6 @@
 -- The tables of a project's database. Users write SQL against traces, trace_events, calls,
 -- exceptions, functions, function_stats, gaps, processes, threads and notices: their columns
--- are a contract. call_records, segments and pending_returns are internal.
+-- are a contract. call_records, segments and pending_* are internal.
 
 CREATE SEQUENCE trace_numbers;
 
@@ -132,6 +132,11 @@ CREATE TABLE segments (trace_id VARCHAR NOT NULL, name VARCHAR NOT NULL, bytes_r
 CREATE TABLE pending_returns (
     trace_no INTEGER NOT NULL, process_id INTEGER NOT NULL, call_id BIGINT NOT NULL,
     ended_ns BIGINT, outcome TINYINT, suspended_ns BIGINT, exception_id BIGINT, return_value VARCHAR
+);
+
+-- Time of ended calls whose parent call has not been read yet.
+CREATE TABLE pending_child_time (
+    trace_no INTEGER NOT NULL, process_id INTEGER NOT NULL, call_id BIGINT NOT NULL, child_ns BIGINT NOT NULL
 );
 
 CREATE VIEW calls AS

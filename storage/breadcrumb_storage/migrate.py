@@ -1,0 +1,92 @@
+"""Brings a database's schema up to date: numbered SQL files, each applied once in one transaction."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.errors import DatabaseTooNew, DatabaseUnusable
+from breadcrumb_storage.transaction import transaction
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_CREATE_VERSIONS = """
+CREATE TABLE IF NOT EXISTS schema_versions (
+    version INTEGER PRIMARY KEY, name VARCHAR NOT NULL, applied_at TIMESTAMP NOT NULL
+)
+"""
+_TABLES = "SELECT table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary"
+_VERSION = "SELECT coalesce(max(version), 0) FROM schema_versions"
+_RECORD = "INSERT INTO schema_versions VALUES (?, ?, current_timestamp AT TIME ZONE 'UTC')"
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One step of the schema: ``migrations/<version>_<name>.sql``."""
+
+    version: int
+    name: str
+    sql: str
+
+
+@cache
+def known_migrations() -> tuple[Migration, ...]:
+    """Every migration this code knows, in order. Numbers without a hole are a promise a test keeps."""
+    found: list[Migration] = []
+    for file in files("breadcrumb_storage").joinpath("migrations").iterdir():
+        if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
+            found.append(Migration(int(match[1]), match[2], file.read_text(encoding="utf-8")))
+    return tuple(sorted(found, key=lambda migration: migration.version))
+
+
+def schema_version(con: DuckDBPyConnection) -> int:
+    """The version of an open database: 0 for a new, empty one. Changes nothing.
+
+    Raises:
+        DatabaseUnusable: the file holds tables, but not Breadcrumb's.
+    """
+    tables = {str(name) for (name,) in con.execute(_TABLES).fetchall()}
+    if "schema_versions" in tables:
+        ((version,),) = con.execute(_VERSION).fetchall()
+        return int(version)
+    if tables:
+        raise DatabaseUnusable(
+            "The database is not one of Breadcrumb's.",
+            why=f"It holds other tables ({', '.join(sorted(tables)[:5])}); nothing was changed.",
+            hint="Point db_path of the project's config at a file of its own.",
+        )
+    return 0
+
+
+def is_current(con: DuckDBPyConnection) -> bool:
+    """Whether the schema is the one this code was written for; False means that `migrate` is due.
+
+    Raises:
+        DatabaseTooNew: it was written by a newer Breadcrumb.
+        DatabaseUnusable: the file holds tables, but not Breadcrumb's.
+    """
+    version, newest_known = schema_version(con), known_migrations()[-1].version
+    if version > newest_known:
+        raise DatabaseTooNew(
+            f"The database has schema version {version}; this Breadcrumb knows versions up to {newest_known}.",
+            why="A newer Breadcrumb wrote it. Nothing was changed.",
+            hint="Upgrade breadcrumb-mcp, or give the project another db_path.",
+        )
+    return version == newest_known
+
+
+def migrate(con: DuckDBPyConnection) -> None:
+    """Applies what is missing. Each migration is one transaction: after a crash the next open goes on there."""
+    if is_current(con):
+        return
+    version = schema_version(con)
+    for migration in known_migrations():
+        if migration.version > version:
+            with transaction(con):
+                con.execute(_CREATE_VERSIONS)
+                con.execute(migration.sql)
+                con.execute(_RECORD, [migration.version, migration.name])

@@ -1,0 +1,154 @@
+"""The rows of `traces`: made when a run starts, completed when it ends, found by id, deleted whole."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, fields
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.transaction import transaction
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+TraceStatus = Literal["running", "completed", "failed", "timeout", "stopped", "crashed"]
+
+TRACES_NAMED_IN_ERRORS = 5
+
+# Every table that holds rows of a trace, by the key it uses. `traces` itself goes last.
+_TABLES_BY_TRACE_NO = ("call_records", "pending_returns", "pending_child_time")
+_TABLES_BY_TRACE_ID = (
+    "processes", "threads", "tasks", "functions", "exceptions", "gap_records", "notices", "segments", "traces",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceStart:
+    """What is known of a run when it starts. Fields are the columns of `traces`; text is redacted already."""
+
+    trace_id: str
+    started_at: datetime  # aware, or UTC
+    command: str
+    label: str | None = None
+    cwd: str | None = None
+    timeout_seconds: float | None = None
+    pid: int | None = None
+    config: str | None = None  # JSON: include, exclude and capture of this run
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TraceEnd:
+    """What is known of a run when it has ended. Fields are the columns of `traces`; text is redacted already."""
+
+    status: TraceStatus
+    finished_at: datetime  # aware, or UTC
+    duration_ms: float
+    exit_code: int | None = None
+    signal: str | None = None
+    stdout_tail: str | None = None
+    stderr_tail: str | None = None
+    stdout_bytes: int | None = None
+    stderr_bytes: int | None = None
+    not_traced_reason: str | None = None
+
+
+def insert_trace(con: DuckDBPyConnection, start: TraceStart) -> None:
+    """Adds a trace with status ``running``. A trace that is there already stays as it is."""
+    names = [field.name for field in fields(start)]
+    con.execute(
+        f"INSERT INTO traces (status, {', '.join(names)}) VALUES ('running', {', '.join('?' * len(names))}) "
+        "ON CONFLICT DO NOTHING",
+        _values(start),
+    )
+
+
+def finish_trace(con: DuckDBPyConnection, trace_id: str, end: TraceEnd) -> None:
+    """Writes how a run ended. May be repeated: the last one stands.
+
+    Raises:
+        BreadcrumbError: there is no such trace.
+    """
+    settings = ", ".join(f"{field.name} = ?" for field in fields(end))
+    updated = con.execute(
+        f"UPDATE traces SET {settings} WHERE trace_id = ? RETURNING trace_id", [*_values(end), trace_id]
+    )
+    if not updated.fetchall():
+        raise BreadcrumbError(f"There is no trace {trace_id} to finish.")
+
+
+def _values(row: TraceStart | TraceEnd) -> list[object]:
+    values: list[object] = list(astuple(row))
+    return [
+        value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) and value.tzinfo else value
+        for value in values
+    ]
+
+
+def resolve_trace_id(con: DuckDBPyConnection, given: str | None, project: str) -> str:
+    """The trace that is meant.
+
+    Args:
+        given: A whole id, a beginning or an end that only one trace has, or None for the newest.
+        project: Its name, for the errors' follow-up calls.
+
+    Raises:
+        BreadcrumbError: no such trace (names the newest), or several (names them).
+    """
+    newest_first = "FROM traces {} ORDER BY started_at DESC, trace_id DESC LIMIT 100"
+    if given is None:
+        found = _ids(con, newest_first.format(""))
+        if not found:
+            raise BreadcrumbError(f"Project {project!r} has no traces yet.", hint=_how_to_run(project))
+        return found[0]
+
+    matching = "WHERE trace_id = $1 OR (starts_with(trace_id, $1) OR ends_with(trace_id, $1))"
+    found = _ids(con, newest_first.format(matching), [given])
+    if given in found or len(found) == 1:
+        return given if given in found else found[0]
+    if found:
+        raise BreadcrumbError(
+            f"The trace id {given!r} is ambiguous: {_listed(found)} match.", hint="Give the whole trace_id."
+        )
+    newest = _ids(con, newest_first.format(""))
+    if not newest:
+        raise BreadcrumbError(
+            f"Project {project!r} has no trace {given!r}, and no other yet.", hint=_how_to_run(project)
+        )
+    raise BreadcrumbError(
+        f"Project {project!r} has no trace {given!r}.",
+        why=f"Its newest are {_listed(newest)}.",
+        hint=f'Leave trace_id out for the newest, or call list_traces(project="{project}").',
+    )
+
+
+def _ids(con: DuckDBPyConnection, source: str, parameters: Sequence[object] = ()) -> list[str]:
+    return [str(trace_id) for (trace_id,) in con.execute(f"SELECT trace_id {source}", list(parameters)).fetchall()]
+
+
+def _listed(ids: list[str]) -> str:
+    more = len(ids) - TRACES_NAMED_IN_ERRORS
+    return ", ".join(ids[:TRACES_NAMED_IN_ERRORS]) + (f" and {more} more" if more > 0 else "")
+
+
+def _how_to_run(project: str) -> str:
+    return f'Record one: run(project="{project}", command=["python", "script.py"], timeout_seconds=60).'
+
+
+def delete_traces(con: DuckDBPyConnection, trace_ids: Sequence[str]) -> list[str]:
+    """Deletes traces with all that belongs to them, in one transaction. Ids that do not exist are left out.
+
+    Returns:
+        The ids that were deleted.
+    """
+    with transaction(con):
+        chosen = "SELECT {} FROM traces WHERE trace_id IN (SELECT unnest(?::VARCHAR[]))"
+        ids = list(trace_ids)
+        deleted = _ids(con, "FROM traces WHERE trace_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+        for table in _TABLES_BY_TRACE_NO:
+            con.execute(f"DELETE FROM {table} WHERE trace_no IN ({chosen.format('trace_no')})", [ids])
+        for table in _TABLES_BY_TRACE_ID:
+            con.execute(f"DELETE FROM {table} WHERE trace_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+    return deleted
