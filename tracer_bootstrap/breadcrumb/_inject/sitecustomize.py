@@ -1,0 +1,53 @@
+"""Starts the tracer in a child Python. This folder is the only thing put on its PYTHONPATH.
+
+Written in old syntax: a Python of any version may find it. It never prints and never raises,
+it hides nothing (the user's own ``sitecustomize`` is imported as if this one were not here),
+and it leaves ``sys.path`` as the user would have found it.
+"""
+import sys
+
+
+def _start_tracer(inject_folder):
+    """Import the tracer from the folder two levels up, without putting that folder on sys.path.
+
+    On site-packages it would bring every distribution installed there into the user's program.
+    """
+    external = sys.modules["_frozen_importlib_external"]
+    bootstrap = sys.modules["_frozen_importlib"]
+    package = external._path_split(inject_folder)[0]
+    if "breadcrumb" not in sys.modules:
+        spec = external.spec_from_file_location(
+            "breadcrumb", external._path_join(package, "__init__.py"), submodule_search_locations=[package]
+        )
+        bootstrap._load(spec)
+    from breadcrumb import bootstrap as tracer
+
+    tracer.start_from_environment()
+
+
+def _import_shadowed():
+    """Import the sitecustomize that this file shadows; ImportError if there is none."""
+    mine = sys.modules.pop("sitecustomize", None)
+    try:
+        import sitecustomize  # noqa: F401  (the user's: our folder is off sys.path by now)
+    except ImportError as error:
+        if getattr(error, "name", None) != "sitecustomize":
+            raise
+        if mine is not None:
+            sys.modules["sitecustomize"] = mine
+
+
+def _run():
+    separator = "\\" if sys.platform == "win32" else "/"
+    inject_folder = __file__.rpartition(separator)[0]
+    sys.path[:] = [entry for entry in sys.path if entry != inject_folder]
+    if sys.version_info >= (3, 8):
+        try:
+            _start_tracer(inject_folder)
+        except Exception:  # the program comes first: without a "process" record the report says "not traced"
+            pass
+    _import_shadowed()
+
+
+_run()
+del _run, _start_tracer, _import_shadowed

@@ -1,0 +1,19 @@
+"""What this Python can do, as named flags. No other module of the tracer looks at a version."""
+
+import sys
+
+_VERSION = sys.version_info[:2]
+
+# PEP 669. The tracer uses sys.settrace where it is missing.
+HAS_MONITORING = hasattr(sys, "monitoring")
+
+# PEP 667: frame.f_locals is a live view. Before, reading it fills a dict that the frame keeps, and with it
+# every object that was bound to a local name, until the frame dies: it has to be cleared after reading.
+LIVE_F_LOCALS = _VERSION >= (3, 13)
+
+# co_qualname came in 3.11; before, a qualified name has to be found out.
+HAS_CO_QUALNAME = _VERSION >= (3, 11)
+
+# In 3.8 to 3.10 f_lasti and co_code count a frame that has not run an instruction as -1 in both,
+# and `yield from` and `await` suspend at YIELD_FROM; from 3.11 on at YIELD_VALUE.
+HAS_YIELD_FROM_OPCODE = _VERSION < (3, 11)

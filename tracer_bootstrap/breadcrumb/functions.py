@@ -1,0 +1,203 @@
+"""What is known of a traced function: found out once, when its code starts for the first time."""
+
+from __future__ import annotations
+
+import sys
+from operator import itemgetter
+from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType, MethodType
+
+from .capture.values import Encoder, class_module, class_name
+from .features import HAS_CO_QUALNAME
+from .record_format import KIND_CALL
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+
+_CO_OPTIMIZED, _CO_VARARGS, _CO_VARKEYWORDS, _CO_GENERATOR = 0x1, 0x4, 0x8, 0x20
+_CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x80, 0x200
+_SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
+
+
+_method_function = MethodType.__dict__["__func__"].__get__
+_function_code = FunctionType.__dict__["__code__"].__get__
+_function_globals = FunctionType.__dict__["__globals__"].__get__
+
+
+def kind_of(code: CodeType) -> str:
+    """function, generator, coroutine, async_generator, class or module."""
+    flags = code.co_flags
+    if flags & _CO_ASYNC_GENERATOR:
+        return "async_generator"
+    if flags & _CO_COROUTINE:
+        return "coroutine"
+    if flags & _CO_GENERATOR:
+        return "generator"
+    if flags & _CO_OPTIMIZED:
+        return "function"
+    return "module" if code.co_name == "<module>" else "class"
+
+
+def argument_names(code: CodeType) -> Tuple[str, ...]:
+    """The names of all parameters, as the code's locals hold them: ``*args`` and ``**kwargs`` last."""
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += bool(code.co_flags & _CO_VARARGS) + bool(code.co_flags & _CO_VARKEYWORDS)
+    return code.co_varnames[:count]
+
+
+class Function:
+    """A traced function. The attributes are what the hot path needs, ready made."""
+
+    __slots__ = (
+        "code", "function_id", "name", "module", "kind", "names", "get", "arity", "plain", "suspends", "clear_locals",
+        "record", "int_record", "slot", "limit", "next_sample", "encode",
+    )  # fmt: skip
+
+    def __init__(self, code: CodeType, function_id: int, name: str, module: str, encoder: Encoder) -> None:
+        self.code = code  # kept: the function is found by id(code)
+        self.function_id = function_id
+        self.name = name
+        self.module = module
+        self.kind = kind_of(code)
+        self.suspends = bool(code.co_flags & _SUSPENDS)
+        self.names = names = argument_names(code)
+        self.arity = len(names)
+        self.get: Any = itemgetter(*names) if names else None
+        self.encode = self._argument_encoders(encoder)
+        self.plain = all(encode == encoder.encode for encode in self.encode)
+        quoted = [encoder.encode_text(n).replace(b"%", b"%%") for n in names]
+        # %d and %b: call id, at_ns, each argument's JSON text, parent call id
+        self.record = self._line([n + b": %b" for n in quoted])
+        self.int_record = self._line([n + b": %d" for n in quoted])
+        self.slot = -1
+        self.limit = 0
+        self.next_sample = 0
+
+    def _line(self, fields: Sequence[bytes]) -> bytes:
+        head = KIND_CALL.encode() + b"\t%d\t%d\t{" + b", ".join(fields)
+        return head + b"}\t%d\t" + b"%d" % self.function_id + b"\n"
+
+    def _argument_encoders(self, encoder: Encoder) -> List[Callable[[Any], bytes]]:
+        encoders: List[Callable[[Any], bytes]] = []
+        for position, name in enumerate(self.names):
+            if encoder.is_secret_name(name):
+                encoders.append(lambda value, name=name: encoder.encode_named(name, value))  # type: ignore[misc]
+            elif position == 0 and self.code.co_name == "__init__":
+                encoders.append(encoder.encode_fields_hidden)
+            else:
+                encoders.append(encoder.encode)
+        return encoders
+
+    def encoded_arguments(self, frame_locals: Any) -> List[bytes]:
+        """The JSON text of each argument, in the order of ``names``."""
+        if self.get is None:
+            return []
+        values = self.get(frame_locals)
+        if self.arity == 1:
+            return [self.encode[0](values)]
+        return [encode(value) for encode, value in zip(self.encode, values)]
+
+
+class NameFinder:
+    """Qualified names where code objects do not carry them (before 3.11)."""
+
+    def __init__(self) -> None:
+        self._names: Dict[int, Tuple[CodeType, str]] = {}
+
+    def module_starts(self, code: CodeType) -> None:
+        """Name all code that is nested in a module's code, before any of it runs."""
+        if not HAS_CO_QUALNAME:
+            self._name_nested(code, "")
+
+    def _name_nested(self, code: CodeType, prefix: str) -> None:
+        for constant in code.co_consts:
+            if type(constant) is CodeType:
+                name = prefix + constant.co_name
+                self._names[id(constant)] = (constant, name)
+                is_function = constant.co_flags & _CO_OPTIMIZED
+                self._name_nested(constant, name + (".<locals>." if is_function else "."))
+
+    def qualified_name(self, code: CodeType, frame: Optional[FrameType]) -> str:
+        """The qualified name of *code*, which runs in *frame*."""
+        if HAS_CO_QUALNAME:
+            return code.co_qualname  # type: ignore[attr-defined, no-any-return, unused-ignore]
+        known = self._names.get(id(code))
+        if known is not None:
+            return known[1]
+        if code.co_name in ("<module>", "<lambda>") or frame is None:
+            return code.co_name
+        owner = self._class_that_has(code, frame)
+        return "%s.%s" % (owner, code.co_name) if owner else code.co_name
+
+    @staticmethod
+    def _class_that_has(code: CodeType, frame: FrameType) -> str:
+        """The class whose method *code* is: by the first argument, else among the classes of the module."""
+        candidates: List[type] = []
+        if code.co_argcount and not _has_cell(code, code.co_varnames[0]):
+            first = frame.f_locals.get(code.co_varnames[0])
+            cls = first if type in type.__dict__["__mro__"].__get__(type(first)) else type(first)
+            candidates.extend(type.__dict__["__mro__"].__get__(cls))
+        candidates.extend(v for v in list(frame.f_globals.values()) if type(v) is type)
+        for cls in candidates:
+            member = type.__dict__["__dict__"].__get__(cls).get(code.co_name)
+            if type(member) in (staticmethod, classmethod):
+                member = member.__func__
+            elif type(member) is property:
+                member = member.fget
+            if type(member) is FunctionType and member.__code__ is code:
+                return class_name(cls)
+        return ""
+
+
+def _has_cell(code: CodeType, name: str) -> bool:
+    return name in code.co_cellvars
+
+
+def module_of(frame: FrameType) -> str:
+    """``__name__`` of the globals that *frame* runs with."""
+    name = dict.get(frame.f_globals, "__name__")
+    return name if type(name) is str else ""
+
+
+def callable_code(target: Any) -> Optional[Tuple[CodeType, str]]:
+    """The Python code that a call of *target* starts, and its module; None if that cannot be told or is C."""
+    kind = type(target)
+    if kind is not FunctionType:
+        if kind is MethodType:
+            target = _method_function(target)
+        elif type in type.__dict__["__mro__"].__get__(kind):
+            target = _constructor(target)
+        if type(target) is not FunctionType:
+            return None
+    module = _function_globals(target).get("__name__")
+    return _function_code(target), module if type(module) is str else ""
+
+
+def _constructor(cls: type) -> Any:
+    """The function that a call of a class runs first that is written in Python."""
+    for base in type.__dict__["__mro__"].__get__(cls):
+        names = type.__dict__["__dict__"].__get__(base)
+        for name in ("__init__", "__new__"):
+            member = names.get(name)
+            if type(member) is staticmethod:
+                member = member.__func__
+            if type(member) is FunctionType:
+                return member
+    return None
+
+
+def c_function_name(target: Any) -> Optional[Tuple[str, str]]:
+    """Name and module of a function written in C; None for anything else."""
+    kind = type(target)
+    if kind is BuiltinFunctionType:
+        owner = target.__self__
+        if owner is None or type(owner) is type(sys):
+            module = target.__module__
+            return target.__name__, module if type(module) is str else "builtins"
+        cls = owner if type(owner) is type else type(owner)
+        return "%s.%s" % (class_name(cls), target.__name__), class_module(cls) or "builtins"
+    if kind is MethodDescriptorType:
+        return "%s.%s" % (class_name(target.__objclass__), target.__name__), class_module(target.__objclass__)
+    if kind is type and not target.__flags__ & (1 << 9):
+        return class_name(target), class_module(target)
+    return None

@@ -1,0 +1,164 @@
+"""Writes the spool: memory-mapped segments, counters, and learned secrets (docs/spool-format.md).
+
+No lock is held anywhere here: ``mmap.write`` copies and advances in one C call under the GIL, so
+records never mix; a thread that forks cannot leave a lock behind in the child, and a signal
+handler cannot meet one.
+"""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import os
+import time
+
+from . import record_format
+
+# A thread's first segment is small (most threads say little), each next one twice as large, up to what keeps
+# the mapped memory of the whole process near 16 MiB: it is part of the process's resident size.
+FIRST_SEGMENT_BYTES = 1 << 16
+LAST_SEGMENT_BYTES = 1 << 22
+MAPPED_BUDGET_BYTES = 1 << 24
+
+COUNTER_SLOTS = 1 << 14
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Optional, Tuple
+
+_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+
+
+def _base36(number: int) -> str:
+    text = ""
+    while number:
+        number, digit = divmod(number, 36)
+        text = _DIGITS[digit] + text
+    return text or "0"
+
+
+def _create(path: str, size: int) -> mmap.mmap:
+    """Map a new file of *size* zero bytes, its blocks taken.
+
+    Writing the zeros, rather than posix_fallocate, makes a full disk an OSError here and halves the cost of the
+    page faults later. Raises OSError.
+    """
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        zeros = bytes(min(size, 1 << 20))
+        done = 0
+        while done < size:
+            done += os.write(fd, zeros[: size - done])
+        return mmap.mmap(fd, size)
+    finally:
+        os.close(fd)
+
+
+def _discard(data: bytes) -> int:
+    """Stands in for a segment's write once the spool cannot take any more."""
+    return len(data)
+
+
+class Segments:
+    """The calls segments of one thread, one after the other; ``write`` takes one record."""
+
+    __slots__ = ("_spool", "_stem", "_numbers", "_size", "write", "__weakref__")
+
+    def __init__(self, spool: SpoolWriter, stem: str, size: int = FIRST_SEGMENT_BYTES) -> None:
+        self._spool = spool
+        self._stem = stem
+        self._numbers = itertools.count()
+        self._size = size
+        self.write: Callable[[bytes], int] = _discard
+        self._open(0)
+
+    def _open(self, needed: int) -> None:
+        spool = self._spool
+        size = max(self._size, needed + 1)
+        self._size = min(self._size * 2, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // spool.writers))
+        name = self._stem % next(self._numbers)
+        try:
+            self.write = _create(os.path.join(spool.folder, name), size).write
+        except OSError as error:
+            self.write = _discard
+            spool.failed("the spool cannot be written (%s): recording stopped" % (error.strerror or error))
+
+    def write_over(self, record: bytes) -> None:
+        """Write a record that the current segment had no room for (its write raised ValueError)."""
+        self._open(len(record))
+        self.write(record)
+
+
+class SpoolWriter:
+    """The spool files of this process.
+
+    folder: the trace's spool folder. A forked child makes a SpoolWriter of its own.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self.started_at_ns = time.time_ns()
+        self.clock_origin_ns = time.perf_counter_ns()
+        self.process_key = "%d-%s" % (os.getpid(), _base36(self.started_at_ns))
+        self.writers = 1
+        self.failure: Optional[str] = None  # why recording stopped, if it did
+        self._threads = itertools.count()
+        self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
+        self._counters: Optional[memoryview] = None
+        self._slots = itertools.count()
+        self._fifo = -1
+
+    def failed(self, why: str) -> None:
+        """Remember, and say as far as that is possible, that records are being lost."""
+        if self.failure is None:
+            self.failure = why
+            marker = os.path.join(self.folder, self.process_key + ".failed")
+            try:  # an empty file needs no block: its name tells even on a full disk
+                os.close(os.open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
+            except OSError:
+                pass
+
+    def calls_of_thread(self) -> Tuple[int, Segments]:
+        """The number of a thread that is new here and the segments for its calls."""
+        thread = next(self._threads)
+        self.writers = thread + 1
+        stem = "%s-%d-%%d%s" % (self.process_key, thread, record_format.CALLS_SUFFIX)
+        return thread, Segments(self, stem)
+
+    def event(self, line: bytes) -> None:
+        """Append one event, a JSON object and its newline."""
+        events = self._events
+        try:
+            events.write(line)
+        except ValueError:
+            events.write_over(line)
+
+    def new_slot(self) -> int:
+        """A counter slot, or -1 where all are taken or the file cannot be made."""
+        slot = next(self._slots)
+        if slot >= COUNTER_SLOTS or self.counters is None:
+            return -1
+        return slot
+
+    @property
+    def counters(self) -> Optional[memoryview]:
+        """The counters as unsigned 64-bit numbers: [2 * slot] counts, [2 * slot + 1] sums nanoseconds."""
+        if self._counters is None and self.failure is None:
+            path = os.path.join(self.folder, self.process_key + record_format.COUNTERS_SUFFIX)
+            try:
+                mapped = _create(path, COUNTER_SLOTS * record_format.COUNTER_SLOT_BYTES)
+            except OSError as error:
+                self.failed("the counters cannot be written (%s)" % (error.strerror or error))
+            else:
+                self._counters = memoryview(mapped).cast("Q")
+        return self._counters
+
+    def secret(self, value: str) -> None:
+        """Hand a learned secret to the server through the pipe; without a reader it goes nowhere."""
+        try:
+            if self._fifo < 0:
+                flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
+                self._fifo = os.open(os.path.join(self.folder, record_format.SECRETS_FIFO), flags)
+            os.write(self._fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
+        except (OSError, ValueError):
+            pass
