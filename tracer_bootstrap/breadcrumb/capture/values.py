@@ -36,6 +36,9 @@ _MAX_INT_BITS = 1024
 # text of a gigabyte is not read.
 _REDACTION_MARGIN_CHARS = 4096
 
+# Texts that are not values of the program: a stack of forty frames, a command line.
+_MAX_TEXT_CHARS = 20_000
+
 # Texts of up to this many characters are remembered with their redacted, quoted form.
 _MEMO_MAX_CHARS = 200
 _MEMO_SIZE = 4096
@@ -163,8 +166,8 @@ class Encoder:
         return b"{" + b", ".join(pieces) + b"}"
 
     def encode_text(self, text: str) -> bytes:
-        """A text of our own making (a message, a name), redacted, as JSON."""
-        return self._encode_str(text)
+        """A text that is not a value (a name, a stack), redacted, as JSON."""
+        return _utf8(self.quoted(text, _MAX_TEXT_CHARS))
 
     def _encode_str(self, value: str) -> bytes:
         encoded = _utf8(self.quoted(value, self._max_chars))

@@ -1,0 +1,300 @@
+"""The backend for Python 3.12 and newer: sys.monitoring (PEP 669).
+
+The global PY_START decides once per code object: DISABLE for what is not included, so that it costs nothing
+from then on, and local events for what is. Exceptions are global events, and looked at only in frames of traced code.
+"""
+
+from __future__ import annotations
+
+import sys
+from time import perf_counter_ns
+from types import CodeType
+
+from ..functions import Function, c_function_name, callable_code
+from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
+from ..recorder import ROOT
+from ._guard import failed, guard
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Tuple
+
+    from ..recorder import Recorder
+
+# 0 to 2 are spoken for (debugger, coverage, profiler), others are taken by custom: never take one in use.
+_TOOL_IDS = (4, 3, 5)
+_TOOL_NAME = "breadcrumb"
+
+# A call site is looked at this often for functions that are not traced; then it is switched off. Most
+# sites call one function only, and the first look is enough.
+_LOOKS_PER_CALL_SITE = 32
+
+# Integers within these bounds need no look from the redactor (payment cards have 13 digits and more).
+_PLAIN_INT = 10**12
+
+
+class MonitoringBackend:
+    """Observes through sys.monitoring with a tool id of its own."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._tool = -1
+        self._sites: Dict[Tuple[int, int], int] = {}
+
+    def start(self) -> None:
+        """Begin to observe. Raises RuntimeError where every tool id is in use."""
+        monitoring: Any = sys.monitoring
+        for tool in _TOOL_IDS:
+            if monitoring.get_tool(tool) is None:
+                monitoring.use_tool_id(tool, _TOOL_NAME)
+                self._tool = tool
+                break
+        else:
+            users = ", ".join("%d: %s" % (t, monitoring.get_tool(t)) for t in _TOOL_IDS)
+            raise RuntimeError("every sys.monitoring tool id that Breadcrumb may use is taken (%s)" % users)
+        events = monitoring.events
+        self._disable = monitoring.DISABLE
+        on_start, on_return = self._hot_path()
+        callbacks: Dict[int, Callable[..., Any]] = {
+            events.PY_START: on_start,
+            events.PY_RETURN: on_return,
+            events.PY_YIELD: guard(self._on_yield, self._recorder),
+            events.PY_RESUME: guard(self._on_resume, self._recorder),
+            events.PY_THROW: guard(self._on_throw, self._recorder),
+            events.PY_UNWIND: guard(self._on_unwind, self._recorder),
+            events.RAISE: guard(self._on_raise, self._recorder),
+            events.RERAISE: guard(self._on_reraise, self._recorder),
+            events.EXCEPTION_HANDLED: guard(self._on_handled, self._recorder),
+            events.CALL: guard(self._on_call, self._recorder),
+        }
+        for event, callback in callbacks.items():
+            monitoring.register_callback(self._tool, event, callback)
+        monitoring.set_events(
+            self._tool,
+            events.PY_START | events.PY_THROW | events.PY_UNWIND | events.RAISE | events.RERAISE | events.EXCEPTION_HANDLED,
+        )
+
+    def stop(self) -> None:
+        """Observe nothing any more and give the tool id back."""
+        if self._tool < 0:
+            return
+        monitoring: Any = sys.monitoring
+        monitoring.set_events(self._tool, 0)
+        for function in list(self._recorder.functions.values()):  # before 3.14 free_tool_id leaves them set
+            monitoring.set_local_events(self._tool, function.code, 0)
+        monitoring.free_tool_id(self._tool)
+        self._tool = -1
+
+    def _hot_path(self) -> Tuple[Callable[..., Any], Callable[..., Any]]:
+        """The two callbacks that every recorded call passes, with all they need in local variables.
+
+        They do for ordinary functions what Recorder.begin_call and Recorder.end_call do, without a call of Python code:
+        that halves the cost. What an argument or a result needs beyond plain integers is the encoder's.
+        """
+        recorder = self._recorder
+        functions = recorder.functions
+        functions_get = functions.get
+        threads = recorder.threads
+        next_call = recorder.next_call
+        encode = recorder.encoder.encode
+        counts_calls = not recorder.full
+        skips = recorder.skips
+        clears_locals = recorder.clears_locals
+        now_ns = perf_counter_ns
+        get_frame = sys._getframe
+        plain = _PLAIN_INT
+        first_start = self._first_start
+
+        def on_start(code: CodeType, offset: int) -> Any:
+            try:
+                function = functions_get(id(code))
+                if function is None:
+                    return first_start(code, get_frame(1))
+                if counts_calls and skips(function):
+                    return None
+                frame = get_frame(1)
+                if not function.plain or function.suspends or function.arity == 0:
+                    return recorder.begin_call(function, frame)
+                try:
+                    thread = threads.state
+                except AttributeError:
+                    thread = recorder.new_thread()
+                top = thread.top
+                frame_locals = frame.f_locals
+                call = next_call()
+                if function.arity == 2:
+                    a, b = function.get(frame_locals)
+                    thread.top = (call, top, frame, None)
+                    if type(a) is int and type(b) is int and -plain < a < plain and -plain < b < plain:
+                        record = function.int_record % (call, now_ns(), a, b, top[0])
+                    else:
+                        record = function.record % (call, now_ns(), encode(a), encode(b), top[0])
+                elif function.arity == 1:
+                    a = function.get(frame_locals)
+                    thread.top = (call, top, frame, None)
+                    record = function.record % (call, now_ns(), encode(a), top[0])
+                else:
+                    values = function.get(frame_locals)
+                    thread.top = (call, top, frame, None)
+                    record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0])
+                if clears_locals:
+                    frame_locals.clear()
+                segments = thread.segments
+                try:
+                    segments.write(record)
+                except ValueError:
+                    segments.write_over(record)
+            except BaseException as error:
+                failed(recorder, error)
+            return None
+
+        def on_return(code: CodeType, offset: int, value: Any) -> Any:
+            at_ns = now_ns()
+            try:
+                try:
+                    thread = threads.state
+                except AttributeError:
+                    thread = recorder.new_thread()
+                call, parent, frame, suspension = thread.top
+                if frame is not get_frame(1) or suspension is not None:
+                    return self._on_other_return(code, get_frame(1), value, at_ns, thread)
+                thread.top = parent
+                if type(value) is int and -plain < value < plain:
+                    record = b"R\t%d\t%d\t%d\n" % (call, at_ns, value)
+                else:
+                    record = b"R\t%d\t%d\t%b\n" % (call, at_ns, encode(value))
+                segments = thread.segments
+                try:
+                    segments.write(record)
+                except ValueError:
+                    segments.write_over(record)
+            except BaseException as error:
+                failed(recorder, error)
+            return None
+
+        return on_start, on_return
+
+    def _first_start(self, code: CodeType, frame: Any) -> Any:
+        """Code starts that is not known as traced: for the first time, or as a gap."""
+        recorder = self._recorder
+        gap = recorder.gaps.gaps.get(id(code))
+        if gap is None:
+            if recorder.is_included(code, frame):
+                function = recorder.add_function(code, frame)
+                if function is None:
+                    return self._disable
+                self._observe(function)
+                recorder.begin_call(function, frame)
+                return None
+            gap = recorder.gaps.discover(code, frame)
+            if gap is None:
+                return self._disable
+            self._set_local_events(code, sys.monitoring.events.PY_RETURN)
+        else:
+            recorder.gaps.begin(gap, frame)
+        if gap.seen > recorder.calls_per_function and not recorder.full:
+            recorder.gaps.stop_counting(gap)
+            self._set_local_events(code, 0)
+            return self._disable
+        return None
+
+    def _observe(self, function: Function) -> None:
+        events: Any = sys.monitoring.events
+        wanted = events.PY_RETURN | events.CALL
+        if function.suspends:
+            wanted |= events.PY_YIELD | events.PY_RESUME
+        self._set_local_events(function.code, wanted)
+
+    def _set_local_events(self, code: CodeType, events: int) -> None:
+        try:
+            sys.monitoring.set_local_events(self._tool, code, events)
+        except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
+            pass
+
+    def _on_other_return(self, code: CodeType, frame: Any, value: Any, at_ns: int, thread: Any) -> Any:
+        """A return that is not that of the innermost ordinary call."""
+        recorder = self._recorder
+        if id(code) in recorder.functions:
+            if recorder.is_open(thread, frame):
+                recorder.end_call(thread, at_ns, recorder.encoder.encode(value))
+        elif not recorder.gaps.end(frame, at_ns):
+            self._uncounted_gap(code, frame)
+        return None
+
+    def _uncounted_gap(self, code: CodeType, frame: Any) -> None:
+        """A gap returns whose start was not seen: it started first in code that is not traced, and was switched off."""
+        recorder = self._recorder
+        gap = recorder.gaps.gaps.get(id(code))
+        caller = recorder.functions.get(id(frame.f_back.f_code)) if frame.f_back is not None else None
+        if gap is None or caller is None:
+            return
+        recorder.gaps.count(gap, caller)
+        if gap.seen > recorder.calls_per_function and not recorder.full:
+            recorder.gaps.stop_counting(gap)
+            self._set_local_events(code, 0)
+
+    def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
+        recorder = self._recorder
+        thread = recorder.thread()
+        if recorder.is_open(thread, sys._getframe(2)):
+            recorder.suspend(thread, perf_counter_ns())
+
+    def _on_resume(self, code: CodeType, offset: int) -> Any:
+        recorder = self._recorder
+        recorder.resume(recorder.thread(), sys._getframe(2), perf_counter_ns())
+
+    def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+        recorder = self._recorder
+        if id(code) in recorder.functions:
+            recorder.resume(recorder.thread(), sys._getframe(2), perf_counter_ns())
+
+    def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+        recorder = self._recorder
+        frame = sys._getframe(2)
+        if id(code) in recorder.functions:
+            thread = recorder.thread()
+            if recorder.is_open(thread, frame):
+                outcome = OUTCOME_CANCELLED if recorder.exceptions.is_cancellation(exception) else OUTCOME_RAISED
+                exception_id = recorder.exceptions.known.get(id(exception), 0)
+                recorder.end_call(thread, perf_counter_ns(), b"", outcome, exception_id)
+        elif recorder.gaps.gaps:
+            recorder.gaps.end(frame, perf_counter_ns())
+        if frame.f_back is None:
+            recorder.exceptions.uncaught(exception)
+
+    def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+        recorder = self._recorder
+        recorder.exceptions.is_fresh(exception)
+        if id(code) in recorder.functions:
+            recorder.exceptions.seen(exception, sys._getframe(2), recorder.thread())
+
+    def _on_reraise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+        self._recorder.exceptions.raised_again(exception)
+
+    def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+        self._recorder.exceptions.handled(exception, code, sys._getframe(2))
+
+    def _on_call(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> Any:
+        """A traced function calls something: find the gaps that the global PY_START was switched off for."""
+        recorder = self._recorder
+        caller = recorder.functions.get(id(code))
+        if caller is None:
+            return self._disable
+        site = (id(code), offset)
+        looks = self._sites[site] = self._sites.get(site, 0) + 1
+        found = callable_code(target)
+        if found is not None:
+            callee, module = found
+            if id(callee) not in recorder.functions and id(callee) not in recorder.gaps.gaps:
+                if not recorder.include.is_included(module, callee.co_filename):
+                    recorder.gaps.add_python(callee, module)
+                    if not callee.co_flags & 0x2A0:  # what suspends would be counted at each end only
+                        self._set_local_events(callee, sys.monitoring.events.PY_RETURN)
+        else:
+            name = c_function_name(target)
+            if name is not None:
+                gap = recorder.gaps.add_c(*name)
+                recorder.gaps.count(gap, caller)
+                if looks >= _LOOKS_PER_CALL_SITE:
+                    recorder.gaps.stop_counting(gap)
+        return self._disable if looks >= _LOOKS_PER_CALL_SITE else None

@@ -1,0 +1,58 @@
+"""Starts the tracer in this process, once."""
+
+from __future__ import annotations
+
+import atexit
+import marshal
+import os
+import sys
+
+from . import backends
+from .record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+    from .backends import Backend
+    from .recorder import Recorder
+
+# A process may meet the tracer twice (injected, and a copy in its own environment); a flag in the environment
+# would be inherited by children that are to be traced.
+_STARTED = "_breadcrumb_started_in"
+
+
+def start_from_environment() -> None:
+    """Start tracing if the environment names a spool folder. Raises nothing that an ``except Exception`` does not catch."""
+    folder = os.environ.get(ENV_TRACE)
+    if folder and getattr(sys, _STARTED, None) != os.getpid():
+        with open(os.path.join(folder, CONFIG_FILE), "rb") as file:
+            settings = marshal.load(file)
+        if settings.get("format") == FORMAT_VERSION:
+            start(folder, settings)
+
+
+def start(folder: str, settings: Dict[str, Any]) -> None:
+    """Start tracing into a spool folder.
+
+    settings: ``include``, ``exclude``, ``workspace``, ``capture``, ``redact``, ``backend`` of the project's config.
+    Raises OSError where the spool cannot be written.
+    """
+    from .recorder import Recorder
+
+    name, why_not_wanted = backends.choose(settings.get("backend", "auto"))
+    recorder = Recorder(folder, settings, name)
+    if why_not_wanted:
+        recorder.notice("backend", why_not_wanted)
+    setattr(sys, _STARTED, os.getpid())
+    atexit.register(recorder.end_process)
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=recorder.after_fork_in_child)
+    _observe(backends.create(name, recorder), recorder)
+
+
+def _observe(backend: Backend, recorder: Recorder) -> None:
+    try:
+        backend.start()
+    except RuntimeError as error:
+        recorder.notice("not_observing", str(error))

@@ -1,0 +1,251 @@
+"""Exceptions: each one that is raised in traced code or passes through it, once, with what was there at that moment."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from types import CodeType, FrameType, FunctionType, ModuleType
+
+from . import record_format
+from .capture.values import class_module, class_name
+from .functions import module_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Iterator, List, Optional, Tuple
+
+    from .recorder import Recorder, ThreadState
+
+# How many raises of one type at one place are written with all details; the rest is counted by the calls' outcomes.
+DETAILED_PER_PLACE = 200
+
+_MAX_STACK_FRAMES = 40
+_MAX_LOCALS = 40
+_MAX_KNOWN = 2000
+
+# How the interpreter and iteration protocols use exceptions: no sign of anything going wrong.
+_CONTROL_FLOW = {"StopIteration", "StopAsyncIteration", "GeneratorExit"}
+
+# Where the standard library catches what nobody caught, and prints it.
+_LAST_RESORTS = {("threading", "_bootstrap_inner"), ("threading", "_bootstrap")}
+
+# Read without asking the exception's class, which may have a property of the same name.
+_traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
+_cause_of: Any = BaseException.__dict__["__cause__"].__get__
+_context_of: Any = BaseException.__dict__["__context__"].__get__
+_args_of: Any = BaseException.__dict__["args"].__get__
+
+
+class ExceptionLog:
+    """Gives each exception object an id at its first sight and follows what becomes of it.
+
+    Exceptions are told apart by their address, without keeping them alive: a fresh raise (whose traceback
+    has one entry) at a known address is another exception that has taken the place of a dead one.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.known: Dict[int, int] = {}  # exception id by address; 0: too many like it, not written
+        self._places: Dict[Tuple[int, int, int], int] = {}
+        self._last_id = 0
+        self._last_uncaught = 0
+
+    def clear(self) -> None:
+        """Forget all: a forked child begins anew."""
+        self.known.clear()
+        self._places.clear()
+        self._last_id = 0
+        self._last_uncaught = 0
+
+    def is_fresh(self, exception: BaseException) -> bool:
+        """Whether it has just been raised; what was known about its address is forgotten then."""
+        traceback = _traceback_of(exception)
+        if traceback is None or traceback.tb_next is None:
+            self.known.pop(id(exception), None)
+            return True
+        return False
+
+    def seen(self, exception: BaseException, frame: FrameType, thread: ThreadState) -> int:
+        """An exception is raised in, or arrives in, the traced *frame*. Returns its id."""
+        exception_id = self.known.get(id(exception))
+        if exception_id is None:
+            exception_id = self._write(exception, frame, thread)
+            if len(self.known) >= _MAX_KNOWN:
+                self.known.pop(next(iter(self.known)))
+            self.known[id(exception)] = exception_id
+        return exception_id
+
+    def is_cancellation(self, exception: BaseException) -> bool:
+        """Whether it ends a call because nobody waits for its result: a cancelled task, a closed generator."""
+        cls = type(exception)
+        return class_name(cls) in ("CancelledError", "GeneratorExit", "Cancelled")
+
+    def handled(self, exception: BaseException, code: CodeType, frame: FrameType, line: Optional[int] = None) -> None:
+        """A handler of *frame* has caught it; it may still turn out to be a ``finally`` that passes it on."""
+        exception_id = self.known.get(id(exception))
+        if not exception_id:
+            return
+        module = module_of(frame)
+        if (module, code.co_name) in _LAST_RESORTS:
+            self.uncaught(exception)
+            return
+        recorder = self._recorder
+        recorder.event(
+            record_format.EVENT_HANDLED,
+            id=exception_id,
+            at_ns=perf_counter_ns(),
+            function=recorder.names.qualified_name(code, frame),
+            module=module,
+            file=recorder.include.absolute(code.co_filename),
+            line=frame.f_lineno if line is None else line,
+        )
+
+    def raised_again(self, exception: BaseException) -> None:
+        """What caught it has let it go on."""
+        exception_id = self.known.get(id(exception))
+        if exception_id:
+            self._recorder.event(
+                record_format.EVENT_HANDLED,
+                id=exception_id,
+                at_ns=perf_counter_ns(),
+                function=None,
+                module=None,
+                file=None,
+                line=None,
+            )
+
+    def uncaught(self, exception: BaseException) -> None:
+        """It has left the last frame of its thread."""
+        exception_id = self.known.get(id(exception))
+        if exception_id and exception_id != self._last_uncaught:
+            self._last_uncaught = exception_id
+            self._recorder.event(
+                record_format.EVENT_UNCAUGHT,
+                id=exception_id,
+                at_ns=perf_counter_ns(),
+                thread=self._recorder.thread().number,
+            )
+
+    def ended_the_program(self, exception: BaseException) -> None:
+        """The interpreter printed it as the end of the main thread (``sys.last_value``)."""
+        self.uncaught(exception)
+
+    def _write(self, exception: BaseException, frame: FrameType, thread: ThreadState) -> int:
+        recorder = self._recorder
+        innermost = _innermost(exception, frame)
+        place = (id(innermost[0].f_code), innermost[1], id(type(exception)))
+        count = self._places[place] = self._places.get(place, 0) + 1
+        if count > DETAILED_PER_PLACE:
+            if count == DETAILED_PER_PLACE + 1:
+                recorder.notice(
+                    "exceptions_folded",
+                    "%s at %s:%d was raised more than %d times: later ones are in the calls' outcomes only"
+                    % (class_name(type(exception)), innermost[0].f_code.co_filename, innermost[1], DETAILED_PER_PLACE),
+                )
+            return 0
+        self._last_id += 1
+        exception_id = self._last_id
+        raising, line = innermost
+        code = raising.f_code
+        cls = type(exception)
+        module = class_module(cls)
+        name = class_name(cls)
+        recorder.event(
+            record_format.EVENT_EXCEPTION,
+            id=exception_id,
+            at_ns=perf_counter_ns(),
+            thread=thread.number,
+            call=thread.top[0],
+            type=name if module in ("builtins", "") else "%s.%s" % (module, name),
+            message=recorder.encoder.encode(self._message(exception)),
+            function=recorder.names.qualified_name(code, raising),
+            module=module_of(raising),
+            file=recorder.include.absolute(code.co_filename),
+            line=line,
+            stack=self._stack(exception, frame),
+            locals=self._locals(raising if id(code) in recorder.functions else frame),
+            cause=self.known.get(id(_cause_of(exception))) or None,
+            context=self.known.get(id(_context_of(exception))) or None,
+            control_flow=name in _CONTROL_FLOW and module == "builtins",
+        )
+        return exception_id
+
+    def _message(self, exception: BaseException) -> str:
+        """What ``str(exception)`` would say, from ``args`` alone: the class may have a ``__str__`` of its own."""
+        args = _args_of(exception)
+        if type(args) is not tuple or not args:
+            return ""
+        texts = []
+        for arg in args:
+            if type(arg) is str:
+                texts.append(arg)
+            else:
+                texts.append(self._recorder.encoder.encode(arg).decode("utf-8", "replace"))
+        if len(args) == 1:
+            return texts[0] if type(exception) is not KeyError or type(args[0]) is not str else "'%s'" % texts[0]
+        if isinstance_of(exception, OSError) and len(args) >= 2 and type(args[0]) is int:
+            return "[Errno %s] %s" % (texts[0], ": ".join(texts[1:2]))
+        return "(%s)" % ", ".join(texts)
+
+    def _stack(self, exception: BaseException, frame: FrameType) -> str:
+        """The frames from the outermost to where it was raised, one a line; the middle of a deep one left out."""
+        include = self._recorder.include
+        lines: List[str] = []
+        back: Optional[FrameType] = frame.f_back
+        while back is not None:
+            lines.append(_frame_line(include.absolute(back.f_code.co_filename), back.f_lineno, back.f_code.co_name))
+            back = back.f_back
+        lines.reverse()
+        for raising, line in _traceback_frames(exception, frame):
+            lines.append(_frame_line(include.absolute(raising.f_code.co_filename), line, raising.f_code.co_name))
+        if len(lines) > _MAX_STACK_FRAMES:
+            half = _MAX_STACK_FRAMES // 2
+            lines[half:-half] = ["... %d frames left out" % (len(lines) - 2 * half)]
+        return "\n".join(lines)
+
+    def _locals(self, frame: FrameType) -> Optional[str]:
+        """The frame's variables as the text of a JSON object."""
+        if not self._recorder.locals_on_exception:
+            return None
+        is_function = frame.f_code.co_flags & 0x1
+        frame_locals = frame.f_locals
+        fields: List[Tuple[str, Any]] = []
+        for name, value in list(frame_locals.items()):
+            if type(name) is not str or (name.startswith("__") and name.endswith("__")):
+                continue
+            if not is_function and type(value) in (ModuleType, FunctionType, type):
+                continue  # a module's or class's own definitions
+            fields.append((name, value))
+            if len(fields) >= _MAX_LOCALS:
+                break
+        text = self._recorder.encoder.encode_fields(fields).decode("utf-8", "replace")
+        if is_function and self._recorder.clears_locals:
+            frame_locals.clear()
+        return text
+
+
+def isinstance_of(value: Any, cls: type) -> bool:
+    """isinstance without asking ``__class__``."""
+    return cls in type.__dict__["__mro__"].__get__(type(value))
+
+
+def _traceback_frames(exception: BaseException, frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
+    """(frame, line) from *frame* to where the exception was raised."""
+    traceback = _traceback_of(exception)
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    if traceback is None:
+        yield frame, frame.f_lineno
+    while traceback is not None:
+        yield traceback.tb_frame, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+def _innermost(exception: BaseException, frame: FrameType) -> Tuple[FrameType, int]:
+    last = (frame, frame.f_lineno)
+    for last in _traceback_frames(exception, frame):
+        pass
+    return last
+
+
+def _frame_line(file: str, line: Optional[int], name: str) -> str:
+    return "%s:%s in %s" % (file, line, name)

@@ -1,0 +1,141 @@
+"""Gaps: functions that traced code called but that are not traced themselves."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from types import CodeType, FrameType
+
+from . import record_format
+from .functions import module_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+    from .functions import Function
+    from .recorder import Recorder
+
+
+class Gap:
+    """A function that is not traced, and from which traced functions it is called."""
+
+    __slots__ = ("code", "name", "module", "file", "line", "kind", "slots", "seen", "exact")
+
+    def __init__(self, code: Any, name: str, module: str, file: str, line: int, kind: str) -> None:
+        self.code = code  # kept: the gap is found by its id
+        self.name = name
+        self.module = module
+        self.file = file
+        self.line = line
+        self.kind = kind
+        self.slots: Dict[int, int] = {}  # counter slot by the caller's function id
+        self.seen = 0
+        self.exact = True
+
+
+class GapLog:
+    """Counts the calls of gaps by caller, in counters that survive the process's death."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.gaps: Dict[int, Gap] = {}
+        self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
+        self._open: Dict[int, Tuple[int, int]] = {}  # counter slot and start, by frame id
+
+    def clear(self) -> None:
+        """Forget all: a forked child counts anew."""
+        self.gaps.clear()
+        self._by_name.clear()
+        self._open.clear()
+
+    def add_python(self, code: CodeType, module: str, frame: Any = None) -> Gap:
+        """The gap of a Python function. frame: one of its calls, where there is one (for the name before 3.11)."""
+        gap = self.gaps.get(id(code))
+        if gap is None:
+            recorder = self._recorder
+            name = recorder.names.qualified_name(code, frame)
+            file = recorder.include.absolute(code.co_filename)
+            key = (file, module, name, code.co_firstlineno)
+            # Code that is made anew again and again (exec, eval) is one gap; the last code object stands for it.
+            gap = self._by_name.get(key)
+            if gap is None:
+                gap = self._by_name[key] = Gap(code, name, module, file, code.co_firstlineno, "python")
+            else:
+                self.gaps.pop(id(gap.code), None)
+                gap.code = code
+            self.gaps[id(code)] = gap
+        return gap
+
+    def discover(self, code: CodeType, frame: FrameType) -> Optional[Gap]:
+        """*code*, which is not traced, starts in *frame*: its gap, with this call begun, if traced code called it."""
+        back = frame.f_back
+        if back is None or id(back.f_code) not in self._recorder.functions:
+            return None
+        gap = self.add_python(code, module_of(frame), frame)
+        self.begin(gap, frame)
+        return gap
+
+    def add_c(self, name: str, module: str) -> Gap:
+        """The gap of a function written in C, which no pattern can include."""
+        key = ("", module, name, 0)
+        gap = self._by_name.get(key)
+        if gap is None:
+            gap = self._by_name[key] = Gap(None, name, module, "", 0, "c")
+        return gap
+
+    def count(self, gap: Gap, caller: Function) -> int:
+        """One more call of *gap* from *caller*; returns the counter slot."""
+        slot = gap.slots.get(caller.function_id)
+        if slot is None:
+            slot = gap.slots[caller.function_id] = self._recorder.spool.new_slot()
+            self._write(gap, caller.function_id, slot)
+        gap.seen += 1
+        counters = self._recorder.spool.counters
+        if slot >= 0 and counters is not None:
+            counters[2 * slot] += 1
+        return slot
+
+    def begin(self, gap: Gap, frame: FrameType) -> bool:
+        """A call of *gap* starts in *frame*; False if it was not called from traced code."""
+        back = frame.f_back
+        if back is None:
+            return False
+        caller = self._recorder.functions.get(id(back.f_code))
+        if caller is None:
+            return False
+        slot = self.count(gap, caller)
+        if slot >= 0:
+            self._open[id(frame)] = (slot, perf_counter_ns())
+        return True
+
+    def end(self, frame: FrameType, at_ns: int) -> bool:
+        """The call in *frame* has ended; False if it was not begun here."""
+        begun = self._open.pop(id(frame), None)
+        if begun is None:
+            return False
+        slot, started_ns = begun
+        counters = self._recorder.spool.counters
+        if counters is not None:
+            counters[2 * slot + 1] += at_ns - started_ns
+        return True
+
+    def stop_counting(self, gap: Gap) -> None:
+        """From now on the gap's counts are lower bounds."""
+        if gap.exact:
+            gap.exact = False
+            for caller_id, slot in gap.slots.items():
+                self._write(gap, caller_id, slot)
+
+    def _write(self, gap: Gap, caller_id: int, slot: int) -> None:
+        if slot >= 0:
+            self._recorder.event(
+                record_format.EVENT_GAP,
+                slot=slot,
+                function=gap.name,
+                module=gap.module,
+                file=gap.file,
+                line=gap.line,
+                kind=gap.kind,
+                caller=caller_id,
+                exact=gap.exact,
+            )

@@ -1,0 +1,324 @@
+"""The state of a traced process, shared by both backends: functions, threads, open calls.
+
+The backends decide when something happened; what is written about it is decided here. The monitoring
+backend repeats ``begin_call`` and ``end_call`` inline for ordinary functions (its hot path); a test holds both equal.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+from _thread import _local, get_ident
+from time import perf_counter_ns
+from types import CodeType, FrameType
+
+from . import record_format
+from .capture.secret_redactor import process_redactor
+from .capture.values import Encoder
+from .exceptions import ExceptionLog
+from .features import LIVE_F_LOCALS
+from .functions import Function, NameFinder, module_of
+from .gaps import GapLog
+from .patterns import IncludeFilter
+from .spool import SpoolWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+
+    from .spool import Segments
+
+    class OpenCall(NamedTuple):
+        """A call that has begun. At run time a plain tuple: cheaper to make than anything else."""
+
+        call: int
+        parent: Optional[OpenCall]
+        frame: Optional[FrameType]
+        suspension: Optional[List[int]]  # [ns suspended so far, when it was suspended last]
+
+
+# The bottom of every thread's chain of open calls.
+ROOT: OpenCall = (0, None, None, None)  # type: ignore[assignment, unused-ignore]
+
+# Programs that make code without end (eval loops) would make functions without end.
+MAX_FUNCTIONS = 50_000
+
+
+class ThreadState:
+    """What one thread is doing. ``top`` is its innermost open call."""
+
+    __slots__ = ("number", "segments", "top")
+
+    def __init__(self, number: int, segments: Segments) -> None:
+        self.number = number
+        self.segments = segments
+        self.top = ROOT
+
+
+class Recorder:
+    """Writes what the backends see.
+
+    folder: the trace's spool folder; settings: the content of its ``tracer.config``; backend: its name, for the report.
+    """
+
+    def __init__(self, folder: str, settings: Dict[str, Any], backend: str) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.backend = backend
+        capture = settings.get("capture", {})
+        self.full = capture.get("mode", "adaptive") == "full"
+        self.calls_per_function: int = capture.get("calls_per_function", 1000)
+        self.include = IncludeFilter(settings["include"], settings.get("exclude", ()), settings.get("workspace"))
+        self.redactor = process_redactor(settings.get("redact", ()), self._secret_learned)
+        self.encoder = Encoder(
+            self.redactor,
+            capture.get("max_value_chars", 2000),
+            capture.get("max_items", 50),
+            capture.get("max_depth", 4),
+        )
+        # Before PEP 667 f_locals keeps what it was filled with. (Not under settrace: what a trace function leaves in
+        # f_locals is written back into the variables.)
+        self.clears_locals = backend == "monitoring" and not LIVE_F_LOCALS
+        self.locals_on_exception: bool = capture.get("locals_on_exception", True)
+        self.names = NameFinder()
+        self.threads = _local()
+        self.next_call = itertools.count(1).__next__
+        self.functions: Dict[int, Function] = {}
+        self._function_ids: Dict[Tuple[str, str, int], int] = {}
+        self.suspended: Dict[int, OpenCall] = {}
+        self._losses: Set[str] = set()
+        self.exceptions = ExceptionLog(self)
+        self.gaps = GapLog(self)
+        self._begin_process(None)
+
+    def _begin_process(self, parent: Optional[str]) -> None:
+        self.pid = os.getpid()
+        self.spool = SpoolWriter(self.folder)
+        self.functions.clear()
+        self.suspended.clear()
+        self.exceptions.clear()
+        self.gaps.clear()
+        self._function_ids.clear()
+        self._losses.clear()
+        argv = getattr(sys, "orig_argv", None) or [sys.executable, *getattr(sys, "argv", [])]
+        self.event(
+            record_format.EVENT_PROCESS,
+            pid=self.pid,
+            ppid=os.getppid(),
+            python="%d.%d.%d" % sys.version_info[:3],
+            executable=sys.executable,
+            command=self.redactor.redact_command([str(a) for a in argv]),
+            cwd=os.getcwd(),
+            backend=self.backend,
+            mode="full" if self.full else "adaptive",
+            started_at_ns=self.spool.started_at_ns,
+            clock_origin_ns=self.spool.clock_origin_ns,
+            parent=parent,
+        )
+
+    def after_fork_in_child(self) -> None:
+        """Start over as a process of its own: what the parent has open is the parent's to close.
+
+        The containers stay the same objects: the backend's hot path holds on to them.
+        """
+        self.threads.__dict__.clear()  # of this thread, the only one that lives on
+        self._begin_process(self.spool.process_key)
+
+    def end_process(self) -> None:
+        """The process goes through its normal exit."""
+        if self.pid != os.getpid():
+            return
+        last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
+        if last is not None:
+            self.exceptions.ended_the_program(last)
+        self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
+
+    def event(self, kind: str, /, **fields: Any) -> None:
+        """Write one event: numbers, None and bools as they are, texts redacted, lists of texts too, bytes as ready JSON."""
+        pieces = [b'{"k": "%s"' % kind.encode()]
+        for name, value in fields.items():
+            if type(value) is list:
+                text = b"[" + b", ".join(self.encoder.encode_text(item) for item in value) + b"]"
+            elif type(value) is str:
+                text = self.encoder.encode_text(value)
+            elif type(value) is bytes:
+                text = value
+            elif type(value) is int:  # ids and clocks: none of the program's numbers
+                text = b"%d" % value
+            else:
+                text = self.encoder.encode(value)
+            pieces.append(b', "%s": %s' % (name.encode(), text))
+        pieces.append(b"}\n")
+        self.spool.event(b"".join(pieces))
+
+    def notice(self, code: str, message: str) -> None:
+        """Tell the reader of the run's report something that weakens what it says."""
+        self.event(record_format.EVENT_NOTICE, code=code, message=message)
+
+    def lost(self, error: BaseException) -> None:
+        """The tracer failed to record something: said once for each kind of failure."""
+        kind = type(error).__name__
+        if kind not in self._losses:
+            self._losses.add(kind)
+            place = error.__traceback__
+            while place is not None and place.tb_next is not None:
+                place = place.tb_next
+            where = "%s:%d" % (os.path.basename(place.tb_frame.f_code.co_filename), place.tb_lineno) if place else "?"
+            self.notice("records_lost", "the tracer could not record an event (%s at %s): %s" % (kind, where, error))
+
+    def _secret_learned(self, value: str) -> None:
+        self.spool.secret(value)
+
+    def new_thread(self) -> ThreadState:
+        """The state of the current thread, on its first event."""
+        number, segments = self.spool.calls_of_thread()
+        state = self.threads.state = ThreadState(number, segments)
+        self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=_thread_name())
+        return state
+
+    def thread(self) -> ThreadState:
+        """The state of the current thread."""
+        try:
+            state: ThreadState = self.threads.state
+        except AttributeError:
+            state = self.new_thread()
+        return state
+
+    def is_included(self, code: CodeType, frame: FrameType) -> bool:
+        """Whether calls of *code* are to be recorded; *frame* is one of them."""
+        return self.include.is_included(module_of(frame), code.co_filename)
+
+    def add_function(self, code: CodeType, frame: FrameType) -> Optional[Function]:
+        """Make *code* known as a traced function; None if there are too many."""
+        if len(self.functions) >= MAX_FUNCTIONS:
+            if len(self.functions) == MAX_FUNCTIONS:
+                self.notice(
+                    "too_many_functions",
+                    "the program made more than %d functions: later ones are not traced" % MAX_FUNCTIONS,
+                )
+                self.functions[0] = next(iter(self.functions.values()))  # said once
+            return None
+        module = module_of(frame)
+        if code.co_name == "<module>":
+            self.names.module_starts(code)
+        name = self.names.qualified_name(code, frame)
+        file = self.include.absolute(code.co_filename)
+        key = (file, name, code.co_firstlineno)
+        function_id = self._function_ids.get(key)
+        is_new = function_id is None
+        if function_id is None:
+            function_id = self._function_ids[key] = len(self._function_ids) + 1
+        function = Function(code, function_id, name, module, self.encoder)
+        if not self.full:
+            function.slot = self.spool.new_slot()
+            function.limit = self.calls_per_function
+            function.next_sample = self.calls_per_function + 1
+        self.functions[id(code)] = function
+        if is_new:
+            self.event(
+                record_format.EVENT_FUNCTION,
+                id=function_id,
+                name=name,
+                module=module,
+                file=file,
+                line=code.co_firstlineno,
+                kind=function.kind,
+                slot=function.slot if function.slot >= 0 else None,
+            )
+        return function
+
+    def skips(self, function: Function) -> bool:
+        """Adaptive mode: count this call; whether it is one that is counted only.
+
+        The first ``limit`` calls of a function are recorded, then those at doubling distances.
+        """
+        counters = self.spool.counters
+        if counters is None or function.slot < 0:
+            return False
+        count = counters[2 * function.slot] + 1
+        counters[2 * function.slot] = count
+        if count <= function.limit:
+            return False
+        if count >= function.next_sample:
+            function.next_sample = count * 2
+            return False
+        return True
+
+    def begin_call(self, function: Function, frame: FrameType) -> None:
+        """A call of *function* starts in *frame* (and is not one that is only counted, see ``skips``)."""
+        thread = self.thread()
+        top = thread.top
+        call = self.next_call()
+        frame_locals = frame.f_locals
+        arguments = function.encoded_arguments(frame_locals)
+        if self.clears_locals and function.kind not in ("module", "class"):
+            frame_locals.clear()
+        suspension = [0, 0] if function.suspends else None
+        thread.top = (call, top, frame, suspension)  # type: ignore[assignment, unused-ignore]
+        self.write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0]))
+
+    def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
+        """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
+        call, parent, _frame, suspension = thread.top
+        thread.top = parent or ROOT
+        record = b"R\t%d\t%d\t%b" % (call, at_ns, value)
+        suspended_ns = suspension[0] if suspension else 0
+        if outcome or suspended_ns:
+            record += b"\t%d\t%d" % (outcome, suspended_ns)
+            if exception:
+                record += b"\t%d" % exception
+        self.write(thread, record + b"\n")
+
+    def suspend(self, thread: ThreadState, at_ns: int) -> None:
+        """The innermost call, of a generator or coroutine, gives up control for now."""
+        call, parent, frame, suspension = thread.top
+        thread.top = parent or ROOT
+        if suspension is not None:
+            suspension[1] = at_ns
+            # Without the frame: an abandoned generator is to die when the program drops it.
+            self.suspended[id(frame)] = (call, None, None, suspension)  # type: ignore[assignment, unused-ignore]
+
+    def resume(self, thread: ThreadState, frame: FrameType, at_ns: int) -> bool:
+        """A suspended call goes on, perhaps in another thread; False if it is not one of ours."""
+        suspended = self.suspended.pop(id(frame), None)
+        if suspended is None:
+            return False
+        call, _parent, _frame, suspension = suspended
+        if suspension is not None:
+            suspension[0] += at_ns - suspension[1]
+        thread.top = (call, thread.top, frame, suspension)  # type: ignore[assignment, unused-ignore]
+        return True
+
+    def is_open(self, thread: ThreadState, frame: FrameType) -> bool:
+        """Whether *frame* is the thread's innermost open call, after dropping calls above it whose end was not seen."""
+        if thread.top[2] is frame:
+            return True
+        above = thread.top
+        while above[2] is not None:
+            if above[2] is frame:
+                thread.top = above
+                return True
+            above = above[1] or ROOT
+        return False
+
+    def write(self, thread: ThreadState, record: bytes) -> None:
+        """Append a record to the thread's calls."""
+        segments = thread.segments
+        try:
+            segments.write(record)
+        except ValueError:  # the segment is full
+            segments.write_over(record)
+
+
+def _thread_name() -> str:
+    """The name of the current thread, without making one known to threading that is not."""
+    threading = sys.modules.get("threading")
+    thread = getattr(threading, "_active", {}).get(get_ident()) if threading is not None else None
+    name = getattr(thread, "_name", None)
+    if type(name) is str:
+        return name
+    main = getattr(threading, "_main_thread", None)
+    if threading is None or getattr(main, "_ident", None) == get_ident():
+        return "MainThread"
+    return "thread-%d" % get_ident()
