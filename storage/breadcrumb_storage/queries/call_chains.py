@@ -26,9 +26,10 @@ class Link:
     parent_call_id: int | None
     process_id: int
     function_id: int
+    call_line: int | None  # the caller's line
 
 
-_LINK = "call_id, nullif(parent_call_id, 0), process_id, function_id"
+_LINK = "call_id, nullif(parent_call_id, 0), process_id, function_id, call_line"
 
 
 def chains(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) -> dict[int, list[Link]]:

@@ -167,7 +167,8 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
         WITH wanted AS (SELECT * FROM call_records WHERE trace_no = $trace_no AND call_id IN ({numbers}))
         SELECT c.call_id, nullif(c.parent_call_id, 0), c.process_id, c.thread_id, c.task_id,
                coalesce(f.module_name, ''), coalesce(f.function_name, '?'), f.file, f.line, c.call_line,
-               c.started_ns, c.duration_ns, c.suspended_ns, c.outcome,
+               c.started_ns, c.duration_ns, c.suspended_ns,
+               CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END,
                c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value
         FROM wanted c
         LEFT JOIN functions f
@@ -176,15 +177,7 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
         """,
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
     ).fetchall()
-    return {
-        row[0]: CallRow(*row[:13], outcome_name(row[13]), *row[14:])
-        for row in rows
-    }
-
-
-def outcome_name(code: int | None) -> str:
-    """The word for ``call_records.outcome``."""
-    return "unfinished" if code is None else OUTCOMES[code]
+    return {row[0]: CallRow(*row) for row in rows}
 
 
 def callees(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:

@@ -178,9 +178,7 @@ def exception_types(con: DuckDBPyConnection, trace_id: str | None) -> list[str]:
     return [row[0] for row in rows]
 
 
-def exceptions_by_id(
-    con: DuckDBPyConnection, trace_id: str, exception_ids: Sequence[int]
-) -> dict[int, ExceptionRow]:
+def exceptions_by_id(con: DuckDBPyConnection, trace_id: str, exception_ids: Sequence[int]) -> dict[int, ExceptionRow]:
     """These exceptions of one trace in full, by id."""
     if not exception_ids:
         return {}

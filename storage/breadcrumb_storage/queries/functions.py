@@ -6,9 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from duckdb import DuckDBPyConnection
 
     from breadcrumb_storage.queries.traces import TraceRow
+
+
+COLON_NAME = "coalesce(module_name, '') || ':' || function_name"  # what answers call a function by
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +32,14 @@ class FunctionTime:
 
 @dataclass(frozen=True, slots=True)
 class FunctionName:
-    """A function that a name matched, and its recorded calls."""
+    """A function that a name matched, and its calls."""
 
     module: str
     name: str
     file: str | None
     line: int | None
-    calls: int
+    recorded: int
+    started: int  # at least ``recorded``; more where not every call was recorded
 
 
 def name_condition(pattern: str) -> tuple[str, list[Any]]:
@@ -52,9 +58,6 @@ def name_condition(pattern: str) -> tuple[str, list[Any]]:
     return "(" + " OR ".join(f"contains({spelling}, ?)" for spelling in spellings) + ")", [pattern] * 3
 
 
-COLON_NAME = "coalesce(module_name, '') || ':' || function_name"
-
-
 def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> list[FunctionName]:
     """The functions that ``pattern`` names, the most called first, also those without a recorded call."""
     condition, parameters = name_condition(pattern)
@@ -65,7 +68,7 @@ def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -
             SELECT process_id, function_id, count(*) AS calls FROM call_records
             SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
         SELECT coalesce(module_name, ''), function_name, any_value(file), any_value(line),
-               coalesce(sum(calls), 0)::BIGINT
+               coalesce(sum(calls), 0)::BIGINT, coalesce(sum(greatest(started_count, calls)), 0)::BIGINT
         FROM named LEFT JOIN counted USING (process_id, function_id)
         GROUP BY module_name, function_name ORDER BY 5 DESC, 1, 2
         """,
@@ -74,12 +77,38 @@ def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -
     return [FunctionName(*row) for row in rows]
 
 
-def all_names(con: DuckDBPyConnection, trace: TraceRow) -> list[str]:
-    """``module:function`` of every traced function of a trace."""
+def similar_names(con: DuckDBPyConnection, trace: TraceRow, name: str, limit: int) -> list[str]:
+    """``module:function`` of the traced functions whose names are most like ``name``, for when it has a typo."""
     rows = con.execute(
-        f"SELECT DISTINCT {COLON_NAME} FROM functions WHERE trace_id = ?", [trace.trace_id]
+        f"""
+        WITH names AS (
+            SELECT DISTINCT {COLON_NAME} AS full_name, lower(function_name) AS function_name,
+                   lower(string_split(function_name, '.')[-1]) AS last_name
+            FROM functions WHERE trace_id = $trace_id AND function_name <> '<module>')
+        SELECT full_name, greatest(jaro_winkler_similarity(function_name, lower($name)),
+                                   jaro_winkler_similarity(last_name, lower($name))) AS likeness
+        FROM names WHERE likeness > 0.75 ORDER BY likeness DESC, full_name LIMIT {int(limit)}
+        """,
+        {"trace_id": trace.trace_id, "name": name},
     ).fetchall()
     return [row[0] for row in rows]
+
+
+def names_by_id(
+    con: DuckDBPyConnection, trace: TraceRow, keys: Iterable[tuple[int, int]]
+) -> dict[tuple[int, int], str]:
+    """Qualified names of functions by (process, function)."""
+    pairs = ", ".join(f"({int(process)}, {int(function)})" for process, function in set(keys))
+    if not pairs:
+        return {}
+    rows = con.execute(
+        f"""
+        SELECT process_id, function_id, function_name FROM functions
+        WHERE trace_id = ? AND (process_id, function_id) IN ({pairs})
+        """,
+        [trace.trace_id],
+    ).fetchall()
+    return {(process, function): name for process, function, name in rows}
 
 
 def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTime]:

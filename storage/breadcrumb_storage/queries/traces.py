@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -92,7 +92,8 @@ def get_trace(con: DuckDBPyConnection, trace_id: str) -> TraceRow:
     ).fetchone()
     if row is None:
         raise LookupError(trace_id)
-    return TraceRow(*row[:-1], config=_config(row[-1]))
+    values: list[Any] = [*row[:-1], _config(row[-1])]
+    return TraceRow(*values)
 
 
 def _config(text: str | None) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def _config(text: str | None) -> dict[str, Any]:
         parsed = json.loads(text or "{}")
     except ValueError:  # a row written by something else than the launcher
         return {}
-    return parsed if isinstance(parsed, dict) else {}
+    return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
 
 
 def list_traces(

@@ -1,0 +1,83 @@
+"""What all answers have in common."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from breadcrumb_storage.errors import BreadcrumbError
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+Cell = str | int | float | bool | None
+
+# More follow-up calls than this are not read, and cost characters in every answer.
+MAX_NEXT = 3
+
+
+class Section(BaseModel):
+    """A part of an answer. Fields without content are left out, but for those that readers count on."""
+
+    model_config = ConfigDict(extra="forbid")
+    always_shown: ClassVar[frozenset[str]] = frozenset()
+    shown_last: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_empty_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        last = {name: fields.pop(name) for name in self.shown_last if name in fields}
+        return {
+            name: value
+            for name, value in (fields | last).items()
+            if name in self.always_shown or value not in (None, "", [], {})
+        }
+
+
+class Table(Section):
+    """Rows of cells under column names."""
+
+    always_shown = frozenset({"columns", "rows"})
+
+    columns: list[str]
+    rows: list[list[Cell]]
+    more: int = Field(default=0, description="rows that are not shown")
+
+    @model_serializer(mode="wrap")
+    def _without_zero(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields: dict[str, Any] = handler(self)
+        return fields if self.more else {"columns": fields["columns"], "rows": fields["rows"]}
+
+
+class Answer(Section):
+    """The fields of every answer."""
+
+    shown_last: ClassVar[tuple[str, ...]] = ("notes", "next")
+
+    project: str
+    notes: list[str] = Field(default_factory=list, description="what was cut or changed in this answer")
+    next: list[str] = Field(
+        default_factory=list, max_length=MAX_NEXT, description="complete calls that are worth making next"
+    )
+
+
+class Page(Answer):
+    """An answer that is a table in pages."""
+
+    always_shown = frozenset({"columns", "rows", "total"})
+    shown_last = ("next_cursor", "notes", "next")
+
+    total: int = Field(description="rows on all pages together")
+    columns: list[str]
+    rows: list[list[Cell]]
+    next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
+
+
+def check_limit(limit: int, maximum: int) -> tuple[int, list[str]]:
+    """The limit to use, and a note where it is lower than what was asked for.
+
+    Raises:
+        BreadcrumbError: ``limit`` is not positive.
+    """
+    if limit < 1:
+        raise BreadcrumbError(f"limit must be at least 1, not {limit}.", hint=f"Use a limit from 1 to {maximum}.")
+    if limit > maximum:
+        return maximum, [f"limit {limit} was lowered to {maximum}; next_cursor goes on from there"]
+    return limit, []

@@ -1,0 +1,112 @@
+"""The ``where`` argument of get_calls: a small dict, checked key by key."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Any
+
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.calls import OUTCOMES, CallFilter, JsonEquals
+
+# Key and what it takes, as the error message lists them.
+KEYS = {
+    "outcome": "one of " + ", ".join(OUTCOMES),
+    "min_ms": "a number",
+    "caller": "a function, as in function",
+    "process_id": "a whole number",
+    "thread": "a thread's name or number",
+    "call_id": "a whole number",
+    "parent_call_id": "a whole number",
+    "contains": "a text in arguments, result or exception message",
+    "args.NAME": 'the value of an argument, also args.order.lines[0]; "null" is None',
+    "result": "the return value",
+}
+_STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
+
+
+def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
+    """What ``get_calls`` is to filter by.
+
+    Raises:
+        BreadcrumbError: a key that does not exist, or a value that does not go with its key.
+    """
+    given: dict[str, Any] = {"function": function or None}
+    equals: list[JsonEquals] = []
+    for key, value in (where or {}).items():
+        if key == "outcome":
+            if value not in OUTCOMES:
+                raise _refused(key, value, KEYS[key])
+            given[key] = value
+        elif key == "min_ms":
+            given[key] = float(_number(key, value))
+        elif key in ("process_id", "call_id", "parent_call_id"):
+            given[key] = _whole_number(key, value)
+        elif key == "thread":
+            given[key] = int(value) if str(value).isdecimal() else _text(key, value)
+        elif key in ("caller", "contains"):
+            given[key] = _text(key, value)
+        elif key == "result":
+            equals.append(JsonEquals("return_value", "$", _json_spellings(value)))
+        elif key.startswith("args."):
+            equals.append(JsonEquals("args", _json_path(key), _json_spellings(value)))
+        else:
+            keys = "; ".join(f"{name}: {takes}" for name, takes in KEYS.items())
+            raise BreadcrumbError(f"where has no key {key[:80]!r}.", hint=f"The keys are {keys}.")
+    return CallFilter(**given, equals=tuple(equals))
+
+
+def _refused(key: str, value: object, takes: str) -> BreadcrumbError:
+    return BreadcrumbError(f"where[{key!r}] cannot be {str(value)[:80]!r}.", hint=f"It takes {takes}.")
+
+
+def _number(key: str, value: Any) -> Any:
+    try:
+        if isinstance(value, bool) or not abs(float(value)) < 1e12:
+            raise ValueError(value)
+        return value
+    except (TypeError, ValueError) as error:
+        raise _refused(key, value, KEYS[key]) from error
+
+
+def _whole_number(key: str, value: Any) -> int:
+    number = float(_number(key, value))
+    if number != int(number):
+        raise _refused(key, value, KEYS[key])
+    return int(number)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _refused(key, value, KEYS[key])
+    return value
+
+
+def _json_path(key: str) -> str:
+    """``args.order.lines[0]`` as a path into the arguments."""
+    path, position = "$", len("args")
+    while position < len(key):
+        step = _STEP.match(key, position)
+        if step is None:
+            raise BreadcrumbError(
+                f"where cannot follow {key[:80]!r}.", hint="Write args.NAME, args.NAME.KEY or args.NAME[0]."
+            )
+        path += f'."{step[1]}"' if step[1] is not None else f"[{step[2]}]"
+        position = step.end()
+    return path
+
+
+def _json_spellings(value: Any) -> tuple[str, ...]:
+    """The minified JSON texts that count as this value: a text also stands for what it spells, so "null" for None."""
+    values = [value]
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            values.append(json.loads(value))
+    for number in list(values):
+        if isinstance(number, int) and not isinstance(number, bool):
+            values.append(float(number) if abs(number) < 2**53 else number)
+        elif isinstance(number, float) and number.is_integer():
+            values.append(int(number))
+    return tuple(dict.fromkeys(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in values))

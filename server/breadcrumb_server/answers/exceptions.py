@@ -1,0 +1,121 @@
+"""The answer to: which exceptions were there, how did they come about, and who handled them?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.queries import exceptions as queries
+from breadcrumb_storage.trace_rows import resolve_trace_id
+from pydantic import Field
+
+from breadcrumb_server.answers.base import Answer, check_limit
+from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.exception_details import (
+    Detail,
+    ExceptionDetail,
+    LoadedException,
+    load_exceptions,
+)
+from breadcrumb_server.answers.fit import fit_table
+from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.since import parse_since
+from breadcrumb_server.answers.text import counted, cut
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 50
+
+
+class ExceptionList(Answer):
+    """Exceptions, equal ones folded: uncaught ones first, then those that left the traced code, then the handled."""
+
+    always_shown = frozenset({"exceptions", "total"})
+    shown_last = ("next_cursor", "notes", "next")
+
+    trace_id: str = Field(default="", description="the trace searched; empty: all since a time")
+    total: int = Field(description="exceptions on all pages together, equal ones counted each")
+    kinds: int = Field(default=0, description="entries on all pages together")
+    exceptions: list[ExceptionDetail]
+    message: str = Field(default="", description="why there is nothing, where there is nothing")
+    next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
+
+
+def find_exceptions(
+    con: DuckDBPyConnection,
+    project: str,
+    since: str | None = None,
+    trace_id: str | None = None,
+    type: str | None = None,
+    include_handled: bool = True,
+    limit: int = 10,
+    cursor: str | None = None,
+) -> ExceptionList:
+    """One page of the exceptions of a trace, or of all traces since a time.
+
+    Args:
+        since: as ``parse_since`` takes it; without it and without ``trace_id``, the newest trace is meant.
+        type: a name with or without its module, or a glob. StopIteration and other control flow shows only so.
+        include_handled: False leaves out what the traced code handled itself.
+
+    Raises:
+        BreadcrumbError: an unknown trace, a time that is none, a limit below 1, or a cursor of another query.
+    """
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    query = ("find_exceptions", project, since, trace_id, type, include_handled)
+    start = decode_cursor(cursor, query) if cursor else Position(0)
+    about = ""
+    if trace_id is not None or since is None:
+        about = resolve_trace_id(con, trace_id or start.trace_id or None, project)
+    wanted = queries.ExceptionFilter(
+        trace_id=about or None,
+        since=parse_since(since) if since else None,
+        type=type or None,
+        include_handled=include_handled,
+    )
+    groups, kinds, total = queries.exception_groups(con, wanted, offset=start.at, limit=limit)
+    loaded = load_exceptions(con, groups)
+
+    def build(count: int, chars: int) -> ExceptionList:
+        end = start.at + count
+        return ExceptionList(
+            project=project,
+            trace_id=about,
+            total=total,
+            kinds=kinds,
+            exceptions=[each.tell(Detail.of_size(chars)) for each in loaded[:count]],
+            message="" if kinds else _why_nothing(con, wanted),
+            next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
+            notes=notes,
+            next=first_few(
+                [raising_call(project, each) for each in loaded[:2]]
+                if loaded
+                else [call("get_trace", project=project, trace_id=about) if about else None]
+            ),
+        )
+
+    return fit_table(build, len(loaded))
+
+
+def raising_call(project: str, exception: LoadedException) -> str | None:
+    """The call that shows the innermost traced call of an exception with its values whole."""
+    innermost = exception.chain.innermost if exception.chain else None
+    if innermost is None:
+        return None
+    return call(
+        "get_calls",
+        project=project,
+        function=f"{innermost.module}:{innermost.name}",
+        trace_id=exception.row.trace_id,
+        where={"call_id": innermost.call_id},
+    )
+
+
+def _why_nothing(con: DuckDBPyConnection, wanted: queries.ExceptionFilter) -> str:
+    types = queries.exception_types(con, wanted.trace_id)
+    where = "in this trace" if wanted.trace_id else "since then"
+    if not types:
+        return f"No exception was recorded {where}."
+    named = ", ".join(cut(name, 60) for name in types[:8]) + (", …" if len(types) > 8 else "")
+    reason = "of this type " if wanted.type else "uncaught " if not wanted.include_handled else ""
+    return f"No exception {reason}was recorded {where}; {counted(len(types), 'type')} were: {named}."

@@ -1,0 +1,135 @@
+"""Which gaps are worth closing first, and with which include pattern."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from breadcrumb_storage.queries.gaps import GapRow
+
+from breadcrumb_server.answers.places import Origin, Places
+
+# From this many modules of a package on, the package is suggested in their place.
+MODULES_FOR_PACKAGE = 3
+# Patterns that are added at once: own code is cheap to include and what the bug is most likely in.
+MAX_OWN_INCLUDES = 5
+MAX_FOREIGN_INCLUDES = 2
+
+_ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
+_DUNDER = re.compile(r"(?:.*\.)?__\w+__$")
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """A gap with whose code it is and the pattern that would have it traced, "" where nothing would."""
+
+    row: GapRow
+    origin: Origin
+    suggested_include: str
+    noise: bool
+
+
+def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) -> list[Gap]:
+    """The gaps, the one that would teach most first.
+
+    Python before C, which cannot be traced; the user's own code before installed packages before the standard
+    library; then by time, then by calls. Module bodies and dunder methods of others come last.
+    """
+    origins = _origins(rows, places)
+    excluded = [pattern for pattern in config.get("exclude") or [] if isinstance(pattern, str)]
+    noise = [_is_noise(row, origin) for row, origin in zip(rows, origins, strict=True)]
+    packages = _packages(row.module for row, is_noise in zip(rows, noise, strict=True) if not is_noise)
+    gaps = [
+        Gap(row, origin, _include_for(row, origin, packages, places, excluded), is_noise)
+        for row, origin, is_noise in zip(rows, origins, noise, strict=True)
+    ]
+    return sorted(
+        gaps,
+        key=lambda gap: (
+            gap.noise,
+            gap.row.kind == "c",
+            _ORIGINS.index(gap.origin),
+            not gap.suggested_include,
+            gap.row.name == "<module>",
+            -gap.row.time_ns,
+            -gap.row.call_count,
+            gap.row.module,
+            gap.row.name,
+        ),
+    )
+
+
+def best_includes(gaps: Sequence[Gap], config: dict[str, Any]) -> list[str]:
+    """The patterns to add next, in order: all of the nearest code that is not traced yet, and nothing beyond it."""
+    present = set(map(str, config.get("include") or []))
+    for origin in _ORIGINS:
+        patterns = dict.fromkeys(
+            gap.suggested_include
+            for gap in gaps
+            if gap.origin == origin and gap.suggested_include and gap.suggested_include not in present and not gap.noise
+        )
+        if patterns:
+            return list(patterns)[: MAX_OWN_INCLUDES if origin == "own" else MAX_FOREIGN_INCLUDES]
+    return []
+
+
+def _origins(rows: Sequence[GapRow], places: Places) -> list[Origin]:
+    origins = [places.origin(row.file, row.module) for row in rows]
+    own = {row.module.partition(".")[0] for row, origin in zip(rows, origins, strict=True) if origin == "own"}
+    # Code from exec (a dataclass's __init__, say) has no file; it belongs to the module it was made for.
+    return [
+        "own"
+        if row.kind == "python" and (row.file or "<").startswith("<") and row.module.split(".")[0] in own
+        else origin
+        for row, origin in zip(rows, origins, strict=True)
+    ]
+
+
+def _is_noise(row: GapRow, origin: Origin) -> bool:
+    return origin != "own" and (row.name == "<module>" or _DUNDER.match(row.name) is not None)
+
+
+def _packages(modules: Iterable[str]) -> set[str]:
+    """The packages of which many modules are named."""
+    counts: Counter[str] = Counter()
+    for module in set(modules):
+        parts = module.split(".")
+        counts.update(".".join(parts[:length]) for length in range(1, len(parts) + 1))
+    return {package for package, count in counts.items() if package and count >= MODULES_FOR_PACKAGE}
+
+
+def _include_for(row: GapRow, origin: Origin, packages: set[str], places: Places, excluded: Sequence[str]) -> str:
+    if row.kind != "python" or (row.file or "").startswith("<frozen "):
+        return ""
+    if any(_names(pattern, row, places) for pattern in excluded):
+        return ""
+    if row.module == "__mp_main__":  # the main module in a spawned child
+        return "__main__"
+    if not row.module:
+        return places.path(row.file) if (row.file or "").endswith(".py") else ""
+    if origin != "stdlib":
+        parts = row.module.split(".")
+        for length in range(len(parts), 0, -1):
+            package = ".".join(parts[:length])
+            if package in packages:
+                return f"{package}.*"
+    return row.module
+
+
+def _names(pattern: str, row: GapRow, places: Places) -> bool:
+    """Whether a pattern of the configuration takes this code, as the tracer reads patterns."""
+    if "/" in pattern or pattern.endswith(".py"):
+        path = row.file or "" if pattern.startswith("/") else places.path(row.file)
+        return re.fullmatch(_path_regex(pattern.removeprefix("./")), path) is not None
+    stem = pattern.removesuffix(".*")
+    regex = ".*".join(map(re.escape, stem.split("*"))) + (r"(\..*)?" if stem != pattern else "")
+    return re.fullmatch(regex, row.module) is not None
+
+
+def _path_regex(pattern: str) -> str:
+    pieces: list[str] = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    return "".join(wild.get(piece) or re.escape(piece) for piece in pieces)

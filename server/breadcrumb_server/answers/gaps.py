@@ -1,0 +1,109 @@
+"""The answer to: what was called from traced code but not traced?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
+from pydantic import Field
+
+from breadcrumb_server.answers.base import Cell, Page, check_limit
+from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.fit import fit_table
+from breadcrumb_server.answers.follow_ups import MAX_CALL_CHARS, call, first_few
+from breadcrumb_server.answers.gap_ranking import Gap, best_includes, rank_gaps
+from breadcrumb_server.answers.places import Places
+from breadcrumb_server.answers.text import cut, milliseconds
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 200
+COLUMNS = ["function", "module", "called_by", "call_count", "exact", "time_ms", "suggested_include", "origin"]
+# A run without a timeout of its own is given one: a call that is to be made as it stands needs it.
+DEFAULT_TIMEOUT_SECONDS = 60
+
+
+class GapList(Page):
+    """Functions that traced code called and that were not traced, the most instructive first.
+
+    ``exact`` false: the function was called at least ``call_count`` times. C functions cannot be traced.
+    """
+
+    trace_id: str
+    edit_config: str = Field(default="", description="the call that has the best of them traced in the next run")
+
+
+def find_gaps(
+    con: DuckDBPyConnection, project: str, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
+) -> GapList:
+    """One page of the gaps of a trace (the newest one without ``trace_id``).
+
+    Raises:
+        BreadcrumbError: an unknown trace, a limit below 1, or a cursor of another query.
+    """
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    query = ("find_gaps", project)
+    start = decode_cursor(cursor, query) if cursor else Position(0)
+    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
+    gaps = rank_gaps(list_gaps(con, trace), Places.of(trace), trace.config)
+    edit = edit_config_call(project, trace, gaps)
+    page = gaps[start.at : start.at + limit]
+
+    def build(rows: int, chars: int) -> GapList:
+        end = start.at + rows
+        return GapList(
+            project=project,
+            trace_id=trace.trace_id,
+            total=len(gaps),
+            columns=COLUMNS,
+            rows=[_row(gap, chars) for gap in page[:rows]],
+            edit_config=edit,
+            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if end < len(gaps) else None,
+            notes=notes,
+            next=first_few([edit or None, rerun_call(project, trace) if edit else None]),
+        )
+
+    return fit_table(build, len(page))
+
+
+def _row(gap: Gap, chars: int) -> list[Cell]:
+    row = gap.row
+    callers = f" and {row.callers - 1} more" if row.callers > 1 else ""
+    return [
+        cut(row.name, chars),
+        cut(row.module, chars),
+        cut(row.caller, chars) + callers,
+        row.call_count,
+        row.exact,
+        milliseconds(row.time_ns) if row.time_ns else None,
+        gap.suggested_include if len(gap.suggested_include) <= chars else "",
+        gap.origin if row.kind == "python" else f"{gap.origin}, C",
+    ]
+
+
+def edit_config_call(project: str, trace: TraceRow, gaps: list[Gap]) -> str:
+    """The one call that has the best of these gaps traced next time, "" where there is none."""
+    patterns = best_includes(gaps, trace.config)
+    while patterns:
+        text = call("edit_config", project=project, add_include=patterns)
+        if len(text) <= MAX_CALL_CHARS:
+            return text
+        patterns.pop()
+    return ""
+
+
+def rerun_call(project: str, trace: TraceRow) -> str | None:
+    """The call that runs the same command again; None where the command was redacted and cannot be repeated."""
+    if "[REDACTED]" in trace.command or not trace.command:
+        return None
+    timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
+    return call(
+        "run",
+        project=project,
+        command=trace.command,
+        timeout_seconds=int(timeout) if timeout == int(timeout) else timeout,
+        cwd=trace.cwd if trace.cwd and trace.cwd != trace.config.get("workspace") else None,
+    )

@@ -1,0 +1,58 @@
+"""Where code stands: its path as a person would write it, and whose code it is."""
+
+from __future__ import annotations
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Literal
+
+from breadcrumb_storage.queries.traces import TraceRow
+
+Origin = Literal["own", "third-party", "stdlib"]
+
+_INSTALLED = re.compile(r"/(?:site|dist)-packages/")
+_STANDARD_LIBRARY = re.compile(r"/lib(?:64)?/(?:python|pypy)3\.\d+/")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """The folders of one trace against which paths are read."""
+
+    roots: tuple[str, ...]
+    has_workspace: bool
+
+    @classmethod
+    def of(cls, trace: TraceRow) -> Places:
+        workspace = trace.config.get("workspace")
+        folders = [folder.rstrip("/") for folder in (workspace, trace.cwd) if isinstance(folder, str)]
+        return cls(tuple(dict.fromkeys(folder for folder in folders if folder)), bool(workspace))
+
+    def path(self, file: str | None) -> str:
+        """Relative to the workspace, or from the package on for installed code and the standard library."""
+        if not file:
+            return "?"
+        if file.startswith("<"):
+            return file
+        for pattern in (_INSTALLED, _STANDARD_LIBRARY):
+            *before, relative = pattern.split(file)
+            if before:
+                return relative
+        for root in self.roots:
+            if file.startswith(root + "/"):
+                return file[len(root) + 1 :]
+        return file
+
+    def origin(self, file: str | None, module: str) -> Origin:
+        """Whose code this is; C functions have no file and are known by their module."""
+        if not file or not file.startswith("/"):
+            top = module.partition(".")[0]
+            frozen = (file or "").startswith("<frozen ")
+            return "stdlib" if frozen or not top or top in sys.stdlib_module_names else "third-party"
+        if _INSTALLED.search(file):
+            return "third-party"
+        if _STANDARD_LIBRARY.search(file):
+            return "stdlib"
+        if not self.has_workspace or any(file.startswith(root + "/") for root in self.roots):
+            return "own"
+        return "third-party"

@@ -1,0 +1,82 @@
+"""The answer to one read-only statement."""
+
+from __future__ import annotations
+
+import math
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.read_only_sql import run_read_only
+from pydantic import Field
+
+from breadcrumb_server.answers.base import Answer, Cell, check_limit
+from breadcrumb_server.answers.fit import fit_table
+from breadcrumb_server.answers.text import clean, cut
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 1_000
+# More columns than this leave no room for a row.
+MAX_COLUMNS = 60
+# Whole numbers beyond this change their value in clients that read JSON numbers as doubles.
+_SAFE_INTEGER = 2**53
+
+
+class QueryResult(Answer):
+    """Rows of a statement; a cell that was cut ends with the length that it has."""
+
+    always_shown = frozenset({"columns", "rows", "truncated"})
+
+    columns: list[str]
+    rows: list[list[Cell]]
+    truncated: bool = Field(description="there are more rows than these")
+
+
+def query_traces(con: DuckDBPyConnection, project: str, sql: str, limit: int = 100) -> QueryResult:
+    """The first rows of one statement that only reads.
+
+    Raises:
+        BreadcrumbError: the statement is wrong or not a read, or the limit is below 1.
+    """
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    if notes:
+        notes = [f"limit was lowered to {limit}; use LIMIT and OFFSET in the statement to go on"]
+    result = run_read_only(con, sql, limit)
+    width = len(result.columns)
+    if width > MAX_COLUMNS:
+        notes = [*notes, f"the first {MAX_COLUMNS} of {width} columns; name the ones you need"]
+    cells = [[_cell(value) for value in row[:MAX_COLUMNS]] for row in result.rows]
+
+    def build(rows: int, chars: int) -> QueryResult:
+        shown = [[cut(cell, chars) if isinstance(cell, str) else cell for cell in row] for row in cells[:rows]]
+        left = len(cells) - rows
+        why = f"{left} of {len(cells)} rows did not fit; select fewer columns, or go on with OFFSET {rows}"
+        return QueryResult(
+            project=project,
+            columns=[cut(clean(name), min(chars, 100)) for name in result.columns[:MAX_COLUMNS]],
+            rows=shown,
+            truncated=result.truncated or left > 0,
+            notes=[*notes, why] if left else notes,
+        )
+
+    return fit_table(build, len(cells))
+
+
+def _cell(value: object) -> Cell:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) <= _SAFE_INTEGER else str(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Decimal):
+        return str(value)
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    if isinstance(value, bytes):
+        return value.hex()
+    return clean(str(value))  # lists, structs, maps, intervals, UUIDs

@@ -1,0 +1,86 @@
+"""The answer to: which runs are there?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries import traces as queries
+
+from breadcrumb_server.answers.base import Cell, Page, check_limit
+from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.fit import fit_table
+from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.since import parse_since
+from breadcrumb_server.answers.text import one_line, rounded
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 200
+STATUSES = ("running", "completed", "failed", "timeout", "stopped", "crashed")
+COLUMNS = ["trace_id", "status", "started_at", "duration_ms", "exit", "calls", "uncaught", "command", "label"]
+
+
+class TraceList(Page):
+    """Traces, the newest first. ``exit`` is the exit code or the signal, ``uncaught`` the type of an exception."""
+
+
+def list_traces(
+    con: DuckDBPyConnection,
+    project: str,
+    limit: int = 20,
+    cursor: str | None = None,
+    status: str | None = None,
+    since: str | None = None,
+) -> TraceList:
+    """One page of the traces of a project.
+
+    Raises:
+        BreadcrumbError: an unknown status, a time that is none, a limit below 1, or a cursor of another query.
+    """
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    if status is not None and status not in STATUSES:
+        raise BreadcrumbError(f"There is no status {status[:80]!r}.", hint=f"A trace is one of: {', '.join(STATUSES)}.")
+    # An age is resolved anew for every page; pages go by the trace's number, so that this moves nothing.
+    query = ("list_traces", project, status, since)
+    before = decode_cursor(cursor, query).at if cursor else None
+    found, total = queries.list_traces(
+        con, status=status, since=parse_since(since) if since else None, before_no=before, limit=limit + 1
+    )
+    page = found[:limit]
+
+    def build(rows: int, chars: int) -> TraceList:
+        last = page[rows - 1] if 0 < rows < len(found) else None
+        return TraceList(
+            project=project,
+            total=total,
+            columns=COLUMNS,
+            rows=[_row(trace, min(chars, 300)) for trace in page[:rows]],
+            next_cursor=encode_cursor(query, Position(last.trace_no)) if last else None,
+            notes=notes,
+            next=first_few(
+                [call("get_trace", project=project, trace_id=trace.trace_id) for trace in _worth_reading(page[:rows])]
+            ),
+        )
+
+    return fit_table(build, len(page))
+
+
+def _worth_reading(page: list[queries.TraceSummary]) -> list[queries.TraceSummary]:
+    """The newest trace, and the newest that did not end well."""
+    return [*page[:1], *[trace for trace in page if trace.status not in ("completed", "running")][:1]]
+
+
+def _row(trace: queries.TraceSummary, chars: int) -> list[Cell]:
+    return [
+        trace.trace_id,
+        trace.status,
+        trace.started_at.isoformat(sep=" ", timespec="seconds"),
+        None if trace.duration_ms is None else rounded(trace.duration_ms),
+        trace.signal or trace.exit_code,
+        trace.calls,
+        one_line(trace.uncaught, chars) if trace.uncaught else None,
+        one_line(trace.command, chars),
+        one_line(trace.label, chars) if trace.label else None,
+    ]

@@ -1,0 +1,110 @@
+"""Captured values, which are JSON, in the notation of Python: shorter, and without a quote to escape."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any, TypeGuard
+
+from breadcrumb_server.answers.text import clean, cut
+
+# Below this no value says anything.
+_MIN_VALUE_CHARS = 12
+_BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
+
+
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a parsed piece of JSON is an object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: object) -> TypeGuard[list[Any]]:
+    """Whether a parsed piece of JSON is an array."""
+    return isinstance(value, list)
+
+
+def value_text(stored: str | None, chars: int) -> str:
+    """A captured value; "" where none was."""
+    if stored is None:
+        return ""
+    try:
+        text = notation(json.loads(stored))
+    except (ValueError, RecursionError):  # not written by the tracer, or nested beyond reason: shown as it is
+        text = stored
+    return cut(clean(text), chars)
+
+
+def named_values(stored: str | None) -> list[tuple[str, str]]:
+    """The names and the values of captured arguments or local variables."""
+    if not stored:
+        return []
+    try:
+        parsed: object = json.loads(stored)
+        if is_object(parsed):
+            return [(clean(name), clean(notation(value))) for name, value in parsed.items()]
+    except (ValueError, RecursionError):
+        pass
+    return [("?", clean(stored))]
+
+
+def arguments_text(stored: str | None, chars: int) -> str:
+    """Captured arguments as ``a=1, b=None``; the long ones give way so that all of them are named."""
+    pairs = named_values(stored)
+    names = sum(len(name) + 3 for name, _ in pairs)
+    share = _fair_share([len(value) for _, value in pairs], chars - names)
+    return cut(", ".join(f"{name}={cut(value, share)}" for name, value in pairs), chars)
+
+
+def _fair_share(lengths: Sequence[int], chars: int) -> int:
+    """The length to cut each text to so that all stay within ``chars``; short ones leave room to long ones."""
+    room, left = chars, len(lengths)
+    for length in sorted(lengths):
+        if length * left > room:
+            return max(room // left, _MIN_VALUE_CHARS)
+        room -= length
+        left -= 1
+    return max(chars, _MIN_VALUE_CHARS)
+
+
+def notation(value: object) -> str:
+    """A parsed value as Python would write it; the tracer's marks ($tuple, $type, cuts) as what they stand for."""
+    if is_object(value):
+        return _object(value)
+    if is_array(value):
+        return f"[{_items(value)}]"
+    if isinstance(value, str) and (value == "[REDACTED]" or value.startswith("…(+")):
+        return value
+    return repr(value)
+
+
+def _object(value: dict[str, Any]) -> str:
+    first = next(iter(value), "")
+    if first in _BRACKETS and is_array(value[first]):
+        opening, closing = _BRACKETS[first]
+        comma = "," if first == "$tuple" and len(value[first]) == 1 else ""
+        return opening + _items(value[first]) + comma + closing
+    if first in ("$bytes", "$bytearray"):
+        size = f"…({value['size']:,} bytes in all)" if isinstance(value.get("size"), int) else ""
+        return f"b{value[first]!r}{size}"
+    if first != "$type":
+        return "{" + ", ".join(_pair(repr(key), ": ", item) for key, item in value.items()) + "}"
+    fields = {key: item for key, item in value.items() if key != "$type"}
+    return f"{value['$type']}({_content(fields)})"
+
+
+def _content(fields: dict[str, Any]) -> str:
+    if fields.keys() == {"value"}:
+        return notation(fields["value"])
+    if fields.keys() == {"items"} and is_array(fields["items"]):
+        return f"[{_items(fields['items'])}]"
+    if fields.keys() == {"args"} and is_array(fields["args"]):
+        return _items(fields["args"])
+    return ", ".join(_pair(key, "=", item) for key, item in fields.items())
+
+
+def _pair(name: str, between: str, item: object) -> str:
+    return f"…({item})" if name in ("…", "'…'") else f"{name}{between}{notation(item)}"
+
+
+def _items(items: Sequence[object]) -> str:
+    return ", ".join(map(notation, items))

@@ -1,0 +1,54 @@
+"""What a project's database says about the project as a whole."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectOverview:
+    """How much there is, and the newest of it."""
+
+    traces: int
+    last_trace_id: str | None
+    last_status: str | None
+    last_started_at: datetime | None
+
+
+def project_overview(con: DuckDBPyConnection) -> ProjectOverview:
+    """Counts the traces and names the newest."""
+    row = con.execute(
+        """
+        SELECT count(*), max_by(trace_id, trace_no), max_by(status, trace_no), max_by(started_at, trace_no)
+        FROM traces
+        """
+    ).fetchall()[0]
+    return ProjectOverview(*row)
+
+
+def seen_code(con: DuckDBPyConnection) -> set[tuple[str, str]]:
+    """Each (module, absolute file) in which a function was ever called, traced or not; unknown parts are empty."""
+    rows = con.execute(
+        """
+        SELECT DISTINCT coalesce(module_name, ''), coalesce(file, '')
+        FROM (SELECT module_name, file FROM functions UNION ALL SELECT module_name, file FROM gap_records)
+        """
+    ).fetchall()
+    return {(module, file) for module, file in rows}
+
+
+def add_notices(con: DuckDBPyConnection, trace_id: str, notices: list[tuple[str, str]]) -> None:
+    """Adds (code, message) pairs about a run as a whole. What is there already is not added again."""
+    for code, message in notices:
+        con.execute(
+            """
+            INSERT INTO notices SELECT $trace_id, NULL, $code, $message
+            WHERE NOT EXISTS (FROM notices WHERE trace_id = $trace_id AND code = $code AND message = $message)
+            """,
+            {"trace_id": trace_id, "code": code, "message": message},
+        )
