@@ -1,0 +1,98 @@
+"""``breadcrumb-mcp``: serve MCP (on stdio unless told otherwise), or show the loop with ``demo``."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+_DESCRIPTION = """\
+Lets an AI coding agent see what a Python program actually did.
+Without a command it serves MCP on stdin and stdout: this is what a client's configuration starts.
+"""
+_EPILOG = "Data lives in ~/.breadcrumb, or where BREADCRUMB_HOME points to."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit code: 0 fine, 1 failed, 2 wrong usage (argparse), 130 interrupted.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "demo":
+            return _demo(keep=options.keep)
+        if getattr(options, "transport", "stdio") == "http":
+            return _serve_http(options.port)
+        return _serve_stdio()
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        return _reader_is_gone()
+    except BaseExceptionGroup as group:
+        # The client closed our stdout in the middle of an answer: nobody is left to tell.
+        if group.subgroup(lambda error: not isinstance(error, BrokenPipeError)) is None:
+            return _reader_is_gone()
+        raise
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="breadcrumb-mcp",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"breadcrumb-mcp {version('breadcrumb-mcp')}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+    serve = commands.add_parser("serve", help="serve MCP", allow_abbrev=False)
+    serve.add_argument(
+        "--transport", choices=["stdio", "http"], default="stdio", help="http is Streamable HTTP on 127.0.0.1"
+    )
+    serve.add_argument("--port", type=_port, default=8765, help="for http (default: %(default)s)")
+    demo = commands.add_parser("demo", help="watch an MCP client find a bug with the tools", allow_abbrev=False)
+    demo.add_argument("--keep", action="store_true", help="keep the demo's folder and say where it is")
+    return parser
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
+
+
+def _serve_stdio() -> int:
+    import anyio
+
+    from breadcrumb_server.mcp_server import build_server
+    from breadcrumb_server.serving import log_to_stderr, serve_stdio
+
+    log_to_stderr()
+    anyio.run(serve_stdio, build_server())
+    return 0
+
+
+def _serve_http(port: int) -> int:
+    import anyio
+
+    from breadcrumb_server.mcp_server import build_server
+    from breadcrumb_server.serving import HTTP_HOST, log_to_stderr, serve_http
+
+    log_to_stderr()
+    print(f"Serving MCP at http://{HTTP_HOST}:{port}/mcp", file=sys.stderr)
+    anyio.run(serve_http, build_server(), port)
+    return 0
+
+
+def _demo(*, keep: bool) -> int:
+    from breadcrumb_server.demo.walk import run_demo
+
+    return run_demo(keep=keep)
+
+
+def _reader_is_gone() -> int:
+    # The interpreter flushes stdout once more when it ends, and would complain.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 1

@@ -1,0 +1,121 @@
+"""Change single values in the text of a YAML file and leave the rest of it alone.
+
+Only the span of text that holds the changed value is replaced, as yaml.compose marks it, so that
+comments, order and quoting of a hand-written file survive. Every edit is checked by reading the
+result back; where the text cannot be edited in place (anchors, say), the caller rewrites the file.
+"""
+
+from typing import Any
+
+import yaml
+
+# Marks of libyaml's C loader are not offsets into the text; those of the Python loader are.
+_LOADER = yaml.SafeLoader
+
+
+def edit_text(text: str, changes: dict[str, Any]) -> str | None:
+    """Return ``text`` with the values at the dotted keys replaced, or None if that cannot be done in place.
+
+    Arguments:
+        changes: dotted key (``capture.mode``) to new value, plain data.
+    """
+    for dotted_key, value in changes.items():
+        path = dotted_key.split(".")
+        wanted = _with_value(yaml.safe_load(text), path, value)
+        edited = _edit_one(text, path, value)
+        try:
+            succeeded = edited is not None and yaml.safe_load(edited) == wanted
+        except yaml.YAMLError:
+            succeeded = False
+        if not succeeded or edited is None:
+            return None
+        text = edited
+    return text
+
+
+def flow(value: Any) -> str:
+    """One line of YAML for a value, quoted where it has to be."""
+    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
+    return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _with_value(data: Any, path: list[str], value: Any) -> Any:
+    if not path:
+        return value
+    mapping = dict(data) if isinstance(data, dict) else {}
+    mapping[path[0]] = _with_value(mapping.get(path[0]), path[1:], value)
+    return mapping
+
+
+def _edit_one(text: str, path: list[str], value: Any) -> str | None:
+    node: yaml.Node = yaml.compose(text, Loader=_LOADER)
+    for depth, key in enumerate(path):
+        if not isinstance(node, yaml.MappingNode):
+            return None
+        child = next((v for k, v in node.value if k.value == key), None)
+        if child is None:
+            rest = path[depth + 1 :]
+            return _insert_key(text, node, key, _with_value(None, rest, value) if rest else value, top=depth == 0)
+        node = child
+    if _is_block(node, yaml.SequenceNode) and isinstance(value, list):
+        return _edit_block_list(text, node, value)
+    return _replace(text, _start(node), _end(node), flow(value))
+
+
+def _insert_key(text: str, mapping: yaml.MappingNode, key: str, value: Any, *, top: bool) -> str:
+    entry = f"{key}: {flow(value)}"
+    if mapping.flow_style:
+        after_brace = _start(mapping) + 1
+        return _replace(text, after_brace, after_brace, f"{entry}, " if mapping.value else entry)
+    if top:
+        return f"{text}{'' if text.endswith(chr(10)) or not text else chr(10)}{entry}\n"
+    indent = " " * mapping.start_mark.column
+    return _replace(text, _start(mapping), _start(mapping), f"{entry}\n{indent}")
+
+
+def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: list[Any]) -> str:
+    """Take out and add whole lines, so that the comments beside the other items stay."""
+    lines = text.splitlines(keepends=True)
+    if not lines[-1].endswith("\n"):
+        lines[-1] += "\n"
+    items = [(yaml.safe_load(flow(item.value)), item.start_mark.line, _last_line(item)) for item in sequence.value]
+    kept = [item for item in items if item[0] in wanted]
+    added = [value for value in wanted if value not in [item[0] for item in kept]]
+    indent = " " * sequence.start_mark.column
+    if not wanted:
+        return _replace(text, _start(sequence), _end(sequence.value[-1]), "[]")
+    new_lines = [f"{indent}- {flow(value)}\n" for value in added]
+    insert_at = (kept[-1] if kept else items[-1])[2] + 1
+    gone = {line for item in items if item not in kept for line in range(item[1], item[2] + 1)}
+    result = [line for number, line in enumerate(lines[:insert_at]) if number not in gone]
+    result += new_lines
+    result += [line for number, line in enumerate(lines[insert_at:], insert_at) if number not in gone]
+    return "".join(result)
+
+
+def _is_block(node: yaml.Node, kind: type[yaml.CollectionNode]) -> bool:
+    return isinstance(node, kind) and not node.flow_style
+
+
+def _last_line(node: yaml.Node) -> int:
+    # A scalar's end mark stands right behind it; a block scalar's stands on the next line.
+    end = node.end_mark
+    return int(end.line if end.column else end.line - 1)
+
+
+def _start(node: yaml.Node) -> int:
+    return int(node.start_mark.index)
+
+
+def _end(node: yaml.Node) -> int:
+    """Where the value's own text ends: a block collection's end mark lies behind the comments that follow it."""
+    while _is_block(node, yaml.CollectionNode) and node.value:
+        last = node.value[-1]
+        node = last[1] if isinstance(last, tuple) else last
+    return int(node.end_mark.index)
+
+
+def _replace(text: str, start: int, end: int, new: str) -> str:
+    # "key:" without a value: the empty value begins right behind the colon.
+    gap = " " if start == end and text[start - 1 : start] == ":" else ""
+    return f"{text[:start]}{gap}{new}{text[end:]}"

@@ -1,0 +1,149 @@
+"""The demo: a real client starts the real server over stdio and finds a bug, with nothing but the tools."""
+
+import ast
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from breadcrumb_server.demo.transcript import Transcript, standard_output
+from breadcrumb_server.home import ENV_HOME
+
+SAMPLE = Path(__file__).parent / "sample"
+PROJECT = "shop"
+# The sample ends within a second; the rest is for a machine that does ten other things.
+TIMEOUT_SECONDS = 60
+
+_AFTERWARDS = """
+Where to go next
+
+  Claude Code:     claude mcp add breadcrumb -- {command}
+  Claude Desktop:  {{"mcpServers": {{"breadcrumb": {{"command": "{command}"}}}}}}
+  any MCP client:  start "{command}" (stdio)
+
+Then ask: "Use breadcrumb to find out why my tests fail."
+"""
+
+
+class DemoFailed(Exception):
+    """The loop did not lead to the bug: something of Breadcrumb is broken here."""
+
+
+def run_demo(*, keep: bool = False) -> int:
+    """Walk the loop on a copy of the sample program.
+
+    Returns:
+        0 only if the tools' answers led to the bug.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="breadcrumb-demo-"))
+    transcript = standard_output()
+    try:
+        anyio.run(_walk, folder, transcript)
+    except DemoFailed as error:
+        transcript.say(f"The demo failed: {error}")
+        return 1
+    finally:
+        if keep:
+            transcript.plain(f"\nKept: {folder}")
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    transcript.plain(_AFTERWARDS.format(command=_own_command()))
+    return 0
+
+
+class _Session:
+    """Calls tools and prints each call and its answer."""
+
+    def __init__(self, client: Client, transcript: Transcript) -> None:
+        self._client = client
+        self._transcript = transcript
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        self._transcript.call(tool, arguments)
+        result = await self._client.call_tool(tool, arguments)
+        if result.is_error or result.structured_content is None:
+            text = " ".join(getattr(block, "text", "") for block in result.content)
+            raise DemoFailed(f"{tool} answered with an error: {text}")
+        size = sum(len(getattr(block, "text", "")) for block in result.content)
+        self._transcript.answer(result.structured_content, size)
+        return result.structured_content
+
+    async def follow(self, answer: dict[str, Any], tool: str) -> dict[str, Any]:
+        """Make the call of this tool that an answer proposes in ``next``."""
+        for proposed in answer.get("next", []):
+            if proposed.startswith(f"{tool}("):
+                call = ast.parse(proposed, mode="eval").body
+                if isinstance(call, ast.Call):
+                    arguments = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+                    return await self.call(tool, **arguments)
+        raise DemoFailed(f"the answer's `next` proposes no {tool}: {answer.get('next')}")
+
+
+async def _walk(folder: Path, transcript: Transcript) -> None:
+    shutil.copytree(SAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "breadcrumb_server"],
+        env={**os.environ, ENV_HOME: str(folder / "home")},
+    )
+    transcript.say("A shop bills its orders, and the last one fails. An agent looks into it: each '>' is a tool call.")
+    async with Client(stdio_client(server)) as client:
+        await _find_the_bug(_Session(client, transcript), folder / "shop_app", transcript)
+
+
+async def _find_the_bug(session: _Session, workspace: Path, transcript: Transcript) -> None:
+    transcript.say("1. Set the project up. What to trace is found in the workspace.")
+    await session.call("init_project", project=PROJECT, workspace=str(workspace))
+
+    transcript.say("2. Run the program under the tracer. The report names the exception and the values on its way.")
+    command = [sys.executable, "checkout.py"]
+    first = await session.call("run", project=PROJECT, command=command, timeout_seconds=TIMEOUT_SECONDS)
+    _expect(first["status"] == "failed" and "KeyError" in str(first), "the first run reports the KeyError")
+
+    transcript.say("3. The error comes out of a library that was called, but not traced. What else was not?")
+    gaps = await session.call("find_gaps", project=PROJECT, limit=5)
+    _expect("ratebook" in str(gaps), "the gaps name the library")
+
+    transcript.say("4. Follow the advice: trace it too, and run again.")
+    await session.follow(gaps, "edit_config")
+    second = await session.call("run", project=PROJECT, command=command, timeout_seconds=TIMEOUT_SECONDS)
+
+    transcript.say("5. What went into the library's functions, and what came out?")
+    exceptions = await session.call("find_exceptions", project=PROJECT, type="KeyError")
+    _expect("rate_for" in str(exceptions), "the exception is found where it was raised")
+    calls = await session.call("get_calls", project=PROJECT, function="country_code")
+    guilty = [row for row in calls["rows"] if "DE-BY" in str(row) and "'BY'" in str(row).replace('"', "'")]
+    _expect(bool(guilty), "the call that turned 'DE-BY' into 'BY' is recorded")
+
+    transcript.say("6. Anything else can be asked in SQL: the second run recorded what the first one could not see.")
+    counted = await session.call(
+        "query_traces",
+        project=PROJECT,
+        sql="SELECT trace_id, count(*) AS calls, count(*) FILTER (module_name LIKE 'ratebook%') AS in_ratebook "
+        "FROM calls GROUP BY trace_id ORDER BY trace_id",
+    )
+    by_trace = {row[0]: row[2] for row in counted["rows"]}
+    _expect(by_trace.get(first["trace_id"], 0) == 0 < by_trace.get(second["trace_id"], 0), "the gap was closed")
+    transcript.say(
+        "Found: ratebook.codes.country_code('DE-BY') returns 'BY', the part behind the dash. The country, 'DE', stands "
+        "before it. No print statement, no debugger, no change to the code."
+    )
+
+
+def _expect(condition: bool, what: str) -> None:
+    if not condition:
+        raise DemoFailed(f"expected that {what}.")
+
+
+def _own_command() -> str:
+    """How a client starts this server: by name where it is on PATH, else by its path."""
+    if shutil.which("breadcrumb-mcp"):
+        return "breadcrumb-mcp"
+    beside = Path(sys.executable).with_name("breadcrumb-mcp")
+    return str(beside) if beside.exists() else f"{sys.executable} -m breadcrumb_server"

@@ -1,0 +1,114 @@
+"""Find the code of a workspace that is worth tracing: its packages, scripts and tests."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+# What a workspace holds that is not its own code. Virtual environments of any name are
+# known by their pyvenv.cfg, hidden folders by their dot.
+SKIPPED_FOLDERS = frozenset(
+    {"site-packages", "node_modules", "__pycache__", "build", "dist", "venv", "env", "virtualenv", "docs", "doc"}
+)
+TEST_FOLDERS = frozenset({"tests", "test", "testing"})
+# A package right in one of these is imported by its own name.
+SOURCE_ROOTS = frozenset({"src", "lib", "python"})
+
+# Packages of a monorepo lie a few folders down (packages/billing/src/billing); deeper than
+# this, or in a workspace that is really a home folder, looking would take long and find noise.
+MAX_DEPTH = 4
+MAX_FOLDERS = 5_000
+MAX_PATTERNS = 40
+
+MAIN = "__main__"
+
+
+def discover_include(workspace: Path) -> list[str]:
+    """The include patterns for the code in ``workspace``, ``__main__`` first.
+
+    A package at the top or in ``src`` becomes a module glob (``shop.*``). Other folders of modules,
+    the tests and the scripts at the top become path globs (``tools/**/*.py``, ``*.py``), because
+    the name under which such a file is imported depends on how the program is started.
+    """
+    patterns = [MAIN]
+    if (workspace / "__init__.py").is_file():
+        patterns.append(f"{workspace.name}.*")
+    elif _has_modules(workspace):
+        patterns.append("*.py")
+    for folder in _code_folders(workspace):
+        relative = folder.relative_to(workspace).as_posix()
+        pattern = f"{folder.name}.*" if _is_importable(folder, workspace) else f"{relative}/**/*.py"
+        if pattern not in patterns:
+            patterns.append(pattern)
+        if len(patterns) == MAX_PATTERNS:
+            break
+    return patterns
+
+
+def workspace_code(workspace: Path) -> Iterator[tuple[str, str]]:
+    """Each module of the workspace as ``(dotted name, absolute file)``, as far as names can be told."""
+    seen_folders = 0
+    pending = [workspace]
+    while pending and seen_folders < MAX_FOLDERS:
+        folder = pending.pop()
+        seen_folders += 1
+        package = _package_name(folder, workspace)
+        for entry in _entries(folder):
+            if _is_code_folder(entry):
+                pending.append(entry)
+            elif entry.suffix == ".py":
+                name = package if entry.stem == "__init__" else f"{package}.{entry.stem}".lstrip(".")
+                yield name, str(entry)
+
+
+def _code_folders(workspace: Path) -> Iterator[Path]:
+    """The topmost folders that hold modules, in order of name."""
+    seen_folders = 0
+    pending = [(folder, 1) for folder in _entries(workspace) if _is_code_folder(folder)]
+    while pending and seen_folders < MAX_FOLDERS:
+        folder, depth = pending.pop(0)
+        seen_folders += 1
+        if _has_modules(folder) or folder.name in TEST_FOLDERS:
+            yield folder
+        elif depth < MAX_DEPTH:
+            pending.extend((child, depth + 1) for child in _entries(folder) if _is_code_folder(child))
+
+
+def _is_importable(folder: Path, workspace: Path) -> bool:
+    """Whether the folder is certainly a package that is imported by its bare name."""
+    if folder.name in TEST_FOLDERS or not (folder / "__init__.py").is_file():
+        return False
+    return folder.parent == workspace or folder.parent.name in SOURCE_ROOTS
+
+
+def _package_name(folder: Path, workspace: Path) -> str:
+    """The dotted name of a folder: up to the first ancestor without ``__init__.py``."""
+    parts: list[str] = []
+    while (folder / "__init__.py").is_file():
+        parts.insert(0, folder.name)
+        if folder == workspace:
+            break
+        folder = folder.parent
+    return ".".join(parts)
+
+
+def _has_modules(folder: Path) -> bool:
+    return any(entry.suffix == ".py" and entry.is_file() for entry in _entries(folder))
+
+
+def _is_code_folder(folder: Path) -> bool:
+    name = folder.name
+    return (
+        not name.startswith(".")
+        and name not in SKIPPED_FOLDERS
+        and not name.endswith(".egg-info")
+        # A link may lead out of the workspace, or back into it for ever.
+        and not folder.is_symlink()
+        and folder.is_dir()
+        and not (folder / "pyvenv.cfg").exists()
+    )
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:  # not readable: nothing to be found there
+        return []

@@ -1,0 +1,91 @@
+"""Where things are: the Breadcrumb home folder and the files of each project in it."""
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from breadcrumb_storage.errors import BreadcrumbError
+
+ENV_HOME = "BREADCRUMB_HOME"
+
+FOLDER_MODE = 0o700
+FILE_MODE = 0o600
+
+_NAME = re.compile(r"[A-Za-z0-9._-]+")
+# "<name>-traces.duckdb.wal" has to fit into the 255 bytes that file systems allow.
+MAX_NAME_CHARS = 100
+
+
+@dataclass(frozen=True)
+class Home:
+    """The folder that holds every project's config, database and spool.
+
+    Nothing is created by making a ``Home``: only the methods that say so write.
+    """
+
+    folder: Path
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Home":
+        """``BREADCRUMB_HOME`` if it is set and not empty, ``~/.breadcrumb`` otherwise."""
+        return cls(Path(environ.get(ENV_HOME) or "~/.breadcrumb").expanduser().absolute())
+
+    def create(self) -> None:
+        """Make the folder, readable by its owner only.
+
+        Raises:
+            BreadcrumbError: It cannot be made, or something else stands in its place.
+        """
+        make_private_folder(self.folder, hint=f"Set {ENV_HOME} to a folder that you can write to.")
+
+    def config_file(self, project: str) -> Path:
+        return self.folder / f"{project}.yaml"
+
+    def database_file(self, project: str) -> Path:
+        """The default; a project's ``db_path`` may name another."""
+        return self.folder / f"{project}-traces.duckdb"
+
+    def spool_folder(self, project: str) -> Path:
+        return self.folder / "spool" / project
+
+    def project_names(self) -> list[str]:
+        """Every project that has a config file, whether or not that file can be read."""
+        names = (file.name.removesuffix(".yaml") for file in self.folder.glob("*.yaml"))
+        return sorted(name for name in names if is_project_name(name))
+
+
+def make_private_folder(folder: Path, *, hint: str = "") -> None:
+    """Make ``folder`` and its parents. Only folders made here get mode 0700.
+
+    Raises:
+        BreadcrumbError: It cannot be made, or something else stands in its place.
+    """
+    try:
+        for parent in [*reversed(folder.parents), folder]:
+            if not parent.is_dir():
+                parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
+    except OSError as error:
+        raise BreadcrumbError(f"Cannot make the folder {folder}.", why=str(error), hint=hint) from error
+
+
+def is_project_name(name: str) -> bool:
+    # A name of dots only would lead out of the spool folder.
+    return bool(_NAME.fullmatch(name)) and len(name) <= MAX_NAME_CHARS and bool(name.strip("."))
+
+
+def check_project_name(name: str) -> str:
+    """Return ``name`` if it may name a project.
+
+    Raises:
+        BreadcrumbError: It holds something other than letters, digits, ``-``, ``_`` and ``.``.
+    """
+    if is_project_name(name):
+        return name
+    suggestion = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:MAX_NAME_CHARS]
+    raise BreadcrumbError(
+        f"{name[:200]!r} is not a project name.",
+        why=f"A name is made of 1 to {MAX_NAME_CHARS} letters, digits, '-', '_' and '.', and is more than dots.",
+        hint=f"Try {suggestion!r}." if suggestion else "Try 'my-project'.",
+    )

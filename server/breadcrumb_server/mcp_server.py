@@ -1,0 +1,138 @@
+"""The MCP server: its tools, its instructions, and the one place where errors become tool errors."""
+
+import json
+import logging
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from breadcrumb_storage.errors import BreadcrumbError
+from mcp.server import MCPServer
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.types import CallToolResult, InputRequiredResult, TextContent
+from pydantic import ValidationError
+
+from breadcrumb_server.home import Home
+from breadcrumb_server.runs import RunRegistry
+from breadcrumb_server.service import Service
+from breadcrumb_server.tools import all_tools
+from breadcrumb_server.validation_text import closest, explain_arguments
+
+logger = logging.getLogger(__name__)
+
+SERVER_NAME = "breadcrumb"
+
+# Clients cut instructions at 2 KB, and decide by them whether to offer the server: the key facts come first.
+INSTRUCTIONS = """\
+Debug Python programs by tracing them: see what a program really did - every call with its argument values, return \
+value and duration, every exception with its call chain and local variables - without changing the code, without \
+print statements or a debugger. Use it when you ask: why does this Python fail, where does this wrong value come from, \
+why is it slow, where does it hang, which tests break and why, was this function called and with what.
+
+The loop:
+1. init_project(project, workspace) once per code base. list_projects shows what exists.
+2. run(project, command, timeout_seconds) any Python command: a script, -m module, pytest, uv run. Its run report names \
+the failure with the argument values up the call chain, the hot functions, and the gaps.
+3. find_gaps(project) if the cause lies in code that was called but not traced; then edit_config(project, add_include=\
+[...]) and run again.
+4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, also \
+what the program swallowed, query_traces(project, sql) for anything else.
+A command that takes long: run answers after wait_seconds with status "running"; go on with wait_for_run or stop_run.
+
+Every call names its project; there is no current one. trace_id left out means the newest trace. Every answer is short \
+and ends with `next`: complete calls worth making next. Secrets (passwords, tokens, keys) are redacted before anything \
+is stored.
+"""
+
+# Clients cut error texts near 11,000 characters.
+MAX_ERROR_CHARS = 4_000
+
+
+class BreadcrumbServer(MCPServer[Service]):
+    """MCPServer with Breadcrumb's tools; refuses what the SDK lets pass, and says what went wrong."""
+
+    def __init__(self, home: Home) -> None:
+        tools = all_tools()
+        super().__init__(
+            SERVER_NAME,
+            title="Breadcrumb",
+            description="Runs Python commands under a tracer and answers what happened",
+            instructions=INSTRUCTIONS,
+            version=version("breadcrumb-mcp"),
+            tools=tools,
+            lifespan=self._serve_runs,
+            log_level="WARNING",
+        )
+        self._home = home
+        self._tools_by_name = {tool.name: tool for tool in tools}
+        self._runs: RunRegistry | None = None
+
+    @asynccontextmanager
+    async def _serve_runs(self, _: MCPServer[Service]) -> AsyncIterator[Service]:
+        """What lives as long as the server: it has no effect before the first tool call."""
+        async with RunRegistry(self._home) as runs:
+            self._runs = runs
+            try:
+                yield Service(self._home, runs)
+            finally:
+                self._runs = None
+
+    async def end_runs(self) -> None:
+        """Stop every run and finish its trace. For a process that is about to be ended by a signal."""
+        if self._runs is not None:
+            await self._runs.shutdown()
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Service, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
+
+        Raises:
+            ToolError: With a text for the model, whatever went wrong.
+        """
+        tool = self._tools_by_name.get(name)
+        if tool is None:
+            names = list(self._tools_by_name)
+            raise ToolError(f"There is no tool {name[:100]!r}{closest(name, names)}. Tools: {', '.join(names)}.")
+        try:
+            result = await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, BreadcrumbError):
+                text = str(cause)
+            elif isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                text = explain_arguments(cause, name, tool.fn_metadata.arg_model)
+            else:
+                text = _unexpected(name, cause or error)
+            raise ToolError(_printable(text)) from cause
+        if isinstance(result, CallToolResult) and result.structured_content is not None:
+            # For clients that show the text: the same content, without the SDK's indentation.
+            compact = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
+            result.content = [TextContent(type="text", text=compact)]
+        return result
+
+
+def build_server(home: Home | None = None) -> BreadcrumbServer:
+    """A server for one home folder (from the environment unless given). Touches no file."""
+    return BreadcrumbServer(home or Home.from_environment())
+
+
+def _unexpected(tool: str, error: BaseException) -> str:
+    """A defect of ours. The traceback goes to the log; neither place shows a secret."""
+    from breadcrumb.capture.secret_redactor import Redactor
+
+    redactor = Redactor([])
+    logger.error("%s failed:\n%s", tool, redactor.redact_text("".join(traceback.format_exception(error))))
+    message = redactor.redact_text(str(error))[:300]
+    return (
+        f"{tool} failed because of an error in Breadcrumb itself: {type(error).__name__}: {message}\n"
+        "The server's log (stderr) has the traceback. Other tools still work; list_traces shows what is recorded."
+    )
+
+
+def _printable(text: str) -> str:
+    text = text.encode("utf-8", errors="replace").decode()
+    return text if len(text) <= MAX_ERROR_CHARS else f"{text[:MAX_ERROR_CHARS]}... ({len(text):,} characters)"

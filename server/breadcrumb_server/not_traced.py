@@ -1,0 +1,96 @@
+"""Why no process of a run was traced: the most likely reason, and what to do about it."""
+
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_PYTHON = re.compile(r"(?:python|pypy)(?P<version>\d(?:\.\d+)?)?t?(?:\.exe)?")
+# Programs that start others with an environment, or on a machine, of their own.
+_ENVIRONMENT_CHANGERS = frozenset({"sudo", "su", "doas", "ssh", "docker", "podman", "tox", "nox", "bwrap", "firejail"})
+_OLDEST = (3, 8)
+
+
+def why_not_traced(command: Sequence[str], cwd: Path, environment: Mapping[str, str], *, enabled: bool) -> str:
+    """One or two sentences for the run report.
+
+    Arguments:
+        command: as it was started.
+        environment: the child's.
+        enabled: the project's switch; when off, the command was started without the tracer.
+    """
+    if not enabled:
+        return 'The project is switched off. Switch it on: edit_config(set={"enabled": true}).'
+    program = _find_program(command[0], cwd, environment)
+    words = [*_interpreter_line(program), *command[1:]] if _is_script(program) else list(command)
+    for position, word in enumerate(words):
+        if python := _PYTHON.fullmatch(Path(word).name):
+            return _about_python(word, python["version"], words[position + 1 :])
+    first = Path(command[0]).name
+    if first in _ENVIRONMENT_CHANGERS or words[:2] == ["env", "-i"]:
+        return (
+            f"{first} starts its programs with an environment of its own, in which the tracer's PYTHONPATH and "
+            f"BREADCRUMB_TRACE are missing. Start the Python program directly, or let these two variables through."
+        )
+    if _is_script(program):
+        return f"{first} is a script for {' '.join(words[:1])}, and no Python that it started was traced."
+    return (
+        f"{first} is not a Python program, and it started no Python that the tracer could follow. "
+        f'Run the Python program itself, for example ["python", "app.py"].'
+    )
+
+
+def _about_python(word: str, version: str | None, arguments: Sequence[str]) -> str:
+    if flags := _blocking_flags(arguments):
+        named = " and ".join(f"-{flag}" for flag in flags)
+        return (
+            f"Python was started with {named}, which keeps it from loading the tracer "
+            f"(it ignores PYTHONPATH or skips site). Run the command without {named}."
+        )
+    if (version and "." in version and tuple(int(part) for part in version.split(".")) < _OLDEST) or version == "2":
+        return f"{Path(word).name} is too old: the tracer needs Python 3.8 or newer."
+    return (
+        "Python started without loading the tracer. Likely: something on the way emptied the environment "
+        "(env -i, sudo, tox), this Python is older than 3.8, or the process ended before it had started up. "
+        "Start the interpreter directly and see stderr."
+    )
+
+
+def _blocking_flags(arguments: Sequence[str]) -> list[str]:
+    """Which of -S, -E, -I stand among the interpreter's own options (not the program's)."""
+    found: list[str] = []
+    words = iter(arguments)
+    for word in words:
+        if not word.startswith("-") or word == "-":
+            break
+        if word.startswith("--"):
+            continue
+        for position, letter in enumerate(word[1:], 1):
+            if letter in "cm":
+                return found
+            if letter in "WX":
+                if position == len(word) - 1:
+                    next(words, None)
+                break
+            if letter in "SEI" and letter not in found:
+                found.append(letter)
+    return found
+
+
+def _find_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Path | None:
+    found = str(cwd / name) if "/" in name else shutil.which(name, path=environment.get("PATH", os.defpath))
+    return Path(found) if found else None
+
+
+def _is_script(program: Path | None) -> bool:
+    return bool(_interpreter_line(program))
+
+
+def _interpreter_line(program: Path | None) -> list[str]:
+    """The words of a ``#!`` line, empty for a binary."""
+    try:
+        line = program.open("rb").readline(1000) if program else b""
+    except OSError:
+        return []
+    return line[2:].decode("utf-8", errors="replace").split() if line.startswith(b"#!") else []

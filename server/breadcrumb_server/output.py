@@ -1,0 +1,65 @@
+"""Keep what a command printed: its beginning and its end, in memory only, redacted when it is read."""
+
+from collections import deque
+from typing import Protocol
+
+# What is kept raw in memory, for each stream. Far more than what is stored, so that a secret
+# that is cut in two by the edge of the buffer lies outside of the stored text.
+KEPT_HEAD_BYTES = 64 * 1024
+KEPT_TAIL_BYTES = 256 * 1024
+# What is stored with the trace; the run report shows less.
+STORED_HEAD_CHARS = 2_000
+STORED_TAIL_CHARS = 14_000
+
+
+class TextRedactor(Protocol):
+    """The part of the tracer's redactor that output needs."""
+
+    def redact_text(self, text: str) -> str: ...
+
+
+class OutputCapture:
+    """One stream of one command, however much it prints."""
+
+    def __init__(self) -> None:
+        self.total_bytes = 0
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()
+        self._tail_bytes = 0
+
+    def feed(self, data: bytes) -> None:
+        self.total_bytes += len(data)
+        room = KEPT_HEAD_BYTES - len(self._head)
+        if room > 0:
+            self._head += data[:room]
+            data = data[room:]
+        if not data:
+            return
+        self._tail.append(data)
+        self._tail_bytes += len(data)
+        while self._tail_bytes - len(self._tail[0]) >= KEPT_TAIL_BYTES:
+            self._tail_bytes -= len(self._tail.popleft())
+
+    def text(self, redactor: TextRedactor) -> str:
+        """What may be stored and shown: secrets redacted, the middle of a long output left out and counted."""
+        dropped = self.total_bytes - len(self._head) - self._tail_bytes
+        if dropped == 0:
+            whole = _decode(redactor, bytes(self._head) + b"".join(self._tail))
+            if len(whole) <= STORED_HEAD_CHARS + STORED_TAIL_CHARS:
+                return whole
+            left_out = len(whole) - STORED_HEAD_CHARS - STORED_TAIL_CHARS
+            return _join(whole[:STORED_HEAD_CHARS], f"{left_out:,} characters", whole[-STORED_TAIL_CHARS:])
+        head = _decode(redactor, bytes(self._head))[:STORED_HEAD_CHARS]
+        tail = _decode(redactor, b"".join(self._tail))[-STORED_TAIL_CHARS:]
+        return _join(
+            head, f"about {dropped + KEPT_HEAD_BYTES + self._tail_bytes - len(head) - len(tail):,} bytes", tail
+        )
+
+
+def _decode(redactor: TextRedactor, data: bytes) -> str:
+    # NUL cannot be stored in a VARCHAR literal everywhere, and no reader wants to see it.
+    return redactor.redact_text(data.decode("utf-8", errors="replace").replace("\x00", "\\x00"))
+
+
+def _join(head: str, left_out: str, tail: str) -> str:
+    return f"{head}\n[... {left_out} left out ...]\n{tail}"

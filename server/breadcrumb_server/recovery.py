@@ -1,0 +1,95 @@
+"""Finish the runs of servers that died, and of databases that were busy. Done by the calls that ask about a project."""
+
+import fcntl
+import logging
+import os
+import shutil
+import signal
+import time
+from collections.abc import Collection
+from pathlib import Path
+
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
+
+from breadcrumb_server import process_group
+from breadcrumb_server.run_records import record_end
+from breadcrumb_server.run_state import RUNNING, RunState, load_state
+
+logger = logging.getLogger(__name__)
+
+# A folder without a readable run.json is one that is just being made, or whose maker died in that moment.
+ABANDONED_SECONDS = 60.0
+KILL_WAIT_SECONDS = 2.0
+POLL_SECONDS = 0.02
+
+
+def recover_runs(spools: Path, database: Database, own_runs: Collection[str]) -> list[str]:
+    """Finish every trace in a project's spool that nobody else will finish. Blocking.
+
+    Arguments:
+        own_runs: trace ids that this server is still busy with.
+
+    Returns:
+        The ids of the traces that were finished.
+    """
+    finished: list[str] = []
+    for spool in sorted(spools.iterdir()) if spools.is_dir() else []:
+        if spool.name in own_runs or not spool.is_dir():
+            continue
+        with _Claim(spool) as claimed:
+            if claimed and _recover(spool, database):
+                finished.append(spool.name)
+    return finished
+
+
+def _recover(spool: Path, database: Database) -> bool:
+    state = load_state(spool)
+    if state is None:
+        if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS:
+            shutil.rmtree(spool, ignore_errors=True)
+        return False
+    # Our own run, and not among own_runs any more: it has ended, but could not be stored.
+    mine = state.server_pid == os.getpid() and state.owner_is_alive()
+    if state.owner_is_alive() and not (mine and state.status != RUNNING):
+        return False
+    if state.status == RUNNING:
+        _end_processes(state, spool)
+        state.add_notice(
+            "server_died", "The server that ran this command died. What had been recorded until then was kept."
+        )
+        state.finish("stopped")
+        state.save(spool)
+    try:
+        record_end(database, spool, state)
+    except BreadcrumbError as error:
+        logger.warning("%s could not be finished yet: %s", state.trace_id, error.what)
+        return False
+    return True
+
+
+def _end_processes(state: RunState, spool: Path) -> None:
+    deadline = time.monotonic() + KILL_WAIT_SECONDS
+    while (left := state.living_processes(spool)) and time.monotonic() < deadline:
+        process_group.send(left, signal.SIGKILL)
+        time.sleep(POLL_SECONDS)
+
+
+class _Claim:
+    """A lock on a folder: of two servers that find the same dead run, one finishes it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> bool:
+        try:
+            self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # gone, or claimed
+            return False
+        return True
+
+    def __exit__(self, *_: object) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)

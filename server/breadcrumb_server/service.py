@@ -1,0 +1,175 @@
+"""Everything that the tools can do, for whichever front end calls: projects, runs, and questions about traces."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import anyio
+import anyio.to_thread
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.traces import get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+from breadcrumb_server import process_group
+from breadcrumb_server.answers.report import RunReport, build_report
+from breadcrumb_server.config import ProjectConfig, load_config
+from breadcrumb_server.home import Home
+from breadcrumb_server.recovery import recover_runs
+from breadcrumb_server.run_request import RunRequest, check_wait
+from breadcrumb_server.run_state import RUNNING, STOP_MARK, RunState, load_state
+from breadcrumb_server.runs import STOP_GRACE_SECONDS, ReportProgress, Run, RunRegistry, kill_all
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+A = TypeVar("A")
+
+# How often a run of another server is looked at while waiting for it.
+FOREIGN_POLL_SECONDS = 1.0
+# After its processes have been ended, its own server still takes in the rest.
+FOREIGN_FINISH_SECONDS = 30.0
+
+
+class Service:
+    """The services of one server. Knows nothing of MCP; errors that a caller can act on are ``BreadcrumbError``."""
+
+    def __init__(self, home: Home, runs: RunRegistry) -> None:
+        self.home = home
+        self.runs = runs
+
+    async def config(self, project: str) -> ProjectConfig:
+        return (await anyio.to_thread.run_sync(load_config, self.home, project)).config
+
+    async def ask(self, project: str, build: "Callable[[DuckDBPyConnection], A]") -> A:
+        """Answer from the project's database, after taking in what its runs have recorded so far.
+
+        Arguments:
+            build: makes the answer; called in a worker thread. Cancelling interrupts its query.
+
+        Raises:
+            BreadcrumbError: Unknown project, busy database, or whatever ``build`` refuses.
+        """
+        config = await self.config(project)
+        await self._take_in(config)
+        return await _read(Database(config.database_file(self.home)), build)
+
+    async def report(self, project: str, trace_id: str | None) -> RunReport:
+        return await self.ask(project, lambda con: build_report(con, project, trace_id))
+
+    async def run(
+        self, config: ProjectConfig, request: RunRequest, wait_seconds: float, report: ReportProgress
+    ) -> RunReport:
+        """Start a command; answer when it has ended or ``wait_seconds`` are over, whichever comes first.
+
+        Being cancelled stops the command: nobody would know of it.
+        """
+        check_wait(wait_seconds)
+        run = await self.runs.start(config, request)
+        try:
+            await self.runs.wait(run, wait_seconds, report)
+            return await self.report(config.project, run.state.trace_id)
+        except anyio.get_cancelled_exc_class():
+            run.stop_requested.set()
+            raise
+
+    async def wait_for_run(self, project: str, trace_id: str, wait_seconds: float, report: ReportProgress) -> RunReport:
+        """Wait for a run that was started before, by this server or another one."""
+        check_wait(wait_seconds)
+        trace_id = await self._resolve(project, trace_id)
+        if run := self.runs.find(trace_id):
+            await self.runs.wait(run, wait_seconds, report)
+        else:
+            await self._wait_for_foreign(project, trace_id, wait_seconds, report)
+        return await self.report(project, trace_id)
+
+    async def stop_run(self, project: str, trace_id: str, report: ReportProgress) -> RunReport:
+        """End a run and everything that it started; its trace is kept."""
+        trace_id = await self._resolve(project, trace_id)
+        if run := self.runs.find(trace_id):
+            await self._stop_own(run, report)
+        elif await self._status(project, trace_id) == RUNNING:
+            await self._stop_foreign(project, trace_id, report)
+        else:
+            ended = await self.report(project, trace_id)
+            ended.notes.append("the run had ended before: there was nothing to stop")
+            return ended
+        return await self.report(project, trace_id)
+
+    async def _stop_own(self, run: Run, report: ReportProgress) -> None:
+        run.stop_requested.set()
+        while not await self.runs.wait(run, FOREIGN_FINISH_SECONDS, report):
+            continue
+
+    async def _stop_foreign(self, project: str, trace_id: str, report: ReportProgress) -> None:
+        """End the processes of another server's run; that server notices and finishes the trace."""
+        spool = self.home.spool_folder(project) / trace_id
+        state = await anyio.to_thread.run_sync(load_state, spool)
+        if state is None:  # it ended this very moment
+            return
+        (spool / STOP_MARK).touch(0o600)
+        await _end_processes(state, spool)
+        await self._wait_for_foreign(project, trace_id, FOREIGN_FINISH_SECONDS, report)
+
+    async def _wait_for_foreign(self, project: str, trace_id: str, seconds: float, report: ReportProgress) -> None:
+        started = anyio.current_time()
+        with anyio.move_on_after(seconds):
+            while await self._status(project, trace_id) == RUNNING:
+                await anyio.sleep(FOREIGN_POLL_SECONDS)
+                elapsed = anyio.current_time() - started
+                await report(elapsed, f"waiting for {trace_id}, which belongs to another server")
+
+    async def _resolve(self, project: str, trace_id: str) -> str:
+        return await self.ask(project, lambda con: resolve_trace_id(con, trace_id, project))
+
+    async def _status(self, project: str, trace_id: str) -> str:
+        return await self.ask(project, lambda con: get_trace(con, trace_id).status)
+
+    async def _take_in(self, config: ProjectConfig) -> None:
+        """Bring the database up to date: what our runs have recorded, and the runs of servers that died."""
+        spools = self.home.spool_folder(config.project)
+        own = self.runs.of_project(config.project)
+        for run in own:
+            await anyio.to_thread.run_sync(run.ingest)
+        others = {run.state.trace_id for run in own}
+        if await anyio.to_thread.run_sync(_has_other_folders, spools, others):
+            database = Database(config.database_file(self.home))
+            await anyio.to_thread.run_sync(recover_runs, spools, database, others)
+
+
+async def _read(database: Database, build: "Callable[[DuckDBPyConnection], A]") -> A:
+    """Call ``build`` in a worker thread; when cancelled, interrupt its query instead of waiting for it."""
+    connections: list[DuckDBPyConnection] = []
+    cancelled = False
+
+    def work() -> A:
+        with database.read() as con:
+            connections.append(con)
+            if cancelled:
+                raise BreadcrumbError("The question was cancelled.")
+            return build(con)
+
+    try:
+        return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
+    except anyio.get_cancelled_exc_class():
+        cancelled = True
+        for con in connections:
+            con.interrupt()
+        raise
+
+
+async def _end_processes(state: RunState, spool: Path) -> None:
+    if state.child_is_alive() and state.child_pid is not None:
+        process_group.send_to_group(state.child_pid, signal.SIGTERM)
+    with anyio.move_on_after(STOP_GRACE_SECONDS):
+        while state.child_is_alive():
+            await anyio.sleep(0.05)
+    await kill_all(state, spool)
+
+
+def _has_other_folders(spools: Path, own: set[str]) -> bool:
+    try:
+        return any(entry.name not in own for entry in spools.iterdir())
+    except FileNotFoundError:
+        return False

@@ -1,0 +1,158 @@
+"""Tools that answer questions about traces."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from breadcrumb_server.answers.calls import CallList
+from breadcrumb_server.answers.calls import get_calls as build_calls
+from breadcrumb_server.answers.exceptions import ExceptionList
+from breadcrumb_server.answers.exceptions import find_exceptions as build_exceptions
+from breadcrumb_server.answers.gaps import GapList
+from breadcrumb_server.answers.gaps import find_gaps as build_gaps
+from breadcrumb_server.answers.report import RunReport
+from breadcrumb_server.answers.sql import QueryResult
+from breadcrumb_server.answers.sql import query_traces as build_query
+from breadcrumb_server.answers.traces import TraceList
+from breadcrumb_server.answers.traces import list_traces as build_traces
+from breadcrumb_server.tools.registration import (
+    Cursor,
+    OptionalTraceId,
+    Project,
+    ServiceContext,
+    ToolDefinition,
+    TraceId,
+)
+
+Since = Annotated[str | None, Field(description="1h, 2d, 2025-01-10, or an ISO time (UTC)")]
+Limit = Annotated[int, Field(description="Rows at most")]
+
+
+async def list_traces(
+    ctx: ServiceContext,
+    project: Project,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    status: Annotated[str | None, Field(description="running, completed, failed, timeout, stopped or crashed")] = None,
+    since: Since = None,
+) -> TraceList:
+    """List a project's recorded runs, the newest first, one line each: id, status, duration, calls, uncaught
+    exception, command, label.
+
+    Example: list_traces(project="shop", status="failed", since="2d")
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_traces(con, project, limit, cursor, status, since))
+
+
+async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
+    """Show the run report of an earlier run again, whole: status, exit code, the uncaught exception with its call
+    chain and argument values, hot functions, gaps, output.
+
+    Example: get_trace(project="shop", trace_id="20250110-142301-3fa9")
+    """
+    return await ctx.request_context.lifespan_context.report(project, trace_id)
+
+
+async def find_gaps(
+    ctx: ServiceContext,
+    project: Project,
+    trace_id: OptionalTraceId = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> GapList:
+    """Find the functions that traced code called but that were not traced themselves: where the trace is blind. Each
+    with its module, who called it, how often, the time spent, and the include pattern that would record it; `next`
+    holds the one edit_config call that adds the best of them. Use it when the wrong value comes out of a function of
+    which you see no call: widen, run again, look again.
+
+    Example: find_gaps(project="shop")
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_gaps(con, project, trace_id, limit, cursor))
+
+
+async def get_calls(
+    ctx: ServiceContext,
+    project: Project,
+    function: Annotated[str, Field(description="Part of a function's name, a glob (Cart.*), or module:function")],
+    trace_id: OptionalTraceId = None,
+    where: Annotated[
+        dict[str, Any] | None,
+        Field(
+            description="Conditions that must all hold: outcome (returned, raised, cancelled, unfinished), min_ms, "
+            "caller, thread, process_id, call_id, parent_call_id, contains (text), args.NAME, result"
+        ),
+    ] = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> CallList:
+    """Show the recorded calls of a function: arguments, return value or exception, duration, caller, what it called,
+    call_id. This is where a wrong value shows: which call got which arguments and returned what.
+
+    Example: get_calls(project="shop", function="total", where={"outcome": "raised"})
+    Example: get_calls(project="shop", function="shop.pricing:discount", where={"args.rate": 0.2, "min_ms": 5})
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_calls(con, project, function, trace_id, where, limit, cursor))
+
+
+async def find_exceptions(
+    ctx: ServiceContext,
+    project: Project,
+    since: Since = None,
+    trace_id: OptionalTraceId = None,
+    type: Annotated[str | None, Field(description="KeyError, json.JSONDecodeError, or a glob")] = None,
+    include_handled: Annotated[bool, Field(description="false: only those that the program did not handle")] = True,
+    limit: Limit = 10,
+    cursor: Cursor = None,
+) -> ExceptionList:
+    """Find the exceptions of a run, also those that the program swallowed: type, message, where raised, the call
+    chain with argument values, the local variables at the raise, and who handled it, if anybody. Looks at the newest
+    trace, at trace_id, or at all traces since a time.
+
+    Example: find_exceptions(project="shop", type="KeyError")
+    Example: find_exceptions(project="shop", since="1h", include_handled=false)
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(
+        project,
+        lambda con: build_exceptions(con, project, since, trace_id, type, include_handled, limit, cursor),
+    )
+
+
+async def query_traces(
+    ctx: ServiceContext,
+    project: Project,
+    sql: Annotated[str, Field(description="One statement that only reads, in DuckDB's SQL")],
+    limit: Limit = 100,
+) -> QueryResult:
+    """Ask the project's trace database in SQL (DuckDB, one read-only statement) what no other tool answers: counts,
+    joins, comparisons between traces.
+
+    Tables and views: traces(trace_id, status, started_at, duration_ms, command, label, exit_code, ...),
+    calls(trace_id, call_id, parent_call_id, process_id, thread_name, function_name, module_name, file, line,
+    started_at, duration_ns, self_ns, args, return_value, outcome, exception_id, ...), exceptions(trace_id,
+    exception_type, exception_message, function_name, line, stack_trace, locals, uncaught, handled_by, ...),
+    trace_events, functions, function_stats, gaps, processes, threads, notices. args and return_value are JSON text:
+    args->>'$.rate'. DESCRIBE calls lists a table's columns.
+
+    Example: query_traces(project="shop", sql="SELECT function_name, count(*) AS calls FROM calls
+    WHERE trace_id = '20250110-142301-3fa9' GROUP BY ALL ORDER BY calls DESC")
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_query(con, project, sql, limit))
+
+
+def _question(function: Any, title: str) -> ToolDefinition:
+    return ToolDefinition(function, title, read_only=True, destructive=False, idempotent=True, open_world=False)
+
+
+TOOLS = (
+    _question(list_traces, "List recorded runs"),
+    _question(get_trace, "Show a run report"),
+    _question(find_gaps, "Find what was not traced"),
+    _question(get_calls, "Show calls with values"),
+    _question(find_exceptions, "Find exceptions"),
+    _question(query_traces, "Query traces with SQL"),
+)

@@ -1,0 +1,94 @@
+"""How a function becomes a tool, and what the SDK's tools lack: unknown arguments are refused."""
+
+import inspect
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, get_args
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
+from mcp.types import ToolAnnotations
+from pydantic import Field, create_model
+
+from breadcrumb_server.service import Service
+
+ServiceContext = Context[Service, Any]
+
+# Arguments that mean the same in every tool.
+Project = Annotated[str, Field(description="Name of the project (list_projects shows them)")]
+TraceId = Annotated[str, Field(description="Trace id, or a unique beginning or end of one")]
+OptionalTraceId = Annotated[
+    str | None, Field(description="Trace id, or a unique beginning or end of one; left out: the newest trace")
+]
+Cursor = Annotated[str | None, Field(description="next_cursor of the previous page, all other arguments unchanged")]
+
+
+@dataclass(frozen=True)
+class ToolDefinition:
+    """A tool's function (its docstring is the description) and its hints, each of them explicit."""
+
+    function: Callable[..., Any]
+    title: str
+    read_only: bool
+    destructive: bool
+    idempotent: bool
+    open_world: bool
+
+
+class _ArgumentsMetadata(FuncMetadata):
+    """The SDK's metadata, but text arguments stay text."""
+
+    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Parse lists and dicts that a client sent as JSON text.
+
+        The SDK would also parse the ``stdin`` of a program that reads JSON, and then refuse the result.
+        Where text and a list are allowed (``command``), only text that is a JSON list is parsed.
+        """
+        parsed = dict(data)
+        for name, value in data.items():
+            field = self.arg_model.model_fields.get(name)
+            if field is None or not isinstance(value, str):
+                continue
+            allowed = get_args(field.annotation) or (field.annotation,)
+            kinds = {getattr(each, "__origin__", each) for each in allowed}
+            if str in kinds and list not in kinds:
+                continue
+            try:
+                candidate = json.loads(value)
+            except (ValueError, RecursionError):
+                continue
+            if isinstance(candidate, list) or (isinstance(candidate, dict) and dict in kinds):
+                parsed[name] = candidate
+        return parsed
+
+
+def make_tool(definition: ToolDefinition) -> Tool:
+    """The SDK's tool for a definition, with a schema that forbids unknown arguments."""
+    tool = Tool.from_function(
+        definition.function,
+        title=definition.title,
+        description=inspect.getdoc(definition.function),
+        annotations=ToolAnnotations(
+            title=definition.title,
+            read_only_hint=definition.read_only,
+            destructive_hint=definition.destructive,
+            idempotent_hint=definition.idempotent,
+            open_world_hint=definition.open_world,
+        ),
+        structured_output=True,
+    )
+    found = tool.fn_metadata
+    # python-sdk#3067: an unknown argument is dropped silently. The model made here may go when the SDK forbids it.
+    arguments: type[ArgModelBase] = create_model(
+        found.arg_model.__name__, __base__=found.arg_model, __cls_kwargs__={"extra": "forbid"}
+    )
+    tool.fn_metadata = _ArgumentsMetadata(
+        arg_model=arguments,
+        output_schema=found.output_schema,
+        output_model=found.output_model,
+        wrap_output=found.wrap_output,
+    )
+    tool.parameters = arguments.model_json_schema(by_alias=True)
+    return tool
