@@ -14,6 +14,7 @@ from breadcrumb_storage.queries.functions import names_by_id
 from breadcrumb_storage.queries.traces import TraceRow
 
 from breadcrumb_server.answers.places import Places
+from breadcrumb_server.answers.text import one_line
 from breadcrumb_server.answers.values import arguments_text
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 
 # Lines of a chain at most: the way in, and above all the calls next to where it ends.
 MAX_CHAIN_LINES = 12
+# Of a path, a line number and a qualified name together.
+MAX_PLACE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +71,10 @@ class Chain:
         end = len(frames)
         for link in reversed(self.links):
             call = self.calls.get(link.call_id)
-            if call is None:  # not shown, so that its line is not needed; an equal frame is found all the same
-                continue
-            name = call.name.rpartition(".")[2]
+            name = self.names.get((link.process_id, link.function_id), "").rpartition(".")[2]
             for index in range(end - 1, -1, -1):
-                if (frames[index]["file"], frames[index]["name"]) == (call.file, name):
+                # The files of calls that are not shown were not read; they count as passed all the same.
+                if frames[index]["name"] == name and (call is None or frames[index]["file"] == call.file):
                     found[link.call_id] = int(frames[index]["line"])
                     end = index
                     break
@@ -92,7 +94,8 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> st
     # A line in front of the function is one of another file: of untraced code between the two calls.
     if line is None or (call.line is not None and line < call.line):
         line = call.line
-    return f"{places.path(call.file)}:{line or '?'} {call.name}({arguments_text(call.args, chars)})"
+    place = one_line(f"{places.path(call.file)}:{line or '?'} {call.name}", MAX_PLACE_CHARS)
+    return place if call.name == "<module>" else f"{place}({arguments_text(call.args, chars)})"
 
 
 def read_chains(con: DuckDBPyConnection, trace: TraceRow, chains: Sequence[Sequence[Link]]) -> list[Chain]:

@@ -37,6 +37,8 @@ MAX_LIMIT = 200
 MAX_FUNCTIONS = 6
 # Of a call's callees, by name.
 MAX_CALLEES = 6
+# Of a value where there are several calls to compare; one call alone is shown whole.
+MAX_VALUE_CHARS = 400
 # Callers and callees say where to look; the values are what is looked for.
 MAX_SIDE_CHARS = 160
 COLUMNS = ["call_id", "function", "args", "result", "outcome", "ms", "caller", "callees"]
@@ -86,6 +88,7 @@ def get_calls(
 
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
+        chars = min(chars, MAX_VALUE_CHARS) if len(ids) > 1 else chars
         cut_note = [f'values were cut; where={{"call_id": {ids[0]}}} shows that call whole'] if len(ids) > 1 else []
         return CallList(
             project=project,

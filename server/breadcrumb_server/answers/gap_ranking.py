@@ -11,6 +11,7 @@ from typing import Any
 from breadcrumb_storage.queries.gaps import GapRow
 
 from breadcrumb_server.answers.places import Origin, Places
+from breadcrumb_server.answers.values import is_array
 
 # From this many modules of a package on, the package is suggested in their place.
 MODULES_FOR_PACKAGE = 3
@@ -39,7 +40,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
     library; then by time, then by calls. Module bodies and dunder methods of others come last.
     """
     origins = _origins(rows, places)
-    excluded = [pattern for pattern in config.get("exclude") or [] if isinstance(pattern, str)]
+    excluded = _patterns(config, "exclude")
     noise = [_is_noise(row, origin) for row, origin in zip(rows, origins, strict=True)]
     packages = _packages(row.module for row, is_noise in zip(rows, noise, strict=True) if not is_noise)
     gaps = [
@@ -64,7 +65,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
 
 def best_includes(gaps: Sequence[Gap], config: dict[str, Any]) -> list[str]:
     """The patterns to add next, in order: all of the nearest code that is not traced yet, and nothing beyond it."""
-    present = set(map(str, config.get("include") or []))
+    present = _patterns(config, "include")
     for origin in _ORIGINS:
         patterns = dict.fromkeys(
             gap.suggested_include
@@ -77,15 +78,18 @@ def best_includes(gaps: Sequence[Gap], config: dict[str, Any]) -> list[str]:
 
 
 def _origins(rows: Sequence[GapRow], places: Places) -> list[Origin]:
-    origins = [places.origin(row.file, row.module) for row in rows]
+    origins: list[Origin] = [places.origin(row.file, row.module) for row in rows]
     own = {row.module.partition(".")[0] for row, origin in zip(rows, origins, strict=True) if origin == "own"}
-    # Code from exec (a dataclass's __init__, say) has no file; it belongs to the module it was made for.
-    return [
-        "own"
-        if row.kind == "python" and (row.file or "<").startswith("<") and row.module.split(".")[0] in own
-        else origin
-        for row, origin in zip(rows, origins, strict=True)
-    ]
+    # Code from exec (a dataclass's __init__, say) has no file; it belongs to the module that it was made for.
+    for index, row in enumerate(rows):
+        if row.kind == "python" and (row.file or "<").startswith("<") and row.module.partition(".")[0] in own:
+            origins[index] = "own"
+    return origins
+
+
+def _patterns(config: dict[str, Any], key: str) -> list[str]:
+    given: object = config.get(key)
+    return [str(pattern) for pattern in given] if is_array(given) else []
 
 
 def _is_noise(row: GapRow, origin: Origin) -> bool:

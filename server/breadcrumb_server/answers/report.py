@@ -1,0 +1,294 @@
+"""The run report: who reads only this knows what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.queries.call_chains import open_chains
+from breadcrumb_storage.queries.exceptions import (
+    ExceptionFilter,
+    HandledPlace,
+    exception_groups,
+    handled_places,
+)
+from breadcrumb_storage.queries.functions import FunctionTime, function_times
+from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_notices, list_processes, thread_names
+from breadcrumb_storage.trace_rows import resolve_trace_id
+from pydantic import Field
+
+from breadcrumb_server.answers.base import Answer, Table
+from breadcrumb_server.answers.call_lines import Chain, read_chains
+from breadcrumb_server.answers.exception_details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_server.answers.exceptions import raising_call
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.gap_ranking import rank_gaps
+from breadcrumb_server.answers.gaps import edit_config_call, rerun_call
+from breadcrumb_server.answers.places import Places
+from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, warnings
+from breadcrumb_server.answers.text import cut, last_lines, milliseconds, one_line, rounded
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# What a report is meant to take; one with much to tell may go up to MAX_ANSWER_CHARS.
+AIM_CHARS = 3_500
+# Exceptions that were not handled by traced code, in full; there is rarely more than one that matters.
+MAX_EXCEPTIONS = 3
+MAX_OPEN_CHAINS = 4
+MAX_HANDLED = 6
+
+
+class RunReport(Answer):
+    """What a command did: how it ended, what was recorded and what was not, and where to look next."""
+
+    always_shown = frozenset({"trace_id", "status", "exit_code", "signal", "duration_ms", "traced"})
+
+    trace_id: str
+    status: str = Field(description="running, completed, failed, timeout, stopped or crashed")
+    exit_code: int | None = None
+    signal: str | None = None
+    duration_ms: float | int | None
+    command: str
+    label: str = ""
+    traced: Traced
+    not_traced: list[str] = Field(default_factory=list, description="what is missing from the recording, and why")
+    warnings: list[str] = Field(default_factory=list)
+    exceptions: list[ExceptionDetail] = Field(
+        default_factory=list[ExceptionDetail],
+        description="those that the traced code did not handle itself; calls outermost first",
+    )
+    open_calls: list[str] = Field(
+        default_factory=list, description="where the program stands, or stood at its end: calls that had not ended"
+    )
+    handled_exceptions: Table | None = None
+    hot: Table | None = Field(default=None, description="functions by the time spent in themselves")
+    gaps: Table | None = Field(default=None, description="called from traced code, but not traced")
+    edit_config: str = Field(default="", description="the call that has the best of the gaps traced in the next run")
+    stdout_tail: str = ""
+    stderr_tail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Level:
+    """How much of everything a report tells."""
+
+    exceptions: int
+    exception_chars: int
+    chains: int
+    rows: int
+    tail_chars: int
+
+
+_LEVELS = (
+    _Level(exceptions=MAX_EXCEPTIONS, exception_chars=2_400, chains=MAX_OPEN_CHAINS, rows=6, tail_chars=600),
+    _Level(exceptions=2, exception_chars=1_600, chains=3, rows=5, tail_chars=400),
+    _Level(exceptions=1, exception_chars=1_400, chains=2, rows=4, tail_chars=300),
+    _Level(exceptions=1, exception_chars=1_000, chains=2, rows=3, tail_chars=200),
+)
+
+
+def build_report(con: DuckDBPyConnection, project: str, trace_id: str | None) -> RunReport:
+    """The report on a trace, also on one whose program still runs.
+
+    Raises:
+        BreadcrumbError: an unknown or ambiguous trace.
+    """
+    facts = _Facts(con, project, get_trace(con, resolve_trace_id(con, trace_id, project)))
+    reports = [facts.report(level) for level in _LEVELS]
+    brief = next((report for report in reports if size_of(report) <= AIM_CHARS), None)
+    # Too much for the aim at any level: the tightest is still the whole story.
+    return fit([brief or reports[-1]], MAX_ANSWER_CHARS)
+
+
+class _Facts:
+    """All that a report may tell of a trace."""
+
+    def __init__(self, con: DuckDBPyConnection, project: str, trace: TraceRow) -> None:
+        self.project = project
+        self.trace = trace
+        self.places = Places.of(trace)
+        processes = list_processes(con, trace.trace_id)
+        self.functions = function_times(con, trace)
+        self.gaps = rank_gaps(list_gaps(con, trace), self.places, trace.config)
+        self.exceptions, self.exception_kinds = _not_handled(con, trace)
+        self.handled, self.handled_kinds = handled_places(con, trace.trace_id, MAX_HANDLED)
+        links, unfinished = open_chains(con, trace)
+        self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])
+        self.open_count = len(links)
+        self.threads = thread_names(con, trace.trace_id, [process.process_id for process in processes])
+        self.processes = len(processes)
+        self.traced = how_much(con, trace, processes, self.functions)
+        self.not_traced = not_traced(trace, processes, self.functions)
+        self.warnings = warnings(trace, processes, list_notices(con, trace.trace_id), unfinished)
+
+    def report(self, level: _Level) -> RunReport:
+        trace = self.trace
+        return RunReport(
+            project=self.project,
+            trace_id=trace.trace_id,
+            status=trace.status,
+            exit_code=trace.exit_code,
+            signal=trace.signal,
+            duration_ms=None if trace.duration_ms is None else rounded(trace.duration_ms),
+            command=one_line(trace.command, 300),
+            label=one_line(trace.label or "", 100),
+            traced=self.traced,
+            not_traced=self.not_traced,
+            warnings=self.warnings,
+            exceptions=self._exceptions(level),
+            open_calls=list(self._open_calls(level)),
+            handled_exceptions=self._handled_table(level.rows),
+            hot=self._hot_table(level.rows),
+            gaps=self._gap_table(level.rows),
+            edit_config=edit_config_call(self.project, trace, self.gaps),
+            stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, 8),
+            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 8),
+            notes=self._notes(level),
+            next=self._next(),
+        )
+
+    def _exceptions(self, level: _Level) -> list[ExceptionDetail]:
+        detail = Detail.of_size(level.exception_chars)
+        return [each.tell(detail) for each in self.exceptions[: level.exceptions]]
+
+    def _open_calls(self, level: _Level) -> Iterator[str]:
+        lines = 12 if level.chains == MAX_OPEN_CHAINS else 8
+        for chain in self.open[: level.chains]:
+            if self.open_count > 1 and chain.innermost is not None:
+                yield self._where(chain) + ":"
+            yield from chain.lines(self.places, lines=lines, chars=level.exception_chars // 12)
+        if self.open_count > level.chains:
+            yield f"… {self.open_count - level.chains:,} more threads, tasks or generators with open calls"
+
+    def _where(self, chain: Chain) -> str:
+        call_row = chain.innermost
+        if call_row is None:
+            return "?"
+        thread = self.threads.get((call_row.process_id, call_row.thread_id), f"thread {call_row.thread_id}")
+        return one_line(f"process {call_row.process_id}, {thread}" if self.processes > 1 else thread, 100)
+
+    def _handled_table(self, rows: int) -> Table | None:
+        if not self.handled:
+            return None
+        return Table(
+            columns=["type", "raised_at", "count", "message", "handled_by"],
+            rows=[
+                [
+                    one_line(each.type, 80),
+                    self._place(each),
+                    each.count,
+                    one_line(each.message, 80) if each.messages == 1 else f"{each.messages} different",
+                    one_line(each.handled_by or "?", 100),
+                ]
+                for each in self.handled[:rows]
+            ],
+            more=self.handled_kinds - len(self.handled[:rows]),
+        )
+
+    def _place(self, each: HandledPlace) -> str:
+        return one_line(f"{self.places.path(each.file)}:{each.line or '?'} {each.name}", 120)
+
+    def _hot_table(self, rows: int) -> Table | None:
+        hot = [each for each in self.functions if each.recorded]
+        sampled = any(each.started > each.recorded for each in hot[:rows])
+        if not hot:
+            return None
+        return Table(
+            columns=["function", "calls", "total_ms", "self_ms", *["recorded"] * sampled],
+            rows=[
+                [
+                    one_line(f"{each.module}:{each.name}", 120),
+                    each.started,
+                    milliseconds(each.total_ns),
+                    milliseconds(each.self_ns),
+                    *[each.recorded] * sampled,
+                ]
+                for each in hot[:rows]
+            ],
+            more=len(hot) - len(hot[:rows]),
+        )
+
+    def _gap_table(self, rows: int) -> Table | None:
+        # What cannot be traced, and how modules were imported, is in find_gaps.
+        telling = [gap for gap in self.gaps if gap.suggested_include and not gap.noise]
+        own = [gap for gap in telling if gap.origin == "own"]
+        shown = (own or telling)[:rows]
+        if not shown:
+            return None
+        return Table(
+            columns=["function", "called_by", "call_count", "time_ms", "suggested_include"],
+            rows=[
+                [
+                    one_line(f"{gap.row.module}:{gap.row.name}", 120),
+                    one_line(gap.row.caller, 120),
+                    gap.row.call_count if gap.row.exact else f">={gap.row.call_count}",
+                    milliseconds(gap.row.time_ns) if gap.row.time_ns else None,
+                    cut(gap.suggested_include, 120),
+                ]
+                for gap in shown
+            ],
+            more=len(telling) - len(shown),
+        )
+
+    def _notes(self, level: _Level) -> list[str]:
+        left = self.exception_kinds - min(len(self.exceptions), level.exceptions)
+        return [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
+
+    def _next(self) -> list[str]:
+        project, trace = self.project, self.trace
+        edit = edit_config_call(project, trace, self.gaps) or None
+        again = rerun_call(project, trace)
+        own_gaps = any(gap.origin == "own" and gap.suggested_include and not gap.noise for gap in self.gaps)
+        standing = _open_call(project, trace, self.open)
+        if trace.status == "running":
+            about = {"project": project, "trace_id": trace.trace_id}
+            return first_few([call("wait_for_run", **about, wait_seconds=45), standing, call("stop_run", **about)])
+        if not self.traced.functions:
+            return first_few([edit, call("get_config", project=project), again if edit else None])
+        found = [raising_call(project, each) for each in self.exceptions[:1]]
+        if self.exceptions and not self.exceptions[0].raised_in_traced_code() and own_gaps:
+            return first_few([edit, again, *found])
+        if self.exception_kinds > 1:
+            found.append(call("find_exceptions", project=project, trace_id=trace.trace_id, include_handled=False))
+        ended = trace.status in ("timeout", "stopped", "crashed")
+        handled = call("find_exceptions", project=project, trace_id=trace.trace_id) if self.handled else None
+        return first_few(
+            [
+                *found,
+                standing if ended else None,
+                edit if own_gaps else None,
+                again if own_gaps else None,
+                handled,
+                _slowest_call(project, trace, self.functions),
+                call("find_gaps", project=project, trace_id=trace.trace_id) if self.gaps else None,
+            ]
+        )
+
+
+def _not_handled(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[LoadedException], int]:
+    wanted = ExceptionFilter(trace_id=trace.trace_id, include_handled=False)
+    groups, kinds, _ = exception_groups(con, wanted, limit=MAX_EXCEPTIONS)
+    loaded = load_exceptions(con, groups, {trace.trace_id: trace})
+    if trace.exit_code == 0:  # then sys.exit() is how it ended, and no failure
+        kept = [each for each in loaded if each.row.type != "SystemExit"]
+        return kept, kinds - len(loaded) + len(kept)
+    return loaded, kinds
+
+
+def _open_call(project: str, trace: TraceRow, chains: Sequence[Chain]) -> str | None:
+    innermost = chains[0].innermost if chains else None
+    if innermost is None:
+        return None
+    name, where = f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id}
+    return call("get_calls", project=project, function=name, trace_id=trace.trace_id, where=where)
+
+
+def _slowest_call(project: str, trace: TraceRow, functions: Sequence[FunctionTime]) -> str | None:
+    hot = next((each for each in functions if each.recorded and each.name != "<module>"), None)
+    if hot is None:
+        return None
+    return call("get_calls", project=project, function=f"{hot.module}:{hot.name}", trace_id=trace.trace_id)

@@ -1,0 +1,94 @@
+"""What the report must say about the recording itself: how much there is, and loudly what there is not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.queries.exceptions import count_exceptions
+from breadcrumb_storage.queries.functions import FunctionTime
+from breadcrumb_storage.queries.traces import Notice, ProcessRow, TraceRow
+
+from breadcrumb_server.answers.base import Section
+from breadcrumb_server.answers.text import clean, counted, cut
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_WARNINGS = 6
+MAX_WARNING_CHARS = 300
+# Processes that are named when they did not end as processes should.
+_MAX_PROCESSES = 3
+
+
+class Traced(Section):
+    """How much was recorded; ``calls`` are the recorded ones."""
+
+    always_shown = frozenset({"processes", "functions", "calls", "exceptions"})
+
+    processes: int
+    functions: int
+    calls: int
+    exceptions: int
+    calls_started: int | None = None
+
+
+def how_much(
+    con: DuckDBPyConnection, trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]
+) -> Traced:
+    """The size of a recording; ``calls_started`` only where more calls began than were recorded."""
+    recorded = sum(each.recorded for each in functions)
+    started = sum(each.started for each in functions)
+    return Traced(
+        processes=len(processes),
+        functions=len(functions),
+        calls=recorded,
+        exceptions=count_exceptions(con, trace.trace_id),
+        calls_started=started if started > recorded else None,
+    )
+
+
+def not_traced(trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> list[str]:
+    """What is missing from the recording, and why."""
+    running = trace.status == "running"
+    told: list[str] = []
+    if not processes:
+        told.append("nothing was traced yet" if running else "NOTHING WAS TRACED: no Python process started the tracer")
+        if trace.not_traced_reason:
+            told.append(trace.not_traced_reason)
+    elif trace.not_traced_reason:
+        told.append(trace.not_traced_reason)
+    elif not functions and not running:
+        told.append(
+            f"{counted(len(processes), 'process')} ran the tracer, but no code that ran matches the include patterns "
+            f"{trace.config.get('include') or []}"
+        )
+    sampled = [each for each in functions if each.started > each.recorded]
+    if sampled:
+        left_out = sum(each.started - each.recorded for each in sampled)
+        most = max(sampled, key=lambda each: each.started - each.recorded)
+        told.append(
+            f"{left_out:,} calls of {counted(len(sampled), 'function')} were counted but not recorded (most of them: "
+            f"{most.module}:{most.name}, {most.recorded:,} of {most.started:,} recorded); times are of the recorded "
+            "ones. capture mode full records all"
+        )
+    return [cut(clean(text), MAX_WARNING_CHARS) for text in told]
+
+
+def warnings(trace: TraceRow, processes: Sequence[ProcessRow], notices: Sequence[Notice], unfinished: int) -> list[str]:
+    """What a reader of the report must know before believing it."""
+    told = [
+        notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "") for notice in notices
+    ]
+    if trace.status != "running":
+        killed = [process for process in processes if not process.ended]
+        # That a run which was ended from outside has such a process is what its status says already.
+        if killed and (trace.status in ("completed", "failed") or len(killed) > 1):
+            names = "; ".join(cut(f"{each.pid} {each.command or ''}", 80) for each in killed[:_MAX_PROCESSES])
+            more = f" and {len(killed) - _MAX_PROCESSES} more" if len(killed) > _MAX_PROCESSES else ""
+            told.append(f"{counted(len(killed), 'process')} did not exit in the normal way: {names}{more}")
+        if unfinished:
+            told.append(f"{counted(unfinished, 'call')} had not ended when the recording did")
+    if len(told) > MAX_WARNINGS:
+        told[MAX_WARNINGS - 1 :] = [f"… {len(told) - MAX_WARNINGS + 1} more: SELECT message FROM notices"]
+    return [cut(clean(text), MAX_WARNING_CHARS) for text in told]

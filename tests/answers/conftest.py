@@ -1,0 +1,163 @@
+"""A project database with hand-made rows, so that an answer is tested against what is known to be in it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from breadcrumb_storage.database import Database
+
+STARTED = datetime(2025, 1, 10, 12, 0, 0)
+STARTED_NS = 1_736_510_400_000_000_000
+WORKSPACE = "/work/shop"
+
+
+class TraceBuilder:
+    """Adds the rows of one trace. Times are given in milliseconds from its start."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection, trace_id: str, **columns: Any) -> None:
+        self.con = con
+        self.trace_id = trace_id
+        config = {"workspace": WORKSPACE, "include": ["__main__", "shop"], "exclude": [], **columns.pop("config", {})}
+        row = {
+            "status": "completed", "started_at": STARTED, "duration_ms": 1234.5678, "command": "python main.py",
+            "cwd": WORKSPACE, "timeout_seconds": 60.0, "exit_code": 0,
+        }  # fmt: skip
+        self._insert("traces", {**row, "config": json.dumps(config), **columns})
+        found = con.execute("SELECT trace_no FROM traces WHERE trace_id = ?", [trace_id]).fetchone()
+        assert found is not None
+        self.trace_no = found[0]
+        self._functions, self._calls, self._exceptions, self._slots = count(1), count(1), count(1), count()
+
+    def _insert(self, table: str, row: dict[str, Any]) -> None:
+        row = {"trace_id": self.trace_id, **row} if table != "call_records" else {"trace_no": self.trace_no, **row}
+        self.con.execute(
+            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
+        )
+
+    def process(self, process_id: int = 0, *, thread: str = "MainThread", ended: bool = True, **columns: Any) -> None:
+        ended_at = STARTED + timedelta(seconds=1) if ended else None
+        row = {
+            "process_key": f"{process_id}-a",
+            "pid": 100 + process_id,
+            "command": "python main.py",
+            "mode": "adaptive",
+        }
+        self._insert("processes", {"process_id": process_id, **row, "ended_at": ended_at, **columns})
+        self.thread(0, thread, process_id)
+
+    def thread(self, thread_id: int, name: str, process_id: int = 0) -> None:
+        self._insert("threads", {"process_id": process_id, "thread_id": thread_id, "ident": thread_id, "name": name})
+
+    def function(self, name: str, module: str = "shop.pricing", line: int = 1, **columns: Any) -> int:
+        number = next(self._functions)
+        file = f"{WORKSPACE}/{module.replace('.', '/')}.py" if module != "__main__" else f"{WORKSPACE}/main.py"
+        row = {"process_id": 0, "function_name": name, "module_name": module, "file": file, "line": line}
+        self._insert("functions", {"function_id": number, "kind": "function", **row, **columns})
+        return number
+
+    def call(
+        self,
+        function: int,
+        parent: int | None = None,
+        *,
+        args: dict[str, Any] | str | None = None,
+        returns: Any = None,
+        raises: int | None = None,
+        at_ms: float | None = None,
+        ms: float | None = 1.0,
+        **columns: Any,
+    ) -> int:
+        """A call; ``ms`` None leaves it unfinished."""
+        number = next(self._calls)
+        at = number if at_ms is None else at_ms
+        ended = ms is not None
+        row = {
+            "process_id": 0, "thread_id": 0, "call_id": number, "parent_call_id": parent, "function_id": function,
+            "started_ns": STARTED_NS + int(at * 1e6), "duration_ns": int(ms * 1e6) if ms is not None else None,
+            "outcome": (0 if raises is None else 1) if ended else None, "exception_id": raises,
+            "args": args if isinstance(args, str) else json.dumps(args or {}),
+            "return_value": json.dumps(returns) if ended and raises is None else None,
+        }  # fmt: skip
+        self._insert("call_records", {**row, **columns})
+        return number
+
+    def exception(self, type: str = "KeyError", message: str = "'rate'", **columns: Any) -> int:
+        number = next(self._exceptions)
+        row = {
+            "process_id": 0, "exception_type": type, "exception_message": message, "thread_id": 0,
+            "raised_at": STARTED + timedelta(milliseconds=number), "function_name": "total",
+            "module_name": "shop.pricing", "file": f"{WORKSPACE}/shop/pricing.py", "line": 14,
+        }  # fmt: skip
+        self._insert("exceptions", {"exception_id": number, **row, **columns})
+        return number
+
+    def gap(
+        self, name: str, module: str, *, caller: int | None = None, calls: int = 1, ms: float = 0, **columns: Any
+    ) -> None:
+        row = {
+            "process_id": 0, "slot": next(self._slots), "function_name": name, "module_name": module,
+            "file": f"{WORKSPACE}/{module.replace('.', '/')}.py", "line": 1, "kind": "python", "caller_id": caller,
+            "exact": True, "call_count": calls, "time_ns": int(ms * 1e6),
+        }  # fmt: skip
+        self._insert("gap_records", {**row, **columns})
+
+    def notice(self, code: str, message: str) -> None:
+        self._insert("notices", {"process_id": 0, "code": code, "message": message})
+
+
+class Project:
+    """A database, and traces to put into it."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self.con = con
+        self._numbers = count(1)
+
+    def trace(self, trace_id: str | None = None, **columns: Any) -> TraceBuilder:
+        number = next(self._numbers)
+        return TraceBuilder(self.con, trace_id or f"20250110-12000{number}-{number:04x}", **columns)
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Iterator[Project]:
+    with Database(tmp_path / "shop-traces.duckdb").write() as con:
+        yield Project(con)
+
+
+class Shop:
+    """A program that fails five calls deep: main -> checkout -> total -> price, with the rate missing."""
+
+    def __init__(self, trace: TraceBuilder) -> None:
+        self.trace = trace
+        trace.process()
+        main = trace.function("<module>", "__main__", 1, kind="module")
+        checkout = trace.function("checkout", "shop.cart", 30)
+        self.total = trace.function("total", "shop.pricing", 12)
+        self.price = trace.function("price", "shop.pricing", 4)
+        self.error = trace.exception(
+            call_id=5,
+            uncaught=True,
+            handled=False,
+            locals=json.dumps({"items": [{"sku": "a"}], "rate": None, "table": {}}),
+            stack_trace="/work/shop/main.py:3 in <module>\n/work/shop/shop/cart.py:33 in checkout\n"
+            "/work/shop/shop/pricing.py:14 in total",
+        )
+        root = trace.call(main, ms=50, raises=self.error)
+        good = trace.call(checkout, root, args={"order": 1}, returns=True, ms=4, call_line=2)
+        trace.call(self.total, good, args={"items": [{"sku": "b"}], "rate": 0.2}, returns=1.2, ms=3, call_line=33)
+        bad = trace.call(checkout, root, args={"order": 2}, raises=self.error, ms=5, call_line=3)
+        args = {"items": [{"sku": "a", "note": "x" * 3000}], "rate": None}
+        self.failing = trace.call(self.total, bad, args=args, raises=self.error, ms=4, call_line=33)
+        for _ in range(2):
+            trace.call(self.price, self.failing, args={"sku": "a"}, returns=1, ms=0.0123456, call_line=13)
+
+
+@pytest.fixture
+def shop(project: Project) -> Shop:
+    return Shop(project.trace(status="failed", exit_code=1, stderr_tail="Traceback ...\nKeyError: 'rate'\n"))
