@@ -49,8 +49,8 @@ class Function:
     """A traced function. The attributes are what the hot path needs, ready made."""
 
     __slots__ = (
-        "code", "function_id", "name", "module", "kind", "names", "get", "arity", "plain", "suspends", "clear_locals",
-        "record", "int_record", "slot", "limit", "next_sample", "encode",
+        "code", "function_id", "name", "module", "kind", "names", "get", "suspends", "hot", "record", "int_record", "encode",
+        "slot", "limit", "next_sample",
     )  # fmt: skip
 
     def __init__(self, code: CodeType, function_id: int, name: str, module: str, encoder: Encoder) -> None:
@@ -61,10 +61,11 @@ class Function:
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & _SUSPENDS)
         self.names = names = argument_names(code)
-        self.arity = len(names)
         self.get: Any = itemgetter(*names) if names else None
         self.encode = self._argument_encoders(encoder)
-        self.plain = all(encode == encoder.encode for encode in self.encode)
+        # How many arguments the hot path takes care of: 0 where one needs more than the encoder's plain form.
+        plain = not self.suspends and all(encode == encoder.encode for encode in self.encode)
+        self.hot = len(names) if plain else 0
         quoted = [encoder.encode_text(n).replace(b"%", b"%%") for n in names]
         # %d and %b: call id, at_ns, each argument's JSON text, parent call id
         self.record = self._line([n + b": %b" for n in quoted])
@@ -93,7 +94,7 @@ class Function:
         if self.get is None:
             return []
         values = self.get(frame_locals)
-        if self.arity == 1:
+        if len(self.names) == 1:
             return [self.encode[0](values)]
         return [encode(value) for encode, value in zip(self.encode, values)]
 

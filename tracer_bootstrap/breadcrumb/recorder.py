@@ -21,13 +21,11 @@ from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
 from .patterns import IncludeFilter
-from .spool import SpoolWriter
+from .spool import Segments, SpoolWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
-
-    from .spool import Segments
 
     class OpenCall(NamedTuple):
         """A call that has begun. At run time a plain tuple: cheaper to make than anything else."""
@@ -45,14 +43,14 @@ ROOT: OpenCall = (0, None, None, None)  # type: ignore[assignment, unused-ignore
 MAX_FUNCTIONS = 50_000
 
 
-class ThreadState:
-    """What one thread is doing. ``top`` is its innermost open call."""
+class ThreadState(Segments):
+    """What one thread is doing, and where it is written. ``top`` is its innermost open call."""
 
-    __slots__ = ("number", "segments", "top")
+    __slots__ = ("number", "top")
 
-    def __init__(self, number: int, segments: Segments) -> None:
+    def __init__(self, spool: SpoolWriter, number: int, stem: str) -> None:
+        super().__init__(spool, stem)
         self.number = number
-        self.segments = segments
         self.top = ROOT
 
 
@@ -172,8 +170,8 @@ class Recorder:
 
     def new_thread(self) -> ThreadState:
         """The state of the current thread, on its first event."""
-        number, segments = self.spool.calls_of_thread()
-        state = self.threads.state = ThreadState(number, segments)
+        number, stem = self.spool.calls_of_thread()
+        state = self.threads.state = ThreadState(self.spool, number, stem)
         self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=_thread_name())
         return state
 
@@ -256,7 +254,7 @@ class Recorder:
             frame_locals.clear()
         suspension = [0, 0] if function.suspends else None
         thread.top = (call, top, frame, suspension)  # type: ignore[assignment, unused-ignore]
-        self.write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0]))
+        _write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0]))
 
     def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
         """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
@@ -268,7 +266,7 @@ class Recorder:
             record += b"\t%d\t%d" % (outcome, suspended_ns)
             if exception:
                 record += b"\t%d" % exception
-        self.write(thread, record + b"\n")
+        _write(thread, record + b"\n")
 
     def suspend(self, thread: ThreadState, at_ns: int) -> None:
         """The innermost call, of a generator or coroutine, gives up control for now."""
@@ -302,13 +300,12 @@ class Recorder:
             above = above[1] or ROOT
         return False
 
-    def write(self, thread: ThreadState, record: bytes) -> None:
-        """Append a record to the thread's calls."""
-        segments = thread.segments
-        try:
-            segments.write(record)
-        except ValueError:  # the segment is full
-            segments.write_over(record)
+
+def _write(thread: ThreadState, record: bytes) -> None:
+    try:
+        thread.write(record)
+    except ValueError:  # the segment is full
+        thread.write_over(record)
 
 
 def _thread_name() -> str:

@@ -60,15 +60,18 @@ def _discard(data: bytes) -> int:
 
 
 class Segments:
-    """The calls segments of one thread, one after the other; ``write`` takes one record."""
+    """A sequence of segments with one writer. ``write`` takes one record; if it raises ValueError, ``write_over`` does.
 
-    __slots__ = ("_spool", "_stem", "_numbers", "_size", "write", "__weakref__")
+    stem: the files' names, with ``%d`` for the segment's number.
+    """
 
-    def __init__(self, spool: SpoolWriter, stem: str, size: int = FIRST_SEGMENT_BYTES) -> None:
+    __slots__ = ("_spool", "_stem", "_numbers", "_size", "write")
+
+    def __init__(self, spool: SpoolWriter, stem: str) -> None:
         self._spool = spool
         self._stem = stem
         self._numbers = itertools.count()
-        self._size = size
+        self._size = FIRST_SEGMENT_BYTES
         self.write: Callable[[bytes], int] = _discard
         self._open(0)
 
@@ -118,12 +121,11 @@ class SpoolWriter:
             except OSError:
                 pass
 
-    def calls_of_thread(self) -> Tuple[int, Segments]:
-        """The number of a thread that is new here and the segments for its calls."""
+    def calls_of_thread(self) -> Tuple[int, str]:
+        """The number of a thread that is new here and the stem of its calls segments."""
         thread = next(self._threads)
         self.writers = thread + 1
-        stem = "%s-%d-%%d%s" % (self.process_key, thread, record_format.CALLS_SUFFIX)
-        return thread, Segments(self, stem)
+        return thread, "%s-%d-%%d%s" % (self.process_key, thread, record_format.CALLS_SUFFIX)
 
     def event(self, line: bytes) -> None:
         """Append one event, a JSON object and its newline."""

@@ -29,8 +29,9 @@ _TOOL_NAME = "breadcrumb"
 # sites call one function only, and the first look is enough.
 _LOOKS_PER_CALL_SITE = 32
 
-# Integers within these bounds need no look from the redactor (payment cards have 13 digits and more).
-_PLAIN_INT = 10**12
+# Integers within these bounds are written as they are. (Payment cards begin at 13 digits; up to 30 bits the
+# interpreter compares integers without a call.)
+_PLAIN_INT = (1 << 30) - 1
 
 
 class MonitoringBackend:
@@ -93,43 +94,44 @@ class MonitoringBackend:
         """
         recorder = self._recorder
         functions = recorder.functions
-        functions_get = functions.get
         threads = recorder.threads
         next_call = recorder.next_call
         encode = recorder.encoder.encode
-        counts_calls = not recorder.full
-        skips = recorder.skips
+        skips = None if recorder.full else recorder.skips
         clears_locals = recorder.clears_locals
         now_ns = perf_counter_ns
         get_frame = sys._getframe
-        plain = _PLAIN_INT
+        low, high = -_PLAIN_INT, _PLAIN_INT
         first_start = self._first_start
+        other_return = self._other_return
 
         def on_start(code: CodeType, offset: int) -> Any:
             try:
-                function = functions_get(id(code))
-                if function is None:
+                try:
+                    function = functions[id(code)]
+                except KeyError:
                     return first_start(code, get_frame(1))
-                if counts_calls and skips(function):
+                if skips is not None and skips(function):
                     return None
                 frame = get_frame(1)
-                if not function.plain or function.suspends or function.arity == 0:
+                arity = function.hot
+                if arity == 0:
                     return recorder.begin_call(function, frame)
                 try:
                     thread = threads.state
                 except AttributeError:
                     thread = recorder.new_thread()
-                top = thread.top
                 frame_locals = frame.f_locals
+                top = thread.top
                 call = next_call()
-                if function.arity == 2:
+                if arity == 2:
                     a, b = function.get(frame_locals)
                     thread.top = (call, top, frame, None)
-                    if type(a) is int and type(b) is int and -plain < a < plain and -plain < b < plain:
+                    if type(a) is int and type(b) is int and low < a < high and low < b < high:
                         record = function.int_record % (call, now_ns(), a, b, top[0])
                     else:
                         record = function.record % (call, now_ns(), encode(a), encode(b), top[0])
-                elif function.arity == 1:
+                elif arity == 1:
                     a = function.get(frame_locals)
                     thread.top = (call, top, frame, None)
                     record = function.record % (call, now_ns(), encode(a), top[0])
@@ -139,11 +141,10 @@ class MonitoringBackend:
                     record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0])
                 if clears_locals:
                     frame_locals.clear()
-                segments = thread.segments
                 try:
-                    segments.write(record)
+                    thread.write(record)
                 except ValueError:
-                    segments.write_over(record)
+                    thread.write_over(record)
             except BaseException as error:
                 failed(recorder, error)
             return None
@@ -157,17 +158,16 @@ class MonitoringBackend:
                     thread = recorder.new_thread()
                 call, parent, frame, suspension = thread.top
                 if frame is not get_frame(1) or suspension is not None:
-                    return self._on_other_return(code, get_frame(1), value, at_ns, thread)
+                    return other_return(code, get_frame(1), value, at_ns, thread)
                 thread.top = parent
-                if type(value) is int and -plain < value < plain:
+                if type(value) is int and low < value < high:
                     record = b"R\t%d\t%d\t%d\n" % (call, at_ns, value)
                 else:
                     record = b"R\t%d\t%d\t%b\n" % (call, at_ns, encode(value))
-                segments = thread.segments
                 try:
-                    segments.write(record)
+                    thread.write(record)
                 except ValueError:
-                    segments.write_over(record)
+                    thread.write_over(record)
             except BaseException as error:
                 failed(recorder, error)
             return None
@@ -211,7 +211,7 @@ class MonitoringBackend:
         except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
             pass
 
-    def _on_other_return(self, code: CodeType, frame: Any, value: Any, at_ns: int, thread: Any) -> Any:
+    def _other_return(self, code: CodeType, frame: Any, value: Any, at_ns: int, thread: Any) -> Any:
         """A return that is not that of the innermost ordinary call."""
         recorder = self._recorder
         if id(code) in recorder.functions:
