@@ -43,6 +43,7 @@ _READ_CONFIG = _COMMON_CONFIG | {
     "enable_external_access": "false",
     "temp_directory": "",
     "lock_configuration": "true",
+    "TimeZone": "UTC",  # as all times in the tables, when a query compares them with now()
 }
 
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)")

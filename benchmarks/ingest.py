@@ -1,0 +1,112 @@
+"""How fast a spool becomes rows: `python -m benchmarks.ingest [calls]`.
+
+Synthesises the spool of a process of a million calls in 4 MiB segments, as the tracer writes them, ingests it
+into a new database three times, and prints the best of them in calls per second. Exits 1 below the floor.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.ingest import ingest_trace
+from breadcrumb_storage.trace_rows import TraceStart, insert_trace
+
+CALLS = 1_000_000
+FLOOR_CALLS_PER_SECOND = 300_000
+SEGMENT_BYTES = 4 * 1024 * 1024
+REPEATS = 3
+TRACE_ID = "20250101-000000-bec4"
+PROCESS = "4242-ctvwzvwcm9s0"
+
+MODULE, HANDLE, PRICE, TAX = 1, 2, 3, 4  # function ids: <module> calls handle, which calls price, which calls tax
+
+
+def events() -> Iterator[dict[str, object]]:
+    yield {
+        "k": "process", "pid": 4242, "ppid": 1, "python": "3.12.1", "executable": "/usr/bin/python3",
+        "command": ["python", "shop.py"], "cwd": "/", "backend": "monitoring", "mode": "full",
+        "started_at_ns": 1_735_689_600_000_000_000, "clock_origin_ns": 12_345, "parent": None,
+    }  # fmt: skip
+    yield {"k": "thread", "thread": 0, "ident": 1, "name": "MainThread"}
+    for function_id, name in ((MODULE, "<module>"), (HANDLE, "handle"), (PRICE, "Cart.price"), (TAX, "tax")):
+        yield {
+            "k": "function", "id": function_id, "name": name, "module": "shop", "file": "/shop.py",
+            "line": function_id, "kind": "function", "slot": None,
+        }  # fmt: skip
+
+
+def call_lines(calls: int) -> Iterator[str]:
+    """One call of the module, which calls handle(order) -> price(order, quantity) -> tax(amount) until it is enough."""
+    yield "C\t1\t1000\t\t0\t1\n"
+    clock, call = 1000, 1
+    while call + 3 <= calls:
+        handle, price, tax = call + 1, call + 2, call + 3
+        call = tax
+        yield f'C\t{handle}\t{clock + 900}\t{{"order": {{"id": {call}, "who": "alice"}}}}\t1\t2\t17\n'
+        yield f'C\t{price}\t{clock + 2100}\t{{"order": {call}, "quantity": {call % 7}}}\t{handle}\t3\t8\n'
+        yield f'C\t{tax}\t{clock + 3300}\t{{"amount": {call % 997}.25}}\t{price}\t4\t12\n'
+        yield f"R\t{tax}\t{clock + 4100}\t{call % 97}.5\n"
+        yield f"R\t{price}\t{clock + 5200}\t{call % 9973}.75\n"
+        yield f'R\t{handle}\t{clock + 6100}\t{{"total": {call % 9973}.75}}\n'
+        clock += 6500
+    yield f"R\t1\t{clock}\tnull\n"
+
+
+def write_spool(folder: Path, calls: int) -> None:
+    folder.mkdir(mode=0o700)
+    folder.joinpath(f"{PROCESS}-0.events").write_text("".join(json.dumps(event) + "\n" for event in events()))
+    segment, written = 0, SEGMENT_BYTES + 1
+    file = None
+    for line in call_lines(calls):
+        if written + len(line) > SEGMENT_BYTES:
+            if file:
+                file.truncate(SEGMENT_BYTES)
+                file.close()
+            file = folder.joinpath(f"{PROCESS}-0-{segment}.calls").open("w")
+            segment, written = segment + 1, 0
+        written += file.write(line) if file else 0
+    if file:
+        file.truncate(SEGMENT_BYTES)
+        file.close()
+
+
+def ingest_once(spool: Path, database: Path) -> tuple[int, float]:
+    """Calls read and seconds taken, opening and closing (its checkpoint) included."""
+    start = TraceStart(trace_id=TRACE_ID, started_at=datetime.now(UTC), command="python shop.py")
+    with Database(database).write() as con:
+        insert_trace(con, start)
+    began = time.perf_counter()
+    with Database(database).write() as con:
+        stats = ingest_trace(con, spool, TRACE_ID, final=True)
+    return stats.calls, time.perf_counter() - began
+
+
+def main() -> int:
+    calls = int(sys.argv[1]) if len(sys.argv) > 1 else CALLS
+    with tempfile.TemporaryDirectory() as scratch:
+        spool = Path(scratch, "spool")
+        write_spool(spool, calls)
+        segments = list(spool.glob("*.calls"))
+        print(f"spool: {calls:,} calls in {len(segments)} segments of {SEGMENT_BYTES >> 20} MiB")
+        rates: list[float] = []
+        for repeat in range(REPEATS):
+            database = Path(scratch, f"{repeat}.duckdb")
+            ingested, seconds = ingest_once(spool, database)
+            rates.append(ingested / seconds)
+            print(
+                f"  {ingested:,} calls in {seconds:.2f} s: {rates[-1]:,.0f} calls/s, "
+                f"{database.stat().st_size / ingested:.0f} bytes a call on disk"
+            )
+    print(f"best of {REPEATS}: {max(rates):,.0f} calls/s (floor {FLOOR_CALLS_PER_SECOND:,})")
+    return 0 if max(rates) >= FLOOR_CALLS_PER_SECOND else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,181 @@
+"""Reads what is new in a trace's spool folder into the database.
+
+The way of the data: spool files -> chunks of whole records -> DuckDB's own readers -> tables. Every transaction
+holds some chunks' rows together with how far those segments have thereby been read, so that each record is read
+once, whatever dies when. Nothing here goes row by row through Python.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX
+
+from breadcrumb_storage.database import checkpoint
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.ingest_batch import UNREADABLE, Batch, Process, TraceKey
+from breadcrumb_storage.ingest_calls import drop_pending, insert_calls
+from breadcrumb_storage.ingest_counters import update_counters
+from breadcrumb_storage.ingest_events import insert_events
+from breadcrumb_storage.spool_files import Chunk, CopiedChunk, SpoolFile, batches, list_spool, unread_chunks
+from breadcrumb_storage.transaction import transaction
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+SCRATCH_PREFIX = "ingest-"
+
+# Keeps the write-ahead log, and the rows that DuckDB holds uncompressed until a checkpoint, small.
+CHECKPOINT_BATCHES = 8
+
+_PROCESSES = "SELECT process_key, process_id, started_at_ns FROM processes WHERE trace_id = ?"
+_ADD_PROCESS = """
+INSERT INTO processes (trace_id, process_id, process_key, pid, started_at, started_at_ns)
+VALUES ($1, $2, $3, $4, make_timestamp_ns($5)::TIMESTAMP, $5)
+"""
+_LEDGER = "SELECT name, bytes_read FROM segments WHERE trace_id = ?"
+_ADVANCE_LEDGER = """
+INSERT INTO segments SELECT $1, unnest($2::VARCHAR[]), unnest($3::BIGINT[])
+ON CONFLICT DO UPDATE SET bytes_read = excluded.bytes_read
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class IngestStats:
+    """What one ingest added."""
+
+    calls: int
+    events: int
+    segments: int  # parts of segments read
+    unreadable: int  # records that were damaged; `notices` says in which files
+
+
+def ingest_trace(con: DuckDBPyConnection, spool: Path, trace_id: str, *, final: bool = False) -> IngestStats:
+    """Adds everything recorded since the last ingest. May be called at any time, and again after a crash.
+
+    Args:
+        con: A connection of `Database.write`, outside any transaction.
+        spool: The trace's folder.
+        trace_id: A trace that `insert_trace` has added.
+        final: The processes are dead and write no more. After success the folder may go.
+
+    Raises:
+        BreadcrumbError: no such trace or folder, or a file of the folder cannot be read or copied.
+    """
+    rows = con.execute("SELECT trace_no FROM traces WHERE trace_id = ?", [trace_id]).fetchall()
+    if not rows:
+        raise BreadcrumbError(f"There is no trace {trace_id} to read a spool into.")
+    try:
+        for left_over in spool.glob(f"{SCRATCH_PREFIX}*"):  # of an ingest that was killed: we hold the write lock
+            shutil.rmtree(left_over)
+        with tempfile.TemporaryDirectory(dir=spool, prefix=SCRATCH_PREFIX) as scratch:
+            return _Ingest(con, spool, TraceKey(trace_id, rows[0][0]), Path(scratch)).run(final=final)
+    except OSError as error:
+        raise BreadcrumbError(
+            f"The spool of trace {trace_id} could not be read.",
+            why=str(error),
+            hint="Nothing that was read is lost. Mend that and ask again.",
+        ) from error
+
+
+class _Ingest:
+    def __init__(self, con: DuckDBPyConnection, spool: Path, trace: TraceKey, scratch: Path) -> None:
+        self._con = con
+        self._spool = spool
+        self._trace = trace
+        self._scratch = scratch
+        self._segments = 0
+        self._batches_since_checkpoint = 0
+
+    def run(self, *, final: bool) -> IngestStats:
+        read_before = {
+            str(name): int(size) for name, size in self._con.execute(_LEDGER, [self._trace.trace_id]).fetchall()
+        }
+        # A function is told before its calls. So look how far the calls go first, then read all events.
+        calls_files = [file for file in list_spool(self._spool) if file.suffix == CALLS_SUFFIX]
+        new_calls = unread_chunks(calls_files, read_before)
+        other_files = [file for file in list_spool(self._spool) if file.suffix != CALLS_SUFFIX]
+        new_events = unread_chunks([file for file in other_files if file.suffix == EVENTS_SUFFIX], read_before)
+
+        events, bad_events = self._read(new_events, insert_events)
+        calls, bad_calls = self._read(new_calls, insert_calls)
+        self._read_counters(file for file in other_files if file.suffix == COUNTERS_SUFFIX)
+        if final:
+            self._settle()
+        return IngestStats(calls, events, self._segments, bad_events + bad_calls)
+
+    def _read(
+        self, chunks: list[Chunk], insert: Callable[[DuckDBPyConnection, Batch], tuple[int, int]]
+    ) -> tuple[int, int]:
+        inserted = unreadable = 0
+        for group in batches(chunks):
+            copies = self._copy(group)
+            if not copies:
+                continue
+            with transaction(self._con):
+                batch = Batch(self._trace, copies, self._known_processes(copy.file for copy in copies))
+                counts = insert(self._con, batch)
+                self._con.execute(
+                    _ADVANCE_LEDGER,
+                    [self._trace.trace_id, [copy.file.name for copy in copies], [copy.read_to for copy in copies]],
+                )
+            for copy in copies:
+                copy.path.unlink()
+            self._segments += len(copies)
+            inserted += counts[0]
+            unreadable += counts[1]
+            self._checkpoint_when_due()
+        return inserted, unreadable
+
+    def _copy(self, chunks: list[Chunk]) -> list[CopiedChunk]:
+        """Copies the chunks that hold a whole record, each to a file named by its position among them."""
+        copies: list[CopiedChunk] = []
+        for chunk in chunks:
+            copy = chunk.copy_to(self._scratch / str(len(copies)))
+            if copy.records:
+                copies.append(copy)
+            else:  # a record that is being written, or whose process was killed in the middle of it
+                copy.path.unlink()
+        return copies
+
+    def _known_processes(self, files: Iterable[SpoolFile]) -> dict[str, Process]:
+        """The processes of the trace, those of the files among them: a new one gets the next number."""
+        known = {
+            str(key): Process(int(process_id), int(started_at_ns))
+            for key, process_id, started_at_ns in self._con.execute(_PROCESSES, [self._trace.trace_id]).fetchall()
+        }
+        for file in files:
+            if file.process_key not in known:
+                process = Process(len(known), file.started_at_ns)
+                self._con.execute(
+                    _ADD_PROCESS,
+                    [self._trace.trace_id, process.process_id, file.process_key, file.pid, process.started_at_ns],
+                )
+                known[file.process_key] = process
+        return known
+
+    def _read_counters(self, files: Iterable[SpoolFile]) -> None:
+        with transaction(self._con):
+            processes = self._known_processes(())
+            for file in files:
+                if process := processes.get(file.process_key):
+                    update_counters(self._con, self._trace, process.process_id, file)
+
+    def _settle(self) -> None:
+        with transaction(self._con):
+            if lost := drop_pending(self._con, self._trace):
+                self._con.execute(
+                    "INSERT INTO notices (trace_id, code, message) VALUES (?, ?, ?)",
+                    [self._trace.trace_id, UNREADABLE, f"The beginnings of {lost} ended calls could not be read."],
+                )
+
+    def _checkpoint_when_due(self) -> None:
+        self._batches_since_checkpoint += 1
+        if self._batches_since_checkpoint == CHECKPOINT_BATCHES:
+            checkpoint(self._con)
+            self._batches_since_checkpoint = 0

@@ -1,0 +1,98 @@
+"""What the parts of ingest share: which trace, which process a chunk belongs to, and the numbering of ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.spool_files import CopiedChunk
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# call_id and exception_id are process_id * ID_SPACE + the process's own count: unique within a trace.
+ID_SPACE = 1_000_000_000
+ID_SPACE_SQL = f"{ID_SPACE}::BIGINT"  # process_id is an INTEGER, and the product must not be one
+
+UNREADABLE = "spool_damaged"
+
+_SOURCES = """
+CREATE OR REPLACE TEMP TABLE sources AS
+SELECT unnest($1::INTEGER[]) AS source, unnest($2::INTEGER[]) AS process_id,
+       unnest($3::INTEGER[]) AS thread_id, unnest($4::BIGINT[]) AS started_at_ns
+"""
+
+# The copies are named by their position in the batch; this finds it again, once for each vector of rows.
+SOURCE_OF_ROW = "parse_filename(filename, true)::INTEGER"
+
+
+@dataclass(frozen=True, slots=True)
+class TraceKey:
+    """The two names of a trace in its tables."""
+
+    trace_id: str
+    trace_no: int
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process row, as far as ingest needs it."""
+
+    process_id: int
+    started_at_ns: int  # ns since the epoch when its clock showed 0
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Chunks that are read together in one transaction."""
+
+    trace: TraceKey
+    chunks: Sequence[CopiedChunk]
+    processes: Mapping[str, Process]
+
+    @property
+    def paths(self) -> list[str]:
+        return [str(chunk.path) for chunk in self.chunks]
+
+    def process_of(self, chunk: CopiedChunk) -> Process:
+        return self.processes[chunk.file.process_key]
+
+    def name_sources(self, con: DuckDBPyConnection) -> None:
+        """Makes the temporary table `sources`: process and thread of each chunk."""
+        owners = [self.process_of(chunk) for chunk in self.chunks]
+        con.execute(
+            _SOURCES,
+            [
+                list(range(len(self.chunks))),
+                [owner.process_id for owner in owners],
+                [chunk.file.thread for chunk in self.chunks],
+                [owner.started_at_ns for owner in owners],
+            ],
+        )
+
+
+def report_unreadable(con: DuckDBPyConnection, batch: Batch, read: Mapping[int, int]) -> int:
+    """Says in `notices` which files held records that could not be read.
+
+    Args:
+        read: Records that could be read, by position of their chunk in the batch.
+
+    Returns:
+        How many could not be read, in all.
+    """
+    total = 0
+    for position, chunk in enumerate(batch.chunks):
+        lost = chunk.records - read.get(position, 0)
+        if lost > 0:
+            total += lost
+            con.execute(
+                "INSERT INTO notices (trace_id, process_id, code, message) VALUES (?, ?, ?, ?)",
+                [
+                    batch.trace.trace_id,
+                    batch.process_of(chunk).process_id,
+                    UNREADABLE,
+                    f"{lost} of {chunk.records} records in a part of {chunk.file.name} could not be read.",
+                ],
+            )
+    return total

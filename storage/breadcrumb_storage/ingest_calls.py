@@ -1,0 +1,218 @@
+"""Turns chunks of calls files into `call_records`, inside the caller's transaction.
+
+The two records of a call may come in different batches, in either order, and so may those of its parent:
+
+- both in this batch: one insert (nearly all calls);
+- the call alone: inserted as unfinished;
+- the return alone: it completes the row of an earlier batch, or waits in `pending_returns`.
+
+The time of a child counts for its parent once the child's row is complete: in the parent's insert, as an update of
+its row, or it waits in `pending_child_time`. A generator may outlive the call that started it; only what it can have
+used before that call's end counts there.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from breadcrumb.record_format import CALL_COLUMNS, KIND_CALL, KIND_RETURN, OUTCOME_CANCELLED, OUTCOME_RAISED
+
+from breadcrumb_storage.ingest_batch import ID_SPACE, ID_SPACE_SQL, SOURCE_OF_ROW, Batch, TraceKey, report_unreadable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
+_COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
+
+# Ids and clocks become those of the trace. Columns a to d mean for a call: parent, function, line, task;
+# for a return: outcome, suspended_ns, exception. Records without what they need are left out, and counted.
+_READ = f"""
+CREATE OR REPLACE TEMP TABLE chunk AS
+SELECT s.source, s.process_id, s.thread_id, kind = '{KIND_CALL}' AS is_call,
+       s.process_id * {ID_SPACE_SQL} + call AS call_id, s.started_at_ns + at_ns AS at_ns, text,
+       CASE WHEN kind = '{KIND_RETURN}' THEN a WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
+       b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c, d
+FROM read_csv(
+    ?, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
+    ignore_errors = true, filename = true, columns = {{{_COLUMNS}}}
+)
+JOIN sources s ON s.source = {SOURCE_OF_ROW}
+WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
+  AND (kind = '{KIND_RETURN}' OR kind = '{KIND_CALL}' AND b BETWEEN 0 AND 2147483647)
+"""
+
+_COUNT = """
+SELECT source, count(*) AS records, count(*) FILTER (is_call) AS calls,
+       count(*) FILTER (NOT is_call AND b > 0) AS suspended
+FROM chunk GROUP BY source
+"""
+
+# A function that lost its own record must not hide its calls.
+_NAME_UNKNOWN_FUNCTIONS = """
+INSERT INTO functions (trace_id, process_id, function_id, function_name)
+SELECT DISTINCT ?, process_id, b, '<function ' || b || '>' FROM chunk WHERE is_call
+ON CONFLICT DO NOTHING
+"""
+
+_TAKE_PENDING_RETURNS = """
+INSERT INTO chunk
+SELECT -1, process_id, NULL, false, call_id, ended_ns, return_value, outcome, suspended_ns, exception_id, NULL
+FROM pending_returns WHERE trace_no = ?
+"""
+
+_LATE_RETURNS = """
+CREATE OR REPLACE TEMP TABLE late_returns AS
+SELECT * FROM chunk r
+WHERE NOT is_call AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.is_call AND c.call_id = r.call_id)
+"""
+_COMPLETED_LATE = """
+CREATE OR REPLACE TEMP TABLE completed_late AS
+SELECT r.*, c.parent_call_id, c.started_ns
+FROM late_returns r JOIN call_records c ON c.call_id = r.call_id
+WHERE c.trace_no = ? AND c.outcome IS NULL
+"""
+_OUTCOME = f"CASE WHEN r.a IN ({OUTCOME_RAISED}, {OUTCOME_CANCELLED}) THEN r.a ELSE 0 END"
+_UPDATE_COMPLETED_LATE = f"""
+UPDATE call_records
+SET duration_ns = r.at_ns - r.started_ns, outcome = {_OUTCOME}, suspended_ns = coalesce(r.b, 0),
+    exception_id = r.c, return_value = r.text
+FROM completed_late r WHERE call_records.trace_no = ? AND call_records.call_id = r.call_id
+"""
+_KEEP_PENDING_RETURNS = f"""
+INSERT INTO pending_returns
+    (trace_no, process_id, call_id, ended_ns, outcome, suspended_ns, exception_id, return_value)
+SELECT ?, process_id, call_id, at_ns, {_OUTCOME}, b, c, text
+FROM late_returns r ANTI JOIN completed_late USING (call_id)
+"""
+
+_COMPLETED = """
+    SELECT c.a AS parent_id, c.at_ns AS started_ns, r.at_ns AS ended_ns, coalesce(r.b, 0) AS suspended_ns
+    FROM chunk c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
+    WHERE c.is_call AND c.a IS NOT NULL
+"""
+_COMPLETED_BEFORE_TOO = f"""
+    {_COMPLETED}
+    UNION ALL
+    SELECT parent_call_id, started_ns, at_ns, coalesce(b, 0) FROM completed_late WHERE parent_call_id IS NOT NULL
+"""
+_CHILD_TIME = """
+CREATE OR REPLACE TEMP TABLE child_time AS
+SELECT parent_id AS call_id, sum(ended_ns - started_ns)::BIGINT AS child_ns
+FROM ({completed}) WHERE suspended_ns = 0 GROUP BY parent_id
+"""
+# Only what was ever suspended can end after the call that started it.
+_SUSPENDED_CHILD_TIME = """
+INSERT INTO child_time
+WITH children AS MATERIALIZED (FROM ({completed}) WHERE suspended_ns > 0),
+parents AS (
+    SELECT call_id, at_ns AS ended_ns FROM chunk WHERE NOT is_call AND call_id IN (SELECT parent_id FROM children)
+    UNION
+    SELECT call_id, started_ns + duration_ns FROM call_records
+    WHERE trace_no = ? AND duration_ns IS NOT NULL AND call_id IN (SELECT parent_id FROM children)
+)
+SELECT c.parent_id,
+       sum(greatest(0, least(c.ended_ns - c.started_ns - c.suspended_ns,
+                             coalesce(p.ended_ns, c.ended_ns) - c.started_ns)))::BIGINT
+FROM children c LEFT JOIN parents p ON p.call_id = c.parent_id
+GROUP BY c.parent_id
+"""
+_TAKE_PENDING_CHILD_TIME = "INSERT INTO child_time SELECT call_id, child_ns FROM pending_child_time WHERE trace_no = ?"
+_SUM_CHILD_TIME = """
+CREATE OR REPLACE TEMP TABLE child_time AS SELECT call_id, sum(child_ns)::BIGINT AS child_ns FROM child_time GROUP BY 1
+"""
+
+_INSERT = f"""
+INSERT INTO call_records
+    (trace_no, process_id, thread_id, call_id, parent_call_id, function_id, started_ns, duration_ns,
+     child_ns, suspended_ns, outcome, exception_id, call_line, task_id, args, return_value)
+SELECT ?, c.process_id, c.thread_id, c.call_id, c.a, c.b, c.at_ns, r.at_ns - c.at_ns,
+       coalesce(t.child_ns, 0), coalesce(r.b, 0), CASE WHEN r.call_id IS NOT NULL THEN {_OUTCOME} END, r.c,
+       try_cast(c.c AS INTEGER), try_cast(c.d AS INTEGER), c.text, r.text
+FROM (FROM chunk WHERE is_call) c
+LEFT JOIN (FROM chunk WHERE NOT is_call) r ON r.call_id = c.call_id
+LEFT JOIN child_time t ON t.call_id = c.call_id
+"""
+
+_EARLIER_PARENTS = """
+CREATE OR REPLACE TEMP TABLE earlier_parents AS
+SELECT t.* FROM child_time t
+WHERE NOT EXISTS (SELECT 1 FROM chunk c WHERE c.is_call AND c.call_id = t.call_id)
+"""
+_UPDATE_EARLIER_PARENTS = """
+UPDATE call_records SET child_ns = call_records.child_ns + t.child_ns
+FROM earlier_parents t WHERE call_records.trace_no = ? AND call_records.call_id = t.call_id
+"""
+_KEEP_PENDING_CHILD_TIME = f"""
+INSERT INTO pending_child_time (trace_no, process_id, call_id, child_ns)
+SELECT $1, t.call_id // {ID_SPACE_SQL}, t.call_id, t.child_ns FROM earlier_parents t
+WHERE NOT EXISTS (SELECT 1 FROM call_records c WHERE c.trace_no = $1 AND c.call_id = t.call_id)
+"""
+
+
+def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
+    """Adds the records of a batch of calls files.
+
+    Returns:
+        Calls inserted, and records that could not be read.
+    """
+    trace = batch.trace
+    batch.name_sources(con)
+    con.execute(_READ, [batch.paths])
+    counts = con.execute(_COUNT).fetchall()
+    unreadable = report_unreadable(con, batch, {source: records for source, records, _, _ in counts})
+    con.execute(_NAME_UNKNOWN_FUNCTIONS, [trace.trace_id])
+    pending_returns = _take_pending(con, "pending_returns", _TAKE_PENDING_RETURNS, trace)
+
+    any_late = _complete_earlier_calls(con, trace)
+    completed = _COMPLETED_BEFORE_TOO if any_late else _COMPLETED
+    con.execute(_CHILD_TIME.format(completed=completed))
+    pending_time = _take_pending(con, "pending_child_time", _TAKE_PENDING_CHILD_TIME, trace)
+    any_suspended = pending_returns or any(suspended for _, _, _, suspended in counts)
+    if any_suspended:
+        con.execute(_SUSPENDED_CHILD_TIME.format(completed=completed), [trace.trace_no])
+    if any_suspended or pending_time:
+        con.execute(_SUM_CHILD_TIME)
+
+    con.execute(_INSERT, [trace.trace_no])
+    _add_to_earlier_parents(con, trace)
+    return sum(calls for _, _, calls, _ in counts), unreadable
+
+
+def drop_pending(con: DuckDBPyConnection, trace: TraceKey) -> int:
+    """Gives up on returns whose call never came. Returns how many there were."""
+    lost = _count(con, "DELETE FROM pending_returns WHERE trace_no = ?", trace)
+    _count(con, "DELETE FROM pending_child_time WHERE trace_no = ?", trace)
+    return lost
+
+
+def _take_pending(con: DuckDBPyConnection, table: str, statement: str, trace: TraceKey) -> bool:
+    taken = _count(con, statement, trace)
+    if taken:
+        con.execute(f"DELETE FROM {table} WHERE trace_no = ?", [trace.trace_no])
+    return taken > 0
+
+
+def _complete_earlier_calls(con: DuckDBPyConnection, trace: TraceKey) -> bool:
+    """Handles the returns whose call is not in this batch. Returns whether `completed_late` has rows."""
+    late = _count(con, _LATE_RETURNS)
+    if not late:
+        return False
+    completed = _count(con, _COMPLETED_LATE, trace)
+    if completed:
+        con.execute(_UPDATE_COMPLETED_LATE, [trace.trace_no])
+    if completed < late:
+        con.execute(_KEEP_PENDING_RETURNS, [trace.trace_no])
+    return completed > 0
+
+
+def _add_to_earlier_parents(con: DuckDBPyConnection, trace: TraceKey) -> None:
+    parents = _count(con, _EARLIER_PARENTS)
+    if parents and _count(con, _UPDATE_EARLIER_PARENTS, trace) < parents:
+        con.execute(_KEEP_PENDING_CHILD_TIME, [trace.trace_no])
+
+
+def _count(con: DuckDBPyConnection, statement: str, trace: TraceKey | None = None) -> int:
+    """Executes a statement that changes or makes a table. Returns its number of rows."""
+    ((rows,),) = con.execute(statement, [trace.trace_no] if trace else []).fetchall()
+    return int(rows)

@@ -1,0 +1,181 @@
+"""Turns chunks of events files into the small tables, inside the caller's transaction.
+
+Every statement may meet a row of an earlier batch: what is told again replaces what was told before.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from breadcrumb.record_format import (
+    EVENT_END,
+    EVENT_EXCEPTION,
+    EVENT_FUNCTION,
+    EVENT_GAP,
+    EVENT_HANDLED,
+    EVENT_KEY,
+    EVENT_NOTICE,
+    EVENT_PROCESS,
+    EVENT_TASK,
+    EVENT_THREAD,
+    EVENT_UNCAUGHT,
+)
+
+from breadcrumb_storage.ingest_batch import ID_SPACE_SQL, SOURCE_OF_ROW, Batch, report_unreadable
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+_FIELDS = {
+    EVENT_KEY: "VARCHAR", "pid": "INTEGER", "ppid": "INTEGER", "python": "VARCHAR", "executable": "VARCHAR",
+    "command": "VARCHAR[]", "cwd": "VARCHAR", "backend": "VARCHAR", "mode": "VARCHAR", "started_at_ns": "BIGINT",
+    "clock_origin_ns": "BIGINT", "parent": "VARCHAR", "at_ns": "BIGINT", "thread": "INTEGER", "ident": "BIGINT",
+    "name": "VARCHAR", "task": "INTEGER", "id": "INTEGER", "module": "VARCHAR", "file": "VARCHAR", "line": "INTEGER",
+    "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
+    "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
+    "control_flow": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
+}  # fmt: skip
+
+# The order of the lines is the order of the rows: rowid says which of two records is the later one.
+_READ = f"""
+CREATE OR REPLACE TEMP TABLE events AS
+SELECT s.source, s.process_id, e.* EXCLUDE (filename)
+FROM read_json(
+    ?, format = 'newline_delimited', ignore_errors = true, filename = true,
+    columns = {{{", ".join(f"{name}: '{kind}'" for name, kind in _FIELDS.items())}}}
+) e
+JOIN sources s ON s.source = {SOURCE_OF_ROW}
+WHERE e.{EVENT_KEY} IS NOT NULL
+"""
+_COUNT = f"SELECT source, {EVENT_KEY}, count(*) FROM events GROUP BY ALL"
+
+# $1 is the trace in all of them. A record that lacks its key fields is left out.
+_TIME = "make_timestamp_ns({})::TIMESTAMP"
+
+_PROCESSES = f"""
+UPDATE processes
+SET pid = e.pid, parent_pid = e.ppid, parent_process_id = e.parent_process_id, command = e.command_line,
+    executable = e.executable, python_version = e.python, cwd = e.cwd, backend = e.backend, mode = e.mode,
+    started_at = {_TIME.format("coalesce(e.started_at_ns, processes.started_at_ns)")},
+    started_at_ns = coalesce(e.started_at_ns, processes.started_at_ns), clock_origin_ns = e.clock_origin_ns
+FROM (
+    SELECT *,
+           -- as a shell would need it, like traces.command
+           list_aggregate(list_transform(command, lambda word:
+               CASE WHEN regexp_full_match(word, '[A-Za-z0-9_@%+=:,./-]+') THEN word
+               ELSE '''' || replace(word, '''', '''"''"''') || '''' END
+           ), 'string_agg', ' ') AS command_line,
+           coalesce(
+               (SELECT max(p.process_id) FROM processes p WHERE p.trace_id = $1 AND p.process_key = events.parent),
+               (SELECT arg_max(p.process_id, p.started_at_ns) FROM processes p
+                WHERE p.trace_id = $1 AND p.pid = events.ppid AND p.process_id <> events.process_id
+                  AND p.started_at_ns <= events.started_at_ns)
+           ) AS parent_process_id
+    FROM events WHERE k = '{EVENT_PROCESS}'
+    QUALIFY row_number() OVER (PARTITION BY process_id ORDER BY rowid DESC) = 1
+) e
+WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
+"""
+
+_END = f"""
+UPDATE processes SET ended_at = {_TIME.format("processes.started_at_ns + e.at_ns")}
+FROM (SELECT process_id, max(at_ns) AS at_ns FROM events WHERE k = '{EVENT_END}' GROUP BY process_id) e
+WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
+"""
+
+_THREADS = f"""
+INSERT INTO threads (trace_id, process_id, thread_id, ident, name)
+SELECT $1, process_id, thread, ident, name FROM events WHERE k = '{EVENT_THREAD}' AND thread IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY process_id, thread ORDER BY rowid DESC) = 1
+ON CONFLICT DO UPDATE SET ident = excluded.ident, name = excluded.name
+"""
+
+_TASKS = f"""
+INSERT INTO tasks (trace_id, process_id, task_id, name)
+SELECT $1, process_id, task, name FROM events WHERE k = '{EVENT_TASK}' AND task IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY process_id, task ORDER BY rowid DESC) = 1
+ON CONFLICT DO UPDATE SET name = excluded.name
+"""
+
+_FUNCTIONS = f"""
+INSERT INTO functions (trace_id, process_id, function_id, function_name, module_name, file, line, kind, slot)
+SELECT $1, process_id, id, coalesce(name, '<function ' || id || '>'), module, file, line, kind, slot
+FROM events WHERE k = '{EVENT_FUNCTION}' AND id IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY process_id, id ORDER BY rowid DESC) = 1
+ON CONFLICT DO UPDATE SET function_name = excluded.function_name, module_name = excluded.module_name,
+    file = excluded.file, line = excluded.line, kind = excluded.kind, slot = excluded.slot
+"""
+
+_EXCEPTIONS = f"""
+INSERT INTO exceptions
+    (trace_id, process_id, exception_id, exception_type, exception_message, raised_at, thread_id, call_id,
+     function_name, module_name, file, line, stack_trace, locals, cause_id, context_id, control_flow)
+SELECT $1, e.process_id, e.process_id * {ID_SPACE_SQL} + e.id, coalesce(e."type", '<unknown>'), e.message,
+       {_TIME.format("p.started_at_ns + e.at_ns")}, e.thread, e.process_id * {ID_SPACE_SQL} + nullif(e."call", 0),
+       e.function, e.module, e.file, e.line, e.stack, e.locals, e.process_id * {ID_SPACE_SQL} + e.cause,
+       e.process_id * {ID_SPACE_SQL} + e.context, coalesce(e.control_flow, false)
+FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id
+WHERE e.k = '{EVENT_EXCEPTION}' AND e.id IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY e.process_id, e.id ORDER BY e.rowid DESC) = 1
+ON CONFLICT DO NOTHING
+"""
+
+# An exception may be handled, raised again, and in the end leave its thread: the last word counts.
+_VERDICTS = f"""
+UPDATE exceptions
+SET uncaught = (e.k = '{EVENT_UNCAUGHT}'), handled = (e.k = '{EVENT_HANDLED}'),
+    handled_by = CASE WHEN e.k = '{EVENT_HANDLED}' THEN concat_ws(':', e.module, e.function, e.line) END
+FROM (
+    SELECT * FROM events WHERE k IN ('{EVENT_HANDLED}', '{EVENT_UNCAUGHT}') AND id IS NOT NULL
+    QUALIFY row_number() OVER (PARTITION BY process_id, id ORDER BY rowid DESC) = 1
+) e
+WHERE exceptions.trace_id = $1 AND exceptions.exception_id = e.process_id * {ID_SPACE_SQL} + e.id
+"""
+
+_GAPS = f"""
+INSERT INTO gap_records
+    (trace_id, process_id, slot, function_name, module_name, file, line, kind, caller_id, exact)
+SELECT $1, process_id, slot, function, module, file, line, kind, caller, coalesce(exact, true)
+FROM events WHERE k = '{EVENT_GAP}' AND slot IS NOT NULL
+QUALIFY row_number() OVER (PARTITION BY process_id, slot ORDER BY rowid DESC) = 1
+ON CONFLICT DO UPDATE SET function_name = excluded.function_name, module_name = excluded.module_name,
+    file = excluded.file, line = excluded.line, kind = excluded.kind, caller_id = excluded.caller_id,
+    exact = excluded.exact
+"""
+
+_NOTICES = f"""
+INSERT INTO notices (trace_id, process_id, code, message)
+SELECT $1, process_id, coalesce(code, 'unknown'), coalesce(message, '') FROM events WHERE k = '{EVENT_NOTICE}'
+"""
+
+# Processes first: exceptions and ends need their clock; exceptions before what became of them.
+_STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
+    (frozenset({EVENT_PROCESS}), _PROCESSES),
+    (frozenset({EVENT_END}), _END),
+    (frozenset({EVENT_THREAD}), _THREADS),
+    (frozenset({EVENT_TASK}), _TASKS),
+    (frozenset({EVENT_FUNCTION}), _FUNCTIONS),
+    (frozenset({EVENT_EXCEPTION}), _EXCEPTIONS),
+    (frozenset({EVENT_HANDLED, EVENT_UNCAUGHT}), _VERDICTS),
+    (frozenset({EVENT_GAP}), _GAPS),
+    (frozenset({EVENT_NOTICE}), _NOTICES),
+)
+
+
+def insert_events(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
+    """Adds the records of a batch of events files.
+
+    Returns:
+        Records read, unknown kinds included, and records that could not be read.
+    """
+    batch.name_sources(con)
+    con.execute(_READ, [batch.paths])
+    read: dict[int, int] = {}
+    kinds: set[str] = set()
+    for source, kind, count in con.execute(_COUNT).fetchall():
+        read[source] = read.get(source, 0) + count
+        kinds.add(kind)
+    for handled_kinds, statement in _STATEMENTS:
+        if handled_kinds & kinds:
+            con.execute(statement, [batch.trace.trace_id])
+    return sum(read.values()), report_unreadable(con, batch, read)

@@ -1,0 +1,167 @@
+"""Runs a user's SQL: one statement that reads, on a connection that can do nothing else.
+
+The connection of `Database.read` is the wall: read-only file, no file system, no settings. The check of the
+statement's kind stands before it to say clearly what is refused and why.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, cast
+
+from breadcrumb_storage.errors import QueryFailed, QueryRefused
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection, Statement
+
+DEFAULT_TIMEOUT_SECONDS = 30.0
+
+_READING_KINDS = ("SELECT", "EXPLAIN")  # DuckDB counts WITH, VALUES, FROM, DESCRIBE, SHOW and SUMMARIZE as SELECT
+_INTERNAL_TABLES = (
+    "call_records",
+    "gap_records",
+    "schema_versions",
+    "segments",
+    "pending_returns",
+    "pending_child_time",
+)
+_COLUMNS = """
+SELECT table_name, string_agg(column_name, ', ' ORDER BY column_index) FROM duckdb_columns()
+WHERE NOT internal AND database_name = current_database() AND NOT list_contains(?, table_name)
+GROUP BY table_name ORDER BY table_name
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class SqlResult:
+    """Rows of a query, each value as JSON has it."""
+
+    columns: list[str]
+    types: list[str]  # DuckDB's names
+    rows: list[list[object]]
+    truncated: bool  # there are more rows than these
+
+
+def run_read_only(
+    con: DuckDBPyConnection, sql: str, limit: int, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+) -> SqlResult:
+    """Runs one reading statement.
+
+    Args:
+        con: A connection of `Database.read`.
+        sql: Exactly one SELECT, or a statement that DuckDB treats as one, or EXPLAIN.
+        limit: The most rows to return.
+        timeout_seconds: How long it may take.
+
+    Raises:
+        QueryRefused: it is no statement, several, or one that does not read.
+        QueryFailed: DuckDB could not run it, with DuckDB's message and the tables that exist; or it took too long.
+    """
+    import duckdb
+
+    statement = _the_one_statement(con, sql)
+    timed_out = threading.Event()
+
+    def stop() -> None:
+        timed_out.set()
+        con.interrupt()
+
+    timer = threading.Timer(timeout_seconds, stop)
+    timer.daemon = True
+    timer.start()
+    try:
+        result = con.execute(statement)
+        # No more rows than asked for are computed or held: the result is a stream.
+        rows = result.fetchmany(limit + 1)
+        description = result.description or []
+    except duckdb.InterruptException as error:
+        if not timed_out.is_set():
+            raise
+        raise QueryFailed(
+            f"The query was stopped after {timeout_seconds:g} s.",
+            hint="Narrow it: WHERE trace_id = '...', fewer joins, or an aggregate instead of rows.",
+        ) from error
+    except duckdb.OutOfMemoryException as error:
+        raise QueryFailed(
+            "The query needs more memory than a query may use.",
+            why=str(error).strip().splitlines()[0],
+            hint="Narrow it: WHERE trace_id = '...', or an aggregate instead of sorted rows.",
+        ) from error
+    except duckdb.Error as error:
+        if "'pytz'" in str(error):  # a dependency of DuckDB's for this one type, which no table here has
+            raise QueryFailed(
+                "A TIMESTAMP WITH TIME ZONE cannot be returned.",
+                hint="Cast it, as in now()::TIMESTAMP: all times here are UTC.",
+            ) from error
+        raise QueryFailed("The query failed.", why=str(error).strip(), hint=describe_tables(con)) from error
+    finally:
+        timer.cancel()
+    return SqlResult(
+        columns=[str(column[0]) for column in description],
+        types=[str(column[1]) for column in description],
+        rows=[[to_json(value) for value in row] for row in rows[:limit]],
+        truncated=len(rows) > limit,
+    )
+
+
+def describe_tables(con: DuckDBPyConnection) -> str:
+    """The tables and views that queries are written against, one a line with its columns."""
+    rows = con.execute(_COLUMNS, [list(_INTERNAL_TABLES)]).fetchall()
+    return "The tables are:\n" + "\n".join(f"{table}({columns})" for table, columns in rows)
+
+
+def to_json(value: object) -> object:
+    """A value of a DuckDB row as JSON has it: nothing is rounded, text stands for what JSON lacks."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return value if math.isfinite(value) else str(value)
+        case Decimal():
+            return _number(value)
+        case datetime() | date() | time():
+            return value.isoformat()
+        case bytes() | bytearray():
+            return value.hex()
+        case timedelta():
+            return str(value)
+        case Mapping():
+            pairs = cast("Mapping[object, object]", value)
+            return {str(key): to_json(item) for key, item in pairs.items()}
+        case list() | tuple():
+            return [to_json(item) for item in cast("list[object]", value)]
+        case _:  # UUID
+            return str(value)
+
+
+def _number(value: Decimal) -> object:
+    if value == value.to_integral_value():
+        return int(value)
+    return float(value) if Decimal(repr(float(value))) == value else str(value)
+
+
+def _the_one_statement(con: DuckDBPyConnection, sql: str) -> Statement:
+    import duckdb
+
+    try:
+        statements = con.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryFailed("The SQL could not be parsed.", why=str(error).strip(), hint=describe_tables(con)) from error
+    if len(statements) != 1:
+        raise QueryRefused(
+            f"The SQL holds {len(statements)} statements; exactly one can run at a time.",
+            hint="Give one SELECT.",
+        )
+    kind = statements[0].type.name
+    if kind not in _READING_KINDS:
+        raise QueryRefused(
+            f"A statement of kind {kind} was refused.",
+            why="Queries only read: SELECT, WITH, VALUES, FROM, DESCRIBE, SHOW, SUMMARIZE and EXPLAIN.",
+            hint="What was recorded is changed by no query; delete_traces removes traces.",
+        )
+    return statements[0]
