@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from time import perf_counter_ns
-from types import CodeType, FrameType, FunctionType, ModuleType
+from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 
 from . import record_format
 from .capture.values import class_module, class_name
@@ -23,13 +23,13 @@ _MAX_LOCALS = 40
 _MAX_KNOWN = 2000
 
 # How the interpreter and iteration protocols use exceptions: no sign of anything going wrong.
-_CONTROL_FLOW = {"StopIteration", "StopAsyncIteration", "GeneratorExit"}
+CONTROL_FLOW = (StopIteration, StopAsyncIteration, GeneratorExit)
 
 # Where the standard library catches what nobody caught, and prints it.
 _LAST_RESORTS = {("threading", "_bootstrap_inner"), ("threading", "_bootstrap")}
 
 # Read without asking the exception's class, which may have a property of the same name.
-_traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
+traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
 _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 _context_of: Any = BaseException.__dict__["__context__"].__get__
 _args_of: Any = BaseException.__dict__["args"].__get__
@@ -56,19 +56,22 @@ class ExceptionLog:
         self._last_id = 0
         self._last_uncaught = 0
 
-    def is_fresh(self, exception: BaseException) -> bool:
-        """Whether it has just been raised; what was known about its address is forgotten then."""
-        traceback = _traceback_of(exception)
+    def raised_anywhere(self, exception: BaseException, traceback: Optional[TracebackType]) -> None:
+        """An exception arrives in some frame, traced or not: if it is fresh, its address says nothing any more."""
         if traceback is None or traceback.tb_next is None:
             self.known.pop(id(exception), None)
-            return True
-        return False
 
-    def seen(self, exception: BaseException, frame: FrameType, thread: ThreadState) -> int:
-        """An exception is raised in, or arrives in, the traced *frame*. Returns its id."""
+    def seen(
+        self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
+    ) -> int:
+        """An exception is raised in, or arrives in, the traced *frame*. Returns its id.
+
+        traceback: from *frame* or further out to where it was raised. (A trace function is handed it; the exception's
+        own ``__traceback__`` is not set at that moment before 3.12.)
+        """
         exception_id = self.known.get(id(exception))
         if exception_id is None:
-            exception_id = self._write(exception, frame, thread)
+            exception_id = self._write(exception, traceback, frame, thread)
             if len(self.known) >= _MAX_KNOWN:
                 self.known.pop(next(iter(self.known)))
             self.known[id(exception)] = exception_id
@@ -129,9 +132,12 @@ class ExceptionLog:
         """The interpreter printed it as the end of the main thread (``sys.last_value``)."""
         self.uncaught(exception)
 
-    def _write(self, exception: BaseException, frame: FrameType, thread: ThreadState) -> int:
+    def _write(
+        self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
+    ) -> int:
         recorder = self._recorder
-        innermost = _innermost(exception, frame)
+        frames = list(_traceback_frames(traceback, frame))
+        innermost = frames[-1]
         place = (id(innermost[0].f_code), innermost[1], id(type(exception)))
         count = self._places[place] = self._places.get(place, 0) + 1
         if count > DETAILED_PER_PLACE:
@@ -161,11 +167,11 @@ class ExceptionLog:
             module=module_of(raising),
             file=recorder.include.absolute(code.co_filename),
             line=line,
-            stack=self._stack(exception, frame),
+            stack=self._stack(frames),
             locals=self._locals(raising if id(code) in recorder.functions else frame),
             cause=self.known.get(id(_cause_of(exception))) or None,
             context=self.known.get(id(_context_of(exception))) or None,
-            control_flow=name in _CONTROL_FLOW and module == "builtins",
+            control_flow=cls in CONTROL_FLOW,
         )
         return exception_id
 
@@ -186,16 +192,16 @@ class ExceptionLog:
             return "[Errno %s] %s" % (texts[0], ": ".join(texts[1:2]))
         return "(%s)" % ", ".join(texts)
 
-    def _stack(self, exception: BaseException, frame: FrameType) -> str:
+    def _stack(self, frames: List[Tuple[FrameType, int]]) -> str:
         """The frames from the outermost to where it was raised, one a line; the middle of a deep one left out."""
         include = self._recorder.include
         lines: List[str] = []
-        back: Optional[FrameType] = frame.f_back
+        back: Optional[FrameType] = frames[0][0].f_back
         while back is not None:
             lines.append(_frame_line(include.absolute(back.f_code.co_filename), back.f_lineno, back.f_code.co_name))
             back = back.f_back
         lines.reverse()
-        for raising, line in _traceback_frames(exception, frame):
+        for raising, line in frames:
             lines.append(_frame_line(include.absolute(raising.f_code.co_filename), line, raising.f_code.co_name))
         if len(lines) > _MAX_STACK_FRAMES:
             half = _MAX_STACK_FRAMES // 2
@@ -228,9 +234,8 @@ def isinstance_of(value: Any, cls: type) -> bool:
     return cls in type.__dict__["__mro__"].__get__(type(value))
 
 
-def _traceback_frames(exception: BaseException, frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
+def _traceback_frames(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
     """(frame, line) from *frame* to where the exception was raised."""
-    traceback = _traceback_of(exception)
     while traceback is not None and traceback.tb_frame is not frame:
         traceback = traceback.tb_next
     if traceback is None:
@@ -238,13 +243,6 @@ def _traceback_frames(exception: BaseException, frame: FrameType) -> Iterator[Tu
     while traceback is not None:
         yield traceback.tb_frame, traceback.tb_lineno
         traceback = traceback.tb_next
-
-
-def _innermost(exception: BaseException, frame: FrameType) -> Tuple[FrameType, int]:
-    last = (frame, frame.f_lineno)
-    for last in _traceback_frames(exception, frame):
-        pass
-    return last
 
 
 def _frame_line(file: str, line: Optional[int], name: str) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _CO_OPTIMIZED, _CO_VARARGS, _CO_VARKEYWORDS, _CO_GENERATOR = 0x1, 0x4, 0x8, 0x20
 _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x80, 0x200
-_SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
+SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
 _method_function = MethodType.__dict__["__func__"].__get__
@@ -59,7 +59,7 @@ class Function:
         self.name = name
         self.module = module
         self.kind = kind_of(code)
-        self.suspends = bool(code.co_flags & _SUSPENDS)
+        self.suspends = bool(code.co_flags & SUSPENDS)
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
         self.encode = self._argument_encoders(encoder)

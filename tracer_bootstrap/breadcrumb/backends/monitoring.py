@@ -10,6 +10,7 @@ import sys
 from time import perf_counter_ns
 from types import CodeType
 
+from ..exceptions import CONTROL_FLOW, traceback_of
 from ..functions import Function, c_function_name, callable_code
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..recorder import ROOT
@@ -251,8 +252,12 @@ class MonitoringBackend:
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
         frame = sys._getframe(2)
-        if id(code) in recorder.functions:
+        function = recorder.functions.get(id(code))
+        if function is not None:
             thread = recorder.thread()
+            if type(exception) in CONTROL_FLOW and not function.suspends:
+                # Of the interpreter's own signals only those are of interest that leave an ordinary function.
+                recorder.exceptions.seen(exception, traceback_of(exception), frame, thread)
             if recorder.is_open(thread, frame):
                 outcome = OUTCOME_CANCELLED if recorder.exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = recorder.exceptions.known.get(id(exception), 0)
@@ -264,9 +269,10 @@ class MonitoringBackend:
 
     def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
-        recorder.exceptions.is_fresh(exception)
-        if id(code) in recorder.functions:
-            recorder.exceptions.seen(exception, sys._getframe(2), recorder.thread())
+        traceback = traceback_of(exception)
+        recorder.exceptions.raised_anywhere(exception, traceback)
+        if id(code) in recorder.functions and type(exception) not in CONTROL_FLOW:
+            recorder.exceptions.seen(exception, traceback, sys._getframe(2), recorder.thread())
 
     def _on_reraise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         self._recorder.exceptions.raised_again(exception)

@@ -1,0 +1,237 @@
+"""The backend for Python 3.8 to 3.11: sys.settrace.
+
+The global trace function sees each call of the thread and answers None for what is not traced. For what is, a local trace
+function sees its returns and exceptions; lines only while an exception is under way, to see whether it is handled.
+"""
+
+from __future__ import annotations
+
+import sys
+from dis import opmap
+from time import perf_counter_ns
+from types import CodeType, FrameType
+
+from ..exceptions import CONTROL_FLOW
+from ..features import HAS_YIELD_FROM_OPCODE
+from ..functions import SUSPENDS
+from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
+from ._guard import failed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional, Tuple
+
+    from ..functions import Function
+    from ..gaps import Gap
+    from ..recorder import Recorder, ThreadState
+
+_RETURN_VALUE = opmap["RETURN_VALUE"]
+_YIELD_VALUE = opmap["YIELD_VALUE"]
+_YIELD_FROM = opmap.get("YIELD_FROM", 0)
+
+# Code that is not traced is remembered, so that the patterns are asked once; the memory is bounded, because
+# programs can make code without end.
+_MAX_SKIPPED = 20_000
+
+
+class SettraceBackend:
+    """Observes through sys.settrace in every thread."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._skipped: Dict[int, CodeType] = {}
+        self._opcodes: Dict[int, bytes] = {}
+        # Frame id -> (exception, f_lasti where it arrived); None in its place once a handler runs.
+        self._arrived: Dict[int, Tuple[BaseException, int]] = {}
+
+    def start(self) -> None:
+        """Begin to observe this thread and those that start from now on."""
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading.settrace(self._on_call)
+        sys.settrace(self._on_call)
+
+    def stop(self) -> None:
+        """Observe nothing any more."""
+        threading = sys.modules.get("threading")
+        if threading is not None:
+            threading.settrace(None)  # type: ignore[arg-type, unused-ignore]
+        sys.settrace(None)
+
+    def _on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """The global trace function: a frame starts or, if it is a generator's, goes on."""
+        try:
+            if event != "call":
+                return None
+            code = frame.f_code
+            recorder = self._recorder
+            function = recorder.functions.get(id(code))
+            if function is None:
+                if id(code) in self._skipped:
+                    return self._gap_starts(code, frame)
+                function = self._decide(code, frame)
+                if function is None:
+                    return self._gap_starts(code, frame) or self._threading_starts(code, frame)
+            thread = recorder.thread()
+            if function.suspends and recorder.resume(thread, frame, perf_counter_ns()):
+                return self._on_event
+            if function.suspends and frame.f_lasti > self._first_instruction(code):
+                return None  # a generator that started before the tracer
+            if not recorder.full and recorder.skips(function):
+                return self._on_skipped
+            frame.f_trace_lines = False
+            recorder.begin_call(function, frame)
+            return self._on_event
+        except BaseException as error:
+            failed(self._recorder, error)
+            return None
+
+    def _decide(self, code: CodeType, frame: FrameType) -> Optional[Function]:
+        recorder = self._recorder
+        if recorder.is_included(code, frame):
+            function = recorder.add_function(code, frame)
+            if function is not None:
+                return function
+        if len(self._skipped) >= _MAX_SKIPPED:
+            self._skipped.clear()
+        self._skipped[id(code)] = code
+        return None
+
+    def _first_instruction(self, code: CodeType) -> int:
+        """The largest f_lasti of a frame that has not run anything of its own yet."""
+        if HAS_YIELD_FROM_OPCODE:
+            return -1
+        opcodes = self._opcodes_of(code)
+        position = 0
+        while opcodes[position] != opmap["RESUME"]:
+            position += 2
+        return position
+
+    def _opcodes_of(self, code: CodeType) -> bytes:
+        opcodes = self._opcodes.get(id(code))
+        if opcodes is None:
+            opcodes = self._opcodes[id(code)] = code.co_code  # made anew at each access from 3.11 on
+        return opcodes
+
+    def _gap_starts(self, code: CodeType, frame: FrameType) -> Any:
+        recorder = self._recorder
+        back = frame.f_back
+        if back is None:
+            return None
+        caller = recorder.functions.get(id(back.f_code))
+        if caller is None:
+            return None
+        gap = recorder.gaps.gaps.get(id(code))
+        if gap is None:
+            gap = recorder.gaps.discover(code, frame)
+            if gap is None:
+                return None
+        else:
+            recorder.gaps.begin(gap, frame)
+        frame.f_trace_lines = False
+        return self._on_gap_event
+
+    def _threading_starts(self, code: CodeType, frame: FrameType) -> Any:
+        """Import of threading: its threads are to be observed as soon as it can start any.
+
+        It is not imported by the tracer, because programs may want to patch it first (gevent).
+        """
+        if code.co_name == "<module>" and frame.f_globals.get("__name__") == "threading":
+            frame.f_trace_lines = False
+            return self._on_threading_event
+        return None
+
+    def _on_threading_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return":
+            settrace = frame.f_globals.get("settrace")
+            if settrace is not None:
+                settrace(self._on_call)
+        return self._on_threading_event
+
+    def _on_skipped(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """A call that is only counted: its exceptions are recorded all the same."""
+        frame.f_trace_lines = False
+        if event == "exception":
+            try:
+                recorder = self._recorder
+                recorder.exceptions.raised_anywhere(argument[1], argument[2])
+                if type(argument[1]) not in CONTROL_FLOW:
+                    recorder.exceptions.seen(argument[1], argument[2], frame, recorder.thread())
+            except BaseException as error:
+                failed(self._recorder, error)
+        return self._on_skipped
+
+    def _on_gap_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "return":
+            self._recorder.gaps.end(frame, perf_counter_ns())
+        return self._on_gap_event
+
+    def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """The local trace function of a recorded call."""
+        at_ns = perf_counter_ns()
+        try:
+            if event == "return":
+                self._returns(frame, argument, at_ns)
+            elif event == "exception":
+                self._exception_arrives(frame, argument[1], argument[2])
+            elif event == "line":
+                self._handler_runs(frame)
+        except BaseException as error:
+            failed(self._recorder, error)
+        return self._on_event
+
+    def _returns(self, frame: FrameType, value: Any, at_ns: int) -> None:
+        recorder = self._recorder
+        thread = recorder.thread()
+        if not recorder.is_open(thread, frame):
+            return
+        arrived = self._arrived.pop(id(frame), None)
+        last = frame.f_lasti
+        opcodes = self._opcodes_of(frame.f_code)
+        if arrived is not None and arrived[1] == last:  # where the exception came in is where the frame is left
+            self._unwinds(thread, frame, arrived[0], at_ns)
+        elif last >= 0 and opcodes[last] == _RETURN_VALUE:
+            recorder.end_call(thread, at_ns, recorder.encoder.encode(value))
+        elif last >= 0 and _suspends_at(opcodes, last):
+            recorder.suspend(thread, at_ns)
+        else:
+            self._unwinds(thread, frame, arrived[0] if arrived else None, at_ns)
+
+    def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
+        """An exception is raised in *frame* or comes to it from a call."""
+        recorder = self._recorder
+        recorder.exceptions.raised_anywhere(exception, traceback)
+        if type(exception) not in CONTROL_FLOW or not frame.f_code.co_flags & SUSPENDS:
+            recorder.exceptions.seen(exception, traceback, frame, recorder.thread())
+        self._arrived[id(frame)] = (exception, frame.f_lasti)
+        frame.f_trace_lines = True
+
+    def _handler_runs(self, frame: FrameType) -> None:
+        """The frame goes on after an exception: in its handler, or in a ``finally`` that passes it on."""
+        frame.f_trace_lines = False
+        arrived = self._arrived.get(id(frame))
+        if arrived is not None:
+            self._arrived[id(frame)] = (arrived[0], -2)
+            self._recorder.exceptions.handled(arrived[0], frame.f_code, frame)
+
+    def _unwinds(self, thread: ThreadState, frame: FrameType, exception: Optional[BaseException], at_ns: int) -> None:
+        recorder = self._recorder
+        exceptions = recorder.exceptions
+        exception_id = 0
+        outcome = OUTCOME_RAISED
+        if exception is not None:
+            exception_id = exceptions.known.get(id(exception), 0)
+            if exceptions.is_cancellation(exception):
+                outcome = OUTCOME_CANCELLED
+            exceptions.raised_again(exception)
+            if frame.f_back is None:
+                exceptions.uncaught(exception)
+        recorder.end_call(thread, at_ns, b"", outcome, exception_id)
+
+
+def _suspends_at(opcodes: bytes, last: int) -> bool:
+    """Whether a frame that is left at instruction *last* without a return gives up control only for now."""
+    if opcodes[last] == _YIELD_VALUE:
+        return True
+    # Until 3.10 a frame that waits in `yield from` or `await` is set back by one instruction, to run it again.
+    return HAS_YIELD_FROM_OPCODE and opcodes[last + 2 : last + 3] == bytes([_YIELD_FROM])
