@@ -24,19 +24,19 @@ class CaptureConfig(_Settings):
     """How much of each call is recorded."""
 
     mode: Literal["adaptive", "full"] = "adaptive"
-    calls_per_function: int = Field(1000, ge=1)
-    max_value_chars: int = Field(2000, ge=20, le=1_000_000)
-    max_items: int = Field(50, ge=1, le=100_000)
-    max_depth: int = Field(4, ge=1, le=50)
-    sample_rate: float = Field(1.0, ge=0.0, le=1.0, allow_inf_nan=False)
+    calls_per_function: Annotated[int, Field(ge=1)] = 1000
+    max_value_chars: Annotated[int, Field(ge=20, le=1_000_000)] = 2000
+    max_items: Annotated[int, Field(ge=1, le=100_000)] = 50
+    max_depth: Annotated[int, Field(ge=1, le=50)] = 4
+    sample_rate: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 1.0
     locals_on_exception: bool = True
 
 
 class RetentionConfig(_Settings):
     """How much is kept: the oldest traces go first."""
 
-    max_traces: int = Field(200, ge=1)
-    max_db_mb: int = Field(2048, ge=1)
+    max_traces: Annotated[int, Field(ge=1)] = 200
+    max_db_mb: Annotated[int, Field(ge=1)] = 2048
 
 
 class ProjectConfig(_Settings):
@@ -160,7 +160,8 @@ def _parse_yaml(text: str, file: Path) -> Any:
             hint="The file was left untouched. Its first line should read 'project: <name>'.",
         )
     _refuse_double_keys(tree, file)
-    return data
+    settings: Any = data
+    return settings
 
 
 def _refuse_double_keys(tree: Any, file: Path) -> None:

@@ -59,8 +59,9 @@ def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     sections = {key.partition(".")[0] for key in known if "." in key}
     flat: dict[str, Any] = {}
     for key, value in values.items():
-        if key in sections and isinstance(value, Mapping):
-            flat.update({f"{key}.{inner}": inner_value for inner, inner_value in value.items()})
+        if key in sections and isinstance(value, dict):
+            section: dict[str, Any] = value
+            flat.update({f"{key}.{inner}": inner_value for inner, inner_value in section.items()})
         else:
             flat[key] = value
     if unknown := [key for key in flat if key not in known]:

@@ -42,13 +42,13 @@ def flow(value: Any) -> str:
 def _with_value(data: Any, path: list[str], value: Any) -> Any:
     if not path:
         return value
-    mapping = dict(data) if isinstance(data, dict) else {}
+    mapping: dict[str, Any] = dict(data) if isinstance(data, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
     mapping[path[0]] = _with_value(mapping.get(path[0]), path[1:], value)
     return mapping
 
 
 def _edit_one(text: str, path: list[str], value: Any) -> str | None:
-    node: yaml.Node = yaml.compose(text, Loader=_LOADER)
+    node: Any = yaml.compose(text, Loader=_LOADER)
     for depth, key in enumerate(path):
         if not isinstance(node, yaml.MappingNode):
             return None
@@ -58,7 +58,8 @@ def _edit_one(text: str, path: list[str], value: Any) -> str | None:
             return _insert_key(text, node, key, _with_value(None, rest, value) if rest else value, top=depth == 0)
         node = child
     if _is_block(node, yaml.SequenceNode) and isinstance(value, list):
-        return _edit_block_list(text, node, value)
+        wanted: list[Any] = value
+        return _edit_block_list(text, node, wanted)
     return _replace(text, _start(node), _end(node), flow(value))
 
 
@@ -93,7 +94,7 @@ def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: list[Any]) 
     return "".join(result)
 
 
-def _is_block(node: yaml.Node, kind: type[yaml.CollectionNode]) -> bool:
+def _is_block(node: Any, kind: type[yaml.CollectionNode]) -> bool:
     return isinstance(node, kind) and not node.flow_style
 
 
@@ -107,12 +108,12 @@ def _start(node: yaml.Node) -> int:
     return int(node.start_mark.index)
 
 
-def _end(node: yaml.Node) -> int:
+def _end(node: Any) -> int:
     """Where the value's own text ends: a block collection's end mark lies behind the comments that follow it."""
-    while _is_block(node, yaml.CollectionNode) and node.value:
-        last = node.value[-1]
-        node = last[1] if isinstance(last, tuple) else last
-    return int(node.end_mark.index)
+    last: Any = node
+    while _is_block(last, yaml.CollectionNode) and last.value:
+        last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]
+    return int(last.end_mark.index)
 
 
 def _replace(text: str, start: int, end: int, new: str) -> str:

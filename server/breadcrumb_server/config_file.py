@@ -3,7 +3,7 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -31,20 +31,25 @@ def render_config(config: ProjectConfig, home_database: str) -> str:
     Arguments:
         home_database: what to write as ``db_path`` where the config leaves it to the default.
     """
-    from breadcrumb_server.config_edit import flow  # imports yaml
-
     data: dict[str, Any] = config.model_dump()
     data["db_path"] = data["db_path"] or home_database
     parts = [_HEADER]
     for key, value in data.items():
         parts.append({"include": _INCLUDE_HELP, "capture": _CAPTURE_HELP, "redact": _REDACT_HELP}.get(key, ""))
-        if isinstance(value, dict):
-            parts.append(f"{key}:\n" + "".join(f"  {name}: {flow(inner)}\n" for name, inner in value.items()))
-        elif isinstance(value, list) and value:
-            parts.append(f"{key}:\n" + "".join(f"  - {flow(item)}\n" for item in value))
-        else:
-            parts.append(f"{key}: {flow(value)}\n")
+        parts.append(_entry(key, value))
     return "".join(parts)
+
+
+def _entry(key: str, value: Any) -> str:
+    from breadcrumb_server.config_edit import flow  # imports yaml
+
+    if isinstance(value, dict):
+        section = cast("dict[str, Any]", value)
+        return f"{key}:\n" + "".join(f"  {name}: {flow(inner)}\n" for name, inner in section.items())
+    if isinstance(value, list) and value:
+        items: list[Any] = value
+        return f"{key}:\n" + "".join(f"  - {flow(item)}\n" for item in items)
+    return f"{key}: {flow(value)}\n"
 
 
 def write_file(file: Path, text: str) -> None:

@@ -3,7 +3,7 @@
 import json
 import logging
 import traceback
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
@@ -34,12 +34,12 @@ why is it slow, where does it hang, which tests break and why, was this function
 
 The loop:
 1. init_project(project, workspace) once per code base. list_projects shows what exists.
-2. run(project, command, timeout_seconds) any Python command: a script, -m module, pytest, uv run. Its run report names \
-the failure with the argument values up the call chain, the hot functions, and the gaps.
+2. run(project, command, timeout_seconds) any Python command: a script, -m module, pytest, uv run. Its run report \
+names the failure with the argument values up the call chain, the hot functions, and the gaps.
 3. find_gaps(project) if the cause lies in code that was called but not traced; then edit_config(project, add_include=\
 [...]) and run again.
-4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, also \
-what the program swallowed, query_traces(project, sql) for anything else.
+4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, \
+also what the program swallowed, query_traces(project, sql) for anything else.
 A command that takes long: run answers after wait_seconds with status "running"; go on with wait_for_run or stop_run.
 
 Every call names its project; there is no current one. trace_id left out means the newest trace. Every answer is short \
@@ -71,7 +71,7 @@ class BreadcrumbServer(MCPServer[Service]):
         self._runs: RunRegistry | None = None
 
     @asynccontextmanager
-    async def _serve_runs(self, _: MCPServer[Service]) -> AsyncIterator[Service]:
+    async def _serve_runs(self, _: MCPServer[Service]) -> AsyncGenerator[Service]:
         """What lives as long as the server: it has no effect before the first tool call."""
         async with RunRegistry(self._home) as runs:
             self._runs = runs

@@ -15,7 +15,7 @@ _PROC = Path("/proc")
 
 
 def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None if there is no such process (a zombie counts as gone)."""
+    """When the process started, in clock ticks since boot; None if there is none (a zombie counts as gone)."""
     fields = _stat_fields(pid)
     return None if fields is None or fields[0] in ("Z", "X") else int(fields[19])
 

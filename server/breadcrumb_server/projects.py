@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +20,7 @@ from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.config import ProjectConfig, check_settings, load_config
 from breadcrumb_server.config_changes import changed_settings
 from breadcrumb_server.config_file import render_config, write_file
-from breadcrumb_server.discover import MAIN, discover_include, workspace_code
+from breadcrumb_server.discover import MAIN, TEST_FOLDERS, discover_include, workspace_code
 from breadcrumb_server.home import Home, check_project_name
 from breadcrumb_server.patterns import is_path_pattern, matches_any
 from breadcrumb_server.project_answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
@@ -28,6 +28,8 @@ from breadcrumb_server.project_answers import ProjectCreated, ProjectList, Proje
 # list_projects asks every project's database: a locked one must not hold up the others for long.
 OVERVIEW_LOCK_SECONDS = 0.5
 MAX_LISTED = 60
+# Scripts at the top of many workspaces that nobody means by "the program".
+NOT_STARTED = frozenset({"setup.py", "conftest.py", "noxfile.py", "__init__.py"})
 MAX_LIST_NOTES = 5
 MAX_CELL_CHARS = 100
 PROJECT_COLUMNS = ["project", "workspace", "traces", "size_mb", "last_run"]
@@ -83,7 +85,7 @@ def init_project(
         database=str(database),
         config=_shown(load_config(home, project).config, home),
         notes=notes,
-        next=[f'run(project="{project}", command=["python", "app.py"], timeout_seconds=60)'],
+        next=[call("run", project=project, command=_likely_command(folder), timeout_seconds=60)],
     )
 
 
@@ -165,7 +167,7 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
         config=_shown(config, home),
         warnings=warnings,
         notes=notes,
-        next=first_few([last_run and rerun_call(project, last_run), call("list_traces", project=project)]),
+        next=first_few([rerun_call(project, last_run) if last_run else None, call("list_traces", project=project)]),
     )
     return squeeze(answer)
 
@@ -199,6 +201,17 @@ def _new_config(
         "exclude": list(exclude or []),
     }
     return check_settings(data, "The new project")
+
+
+def _likely_command(workspace: Path | None) -> list[str]:
+    """A first command to try: the workspace's only script, or its tests."""
+    if workspace:
+        scripts = [file.name for file in workspace.glob("*.py") if file.name not in NOT_STARTED]
+        if len(scripts) == 1:
+            return ["python", scripts[0]]
+        if any((workspace / name).is_dir() for name in TEST_FOLDERS):
+            return ["python", "-m", "pytest", "-x"]
+    return ["python", "app.py"]
 
 
 def _workspace(given: str) -> Path:
@@ -239,7 +252,7 @@ def _nested(config: ProjectConfig, new_values: Mapping[str, Any]) -> dict[str, A
 def _compare_with_traces(
     home: Home, config: ProjectConfig, before: ProjectConfig, notes: list[str]
 ) -> tuple[list[str], TraceRow | None]:
-    """A warning for each new pattern that matches no code of the workspace and nothing in any trace; the newest trace."""
+    """A warning for each new pattern that matches nothing in the workspace or a trace; and the newest trace."""
     new = [
         (key, pattern)
         for key in ("include", "exclude")
@@ -291,7 +304,7 @@ def _with_tilde(path: Path) -> str:
 
 
 @contextmanager
-def _locked(home: Home) -> Iterator[None]:
+def _locked(home: Home) -> Generator[None]:
     """One change of the home folder's configs at a time, over all threads and servers."""
     descriptor = os.open(home.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -99,6 +99,7 @@ class RunRegistry:
         self._stack = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._stop_grace = STOP_GRACE_SECONDS
+        self._is_ending = False
 
     async def __aenter__(self) -> Self:
         self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
@@ -113,6 +114,7 @@ class RunRegistry:
 
     def request_shutdown(self) -> None:
         """Ask every run to end soon; does not wait."""
+        self._is_ending = True
         self._stop_grace = SHUTDOWN_GRACE_SECONDS
         for run in self._runs.values():
             run.stop_requested.set()
@@ -139,11 +141,15 @@ class RunRegistry:
         if self._tasks is None:
             raise RuntimeError("the registry has not been entered")
         # A cancelled call must not leave a half-started run behind; what follows takes a moment only.
+        run: Run | None = None
         with anyio.CancelScope(shield=True):
             run = await self._launch(config, request)
             self._runs[run.state.trace_id] = run
             self._tasks.start_soon(self._supervise, run, request)
-            return run
+            if self._is_ending:
+                run.stop_requested.set()
+        assert run is not None  # mypy takes a cancel scope for one that may swallow an error
+        return run
 
     async def wait(self, run: Run, seconds: float, report: ReportProgress) -> bool:
         """Wait for the end of a run, at most so long; say how it goes meanwhile. Whether it has ended."""
@@ -219,9 +225,9 @@ class RunRegistry:
 
     async def _follow(self, run: Run, request: RunRequest) -> None:
         """See the command through to its end, however that comes, and fill in ``run.state``."""
-        command, state = run.command, run.state
+        ending, duration = "stopped", 0.0
         async with anyio.create_task_group() as background:
-            background.start_soon(command.pump, request.stdin)
+            background.start_soon(run.command.pump, request.stdin)
             background.start_soon(_ingest_regularly, run)
             ending = await _ending(run, request.timeout_seconds)
             duration = time.monotonic() - run.started_at
@@ -229,6 +235,11 @@ class RunRegistry:
                 duration += await self._stop_processes(run)
             await self._end_leftovers(run, announce=ending == "ended")
             background.cancel_scope.cancel()
+        await self._note_end(run, ending, duration)
+
+    async def _note_end(self, run: Run, ending: str, duration: float) -> None:
+        """Write into ``run.state`` how the command ended and what it printed."""
+        command, state = run.command, run.state
         code = await command.process.wait()
         command.close()
         state.stdout_tail = command.stdout.text(command.redactor)
@@ -258,7 +269,8 @@ class RunRegistry:
     async def _end_leftovers(self, run: Run, *, announce: bool) -> None:
         """End what outlived the command's own process, and wait for the rest of the output."""
         deadline = time.monotonic() + min(LEFTOVER_GRACE_SECONDS, self._stop_grace)
-        while (left := run.state.living_processes(run.spool)) and time.monotonic() < deadline:
+        # Nobody is told when a process group becomes empty: there is no event to wait for.
+        while (left := run.state.living_processes(run.spool)) and time.monotonic() < deadline:  # noqa: ASYNC110
             await anyio.sleep(POLL_SECONDS)
         if left:
             if announce:

@@ -19,7 +19,7 @@ from breadcrumb_server.home import Home
 from breadcrumb_server.recovery import recover_runs
 from breadcrumb_server.run_request import RunRequest, check_wait
 from breadcrumb_server.run_state import RUNNING, STOP_MARK, RunState, load_state
-from breadcrumb_server.runs import STOP_GRACE_SECONDS, ReportProgress, Run, RunRegistry, kill_all
+from breadcrumb_server.runs import POLL_SECONDS, STOP_GRACE_SECONDS, ReportProgress, Run, RunRegistry, kill_all
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -163,8 +163,9 @@ async def _end_processes(state: RunState, spool: Path) -> None:
     if state.child_is_alive() and state.child_pid is not None:
         process_group.send_to_group(state.child_pid, signal.SIGTERM)
     with anyio.move_on_after(STOP_GRACE_SECONDS):
-        while state.child_is_alive():
-            await anyio.sleep(0.05)
+        # Not our child: the kernel does not tell us of its end.
+        while state.child_is_alive():  # noqa: ASYNC110
+            await anyio.sleep(POLL_SECONDS)
     await kill_all(state, spool)
 
 

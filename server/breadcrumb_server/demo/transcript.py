@@ -1,11 +1,12 @@
 """Print tool calls and answers for a person: plain text, wrapped; colour on a terminal only."""
 
+import io
 import json
 import os
 import shutil
 import sys
 import textwrap
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 MIN_WIDTH, MAX_WIDTH = 60, 110
 MAX_CELL_CHARS = 48
@@ -49,14 +50,15 @@ class Transcript:
 
     def _field(self, name: str, value: Any, indent: str) -> None:
         label = f"{indent}{name}: "
-        if isinstance(value, dict) and value and any(isinstance(inner, dict | list) for inner in value.values()):
+        if _has_inner_structure(value):
             self._line(label.rstrip())
             self._fields(value, indent + "  ")
         elif isinstance(value, list) and value:
             self._line(label.rstrip())
-            for item in value:
+            items: list[Any] = value
+            for item in items:
                 if isinstance(item, dict):
-                    self._fields(item, indent + "  ")
+                    self._fields(cast("dict[str, Any]", item), indent + "  ")
                 else:
                     self._wrapped(f"{indent}  - ", _text(item), indent=indent + "    ")
         elif isinstance(value, str) and "\n" in value.strip():
@@ -86,6 +88,12 @@ class Transcript:
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour else text
 
 
+def _has_inner_structure(value: Any) -> bool:
+    return isinstance(value, dict) and any(
+        isinstance(inner, dict | list) for inner in cast("dict[str, Any]", value).values()
+    )
+
+
 def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
@@ -97,6 +105,7 @@ def _cell(value: Any) -> str:
 
 def standard_output() -> Transcript:
     # A terminal that cannot show a character must not end the demo.
-    if hasattr(sys.stdout, "reconfigure"):
-        sys.stdout.reconfigure(errors="replace")
+    stream: TextIO = sys.stdout
+    if isinstance(stream, io.TextIOWrapper):
+        stream.reconfigure(errors="replace")
     return Transcript(sys.stdout)

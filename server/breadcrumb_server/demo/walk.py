@@ -1,7 +1,9 @@
 """The demo: a real client starts the real server over stdio and finds a bug, with nothing but the tools."""
 
 import ast
+import json
 import os
+import shlex
 import shutil
 import sys
 import tempfile
@@ -24,8 +26,8 @@ _AFTERWARDS = """
 Where to go next
 
   Claude Code:     claude mcp add breadcrumb -- {command}
-  Claude Desktop:  {{"mcpServers": {{"breadcrumb": {{"command": "{command}"}}}}}}
-  any MCP client:  start "{command}" (stdio)
+  Claude Desktop:  {config}
+  any MCP client:  {command}  (stdio)
 
 Then ask: "Use breadcrumb to find out why my tests fail."
 """
@@ -44,16 +46,18 @@ def run_demo(*, keep: bool = False) -> int:
     folder = Path(tempfile.mkdtemp(prefix="breadcrumb-demo-"))
     transcript = standard_output()
     try:
-        anyio.run(_walk, folder, transcript)
-    except DemoFailed as error:
-        transcript.say(f"The demo failed: {error}")
-        return 1
+        failure = anyio.run(_walk, folder, transcript)
     finally:
         if keep:
             transcript.plain(f"\nKept: {folder}")
         else:
             shutil.rmtree(folder, ignore_errors=True)
-    transcript.plain(_AFTERWARDS.format(command=_own_command()))
+    if failure:
+        transcript.say(f"The demo failed: {failure}")
+        return 1
+    command = _own_command()
+    config = {"mcpServers": {"breadcrumb": {"command": command[0], "args": command[1:]}}}
+    transcript.plain(_AFTERWARDS.format(command=shlex.join(command), config=json.dumps(config)))
     return 0
 
 
@@ -71,8 +75,9 @@ class _Session:
             text = " ".join(getattr(block, "text", "") for block in result.content)
             raise DemoFailed(f"{tool} answered with an error: {text}")
         size = sum(len(getattr(block, "text", "")) for block in result.content)
-        self._transcript.answer(result.structured_content, size)
-        return result.structured_content
+        content: dict[str, Any] = result.structured_content
+        self._transcript.answer(content, size)
+        return content
 
     async def follow(self, answer: dict[str, Any], tool: str) -> dict[str, Any]:
         """Make the call of this tool that an answer proposes in ``next``."""
@@ -85,7 +90,8 @@ class _Session:
         raise DemoFailed(f"the answer's `next` proposes no {tool}: {answer.get('next')}")
 
 
-async def _walk(folder: Path, transcript: Transcript) -> None:
+async def _walk(folder: Path, transcript: Transcript) -> str | None:
+    """Start the server, walk the loop; what went wrong, if anything."""
     shutil.copytree(SAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     server = StdioServerParameters(
         command=sys.executable,
@@ -94,7 +100,11 @@ async def _walk(folder: Path, transcript: Transcript) -> None:
     )
     transcript.say("A shop bills its orders, and the last one fails. An agent looks into it: each '>' is a tool call.")
     async with Client(stdio_client(server)) as client:
-        await _find_the_bug(_Session(client, transcript), folder / "shop_app", transcript)
+        try:
+            await _find_the_bug(_Session(client, transcript), folder / "shop_app", transcript)
+        except DemoFailed as error:
+            return str(error)
+    return None
 
 
 async def _find_the_bug(session: _Session, workspace: Path, transcript: Transcript) -> None:
@@ -131,8 +141,8 @@ async def _find_the_bug(session: _Session, workspace: Path, transcript: Transcri
     by_trace = {row[0]: row[2] for row in counted["rows"]}
     _expect(by_trace.get(first["trace_id"], 0) == 0 < by_trace.get(second["trace_id"], 0), "the gap was closed")
     transcript.say(
-        "Found: ratebook.codes.country_code('DE-BY') returns 'BY', the part behind the dash. The country, 'DE', stands "
-        "before it. No print statement, no debugger, no change to the code."
+        "Found: ratebook.lookup.country_code('DE-BY') returns 'BY', the part behind the dash. The country, 'DE', "
+        "stands before it. No print statement, no debugger, no change to the code."
     )
 
 
@@ -141,9 +151,7 @@ def _expect(condition: bool, what: str) -> None:
         raise DemoFailed(f"expected that {what}.")
 
 
-def _own_command() -> str:
-    """How a client starts this server: by name where it is on PATH, else by its path."""
-    if shutil.which("breadcrumb-mcp"):
-        return "breadcrumb-mcp"
-    beside = Path(sys.executable).with_name("breadcrumb-mcp")
-    return str(beside) if beside.exists() else f"{sys.executable} -m breadcrumb_server"
+def _own_command() -> list[str]:
+    """How a client starts this server: by its path, since clients do not share the shell's PATH."""
+    script = Path(sys.executable).with_name("breadcrumb-mcp")
+    return [str(script)] if script.exists() else [sys.executable, "-m", "breadcrumb_server"]

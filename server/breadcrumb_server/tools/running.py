@@ -38,7 +38,7 @@ async def run(
     Any command form works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run
     report: exit code, the uncaught exception with its call chain and argument values, hot functions, the gaps (called
     but not traced), tails of the output, and in `next` the calls to make next. If the command takes longer than
-    wait_seconds, the report says status "running": go on with wait_for_run. On a timeout it shows where the program was.
+    wait_seconds, the report says status "running": go on with wait_for_run. On a timeout it shows where it was.
 
     The command runs with your rights and can do whatever it does anyway. Cancelling this call stops it.
 

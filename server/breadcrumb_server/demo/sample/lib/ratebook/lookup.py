@@ -1,8 +1,12 @@
-"""Find the rate of a region."""
+"""Find the rate of a region: a country (FR), or a country and a part of it (DE-BY)."""
 
-from .codes import country_code
 from .tables.europe import RATES
 
 
 def rate_for(region: str) -> int:
     return RATES[country_code(region)]
+
+
+def country_code(region: str) -> str:
+    # The bug: the country stands before the dash, not behind it.
+    return region.strip().upper().rpartition("-")[2]
