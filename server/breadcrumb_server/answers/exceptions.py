@@ -24,7 +24,7 @@ from breadcrumb_server.answers.text import counted, cut
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MAX_LIMIT = 50
+MAX_LIMIT = 30
 
 
 class ExceptionList(Answer):

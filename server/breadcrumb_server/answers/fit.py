@@ -50,18 +50,29 @@ def fit_table(build: Callable[[int, int], A], rows: int, limit: int = MAX_ANSWER
         build: makes the answer of the first so many rows, with cells of at most so many characters.
         rows: how many there are.
     """
-    for chars in CELL_CHARS:
-        answer = build(rows, chars)
+    # Both searches halve: a page is built some eight times at most, and most pages fit at once.
+    whole = build(rows, CELL_CHARS[0])
+    if size_of(whole) <= limit:
+        return whole
+    fits, too_long = len(CELL_CHARS), 0
+    best: A | None = None
+    while fits - too_long > 1:
+        middle = (fits + too_long) // 2
+        answer = build(rows, CELL_CHARS[middle])
         if size_of(answer) <= limit:
-            return answer
-    fits, too_many = 0, rows
-    while too_many - fits > 1:
-        middle = (fits + too_many) // 2
+            fits, best = middle, answer
+        else:
+            too_long = middle
+    if best is not None:
+        return best
+    few, too_many = 0, rows
+    while too_many - few > 1:
+        middle = (few + too_many) // 2
         if size_of(build(middle, CELL_CHARS[-1])) <= limit:
-            fits = middle
+            few = middle
         else:
             too_many = middle
-    return squeeze(build(max(fits, min(rows, 1)), CELL_CHARS[-1]), limit)
+    return squeeze(build(max(few, min(rows, 1)), CELL_CHARS[-1]), limit)
 
 
 def squeeze(answer: A, limit: int = MAX_ANSWER_CHARS) -> A:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from datetime import date, datetime, time
-from decimal import Decimal
+import json
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.read_only_sql import run_read_only
@@ -65,18 +63,9 @@ def query_traces(con: DuckDBPyConnection, project: str, sql: str, limit: int = 1
 
 
 def _cell(value: object) -> Cell:
-    if value is None or isinstance(value, bool):
+    """A value of ``SqlResult`` as a cell: what is nested is JSON text."""
+    if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):
         return value if abs(value) <= _SAFE_INTEGER else str(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else str(value)
-    if isinstance(value, str):
-        return clean(value)
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, datetime | date | time):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    return clean(str(value))  # lists, structs, maps, intervals, UUIDs
+    return clean(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str))

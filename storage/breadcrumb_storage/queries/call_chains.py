@@ -6,14 +6,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from duckdb import DuckDBPyConnection
 
     from breadcrumb_storage.queries.traces import TraceRow
 
-# A parent that had ended before its child began (a task's creator) is looked up by itself, this often at most.
-MAX_SINGLE_LOOKUPS = 200
+# Chains are followed upwards all at once, a query a level, for as long as chains usually are; only deeper ones
+# (recursion) are then fetched whole, each by a scan of its own.
+USUAL_DEPTH = 24
+# A chain whose calls had ended before their children began (tasks that outlive their creators) is followed this
+# much further.
+MAX_FURTHER_STEPS = 16
 # Open calls that are read to find where each thread and task stands.
 MAX_OPEN_CALLS = 20_000
 
@@ -33,46 +37,49 @@ _LINK = "call_id, nullif(parent_call_id, 0), process_id, function_id, call_line"
 
 
 def chains(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) -> dict[int, list[Link]]:
-    """The chain from the outermost recorded call down to each of these calls, the call itself last.
-
-    A parent is nearly always still open when its child begins: one scan for the calls that were open at that
-    moment fetches the whole chain, however deep the recursion, where a walk up would cost a query a level.
-    """
+    """The chain from the outermost recorded call down to each of these calls, the call itself last."""
+    wanted = list(dict.fromkeys(call_ids))
     known: dict[int, Link] = {}
-    found: dict[int, list[Link]] = {}
-    lookups = 0
-    for call_id in dict.fromkeys(call_ids):
-        chain: list[Link] = []
-        current: int | None = call_id
-        seen: set[int] = set()
-        while current is not None and current not in seen:
-            seen.add(current)
-            if current not in known and lookups < MAX_SINGLE_LOOKUPS:
-                lookups += 1
-                known.update(_open_when_it_began(con, trace, current))
-            link = known.get(current)
-            if link is None:  # not recorded, or too many lookups
-                break
-            chain.append(link)
-            current = link.parent_call_id
-        found[call_id] = chain[::-1]
-    return found
+    for step in range(USUAL_DEPTH + MAX_FURTHER_STEPS):
+        missing = {end for call_id in wanted if (end := _first_unknown(known, call_id)) is not None}
+        if step < USUAL_DEPTH:
+            found = _links(con, trace, missing)
+        else:
+            found = {key: link for call_id in missing for key, link in _open_when_it_began(con, trace, call_id).items()}
+        if not found.keys() & missing:  # complete, or what is missing was not recorded
+            break
+        known |= found
+    return {call_id: _up(known, call_id) for call_id in wanted}
+
+
+def _first_unknown(known: Mapping[int, Link], call_id: int) -> int | None:
+    """The nearest ancestor (or the call itself) that is still to be fetched."""
+    chain = _up(known, call_id)
+    return chain[0].parent_call_id if chain else call_id
+
+
+def _links(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) -> dict[int, Link]:
+    numbers = ", ".join(str(int(call_id)) for call_id in call_ids)
+    if not numbers:
+        return {}
+    rows = con.execute(
+        f"SELECT {_LINK} FROM call_records WHERE trace_no = ? AND call_id IN ({numbers})", [trace.trace_no]
+    ).fetchall()
+    return {row[0]: Link(*row) for row in rows}
 
 
 def _open_when_it_began(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> dict[int, Link]:
-    moment = con.execute(
-        f"SELECT started_ns, process_id FROM call_records WHERE trace_no = ? AND call_id = {int(call_id)}",
-        [trace.trace_no],
-    ).fetchone()
-    if moment is None:
-        return {}
+    """The call and all that were open at its beginning: its ancestors are among them, however deep it stands."""
     rows = con.execute(
         f"""
+        WITH moment AS (
+            SELECT started_ns, process_id FROM call_records WHERE trace_no = $trace_no AND call_id = {int(call_id)})
         SELECT {_LINK} FROM call_records
-        WHERE trace_no = ? AND process_id = ? AND call_id <= {int(call_id)}
-          AND started_ns <= ? AND (duration_ns IS NULL OR started_ns + duration_ns >= ?)
+        WHERE trace_no = $trace_no AND process_id = (SELECT process_id FROM moment) AND call_id <= {int(call_id)}
+          AND started_ns <= (SELECT started_ns FROM moment)
+          AND (duration_ns IS NULL OR started_ns + duration_ns >= (SELECT started_ns FROM moment))
         """,
-        [trace.trace_no, moment[1], moment[0], moment[0]],
+        {"trace_no": trace.trace_no},
     ).fetchall()
     return {row[0]: Link(*row) for row in rows}
 
@@ -98,7 +105,7 @@ def open_chains(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[list[Lin
     return [_up(links, leaf) for leaf in links if leaf not in parents], total
 
 
-def _up(links: dict[int, Link], call_id: int) -> list[Link]:
+def _up(links: Mapping[int, Link], call_id: int) -> list[Link]:
     chain: list[Link] = []
     current: int | None = call_id
     while current is not None and current in links and len(chain) <= len(links):

@@ -123,7 +123,8 @@ def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTim
                    sum(c.duration_ns) FILTER (p.function_id IS DISTINCT FROM c.function_id) AS total_ns,
                    sum(c.duration_ns - c.child_ns - c.suspended_ns) AS self_ns
             FROM call_records c
-            LEFT JOIN call_records p ON p.trace_no = c.trace_no AND p.call_id = c.parent_call_id
+            -- child_ns leaves out most calls: those that called nothing are nobody's parents
+            LEFT JOIN call_records p ON p.trace_no = c.trace_no AND p.call_id = c.parent_call_id AND p.child_ns > 0
             WHERE c.trace_no = $trace_no GROUP BY c.process_id, c.function_id)
         SELECT coalesce(f.module_name, ''), f.function_name, any_value(f.file), any_value(f.line),
                coalesce(sum(t.recorded), 0)::BIGINT,

@@ -1,0 +1,126 @@
+"""How long every answer takes, and how long it is, on a trace of one million calls: ``python -m benchmarks.answers``.
+
+Each figure is the best of several runs on an open database, as the server's tools have it. The trace has 200
+functions, 1,000 threads of calls eight deep, long arguments, 5,000 exceptions, 2,000 gaps and one recursion 900 deep.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from breadcrumb_server.answers.base import Answer
+from breadcrumb_server.answers.calls import get_calls
+from breadcrumb_server.answers.exceptions import find_exceptions
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.gaps import find_gaps
+from breadcrumb_server.answers.report import build_report
+from breadcrumb_server.answers.sql import query_traces
+from breadcrumb_server.answers.traces import list_traces
+from breadcrumb_storage.database import Database, checkpoint
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+TRACE = "20250110-120000-beef"
+MAX_MILLISECONDS = 300
+
+_FILL = """
+INSERT INTO traces (trace_id, status, started_at, duration_ms, command, cwd, exit_code, config) VALUES
+    ('{trace}', 'failed', TIMESTAMP '2025-01-10 12:00:00', 60000, 'python main.py', '/work/shop', 1,
+     '{{"workspace": "/work/shop", "include": ["__main__"]}}');
+INSERT INTO processes (trace_id, process_id, process_key, pid, ended_at)
+    VALUES ('{trace}', 0, '1-a', 1, TIMESTAMP '2025-01-10 12:01:00');
+INSERT INTO threads SELECT '{trace}', 0, i, i, 'worker-' || i FROM range(8) t(i);
+INSERT INTO functions
+    SELECT '{trace}', 0, i, 'function_' || i, 'shop.module_' || i % 7, '/work/shop/shop/module_' || i % 7 || '.py',
+           i, 'function', i, {calls} // 100 FROM range(200) t(i);
+-- Eight deep: within each block of eight ids, every call is the parent of the next.
+INSERT INTO call_records
+    SELECT 1, 0, i // 8 % 8, i, CASE WHEN i % 8 = 0 THEN NULL ELSE i - 1 END, i % 200,
+           1736510400000000000 + i * 1000, (8 - i % 8) * 2000 + i % 97 * 10, (7 - i % 8) * 2000, 0,
+           CASE WHEN i % 200 = 7 THEN 1 ELSE 0 END, CASE WHEN i % 200 = 7 THEN i // 200 ELSE NULL END, i % 50, NULL,
+           '{{"order": ' || i || ', "name": "' || repeat('x', 60) || '", "rate": ' ||
+               CASE WHEN i % 1000 = 0 THEN 'null' ELSE '0.2' END || '}}', i::VARCHAR
+    FROM range(1, {calls} + 1) t(i);
+-- A recursion that had not ended.
+INSERT INTO call_records
+    SELECT 1, 0, 0, {calls} + i, CASE WHEN i = 1 THEN NULL ELSE {calls} + i - 1 END, 3,
+           1736510400000000000 + ({calls} + i) * 1000, NULL, 0, 0, NULL, NULL, 5, NULL, '{{"n": ' || i || '}}', NULL
+    FROM range(1, 901) t(i);
+INSERT INTO exceptions (
+    trace_id, process_id, exception_id, exception_type, exception_message, raised_at, thread_id, call_id,
+    function_name, module_name, file, line, stack_trace, locals, uncaught, handled, handled_by)
+    SELECT '{trace}', 0, i, 'KeyError', CASE WHEN i % 2 = 0 THEN 'missing' ELSE 'order ' || i END,
+           TIMESTAMP '2025-01-10 12:00:01', 0, CASE WHEN i = 0 THEN {calls} + 900 ELSE i * 200 + 7 END,
+           'function_7', 'shop.module_0', '/work/shop/shop/module_0.py', 9, repeat('frame' || chr(10), 40),
+           '{{"order": ' || i || '}}', i = 0, i <> 0, 'shop.module_6:function_6:7'
+    FROM range({calls} // 200) t(i);
+INSERT INTO gap_records
+    SELECT '{trace}', 0, i, 'helper_' || i, 'shop.helpers.part_' || i % 40, '/work/shop/shop/helpers/part.py', i,
+           'python', i % 200, true, i, i * 1000
+    FROM range(2000) t(i);
+"""
+
+
+def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+    """One call of each answer, and of get_calls one for each costly kind of condition."""
+
+    def calls(function: str, **where: object) -> Callable[[], Answer]:
+        return lambda: get_calls(con, "shop", function, where=where)
+
+    return {
+        "run report": lambda: build_report(con, "shop", TRACE),
+        "list_traces": lambda: list_traces(con, "shop"),
+        "find_gaps": lambda: find_gaps(con, "shop"),
+        "find_exceptions": lambda: find_exceptions(con, "shop"),
+        "find_exceptions, since": lambda: find_exceptions(con, "shop", since="2025-01-01", limit=30),
+        "get_calls, one function": calls("shop.module_3:function_3"),
+        "get_calls, all functions": calls("*"),
+        "get_calls, no such function": calls("functoin_3"),
+        "get_calls, call_id": calls("", call_id=700_001),
+        "get_calls, caller": calls("function_9", caller="shop.module_1:function_8"),
+        "get_calls, argument": calls("function", **{"args.rate": None}),
+        "get_calls, result": calls("function", result=700_001),
+        "get_calls, contains": calls("function", contains='"order": 700001'),
+        "get_calls, unfinished": calls("", outcome="unfinished"),
+        "query_traces": lambda: query_traces(
+            con, "shop", "SELECT function_name, count(*) FROM trace_events GROUP BY function_name"
+        ),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--calls", type=int, default=1_000_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        database = Database(Path(folder) / "shop.duckdb")
+        with database.write() as con:
+            con.execute(_FILL.format(trace=TRACE, calls=options.calls))
+            checkpoint(con)
+        measure(database, options.repeats)
+
+
+def measure(database: Database, repeats: int) -> None:
+    """Prints a line for each answer."""
+    with database.read() as con:
+        print(f"{'answer':32} {'best ms':>8} {'chars':>6}")
+        for name, ask in questions(con).items():
+            best = float("inf")
+            for _ in range(repeats):
+                began = time.perf_counter()
+                answer = ask()
+                best = min(best, (time.perf_counter() - began) * 1000)
+            chars = size_of(answer)
+            mark = "" if best <= MAX_MILLISECONDS and chars <= MAX_ANSWER_CHARS else "  over the limit"
+            print(f"{name:32} {best:8.1f} {chars:6}{mark}")
+
+
+if __name__ == "__main__":
+    main()
