@@ -19,7 +19,7 @@ from breadcrumb_server.answers.exception_details import (
 from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.since import parse_since
-from breadcrumb_server.answers.text import counted, cut
+from breadcrumb_server.answers.text import cut
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -112,10 +112,10 @@ def raising_call(project: str, exception: LoadedException) -> str | None:
 
 
 def _why_nothing(con: DuckDBPyConnection, wanted: queries.ExceptionFilter) -> str:
-    types = queries.exception_types(con, wanted.trace_id)
+    types = queries.exception_types(con, wanted.trace_id, wanted.since)
     where = "in this trace" if wanted.trace_id else "since then"
     if not types:
         return f"No exception was recorded {where}."
     named = ", ".join(cut(name, 60) for name in types[:8]) + (", …" if len(types) > 8 else "")
     reason = "of this type " if wanted.type else "uncaught " if not wanted.include_handled else ""
-    return f"No exception {reason}was recorded {where}; {counted(len(types), 'type')} were: {named}."
+    return f"No exception {reason}was recorded {where}; what was recorded: {named}."

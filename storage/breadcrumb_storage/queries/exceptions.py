@@ -166,14 +166,15 @@ def count_exceptions(con: DuckDBPyConnection, trace_id: str) -> int:
     return total
 
 
-def exception_types(con: DuckDBPyConnection, trace_id: str | None) -> list[str]:
+def exception_types(con: DuckDBPyConnection, trace_id: str | None, since: datetime | None) -> list[str]:
     """The types that were raised, the most frequent first, control flow included."""
     rows = con.execute(
         """
-        SELECT exception_type FROM exceptions WHERE $trace_id IS NULL OR trace_id = $trace_id
+        SELECT exception_type FROM exceptions
+        WHERE ($trace_id IS NULL OR trace_id = $trace_id) AND ($since IS NULL OR raised_at >= $since)
         GROUP BY 1 ORDER BY count(*) DESC, 1
         """,
-        {"trace_id": trace_id},
+        {"trace_id": trace_id, "since": since},
     ).fetchall()
     return [row[0] for row in rows]
 

@@ -1,0 +1,212 @@
+"""Calls are found by name and condition, and shown with what went in and what came out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from breadcrumb_server.answers.calls import COLUMNS, get_calls
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_storage.errors import BreadcrumbError
+
+
+def ids(answer) -> list[int]:
+    return [row[0] for row in answer.rows]
+
+
+def test_a_call_is_shown_with_arguments_result_duration_caller_and_callees(project, shop) -> None:
+    answer = get_calls(project.con, "shop", "total")
+
+    assert answer.columns == COLUMNS
+    assert answer.functions == ["shop.pricing:total x2 shop/pricing.py:12"]
+    assert answer.rows[0] == [
+        3, "shop.pricing:total", "items=[{'sku': 'b'}], rate=0.2", "1.2", "returned", 3.0, "shop.cart:checkout:33", "",
+    ]  # fmt: skip
+    assert answer.rows[1][3:] == ["KeyError: 'rate'", "raised", 4.0, "shop.cart:checkout:33", "price x2"]
+    assert answer.trace_id == shop.trace.trace_id
+
+
+def test_one_call_is_shown_whole_and_a_page_of_calls_says_how_to_get_there(project, shop) -> None:
+    [page] = [get_calls(project.con, "shop", "total")]
+    [one] = get_calls(project.con, "shop", "", where={"call_id": shop.failing}).rows
+
+    assert "x" * 3_000 in one[2]
+    assert "x" * 500 not in page.rows[1][2]
+    assert page.notes == ['values were cut; where={"call_id": 3} shows that call whole']
+    assert page.next == [
+        f'get_calls(project="shop", function="shop.pricing:total", trace_id="{shop.trace.trace_id}", '
+        f'where={{"call_id": {shop.failing}}})'
+    ]
+
+
+@pytest.mark.parametrize(
+    ("function", "found"),
+    [
+        ("tota", [3, 5]),
+        ("shop.pricing.total", [3, 5]),
+        ("shop.pricing:total", [3, 5]),
+        ("shop.pricing:tota", []),
+        ("shop.pricing", [3, 5, 6, 7]),
+        ("pr*e", [6, 7]),
+        ("shop.*", [2, 3, 4, 5, 6, 7]),
+        ("*:?rice", [6, 7]),
+        ("", [1, 2, 3, 4, 5, 6, 7]),
+    ],
+)
+def test_a_function_is_named_by_a_substring_a_glob_or_in_full(project, shop, function, found) -> None:
+    assert ids(get_calls(project.con, "shop", function)) == found
+
+
+@pytest.mark.parametrize(
+    ("where", "found"),
+    [
+        ({"outcome": "raised"}, [1, 4, 5]),
+        ({"min_ms": 4}, [1, 2, 4, 5]),
+        ({"min_ms": "4.5"}, [1, 4]),
+        ({"caller": "shop.cart:checkout"}, [3, 5]),
+        ({"parent_call_id": 5}, [6, 7]),
+        ({"call_id": 5}, [5]),
+        ({"process_id": 1}, []),
+        ({"thread": "MainThread", "outcome": "raised", "min_ms": 5}, [1, 4]),
+        ({"thread": 7}, []),
+        ({"args.rate": None}, [5]),
+        ({"args.rate": "null"}, [5]),
+        ({"args.rate": 0.2}, [3]),
+        ({"args.rate": "0.2"}, [3]),
+        ({"args.order": 2}, [4]),
+        ({"args.order": 2.0}, [4]),
+        ({"args.items[0].sku": "b"}, [3]),
+        ({"args.items": [{"sku": "b"}]}, [3]),
+        ({"args.nothing": None}, []),
+        ({"result": True}, [2]),
+        ({"result": 1.2}, [3]),
+        ({"contains": '"sku": "b"'}, [3]),
+        ({"contains": "rate'"}, [1, 4, 5]),
+    ],
+)
+def test_conditions_narrow_the_calls_and_all_must_hold(project, shop, where, found) -> None:
+    answer = get_calls(project.con, "shop", "", where=where)
+
+    assert ids(answer) == found
+    assert answer.total == len(found)
+
+
+def test_a_text_is_found_however_it_was_escaped(project) -> None:
+    trace = project.trace()
+    trace.process()
+    function = trace.function("f")
+    trace.call(function, args='{"name": "Zo\\u00eb \\"Z\\""}')
+    trace.call(function, args='{"name": "Zoë"}')
+
+    assert ids(get_calls(project.con, "shop", "f", where={"contains": "Zoë"})) == [1, 2]
+    assert ids(get_calls(project.con, "shop", "f", where={"contains": '"Z"'})) == [1]
+    assert ids(get_calls(project.con, "shop", "f", where={"args.name": "Zoë"})) == [2]
+
+
+def test_arguments_that_are_no_json_fit_no_condition_and_break_nothing(project) -> None:
+    trace = project.trace()
+    trace.process()
+    trace.call(trace.function("f"), args="{broken")
+
+    assert get_calls(project.con, "shop", "f", where={"args.x": 1}).total == 0
+    assert get_calls(project.con, "shop", "f").rows[0][2] == "?={broken"
+
+
+@pytest.mark.parametrize(
+    ("where", "says"),
+    [
+        ({"colour": "red"}, r"no key 'colour'.*\n.*outcome: one of returned, raised.*args\.NAME"),
+        ({"outcome": "exploded"}, "returned, raised, cancelled, unfinished"),
+        ({"min_ms": "slow"}, "a number"),
+        ({"min_ms": True}, "a number"),
+        ({"call_id": 1.5}, "a whole number"),
+        ({"call_id": [1]}, "a whole number"),
+        ({"contains": ""}, "a text"),
+        ({"args.": 1}, "args.NAME"),
+        ({'args.a"b': 1}, "args.NAME"),
+    ],
+)
+def test_a_condition_that_cannot_be_is_refused_with_what_could_be(project, shop, where, says) -> None:
+    with pytest.raises(BreadcrumbError, match=says):
+        get_calls(project.con, "shop", "total", where=where)
+
+
+def test_a_function_that_was_called_but_not_traced_leads_to_including_it(project, shop) -> None:
+    shop.trace.gap("convert", "shop.currency", caller=shop.total, calls=7)
+
+    answer = get_calls(project.con, "shop", "convert")
+
+    assert answer.rows == []
+    assert "shop.currency:convert was called 7 times but not traced" in answer.message
+    assert answer.next[0] == 'edit_config(project="shop", add_include=["shop.currency"])'
+
+
+def test_a_c_function_is_said_to_be_one(project, shop) -> None:
+    shop.trace.gap("len", "builtins", kind="c", file="", calls=3)
+
+    assert "cannot be traced: it is a C function" in get_calls(project.con, "shop", "len").message
+
+
+def test_a_misspelt_name_leads_to_the_one_that_was_recorded(project, shop) -> None:
+    answer = get_calls(project.con, "shop", "chekout")
+
+    assert "shop.cart:checkout" in answer.message
+    assert 'function="shop.cart:checkout"' in answer.next[0]
+
+
+def test_conditions_that_fit_nothing_are_told_from_a_name_that_fits_nothing(project, shop) -> None:
+    answer = get_calls(project.con, "shop", "total", where={"args.rate": 9})
+
+    assert answer.message == "2 calls of 'total' were recorded, and none of them fits where={\"args.rate\": 9}."
+    assert answer.next == [f'get_calls(project="shop", function="total", trace_id="{shop.trace.trace_id}")']
+
+
+def test_process_and_thread_are_columns_only_where_there_are_several(project, shop) -> None:
+    assert get_calls(project.con, "shop", "total").columns == COLUMNS
+    shop.trace.process(1, thread="worker")
+    shop.trace.thread(1, "pool-1")
+
+    answer = get_calls(project.con, "shop", "total")
+
+    assert answer.columns == [*COLUMNS, "process", "thread"]
+    assert answer.rows[0][-2:] == [0, "MainThread"]
+
+
+def test_an_unfinished_call_has_no_result_and_no_duration(project) -> None:
+    trace = project.trace()
+    trace.process()
+    trace.call(trace.function("f"), ms=None)
+
+    assert get_calls(project.con, "shop", "f").rows[0][3:6] == ["", "unfinished", None]
+
+
+def test_pages_hold_every_call_once_and_within_the_size(project) -> None:
+    trace = project.trace()
+    trace.process()
+    function = trace.function("f")
+    for number in range(90):
+        trace.call(function, args={"n": number, "text": "é\x00" * 900})
+    found, cursor = [], None
+    while True:
+        answer = get_calls(project.con, "shop", "f", where={"outcome": "returned"}, limit=40, cursor=cursor)
+        assert size_of(answer) <= MAX_ANSWER_CHARS
+        assert answer.total == 90
+        found += ids(answer)
+        cursor = answer.next_cursor
+        if cursor is None:
+            break
+
+    assert found == list(range(1, 91))
+
+
+def test_a_cursor_of_another_query_and_what_is_no_cursor_are_refused(project, shop) -> None:
+    cursor = get_calls(project.con, "shop", "shop", limit=1).next_cursor
+
+    with pytest.raises(BreadcrumbError, match="belongs to another query"):
+        get_calls(project.con, "shop", "total", cursor=cursor)
+    with pytest.raises(BreadcrumbError, match="belongs to another query"):
+        get_calls(project.con, "shop", "shop", where={"outcome": "raised"}, cursor=cursor)
+    for wrong in ("", "x", "é", "e30", json.dumps([1, 2, 3])):
+        if wrong:
+            with pytest.raises(BreadcrumbError, match="not a cursor"):
+                get_calls(project.con, "shop", "shop", cursor=wrong)

@@ -1,0 +1,166 @@
+"""Exceptions are folded, ordered by how much they matter, and told with their way."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from breadcrumb_server.answers.exceptions import find_exceptions
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_storage.errors import BreadcrumbError
+
+HANDLED = {"handled": True, "handled_by": "shop.pricing:total:9"}
+
+
+@pytest.fixture
+def trace(project):
+    trace = project.trace()
+    trace.process()
+    trace.total = trace.function("total")
+    return trace
+
+
+def test_equal_exceptions_are_one_entry_with_their_count_and_first_and_last_call(project, trace) -> None:
+    for _ in range(3):
+        call = trace.call(trace.total)
+        trace.exception(call_id=call, **HANDLED)
+    trace.exception(message="'other'", **HANDLED)
+
+    answer = find_exceptions(project.con, "shop")
+
+    assert (answer.total, answer.kinds) == (4, 2)
+    folded = next(each for each in answer.exceptions if each.count == 3)
+    assert (folded.message, folded.call_id, folded.last_call_id) == ("'rate'", 1, 3)
+    assert folded.outcome == "handled by shop.pricing:total:9"
+
+
+def test_uncaught_ones_come_first_then_those_that_left_the_traced_code(project, trace) -> None:
+    trace.exception("Handled", **HANDLED)
+    trace.exception("Escaped", handled=True, handled_by="concurrent.futures.thread:_WorkItem.run:58")
+    trace.exception("Uncaught", uncaught=True, handled=False)
+    trace.exception("Unknown")
+
+    answer = find_exceptions(project.con, "shop")
+
+    assert [(each.type, each.outcome) for each in answer.exceptions] == [
+        ("Uncaught", "uncaught"),
+        ("Escaped", "handled by concurrent.futures.thread:_WorkItem.run:58, which is not traced"),
+        ("Unknown", "not known to have been handled"),
+        ("Handled", "handled by shop.pricing:total:9"),
+    ]
+    without = find_exceptions(project.con, "shop", include_handled=False)
+    assert [each.type for each in without.exceptions] == ["Uncaught", "Escaped", "Unknown"]
+
+
+def test_a_mixed_fate_is_told_in_parts(project, trace) -> None:
+    trace.exception(**HANDLED)
+    trace.exception(uncaught=True)
+
+    [only] = find_exceptions(project.con, "shop").exceptions
+
+    assert only.outcome == "uncaught (1 of 2); handled by shop.pricing:total:9 (1 of 2)"
+
+
+def test_control_flow_is_hidden_unless_its_type_is_named(project, trace) -> None:
+    trace.exception("StopIteration", "", control_flow=True)
+
+    assert find_exceptions(project.con, "shop").exceptions == []
+    assert "StopIteration" in find_exceptions(project.con, "shop").message
+    assert find_exceptions(project.con, "shop", type="StopIteration").total == 1
+
+
+@pytest.mark.parametrize(
+    ("type", "found"),
+    [
+        ("PriceError", ["shop.errors.PriceError"]),
+        ("shop.errors.PriceError", ["shop.errors.PriceError"]),
+        ("*Error", ["KeyError", "shop.errors.PriceError"]),
+        ("Error", []),
+    ],
+)
+def test_a_type_is_named_with_or_without_its_module_or_by_a_glob(project, trace, type, found) -> None:
+    trace.exception("shop.errors.PriceError", "x")
+    trace.exception("KeyError", "y")
+
+    assert sorted(each.type for each in find_exceptions(project.con, "shop", type=type).exceptions) == found
+
+
+def test_a_type_that_was_not_raised_is_answered_with_those_that_were(project, trace) -> None:
+    trace.exception("KeyError")
+
+    answer = find_exceptions(project.con, "shop", type="ValueError")
+
+    assert answer.message == "No exception of this type was recorded in this trace; what was recorded: KeyError."
+
+
+def test_since_searches_all_traces_and_names_the_newest_that_has_it(project) -> None:
+    start = datetime(2025, 1, 10, 12)
+    for hours in (0, 5, 9):
+        trace = project.trace(started_at=start + timedelta(hours=hours))
+        trace.exception(raised_at=start + timedelta(hours=hours, minutes=1))
+
+    answer = find_exceptions(project.con, "shop", since="2025-01-10T16:00")
+
+    [only] = answer.exceptions
+    assert (only.count, only.trace_id, answer.trace_id) == (2, trace.trace_id, "")
+    assert find_exceptions(project.con, "shop").total == 1
+    assert find_exceptions(project.con, "shop", since="2025-01-11").message == "No exception was recorded since then."
+
+
+def test_the_chain_is_the_same_however_many_exceptions_share_the_page(project, trace) -> None:
+    deep = trace.function("deep", "shop.deep", 3)
+    for number in range(6):
+        parent = None
+        for level in range(40):
+            parent = trace.call(deep, parent, args={"level": level}, at_ms=number * 100 + level, ms=90 - 2 * level)
+        trace.exception(message=f"m{number}", call_id=parent)
+
+    answer = find_exceptions(project.con, "shop")
+
+    assert len(answer.exceptions) == 6
+    for each in answer.exceptions:
+        assert each.calls[0] == "shop/deep.py:3 deep(level=0)"
+        assert each.calls[-2] == "shop/deep.py:3 deep(level=39)"
+        assert sum(line.startswith("… ") for line in each.calls) == 1
+
+
+def test_a_chain_goes_on_through_a_parent_that_had_already_ended(project, trace) -> None:
+    creator = trace.function("creator")
+    task = trace.function("task")
+    first = trace.call(creator, at_ms=1, ms=1)
+    second = trace.call(task, first, at_ms=50, ms=1)
+    trace.exception(call_id=second)
+
+    [only] = find_exceptions(project.con, "shop").exceptions
+
+    assert [line.split("(")[0].split()[1] for line in only.calls[:2]] == ["creator", "task"]
+
+
+def test_a_chain_whose_parents_point_at_each_other_ends(project, trace) -> None:
+    trace.call(trace.total, 2)
+    trace.call(trace.total, 1)
+    trace.exception(call_id=2)
+
+    assert len(find_exceptions(project.con, "shop").exceptions[0].calls) == 3
+
+
+def test_pages_hold_every_kind_once_and_within_the_size(project, trace) -> None:
+    for number in range(45):
+        call = trace.call(trace.total, args={"text": "x" * 1_500})
+        trace.exception(message=f"m{number} " + "y" * 3_000, call_id=call, **HANDLED)
+    seen, cursor = [], None
+    while True:
+        answer = find_exceptions(project.con, "shop", limit=20, cursor=cursor)
+        assert size_of(answer) <= MAX_ANSWER_CHARS
+        assert (answer.kinds, answer.total) == (45, 45)
+        seen += [each.message.split()[0] for each in answer.exceptions]
+        cursor = answer.next_cursor
+        if cursor is None:
+            break
+
+    assert sorted(seen) == sorted(f"m{number}" for number in range(45))
+
+
+def test_a_time_that_is_none_is_refused(project, trace) -> None:
+    with pytest.raises(BreadcrumbError, match="is not a time"):
+        find_exceptions(project.con, "shop", since="recently")

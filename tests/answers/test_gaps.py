@@ -1,0 +1,145 @@
+"""Gaps are ranked by what including them would teach, and the one call that is offered includes them."""
+
+from __future__ import annotations
+
+import pytest
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.gaps import COLUMNS, find_gaps
+from breadcrumb_storage.errors import BreadcrumbError
+
+SITE = "/work/shop/.venv/lib/python3.12/site-packages"
+STDLIB = "/usr/lib/python3.12"
+
+
+def column(answer, name: str) -> list:
+    return [row[COLUMNS.index(name)] for row in answer.rows]
+
+
+@pytest.fixture
+def trace(project):
+    trace = project.trace()
+    trace.process()
+    trace.main = trace.function("main", "__main__")
+    return trace
+
+
+def test_own_code_comes_before_packages_before_the_standard_library_and_c_and_noise_last(project, trace) -> None:
+    trace.gap("loads", "json", ms=900, calls=9_000, file=f"{STDLIB}/json/__init__.py")
+    trace.gap("<module>", "decimal", ms=800, file=f"{STDLIB}/decimal.py")
+    trace.gap("get", "requests.api", ms=700, file=f"{SITE}/requests/api.py")
+    trace.gap("len", "builtins", calls=10**6, kind="c", file="", line=0)
+    trace.gap("Response.__init__", "requests.models", ms=950, file=f"{SITE}/requests/models.py")
+    trace.gap("often", "shop.b", ms=1, calls=500)
+    trace.gap("slow", "shop.a", ms=600)
+    trace.gap("<module>", "shop.c", ms=999)
+
+    answer = find_gaps(project.con, "shop")
+
+    assert column(answer, "function") == [
+        "slow", "often", "<module>", "get", "loads", "len", "Response.__init__", "<module>",
+    ]  # fmt: skip
+    assert column(answer, "origin")[:6] == ["own", "own", "own", "third-party", "stdlib", "stdlib, C"]
+
+
+def test_two_modules_are_named_and_from_three_on_their_package_is(project, trace) -> None:
+    for module in ("shop.a.x", "shop.a.y", "shop.a.z", "tools.one", "tools.two"):
+        trace.gap("f", module, caller=trace.main)
+
+    answer = find_gaps(project.con, "shop")
+
+    suggested = dict(zip(column(answer, "module"), column(answer, "suggested_include"), strict=True))
+    assert suggested["shop.a.x"] == suggested["shop.a.z"] == "shop.a.*"
+    assert (suggested["tools.one"], suggested["tools.two"]) == ("tools.one", "tools.two")
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["shop.a.*", "tools.one", "tools.two"])'
+    assert answer.next == [answer.edit_config, 'run(project="shop", command="python main.py", timeout_seconds=60)']
+
+
+def test_callers_are_folded_into_one_row_and_lower_bounds_are_told(project, trace) -> None:
+    other = trace.function("other", "__main__")
+    trace.gap("f", "shop.a", caller=trace.main, calls=3, ms=1)
+    trace.gap("f", "shop.a", caller=other, calls=40, ms=2.5, exact=False)
+
+    [row] = find_gaps(project.con, "shop").rows
+
+    assert row == ["f", "shop.a", "__main__:other and 1 more", 43, False, 3.5, "shop.a", "own"]
+
+
+def test_what_no_pattern_can_help_gets_no_suggestion(project) -> None:
+    trace = project.trace(config={"exclude": ["shop.secret.*", "vendor/**/*.py"]})
+    trace.gap("a", "shop.secret.keys")
+    trace.gap("b", "lib", file="/work/shop/vendor/deep/lib.py")
+    trace.gap("c", "importlib._bootstrap", file="<frozen importlib._bootstrap>")
+    trace.gap("d", "builtins", kind="c", file="")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert set(column(answer, "suggested_include")) == {""}
+    assert answer.edit_config == ""
+    assert answer.next == []
+
+
+def test_code_from_exec_belongs_to_the_module_it_was_made_for(project, trace) -> None:
+    trace.gap("load", "shop.models")
+    trace.gap("__init__", "shop.models", file="<string>", calls=7)
+    trace.gap("__init__", "attr._made", file="<attrs generated init>")
+
+    answer = find_gaps(project.con, "shop")
+
+    origins = dict(zip(column(answer, "module"), column(answer, "origin"), strict=True))
+    assert origins == {"shop.models": "own", "attr._made": "third-party"}
+
+
+def test_a_main_module_in_a_spawned_child_is_included_by_its_real_name(project, trace) -> None:
+    trace.gap("work", "__mp_main__", file="/work/shop/main.py")
+
+    assert column(find_gaps(project.con, "shop"), "suggested_include") == ["__main__"]
+
+
+def test_without_a_workspace_code_that_is_not_installed_is_the_users_own(project) -> None:
+    trace = project.trace(config={"workspace": None})
+    trace.gap("f", "thing", file="/somewhere/else/thing.py")
+
+    assert column(find_gaps(project.con, "shop"), "origin") == ["own"]
+
+
+def test_packages_are_offered_when_no_own_code_is_left_and_the_standard_library_last(project, trace) -> None:
+    trace.gap("loads", "json", ms=10, file=f"{STDLIB}/json/__init__.py")
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["json"])'
+    trace.gap("get", "requests.api", file=f"{SITE}/requests/api.py")
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["requests.api"])'
+
+
+def test_a_redacted_command_is_not_offered_again(project) -> None:
+    project.trace(command="python main.py --token [REDACTED]").gap("f", "shop.a")
+
+    assert find_gaps(project.con, "shop").next == ['edit_config(project="shop", add_include=["shop.a"])']
+
+
+def test_pages_hold_every_gap_once_even_when_a_newer_trace_comes_in_between(project, trace) -> None:
+    for number in range(57):
+        trace.gap(f"f{number}", f"shop.m{number}" + "x" * 300, calls=number + 1)
+    seen: list[str] = []
+    cursor = None
+    while True:
+        answer = find_gaps(project.con, "shop", limit=25, cursor=cursor)
+        assert size_of(answer) <= MAX_ANSWER_CHARS
+        assert (answer.trace_id, answer.total) == (trace.trace_id, 57)
+        seen += column(answer, "function")
+        cursor = answer.next_cursor
+        if cursor is None:
+            break
+        project.trace()
+
+    assert sorted(seen) == sorted(f"f{number}" for number in range(57))
+
+
+@pytest.mark.parametrize("limit", [0, -5])
+def test_a_limit_below_one_is_refused(project, trace, limit) -> None:
+    with pytest.raises(BreadcrumbError, match="at least 1"):
+        find_gaps(project.con, "shop", limit=limit)
+
+
+def test_a_huge_limit_is_lowered_and_said(project, trace) -> None:
+    assert find_gaps(project.con, "shop", limit=10**9).notes == [
+        "limit 1000000000 was lowered to 200; next_cursor goes on from there"
+    ]

@@ -1,0 +1,251 @@
+"""Who reads only the run report knows what happened."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.report import build_report
+from breadcrumb_storage.errors import BreadcrumbError
+
+
+def test_an_uncaught_exception_is_told_with_its_place_its_calls_their_values_and_the_locals(project, shop) -> None:
+    report = build_report(project.con, "shop", shop.trace.trace_id)
+
+    assert (report.status, report.exit_code, report.signal, report.duration_ms) == ("failed", 1, None, 1235)
+    [error] = report.exceptions
+    assert (error.type, error.message, error.raised_at) == ("KeyError", "'rate'", "shop/pricing.py:14 total")
+    assert error.outcome == "uncaught"
+    assert error.calls[:2] == ["main.py:3 <module>", "shop/cart.py:33 checkout(order=2)"]
+    assert error.calls[2].startswith("shop/pricing.py:14 total(items=[{'sku': 'a', 'note': 'xxx")
+    assert error.calls[2].endswith(" chars), rate=None)")
+    assert error.locals == ["items = [{'sku': 'a'}]", "rate = None", "table = {}"]
+    assert report.next[0] == (
+        'get_calls(project="shop", function="shop.pricing:total", '
+        f'trace_id="{shop.trace.trace_id}", where={{"call_id": {shop.failing}}})'
+    )
+
+
+def test_the_report_is_short_and_leaves_out_what_is_empty_but_not_what_others_rely_on(project, shop) -> None:
+    sent = json.loads(build_report(project.con, "shop", None).model_dump_json())
+
+    assert {"trace_id", "status", "exit_code", "signal", "duration_ms", "traced"} <= sent.keys()
+    assert not {"warnings", "open_calls", "handled_exceptions", "label"} & sent.keys()
+    assert sent["traced"] == {"processes": 1, "functions": 4, "calls": 7, "exceptions": 1}
+    assert len(json.dumps(sent)) < 3_000
+
+
+def test_where_no_call_was_traced_the_end_of_the_stack_is_told(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    trace.exception(uncaught=True, stack_trace="\n".join(f"/work/shop/a.py:{line} in f{line}" for line in range(90)))
+
+    [error] = build_report(project.con, "shop", None).exceptions
+
+    assert error.calls == []
+    assert error.stack[-1] == "/work/shop/a.py:89 in f89"
+
+
+def test_an_exception_from_untraced_code_below_a_traced_call_ends_the_chain_there(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    load = trace.function("load", "shop.files", 5)
+    trace.exception(
+        "json.JSONDecodeError", "bad", uncaught=True, call_id=1, function_name="raw_decode", module_name="json.decoder",
+        file="/usr/lib/python3.12/json/decoder.py", line=355,
+        stack_trace="/work/shop/shop/files.py:8 in load\n/usr/lib/python3.12/json/decoder.py:355 in raw_decode",
+    )  # fmt: skip
+    trace.call(load, args={"text": "{"}, raises=1)
+
+    [error] = build_report(project.con, "shop", None).exceptions
+
+    assert error.calls == ["shop/files.py:8 load(text='{')", "json/decoder.py:355 raw_decode (not traced)"]
+
+
+def test_causes_are_named_in_order_also_when_they_go_in_a_circle(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    trace.exception("OSError", "disk", context_id=3)
+    trace.exception("ValueError", "bad file", context_id=1)
+    trace.exception("ShopError", "no prices", cause_id=2, uncaught=True)
+
+    [error, *_] = build_report(project.con, "shop", None).exceptions
+
+    assert error.causes == [
+        "caused by ValueError: bad file, raised at shop/pricing.py:14 total",
+        "while handling OSError: disk, raised at shop/pricing.py:14 total",
+    ]
+
+
+def test_a_deep_recursion_is_told_by_both_ends_and_counts_the_middle(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    fib = trace.function("fib", "shop.math", 2)
+    trace.exception("RecursionError", "too deep", uncaught=True, call_id=900)
+    parent = None
+    for depth in range(900):
+        parent = trace.call(fib, parent, args={"n": depth}, raises=1, at_ms=depth, ms=2_000 - 2 * depth)
+
+    [error] = build_report(project.con, "shop", None).exceptions
+
+    assert error.calls[0] == "shop/math.py:2 fib(n=0)"
+    assert "… 888 calls not shown: fib x888" in error.calls
+    assert "fib(n=899)" in error.calls[-2]
+
+
+def test_an_exception_that_a_test_runner_caught_is_told_like_an_uncaught_one(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    test = trace.function("test_total", "tests.test_pricing", 3)
+    trace.exception("AssertionError", "1 != 2", call_id=1, handled=True, handled_by="_pytest.runner:from_call:341")
+    trace.exception("KeyError", "'x'", call_id=1, handled=True, handled_by="tests.test_pricing:test_total:5")
+    trace.call(test, raises=1)
+
+    report = build_report(project.con, "shop", None)
+
+    [error] = report.exceptions
+    assert (error.type, error.outcome) == (
+        "AssertionError",
+        "handled by _pytest.runner:from_call:341, which is not traced",
+    )
+    assert report.handled_exceptions is not None
+    assert report.handled_exceptions.rows == [
+        ["KeyError", "shop/pricing.py:14 total", 1, "'x'", "tests.test_pricing:test_total:5"]
+    ]
+
+
+def test_control_flow_is_no_exception_and_neither_is_a_successful_exit(project) -> None:
+    trace = project.trace()
+    trace.process()
+    trace.function("main")
+    trace.exception("StopIteration", "", control_flow=True)
+    trace.exception("SystemExit", "0", uncaught=True)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.exceptions == []
+    assert report.traced.exceptions == 1
+
+
+def test_nothing_traced_is_said_loudly_with_the_reason(project) -> None:
+    project.trace(not_traced_reason="the interpreter was started with -I, which skips sitecustomize")
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.not_traced[0].startswith("NOTHING WAS TRACED")
+    assert "-I" in report.not_traced[1]
+
+
+def test_code_that_no_pattern_takes_is_said_and_the_gaps_lead_on(project) -> None:
+    trace = project.trace()
+    trace.process()
+    trace.gap("main", "app.start", calls=1)
+
+    report = build_report(project.con, "shop", None)
+
+    assert "no code that ran matches the include patterns ['__main__', 'shop']" in report.not_traced[0]
+    assert report.next[0] == 'edit_config(project="shop", add_include=["app.start"])'
+
+
+def test_sampling_notices_unfinished_calls_and_killed_processes_are_said(project) -> None:
+    trace = project.trace()
+    trace.process(ended=False)
+    hot = trace.function("hot", started_count=54_321)
+    trace.call(hot, ms=2)
+    trace.call(hot, ms=None)
+    trace.notice("backend", "sys.monitoring was in use by a debugger: settrace was used")
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.traced.calls == 2
+    assert report.traced.calls_started == 54_321
+    assert "shop.pricing:hot, 2 of 54,321 recorded" in report.not_traced[0]
+    assert report.warnings == [
+        "sys.monitoring was in use by a debugger: settrace was used",
+        "1 process did not exit in the normal way: 100 python main.py",
+        "1 call had not ended when the recording did",
+    ]
+    assert report.hot is not None
+    assert report.hot.rows == [["shop.pricing:hot", 54_321, 2.0, 2.0, 2]]
+
+
+def test_on_a_timeout_the_report_says_where_each_thread_stood(project) -> None:
+    trace = project.trace(status="timeout", exit_code=None, signal="SIGTERM")
+    trace.process(ended=False)
+    trace.thread(1, "worker")
+    main = trace.function("main", "__main__", 1)
+    wait = trace.function("wait", "shop.queue", 7)
+    root = trace.call(main, ms=None)
+    trace.call(wait, root, args={"seconds": 60}, ms=None, call_line=9)
+    last = trace.call(wait, args={"seconds": 5}, ms=None, thread_id=1)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.open_calls == [
+        "worker:",
+        "shop/queue.py:7 wait(seconds=5)",
+        "MainThread:",
+        "main.py:9 main()",
+        "shop/queue.py:7 wait(seconds=60)",
+    ]
+    assert f'where={{"call_id": {last}}}' in report.next[0]
+
+
+def test_a_running_program_is_reported_with_its_progress_and_how_to_go_on(project) -> None:
+    trace = project.trace(status="running", exit_code=None, duration_ms=None)
+    trace.process(ended=False)
+    trace.call(trace.function("serve", "shop.app", 40), args={"port": 80}, ms=None)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.traced.calls == 1
+    assert report.open_calls == ["shop/app.py:40 serve(port=80)"]
+    assert report.next[0] == f'wait_for_run(project="shop", trace_id="{trace.trace_id}", wait_seconds=45)'
+    assert report.next[2].startswith("stop_run(")
+
+
+def test_time_of_a_function_that_calls_itself_is_not_counted_twice(project) -> None:
+    trace = project.trace()
+    trace.process()
+    fact = trace.function("fact")
+    outer = trace.call(fact, ms=10, child_ns=8_000_000)
+    trace.call(fact, outer, ms=8)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.hot is not None
+    assert report.hot.rows == [["shop.pricing:fact", 2, 10.0, 10.0]]
+
+
+@pytest.mark.parametrize("size", [1, 3_000, 100_000])
+def test_whatever_the_program_did_the_report_fits_and_still_names_the_exception(project, size) -> None:
+    trace = project.trace(
+        status="failed", exit_code=1, label="é" * size, command="python " + "x" * size,
+        stdout_tail="\x1b" * size, stderr_tail='"\\' * size,
+    )  # fmt: skip
+    for number in range(4):
+        trace.process(number, ended=False)
+    for number in range(12):
+        name = f"f{number}" + "y" * size
+        trace.function(name, "shop.m" + "z" * size)
+        trace.notice(f"n{number}", "w" * size)
+        trace.gap(name, f"gap{number}" + "g" * size, calls=number + 1)
+        trace.exception(
+            f"Error{number}" + "e" * size, "m" * size, call_id=number + 1, uncaught=number < 6,
+            handled=number >= 6, handled_by=f"shop.m{'z' * size}:{name}:1",
+            locals=json.dumps({f"v{number}{'n' * size}": "\x00" * size}), stack_trace="s" * size,
+        )  # fmt: skip
+        trace.call(number + 1, number or None, args=json.dumps({"a" * size: "\ud800" * size}), raises=number + 1)
+        trace.call(number + 1, ms=None)
+
+    report = build_report(project.con, "shop", None)
+
+    assert size_of(report) <= MAX_ANSWER_CHARS
+    assert report.trace_id == trace.trace_id
+    assert report.exceptions[0].type.startswith("Error")
+
+
+def test_an_unknown_trace_is_an_error_that_names_the_newest(project, shop) -> None:
+    with pytest.raises(BreadcrumbError, match=shop.trace.trace_id):
+        build_report(project.con, "shop", "20990101")

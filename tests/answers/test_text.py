@@ -1,0 +1,124 @@
+"""Values, calls, durations and times as an agent reads and writes them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.since import parse_since
+from breadcrumb_server.answers.text import counted, cut, last_lines, milliseconds
+from breadcrumb_server.answers.values import arguments_text, value_text
+from breadcrumb_storage.errors import BreadcrumbError
+from hypothesis import given
+from hypothesis import strategies as st
+
+
+@pytest.mark.parametrize(
+    ("stored", "shown"),
+    [
+        ({"a": None, "b": [True, 1.5, "it's"]}, "{'a': None, 'b': [True, 1.5, \"it's\"]}"),
+        ({"$tuple": [1]}, "(1,)"),
+        ({"$tuple": [1, "…(+42 items)"]}, "(1, …(+42 items))"),
+        ({"$set": [1, 2]}, "{1, 2}"),
+        ({"$frozenset": [1]}, "frozenset({1})"),
+        ({"$bytes": "ab", "size": 4000}, "b'ab'…(4,000 bytes in all)"),
+        ({"$type": "Cart", "owner": "ann", "lines": []}, "Cart(owner='ann', lines=[])"),
+        ({"$type": "Color", "value": 3}, "Color(3)"),
+        ({"$type": "Bag", "items": [1]}, "Bag([1])"),
+        ({"$type": "KeyError", "args": ["rate"]}, "KeyError('rate')"),
+        ({"$type": "Empty"}, "Empty()"),
+        ({"password": "[REDACTED]", "…": "+7 items"}, "{'password': [REDACTED], …(+7 items)}"),
+    ],
+)
+def test_a_captured_value_is_shown_as_python_would_write_it(stored: object, shown: str) -> None:
+    assert value_text(json.dumps(stored), 500) == shown
+
+
+def test_what_is_no_json_is_shown_as_it_is() -> None:
+    assert value_text("{broken", 500) == "{broken"
+    assert value_text("[" * 100_000, 30).endswith("[…(+99,987 chars)")
+
+
+def test_a_lone_surrogate_in_a_value_can_be_sent() -> None:
+    value_text('"\\ud800"', 100).encode()
+
+
+def test_a_cut_text_says_how_many_characters_are_missing() -> None:
+    shown = cut("x" * 1_000, 50)
+
+    kept = shown.count("x")
+    assert shown == "x" * kept + f"…(+{1_000 - kept:,} chars)"
+    assert 40 < len(shown) <= 50
+
+
+@given(st.text(max_size=300), st.integers(20, 400))
+def test_a_cut_text_is_never_longer_than_allowed(text: str, chars: int) -> None:
+    assert len(cut(text, chars)) <= chars
+
+
+def test_long_arguments_give_way_so_that_all_are_named() -> None:
+    stored = json.dumps({"items": ["x" * 2_000], "rate": None, "note": "y" * 2_000})
+
+    shown = arguments_text(stored, 120)
+
+    assert shown.startswith("items=['xx")
+    assert ", rate=None, note='yy" in shown
+    assert len(shown) <= 120
+
+
+@pytest.mark.parametrize(
+    ("ns", "ms"), [(1, 1e-06), (1_234_567, 1.23), (99_960_000, 100.0), (123_456_789, 123), (1_234_567_890_123, 1234568)]
+)
+def test_durations_have_three_significant_digits_and_no_fraction_from_100_on(ns: int, ms: float) -> None:
+    assert milliseconds(ns) == ms
+
+
+def test_the_end_of_an_output_is_whole_lines_and_counts_what_went_before() -> None:
+    assert last_lines("one\ntwo\nthree\n", 100, 2) == "(4 characters before)\ntwo\nthree"
+    assert last_lines("one\n", 100, 2) == "one"
+
+
+def test_counts_read_as_english() -> None:
+    assert [counted(1, "call"), counted(2_000, "call"), counted(2, "process")] == [
+        "1 call",
+        "2,000 calls",
+        "2 processes",
+    ]
+
+
+def test_follow_up_calls_can_be_made_as_they_stand() -> None:
+    text = call("get_calls", project="shop", function='a"b', trace_id=None, where={"call_id": 1})
+
+    assert text == 'get_calls(project="shop", function="a\\"b", where={"call_id": 1})'
+
+
+def test_at_most_three_different_short_calls_follow() -> None:
+    assert first_few(["a()", None, "a()", "x" * 1_000, "b()", "c()", "d()"]) == ["a()", "b()", "c()"]
+
+
+NOW = datetime(2025, 1, 10, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("since", "moment"),
+    [
+        ("1h", datetime(2025, 1, 10, 11)),
+        ("30m", datetime(2025, 1, 10, 11, 30)),
+        (" 2D ", datetime(2025, 1, 8, 12)),
+        ("1w", datetime(2025, 1, 3, 12)),
+        ("2025-01-09", datetime(2025, 1, 9)),
+        ("2025-01-09T10:30", datetime(2025, 1, 9, 10, 30)),
+        ("2025-01-09T10:30:00+02:00", datetime(2025, 1, 9, 8, 30)),
+        ("2025-01-09T10:30:00Z", datetime(2025, 1, 9, 10, 30)),
+    ],
+)
+def test_a_time_can_be_an_age_a_date_or_an_iso_time(since: str, moment: datetime) -> None:
+    assert parse_since(since, NOW) == moment
+
+
+@pytest.mark.parametrize("since", ["", "yesterday", "1x", "-1h", "2025-13-01", "999999w"])
+def test_what_is_no_time_is_refused_with_what_would_be_one(since: str) -> None:
+    with pytest.raises(BreadcrumbError, match=r"30m, 1h, 2d"):
+        parse_since(since, NOW)
