@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from operator import itemgetter
+from _operator import itemgetter
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType, MethodType
 
 from .capture.values import Encoder, class_module, class_name
@@ -80,10 +80,14 @@ class Function:
 
     def _argument_encoders(self, encoder: Encoder) -> List[Callable[[Any], bytes]]:
         encoders: List[Callable[[Any], bytes]] = []
+        code = self.code
+        varargs = code.co_argcount + code.co_kwonlyargcount if code.co_flags & _CO_VARARGS else -1
         for position, name in enumerate(self.names):
             if encoder.is_secret_name(name):
                 encoders.append(lambda value, name=name: encoder.encode_named(name, value))  # type: ignore[misc]
-            elif position == 0 and self.code.co_name == "__init__":
+            elif position == varargs:
+                encoders.append(lambda value: encoder.encode(list(value)))
+            elif position == 0 and code.co_name == "__init__":
                 encoders.append(encoder.encode_fields_hidden)
             else:
                 encoders.append(encoder.encode)

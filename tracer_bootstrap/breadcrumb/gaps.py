@@ -7,6 +7,7 @@ from types import CodeType, FrameType
 
 from . import record_format
 from .functions import module_of
+from .patterns import is_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class GapLog:
     def discover(self, code: CodeType, frame: FrameType) -> Optional[Gap]:
         """*code*, which is not traced, starts in *frame*: its gap, with this call begun, if traced code called it."""
         back = frame.f_back
-        if back is None or id(back.f_code) not in self._recorder.functions:
+        if back is None or id(back.f_code) not in self._recorder.functions or is_own(code.co_filename):
             return None
         gap = self.add_python(code, module_of(frame), frame)
         self.begin(gap, frame)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
+
+from .globs import matches_module, matches_path
 
 TYPE_CHECKING = False  # typing itself is not imported: every import delays the start of the user's program
 if TYPE_CHECKING:
-    from typing import Callable, List, Optional, Pattern, Sequence
+    from typing import Dict, Optional, Sequence, Tuple
 
 # Never traced, whatever the patterns say: the tracer itself, and what Python runs to import it.
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def is_own(filename: str) -> bool:
+    """Whether a code object's file is the tracer's."""
+    return filename.startswith(_OWN_FOLDER)
 
 
 def is_path_pattern(pattern: str) -> bool:
@@ -19,54 +25,24 @@ def is_path_pattern(pattern: str) -> bool:
     return "/" in pattern or pattern.endswith(".py")
 
 
-def module_regex(pattern: str) -> str:
-    """A module glob as a regular expression.
-
-    ``*`` stands for any text, dots too; ``shop.*`` takes the package ``shop`` itself as well.
-    """
-    if pattern.endswith(".*"):
-        return _glob(pattern[:-2], ".*") + r"(?:\..*)?"
-    return _glob(pattern, ".*")
-
-
-def path_regex(pattern: str) -> str:
-    """A path glob as a regular expression; ``**`` crosses folders, ``*`` and ``?`` do not."""
-    out = []
-    for piece in re.split(r"(\*\*/|/\*\*$|\*\*)", pattern):
-        if piece == "**/":
-            out.append(r"(?:.*/)?")
-        elif piece == "/**":
-            out.append(r"/.*")
-        elif piece == "**":
-            out.append(r".*")
-        else:
-            out.append(_glob(piece, "[^/]*"))
-    return "".join(out)
-
-
-def _glob(pattern: str, star: str) -> str:
-    return "".join(star if c == "*" else "[^/]" if c == "?" else re.escape(c) for c in pattern)
-
-
-def _compile(patterns: List[str], translate: Callable[[str], str]) -> Optional[Pattern[str]]:
-    if not patterns:
-        return None
-    return re.compile("(?s:" + "|".join(translate(p) for p in patterns) + r")\Z")
+# Decisions are remembered by module and file; programs that make modules without end do not fill the memory.
+_MAX_DECISIONS = 10_000
 
 
 class _PatternSet:
     def __init__(self, patterns: Sequence[str]) -> None:
-        paths = [p[2:] if p.startswith("./") else p for p in patterns if is_path_pattern(p)]
-        self._modules = _compile([p for p in patterns if not is_path_pattern(p)], module_regex)
-        self._paths = _compile([p for p in paths if not p.startswith("/")], path_regex)
-        self._absolute = _compile([p for p in paths if p.startswith("/")], path_regex)
+        self._modules = [p for p in patterns if not is_path_pattern(p)]
+        self._paths = [p[2:] if p.startswith("./") else p for p in patterns if is_path_pattern(p)]
 
     def matches(self, module: str, relative: Optional[str], absolute: str) -> bool:
-        return bool(
-            (self._modules is not None and self._modules.match(module))
-            or (self._paths is not None and relative is not None and self._paths.match(relative))
-            or (self._absolute is not None and self._absolute.match(absolute))
-        )
+        for pattern in self._modules:
+            if matches_module(module, pattern):
+                return True
+        for pattern in self._paths:
+            path = absolute if pattern.startswith("/") else relative
+            if path is not None and matches_path(path, pattern):
+                return True
+        return False
 
 
 class IncludeFilter:
@@ -82,6 +58,7 @@ class IncludeFilter:
         self._exclude = _PatternSet(exclude)
         self._cwd = os.getcwd()
         self._root = os.path.realpath(workspace or self._cwd) + os.sep
+        self._decisions: Dict[Tuple[str, str], bool] = {}
 
     def absolute(self, filename: str) -> str:
         """The absolute path of a code object's file; names like ``<string>`` stay as they are."""
@@ -91,11 +68,17 @@ class IncludeFilter:
 
     def is_included(self, module: str, filename: str) -> bool:
         """module: ``__name__`` of the code's globals; filename: its ``co_filename``."""
-        if filename.startswith("<frozen "):
+        decision = self._decisions.get((module, filename))
+        if decision is None:
+            if len(self._decisions) >= _MAX_DECISIONS:
+                self._decisions.clear()
+            decision = self._decisions[module, filename] = self._decide(module, filename)
+        return decision
+
+    def _decide(self, module: str, filename: str) -> bool:
+        if filename.startswith("<frozen ") or is_own(filename):
             return False
         absolute = self.absolute(filename)
-        if absolute.startswith(_OWN_FOLDER):
-            return False
         if module == "__mp_main__":  # the main module, in a child that multiprocessing spawned
             module = "__main__"
         relative: Optional[str] = None

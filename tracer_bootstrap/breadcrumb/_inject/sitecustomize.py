@@ -12,6 +12,16 @@ def _start_tracer(inject_folder):
 
     On site-packages it would bring every distribution installed there into the user's program.
     """
+    # Where bytecode is not to be written the tracer's own is all the same: compiling it anew would triple its start.
+    dont_write_bytecode = sys.dont_write_bytecode
+    sys.dont_write_bytecode = False
+    try:
+        _import_tracer(inject_folder).start_from_environment()
+    finally:
+        sys.dont_write_bytecode = dont_write_bytecode
+
+
+def _import_tracer(inject_folder):
     external = sys.modules["_frozen_importlib_external"]
     bootstrap = sys.modules["_frozen_importlib"]
     package = external._path_split(inject_folder)[0]
@@ -20,9 +30,9 @@ def _start_tracer(inject_folder):
             "breadcrumb", external._path_join(package, "__init__.py"), submodule_search_locations=[package]
         )
         bootstrap._load(spec)
-    from breadcrumb import bootstrap as tracer
+    from breadcrumb import bootstrap
 
-    tracer.start_from_environment()
+    return bootstrap
 
 
 def _import_shadowed():
@@ -50,4 +60,4 @@ def _run():
 
 
 _run()
-del _run, _start_tracer, _import_shadowed
+del _run, _start_tracer, _import_tracer, _import_shadowed

@@ -27,7 +27,10 @@ def failed(recorder: Recorder, error: BaseException) -> None:
     if traceback is not None and not traceback.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
         if not isinstance(error, (RecursionError, MemoryError)):
             raise error
-    recorder.lost(error)
+    try:
+        recorder.lost(error)
+    except Exception:  # nothing more can be said, and the program goes on
+        pass
 
 
 def guard(callback: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:

@@ -185,7 +185,8 @@ class MonitoringBackend:
                 if function is None:
                     return self._disable
                 self._observe(function)
-                recorder.begin_call(function, frame)
+                if recorder.full or not recorder.skips(function):
+                    recorder.begin_call(function, frame)
                 return None
             gap = recorder.gaps.discover(code, frame)
             if gap is None:

@@ -7,7 +7,7 @@ function sees its returns and exceptions; lines only while an exception is under
 from __future__ import annotations
 
 import sys
-from dis import opmap
+from opcode import opmap
 from time import perf_counter_ns
 from types import CodeType, FrameType
 
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
     from ..functions import Function
-    from ..gaps import Gap
     from ..recorder import Recorder, ThreadState
 
 _RETURN_VALUE = opmap["RETURN_VALUE"]

@@ -5,13 +5,14 @@ The rules are data at the top; the machinery below knows none of them. The serve
 
 from __future__ import annotations
 
-import re
+import sys
 
+from ..globs import matches_glob
 from ..record_format import REDACTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, Iterable, List, Match, Optional, Pattern, Sequence, Set
+    from typing import Any, Callable, Dict, Iterable, List, Match, Optional, Sequence, Set
 
 # A name is secret if these words stand in it side by side, in any spelling: user_api_key, userApiKey,
 # USER-API-KEY, x.api.key, apikey. Whole words only: tokenize, secretary, passport and keyboard are not secret.
@@ -84,21 +85,41 @@ SECRET_SHAPES = [
 ]
 
 # US social security numbers, and 13 to 19 digits, grouped or not: a payment card only if the Luhn sum agrees.
-_DIGITS = re.compile(
+_MIN_DIGITS = 9
+_NUMBERS = (
     r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])|(?<![\d.])(?P<card>\d(?:[ -]?\d){12,18})(?!\d)"
 )
+_WITHOUT_DIGITS = dict.fromkeys(b"0123456789")
 
 # name=value, "name": "value", name => value inside a text; the value is matched on its own, so that in
 # "failed: password=x" the name that counts is the second one.
-_NAME_BEFORE_VALUE = re.compile(r"""(?<![A-Za-z0-9_.-])([A-Za-z][A-Za-z0-9_.-]*)(["']?\s*(?:=>|[=:])\s*)""")
-_VALUE = re.compile(
-    r"""b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(?:(?:[Bb]earer|[Bb]asic|Token)\s+)?[^\s,;&"'(){}\[\]<>]+"""
-)
-_OPTION_BEFORE_VALUE = re.compile(r"(?<!\S)--?([A-Za-z][A-Za-z0-9_-]*)\s+(?=[^\s-])")
-_OPTION_VALUE = re.compile(r"\S+")
+_NAME_BEFORE_VALUE = r"""(?<![A-Za-z0-9_.-])([A-Za-z][A-Za-z0-9_.-]*)(["']?\s*(?:=>|[=:])\s*)"""
+_VALUE = r"""b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(?:(?:[Bb]earer|[Bb]asic|Token)\s+)?[^\s,;&"'(){}\[\]<>]+"""
+_OPTION_BEFORE_VALUE = r"(?<!\S)--?([A-Za-z][A-Za-z0-9_-]*)\s+(?=[^\s-])"
+_OPTION_VALUE = r"\S+"
 
 
-def _words(name: str) -> List[str]:
+def _regex_module() -> Any:
+    """re, or None where it cannot be had at this moment.
+
+    It is imported when a cheap look says that there may be something to find, because that takes longer than the rest
+    of the tracer's start. Not while an import of the program's own is under way in this thread: that may be
+    of re, or of what re imports, and half done. What may hold a secret is then redacted whole.
+    """
+    module = sys.modules.get("re")
+    if module is None:
+        frame: Any = sys._getframe()
+        while frame is not None:
+            if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+                return None
+            frame = frame.f_back
+        import re
+
+        return re
+    return None if getattr(getattr(module, "__spec__", None), "_initializing", False) else module
+
+
+def _words(re: Any, name: str) -> List[str]:
     """The words of an identifier: user_apiKey, user-api.key and UserAPIKey all give user, api, key."""
     return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
 
@@ -114,6 +135,11 @@ def _luhn(digits: str) -> bool:
     return total % 10 == 0
 
 
+def _replace(regex: str, replacement: Callable[[Match[str]], str], text: str) -> str:
+    re = _regex_module()
+    return REDACTED if re is None else str(re.sub(regex, replacement, text))
+
+
 def _keep_and_mark(match: Match[str]) -> str:
     return (match.groupdict().get("keep") or "") + REDACTED
 
@@ -121,14 +147,10 @@ def _keep_and_mark(match: Match[str]) -> str:
 def _mark_unless_no_card(match: Match[str]) -> str:
     card = match.group("card")
     if card is not None:
-        digits = re.sub(r"\D", "", card)
+        digits = "".join(c for c in card if c.isdigit())
         if len(set(digits)) == 1 or not _luhn(digits):
             return card
     return REDACTED
-
-
-def _glob_regex(pattern: str) -> str:
-    return "".join(".*" if c == "*" else "." if c == "?" else re.escape(c) for c in pattern.lower())
 
 
 class Redactor:
@@ -145,17 +167,15 @@ class Redactor:
         self._longest = max(len(name.split("_")) for name in SECRET_NAMES)
         self._names: Dict[str, bool] = {}
         self._extra: List[str] = []
-        self._extra_regex: Optional[Pattern[str]] = None
         self._on_learned = on_learned
         self._learned: Dict[str, None] = {}
-        self._learned_regex: Optional[Pattern[str]] = None
+        self._longest_first: List[str] = []
         self.generation = 0  # changes whenever an earlier answer may have become wrong: for caches
         self.add_name_patterns(extra_name_patterns)
 
     def add_name_patterns(self, patterns: Iterable[str]) -> None:
         """Treat names that match these globs as secret too."""
-        self._extra.extend(_glob_regex(p) for p in patterns)
-        self._extra_regex = re.compile("(?:" + "|".join(self._extra) + r")\Z") if self._extra else None
+        self._extra.extend(p.lower() for p in patterns)
         self._names.clear()
         self.generation += 1
 
@@ -164,16 +184,23 @@ class Redactor:
         known = self._names.get(name)
         if known is None:
             known = self._decide_name(name)
-            if len(self._names) < 10000:  # names can be data: dict keys of the traced program
+            if len(self._names) < 10000 and "re" in sys.modules:  # names can be data: dict keys of the traced program
                 self._names[name] = known
         return known
 
     def _decide_name(self, name: str) -> bool:
         if len(name) > 200:
             return False
-        if self._extra_regex is not None and self._extra_regex.match(name.lower()):
+        lowered = name.lower()
+        if any(matches_glob(lowered, pattern) for pattern in self._extra):
             return True
-        words = _words(name)
+        squeezed = "".join(c for c in lowered if c.isalnum())
+        if not any(word in squeezed for word in self._secret_words):
+            return False
+        re = _regex_module()
+        if re is None:
+            return True
+        words = _words(re, name)
         if "".join(words) in self._secret_words:
             return True
         if not words or words[-1] in _HARMLESS_SUFFIXES:
@@ -199,8 +226,7 @@ class Redactor:
             return
         self._learned[value] = None
         # Longest first: a secret that contains another one goes as a whole.
-        ordered = sorted(list(self._learned), key=len, reverse=True)
-        self._learned_regex = re.compile("|".join(re.escape(v) for v in ordered))
+        self._longest_first = sorted(self._learned, key=len, reverse=True)
         self.generation += 1
         if self._on_learned is not None:
             self._on_learned(value)
@@ -214,34 +240,42 @@ class Redactor:
 
     def redact_text(self, text: str) -> str:
         """The text without what is secret in it by shape, by a name before it, or by having been learned."""
-        if self._learned_regex is not None:
-            text = self._learned_regex.sub(REDACTED, text)
+        for secret in self._longest_first:
+            if secret in text:
+                text = text.replace(secret, REDACTED)
         if len(text) < _MIN_SHAPE_CHARS:
             return text
         for hints, regex in SECRET_SHAPES:
             for hint in hints:
                 if hint in text:
-                    text = re.sub(regex, _keep_and_mark, text)
+                    text = _replace(regex, _keep_and_mark, text)
                     break
-        text = _DIGITS.sub(_mark_unless_no_card, text)
+        if len(text) - len(text.translate(_WITHOUT_DIGITS)) >= _MIN_DIGITS:
+            text = _replace(_NUMBERS, _mark_unless_no_card, text)
         if "=" in text or ":" in text:
             text = self._redact_after_names(text, _NAME_BEFORE_VALUE, _VALUE)
         if " -" in text or text[0] == "-":
             text = self._redact_after_names(text, _OPTION_BEFORE_VALUE, _OPTION_VALUE)
         return text
 
-    def _redact_after_names(self, text: str, name_regex: Pattern[str], value_regex: Pattern[str]) -> str:
+    def _redact_after_names(self, text: str, name_regex: str, value_regex: str) -> str:
         """Replace each value that stands behind a secret name."""
+        re = _regex_module()
+        if re is None:
+            lowered = text.lower()
+            return REDACTED if any(word in lowered for word in self._secret_words) else text
+        find_name = re.compile(name_regex).search
+        match_value = re.compile(value_regex).match
         out: List[str] = []
         copied = position = 0
         while True:
-            name = name_regex.search(text, position)
+            name = find_name(text, position)
             if name is None:
                 break
             position = name.end()
             if not self.is_secret_name(name.group(1)):
                 continue
-            value = value_regex.match(text, position)
+            value = match_value(text, position)
             if value is None or REDACTED in value.group():
                 continue
             bare = value.group().lstrip("b") if value.group()[:2] in ("b'", 'b"') else value.group()
@@ -276,7 +310,7 @@ class Redactor:
         return out
 
     def _is_option_name(self, name: str) -> bool:
-        return bool(re.match(r"[A-Za-z][A-Za-z0-9_.-]*\Z", name)) and self.is_secret_name(name)
+        return name.replace("-", "_").replace(".", "_").isidentifier() and self.is_secret_name(name)
 
 
 _default: Optional[Redactor] = None

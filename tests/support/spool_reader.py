@@ -1,0 +1,133 @@
+"""Reads a spool folder back as the tests want it: without DuckDB, by another way than the product."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from breadcrumb import record_format
+
+VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
+TARGETS = Path(__file__).parent.parent / "targets"
+
+_spec = importlib.util.find_spec("breadcrumb")
+assert _spec is not None and _spec.origin is not None
+INJECT = Path(_spec.origin).parent / "_inject"
+
+
+def interpreter(version: str) -> str:
+    """The path of a Python of that version under pyenv; a missing one fails the test loudly."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    found = sorted(root.glob(f"{version}.*/bin/python"))
+    if not found:
+        pytest.fail(f"Python {version} is needed for this test and is not under {root}: run `pyenv install {version}`")
+    return str(found[-1])
+
+
+@dataclass
+class Call:
+    """One recorded call, its C and R lines joined."""
+
+    call: int
+    parent: int
+    function: str
+    started_ns: int
+    args: dict[str, Any]
+    thread: int
+    process: str
+    outcome: int | None = None
+    value: Any = None
+    ended_ns: int | None = None
+    suspended_ns: int = 0
+    exception: int | None = None
+
+
+@dataclass
+class Spool:
+    """A spool folder, read whole."""
+
+    folder: Path
+    exit_code: int
+    stdout: str
+    stderr: str
+    calls: list[Call] = field(default_factory=list)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    counters: dict[str, memoryview] = field(default_factory=dict)
+
+    def of(self, kind: str) -> list[dict[str, Any]]:
+        return [event for event in self.events if event["k"] == kind]
+
+    def named(self, function: str) -> list[Call]:
+        return [call for call in self.calls if call.function == function]
+
+    def one(self, function: str) -> Call:
+        (call,) = self.named(function)
+        return call
+
+    def tree(self) -> list[tuple[str, str]]:
+        """(caller, callee) of each call in order of their ids; ids are unique within one process only."""
+        names = {(c.process, c.call): c.function for c in self.calls}
+        return [
+            (names.get((c.process, c.parent), ""), c.function) for c in sorted(self.calls, key=lambda c: c.call)
+        ]
+
+    def gap(self, function: str) -> tuple[int, int, dict[str, Any]]:
+        """Calls, nanoseconds and record of a gap, over all callers."""
+        records = {(g["process"], g["slot"]): g for g in self.of("gap") if g["function"] == function}
+        assert records, f"no gap {function}: {sorted({g['function'] for g in self.of('gap')})}"
+        count = sum(self.counters[process][2 * slot] for process, slot in records)
+        spent = sum(self.counters[process][2 * slot + 1] for process, slot in records)
+        return count, spent, next(iter(records.values()))
+
+
+def data_of(path: Path) -> str:
+    """The complete records of a segment."""
+    data = path.read_bytes().split(b"\0", 1)[0]
+    return data[: data.rfind(b"\n") + 1].decode()
+
+
+def read_spool(spool: Spool) -> Spool:
+    functions: dict[tuple[str, int], str] = {}
+    for path in sorted(spool.folder.glob("*" + record_format.EVENTS_SUFFIX)):
+        process = path.name.rpartition("-")[0]
+        for line in data_of(path).splitlines():
+            event = json.loads(line)
+            event["process"] = process
+            spool.events.append(event)
+            if event["k"] == "function":
+                functions[process, event["id"]] = event["name"]
+    calls: dict[tuple[str, int], Call] = {}
+    returns = []
+    for path in sorted(spool.folder.glob("*" + record_format.CALLS_SUFFIX)):
+        process, thread, _ = path.name.removesuffix(record_format.CALLS_SUFFIX).rsplit("-", 2)
+        for line in data_of(path).splitlines():
+            fields = line.split("\t")
+            key = (process, int(fields[1]))
+            if fields[0] == record_format.KIND_CALL:
+                name = functions[process, int(fields[5])]
+                args = json.loads(fields[3])
+                calls[key] = Call(key[1], int(fields[4]), name, int(fields[2]), args, int(thread), process)
+            else:
+                returns.append((key, fields))
+    for key, fields in returns:
+        call = calls[key]
+        assert call.outcome is None, f"two ends of call {key}"
+        call.ended_ns = int(fields[2])
+        call.value = json.loads(fields[3]) if fields[3] else None
+        call.outcome = int(fields[4]) if len(fields) > 4 else record_format.OUTCOME_RETURNED
+        call.suspended_ns = int(fields[5]) if len(fields) > 5 else 0
+        call.exception = int(fields[6]) if len(fields) > 6 else None
+    spool.calls = sorted(calls.values(), key=lambda call: call.started_ns)
+    for path in spool.folder.glob("*" + record_format.COUNTERS_SUFFIX):
+        spool.counters[path.stem] = memoryview(path.read_bytes()).cast("Q")
+    return spool
+
+
+Trace = Callable[..., Spool]

@@ -1,0 +1,340 @@
+"""One row a call: right counts, parents, arguments, results and times, on every Python."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import textwrap
+from pathlib import Path
+
+from spool_reader import TARGETS, Trace
+
+from breadcrumb import record_format
+
+
+def program(text: str) -> str:
+    return textwrap.dedent(text).lstrip()
+
+
+def test_every_call_of_a_known_tree_is_recorded_once_with_its_parent(python: str, trace: Trace) -> None:
+    spool = trace(python, [str(TARGETS / "known_tree.py"), "6"], include=["__main__"])
+    # The program counts its own calls by other means and prints the count.
+    expected = ast.literal_eval(spool.stdout)
+    counted: dict[str, int] = {}
+    for call in spool.calls:
+        counted[call.function] = counted.get(call.function, 0) + 1
+    assert {name: counted.get(name, 0) for name in expected} == expected
+    by_id = {call.call: call for call in spool.calls}
+    for call in spool.named("fib"):
+        parent = by_id[call.parent]
+        if parent.function == "fib":
+            assert call.args["n"] in (parent.args["n"] - 1, parent.args["n"] - 2)
+        assert call.ended_ns is not None
+        if parent.ended_ns is not None:
+            assert parent.started_ns <= call.started_ns <= call.ended_ns <= parent.ended_ns
+
+
+def test_results_are_those_the_functions_returned(python: str, trace: Trace) -> None:
+    spool = trace(python, [str(TARGETS / "known_tree.py"), "6"])
+    values = [0, 1, 1, 2, 3, 5, 8]
+    assert all(call.value == values[call.args["n"]] for call in spool.named("fib"))
+
+
+def test_arguments_of_every_kind_are_recorded_under_their_names(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def f(a, b=2, *rest, key=None, **more):
+                pass
+            f(1)
+            f(1, 2, 3, 4, key="k", extra=[5])
+            (lambda x: x)("y")
+        """),
+    )
+    first, second = spool.named("f")
+    assert first.args == {"a": 1, "b": 2, "key": None, "rest": [], "more": {}}
+    assert second.args == {"a": 1, "b": 2, "key": "k", "rest": [3, 4], "more": {"extra": [5]}}
+    assert spool.one("<lambda>").args == {"x": "y"}
+
+
+def test_values_are_those_of_the_moment(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def grow(items):
+                items.append(1)
+                return items
+            items = grow([])
+            items.append(2)
+        """),
+    )
+    call = spool.one("grow")
+    assert call.args == {"items": []}
+    assert call.value == [1]
+
+
+def test_qualified_names_tell_methods_nested_functions_and_bodies(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            class Outer:
+                class Inner:
+                    def method(self):
+                        def nested():
+                            return 1
+                        return nested()
+                @property
+                def prop(self): return 2
+                @classmethod
+                def made(cls): return cls()
+                @staticmethod
+                def plain(): return 3
+            Outer.Inner().method()
+            Outer.made().prop
+            Outer.plain()
+        """),
+    )
+    assert [name for _, name in spool.tree()] == [
+        "<module>", "Outer", "Outer.Inner", "Outer.Inner.method", "Outer.Inner.method.<locals>.nested",
+        "Outer.made", "Outer.prop", "Outer.plain",
+    ]  # fmt: skip
+
+
+def test_a_generator_is_one_call_with_its_suspended_time(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import time
+            def numbers(n):
+                for i in range(n):
+                    yield i
+                return "done"
+            def consume():
+                for i in numbers(3):
+                    time.sleep(0.01)
+            consume()
+        """),
+    )
+    numbers = spool.one("numbers")
+    assert (numbers.args, numbers.value, numbers.outcome) == ({"n": 3}, "done", record_format.OUTCOME_RETURNED)
+    assert numbers.suspended_ns >= 30_000_000
+    assert numbers.ended_ns is not None
+    assert numbers.ended_ns - numbers.started_ns >= numbers.suspended_ns
+    assert spool.tree()[-1] == ("consume", "numbers")
+
+
+def test_interleaved_generators_keep_their_own_results(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def inner(n):
+                return n
+            def gen(n):
+                yield inner(n)
+                yield inner(n + 1)
+                return n
+            a, b = gen(10), gen(20)
+            next(a), next(b), next(b), next(a)
+            list(b), list(a)
+        """),
+    )
+    first, second = spool.named("gen")
+    assert (first.args["n"], first.value) == (10, 10)
+    assert (second.args["n"], second.value) == (20, 20)
+    assert {c.args["n"]: c.parent for c in spool.named("inner")} == {
+        10: first.call, 11: first.call, 20: second.call, 21: second.call,
+    }  # fmt: skip
+
+
+def test_coroutines_keep_their_own_arguments_and_results(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import asyncio
+            async def leaf(n):
+                await asyncio.sleep(0.002 * n)
+                return n * 10
+            async def pair(n):
+                return await leaf(n) + await leaf(n + 1)
+            async def main():
+                return await asyncio.gather(pair(1), pair(5))
+            asyncio.run(main())
+        """),
+    )
+    assert {c.args["n"]: c.value for c in spool.named("leaf")} == {1: 10, 2: 20, 5: 50, 6: 60}
+    assert {c.args["n"]: c.value for c in spool.named("pair")} == {1: 30, 5: 110}
+    assert spool.one("main").value == [30, 110]
+    parents = {c.call: c for c in spool.calls}
+    assert all(abs(parents[c.parent].args["n"] - c.args["n"]) <= 1 for c in spool.named("leaf"))
+
+
+def test_threads_have_their_own_chains_and_names(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import threading
+            def leaf(n): return n
+            def work(n):
+                for i in range(50):
+                    leaf(n)
+            threads = [threading.Thread(target=work, args=(n,), name="worker-%d" % n) for n in range(4)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+        """),
+    )
+    work = {c.call: c for c in spool.named("work")}
+    assert len(work) == 4 and len(spool.named("leaf")) == 200
+    assert all(work[c.parent].args["n"] == c.args["n"] for c in spool.named("leaf"))
+    assert {t["name"] for t in spool.of("thread")} == {"MainThread", *(f"worker-{n}" for n in range(4))}
+    assert len({c.thread for c in work.values()}) == 4
+
+
+def test_a_generator_that_moves_between_threads_is_closed_where_it_ends(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import threading
+            def gen():
+                yield 1
+                yield 2
+                return 3
+            g = gen()
+            next(g)
+            def finish():
+                list(g)
+            t = threading.Thread(target=finish)
+            t.start()
+            t.join()
+        """),
+    )
+    assert spool.one("gen").value == 3
+
+
+def test_what_was_open_when_the_process_was_killed_is_unfinished(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import os, signal
+            def inner(a):
+                os.kill(os.getpid(), signal.SIGKILL)
+            def outer(b):
+                before(b)
+                inner(b + 1)
+            def before(c): return c
+            outer(1)
+        """),
+    )
+    assert spool.exit_code == -9
+    assert spool.one("before").value == 1
+    assert [(c.function, c.outcome) for c in spool.calls if c.outcome is None] == [
+        ("<module>", None), ("outer", None), ("inner", None),
+    ]  # fmt: skip
+    assert spool.one("inner").args == {"a": 2}
+    assert not spool.of("end")
+
+
+def test_os_exit_keeps_every_record(python: str, trace: Trace) -> None:
+    spool = trace(python, "import os\ndef f(n): return n\nfor i in range(5000): f(i)\nos._exit(3)\n")
+    assert spool.exit_code == 3
+    assert [c.value for c in spool.named("f")] == list(range(5000))
+
+
+def test_forked_children_are_processes_of_their_own(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import os
+            def f(who): return who
+            f("parent")
+            pid = os.fork()
+            if pid == 0:
+                f("child")
+                os._exit(0)
+            os.waitpid(pid, 0)
+            f("parent again")
+        """),
+    )
+    processes = spool.of("process")
+    assert len(processes) == 2
+    child = next(p for p in processes if p["parent"] is not None)
+    assert child["parent"] == next(p["process"] for p in processes if p["parent"] is None)
+    assert sorted(c.value for c in spool.named("f")) == ["child", "parent", "parent again"]
+    assert [c.value for c in spool.named("f") if c.process == child["process"]] == ["child"]
+    assert len(spool.named("<module>")) == 1
+
+
+def test_child_processes_belong_to_the_same_trace(python: str, trace: Trace, tmp_path: Path) -> None:
+    (tmp_path / "child.py").write_text("def f(n): return n\nf(7)\n")
+    spool = trace(
+        python,
+        program("""
+            import subprocess, sys
+            def f(n): return n
+            f(1)
+            subprocess.run([sys.executable, "child.py"], check=True)
+            subprocess.run([sys.executable, "-c", "def f(n): return n\\nf(8)"], check=True)
+        """),
+    )
+    assert sorted(c.value for c in spool.named("f")) == [1, 7, 8]
+    assert len(spool.of("process")) == 3
+
+
+def test_adaptive_mode_counts_all_and_records_the_first_and_a_thinning_sample(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        "def f(n): return n\nfor i in range(1, 1001): f(i)\n",
+        mode="adaptive",
+        capture={"calls_per_function": 10},
+    )
+    recorded = [c.value for c in spool.named("f")]
+    assert recorded == [*range(1, 12), 22, 44, 88, 176, 352, 704]
+    function = next(f for f in spool.of("function") if f["name"] == "f")
+    assert spool.counters[function["process"]][2 * function["slot"]] == 1000
+
+
+def test_an_exception_in_a_call_that_was_only_counted_is_recorded(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def f(n):
+                if n == 700: raise ValueError("at 700")
+            for i in range(1000):
+                try: f(i)
+                except ValueError: pass
+        """),
+        mode="adaptive",
+        capture={"calls_per_function": 5},
+    )
+    (raised,) = spool.of("exception")
+    assert (raised["type"], raised["message"], raised["function"]) == ("ValueError", "at 700", "f")
+    assert '"n": 700' in raised["locals"]
+
+
+def test_the_spool_rotates_and_loses_nothing(python: str, trace: Trace) -> None:
+    spool = trace(python, "def f(a, b): return b\nfor i in range(30000): f(i, 'x' * 20)\n")
+    assert len(list(spool.folder.glob("*.calls"))) > 2
+    assert [c.args["a"] for c in spool.named("f")] == list(range(30000))
+
+
+def test_a_record_larger_than_a_segment_is_kept(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        "def f(text): return len(text)\nf('x' * 3_000_000)\n",
+        capture={"max_value_chars": 2_000_000},
+    )
+    assert spool.one("f").args["text"].endswith("…(+1000000 chars)")
+
+
+def test_the_tracer_takes_no_notice_of_its_own_code(python: str, trace: Trace) -> None:
+    spool = trace(python, "import json\njson.dumps({'a': 1})\n", include=["*"])
+    assert not any(f["module"].startswith("breadcrumb") for f in spool.of("function"))
+    assert spool.named("dumps")
+
+
+def test_the_tracer_source_is_valid_in_the_oldest_python(python: str) -> None:
+    root = TARGETS.parent.parent / "tracer_bootstrap" / "breadcrumb"
+    code = (
+        "import ast, sys, pathlib\n"
+        "for p in pathlib.Path(sys.argv[1]).rglob('*.py'): ast.parse(p.read_text(encoding='utf-8'), str(p))"
+    )
+    subprocess.run([python, "-c", code, str(root)], check=True)
