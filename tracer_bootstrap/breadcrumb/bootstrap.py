@@ -47,7 +47,11 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     setattr(sys, _STARTED, os.getpid())
     atexit.register(recorder.end_process)
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=recorder.after_fork_in_child)
+        os.register_at_fork(
+            before=recorder.before_fork,
+            after_in_parent=recorder.after_fork_in_parent,
+            after_in_child=recorder.after_fork_in_child,
+        )
     _observe(backends.create(name, recorder), recorder)
 
 

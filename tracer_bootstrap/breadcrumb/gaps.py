@@ -85,7 +85,9 @@ class GapLog:
         return gap
 
     def count(self, gap: Gap, caller: Function) -> int:
-        """One more call of *gap* from *caller*; returns the counter slot."""
+        """One more call of *gap* from *caller*; returns the counter slot, or -1 where it cannot be counted."""
+        if self._recorder.forking is not None:  # it might be counted in the parent and in the child
+            return -1
         slot = gap.slots.get(caller.function_id)
         if slot is None:
             slot = gap.slots[caller.function_id] = self._recorder.spool.new_slot()

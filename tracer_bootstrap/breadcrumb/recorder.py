@@ -25,7 +25,7 @@ from .spool import Segments, SpoolWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
 
     class OpenCall(NamedTuple):
         """A call that has begun. At run time a plain tuple: cheaper to make than anything else."""
@@ -86,6 +86,10 @@ class Recorder:
         self._function_ids: Dict[Tuple[str, str, int], int] = {}
         self.suspended: Dict[int, OpenCall] = {}
         self._losses: Set[str] = set()
+        self.forking: Optional[int] = None  # the thread that is about to fork
+        self._held_events: List[bytes] = []
+        self._held_calls: List[bytes] = []
+        self._write_of_forking_thread: Callable[[bytes], int] = len
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
         self._begin_process(None)
@@ -115,11 +119,34 @@ class Recorder:
             parent=parent,
         )
 
+    def before_fork(self) -> None:
+        """From here to ``after_fork_*`` what this thread does may happen in the parent and again in the child.
+
+        (The program's own hooks run in between.) It must not reach the spool, which both have mapped: it is held back.
+        """
+        thread = self.thread()
+        self._held_events.clear()
+        self._held_calls.clear()
+        self._write_of_forking_thread = thread.write
+        thread.write = self._held_calls.append  # type: ignore[assignment]
+        self.forking = get_ident()
+
+    def after_fork_in_parent(self) -> None:
+        """Write what was held back."""
+        self.forking = None
+        thread = self.thread()
+        thread.write = self._write_of_forking_thread
+        for record in self._held_calls:
+            _write(thread, record)
+        for line in self._held_events:
+            self.spool.event(line)
+
     def after_fork_in_child(self) -> None:
         """Start over as a process of its own: what the parent has open is the parent's to close.
 
         The containers stay the same objects: the backend's hot path holds on to them.
         """
+        self.forking = None
         self.threads.__dict__.clear()  # of this thread, the only one that lives on
         self._begin_process(self.spool.process_key)
 
@@ -148,7 +175,11 @@ class Recorder:
                 text = self.encoder.encode(value)
             pieces.append(b', "%s": %s' % (name.encode(), text))
         pieces.append(b"}\n")
-        self.spool.event(b"".join(pieces))
+        line = b"".join(pieces)
+        if self.forking == get_ident():
+            self._held_events.append(line)
+        else:
+            self.spool.event(line)
 
     def notice(self, code: str, message: str) -> None:
         """Tell the reader of the run's report something that weakens what it says."""
