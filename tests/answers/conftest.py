@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
@@ -124,8 +125,16 @@ class Project:
         return TraceBuilder(self.con, trace_id or f"20250110-12000{number}-{number:04x}", **columns)
 
 
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("answers") / "empty.duckdb"
+    with Database(path).write():
+        return path
+
+
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path, empty_database: Path) -> Iterator[Project]:
+    shutil.copy(empty_database, tmp_path / "shop-traces.duckdb")
     with Database(tmp_path / "shop-traces.duckdb").write() as con:
         yield Project(con)
 

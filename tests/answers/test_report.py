@@ -63,6 +63,38 @@ def test_an_exception_from_untraced_code_below_a_traced_call_ends_the_chain_ther
     assert error.calls == ["shop/files.py:8 load(text='{')", "json/decoder.py:355 raw_decode (not traced)"]
 
 
+def test_an_exception_out_of_a_gap_leads_to_tracing_that_gap_first(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    tax = trace.function("tax_on", "shop.taxes", 5)
+    site = "/work/shop/.venv/lib/python3.12/site-packages"
+    trace.exception(
+        uncaught=True, call_id=1, function_name="rate", module_name="book.rates", file=f"{site}/book/rates.py"
+    )
+    trace.call(tax, raises=1)
+    trace.gap("f", "shop.other", caller=tax, calls=99, ms=99)
+    trace.gap("rate", "book.rates", caller=tax, file=f"{site}/book/rates.py")
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.next[:2] == [
+        'edit_config(project="shop", add_include=["book.rates"])',
+        'run(project="shop", command="python main.py", timeout_seconds=60)',
+    ]
+
+
+def test_the_standard_library_is_no_gap_worth_a_place_in_the_report(project) -> None:
+    trace = project.trace()
+    trace.process()
+    trace.call(trace.function("main"))
+    trace.gap("loads", "json", file="/usr/lib/python3.12/json/__init__.py", ms=50)
+
+    report = build_report(project.con, "shop", None)
+
+    assert (report.gaps, report.edit_config) == (None, "")
+    assert report.next[-1] == f'find_gaps(project="shop", trace_id="{trace.trace_id}")'
+
+
 def test_causes_are_named_in_order_also_when_they_go_in_a_circle(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()

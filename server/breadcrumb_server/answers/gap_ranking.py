@@ -93,7 +93,8 @@ def _patterns(config: dict[str, Any], key: str) -> list[str]:
 
 
 def _is_noise(row: GapRow, origin: Origin) -> bool:
-    return origin != "own" and (row.name == "<module>" or _DUNDER.match(row.name) is not None)
+    frozen = (row.file or "").startswith("<frozen ")
+    return origin != "own" and (frozen or row.name == "<module>" or _DUNDER.match(row.name) is not None)
 
 
 def _packages(modules: Iterable[str]) -> set[str]:

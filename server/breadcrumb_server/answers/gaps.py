@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.gaps import list_gaps
@@ -84,7 +85,7 @@ def _row(gap: Gap, chars: int) -> list[Cell]:
     ]
 
 
-def edit_config_call(project: str, trace: TraceRow, gaps: list[Gap]) -> str:
+def edit_config_call(project: str, trace: TraceRow, gaps: Sequence[Gap]) -> str:
     """The one call that has the best of these gaps traced next time, "" where there is none."""
     patterns = best_includes(gaps, trace.config)
     while patterns:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from breadcrumb_storage.queries.exceptions import (
     exception_groups,
     handled_places,
 )
-from breadcrumb_storage.queries.functions import FunctionTime, function_times
+from breadcrumb_storage.queries.functions import function_times
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_notices, list_processes, thread_names
 from breadcrumb_storage.trace_rows import resolve_trace_id
@@ -22,12 +22,11 @@ from pydantic import Field
 from breadcrumb_server.answers.base import Answer, Table
 from breadcrumb_server.answers.call_lines import Chain, read_chains
 from breadcrumb_server.answers.exception_details import Detail, ExceptionDetail, LoadedException, load_exceptions
-from breadcrumb_server.answers.exceptions import raising_call
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
-from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import rank_gaps
-from breadcrumb_server.answers.gaps import edit_config_call, rerun_call
+from breadcrumb_server.answers.gaps import edit_config_call
 from breadcrumb_server.answers.places import Places
+from breadcrumb_server.answers.report_follow_ups import follow_ups
 from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, warnings
 from breadcrumb_server.answers.text import cut, last_lines, milliseconds, one_line, rounded
 
@@ -40,6 +39,7 @@ AIM_CHARS = 3_500
 MAX_EXCEPTIONS = 3
 MAX_OPEN_CHAINS = 4
 MAX_HANDLED = 6
+MAX_TAIL_LINES = 8
 
 
 class RunReport(Answer):
@@ -97,14 +97,14 @@ def build_report(con: DuckDBPyConnection, project: str, trace_id: str | None) ->
     Raises:
         BreadcrumbError: an unknown or ambiguous trace.
     """
-    facts = _Facts(con, project, get_trace(con, resolve_trace_id(con, trace_id, project)))
+    facts = RunFacts(con, project, get_trace(con, resolve_trace_id(con, trace_id, project)))
     reports = [facts.report(level) for level in _LEVELS]
     brief = next((report for report in reports if size_of(report) <= AIM_CHARS), None)
     # Too much for the aim at any level: the tightest is still the whole story.
     return fit([brief or reports[-1]], MAX_ANSWER_CHARS)
 
 
-class _Facts:
+class RunFacts:
     """All that a report may tell of a trace."""
 
     def __init__(self, con: DuckDBPyConnection, project: str, trace: TraceRow) -> None:
@@ -113,7 +113,10 @@ class _Facts:
         self.places = Places.of(trace)
         processes = list_processes(con, trace.trace_id)
         self.functions = function_times(con, trace)
-        self.gaps = rank_gaps(list_gaps(con, trace), self.places, trace.config)
+        ranked = rank_gaps(list_gaps(con, trace), self.places, trace.config)
+        # What cannot be traced, how modules were imported and the standard library are for find_gaps to tell.
+        self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
+        self.other_gaps = len(ranked) - len(self.gaps)
         self.exceptions, self.exception_kinds = _not_handled(con, trace)
         self.handled, self.handled_kinds = handled_places(con, trace.trace_id, MAX_HANDLED)
         links, unfinished = open_chains(con, trace)
@@ -145,10 +148,11 @@ class _Facts:
             hot=self._hot_table(level.rows),
             gaps=self._gap_table(level.rows),
             edit_config=edit_config_call(self.project, trace, self.gaps),
-            stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, 8),
-            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 8),
+            stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, MAX_TAIL_LINES),
+            # The traceback is told already, and better.
+            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if self.exceptions else MAX_TAIL_LINES),
             notes=self._notes(level),
-            next=self._next(),
+            next=follow_ups(self.project, trace, self),
         )
 
     def _exceptions(self, level: _Level) -> list[ExceptionDetail]:
@@ -213,10 +217,8 @@ class _Facts:
         )
 
     def _gap_table(self, rows: int) -> Table | None:
-        # What cannot be traced, and how modules were imported, is in find_gaps.
-        telling = [gap for gap in self.gaps if gap.suggested_include and not gap.noise]
-        own = [gap for gap in telling if gap.origin == "own"]
-        shown = (own or telling)[:rows]
+        own = [gap for gap in self.gaps if gap.origin == "own"]
+        shown = (own or self.gaps)[:rows]
         if not shown:
             return None
         return Table(
@@ -231,42 +233,12 @@ class _Facts:
                 ]
                 for gap in shown
             ],
-            more=len(telling) - len(shown),
+            more=len(self.gaps) - len(shown),
         )
 
     def _notes(self, level: _Level) -> list[str]:
         left = self.exception_kinds - min(len(self.exceptions), level.exceptions)
         return [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
-
-    def _next(self) -> list[str]:
-        project, trace = self.project, self.trace
-        edit = edit_config_call(project, trace, self.gaps) or None
-        again = rerun_call(project, trace)
-        own_gaps = any(gap.origin == "own" and gap.suggested_include and not gap.noise for gap in self.gaps)
-        standing = _open_call(project, trace, self.open)
-        if trace.status == "running":
-            about = {"project": project, "trace_id": trace.trace_id}
-            return first_few([call("wait_for_run", **about, wait_seconds=45), standing, call("stop_run", **about)])
-        if not self.traced.functions:
-            return first_few([edit, call("get_config", project=project), again if edit else None])
-        found = [raising_call(project, each) for each in self.exceptions[:1]]
-        if self.exceptions and not self.exceptions[0].raised_in_traced_code() and own_gaps:
-            return first_few([edit, again, *found])
-        if self.exception_kinds > 1:
-            found.append(call("find_exceptions", project=project, trace_id=trace.trace_id, include_handled=False))
-        ended = trace.status in ("timeout", "stopped", "crashed")
-        handled = call("find_exceptions", project=project, trace_id=trace.trace_id) if self.handled else None
-        return first_few(
-            [
-                *found,
-                standing if ended else None,
-                edit if own_gaps else None,
-                again if own_gaps else None,
-                handled,
-                _slowest_call(project, trace, self.functions),
-                call("find_gaps", project=project, trace_id=trace.trace_id) if self.gaps else None,
-            ]
-        )
 
 
 def _not_handled(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[LoadedException], int]:
@@ -277,18 +249,3 @@ def _not_handled(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[LoadedE
         kept = [each for each in loaded if each.row.type != "SystemExit"]
         return kept, kinds - len(loaded) + len(kept)
     return loaded, kinds
-
-
-def _open_call(project: str, trace: TraceRow, chains: Sequence[Chain]) -> str | None:
-    innermost = chains[0].innermost if chains else None
-    if innermost is None:
-        return None
-    name, where = f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id}
-    return call("get_calls", project=project, function=name, trace_id=trace.trace_id, where=where)
-
-
-def _slowest_call(project: str, trace: TraceRow, functions: Sequence[FunctionTime]) -> str | None:
-    hot = next((each for each in functions if each.recorded and each.name != "<module>"), None)
-    if hot is None:
-        return None
-    return call("get_calls", project=project, function=f"{hot.module}:{hot.name}", trace_id=trace.trace_id)

@@ -1,0 +1,90 @@
+"""Where to look next after a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from breadcrumb_storage.queries.exceptions import HandledPlace
+from breadcrumb_storage.queries.functions import FunctionTime
+from breadcrumb_storage.queries.traces import TraceRow
+
+from breadcrumb_server.answers.call_lines import Chain
+from breadcrumb_server.answers.exception_details import LoadedException
+from breadcrumb_server.answers.exceptions import raising_call
+from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.gap_ranking import Gap
+from breadcrumb_server.answers.gaps import edit_config_call, rerun_call
+
+
+class Facts(Protocol):
+    """What the choice depends on."""
+
+    @property
+    def functions(self) -> Sequence[FunctionTime]: ...
+    @property
+    def exceptions(self) -> Sequence[LoadedException]: ...
+    @property
+    def exception_kinds(self) -> int: ...
+    @property
+    def handled(self) -> Sequence[HandledPlace]: ...
+    @property
+    def open(self) -> Sequence[Chain]: ...
+    @property
+    def gaps(self) -> Sequence[Gap]: ...
+    @property
+    def other_gaps(self) -> int: ...
+
+
+def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
+    """At most three calls, the one that is most likely to explain what happened first."""
+    about = {"project": project, "trace_id": trace.trace_id}
+    again = rerun_call(project, trace)
+    standing = _open_call(project, trace, facts.open)
+    if trace.status == "running":
+        return first_few([call("wait_for_run", **about, wait_seconds=45), standing, call("stop_run", **about)])
+    edit = edit_config_call(project, trace, facts.gaps) or None
+    if not facts.functions:
+        return first_few([edit, again if edit else call("get_config", project=project)])
+    found = [raising_call(project, each) for each in facts.exceptions[:1]]
+    beyond = _beyond_the_traced_code(facts)
+    if beyond:
+        return first_few([edit_config_call(project, trace, beyond) or None, again, *found])
+    if facts.exception_kinds > 1:
+        found.append(call("find_exceptions", **about, include_handled=False))
+    ended_from_outside = trace.status in ("timeout", "stopped", "crashed")
+    own_gaps = any(gap.origin == "own" for gap in facts.gaps)
+    return first_few(
+        [
+            *found,
+            standing if ended_from_outside else None,
+            edit if own_gaps else None,
+            again if own_gaps else None,
+            call("find_exceptions", **about) if facts.handled else None,
+            _calls_of_the_hottest(project, trace, facts.functions),
+            call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
+        ]
+    )
+
+
+def _beyond_the_traced_code(facts: Facts) -> list[Gap]:
+    """The gaps that an exception came out of: of its module, or else the user's own."""
+    if not facts.exceptions or facts.exceptions[0].raised_in_traced_code():
+        return []
+    module = facts.exceptions[0].row.module
+    return [gap for gap in facts.gaps if gap.row.module == module] or [gap for gap in facts.gaps if gap.origin == "own"]
+
+
+def _open_call(project: str, trace: TraceRow, chains: Sequence[Chain]) -> str | None:
+    innermost = chains[0].innermost if chains else None
+    if innermost is None:
+        return None
+    name, where = f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id}
+    return call("get_calls", project=project, function=name, trace_id=trace.trace_id, where=where)
+
+
+def _calls_of_the_hottest(project: str, trace: TraceRow, functions: Sequence[FunctionTime]) -> str | None:
+    hot = next((each for each in functions if each.recorded and each.name != "<module>"), None)
+    if hot is None:
+        return None
+    return call("get_calls", project=project, function=f"{hot.module}:{hot.name}", trace_id=trace.trace_id)
