@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from breadcrumb_storage.errors import BreadcrumbError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -138,7 +138,7 @@ def unknown_project(home: Home, project: str) -> BreadcrumbError:
     )
 
 
-def _parse_yaml(text: str, file: Path) -> Any:
+def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
     import yaml  # only tools that touch a config pay for the import; the start of the server does not
 
     try:
@@ -160,8 +160,7 @@ def _parse_yaml(text: str, file: Path) -> Any:
             hint="The file was left untouched. Its first line should read 'project: <name>'.",
         )
     _refuse_double_keys(tree, file)
-    settings: Any = data
-    return settings
+    return cast("dict[str, Any]", data)
 
 
 def _refuse_double_keys(tree: Any, file: Path) -> None:

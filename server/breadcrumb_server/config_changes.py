@@ -1,7 +1,7 @@
 """Work out the new values that a call of ``edit_config`` asks for."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from breadcrumb_storage.errors import BreadcrumbError
 from pydantic import BaseModel
@@ -60,7 +60,7 @@ def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in values.items():
         if key in sections and isinstance(value, dict):
-            section: dict[str, Any] = value
+            section = cast("dict[str, Any]", value)
             flat.update({f"{key}.{inner}": inner_value for inner, inner_value in section.items()})
         else:
             flat[key] = value

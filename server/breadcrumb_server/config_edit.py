@@ -5,7 +5,8 @@ comments, order and quoting of a hand-written file survive. Every edit is checke
 result back; where the text cannot be edited in place (anchors, say), the caller rewrites the file.
 """
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 import yaml
 
@@ -34,15 +35,15 @@ def edit_text(text: str, changes: dict[str, Any]) -> str | None:
 
 
 def flow(value: Any) -> str:
-    """One line of YAML for a value, quoted where it has to be."""
-    text: str = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
-    return text.removesuffix("\n").removesuffix("\n...")
+    """One line of YAML for a value, quoted so that it may stand anywhere, also between brackets."""
+    text: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
+    return text.removesuffix("\n")[1:-1]
 
 
 def _with_value(data: Any, path: list[str], value: Any) -> Any:
     if not path:
         return value
-    mapping: dict[str, Any] = dict(data) if isinstance(data, dict) else {}  # pyright: ignore[reportUnknownArgumentType]
+    mapping = dict(cast("dict[str, Any]", data)) if isinstance(data, dict) else {}
     mapping[path[0]] = _with_value(mapping.get(path[0]), path[1:], value)
     return mapping
 
@@ -58,8 +59,7 @@ def _edit_one(text: str, path: list[str], value: Any) -> str | None:
             return _insert_key(text, node, key, _with_value(None, rest, value) if rest else value, top=depth == 0)
         node = child
     if _is_block(node, yaml.SequenceNode) and isinstance(value, list):
-        wanted: list[Any] = value
-        return _edit_block_list(text, node, wanted)
+        return _edit_block_list(text, node, cast("Sequence[Any]", value))
     return _replace(text, _start(node), _end(node), flow(value))
 
 
@@ -74,7 +74,7 @@ def _insert_key(text: str, mapping: yaml.MappingNode, key: str, value: Any, *, t
     return _replace(text, _start(mapping), _start(mapping), f"{entry}\n{indent}")
 
 
-def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: list[Any]) -> str:
+def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: Sequence[Any]) -> str:
     """Take out and add whole lines, so that the comments beside the other items stay."""
     lines = text.splitlines(keepends=True)
     if not lines[-1].endswith("\n"):
@@ -84,7 +84,8 @@ def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: list[Any]) 
     added = [value for value in wanted if value not in [item[0] for item in kept]]
     indent = " " * sequence.start_mark.column
     if not wanted:
-        return _replace(text, _start(sequence), _end(sequence.value[-1]), "[]")
+        # The dashes of a list may stand right below its key; a value must stand further in.
+        return _replace(text, _start(sequence), _end(sequence.value[-1]), "[]" if indent else "  []")
     new_lines = [f"{indent}- {flow(value)}\n" for value in added]
     insert_at = (kept[-1] if kept else items[-1])[2] + 1
     gone = {line for item in items if item not in kept for line in range(item[1], item[2] + 1)}

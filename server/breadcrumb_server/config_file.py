@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -47,8 +48,7 @@ def _entry(key: str, value: Any) -> str:
         section = cast("dict[str, Any]", value)
         return f"{key}:\n" + "".join(f"  {name}: {flow(inner)}\n" for name, inner in section.items())
     if isinstance(value, list) and value:
-        items: list[Any] = value
-        return f"{key}:\n" + "".join(f"  - {flow(item)}\n" for item in items)
+        return f"{key}:\n" + "".join(f"  - {flow(item)}\n" for item in cast("Sequence[Any]", value))
     return f"{key}: {flow(value)}\n"
 
 

@@ -197,7 +197,8 @@ def _cannot_start(
     path = request.cwd / program if "/" in program else None
     code = error.errno if isinstance(error, OSError) else None
     if code == errno.ENOENT and path is not None and path.exists():
-        first_line = path.open("rb").readline(200).decode("utf-8", errors="replace").strip()
+        with path.open("rb") as stream:
+            first_line = stream.readline(200).decode("utf-8", errors="replace").strip()
         return BreadcrumbError(
             what,
             why=f"The interpreter in its first line does not exist: {first_line!r}.",

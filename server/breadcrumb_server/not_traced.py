@@ -22,8 +22,11 @@ def why_not_traced(command: Sequence[str], cwd: Path, environment: Mapping[str, 
     """
     if not enabled:
         return 'The project is switched off. Switch it on: edit_config(set={"enabled": true}).'
-    program = _find_program(command[0], cwd, environment)
-    words = [*_interpreter_line(program), *command[1:]] if _is_script(program) else list(command)
+    interpreter = _interpreter_line(_find_program(command[0], cwd, environment))
+    words = list(command)
+    # A script goes by the interpreter in its first line; but "python" may be a shell script, too (pyenv).
+    if interpreter and not _PYTHON.fullmatch(Path(command[0]).name):
+        words = [*interpreter, *command[1:]]
     for position, word in enumerate(words):
         if python := _PYTHON.fullmatch(Path(word).name):
             return _about_python(word, python["version"], words[position + 1 :])
@@ -33,8 +36,8 @@ def why_not_traced(command: Sequence[str], cwd: Path, environment: Mapping[str, 
             f"{first} starts its programs with an environment of its own, in which the tracer's PYTHONPATH and "
             f"BREADCRUMB_TRACE are missing. Start the Python program directly, or let these two variables through."
         )
-    if _is_script(program):
-        return f"{first} is a script for {' '.join(words[:1])}, and no Python that it started was traced."
+    if interpreter:
+        return f"{first} is a script for {interpreter[0]}, and no Python that it started was traced."
     return (
         f"{first} is not a Python program, and it started no Python that the tracer could follow. "
         f'Run the Python program itself, for example ["python", "app.py"].'
@@ -83,14 +86,13 @@ def _find_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Path 
     return Path(found) if found else None
 
 
-def _is_script(program: Path | None) -> bool:
-    return bool(_interpreter_line(program))
-
-
 def _interpreter_line(program: Path | None) -> list[str]:
     """The words of a ``#!`` line, empty for a binary."""
+    if program is None:
+        return []
     try:
-        line = program.open("rb").readline(1000) if program else b""
+        with program.open("rb") as stream:
+            line = stream.readline(1000)
     except OSError:
         return []
     return line[2:].decode("utf-8", errors="replace").split() if line.startswith(b"#!") else []

@@ -3,7 +3,7 @@
 import difflib
 import json
 import types
-from typing import Any, Union, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -94,7 +94,8 @@ def _path_in_model(location: tuple[int | str, ...], model: type[BaseModel]) -> s
     """``capture.mode``, ``include[2]``: without the names of union members that pydantic adds."""
     text = str(location[0]) if location else ""
     field = model.model_fields.get(text)
-    union = get_origin(field.annotation) in (Union, types.UnionType) if field else False
+    members = get_args(field.annotation) if field and get_origin(field.annotation) in (Union, types.UnionType) else ()
+    union = len([member for member in members if member is not types.NoneType]) > 1
     for position, part in enumerate(location[1:]):
         if union and position == 0 and isinstance(part, str):
             continue
@@ -116,5 +117,5 @@ def explain_arguments(error: ValidationError, tool: str, arguments: type[BaseMod
 def _without_values(line: str) -> str:
     # The environment of a command may hold what must not be shown.
     if line.startswith("- env"):
-        return line.split(" = ")[0] + ": must be text, as all values of env"
+        return line.split(" = ")[0] + ": must be text" if "." in line.split(" = ")[0] else "- env: must be a mapping"
     return line

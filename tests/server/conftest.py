@@ -1,0 +1,129 @@
+"""A home folder of its own for each test, a workspace to run in, and a client that talks to the real server."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from breadcrumb_server.home import ENV_HOME, Home
+from breadcrumb_server.mcp_server import BreadcrumbServer, build_server
+from mcp import Client
+
+# Far more than anything here takes: what hits it has hung.
+HANG_SECONDS = 60
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
+    folder = tmp_path / "home"
+    monkeypatch.setenv(ENV_HOME, str(folder))
+    return Home(folder)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def write(workspace: Path) -> Callable[[str, str], Path]:
+    """Put a file into the workspace."""
+
+    def write_file(name: str, text: str = "") -> Path:
+        file = workspace / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+        return file
+
+    return write_file
+
+
+@dataclass
+class Session:
+    """Calls tools as a client does."""
+
+    client: Client
+    progress: list[float] = field(default_factory=list)
+
+    async def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        result = await self.client.call_tool(tool, arguments, progress_callback=self._note)
+        text = "".join(getattr(block, "text", "") for block in result.content)
+        assert not result.is_error, text
+        assert result.structured_content is not None
+        return result.structured_content
+
+    async def error(self, tool: str, **arguments: Any) -> str:
+        result = await self.client.call_tool(tool, arguments)
+        assert result.is_error, result.structured_content
+        return "".join(getattr(block, "text", "") for block in result.content)
+
+    async def _note(self, progress: float, total: float | None, message: str | None) -> None:
+        self.progress.append(progress)
+
+
+@pytest.fixture
+def server(home: Home) -> BreadcrumbServer:
+    return build_server(home)
+
+
+@pytest.fixture(params=["auto", "legacy"])
+async def either_session(request: pytest.FixtureRequest, server: BreadcrumbServer) -> AsyncIterator[Session]:
+    """A session in each of the two protocols that clients speak."""
+    async with Client(server, mode=request.param) as client:
+        yield Session(client)
+
+
+@pytest.fixture
+async def session(server: BreadcrumbServer) -> AsyncIterator[Session]:
+    async with Client(server, mode="legacy") as client:
+        yield Session(client)
+
+
+@pytest.fixture
+async def shop(session: Session, workspace: Path) -> Session:
+    """A session with the project "shop" for the workspace."""
+    await session.ok("init_project", project="shop", workspace=str(workspace))
+    return session
+
+
+class Gate:
+    """A named pipe on which a started program says that it has come so far, or waits to be let on."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.path = path
+
+    async def message(self) -> str:
+        """What the program wrote; waits until it has opened the pipe and closed it again."""
+        with anyio.fail_after(HANG_SECONDS):
+            return await anyio.to_thread.run_sync(self.path.read_text, abandon_on_cancel=True)
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")
+
+
+@pytest.fixture
+def hanging(write: Callable[[str, str], Path], gate: Gate) -> list[str]:
+    """A command that writes its pid into the gate and then waits for ever."""
+    script = write(
+        "hang.py",
+        f"import os, signal\ndef wait():\n    open({str(gate.path)!r}, 'w').write(str(os.getpid()))\n"
+        "    signal.pause()\nwait()\n",
+    )
+    return [sys.executable, str(script)]

@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import yaml
+from breadcrumb_server.config_edit import edit_text
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+HAND_WRITTEN = """\
+# my project
+project: shop   # the name
+
+include:        # what matters
+  - __main__
+  # prices
+  - "shop.*"    # all of it
+  - tests/**/*.py
+
+exclude: [vendored.*]  # slow
+capture:
+    # deep data
+    max_depth: 6   # levels
+retention: {max_traces: 50}
+"""
+
+
+def test_a_changed_value_leaves_every_comment_where_it_was() -> None:
+    assert edit_text(HAND_WRITTEN, {"capture.max_depth": 9}) == HAND_WRITTEN.replace("max_depth: 6 ", "max_depth: 9 ")
+
+
+def test_a_pattern_is_added_behind_the_last_one() -> None:
+    wanted = ["__main__", "shop.*", "tests/**/*.py", "*.rates"]
+    assert edit_text(HAND_WRITTEN, {"include": wanted}) == HAND_WRITTEN.replace(
+        "  - tests/**/*.py\n", "  - tests/**/*.py\n  - '*.rates'\n"
+    )
+
+
+def test_a_removed_pattern_takes_only_its_own_line_along() -> None:
+    assert edit_text(HAND_WRITTEN, {"include": ["__main__", "tests/**/*.py"]}) == HAND_WRITTEN.replace(
+        '  - "shop.*"    # all of it\n', ""
+    )
+
+
+def test_a_list_in_brackets_is_replaced_and_its_comment_stays() -> None:
+    edited = edit_text(HAND_WRITTEN, {"exclude": ["a.*", "b.*"]})
+    assert edited == HAND_WRITTEN.replace("[vendored.*]", "[a.*, b.*]")
+
+
+def test_an_emptied_list_stays_readable() -> None:
+    edited = edit_text(HAND_WRITTEN, {"include": []})
+    assert edited is not None
+    assert yaml.safe_load(edited)["include"] == []
+    assert "# my project" in edited
+
+
+def test_a_new_key_goes_into_its_section_or_to_the_end() -> None:
+    edited = edit_text(HAND_WRITTEN, {"capture.mode": "full", "retention.max_db_mb": 10, "backend": "settrace"})
+    assert edited is not None
+    assert yaml.safe_load(edited)["capture"] == {"mode": "full", "max_depth": 6}
+    assert yaml.safe_load(edited)["retention"] == {"max_traces": 50, "max_db_mb": 10}
+    assert edited.endswith("\nbackend: settrace\n")
+    assert "# deep data" in edited and "# levels" in edited
+
+
+def test_a_section_that_is_not_there_yet_is_made() -> None:
+    assert edit_text("project: shop", {"capture.mode": "full"}) == "project: shop\ncapture: {mode: full}\n"
+
+
+def test_what_cannot_be_changed_in_place_is_left_to_the_caller() -> None:
+    assert edit_text("project: shop\ninclude: &all [a.*]\nexclude: *all\n", {"include": ["b.*"]}) is None
+
+
+NAMES = st.text("abc.*_/-#:'\" é", min_size=1, max_size=8)
+LISTS = st.lists(NAMES, max_size=4, unique=True)
+
+
+@settings(max_examples=150, deadline=None)
+@given(before=LISTS, after=LISTS, block=st.booleans(), text=NAMES, number=st.integers(0, 99))
+def test_reading_the_edited_text_gives_what_was_asked_for(
+    before: list[str], after: list[str], block: bool, text: str, number: int
+) -> None:
+    data = {"project": "shop", "include": before, "capture": {"mode": "full"}, "last": "x"}
+    file = yaml.safe_dump(data, default_flow_style=not block, sort_keys=False, allow_unicode=True)
+    edited = edit_text(file, {"include": after, "capture.mode": text, "capture.max_depth": number})
+    assert edited is not None
+    wanted_list = [item for item in before if item in after] + [item for item in after if item not in before]
+    found = yaml.safe_load(edited)
+    assert sorted(found["include"]) == sorted(wanted_list)
+    assert found["capture"] == {"mode": text, "max_depth": number}
+    assert found["project"] == "shop" and found["last"] == "x"

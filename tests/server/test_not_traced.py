@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from breadcrumb_server.not_traced import why_not_traced
+
+
+def reason(*command: str, enabled: bool = True, cwd: Path = Path("/")) -> str:
+    return why_not_traced(command, cwd, os.environ, enabled=enabled)
+
+
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [
+        (["python", "-S", "x.py"], "-S"),
+        (["python3.12", "-B", "-E", "-m", "x"], "-E"),
+        (["/usr/bin/python3", "-X", "dev", "-I", "x.py"], "-I"),
+        (["python", "-Bs", "-WdI", "-IBc", "pass"], "-I"),
+        (["uv", "run", "python", "-I", "x.py"], "-I"),
+    ],
+)
+def test_an_option_that_blocks_the_tracer_is_named(command: list[str], flag: str) -> None:
+    assert f"started with {flag}" in reason(*command)
+
+
+def test_the_options_of_the_program_itself_are_not_blamed() -> None:
+    assert "was started with" not in reason("python", "x.py", "-S", "-I")
+    assert "was started with" not in reason("python", "-m", "tool", "-E")
+    assert "was started with" not in reason("python", "-W", "error::UserWarning", "-c", "pass", "-S")
+
+
+def test_a_program_that_is_not_python_is_called_so() -> None:
+    assert "not a Python program" in reason("/bin/true")
+
+
+@pytest.mark.parametrize("command", [["sudo", "app"], ["env", "-i", "app"], ["docker", "run", "x"]])
+def test_a_program_that_replaces_the_environment_is_named(command: list[str]) -> None:
+    assert "environment of its own" in reason(*command)
+
+
+@pytest.mark.parametrize("python", ["python2", "python2.7", "/usr/bin/python3.6"])
+def test_a_python_that_is_too_old_is_called_so(python: str) -> None:
+    assert "3.8 or newer" in reason(python, "x.py")
+
+
+def test_the_interpreter_line_of_a_script_counts(tmp_path: Path) -> None:
+    script = tmp_path / "tool"
+    script.write_text(f"#!{sys.executable} -Es\n")
+    assert "started with -E" in reason("./tool", cwd=tmp_path)
+
+
+def test_a_project_that_is_switched_off_says_how_to_switch_it_on() -> None:
+    assert '"enabled": true' in reason("python", "x.py", enabled=False)
+
+
+def test_anything_else_gets_the_likely_reasons() -> None:
+    assert "emptied the environment" in reason("python", "x.py")

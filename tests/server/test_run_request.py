@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+from breadcrumb_server.config import ProjectConfig
+from breadcrumb_server.run_request import check_wait, make_request, split_command
+from breadcrumb_storage.errors import BreadcrumbError
+
+
+@pytest.fixture
+def config(workspace: Path) -> ProjectConfig:
+    return ProjectConfig(project="shop", workspace=str(workspace))
+
+
+def test_a_string_is_split_as_a_shell_would() -> None:
+    assert split_command("python -c 'print(1)' \"a b\"") == ["python", "-c", "print(1)", "a b"]
+
+
+@pytest.mark.parametrize("command", ["", "   ", [], [""], "python 'unclosed", ["python", "a\0b"]])
+def test_a_command_that_is_none_is_refused(command: str | list[str]) -> None:
+    with pytest.raises(BreadcrumbError, match="command"):
+        split_command(command)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, 1e12])
+def test_a_timeout_that_is_none_is_refused(config: ProjectConfig, seconds: float) -> None:
+    with pytest.raises(BreadcrumbError, match="more than 0 and at most"):
+        make_request(config, "python x.py", seconds)
+
+
+@pytest.mark.parametrize("seconds", [-1, math.nan, 1e9])
+def test_a_wait_that_is_none_is_refused(seconds: float) -> None:
+    with pytest.raises(BreadcrumbError, match="wait_seconds"):
+        check_wait(seconds)
+
+
+def test_the_folder_is_the_workspace_or_relative_to_it(config: ProjectConfig, workspace: Path) -> None:
+    (workspace / "sub").mkdir()
+    assert make_request(config, "x", 1).cwd == workspace
+    assert make_request(config, "x", 1, cwd="sub").cwd == workspace / "sub"
+
+
+def test_a_folder_that_does_not_exist_is_named(config: ProjectConfig, workspace: Path) -> None:
+    with pytest.raises(BreadcrumbError, match=f"does not exist: {workspace}/nowhere"):
+        make_request(config, "x", 1, cwd="nowhere")
+
+
+def test_a_file_is_no_folder(config: ProjectConfig, workspace: Path) -> None:
+    (workspace / "file").write_text("")
+    with pytest.raises(BreadcrumbError, match="is not a folder"):
+        make_request(config, "x", 1, cwd="file")
+
+
+def test_a_workspace_that_is_gone_says_how_to_correct_it() -> None:
+    config = ProjectConfig(project="shop", workspace="/nowhere/at/all")
+    with pytest.raises(BreadcrumbError, match=r"edit_config\(project=\"shop\""):
+        make_request(config, "x", 1)
+
+
+@pytest.mark.parametrize("env", [{"": "x"}, {"A=B": "x"}, {"A": "secret-value\0"}])
+def test_an_impossible_environment_is_refused_without_showing_values(config: ProjectConfig, env: dict[str, str]) -> None:
+    with pytest.raises(BreadcrumbError) as caught:
+        make_request(config, "x", 1, env=env)
+    assert "secret-value" not in str(caught.value)
+
+
+def test_capture_settings_of_one_run_are_merged_and_checked(config: ProjectConfig) -> None:
+    assert make_request(config, "x", 1, capture={"mode": "full"}).capture.mode == "full"
+    with pytest.raises(BreadcrumbError, match="did you mean 'max_depth'"):
+        make_request(config, "x", 1, capture={"max_dept": 2})

@@ -1,0 +1,144 @@
+"""What holds for every tool: hints, sizes, schemas, refusal of unknown arguments."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from breadcrumb_server.mcp_server import INSTRUCTIONS, BreadcrumbServer
+from mcp import Client
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+UPDATE = "BREADCRUMB_UPDATE_SNAPSHOTS"
+MAX_DESCRIPTION_BYTES = 2048
+
+TOOLS = {
+    "init_project": {"project"},
+    "list_projects": set(),
+    "get_config": {"project"},
+    "edit_config": {"project"},
+    "run": {"project", "command", "timeout_seconds"},
+    "wait_for_run": {"project", "trace_id", "wait_seconds"},
+    "stop_run": {"project", "trace_id"},
+    "list_traces": {"project"},
+    "get_trace": {"project", "trace_id"},
+    "find_gaps": {"project"},
+    "get_calls": {"project", "function"},
+    "find_exceptions": {"project"},
+    "query_traces": {"project", "sql"},
+}
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_the_tools_and_their_required_arguments_are_those_of_the_contract(either_session) -> None:
+    tools = (await either_session.client.list_tools()).tools
+    assert {tool.name: set(tool.input_schema.get("required", [])) for tool in tools} == TOOLS
+
+
+async def test_every_hint_of_every_tool_is_explicit(session) -> None:
+    for tool in (await session.client.list_tools()).tools:
+        assert tool.annotations is not None
+        hints = tool.annotations.model_dump(exclude={"title"})
+        assert None not in hints.values(), (tool.name, hints)
+        assert len(hints) == 4
+        assert not (hints["read_only_hint"] and hints["destructive_hint"]), tool.name
+
+
+async def test_descriptions_are_short_and_hold_an_example(session) -> None:
+    for tool in (await session.client.list_tools()).tools:
+        assert tool.description
+        assert len(tool.description.encode()) <= MAX_DESCRIPTION_BYTES, tool.name
+        assert f"Example: {tool.name}(" in tool.description
+
+
+async def test_every_tool_has_an_output_schema_and_no_tool_takes_unknown_arguments(session) -> None:
+    for tool in (await session.client.list_tools()).tools:
+        assert tool.output_schema is not None and tool.output_schema["type"] == "object"
+        assert tool.input_schema["additionalProperties"] is False
+        assert "ctx" not in tool.input_schema.get("properties", {})
+
+
+async def test_instructions_are_short_and_are_found_by_what_a_user_says(either_session) -> None:
+    instructions = either_session.client.instructions
+    assert instructions == INSTRUCTIONS
+    assert len(instructions.encode()) <= MAX_DESCRIPTION_BYTES
+    for words in ("debug", "trac", "why does this python fail", "slow"):
+        assert words in instructions[:600].lower(), words
+
+
+async def test_the_server_says_its_version(either_session) -> None:
+    info = either_session.client.server_info
+    assert (info.name, info.version) == ("breadcrumb", version("breadcrumb-mcp"))
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+async def test_the_schema_of_a_tool_changes_only_on_purpose(server: BreadcrumbServer, name: str) -> None:
+    """Set BREADCRUMB_UPDATE_SNAPSHOTS=1 to write the files anew, and read the difference before committing it."""
+    async with Client(server) as client:
+        tool = next(tool for tool in (await client.list_tools()).tools if tool.name == name)
+    text = json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, sort_keys=True) + "\n"
+    file = SNAPSHOTS / f"{name}.json"
+    if os.environ.get(UPDATE):
+        file.write_text(text)
+    assert file.read_text() == text
+
+
+def test_there_is_no_snapshot_of_a_tool_that_is_gone() -> None:
+    assert {file.stem for file in SNAPSHOTS.glob("*.json")} == set(TOOLS)
+
+
+@pytest.mark.parametrize("name", sorted(TOOLS))
+async def test_an_unknown_argument_is_refused_with_the_valid_ones(session, name: str) -> None:
+    required = {"command": ["true"], "timeout_seconds": 1, "wait_seconds": 0}
+    arguments = {argument: required.get(argument, "x") for argument in TOOLS[name]}
+    error = await session.error(name, **arguments, projcet="x")
+    assert f"{name} was not called" in error
+    assert "unknown argument 'projcet'" in error
+    for argument in TOOLS[name]:
+        assert argument in error.splitlines()[-1]
+
+
+async def test_missing_and_mistyped_arguments_are_all_named_at_once(either_session) -> None:
+    error = await either_session.error("run", project="shop", timeout_seconds="soon", env={"A": 3}, wait=1)
+    assert "'command' is required" in error
+    assert 'timeout_seconds = "soon": must be a number' in error
+    assert "unknown argument 'wait'" in error
+    assert "env.A: must be text" in error
+
+
+async def test_a_refused_environment_is_not_repeated(session) -> None:
+    error = await session.error("run", project="x", command="x", timeout_seconds=1, env={"API_KEY": ["sk-1234567890"]})
+    assert "API_KEY" in error and "sk-1234567890" not in error
+
+
+async def test_an_unknown_tool_is_answered_with_the_names_of_the_tools(session) -> None:
+    error = await session.error("get_call", project="x")
+    assert "did you mean 'get_calls'" in error and "find_exceptions" in error
+
+
+async def test_a_list_sent_as_text_is_understood_and_json_on_stdin_stays_text(shop, write) -> None:
+    write("echo.py", "import sys\nprint(sys.stdin.read())\n")
+    report = await shop.ok(
+        "run", project="shop", command='["python3", "echo.py"]', timeout_seconds=60, stdin='{"a": [1]}'
+    )
+    assert report["stdout_tail"].strip() == '{"a": [1]}'
+
+
+async def test_text_and_structured_content_say_the_same(either_session) -> None:
+    result = await either_session.client.call_tool("list_projects", {})
+    assert json.loads(result.content[0].text) == result.structured_content
+    assert "\n" not in result.content[0].text
+
+
+async def test_an_error_of_our_own_names_the_tool_and_keeps_secrets(session, monkeypatch, capsys) -> None:
+    def fail(home: object) -> None:
+        raise RuntimeError("cannot reach https://user:hunter2@host/")
+
+    monkeypatch.setattr("breadcrumb_server.projects.list_projects", fail)
+    error = await session.error("list_projects")
+    assert "list_projects failed because of an error in Breadcrumb itself: RuntimeError" in error
+    assert "hunter2" not in error
