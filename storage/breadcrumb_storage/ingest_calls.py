@@ -22,6 +22,9 @@ from breadcrumb_storage.ingest_batch import ID_SPACE, ID_SPACE_SQL, SOURCE_OF_RO
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# What DuckDB's JSON reader takes as well; its CSV reader drops a line of more than 2 MB unless it is told.
+LONGEST_RECORD_BYTES = 16 << 20
+
 _COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
 _COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
 
@@ -35,7 +38,8 @@ SELECT s.source, s.process_id, s.thread_id, kind = '{KIND_CALL}' AS is_call,
        b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c, d
 FROM read_csv(
     ?, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
-    ignore_errors = true, filename = true, columns = {{{_COLUMNS}}}
+    ignore_errors = true, max_line_size = {LONGEST_RECORD_BYTES}, filename = true,
+    columns = {{{_COLUMNS}}}
 )
 JOIN sources s ON s.source = {SOURCE_OF_ROW}
 WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60

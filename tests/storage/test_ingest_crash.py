@@ -1,0 +1,139 @@
+"""Ingest that is killed, and ingest by several processes at once: each record is in the tables exactly once."""
+
+from __future__ import annotations
+
+import json
+import signal
+
+ALL_ROWS = """
+SELECT columns(* EXCLUDE trace_no) FROM call_records ORDER BY call_id;
+SELECT * FROM processes ORDER BY process_id;
+SELECT * FROM functions ORDER BY process_id, function_id;
+SELECT * FROM exceptions ORDER BY exception_id;
+SELECT * FROM gap_records ORDER BY process_id, slot;
+SELECT * FROM notices ORDER BY message;
+SELECT * FROM segments ORDER BY name
+"""
+
+
+def everything(trace) -> list[list[tuple[object, ...]]]:
+    return [trace.ask(sql) for sql in ALL_ROWS.split(";")]
+
+
+def write_a_busy_spool(trace) -> None:
+    """Two processes of two threads, whose calls and exceptions span segments and, at 500 bytes, many batches."""
+    for pid in (100, 101):
+        process = trace.process(pid, started_after_ns=pid)
+        process.start(ppid=100)
+        process.function(4, "hot", slot=0)
+        process.call(1, 10)
+        process.call(1000, 10, thread=1)
+        for number in range(2, 40):
+            segment = number // 10
+            for thread in (0, 1):
+                call = thread * 999 + number
+                process.call(call, number * 100, parent=thread * 999 + 1, function=2, thread=thread, segment=segment)
+                if number % 3:  # the others end two segments later, or never
+                    process.end(call, number * 100 + 50, value=str(number), thread=thread, segment=segment)
+                elif number >= 24:
+                    earlier = thread * 999 + number - 21
+                    process.end(earlier, number * 100 + 60, suspended=7, thread=thread, segment=segment)
+            process.event("exception", segment=segment, id=number, at_ns=number, thread=0, call=number, type="E")
+            process.event("handled", segment=segment, id=number, at_ns=number, function="f", line=1)
+            process.event("notice", segment=segment, code="n", message=f"{pid} {number}")
+        process.event("gap", slot=1, function="g", module="m", kind="c", caller=4, exact=True)
+        process.end(1, 9000, segment=3)
+        process.counters((40, 0), (80, 5))
+
+
+KILLED_INGEST = """
+import os, sys
+from pathlib import Path
+from breadcrumb_storage import spool_files
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.ingest import ingest_trace
+
+spool_files.BATCH_BYTES = 500
+path, spool, trace_id, statements = sys.argv[1:]
+
+class Connection:
+    '''Dies by SIGKILL instead of executing the n-th statement.'''
+
+    def __init__(self, con, statements):
+        self.con, self.left = con, statements
+
+    def execute(self, *arguments):
+        if self.left == 0:
+            os.kill(os.getpid(), 9)
+        self.left -= 1
+        return self.con.execute(*arguments)
+
+with Database(Path(path)).write() as con:
+    ingest_trace(Connection(con, int(statements)), Path(spool), trace_id)
+"""
+
+
+def test_an_ingest_killed_at_any_statement_loses_nothing_and_doubles_nothing(new_trace, start_python):
+    undisturbed, trace = new_trace(), new_trace()
+    for each in (undisturbed, trace):
+        write_a_busy_spool(each)
+    undisturbed.ingest(final=True)
+
+    killed = 0
+    for statements in (2, 5, 9, 12, 14, 17, 21, 23, 26, 29, 33, 38, 44, 51):  # each attempt goes on from the one before
+        process = start_python(KILLED_INGEST, trace.database.path, trace.spool, trace.trace_id, statements)
+        _, errors = process.communicate()
+        assert process.returncode in (0, -signal.SIGKILL), errors
+        killed += process.returncode == -signal.SIGKILL
+    assert killed >= 10
+    trace.ingest(final=True)
+
+    assert everything(trace) == everything(undisturbed)
+    assert trace.ingest(final=True).segments == 0
+    assert [file for file in trace.spool.iterdir() if file.is_dir()] == []
+
+
+REPEATED_INGEST = """
+import json, sys
+from pathlib import Path
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.ingest import ingest_trace
+
+path, spool, trace_id = sys.argv[1:]
+database = Database(Path(path), lock_timeout_seconds=60)
+seen = []
+print("ready", flush=True)
+for line in sys.stdin:
+    with database.write() as con:
+        ingest_trace(con, Path(spool), trace_id)
+    with database.read() as con:
+        seen.append(con.execute("SELECT count(*) FROM calls").fetchall()[0][0])
+print(json.dumps(seen))
+"""
+
+
+def test_two_processes_that_ingest_and_ask_while_the_program_runs_lose_nothing(new_trace, start_python):
+    undisturbed, trace = new_trace(), new_trace()
+    ingesters = [start_python(REPEATED_INGEST, trace.database.path, trace.spool, trace.trace_id) for _ in range(2)]
+    for ingester in ingesters:
+        assert ingester.stdout.readline() == "ready\n"
+    programs = [each.process() for each in (undisturbed, trace)]
+    for program in programs:
+        program.start()
+        program.call(1, 1)
+    for number in range(2, 12):
+        for program in programs:
+            program.call(number, number * 10, parent=1, function=2)
+            if number > 4:
+                program.end(number - 3, number * 10 + 5)
+        for ingester in ingesters:
+            ingester.stdin.write("again\n")
+            ingester.stdin.flush()
+    for ingester in ingesters:
+        output, errors = ingester.communicate()
+        assert ingester.returncode == 0, errors
+        seen = json.loads(output)
+        assert seen == sorted(seen)
+    for each in (undisturbed, trace):
+        each.ingest(final=True)
+    assert everything(trace) == everything(undisturbed)
