@@ -109,6 +109,14 @@ def test_packages_are_offered_when_no_own_code_is_left_and_the_standard_library_
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["requests.api"])'
 
 
+def test_a_test_runner_is_never_what_to_trace_next(project, trace) -> None:
+    trace.gap("console_main", "_pytest.config", ms=900, file=f"{SITE}/_pytest/config/__init__.py")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert (answer.total, answer.edit_config) == (1, "")
+
+
 def test_a_redacted_command_is_not_offered_again(project) -> None:
     project.trace(command="python main.py --token [REDACTED]").gap("f", "shop.a")
 

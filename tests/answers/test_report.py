@@ -160,6 +160,28 @@ def test_control_flow_is_no_exception_and_neither_is_a_successful_exit(project) 
     assert report.traced.exceptions == 1
 
 
+def test_the_exit_of_a_runner_gives_way_to_what_made_it_fail(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    trace.exception("KeyError", "'food'", handled=True)
+    trace.exception("SystemExit", "1", uncaught=True)
+
+    report = build_report(project.con, "shop", None)
+
+    assert [(each.type, each.outcome) for each in report.exceptions] == [
+        ("KeyError", "left the traced code and was handled")
+    ]
+    assert report.notes == []
+
+
+def test_a_failure_that_is_only_an_exit_is_told_by_where_that_was_called(project) -> None:
+    trace = project.trace(status="failed", exit_code=3)
+    trace.process()
+    trace.exception("SystemExit", "3", uncaught=True)
+
+    assert build_report(project.con, "shop", None).exceptions[0].type == "SystemExit"
+
+
 def test_nothing_traced_is_said_loudly_with_the_reason(project) -> None:
     project.trace(not_traced_reason="the interpreter was started with -I, which skips sitecustomize")
 

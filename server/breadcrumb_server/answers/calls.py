@@ -48,7 +48,8 @@ class CallList(Page):
     """Calls in the order in which they began in each process.
 
     ``result`` is the return value, or the exception where ``outcome`` is ``raised``; ``caller`` is
-    module:function:line; ``ms`` is wall time. A value that was cut ends with the length that it has.
+    module:function:line, without the line where that is not known; ``ms`` is wall time. A value that was cut ends
+    with how many characters are missing.
     """
 
     trace_id: str
@@ -149,7 +150,8 @@ class _Rows:
         parent = self._parents.get(each.parent_call_id or 0)
         if parent is None:
             return ""
-        return one_line(f"{parent.module}:{parent.name}:{each.call_line or '?'}", chars)
+        line = f":{each.call_line}" if each.call_line else ""
+        return one_line(f"{parent.module}:{parent.name}{line}", chars)
 
     def _callee_names(self, each: queries.CallRow, chars: int) -> str:
         names = self._callees.get(each.call_id, [])

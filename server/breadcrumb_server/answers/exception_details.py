@@ -127,10 +127,11 @@ def _outcome(group: ExceptionGroup) -> str:
     told: list[str] = []
     if group.uncaught:
         told.append("uncaught" + _of(group.uncaught, group.count))
-    if group.handled:
-        by = f"handled by {group.handled_by}" if group.handled_by else "handled"
+    if group.handled and group.handled_by:
         outside = ", which is not traced" if group.escaped else ""
-        told.append(by + _of(group.handled, group.count) + outside)
+        told.append(f"handled by {group.handled_by}{_of(group.handled, group.count)}{outside}")
+    elif group.handled:  # by whom is only known of code that the tracer saw handling it
+        told.append("left the traced code and was handled" + _of(group.handled, group.count))
     return one_line("; ".join(told) or "not known to have been handled", 300)
 
 

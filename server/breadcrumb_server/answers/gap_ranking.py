@@ -20,6 +20,8 @@ MAX_OWN_INCLUDES = 5
 MAX_FOREIGN_INCLUDES = 2
 
 _ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
+# What runs the user's tests and scripts: tracing it shows how they were run, not what they did.
+_RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "unittest", "coverage", "pytest_cov", "xdist", "runpy"})
 _DUNDER = re.compile(r"(?:.*\.)?__\w+__$")
 
 
@@ -37,7 +39,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
     """The gaps, the one that would teach most first.
 
     Python before C, which cannot be traced; the user's own code before installed packages before the standard
-    library; then by time, then by calls. Module bodies and dunder methods of others come last.
+    library; then by time, then by calls. Module bodies, dunder methods and test runners of others come last.
     """
     origins = _origins(rows, places)
     excluded = _patterns(config, "exclude")
@@ -94,7 +96,8 @@ def _patterns(config: dict[str, Any], key: str) -> list[str]:
 
 def _is_noise(row: GapRow, origin: Origin) -> bool:
     frozen = (row.file or "").startswith("<frozen ")
-    return origin != "own" and (frozen or row.name == "<module>" or _DUNDER.match(row.name) is not None)
+    runner = row.module.partition(".")[0] in _RUNNERS
+    return origin != "own" and (frozen or runner or row.name == "<module>" or _DUNDER.match(row.name) is not None)
 
 
 def _packages(modules: Iterable[str]) -> set[str]:

@@ -28,7 +28,7 @@ from breadcrumb_server.answers.gaps import edit_config_call
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.report_follow_ups import follow_ups
 from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, warnings
-from breadcrumb_server.answers.text import cut, last_lines, milliseconds, one_line, rounded
+from breadcrumb_server.answers.text import clean, cut, last_lines, milliseconds, one_line, rounded
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -137,7 +137,7 @@ class RunFacts:
             exit_code=trace.exit_code,
             signal=trace.signal,
             duration_ms=None if trace.duration_ms is None else rounded(trace.duration_ms),
-            command=one_line(trace.command, 300),
+            command=cut(clean(trace.command), 300),
             label=one_line(trace.label or "", 100),
             traced=self.traced,
             not_traced=self.not_traced,
@@ -197,7 +197,8 @@ class RunFacts:
         return one_line(f"{self.places.path(each.file)}:{each.line or '?'} {each.name}", 120)
 
     def _hot_table(self, rows: int) -> Table | None:
-        hot = [each for each in self.functions if each.recorded]
+        # Calls that had not ended have no time yet; open_calls tells of them.
+        hot = [each for each in self.functions if each.total_ns]
         sampled = any(each.started > each.recorded for each in hot[:rows])
         if not hot:
             return None
@@ -245,7 +246,8 @@ def _not_handled(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[LoadedE
     wanted = ExceptionFilter(trace_id=trace.trace_id, include_handled=False)
     groups, kinds, _ = exception_groups(con, wanted, limit=MAX_EXCEPTIONS)
     loaded = load_exceptions(con, groups, {trace.trace_id: trace})
-    if trace.exit_code == 0:  # then sys.exit() is how it ended, and no failure
-        kept = [each for each in loaded if each.row.type != "SystemExit"]
+    kept = [each for each in loaded if each.row.type != "SystemExit"]
+    # sys.exit() tells no more than the exit code does, unless it is all there is to a failure.
+    if kept or trace.exit_code == 0:
         return kept, kinds - len(loaded) + len(kept)
     return loaded, kinds

@@ -60,7 +60,7 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             standing if ended_from_outside else None,
             edit if own_gaps else None,
             again if own_gaps else None,
-            call("find_exceptions", **about) if facts.handled else None,
+            call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,
             _calls_of_the_hottest(project, trace, facts.functions),
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]

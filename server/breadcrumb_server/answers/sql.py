@@ -23,7 +23,7 @@ _SAFE_INTEGER = 2**53
 
 
 class QueryResult(Answer):
-    """Rows of a statement; a cell that was cut ends with the length that it has."""
+    """Rows of a statement; a cell that was cut ends with how many characters are missing."""
 
     always_shown = frozenset({"columns", "rows", "truncated"})
 

@@ -116,6 +116,7 @@ def exception_groups(
     """A page of groups, how many groups there are, and how many exceptions in them.
 
     Uncaught ones come first, then those that left the traced code, then the handled ones; the newest first in each.
+    SystemExit, which most often only carries the exit code out, gives way to the others.
     """
     where, parameters = _where(wanted)
     kept = "true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true"
@@ -126,13 +127,15 @@ def exception_groups(
             SELECT max({{'trace': trace_id, 'id': -exception_id}}) AS first, count(DISTINCT trace_id) AS traces,
                    count(*) AS count, count(*) FILTER (uncaught) AS uncaught, count(*) FILTER (escaped) AS escaped,
                    count(*) FILTER (handled AND NOT uncaught) AS handled, mode(handled_by) AS handled_by,
+                   exception_type = 'SystemExit' AS leaving,
                    min(nullif(call_id, 0)) AS first_call_id, max(nullif(call_id, 0)) AS last_call_id
             FROM classified WHERE {kept}
             GROUP BY exception_type, exception_message, module_name, function_name, line)
         SELECT first.trace, -first.id, traces, count, uncaught, escaped, handled, handled_by,
                first_call_id, last_call_id, count(*) OVER (), sum(count) OVER ()
         FROM grouped
-        ORDER BY uncaught > 0 DESC, escaped > 0 DESC, handled = 0 DESC, first.trace DESC, -first.id DESC
+        ORDER BY uncaught > 0 AND NOT leaving DESC, escaped > 0 AND NOT leaving DESC, handled = 0 DESC,
+                 first.trace DESC, -first.id DESC
         LIMIT {int(limit)} OFFSET {int(offset)}
         """,
         parameters,
