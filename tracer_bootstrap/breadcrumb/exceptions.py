@@ -38,8 +38,8 @@ _args_of: Any = BaseException.__dict__["args"].__get__
 class ExceptionLog:
     """Gives each exception object an id at its first sight and follows what becomes of it.
 
-    Exceptions are told apart by their address, without keeping them alive: a fresh raise (whose traceback
-    has one entry) at a known address is another exception that has taken the place of a dead one.
+    Exceptions are known by their address, without keeping them alive. That another one has taken a dead one's place is
+    seen from its traceback: it has no entry yet in traced code further in.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -56,11 +56,6 @@ class ExceptionLog:
         self._last_id = 0
         self._last_uncaught = 0
 
-    def raised_anywhere(self, exception: BaseException, traceback: Optional[TracebackType]) -> None:
-        """An exception arrives in some frame, traced or not: if it is fresh, its address says nothing any more."""
-        if traceback is None or traceback.tb_next is None:
-            self.known.pop(id(exception), None)
-
     def seen(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
     ) -> int:
@@ -69,7 +64,7 @@ class ExceptionLog:
         traceback: from *frame* or further out to where it was raised. (A trace function is handed it; the exception's
         own ``__traceback__`` is not set at that moment before 3.12.)
         """
-        exception_id = self.known.get(id(exception))
+        exception_id = self.known.get(id(exception)) if self._passed_traced_code(traceback, frame) else None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)
             if len(self.known) >= _MAX_KNOWN:
@@ -77,19 +72,41 @@ class ExceptionLog:
             self.known[id(exception)] = exception_id
         return exception_id
 
+    def forget_dead(self, exception: BaseException) -> None:
+        """An exception that is not written has an address that a dead one may have had."""
+        if self.known:
+            self.known.pop(id(exception), None)
+
+    def _passed_traced_code(self, traceback: Optional[TracebackType], frame: FrameType) -> bool:
+        """Whether traced code has seen the exception already, further in or in this frame before.
+
+        If not, what is known about its address is about another exception, which is dead.
+        """
+        functions = self._recorder.functions
+        while traceback is not None and traceback.tb_frame is not frame:
+            traceback = traceback.tb_next
+        while traceback is not None:
+            traceback = traceback.tb_next
+            if traceback is not None and id(traceback.tb_frame.f_code) in functions:
+                return True
+        return False
+
     def is_cancellation(self, exception: BaseException) -> bool:
         """Whether it ends a call because nobody waits for its result: a cancelled task, a closed generator."""
         cls = type(exception)
         return class_name(cls) in ("CancelledError", "GeneratorExit", "Cancelled")
 
-    def handled(self, exception: BaseException, code: CodeType, frame: FrameType, line: Optional[int] = None) -> None:
-        """A handler of *frame* has caught it; it may still turn out to be a ``finally`` that passes it on."""
-        exception_id = self.known.get(id(exception))
+    def handled(self, address: int, code: CodeType, frame: FrameType) -> None:
+        """A handler of *frame* has caught the exception; it may still turn out to be a ``finally`` that passes it on.
+
+        address: of the exception, as for all that follows its way.
+        """
+        exception_id = self.known.get(address)
         if not exception_id:
             return
         module = module_of(frame)
         if (module, code.co_name) in _LAST_RESORTS:
-            self.uncaught(exception)
+            self.uncaught(address)
             return
         recorder = self._recorder
         recorder.event(
@@ -99,12 +116,12 @@ class ExceptionLog:
             function=recorder.names.qualified_name(code, frame),
             module=module,
             file=recorder.include.absolute(code.co_filename),
-            line=frame.f_lineno if line is None else line,
+            line=frame.f_lineno,
         )
 
-    def raised_again(self, exception: BaseException) -> None:
+    def raised_again(self, address: int) -> None:
         """What caught it has let it go on."""
-        exception_id = self.known.get(id(exception))
+        exception_id = self.known.get(address)
         if exception_id:
             self._recorder.event(
                 record_format.EVENT_HANDLED,
@@ -116,9 +133,9 @@ class ExceptionLog:
                 line=None,
             )
 
-    def uncaught(self, exception: BaseException) -> None:
-        """It has left the last frame of its thread."""
-        exception_id = self.known.get(id(exception))
+    def uncaught(self, address: int) -> None:
+        """It has left the last frame of its thread, or the interpreter has printed it (``sys.last_value``)."""
+        exception_id = self.known.get(address)
         if exception_id and exception_id != self._last_uncaught:
             self._last_uncaught = exception_id
             self._recorder.event(
@@ -127,10 +144,6 @@ class ExceptionLog:
                 at_ns=perf_counter_ns(),
                 thread=self._recorder.thread().number,
             )
-
-    def ended_the_program(self, exception: BaseException) -> None:
-        """The interpreter printed it as the end of the main thread (``sys.last_value``)."""
-        self.uncaught(exception)
 
     def _write(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState

@@ -17,3 +17,7 @@ HAS_CO_QUALNAME = _VERSION >= (3, 11)
 # In 3.8 to 3.10 f_lasti and co_code count a frame that has not run an instruction as -1 in both,
 # and `yield from` and `await` suspend at YIELD_FROM; from 3.11 on at YIELD_VALUE.
 HAS_YIELD_FROM_OPCODE = _VERSION < (3, 11)
+
+# A RecursionError that is caught near the limit leaves the thread marked as overflowed: going fifty calls deeper
+# then, without having unwound, aborts the process (Py_FatalError in _Py_CheckRecursiveCall).
+RECURSION_ERROR_MUST_PROPAGATE = _VERSION < (3, 10)

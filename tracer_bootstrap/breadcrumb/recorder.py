@@ -156,7 +156,7 @@ class Recorder:
             return
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if last is not None:
-            self.exceptions.ended_the_program(last)
+            self.exceptions.uncaught(id(last))
         self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
 
     def event(self, kind: str, /, **fields: Any) -> None:

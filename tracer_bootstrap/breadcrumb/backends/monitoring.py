@@ -266,20 +266,21 @@ class MonitoringBackend:
         elif recorder.gaps.gaps:
             recorder.gaps.end(frame, perf_counter_ns())
         if frame.f_back is None:
-            recorder.exceptions.uncaught(exception)
+            recorder.exceptions.uncaught(id(exception))
 
     def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
         traceback = traceback_of(exception)
-        recorder.exceptions.raised_anywhere(exception, traceback)
         if id(code) in recorder.functions and type(exception) not in CONTROL_FLOW:
             recorder.exceptions.seen(exception, traceback, sys._getframe(2), recorder.thread())
+        elif traceback is None or traceback.tb_next is None:
+            recorder.exceptions.forget_dead(exception)
 
     def _on_reraise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        self._recorder.exceptions.raised_again(exception)
+        self._recorder.exceptions.raised_again(id(exception))
 
     def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        self._recorder.exceptions.handled(exception, code, sys._getframe(2))
+        self._recorder.exceptions.handled(id(exception), code, sys._getframe(2))
 
     def _on_call(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> Any:
         """A traced function calls something: find the gaps that the global PY_START was switched off for."""

@@ -6,13 +6,15 @@ function sees its returns and exceptions; lines only while an exception is under
 
 from __future__ import annotations
 
+import gc
 import sys
+from _thread import get_ident
 from opcode import opmap
 from time import perf_counter_ns
 from types import CodeType, FrameType
 
 from ..exceptions import CONTROL_FLOW
-from ..features import HAS_YIELD_FROM_OPCODE
+from ..features import HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
 from ..functions import SUSPENDS
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed
@@ -28,6 +30,12 @@ _RETURN_VALUE = opmap["RETURN_VALUE"]
 _YIELD_VALUE = opmap["YIELD_VALUE"]
 _YIELD_FROM = opmap.get("YIELD_FROM", 0)
 
+# Stands for f_lasti once a handler or ``finally`` runs: no instruction has this offset.
+_IN_HANDLER = -2
+
+# How near to the recursion limit a frame must not be for tracing to go on.
+_HEADROOM_FRAMES = 100
+
 # Code that is not traced is remembered, so that the patterns are asked once; the memory is bounded, because
 # programs can make code without end.
 _MAX_SKIPPED = 20_000
@@ -40,8 +48,8 @@ class SettraceBackend:
         self._recorder = recorder
         self._skipped: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
-        # Frame id -> (exception, f_lasti where it arrived); None in its place once a handler runs.
-        self._arrived: Dict[int, Tuple[BaseException, int]] = {}
+        # Frame id -> (address of an exception that came to it, whether it is a cancellation, f_lasti at that moment).
+        self._arrived: Dict[int, Tuple[int, bool, int]] = {}
 
     def start(self) -> None:
         """Begin to observe this thread and those that start from now on."""
@@ -81,9 +89,36 @@ class SettraceBackend:
             frame.f_trace_lines = False
             recorder.begin_call(function, frame)
             return self._on_event
+        except RecursionError as error:
+            self._pause(error)
+            return None
         except BaseException as error:
             failed(self._recorder, error)
             return None
+
+    def _pause(self, error: RecursionError) -> None:
+        """The recursion limit is near: let the program come to it by itself.
+
+        A trace function that cannot be called any more is dropped by the interpreter, and the error raised in the
+        program. Tracing goes on from the first garbage collection of this thread at a safe depth: the
+        traceback of a RecursionError alone is enough objects for one.
+        """
+        sys.settrace(None)
+        ident = get_ident()
+
+        def go_on(phase: str, info: Any) -> None:
+            if get_ident() != ident:
+                return
+            try:
+                sys._getframe(max(sys.getrecursionlimit() - _HEADROOM_FRAMES, 1))
+            except ValueError:  # not that deep any more
+                gc.callbacks.remove(go_on)
+                sys.settrace(self._on_call)
+
+        gc.callbacks.append(go_on)
+        failed(self._recorder, error)
+        if RECURSION_ERROR_MUST_PROPAGATE:
+            raise error.with_traceback(None)
 
     def _decide(self, code: CodeType, frame: FrameType) -> Optional[Function]:
         recorder = self._recorder
@@ -153,7 +188,6 @@ class SettraceBackend:
         if event == "exception":
             try:
                 recorder = self._recorder
-                recorder.exceptions.raised_anywhere(argument[1], argument[2])
                 if type(argument[1]) not in CONTROL_FLOW:
                     recorder.exceptions.seen(argument[1], argument[2], frame, recorder.thread())
             except BaseException as error:
@@ -175,6 +209,8 @@ class SettraceBackend:
                 self._exception_arrives(frame, argument[1], argument[2])
             elif event == "line":
                 self._handler_runs(frame)
+        except RecursionError as error:
+            self._pause(error)
         except BaseException as error:
             failed(self._recorder, error)
         return self._on_event
@@ -187,22 +223,24 @@ class SettraceBackend:
         arrived = self._arrived.pop(id(frame), None)
         last = frame.f_lasti
         opcodes = self._opcodes_of(frame.f_code)
-        if arrived is not None and arrived[1] == last:  # where the exception came in is where the frame is left
-            self._unwinds(thread, frame, arrived[0], at_ns)
+        if arrived is not None and arrived[2] == last:  # where the exception came in is where the frame is left
+            self._unwinds(thread, frame, arrived, at_ns)
         elif last >= 0 and opcodes[last] == _RETURN_VALUE:
             recorder.end_call(thread, at_ns, recorder.encoder.encode(value))
         elif last >= 0 and _suspends_at(opcodes, last):
             recorder.suspend(thread, at_ns)
         else:
-            self._unwinds(thread, frame, arrived[0] if arrived else None, at_ns)
+            self._unwinds(thread, frame, arrived, at_ns)
 
     def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
         """An exception is raised in *frame* or comes to it from a call."""
         recorder = self._recorder
-        recorder.exceptions.raised_anywhere(exception, traceback)
         if type(exception) not in CONTROL_FLOW or not frame.f_code.co_flags & SUSPENDS:
             recorder.exceptions.seen(exception, traceback, frame, recorder.thread())
-        self._arrived[id(frame)] = (exception, frame.f_lasti)
+        else:
+            recorder.exceptions.forget_dead(exception)
+        cancels = recorder.exceptions.is_cancellation(exception)
+        self._arrived[id(frame)] = (id(exception), cancels, frame.f_lasti)
         frame.f_trace_lines = True
 
     def _handler_runs(self, frame: FrameType) -> None:
@@ -210,22 +248,35 @@ class SettraceBackend:
         frame.f_trace_lines = False
         arrived = self._arrived.get(id(frame))
         if arrived is not None:
-            self._arrived[id(frame)] = (arrived[0], -2)
+            self._arrived[id(frame)] = (arrived[0], arrived[1], _IN_HANDLER)
             self._recorder.exceptions.handled(arrived[0], frame.f_code, frame)
 
-    def _unwinds(self, thread: ThreadState, frame: FrameType, exception: Optional[BaseException], at_ns: int) -> None:
+    def _unwinds(
+        self, thread: ThreadState, frame: FrameType, arrived: Optional[Tuple[int, bool, int]], at_ns: int
+    ) -> None:
         recorder = self._recorder
         exceptions = recorder.exceptions
         exception_id = 0
         outcome = OUTCOME_RAISED
-        if exception is not None:
-            exception_id = exceptions.known.get(id(exception), 0)
-            if exceptions.is_cancellation(exception):
+        if arrived is not None:
+            address, cancels, _ = arrived
+            exception_id = exceptions.known.get(address, 0)
+            if cancels:
                 outcome = OUTCOME_CANCELLED
-            exceptions.raised_again(exception)
-            if frame.f_back is None:
-                exceptions.uncaught(exception)
+            exceptions.raised_again(address)
+            if _is_outermost(frame):
+                exceptions.uncaught(address)
         recorder.end_call(thread, at_ns, b"", outcome, exception_id)
+
+
+def _is_outermost(frame: FrameType) -> bool:
+    """Whether nothing but what starts a thread or a program stands around *frame*."""
+    back = frame.f_back
+    while back is not None:
+        if back.f_globals.get("__name__") not in ("threading", "runpy"):
+            return False
+        back = back.f_back
+    return True
 
 
 def _suspends_at(opcodes: bytes, last: int) -> bool:

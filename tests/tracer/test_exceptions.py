@@ -1,0 +1,321 @@
+"""Each exception once, with what was there when it was raised, and what became of it."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from typing import Any
+
+from spool_reader import Spool, Trace
+
+from breadcrumb import record_format
+
+
+def program(text: str) -> str:
+    return textwrap.dedent(text).lstrip()
+
+
+def fate(spool: Spool, exception_id: int) -> str:
+    """What the last word about an exception is: handled by whom, uncaught, or nothing."""
+    last = ""
+    for event in spool.events:
+        if event.get("id") == exception_id and event["k"] == "handled":
+            last = f"handled by {event['function']}" if event["function"] else ""
+        elif event.get("id") == exception_id and event["k"] == "uncaught":
+            last = "uncaught"
+    return last
+
+
+def raised(spool: Spool) -> list[dict[str, Any]]:
+    return spool.of("exception")
+
+
+def test_an_uncaught_exception_deep_in_the_calls_is_recorded_with_its_locals(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def a(order): return b(order, 1)
+            def b(order, depth): return c(order)
+            def c(order): return d(order["items"])
+            def d(items): return [e(item) for item in items]
+            def e(item):
+                prices = {"tea": 3}
+                return prices[item]
+            a({"items": ["tea", "coffee"]})
+        """),
+    )
+    assert spool.exit_code == 1
+    (exception,) = raised(spool)
+    assert exception["type"] == "KeyError"
+    assert exception["message"] == "'coffee'"
+    assert (exception["function"], exception["module"], exception["line"]) == ("e", "__main__", 7)
+    assert json.loads(exception["locals"]) == {"item": "coffee", "prices": {"tea": 3}}
+    stack = exception["stack"].splitlines()
+    assert [line.rpartition(" in ")[2] for line in stack if "<listcomp>" not in line] == ["<module>", *"abcde"]
+    failing = next(c for c in spool.named("e") if c.args == {"item": "coffee"})
+    assert exception["call"] == failing.call
+    assert fate(spool, exception["id"]) == "uncaught"
+    chain = [c for c in spool.calls if c.outcome == record_format.OUTCOME_RAISED and c.function != "d.<locals>.<listcomp>"]
+    assert [c.function for c in chain] == ["<module>", *"abcde"]
+    assert {c.exception for c in chain} == {exception["id"]}
+
+
+def test_a_handled_exception_names_its_handler(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def fails(): raise ValueError("no")
+            def passes(): fails()
+            def handles():
+                try: passes()
+                except ValueError: return None
+            handles()
+        """),
+    )
+    (exception,) = raised(spool)
+    assert fate(spool, exception["id"]) == "handled by handles"
+    assert [spool.one(name).outcome for name in ("fails", "passes", "handles")] == [1, 1, 0]
+
+
+def test_finally_and_with_do_not_count_as_handlers(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import contextlib
+            def fails(): raise ValueError("no")
+            def cleans():
+                try: fails()
+                finally: done = 1
+            def manages():
+                with contextlib.ExitStack():
+                    cleans()
+            def reraises():
+                try: manages()
+                except ValueError: raise
+            try: reraises()
+            except ValueError: pass
+        """),
+    )
+    (exception,) = raised(spool)
+    assert fate(spool, exception["id"]) == "handled by <module>"
+    assert all(spool.one(n).outcome == 1 for n in ("fails", "cleans", "manages", "reraises"))
+
+
+def test_chained_exceptions_point_to_their_cause_and_context(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def first(): raise KeyError("first")
+            def second():
+                try: first()
+                except KeyError as e: raise ValueError("second") from e
+            def third():
+                try: second()
+                except ValueError: raise TypeError("third")
+            try: third()
+            except TypeError: pass
+        """),
+    )
+    by_type = {e["type"]: e for e in raised(spool)}
+    assert len(raised(spool)) == 3
+    assert by_type["ValueError"]["cause"] == by_type["KeyError"]["id"]
+    assert by_type["TypeError"]["context"] == by_type["ValueError"]["id"]
+    assert by_type["TypeError"]["cause"] is None
+    assert fate(spool, by_type["KeyError"]["id"]) == "handled by second"
+    assert fate(spool, by_type["ValueError"]["id"]) == "handled by third"
+
+
+def test_an_exception_of_untraced_code_is_recorded_when_it_reaches_traced_code(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import json
+            def parse(text):
+                try: return json.loads(text)
+                except ValueError: return None
+            for text in ("{", "[", "{"):
+                parse(text)
+        """),
+    )
+    assert [e["type"] for e in raised(spool)] == ["json.decoder.JSONDecodeError"] * 3
+    assert all(e["module"] == "json.decoder" for e in raised(spool))
+    assert all(json.loads(e["locals"])["text"] in "{[" for e in raised(spool))
+    assert [fate(spool, e["id"]) for e in raised(spool)] == ["handled by parse"] * 3
+
+
+def test_each_raise_in_a_loop_is_an_exception_of_its_own(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def fails(n): raise ValueError(n)
+            for n in range(100):
+                try: fails(n)
+                except ValueError: pass
+        """),
+    )
+    assert [e["message"] for e in raised(spool)] == [str(n) for n in range(100)]
+
+
+def test_many_raises_at_one_place_are_bounded_and_said(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def fails(n): raise ValueError(n)
+            for n in range(5000):
+                try: fails(n)
+                except ValueError: pass
+        """),
+    )
+    assert len(raised(spool)) == 200
+    assert any(n["code"] == "exceptions_folded" for n in spool.of("notice"))
+    assert sum(c.outcome == record_format.OUTCOME_RAISED for c in spool.named("fails")) == 5000
+
+
+def test_iteration_ending_is_no_exception(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import asyncio
+            def gen():
+                yield 1
+            async def agen():
+                yield 1
+            async def main():
+                async for _ in agen(): pass
+                await asyncio.sleep(0)
+            list(gen())
+            g = gen(); next(g); g.close()
+            asyncio.run(main())
+        """),
+    )
+    assert [e for e in raised(spool) if not e["control_flow"]] == []
+
+
+def test_a_stop_iteration_that_leaves_an_ordinary_function_is_recorded(python: str, trace: Trace) -> None:
+    spool = trace(python, "def first(items): return next(iter(items))\nfirst([])\n")
+    (exception,) = raised(spool)
+    assert exception["type"] == "StopIteration" and exception["control_flow"]
+    assert fate(spool, exception["id"]) == "uncaught"
+
+
+def test_an_exception_in_a_generator_ends_it(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def gen():
+                yield 1
+                raise ValueError("in the generator")
+            def consume():
+                for _ in gen(): pass
+            try: consume()
+            except ValueError: pass
+        """),
+    )
+    (exception,) = raised(spool)
+    assert spool.one("gen").outcome == record_format.OUTCOME_RAISED
+    assert spool.one("gen").exception == exception["id"]
+    assert fate(spool, exception["id"]) == "handled by <module>"
+
+
+def test_what_is_thrown_into_a_generator_is_recorded(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def survives():
+                while True:
+                    try: yield 1
+                    except ValueError: pass
+            def dies():
+                yield 1
+            g = survives(); next(g); g.throw(ValueError("caught inside")); g.close()
+            h = dies(); next(h)
+            try: h.throw(KeyError("not caught inside"))
+            except KeyError: pass
+        """),
+    )
+    fates = {e["message"]: fate(spool, e["id"]) for e in raised(spool) if not e["control_flow"]}
+    assert fates == {"caught inside": "handled by survives", "'not caught inside'": "handled by <module>"}
+    assert spool.one("survives").outcome == record_format.OUTCOME_CANCELLED
+    assert spool.one("dies").outcome == record_format.OUTCOME_RAISED
+
+
+def test_a_cancelled_task_is_told_from_a_failed_one(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import asyncio
+            async def slow():
+                await asyncio.sleep(60)
+            async def fails():
+                raise ValueError("task")
+            async def main():
+                tasks = [asyncio.ensure_future(slow()), asyncio.ensure_future(fails())]
+                await asyncio.sleep(0)
+                tasks[0].cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
+            asyncio.run(main())
+        """),
+    )
+    assert spool.one("slow").outcome == record_format.OUTCOME_CANCELLED
+    assert spool.one("fails").outcome == record_format.OUTCOME_RAISED
+
+
+def test_an_exception_that_ends_a_thread_is_uncaught(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import threading
+            def work(n): raise ValueError("in a thread")
+            t = threading.Thread(target=work, args=(1,))
+            t.start()
+            t.join()
+        """),
+    )
+    (exception,) = raised(spool)
+    assert spool.exit_code == 0
+    assert fate(spool, exception["id"]) == "uncaught"
+
+
+def test_deep_recursion_ends_as_it_does_without_the_tracer(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def dive(n): return dive(n + 1)
+            try: dive(0)
+            except RecursionError: print("caught")
+            def after(): return 1
+            after()
+        """),
+        expect_lost=True,
+    )
+    assert (spool.exit_code, spool.stdout) == (0, "caught\n")
+    assert any(e["type"] == "RecursionError" for e in raised(spool))
+    assert len(spool.named("dive")) > 500
+    assert spool.one("after").value == 1
+
+
+def test_an_exception_with_a_hostile_class_does_no_harm(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            class Hostile(Exception):
+                def __str__(self): raise SystemExit("ran __str__")
+                __repr__ = __str__
+                __class__ = property(__str__)
+                __hash__ = __eq__ = __str__
+            def fails(): raise Hostile("quiet", 5)
+            try: fails()
+            except Exception: print("fine")
+        """),
+    )
+    assert spool.stdout == "fine\n"
+    (exception,) = raised(spool)
+    assert (exception["type"], exception["message"]) == ("__main__.Hostile", "(quiet, 5)")
+
+
+def test_the_traceback_the_user_sees_is_unchanged(python: str, trace: Trace, tmp_path: Any) -> None:
+    text = "def f(a):\n    return g(a)\ndef g(b):\n    return 1 / b\nf(0)\n"
+    traced = trace(python, text)
+    untraced = trace(python, text, env={"BREADCRUMB_TRACE": ""})
+    assert traced.stderr == untraced.stderr
+    assert (traced.exit_code, untraced.exit_code) == (1, 1)

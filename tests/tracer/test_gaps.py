@@ -1,0 +1,118 @@
+"""Functions that traced code calls but that are not traced are counted, by caller."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+from spool_reader import Trace
+
+
+def write_package(root: Path) -> None:
+    (root / "shop").mkdir()
+    (root / "shop" / "__init__.py").write_text("")
+    (root / "shop" / "pricing.py").write_text(
+        textwrap.dedent("""
+            import time
+            class Cart:
+                def __init__(self, items): self.items = items
+                @property
+                def total(self): return sum(price(i) for i in self.items)
+                def __enter__(self): return self
+                def __exit__(self, *exc): return None
+            def price(item): return rate() * item
+            def rate(): return 2
+            def slow():
+                time.sleep(0.02)
+            def fails(): raise ValueError("no price")
+        """)
+    )
+
+
+MAIN = textwrap.dedent("""
+    from shop import pricing
+    def checkout(n):
+        cart = pricing.Cart(list(range(n)))
+        with cart:
+            for i in range(n):
+                pricing.price(i)
+        return cart.total
+    checkout(40)
+    checkout(3)
+    pricing.slow()
+    try: pricing.fails()
+    except ValueError: pass
+""").lstrip()
+
+
+def test_calls_of_untraced_functions_are_counted_by_caller(python: str, trace: Trace, tmp_path: Path) -> None:
+    write_package(tmp_path)
+    spool = trace(python, MAIN)
+    functions = {f["id"]: f["name"] for f in spool.of("function")}
+    count, _, gap = spool.gap("price")
+    assert (count, gap["module"], functions[gap["caller"]]) == (43, "shop.pricing", "checkout")
+    assert gap["file"] == str(tmp_path / "shop" / "pricing.py") and gap["exact"]
+    assert spool.gap("Cart.__init__")[0] == 2
+    assert spool.gap("Cart.__enter__")[0] == 2
+    assert spool.gap("Cart.total")[0] == 2
+    # rate is called by untraced code only: it is no gap of what is traced.
+    assert not [g for g in spool.of("gap") if g["function"] == "rate"]
+
+
+def test_the_time_spent_in_a_gap_is_measured(python: str, trace: Trace, tmp_path: Path) -> None:
+    write_package(tmp_path)
+    spool = trace(python, MAIN)
+    count, spent_ns, _ = spool.gap("slow")
+    assert count == 1
+    assert spent_ns >= 20_000_000
+    assert spool.gap("fails")[0] == 1
+
+
+def test_including_a_gap_makes_its_calls_appear(python: str, trace: Trace, tmp_path: Path) -> None:
+    write_package(tmp_path)
+    spool = trace(python, MAIN, include=["__main__", "shop.*"])
+    assert len(spool.named("price")) == 86 and len(spool.named("rate")) == 86
+    assert not [g for g in spool.of("gap") if g["module"].startswith("shop")]
+
+
+def test_path_patterns_and_excludes_choose_files(python: str, trace: Trace, tmp_path: Path) -> None:
+    write_package(tmp_path)
+    by_path = trace(python, MAIN, include=["shop/**/*.py"])
+    assert by_path.named("price") and not by_path.named("checkout")
+    excluded = trace(python, MAIN, include=["__main__", "shop.*"], exclude=["shop.pricing"])
+    assert excluded.named("checkout") and not excluded.named("price")
+    assert excluded.gap("price")[0] == 43
+
+
+def test_a_gap_that_untraced_code_called_first_is_found(monitoring_python: str, trace: Trace, tmp_path: Path) -> None:
+    # The start of such a function was switched off before traced code came to it.
+    write_package(tmp_path)
+    (tmp_path / "warm.py").write_text("from shop.pricing import rate\nrate()\n")
+    spool = trace(
+        monitoring_python,
+        "import warm\nfrom shop.pricing import rate\ndef use():\n    for _ in range(10): rate()\nuse()\n",
+    )
+    assert spool.gap("rate")[0] == 10
+
+
+def test_c_functions_are_told_apart(monitoring_python: str, trace: Trace) -> None:
+    spool = trace(
+        monitoring_python, "def f(items):\n    items.append(1)\n    return sorted(items)\nfor _ in range(5): f([2])\n"
+    )
+    assert {g["function"]: g["kind"] for g in spool.of("gap")}["sorted"] == "c"
+    assert spool.gap("list.append")[0] == 5
+
+
+def test_in_adaptive_mode_counting_a_hot_gap_stops_and_says_so(
+    monitoring_python: str, trace: Trace, tmp_path: Path
+) -> None:
+    write_package(tmp_path)
+    spool = trace(
+        monitoring_python,
+        "from shop.pricing import rate\ndef use():\n    for _ in range(5000): rate()\nuse()\n",
+        mode="adaptive",
+        capture={"calls_per_function": 100},
+    )
+    count, _, _ = spool.gap("rate")
+    assert 100 <= count <= 5000
+    assert [g["exact"] for g in spool.of("gap") if g["function"] == "rate"] == [True, False]

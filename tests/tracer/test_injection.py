@@ -1,0 +1,139 @@
+"""The tracer starts in every form of command, and hides nothing of the user's."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+from spool_reader import INJECT, Spool, Trace, interpreter
+
+from breadcrumb import record_format
+
+SCRIPT = "def f(n): return n\nf(1)\n"
+
+
+def assert_traced(spool: Spool) -> None:
+    assert spool.exit_code == 0, spool.stderr
+    assert [c.value for c in spool.named("f")] == [1]
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["app.py"],
+        ["-m", "app"],
+        ["-c", SCRIPT],
+        ["-X", "dev", "app.py"],
+        ["-W", "error", "app.py"],
+        ["-u", "app.py"],
+        ["-O", "app.py"],
+        ["-B", "app.py"],
+        ["-"],
+    ],
+    ids=" ".join,
+)
+def test_every_command_form_is_traced(python: str, trace: Trace, tmp_path: Path, args: list[str]) -> None:
+    (tmp_path / "app.py").write_text(SCRIPT)
+    if args == ["-"]:
+        pytest.skip("stdin is tested with the launcher")
+    assert_traced(trace(python, args))
+
+
+def test_a_virtual_environment_and_its_console_script_are_traced(trace: Trace, tmp_path: Path) -> None:
+    python = interpreter("3.12")
+    subprocess.run([python, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    script = tmp_path / "venv" / "bin" / "tool"
+    script.write_text(f"#!{tmp_path}/venv/bin/python\n{SCRIPT}")
+    script.chmod(0o755)
+    assert_traced(trace(str(script), []))
+
+
+@pytest.mark.parametrize("flag", ["-S", "-E", "-I"])
+def test_an_isolated_interpreter_runs_untouched(python: str, trace: Trace, tmp_path: Path, flag: str) -> None:
+    (tmp_path / "app.py").write_text(SCRIPT + "print('ran')\n")
+    spool = trace(python, [flag, "app.py"])
+    assert spool.stdout == "ran\n"
+    assert not spool.of("process")
+
+
+def test_the_users_own_sitecustomize_runs_too(python: str, trace: Trace, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text("import builtins\nbuiltins.CUSTOM = __file__\n")
+    (tmp_path / "app.py").write_text(SCRIPT + "import sitecustomize\nprint(CUSTOM, sitecustomize.__file__)\n")
+    spool = trace(python, ["app.py"], env={"PYTHONPATH": f"{INJECT}{os.pathsep}{own}"})
+    assert spool.stdout.split() == [str(own / "sitecustomize.py")] * 2
+    assert_traced(spool)
+
+
+def test_an_error_in_the_users_sitecustomize_is_reported_as_ever(python: str, trace: Trace, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text("import not_there_at_all\n")
+    (tmp_path / "app.py").write_text(SCRIPT)
+    spool = trace(python, ["app.py"], env={"PYTHONPATH": f"{INJECT}{os.pathsep}{own}"})
+    assert "not_there_at_all" in spool.stderr
+    assert_traced(spool)
+
+
+PROBE = textwrap.dedent("""
+    import sys, warnings, threading
+    print(sorted(p for p in sys.path if "_inject" in p))
+    print([m for m in sys.modules if m.split(".")[0] in ("json", "logging", "socket", "asyncio", "re", "inspect")])
+    print(threading.active_count(), sys.getrecursionlimit(), sys.dont_write_bytecode, sys.argv[1:])
+    print(warnings.filters == warnings.filters[:], sys.flags.no_site)
+    print(sys.excepthook is sys.__excepthook__, sys.displayhook is sys.__displayhook__)
+""")
+
+
+def test_what_a_program_can_see_is_as_without_the_tracer(python: str, trace: Trace) -> None:
+    traced = trace(python, ["-c", PROBE, "argument"])
+    untraced = trace(python, ["-c", PROBE, "argument"], env={record_format.ENV_TRACE: "", "PYTHONPATH": ""})
+    assert traced.of("process") and not untraced.of("process")
+    assert traced.stdout == untraced.stdout
+    assert traced.stderr == untraced.stderr == ""
+
+
+def test_exit_codes_and_output_are_the_programs(python: str, trace: Trace) -> None:
+    spool = trace(python, "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(7)\n")
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (7, "out\n", "err\n")
+    assert spool.of("end")
+
+
+def test_a_missing_or_unreadable_spool_does_not_disturb_the_program(python: str, trace: Trace, tmp_path: Path) -> None:
+    spool = trace(python, ["-c", "print('ran')"], env={record_format.ENV_TRACE: str(tmp_path / "nowhere")})
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "ran\n", "")
+
+
+def test_a_spool_that_cannot_take_more_is_said_and_the_program_goes_on(python: str, trace: Trace) -> None:
+    text = textwrap.dedent("""
+        import resource
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+        def f(n): return n
+        for i in range(20000): f(i)
+        print("ran")
+    """)
+    spool = trace(python, text)
+    assert (spool.exit_code, spool.stdout) == (0, "ran\n")
+    assert list(spool.folder.glob("*.failed"))
+
+
+def test_a_wrong_config_format_starts_nothing(python: str, trace: Trace) -> None:
+    import marshal
+
+    def overwrite(folder: Path) -> None:
+        (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps({"format": 99}, 2))
+
+    spool = trace(python, ["-c", "print('ran')"], before=overwrite)
+    assert spool.stdout == "ran\n"
+    assert not spool.of("process")
+
+
+def test_the_events_say_which_backend_and_python_ran(python: str, trace: Trace) -> None:
+    (process,) = trace(python, ["-c", "pass", "--password", "hunter2hunter2"]).of("process")
+    version = tuple(int(n) for n in process["python"].split("."))
+    assert process["backend"] == ("monitoring" if version >= (3, 12) else "settrace")
+    assert "hunter2hunter2" not in str(process)
