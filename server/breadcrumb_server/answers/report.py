@@ -13,7 +13,7 @@ from breadcrumb_storage.queries.exceptions import (
     exception_groups,
     handled_places,
 )
-from breadcrumb_storage.queries.functions import function_times
+from breadcrumb_storage.queries.functions import function_times, nested_times
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_notices, list_processes, thread_names
 from breadcrumb_storage.trace_rows import resolve_trace_id
@@ -40,6 +40,7 @@ MAX_EXCEPTIONS = 3
 MAX_OPEN_CHAINS = 4
 MAX_HANDLED = 6
 MAX_TAIL_LINES = 8
+MAX_HOT = 6
 
 
 class RunReport(Answer):
@@ -84,7 +85,7 @@ class _Level:
 
 
 _LEVELS = (
-    _Level(exceptions=MAX_EXCEPTIONS, exception_chars=2_400, chains=MAX_OPEN_CHAINS, rows=6, tail_chars=600),
+    _Level(exceptions=MAX_EXCEPTIONS, exception_chars=2_400, chains=MAX_OPEN_CHAINS, rows=MAX_HOT, tail_chars=600),
     _Level(exceptions=2, exception_chars=1_600, chains=3, rows=5, tail_chars=400),
     _Level(exceptions=1, exception_chars=1_400, chains=2, rows=4, tail_chars=300),
     _Level(exceptions=1, exception_chars=1_000, chains=2, rows=3, tail_chars=200),
@@ -113,6 +114,9 @@ class RunFacts:
         self.places = Places.of(trace)
         processes = list_processes(con, trace.trace_id)
         self.functions = function_times(con, trace)
+        # Calls that had not ended have no time yet; open_calls tells of them.
+        self.hot = [each for each in self.functions if each.total_ns]
+        self.nested = nested_times(con, trace, [each.full_name for each in self.hot[:MAX_HOT]])
         ranked = rank_gaps(list_gaps(con, trace), self.places, trace.config)
         # What cannot be traced, how modules were imported and the standard library are for find_gaps to tell.
         self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
@@ -197,8 +201,7 @@ class RunFacts:
         return one_line(f"{self.places.path(each.file)}:{each.line or '?'} {each.name}", 120)
 
     def _hot_table(self, rows: int) -> Table | None:
-        # Calls that had not ended have no time yet; open_calls tells of them.
-        hot = [each for each in self.functions if each.total_ns]
+        hot = self.hot
         sampled = any(each.started > each.recorded for each in hot[:rows])
         if not hot:
             return None
@@ -206,9 +209,9 @@ class RunFacts:
             columns=["function", "calls", "total_ms", "self_ms", *["recorded"] * sampled],
             rows=[
                 [
-                    one_line(f"{each.module}:{each.name}", 120),
+                    one_line(each.full_name, 120),
                     each.started,
-                    milliseconds(each.total_ns),
+                    milliseconds(each.total_ns - self.nested.get(each.full_name, 0)),
                     milliseconds(each.self_ns),
                     *[each.recorded] * sampled,
                 ]

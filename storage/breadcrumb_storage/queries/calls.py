@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.traces import TraceRow
 
+# JSON texts that stand in a document just so: no spaces, escapes, or other ways to write the same number.
+_PLAIN_JSON = re.compile(r'null|true|false|-?\d{1,15}(?:\.0)?|"[A-Za-z0-9_.: -]*"')
 OUTCOMES = ("returned", "raised", "cancelled", "unfinished")  # in the order of record_format.OUTCOME_*
 
 
@@ -147,6 +150,10 @@ def _conditions(trace: TraceRow, wanted: CallFilter) -> tuple[list[str], list[An
     for equal in wanted.equals:
         if equal.column not in ("args", "return_value"):
             raise ValueError(equal.column)
+        if all(_PLAIN_JSON.fullmatch(value) for value in equal.values):
+            # Looking for the text first spares most of the parsing.
+            texts = list(dict.fromkeys(value.removesuffix(".0") for value in equal.values))
+            add("(" + " OR ".join(f"contains(c.{equal.column}, ?)" for _ in texts) + ")", *texts)
         # TRY: a value that is no JSON does not fit; it must not end the query.
         add(f"list_contains(?, TRY(json_extract(c.{equal.column}, ?))::VARCHAR)", list(equal.values), equal.path)
     return where, parameters

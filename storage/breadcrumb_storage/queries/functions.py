@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -26,8 +26,12 @@ class FunctionTime:
     line: int | None
     recorded: int
     started: int  # at least ``recorded``; more where not every call was recorded
-    total_ns: int  # calls directly within a call of the same function are not counted twice
+    total_ns: int  # see nested_times for functions that call themselves
     self_ns: int
+
+    @property
+    def full_name(self) -> str:
+        return f"{self.module}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +123,9 @@ def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTim
     rows = con.execute(
         """
         WITH timed AS (
-            SELECT c.process_id, c.function_id, count(*) AS recorded,
-                   sum(c.duration_ns) FILTER (p.function_id IS DISTINCT FROM c.function_id) AS total_ns,
-                   sum(c.duration_ns - c.child_ns - c.suspended_ns) AS self_ns
-            FROM call_records c
-            -- child_ns leaves out most calls: those that called nothing are nobody's parents
-            LEFT JOIN call_records p ON p.trace_no = c.trace_no AND p.call_id = c.parent_call_id AND p.child_ns > 0
-            WHERE c.trace_no = $trace_no GROUP BY c.process_id, c.function_id)
+            SELECT process_id, function_id, count(*) AS recorded, sum(duration_ns) AS total_ns,
+                   sum(duration_ns - child_ns - suspended_ns) AS self_ns
+            FROM call_records WHERE trace_no = $trace_no GROUP BY process_id, function_id)
         SELECT coalesce(f.module_name, ''), f.function_name, any_value(f.file), any_value(f.line),
                coalesce(sum(t.recorded), 0)::BIGINT,
                coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT,
@@ -140,3 +140,28 @@ def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTim
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
     ).fetchall()
     return [FunctionTime(*row) for row in rows]
+
+
+def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, int]:
+    """How much of ``total_ns`` is counted twice: the calls of a function directly within a call of itself.
+
+    Args:
+        full_names: ``module:function`` of the few functions to look at; this costs more than their totals do.
+    """
+    rows = con.execute(
+        f"""
+        WITH named AS (
+            SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
+            WHERE trace_id = ? AND list_contains(?, {COLON_NAME})),
+        chosen AS (
+            SELECT process_id, function_id, full_name, call_id, parent_call_id, duration_ns, child_ns
+            FROM call_records JOIN named USING (process_id, function_id) WHERE trace_no = ?)
+        SELECT c.full_name, coalesce(sum(c.duration_ns), 0)::BIGINT
+        FROM chosen c JOIN chosen p
+          -- child_ns leaves out most calls: those that called nothing are nobody's parents
+          ON p.call_id = c.parent_call_id AND p.function_id = c.function_id AND p.child_ns > 0
+        GROUP BY c.full_name
+        """,
+        [trace.trace_id, list(full_names), trace.trace_no],
+    ).fetchall()
+    return dict(rows)
