@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _reader_is_gone()
     except BaseExceptionGroup as group:
         # The client closed our stdout in the middle of an answer: nobody is left to tell.
-        if group.subgroup(lambda error: not isinstance(error, BrokenPipeError)) is None:
+        if group.split(BrokenPipeError)[1] is None:
             return _reader_is_gone()
         raise
 

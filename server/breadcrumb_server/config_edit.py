@@ -36,7 +36,9 @@ def edit_text(text: str, changes: dict[str, Any]) -> str | None:
 
 def flow(value: Any) -> str:
     """One line of YAML for a value, quoted so that it may stand anywhere, also between brackets."""
-    text: str = yaml.safe_dump([value], default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
+    text: str = yaml.safe_dump(
+        [value], default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
+    )
     return text.removesuffix("\n")[1:-1]
 
 

@@ -6,11 +6,11 @@ holds this module equal to it. Two kinds of pattern:
 - a *module glob* (``shop.*``, ``__main__``): ``*`` stands for any text, dots too. A trailing ``.*``
   also takes the package itself, so that ``shop.*`` means "shop and everything below it".
 - a *path glob* (it has a ``/`` or ends in ``.py``), relative to the workspace: ``*`` stays within
-  one folder, ``**`` crosses folders.
+  one folder, ``**`` stands for any number of folders.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ def is_path_pattern(pattern: str) -> bool:
 
 
 def matches_module(pattern: str, module: str) -> bool:
-    return bool(_module_regex(pattern).fullmatch(module))
+    return _matches_glob(module, pattern) or (pattern.endswith(".*") and _matches_glob(module, pattern[:-2]))
 
 
 def matches_path(pattern: str, file: str, workspace: Path | None) -> bool:
@@ -30,12 +30,14 @@ def matches_path(pattern: str, file: str, workspace: Path | None) -> bool:
     is not known here: then it matches wherever its folders begin.
     """
     pattern = pattern.removeprefix("./")
-    if pattern.startswith("/"):
-        return bool(_path_regex(pattern).fullmatch(file))
-    if workspace is None:
-        return bool(_path_regex("**/" + pattern).fullmatch(file))
-    prefix = f"{str(workspace).rstrip('/')}/"
-    return file.startswith(prefix) and bool(_path_regex(pattern).fullmatch(file[len(prefix) :]))
+    if workspace is None and not pattern.startswith("/"):
+        pattern = "**/" + pattern
+    elif not pattern.startswith("/"):
+        prefix = f"{str(workspace).rstrip('/')}/"
+        if not file.startswith(prefix):
+            return False
+        file = file[len(prefix) :]
+    return _matches_parts(file.split("/"), pattern.split("/"))
 
 
 def matches_any(pattern: str, seen: Iterable[tuple[str, str]], workspace: Path | None) -> bool:
@@ -45,19 +47,18 @@ def matches_any(pattern: str, seen: Iterable[tuple[str, str]], workspace: Path |
     return any(matches_module(pattern, module) for module, _ in seen if module)
 
 
-@lru_cache(maxsize=512)
-def _module_regex(pattern: str) -> re.Pattern[str]:
-    if pattern.endswith(".*"):
-        return re.compile(f"(?s:{_glob(pattern[:-2], '.*')}" + r"(?:\..*)?)")
-    return re.compile(f"(?s:{_glob(pattern, '.*')})")
+def _matches_parts(parts: Sequence[str], patterns: Sequence[str]) -> bool:
+    if not patterns:
+        return not parts
+    if patterns[0] == "**":
+        return any(_matches_parts(parts[skipped:], patterns[1:]) for skipped in range(len(parts) + 1))
+    return bool(parts) and _matches_glob(parts[0], patterns[0]) and _matches_parts(parts[1:], patterns[1:])
+
+
+def _matches_glob(text: str, pattern: str) -> bool:
+    return bool(_regex(pattern).fullmatch(text))
 
 
 @lru_cache(maxsize=512)
-def _path_regex(pattern: str) -> re.Pattern[str]:
-    special = {"**/": "(?:.*/)?", "/**": "/.*", "**": ".*"}
-    pieces = re.split(r"(\*\*/|/\*\*$|\*\*)", pattern)
-    return re.compile("(?s:" + "".join(special.get(piece) or _glob(piece, "[^/]*") for piece in pieces) + ")")
-
-
-def _glob(pattern: str, star: str) -> str:
-    return "".join(star if c == "*" else "[^/]" if c == "?" else re.escape(c) for c in pattern)
+def _regex(pattern: str) -> re.Pattern[str]:
+    return re.compile("(?s:" + "".join({"*": ".*", "?": "."}.get(char) or re.escape(char) for char in pattern) + ")")

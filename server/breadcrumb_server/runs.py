@@ -96,6 +96,7 @@ class RunRegistry:
     def __init__(self, home: Home) -> None:
         self._home = home
         self._runs: dict[str, Run] = {}
+        self._starting: set[anyio.Event] = set()  # commands that may run already, but are not in _runs yet
         self._stack = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._stop_grace = STOP_GRACE_SECONDS
@@ -122,6 +123,8 @@ class RunRegistry:
     async def shutdown(self) -> None:
         """End every run and wait until their traces are whole."""
         self.request_shutdown()
+        for started in list(self._starting):
+            await started.wait()
         for run in list(self._runs.values()):
             await run.finished.wait()
 
@@ -142,12 +145,18 @@ class RunRegistry:
             raise RuntimeError("the registry has not been entered")
         # A cancelled call must not leave a half-started run behind; what follows takes a moment only.
         run: Run | None = None
-        with anyio.CancelScope(shield=True):
-            run = await self._launch(config, request)
-            self._runs[run.state.trace_id] = run
-            self._tasks.start_soon(self._supervise, run, request)
-            if self._is_ending:
-                run.stop_requested.set()
+        started = anyio.Event()
+        self._starting.add(started)
+        try:
+            with anyio.CancelScope(shield=True):
+                run = await self._launch(config, request)
+                self._runs[run.state.trace_id] = run
+                self._tasks.start_soon(self._supervise, run, request)
+                if self._is_ending:
+                    run.stop_requested.set()
+        finally:
+            self._starting.remove(started)
+            started.set()
         assert run is not None  # mypy takes a cancel scope for one that may swallow an error
         return run
 

@@ -48,7 +48,9 @@ def test_broken_yaml_names_file_and_line(refused, home: Home) -> None:
 
 
 def test_every_problem_is_named_at_once_with_what_is_allowed(refused) -> None:
-    error = refused("project: shop\ncapture:\n  mode: sometimes\n  max_dept: 3\nretention: {max_traces: 0}\nenabled: 3\n")
+    error = refused(
+        "project: shop\ncapture:\n  mode: sometimes\n  max_dept: 3\nretention: {max_traces: 0}\nenabled: 3\n"
+    )
     assert "4 problems" in error
     assert "capture.mode = \"sometimes\": must be one of 'adaptive' or 'full'" in error
     assert "unknown key 'capture.max_dept' (did you mean 'max_depth'?)" in error
@@ -59,10 +61,10 @@ def test_every_problem_is_named_at_once_with_what_is_allowed(refused) -> None:
 @pytest.mark.parametrize(
     ("line", "told"),
     [
-        ("include: shop.*", "include = \"shop.*\": must be a list"),
+        ("include: shop.*", 'include = "shop.*": must be a list'),
         ("include: [3]", "include[0] = 3: must be text"),
         ('include: [""]', "must not be empty"),
-        ("capture: full", "capture = \"full\": must be a mapping"),
+        ("capture: full", 'capture = "full": must be a mapping'),
         ("capture: {sample_rate: 1.5}", "must be at most 1"),
         ("capture: {sample_rate: .nan}", "finite"),
         ("capture: {max_items: 2.5}", "must be a whole number"),

@@ -9,7 +9,9 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_new_project_has_a_private_file_and_database_and_what_was_found(session, write, workspace, home) -> None:
+async def test_a_new_project_has_a_private_file_and_database_and_what_was_found(
+    session, write, workspace, home
+) -> None:
     write("shop/__init__.py")
     answer = await session.ok("init_project", project="shop", workspace=str(workspace))
     assert answer["created"] is True

@@ -60,7 +60,9 @@ def test_a_workspace_that_is_gone_says_how_to_correct_it() -> None:
 
 
 @pytest.mark.parametrize("env", [{"": "x"}, {"A=B": "x"}, {"A": "secret-value\0"}])
-def test_an_impossible_environment_is_refused_without_showing_values(config: ProjectConfig, env: dict[str, str]) -> None:
+def test_an_impossible_environment_is_refused_without_showing_values(
+    config: ProjectConfig, env: dict[str, str]
+) -> None:
     with pytest.raises(BreadcrumbError) as caught:
         make_request(config, "x", 1, env=env)
     assert "secret-value" not in str(caught.value)

@@ -34,8 +34,13 @@ async def test_a_key_error_deep_in_nested_packages_is_told_with_its_values(shop,
     for package in ("shop", "shop/orders", "shop/orders/tax"):
         write(f"{package}/__init__.py")
     write("shop/orders/tax/rates.py", "RATES = {'FR': 20}\ndef rate(region):\n    return RATES[region]\n")
-    write("shop/orders/lines.py", "from .tax.rates import rate\ndef line(net, region):\n    return net * rate(region)\n")
-    write("shop/bill.py", "from .orders.lines import line\ndef bill(nets, region):\n    return [line(n, region) for n in nets]\n")
+    write(
+        "shop/orders/lines.py", "from .tax.rates import rate\ndef line(net, region):\n    return net * rate(region)\n"
+    )
+    write(
+        "shop/bill.py",
+        "from .orders.lines import line\ndef bill(nets, region):\n    return [line(n, region) for n in nets]\n",
+    )
     write("main.py", "from shop.bill import bill\ndef main():\n    bill([5], 'XX')\nmain()\n")
     await shop.ok("edit_config", project="shop", add_include=["shop.*"])
     report = await run(shop, PYTHON, "main.py")
@@ -304,9 +309,7 @@ async def test_a_client_that_leaves_takes_its_runs_along(server, workspace, hang
 
     async with Client(server, mode="legacy") as client:
         await client.call_tool("init_project", {"project": "shop", "workspace": str(workspace)})
-        await client.call_tool(
-            "run", {"project": "shop", "command": hanging, "timeout_seconds": 60, "wait_seconds": 0}
-        )
+        await client.call_tool("run", {"project": "shop", "command": hanging, "timeout_seconds": 60, "wait_seconds": 0})
         pid = int(await gate.message())
     assert process_group.start_time(pid) is None
     async with Client(server, mode="legacy") as client:

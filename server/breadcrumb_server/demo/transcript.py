@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
+from collections.abc import Sequence
 from typing import Any, TextIO, cast
 
 MIN_WIDTH, MAX_WIDTH = 60, 110
@@ -55,8 +56,7 @@ class Transcript:
             self._fields(value, indent + "  ")
         elif isinstance(value, list) and value:
             self._line(label.rstrip())
-            items: list[Any] = value
-            for item in items:
+            for item in cast("Sequence[Any]", value):
                 if isinstance(item, dict):
                     self._fields(cast("dict[str, Any]", item), indent + "  ")
                 else:

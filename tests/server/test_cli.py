@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+
+def breadcrumb(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "breadcrumb_server", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **options)
+
+
+def test_the_version_is_told() -> None:
+    done = breadcrumb("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, f"breadcrumb-mcp {version('breadcrumb-mcp')}")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sevre"], ["--prot", "1"], ["serve", "--transport", "carrier"], ["serve", "--port", "70000"], ["serve", "x"]],
+)
+def test_wrong_usage_is_told_in_two_lines_without_a_traceback(arguments: list[str]) -> None:
+    done = breadcrumb(*arguments)
+    assert done.returncode == 2
+    assert "usage: breadcrumb-mcp" in done.stderr and "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_without_a_command_it_serves_until_stdin_ends(home) -> None:
+    done = breadcrumb()
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_http_is_served_on_loopback_until_it_is_told_to_end(home) -> None:
+    import signal
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "-m", "breadcrumb_server", "serve", "--transport", "http", "--port", str(port)],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "BREADCRUMB_HOME": str(home.folder)},
+    ) as server:
+        assert server.stderr is not None
+        assert server.stderr.readline().strip() == f"Serving MCP at http://127.0.0.1:{port}/mcp"
+        answer = subprocess.run(
+            [sys.executable, "-c", HTTP_CLIENT, str(port)], capture_output=True, text=True, timeout=60
+        )
+        server.send_signal(signal.SIGTERM)
+        server.wait(60)
+    assert answer.stdout.strip() == "13 tools", answer.stderr
+
+
+HTTP_CLIENT = """
+import sys, time, anyio, socket
+from mcp import Client
+async def main():
+    while True:  # until it listens
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", int(sys.argv[1]))) == 0:
+                break
+        await anyio.sleep(0.05)
+    async with Client(f"http://127.0.0.1:{sys.argv[1]}/mcp") as client:
+        print(len((await client.list_tools()).tools), "tools")
+anyio.run(main)
+"""
+
+
+def test_a_reader_that_leaves_early_is_no_traceback(home) -> None:
+    command = [sys.executable, "-m", "breadcrumb_server", "demo"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
+        assert demo.stdout is not None and demo.stderr is not None
+        demo.stdout.readline()
+        demo.stdout.close()
+        assert "Traceback" not in demo.stderr.read()
+        assert demo.wait(60) == 1
+
+
+def test_the_demo_finds_the_bug_with_the_tools_alone(home, tmp_path) -> None:
+    done = breadcrumb("demo", env={**os.environ, "TMPDIR": str(tmp_path), "COLUMNS": "100"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Found: ratebook.lookup.country_code('DE-BY') returns 'BY'" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert "claude mcp add breadcrumb" in done.stdout
+    assert not home.folder.exists(), "the demo wrote into the user's own home"
+    assert [entry for entry in tmp_path.iterdir() if entry.name.startswith("breadcrumb-demo")] == []

@@ -1,0 +1,118 @@
+"""Runs that their server could not finish: it died, or the database was busy."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from breadcrumb_server import process_group
+from breadcrumb_server.home import Home
+from breadcrumb_server.recovery import recover_runs
+from breadcrumb_server.run_records import record_start
+from breadcrumb_server.run_state import RunState, load_state
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.queries.traces import get_trace
+
+TRACE_ID = "20250110-120000-abcd"
+
+
+@pytest.fixture
+def database(home: Home) -> Database:
+    return Database(home.database_file("shop"))
+
+
+@pytest.fixture
+def spool(home: Home, database: Database) -> Path:
+    """The folder of a run whose server is gone: its pid is in use again, by a process that started later."""
+    folder = home.spool_folder("shop") / TRACE_ID
+    folder.mkdir(parents=True)
+    state = RunState(
+        project="shop",
+        trace_id=TRACE_ID,
+        command=["python", "main.py"],
+        label=None,
+        cwd="/",
+        timeout_seconds=60,
+        config="{}",
+        not_traced_reason="it never started",
+        server_started=1,
+    )
+    record_start(database, state)
+    state.save(folder)
+    return folder
+
+
+def status(database: Database) -> str:
+    with database.read() as con:
+        return get_trace(con, TRACE_ID).status
+
+
+def test_a_run_whose_server_died_is_finished_as_stopped(home: Home, database: Database, spool: Path) -> None:
+    assert recover_runs(spool.parent, database, ()) == [TRACE_ID]
+    assert status(database) == "stopped"
+    assert not spool.exists()
+
+
+def test_an_end_that_was_noted_before_the_server_died_stands(database: Database, spool: Path) -> None:
+    state = load_state(spool)
+    assert state is not None
+    state.finish("failed", exit_code=3)
+    state.save(spool)
+    recover_runs(spool.parent, database, ())
+    assert status(database) == "failed"
+
+
+def test_processes_that_the_server_left_are_ended_first(database: Database, spool: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"],
+        env={**os.environ, "BREADCRUMB_TRACE": str(spool)},
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    ) as left:
+        assert left.stdout is not None
+        left.stdout.readline()
+        recover_runs(spool.parent, database, ())
+        assert left.wait(30) == -9
+
+
+def test_a_process_that_only_has_the_same_pid_is_left_alone(database: Database, spool: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
+        state = load_state(spool)
+        assert state is not None
+        state.child_pid, state.child_started = other.pid, 1
+        state.save(spool)
+        recover_runs(spool.parent, database, ())
+        assert process_group.start_time(other.pid) is not None
+        other.communicate(b"\n")
+        assert other.returncode == 0
+
+
+def test_the_run_of_a_living_server_is_left_alone(database: Database, spool: Path) -> None:
+    state = load_state(spool)
+    assert state is not None
+    state.server_started = process_group.start_time(os.getpid())
+    state.save(spool)
+    assert recover_runs(spool.parent, database, ()) == []
+    assert status(database) == "running"
+
+
+def test_our_own_run_that_could_not_be_stored_is_stored_now(database: Database, spool: Path) -> None:
+    state = load_state(spool)
+    assert state is not None
+    state.server_started = process_group.start_time(os.getpid())
+    state.finish("completed", exit_code=0)
+    state.save(spool)
+    assert recover_runs(spool.parent, database, ()) == [TRACE_ID]
+    assert status(database) == "completed"
+
+
+def test_a_folder_that_is_just_being_made_is_left_alone_and_an_old_one_goes(home: Home, database: Database) -> None:
+    spools = home.spool_folder("shop")
+    for name in ("new", "old"):
+        (spools / name).mkdir(parents=True)
+    os.utime(spools / "old", (1, 1))
+    recover_runs(spools, database, ())
+    assert [entry.name for entry in spools.iterdir()] == ["new"]

@@ -1,0 +1,215 @@
+"""The real server process, spoken to line by line: what ends it, what it leaves behind, what it prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from breadcrumb_server import process_group
+from breadcrumb_server.home import Home
+
+HANG_SECONDS = 60
+
+
+class ServerProcess:
+    """A server on pipes, and a client as small as can be."""
+
+    def __init__(self, home: Home) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "breadcrumb_server"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "BREADCRUMB_HOME": str(home.folder)},
+        )
+        self._watchdog = threading.Timer(HANG_SECONDS, self.process.kill)
+        self._watchdog.start()
+        self._number = 0
+        self.request(
+            "initialize",
+            {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}},
+        )
+        self.send({"method": "notifications/initialized"})
+
+    def send(self, message: dict[str, Any]) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"jsonrpc": "2.0", **message}) + "\n")
+        self.process.stdin.flush()
+
+    def start_call(self, tool: str, **arguments: Any) -> int:
+        self._number += 1
+        params = {"name": tool, "arguments": arguments}
+        self.send({"id": self._number, "method": "tools/call", "params": params})
+        return self._number
+
+    def request(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        self._number += 1
+        self.send({"id": self._number, "method": method, "params": params})
+        return self.answer(self._number)
+
+    def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        result = self.answer(self.start_call(tool, **arguments))
+        assert not result["isError"], result
+        return result["structuredContent"]
+
+    def answer(self, number: int) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            message = json.loads(line)  # anything else on stdout than the protocol fails here
+            if message.get("id") == number:
+                return message["result"]
+        raise AssertionError(f"no answer {number}: {self.process.stderr and self.process.stderr.read()}")
+
+    def end(self) -> tuple[str, str]:
+        """Close stdin, as a client does that is finished; what the server still printed."""
+        output = self.process.communicate(timeout=HANG_SECONDS)
+        self.close()
+        return output
+
+    def close(self) -> None:
+        self._watchdog.cancel()
+        self.process.kill()
+        self.process.wait()
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None and not stream.closed:
+                stream.close()
+
+
+@pytest.fixture
+def servers(home: Home) -> Iterator[Any]:
+    started: list[ServerProcess] = []
+
+    def start() -> ServerProcess:
+        started.append(ServerProcess(home))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()
+
+
+def read_pid(gate: Any) -> int:
+    return int(Path(gate.path).read_text())
+
+
+@pytest.fixture
+def running(servers: Any, workspace: Path, hanging: list[str], gate: Any) -> tuple[ServerProcess, int, str]:
+    """A server with a command that hangs, the command's pid, and its trace id."""
+    server = servers()
+    server.call("init_project", project="shop", workspace=str(workspace))
+    report = server.call("run", project="shop", command=hanging, timeout_seconds=300, wait_seconds=0)
+    return server, read_pid(gate), report["trace_id"]
+
+
+def statuses(server: ServerProcess) -> list[str]:
+    listed = server.call("list_traces", project="shop")
+    return [row[listed["columns"].index("status")] for row in listed["rows"]]
+
+
+def test_starting_and_leaving_touches_nothing(servers: Any, home: Home) -> None:
+    server = servers()
+    server.request("tools/list", {})
+    out, err = server.end()
+    assert (server.process.returncode, out, err) == (0, "", "")
+    assert not home.folder.exists()
+
+
+def test_closing_stdin_ends_the_command_and_finishes_its_trace(running: Any, servers: Any) -> None:
+    server, pid, _ = running
+    _, err = server.end()
+    assert server.process.returncode == 0
+    assert "Traceback" not in err
+    assert process_group.start_time(pid) is None
+    assert statuses(servers()) == ["stopped"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_the_command_and_finishes_its_trace(running: Any, servers: Any, number: signal.Signals) -> None:
+    server, pid, _ = running
+    server.process.send_signal(number)
+    assert server.process.wait(HANG_SECONDS) == -number
+    assert process_group.start_time(pid) is None
+    assert statuses(servers()) == ["stopped"]
+
+
+def test_a_signal_ends_a_server_that_waits_for_a_run(
+    servers: Any, workspace: Path, hanging: list[str], gate: Any
+) -> None:
+    server = servers()
+    server.call("init_project", project="shop", workspace=str(workspace))
+    server.start_call("run", project="shop", command=hanging, timeout_seconds=300)
+    pid = read_pid(gate)
+    server.process.send_signal(signal.SIGTERM)
+    server.process.wait(HANG_SECONDS)
+    assert process_group.start_time(pid) is None
+
+
+def test_a_cancelled_call_ends_its_command(servers: Any, workspace: Path, hanging: list[str], gate: Any) -> None:
+    server = servers()
+    server.call("init_project", project="shop", workspace=str(workspace))
+    number = server.start_call("run", project="shop", command=hanging, timeout_seconds=300)
+    pid = read_pid(gate)
+    server.send({"method": "notifications/cancelled", "params": {"requestId": number}})
+    listed = server.call("list_traces", project="shop")
+    trace_id = listed["rows"][0][listed["columns"].index("trace_id")]
+    report = server.call("wait_for_run", project="shop", trace_id=trace_id, wait_seconds=30)
+    assert report["status"] == "stopped"
+    assert process_group.start_time(pid) is None
+
+
+def test_the_run_of_a_killed_server_is_ended_and_finished_by_the_next(running: Any, servers: Any) -> None:
+    server, pid, trace_id = running
+    server.process.kill()
+    server.process.wait()
+    assert process_group.start_time(pid) is not None
+    report = servers().call("get_trace", project="shop", trace_id=trace_id)
+    assert report["status"] == "stopped"
+    assert "server that ran this command died" in str(report)
+    assert any("wait" in line for line in report["open_calls"])
+    assert process_group.start_time(pid) is None
+
+
+def test_a_second_server_sees_waits_for_and_stops_the_run_of_the_first(running: Any, servers: Any) -> None:
+    first, pid, trace_id = running
+    second = servers()
+    assert second.call("wait_for_run", project="shop", trace_id=trace_id, wait_seconds=0)["status"] == "running"
+    assert second.call("stop_run", project="shop", trace_id=trace_id)["status"] == "stopped"
+    assert process_group.start_time(pid) is None
+    assert statuses(first) == ["stopped"]
+
+
+def test_two_servers_run_in_the_same_project_at_the_same_time(servers: Any, workspace: Path) -> None:
+    pair = [servers(), servers()]
+    pair[0].call("init_project", project="shop", workspace=str(workspace))
+    for _ in range(2):
+        numbers = [
+            server.start_call("run", project="shop", command=[sys.executable, "-c", "print(1)"], timeout_seconds=60)
+            for server in pair
+        ]
+        for server, number in zip(pair, numbers, strict=True):
+            assert server.answer(number)["structuredContent"]["status"] == "completed"
+    assert statuses(pair[0]) == ["completed"] * 4
+
+
+def test_what_a_command_prints_does_not_reach_the_servers_stdout(servers: Any, workspace: Path) -> None:
+    server = servers()
+    server.call("init_project", project="shop", workspace=str(workspace))
+    report = server.call("run", project="shop", command="echo stray", timeout_seconds=60)
+    assert report["stdout_tail"].strip() == "stray"
+    assert server.end()[0] == ""
+
+
+def test_a_line_that_is_no_message_does_not_end_the_server(servers: Any) -> None:
+    server = servers()
+    server.process.stdin.write("not json\n")
+    server.process.stdin.flush()
+    assert server.call("list_projects")["projects"]["rows"] == []
