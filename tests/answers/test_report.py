@@ -262,14 +262,15 @@ def test_a_running_program_is_reported_with_its_progress_and_how_to_go_on(projec
 def test_time_of_a_function_that_calls_itself_is_not_counted_twice(project) -> None:
     trace = project.trace()
     trace.process()
-    fact = trace.function("fact")
-    outer = trace.call(fact, ms=10, child_ns=8_000_000)
+    main, fact = trace.function("main"), trace.function("fact")
+    root = trace.call(main, ms=12, child_ns=10_000_000)
+    outer = trace.call(fact, root, ms=10, child_ns=8_000_000)
     trace.call(fact, outer, ms=8)
 
     report = build_report(project.con, "shop", None)
 
     assert report.hot is not None
-    assert report.hot.rows == [["shop.pricing:fact", 2, 10.0, 10.0]]
+    assert report.hot.rows == [["shop.pricing:fact", 2, 10.0, 10.0], ["shop.pricing:main", 1, 12.0, 2.0]]
 
 
 @pytest.mark.parametrize("size", [1, 3_000, 100_000])
