@@ -31,14 +31,11 @@ def assert_traced(spool: Spool) -> None:
         ["-u", "app.py"],
         ["-O", "app.py"],
         ["-B", "app.py"],
-        ["-"],
     ],
     ids=" ".join,
 )
 def test_every_command_form_is_traced(python: str, trace: Trace, tmp_path: Path, args: list[str]) -> None:
     (tmp_path / "app.py").write_text(SCRIPT)
-    if args == ["-"]:
-        pytest.skip("stdin is tested with the launcher")
     assert_traced(trace(python, args))
 
 

@@ -6,7 +6,7 @@ from time import perf_counter_ns
 from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 
 from . import record_format
-from .capture.values import class_module, class_name
+from .classes import class_module, class_name, derives
 from .functions import module_of
 
 TYPE_CHECKING = False
@@ -23,7 +23,7 @@ _MAX_LOCALS = 40
 _MAX_KNOWN = 2000
 
 # How the interpreter and iteration protocols use exceptions: no sign of anything going wrong.
-CONTROL_FLOW = (StopIteration, StopAsyncIteration, GeneratorExit)
+_CONTROL_FLOW = (StopIteration, StopAsyncIteration, GeneratorExit)
 
 # Where the standard library catches what nobody caught, and prints it.
 _LAST_RESORTS = {("threading", "_bootstrap_inner"), ("threading", "_bootstrap")}
@@ -33,6 +33,12 @@ traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
 _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 _context_of: Any = BaseException.__dict__["__context__"].__get__
 _args_of: Any = BaseException.__dict__["args"].__get__
+
+
+def is_control_flow(exception: BaseException) -> bool:
+    """Whether it is one of the interpreter's own signals (a subclass is not)."""
+    cls = type(exception)
+    return any(cls is signal for signal in _CONTROL_FLOW)
 
 
 class ExceptionLog:
@@ -184,7 +190,7 @@ class ExceptionLog:
             locals=self._locals(raising if id(code) in recorder.functions else frame),
             cause=self.known.get(id(_cause_of(exception))) or None,
             context=self.known.get(id(_context_of(exception))) or None,
-            control_flow=cls in CONTROL_FLOW,
+            control_flow=is_control_flow(exception),
         )
         return exception_id
 
@@ -201,7 +207,7 @@ class ExceptionLog:
                 texts.append(self._recorder.encoder.encode(arg).decode("utf-8", "replace"))
         if len(args) == 1:
             return texts[0] if type(exception) is not KeyError or type(args[0]) is not str else "'%s'" % texts[0]
-        if isinstance_of(exception, OSError) and len(args) >= 2 and type(args[0]) is int:
+        if derives(type(exception), OSError) and len(args) >= 2 and type(args[0]) is int:
             return "[Errno %s] %s" % (texts[0], ": ".join(texts[1:2]))
         return "(%s)" % ", ".join(texts)
 
@@ -240,11 +246,6 @@ class ExceptionLog:
         if is_function and self._recorder.clears_locals:
             frame_locals.clear()
         return text
-
-
-def isinstance_of(value: Any, cls: type) -> bool:
-    """isinstance without asking ``__class__``."""
-    return cls in type.__dict__["__mro__"].__get__(type(value))
 
 
 def _traceback_frames(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:

@@ -6,7 +6,8 @@ import sys
 from _operator import itemgetter
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType, MethodType
 
-from .capture.values import Encoder, class_module, class_name
+from .capture.values import Encoder
+from .classes import class_module, class_name, derives, is_heap_type, mro, namespace
 from .features import HAS_CO_QUALNAME
 from .record_format import KIND_CALL
 
@@ -140,11 +141,10 @@ class NameFinder:
         candidates: List[type] = []
         if code.co_argcount and not _has_cell(code, code.co_varnames[0]):
             first = frame.f_locals.get(code.co_varnames[0])
-            cls = first if type in type.__dict__["__mro__"].__get__(type(first)) else type(first)
-            candidates.extend(type.__dict__["__mro__"].__get__(cls))
+            candidates.extend(mro(first if derives(type(first), type) else type(first)))
         candidates.extend(v for v in list(frame.f_globals.values()) if type(v) is type)
         for cls in candidates:
-            member = type.__dict__["__dict__"].__get__(cls).get(code.co_name)
+            member = namespace(cls).get(code.co_name)
             if type(member) in (staticmethod, classmethod):
                 member = member.__func__
             elif type(member) is property:
@@ -170,7 +170,7 @@ def callable_code(target: Any) -> Optional[Tuple[CodeType, str]]:
     if kind is not FunctionType:
         if kind is MethodType:
             target = _method_function(target)
-        elif type in type.__dict__["__mro__"].__get__(kind):
+        elif derives(kind, type):
             target = _constructor(target)
         if type(target) is not FunctionType:
             return None
@@ -180,8 +180,8 @@ def callable_code(target: Any) -> Optional[Tuple[CodeType, str]]:
 
 def _constructor(cls: type) -> Any:
     """The function that a call of a class runs first that is written in Python."""
-    for base in type.__dict__["__mro__"].__get__(cls):
-        names = type.__dict__["__dict__"].__get__(base)
+    for base in mro(cls):
+        names = namespace(base)
         for name in ("__init__", "__new__"):
             member = names.get(name)
             if type(member) is staticmethod:
@@ -203,6 +203,6 @@ def c_function_name(target: Any) -> Optional[Tuple[str, str]]:
         return "%s.%s" % (class_name(cls), target.__name__), class_module(cls) or "builtins"
     if kind is MethodDescriptorType:
         return "%s.%s" % (class_name(target.__objclass__), target.__name__), class_module(target.__objclass__)
-    if kind is type and not target.__flags__ & (1 << 9):
+    if kind is type and not is_heap_type(target):
         return class_name(target), class_module(target)
     return None

@@ -284,8 +284,8 @@ class Recorder:
         if self.clears_locals and function.kind not in ("module", "class"):
             frame_locals.clear()
         suspension = [0, 0] if function.suspends else None
-        thread.top = (call, top, frame, suspension)  # type: ignore[assignment, unused-ignore]
         _write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0]))
+        thread.top = (call, top, frame, suspension)  # type: ignore[assignment, unused-ignore]
 
     def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
         """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""

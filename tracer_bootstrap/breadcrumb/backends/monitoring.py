@@ -10,7 +10,7 @@ import sys
 from time import perf_counter_ns
 from types import CodeType
 
-from ..exceptions import CONTROL_FLOW, traceback_of
+from ..exceptions import is_control_flow, traceback_of
 from ..functions import Function, c_function_name, callable_code
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..recorder import ROOT
@@ -127,18 +127,15 @@ class MonitoringBackend:
                 call = next_call()
                 if arity == 2:
                     a, b = function.get(frame_locals)
-                    thread.top = (call, top, frame, None)
                     if type(a) is int and type(b) is int and low < a < high and low < b < high:
                         record = function.int_record % (call, now_ns(), a, b, top[0])
                     else:
                         record = function.record % (call, now_ns(), encode(a), encode(b), top[0])
                 elif arity == 1:
                     a = function.get(frame_locals)
-                    thread.top = (call, top, frame, None)
                     record = function.record % (call, now_ns(), encode(a), top[0])
                 else:
                     values = function.get(frame_locals)
-                    thread.top = (call, top, frame, None)
                     record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0])
                 if clears_locals:
                     frame_locals.clear()
@@ -146,6 +143,7 @@ class MonitoringBackend:
                     thread.write(record)
                 except ValueError:
                     thread.write_over(record)
+                thread.top = (call, top, frame, None)
             except BaseException as error:
                 failed(recorder, error)
             return None
@@ -256,7 +254,7 @@ class MonitoringBackend:
         function = recorder.functions.get(id(code))
         if function is not None:
             thread = recorder.thread()
-            if type(exception) in CONTROL_FLOW and not function.suspends:
+            if is_control_flow(exception) and not function.suspends:
                 # Of the interpreter's own signals only those are of interest that leave an ordinary function.
                 recorder.exceptions.seen(exception, traceback_of(exception), frame, thread)
             if recorder.is_open(thread, frame):
@@ -271,7 +269,7 @@ class MonitoringBackend:
     def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
         traceback = traceback_of(exception)
-        if id(code) in recorder.functions and type(exception) not in CONTROL_FLOW:
+        if id(code) in recorder.functions and not is_control_flow(exception):
             recorder.exceptions.seen(exception, traceback, sys._getframe(2), recorder.thread())
         elif traceback is None or traceback.tb_next is None:
             recorder.exceptions.forget_dead(exception)

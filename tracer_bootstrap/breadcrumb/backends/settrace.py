@@ -13,7 +13,7 @@ from opcode import opmap
 from time import perf_counter_ns
 from types import CodeType, FrameType
 
-from ..exceptions import CONTROL_FLOW
+from ..exceptions import is_control_flow
 from ..features import HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
 from ..functions import SUSPENDS
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
@@ -188,7 +188,7 @@ class SettraceBackend:
         if event == "exception":
             try:
                 recorder = self._recorder
-                if type(argument[1]) not in CONTROL_FLOW:
+                if not is_control_flow(argument[1]):
                     recorder.exceptions.seen(argument[1], argument[2], frame, recorder.thread())
             except BaseException as error:
                 failed(self._recorder, error)
@@ -235,7 +235,7 @@ class SettraceBackend:
     def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
         """An exception is raised in *frame* or comes to it from a call."""
         recorder = self._recorder
-        if type(exception) not in CONTROL_FLOW or not frame.f_code.co_flags & SUSPENDS:
+        if not is_control_flow(exception) or not frame.f_code.co_flags & SUSPENDS:
             recorder.exceptions.seen(exception, traceback, frame, recorder.thread())
         else:
             recorder.exceptions.forget_dead(exception)

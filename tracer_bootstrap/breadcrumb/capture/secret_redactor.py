@@ -201,15 +201,12 @@ class Redactor:
         if re is None:
             return True
         words = _words(re, name)
-        if "".join(words) in self._secret_words:
-            return True
-        if not words or words[-1] in _HARMLESS_SUFFIXES:
-            return False
+        harmless_end = bool(words) and words[-1] in _HARMLESS_SUFFIXES
         for start in range(len(words)):
             joined = ""
-            for word in words[start : start + self._longest]:
+            for end, word in enumerate(words[start : start + self._longest], start + 1):
                 joined += word
-                if joined in self._secret_words:
+                if joined in self._secret_words and not (harmless_end and end < len(words)):
                     return True
         return False
 

@@ -16,6 +16,7 @@ import sys
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 
+from ..classes import class_module, class_name, derives, is_heap_type, mro, namespace
 from ..record_format import REDACTED
 from .secret_redactor import Redactor
 
@@ -46,10 +47,7 @@ _MEMO_SIZE = 4096
 _MAX_KNOWN_TYPES = 5000
 _MIN_CARD = 10**12
 
-# Class and instance internals, read without asking the class.
-_mro_of: Callable[[type], Tuple[type, ...]] = type.__dict__["__mro__"].__get__
-_dict_of_class: Callable[[type], Any] = type.__dict__["__dict__"].__get__
-_qualname_of_class: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
+# Instance internals, read without asking the class.
 _exception_args: Callable[[BaseException], Any] = BaseException.__dict__["args"].__get__
 _function_qualname: Callable[[Any], Any] = FunctionType.__dict__["__qualname__"].__get__
 _function_globals: Callable[[Any], Any] = FunctionType.__dict__["__globals__"].__get__
@@ -67,47 +65,36 @@ _TEXT_TYPES = {
 _ARRAY_MODULES = ("numpy", "pandas", "torch", "jaxlib", "cupy", "xarray", "polars", "pyarrow", "scipy", "tensorflow")
 
 
+# Built-in classes whose subclasses are written by the built-in's own methods.
+_FAMILIES = (type, BaseException, str, int, float, dict, list, tuple, set, frozenset)
+
 # Types whose fields say nothing about the program: files, locks, sockets.
 _OPAQUE_MODULES = {"_io", "io", "_thread", "threading", "_socket", "socket", "_ssl", "ssl", "_queue", "queue", "_asyncio"}
-
-
-def class_name(cls: type) -> str:
-    """The qualified name of a class, whatever its metaclass says."""
-    name = _qualname_of_class(cls)
-    return name if type(name) is str else "?"
-
-
-def class_module(cls: type) -> str:
-    """The module of a class, or an empty text where the class made it something else."""
-    if cls.__flags__ & (1 << 9):  # Py_TPFLAGS_HEAPTYPE: made by a class statement
-        module = _dict_of_class(cls).get("__module__")
-    else:
-        module = type.__dict__["__module__"].__get__(cls)
-    return module if type(module) is str else ""
 
 
 class _TypePlan:
     """How the fields of one class's instances are read. Found out once per class."""
 
-    __slots__ = ("cls", "name", "module", "bases", "get_dict", "slots", "text")
+    __slots__ = ("cls", "name", "module", "bases", "family", "get_dict", "slots", "text")
 
     def __init__(self, cls: type) -> None:
         self.cls = cls  # kept: the plan is found by id(cls)
         self.name = class_name(cls)
         self.module = class_module(cls)
-        self.bases = _mro_of(cls)
+        self.bases = mro(cls)
+        self.family = _family(self.bases)
         self.get_dict: Optional[Callable[[Any], Any]] = None
         self.slots: List[Tuple[str, Callable[[Any], Any]]] = []
         self.text = (self.module, self.name) in _TEXT_TYPES
         dict_seen = False
         for base in self.bases:
-            for name, member in list(_dict_of_class(base).items()):
+            for name, member in list(namespace(base).items()):
                 kind = type(member)
                 if name == "__dict__":
                     if not dict_seen and kind is GetSetDescriptorType:
                         self.get_dict = member.__get__
                     dict_seen = True  # a class may put a property of its own in front
-                elif kind is MemberDescriptorType and base.__flags__ & (1 << 9) and type(name) is str:
+                elif kind is MemberDescriptorType and is_heap_type(base) and type(name) is str:
                     self.slots.append((name, member.__get__))
 
 
@@ -203,13 +190,13 @@ class Encoder:
             self._redactor.learn(value)
         elif kind is bytes or kind is bytearray:
             self._redactor.learn(bytes(value[:_REDACTION_MARGIN_CHARS]).decode("utf-8", "replace"))
-        elif kind in (list, tuple, set, frozenset):
+        elif kind is list or kind is tuple or kind is set or kind is frozenset:
             for item in islice(list(value), self._max_items):
                 self.hide(item)
         elif kind is dict:
             for item in islice(list(value.values()), self._max_items):
                 self.hide(item)
-        elif str in _mro_of(kind):  # SecretStr and the like that derive from str
+        elif derives(kind, str):  # SecretStr and the like that derive from str
             self._redactor.learn(str.__str__(value))
         return '"%s"' % REDACTED
 
@@ -370,36 +357,37 @@ class _Walk:
             return self._leaf("<module %s>" % (name if type(name) is str else "?"))
         if kind is complex or kind is range or kind is slice:
             return self._leaf(str(value)) if kind is not slice else self._leaf("<slice>")
-        plan = self._encoder.plan(kind)
-        bases = plan.bases
-        if type in bases:
+        return self._instance(value, kind, self._encoder.plan(kind))
+
+    def _instance(self, value: Any, kind: Any, plan: _TypePlan) -> str:
+        """A value of a class that is not one of the built-in ones."""
+        family = plan.family
+        if family is type:
             return self._leaf("<class %s.%s>" % (class_module(value), class_name(value)))
         if plan.text:
             return self._leaf(kind.__str__(value))
         if plan.module == "datetime" and plan.name in ("datetime", "time"):
             return self._leaf(_isoformat(value, kind))
-        if BaseException in bases:
+        if family is BaseException:
             return self._exception(value, plan)
         if plan.module in _OPAQUE_MODULES:
             return self._leaf("<%s>" % _with_module(plan))
         if plan.module.partition(".")[0] in _ARRAY_MODULES:
-            return self._leaf(_array(value, kind, plan))
-        if _is_enum(kind, plan):
+            return self._leaf(_array(value, plan))
+        if _is_enum(kind):
             return self._enum(value, plan)
-        if str in bases:
+        if family is str:
             return self._typed(plan, "value", self._encoder.quoted(str.__str__(value), max(self._room, 0)))
-        if int in bases:
+        if family is int:
             return self._typed(plan, "value", self._int(int.__int__(value)))
-        if float in bases:
+        if family is float:
             return self._typed(plan, "value", _float(float.__float__(value)))
-        if dict in bases:
+        if family is dict:
             return self._mapping("{", value, plan.name)
-        if list in bases:
-            return self._items(list, value, plan)
-        if tuple in bases:
+        if family is tuple:
             return self._tuple(value, plan)
-        if set in bases or frozenset in bases:
-            return self._items(set if set in bases else frozenset, value, plan)
+        if family is list or family is set or family is frozenset:
+            return self._items(family, value, plan)
         if (plan.module, plan.name) == ("collections", "deque"):
             return self._items(kind, value, plan)
         return self._object(value, plan)
@@ -433,7 +421,7 @@ class _Walk:
     def _tuple(self, value: Tuple[Any, ...], plan: _TypePlan) -> str:
         names = None
         for base in plan.bases:
-            names = _dict_of_class(base).get("_fields")
+            names = namespace(base).get("_fields")
             if names is not None:
                 break
         size = tuple.__len__(value)
@@ -461,7 +449,7 @@ class _Walk:
                     islice(own.items(), self._max_items + 1)
                 )
         if not fields:
-            if plan.cls.__flags__ & (1 << 9) and (plan.get_dict is not None or plan.slots):
+            if is_heap_type(plan.cls) and (plan.get_dict is not None or plan.slots):
                 return self._leaf_object(plan)
             return self._leaf("<%s>" % _with_module(plan))
         if "_mock_children" in fields:  # unittest.mock: thousands of fields, none of them the user's
@@ -520,9 +508,18 @@ def _with_module(plan: _TypePlan) -> str:
     return plan.name if plan.module in ("", "builtins") else "%s.%s" % (plan.module, plan.name)
 
 
-def _is_enum(kind: type, plan: _TypePlan) -> bool:
+def _is_enum(kind: type) -> bool:
     enum = sys.modules.get("enum")
-    return enum is not None and getattr(enum, "Enum", None) in plan.bases
+    return enum is not None and derives(kind, getattr(enum, "Enum", None))
+
+
+def _family(bases: Tuple[type, ...]) -> Any:
+    """The built-in class among the bases whose instances are written in a way of their own; None for plain objects."""
+    for base in bases:
+        for family in _FAMILIES:
+            if base is family:
+                return family
+    return None
 
 
 def _isoformat(value: Any, kind: Any) -> str:
@@ -533,12 +530,12 @@ def _isoformat(value: Any, kind: Any) -> str:
     return text if type(text) is str else "<datetime>"
 
 
-def _array(value: Any, kind: type, plan: _TypePlan) -> str:
+def _array(value: Any, plan: _TypePlan) -> str:
     """An array by type, shape and dtype, read by the C descriptors of its own class only."""
     parts = []
     for name in ("shape", "dtype"):
         for base in plan.bases:
-            member = _dict_of_class(base).get(name)
+            member = namespace(base).get(name)
             if member is not None:
                 if type(member) is GetSetDescriptorType:
                     found = member.__get__(value)

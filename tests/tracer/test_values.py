@@ -1,0 +1,172 @@
+"""Values as JSON: what they are, within limits, without running a line of the user's code."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import json
+import pathlib
+import unittest.mock
+import uuid
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from spool_reader import TARGETS, Trace
+
+from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.capture.values import Encoder
+
+
+def encoded(value: Any, **limits: int) -> Any:
+    return json.loads(Encoder(Redactor(), **limits).encode(value))
+
+
+class Color(enum.Enum):
+    RED = 1
+
+
+@dataclasses.dataclass
+class Item:
+    name: str
+    price: float
+
+
+class Slotted:
+    __slots__ = ("a", "b")
+
+    def __init__(self) -> None:
+        self.a = 1
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.x = [1]
+
+
+Point = collections.namedtuple("Point", "x y")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, None),
+        (True, True),
+        (12, 12),
+        (-(10**30), -(10**30)),
+        (1.5, 1.5),
+        (float("inf"), "Infinity"),
+        ("täxt\n\t\0", "täxt\n\t\0"),
+        ([1, [2]], [1, [2]]),
+        ((1,), {"$tuple": [1]}),
+        ({"b", "a"}, {"$set": ["a", "b"]}),
+        ({"k": {"n": 1}}, {"k": {"n": 1}}),
+        ({1: "one"}, {"1": "one"}),
+        (b"raw\xff", {"$bytes": "raw\\xff"}),
+        (Color.RED, "<Color.RED>"),
+        (Item("tea", 2.5), {"$type": "Item", "name": "tea", "price": 2.5}),
+        (Slotted(), {"$type": "Slotted", "a": 1}),
+        (Plain(), {"$type": "Plain", "x": [1]}),
+        (Point(1, 2), {"$type": "Point", "x": 1, "y": 2}),
+        (collections.OrderedDict(a=1), {"$type": "OrderedDict", "a": 1}),
+        (collections.deque([1]), {"$type": "deque", "items": [1]}),
+        (decimal.Decimal("1.10"), "1.10"),
+        (datetime.date(2025, 1, 2), "2025-01-02"),
+        (datetime.datetime(2025, 1, 2, 3, tzinfo=datetime.timezone.utc), "2025-01-02T03:00:00+00:00"),
+        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
+        (pathlib.PurePosixPath("/a/b"), "/a/b"),
+        (len, "<built-in len>"),
+        (Plain, "<class test_values.Plain>"),
+        (json, "<module json>"),
+        (encoded, "<function test_values.encoded>"),
+        (KeyError("k"), {"$type": "KeyError", "args": ["k"]}),
+        (unittest.mock.MagicMock(), "<MagicMock>"),
+        (iter([]), "<list_iterator>"),
+        (10**5000, "<int of 16610 bits>"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_a_value_is_written_as_what_it_is(value: Any, expected: Any) -> None:
+    text = json.dumps(encoded(value))
+    assert json.loads(text.replace(f"{__name__}.", "test_values.")) == expected
+
+
+def test_each_cut_is_marked_with_the_true_size() -> None:
+    assert encoded("x" * 5000) == "x" * 2000 + "…(+3000 chars)"
+    assert encoded(list(range(60)))[-1] == "…(+10 items)"
+    assert encoded({str(n): n for n in range(60)})["…"] == "+10 items"
+    assert encoded([[[[[1, 2]]]]]) == [[[["<list of 2>"]]]]
+
+
+def test_cycles_end() -> None:
+    items: list[Any] = [1]
+    items.append(items)
+    assert encoded(items) == [1, "<cycle: list of 2>"]
+    plain = Plain()
+    plain.x.append(plain)  # type: ignore[arg-type]
+    assert encoded(plain) == {"$type": "Plain", "x": [1, "<cycle: Plain>"]}
+
+
+def test_no_memory_address_is_written() -> None:
+    values = [object(), lambda: None, Plain().__init__, (n for n in ()), Encoder, iter({})]  # type: ignore[misc]
+    assert "0x" not in json.dumps(encoded(values))
+
+
+def test_a_huge_value_costs_little_room() -> None:
+    big = {"rows": [{"id": n, "text": "x" * 1000, "more": list(range(100))} for n in range(1000)]}
+    assert len(json.dumps(encoded(big), ensure_ascii=False)) < 4000
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()) | st.integers(), inner) | st.tuples(inner),
+        max_leaves=30,
+    ),
+    st.integers(0, 300),
+    st.integers(0, 5),
+    st.integers(0, 5),
+)
+def test_any_nested_value_becomes_one_line_of_valid_json(value: Any, chars: int, items: int, depth: int) -> None:
+    raw = Encoder(Redactor(), chars, items, depth).encode(value)
+    json.loads(raw)
+    assert not set(raw) & set(b"\t\n\r\0")
+
+
+def test_hostile_values_run_nothing_on_any_python(python: str, trace: Trace) -> None:
+    spool = trace(python, [str(TARGETS / "hostile.py")])
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "survived\n", "")
+    hostile, _, items, mapping, text, number, made, cls, nested = [c.args["value"] for c in spool.named("take")]
+    assert hostile == {"$type": "Hostile", "slot": 2, "visible": 1}
+    assert items == {"$type": "HostileList", "items": [1]}
+    assert mapping == {"$type": "HostileDict", "a": 1}
+    assert text == {"$type": "HostileStr", "value": "text"}
+    assert number == {"$type": "HostileInt", "value": 5}
+    assert (made, cls) == ({"$type": "Made"}, "<class __main__.Made>")
+    assert nested[1]["key"]["$type"] == "Hostile"
+
+
+def test_a_half_built_object_is_written_by_its_type_alone(python: str, trace: Trace) -> None:
+    spool = trace(python, "class A:\n    def __init__(self, n): self.n = n\n    def m(self): pass\nA(3).m()\n")
+    assert spool.one("A.__init__").args == {"self": {"$type": "A"}, "n": 3}
+    assert spool.one("A.m").args == {"self": {"$type": "A", "n": 3}}
+
+
+def test_reading_arguments_keeps_no_object_alive(monitoring_python: str, trace: Trace) -> None:
+    # With sys.settrace the interpreter itself keeps a frame's variables until its next event.
+    text = """
+import weakref
+class Thing: pass
+def f(thing):
+    ref = weakref.ref(thing)
+    del thing
+    return ref() is None
+def g(make):
+    return f(make())
+print(g(Thing))
+"""
+    assert trace(monitoring_python, text).stdout == trace(monitoring_python, text, env={"BREADCRUMB_TRACE": ""}).stdout

@@ -1,0 +1,40 @@
+"""What a class is, found out without asking it: a metaclass may have ``__eq__``, ``__name__`` or ``__mro__`` of its own."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Tuple
+
+mro: Callable[[type], Tuple[type, ...]] = type.__dict__["__mro__"].__get__
+namespace: Callable[[type], Any] = type.__dict__["__dict__"].__get__
+_qualname: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
+_module: Callable[[type], Any] = type.__dict__["__module__"].__get__
+_flags: Callable[[type], int] = type.__dict__["__flags__"].__get__
+
+_HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
+
+
+def class_name(cls: type) -> str:
+    """The qualified name of a class."""
+    name = _qualname(cls)
+    return name if type(name) is str else "?"
+
+
+def class_module(cls: type) -> str:
+    """The module of a class, or an empty text where the class made it something else."""
+    module = namespace(cls).get("__module__") if is_heap_type(cls) else _module(cls)
+    return module if type(module) is str else ""
+
+
+def is_heap_type(cls: type) -> bool:
+    """Whether it was made at run time, by a class statement or an extension, and is no static type of C."""
+    return bool(_flags(cls) & _HEAP_TYPE)
+
+
+def derives(cls: type, base: Any) -> bool:
+    """issubclass by identity alone (``in`` would compare classes with ``==``)."""
+    for candidate in mro(cls):
+        if candidate is base:
+            return True
+    return False
