@@ -23,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "demo":
             return _demo(keep=options.keep)
-        if getattr(options, "transport", "stdio") == "http":
+        if options.command == "serve" and options.transport == "http":
             return _serve_http(options.port)
         return _serve_stdio()
     except KeyboardInterrupt:
@@ -70,6 +70,11 @@ def _serve_stdio() -> int:
     from breadcrumb_server.serving import log_to_stderr, serve_stdio
 
     log_to_stderr()
+    if sys.stdin.isatty():
+        print(
+            "Serving MCP on stdin and stdout; a client starts this. To see it work: breadcrumb-mcp demo",
+            file=sys.stderr,
+        )
     anyio.run(serve_stdio, build_server())
     return 0
 
@@ -78,11 +83,16 @@ def _serve_http(port: int) -> int:
     import anyio
 
     from breadcrumb_server.mcp_server import build_server
-    from breadcrumb_server.serving import HTTP_HOST, log_to_stderr, serve_http
+    from breadcrumb_server.serving import HTTP_HOST, listen, log_to_stderr, serve_http
 
     log_to_stderr()
+    try:
+        listener = listen(port)
+    except OSError as error:
+        print(f"breadcrumb-mcp: cannot listen on port {port}: {error.strerror}. Try --port.", file=sys.stderr)
+        return 1
     print(f"Serving MCP at http://{HTTP_HOST}:{port}/mcp", file=sys.stderr)
-    anyio.run(serve_http, build_server(), port)
+    anyio.run(serve_http, build_server(), listener)
     return 0
 
 

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from breadcrumb_storage.errors import BreadcrumbError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from breadcrumb_server.home import Home
 from breadcrumb_server.validation_text import explain_validation
+from breadcrumb_storage.errors import BreadcrumbError
 
 # Without this limit a slip of the hand (a file pasted into a pattern) would be copied into every trace.
 MAX_PATTERN_CHARS = 500

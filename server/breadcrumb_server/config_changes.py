@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, cast
 
-from breadcrumb_storage.errors import BreadcrumbError
 from pydantic import BaseModel
 
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.validation_text import closest
+from breadcrumb_storage.errors import BreadcrumbError
 
 if TYPE_CHECKING:
     from breadcrumb_server.projects import ConfigChanges

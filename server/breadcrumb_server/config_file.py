@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from breadcrumb_storage.errors import BreadcrumbError
-
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.home import FILE_MODE
+from breadcrumb_storage.errors import BreadcrumbError
 
 _HEADER = """\
 # Breadcrumb project. Change it by hand or with edit_config, which keeps your comments.

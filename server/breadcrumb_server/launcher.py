@@ -14,15 +14,15 @@ from typing import Any
 
 import anyio
 import anyio.abc
+
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb.record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, SECRETS_FIFO
-from breadcrumb_storage.errors import BreadcrumbError
-
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.home import FILE_MODE, FOLDER_MODE, make_private_folder
 from breadcrumb_server.output import OutputCapture
 from breadcrumb_server.run_request import RunRequest
 from breadcrumb_server.secrets_pipe import SecretsPipe
+from breadcrumb_storage.errors import BreadcrumbError
 
 _READ_BYTES = 64 * 1024
 # Values of these are learned from the inherited environment only if they look like a credential: the

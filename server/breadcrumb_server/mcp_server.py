@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from breadcrumb_storage.errors import BreadcrumbError
 from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
@@ -20,6 +19,7 @@ from breadcrumb_server.runs import RunRegistry
 from breadcrumb_server.service import Service
 from breadcrumb_server.tools import all_tools
 from breadcrumb_server.validation_text import closest, explain_arguments
+from breadcrumb_storage.errors import BreadcrumbError
 
 logger = logging.getLogger(__name__)
 

@@ -8,11 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.project_overview import ProjectOverview, project_overview, seen_code
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-
 from breadcrumb_server.answers.base import Cell, Table
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, squeeze
 from breadcrumb_server.answers.follow_ups import call, first_few
@@ -20,10 +15,13 @@ from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.config import ProjectConfig, check_settings, load_config
 from breadcrumb_server.config_changes import changed_settings
 from breadcrumb_server.config_file import render_config, write_file
-from breadcrumb_server.discover import MAIN, TEST_FOLDERS, discover_include, workspace_code
+from breadcrumb_server.discover import MAIN, TEST_FOLDERS, discover_include
 from breadcrumb_server.home import Home, check_project_name
-from breadcrumb_server.patterns import is_path_pattern, matches_any
+from breadcrumb_server.pattern_warnings import compare_with_traces
 from breadcrumb_server.project_answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.project_overview import ProjectOverview, project_overview
 
 # list_projects asks every project's database: a locked one must not hold up the others for long.
 OVERVIEW_LOCK_SECONDS = 0.5
@@ -158,7 +156,7 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
                 notes.append("the file could not be changed in place and was written anew: comments in it are gone")
     before, after = loaded.config.model_dump(), config.model_dump()
     changed = [key for key in after if before[key] != after[key]]
-    warnings, last_run = _compare_with_traces(home, config, loaded.config, notes)
+    warnings, last_run = compare_with_traces(home, config, loaded.config, notes)
     answer = SettingsChanged(
         project=project,
         config_file=str(loaded.file),
@@ -247,37 +245,6 @@ def _nested(config: ProjectConfig, new_values: Mapping[str, Any]) -> dict[str, A
         else:
             data[key] = value
     return data
-
-
-def _compare_with_traces(
-    home: Home, config: ProjectConfig, before: ProjectConfig, notes: list[str]
-) -> tuple[list[str], TraceRow | None]:
-    """A warning for each new pattern that matches nothing in the workspace or a trace; and the newest trace."""
-    new = [
-        (key, pattern)
-        for key in ("include", "exclude")
-        for pattern in getattr(config, key)
-        if pattern not in getattr(before, key) and pattern != MAIN
-    ]
-    folder = config.workspace_folder()
-    seen = set(workspace_code(folder)) if new and folder and folder.is_dir() else set[tuple[str, str]]()
-    last_run: TraceRow | None = None
-    try:
-        with Database(config.database_file(home)).read() as con:
-            seen |= seen_code(con) if new else set()
-            if last_trace_id := project_overview(con).last_trace_id:
-                last_run = get_trace(con, last_trace_id)
-    except BreadcrumbError as error:
-        notes.append(f"new patterns were not compared with earlier traces: {error.what}")
-    warnings: list[str] = []
-    for key, pattern in new:
-        if not matches_any(pattern, seen, folder):
-            kind = "file" if is_path_pattern(pattern) else "module"
-            warnings.append(
-                f"{key} {pattern!r} matches no {kind} of the workspace and none seen in a trace so far; "
-                "find_gaps names what was called."
-            )
-    return warnings, last_run
 
 
 def _overview(database: Path) -> ProjectOverview | None:

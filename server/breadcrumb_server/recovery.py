@@ -9,12 +9,11 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
-from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
-
 from breadcrumb_server import process_group
 from breadcrumb_server.run_records import record_end
 from breadcrumb_server.run_state import RUNNING, RunState, load_state
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
 
 logger = logging.getLogger(__name__)
 

@@ -6,13 +6,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from breadcrumb_server.run_state import RunState
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.queries.project_overview import add_notices
 from breadcrumb_storage.queries.traces import list_processes
+from breadcrumb_storage.retention import apply_retention
 from breadcrumb_storage.trace_rows import TraceEnd, TraceStart, TraceStatus, finish_trace, insert_trace
-
-from breadcrumb_server.run_state import RunState
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -45,6 +45,8 @@ def record_end(database: Database, spool: Path, state: RunState) -> None:
         traced = bool(list_processes(con, state.trace_id))
         add_notices(con, state.trace_id, [(code, message) for code, message in state.notices])
         finish_trace(con, state.trace_id, _end(state, traced=traced))
+        if state.max_traces and state.max_db_mb:
+            apply_retention(con, state.max_traces, state.max_db_mb * 1_000_000)
     shutil.rmtree(spool, ignore_errors=True)
 
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from breadcrumb_storage.errors import BreadcrumbError
-
 from breadcrumb_server.config import CaptureConfig, ProjectConfig
 from breadcrumb_server.validation_text import explain_validation
+from breadcrumb_storage.errors import BreadcrumbError
 
 # A week. Beyond it a timeout is a slip (milliseconds, say), and timers overflow.
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600.0

@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class RunState:
     stderr_tail: str = ""
     stdout_bytes: int = 0
     stderr_bytes: int = 0
+    max_traces: int = 0  # the project's retention; 0: keep everything
+    max_db_mb: int = 0
     notices: list[list[str]] = field(default_factory=list[list[str]])  # [code, message]
 
     def save(self, spool: Path) -> None:
@@ -83,8 +85,13 @@ class RunState:
 
 
 def load_state(spool: Path) -> RunState | None:
-    """The state, or None where the folder holds none that can be read (a run that is just being set up)."""
+    """The state, or None where the folder holds none that can be read (a run that is just being set up).
+
+    Keys that this version does not know (of a newer server) are passed over.
+    """
+    known = {each.name for each in fields(RunState)}
     try:
-        return RunState(**json.loads((spool / FILE_NAME).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
+        data = json.loads((spool / FILE_NAME).read_text("utf-8"))
+        return RunState(**{name: value for name, value in data.items() if name in known})
+    except (OSError, ValueError, TypeError, AttributeError):
         return None

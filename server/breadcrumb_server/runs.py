@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -20,10 +19,9 @@ from typing import Self
 import anyio
 import anyio.abc
 import anyio.to_thread
-from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
 
 from breadcrumb_server import process_group
+from breadcrumb_server.active_run import Run
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.home import Home
 from breadcrumb_server.launcher import (
@@ -35,9 +33,12 @@ from breadcrumb_server.launcher import (
     write_tracer_config,
 )
 from breadcrumb_server.not_traced import why_not_traced
-from breadcrumb_server.run_records import record_end, record_progress, record_start
+from breadcrumb_server.run_end import end_leftovers, kill_all, stop_command, wait_for_ending
+from breadcrumb_server.run_records import record_start
 from breadcrumb_server.run_request import RunRequest
 from breadcrumb_server.run_state import RUNNING, STOP_MARK, RunState
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
 
 logger = logging.getLogger(__name__)
 
@@ -45,11 +46,6 @@ logger = logging.getLogger(__name__)
 STOP_GRACE_SECONDS = 3.0
 # The same when the server itself ends: clients kill a server two seconds after they closed its stdin.
 SHUTDOWN_GRACE_SECONDS = 0.4
-# After the command's own process has ended, its children may still be about to end by themselves.
-LEFTOVER_GRACE_SECONDS = 1.0
-# A killed process is gone within milliseconds unless the kernel holds it (a dead network mount).
-KILL_WAIT_SECONDS = 2.0
-POLL_SECONDS = 0.05
 # What is recorded is taken into the database while the program runs, so that the spool does not grow
 # without bound and questions find something. Less often while nothing new comes.
 FIRST_INGEST_SECONDS = 2.0
@@ -58,36 +54,6 @@ LONGEST_INGEST_SECONDS = 15.0
 PROGRESS_SECONDS = 1.0
 
 ReportProgress = Callable[[float, str], Awaitable[None]]
-
-
-class Run:
-    """One command of this server, from its start until its trace is whole."""
-
-    def __init__(self, state: RunState, spool: Path, database: Database, command: TracedCommand) -> None:
-        self.state = state
-        self.spool = spool
-        self.database = database
-        self.command = command
-        self.stop_requested = anyio.Event()
-        self.finished = anyio.Event()
-        self.failure: BreadcrumbError | None = None
-        self.calls = 0
-        self.started_at = time.monotonic()
-        self._lock = threading.Lock()  # the final ingest removes the folder that an earlier one reads
-
-    def ingest(self) -> int:
-        """Take in what has been recorded since the last time; how many calls that were. Blocking."""
-        with self._lock:
-            if self.state.status != RUNNING:
-                return 0
-            stats = record_progress(self.database, self.spool, self.state)
-        self.calls += stats.calls
-        return stats.calls
-
-    def record_end(self) -> None:
-        """Blocking. Raises BreadcrumbError if the database cannot be written now."""
-        with self._lock:
-            record_end(self.database, self.spool, self.state)
 
 
 class RunRegistry:
@@ -190,10 +156,13 @@ class RunRegistry:
                 trace_id=trace_id,
                 command=redactor.redact_command(request.command),
                 label=redactor.redact_text(request.label) if request.label else None,
-                cwd=str(request.cwd),
+                # A folder's name may hold bytes that are no UTF-8; a database cannot.
+                cwd=os.fsencode(request.cwd).decode("utf-8", errors="replace"),
                 timeout_seconds=request.timeout_seconds,
                 config=json.dumps(shown.model_dump(include={"workspace", "include", "exclude", "capture"})),
                 not_traced_reason=redactor.redact_text(why),
+                max_traces=config.retention.max_traces,
+                max_db_mb=config.retention.max_db_mb,
             )
             state.save(spool)
             command = await launch(request, environment, spool, redactor)
@@ -234,15 +203,16 @@ class RunRegistry:
 
     async def _follow(self, run: Run, request: RunRequest) -> None:
         """See the command through to its end, however that comes, and fill in ``run.state``."""
-        ending, duration = "stopped", 0.0
+        ending: str = "stopped"
+        duration = 0.0
         async with anyio.create_task_group() as background:
             background.start_soon(run.command.pump, request.stdin)
             background.start_soon(_ingest_regularly, run)
-            ending = await _ending(run, request.timeout_seconds)
-            duration = time.monotonic() - run.started_at
+            ending = await wait_for_ending(run, request.timeout_seconds)
             if ending != "ended":
-                duration += await self._stop_processes(run)
-            await self._end_leftovers(run, announce=ending == "ended")
+                await stop_command(run, self._stop_grace)
+            duration = time.monotonic() - run.started_at
+            await end_leftovers(run, self._stop_grace, announce=ending == "ended")
             background.cancel_scope.cancel()
         await self._note_end(run, ending, duration)
 
@@ -265,42 +235,6 @@ class RunRegistry:
             duration_seconds=duration,
         )
 
-    async def _stop_processes(self, run: Run) -> float:
-        """SIGTERM, a grace, SIGKILL. How long it took the command's own process to end, in seconds."""
-        started = time.monotonic()
-        process_group.send_to_group(run.command.pid, signal.SIGTERM)
-        with anyio.move_on_after(self._stop_grace):
-            await run.command.process.wait()
-        process_group.send_to_group(run.command.pid, signal.SIGKILL)
-        await run.command.process.wait()
-        return time.monotonic() - started
-
-    async def _end_leftovers(self, run: Run, *, announce: bool) -> None:
-        """End what outlived the command's own process, and wait for the rest of the output."""
-        deadline = time.monotonic() + min(LEFTOVER_GRACE_SECONDS, self._stop_grace)
-        # Nobody is told when a process group becomes empty: there is no event to wait for.
-        while (left := run.state.living_processes(run.spool)) and time.monotonic() < deadline:  # noqa: ASYNC110
-            await anyio.sleep(POLL_SECONDS)
-        if left:
-            if announce:
-                noun = "process" if len(left) == 1 else "processes"
-                run.state.add_notice(
-                    "leftover_processes",
-                    f"{len(left)} {noun} that the command had started outlived it and got SIGKILL: "
-                    "a run ends with its command.",
-                )
-            await kill_all(run.state, run.spool)
-        with anyio.move_on_after(LEFTOVER_GRACE_SECONDS):
-            await run.command.output_ended.wait()
-
-
-async def kill_all(state: RunState, spool: Path) -> None:
-    """SIGKILL every process of a run until none is left."""
-    deadline = time.monotonic() + KILL_WAIT_SECONDS
-    while (left := state.living_processes(spool)) and time.monotonic() < deadline:
-        process_group.send(left, signal.SIGKILL)
-        await anyio.sleep(POLL_SECONDS)
-
 
 async def _abandon(run: Run) -> BreadcrumbError:
     """After an error of our own: leave no process behind, and a state with which the trace can be finished."""
@@ -314,24 +248,6 @@ async def _abandon(run: Run) -> BreadcrumbError:
         why="An unexpected error; the server's log (stderr) has it.",
         hint="What was recorded is kept: the next call about this project finishes the trace.",
     )
-
-
-async def _ending(run: Run, timeout_seconds: float) -> str:
-    """What comes first: "ended", "timeout" or "stopped"."""
-    ending = "timeout"
-    with anyio.move_on_after(timeout_seconds):
-        async with anyio.create_task_group() as race:
-
-            async def first(event: Callable[[], Awaitable[object]], name: str) -> None:
-                nonlocal ending
-                await event()
-                if not race.cancel_scope.cancel_called:
-                    ending = name
-                    race.cancel_scope.cancel()
-
-            race.start_soon(first, run.command.process.wait, "ended")
-            race.start_soon(first, run.stop_requested.wait, "stopped")
-    return ending
 
 
 async def _ingest_regularly(run: Run) -> None:

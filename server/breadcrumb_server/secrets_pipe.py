@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import anyio
+
 from breadcrumb.capture.secret_redactor import Redactor
 
 _READ_BYTES = 64 * 1024

@@ -7,19 +7,21 @@ from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
-from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.traces import get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
 
 from breadcrumb_server import process_group
+from breadcrumb_server.active_run import Run
 from breadcrumb_server.answers.report import RunReport, build_report
 from breadcrumb_server.config import ProjectConfig, load_config
 from breadcrumb_server.home import Home
 from breadcrumb_server.recovery import recover_runs
+from breadcrumb_server.run_end import POLL_SECONDS, kill_all
 from breadcrumb_server.run_request import RunRequest, check_wait
 from breadcrumb_server.run_state import RUNNING, STOP_MARK, RunState, load_state
-from breadcrumb_server.runs import POLL_SECONDS, STOP_GRACE_SECONDS, ReportProgress, Run, RunRegistry, kill_all
+from breadcrumb_server.runs import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.traces import get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -73,6 +75,9 @@ class Service:
         except anyio.get_cancelled_exc_class():
             run.stop_requested.set()
             raise
+        except BreadcrumbError as error:  # the caller must learn which run it was
+            again = f'Ask again: get_trace(project="{config.project}", trace_id="{run.state.trace_id}").'
+            raise BreadcrumbError(error.what, why=error.why, hint=f"{error.hint} {again}".strip()) from error
 
     async def wait_for_run(self, project: str, trace_id: str, wait_seconds: float, report: ReportProgress) -> RunReport:
         """Wait for a run that was started before, by this server or another one."""

@@ -12,9 +12,10 @@ from typing import Any
 import anyio
 import anyio.to_thread
 import pytest
+from mcp import Client
+
 from breadcrumb_server.home import ENV_HOME, Home
 from breadcrumb_server.mcp_server import BreadcrumbServer, build_server
-from mcp import Client
 
 # Far more than anything here takes: what hits it has hung.
 HANG_SECONDS = 60

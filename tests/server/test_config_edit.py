@@ -1,9 +1,10 @@
 from __future__ import annotations
 
 import yaml
-from breadcrumb_server.config_edit import edit_text
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from breadcrumb_server.config_edit import edit_text
 
 HAND_WRITTEN = """\
 # my project

@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from breadcrumb_server.home import Home, check_project_name
 from breadcrumb_storage.errors import BreadcrumbError
 

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from breadcrumb_server.not_traced import why_not_traced
 
 

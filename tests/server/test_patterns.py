@@ -4,10 +4,11 @@ import os
 from pathlib import Path
 
 import pytest
-from breadcrumb.patterns import IncludeFilter
-from breadcrumb_server.patterns import is_path_pattern, matches_any, matches_module, matches_path
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from breadcrumb.patterns import IncludeFilter
+from breadcrumb_server.patterns import is_path_pattern, matches_any, matches_module, matches_path
 
 WORKSPACE = Path("/somewhere/workspace")
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from breadcrumb_server import process_group
 from breadcrumb_server.home import Home
 from breadcrumb_server.recovery import recover_runs

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.run_request import check_wait, make_request, split_command
 from breadcrumb_storage.errors import BreadcrumbError

@@ -4,6 +4,7 @@ import sys
 
 import anyio
 import pytest
+
 from breadcrumb_server import process_group
 
 pytestmark = pytest.mark.anyio

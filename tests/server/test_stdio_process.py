@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from breadcrumb_server import process_group
 from breadcrumb_server.home import Home
 

@@ -8,8 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from breadcrumb_server.mcp_server import INSTRUCTIONS, BreadcrumbServer
 from mcp import Client
+
+from breadcrumb_server.mcp_server import INSTRUCTIONS, BreadcrumbServer
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "BREADCRUMB_UPDATE_SNAPSHOTS"
