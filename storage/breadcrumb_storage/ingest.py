@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX
-
 from breadcrumb_storage.database import checkpoint
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.ingest_batch import UNREADABLE, Batch, Process, TraceKey

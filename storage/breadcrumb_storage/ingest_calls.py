@@ -16,7 +16,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import CALL_COLUMNS, KIND_CALL, KIND_RETURN, OUTCOME_CANCELLED, OUTCOME_RAISED
-
 from breadcrumb_storage.ingest_batch import ID_SPACE, ID_SPACE_SQL, SOURCE_OF_ROW, Batch, TraceKey, report_unreadable
 
 if TYPE_CHECKING:

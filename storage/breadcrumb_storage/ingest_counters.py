@@ -7,7 +7,6 @@ from array import array
 from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import COUNTER_SLOT_BYTES
-
 from breadcrumb_storage.ingest_batch import TraceKey
 from breadcrumb_storage.spool_files import SpoolFile
 

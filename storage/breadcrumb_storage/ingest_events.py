@@ -20,7 +20,6 @@ from breadcrumb.record_format import (
     EVENT_THREAD,
     EVENT_UNCAUGHT,
 )
-
 from breadcrumb_storage.ingest_batch import ID_SPACE_SQL, SOURCE_OF_ROW, Batch, report_unreadable
 
 if TYPE_CHECKING:

@@ -12,6 +12,7 @@ from typing import Any
 
 import duckdb
 import pytest
+
 from breadcrumb_storage.database import Database
 
 STARTED = datetime(2025, 1, 10, 12, 0, 0)

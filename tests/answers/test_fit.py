@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from breadcrumb_server.answers.base import Answer, Page, Table
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, fit_table, size_of, squeeze
-from breadcrumb_server.answers.text import cut
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
+
+from breadcrumb_server.answers.base import Answer, Page, Table
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, fit_table, size_of, squeeze
+from breadcrumb_server.answers.text import cut
 
 
 class Numbered(Page):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.gaps import COLUMNS, find_gaps
 from breadcrumb_storage.errors import BreadcrumbError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.report import build_report
 from breadcrumb_storage.errors import BreadcrumbError

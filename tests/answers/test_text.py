@@ -6,13 +6,14 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.since import parse_since
 from breadcrumb_server.answers.text import counted, cut, last_lines, milliseconds
 from breadcrumb_server.answers.values import arguments_text, value_text
 from breadcrumb_storage.errors import BreadcrumbError
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from pathlib import Path
 from struct import pack
 
 import pytest
+
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.trace_rows import TraceStart, insert_trace

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnusable
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import pytest
+
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.ingest import ingest_trace
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+
 from breadcrumb_storage import migrate
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.migrate import Migration, known_migrations

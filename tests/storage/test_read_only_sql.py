@@ -4,6 +4,7 @@ import json
 from datetime import datetime
 
 import pytest
+
 from breadcrumb_storage.errors import QueryFailed, QueryRefused
 from breadcrumb_storage.read_only_sql import SqlResult, run_read_only
 from breadcrumb_storage.trace_rows import TraceEnd, finish_trace

@@ -74,9 +74,7 @@ class Spool:
     def tree(self) -> list[tuple[str, str]]:
         """(caller, callee) of each call in order of their ids; ids are unique within one process only."""
         names = {(c.process, c.call): c.function for c in self.calls}
-        return [
-            (names.get((c.process, c.parent), ""), c.function) for c in sorted(self.calls, key=lambda c: c.call)
-        ]
+        return [(names.get((c.process, c.parent), ""), c.function) for c in sorted(self.calls, key=lambda c: c.call)]
 
     def gap(self, function: str) -> tuple[int, int, dict[str, Any]]:
         """Calls, nanoseconds and record of a gap, over all callers."""

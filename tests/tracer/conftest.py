@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spool_reader import INJECT, VERSIONS, Spool, Trace, interpreter, read_spool
 
 from breadcrumb import record_format
+from spool_reader import INJECT, VERSIONS, Spool, Trace, interpreter, read_spool
 
 
 @pytest.fixture(params=VERSIONS)

@@ -7,9 +7,8 @@ import subprocess
 import textwrap
 from pathlib import Path
 
-from spool_reader import TARGETS, Trace
-
 from breadcrumb import record_format
+from spool_reader import TARGETS, Trace
 
 
 def program(text: str) -> str:

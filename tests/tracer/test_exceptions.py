@@ -6,9 +6,8 @@ import json
 import textwrap
 from typing import Any
 
-from spool_reader import Spool, Trace
-
 from breadcrumb import record_format
+from spool_reader import Spool, Trace
 
 
 def program(text: str) -> str:
@@ -55,7 +54,9 @@ def test_an_uncaught_exception_deep_in_the_calls_is_recorded_with_its_locals(pyt
     failing = next(c for c in spool.named("e") if c.args == {"item": "coffee"})
     assert exception["call"] == failing.call
     assert fate(spool, exception["id"]) == "uncaught"
-    chain = [c for c in spool.calls if c.outcome == record_format.OUTCOME_RAISED and c.function != "d.<locals>.<listcomp>"]
+    chain = [
+        c for c in spool.calls if c.outcome == record_format.OUTCOME_RAISED and c.function != "d.<locals>.<listcomp>"
+    ]
     assert [c.function for c in chain] == ["<module>", *"abcde"]
     assert {c.exception for c in chain} == {exception["id"]}
 

@@ -8,9 +8,9 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from spool_reader import INJECT, Spool, Trace, interpreter
 
 from breadcrumb import record_format
+from spool_reader import INJECT, Spool, Trace, interpreter
 
 SCRIPT = "def f(n): return n\nf(1)\n"
 

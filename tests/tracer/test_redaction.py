@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from spool_reader import Trace
 
 from breadcrumb.capture.secret_redactor import SECRET_NAMES, Redactor, configure_redactor
 from breadcrumb.capture.values import Encoder
 from breadcrumb.record_format import REDACTED
+from spool_reader import Trace
 
 # Built from parts, so that no scanner takes this file for a leak.
 SHAPES = {

@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from spool_reader import TARGETS, Trace
 
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb.capture.values import Encoder
+from spool_reader import TARGETS, Trace
 
 
 def encoded(value: Any, **limits: int) -> Any:
@@ -76,7 +76,7 @@ Point = collections.namedtuple("Point", "x y")
         (collections.deque([1]), {"$type": "deque", "items": [1]}),
         (decimal.Decimal("1.10"), "1.10"),
         (datetime.date(2025, 1, 2), "2025-01-02"),
-        (datetime.datetime(2025, 1, 2, 3, tzinfo=datetime.timezone.utc), "2025-01-02T03:00:00+00:00"),
+        (datetime.datetime(2025, 1, 2, 3, tzinfo=datetime.UTC), "2025-01-02T03:00:00+00:00"),
         (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (pathlib.PurePosixPath("/a/b"), "/a/b"),
         (len, "<built-in len>"),
@@ -124,7 +124,9 @@ def test_a_huge_value_costs_little_room() -> None:
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()) | st.binary(),
-        lambda inner: st.lists(inner) | st.dictionaries(st.text(st.characters()) | st.integers(), inner) | st.tuples(inner),
+        lambda inner: (
+            st.lists(inner) | st.dictionaries(st.text(st.characters()) | st.integers(), inner) | st.tuples(inner)
+        ),
         max_leaves=30,
     ),
     st.integers(0, 300),

@@ -23,7 +23,10 @@ _STARTED = "_breadcrumb_started_in"
 
 
 def start_from_environment() -> None:
-    """Start tracing if the environment names a spool folder. Raises nothing that an ``except Exception`` does not catch."""
+    """Start tracing if the environment names a spool folder.
+
+    Raises OSError, ValueError and the like for a folder or settings that cannot be read.
+    """
     folder = os.environ.get(ENV_TRACE)
     if folder and getattr(sys, _STARTED, None) != os.getpid():
         with open(os.path.join(folder, CONFIG_FILE), "rb") as file:

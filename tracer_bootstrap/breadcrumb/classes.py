@@ -1,4 +1,7 @@
-"""What a class is, found out without asking it: a metaclass may have ``__eq__``, ``__name__`` or ``__mro__`` of its own."""
+"""What a class is, found out without asking it.
+
+A metaclass may have an ``__eq__``, a ``__name__`` or a ``__mro__`` of its own.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,4 @@ def is_heap_type(cls: type) -> bool:
 
 def derives(cls: type, base: Any) -> bool:
     """issubclass by identity alone (``in`` would compare classes with ``==``)."""
-    for candidate in mro(cls):
-        if candidate is base:
-            return True
-    return False
+    return any(candidate is base for candidate in mro(cls))

@@ -1,11 +1,17 @@
 """What this Python can do, as named flags. No other module of the tracer looks at a version."""
 
+from __future__ import annotations
+
 import sys
 
 _VERSION = sys.version_info[:2]
 
-# PEP 669. The tracer uses sys.settrace where it is missing.
-HAS_MONITORING = hasattr(sys, "monitoring")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# PEP 669; None before 3.12, where the tracer uses sys.settrace.
+monitoring: Any = getattr(sys, "monitoring", None)
 
 # PEP 667: frame.f_locals is a live view. Before, reading it fills a dict that the frame keeps, and with it
 # every object that was bound to a local name, until the frame dies: it has to be cleared after reading.

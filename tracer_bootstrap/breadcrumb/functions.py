@@ -50,8 +50,21 @@ class Function:
     """A traced function. The attributes are what the hot path needs, ready made."""
 
     __slots__ = (
-        "code", "function_id", "name", "module", "kind", "names", "get", "suspends", "hot", "record", "int_record", "encode",
-        "slot", "limit", "next_sample",
+        "code",
+        "encode",
+        "function_id",
+        "get",
+        "hot",
+        "int_record",
+        "kind",
+        "limit",
+        "module",
+        "name",
+        "names",
+        "next_sample",
+        "record",
+        "slot",
+        "suspends",
     )  # fmt: skip
 
     def __init__(self, code: CodeType, function_id: int, name: str, module: str, encoder: Encoder) -> None:
@@ -141,7 +154,8 @@ class NameFinder:
         candidates: List[type] = []
         if code.co_argcount and not _has_cell(code, code.co_varnames[0]):
             first = frame.f_locals.get(code.co_varnames[0])
-            candidates.extend(mro(first if derives(type(first), type) else type(first)))
+            cls: Any = first if derives(type(first), type) else type(first)
+            candidates.extend(mro(cls))
         candidates.extend(v for v in list(frame.f_globals.values()) if type(v) is type)
         for cls in candidates:
             member = namespace(cls).get(code.co_name)

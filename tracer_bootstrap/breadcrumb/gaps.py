@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 class Gap:
     """A function that is not traced, and from which traced functions it is called."""
 
-    __slots__ = ("code", "name", "module", "file", "line", "kind", "slots", "seen", "exact")
+    __slots__ = ("code", "exact", "file", "kind", "line", "module", "name", "seen", "slots")
 
     def __init__(self, code: Any, name: str, module: str, file: str, line: int, kind: str) -> None:
         self.code = code  # kept: the gap is found by its id

@@ -31,7 +31,7 @@ def matches_glob(text: str, pattern: str) -> bool:
 
 
 def matches_module(module: str, pattern: str) -> bool:
-    """Whether a dotted module name matches; ``*`` crosses dots, and ``shop.*`` takes the package ``shop`` itself too."""
+    """Whether a dotted module name matches; ``*`` crosses dots, ``shop.*`` takes the package ``shop`` itself too."""
     return matches_glob(module, pattern) or (pattern.endswith(".*") and matches_glob(module, pattern[:-2]))
 
 

@@ -25,19 +25,14 @@ from .spool import Segments, SpoolWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, NamedTuple, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-    class OpenCall(NamedTuple):
-        """A call that has begun. At run time a plain tuple: cheaper to make than anything else."""
-
-        call: int
-        parent: Optional[OpenCall]
-        frame: Optional[FrameType]
-        suspension: Optional[List[int]]  # [ns suspended so far, when it was suspended last]
-
+    # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), and for generators and
+    # coroutines [ns suspended so far, when it was suspended last]. A plain tuple: cheaper to make than anything else.
+    OpenCall = Tuple[int, Any, Optional[FrameType], Optional[List[int]]]
 
 # The bottom of every thread's chain of open calls.
-ROOT: OpenCall = (0, None, None, None)  # type: ignore[assignment, unused-ignore]
+ROOT: OpenCall = (0, None, None, None)
 
 # Programs that make code without end (eval loops) would make functions without end.
 MAX_FUNCTIONS = 50_000
@@ -160,7 +155,7 @@ class Recorder:
         self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
 
     def event(self, kind: str, /, **fields: Any) -> None:
-        """Write one event: numbers, None and bools as they are, texts redacted, lists of texts too, bytes as ready JSON."""
+        """Write one event: numbers as they are, texts (and lists of texts) redacted, bytes as ready JSON."""
         pieces = [b'{"k": "%s"' % kind.encode()]
         for name, value in fields.items():
             if type(value) is list:
@@ -285,7 +280,7 @@ class Recorder:
             frame_locals.clear()
         suspension = [0, 0] if function.suspends else None
         _write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0]))
-        thread.top = (call, top, frame, suspension)  # type: ignore[assignment, unused-ignore]
+        thread.top = (call, top, frame, suspension)
 
     def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
         """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
@@ -306,7 +301,7 @@ class Recorder:
         if suspension is not None:
             suspension[1] = at_ns
             # Without the frame: an abandoned generator is to die when the program drops it.
-            self.suspended[id(frame)] = (call, None, None, suspension)  # type: ignore[assignment, unused-ignore]
+            self.suspended[id(frame)] = (call, None, None, suspension)
 
     def resume(self, thread: ThreadState, frame: FrameType, at_ns: int) -> bool:
         """A suspended call goes on, perhaps in another thread; False if it is not one of ours."""
@@ -316,7 +311,7 @@ class Recorder:
         call, _parent, _frame, suspension = suspended
         if suspension is not None:
             suspension[0] += at_ns - suspension[1]
-        thread.top = (call, thread.top, frame, suspension)  # type: ignore[assignment, unused-ignore]
+        thread.top = (call, thread.top, frame, suspension)
         return True
 
     def is_open(self, thread: ThreadState, frame: FrameType) -> bool:

@@ -65,7 +65,7 @@ class Segments:
     stem: the files' names, with ``%d`` for the segment's number.
     """
 
-    __slots__ = ("_spool", "_stem", "_numbers", "_size", "write")
+    __slots__ = ("_numbers", "_size", "_spool", "_stem", "write")
 
     def __init__(self, spool: SpoolWriter, stem: str) -> None:
         self._spool = spool
@@ -78,7 +78,9 @@ class Segments:
     def _open(self, needed: int) -> None:
         spool = self._spool
         size = max(self._size, needed + 1)
-        self._size = min(self._size * 2, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // spool.writers))
+        self._size = min(
+            self._size * 2, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // spool.writers)
+        )
         name = self._stem % next(self._numbers)
         try:
             self.write = _create(os.path.join(spool.folder, name), size).write

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from breadcrumb_storage.errors import BreadcrumbError
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from breadcrumb_storage.errors import BreadcrumbError
 
 Cell = str | int | float | bool | None
 

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_server.answers.places import Places
+from breadcrumb_server.answers.text import one_line
+from breadcrumb_server.answers.values import arguments_text
 from breadcrumb_storage.queries.call_chains import Link
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import names_by_id
 from breadcrumb_storage.queries.traces import TraceRow
-
-from breadcrumb_server.answers.places import Places
-from breadcrumb_server.answers.text import one_line
-from breadcrumb_server.answers.values import arguments_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -6,11 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries import calls as queries
-from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names
-from breadcrumb_storage.queries.gaps import list_gaps
-from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_processes, thread_names
-from breadcrumb_storage.trace_rows import resolve_trace_id
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Cell, Page, check_limit
@@ -28,6 +23,11 @@ from breadcrumb_server.answers.text import (
     one_line,
 )
 from breadcrumb_server.answers.values import arguments_text, value_text
+from breadcrumb_storage.queries import calls as queries
+from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names
+from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_processes, thread_names
+from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

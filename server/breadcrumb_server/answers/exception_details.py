@@ -6,9 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.call_chains import chains
-from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Section
@@ -16,6 +13,9 @@ from breadcrumb_server.answers.call_lines import Chain, read_chains
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import clean, cut, one_line
 from breadcrumb_server.answers.values import named_values
+from breadcrumb_storage.queries.call_chains import chains
+from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

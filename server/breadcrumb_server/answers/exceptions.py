@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries import exceptions as queries
-from breadcrumb_storage.trace_rows import resolve_trace_id
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Answer, check_limit
@@ -20,6 +18,8 @@ from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.since import parse_since
 from breadcrumb_server.answers.text import cut
+from breadcrumb_storage.queries import exceptions as queries
+from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -8,10 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from breadcrumb_storage.queries.gaps import GapRow
-
 from breadcrumb_server.answers.places import Origin, Places
 from breadcrumb_server.answers.values import is_array
+from breadcrumb_storage.queries.gaps import GapRow
 
 # From this many modules of a package on, the package is suggested in their place.
 MODULES_FOR_PACKAGE = 3

@@ -5,9 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.gaps import list_gaps
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Cell, Page, check_limit
@@ -17,6 +14,9 @@ from breadcrumb_server.answers.follow_ups import MAX_CALL_CHARS, call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap, best_includes, rank_gaps
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import cut, milliseconds
+from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -6,17 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.call_chains import open_chains
-from breadcrumb_storage.queries.exceptions import (
-    ExceptionFilter,
-    HandledPlace,
-    exception_groups,
-    handled_places,
-)
-from breadcrumb_storage.queries.functions import function_times, nested_times
-from breadcrumb_storage.queries.gaps import list_gaps
-from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_notices, list_processes, thread_names
-from breadcrumb_storage.trace_rows import resolve_trace_id
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Answer, Table
@@ -29,6 +18,17 @@ from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.report_follow_ups import follow_ups
 from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, warnings
 from breadcrumb_server.answers.text import clean, cut, last_lines, milliseconds, one_line, rounded
+from breadcrumb_storage.queries.call_chains import open_chains
+from breadcrumb_storage.queries.exceptions import (
+    ExceptionFilter,
+    HandledPlace,
+    exception_groups,
+    handled_places,
+)
+from breadcrumb_storage.queries.functions import function_times, nested_times
+from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_notices, list_processes, thread_names
+from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from breadcrumb_storage.queries.exceptions import HandledPlace
-from breadcrumb_storage.queries.functions import FunctionTime
-from breadcrumb_storage.queries.traces import TraceRow
-
 from breadcrumb_server.answers.call_lines import Chain
 from breadcrumb_server.answers.exception_details import LoadedException
 from breadcrumb_server.answers.exceptions import raising_call
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap
 from breadcrumb_server.answers.gaps import edit_config_call, rerun_call
+from breadcrumb_storage.queries.exceptions import HandledPlace
+from breadcrumb_storage.queries.functions import FunctionTime
+from breadcrumb_storage.queries.traces import TraceRow
 
 
 class Facts(Protocol):

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from breadcrumb_server.answers.base import Section
+from breadcrumb_server.answers.text import clean, counted, cut
 from breadcrumb_storage.queries.exceptions import count_exceptions
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import Notice, ProcessRow, TraceRow
-
-from breadcrumb_server.answers.base import Section
-from breadcrumb_server.answers.text import clean, counted, cut
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

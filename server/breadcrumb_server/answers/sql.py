@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.read_only_sql import run_read_only
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Answer, Cell, check_limit
 from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.text import clean, cut
+from breadcrumb_storage.read_only_sql import run_read_only
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

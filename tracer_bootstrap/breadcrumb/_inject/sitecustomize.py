@@ -4,6 +4,7 @@ Written in old syntax: a Python of any version may find it. It never prints and 
 it hides nothing (the user's own ``sitecustomize`` is imported as if this one were not here),
 and it leaves ``sys.path`` as the user would have found it.
 """
+
 import sys
 
 
@@ -51,7 +52,7 @@ def _run():
     separator = "\\" if sys.platform == "win32" else "/"
     inject_folder = __file__.rpartition(separator)[0]
     sys.path[:] = [entry for entry in sys.path if entry != inject_folder]
-    if sys.version_info >= (3, 8):
+    if sys.version_info >= (3, 8):  # noqa: UP036  (this file is found by any Python)
         try:
             _start_tracer(inject_folder)
         except Exception:  # the program comes first: without a "process" record the report says "not traced"
@@ -60,4 +61,3 @@ def _run():
 
 
 _run()
-del _run, _start_tracer, _import_tracer, _import_shadowed

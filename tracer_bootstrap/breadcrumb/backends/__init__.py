@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..features import HAS_MONITORING
+from ..features import monitoring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def choose(wanted: str) -> Tuple[str, str]:
     """
     if wanted == "settrace":
         return "settrace", ""
-    if HAS_MONITORING:
+    if monitoring is not None:
         return "monitoring", ""
     if wanted == "auto":
         return "settrace", ""

@@ -11,9 +11,9 @@ from time import perf_counter_ns
 from types import CodeType
 
 from ..exceptions import is_control_flow, traceback_of
+from ..features import monitoring
 from ..functions import Function, c_function_name, callable_code
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
-from ..recorder import ROOT
 from ._guard import failed, guard
 
 TYPE_CHECKING = False
@@ -45,7 +45,6 @@ class MonitoringBackend:
 
     def start(self) -> None:
         """Begin to observe. Raises RuntimeError where every tool id is in use."""
-        monitoring: Any = sys.monitoring
         for tool in _TOOL_IDS:
             if monitoring.get_tool(tool) is None:
                 monitoring.use_tool_id(tool, _TOOL_NAME)
@@ -73,14 +72,18 @@ class MonitoringBackend:
             monitoring.register_callback(self._tool, event, callback)
         monitoring.set_events(
             self._tool,
-            events.PY_START | events.PY_THROW | events.PY_UNWIND | events.RAISE | events.RERAISE | events.EXCEPTION_HANDLED,
+            events.PY_START
+            | events.PY_THROW
+            | events.PY_UNWIND
+            | events.RAISE
+            | events.RERAISE
+            | events.EXCEPTION_HANDLED,
         )
 
     def stop(self) -> None:
         """Observe nothing any more and give the tool id back."""
         if self._tool < 0:
             return
-        monitoring: Any = sys.monitoring
         monitoring.set_events(self._tool, 0)
         for function in list(self._recorder.functions.values()):  # before 3.14 free_tool_id leaves them set
             monitoring.set_local_events(self._tool, function.code, 0)
@@ -189,7 +192,7 @@ class MonitoringBackend:
             gap = recorder.gaps.discover(code, frame)
             if gap is None:
                 return self._disable
-            self._set_local_events(code, sys.monitoring.events.PY_RETURN)
+            self._set_local_events(code, monitoring.events.PY_RETURN)
         else:
             recorder.gaps.begin(gap, frame)
         if gap.seen > recorder.calls_per_function and not recorder.full:
@@ -199,7 +202,7 @@ class MonitoringBackend:
         return None
 
     def _observe(self, function: Function) -> None:
-        events: Any = sys.monitoring.events
+        events = monitoring.events
         wanted = events.PY_RETURN | events.CALL
         if function.suspends:
             wanted |= events.PY_YIELD | events.PY_RESUME
@@ -207,7 +210,7 @@ class MonitoringBackend:
 
     def _set_local_events(self, code: CodeType, events: int) -> None:
         try:
-            sys.monitoring.set_local_events(self._tool, code, events)
+            monitoring.set_local_events(self._tool, code, events)
         except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
             pass
 
@@ -295,7 +298,7 @@ class MonitoringBackend:
                 if not recorder.include.is_included(module, callee.co_filename):
                     recorder.gaps.add_python(callee, module)
                     if not callee.co_flags & 0x2A0:  # what suspends would be counted at each end only
-                        self._set_local_events(callee, sys.monitoring.events.PY_RETURN)
+                        self._set_local_events(callee, monitoring.events.PY_RETURN)
         else:
             name = c_function_name(target)
             if name is not None:

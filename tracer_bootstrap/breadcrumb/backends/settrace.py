@@ -1,7 +1,8 @@
 """The backend for Python 3.8 to 3.11: sys.settrace.
 
-The global trace function sees each call of the thread and answers None for what is not traced. For what is, a local trace
-function sees its returns and exceptions; lines only while an exception is under way, to see whether it is handled.
+The global trace function sees each call of the thread and answers None for what is not traced. For what is, a local
+trace function sees its returns and exceptions; lines only while an exception is under way, to see whether it is
+handled.
 """
 
 from __future__ import annotations

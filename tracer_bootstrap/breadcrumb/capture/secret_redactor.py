@@ -1,6 +1,7 @@
 """Takes secrets out of everything before it is written: by name, by shape, by value once seen.
 
-The rules are data at the top; the machinery below knows none of them. The server uses the same class for what it captures itself (output, command lines, environment).
+The rules are data at the top; the machinery below knows none of them. The server uses the same class for what it
+captures itself (output, command lines, environment).
 """
 
 from __future__ import annotations
@@ -17,23 +18,31 @@ if TYPE_CHECKING:
 # A name is secret if these words stand in it side by side, in any spelling: user_api_key, userApiKey,
 # USER-API-KEY, x.api.key, apikey. Whole words only: tokenize, secretary, passport and keyboard are not secret.
 SECRET_NAMES = """
-    password passwords passwd passwort pwd passphrase passcode pass pw
-    secret secrets client_secret shared_secret
-    token auth_token access_token refresh_token id_token bearer jwt csrf xsrf csrftoken xsrftoken sid
-    api_key api_keys api_secret app_key app_secret access_key account_key secret_key private_key signing_key
-    encryption_key master_key session_key ssh_key pgp_key gpg_key storage_key subscription_key license_key host_key
-    auth authorization proxy_authorization www_authenticate x_api_key x_auth_token
-    credential credentials creds
-    cookie cookies set_cookie session session_id sessionid phpsessid jsessionid
-    private_pem pem_key keystore htpasswd
-    connection_string conn_str dsn database_url
-    otp totp mfa_code two_factor_code pin_code pin recovery_code backup_code
-    cvv cvc card_number credit_card creditcard cc_number card_no iban ssn social_security_number
-    signature_secret webhook_secret salt pepper nonce_secret oauth oauth_token
-""".split()
+    password passwords passwd passwort pwd passphrase passcode pass pw secret secrets client_secret shared_secret
+    token auth_token access_token refresh_token id_token bearer jwt csrf xsrf csrftoken xsrftoken sid api_key
+    api_keys api_secret app_key app_secret access_key account_key secret_key private_key signing_key
+    encryption_key master_key session_key ssh_key pgp_key gpg_key storage_key subscription_key license_key
+    host_key auth authorization proxy_authorization www_authenticate x_api_key x_auth_token credential credentials
+    creds cookie cookies set_cookie session session_id sessionid phpsessid jsessionid private_pem pem_key keystore
+    htpasswd connection_string conn_str dsn database_url otp totp mfa_code two_factor_code pin_code pin
+    recovery_code backup_code cvv cvc card_number credit_card creditcard cc_number card_no iban ssn
+    social_security_number signature_secret webhook_secret salt pepper nonce_secret oauth oauth_token
+""".split()  # noqa: SIM905  (a list of a hundred quoted words reads worse)
 
 # Words that turn a secret word into something else: max_tokens is a number, token_count too.
-_HARMLESS_SUFFIXES = {"count", "counts", "length", "len", "type", "types", "expiry", "expires", "limit", "id_type", "url"}
+_HARMLESS_SUFFIXES = {
+    "count",
+    "counts",
+    "length",
+    "len",
+    "type",
+    "types",
+    "expiry",
+    "expires",
+    "limit",
+    "id_type",
+    "url",
+}
 
 # Values that are not worth learning: they would be cut out of every text.
 _MIN_LEARNED_CHARS = 5
@@ -51,7 +60,8 @@ _MIN_SHAPE_CHARS = 8
 SECRET_SHAPES = [
     (
         ("PRIVATE KEY",),
-        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
+        r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
+        r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     ),
     (("eyJ",), r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*)?"),  # JWT
     (("AKIA", "ASIA", "AROA", "AIDA", "ABIA", "ACCA"), r"\bA(?:KIA|SIA|ROA|IDA|BIA|CCA)[A-Z0-9]{16}\b"),  # AWS
@@ -87,14 +97,18 @@ SECRET_SHAPES = [
 # US social security numbers, and 13 to 19 digits, grouped or not: a payment card only if the Luhn sum agrees.
 _MIN_DIGITS = 9
 _NUMBERS = (
-    r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])|(?<![\d.])(?P<card>\d(?:[ -]?\d){12,18})(?!\d)"
+    r"(?<![\d-])(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"
+    r"|(?<![\d.])(?P<card>\d(?:[ -]?\d){12,18})(?!\d)"
 )
 _WITHOUT_DIGITS = dict.fromkeys(b"0123456789")
 
 # name=value, "name": "value", name => value inside a text; the value is matched on its own, so that in
 # "failed: password=x" the name that counts is the second one.
 _NAME_BEFORE_VALUE = r"""(?<![A-Za-z0-9_.-])([A-Za-z][A-Za-z0-9_.-]*)(["']?\s*(?:=>|[=:])\s*)"""
-_VALUE = r"""b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(?:(?:[Bb]earer|[Bb]asic|Token)\s+)?[^\s,;&"'(){}\[\]<>]+"""
+_VALUE = (
+    r"""b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'"""
+    r"""|(?:(?:[Bb]earer|[Bb]asic|Token)\s+)?[^\s,;&"'(){}\[\]<>]+"""
+)
 _OPTION_BEFORE_VALUE = r"(?<!\S)--?([A-Za-z][A-Za-z0-9_-]*)\s+(?=[^\s-])"
 _OPTION_VALUE = r"\S+"
 

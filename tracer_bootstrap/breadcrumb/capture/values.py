@@ -5,9 +5,10 @@ reads an attribute the ordinary way: a property, a ``__getattr__`` or a ``__clas
 (peers do: a MagicMock counts the call, a lazy ORM object queries its database). Types are told apart
 by identity, fields are read from ``__dict__`` and slots by the C descriptors.
 
-What is written: JSON as it stands for None, bool, int, float, str, list and dict; ``{"$tuple": [...]}``, ``{"$set": [...]}``,
-``{"$type": "Cart", field: ...}`` for the rest, ``"<function shop.total>"`` for what has no value worth the room. A cut is
-marked with the true size: ``"abc…(+970 chars)"``, ``"…(+42 items)"``. No memory addresses: two runs compare equal.
+What is written: JSON as it stands for None, bool, int, float, str, list and dict; ``{"$tuple": [...]}``,
+``{"$set": [...]}``, ``{"$type": "Cart", field: ...}`` for the rest, ``"<function shop.total>"`` for what has no value
+worth the room. A cut is marked with the true size: ``"abc…(+970 chars)"``, ``"…(+42 items)"``. No memory addresses:
+two runs compare equal.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ except ImportError:  # no C accelerator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple, Union
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 # Integers with more digits than this are written by their size: turning them into text is quadratic, and
 # Python itself refuses beyond 4,300 digits.
@@ -48,6 +49,7 @@ _MAX_KNOWN_TYPES = 5000
 _MIN_CARD = 10**12
 
 # Instance internals, read without asking the class.
+_module_dict: Callable[[Any], Any] = vars(ModuleType)["__dict__"].__get__
 _exception_args: Callable[[BaseException], Any] = BaseException.__dict__["args"].__get__
 _function_qualname: Callable[[Any], Any] = FunctionType.__dict__["__qualname__"].__get__
 _function_globals: Callable[[Any], Any] = FunctionType.__dict__["__globals__"].__get__
@@ -55,7 +57,8 @@ _method_function: Callable[[Any], Any] = MethodType.__dict__["__func__"].__get__
 
 # Types of the standard library whose own text says it all, by module and name: exact types only.
 _TEXT_TYPES = {
-    ("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"), ("datetime", "date"), ("datetime", "timedelta"),
+    ("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"),
+    ("datetime", "date"), ("datetime", "timedelta"),
     ("datetime", "timezone"), ("zoneinfo", "ZoneInfo"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"),
     ("pathlib", "PurePosixPath"), ("pathlib", "PureWindowsPath"), ("pathlib._local", "PosixPath"),
     ("pathlib._local", "PurePosixPath"), ("ipaddress", "IPv4Address"), ("ipaddress", "IPv6Address"),
@@ -69,13 +72,25 @@ _ARRAY_MODULES = ("numpy", "pandas", "torch", "jaxlib", "cupy", "xarray", "polar
 _FAMILIES = (type, BaseException, str, int, float, dict, list, tuple, set, frozenset)
 
 # Types whose fields say nothing about the program: files, locks, sockets.
-_OPAQUE_MODULES = {"_io", "io", "_thread", "threading", "_socket", "socket", "_ssl", "ssl", "_queue", "queue", "_asyncio"}
+_OPAQUE_MODULES = {
+    "_io",
+    "io",
+    "_thread",
+    "threading",
+    "_socket",
+    "socket",
+    "_ssl",
+    "ssl",
+    "_queue",
+    "queue",
+    "_asyncio",
+}
 
 
 class _TypePlan:
     """How the fields of one class's instances are read. Found out once per class."""
 
-    __slots__ = ("cls", "name", "module", "bases", "family", "get_dict", "slots", "text")
+    __slots__ = ("bases", "cls", "family", "get_dict", "module", "name", "slots", "text")
 
     def __init__(self, cls: type) -> None:
         self.cls = cls  # kept: the plan is found by id(cls)
@@ -218,7 +233,7 @@ def _utf8(text: str) -> bytes:
 class _Walk:
     """One value on its way into text: what room is left, and what it is inside of."""
 
-    __slots__ = ("_encoder", "_room", "_inside", "_max_items", "_max_depth")
+    __slots__ = ("_encoder", "_inside", "_max_depth", "_max_items", "_room")
 
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
@@ -353,7 +368,7 @@ class _Walk:
         if kind is BuiltinFunctionType:
             return self._leaf("<built-in %s>" % value.__qualname__)
         if kind is ModuleType:
-            name = ModuleType.__dict__["__dict__"].__get__(value).get("__name__")
+            name = _module_dict(value).get("__name__")
             return self._leaf("<module %s>" % (name if type(name) is str else "?"))
         if kind is complex or kind is range or kind is slice:
             return self._leaf(str(value)) if kind is not slice else self._leaf("<slice>")
