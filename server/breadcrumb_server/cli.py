@@ -70,11 +70,8 @@ def _serve_stdio() -> int:
     from breadcrumb_server.serving import log_to_stderr, serve_stdio
 
     log_to_stderr()
-    if sys.stdin.isatty():
-        print(
-            "Serving MCP on stdin and stdout; a client starts this. To see it work: breadcrumb-mcp demo",
-            file=sys.stderr,
-        )
+    if sys.stdin is not None and sys.stdin.isatty():
+        print("Serving MCP on stdin and stdout, for a client. To see it work: breadcrumb-mcp demo", file=sys.stderr)
     anyio.run(serve_stdio, build_server())
     return 0
 

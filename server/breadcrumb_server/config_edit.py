@@ -81,7 +81,7 @@ def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: Sequence[An
     lines = text.splitlines(keepends=True)
     if not lines[-1].endswith("\n"):
         lines[-1] += "\n"
-    items = [(yaml.safe_load(flow(item.value)), item.start_mark.line, _last_line(item)) for item in sequence.value]
+    items = [(item.value, item.start_mark.line, _last_line(item)) for item in sequence.value]
     kept = [item for item in items if item[0] in wanted]
     added = [value for value in wanted if value not in [item[0] for item in kept]]
     indent = " " * sequence.start_mark.column
@@ -89,6 +89,8 @@ def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: Sequence[An
         # The dashes of a list may stand right below its key; a value must stand further in.
         return _replace(text, _start(sequence), _end(sequence.value[-1]), "[]" if indent else "  []")
     new_lines = [f"{indent}- {flow(value)}\n" for value in added]
+    if [item[0] for item in kept] + added != list(wanted):  # another order: only the list as a whole will do
+        kept, new_lines = [], [f"{indent}- {flow(value)}\n" for value in wanted]
     insert_at = (kept[-1] if kept else items[-1])[2] + 1
     gone = {line for item in items if item not in kept for line in range(item[1], item[2] + 1)}
     result = [line for number, line in enumerate(lines[:insert_at]) if number not in gone]

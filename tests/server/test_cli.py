@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 from importlib.metadata import version
 
 import pytest
+
+from breadcrumb_server import process_group
 
 
 def breadcrumb(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
@@ -34,32 +39,8 @@ def test_without_a_command_it_serves_until_stdin_ends(home) -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_http_is_served_on_loopback_until_it_is_told_to_end(home) -> None:
-    import signal
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with subprocess.Popen(
-        [sys.executable, "-m", "breadcrumb_server", "serve", "--transport", "http", "--port", str(port)],
-        stderr=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "BREADCRUMB_HOME": str(home.folder)},
-    ) as server:
-        assert server.stderr is not None
-        assert server.stderr.readline().strip() == f"Serving MCP at http://127.0.0.1:{port}/mcp"
-        answer = subprocess.run(
-            [sys.executable, "-c", HTTP_CLIENT, str(port)], capture_output=True, text=True, timeout=60
-        )
-        server.send_signal(signal.SIGTERM)
-        server.wait(60)
-    assert answer.stdout.strip() == "13 tools", answer.stderr
-
-
 HTTP_CLIENT = """
-import sys, time, anyio, socket
+import json, sys, anyio, socket
 from mcp import Client
 async def main():
     while True:  # until it listens
@@ -68,9 +49,59 @@ async def main():
                 break
         await anyio.sleep(0.05)
     async with Client(f"http://127.0.0.1:{sys.argv[1]}/mcp") as client:
-        print(len((await client.list_tools()).tools), "tools")
+        print(len((await client.list_tools()).tools), "tools", flush=True)
+        for call in sys.argv[2:]:
+            await client.call_tool(*json.loads(call))
 anyio.run(main)
 """
+
+
+@pytest.fixture
+def http_server(home):
+    """A server on a port that was free a moment ago, and that port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with subprocess.Popen(
+        [sys.executable, "-m", "breadcrumb_server", "serve", "--transport", "http", "--port", str(port)],
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "BREADCRUMB_HOME": str(home.folder)},
+    ) as server:
+        assert server.stderr is not None
+        assert server.stderr.readline().strip() == f"Serving MCP at http://127.0.0.1:{port}/mcp"
+        yield server, port
+        server.kill()
+
+
+def test_http_is_served_on_loopback_until_it_is_told_to_end(http_server) -> None:
+    server, port = http_server
+    client = subprocess.run([sys.executable, "-c", HTTP_CLIENT, str(port)], capture_output=True, text=True, timeout=60)
+    assert client.stdout.strip() == "13 tools", client.stderr
+    server.send_signal(signal.SIGTERM)
+    assert server.wait(60) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_an_http_server_that_is_ended_ends_its_commands(http_server, hanging, gate, workspace, number) -> None:
+    server, port = http_server
+    calls = [
+        ("init_project", {"project": "shop", "workspace": str(workspace)}),
+        ("run", {"project": "shop", "command": hanging, "timeout_seconds": 300}),
+    ]
+    command = [sys.executable, "-c", HTTP_CLIENT, str(port), *(json.dumps(call) for call in calls)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as client:
+        pid = int(gate.path.read_text())
+        server.send_signal(number)
+        server.wait(60)
+        assert process_group.start_time(pid) is None
+        client.kill()
+
+
+def test_a_port_in_use_is_told_in_one_line(http_server) -> None:
+    done = breadcrumb("serve", "--transport", "http", "--port", str(http_server[1]))
+    assert done.returncode == 1
+    assert f"cannot listen on port {http_server[1]}" in done.stderr and "Traceback" not in done.stderr
 
 
 def test_a_reader_that_leaves_early_is_no_traceback(home) -> None:

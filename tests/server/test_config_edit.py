@@ -46,6 +46,13 @@ def test_a_list_in_brackets_is_replaced_and_its_comment_stays() -> None:
     assert edited == HAND_WRITTEN.replace("[vendored.*]", "[a.*, b.*]")
 
 
+def test_a_list_in_another_order_is_written_anew_and_the_rest_stays() -> None:
+    edited = edit_text(HAND_WRITTEN, {"include": ["shop.*", "__main__"]})
+    assert edited is not None
+    assert yaml.safe_load(edited)["include"] == ["shop.*", "__main__"]
+    assert "# my project" in edited and "# slow" in edited and "# deep data" in edited
+
+
 def test_an_emptied_list_stays_readable() -> None:
     edited = edit_text(HAND_WRITTEN, {"include": []})
     assert edited is not None
@@ -83,8 +90,7 @@ def test_reading_the_edited_text_gives_what_was_asked_for(
     file = yaml.safe_dump(data, default_flow_style=not block, sort_keys=False, allow_unicode=True)
     edited = edit_text(file, {"include": after, "capture.mode": text, "capture.max_depth": number})
     assert edited is not None
-    wanted_list = [item for item in before if item in after] + [item for item in after if item not in before]
     found = yaml.safe_load(edited)
-    assert sorted(found["include"]) == sorted(wanted_list)
+    assert found["include"] == after
     assert found["capture"] == {"mode": text, "max_depth": number}
     assert found["project"] == "shop" and found["last"] == "x"
