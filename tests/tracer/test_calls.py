@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import textwrap
 from pathlib import Path
 
 from breadcrumb import record_format
-from spool_reader import TARGETS, Trace
+from spool_reader import INJECT, TARGETS, Spool, Trace
 
 
 def program(text: str) -> str:
@@ -337,3 +338,43 @@ def test_the_tracer_source_is_valid_in_the_oldest_python(python: str) -> None:
         "for p in pathlib.Path(sys.argv[1]).rglob('*.py'): ast.parse(p.read_text(encoding='utf-8'), str(p))"
     )
     subprocess.run([python, "-c", code, str(root)], check=True)
+
+
+def test_the_hot_path_writes_what_the_plain_path_writes(monitoring_python: str, trace: Trace, tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text(
+        program("""
+            import os
+            from breadcrumb.functions import Function
+            if os.environ.get("PLAIN_PATH"):
+                begin = Function.__init__
+                def init(self, *args):
+                    begin(self, *args)
+                    self.hot = 0
+                Function.__init__ = init
+        """)
+    )
+    text = program("""
+        class Thing:
+            def __init__(self): self.x = 1
+        def none(): return None
+        def one(a): return a
+        def two(a, b): return b
+        def three(a, b, c=3): return [a, b, c]
+        def rebinds(a, b):
+            a = b
+            return a
+        def secret(password, other): return other
+        for value in (0, -1, 2**29, 2**30, -2**30, 2**40, 10**15, 4111111111111111, 1.5, True, None, "text", b"b", [1], Thing()):
+            none(), one(value), two(value, 7), two(7, value), three(1, value), rebinds(value, value), secret("hush-hush", value)
+    """)
+    paths = f"{INJECT}{os.pathsep}{own}"
+    hot = trace(monitoring_python, text, env={"PYTHONPATH": paths})
+    plain = trace(monitoring_python, text, env={"PYTHONPATH": paths, "PLAIN_PATH": "1"})
+
+    def rows(spool: Spool) -> list[tuple[object, ...]]:
+        return [(c.call, c.parent, c.function, c.args, c.value, c.outcome) for c in spool.calls]
+
+    assert len(rows(hot)) > 100
+    assert rows(hot) == rows(plain)

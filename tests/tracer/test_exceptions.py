@@ -320,3 +320,16 @@ def test_the_traceback_the_user_sees_is_unchanged(python: str, trace: Trace, tmp
     untraced = trace(python, text, env={"BREADCRUMB_TRACE": ""})
     assert traced.stderr == untraced.stderr
     assert (traced.exit_code, untraced.exit_code) == (1, 1)
+
+
+def test_a_dict_that_the_program_got_from_locals_is_left_alone(monitoring_python: str, trace: Trace) -> None:
+    text = program("""
+        def f():
+            a = 1
+            found = locals()
+            try: raise ValueError
+            except ValueError: pass
+            return found
+        print(f()["a"])
+    """)
+    assert trace(monitoring_python, text).stdout == "1\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from sys import getrefcount
 from time import perf_counter_ns
 from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
 
@@ -21,6 +22,9 @@ DETAILED_PER_PLACE = 200
 _MAX_STACK_FRAMES = 40
 _MAX_LOCALS = 40
 _MAX_KNOWN = 2000
+
+# The frame, a variable here, the argument of getrefcount: more means that the program has called locals().
+_REFERENCES_OF_OURS = 3
 
 # How the interpreter and iteration protocols use exceptions: no sign of anything going wrong.
 _CONTROL_FLOW = (StopIteration, StopAsyncIteration, GeneratorExit)
@@ -243,7 +247,7 @@ class ExceptionLog:
             if len(fields) >= _MAX_LOCALS:
                 break
         text = self._recorder.encoder.encode_fields(fields).decode("utf-8", "replace")
-        if is_function and self._recorder.clears_locals:
+        if is_function and self._recorder.clears_locals and getrefcount(frame_locals) <= _REFERENCES_OF_OURS:
             frame_locals.clear()
         return text
 

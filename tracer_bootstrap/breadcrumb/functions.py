@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from _operator import itemgetter
+from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType, MethodType
 
 from .capture.values import Encoder
 from .classes import class_module, class_name, derives, is_heap_type, mro, namespace
-from .features import HAS_CO_QUALNAME
+from .features import HAS_CO_QUALNAME, LIVE_F_LOCALS
 from .record_format import KIND_CALL
 
 TYPE_CHECKING = False
@@ -46,10 +47,25 @@ def argument_names(code: CodeType) -> Tuple[str, ...]:
     return code.co_varnames[:count]
 
 
+def _rebinds(code: CodeType, names: Sequence[str]) -> bool:
+    """Whether the function binds one of its parameters anew, deletes it, or shares it with a nested function."""
+    indexes = {code.co_varnames.index(name) for name in names}
+    if set(names) & set(code.co_cellvars):
+        return True
+    instructions = code.co_code
+    extended = opmap["EXTENDED_ARG"]
+    writes = {opmap[name] for name in opmap if name.startswith(("STORE_FAST", "DELETE_FAST"))}
+    return any(
+        instructions[at] in writes and (instructions[at + 1] in indexes or instructions[at - 2] == extended)
+        for at in range(0, len(instructions), 2)
+    )
+
+
 class Function:
     """A traced function. The attributes are what the hot path needs, ready made."""
 
     __slots__ = (
+        "clears_locals",
         "code",
         "encode",
         "function_id",
@@ -84,6 +100,9 @@ class Function:
         # %d and %b: call id, at_ns, each argument's JSON text, parent call id
         self.record = self._line([n + b": %b" for n in quoted])
         self.int_record = self._line([n + b": %d" for n in quoted])
+        # What f_locals was filled with stays there (before PEP 667): a name that the function binds anew or deletes
+        # would keep its first value alive. To look for that once is cheaper than to clear after each call.
+        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _rebinds(code, names)
         self.slot = -1
         self.limit = 0
         self.next_sample = 0

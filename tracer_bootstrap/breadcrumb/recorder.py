@@ -276,7 +276,7 @@ class Recorder:
         call = self.next_call()
         frame_locals = frame.f_locals
         arguments = function.encoded_arguments(frame_locals)
-        if self.clears_locals and function.kind not in ("module", "class"):
+        if self.clears_locals and function.clears_locals:
             frame_locals.clear()
         suspension = [0, 0] if function.suspends else None
         _write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0]))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter_ns
-from types import CodeType
+from types import CodeType, FunctionType
 
 from ..exceptions import is_control_flow, traceback_of
 from ..features import monitoring
@@ -32,7 +32,7 @@ _LOOKS_PER_CALL_SITE = 32
 
 # Integers within these bounds are written as they are. (Payment cards begin at 13 digits; up to 30 bits the
 # interpreter compares integers without a call.)
-_PLAIN_INT = (1 << 30) - 1
+_LOW, _HIGH = -(1 << 30) + 1, (1 << 30) - 1
 
 
 class MonitoringBackend:
@@ -91,90 +91,23 @@ class MonitoringBackend:
         self._tool = -1
 
     def _hot_path(self) -> Tuple[Callable[..., Any], Callable[..., Any]]:
-        """The two callbacks that every recorded call passes, with all they need in local variables.
+        """``on_start`` and ``on_return`` below, bound to this recorder: their global names are its parts.
 
-        They do for ordinary functions what Recorder.begin_call and Recorder.end_call do, without a call of Python code:
-        that halves the cost. What an argument or a result needs beyond plain integers is the encoder's.
+        (Globals of one's own are the cheapest names there are: cells of a closure are copied at each call.)
         """
         recorder = self._recorder
-        functions = recorder.functions
-        threads = recorder.threads
-        next_call = recorder.next_call
-        encode = recorder.encoder.encode
-        skips = None if recorder.full else recorder.skips
-        clears_locals = recorder.clears_locals
-        now_ns = perf_counter_ns
-        get_frame = sys._getframe
-        low, high = -_PLAIN_INT, _PLAIN_INT
-        first_start = self._first_start
-        other_return = self._other_return
-
-        def on_start(code: CodeType, offset: int) -> Any:
-            try:
-                try:
-                    function = functions[id(code)]
-                except KeyError:
-                    return first_start(code, get_frame(1))
-                if skips is not None and skips(function):
-                    return None
-                frame = get_frame(1)
-                arity = function.hot
-                if arity == 0:
-                    return recorder.begin_call(function, frame)
-                try:
-                    thread = threads.state
-                except AttributeError:
-                    thread = recorder.new_thread()
-                frame_locals = frame.f_locals
-                top = thread.top
-                call = next_call()
-                if arity == 2:
-                    a, b = function.get(frame_locals)
-                    if type(a) is int and type(b) is int and low < a < high and low < b < high:
-                        record = function.int_record % (call, now_ns(), a, b, top[0])
-                    else:
-                        record = function.record % (call, now_ns(), encode(a), encode(b), top[0])
-                elif arity == 1:
-                    a = function.get(frame_locals)
-                    record = function.record % (call, now_ns(), encode(a), top[0])
-                else:
-                    values = function.get(frame_locals)
-                    record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0])
-                if clears_locals:
-                    frame_locals.clear()
-                try:
-                    thread.write(record)
-                except ValueError:
-                    thread.write_over(record)
-                thread.top = (call, top, frame, None)
-            except BaseException as error:
-                failed(recorder, error)
-            return None
-
-        def on_return(code: CodeType, offset: int, value: Any) -> Any:
-            at_ns = now_ns()
-            try:
-                try:
-                    thread = threads.state
-                except AttributeError:
-                    thread = recorder.new_thread()
-                call, parent, frame, suspension = thread.top
-                if frame is not get_frame(1) or suspension is not None:
-                    return other_return(code, get_frame(1), value, at_ns, thread)
-                thread.top = parent
-                if type(value) is int and low < value < high:
-                    record = b"R\t%d\t%d\t%d\n" % (call, at_ns, value)
-                else:
-                    record = b"R\t%d\t%d\t%b\n" % (call, at_ns, encode(value))
-                try:
-                    thread.write(record)
-                except ValueError:
-                    thread.write_over(record)
-            except BaseException as error:
-                failed(recorder, error)
-            return None
-
-        return on_start, on_return
+        names = dict(
+            globals(),
+            recorder=recorder,
+            functions=recorder.functions,
+            threads=recorder.threads,
+            next_call=recorder.next_call,
+            encode=recorder.encoder.encode,
+            skips=None if recorder.full else recorder.skips,
+            first_start=self._first_start,
+            other_return=self._other_return,
+        )
+        return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
 
     def _first_start(self, code: CodeType, frame: Any) -> Any:
         """Code starts that is not known as traced: for the first time, or as a gap."""
@@ -307,3 +240,87 @@ class MonitoringBackend:
                 if looks >= _LOOKS_PER_CALL_SITE:
                     recorder.gaps.stop_counting(gap)
         return self._disable if looks >= _LOOKS_PER_CALL_SITE else None
+
+
+# The hot path: what every recorded call passes. It does for ordinary functions what Recorder.begin_call and
+# Recorder.end_call do, without calling any Python code: that halves the cost (a test holds both equal). What an
+# argument or a result needs beyond a plain integer is the encoder's. The names are bound by _hot_path.
+
+recorder: Any = None
+functions: Any = None
+threads: Any = None
+next_call: Any = None
+encode: Any = None
+skips: Any = None
+first_start: Any = None
+other_return: Any = None
+
+now_ns = perf_counter_ns
+get_frame = sys._getframe
+
+
+def on_start(code: CodeType, offset: int) -> Any:
+    try:
+        try:
+            function = functions[id(code)]
+        except KeyError:
+            return first_start(code, get_frame(1))
+        if skips is not None and skips(function):
+            return None
+        frame = get_frame(1)
+        arity = function.hot
+        if arity == 0:
+            return recorder.begin_call(function, frame)
+        try:
+            thread = threads.state
+        except AttributeError:
+            thread = recorder.new_thread()
+        frame_locals = frame.f_locals
+        top = thread.top
+        call = next_call()
+        if arity == 2:
+            a, b = function.get(frame_locals)
+            if type(a) is int and type(b) is int and _LOW < a < _HIGH and _LOW < b < _HIGH:
+                record = function.int_record % (call, now_ns(), a, b, top[0])
+            else:
+                record = function.record % (call, now_ns(), encode(a), encode(b), top[0])
+        elif arity == 1:
+            a = function.get(frame_locals)
+            record = function.record % (call, now_ns(), encode(a), top[0])
+        else:
+            values = function.get(frame_locals)
+            record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0])
+        if function.clears_locals:
+            frame_locals.clear()
+        try:
+            thread.write(record)
+        except ValueError:
+            thread.write_over(record)
+        thread.top = (call, top, frame, None)
+    except BaseException as error:
+        failed(recorder, error)
+    return None
+
+
+def on_return(code: CodeType, offset: int, value: Any) -> Any:
+    at_ns = now_ns()
+    try:
+        try:
+            thread = threads.state
+        except AttributeError:
+            thread = recorder.new_thread()
+        call, parent, frame, suspension = thread.top
+        if frame is not get_frame(1) or suspension is not None:
+            return other_return(code, get_frame(1), value, at_ns, thread)
+        thread.top = parent
+        if type(value) is int and _LOW < value < _HIGH:
+            record = b"R\t%d\t%d\t%d\n" % (call, at_ns, value)
+        else:
+            record = b"R\t%d\t%d\t%b\n" % (call, at_ns, encode(value))
+        try:
+            thread.write(record)
+        except ValueError:
+            thread.write_over(record)
+    except BaseException as error:
+        failed(recorder, error)
+    return None
