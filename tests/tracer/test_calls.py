@@ -263,6 +263,35 @@ def test_forked_children_are_processes_of_their_own(python: str, trace: Trace) -
     assert len(spool.named("<module>")) == 1
 
 
+def test_a_forked_child_that_returns_through_its_parents_calls_disturbs_neither(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import os, sys
+            def f(who): return who
+            def split():
+                f("before")
+                pid = os.fork()
+                f("child" if pid == 0 else "parent")
+                return pid
+            def outer():
+                pid = split()
+                if pid:
+                    os.waitpid(pid, 0)
+                for i in range(100):
+                    f(i)
+                return pid
+            outer()
+        """),
+    )
+    assert spool.exit_code == 0
+    parent, child = sorted(spool.of("process"), key=lambda p: p["parent"] is not None)
+    values = {p["process"]: [c.value for c in spool.named("f") if c.process == p["process"]] for p in (parent, child)}
+    assert values == {parent["process"]: ["before", "parent", *range(100)], child["process"]: ["child", *range(100)]}
+    assert spool.one("split").outcome == spool.one("outer").outcome == record_format.OUTCOME_RETURNED
+    assert len(spool.of("end")) == 2
+
+
 def test_child_processes_belong_to_the_same_trace(python: str, trace: Trace, tmp_path: Path) -> None:
     (tmp_path / "child.py").write_text("def f(n): return n\nf(7)\n")
     spool = trace(

@@ -81,6 +81,7 @@ class Recorder:
         self._function_ids: Dict[Tuple[str, str, int], int] = {}
         self.suspended: Dict[int, OpenCall] = {}
         self._losses: Set[str] = set()
+        self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
         self.forking: Optional[int] = None  # the thread that is about to fork
         self._held_events: List[bytes] = []
         self._held_calls: List[bytes] = []
@@ -142,7 +143,9 @@ class Recorder:
         The containers stay the same objects: the backend's hot path holds on to them.
         """
         self.forking = None
+        self.thread().top = ROOT  # whoever holds on to the state finds no open call in it
         self.threads.__dict__.clear()  # of this thread, the only one that lives on
+        self.forget_last()
         self._begin_process(self.spool.process_key)
 
     def end_process(self) -> None:
@@ -332,6 +335,10 @@ def _write(thread: ThreadState, record: bytes) -> None:
         thread.write(record)
     except ValueError:  # the segment is full
         thread.write_over(record)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _thread_name() -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from time import perf_counter_ns
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, SimpleNamespace
 
 from ..exceptions import is_control_flow, traceback_of
 from ..features import monitoring
@@ -33,6 +33,9 @@ _LOOKS_PER_CALL_SITE = 32
 # Integers within these bounds are written as they are. (Payment cards begin at 13 digits; up to 30 bits the
 # interpreter compares integers without a call.)
 _LOW, _HIGH = -(1 << 30) + 1, (1 << 30) - 1
+
+
+_NO_FUNCTION = SimpleNamespace(code=None)
 
 
 class MonitoringBackend:
@@ -106,7 +109,14 @@ class MonitoringBackend:
             skips=None if recorder.full else recorder.skips,
             first_start=self._first_start,
             other_return=self._other_return,
+            last_function=_NO_FUNCTION,
+            last_thread=recorder.thread(),
         )
+
+        def forget_last() -> None:
+            names["last_function"] = _NO_FUNCTION
+
+        recorder.forget_last = forget_last
         return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
 
     def _first_start(self, code: CodeType, frame: Any) -> Any:
@@ -255,16 +265,25 @@ skips: Any = None
 first_start: Any = None
 other_return: Any = None
 
+# What is most often the same as last time. A frame tells for certain whose it is, so the thread's state need not be
+# looked up to see that the return is that of its innermost call.
+last_function: Any = None
+last_thread: Any = None
+
 now_ns = perf_counter_ns
 get_frame = sys._getframe
 
 
 def on_start(code: CodeType, offset: int) -> Any:
+    """PY_START."""
+    global last_function, last_thread
     try:
-        try:
-            function = functions[id(code)]
-        except KeyError:
-            return first_start(code, get_frame(1))
+        function = last_function
+        if function.code is not code:
+            try:
+                function = last_function = functions[id(code)]
+            except KeyError:
+                return first_start(code, get_frame(1))
         if skips is not None and skips(function):
             return None
         frame = get_frame(1)
@@ -297,21 +316,24 @@ def on_start(code: CodeType, offset: int) -> Any:
         except ValueError:
             thread.write_over(record)
         thread.top = (call, top, frame, None)
+        last_thread = thread
     except BaseException as error:
         failed(recorder, error)
     return None
 
 
 def on_return(code: CodeType, offset: int, value: Any) -> Any:
+    """PY_RETURN."""
     at_ns = now_ns()
     try:
-        try:
-            thread = threads.state
-        except AttributeError:
-            thread = recorder.new_thread()
+        thread = last_thread
         call, parent, frame, suspension = thread.top
         if frame is not get_frame(1) or suspension is not None:
-            return other_return(code, get_frame(1), value, at_ns, thread)
+            # Another thread was at work meanwhile, or this is not the end of an ordinary call.
+            thread = recorder.thread()
+            call, parent, frame, suspension = thread.top
+            if frame is not get_frame(1) or suspension is not None:
+                return other_return(code, get_frame(1), value, at_ns, thread)
         thread.top = parent
         if type(value) is int and _LOW < value < _HIGH:
             record = b"R\t%d\t%d\t%d\n" % (call, at_ns, value)

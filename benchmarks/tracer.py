@@ -1,0 +1,99 @@
+"""What tracing costs the traced program: time per call and memory.
+
+    python -m benchmarks.tracer [--python PATH ...] [--runs 8]
+
+For each interpreter, traced and untraced runs of the same program take turns, and the best of each counts: other load
+on the machine only ever adds. Added time per fully recorded call of a two-argument function (limit 2 µs on 3.12 and
+newer), the same in adaptive mode once a function is only counted, and how much the traced process grows over millions
+of calls (limit 30 MB).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import marshal
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from breadcrumb import record_format
+
+LIMIT_NS_PER_CALL = 2000
+LIMIT_GROWTH_MB = 30
+
+PROGRAM = """
+import resource, sys, time
+calls = int(sys.argv[1])
+def add(a, b):
+    return a
+def batch(n):
+    started = time.perf_counter_ns()
+    for i in range(n):
+        add(i, 3)
+    return (time.perf_counter_ns() - started) / n
+best = min(batch(50_000) for _ in range(calls // 50_000))
+print(best, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def run(python: str, calls: int, mode: str | None) -> tuple[float, int]:
+    """Nanoseconds a call (the best batch) and peak resident KiB of one run; mode None is untraced."""
+    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", record_format.ENV_TRACE)}
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "program.py"
+        program.write_text(PROGRAM)
+        if mode is not None:
+            settings = {
+                "format": record_format.FORMAT_VERSION,
+                "workspace": folder,
+                "include": ["__main__"],
+                "exclude": [],
+                "capture": {"mode": mode},
+                "redact": [],
+                "backend": "auto",
+            }
+            (Path(folder) / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
+            spec = importlib.util.find_spec("breadcrumb")
+            assert spec is not None and spec.origin is not None
+            env["PYTHONPATH"] = str(Path(spec.origin).parent / "_inject")
+            env[record_format.ENV_TRACE] = folder
+        done = subprocess.run([python, str(program), str(calls)], env=env, capture_output=True, text=True, check=True)
+        if mode is not None and not list(Path(folder).glob("*" + record_format.CALLS_SUFFIX)):
+            raise SystemExit(f"{python}: nothing was recorded\n{done.stderr}")
+    nanoseconds, resident = done.stdout.split()
+    return float(nanoseconds), int(resident)
+
+
+def measure(python: str, runs: int) -> bool:
+    """Print the figures of one interpreter; whether they are within the limits."""
+    version = subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
+    untraced, full, adaptive = [], [], []
+    for _ in range(runs):
+        untraced.append(run(python, 500_000, None)[0])
+        full.append(run(python, 500_000, "full")[0])
+        adaptive.append(run(python, 500_000, "adaptive")[0])
+    growth_kib = run(python, 3_000_000, "full")[1] - run(python, 3_000_000, None)[1]
+    added = min(full) - min(untraced)
+    print(
+        f"{version}: a call untraced {min(untraced):.0f} ns; full mode adds {added:.0f} ns, adaptive mode"
+        f" {min(adaptive) - min(untraced):.0f} ns; 3,000,000 recorded calls grow the process by"
+        f" {growth_kib / 1024:.1f} MB"
+    )
+    has_monitoring = tuple(int(part) for part in version.split()[1].split(".")[:2]) >= (3, 12)
+    return growth_kib / 1024 <= LIMIT_GROWTH_MB and (added <= LIMIT_NS_PER_CALL or not has_monitoring)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters to measure")
+    parser.add_argument("--runs", type=int, default=8, help="runs of each kind; the best counts")
+    options = parser.parse_args()
+    within = [measure(python, options.runs) for python in options.python]
+    return 0 if all(within) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
