@@ -1,9 +1,10 @@
 """Compare new patterns with the code that is there and with what earlier runs called."""
 
+from breadcrumb.globs import is_path_pattern
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.discover import MAIN, workspace_code
 from breadcrumb_server.home import Home
-from breadcrumb_server.patterns import is_path_pattern, matches_any
+from breadcrumb_server.patterns import matches_any
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import project_overview, seen_code

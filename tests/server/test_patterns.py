@@ -8,19 +8,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breadcrumb.patterns import IncludeFilter
-from breadcrumb_server.patterns import is_path_pattern, matches_any, matches_module, matches_path
+from breadcrumb_server.patterns import matches, matches_any
 
 WORKSPACE = Path("/somewhere/workspace")
 
 
 def test_a_package_pattern_takes_the_package_itself_too() -> None:
-    assert matches_module("shop.*", "shop")
-    assert matches_module("shop.*", "shop.orders.book")
-    assert not matches_module("shop.*", "shopping")
+    assert matches("shop.*", "shop", "", None)
+    assert matches("shop.*", "shop.orders.book", "", None)
+    assert not matches("shop.*", "shopping", "", None)
 
 
 @pytest.mark.parametrize(
-    ("pattern", "file", "matches"),
+    ("pattern", "file", "expected"),
     [
         ("*.py", "main.py", True),
         ("*.py", "shop/main.py", False),
@@ -31,16 +31,16 @@ def test_a_package_pattern_takes_the_package_itself_too() -> None:
         ("shop/*.py", "other/shop/cart.py", False),
     ],
 )
-def test_path_patterns_are_relative_to_the_workspace(pattern: str, file: str, matches: bool) -> None:
-    assert matches_path(pattern, f"{WORKSPACE}/{file}", WORKSPACE) is matches
+def test_path_patterns_are_relative_to_the_workspace(pattern: str, file: str, expected: bool) -> None:
+    assert matches(pattern, "", f"{WORKSPACE}/{file}", WORKSPACE) is expected
 
 
 def test_without_a_workspace_a_path_pattern_may_begin_anywhere() -> None:
-    assert matches_path("shop/*.py", "/any/where/shop/cart.py", None)
+    assert matches("shop/*.py", "", "/any/where/shop/cart.py", None)
 
 
 def test_an_absolute_pattern_needs_no_workspace() -> None:
-    assert matches_path("/opt/lib/**/*.py", "/opt/lib/a/b.py", None)
+    assert matches("/opt/lib/**/*.py", "", "/opt/lib/a/b.py", None)
 
 
 def test_one_match_among_the_seen_code_is_enough() -> None:
@@ -57,8 +57,5 @@ PATTERNS = st.text("ab*?./_", min_size=1, max_size=10)
 @given(pattern=PATTERNS, module=st.text("ab._", min_size=1, max_size=8), path=st.text("ab/_", min_size=1, max_size=8))
 def test_a_pattern_matches_here_what_it_matches_in_the_tracer(pattern: str, module: str, path: str) -> None:
     file = os.path.normpath(f"{WORKSPACE}/{path}.py")
-    if is_path_pattern(pattern):
-        module, here = "-", matches_path(pattern, file, WORKSPACE)
-    else:
-        here = matches_module(pattern, module)
+    here = matches(pattern, module, file, WORKSPACE)
     assert IncludeFilter([pattern], [], str(WORKSPACE)).is_included(module, file) is here

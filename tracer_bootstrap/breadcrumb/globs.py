@@ -1,10 +1,18 @@
-"""Globs, matched without ``re``: importing it takes longer than the rest of the tracer's start."""
+"""The globs of include and exclude patterns. The server reads patterns by the same rules.
+
+Matched without ``re``: importing it takes longer than the rest of the tracer's start.
+"""
 
 from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List
+
+
+def is_path_pattern(pattern: str) -> bool:
+    """A pattern with a slash or a ``.py`` ending speaks of files, any other of modules."""
+    return "/" in pattern or pattern.endswith(".py")
 
 
 def matches_glob(text: str, pattern: str) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from .globs import matches_module, matches_path
+from .globs import is_path_pattern, matches_module, matches_path
 
 TYPE_CHECKING = False  # typing itself is not imported: every import delays the start of the user's program
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 def is_own(filename: str) -> bool:
     """Whether a code object's file is the tracer's."""
     return filename.startswith(_OWN_FOLDER)
-
-
-def is_path_pattern(pattern: str) -> bool:
-    """A pattern with a slash or a ``.py`` ending speaks of files, any other of modules."""
-    return "/" in pattern or pattern.endswith(".py")
 
 
 # Decisions are remembered by module and file; programs that make modules without end do not fill the memory.

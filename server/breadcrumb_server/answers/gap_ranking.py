@@ -6,10 +6,12 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from breadcrumb_server.answers.places import Origin, Places
 from breadcrumb_server.answers.values import is_array
+from breadcrumb_server.patterns import matches
 from breadcrumb_storage.queries.gaps import GapRow
 
 # From this many modules of a package on, the package is suggested in their place.
@@ -111,7 +113,8 @@ def _packages(modules: Iterable[str]) -> set[str]:
 def _include_for(row: GapRow, origin: Origin, packages: set[str], places: Places, excluded: Sequence[str]) -> str:
     if row.kind != "python" or (row.file or "").startswith("<frozen "):
         return ""
-    if any(_names(pattern, row, places) for pattern in excluded):
+    root = Path(places.roots[0]) if places.roots else None
+    if any(matches(pattern, row.module or "", row.file or "", root) for pattern in excluded):
         return ""
     if row.module == "__mp_main__":  # the main module in a spawned child
         return "__main__"
@@ -124,19 +127,3 @@ def _include_for(row: GapRow, origin: Origin, packages: set[str], places: Places
             if package in packages:
                 return f"{package}.*"
     return row.module
-
-
-def _names(pattern: str, row: GapRow, places: Places) -> bool:
-    """Whether a pattern of the configuration takes this code, as the tracer reads patterns."""
-    if "/" in pattern or pattern.endswith(".py"):
-        path = row.file or "" if pattern.startswith("/") else places.path(row.file)
-        return re.fullmatch(_path_regex(pattern.removeprefix("./")), path) is not None
-    stem = pattern.removesuffix(".*")
-    regex = ".*".join(map(re.escape, stem.split("*"))) + (r"(\..*)?" if stem != pattern else "")
-    return re.fullmatch(regex, row.module) is not None
-
-
-def _path_regex(pattern: str) -> str:
-    pieces: list[str] = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    wild = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    return "".join(wild.get(piece) or re.escape(piece) for piece in pieces)
