@@ -146,6 +146,51 @@ def test_interleaved_generators_keep_their_own_results(python: str, trace: Trace
     }  # fmt: skip
 
 
+def test_generators_that_are_closed_or_dropped_are_cancelled_and_living_ones_unfinished(
+    python: str, trace: Trace
+) -> None:
+    # From 3.13 on the interpreter closes them without an event if they wait outside of any `try`.
+    spool = trace(
+        python,
+        program("""
+            def numbers(n):
+                yield n
+                yield n + 1
+            def close(n):
+                g = numbers(n)
+                next(g)
+                g.close()
+            def drop(n):
+                next(numbers(n))
+            close(1), drop(2), close(3)
+            kept = numbers(4)
+            next(kept)
+        """),
+    )
+    outcomes = {c.args["n"]: c.outcome for c in spool.named("numbers")}
+    assert [outcomes[n] for n in (1, 2, 3)] == [record_format.OUTCOME_CANCELLED] * 3
+    assert outcomes[4] is None
+
+
+def test_a_program_may_take_the_tracers_tools_away(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import sys, os, time
+            def gen():
+                yield 1
+                yield 2
+            def f():
+                saved = sys._getframe, os.getpid, time.perf_counter_ns
+                del sys._getframe, os.getpid, time.perf_counter_ns
+                try: return list(gen())
+                finally: sys._getframe, os.getpid, time.perf_counter_ns = saved
+            f()
+        """),
+    )
+    assert spool.one("f").value == [1, 2]
+
+
 def test_coroutines_keep_their_own_arguments_and_results(python: str, trace: Trace) -> None:
     spool = trace(
         python,

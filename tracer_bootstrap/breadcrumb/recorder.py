@@ -6,12 +6,14 @@ backend repeats ``begin_call`` and ``end_call`` inline for ordinary functions (i
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import sys
 from _thread import _local, get_ident
+from os import getpid, getppid
 from time import perf_counter_ns
-from types import CodeType, FrameType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 
 from . import record_format
 from .capture.secret_redactor import process_redactor
@@ -21,6 +23,7 @@ from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
 from .patterns import IncludeFilter
+from .record_format import OUTCOME_CANCELLED
 from .spool import Segments, SpoolWriter
 
 TYPE_CHECKING = False
@@ -91,7 +94,7 @@ class Recorder:
         self._begin_process(None)
 
     def _begin_process(self, parent: Optional[str]) -> None:
-        self.pid = os.getpid()
+        self.pid = getpid()
         self.spool = SpoolWriter(self.folder)
         self.functions.clear()
         self.suspended.clear()
@@ -103,7 +106,7 @@ class Recorder:
         self.event(
             record_format.EVENT_PROCESS,
             pid=self.pid,
-            ppid=os.getppid(),
+            ppid=getppid(),
             python="%d.%d.%d" % sys.version_info[:3],
             executable=sys.executable,
             command=self.redactor.redact_command([str(a) for a in argv]),
@@ -150,12 +153,41 @@ class Recorder:
 
     def end_process(self) -> None:
         """The process goes through its normal exit."""
-        if self.pid != os.getpid():
+        if self.pid != getpid():
             return
+        self._end_dropped_generators()
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if last is not None:
             self.exceptions.uncaught(id(last))
         self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
+
+    def _end_dropped_generators(self) -> None:
+        """End the suspended calls whose generator is gone.
+
+        From 3.13 on a generator that is closed or dropped while it waits outside of any ``try`` ends without an event.
+        """
+        if not self.suspended:
+            return
+        alive = set()
+        for candidate in gc.get_objects():
+            kind = type(candidate)
+            if kind is GeneratorType:
+                alive.add(id(candidate.gi_frame))
+            elif kind is CoroutineType:
+                alive.add(id(candidate.cr_frame))
+            elif kind is AsyncGeneratorType:
+                alive.add(id(candidate.ag_frame))
+        for address in list(self.suspended):
+            if address not in alive:
+                self.drop_suspended(address)
+
+    def drop_suspended(self, address: int) -> None:
+        """A suspended call will not go on: another frame has its address, or its generator is gone."""
+        dropped = self.suspended.pop(address, None)
+        if dropped is not None and dropped[3] is not None:
+            call = dropped[0]
+            suspended_ns, at_ns = dropped[3]
+            _write(self.thread(), b"R\t%d\t%d\t\t%d\t%d\n" % (call, at_ns, OUTCOME_CANCELLED, suspended_ns))
 
     def event(self, kind: str, /, **fields: Any) -> None:
         """Write one event: numbers as they are, texts (and lists of texts) redacted, bytes as ready JSON."""
@@ -274,6 +306,8 @@ class Recorder:
 
     def begin_call(self, function: Function, frame: FrameType) -> None:
         """A call of *function* starts in *frame* (and is not one that is only counted, see ``skips``)."""
+        if function.suspends:
+            self.drop_suspended(id(frame))
         thread = self.thread()
         top = thread.top
         call = self.next_call()

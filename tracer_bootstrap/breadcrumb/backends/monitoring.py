@@ -6,7 +6,7 @@ from then on, and local events for what is. Exceptions are global events, and lo
 
 from __future__ import annotations
 
-import sys
+from sys import _getframe as get_frame  # bound now: programs take it away to see what happens
 from time import perf_counter_ns
 from types import CodeType, FunctionType, SimpleNamespace
 
@@ -182,21 +182,21 @@ class MonitoringBackend:
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
         recorder = self._recorder
         thread = recorder.thread()
-        if recorder.is_open(thread, sys._getframe(2)):
+        if recorder.is_open(thread, get_frame(2)):
             recorder.suspend(thread, perf_counter_ns())
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
         recorder = self._recorder
-        recorder.resume(recorder.thread(), sys._getframe(2), perf_counter_ns())
+        recorder.resume(recorder.thread(), get_frame(2), perf_counter_ns())
 
     def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
         if id(code) in recorder.functions:
-            recorder.resume(recorder.thread(), sys._getframe(2), perf_counter_ns())
+            recorder.resume(recorder.thread(), get_frame(2), perf_counter_ns())
 
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
-        frame = sys._getframe(2)
+        frame = get_frame(2)
         function = recorder.functions.get(id(code))
         if function is not None:
             thread = recorder.thread()
@@ -216,7 +216,7 @@ class MonitoringBackend:
         recorder = self._recorder
         traceback = traceback_of(exception)
         if id(code) in recorder.functions and not is_control_flow(exception):
-            recorder.exceptions.seen(exception, traceback, sys._getframe(2), recorder.thread())
+            recorder.exceptions.seen(exception, traceback, get_frame(2), recorder.thread())
         elif traceback is None or traceback.tb_next is None:
             recorder.exceptions.forget_dead(exception)
 
@@ -224,7 +224,7 @@ class MonitoringBackend:
         self._recorder.exceptions.raised_again(id(exception))
 
     def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        self._recorder.exceptions.handled(id(exception), code, sys._getframe(2))
+        self._recorder.exceptions.handled(id(exception), code, get_frame(2))
 
     def _on_call(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> Any:
         """A traced function calls something: find the gaps that the global PY_START was switched off for."""
@@ -271,7 +271,6 @@ last_function: Any = None
 last_thread: Any = None
 
 now_ns = perf_counter_ns
-get_frame = sys._getframe
 
 
 def on_start(code: CodeType, offset: int) -> Any:
@@ -285,6 +284,8 @@ def on_start(code: CodeType, offset: int) -> Any:
             except KeyError:
                 return first_start(code, get_frame(1))
         if skips is not None and skips(function):
+            if function.suspends:
+                recorder.drop_suspended(id(get_frame(1)))
             return None
         frame = get_frame(1)
         arity = function.hot

@@ -124,7 +124,8 @@ class Encoder:
         self._max_chars = max_chars
         self._max_items = max_items
         self._max_depth = max_depth
-        self._memo: Dict[str, bytes] = {}
+        self._memo: Dict[str, bytes] = {}  # what encode made of short texts
+        self._quoted: Dict[str, str] = {}  # the same as text, for those inside of something
         self._generation = redactor.generation
         self._plans: Dict[int, _TypePlan] = {}
 
@@ -174,15 +175,21 @@ class Encoder:
     def _encode_str(self, value: str) -> bytes:
         encoded = _utf8(self.quoted(value, self._max_chars))
         if len(value) <= _MEMO_MAX_CHARS:
-            if self._generation != self._redactor.generation or len(self._memo) >= _MEMO_SIZE:
-                self._memo.clear()
-                self._generation = self._redactor.generation
             self._memo[value] = encoded
         return encoded
 
     def quoted(self, value: str, limit: int) -> str:
         """A text as JSON: redacted first, then cut to *limit* characters, the cut marked."""
         size = len(value)
+        if size <= _MEMO_MAX_CHARS and size <= limit:
+            if self._generation != self._redactor.generation or len(self._quoted) >= _MEMO_SIZE:
+                self._generation = self._redactor.generation
+                self._memo.clear()
+                self._quoted.clear()
+            known = self._quoted.get(value)
+            if known is None:
+                known = self._quoted[value] = _quote(self._redactor.redact_text(value))
+            return known
         if size > limit:
             text = self._redactor.redact_text(value[: limit + _REDACTION_MARGIN_CHARS])
             if len(text) > limit or size > limit + _REDACTION_MARGIN_CHARS:
