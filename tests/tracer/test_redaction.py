@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from breadcrumb.capture.secret_redactor import SECRET_NAMES, Redactor, configure_redactor
+from breadcrumb.capture.secret_redactor import SECRET_NAMES, WEAK_SECRET_NAMES, Redactor, configure_redactor
 from breadcrumb.capture.values import Encoder
 from breadcrumb.record_format import REDACTED
 from spool_reader import Trace
@@ -73,6 +73,7 @@ def test_a_secret_is_known_by_its_name_in_every_spelling(name: str) -> None:
         name, name.upper(), "-".join(words), ".".join(words), "user_" + name, name + "_2", "x" + "".join(w.title() for w in words),
         words[0] + "".join(w.title() for w in words[1:]),
     }  # fmt: skip
+    spellings.discard("PWD")  # the working folder, in the environment of every shell
     assert all(redactor.is_secret_name(spelling) for spelling in spellings)
 
 
@@ -80,6 +81,7 @@ def test_a_secret_is_known_by_its_name_in_every_spelling(name: str) -> None:
     "name",
     ["tokenize", "tokenizer", "secretary", "passport", "keyboard", "author", "authority", "max_tokens", "token_count",
      "compass", "bypass", "passenger", "monkey", "key", "keys", "sessionmaker", "pinned", "opinion", "spine", "cookiecutter",
+     "PWD", "OLDPWD", "pass_argv", "pass_through", "session_scope", "pin_size", "auth_type", "salted", "tests_passing",
      "accountkeeper", "surpass", "class", "assess", "authored_by", "description"],
 )  # fmt: skip
 def test_names_that_only_look_alike_are_left_alone(name: str) -> None:
@@ -114,6 +116,35 @@ def test_a_value_seen_once_is_redacted_everywhere_after() -> None:
     encoder.encode({"password": "open-sesame"})
     assert encoder.encode("say open-sesame") == b'"say [REDACTED]"'
     assert encoder.encode([b"open-sesame"]) == b'[{"$bytes": "[REDACTED]"}]'
+
+
+@pytest.mark.parametrize("name", WEAK_SECRET_NAMES)
+def test_a_weak_name_is_secret_as_the_last_word_and_teaches_only_what_looks_random(name: str) -> None:
+    redactor = Redactor()
+    assert redactor.is_secret_name(name) and redactor.is_secret_name(f"db_{name}")
+    assert not redactor.is_secret_name(f"{name}_scope")
+    encode = Encoder(redactor).encode
+    assert encode({name: "ordinary words", "other": "ordinary words"}) == (
+        b'{"%s": "[REDACTED]", "other": "ordinary words"}' % name.encode()
+    )
+    assert encode({name: "a81kd72jq0", "other": "a81kd72jq0"}) == (
+        b'{"%s": "[REDACTED]", "other": "[REDACTED]"}' % name.encode()
+    )
+    assert encode({name: {"id": 1}}) == b'{"%s": {"id": 1}}' % name.encode()
+
+
+def test_a_path_is_never_learned() -> None:
+    redactor = Redactor()
+    redactor.learn("/home/user/project", "password")
+    assert redactor.redact_text("in /home/user/project/x.py") == "in /home/user/project/x.py"
+
+
+def test_a_cycle_under_a_secret_name_ends() -> None:
+    items: list[Any] = ["swordfish-1"]
+    items.append(items)
+    redactor = Redactor()
+    assert Encoder(redactor).encode({"tokens_secret": items}) == b'{"tokens_secret": "[REDACTED]"}'
+    assert redactor.redact_text("swordfish-1") == REDACTED
 
 
 def test_custom_patterns_are_globs_over_names() -> None:

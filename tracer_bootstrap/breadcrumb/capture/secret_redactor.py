@@ -18,16 +18,24 @@ if TYPE_CHECKING:
 # A name is secret if these words stand in it side by side, in any spelling: user_api_key, userApiKey,
 # USER-API-KEY, x.api.key, apikey. Whole words only: tokenize, secretary, passport and keyboard are not secret.
 SECRET_NAMES = """
-    password passwords passwd passwort pwd passphrase passcode pass pw secret secrets client_secret shared_secret
-    token auth_token access_token refresh_token id_token bearer jwt csrf xsrf csrftoken xsrftoken sid api_key
-    api_keys api_secret app_key app_secret access_key account_key secret_key private_key signing_key
-    encryption_key master_key session_key ssh_key pgp_key gpg_key storage_key subscription_key license_key
-    host_key auth authorization proxy_authorization www_authenticate x_api_key x_auth_token credential credentials
-    creds cookie cookies set_cookie session session_id sessionid phpsessid jsessionid private_pem pem_key keystore
-    htpasswd connection_string conn_str dsn database_url otp totp mfa_code two_factor_code pin_code pin
-    recovery_code backup_code cvv cvc card_number credit_card creditcard cc_number card_no iban ssn
-    social_security_number signature_secret webhook_secret salt pepper nonce_secret oauth oauth_token
+    password passwords passwd passwort pwd passphrase passcode secret secrets client_secret shared_secret token
+    auth_token access_token refresh_token id_token bearer jwt csrf xsrf csrftoken xsrftoken api_key api_keys
+    api_secret app_key app_secret access_key account_key secret_key private_key signing_key encryption_key
+    master_key session_key ssh_key pgp_key gpg_key storage_key subscription_key license_key host_key authorization
+    proxy_authorization www_authenticate x_api_key x_auth_token credential credentials creds cookie cookies
+    set_cookie session_id sessionid phpsessid jsessionid private_pem pem_key keystore htpasswd connection_string
+    conn_str dsn database_url otp totp mfa_code two_factor_code pin_code recovery_code backup_code cvv cvc
+    card_number credit_card creditcard cc_number card_no iban ssn social_security_number signature_secret
+    webhook_secret pepper nonce_secret oauth oauth_token
 """.split()  # noqa: SIM905  (a list of a hundred quoted words reads worse)
+
+# Words that stand for a secret only as the last word of a name (db_pass, user_session) or as the whole of it:
+# pass_through, session_scope and pin_size hold none. What stands under them is redacted there, but learned only if it
+# looks random.
+WEAK_SECRET_NAMES = ["pass", "pw", "pin", "sid", "session", "auth", "salt"]
+
+# The working folder in the environment of every shell.
+_NEVER_SECRET = {"PWD", "OLDPWD"}
 
 # Words that turn a secret word into something else: max_tokens is a number, token_count too.
 _HARMLESS_SUFFIXES = {
@@ -44,11 +52,16 @@ _HARMLESS_SUFFIXES = {
     "url",
 }
 
+_PATH_BEGINNINGS = ("/", "./", "../", "~/")
+
 # Values that are not worth learning: they would be cut out of every text.
 _MIN_LEARNED_CHARS = 5
 _MAX_LEARNED_CHARS = 4096
+_MIN_RANDOM_CHARS = 8
 _MAX_LEARNED = 2000
 _NOT_SECRETS = {"password", "passwd", "secret", "token", "bearer", "basic", "session", "string", "changeme", "example"}
+
+_WEAK_ENDS = tuple(WEAK_SECRET_NAMES)
 
 _HARMLESS_VALUES = {"None", "null", "True", "False", "true", "false", "...", "{", "["}
 
@@ -167,6 +180,10 @@ def _mark_unless_no_card(match: Match[str]) -> str:
     return REDACTED
 
 
+def _looks_random(value: str) -> bool:
+    return len(value) >= _MIN_RANDOM_CHARS and any(c.isdigit() for c in value) and " " not in value
+
+
 class Redactor:
     """Knows what is secret, and learns.
 
@@ -180,6 +197,7 @@ class Redactor:
         self._secret_words: Set[str] = {"".join(name.split("_")) for name in SECRET_NAMES}
         self._longest = max(len(name.split("_")) for name in SECRET_NAMES)
         self._names: Dict[str, bool] = {}
+        self._weak_names: Set[str] = set()
         self._extra: List[str] = []
         self._on_learned = on_learned
         self._learned: Dict[str, None] = {}
@@ -202,19 +220,26 @@ class Redactor:
                 self._names[name] = known
         return known
 
+    def is_weak_name(self, name: str) -> bool:
+        """Whether a secret name is one that as often means something else: a session may be an object."""
+        return name in self._weak_names
+
     def _decide_name(self, name: str) -> bool:
-        if len(name) > 200:
+        if len(name) > 200 or name in _NEVER_SECRET:
             return False
         lowered = name.lower()
         if any(matches_glob(lowered, pattern) for pattern in self._extra):
             return True
         squeezed = "".join(c for c in lowered if c.isalnum())
-        if not any(word in squeezed for word in self._secret_words):
+        if not any(word in squeezed for word in self._secret_words) and not squeezed.endswith(_WEAK_ENDS):
             return False
         re = _regex_module()
         if re is None:
             return True
         words = _words(re, name)
+        if words and words[-1] in WEAK_SECRET_NAMES and "".join(words) not in self._secret_words:
+            self._weak_names.add(name)
+            return True
         harmless_end = bool(words) and words[-1] in _HARMLESS_SUFFIXES
         for start in range(len(words)):
             joined = ""
@@ -224,15 +249,21 @@ class Redactor:
                     return True
         return False
 
-    def learn(self, value: str) -> None:
-        """Redact this value from now on wherever it turns up."""
+    def learn(self, value: str, name: str = "") -> None:
+        """Redact this value from now on wherever it turns up.
+
+        name: what it stood under. Values that would cut harmless texts to pieces are not learned: short ones, paths,
+        and those of a name that seldom means a secret unless they look random.
+        """
         value = value.strip()
         if (
             not _MIN_LEARNED_CHARS <= len(value) <= _MAX_LEARNED_CHARS
             or value in self._learned
             or value.lower() in _NOT_SECRETS
-            or value == REDACTED
+            or value.startswith(_PATH_BEGINNINGS)
+            or REDACTED in value
             or len(self._learned) >= _MAX_LEARNED
+            or (name in self._weak_names and not _looks_random(value))
         ):
             return
         self._learned[value] = None
@@ -245,7 +276,7 @@ class Redactor:
     def redact_named(self, name: str, value: str) -> str:
         """A text that stands under *name*: the mark if the name is secret (and the value is learned)."""
         if self.is_secret_name(name):
-            self.learn(value)
+            self.learn(value, name)
             return REDACTED if value else value
         return self.redact_text(value)
 
@@ -293,7 +324,7 @@ class Redactor:
             quote = bare[0] if bare[0] in "\"'" else ""
             bare = bare[1:-1] if quote else bare
             if bare and bare not in _HARMLESS_VALUES:
-                self.learn(bare)
+                self.learn(bare, name.group(1))
                 out += [text[copied:position], quote, REDACTED, quote]
                 copied = position = value.end()
         return "".join(out) + text[copied:] if out else text
@@ -305,19 +336,19 @@ class Redactor:
     def redact_command(self, argv: Sequence[str]) -> List[str]:
         """A command line: also the value after ``--password``, in ``--token=...`` and ``API_KEY=...``."""
         out: List[str] = []
-        secret_follows = False
+        secret_follows = ""  # the option before, if its value is a secret
         for arg in argv:
             name, equals, value = arg.partition("=")
             bare = name.lstrip("-")
             if secret_follows and not arg.startswith("-"):
-                self.learn(arg)
+                self.learn(arg, secret_follows)
                 out.append(REDACTED)
             elif equals and self._is_option_name(bare):
-                self.learn(value)
+                self.learn(value, bare)
                 out.append(name + "=" + (REDACTED if value else ""))
             else:
                 out.append(self.redact_text(arg))
-            secret_follows = arg.startswith("-") and not equals and self._is_option_name(bare)
+            secret_follows = bare if arg.startswith("-") and not equals and self._is_option_name(bare) else ""
         return out
 
     def _is_option_name(self, name: str) -> bool:

@@ -158,7 +158,7 @@ class Encoder:
     def encode_named(self, name: str, value: Any) -> bytes:
         """A value that stands under *name*: the mark instead, if the name is secret."""
         if self._redactor.is_secret_name(name):
-            hidden = self.hide(value)
+            hidden = self.hide(value, name)
             if hidden is not None:
                 return _utf8(hidden)
         return self.encode(value)
@@ -198,7 +198,7 @@ class Encoder:
             text = self._redactor.redact_text(value)
         return _quote(text)
 
-    def hide(self, value: Any) -> Optional[str]:
+    def hide(self, value: Any, name: str, depth: int = 0) -> Optional[str]:
         """What is written for a value under a secret name; None where there is nothing to hide.
 
         That a password is None, False or empty is no secret, and often the bug.
@@ -206,20 +206,21 @@ class Encoder:
         kind = type(value)
         if value is None or kind is bool:
             return None
-        if kind is str:
-            if not value:
+        if kind is str or derives(kind, str):  # SecretStr and the like derive from it
+            text = str.__str__(value)
+            if not text:
                 return None
-            self._redactor.learn(value)
+            self._redactor.learn(text, name)
         elif kind is bytes or kind is bytearray:
-            self._redactor.learn(bytes(value[:_REDACTION_MARGIN_CHARS]).decode("utf-8", "replace"))
-        elif kind is list or kind is tuple or kind is set or kind is frozenset:
+            self._redactor.learn(bytes(value[:_REDACTION_MARGIN_CHARS]).decode("utf-8", "replace"), name)
+        elif self._redactor.is_weak_name(name) and kind is not int:
+            return None  # a session object is looked into as any other
+        elif depth < self._max_depth and (kind is list or kind is tuple or kind is set or kind is frozenset):
             for item in islice(list(value), self._max_items):
-                self.hide(item)
-        elif kind is dict:
+                self.hide(item, name, depth + 1)
+        elif depth < self._max_depth and kind is dict:
             for item in islice(list(value.values()), self._max_items):
-                self.hide(item)
-        elif derives(kind, str):  # SecretStr and the like that derive from str
-            self._redactor.learn(str.__str__(value))
+                self.hide(item, name, depth + 1)
         return '"%s"' % REDACTED
 
     def plan(self, cls: type) -> _TypePlan:
@@ -337,20 +338,19 @@ class _Walk:
         return opening + ", ".join(pieces) + "}"
 
     def _field(self, key: Any, item: Any) -> str:
+        name = ""
         if type(key) is str:
+            name = key
             quoted = self._encoder.quoted(key, 200)
-            secret = self._encoder._redactor.is_secret_name(key)
         elif type(key) is bytes:
             name = key[:200].decode("utf-8", "replace")
             quoted = self._encoder.quoted("b'%s'" % name, 200)
-            secret = self._encoder._redactor.is_secret_name(name)
         else:
             text = self._any(key)
             quoted = text if text.startswith('"') else _quote(text)
-            secret = False
         self._room -= len(quoted) + 4
-        if secret:
-            hidden = self._encoder.hide(item)
+        if name and self._encoder.is_secret_name(name):
+            hidden = self._encoder.hide(item, name)
             if hidden is not None:
                 self._room -= len(hidden)
                 return quoted + ": " + hidden
