@@ -1,0 +1,20 @@
+"""What holds for every test."""
+
+from __future__ import annotations
+
+import signal
+
+
+def _ignore(number: int, frame: object) -> None:
+    pass
+
+
+def pytest_configure() -> None:
+    """Let the programs that tests start be ended by the usual signals.
+
+    A job in the background ignores SIGINT, one under nohup SIGHUP, and hands that on to all that it starts. A handler
+    that does nothing ignores the signal just as well, and is not handed on.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, _ignore)
