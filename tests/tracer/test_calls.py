@@ -167,6 +167,31 @@ def test_generators_that_are_closed_or_dropped_are_cancelled(python: str, trace:
     assert outcomes == dict.fromkeys((1, 2, 3), record_format.OUTCOME_CANCELLED)
 
 
+def test_a_generator_that_never_starts_is_no_call(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import asyncio, warnings
+            def gen(n):
+                yield n
+            async def co(n): return n
+            def drop(n):
+                g = gen(n)
+                del g
+            def close(n): gen(n).close()
+            def throw(n):
+                try: gen(n).throw(ValueError())
+                except ValueError: pass
+            drop(1), close(2), throw(3)
+            co(4).close()
+            list(gen(5))
+            asyncio.run(co(6))
+        """),
+    )
+    assert [c.args["n"] for c in spool.named("gen")] == [5]
+    assert [c.args["n"] for c in spool.named("co")] == [6]
+
+
 def test_a_program_may_take_the_tracers_tools_away(python: str, trace: Trace) -> None:
     spool = trace(
         python,

@@ -83,16 +83,35 @@ class SettraceBackend:
             thread = recorder.thread()
             if function.suspends and recorder.resume(thread, frame, perf_counter_ns()):
                 return self._on_event
-            if function.suspends and frame.f_lasti > self._first_instruction(code):
-                return None  # a generator that started before the tracer
-            if not recorder.full and recorder.skips(function):
-                return self._on_skipped
-            frame.f_trace_lines = False
-            recorder.begin_call(function, frame)
-            return self._on_event
+            if function.suspends:
+                first = self._first_instruction(code)
+                if frame.f_lasti != first:
+                    return None  # it started before the tracer, or is closed without ever having started
+                if first < 0:
+                    return self._on_generator_event  # which of the two shows in the next event
+            return self._begin(function, frame)
         except RecursionError as error:
             self._pause(error)
             return None
+        except BaseException as error:
+            failed(self._recorder, error)
+            return None
+
+    def _begin(self, function: Function, frame: FrameType) -> Any:
+        """A call starts; the local trace function for it."""
+        recorder = self._recorder
+        if not recorder.full and recorder.skips(function):
+            return self._on_skipped
+        frame.f_trace_lines = False
+        recorder.begin_call(function, frame)
+        return self._on_event
+
+    def _on_generator_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """The first event in a generator's frame, until 3.10: a line if it starts, an exception if it is closed."""
+        if event != "line":
+            return None
+        try:
+            return self._begin(self._recorder.functions[id(frame.f_code)], frame)
         except BaseException as error:
             failed(self._recorder, error)
             return None
@@ -133,7 +152,7 @@ class SettraceBackend:
         return None
 
     def _first_instruction(self, code: CodeType) -> int:
-        """The largest f_lasti of a frame that has not run anything of its own yet."""
+        """f_lasti in the call event of a frame that starts."""
         if HAS_YIELD_FROM_OPCODE:
             return -1
         opcodes = self._opcodes_of(code)
