@@ -1,0 +1,93 @@
+"""Every way in which people start Python, and what the report says where the tracer could not get in."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+CODE = "def greet(name):\n    return 'hello ' + name\nprint(greet('you'))\n"
+
+
+@pytest.fixture
+async def project(session, workspace: Path):
+    (workspace / "script.py").write_text(CODE)
+    (workspace / "package").mkdir()
+    (workspace / "package" / "__init__.py").write_text("")
+    (workspace / "package" / "__main__.py").write_text(CODE)
+    console_script = workspace / "greeter"
+    console_script.write_text(f"#!{sys.executable}\n{CODE}")
+    console_script.chmod(0o755)
+    (workspace / "wrapper.sh").write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+    (workspace / "wrapper.sh").chmod(0o755)
+    await session.project(workspace, ["__main__"])
+    return session
+
+
+TRACED = [
+    "{python} script.py",
+    "{python} -m package",
+    "{python} package",
+    "{python} -c {code}",
+    "{python} -X dev script.py",
+    "{python} -B -u -W error -X utf8 script.py",
+    "{python} -",
+    "./greeter",
+    "./wrapper.sh script.py",
+    "sh -c '{python} script.py'",
+    "sh -c 'cd package && exec {python} __main__.py'",
+    "env COLOUR=blue {python} script.py",
+    "{python} -c 'import subprocess, sys; subprocess.run([sys.executable, \"script.py\"], check=True)'",
+]
+
+NOT_TRACED = {
+    "{python} -I script.py": "-I",
+    "{python} -S script.py": "-S",
+    "{python} -E script.py": "-E",
+    "{python} -sSu script.py": "-S",
+    "env -i {python} script.py": "environment",
+    "sh -c 'echo hello you'": "not a Python program",
+}
+
+
+def words(command: str) -> list[str]:
+    return shlex.split(command.format(python=shlex.quote(sys.executable), code=shlex.quote(CODE)))
+
+
+# One server for all forms: starting one takes longer than all of these commands.
+async def test_the_program_is_traced_and_prints_what_it_prints(project) -> None:
+    seen = {}
+    for command in TRACED:
+        report = await project.run(*words(command), stdin=CODE)
+        sql = "SELECT return_value FROM calls WHERE function_name = 'greet' AND trace_id = '{trace_id}'"
+        calls = await project.rows(sql.format(**report))
+        seen[command] = (report["status"], report["stdout_tail"], report.get("stderr_tail", ""), calls)
+    assert seen == {command: ("completed", "hello you", "", [['"hello you"']]) for command in TRACED}
+
+
+async def test_where_the_tracer_cannot_get_in_the_report_says_so_and_why(project) -> None:
+    for command, reason in NOT_TRACED.items():
+        report = await project.run(*words(command))
+        assert (report["status"], report["stdout_tail"]) == ("completed", "hello you"), command
+        assert report["traced"]["processes"] == 0, command
+        assert reason in " ".join(report["not_traced"]), command
+    assert await project.rows("SELECT call_id FROM calls") == []
+
+
+@pytest.mark.skipif(shutil.which("pytest", path=os.path.dirname(sys.executable)) is None, reason="no console script")  # noqa: PTH120
+async def test_the_console_script_of_an_installed_tool_is_traced(project, workspace: Path) -> None:
+    (workspace / "test_greeting.py").write_text(
+        "def greet(name):\n    return 'hello ' + name\ndef test_greet():\n    assert greet('you') == 'hello me'\n"
+    )
+    await project.ok("edit_config", project="p", add_include=["*.py"])
+    script = str(Path(sys.executable).with_name("pytest"))
+    report = await project.run(script, "-q", "-p", "no:cacheprovider", "test_greeting.py")
+    assert (report["status"], report["exit_code"]) == ("failed", 1)
+    assert report["exceptions"][0]["raised_at"] == "test_greeting.py:4 test_greet"
+    assert await project.rows("SELECT return_value FROM calls WHERE function_name = 'greet'") == [['"hello you"']]

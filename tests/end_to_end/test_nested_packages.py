@@ -1,0 +1,53 @@
+"""What the run report alone says of a failure deep in a program of nested packages."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spool_reader import interpreter
+
+pytestmark = pytest.mark.anyio
+
+PROGRAM = {
+    "main.py": "from depot.api.orders import place\n\ndef main():\n    place({'id': 7, 'to': 'Oslo'}, express=True)\n\nmain()\n",
+    "depot/__init__.py": "",
+    "depot/api/__init__.py": "",
+    "depot/api/orders.py": "from depot.core.shipping import ship\n\ndef place(order, express=False):\n"
+    "    return ship(order['to'], weight=2.5 if express else 1.0)\n",
+    "depot/core/__init__.py": "",
+    "depot/core/shipping.py": "from depot.core.zones.lookup import Zones\n\ndef ship(city, weight):\n"
+    "    return Zones({'Rome': 'south'}).price(city, weight)\n",
+    "depot/core/zones/__init__.py": "",
+    "depot/core/zones/lookup.py": "class Zones:\n    def __init__(self, known):\n        self.known = known\n\n"
+    "    def price(self, city, weight):\n        return weight * len(self.zone_of(city))\n\n"
+    "    def zone_of(self, name):\n        normal = name.title()\n        return self.known[normal]\n",
+}
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+async def test_the_report_names_the_error_its_place_and_the_values_on_the_way(
+    session, workspace: Path, version: str
+) -> None:
+    for name, text in PROGRAM.items():
+        (workspace / name).parent.mkdir(parents=True, exist_ok=True)
+        (workspace / name).write_text(text)
+    await session.project(workspace)
+    report = await session.run(interpreter(version), "main.py")
+    (told,) = report["exceptions"]
+    assert (told["type"], told["message"], told["outcome"]) == ("KeyError", "'Oslo'", "uncaught")
+    assert told["raised_at"] == "depot/core/zones/lookup.py:10 Zones.zone_of"
+    expected = [
+        "main.py:6 <module>",
+        "main.py:4 main()",
+        "depot/api/orders.py:4 place(order={'id': 7, 'to': 'Oslo'}, express=True)",
+        "depot/core/shipping.py:4 ship(city='Oslo', weight=2.5)",
+        "depot/core/zones/lookup.py:6 Zones.price(self=Zones(known={'Rome': 'south'}), city='Oslo', weight=2.5)",
+        "depot/core/zones/lookup.py:10 Zones.zone_of(self=Zones(known={'Rome': 'south'}), name='Oslo')",
+    ]
+    assert told["calls"] == expected
+    assert "normal = 'Oslo'" in told["locals"]
+    assert (report["status"], report["exit_code"]) == ("failed", 1)
+    assert len(json.dumps(report)) < 3500

@@ -1,0 +1,80 @@
+"""Run, see the gaps, widen, run again: on a library that nobody here wrote (iniconfig, which pytest brings along)."""
+
+from __future__ import annotations
+
+import ast
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+PROGRAM = """
+import sys
+import iniconfig
+
+def settings(path):
+    return iniconfig.IniConfig(path)
+
+def colour(config):
+    return config["paint"]["colour"]
+
+print(colour(settings(sys.argv[1])))
+"""
+
+
+def call_of(text: str) -> tuple[str, dict[str, Any]]:
+    """The tool and the arguments of a call that an answer proposes."""
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert isinstance(call.func, ast.Name)
+    return call.func.id, {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+
+
+async def modules(session: Any, trace_id: str) -> set[str]:
+    rows = await session.rows(f"SELECT DISTINCT module_name FROM calls WHERE trace_id = '{trace_id}'")
+    return {module for (module,) in rows}
+
+
+async def test_the_gaps_of_the_first_run_lead_to_the_calls_of_the_second(session, workspace: Path) -> None:
+    (workspace / "paint.py").write_text(PROGRAM)
+    (workspace / "good.ini").write_text("[paint]\ncolour = green\n")
+    await session.ok("init_project", project="p")  # without a workspace: __main__ alone
+    assert (await session.ok("get_config", project="p"))["config"]["include"] == ["__main__"]
+    first = await session.run(sys.executable, "paint.py", "good.ini", cwd=str(workspace))
+    assert (first["status"], first["stdout_tail"]) == ("completed", "green")
+    assert await modules(session, first["trace_id"]) == {"__main__"}
+
+    gaps = await session.ok("find_gaps", project="p")
+    by_name = {row[0]: dict(zip(gaps["columns"], row, strict=True)) for row in gaps["rows"]}
+    suggested = by_name["IniConfig.__init__"]["suggested_include"]
+    assert by_name["IniConfig.__init__"]["call_count"] == 1
+    assert by_name["IniConfig.__init__"]["called_by"] == "__main__:settings"
+
+    await session.ok("edit_config", project="p", add_include=[suggested])
+    second = await session.run(sys.executable, "paint.py", "good.ini", cwd=str(workspace))
+    assert suggested in await modules(session, second["trace_id"])
+    found = await session.ok("get_calls", project="p", function="IniConfig.__init__")
+    (row,) = found["rows"]
+    assert "path='good.ini'" in row[found["columns"].index("args")]
+
+
+async def test_each_call_that_an_answer_proposes_can_be_made_as_it_stands(session, workspace: Path) -> None:
+    (workspace / "paint.py").write_text(PROGRAM)
+    (workspace / "bad.ini").write_text("[paint]\nno equals sign here\n")
+    created = await session.ok("init_project", project="p", workspace=str(workspace))
+    report = await session.run(sys.executable, "paint.py", "bad.ini")
+    assert "ParseError" in report["exceptions"][0]["type"]
+    answers = [created, report, await session.ok("find_gaps", project="p")]
+    answers.append(await session.ok("find_exceptions", project="p"))
+    answers.append(await session.ok("get_calls", project="p", function="settings"))
+    answers.append(await session.ok("list_traces", project="p"))
+    proposed = {text for answer in answers for text in answer.get("next", ()) if not text.startswith("run(")}
+    assert proposed
+    for text in sorted(proposed):
+        tool, arguments = call_of(text)
+        answer = await session.ok(tool, **arguments)
+        assert len(json.dumps(answer)) < 8000
