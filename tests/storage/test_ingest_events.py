@@ -222,3 +222,14 @@ def test_an_unknown_trace_and_a_missing_folder_are_errors(trace):
             ingest_trace(con, trace.spool, "nowhere")
         with pytest.raises(BreadcrumbError, match=r"could not be read\.\n.*No such file"):
             ingest_trace(con, trace.spool / "gone", trace.trace_id)
+
+
+def test_that_a_process_could_not_write_its_spool_is_told_once(trace):
+    process = trace.process(pid=41)
+    process.start()
+    (trace.spool / f"{process.key}.failed").touch()
+    trace.ingest(final=True)
+    trace.ingest(final=True)
+    ((process_id, message),) = trace.ask("SELECT process_id, message FROM notices WHERE code = 'recording_stopped'")
+    assert process_id == 0
+    assert "process 41" in str(message)

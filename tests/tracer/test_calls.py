@@ -386,6 +386,35 @@ def test_adaptive_mode_counts_all_and_records_the_first_and_a_thinning_sample(py
     assert spool.counters[function["process"]][2 * function["slot"]] == 1000
 
 
+def test_a_sample_rate_thins_out_evenly_in_both_modes(python: str, trace: Trace) -> None:
+    for mode in ("full", "adaptive"):
+        spool = trace(
+            python,
+            "def f(n): return n\nfor i in range(1, 201): f(i)\n",
+            mode=mode,
+            capture={"sample_rate": 0.1},
+        )
+        assert [c.value for c in spool.named("f")] == list(range(10, 201, 10))
+        function = next(f for f in spool.of("function") if f["name"] == "f")
+        assert spool.counters[function["process"]][2 * function["slot"]] == 200
+
+
+def test_a_deleted_working_folder_does_not_stop_the_tracer(python: str, trace: Trace) -> None:
+    text = program("""
+        import os, tempfile
+        def f(n): return n
+        folder = tempfile.mkdtemp()
+        os.chdir(folder)
+        os.rmdir(folder)
+        if os.fork() == 0:
+            f("child")
+            os._exit(0)
+        os.wait()
+        f("parent")
+    """)
+    assert sorted(c.value for c in trace(python, text).named("f")) == ["child", "parent"]
+
+
 def test_an_exception_in_a_call_that_was_only_counted_is_recorded(python: str, trace: Trace) -> None:
     spool = trace(
         python,

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 _OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
+def current_folder() -> str:
+    """The working folder, or an empty text where it has been deleted."""
+    try:
+        return os.getcwd()
+    except OSError:
+        return ""
+
+
 def is_own(filename: str) -> bool:
     """Whether a code object's file is the tracer's."""
     return filename.startswith(_OWN_FOLDER)
@@ -51,7 +59,7 @@ class IncludeFilter:
     def __init__(self, include: Sequence[str], exclude: Sequence[str], workspace: Optional[str] = None) -> None:
         self._include = _PatternSet(include)
         self._exclude = _PatternSet(exclude)
-        self._cwd = os.getcwd()
+        self._cwd = current_folder()
         self._root = os.path.realpath(workspace or self._cwd) + os.sep
         self._decisions: Dict[Tuple[str, str], bool] = {}
 

@@ -16,6 +16,7 @@ SECRETS_FIFO = "secrets.fifo"  # learned secret values on their way to the serve
 CALLS_SUFFIX = ".calls"  # "{process}-{thread}-{segment}.calls"
 EVENTS_SUFFIX = ".events"  # "{process}-{segment}.events"
 COUNTERS_SUFFIX = ".counters"  # "{process}.counters"
+FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the spool could not take more records
 
 # A calls segment: tab-separated lines without quoting; values are JSON, so that tab,
 # newline, carriage return and NUL never occur raw. The tail of the file is NUL bytes.

@@ -22,7 +22,7 @@ from .exceptions import ExceptionLog
 from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
-from .patterns import IncludeFilter
+from .patterns import IncludeFilter, current_folder
 from .record_format import OUTCOME_CANCELLED
 from .spool import Segments, SpoolWriter
 
@@ -63,8 +63,10 @@ class Recorder:
         self.settings = settings
         self.backend = backend
         capture = settings.get("capture", {})
-        self.full = capture.get("mode", "adaptive") == "full"
-        self.calls_per_function: int = capture.get("calls_per_function", 1000)
+        self._sample_rate: float = capture.get("sample_rate", 1.0)
+        full_mode = capture.get("mode", "adaptive") == "full"
+        self.full = full_mode and self._sample_rate >= 1  # every call is recorded, and none needs to be counted
+        self.calls_per_function: int = sys.maxsize if full_mode else capture.get("calls_per_function", 1000)
         self.include = IncludeFilter(settings["include"], settings.get("exclude", ()), settings.get("workspace"))
         self.redactor = process_redactor(settings.get("redact", ()), self._secret_learned)
         self.encoder = Encoder(
@@ -110,9 +112,9 @@ class Recorder:
             python="%d.%d.%d" % sys.version_info[:3],
             executable=sys.executable,
             command=self.redactor.redact_command([str(a) for a in argv]),
-            cwd=os.getcwd(),
+            cwd=current_folder(),
             backend=self.backend,
-            mode="full" if self.full else "adaptive",
+            mode=self.settings.get("capture", {}).get("mode", "adaptive"),
             started_at_ns=self.spool.started_at_ns,
             clock_origin_ns=self.spool.clock_origin_ns,
             parent=parent,
@@ -290,13 +292,16 @@ class Recorder:
     def skips(self, function: Function) -> bool:
         """Adaptive mode: count this call; whether it is one that is counted only.
 
-        The first ``limit`` calls of a function are recorded, then those at doubling distances.
+        The first ``limit`` calls of a function are recorded, then those at doubling distances; of all these the
+        share that is the sample rate.
         """
         counters = self.spool.counters
         if counters is None or function.slot < 0:
             return False
         count = counters[2 * function.slot] + 1
         counters[2 * function.slot] = count
+        if self._sample_rate < 1 and int(count * self._sample_rate) == int((count - 1) * self._sample_rate):
+            return True
         if count <= function.limit:
             return False
         if count >= function.next_sample:

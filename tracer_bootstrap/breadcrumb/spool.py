@@ -117,7 +117,7 @@ class SpoolWriter:
         """Remember, and say as far as that is possible, that records are being lost."""
         if self.failure is None:
             self.failure = why
-            marker = os.path.join(self.folder, self.process_key + ".failed")
+            marker = os.path.join(self.folder, self.process_key + record_format.FAILED_SUFFIX)
             try:  # an empty file needs no block: its name tells even on a full disk
                 os.close(os.open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
             except OSError:
