@@ -40,7 +40,7 @@ class RetentionConfig(_Settings):
 
 
 class ProjectConfig(_Settings):
-    """Everything that a project's file may say. See SPEC and ``docs``: each key has a default but ``project``."""
+    """Everything that a project's file may say; each key but ``project`` has a default. README shows one."""
 
     project: str
     workspace: str | None = None

@@ -5,7 +5,9 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-from spool_reader import Trace
+import pytest
+
+from spool_reader import Trace, interpreter
 
 
 def write_package(root: Path) -> None:
@@ -116,3 +118,12 @@ def test_in_adaptive_mode_counting_a_hot_gap_stops_and_says_so(
     count, _, _ = spool.gap("rate")
     assert 100 <= count <= 5000
     assert [g["exact"] for g in spool.of("gap") if g["function"] == "rate"] == [True, False]
+
+
+@pytest.mark.parametrize("version", ["3.11", "3.13"])
+def test_more_gaps_than_counters_are_said(version: str, trace: Trace, tmp_path: Path) -> None:
+    python = interpreter(version)
+    (tmp_path / "many.py").write_text("\n".join(f"def f{n}(): pass" for n in range(17_000)))
+    spool = trace(python, "import many\ndef use(f): f()\nfor n in range(17_000): use(getattr(many, 'f%d' % n))\n")
+    assert len({g["function"] for g in spool.of("gap")}) > 16_000
+    assert [n["code"] for n in spool.of("notice")] == ["counters_used_up"]

@@ -67,6 +67,7 @@ class Function:
     __slots__ = (
         "clears_locals",
         "code",
+        "counter",
         "encode",
         "function_id",
         "get",
@@ -103,9 +104,10 @@ class Function:
         # What f_locals was filled with stays there (before PEP 667): a name that the function binds anew or deletes
         # would keep its first value alive. To look for that once is cheaper than to clear after each call.
         self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _rebinds(code, names)
-        self.slot = -1
-        self.limit = 0
-        self.next_sample = 0
+        self.slot = -1  # of its counter
+        self.counter = 0  # where the count stands among the counters
+        self.limit = 0  # so many calls are recorded one after the other ...
+        self.next_sample = 0  # ... and then the one with this number
 
     def _line(self, fields: Sequence[bytes]) -> bytes:
         head = KIND_CALL.encode() + b"\t%d\t%d\t{" + b", ".join(fields)

@@ -90,7 +90,7 @@ class GapLog:
             return -1
         slot = gap.slots.get(caller.function_id)
         if slot is None:
-            slot = gap.slots[caller.function_id] = self._recorder.spool.new_slot()
+            slot = gap.slots[caller.function_id] = self._recorder.new_slot()
             self._write(gap, caller.function_id, slot)
         gap.seen += 1
         counters = self._recorder.spool.counters

@@ -217,6 +217,14 @@ class Recorder:
         """Tell the reader of the run's report something that weakens what it says."""
         self.event(record_format.EVENT_NOTICE, code=code, message=message)
 
+    def new_slot(self) -> int:
+        """A counter slot; -1, and a notice, where there are no more."""
+        slot = self.spool.new_slot()
+        if slot < 0 and "slots" not in self._losses:
+            self._losses.add("slots")
+            self.notice("counters_used_up", "more functions and gaps than counters: later gaps are not listed")
+        return slot
+
     def lost(self, error: BaseException) -> None:
         """The tracer failed to record something: said once for each kind of failure."""
         kind = type(error).__name__
@@ -272,9 +280,10 @@ class Recorder:
             function_id = self._function_ids[key] = len(self._function_ids) + 1
         function = Function(code, function_id, name, module, self.encoder)
         if not self.full:
-            function.slot = self.spool.new_slot()
-            function.limit = self.calls_per_function
-            function.next_sample = self.calls_per_function + 1
+            function.slot = self.new_slot()
+            function.counter = 2 * max(function.slot, 0)
+            function.limit = self.calls_per_function if function.slot >= 0 else sys.maxsize
+            function.next_sample = function.limit + 1
         self.functions[id(code)] = function
         if is_new:
             self.event(
@@ -289,6 +298,10 @@ class Recorder:
             )
         return function
 
+    def counters_of_calls(self) -> Optional[memoryview]:
+        """The counters, where nothing but their number decides which calls are recorded."""
+        return None if self.full or self._sample_rate < 1 else self.spool.counters
+
     def skips(self, function: Function) -> bool:
         """Adaptive mode: count this call; whether it is one that is counted only.
 
@@ -298,8 +311,8 @@ class Recorder:
         counters = self.spool.counters
         if counters is None or function.slot < 0:
             return False
-        count = counters[2 * function.slot] + 1
-        counters[2 * function.slot] = count
+        count = counters[function.counter] + 1
+        counters[function.counter] = count
         if self._sample_rate < 1 and int(count * self._sample_rate) == int((count - 1) * self._sample_rate):
             return True
         if count <= function.limit:

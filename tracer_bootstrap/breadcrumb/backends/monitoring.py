@@ -106,6 +106,7 @@ class MonitoringBackend:
             threads=recorder.threads,
             next_call=recorder.next_call,
             encode=recorder.encoder.encode,
+            counters=recorder.counters_of_calls(),
             skips=None if recorder.full else recorder.skips,
             first_start=self._first_start,
             other_return=self._other_return,
@@ -115,6 +116,7 @@ class MonitoringBackend:
 
         def forget_last() -> None:
             names["last_function"] = _NO_FUNCTION
+            names["counters"] = recorder.counters_of_calls()
 
         recorder.forget_last = forget_last
         return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
@@ -261,6 +263,7 @@ functions: Any = None
 threads: Any = None
 next_call: Any = None
 encode: Any = None
+counters: Any = None
 skips: Any = None
 first_start: Any = None
 other_return: Any = None
@@ -283,10 +286,16 @@ def on_start(code: CodeType, offset: int) -> Any:
                 function = last_function = functions[id(code)]
             except KeyError:
                 return first_start(code, get_frame(1))
-        if skips is not None and skips(function):
-            if function.suspends:
-                recorder.drop_suspended(id(get_frame(1)))
-            return None
+        if skips is not None:
+            if counters is not None:  # what skips would say, for the calls between two samples
+                count = counters[function.counter] + 1
+                if function.limit < count < function.next_sample and not function.suspends:
+                    counters[function.counter] = count
+                    return None
+            if skips(function):
+                if function.suspends:
+                    recorder.drop_suspended(id(get_frame(1)))
+                return None
         frame = get_frame(1)
         arity = function.hot
         if arity == 0:
@@ -330,10 +339,16 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
         thread = last_thread
         call, parent, frame, suspension = thread.top
         if frame is not get_frame(1) or suspension is not None:
-            # Another thread was at work meanwhile, or this is not the end of an ordinary call.
-            thread = recorder.thread()
+            # Another thread was at work meanwhile, or this is not the end of an ordinary recorded call.
+            try:
+                thread = threads.state
+            except AttributeError:
+                thread = recorder.new_thread()
             call, parent, frame, suspension = thread.top
             if frame is not get_frame(1) or suspension is not None:
+                if counters is not None and last_function.code is code:
+                    if counters[last_function.counter] > last_function.limit and not last_function.suspends:
+                        return None  # of a call that was only counted
                 return other_return(code, get_frame(1), value, at_ns, thread)
         thread.top = parent
         if type(value) is int and _LOW < value < _HIGH:
