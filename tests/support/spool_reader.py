@@ -103,7 +103,7 @@ def read_spool(spool: Spool) -> Spool:
     functions: dict[tuple[str, int], str] = {}
     for path in sorted(spool.folder.glob("*" + record_format.EVENTS_SUFFIX)):
         process = path.name.rpartition("-")[0]
-        for line in data_of(path).splitlines():
+        for line in data_of(path).split("\n")[:-1]:
             event = json.loads(line)
             event["process"] = process
             spool.events.append(event)
@@ -113,7 +113,7 @@ def read_spool(spool: Spool) -> Spool:
     returns = []
     for path in sorted(spool.folder.glob("*" + record_format.CALLS_SUFFIX)):
         process, thread, _ = path.name.removesuffix(record_format.CALLS_SUFFIX).rsplit("-", 2)
-        for line in data_of(path).splitlines():
+        for line in data_of(path).split("\n")[:-1]:
             fields = line.split("\t")
             key = (process, int(fields[1]))
             if fields[0] == record_format.KIND_CALL:

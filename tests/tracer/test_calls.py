@@ -357,6 +357,36 @@ def test_a_forked_child_that_returns_through_its_parents_calls_disturbs_neither(
     assert len(spool.of("end")) == 2
 
 
+def test_a_fork_after_gaps_in_what_the_tracer_itself_uses_keeps_both_spools_whole(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import os, re, threading
+            def path(): return os.path.join("a", re.sub("a", "b", "c"))
+            def work(n): return n + 1
+            def split(n):
+                pid = os.fork()
+                if pid == 0:
+                    path()
+                    work(n)
+                    os._exit(0)
+                os.waitpid(pid, 0)
+                work(10 + n)
+            path()
+            for i in range(3): split(i)
+            threads = [threading.Thread(target=split, args=(100 + n,)) for n in range(4)]
+            for t in threads: t.start()
+            for t in threads: t.join()
+        """),
+    )
+    assert spool.exit_code == 0
+    assert not list(spool.folder.glob("*.failed"))
+    assert len(spool.of("process")) == 8
+    assert sorted(c.value for c in spool.named("work")) == [1, 2, 3, 11, 12, 13, 101, 102, 103, 104, 111, 112, 113, 114]
+    (parent,) = (p["process"] for p in spool.of("process") if p["parent"] is None)
+    assert sorted(c.value for c in spool.named("work") if c.process == parent) == [11, 12, 13, 111, 112, 113, 114]
+
+
 def test_child_processes_belong_to_the_same_trace(python: str, trace: Trace, tmp_path: Path) -> None:
     (tmp_path / "child.py").write_text("def f(n): return n\nf(7)\n")
     spool = trace(

@@ -333,3 +333,23 @@ def test_a_dict_that_the_program_got_from_locals_is_left_alone(monitoring_python
         print(f()["a"])
     """)
     assert trace(monitoring_python, text).stdout == "1\n"
+
+
+def test_the_recursion_limit_is_met_without_the_tracers_frames(monitoring_python: str, trace: Trace) -> None:
+    text = program("""
+        import traceback
+        def dive(n):
+            try: return dive(n + 1)
+            finally: n = 0
+        def generate():
+            yield from generate()
+        for start in (lambda: dive(0), lambda: list(generate())):
+            try: start()
+            except RecursionError as error:
+                frames = traceback.extract_tb(error.__traceback__)
+                print(sorted({frame.name for frame in frames}), error.__context__)
+    """)
+    traced = trace(monitoring_python, text)
+    untraced = trace(monitoring_python, text, env={"BREADCRUMB_TRACE": ""})
+    assert traced.stdout == untraced.stdout
+    assert [n["code"] for n in traced.of("notice")] in ([], ["recursion_limit"])

@@ -172,3 +172,22 @@ def g(make):
 print(g(Thing))
 """
     assert trace(monitoring_python, text).stdout == trace(monitoring_python, text, env={"BREADCRUMB_TRACE": ""}).stdout
+
+
+def test_classes_die_as_without_the_tracer(python: str, trace: Trace) -> None:
+    text = """
+import gc, weakref
+def take(value): return value
+def make():
+    class Short:
+        __slots__ = ("a", "__dict__", "__weakref__")
+    thing = Short()
+    thing.a = thing.b = 1
+    take(thing)
+    take(Short)
+    return weakref.ref(Short)
+ref = make()
+gc.collect()
+print(ref() is None)
+"""
+    assert trace(python, text).stdout == "True\n"

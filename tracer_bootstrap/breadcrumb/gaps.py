@@ -86,7 +86,8 @@ class GapLog:
 
     def count(self, gap: Gap, caller: Function) -> int:
         """One more call of *gap* from *caller*; returns the counter slot, or -1 where it cannot be counted."""
-        if self._recorder.forking is not None:  # it might be counted in the parent and in the child
+        recorder = self._recorder
+        if recorder.forks_under_way and recorder.is_forking():  # it might be counted in the parent and in the child
             return -1
         slot = gap.slots.get(caller.function_id)
         if slot is None:

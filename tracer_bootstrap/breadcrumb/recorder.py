@@ -44,12 +44,27 @@ MAX_FUNCTIONS = 50_000
 class ThreadState(Segments):
     """What one thread is doing, and where it is written. ``top`` is its innermost open call."""
 
-    __slots__ = ("number", "top")
+    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "top")
 
     def __init__(self, spool: SpoolWriter, number: int, stem: str) -> None:
         super().__init__(spool, stem)
         self.number = number
         self.top = ROOT
+        self.held_events: Optional[List[bytes]] = None  # while records are held back
+
+    def hold_back(self) -> None:
+        """Keep the records of this thread in memory until ``let_go``."""
+        self.held_events = []
+        self._held_calls: List[bytes] = []
+        self._held_write = self.write
+        self.write = self._held_calls.append  # type: ignore[assignment]
+
+    def let_go(self) -> None:
+        """Write the calls that were held back, and go on as before."""
+        self.held_events = None
+        self.write = self._held_write
+        for record in self._held_calls:
+            _write(self, record)
 
 
 class Recorder:
@@ -87,17 +102,15 @@ class Recorder:
         self.suspended: Dict[int, OpenCall] = {}
         self._losses: Set[str] = set()
         self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
-        self.forking: Optional[int] = None  # the thread that is about to fork
-        self._held_events: List[bytes] = []
-        self._held_calls: List[bytes] = []
-        self._write_of_forking_thread: Callable[[bytes], int] = len
+        self.forks_under_way = 0
+        self.near_recursion_limit = False  # events were lost there, where nothing can be said
+        self.spool = SpoolWriter(folder)
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
         self._begin_process(None)
 
     def _begin_process(self, parent: Optional[str]) -> None:
         self.pid = getpid()
-        self.spool = SpoolWriter(self.folder)
         self.functions.clear()
         self.suspended.clear()
         self.exceptions.clear()
@@ -126,38 +139,42 @@ class Recorder:
         (The program's own hooks run in between.) It must not reach the spool, which both have mapped: it is held back.
         """
         thread = self.thread()
-        self._held_events.clear()
-        self._held_calls.clear()
-        self._write_of_forking_thread = thread.write
-        thread.write = self._held_calls.append  # type: ignore[assignment]
-        self.forking = get_ident()
+        thread.hold_back()
+        self.forks_under_way += 1
 
     def after_fork_in_parent(self) -> None:
         """Write what was held back."""
-        self.forking = None
+        self.forks_under_way -= 1
         thread = self.thread()
-        thread.write = self._write_of_forking_thread
-        for record in self._held_calls:
-            _write(thread, record)
-        for line in self._held_events:
+        for line in thread.held_events or ():
             self.spool.event(line)
+        thread.let_go()
 
     def after_fork_in_child(self) -> None:
         """Start over as a process of its own: what the parent has open is the parent's to close.
 
-        The containers stay the same objects: the backend's hot path holds on to them.
+        Held back is everything until the new spool stands. The containers stay the same objects: the backend's hot
+        path holds on to them.
         """
-        self.forking = None
+        parent = self.spool.process_key
+        spool = SpoolWriter(self.folder)
         self.thread().top = ROOT  # whoever holds on to the state finds no open call in it
+        self.spool = spool
+        self.forks_under_way = 0
         self.threads.__dict__.clear()  # of this thread, the only one that lives on
+        self._begin_process(parent)
         self.forget_last()
-        self._begin_process(self.spool.process_key)
 
     def end_process(self) -> None:
         """The process goes through its normal exit."""
         if self.pid != getpid():
             return
         self._end_dropped_generators()
+        if self.near_recursion_limit:
+            self.notice(
+                "recursion_limit",
+                "near the recursion limit the tracer had no room to work: the deepest calls may not be recorded",
+            )
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if last is not None:
             self.exceptions.uncaught(id(last))
@@ -208,10 +225,15 @@ class Recorder:
             pieces.append(b', "%s": %s' % (name.encode(), text))
         pieces.append(b"}\n")
         line = b"".join(pieces)
-        if self.forking == get_ident():
-            self._held_events.append(line)
+        if self.forks_under_way and self.is_forking():
+            self.thread().held_events.append(line)  # type: ignore[union-attr]
         else:
             self.spool.event(line)
+
+    def is_forking(self) -> bool:
+        """Whether this thread is between the hooks of a fork."""
+        thread = getattr(self.threads, "state", None)
+        return thread is not None and thread.held_events is not None
 
     def notice(self, code: str, message: str) -> None:
         """Tell the reader of the run's report something that weakens what it says."""

@@ -83,7 +83,7 @@ class Segments:
         )
         name = self._stem % next(self._numbers)
         try:
-            self.write = _create(os.path.join(spool.folder, name), size).write
+            self.write = _create("%s/%s" % (spool.folder, name), size).write
         except OSError as error:
             self.write = _discard
             spool.failed("the spool cannot be written (%s): recording stopped" % (error.strerror or error))
@@ -117,7 +117,7 @@ class SpoolWriter:
         """Remember, and say as far as that is possible, that records are being lost."""
         if self.failure is None:
             self.failure = why
-            marker = os.path.join(self.folder, self.process_key + record_format.FAILED_SUFFIX)
+            marker = "%s/%s" % (self.folder, self.process_key + record_format.FAILED_SUFFIX)
             try:  # an empty file needs no block: its name tells even on a full disk
                 os.close(os.open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
             except OSError:
@@ -148,7 +148,7 @@ class SpoolWriter:
     def counters(self) -> Optional[memoryview]:
         """The counters as unsigned 64-bit numbers: [2 * slot] counts, [2 * slot + 1] sums nanoseconds."""
         if self._counters is None and self.failure is None:
-            path = os.path.join(self.folder, self.process_key + record_format.COUNTERS_SUFFIX)
+            path = "%s/%s" % (self.folder, self.process_key + record_format.COUNTERS_SUFFIX)
             try:
                 mapped = _create(path, COUNTER_SLOTS * record_format.COUNTER_SLOT_BYTES)
             except OSError as error:
@@ -162,7 +162,7 @@ class SpoolWriter:
         try:
             if self._fifo < 0:
                 flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
-                self._fifo = os.open(os.path.join(self.folder, record_format.SECRETS_FIFO), flags)
+                self._fifo = os.open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
             os.write(self._fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
         except (OSError, ValueError):
             pass

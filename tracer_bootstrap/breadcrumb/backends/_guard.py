@@ -25,7 +25,7 @@ def failed(recorder: Recorder, error: BaseException) -> None:
     while traceback is not None and traceback.tb_next is not None:
         traceback = traceback.tb_next
     if traceback is not None and not traceback.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
-        if not isinstance(error, (RecursionError, MemoryError)):
+        if not isinstance(error, MemoryError):
             raise error
     try:
         recorder.lost(error)
@@ -39,6 +39,9 @@ def guard(callback: Callable[..., Any], recorder: Recorder) -> Callable[..., Any
     def guarded(*args: Any) -> Any:
         try:
             return callback(*args)
+        except RecursionError:  # there is no room for another call, not even one that says so
+            recorder.near_recursion_limit = True
+            return None
         except BaseException as error:
             failed(recorder, error)
             return None

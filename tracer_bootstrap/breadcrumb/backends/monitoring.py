@@ -327,6 +327,8 @@ def on_start(code: CodeType, offset: int) -> Any:
             thread.write_over(record)
         thread.top = (call, top, frame, None)
         last_thread = thread
+    except RecursionError:
+        recorder.near_recursion_limit = True
     except BaseException as error:
         failed(recorder, error)
     return None
@@ -359,6 +361,8 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
             thread.write(record)
         except ValueError:
             thread.write_over(record)
+    except RecursionError:
+        recorder.near_recursion_limit = True
     except BaseException as error:
         failed(recorder, error)
     return None

@@ -136,7 +136,7 @@ class SettraceBackend:
                 sys.settrace(self._on_call)
 
         gc.callbacks.append(go_on)
-        failed(self._recorder, error)
+        self._recorder.near_recursion_limit = True
         if RECURSION_ERROR_MUST_PROPAGATE:
             raise error.with_traceback(None)
 
@@ -210,6 +210,8 @@ class SettraceBackend:
                 recorder = self._recorder
                 if not is_control_flow(argument[1]):
                     recorder.exceptions.seen(argument[1], argument[2], frame, recorder.thread())
+            except RecursionError:
+                self._recorder.near_recursion_limit = True
             except BaseException as error:
                 failed(self._recorder, error)
         return self._on_skipped

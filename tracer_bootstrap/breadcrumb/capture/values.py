@@ -14,6 +14,7 @@ two runs compare equal.
 from __future__ import annotations
 
 import sys
+from _weakref import ref
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 
@@ -88,29 +89,44 @@ _OPAQUE_MODULES = {
 
 
 class _TypePlan:
-    """How the fields of one class's instances are read. Found out once per class."""
+    """How the fields of one class's instances are read. Found out once per class.
 
-    __slots__ = ("bases", "cls", "family", "get_dict", "module", "name", "slots", "text")
+    It does not keep the class alive: programs make classes without end, and look whether they die. (Descriptors know
+    their class, so they are not kept either, only where in the class's MRO they stand.)
+    """
+
+    __slots__ = ("dict_at", "family", "is_heap_type", "module", "name", "ref", "slots", "text")
 
     def __init__(self, cls: type) -> None:
-        self.cls = cls  # kept: the plan is found by id(cls)
+        self.ref = ref(cls)
         self.name = class_name(cls)
         self.module = class_module(cls)
-        self.bases = mro(cls)
-        self.family = _family(self.bases)
-        self.get_dict: Optional[Callable[[Any], Any]] = None
-        self.slots: List[Tuple[str, Callable[[Any], Any]]] = []
+        self.is_heap_type = is_heap_type(cls)
+        bases = mro(cls)
+        self.family = _family(bases)
+        self.dict_at = -1
+        self.slots: List[Tuple[str, int]] = []
         self.text = (self.module, self.name) in _TEXT_TYPES
         dict_seen = False
-        for base in self.bases:
+        for position, base in enumerate(bases):
             for name, member in list(namespace(base).items()):
                 kind = type(member)
                 if name == "__dict__":
                     if not dict_seen and kind is GetSetDescriptorType:
-                        self.get_dict = member.__get__
+                        self.dict_at = position
                     dict_seen = True  # a class may put a property of its own in front
                 elif kind is MemberDescriptorType and is_heap_type(base) and type(name) is str:
-                    self.slots.append((name, member.__get__))
+                    self.slots.append((name, position))
+
+    def has_fields(self) -> bool:
+        """Whether instances can have fields at all."""
+        return self.is_heap_type and (self.dict_at >= 0 or bool(self.slots))
+
+    def fields_of(self, value: Any) -> Any:
+        """The ``__dict__`` of an instance, or None."""
+        if self.dict_at < 0:
+            return None
+        return namespace(mro(type(value))[self.dict_at])["__dict__"].__get__(value)
 
 
 class Encoder:
@@ -226,7 +242,7 @@ class Encoder:
     def plan(self, cls: type) -> _TypePlan:
         """How values of this class are read."""
         plan = self._plans.get(id(cls))
-        if plan is None:
+        if plan is None or plan.ref() is not cls:
             if len(self._plans) >= _MAX_KNOWN_TYPES:
                 self._plans.clear()
             plan = self._plans[id(cls)] = _TypePlan(cls)
@@ -436,13 +452,12 @@ class _Walk:
         return self._sequence('{"$type": %s, "args": [' % _quote(plan.name), args, len(args), "]}")
 
     def _enum(self, value: Any, plan: _TypePlan) -> str:
-        fields = plan.get_dict(value) if plan.get_dict is not None else {}
-        name = fields.get("_name_")
+        name = (plan.fields_of(value) or {}).get("_name_")
         return self._leaf("<%s.%s>" % (plan.name, name if type(name) is str else "?"))
 
     def _tuple(self, value: Tuple[Any, ...], plan: _TypePlan) -> str:
         names = None
-        for base in plan.bases:
+        for base in mro(type(value)):
             names = namespace(base).get("_fields")
             if names is not None:
                 break
@@ -459,19 +474,19 @@ class _Walk:
 
     def _object(self, value: Any, plan: _TypePlan) -> str:
         fields: Dict[Any, Any] = {}
-        for name, get in plan.slots:
+        bases = mro(type(value))
+        for name, position in plan.slots:
             try:
-                fields.setdefault(name, get(value))
+                fields.setdefault(name, namespace(bases[position])[name].__get__(value))
             except AttributeError:  # not set (yet)
                 pass
-        if plan.get_dict is not None:
-            own = plan.get_dict(value)
-            if type(own) is dict:
-                fields.update(own) if len(own) <= self._max_items else fields.update(
-                    islice(own.items(), self._max_items + 1)
-                )
+        own = plan.fields_of(value)
+        if type(own) is dict:
+            for name, item in list(islice(own.items(), self._max_items + 1)):
+                if type(name) is str:  # another key's hash may be the user's
+                    fields[name] = item
         if not fields:
-            if is_heap_type(plan.cls) and (plan.get_dict is not None or plan.slots):
+            if plan.has_fields():
                 return self._leaf_object(plan)
             return self._leaf("<%s>" % _with_module(plan))
         if "_mock_children" in fields:  # unittest.mock: thousands of fields, none of them the user's
@@ -556,7 +571,7 @@ def _array(value: Any, plan: _TypePlan) -> str:
     """An array by type, shape and dtype, read by the C descriptors of its own class only."""
     parts = []
     for name in ("shape", "dtype"):
-        for base in plan.bases:
+        for base in mro(type(value)):
             member = namespace(base).get(name)
             if member is not None:
                 if type(member) is GetSetDescriptorType:
