@@ -62,6 +62,30 @@ async def test_the_gaps_of_the_first_run_lead_to_the_calls_of_the_second(session
     assert "path='good.ini'" in row[found["columns"].index("args")]
 
 
+@pytest.mark.parametrize("command", [[sys.executable, "-m", "pytest"], [str(Path(sys.executable).parent / "pytest")]])
+async def test_without_a_workspace_a_test_runner_is_no_dead_end(session, workspace: Path, command: list[str]) -> None:
+    (workspace / "shop").mkdir()
+    (workspace / "shop" / "__init__.py").touch()
+    (workspace / "shop" / "cart.py").write_text("def total(prices):\n    return sum(prices) - 1\n")
+    (workspace / "tests").mkdir()
+    (workspace / "tests" / "test_cart.py").write_text(
+        "from shop.cart import total\ndef test_total():\n    assert total([1, 2]) == 3\n"
+    )
+    await session.ok("init_project", project="p")
+    environment = {"PYTHONPATH": str(workspace)}
+    first = await session.run(*command, "-p", "no:cacheprovider", cwd=str(workspace), env=environment)
+    (proposed,) = (text for text in first["next"] if text.startswith("edit_config"))
+    assert (await session.ok("find_gaps", project="p"))["edit_config"] == proposed
+    tool, arguments = call_of(proposed)
+    assert arguments["set"] == {"workspace": str(workspace)}
+    await session.ok(tool, **arguments)
+    second = await session.run(*command, "-p", "no:cacheprovider", cwd=str(workspace), env=environment)
+    assert "total(prices=[1, 2])" in json.dumps(await session.ok("get_calls", project="p", function="total")) or (
+        "AssertionError" in json.dumps(second["exceptions"])
+    )
+    assert "shop.cart" in await modules(session, second["trace_id"])
+
+
 async def test_each_call_that_an_answer_proposes_can_be_made_as_it_stands(session, workspace: Path) -> None:
     (workspace / "paint.py").write_text(PROGRAM)
     (workspace / "bad.ini").write_text("[paint]\nno equals sign here\n")

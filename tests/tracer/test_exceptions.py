@@ -353,3 +353,20 @@ def test_the_recursion_limit_is_met_without_the_tracers_frames(monitoring_python
     untraced = trace(monitoring_python, text, env={"BREADCRUMB_TRACE": ""})
     assert traced.stdout == untraced.stdout
     assert [n["code"] for n in traced.of("notice")] in ([], ["recursion_limit"])
+
+
+def test_what_a_test_runner_remembers_as_the_last_exception_was_caught(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import sys
+            def fails(): raise ValueError("in a test")
+            def run():
+                try: fails()
+                except ValueError as error:
+                    sys.last_type, sys.last_value, sys.last_traceback = type(error), error, error.__traceback__
+            run()
+        """),
+    )
+    (exception,) = raised(spool)
+    assert fate(spool, exception["id"]) == "handled by run"

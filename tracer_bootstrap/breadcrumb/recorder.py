@@ -18,7 +18,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 from . import record_format
 from .capture.secret_redactor import process_redactor
 from .capture.values import Encoder
-from .exceptions import ExceptionLog
+from .exceptions import ExceptionLog, traceback_of
 from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
@@ -176,8 +176,11 @@ class Recorder:
                 "near the recursion limit the tracer had no room to work: the deepest calls may not be recorded",
             )
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
-        if last is not None:
-            self.exceptions.uncaught(id(last))
+        if isinstance(last, BaseException):
+            traceback = traceback_of(last)
+            # Test runners set sys.last_value as well, to what they have caught: that traceback begins in the middle.
+            if traceback is not None and traceback.tb_frame.f_back is None:
+                self.exceptions.uncaught(id(last))
         self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
 
     def _end_dropped_generators(self) -> None:

@@ -8,9 +8,14 @@ handler cannot meet one.
 from __future__ import annotations
 
 import itertools
-import mmap
 import os
 import time
+from mmap import mmap
+
+# Bound now: tests replace these in their module for as long as they run, and segments are made all the time.
+from os import close as os_close
+from os import open as os_open
+from os import write as os_write
 
 from . import record_format
 
@@ -37,21 +42,21 @@ def _base36(number: int) -> str:
     return text or "0"
 
 
-def _create(path: str, size: int) -> mmap.mmap:
+def _create(path: str, size: int) -> mmap:
     """Map a new file of *size* zero bytes, its blocks taken.
 
     Writing the zeros, rather than posix_fallocate, makes a full disk an OSError here and halves the cost of the
     page faults later. Raises OSError.
     """
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    fd = os_open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
         zeros = bytes(min(size, 1 << 20))
         done = 0
         while done < size:
-            done += os.write(fd, zeros[: size - done])
-        return mmap.mmap(fd, size)
+            done += os_write(fd, zeros[: size - done])
+        return mmap(fd, size)
     finally:
-        os.close(fd)
+        os_close(fd)
 
 
 def _discard(data: bytes) -> int:
@@ -119,7 +124,7 @@ class SpoolWriter:
             self.failure = why
             marker = "%s/%s" % (self.folder, self.process_key + record_format.FAILED_SUFFIX)
             try:  # an empty file needs no block: its name tells even on a full disk
-                os.close(os.open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
+                os_close(os_open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
             except OSError:
                 pass
 
@@ -162,7 +167,7 @@ class SpoolWriter:
         try:
             if self._fifo < 0:
                 flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
-                self._fifo = os.open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
-            os.write(self._fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
+                self._fifo = os_open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
+            os_write(self._fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
         except (OSError, ValueError):
             pass

@@ -22,7 +22,12 @@ MAX_FOREIGN_INCLUDES = 2
 
 _ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
 # What runs the user's tests and scripts: tracing it shows how they were run, not what they did.
-_RUNNERS = frozenset({"_pytest", "pytest", "pluggy", "unittest", "coverage", "pytest_cov", "xdist", "runpy"})
+_RUNNERS = frozenset(
+    {
+        "_pytest", "pytest", "pluggy", "unittest", "coverage", "pytest_cov", "xdist", "runpy",
+        "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox",
+    }
+)  # fmt: skip
 _DUNDER = re.compile(r"(?:.*\.)?__\w+__$")
 
 
@@ -112,6 +117,8 @@ def _packages(modules: Iterable[str]) -> set[str]:
 
 def _include_for(row: GapRow, origin: Origin, packages: set[str], places: Places, excluded: Sequence[str]) -> str:
     if row.kind != "python" or (row.file or "").startswith("<frozen "):
+        return ""
+    if (row.file or "").startswith("<") and origin != "own":  # made by exec: no pattern means just this code
         return ""
     root = Path(places.roots[0]) if places.roots else None
     if any(matches(pattern, row.module or "", row.file or "", root) for pattern in excluded):

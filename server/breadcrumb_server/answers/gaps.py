@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -14,6 +15,7 @@ from breadcrumb_server.answers.follow_ups import MAX_CALL_CHARS, call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap, best_includes, rank_gaps
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import cut, milliseconds
+from breadcrumb_server.discover import discover_include
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 from breadcrumb_storage.trace_rows import resolve_trace_id
@@ -86,14 +88,36 @@ def _row(gap: Gap, chars: int) -> list[Cell]:
 
 
 def edit_config_call(project: str, trace: TraceRow, gaps: Sequence[Gap]) -> str:
-    """The one call that has the best of these gaps traced next time, "" where there is none."""
+    """The one call that has the best of these gaps traced next time, "" where there is none.
+
+    Without a workspace, where a runner (pytest, say) stands between ``__main__`` and the user's code, no gap of that
+    code shows: the call then makes the folder that the command ran in the workspace, and includes what is found there.
+    """
     patterns = best_includes(gaps, trace.config)
+    workspace: dict[str, str] | None = None
+    if needs_workspace(trace, gaps):
+        patterns, workspace = _code_in(trace), {"workspace": str(trace.cwd)}
     while patterns:
-        text = call("edit_config", project=project, add_include=patterns)
+        text = call("edit_config", project=project, add_include=patterns, set=workspace)
         if len(text) <= MAX_CALL_CHARS:
             return text
         patterns.pop()
     return ""
+
+
+def needs_workspace(trace: TraceRow, gaps: Sequence[Gap]) -> bool:
+    """Whether nothing leads on to the user's own code but that its folder is made known."""
+    own = any(gap.origin == "own" and gap.suggested_include for gap in gaps)
+    return not trace.config.get("workspace") and not own and bool(_code_in(trace))
+
+
+def _code_in(trace: TraceRow) -> list[str]:
+    """The include patterns for the code in the folder that the command ran in, those that are new."""
+    folder = Path(trace.cwd) if trace.cwd else None
+    if folder is None or not folder.is_dir() or folder == folder.parent:
+        return []
+    present = trace.config.get("include") or []
+    return [pattern for pattern in discover_include(folder) if pattern not in present]
 
 
 def rerun_call(project: str, trace: TraceRow) -> str | None:

@@ -10,7 +10,7 @@ from breadcrumb_server.answers.exception_details import LoadedException
 from breadcrumb_server.answers.exceptions import raising_call
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap
-from breadcrumb_server.answers.gaps import edit_config_call, rerun_call
+from breadcrumb_server.answers.gaps import edit_config_call, needs_workspace, rerun_call
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -46,6 +46,8 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     if not facts.functions:
         return first_few([edit, again if edit else call("get_config", project=project)])
     found = [raising_call(project, each) for each in facts.exceptions[:1]]
+    if edit and needs_workspace(trace, facts.gaps):  # what was traced is not the user's code
+        return first_few([edit, again, *found])
     beyond = _beyond_the_traced_code(facts)
     if beyond:
         return first_few([edit_config_call(project, trace, beyond) or None, again, *found])
