@@ -48,7 +48,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
     library; then by time, then by calls. Module bodies, dunder methods and test runners of others come last.
     """
     origins = _origins(rows, places)
-    excluded = _patterns(config, "exclude")
+    excluded = patterns_of(config, "exclude")
     noise = [_is_noise(row, origin) for row, origin in zip(rows, origins, strict=True)]
     packages = _packages(row.module for row, is_noise in zip(rows, noise, strict=True) if not is_noise)
     gaps = [
@@ -73,7 +73,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
 
 def best_includes(gaps: Sequence[Gap], config: dict[str, Any]) -> list[str]:
     """The patterns to add next, in order: all of the nearest code that is not traced yet, and nothing beyond it."""
-    present = _patterns(config, "include")
+    present = patterns_of(config, "include")
     for origin in _ORIGINS:
         patterns = dict.fromkeys(
             gap.suggested_include
@@ -95,7 +95,8 @@ def _origins(rows: Sequence[GapRow], places: Places) -> list[Origin]:
     return origins
 
 
-def _patterns(config: dict[str, Any], key: str) -> list[str]:
+def patterns_of(config: dict[str, Any], key: str) -> list[str]:
+    """The patterns under a key of a trace's configuration."""
     given: object = config.get(key)
     return [str(pattern) for pattern in given] if is_array(given) else []
 

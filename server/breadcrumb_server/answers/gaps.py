@@ -12,7 +12,7 @@ from breadcrumb_server.answers.base import Cell, Page, check_limit
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.follow_ups import MAX_CALL_CHARS, call, first_few
-from breadcrumb_server.answers.gap_ranking import Gap, best_includes, rank_gaps
+from breadcrumb_server.answers.gap_ranking import Gap, best_includes, patterns_of, rank_gaps
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import cut, milliseconds
 from breadcrumb_server.discover import discover_include
@@ -116,7 +116,7 @@ def _code_in(trace: TraceRow) -> list[str]:
     folder = Path(trace.cwd) if trace.cwd else None
     if folder is None or not folder.is_dir() or folder == folder.parent:
         return []
-    present = trace.config.get("include") or []
+    present = patterns_of(trace.config, "include")
     return [pattern for pattern in discover_include(folder) if pattern not in present]
 
 
