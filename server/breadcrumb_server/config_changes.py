@@ -1,7 +1,8 @@
 """Work out the new values that a call of ``edit_config`` asks for."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -9,11 +10,19 @@ from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.validation_text import closest
 from breadcrumb_storage.errors import BreadcrumbError
 
-if TYPE_CHECKING:
-    from breadcrumb_server.projects import ConfigChanges
+
+@dataclass(frozen=True)
+class ConfigChanges:
+    """What ``edit_config`` was asked to change."""
+
+    add_include: Sequence[str] = ()
+    remove_include: Sequence[str] = ()
+    add_exclude: Sequence[str] = ()
+    remove_exclude: Sequence[str] = ()
+    set: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
-def changed_settings(config: ProjectConfig, changes: "ConfigChanges") -> tuple[dict[str, Any], list[str]]:
+def changed_settings(config: ProjectConfig, changes: ConfigChanges) -> tuple[dict[str, Any], list[str]]:
     """The values that differ from the config, by dotted key, and notes on what changes nothing.
 
     Raises:
@@ -45,9 +54,9 @@ def changed_settings(config: ProjectConfig, changes: "ConfigChanges") -> tuple[d
 def settable_keys() -> list[str]:
     """Every dotted key that ``set`` accepts."""
     keys: list[str] = []
-    for name, field in ProjectConfig.model_fields.items():
-        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
-            keys.extend(f"{name}.{inner}" for inner in field.annotation.model_fields)
+    for name, setting in ProjectConfig.model_fields.items():
+        if isinstance(setting.annotation, type) and issubclass(setting.annotation, BaseModel):
+            keys.extend(f"{name}.{inner}" for inner in setting.annotation.model_fields)
         elif name != "project":
             keys.append(name)
     return keys

@@ -4,7 +4,6 @@ import fcntl
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, squeeze
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.config import ProjectConfig, check_settings, load_config
-from breadcrumb_server.config_changes import changed_settings
+from breadcrumb_server.config_changes import ConfigChanges, changed_settings
 from breadcrumb_server.config_file import render_config, write_file
 from breadcrumb_server.discover import MAIN, TEST_FOLDERS, discover_include
 from breadcrumb_server.home import Home, check_project_name
@@ -31,17 +30,6 @@ NOT_STARTED = frozenset({"setup.py", "conftest.py", "noxfile.py", "__init__.py"}
 MAX_LIST_NOTES = 5
 MAX_CELL_CHARS = 100
 PROJECT_COLUMNS = ["project", "workspace", "traces", "size_mb", "last_run"]
-
-
-@dataclass(frozen=True)
-class ConfigChanges:
-    """What ``edit_config`` was asked to change."""
-
-    add_include: Sequence[str] = ()
-    remove_include: Sequence[str] = ()
-    add_exclude: Sequence[str] = ()
-    remove_exclude: Sequence[str] = ()
-    set: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
 def init_project(

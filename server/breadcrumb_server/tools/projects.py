@@ -7,6 +7,7 @@ import anyio.to_thread
 from pydantic import Field
 
 from breadcrumb_server import projects
+from breadcrumb_server.config_changes import ConfigChanges
 from breadcrumb_server.project_answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.tools.registration import Project, ServiceContext, ToolDefinition
 
@@ -82,7 +83,7 @@ async def edit_config(
 
     Example: edit_config(project="shop", add_include=["vendored_tax.*"], set={"capture.max_depth": 6})
     """
-    changes = projects.ConfigChanges(
+    changes = ConfigChanges(
         add_include=add_include or (),
         remove_include=remove_include or (),
         add_exclude=add_exclude or (),
