@@ -273,13 +273,6 @@ class Redactor:
         if self._on_learned is not None:
             self._on_learned(value)
 
-    def redact_named(self, name: str, value: str) -> str:
-        """A text that stands under *name*: the mark if the name is secret (and the value is learned)."""
-        if self.is_secret_name(name):
-            self.learn(value, name)
-            return REDACTED if value else value
-        return self.redact_text(value)
-
     def redact_text(self, text: str) -> str:
         """The text without what is secret in it by shape, by a name before it, or by having been learned."""
         for secret in self._longest_first:
