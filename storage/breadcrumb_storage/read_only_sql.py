@@ -25,6 +25,7 @@ _READING_KINDS = ("SELECT", "EXPLAIN")  # DuckDB counts WITH, VALUES, FROM, DESC
 _INTERNAL_TABLES = (
     "call_records",
     "gap_records",
+    "line_records",
     "schema_versions",
     "segments",
     "pending_returns",

@@ -38,7 +38,8 @@ class TraceBuilder:
         self._functions, self._calls, self._exceptions, self._slots = count(1), count(1), count(1), count()
 
     def _insert(self, table: str, row: dict[str, Any]) -> None:
-        row = {"trace_id": self.trace_id, **row} if table != "call_records" else {"trace_no": self.trace_no, **row}
+        by_number = table in ("call_records", "line_records")
+        row = {"trace_no": self.trace_no, **row} if by_number else {"trace_id": self.trace_id, **row}
         self.con.execute(
             f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
         )

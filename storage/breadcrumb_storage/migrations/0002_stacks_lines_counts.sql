@@ -1,0 +1,90 @@
+-- What a report needs beyond calls: where a process stood when it was stopped, the lines of a function, how often an
+-- exception was raised that is not written each time, and what adaptive capture has and has not seen.
+-- stacks, lines and exception_counts are a contract, as the tables before; line_records is internal.
+
+ALTER TABLE functions ADD COLUMN exact BOOLEAN DEFAULT true;   -- false: started_count is a lower bound (counting was switched off for a while)
+ALTER TABLE functions ADD COLUMN counted_ns BIGINT;            -- time spent in the calls that were counted only
+ALTER TABLE call_records ADD COLUMN late BOOLEAN DEFAULT false; -- written when it was under way: args as they were then
+
+-- All raises of a type at a place, when more came than are written with all details.
+CREATE TABLE exception_counts (
+    trace_id       VARCHAR NOT NULL,
+    process_id     INTEGER NOT NULL,
+    slot           INTEGER NOT NULL,   -- its counter in the process's counters file
+    exception_type VARCHAR NOT NULL,
+    function_name  VARCHAR,
+    module_name    VARCHAR,
+    file           VARCHAR,
+    line           INTEGER,
+    raised_count   BIGINT,
+    PRIMARY KEY (trace_id, process_id, slot)
+);
+
+-- Each thread's frames at the moment when the run was stopped, or the process crashed.
+CREATE TABLE stacks (
+    trace_id      VARCHAR NOT NULL,
+    process_id    INTEGER NOT NULL,
+    thread_ident  BIGINT NOT NULL,
+    thread_name   VARCHAR,
+    depth         INTEGER NOT NULL,   -- 0: innermost
+    function_name VARCHAR,
+    module_name   VARCHAR,
+    file          VARCHAR,
+    line          INTEGER,
+    locals        VARCHAR,            -- JSON; NULL where they could not be taken
+    source        VARCHAR NOT NULL,   -- python: the interpreter answered; fault: written by its C code (faulthandler)
+    reason        VARCHAR             -- timeout, stopped, or the fatal error's text
+);
+
+-- The executed lines of the calls that were asked for (capture.lines).
+CREATE TABLE line_records (
+    trace_no   INTEGER NOT NULL,
+    process_id INTEGER NOT NULL,
+    call_id    BIGINT NOT NULL,
+    position   INTEGER NOT NULL,   -- counts from 0 within the call
+    line       INTEGER,            -- NULL: the call's end
+    at_ns      BIGINT,
+    changes    VARCHAR             -- JSON: the variables that the line before this one changed
+);
+
+DROP VIEW trace_events;
+DROP VIEW function_stats;
+DROP VIEW calls;
+
+CREATE VIEW calls AS
+SELECT t.trace_id, c.call_id, c.parent_call_id, c.process_id, c.thread_id, th.name AS thread_name,
+       k.name AS task, f.function_name, f.module_name, f.file, f.line,
+       make_timestamp_ns(c.started_ns)::TIMESTAMP AS started_at, c.started_ns, c.duration_ns,
+       c.duration_ns - c.child_ns - c.suspended_ns AS self_ns,
+       c.duration_ns - c.suspended_ns AS active_ns,
+       c.args, c.return_value,
+       CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END AS outcome,
+       c.exception_id, c.call_line, c.function_id, c.late
+FROM call_records c
+JOIN traces t ON t.trace_no = c.trace_no
+JOIN functions f ON f.trace_id = t.trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
+LEFT JOIN threads th ON th.trace_id = t.trace_id AND th.process_id = c.process_id AND th.thread_id = c.thread_id
+LEFT JOIN tasks k ON k.trace_id = t.trace_id AND k.process_id = c.process_id AND k.task_id = c.task_id;
+
+CREATE VIEW lines AS
+SELECT t.trace_id, l.call_id, l.position, l.line, l.at_ns, l.changes
+FROM line_records l JOIN traces t ON t.trace_no = l.trace_no;
+
+CREATE VIEW trace_events AS
+SELECT trace_id, 'call' AS event_type, function_name, module_name, started_at AS "timestamp",
+       args, NULL AS return_value, call_id, file, line, NULL AS exception_type
+FROM calls
+UNION ALL
+SELECT trace_id, 'return', function_name, module_name,
+       make_timestamp_ns(started_ns + duration_ns)::TIMESTAMP, NULL, return_value, call_id, file, line, NULL
+FROM calls WHERE outcome = 'returned'
+UNION ALL
+SELECT trace_id, 'exception', function_name, module_name, raised_at, locals, NULL, call_id, file, line, exception_type
+FROM exceptions;
+
+CREATE VIEW function_stats AS
+SELECT trace_id, function_name, module_name, any_value(file) AS file, any_value(line) AS line,
+       count(*) AS recorded_calls, sum(duration_ns) AS total_ns, sum(self_ns) AS self_ns,
+       avg(duration_ns) AS mean_ns, max(duration_ns) AS max_ns,
+       count(*) FILTER (outcome = 'raised') AS raised, count(*) FILTER (outcome = 'unfinished') AS unfinished
+FROM calls GROUP BY ALL;
