@@ -55,6 +55,8 @@ class Call:
     ended_ns: int | None = None
     suspended_ns: int = 0
     exception: int | None = None
+    line: int | None = None  # the caller's
+    task: str | None = None
 
 
 @dataclass
@@ -101,6 +103,7 @@ def data_of(path: Path) -> str:
 
 def read_spool(spool: Spool) -> Spool:
     functions: dict[tuple[str, int], str] = {}
+    tasks: dict[tuple[str, int], str] = {}
     for path in sorted(spool.folder.glob("*" + record_format.EVENTS_SUFFIX)):
         process = path.name.rpartition("-")[0]
         for line in data_of(path).split("\n")[:-1]:
@@ -109,6 +112,8 @@ def read_spool(spool: Spool) -> Spool:
             spool.events.append(event)
             if event["k"] == "function":
                 functions[process, event["id"]] = event["name"]
+            elif event["k"] == "task":
+                tasks[process, event["task"]] = event["name"]
     calls: dict[tuple[str, int], Call] = {}
     returns = []
     for path in sorted(spool.folder.glob("*" + record_format.CALLS_SUFFIX)):
@@ -119,7 +124,10 @@ def read_spool(spool: Spool) -> Spool:
             if fields[0] == record_format.KIND_CALL:
                 name = functions[process, int(fields[5])]
                 args = json.loads(fields[3])
-                calls[key] = Call(key[1], int(fields[4]), name, int(fields[2]), args, int(thread), process)
+                call = Call(key[1], int(fields[4]), name, int(fields[2]), args, int(thread), process)
+                call.line = int(fields[6]) if len(fields) > 6 and fields[6] else None
+                call.task = tasks[process, int(fields[7])] if len(fields) > 7 else None
+                calls[key] = call
             else:
                 returns.append((key, fields))
     for key, fields in returns:

@@ -65,6 +65,7 @@ class Function:
     """A traced function. The attributes are what the hot path needs, ready made."""
 
     __slots__ = (
+        "call_sites",
         "clears_locals",
         "code",
         "counter",
@@ -98,7 +99,8 @@ class Function:
         plain = not self.suspends and all(encode == encoder.encode for encode in self.encode)
         self.hot = len(names) if plain else 0
         quoted = [encoder.encode_text(n).replace(b"%", b"%%") for n in names]
-        # %d and %b: call id, at_ns, each argument's JSON text, parent call id
+        self.call_sites: Dict[int, bytes] = {}  # the end of the record of a call made there, by instruction
+        # %d and %b: call id, at_ns, each argument's JSON text, parent call id, the caller's call site
         self.record = self._line([n + b": %b" for n in quoted])
         self.int_record = self._line([n + b": %d" for n in quoted])
         # What f_locals was filled with stays there (before PEP 667): a name that the function binds anew or deletes
@@ -111,7 +113,7 @@ class Function:
 
     def _line(self, fields: Sequence[bytes]) -> bytes:
         head = KIND_CALL.encode() + b"\t%d\t%d\t{" + b", ".join(fields)
-        return head + b"}\t%d\t" + b"%d" % self.function_id + b"\n"
+        return head + b"}\t%d\t" + b"%d" % self.function_id + b"%b"
 
     def _argument_encoders(self, encoder: Encoder) -> List[Callable[[Any], bytes]]:
         encoders: List[Callable[[Any], bytes]] = []

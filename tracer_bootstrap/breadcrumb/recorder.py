@@ -13,7 +13,7 @@ import sys
 from _thread import _local, get_ident
 from os import getpid, getppid
 from time import perf_counter_ns
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType, SimpleNamespace
 
 from . import record_format
 from .capture.secret_redactor import process_redactor
@@ -25,31 +25,49 @@ from .gaps import GapLog
 from .patterns import IncludeFilter, current_folder
 from .record_format import OUTCOME_CANCELLED
 from .spool import Segments, SpoolWriter
+from .tasks import TaskLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-    # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), and for generators and
-    # coroutines [ns suspended so far, when it was suspended last]. A plain tuple: cheaper to make than anything else.
-    OpenCall = Tuple[int, Any, Optional[FrameType], Optional[List[int]]]
+    # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), for generators and
+    # coroutines its Suspension, and its function's call sites: the end of a record of a call made there, by the
+    # instruction (f_lasti). A plain tuple: cheaper to make than anything else.
+    OpenCall = Tuple[int, Any, Any, Optional["Suspension"], Dict[int, bytes]]
 
-# The bottom of every thread's chain of open calls.
-ROOT: OpenCall = (0, None, None, None)
+# The bottom of every thread's chain of open calls; its frame is never met, and stands at no line.
+ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1), None, {-1: b"\t\n"})
 
 # Programs that make code without end (eval loops) would make functions without end.
 MAX_FUNCTIONS = 50_000
 
 
-class ThreadState(Segments):
-    """What one thread is doing, and where it is written. ``top`` is its innermost open call."""
+class Suspension:
+    """What is known of an open generator or coroutine beyond other calls."""
 
-    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "top")
+    __slots__ = ("in_task", "outer_task", "since_ns", "suspended_ns")
+
+    def __init__(self, in_task: bool) -> None:
+        self.in_task = in_task  # may a task run it? (plain generators belong to whoever asks them)
+        self.outer_task = 0  # the thread's task before it went on
+        self.suspended_ns = 0
+        self.since_ns = 0
+
+
+class ThreadState(Segments):
+    """What one thread is doing, and where it is written.
+
+    ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
+    """
+
+    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top")
 
     def __init__(self, spool: SpoolWriter, number: int, stem: str) -> None:
         super().__init__(spool, stem)
         self.number = number
         self.top = ROOT
+        self.task = 0
         self.held_events: Optional[List[bytes]] = None  # while records are held back
 
     def hold_back(self) -> None:
@@ -107,6 +125,7 @@ class Recorder:
         self.spool = SpoolWriter(folder)
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
+        self.tasks = TaskLog(self)
         self._begin_process(None)
 
     def _begin_process(self, parent: Optional[str]) -> None:
@@ -115,6 +134,7 @@ class Recorder:
         self.suspended.clear()
         self.exceptions.clear()
         self.gaps.clear()
+        self.tasks.clear()
         self._function_ids.clear()
         self._losses.clear()
         argv = getattr(sys, "orig_argv", None) or [sys.executable, *getattr(sys, "argv", [])]
@@ -158,7 +178,8 @@ class Recorder:
         """
         parent = self.spool.process_key
         spool = SpoolWriter(self.folder)
-        self.thread().top = ROOT  # whoever holds on to the state finds no open call in it
+        thread = self.thread()
+        thread.top, thread.task = ROOT, 0  # whoever holds on to the state finds no open call in it
         self.spool = spool
         self.forks_under_way = 0
         self.threads.__dict__.clear()  # of this thread, the only one that lives on
@@ -207,9 +228,8 @@ class Recorder:
         """A suspended call will not go on: another frame has its address, or its generator is gone."""
         dropped = self.suspended.pop(address, None)
         if dropped is not None and dropped[3] is not None:
-            call = dropped[0]
-            suspended_ns, at_ns = dropped[3]
-            _write(self.thread(), b"R\t%d\t%d\t\t%d\t%d\n" % (call, at_ns, OUTCOME_CANCELLED, suspended_ns))
+            ended = (dropped[0], dropped[3].since_ns, OUTCOME_CANCELLED, dropped[3].suspended_ns)
+            _write(self.thread(), b"R\t%d\t%d\t\t%d\t%d\n" % ended)
 
     def event(self, kind: str, /, **fields: Any) -> None:
         """Write one event: numbers as they are, texts (and lists of texts) redacted, bytes as ready JSON."""
@@ -352,22 +372,41 @@ class Recorder:
         if function.suspends:
             self.drop_suspended(id(frame))
         thread = self.thread()
+        suspension = None
+        if function.suspends:
+            suspension = Suspension(function.kind != "generator")
+            self._enter_task(thread, suspension)
         top = thread.top
         call = self.next_call()
         frame_locals = frame.f_locals
         arguments = function.encoded_arguments(frame_locals)
         if self.clears_locals and function.clears_locals:
             frame_locals.clear()
-        suspension = [0, 0] if function.suspends else None
-        _write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0]))
-        thread.top = (call, top, frame, suspension)
+        site = self.call_site(top)
+        if thread.task:
+            site = b"%b\t%d\n" % (site[:-1], thread.task)
+        _write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0], site))
+        thread.top = (call, top, frame, suspension, function.call_sites)
+
+    def call_site(self, caller: OpenCall) -> bytes:
+        """The end of the record of a call that *caller* makes now: the line that it is at."""
+        at = caller[2].f_lasti
+        sites = caller[4]
+        site = sites.get(at)
+        if site is None:
+            line = caller[2].f_lineno  # None in code that the compiler made up
+            site = sites[at] = b"\t%d\n" % line if line else b"\t\n"
+        return site
 
     def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
         """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
-        call, parent, _frame, suspension = thread.top
+        call, parent, _frame, suspension, _sites = thread.top
         thread.top = parent or ROOT
         record = b"R\t%d\t%d\t%b" % (call, at_ns, value)
-        suspended_ns = suspension[0] if suspension else 0
+        suspended_ns = 0
+        if suspension is not None:
+            suspended_ns = suspension.suspended_ns
+            thread.task = suspension.outer_task
         if outcome or suspended_ns:
             record += b"\t%d\t%d" % (outcome, suspended_ns)
             if exception:
@@ -376,34 +415,41 @@ class Recorder:
 
     def suspend(self, thread: ThreadState, at_ns: int) -> None:
         """The innermost call, of a generator or coroutine, gives up control for now."""
-        call, parent, frame, suspension = thread.top
+        call, parent, frame, suspension, sites = thread.top
         thread.top = parent or ROOT
         if suspension is not None:
-            suspension[1] = at_ns
+            suspension.since_ns = at_ns
+            thread.task = suspension.outer_task
             # Without the frame: an abandoned generator is to die when the program drops it.
-            self.suspended[id(frame)] = (call, None, None, suspension)
+            self.suspended[id(frame)] = (call, None, None, suspension, sites)
 
     def resume(self, thread: ThreadState, frame: FrameType, at_ns: int) -> bool:
         """A suspended call goes on, perhaps in another thread; False if it is not one of ours."""
         suspended = self.suspended.pop(id(frame), None)
         if suspended is None:
             return False
-        call, _parent, _frame, suspension = suspended
+        call, _parent, _frame, suspension, sites = suspended
         if suspension is not None:
-            suspension[0] += at_ns - suspension[1]
-        thread.top = (call, thread.top, frame, suspension)
+            suspension.suspended_ns += at_ns - suspension.since_ns
+            self._enter_task(thread, suspension)
+        thread.top = (call, thread.top, frame, suspension, sites)
         return True
+
+    def _enter_task(self, thread: ThreadState, suspension: Suspension) -> None:
+        suspension.outer_task = thread.task
+        if suspension.in_task:
+            thread.task = self.tasks.current()
 
     def is_open(self, thread: ThreadState, frame: FrameType) -> bool:
         """Whether *frame* is the thread's innermost open call, after dropping calls above it whose end was not seen."""
         if thread.top[2] is frame:
             return True
-        above = thread.top
-        while above[2] is not None:
+        above = thread.top[1]
+        while above is not None:
             if above[2] is frame:
                 thread.top = above
                 return True
-            above = above[1] or ROOT
+            above = above[1]
         return False
 
 

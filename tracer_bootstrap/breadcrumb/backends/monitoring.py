@@ -306,26 +306,32 @@ def on_start(code: CodeType, offset: int) -> Any:
             thread = recorder.new_thread()
         frame_locals = frame.f_locals
         top = thread.top
+        try:
+            site = top[4][top[2].f_lasti]
+        except KeyError:
+            site = recorder.call_site(top)
+        if thread.task:
+            site = b"%b\t%d\n" % (site[:-1], thread.task)
         call = next_call()
         if arity == 2:
             a, b = function.get(frame_locals)
             if type(a) is int and type(b) is int and _LOW < a < _HIGH and _LOW < b < _HIGH:
-                record = function.int_record % (call, now_ns(), a, b, top[0])
+                record = function.int_record % (call, now_ns(), a, b, top[0], site)
             else:
-                record = function.record % (call, now_ns(), encode(a), encode(b), top[0])
+                record = function.record % (call, now_ns(), encode(a), encode(b), top[0], site)
         elif arity == 1:
             a = function.get(frame_locals)
-            record = function.record % (call, now_ns(), encode(a), top[0])
+            record = function.record % (call, now_ns(), encode(a), top[0], site)
         else:
             values = function.get(frame_locals)
-            record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0])
+            record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0], site)
         if function.clears_locals:
             frame_locals.clear()
         try:
             thread.write(record)
         except ValueError:
             thread.write_over(record)
-        thread.top = (call, top, frame, None)
+        thread.top = (call, top, frame, None, function.call_sites)
         last_thread = thread
     except RecursionError:
         recorder.near_recursion_limit = True
@@ -339,14 +345,14 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
     at_ns = now_ns()
     try:
         thread = last_thread
-        call, parent, frame, suspension = thread.top
+        call, parent, frame, suspension, _ = thread.top
         if frame is not get_frame(1) or suspension is not None:
             # Another thread was at work meanwhile, or this is not the end of an ordinary recorded call.
             try:
                 thread = threads.state
             except AttributeError:
                 thread = recorder.new_thread()
-            call, parent, frame, suspension = thread.top
+            call, parent, frame, suspension, _ = thread.top
             if frame is not get_frame(1) or suspension is not None:
                 if counters is not None and last_function.code is code:
                     if counters[last_function.counter] > last_function.limit and not last_function.suspends:
