@@ -370,3 +370,42 @@ def test_what_a_test_runner_remembers_as_the_last_exception_was_caught(python: s
     )
     (exception,) = raised(spool)
     assert fate(spool, exception["id"]) == "handled by run"
+
+
+def test_local_values_are_whole_json_without_secrets_and_without_asking_the_program(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            class Namespace(dict):
+                def items(self):
+                    print("asked")
+                    return dict.items(self)
+                keys = __iter__ = values = items
+            class Meta(type):
+                def __prepare__(name, bases):
+                    return Namespace()
+            def many():
+                a, b, c, d, e, f, g, h, i, j, k, l = ["x\\\\" * 1000] * 12
+                raise ValueError
+            def login(typed):
+                copied = typed
+                password = typed
+                raise ValueError
+            for failing in many, lambda: login("open-" + "sesame-77"):
+                try:
+                    failing()
+                except ValueError:
+                    pass
+            try:
+                class Body(metaclass=Meta):
+                    size = 3
+                    raise ValueError
+            except ValueError:
+                pass
+        """),
+    )
+    assert spool.stdout == ""
+    many, login, body = (json.loads(e["locals"]) for e in raised(spool))
+    assert {name: len(value) > 900 for name, value in many.items()} == dict.fromkeys("abcdefghijkl", True)
+    assert login == dict.fromkeys(("typed", "copied", "password"), record_format.REDACTED)
+    assert body == {"size": 3}

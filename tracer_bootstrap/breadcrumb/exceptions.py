@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sys import getrefcount
 from time import perf_counter_ns
-from types import CodeType, FrameType, FunctionType, ModuleType, TracebackType
+from types import CodeType, FrameType, TracebackType
 
 from . import record_format
+from .capture.frame_locals import encoded_locals
+from .capture.json_text import quote, utf8
 from .classes import class_module, class_name, derives
 from .functions import module_of
 
@@ -20,11 +21,7 @@ if TYPE_CHECKING:
 DETAILED_PER_PLACE = 200
 
 _MAX_STACK_FRAMES = 40
-_MAX_LOCALS = 40
 _MAX_KNOWN = 2000
-
-# The frame, a variable here, the argument of getrefcount: more means that the program has called locals().
-_REFERENCES_OF_OURS = 3
 
 # How the interpreter and iteration protocols use exceptions: no sign of anything going wrong.
 _CONTROL_FLOW = (StopIteration, StopAsyncIteration, GeneratorExit)
@@ -231,25 +228,12 @@ class ExceptionLog:
             lines[half:-half] = ["... %d frames left out" % (len(lines) - 2 * half)]
         return "\n".join(lines)
 
-    def _locals(self, frame: FrameType) -> Optional[str]:
-        """The frame's variables as the text of a JSON object."""
+    def _locals(self, frame: FrameType) -> Optional[bytes]:
+        """The frame's variables: the text of a JSON object, as a JSON string."""
         if not self._recorder.locals_on_exception:
             return None
-        is_function = frame.f_code.co_flags & 0x1
-        frame_locals = frame.f_locals
-        fields: List[Tuple[str, Any]] = []
-        for name, value in list(frame_locals.items()):
-            if type(name) is not str or (name.startswith("__") and name.endswith("__")):
-                continue
-            if not is_function and type(value) in (ModuleType, FunctionType, type):
-                continue  # a module's or class's own definitions
-            fields.append((name, value))
-            if len(fields) >= _MAX_LOCALS:
-                break
-        text = self._recorder.encoder.encode_fields(fields).decode("utf-8", "replace")
-        if is_function and self._recorder.clears_locals and getrefcount(frame_locals) <= _REFERENCES_OF_OURS:
-            frame_locals.clear()
-        return text
+        recorder = self._recorder
+        return utf8(quote(encoded_locals(frame, recorder.encoder, recorder.clears_locals).decode("utf-8", "replace")))
 
 
 def _traceback_frames(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:

@@ -24,7 +24,7 @@ from .walk import MIN_CARD, REDACTION_MARGIN_CHARS, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterable, Optional, Tuple
+    from typing import Any, Dict, Optional, Sequence, Tuple
 
 # Texts that are not values of the program: a stack of forty frames, a command line.
 _MAX_TEXT_CHARS = 20_000
@@ -90,8 +90,16 @@ class Encoder:
                 return utf8(hidden)
         return self.encode(value)
 
-    def encode_fields(self, fields: Iterable[Tuple[str, Any]]) -> bytes:
-        """A JSON object of named values, each within the limits of a value."""
+    def encode_fields(self, fields: Sequence[Tuple[str, Any]]) -> bytes:
+        """A JSON object of named values, each within the limits of a value.
+
+        A secret that is learned from one of them is redacted in those before it too.
+        """
+        generation = self._redactor.generation
+        encoded = self._encode_fields(fields)
+        return encoded if generation == self._redactor.generation else self._encode_fields(fields)
+
+    def _encode_fields(self, fields: Sequence[Tuple[str, Any]]) -> bytes:
         pieces = [utf8(quote(name)) + b": " + self.encode_named(name, value) for name, value in fields]
         return b"{" + b", ".join(pieces) + b"}"
 
