@@ -463,21 +463,6 @@ def test_an_exception_in_a_call_that_was_only_counted_is_recorded(python: str, t
     assert '"n": 700' in raised["locals"]
 
 
-def test_the_spool_rotates_and_loses_nothing(python: str, trace: Trace) -> None:
-    spool = trace(python, "def f(a, b): return b\nfor i in range(30000): f(i, 'x' * 20)\n")
-    assert len(list(spool.folder.glob("*.calls"))) > 2
-    assert [c.args["a"] for c in spool.named("f")] == list(range(30000))
-
-
-def test_a_record_larger_than_a_segment_is_kept(python: str, trace: Trace) -> None:
-    spool = trace(
-        python,
-        "def f(text): return len(text)\nf('x' * 3_000_000)\n",
-        capture={"max_value_chars": 2_000_000},
-    )
-    assert spool.one("f").args["text"].endswith("…(+1000000 chars)")
-
-
 def test_the_tracer_takes_no_notice_of_its_own_code(python: str, trace: Trace) -> None:
     spool = trace(python, "import json\njson.dumps({'a': 1})\n", include=["*"])
     assert not any(f["module"].startswith("breadcrumb") for f in spool.of("function"))

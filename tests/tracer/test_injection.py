@@ -66,6 +66,11 @@ def test_the_users_own_sitecustomize_runs_too(python: str, trace: Trace, tmp_pat
     assert_traced(spool)
 
 
+def test_without_a_sitecustomize_of_the_users_there_is_none(python: str, trace: Trace) -> None:
+    spool = trace(python, "import sys\nassert 'sitecustomize' not in sys.modules\nimport sitecustomize\n")
+    assert spool.stderr.endswith("ModuleNotFoundError: No module named 'sitecustomize'\n")
+
+
 def test_an_error_in_the_users_sitecustomize_is_reported_as_ever(python: str, trace: Trace, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
@@ -74,24 +79,6 @@ def test_an_error_in_the_users_sitecustomize_is_reported_as_ever(python: str, tr
     spool = trace(python, ["app.py"], env={"PYTHONPATH": f"{INJECT}{os.pathsep}{own}"})
     assert "not_there_at_all" in spool.stderr
     assert_traced(spool)
-
-
-PROBE = textwrap.dedent("""
-    import sys, warnings, threading
-    print(sorted(p for p in sys.path if "_inject" in p))
-    print([m for m in sys.modules if m.split(".")[0] in ("json", "logging", "socket", "asyncio", "re", "inspect")])
-    print(threading.active_count(), sys.getrecursionlimit(), sys.dont_write_bytecode, sys.argv[1:])
-    print(warnings.filters == warnings.filters[:], sys.flags.no_site)
-    print(sys.excepthook is sys.__excepthook__, sys.displayhook is sys.__displayhook__)
-""")
-
-
-def test_what_a_program_can_see_is_as_without_the_tracer(python: str, trace: Trace) -> None:
-    traced = trace(python, ["-c", PROBE, "argument"])
-    untraced = trace(python, ["-c", PROBE, "argument"], env={record_format.ENV_TRACE: "", "PYTHONPATH": ""})
-    assert traced.of("process") and not untraced.of("process")
-    assert traced.stdout == untraced.stdout
-    assert traced.stderr == untraced.stderr == ""
 
 
 def test_exit_codes_and_output_are_the_programs(python: str, trace: Trace) -> None:

@@ -17,6 +17,9 @@ monitoring: Any = getattr(sys, "monitoring", None)
 # every object that was bound to a local name, until the frame dies: it has to be cleared after reading.
 LIVE_F_LOCALS = _VERSION >= (3, 13)
 
+# mmap can do without a descriptor of its own for the file.
+HAS_MMAP_TRACKFD = _VERSION >= (3, 13)
+
 # co_qualname came in 3.11; before, a qualified name has to be found out.
 HAS_CO_QUALNAME = _VERSION >= (3, 11)
 

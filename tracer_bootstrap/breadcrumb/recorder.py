@@ -126,7 +126,21 @@ class Recorder:
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
         self.tasks = TaskLog(self)
+        self._program = self._describe_program()
         self._begin_process(None)
+
+    def _describe_program(self) -> Dict[str, bytes]:
+        """What a forked child has in common with its parent, ready for the spool: it is redacted once."""
+        encode = self.encoder.encode_text
+        argv = getattr(sys, "orig_argv", None) or [sys.executable, *getattr(sys, "argv", [])]
+        command = self.redactor.redact_command([str(a) for a in argv])
+        return {
+            "python": encode("%d.%d.%d" % sys.version_info[:3]),
+            "executable": encode(sys.executable or ""),
+            "command": b"[" + b", ".join(encode(word) for word in command) + b"]",
+            "backend": encode(self.backend),
+            "mode": encode(self.settings.get("capture", {}).get("mode", "adaptive")),
+        }
 
     def _begin_process(self, parent: Optional[str]) -> None:
         self.pid = getpid()
@@ -137,20 +151,15 @@ class Recorder:
         self.tasks.clear()
         self._function_ids.clear()
         self._losses.clear()
-        argv = getattr(sys, "orig_argv", None) or [sys.executable, *getattr(sys, "argv", [])]
         self.event(
             record_format.EVENT_PROCESS,
             pid=self.pid,
             ppid=getppid(),
-            python="%d.%d.%d" % sys.version_info[:3],
-            executable=sys.executable,
-            command=self.redactor.redact_command([str(a) for a in argv]),
             cwd=current_folder(),
-            backend=self.backend,
-            mode=self.settings.get("capture", {}).get("mode", "adaptive"),
             started_at_ns=self.spool.started_at_ns,
             clock_origin_ns=self.spool.clock_origin_ns,
-            parent=parent,
+            parent=b"null" if parent is None else b'"%b"' % parent.encode(),  # its digits are none of the program's
+            **self._program,
         )
 
     def before_fork(self) -> None:
@@ -264,7 +273,10 @@ class Recorder:
 
     def new_slot(self) -> int:
         """A counter slot; -1, and a notice, where there are no more."""
+        counters = self.spool.counters
         slot = self.spool.new_slot()
+        if self.spool.counters is not counters:
+            self.forget_last()
         if slot < 0 and "slots" not in self._losses:
             self._losses.add("slots")
             self.notice("counters_used_up", "more functions and gaps than counters: later gaps are not listed")

@@ -10,7 +10,6 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from mmap import mmap
 
 # Bound now: tests replace these in their module for as long as they run, and segments are made all the time.
 from os import close as os_close
@@ -18,17 +17,23 @@ from os import open as os_open
 from os import write as os_write
 
 from . import record_format
+from .mapped_files import map_file
 
-# A thread's first segment is small (most threads say little), each next one twice as large, up to what keeps
-# the mapped memory of the whole process near 16 MiB: it is part of the process's resident size.
-FIRST_SEGMENT_BYTES = 1 << 16
+# The first segment is small (most threads and forked children say little), each next one four times as large, up
+# to what keeps the mapped memory of the whole process near 16 MiB: it is part of the process's resident size.
+FIRST_SEGMENT_BYTES = 1 << 14
 LAST_SEGMENT_BYTES = 1 << 22
 MAPPED_BUDGET_BYTES = 1 << 24
 
+# So does the file of the counters grow. Its last size bounds what a program that makes functions without end takes.
+FIRST_COUNTER_SLOTS = 1 << 10
 COUNTER_SLOTS = 1 << 14
+
+GROWTH = 4
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from mmap import mmap
     from typing import Callable, Optional, Tuple
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -42,19 +47,19 @@ def _base36(number: int) -> str:
     return text or "0"
 
 
-def _create(path: str, size: int) -> mmap:
-    """Map a new file of *size* zero bytes, its blocks taken.
+def _map_zeros(path: str, size: int, already: int = 0) -> mmap:
+    """Map a file that is made, or has *already* some bytes and grows, to *size* bytes; the new ones are zeros.
 
     Writing the zeros, rather than posix_fallocate, makes a full disk an OSError here and halves the cost of the
     page faults later. Raises OSError.
     """
-    fd = os_open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    mode = os.O_APPEND if already else os.O_CREAT | os.O_EXCL
+    fd = os_open(path, os.O_RDWR | mode | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        zeros = bytes(min(size, 1 << 20))
-        done = 0
-        while done < size:
-            done += os_write(fd, zeros[: size - done])
-        return mmap(fd, size)
+        zeros = bytes(min(size - already, 1 << 20))
+        while already < size:
+            already += os_write(fd, zeros[: size - already])
+        return map_file(fd, size)
     finally:
         os_close(fd)
 
@@ -84,11 +89,11 @@ class Segments:
         spool = self._spool
         size = max(self._size, needed + 1)
         self._size = min(
-            self._size * 2, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // spool.writers)
+            self._size * GROWTH, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // spool.writers)
         )
         name = self._stem % next(self._numbers)
         try:
-            self.write = _create("%s/%s" % (spool.folder, name), size).write
+            self.write = _map_zeros("%s/%s" % (spool.folder, name), size).write
         except OSError as error:
             self.write = _discard
             spool.failed("the spool cannot be written (%s): recording stopped" % (error.strerror or error))
@@ -116,7 +121,6 @@ class SpoolWriter:
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
         self._counters: Optional[memoryview] = None
         self._slots = itertools.count()
-        self._fifo = -1
 
     def failed(self, why: str) -> None:
         """Remember, and say as far as that is possible, that records are being lost."""
@@ -143,31 +147,45 @@ class SpoolWriter:
             events.write_over(line)
 
     def new_slot(self) -> int:
-        """A counter slot, or -1 where all are taken or the file cannot be made."""
+        """A counter slot, or -1 where all are taken or the file cannot be made.
+
+        ``counters`` may be another object afterwards; the former one still counts for the slots that it has.
+        """
         slot = next(self._slots)
         if slot >= COUNTER_SLOTS or self.counters is None:
             return -1
-        return slot
+        if 2 * slot >= len(self.counters):
+            self._map_counters(GROWTH * len(self.counters) // 2)
+        return slot if 2 * slot < len(self.counters) else -1
 
     @property
     def counters(self) -> Optional[memoryview]:
         """The counters as unsigned 64-bit numbers: [2 * slot] counts, [2 * slot + 1] sums nanoseconds."""
         if self._counters is None and self.failure is None:
-            path = "%s/%s" % (self.folder, self.process_key + record_format.COUNTERS_SUFFIX)
-            try:
-                mapped = _create(path, COUNTER_SLOTS * record_format.COUNTER_SLOT_BYTES)
-            except OSError as error:
-                self.failed("the counters cannot be written (%s)" % (error.strerror or error))
-            else:
-                self._counters = memoryview(mapped).cast("Q")
+            self._map_counters(FIRST_COUNTER_SLOTS)
         return self._counters
 
-    def secret(self, value: str) -> None:
-        """Hand a learned secret to the server through the pipe; without a reader it goes nowhere."""
+    def _map_counters(self, slots: int) -> None:
+        path = "%s/%s" % (self.folder, self.process_key + record_format.COUNTERS_SUFFIX)
+        already = self._counters.nbytes if self._counters is not None else 0
         try:
-            if self._fifo < 0:
-                flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
-                self._fifo = os_open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
-            os_write(self._fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
+            mapped = _map_zeros(path, slots * record_format.COUNTER_SLOT_BYTES, already)
+        except OSError as error:
+            self.failed("the counters cannot be written (%s)" % (error.strerror or error))
+        else:
+            self._counters = memoryview(mapped).cast("Q")
+
+    def secret(self, value: str) -> None:
+        """Hand a learned secret to the server through the pipe; without a reader it goes nowhere.
+
+        The pipe is not kept open: a program may close all its descriptors, and what gets the number then is its own.
+        """
+        try:
+            flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
+            fifo = os_open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
+            try:
+                os_write(fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
+            finally:
+                os_close(fifo)
         except (OSError, ValueError):
             pass

@@ -37,15 +37,19 @@ def _import_tracer(inject_folder):
 
 
 def _import_shadowed():
-    """Import the sitecustomize that this file shadows; ImportError if there is none."""
-    mine = sys.modules.pop("sitecustomize", None)
-    try:
-        import sitecustomize  # noqa: F401  (the user's: our folder is off sys.path by now)
-    except ImportError as error:
-        if getattr(error, "name", None) != "sitecustomize":
-            raise
-        if mine is not None:
-            sys.modules["sitecustomize"] = mine
+    """Import the sitecustomize that this file shadows.
+
+    Where there is none, the ImportError goes on to ``site``, which expects it: then this file was never there.
+    """
+    sys.modules.pop("sitecustomize", None)
+    import sitecustomize  # noqa: F401  (the user's: our folder is off sys.path by now)
+
+
+def _forget_folders(package, separator):
+    """Leave no trace in the import system's caches of where the tracer was loaded from."""
+    for entry in list(sys.path_importer_cache):
+        if entry == package or entry.startswith(package + separator):
+            del sys.path_importer_cache[entry]
 
 
 def _run():
@@ -55,6 +59,7 @@ def _run():
     if sys.version_info >= (3, 8):  # noqa: UP036  (this file is found by any Python)
         try:
             _start_tracer(inject_folder)
+            _forget_folders(inject_folder.rpartition(separator)[0], separator)
         except Exception:  # the program comes first: without a "process" record the report says "not traced"
             pass
     _import_shadowed()

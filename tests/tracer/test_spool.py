@@ -1,0 +1,62 @@
+"""The spool's files: they grow, they lose nothing, and they take nothing from the program."""
+
+from __future__ import annotations
+
+from spool_reader import Trace
+
+
+def test_the_spool_rotates_and_loses_nothing(python: str, trace: Trace) -> None:
+    spool = trace(python, "def f(a, b): return b\nfor i in range(30000): f(i, 'x' * 20)\n")
+    assert len(list(spool.folder.glob("*.calls"))) > 2
+    assert [c.args["a"] for c in spool.named("f")] == list(range(30000))
+
+
+def test_a_record_larger_than_a_segment_is_kept(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        "def f(text): return len(text)\nf('x' * 3_000_000)\n",
+        capture={"max_value_chars": 2_000_000},
+    )
+    assert spool.one("f").args["text"].endswith("…(+1000000 chars)")
+
+
+def test_the_counters_grow_with_the_number_of_functions(python: str, trace: Trace) -> None:
+    text = """
+functions = {"__name__": "__main__"}
+for number in range(3000):
+    exec("def f%d(n): return n" % number, functions)
+for number in range(3000):
+    for n in range(number % 7): functions["f%d" % number](n)
+    functions["f0"](number)
+"""
+    spool = trace(python, text, mode="adaptive", capture={"calls_per_function": 1})
+    counted = {f["name"]: spool.counters[f["process"]][2 * f["slot"]] for f in spool.of("function")}
+    assert {name: count for name, count in counted.items() if name.startswith("f")} == {
+        "f0": 3000, **{f"f{number}": number % 7 for number in range(1, 3000) if number % 7},
+    }  # fmt: skip
+
+
+def test_no_descriptor_is_kept_that_the_program_could_close_or_be_given(python: str, trace: Trace) -> None:
+    # As daemons do: what is opened then gets the numbers that files had before.
+    spool = trace(
+        python,
+        """
+import os
+def f(n, password="hush-hush-1"): return n
+def fill(segments):
+    for n in range(segments): f(n)
+fill(200)
+os.dup2(1, 200)
+os.closerange(0, 200)
+own = [os.open("own%d" % number, os.O_RDWR | os.O_CREAT) for number in range(20)]
+fill(20000)
+f(1, password="hush-hush-2")
+for number in own:
+    os.write(number, b"own")
+    assert os.lseek(number, 0, os.SEEK_CUR) == 3
+os.write(200, str(own).encode())
+os._exit(0)
+""",
+    )
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, str(list(range(20))), "")
+    assert [c.args["n"] for c in spool.named("f")] == [*range(200), *range(20000), 1]

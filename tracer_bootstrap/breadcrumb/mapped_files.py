@@ -1,0 +1,65 @@
+"""Files mapped into memory without a descriptor that stays open.
+
+``mmap.mmap`` keeps a duplicate of the descriptor it is given: that shifts the numbers of what the program opens, one a
+thread counts against its limit of open files, and once the program has closed all descriptors (as daemons do) the
+map's end would close whatever has got the number since.
+"""
+
+from __future__ import annotations
+
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE, mmap
+
+from .features import HAS_MMAP_TRACKFD
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+_MAP_FIXED = 0x10  # the mmap module does not name it
+
+
+def _system_mmap() -> Optional[Callable[[mmap, int, int], bool]]:
+    """A function that puts a file's pages under an anonymous map; None where the system's mmap cannot be called.
+
+    Through ``_ctypes`` alone: importing ctypes takes three times as long.
+    """
+    try:
+        import _ctypes
+
+        c: Any = _ctypes
+        byte: Any = type("c_char", (c._SimpleCData,), {"_type_": "c"})
+        pointer = type("c_void_p", (c._SimpleCData,), {"_type_": "P"})
+        integer = type("c_int", (c._SimpleCData,), {"_type_": "i"})
+        length = type("c_long", (c._SimpleCData,), {"_type_": "l"})
+        prototype: Any = type(
+            "mmap",
+            (c.CFuncPtr,),
+            {
+                "_flags_": c.FUNCFLAG_CDECL,
+                "_restype_": pointer,
+                "_argtypes_": (pointer, length, integer, integer, integer, length),
+            },
+        )
+        system_mmap = prototype(c.dlsym(c.dlopen(None, 0), "mmap"))
+    except Exception:  # a Python without libffi, or linked statically
+        return None
+
+    def put_under(anonymous: mmap, fd: int, size: int) -> bool:
+        address = c.addressof(byte.from_buffer(anonymous))
+        return bool(system_mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | _MAP_FIXED, fd, 0) == address)
+
+    return put_under
+
+
+_put_under = None if HAS_MMAP_TRACKFD else _system_mmap()
+
+
+def map_file(fd: int, size: int) -> mmap:
+    """Map the first *size* bytes of a file, shared with everybody who reads it. Raises OSError."""
+    if HAS_MMAP_TRACKFD:
+        return mmap(fd, size, trackfd=False)  # type: ignore[call-arg, unused-ignore]
+    if _put_under is not None:
+        mapped = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
+        if _put_under(mapped, fd, size):
+            return mapped
+    return mmap(fd, size)
