@@ -32,7 +32,9 @@ SCRATCH_PREFIX = "ingest-"
 # Keeps the write-ahead log, and the rows that DuckDB holds uncompressed until a checkpoint, small.
 CHECKPOINT_BATCHES = 8
 
-_PROCESSES = "SELECT process_key, process_id, started_at_ns FROM processes WHERE trace_id = ?"
+_PROCESSES = """
+SELECT process_key, process_id, started_at_ns - coalesce(clock_origin_ns, 0) FROM processes WHERE trace_id = ?
+"""
 _ADD_PROCESS = """
 INSERT INTO processes (trace_id, process_id, process_key, pid, started_at, started_at_ns)
 VALUES ($1, $2, $3, $4, make_timestamp_ns($5)::TIMESTAMP, $5)
@@ -157,15 +159,15 @@ class _Ingest:
     def _known_processes(self, files: Iterable[SpoolFile]) -> dict[str, Process]:
         """The processes of the trace, those of the files among them: a new one gets the next number."""
         known = {
-            str(key): Process(int(process_id), int(started_at_ns))
-            for key, process_id, started_at_ns in self._con.execute(_PROCESSES, [self._trace.trace_id]).fetchall()
+            str(key): Process(int(process_id), int(clock_zero_ns))
+            for key, process_id, clock_zero_ns in self._con.execute(_PROCESSES, [self._trace.trace_id]).fetchall()
         }
         for file in files:
             if file.process_key not in known:
                 process = Process(len(known), file.started_at_ns)
                 self._con.execute(
                     _ADD_PROCESS,
-                    [self._trace.trace_id, process.process_id, file.process_key, file.pid, process.started_at_ns],
+                    [self._trace.trace_id, process.process_id, file.process_key, file.pid, file.started_at_ns],
                 )
                 known[file.process_key] = process
         return known

@@ -20,7 +20,7 @@ UNREADABLE = "spool_damaged"
 _SOURCES = """
 CREATE OR REPLACE TEMP TABLE sources AS
 SELECT unnest($1::INTEGER[]) AS source, unnest($2::INTEGER[]) AS process_id,
-       unnest($3::INTEGER[]) AS thread_id, unnest($4::BIGINT[]) AS started_at_ns
+       unnest($3::INTEGER[]) AS thread_id, unnest($4::BIGINT[]) AS clock_zero_ns
 """
 
 # The copies are named by their position in the batch; this finds it again, once for each vector of rows.
@@ -40,7 +40,7 @@ class Process:
     """A process row, as far as ingest needs it."""
 
     process_id: int
-    started_at_ns: int  # ns since the epoch when its clock showed 0
+    clock_zero_ns: int  # ns since the epoch when its monotonic clock showed 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ class Batch:
                 list(range(len(self.chunks))),
                 [owner.process_id for owner in owners],
                 [chunk.file.thread for chunk in self.chunks],
-                [owner.started_at_ns for owner in owners],
+                [owner.clock_zero_ns for owner in owners],
             ],
         )
 

@@ -32,7 +32,7 @@ _COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name i
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
 SELECT s.source, s.process_id, s.thread_id, kind = '{KIND_CALL}' AS is_call,
-       s.process_id * {ID_SPACE_SQL} + call AS call_id, s.started_at_ns + at_ns AS at_ns, text,
+       s.process_id * {ID_SPACE_SQL} + call AS call_id, s.clock_zero_ns + at_ns AS at_ns, text,
        CASE WHEN kind = '{KIND_RETURN}' THEN a WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
        b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c, d
 FROM read_csv(

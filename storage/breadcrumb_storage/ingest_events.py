@@ -50,6 +50,8 @@ _COUNT = f"SELECT source, {EVENT_KEY}, count(*) FROM events GROUP BY ALL"
 
 # $1 is the trace in all of them. A record that lacks its key fields is left out.
 _TIME = "make_timestamp_ns({})::TIMESTAMP"
+# A moment of the process's monotonic clock, with the row of `processes` that says what it showed at the start.
+_AT = _TIME.format("{0}.started_at_ns - coalesce({0}.clock_origin_ns, 0) + e.at_ns")
 
 _PROCESSES = f"""
 UPDATE processes
@@ -77,7 +79,7 @@ WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
 
 _END = f"""
-UPDATE processes SET ended_at = {_TIME.format("processes.started_at_ns + e.at_ns")}
+UPDATE processes SET ended_at = {_AT.format("processes")}
 FROM (SELECT process_id, max(at_ns) AS at_ns FROM events WHERE k = '{EVENT_END}' GROUP BY process_id) e
 WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
@@ -110,7 +112,7 @@ INSERT INTO exceptions
     (trace_id, process_id, exception_id, exception_type, exception_message, raised_at, thread_id, call_id,
      function_name, module_name, file, line, stack_trace, locals, cause_id, context_id, control_flow)
 SELECT $1, e.process_id, e.process_id * {ID_SPACE_SQL} + e.id, coalesce(e."type", '<unknown>'), e.message,
-       {_TIME.format("p.started_at_ns + e.at_ns")}, e.thread, e.process_id * {ID_SPACE_SQL} + nullif(e."call", 0),
+       {_AT.format("p")}, e.thread, e.process_id * {ID_SPACE_SQL} + nullif(e."call", 0),
        e.function, e.module, e.file, e.line, e.stack, e.locals, e.process_id * {ID_SPACE_SQL} + e.cause,
        e.process_id * {ID_SPACE_SQL} + e.context, coalesce(e.control_flow, false)
 FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id

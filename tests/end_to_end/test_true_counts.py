@@ -78,6 +78,11 @@ async def expect_true_values_and_ends(session: Any) -> None:
 
 
 async def expect_true_times(session: Any) -> None:
+    outside = await session.rows(
+        "SELECT call_id FROM calls JOIN traces USING (trace_id) "
+        "WHERE calls.started_at NOT BETWEEN traces.started_at AND traces.finished_at"
+    )
+    assert outside == []
     shorter_than_children = await session.rows(
         "SELECT p.call_id FROM calls p JOIN (SELECT parent_call_id, sum(duration_ns) AS total FROM calls "
         "WHERE function_name <> 'evens' GROUP BY 1) k ON k.parent_call_id = p.call_id WHERE p.duration_ns < k.total"

@@ -21,7 +21,7 @@ def raise_key_error(process, exception=1, **fields):
 
 def test_a_process_is_described_by_its_own_record(trace):
     process = trace.process()
-    process.start(ppid=1, command=["python", "-c", "print('hi there')", ""])
+    process.start(ppid=1, command=["python", "-c", "print('hi there')", ""], clock_origin_ns=777)
     trace.ingest()
     assert trace.ask(
         "SELECT process_id, process_key, pid, parent_pid, parent_process_id, command, executable, python_version, cwd, "
@@ -30,9 +30,21 @@ def test_a_process_is_described_by_its_own_record(trace):
         (0, process.key, 100, 1, None, """python -c 'print('"'"'hi there'"'"')' ''""", "/usr/bin/python3", "3.12.1",
          "/home/me", "monitoring", "full", NOON, None, 777),
     ]  # fmt: skip
-    process.event("end", at_ns=3_000_000)
+
+
+def test_moments_of_a_process_count_from_what_its_clock_showed_at_its_start(trace):
+    process = trace.process()
+    hours = 7 * 3_600_000_000_000
+    process.start(clock_origin_ns=hours)
+    process.call(1, hours + 1_000_000)
+    raise_key_error(process, at_ns=hours + 2_000_000)
     trace.ingest()
-    assert trace.ask("SELECT ended_at FROM processes") == [(NOON + timedelta(milliseconds=3),)]
+    process.end(1, hours + 3_000_000)
+    process.event("end", at_ns=hours + 4_000_000)
+    trace.ingest()
+    moments = "SELECT calls.started_at, duration_ns, raised_at, ended_at FROM calls, exceptions, processes"
+    begun, raised, ended = (NOON + timedelta(milliseconds=n) for n in (1, 2, 4))
+    assert trace.ask(moments) == [(begun, 2_000_000, raised, ended)]
 
 
 def test_processes_are_numbered_by_their_start_and_know_their_parents(trace):
