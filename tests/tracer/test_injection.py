@@ -121,3 +121,41 @@ def test_the_events_say_which_backend_and_python_ran(python: str, trace: Trace) 
     version = tuple(int(n) for n in process["python"].split("."))
     assert process["backend"] == ("monitoring" if version >= (3, 12) else "settrace")
     assert "hunter2hunter2" not in str(process)
+
+
+def test_what_a_program_does_to_the_built_in_functions_does_not_reach_the_tracer(python: str, trace: Trace) -> None:
+    text = textwrap.dedent("""
+        import builtins, os, re, sys, types
+        callers = set()
+        def spy(name, real):
+            def call(*args, **kwargs):
+                callers.add((name, sys._getframe(1).f_code.co_filename.rpartition("/")[2]))
+                return real(*args, **kwargs)
+            return call
+        def f(value, *rest):
+            try: raise ValueError(value, rest)
+            except ValueError as error: return error
+        def use(value):
+            f(value, value)
+            exec(compile("def made(n):\\n    def steps(): yield n\\n    return list(steps())", next(files), "exec"), space)
+            space["made"](value)
+        space = {"__name__": "__main__"}
+        files = iter(["/x/%d/../made.py" % n for n in range(20)])
+        # Those that look at the frame they are called from cannot be replaced.
+        names = set(vars(builtins)) - {"__build_class__", "__import__", "compile", "dir", "eval", "exec", "globals", "locals", "vars"}
+        real = {n: v for n, v in vars(builtins).items() if n in names and type(v) is types.BuiltinFunctionType}
+        sub, real_lstat = re.sub, os.lstat
+        values = (1, "x" * 3000, "number 4111111111111111", {"password": "abcdefgh"}, f, [1.5, {2}], b"raw")
+        for value in values: use(value)  # what is found out once is known from here on
+        for name in real: setattr(builtins, name, spy(name, real[name]))
+        re.sub, os.lstat = spy("re.sub", sub), spy("os.lstat", os.lstat)
+        for value in values: use(value)
+        for name in real: setattr(builtins, name, real[name])
+        re.sub, os.lstat = sub, real_lstat
+        print(sorted(callers))
+    """)
+    traced = trace(python, text)
+    untraced = trace(python, text, env={record_format.ENV_TRACE: ""})
+    assert traced.exit_code == 0, traced.stderr
+    assert len(traced.named("made")) == 14
+    assert traced.stdout == untraced.stdout

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
+
+# Bound now: programs replace these, to see who calls them or to make believe.
+from os import getcwd, readlink, sep
+from os.path import abspath, dirname, realpath
 
 from .globs import is_path_pattern, matches_module, matches_path
 
@@ -12,15 +15,41 @@ if TYPE_CHECKING:
     from typing import Dict, Optional, Sequence, Tuple
 
 # Never traced, whatever the patterns say: the tracer itself, and what Python runs to import it.
-_OWN_FOLDER = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_OWN_FOLDER = dirname(abspath(__file__)) + sep
+
+# Symbolic links on the way to a file, as many as Linux follows: a chain of more is a circle.
+_MAX_LINKS = 40
 
 
 def current_folder() -> str:
     """The working folder, or an empty text where it has been deleted."""
     try:
-        return os.getcwd()
+        return getcwd()
     except OSError:
         return ""
+
+
+def _normal(path: str, follows_links: bool = False) -> str:
+    """What normpath, or else realpath, makes of an absolute path, without functions that a program can replace."""
+    parts = path.split(sep)[:0:-1]
+    resolved = ""
+    links = 0
+    while parts:
+        part = parts.pop()
+        try:
+            target = readlink(resolved + sep + part) if follows_links and links < _MAX_LINKS else ""
+        except OSError:  # no link
+            target = ""
+        if target:
+            links += 1
+            if target.startswith(sep):
+                resolved = ""
+            parts.extend(reversed(target.split(sep)))
+        elif part == "..":
+            resolved = resolved.rpartition(sep)[0]
+        elif part not in ("", "."):
+            resolved += sep + part
+    return resolved or sep
 
 
 def is_own(filename: str) -> bool:
@@ -60,14 +89,16 @@ class IncludeFilter:
         self._include = _PatternSet(include)
         self._exclude = _PatternSet(exclude)
         self._cwd = current_folder()
-        self._root = os.path.realpath(workspace or self._cwd) + os.sep
+        self._root = realpath(workspace or self._cwd) + sep
         self._decisions: Dict[Tuple[str, str], bool] = {}
 
     def absolute(self, filename: str) -> str:
         """The absolute path of a code object's file; names like ``<string>`` stay as they are."""
         if filename.startswith("<"):
             return filename
-        return os.path.normpath(os.path.join(self._cwd, filename))
+        if filename.startswith("/") and "/." not in filename and "//" not in filename:
+            return filename  # it is one already, as nearly all are
+        return _normal(filename if filename.startswith("/") else "%s/%s" % (self._cwd, filename))
 
     def is_included(self, module: str, filename: str) -> bool:
         """module: ``__name__`` of the code's globals; filename: its ``co_filename``."""
@@ -88,7 +119,7 @@ class IncludeFilter:
         if absolute.startswith(self._root):
             relative = absolute[len(self._root) :]
         elif not filename.startswith("<"):
-            real = os.path.realpath(absolute)
+            real = _normal(absolute, follows_links=True)
             if real.startswith(self._root):
                 relative = real[len(self._root) :]
         if sys.platform == "win32" and relative is not None:

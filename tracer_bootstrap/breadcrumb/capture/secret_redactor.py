@@ -125,6 +125,9 @@ _VALUE = (
 _OPTION_BEFORE_VALUE = r"(?<!\S)--?([A-Za-z][A-Za-z0-9_-]*)\s+(?=[^\s-])"
 _OPTION_VALUE = r"\S+"
 
+# The words of an identifier: user_apiKey, user-api.key and UserAPIKey all give user, api, key.
+_WORD = r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+"
+
 
 def _regex_module() -> Any:
     """re, or None where it cannot be had at this moment.
@@ -146,9 +149,21 @@ def _regex_module() -> Any:
     return None if getattr(getattr(module, "__spec__", None), "_initializing", False) else module
 
 
-def _words(re: Any, name: str) -> List[str]:
-    """The words of an identifier: user_apiKey, user-api.key and UserAPIKey all give user, api, key."""
-    return [w.lower() for w in re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+", name)]
+_compiled: Dict[str, Any] = {}
+
+
+def _compile(regex: str) -> Any:
+    """The compiled expression, or None where re cannot be had at this moment.
+
+    Kept here: programs empty the cache of re, and replace its functions to see who calls them.
+    """
+    compiled = _compiled.get(regex)
+    if compiled is None:
+        re = _regex_module()
+        if re is None:
+            return None
+        compiled = _compiled[regex] = re.compile(regex)
+    return compiled
 
 
 def _luhn(digits: str) -> bool:
@@ -163,8 +178,8 @@ def _luhn(digits: str) -> bool:
 
 
 def _replace(regex: str, replacement: Callable[[Match[str]], str], text: str) -> str:
-    re = _regex_module()
-    return REDACTED if re is None else str(re.sub(regex, replacement, text))
+    compiled = _compile(regex)
+    return REDACTED if compiled is None else str(compiled.sub(replacement, text))
 
 
 def _keep_and_mark(match: Match[str]) -> str:
@@ -233,10 +248,10 @@ class Redactor:
         squeezed = "".join(c for c in lowered if c.isalnum())
         if not any(word in squeezed for word in self._secret_words) and not squeezed.endswith(_WEAK_ENDS):
             return False
-        re = _regex_module()
-        if re is None:
+        find_words = _compile(_WORD)
+        if find_words is None:
             return True
-        words = _words(re, name)
+        words = [word.lower() for word in find_words.findall(name)]
         if words and words[-1] in WEAK_SECRET_NAMES and "".join(words) not in self._secret_words:
             self._weak_names.add(name)
             return True
@@ -295,12 +310,12 @@ class Redactor:
 
     def _redact_after_names(self, text: str, name_regex: str, value_regex: str) -> str:
         """Replace each value that stands behind a secret name."""
-        re = _regex_module()
-        if re is None:
+        names, values = _compile(name_regex), _compile(value_regex)
+        if names is None or values is None:
             lowered = text.lower()
             return REDACTED if any(word in lowered for word in self._secret_words) else text
-        find_name = re.compile(name_regex).search
-        match_value = re.compile(value_regex).match
+        find_name = names.search
+        match_value = values.match
         out: List[str] = []
         copied = position = 0
         while True:
