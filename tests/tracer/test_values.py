@@ -161,15 +161,37 @@ def test_a_half_built_object_is_written_by_its_type_alone(python: str, trace: Tr
 def test_reading_arguments_keeps_no_object_alive(monitoring_python: str, trace: Trace) -> None:
     # With sys.settrace the interpreter itself keeps a frame's variables until its next event.
     text = """
-import weakref
+import traceback, weakref
 class Thing: pass
-def f(thing):
+def deleted(thing):
     ref = weakref.ref(thing)
     del thing
     return ref() is None
-def g(make):
+def shared(make):
+    thing = make()
+    ref = weakref.ref(thing)
+    def inner(a):
+        nonlocal thing
+        thing = None
+        return ref() is None
+    return inner(1)
+def cleared(thing):
+    def fails(**rest):
+        1 / 0
+    try:
+        fails(thing=thing)
+    except ZeroDivisionError as error:
+        return error
+def clear(make):
+    thing = make()
+    ref = weakref.ref(thing)
+    error = cleared(thing)
+    del thing
+    traceback.clear_frames(error.__traceback__)
+    return ref() is None
+def call(f, make):
     return f(make())
-print(g(Thing))
+print(call(deleted, Thing), shared(Thing), clear(Thing))
 """
     assert trace(monitoring_python, text).stdout == trace(monitoring_python, text, env={"BREADCRUMB_TRACE": ""}).stdout
 

@@ -48,9 +48,9 @@ def argument_names(code: CodeType) -> Tuple[str, ...]:
 
 
 def _rebinds(code: CodeType, names: Sequence[str]) -> bool:
-    """Whether the function binds one of its parameters anew, deletes it, or shares it with a nested function."""
+    """Whether the function binds one of its parameters anew, deletes it, or shares a variable with another function."""
     indexes = {code.co_varnames.index(name) for name in names}
-    if set(names) & set(code.co_cellvars):
+    if set(names) & set(code.co_cellvars) or code.co_freevars:
         return True
     instructions = code.co_code
     extended = opmap["EXTENDED_ARG"]
@@ -103,7 +103,7 @@ class Function:
         # %d and %b: call id, at_ns, each argument's JSON text, parent call id, the caller's call site
         self.record = self._line([n + b": %b" for n in quoted])
         self.int_record = self._line([n + b": %d" for n in quoted])
-        # What f_locals was filled with stays there (before PEP 667): a name that the function binds anew or deletes
+        # What f_locals was filled with stays there (before PEP 667): a name that is bound anew or deleted
         # would keep its first value alive. To look for that once is cheaper than to clear after each call.
         self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _rebinds(code, names)
         self.slot = -1  # of its counter

@@ -10,6 +10,7 @@ from sys import _getframe as get_frame  # bound now: programs take it away to se
 from time import perf_counter_ns
 from types import CodeType, FunctionType, SimpleNamespace
 
+from ..capture.frame_locals import forget_locals
 from ..exceptions import is_control_flow, traceback_of
 from ..features import monitoring
 from ..functions import Function, c_function_name, callable_code
@@ -209,6 +210,8 @@ class MonitoringBackend:
                 outcome = OUTCOME_CANCELLED if recorder.exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = recorder.exceptions.known.get(id(exception), 0)
                 recorder.end_call(thread, perf_counter_ns(), b"", outcome, exception_id)
+            if recorder.clears_locals:
+                forget_locals(frame)
         elif recorder.gaps.gaps:
             recorder.gaps.end(frame, perf_counter_ns())
         if frame.f_back is None:
@@ -226,7 +229,11 @@ class MonitoringBackend:
         self._recorder.exceptions.raised_again(id(exception))
 
     def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        self._recorder.exceptions.handled(id(exception), code, get_frame(2))
+        recorder = self._recorder
+        frame = get_frame(2)
+        recorder.exceptions.handled(id(exception), code, frame)
+        if recorder.clears_locals and id(code) in recorder.functions:
+            forget_locals(frame)
 
     def _on_call(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> Any:
         """A traced function calls something: find the gaps that the global PY_START was switched off for."""

@@ -42,6 +42,13 @@ def encoded_locals(frame: FrameType, encoder: Encoder, clears_locals: bool) -> b
     return encoded
 
 
+def forget_locals(frame: FrameType) -> None:
+    """Empty what reading f_locals has filled, in a frame that its traceback may keep (``frame.clear`` would not)."""
+    frame_locals = frame.f_locals
+    if frame.f_code.co_flags & _CO_OPTIMIZED and getrefcount(frame_locals) <= _REFERENCES_OF_OURS:
+        frame_locals.clear()
+
+
 def _items(frame_locals: Any, is_function: int) -> List[Tuple[Any, Any]]:
     if is_function:
         return list(frame_locals.items())
