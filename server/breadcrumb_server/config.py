@@ -1,10 +1,12 @@
 """A project's settings: the model, and reading them from ``<project>.yaml``."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
 
 from breadcrumb_server.home import Home
 from breadcrumb_server.validation_text import explain_validation
@@ -14,6 +16,20 @@ from breadcrumb_storage.errors import BreadcrumbError
 MAX_PATTERN_CHARS = 500
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATTERN_CHARS, pattern=r"^[^\x00-\x1f]+$")]
+
+_NAMES_FUNCTIONS = re.compile(r"[\w.*?<>:-]+")
+
+
+def _check_function_pattern(pattern: str) -> str:
+    if not _NAMES_FUNCTIONS.fullmatch(pattern) or pattern.endswith(".py"):
+        raise PydanticCustomError(
+            "function_pattern",
+            "must name functions, not files or calls: shop.pricing.total, Cart.total (in any module) or shop.cart.*",
+        )
+    return pattern
+
+
+FunctionPattern = Annotated[Pattern, AfterValidator(_check_function_pattern)]
 
 
 class _Settings(BaseModel):
@@ -30,6 +46,7 @@ class CaptureConfig(_Settings):
     max_depth: Annotated[int, Field(ge=1, le=50)] = 4
     sample_rate: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 1.0
     locals_on_exception: bool = True
+    lines: list[FunctionPattern] = []
 
 
 class RetentionConfig(_Settings):

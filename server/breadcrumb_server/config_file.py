@@ -19,6 +19,7 @@ _INCLUDE_HELP = """\
 """
 _CAPTURE_HELP = """\
 # mode "adaptive" records the first calls_per_function calls of each function in full, "full" all of them.
+# lines names functions whose executed lines are recorded too (shop.pricing.total, Cart.*); better per run.
 """
 _REDACT_HELP = """\
 # Names whose values are secret, besides the built-in ones (password, token, ...): globs like my_secret_*.

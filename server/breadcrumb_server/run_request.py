@@ -157,5 +157,5 @@ def _merge_capture(base: CaptureConfig, changes: Mapping[str, object] | None) ->
         raise BreadcrumbError(
             "capture was refused.",
             why="\n".join(explain_validation(error, CaptureConfig)),
-            hint='For example capture={"mode": "full"}; it holds for this run only.',
+            hint='For example capture={"mode": "full", "lines": ["shop.pricing.total"]}; it holds for this run only.',
         ) from None

@@ -1,4 +1,4 @@
-"""Turns chunks of calls files into `call_records`, inside the caller's transaction.
+"""Turns chunks of calls files into `call_records` and `line_records`, inside the caller's transaction.
 
 The two records of a call may come in different batches, in either order, and so may those of its parent:
 
@@ -9,13 +9,22 @@ The two records of a call may come in different batches, in either order, and so
 The time of a child counts for its parent once the child's row is complete: in the parent's insert, as an update of
 its row, or it waits in `pending_child_time`. A generator may outlive the call that started it; only what it can have
 used before that call's end counts there.
+
+Executed lines name their call and their position in it: they are complete in themselves, in whatever order they come.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from breadcrumb.record_format import CALL_COLUMNS, KIND_CALL, KIND_RETURN, OUTCOME_CANCELLED, OUTCOME_RAISED
+from breadcrumb.record_format import (
+    CALL_COLUMNS,
+    KIND_CALL,
+    KIND_LINE,
+    KIND_RETURN,
+    OUTCOME_CANCELLED,
+    OUTCOME_RAISED,
+)
 from breadcrumb_storage.ingest_batch import ID_SPACE, ID_SPACE_SQL, SOURCE_OF_ROW, Batch, TraceKey, report_unreadable
 
 if TYPE_CHECKING:
@@ -27,13 +36,14 @@ LONGEST_RECORD_BYTES = 16 << 20
 _COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
 _COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
 
-# Ids and clocks become those of the trace. Columns a to d mean for a call: parent, function, line, task;
-# for a return: outcome, suspended_ns, exception. Records without what they need are left out, and counted.
+# Ids and clocks become those of the trace. Columns a to d mean for a call: parent, function, line, task; for a return:
+# outcome, suspended_ns, exception; for an executed line, which is neither (is_call is NULL): line, position. Records
+# without what they need are left out, and counted.
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
-SELECT s.source, s.process_id, s.thread_id, kind = '{KIND_CALL}' AS is_call,
+SELECT s.source, s.process_id, s.thread_id, CASE WHEN kind <> '{KIND_LINE}' THEN kind = '{KIND_CALL}' END AS is_call,
        s.process_id * {ID_SPACE_SQL} + call AS call_id, s.clock_zero_ns + at_ns AS at_ns, text,
-       CASE WHEN kind = '{KIND_RETURN}' THEN a WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
+       CASE WHEN kind <> '{KIND_CALL}' THEN a WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
        b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c, d
 FROM read_csv(
     ?, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
@@ -42,12 +52,12 @@ FROM read_csv(
 )
 JOIN sources s ON s.source = {SOURCE_OF_ROW}
 WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
-  AND (kind = '{KIND_RETURN}' OR kind = '{KIND_CALL}' AND b BETWEEN 0 AND 2147483647)
+  AND (kind = '{KIND_RETURN}' OR kind IN ('{KIND_CALL}', '{KIND_LINE}') AND b BETWEEN 0 AND 2147483647)
 """
 
 _COUNT = """
 SELECT source, count(*) AS records, count(*) FILTER (is_call) AS calls,
-       count(*) FILTER (NOT is_call AND b > 0) AS suspended
+       count(*) FILTER (NOT is_call AND b > 0) AS suspended, count(*) - count(is_call) AS lines
 FROM chunk GROUP BY source
 """
 
@@ -56,6 +66,13 @@ _NAME_UNKNOWN_FUNCTIONS = """
 INSERT INTO functions (trace_id, process_id, function_id, function_name)
 SELECT DISTINCT ?, process_id, b, '<function ' || b || '>' FROM chunk WHERE is_call
 ON CONFLICT DO NOTHING
+"""
+
+# In order: a call's lines are then read from a few row groups.
+_INSERT_LINES = """
+INSERT INTO line_records (trace_no, process_id, call_id, position, line, at_ns, changes)
+SELECT ?, process_id, call_id, b, try_cast(a AS INTEGER), at_ns, text
+FROM chunk WHERE is_call IS NULL ORDER BY call_id, b
 """
 
 _TAKE_PENDING_RETURNS = """
@@ -163,7 +180,9 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     batch.name_sources(con)
     con.execute(_READ, [batch.paths])
     counts = con.execute(_COUNT).fetchall()
-    unreadable = report_unreadable(con, batch, {source: records for source, records, _, _ in counts})
+    unreadable = report_unreadable(con, batch, {source: records for source, records, _, _, _ in counts})
+    if any(lines for _, _, _, _, lines in counts):
+        con.execute(_INSERT_LINES, [trace.trace_no])
     con.execute(_NAME_UNKNOWN_FUNCTIONS, [trace.trace_id])
     pending_returns = _take_pending(con, "pending_returns", _TAKE_PENDING_RETURNS, trace)
 
@@ -171,7 +190,7 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     completed = _COMPLETED_BEFORE_TOO if any_late else _COMPLETED
     con.execute(_CHILD_TIME.format(completed=completed))
     pending_time = _take_pending(con, "pending_child_time", _TAKE_PENDING_CHILD_TIME, trace)
-    any_suspended = pending_returns or any(suspended for _, _, _, suspended in counts)
+    any_suspended = pending_returns or any(suspended for _, _, _, suspended, _ in counts)
     if any_suspended:
         con.execute(_SUSPENDED_CHILD_TIME.format(completed=completed), [trace.trace_no])
     if any_suspended or pending_time:
@@ -179,7 +198,7 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
 
     con.execute(_INSERT, [trace.trace_no])
     _add_to_earlier_parents(con, trace)
-    return sum(calls for _, _, calls, _ in counts), unreadable
+    return sum(calls for _, _, calls, _, _ in counts), unreadable
 
 
 def drop_pending(con: DuckDBPyConnection, trace: TraceKey) -> int:

@@ -36,6 +36,18 @@ def test_every_key_but_the_name_has_a_default(home: Home) -> None:
     assert config.database_file(home) == home.folder / "shop-traces.duckdb"
 
 
+@pytest.mark.parametrize("pattern", ["shop/pricing.py", "pricing.py", "total()", "shop.total, Cart.add", ""])
+def test_what_names_no_function_is_refused_for_lines(refused, pattern: str) -> None:
+    error = refused(f"project: shop\ncapture: {{lines: ['{pattern}']}}\n")
+    assert f'capture.lines[0] = "{pattern}": must ' in error
+    assert not pattern or "shop.pricing.total, Cart.total (in any module) or shop.cart.*" in error
+
+
+def test_functions_are_named_for_lines_as_answers_name_them(home: Home) -> None:
+    names = ["shop.pricing:total", "Cart.*", "__main__.<module>", "outer.<locals>.inner", "to?al"]
+    assert load(home, f"project: shop\ncapture: {{lines: {names}}}\n").capture.lines == names
+
+
 def test_an_unknown_project_names_the_ones_that_exist(home: Home) -> None:
     load(home, "project: shop\n")
     with pytest.raises(BreadcrumbError, match=r"Projects here: shop\.(.|\n)*init_project"):

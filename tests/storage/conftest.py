@@ -101,6 +101,13 @@ class TracedProcess:
         record = f"R\t{call}\t{at_ns}\t{value}\t{outcome}\t{suspended}\t{exception}".rstrip("\t")
         self.raw_calls(record.encode() + b"\n", thread, segment)
 
+    def line(
+        self, call: int, position: int, line: int | None, changes: str = "{}", at_ns: int = 0, thread: int = 0,
+        segment: int = 0,
+    ) -> None:  # fmt: skip
+        record = f"L\t{call}\t{at_ns or 100 * position}\t{changes}\t{line or ''}\t{position}\n"
+        self.raw_calls(record.encode(), thread, segment)
+
     def counters(self, *pairs: tuple[int, int]) -> None:
         path = self.spool / f"{self.key}.counters"
         path.write_bytes(b"".join(pack("<QQ", *pair) for pair in pairs) + bytes(64))

@@ -7,6 +7,7 @@ import signal
 
 ALL_ROWS = """
 SELECT columns(* EXCLUDE trace_no) FROM call_records ORDER BY call_id;
+SELECT columns(* EXCLUDE trace_no) FROM line_records ORDER BY call_id, position;
 SELECT * FROM processes ORDER BY process_id;
 SELECT * FROM functions ORDER BY process_id, function_id;
 SELECT * FROM exceptions ORDER BY exception_id;
@@ -33,6 +34,7 @@ def write_a_busy_spool(trace) -> None:
             for thread in (0, 1):
                 call = thread * 999 + number
                 process.call(call, number * 100, parent=thread * 999 + 1, function=2, thread=thread, segment=segment)
+                process.line(call, 0, number, thread=thread, segment=segment)
                 if number % 3:  # the others end two segments later, or never
                     process.end(call, number * 100 + 50, value=str(number), thread=thread, segment=segment)
                 elif number >= 24:

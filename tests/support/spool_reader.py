@@ -40,6 +40,16 @@ def interpreter(version: str) -> str:
 
 
 @dataclass
+class Line:
+    """One L line: a line that starts (None: the call's end), and what the one before it changed (None: not looked at)."""
+
+    position: int
+    line: int | None
+    changes: dict[str, Any] | None
+    at_ns: int
+
+
+@dataclass
 class Call:
     """One recorded call, its C and R lines joined."""
 
@@ -57,6 +67,15 @@ class Call:
     exception: int | None = None
     line: int | None = None  # the caller's
     task: str | None = None
+    lines: list[Line] = field(default_factory=list)
+
+    def steps(self, first_line: int = 0) -> list[tuple[int | None, dict[str, Any] | None]]:
+        """Each executed line, counted from *first_line*, with the variables that it changed itself."""
+        assert [line.position for line in self.lines] == list(range(len(self.lines)))
+        return [
+            (None if line.line is None else line.line - first_line, following.changes)
+            for line, following in zip(self.lines, self.lines[1:], strict=False)
+        ]
 
 
 @dataclass
@@ -115,7 +134,7 @@ def read_spool(spool: Spool) -> Spool:
             elif event["k"] == "task":
                 tasks[process, event["task"]] = event["name"]
     calls: dict[tuple[str, int], Call] = {}
-    returns = []
+    lines, returns = [], []
     for path in sorted(spool.folder.glob("*" + record_format.CALLS_SUFFIX)):
         process, thread, _ = path.name.removesuffix(record_format.CALLS_SUFFIX).rsplit("-", 2)
         for line in data_of(path).split("\n")[:-1]:
@@ -128,8 +147,13 @@ def read_spool(spool: Spool) -> Spool:
                 call.line = int(fields[6]) if len(fields) > 6 and fields[6] else None
                 call.task = tasks[process, int(fields[7])] if len(fields) > 7 else None
                 calls[key] = call
+            elif fields[0] == record_format.KIND_LINE:
+                lines.append((int(fields[5]), key, fields))
             else:
                 returns.append((key, fields))
+    for position, key, fields in sorted(lines):  # a generator may go on in another thread
+        changes = json.loads(fields[3]) if fields[3] else None
+        calls[key].lines.append(Line(position, int(fields[4]) if fields[4] else None, changes, int(fields[2])))
     for key, fields in returns:
         call = calls[key]
         assert call.outcome is None, f"two ends of call {key}"

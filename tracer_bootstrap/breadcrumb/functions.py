@@ -74,8 +74,10 @@ class Function:
         "get",
         "hot",
         "int_record",
+        "keeps_state",
         "kind",
         "limit",
+        "lines",
         "module",
         "name",
         "names",
@@ -92,6 +94,8 @@ class Function:
         self.module = module
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & SUSPENDS)
+        self.lines = False  # whether the executed lines of its calls are recorded
+        self.keeps_state = self.suspends  # whether its open calls have more to them than their frame
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
         self.encode = self._argument_encoders(encoder)
@@ -110,6 +114,11 @@ class Function:
         self.counter = 0  # where the count stands among the counters
         self.limit = 0  # so many calls are recorded one after the other ...
         self.next_sample = 0  # ... and then the one with this number
+
+    def record_lines(self) -> None:
+        """Have the executed lines of its calls recorded; they are then none for the hot path."""
+        self.lines = self.keeps_state = True
+        self.hot = 0
 
     def _line(self, fields: Sequence[bytes]) -> bytes:
         head = KIND_CALL.encode() + b"\t%d\t%d\t{" + b", ".join(fields)

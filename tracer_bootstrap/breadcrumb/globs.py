@@ -43,6 +43,20 @@ def matches_module(module: str, pattern: str) -> bool:
     return matches_glob(module, pattern) or (pattern.endswith(".*") and matches_glob(module, pattern[:-2]))
 
 
+def matches_function(module: str, name: str, pattern: str) -> bool:
+    """Whether a pattern names the function of that qualified name.
+
+    ``shop.cart.Cart.total`` (or ``shop.cart:Cart.total``), or its end from a dot on: ``Cart.total``, ``total``. Globs
+    are those of modules, so that ``Cart.*`` takes all methods. ``<locals>`` may be left out.
+    """
+    pattern = pattern.replace(":", ".")
+    full_name = "%s.%s" % (module, name)
+    return any(
+        matches_module(spelling, pattern) or matches_module(spelling, "*." + pattern)
+        for spelling in {full_name, full_name.replace(".<locals>", "")}
+    )
+
+
 def matches_path(path: str, pattern: str) -> bool:
     """Whether a path matches; ``**`` stands for any number of folders, ``*`` and ``?`` stay within one."""
     return _matches_parts(path.split("/"), pattern.split("/"))

@@ -23,6 +23,7 @@ FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the spool could not take
 CALL_COLUMNS = ("kind", "call", "at_ns", "text", "a", "b", "c", "d")
 KIND_CALL = "C"  # text: args; a: parent call; b: function; c: call-site line; d: task
 KIND_RETURN = "R"  # text: return value; a: outcome; b: suspended_ns; c: exception
+KIND_LINE = "L"  # text: variables changed by the line before; a: line, empty at the call's end; b: position in the call
 
 # Outcomes of a call, as written in column "a" of a KIND_RETURN line (absent: returned).
 OUTCOME_RETURNED = 0

@@ -31,10 +31,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-    # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), for generators and
-    # coroutines its Suspension, and its function's call sites: the end of a record of a call made there, by the
+    from .lines import CallLines, LineLog
+
+    # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), its CallState if its
+    # function has more to keep, and its function's call sites: the end of a record of a call made there, by the
     # instruction (f_lasti). A plain tuple: cheaper to make than anything else.
-    OpenCall = Tuple[int, Any, Any, Optional["Suspension"], Dict[int, bytes]]
+    OpenCall = Tuple[int, Any, Any, Optional["CallState"], Dict[int, bytes]]
 
 # The bottom of every thread's chain of open calls; its frame is never met, and stands at no line.
 ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1), None, {-1: b"\t\n"})
@@ -43,13 +45,14 @@ ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1), None, {-1: b"\t\n"})
 MAX_FUNCTIONS = 50_000
 
 
-class Suspension:
-    """What is known of an open generator or coroutine beyond other calls."""
+class CallState:
+    """What is known of an open call beyond its frame: of generators and coroutines, and where lines are recorded."""
 
-    __slots__ = ("in_task", "outer_task", "since_ns", "suspended_ns")
+    __slots__ = ("in_task", "lines", "outer_task", "since_ns", "suspended_ns")
 
-    def __init__(self, in_task: bool) -> None:
+    def __init__(self, in_task: bool, lines: Optional[CallLines]) -> None:
         self.in_task = in_task  # may a task run it? (plain generators belong to whoever asks them)
+        self.lines = lines
         self.outer_task = 0  # the thread's task before it went on
         self.suspended_ns = 0
         self.since_ns = 0
@@ -82,7 +85,7 @@ class ThreadState(Segments):
         self.held_events = None
         self.write = self._held_write
         for record in self._held_calls:
-            _write(self, record)
+            write_record(self, record)
 
 
 class Recorder:
@@ -126,6 +129,11 @@ class Recorder:
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
         self.tasks = TaskLog(self)
+        self.lines: Optional[LineLog] = None
+        if capture.get("lines"):
+            from .lines import LineLog  # seldom asked for: not at every start
+
+            self.lines = LineLog(self, capture["lines"])
         self._program = self._describe_program()
         self._begin_process(None)
 
@@ -149,6 +157,8 @@ class Recorder:
         self.exceptions.clear()
         self.gaps.clear()
         self.tasks.clear()
+        if self.lines is not None:
+            self.lines.clear()
         self._function_ids.clear()
         self._losses.clear()
         self.event(
@@ -238,7 +248,7 @@ class Recorder:
         dropped = self.suspended.pop(address, None)
         if dropped is not None and dropped[3] is not None:
             ended = (dropped[0], dropped[3].since_ns, OUTCOME_CANCELLED, dropped[3].suspended_ns)
-            _write(self.thread(), b"R\t%d\t%d\t\t%d\t%d\n" % ended)
+            write_record(self.thread(), b"R\t%d\t%d\t\t%d\t%d\n" % ended)
 
     def event(self, kind: str, /, **fields: Any) -> None:
         """Write one event: numbers as they are, texts (and lists of texts) redacted, bytes as ready JSON."""
@@ -341,6 +351,8 @@ class Recorder:
             function.counter = 2 * max(function.slot, 0)
             function.limit = self.calls_per_function if function.slot >= 0 else sys.maxsize
             function.next_sample = function.limit + 1
+        if self.lines is not None and self.lines.wants(module, name):
+            function.record_lines()
         self.functions[id(code)] = function
         if is_new:
             self.event(
@@ -384,10 +396,11 @@ class Recorder:
         if function.suspends:
             self.drop_suspended(id(frame))
         thread = self.thread()
-        suspension = None
-        if function.suspends:
-            suspension = Suspension(function.kind != "generator")
-            self._enter_task(thread, suspension)
+        state = None
+        if function.keeps_state:
+            in_task = function.suspends and function.kind != "generator"
+            state = CallState(in_task, self.lines.of_new_call(function) if self.lines is not None else None)
+            self._enter_task(thread, state)
         top = thread.top
         call = self.next_call()
         frame_locals = frame.f_locals
@@ -397,8 +410,8 @@ class Recorder:
         site = self.call_site(top)
         if thread.task:
             site = b"%b\t%d\n" % (site[:-1], thread.task)
-        _write(thread, function.record % (call, perf_counter_ns(), *arguments, top[0], site))
-        thread.top = (call, top, frame, suspension, function.call_sites)
+        write_record(thread, function.record % (call, perf_counter_ns(), *arguments, top[0], site))
+        thread.top = (call, top, frame, state, function.call_sites)
 
     def call_site(self, caller: OpenCall) -> bytes:
         """The end of the record of a call that *caller* makes now: the line that it is at."""
@@ -412,44 +425,46 @@ class Recorder:
 
     def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
         """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
-        call, parent, _frame, suspension, _sites = thread.top
+        call, parent, frame, state, _sites = thread.top
         thread.top = parent or ROOT
         record = b"R\t%d\t%d\t%b" % (call, at_ns, value)
         suspended_ns = 0
-        if suspension is not None:
-            suspended_ns = suspension.suspended_ns
-            thread.task = suspension.outer_task
+        if state is not None:
+            suspended_ns = state.suspended_ns
+            thread.task = state.outer_task
+            if state.lines is not None:
+                state.lines.ends(thread, call, frame, at_ns)
         if outcome or suspended_ns:
             record += b"\t%d\t%d" % (outcome, suspended_ns)
             if exception:
                 record += b"\t%d" % exception
-        _write(thread, record + b"\n")
+        write_record(thread, record + b"\n")
 
     def suspend(self, thread: ThreadState, at_ns: int) -> None:
         """The innermost call, of a generator or coroutine, gives up control for now."""
-        call, parent, frame, suspension, sites = thread.top
+        call, parent, frame, state, sites = thread.top
         thread.top = parent or ROOT
-        if suspension is not None:
-            suspension.since_ns = at_ns
-            thread.task = suspension.outer_task
+        if state is not None:
+            state.since_ns = at_ns
+            thread.task = state.outer_task
             # Without the frame: an abandoned generator is to die when the program drops it.
-            self.suspended[id(frame)] = (call, None, None, suspension, sites)
+            self.suspended[id(frame)] = (call, None, None, state, sites)
 
     def resume(self, thread: ThreadState, frame: FrameType, at_ns: int) -> bool:
         """A suspended call goes on, perhaps in another thread; False if it is not one of ours."""
         suspended = self.suspended.pop(id(frame), None)
         if suspended is None:
             return False
-        call, _parent, _frame, suspension, sites = suspended
-        if suspension is not None:
-            suspension.suspended_ns += at_ns - suspension.since_ns
-            self._enter_task(thread, suspension)
-        thread.top = (call, thread.top, frame, suspension, sites)
+        call, _parent, _frame, state, sites = suspended
+        if state is not None:
+            state.suspended_ns += at_ns - state.since_ns
+            self._enter_task(thread, state)
+        thread.top = (call, thread.top, frame, state, sites)
         return True
 
-    def _enter_task(self, thread: ThreadState, suspension: Suspension) -> None:
-        suspension.outer_task = thread.task
-        if suspension.in_task:
+    def _enter_task(self, thread: ThreadState, state: CallState) -> None:
+        state.outer_task = thread.task
+        if state.in_task:
             thread.task = self.tasks.current()
 
     def is_open(self, thread: ThreadState, frame: FrameType) -> bool:
@@ -465,7 +480,8 @@ class Recorder:
         return False
 
 
-def _write(thread: ThreadState, record: bytes) -> None:
+def write_record(thread: ThreadState, record: bytes) -> None:
+    """Append a record to the calls of a thread."""
     try:
         thread.write(record)
     except ValueError:  # the segment is full

@@ -28,7 +28,11 @@ async def run(
     stdin: Annotated[str | None, Field(description="Text for standard input; left out: empty")] = None,
     label: Annotated[str | None, Field(description="A note to find this run by, such as 'before the fix'")] = None,
     capture: Annotated[
-        dict[str, Any] | None, Field(description='Capture settings for this run only: {"mode": "full"}')
+        dict[str, Any] | None,
+        Field(
+            description='Capture settings for this run only: {"mode": "full"}, or {"lines": ["shop.pricing.total"]}: '
+            "each executed line of these functions and the variables that it changed"
+        ),
     ] = None,
 ) -> RunReport:
     """Run a Python command and record what it really did: every call of the included code with its arguments, return
@@ -39,6 +43,9 @@ async def run(
     report: exit code, the uncaught exception with its call chain and argument values, hot functions, the gaps (called
     but not traced), tails of the output, and in `next` the calls to make next. If the command takes longer than
     wait_seconds, the report says status "running": go on with wait_for_run. On a timeout it shows where it was.
+
+    When you know which function goes wrong but not at which step, run again with capture={"lines": ["Cart.total"]}:
+    get_calls then shows each line that it executed and the variables that the line changed.
 
     The command runs with your rights and can do whatever it does anyway. Cancelling this call stops it.
 

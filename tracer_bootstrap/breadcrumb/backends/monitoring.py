@@ -72,6 +72,8 @@ class MonitoringBackend:
             events.EXCEPTION_HANDLED: guard(self._on_handled, self._recorder),
             events.CALL: guard(self._on_call, self._recorder),
         }
+        if self._recorder.lines is not None:
+            callbacks[events.LINE] = guard(self._on_line, self._recorder)
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
         monitoring.set_events(
@@ -152,6 +154,8 @@ class MonitoringBackend:
         wanted = events.PY_RETURN | events.CALL
         if function.suspends:
             wanted |= events.PY_YIELD | events.PY_RESUME
+        if function.lines:
+            wanted |= events.LINE
         self._set_local_events(function.code, wanted)
 
     def _set_local_events(self, code: CodeType, events: int) -> None:
@@ -181,6 +185,11 @@ class MonitoringBackend:
         if gap.seen > recorder.calls_per_function and not recorder.full:
             recorder.gaps.stop_counting(gap)
             self._set_local_events(code, 0)
+
+    def _on_line(self, code: CodeType, line: int) -> Any:
+        lines = self._recorder.lines
+        if lines is not None:
+            lines.line_starts(get_frame(2), line)
 
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
         recorder = self._recorder
@@ -352,17 +361,17 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
     at_ns = now_ns()
     try:
         thread = last_thread
-        call, parent, frame, suspension, _ = thread.top
-        if frame is not get_frame(1) or suspension is not None:
+        call, parent, frame, state, _ = thread.top
+        if frame is not get_frame(1) or state is not None:
             # Another thread was at work meanwhile, or this is not the end of an ordinary recorded call.
             try:
                 thread = threads.state
             except AttributeError:
                 thread = recorder.new_thread()
-            call, parent, frame, suspension, _ = thread.top
-            if frame is not get_frame(1) or suspension is not None:
+            call, parent, frame, state, _ = thread.top
+            if frame is not get_frame(1) or state is not None:
                 if counters is not None and last_function.code is code:
-                    if counters[last_function.counter] > last_function.limit and not last_function.suspends:
+                    if counters[last_function.counter] > last_function.limit and not last_function.keeps_state:
                         return None  # of a call that was only counted
                 return other_return(code, get_frame(1), value, at_ns, thread)
         thread.top = parent

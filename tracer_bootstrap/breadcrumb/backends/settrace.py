@@ -102,7 +102,7 @@ class SettraceBackend:
         recorder = self._recorder
         if not recorder.full and recorder.skips(function):
             return self._on_skipped
-        frame.f_trace_lines = False
+        frame.f_trace_lines = function.lines
         recorder.begin_call(function, frame)
         return self._on_event
 
@@ -111,7 +111,11 @@ class SettraceBackend:
         if event != "line":
             return None
         try:
-            return self._begin(self._recorder.functions[id(frame.f_code)], frame)
+            function = self._recorder.functions[id(frame.f_code)]
+            local = self._begin(function, frame)
+            if function.lines:
+                self._line_starts(frame)
+            return local
         except BaseException as error:
             failed(self._recorder, error)
             return None
@@ -230,7 +234,7 @@ class SettraceBackend:
             elif event == "exception":
                 self._exception_arrives(frame, argument[1], argument[2])
             elif event == "line":
-                self._handler_runs(frame)
+                self._line_starts(frame)
         except RecursionError as error:
             self._pause(error)
         except BaseException as error:
@@ -265,11 +269,18 @@ class SettraceBackend:
         self._arrived[id(frame)] = (id(exception), cancels, frame.f_lasti)
         frame.f_trace_lines = True
 
-    def _handler_runs(self, frame: FrameType) -> None:
-        """The frame goes on after an exception: in its handler, or in a ``finally`` that passes it on."""
-        frame.f_trace_lines = False
+    def _line_starts(self, frame: FrameType) -> None:
+        """The frame goes on after an exception: in its handler, or in a ``finally`` that passes it on.
+
+        Or, in a function whose lines are recorded, it just goes on.
+        """
+        recorder = self._recorder
+        function = recorder.functions.get(id(frame.f_code))
+        frame.f_trace_lines = function is not None and function.lines
+        if frame.f_trace_lines and recorder.lines is not None:
+            recorder.lines.line_starts(frame, frame.f_lineno)
         arrived = self._arrived.get(id(frame))
-        if arrived is not None:
+        if arrived is not None and arrived[2] != _IN_HANDLER:
             self._arrived[id(frame)] = (arrived[0], arrived[1], _IN_HANDLER)
             self._recorder.exceptions.handled(arrived[0], frame.f_code, frame)
 

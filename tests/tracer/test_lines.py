@@ -1,0 +1,299 @@
+"""The executed lines of the functions that were asked for, and what each of them changed, on every Python."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from breadcrumb.lines import LAST_LINES, MAX_LINES_PER_CALL
+from spool_reader import TARGETS, Call, Spool, Trace
+
+STEPPED = TARGETS / "stepped.py"
+SOURCE = STEPPED.read_text().splitlines()
+PATTERNS = [
+    "__main__.total", "guarded", "numbers", "waits", "stream", "factorial", "counter.add", "__main__:Basket.*", "Strange",
+    "hidden", "evaluates", "long_*",
+]  # fmt: skip
+DELETED = {"$deleted": True}
+
+
+def first_line(function: str) -> int:
+    """The line of the ``def`` or ``class`` of a function or class of the program."""
+    name = function.rpartition(".")[2]
+    starts = tuple(f"{word} {name}{end}" for word in ("def", "async def", "class") for end in ("(", ":"))
+    return next(number for number, line in enumerate(SOURCE, 1) if line.strip().startswith(starts))
+
+
+def steps(call: Call) -> list[tuple[int | None, dict | None]]:
+    return call.steps(first_line(call.function))
+
+
+def changes(call: Call, variable: str) -> list[tuple[int | None, object]]:
+    """(line, value) of each change of a variable."""
+    return [(line, changed[variable]) for line, changed in steps(call) if changed and variable in changed]
+
+
+@pytest.fixture
+def stepped(python: str, trace: Trace) -> Spool:
+    spool = trace(python, [str(STEPPED), "10"], capture={"lines": PATTERNS})
+    assert spool.exit_code == 0, spool.stderr
+    return spool
+
+
+def test_each_line_is_recorded_with_the_variables_that_it_changed(stepped: Spool) -> None:
+    """One run of the program; each paragraph is a case."""
+    in_the_main_thread = stepped.named("total")[0]
+    assert in_the_main_thread.args == {"items": [{"$tuple": [1.5, 2]}, {"$tuple": [4, 5]}], "rate": 0.2}
+    assert steps(in_the_main_thread) == [
+        (1, {"subtotal": 0.0}),
+        (2, {"seen": []}),
+        (3, {"price": 1.5, "n": 2}),
+        (4, {"subtotal": 3.0}),
+        (5, {"seen": [2]}),  # a list that grew
+        (3, {"price": 4, "n": 5}),
+        (4, {"subtotal": 23.0}),
+        (5, {"seen": [2, 5]}),
+        (3, {}),
+        (6, {}),
+        (7, {"subtotal": 27.599999999999998}),
+        (8, {"seen": DELETED}),
+        (9, {}),
+    ]
+    times = [line.at_ns for line in in_the_main_thread.lines]
+    assert times == sorted(times) and in_the_main_thread.started_ns <= times[0]
+    assert times[-1] == in_the_main_thread.ended_ns
+
+    # Exceptions: handled, passed through finally, and leaving the function.
+    guarded = stepped.one("guarded")
+    assert guarded.outcome == 1
+    walked = [line for line, _ in steps(guarded)]
+    assert walked[:6] == [1, 2, 3, 4, 6, 7] and walked[-1] == 9
+    assert changes(guarded, "x") == [(4, -1), (6, -2)]
+    assert changes(guarded, "y") == [(8, -2)]
+    assert guarded.lines[-1].line is None
+
+    # Generators: one sequence over all suspensions.
+    finished, dropped = stepped.named("numbers")
+    assert steps(finished) == [
+        (1, {"i": 0}), (2, {"got": "x"}), (1, {"i": 1}), (2, {"got": "y"}), (1, {}), (3, {}),
+    ]  # fmt: skip
+    assert [line for line, _ in dropped.steps(first_line("numbers"))][:2] in ([1], [1, 2])
+    assert [line.line for line in dropped.lines][:2] == [line.line for line in finished.lines][:2]
+
+    # Coroutines that take turns in one thread, one of them cancelled.
+    a, b, never = stepped.named("waits")
+    for call, name in ((a, "a"), (b, "b")):
+        assert steps(call) == [(1, {"first": 1}), (2, {"second": name}), (3, {})]
+    assert never.outcome == 2 and [line for line, _ in steps(never)][:1] == [1]
+    (asynchronous,) = stepped.named("stream")
+    assert changes(asynchronous, "i") == [(1, 0), (1, 1)]
+
+    # Recursion: each call has its own.
+    three, two, one = stepped.named("factorial")
+    assert steps(three) == [(1, {}), (3, {"rest": 2}), (4, {})]
+    assert steps(two) == [(1, {}), (3, {"rest": 1}), (4, {})]
+    assert steps(one) == [(1, {}), (2, {})]
+
+    # What comes from around a function is told with its first line.
+    add = stepped.one("counter.<locals>.add")
+    assert add.lines[0].changes == {"count": 10}
+    assert steps(add) == [(2, {"count": 15}), (3, {})]
+
+    # Bodies of classes, one of them with a namespace whose methods are the program's.
+    assert changes(stepped.one("Basket"), "sizes") == [(2, {"$tuple": [2]})]
+    assert changes(stepped.one("Strange"), "right") == [(2, 2)]
+    assert "items() ran" not in stepped.stdout
+    built = stepped.one("Basket.__init__")
+    assert steps(built) == [
+        (1, {"self": {"$type": "Basket", "items": [1]}}),
+        (2, {"self": {"$type": "Basket", "items": [1, 2]}}),
+    ]
+
+    # Threads at the same time.
+    by_count = {call.args["items"][0]["$tuple"][1]: call for call in stepped.named("total")[1:]}
+    assert {k: changes(call, "subtotal") for k, call in by_count.items()} == {
+        k: [(1, 0.0), (4, float(k))] for k in (1, 2, 3)
+    }
+
+    # No lines of what was not asked for.
+    assert all(not call.lines for call in stepped.named("main") + stepped.named("counter") + stepped.named("<module>"))
+
+
+def test_secrets_are_redacted_in_lines_by_name_by_shape_and_once_seen(stepped: Spool) -> None:
+    hidden = stepped.one("hidden")
+    assert changes(hidden, "api_key") == [(1, "[REDACTED]")]
+    assert changes(hidden, "note") == [(2, "token=[REDACTED]")]
+    for path in stepped.folder.iterdir():
+        if path.is_file() and path.suffix != ".config":
+            assert b"hunter-22" not in path.read_bytes()
+
+
+def test_the_program_sees_the_same_local_variables_as_without(python: str, stepped: Spool, trace: Trace) -> None:
+    without = subprocess.run([python, str(STEPPED), "10"], capture_output=True, text=True, check=True)
+    assert stepped.stdout == without.stdout
+
+
+def test_a_long_call_is_cut_loudly_and_keeps_its_end(python: str, trace: Trace) -> None:
+    rounds = 5000
+    spool = trace(python, [str(STEPPED), str(rounds)], capture={"lines": ["long_loop"]})
+    lines = spool.one("long_loop").lines
+    executed = 2 * rounds + 3  # with the first line, the last look at the loop's header, and the return
+    in_detail = lines[:MAX_LINES_PER_CALL]
+    assert [line.position for line in in_detail] == list(range(MAX_LINES_PER_CALL))
+    sampled = [line for line in lines if line.position in (2 * MAX_LINES_PER_CALL, 4 * MAX_LINES_PER_CALL)]
+    assert [line.changes for line in sampled] == [
+        {"total": sum(range(k)), "i": k} for k in ((line.position - 2) // 2 for line in sampled)
+    ]
+    end = lines[-LAST_LINES - 1 :]
+    assert [line.position for line in end] == list(range(executed - LAST_LINES, executed + 1))
+    assert [line.changes for line in end[:-1]] == [None] * LAST_LINES  # not looked at
+    assert end[-1].line is None and end[-1].changes == {"total": sum(range(rounds)), "i": rounds - 1}
+    assert len(lines) == MAX_LINES_PER_CALL + 2 + LAST_LINES + 1
+    (notice,) = (each for each in spool.of("notice") if each["code"] == "lines_left_out")
+    assert "__main__.long_loop" in notice["message"] and str(MAX_LINES_PER_CALL) in notice["message"]
+
+
+def test_a_process_that_is_killed_in_a_line_leaves_that_line_last(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import os, signal
+            def dies(n):
+                n += 1
+                os.kill(os.getpid(), signal.SIGKILL)
+                n += 1
+            dies(1)
+        """),
+        capture={"lines": ["dies"]},
+    )
+    assert spool.exit_code == -signal.SIGKILL
+    assert [(line.line, line.changes) for line in spool.one("dies").lines] == [(4, {}), (5, {"n": 2})]
+
+
+def test_the_body_of_a_script_is_stepped_through_without_its_definitions(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        "import os\ndef f():\n    pass\nclass C: pass\nx = 1\nx += 1\nf()\n",
+        capture={"lines": ["__main__.<module>"]},
+    )
+    assert spool.one("<module>").steps() == [
+        (1, {}), (2, {}), (4, {}), (5, {"x": 1}), (6, {"x": 2}), (7, {}),
+    ]  # fmt: skip
+
+
+def test_in_adaptive_mode_only_calls_in_full_detail_have_lines(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            def double(n):
+                n *= 2
+                return n
+            def some(n):
+                for i in range(n):
+                    yield i
+            for k in range(20):
+                double(k)
+            for k in range(20):
+                list(some(1))
+        """),
+        mode="adaptive",
+        capture={"calls_per_function": 3, "lines": ["double", "some"]},
+    )
+    recorded = spool.named("double")
+    assert [call.args["n"] for call in recorded[:4]] == [0, 1, 2, 3] and len(recorded) < 10
+    assert all(call.steps() == [(3, {"n": 2 * call.args["n"]} if call.args["n"] else {}), (4, {})] for call in recorded)
+    assert all(call.ended_ns is not None and call.value == 2 * call.args["n"] for call in recorded)
+    assert 3 < len(spool.named("some")) < 10
+    assert all([line for line, _ in call.steps()] == [6, 7, 6] for call in spool.named("some"))
+
+
+def test_a_forked_child_records_its_own_lines(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import os
+            def step(n):
+                n += 1
+                return n
+            def forks():
+                pid = os.fork()
+                if pid == 0:
+                    step(10)
+                    os._exit(0)
+                os.waitpid(pid, 0)
+                step(20)
+            forks()
+        """),
+        capture={"lines": ["step", "forks"]},
+    )
+    assert {call.args["n"]: call.steps() for call in spool.named("step")} == {
+        10: [(4, {"n": 11}), (5, {})],
+        20: [(4, {"n": 21}), (5, {})],
+    }
+    assert [line for line, _ in spool.one("forks").steps()] == [7, 8, 11, 12]
+
+
+WHAT_IS_SET = """
+import sys
+def plain(n):
+    return bool(sys._getframe().f_trace_lines and sys.gettrace())
+def wanted(n):
+    return bool(sys._getframe().f_trace_lines and sys.gettrace())
+def line_events(function):
+    monitoring = getattr(sys, "monitoring", None)
+    if monitoring is None:
+        return function(1)
+    tools = [tool for tool in range(6) if monitoring.get_tool(tool)]
+    assert tools, "no tracer"
+    return any(monitoring.get_local_events(tool, function.__code__) & monitoring.events.LINE
+               or monitoring.get_events(tool) & monitoring.events.LINE for tool in tools)
+plain(0), wanted(0)
+print(bool(line_events(plain)), bool(line_events(wanted)), "breadcrumb.lines" in sys.modules)
+"""
+
+
+def test_lines_that_were_not_asked_for_cost_no_event(python: str, trace: Trace) -> None:
+    assert trace(python, WHAT_IS_SET).stdout == "False False False\n"
+    assert trace(python, WHAT_IS_SET, capture={"lines": ["wanted"]}).stdout == "False True True\n"
+
+
+@pytest.mark.parametrize("mode", ["full", "adaptive"])
+def test_lines_do_not_keep_what_the_program_has_let_go_of(python: str, trace: Trace, mode: str) -> None:
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import sys
+            class Thing:
+                def __del__(self):
+                    print("gone")
+            def let_go():
+                thing = Thing()
+                del thing; print("after")
+                other = Thing()
+                other = None; print("after")
+            let_go()
+        """),
+        mode=mode,
+        capture={"lines": ["let_go"]},
+    )
+    expected = "gone\nafter\ngone\nafter\n"
+    if spool.of("process")[0]["backend"] == "monitoring":
+        assert spool.stdout == expected
+    else:  # a traced frame keeps them until its next event, see README
+        assert sorted(spool.stdout.split()) == sorted(expected.split())
+
+
+def test_a_pattern_with_a_module_means_that_module(python: str, trace: Trace, tmp_path: Path) -> None:
+    for module in ("one", "two"):
+        (tmp_path / f"{module}.py").write_text("def f(n):\n    n += 1\n    return n\n")
+    spool = trace(
+        python,
+        "import one, two\none.f(1)\ntwo.f(2)\n",
+        include=["__main__", "one", "two"],
+        capture={"lines": ["one.f"]},
+    )
+    assert {call.args["n"]: len(call.lines) for call in spool.named("f")} == {1: 3, 2: 0}
