@@ -114,7 +114,7 @@ def test_links_lead_somewhere(document: str) -> None:
 
 def test_every_file_that_the_architecture_names_exists() -> None:
     names = set(re.findall(r"[\w/*.<>-]+\.(?:py|sql)\b", ARCHITECTURE))
-    roots = ("server", "storage", "tracer_bootstrap")
+    roots = ("server", "storage", "tracer_bootstrap", "tests")
     files = [file for root in roots for file in (ROOT / root).rglob("*") if file.is_file()]
     assert len(names) > 25
     assert not [name for name in names if not any(file.match(name) for file in files)]

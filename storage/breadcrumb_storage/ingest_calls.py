@@ -8,7 +8,8 @@ The two records of a call may come in different batches, in either order, and so
 
 The time of a child counts for its parent once the child's row is complete: in the parent's insert, as an update of
 its row, or it waits in `pending_child_time`. A generator may outlive the call that started it; only what it can have
-used before that call's end counts there.
+used before that call's end counts there. A call that was recorded late counts nowhere: what it had called before stands
+under its parent.
 
 Executed lines name their call and their position in it: they are complete in themselves, in whatever order they come.
 """
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING
 from breadcrumb.record_format import (
     CALL_COLUMNS,
     KIND_CALL,
+    KIND_LATE_CALL,
     KIND_LINE,
     KIND_RETURN,
     OUTCOME_CANCELLED,
@@ -41,9 +43,11 @@ _COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name i
 # without what they need are left out, and counted.
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
-SELECT s.source, s.process_id, s.thread_id, CASE WHEN kind <> '{KIND_LINE}' THEN kind = '{KIND_CALL}' END AS is_call,
+SELECT s.source, s.process_id, s.thread_id,
+       CASE WHEN kind <> '{KIND_LINE}' THEN kind <> '{KIND_RETURN}' END AS is_call, kind = '{KIND_LATE_CALL}' AS late,
        s.process_id * {ID_SPACE_SQL} + call AS call_id, s.clock_zero_ns + at_ns AS at_ns, text,
-       CASE WHEN kind <> '{KIND_CALL}' THEN a WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
+       CASE WHEN kind IN ('{KIND_RETURN}', '{KIND_LINE}') THEN a
+            WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
        b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c, d
 FROM read_csv(
     ?, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
@@ -52,7 +56,8 @@ FROM read_csv(
 )
 JOIN sources s ON s.source = {SOURCE_OF_ROW}
 WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
-  AND (kind = '{KIND_RETURN}' OR kind IN ('{KIND_CALL}', '{KIND_LINE}') AND b BETWEEN 0 AND 2147483647)
+  AND (kind = '{KIND_RETURN}'
+       OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}') AND b BETWEEN 0 AND 2147483647)
 """
 
 _COUNT = """
@@ -77,7 +82,7 @@ FROM chunk WHERE is_call IS NULL ORDER BY call_id, b
 
 _TAKE_PENDING_RETURNS = """
 INSERT INTO chunk
-SELECT -1, process_id, NULL, false, call_id, ended_ns, return_value, outcome, suspended_ns, exception_id, NULL
+SELECT -1, process_id, NULL, false, false, call_id, ended_ns, return_value, outcome, suspended_ns, exception_id, NULL
 FROM pending_returns WHERE trace_no = ?
 """
 
@@ -88,7 +93,7 @@ WHERE NOT is_call AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.is_call AND c.ca
 """
 _COMPLETED_LATE = """
 CREATE OR REPLACE TEMP TABLE completed_late AS
-SELECT r.*, c.parent_call_id, c.started_ns
+SELECT r.* EXCLUDE (late), c.parent_call_id, c.started_ns, c.late
 FROM late_returns r JOIN call_records c ON c.call_id = r.call_id
 WHERE c.trace_no = ? AND c.outcome IS NULL
 """
@@ -109,12 +114,13 @@ FROM late_returns r ANTI JOIN completed_late USING (call_id)
 _COMPLETED = """
     SELECT c.a AS parent_id, c.at_ns AS started_ns, r.at_ns AS ended_ns, coalesce(r.b, 0) AS suspended_ns
     FROM chunk c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
-    WHERE c.is_call AND c.a IS NOT NULL
+    WHERE c.is_call AND c.a IS NOT NULL AND NOT c.late
 """
 _COMPLETED_BEFORE_TOO = f"""
     {_COMPLETED}
     UNION ALL
-    SELECT parent_call_id, started_ns, at_ns, coalesce(b, 0) FROM completed_late WHERE parent_call_id IS NOT NULL
+    SELECT parent_call_id, started_ns, at_ns, coalesce(b, 0) FROM completed_late
+    WHERE parent_call_id IS NOT NULL AND NOT late
 """
 _CHILD_TIME = """
 CREATE OR REPLACE TEMP TABLE child_time AS
@@ -145,10 +151,10 @@ CREATE OR REPLACE TEMP TABLE child_time AS SELECT call_id, sum(child_ns)::BIGINT
 _INSERT = f"""
 INSERT INTO call_records
     (trace_no, process_id, thread_id, call_id, parent_call_id, function_id, started_ns, duration_ns,
-     child_ns, suspended_ns, outcome, exception_id, call_line, task_id, args, return_value)
+     child_ns, suspended_ns, outcome, exception_id, call_line, task_id, args, return_value, late)
 SELECT ?, c.process_id, c.thread_id, c.call_id, c.a, c.b, c.at_ns, r.at_ns - c.at_ns,
        coalesce(t.child_ns, 0), coalesce(r.b, 0), CASE WHEN r.call_id IS NOT NULL THEN {_OUTCOME} END, r.c,
-       try_cast(c.c AS INTEGER), try_cast(c.d AS INTEGER), c.text, r.text
+       try_cast(c.c AS INTEGER), try_cast(c.d AS INTEGER), c.text, r.text, c.late
 FROM (FROM chunk WHERE is_call) c
 LEFT JOIN (FROM chunk WHERE NOT is_call) r ON r.call_id = c.call_id
 LEFT JOIN child_time t ON t.call_id = c.call_id

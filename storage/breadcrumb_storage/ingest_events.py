@@ -16,6 +16,7 @@ from breadcrumb.record_format import (
     EVENT_KEY,
     EVENT_NOTICE,
     EVENT_PROCESS,
+    EVENT_RAISES,
     EVENT_TASK,
     EVENT_THREAD,
     EVENT_UNCAUGHT,
@@ -33,6 +34,7 @@ _FIELDS = {
     "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
     "control_flow": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
+    "calls": "BIGINT[]",
 }  # fmt: skip
 
 # The order of the lines is the order of the rows: rowid says which of two records is the later one.
@@ -99,25 +101,35 @@ ON CONFLICT DO UPDATE SET name = excluded.name
 """
 
 _FUNCTIONS = f"""
-INSERT INTO functions (trace_id, process_id, function_id, function_name, module_name, file, line, kind, slot)
-SELECT $1, process_id, id, coalesce(name, '<function ' || id || '>'), module, file, line, kind, slot
+INSERT INTO functions (trace_id, process_id, function_id, function_name, module_name, file, line, kind, slot, exact)
+SELECT $1, process_id, id, coalesce(name, '<function ' || id || '>'), module, file, line, kind, slot,
+       coalesce(exact, true)
 FROM events WHERE k = '{EVENT_FUNCTION}' AND id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY process_id, id ORDER BY rowid DESC) = 1
 ON CONFLICT DO UPDATE SET function_name = excluded.function_name, module_name = excluded.module_name,
-    file = excluded.file, line = excluded.line, kind = excluded.kind, slot = excluded.slot
+    file = excluded.file, line = excluded.line, kind = excluded.kind, slot = excluded.slot, exact = excluded.exact
 """
 
 _EXCEPTIONS = f"""
 INSERT INTO exceptions
     (trace_id, process_id, exception_id, exception_type, exception_message, raised_at, thread_id, call_id,
-     function_name, module_name, file, line, stack_trace, locals, cause_id, context_id, control_flow)
+     function_name, module_name, file, line, stack_trace, locals, cause_id, context_id, control_flow, call_chain)
 SELECT $1, e.process_id, e.process_id * {ID_SPACE_SQL} + e.id, coalesce(e."type", '<unknown>'), e.message,
        {_AT.format("p")}, e.thread, e.process_id * {ID_SPACE_SQL} + nullif(e."call", 0),
        e.function, e.module, e.file, e.line, e.stack, e.locals, e.process_id * {ID_SPACE_SQL} + e.cause,
-       e.process_id * {ID_SPACE_SQL} + e.context, coalesce(e.control_flow, false)
+       e.process_id * {ID_SPACE_SQL} + e.context, coalesce(e.control_flow, false),
+       list_transform(e.calls, lambda call: e.process_id * {ID_SPACE_SQL} + call)
 FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id
 WHERE e.k = '{EVENT_EXCEPTION}' AND e.id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY e.process_id, e.id ORDER BY e.rowid DESC) = 1
+ON CONFLICT DO NOTHING
+"""
+
+_RAISES = f"""
+INSERT INTO exception_counts
+    (trace_id, process_id, slot, exception_type, function_name, module_name, file, line)
+SELECT $1, process_id, slot, coalesce("type", '<unknown>'), function, module, file, line
+FROM events WHERE k = '{EVENT_RAISES}' AND slot IS NOT NULL
 ON CONFLICT DO NOTHING
 """
 
@@ -158,6 +170,7 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_FUNCTION}), _FUNCTIONS),
     (frozenset({EVENT_EXCEPTION}), _EXCEPTIONS),
     (frozenset({EVENT_HANDLED, EVENT_UNCAUGHT}), _VERDICTS),
+    (frozenset({EVENT_RAISES}), _RAISES),
     (frozenset({EVENT_GAP}), _GAPS),
     (frozenset({EVENT_NOTICE}), _NOTICES),
 )

@@ -111,6 +111,16 @@ class TraceBuilder:
         }  # fmt: skip
         self._insert("gap_records", {**row, **columns})
 
+    def further_raises(self, count: int, **columns: Any) -> None:
+        row = {
+            "process_id": 0, "slot": next(self._slots), "exception_type": "KeyError", "function_name": "total",
+            "module_name": "shop.pricing", "file": f"{WORKSPACE}/shop/pricing.py", "line": 14, "further_count": count,
+        }  # fmt: skip
+        self._insert("exception_counts", {**row, **columns})
+
+    def task(self, task_id: int, name: str) -> None:
+        self._insert("tasks", {"process_id": 0, "task_id": task_id, "name": name})
+
     def notice(self, code: str, message: str) -> None:
         self._insert("notices", {"process_id": 0, "code": code, "message": message})
 

@@ -211,3 +211,27 @@ def test_a_cursor_of_another_query_and_what_is_no_cursor_are_refused(project, sh
         if wrong:
             with pytest.raises(BreadcrumbError, match="not a cursor"):
                 get_calls(project.con, "shop", "shop", cursor=wrong)
+
+
+def test_the_task_of_a_call_is_shown_where_there_are_tasks(project) -> None:
+    trace = project.trace()
+    trace.process()
+    fetch = trace.function("fetch")
+    trace.task(1, "worker-1")
+    trace.call(fetch, task_id=1)
+    trace.call(fetch)
+    answer = get_calls(project.con, "shop", "fetch")
+    assert answer.columns == [*COLUMNS, "task"]
+    assert [row[-1] for row in answer.rows] == ["worker-1", ""]
+
+
+def test_calls_that_were_recorded_late_are_named(project) -> None:
+    trace = project.trace()
+    trace.process()
+    hot = trace.function("hot", started_count=500_000, exact=False)
+    trace.call(hot)
+    late = trace.call(hot, late=True)
+    answer = get_calls(project.con, "shop", "hot")
+    assert answer.functions == ["shop.pricing:hot x2 of >=500,000 shop/pricing.py:1"]
+    (note,) = answer.notes
+    assert note.startswith(f"{late}: recorded when the call was under way")

@@ -165,3 +165,23 @@ def test_pages_hold_every_kind_once_and_within_the_size(project, trace) -> None:
 def test_a_time_that_is_none_is_refused(project, trace) -> None:
     with pytest.raises(BreadcrumbError, match="is not a time"):
         find_exceptions(project.con, "shop", since="recently")
+
+
+def test_raises_that_were_only_counted_are_told_beside_those_that_were_recorded(project, trace) -> None:
+    trace.exception(**HANDLED)
+    trace.further_raises(999_800)
+    trace.further_raises(7, line=99)
+
+    answer = find_exceptions(project.con, "shop")
+
+    assert [(each.count, each.counted_only) for each in answer.exceptions] == [(1, 999_800)]
+
+
+def test_a_chain_shows_calls_that_were_recorded_when_the_exception_passed(project, trace) -> None:
+    outer, middle, inner = (trace.call(trace.function(name), args={"n": n}) for n, name in enumerate("abc"))
+    trace.con.execute("UPDATE call_records SET parent_call_id = ? WHERE call_id <> ?", [outer, outer])
+    trace.exception(call_id=inner, call_chain=[outer, middle, inner])
+
+    [only] = find_exceptions(project.con, "shop").exceptions
+
+    assert [line.partition(" ")[2].partition("(")[0] for line in only.calls[:3]] == ["a", "b", "c"]

@@ -305,3 +305,20 @@ def test_whatever_the_program_did_the_report_fits_and_still_names_the_exception(
 def test_an_unknown_trace_is_an_error_that_names_the_newest(project, shop) -> None:
     with pytest.raises(BreadcrumbError, match=shop.trace.trace_id):
         build_report(project.con, "shop", "20990101")
+
+
+def test_counts_that_are_lower_bounds_and_raises_that_were_only_counted_are_said(project) -> None:
+    trace = project.trace()
+    trace.process()
+    hot = trace.function("hot", started_count=150_000, exact=False, counted_ns=3_000_000)
+    trace.call(hot, ms=1)
+    trace.exception(call_id=1, handled=True, handled_by="shop.pricing:hot:9")
+    trace.further_raises(999_999)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.hot is not None and report.handled_exceptions is not None
+    assert report.hot.rows == [["shop.pricing:hot", ">=150000", 4.0, 4.0, 1]]
+    assert any("switched off" in told and "shop.pricing:hot" in told for told in report.not_traced)
+    assert report.handled_exceptions.rows[0][2] == 1_000_000
+    assert report.traced.exceptions == 1_000_000

@@ -78,10 +78,10 @@ class TracedProcess:
         for function_id, name in ((1, "<module>"), (2, "total"), (3, "price")):
             self.function(function_id, name)
 
-    def function(self, function_id: int, name: str, slot: int | None = None) -> None:
+    def function(self, function_id: int, name: str, slot: int | None = None, *, exact: bool = True) -> None:
         self.event(
             "function", id=function_id, name=name, module="shop", file="/home/me/shop.py", line=function_id * 10,
-            kind="function", slot=slot,
+            kind="function", slot=slot, exact=exact,
         )  # fmt: skip
 
     def raw_calls(self, data: bytes, thread: int = 0, segment: int = 0) -> None:
@@ -89,9 +89,9 @@ class TracedProcess:
 
     def call(
         self, call: int, at_ns: int, parent: int = 0, function: int = 1, args: str = "{}", line: int | str = "",
-        task: int | str = "", thread: int = 0, segment: int = 0,
+        task: int | str = "", thread: int = 0, segment: int = 0, kind: str = "C",
     ) -> None:  # fmt: skip
-        record = f"C\t{call}\t{at_ns}\t{args}\t{parent}\t{function}\t{line}\t{task}".rstrip("\t")
+        record = f"{kind}\t{call}\t{at_ns}\t{args}\t{parent}\t{function}\t{line}\t{task}".rstrip("\t")
         self.raw_calls(record.encode() + b"\n", thread, segment)
 
     def end(

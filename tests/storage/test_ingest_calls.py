@@ -39,6 +39,22 @@ def test_the_outcome_is_the_one_that_was_written(trace, written, outcome):
     assert trace.ask("SELECT outcome, exception_id FROM calls") == [(outcome, 7 if written == 1 else None)]
 
 
+def test_a_call_that_was_recorded_late_is_marked_and_takes_no_time_from_its_parent(trace):
+    process = trace.process()
+    process.start()
+    process.call(1, 0)
+    process.call(2, 100, parent=1)
+    process.end(2, 200)
+    process.call(3, 50, parent=1, kind="A")  # it was this one that had called call 2
+    trace.ingest()
+    process.end(3, 900)
+    process.end(1, 1000)
+    trace.ingest()
+    assert trace.ask("SELECT call_id, duration_ns, self_ns, late FROM calls ORDER BY 1") == [
+        (1, 1000, 900, False), (2, 100, 100, False), (3, 850, 850, True),
+    ]  # fmt: skip
+
+
 def test_a_call_that_has_not_ended_is_unfinished(trace):
     process = trace.process()
     process.start()

@@ -161,6 +161,43 @@ def test_a_gap_told_again_replaces_the_former_and_counters_replace_counts(trace)
     ]  # fmt: skip
 
 
+def test_a_function_told_again_is_no_longer_counted_exactly(trace):
+    process = trace.process()
+    process.start()
+    process.function(4, "hot", slot=1)
+    process.counters((0, 0), (100, 0))
+    trace.ingest()
+    process.function(4, "hot", slot=1, exact=False)
+    process.counters((0, 0), (100_001, 123_456))
+    trace.ingest()
+    assert trace.ask("SELECT started_count, counted_ns, exact FROM functions WHERE function_id = 4") == [
+        (100_001, 123_456, False)
+    ]
+
+
+def test_raises_that_were_only_counted_are_counted_at_their_place(trace):
+    process = trace.process()
+    process.start()
+    process.event("raises", slot=1, type="KeyError", function="price", module="shop", file="/home/me/shop.py", line=31)
+    process.counters((0, 0), (999_800, 0))
+    trace.ingest()
+    assert trace.ask("SELECT * EXCLUDE (trace_id) FROM exception_counts") == [
+        (0, 1, "KeyError", "price", "shop", "/home/me/shop.py", 31, 999_800)
+    ]
+
+
+def test_the_calls_of_an_exception_are_listed_where_parents_do_not_tell(trace):
+    first, second = trace.process(100), trace.process(200, started_after_ns=1)
+    for process in (first, second):
+        process.start()
+    raise_key_error(first)
+    raise_key_error(second, calls=[1, 3, 2])
+    trace.ingest()
+    assert trace.ask("SELECT process_id, call_chain FROM exceptions ORDER BY 1") == [
+        (0, None), (1, [1_000_000_001, 1_000_000_003, 1_000_000_002]),
+    ]  # fmt: skip
+
+
 def test_a_slot_beyond_the_counters_file_counts_nothing(trace):
     process = trace.process()
     process.start()

@@ -67,6 +67,7 @@ class Call:
     exception: int | None = None
     line: int | None = None  # the caller's
     task: str | None = None
+    late: bool = False  # written when it was under way
     lines: list[Line] = field(default_factory=list)
 
     def steps(self, first_line: int = 0) -> list[tuple[int | None, dict[str, Any] | None]]:
@@ -113,6 +114,16 @@ class Spool:
         spent = sum(self.counters[process][2 * slot + 1] for process, slot in records)
         return count, spent, next(iter(records.values()))
 
+    def count(self, function: str) -> tuple[int, bool]:
+        """Calls begun, recorded or not, of a function of the only process; whether that is exact."""
+        record = [f for f in self.of("function") if f["name"] == function][-1]
+        return self.counters[record["process"]][2 * record["slot"]], record["exact"]
+
+    def counted_ns(self, function: str) -> int:
+        """Time of the calls that were only counted."""
+        record = [f for f in self.of("function") if f["name"] == function][-1]
+        return self.counters[record["process"]][2 * record["slot"] + 1]
+
 
 def data_of(path: Path) -> str:
     """The complete records of a segment."""
@@ -140,10 +151,11 @@ def read_spool(spool: Spool) -> Spool:
         for line in data_of(path).split("\n")[:-1]:
             fields = line.split("\t")
             key = (process, int(fields[1]))
-            if fields[0] == record_format.KIND_CALL:
+            if fields[0] in (record_format.KIND_CALL, record_format.KIND_LATE_CALL):
                 name = functions[process, int(fields[5])]
                 args = json.loads(fields[3])
                 call = Call(key[1], int(fields[4]), name, int(fields[2]), args, int(thread), process)
+                call.late = fields[0] == record_format.KIND_LATE_CALL
                 call.line = int(fields[6]) if len(fields) > 6 and fields[6] else None
                 call.task = tasks[process, int(fields[7])] if len(fields) > 7 else None
                 calls[key] = call

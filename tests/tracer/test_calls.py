@@ -403,32 +403,6 @@ def test_child_processes_belong_to_the_same_trace(python: str, trace: Trace, tmp
     assert len(spool.of("process")) == 3
 
 
-def test_adaptive_mode_counts_all_and_records_the_first_and_a_thinning_sample(python: str, trace: Trace) -> None:
-    spool = trace(
-        python,
-        "def f(n): return n\nfor i in range(1, 1001): f(i)\n",
-        mode="adaptive",
-        capture={"calls_per_function": 10},
-    )
-    recorded = [c.value for c in spool.named("f")]
-    assert recorded == [*range(1, 12), 22, 44, 88, 176, 352, 704]
-    function = next(f for f in spool.of("function") if f["name"] == "f")
-    assert spool.counters[function["process"]][2 * function["slot"]] == 1000
-
-
-def test_a_sample_rate_thins_out_evenly_in_both_modes(python: str, trace: Trace) -> None:
-    for mode in ("full", "adaptive"):
-        spool = trace(
-            python,
-            "def f(n): return n\nfor i in range(1, 201): f(i)\n",
-            mode=mode,
-            capture={"sample_rate": 0.1},
-        )
-        assert [c.value for c in spool.named("f")] == list(range(10, 201, 10))
-        function = next(f for f in spool.of("function") if f["name"] == "f")
-        assert spool.counters[function["process"]][2 * function["slot"]] == 200
-
-
 def test_a_deleted_working_folder_does_not_stop_the_tracer(python: str, trace: Trace) -> None:
     text = program("""
         import os, tempfile
@@ -443,24 +417,6 @@ def test_a_deleted_working_folder_does_not_stop_the_tracer(python: str, trace: T
         f("parent")
     """)
     assert sorted(c.value for c in trace(python, text).named("f")) == ["child", "parent"]
-
-
-def test_an_exception_in_a_call_that_was_only_counted_is_recorded(python: str, trace: Trace) -> None:
-    spool = trace(
-        python,
-        program("""
-            def f(n):
-                if n == 700: raise ValueError("at 700")
-            for i in range(1000):
-                try: f(i)
-                except ValueError: pass
-        """),
-        mode="adaptive",
-        capture={"calls_per_function": 5},
-    )
-    (raised,) = spool.of("exception")
-    assert (raised["type"], raised["message"], raised["function"]) == ("ValueError", "at 700", "f")
-    assert '"n": 700' in raised["locals"]
 
 
 def test_the_tracer_takes_no_notice_of_its_own_code(python: str, trace: Trace) -> None:

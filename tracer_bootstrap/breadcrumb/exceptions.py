@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from .recorder import Recorder, ThreadState
 
-# How many raises of one type at one place are written with all details; the rest is counted by the calls' outcomes.
+# How many raises of one type at one place are written with all details; the rest is counted.
 DETAILED_PER_PLACE = 200
 
 _MAX_STACK_FRAMES = 40
@@ -52,7 +52,7 @@ class ExceptionLog:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.known: Dict[int, int] = {}  # exception id by address; 0: too many like it, not written
-        self._places: Dict[Tuple[int, int, int], int] = {}
+        self._places: Dict[Tuple[int, int, int], List[int]] = {}  # raises and, from some number on, their counter slot
         self._last_id = 0
         self._last_uncaught = 0
 
@@ -159,29 +159,26 @@ class ExceptionLog:
         frames = list(_traceback_frames(traceback, frame))
         innermost = frames[-1]
         place = (id(innermost[0].f_code), innermost[1], id(type(exception)))
-        count = self._places[place] = self._places.get(place, 0) + 1
-        if count > DETAILED_PER_PLACE:
-            if count == DETAILED_PER_PLACE + 1:
-                recorder.notice(
-                    "exceptions_folded",
-                    "%s at %s:%d was raised more than %d times: later ones are in the calls' outcomes only"
-                    % (class_name(type(exception)), innermost[0].f_code.co_filename, innermost[1], DETAILED_PER_PLACE),
-                )
+        raises = self._places.get(place)
+        if raises is None:
+            raises = self._places[place] = [0, -1]
+        raises[0] += 1
+        if raises[0] > DETAILED_PER_PLACE:
+            self._count(raises, exception, innermost)
             return 0
+        calls = recorder.adaptive.record_chain(thread, frame) if recorder.adaptive is not None else None
         self._last_id += 1
         exception_id = self._last_id
         raising, line = innermost
         code = raising.f_code
-        cls = type(exception)
-        module = class_module(cls)
-        name = class_name(cls)
         recorder.event(
             record_format.EVENT_EXCEPTION,
             id=exception_id,
             at_ns=perf_counter_ns(),
             thread=thread.number,
             call=thread.top[0],
-            type=name if module in ("builtins", "") else "%s.%s" % (module, name),
+            calls=b"[%b]" % b", ".join(b"%d" % call for call in calls) if calls else None,
+            type=_type_name(type(exception)),
             message=recorder.encoder.encode(self._message(exception)),
             function=recorder.names.qualified_name(code, raising),
             module=module_of(raising),
@@ -194,6 +191,30 @@ class ExceptionLog:
             control_flow=is_control_flow(exception),
         )
         return exception_id
+
+    def _count(self, raises: List[int], exception: BaseException, innermost: Tuple[FrameType, int]) -> None:
+        """One more raise of a kind that has been written often enough."""
+        recorder = self._recorder
+        if recorder.forks_under_way and recorder.is_forking():  # the counters are the parent's and the child's
+            return
+        if raises[1] < 0:
+            slot = recorder.new_slot()
+            if slot < 0:
+                return
+            raises[1] = slot
+            raising, line = innermost
+            recorder.event(
+                record_format.EVENT_RAISES,
+                slot=slot,
+                type=_type_name(type(exception)),
+                function=recorder.names.qualified_name(raising.f_code, raising),
+                module=module_of(raising),
+                file=recorder.include.absolute(raising.f_code.co_filename),
+                line=line,
+            )
+        counters = recorder.spool.counters
+        if counters is not None:
+            counters[2 * raises[1]] += 1
 
     def _message(self, exception: BaseException) -> str:
         """What ``str(exception)`` would say, from ``args`` alone: the class may have a ``__str__`` of its own."""
@@ -234,6 +255,11 @@ class ExceptionLog:
             return None
         recorder = self._recorder
         return utf8(quote(encoded_locals(frame, recorder.encoder, recorder.clears_locals).decode("utf-8", "replace")))
+
+
+def _type_name(cls: type) -> str:
+    module = class_module(cls)
+    return class_name(cls) if module in ("builtins", "") else "%s.%s" % (module, class_name(cls))
 
 
 def _traceback_frames(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:

@@ -14,7 +14,7 @@ from .record_format import KIND_CALL
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
 _CO_OPTIMIZED, _CO_VARARGS, _CO_VARKEYWORDS, _CO_GENERATOR = 0x1, 0x4, 0x8, 0x20
 _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x80, 0x200
@@ -65,33 +65,44 @@ class Function:
     """A traced function. The attributes are what the hot path needs, ready made."""
 
     __slots__ = (
+        "awaited",
         "call_sites",
         "clears_locals",
         "code",
         "counter",
         "encode",
+        "exact",
+        "file",
+        "fresh_at_ns",
         "function_id",
         "get",
         "hot",
         "int_record",
+        "is_off",
         "keeps_state",
         "kind",
         "limit",
         "lines",
+        "look_count",
+        "look_ns",
         "module",
         "name",
         "names",
+        "next_look",
         "next_sample",
         "record",
         "slot",
+        "slow_ns",
+        "strays",
         "suspends",
     )  # fmt: skip
 
-    def __init__(self, code: CodeType, function_id: int, name: str, module: str, encoder: Encoder) -> None:
+    def __init__(self, code: CodeType, function_id: int, name: str, module: str, file: str, encoder: Encoder) -> None:
         self.code = code  # kept: the function is found by id(code)
         self.function_id = function_id
         self.name = name
         self.module = module
+        self.file = file
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & SUSPENDS)
         self.lines = False  # whether the executed lines of its calls are recorded
@@ -110,10 +121,19 @@ class Function:
         # What f_locals was filled with stays there (before PEP 667): a name that is bound anew or deleted
         # would keep its first value alive. To look for that once is cheaper than to clear after each call.
         self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _rebinds(code, names)
+        # What follows is adaptive capture's.
         self.slot = -1  # of its counter
-        self.counter = 0  # where the count stands among the counters
-        self.limit = 0  # so many calls are recorded one after the other ...
+        self.counter = 0  # where the count stands among the counters; the time of counted calls stands behind it
+        self.limit = 0  # calls up to this number are recorded ...
         self.next_sample = 0  # ... and then the one with this number
+        self.fresh_at_ns = 0  # from then on some are recorded again
+        self.slow_ns = 0  # a counted call that takes this long is recorded late
+        self.next_look = 0  # the number of the call at which more is to be decided than to count it
+        self.look_count = self.look_ns = 0  # the state at the last look
+        self.exact = True  # was every call counted?
+        self.is_off = False
+        self.awaited: Set[int] = set()  # ids of the frames whose return is waited for although it is off
+        self.strays = 0  # returns since then that nobody waits for
 
     def record_lines(self) -> None:
         """Have the executed lines of its calls recorded; they are then none for the hot path."""

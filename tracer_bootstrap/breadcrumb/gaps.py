@@ -130,6 +130,12 @@ class GapLog:
             for caller_id, slot in gap.slots.items():
                 self._write(gap, caller_id, slot)
 
+    def caller_switched_off(self, caller_id: int) -> None:
+        """A traced function is not observed any more, and so is what it calls."""
+        for gap in list(self._by_name.values()):
+            if caller_id in gap.slots:
+                self.stop_counting(gap)
+
     def _write(self, gap: Gap, caller_id: int, slot: int) -> None:
         if slot >= 0:
             self._recorder.event(

@@ -22,6 +22,7 @@ FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the spool could not take
 # newline, carriage return and NUL never occur raw. The tail of the file is NUL bytes.
 CALL_COLUMNS = ("kind", "call", "at_ns", "text", "a", "b", "c", "d")
 KIND_CALL = "C"  # text: args; a: parent call; b: function; c: call-site line; d: task
+KIND_LATE_CALL = "A"  # as KIND_CALL, written when the call was under way: its args are those of that moment
 KIND_RETURN = "R"  # text: return value; a: outcome; b: suspended_ns; c: exception
 KIND_LINE = "L"  # text: variables changed by the line before; a: line, empty at the call's end; b: position in the call
 
@@ -38,6 +39,7 @@ EVENT_THREAD = "thread"
 EVENT_TASK = "task"
 EVENT_FUNCTION = "function"
 EVENT_EXCEPTION = "exception"
+EVENT_RAISES = "raises"
 EVENT_HANDLED = "handled"
 EVENT_UNCAUGHT = "uncaught"
 EVENT_GAP = "gap"

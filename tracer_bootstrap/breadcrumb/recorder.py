@@ -16,6 +16,7 @@ from time import perf_counter_ns
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType, SimpleNamespace
 
 from . import record_format
+from .adaptive import AdaptiveCapture
 from .capture.secret_redactor import process_redactor
 from .capture.values import Encoder
 from .exceptions import ExceptionLog, traceback_of
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 
 # The bottom of every thread's chain of open calls; its frame is never met, and stands at no line.
 ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1), None, {-1: b"\t\n"})
+
+_LATE = record_format.KIND_LATE_CALL.encode()
 
 # Programs that make code without end (eval loops) would make functions without end.
 MAX_FUNCTIONS = 50_000
@@ -99,10 +102,13 @@ class Recorder:
         self.settings = settings
         self.backend = backend
         capture = settings.get("capture", {})
-        self._sample_rate: float = capture.get("sample_rate", 1.0)
+        sample_rate: float = capture.get("sample_rate", 1.0)
         full_mode = capture.get("mode", "adaptive") == "full"
-        self.full = full_mode and self._sample_rate >= 1  # every call is recorded, and none needs to be counted
         self.calls_per_function: int = sys.maxsize if full_mode else capture.get("calls_per_function", 1000)
+        # None: every call is recorded, and none needs to be counted.
+        self.adaptive: Optional[AdaptiveCapture] = None
+        if not full_mode or sample_rate < 1:
+            self.adaptive = AdaptiveCapture(self, self.calls_per_function, sample_rate)
         self.include = IncludeFilter(settings["include"], settings.get("exclude", ()), settings.get("workspace"))
         self.redactor = process_redactor(settings.get("redact", ()), self._secret_learned)
         self.encoder = Encoder(
@@ -119,7 +125,7 @@ class Recorder:
         self.threads = _local()
         self.next_call = itertools.count(1).__next__
         self.functions: Dict[int, Function] = {}
-        self._function_ids: Dict[Tuple[str, str, int], int] = {}
+        self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
         self.suspended: Dict[int, OpenCall] = {}
         self._losses: Set[str] = set()
         self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
@@ -159,7 +165,9 @@ class Recorder:
         self.tasks.clear()
         if self.lines is not None:
             self.lines.clear()
-        self._function_ids.clear()
+        if self.adaptive is not None:
+            self.adaptive.clear()
+        self._first_of.clear()
         self._losses.clear()
         self.event(
             record_format.EVENT_PROCESS,
@@ -341,58 +349,35 @@ class Recorder:
         name = self.names.qualified_name(code, frame)
         file = self.include.absolute(code.co_filename)
         key = (file, name, code.co_firstlineno)
-        function_id = self._function_ids.get(key)
-        is_new = function_id is None
-        if function_id is None:
-            function_id = self._function_ids[key] = len(self._function_ids) + 1
-        function = Function(code, function_id, name, module, self.encoder)
-        if not self.full:
-            function.slot = self.new_slot()
-            function.counter = 2 * max(function.slot, 0)
-            function.limit = self.calls_per_function if function.slot >= 0 else sys.maxsize
-            function.next_sample = function.limit + 1
+        first = self._first_of.get(key)
+        function_id = first.function_id if first is not None else len(self._first_of) + 1
+        function = Function(code, function_id, name, module, file, self.encoder)
         if self.lines is not None and self.lines.wants(module, name):
             function.record_lines()
+        if self.adaptive is not None:
+            self.adaptive.prepare(function, first)
         self.functions[id(code)] = function
-        if is_new:
-            self.event(
-                record_format.EVENT_FUNCTION,
-                id=function_id,
-                name=name,
-                module=module,
-                file=file,
-                line=code.co_firstlineno,
-                kind=function.kind,
-                slot=function.slot if function.slot >= 0 else None,
-            )
+        if first is None:
+            self._first_of[key] = function
+            self.write_function(function)
         return function
 
-    def counters_of_calls(self) -> Optional[memoryview]:
-        """The counters, where nothing but their number decides which calls are recorded."""
-        return None if self.full or self._sample_rate < 1 else self.spool.counters
+    def write_function(self, function: Function) -> None:
+        """Tell what a function id stands for; again when its counts are no longer exact."""
+        self.event(
+            record_format.EVENT_FUNCTION,
+            id=function.function_id,
+            name=function.name,
+            module=function.module,
+            file=function.file,
+            line=function.code.co_firstlineno,
+            kind=function.kind,
+            slot=function.slot if function.slot >= 0 else None,
+            exact=function.exact,
+        )
 
-    def skips(self, function: Function) -> bool:
-        """Adaptive mode: count this call; whether it is one that is counted only.
-
-        The first ``limit`` calls of a function are recorded, then those at doubling distances; of all these the
-        share that is the sample rate.
-        """
-        counters = self.spool.counters
-        if counters is None or function.slot < 0:
-            return False
-        count = counters[function.counter] + 1
-        counters[function.counter] = count
-        if self._sample_rate < 1 and int(count * self._sample_rate) == int((count - 1) * self._sample_rate):
-            return True
-        if count <= function.limit:
-            return False
-        if count >= function.next_sample:
-            function.next_sample = count * 2
-            return False
-        return True
-
-    def begin_call(self, function: Function, frame: FrameType) -> None:
-        """A call of *function* starts in *frame* (and is not one that is only counted, see ``skips``)."""
+    def begin_call(self, function: Function, frame: FrameType, since_ns: int = 0) -> None:
+        """A call of *function* starts in *frame*, or is recorded late: it runs since that time."""
         if function.suspends:
             self.drop_suspended(id(frame))
         thread = self.thread()
@@ -410,7 +395,8 @@ class Recorder:
         site = self.call_site(top)
         if thread.task:
             site = b"%b\t%d\n" % (site[:-1], thread.task)
-        write_record(thread, function.record % (call, perf_counter_ns(), *arguments, top[0], site))
+        record = function.record % (call, since_ns or perf_counter_ns(), *arguments, top[0], site)
+        write_record(thread, _LATE + record[1:] if since_ns else record)
         thread.top = (call, top, frame, state, function.call_sites)
 
     def call_site(self, caller: OpenCall) -> bytes:

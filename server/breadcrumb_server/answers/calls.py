@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MAX_LIMIT = 200
+# Calls that are named in a note.
+MAX_LATE = 5
 # Functions that are named when a pattern matches many.
 MAX_FUNCTIONS = 6
 # Of a call's callees, by name.
@@ -100,7 +102,7 @@ def get_calls(
             columns=rows.columns,
             rows=rows.cells(count, chars),
             next_cursor=encode_cursor(query, Position(ids[count - 1], trace.trace_id)) if more and count else None,
-            notes=notes + (cut_note if rows.longest(count) > chars else []),
+            notes=notes + (cut_note if rows.longest(count) > chars else []) + _late_note(rows.calls[:count]),
             next=first_few(_follow_ups(project, trace, rows.calls[:count], single=total == 1)),
         )
 
@@ -119,7 +121,13 @@ class _Rows:
         self._threads = thread_names(con, trace.trace_id, processes)
         self._many_processes = len(processes) > 1
         self._many_threads = len(self._threads) > max(len(processes), 1)
-        self.columns = [*COLUMNS, *["process"] * self._many_processes, *["thread"] * self._many_threads]
+        self._tasks = any(each.task for each in self.calls)
+        self.columns = [
+            *COLUMNS,
+            *["process"] * self._many_processes,
+            *["thread"] * self._many_threads,
+            *["task"] * self._tasks,
+        ]
 
     def cells(self, count: int, chars: int) -> list[list[Cell]]:
         return [self._row(each, chars) for each in self.calls[:count]]
@@ -144,6 +152,8 @@ class _Rows:
             row.append(each.process_id)
         if self._many_threads:
             row.append(self._threads.get((each.process_id, each.thread_id), str(each.thread_id))[:side])
+        if self._tasks:
+            row.append(one_line(each.task or "", side))
         return row
 
     def _caller(self, each: queries.CallRow, chars: int) -> str:
@@ -168,8 +178,21 @@ def result_text(each: queries.CallRow, chars: int) -> str:
     return value_text(each.return_value, chars)
 
 
+def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:
+    late = [str(each.call_id) for each in calls if each.late]
+    if not late:
+        return []
+    ids = ", ".join(late[:MAX_LATE]) + (f" and {len(late) - MAX_LATE} more" if len(late) > MAX_LATE else "")
+    return [
+        f"{ids}: recorded when the call was under way already (it was slow, or an exception passed through it); "
+        "its args are those of that moment"
+    ]
+
+
 def _function_line(function: FunctionName, places: Places) -> str:
-    calls = f"x{function.recorded:,}" + (f" of {function.started:,}" if function.started > function.recorded else "")
+    calls = f"x{function.recorded:,}"
+    if function.started > function.recorded:
+        calls += f" of {'' if function.exact else '>='}{function.started:,}"
     return one_line(f"{function.module}:{function.name} {calls} {places.path(function.file)}:{function.line}", 200)
 
 

@@ -13,7 +13,7 @@ from breadcrumb_server.answers.call_lines import Chain, read_chains
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import clean, cut, one_line
 from breadcrumb_server.answers.values import named_values
-from breadcrumb_storage.queries.call_chains import chains
+from breadcrumb_storage.queries.call_chains import chains, listed_chain
 from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 
@@ -34,6 +34,7 @@ class ExceptionDetail(Section):
     raised_at: str = Field(default="", description="file:line function")
     outcome: str = Field(default="", description="uncaught, or who handled it (module:function:line)")
     count: int = Field(default=1, description="exceptions of this type and message from this place")
+    counted_only: int = Field(default=0, description="further ones of this type from this place that were only counted")
     trace_id: str = Field(default="", description="the newest trace that has it, where several are searched")
     call_id: int | None = Field(default=None, description="the innermost traced call at the first raise")
     last_call_id: int | None = None
@@ -105,6 +106,7 @@ class LoadedException:
             raised_at=place,
             outcome=_outcome(group),
             count=group.count,
+            counted_only=group.further,
             trace_id=row.trace_id if group.traces > 1 else "",
             call_id=row.call_id,
             last_call_id=group.last_call_id if group.count > 1 else None,
@@ -151,6 +153,9 @@ def load_exceptions(
         rows = _with_causes(con, trace_id, [group.exception_id for group in here])
         in_calls = {row.call_id for group in here if (row := rows.get(group.exception_id)) and row.call_id is not None}
         links = {call: chain for call, chain in chains(con, trace, sorted(in_calls)).items() if chain}
+        for row in rows.values():  # counted calls that were recorded late stand between those that had been before
+            if row.call_id in links and row.call_chain:
+                links[row.call_id] = listed_chain(con, trace, row.call_chain)
         ready = dict(zip(links, read_chains(con, trace, list(links.values())), strict=True))
         for group in here:
             row = rows[group.exception_id]

@@ -210,7 +210,7 @@ class RunFacts:
             rows=[
                 [
                     one_line(each.full_name, 120),
-                    each.started,
+                    each.started if each.exact else f">={each.started}",
                     milliseconds(each.total_ns - self.nested.get(each.full_name, 0)),
                     milliseconds(each.self_ns),
                     *[each.recorded] * sampled,

@@ -68,8 +68,15 @@ def not_traced(trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequ
         most = max(sampled, key=lambda each: each.started - each.recorded)
         told.append(
             f"{left_out:,} calls of {counted(len(sampled), 'function')} were counted but not recorded (most of them: "
-            f"{most.module}:{most.name}, {most.recorded:,} of {most.started:,} recorded); times are of the recorded "
-            "ones. capture mode full records all"
+            f"{most.module}:{most.name}, {most.recorded:,} of {'' if most.exact else '>='}{most.started:,} recorded). "
+            "capture mode full records all"
+        )
+    off = [each for each in functions if not each.exact]
+    if off:
+        told.append(
+            f"{counted(len(off), 'function')} ran so hot that counting was switched off now and then "
+            f"({off[0].module}:{off[0].name}{' and others' if len(off) > 1 else ''}): counts with >= and times are "
+            "lower bounds"
         )
     return [cut(clean(text), MAX_WARNING_CHARS) for text in told]
 

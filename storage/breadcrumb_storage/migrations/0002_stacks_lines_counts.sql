@@ -5,8 +5,9 @@
 ALTER TABLE functions ADD COLUMN exact BOOLEAN DEFAULT true;   -- false: started_count is a lower bound (counting was switched off for a while)
 ALTER TABLE functions ADD COLUMN counted_ns BIGINT;            -- time spent in the calls that were counted only
 ALTER TABLE call_records ADD COLUMN late BOOLEAN DEFAULT false; -- written when it was under way: args as they were then
+ALTER TABLE exceptions ADD COLUMN call_chain BIGINT[];          -- ids, outermost first, where the parents of call_id do not tell all
 
--- All raises of a type at a place, when more came than are written with all details.
+-- Raises of a type at a place beyond those that are rows of exceptions: a million equal ones are bounded, and counted.
 CREATE TABLE exception_counts (
     trace_id       VARCHAR NOT NULL,
     process_id     INTEGER NOT NULL,
@@ -16,7 +17,7 @@ CREATE TABLE exception_counts (
     module_name    VARCHAR,
     file           VARCHAR,
     line           INTEGER,
-    raised_count   BIGINT,
+    further_count  BIGINT,
     PRIMARY KEY (trace_id, process_id, slot)
 );
 

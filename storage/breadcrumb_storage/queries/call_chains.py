@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -50,6 +50,12 @@ def chains(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) ->
             break
         known |= found
     return {call_id: _up(known, call_id) for call_id in wanted}
+
+
+def listed_chain(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> list[Link]:
+    """The chain that consists of these calls, as far as they were recorded."""
+    found = _links(con, trace, call_ids)
+    return [found[call_id] for call_id in call_ids if call_id in found]
 
 
 def _first_unknown(known: Mapping[int, Link], call_id: int) -> int | None:

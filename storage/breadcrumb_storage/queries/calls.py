@@ -29,7 +29,7 @@ class CallRow:
     parent_call_id: int | None
     process_id: int
     thread_id: int
-    task_id: int | None
+    task: str | None  # the asyncio task's name
     module: str
     name: str
     file: str | None
@@ -44,6 +44,7 @@ class CallRow:
     exception_message: str | None
     args: str | None
     return_value: str | None
+    late: bool  # recorded when it was under way: args as they were then
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,15 +173,16 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
     rows = con.execute(
         f"""
         WITH wanted AS (SELECT * FROM call_records WHERE trace_no = $trace_no AND call_id IN ({numbers}))
-        SELECT c.call_id, nullif(c.parent_call_id, 0), c.process_id, c.thread_id, c.task_id,
+        SELECT c.call_id, nullif(c.parent_call_id, 0), c.process_id, c.thread_id, k.name,
                coalesce(f.module_name, ''), coalesce(f.function_name, '?'), f.file, f.line, c.call_line,
                c.started_ns, c.duration_ns, c.suspended_ns,
                CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END,
-               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value
+               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value, coalesce(c.late, false)
         FROM wanted c
         LEFT JOIN functions f
           ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
         LEFT JOIN exceptions e ON e.trace_id = $trace_id AND e.exception_id = c.exception_id
+        LEFT JOIN tasks k ON k.trace_id = $trace_id AND k.process_id = c.process_id AND k.task_id = c.task_id
         """,
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
     ).fetchall()

@@ -32,6 +32,7 @@ class ExceptionRow:
     uncaught: bool
     handled: bool | None
     handled_by: str | None
+    call_chain: list[int] | None  # the calls it was raised in, outermost first, where call_id does not lead to all
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ class ExceptionGroup:
     handled_by: str | None  # who caught it most
     first_call_id: int | None
     last_call_id: int | None
+    further: int  # raises of this type at this place, with any message, that were only counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,14 @@ _CLASSIFIED = """
 """
 
 
+# Raises that were only counted, because many like them had been written.
+_FURTHER = """
+    further AS (
+        SELECT trace_id, exception_type, module_name, function_name, line, sum(further_count)::BIGINT AS further_count
+        FROM exception_counts WHERE trace_id IN (SELECT trace_id FROM wanted) GROUP BY ALL)
+"""
+
+
 def _where(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
     where = ["true"]
     parameters: list[Any] = []
@@ -122,17 +132,19 @@ def exception_groups(
     kept = "true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true"
     rows = con.execute(
         f"""
-        {_CLASSIFIED.format(where=where)},
+        {_CLASSIFIED.format(where=where)}, {_FURTHER},
         grouped AS (
             SELECT max({{'trace': trace_id, 'id': -exception_id}}) AS first, count(DISTINCT trace_id) AS traces,
                    count(*) AS count, count(*) FILTER (uncaught) AS uncaught, count(*) FILTER (escaped) AS escaped,
                    count(*) FILTER (handled AND NOT uncaught) AS handled, mode(handled_by) AS handled_by,
                    exception_type = 'SystemExit' AS leaving,
-                   min(nullif(call_id, 0)) AS first_call_id, max(nullif(call_id, 0)) AS last_call_id
-            FROM classified WHERE {kept}
+                   min(nullif(call_id, 0)) AS first_call_id, max(nullif(call_id, 0)) AS last_call_id,
+                   coalesce(any_value(further_count), 0) AS further
+            FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
+            WHERE {kept}
             GROUP BY exception_type, exception_message, module_name, function_name, line)
         SELECT first.trace, -first.id, traces, count, uncaught, escaped, handled, handled_by,
-               first_call_id, last_call_id, count(*) OVER (), sum(count) OVER ()
+               first_call_id, last_call_id, further, count(*) OVER (), sum(count) OVER ()
         FROM grouped
         ORDER BY uncaught > 0 AND NOT leaving DESC, escaped > 0 AND NOT leaving DESC, handled = 0 DESC,
                  first.trace DESC, -first.id DESC
@@ -142,7 +154,7 @@ def exception_groups(
     ).fetchall()
     if not rows:
         return [], 0, 0
-    return [ExceptionGroup(*row[:10]) for row in rows], rows[0][10], int(rows[0][11])
+    return [ExceptionGroup(*row[:11]) for row in rows], rows[0][11], int(rows[0][12])
 
 
 def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[list[HandledPlace], int]:
@@ -150,12 +162,13 @@ def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[
     where, parameters = _where(ExceptionFilter(trace_id=trace_id))
     rows = con.execute(
         f"""
-        {_CLASSIFIED.format(where=where)}
+        {_CLASSIFIED.format(where=where)}, {_FURTHER}
         SELECT exception_type, coalesce(module_name, ''), coalesce(function_name, ''), any_value(file), line,
-               count(*), count(DISTINCT exception_message), coalesce(any_value(exception_message), ''),
-               mode(handled_by), count(*) OVER ()
-        FROM classified WHERE handled AND NOT uncaught AND NOT escaped
-        GROUP BY exception_type, module_name, function_name, line ORDER BY 6 DESC, 1, 2, 3, 5 LIMIT {int(limit)}
+               count(*) + coalesce(any_value(further_count), 0) AS raises, count(DISTINCT exception_message),
+               coalesce(any_value(exception_message), ''), mode(handled_by), count(*) OVER ()
+        FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
+        WHERE handled AND NOT uncaught AND NOT escaped
+        GROUP BY exception_type, module_name, function_name, line ORDER BY raises DESC, 1, 2, 3, 5 LIMIT {int(limit)}
         """,
         parameters,
     ).fetchall()
@@ -163,9 +176,15 @@ def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[
 
 
 def count_exceptions(con: DuckDBPyConnection, trace_id: str) -> int:
-    """The exceptions of a trace, control flow left out."""
+    """The exceptions of a trace, also those that were only counted; control flow left out."""
     where, parameters = _where(ExceptionFilter(trace_id=trace_id))
-    total: int = con.execute(f"SELECT count(*) FROM exceptions WHERE {where}", parameters).fetchall()[0][0]
+    total: int = con.execute(
+        f"""
+        SELECT (SELECT count(*) FROM exceptions WHERE {where})
+               + (SELECT coalesce(sum(further_count), 0) FROM exception_counts WHERE trace_id = ?)::BIGINT
+        """,
+        [*parameters, trace_id],
+    ).fetchall()[0][0]
     return total
 
 
@@ -191,7 +210,7 @@ def exceptions_by_id(con: DuckDBPyConnection, trace_id: str, exception_ids: Sequ
         f"""
         SELECT trace_id, exception_id, exception_type, coalesce(exception_message, ''), nullif(call_id, 0),
                coalesce(module_name, ''), coalesce(function_name, ''), file, line, stack_trace, locals,
-               cause_id, context_id, uncaught, handled, handled_by
+               cause_id, context_id, uncaught, handled, handled_by, call_chain
         FROM exceptions WHERE trace_id = ? AND exception_id IN ({numbers})
         """,
         [trace_id],

@@ -26,8 +26,9 @@ class FunctionTime:
     line: int | None
     recorded: int
     started: int  # at least ``recorded``; more where not every call was recorded
-    total_ns: int  # see nested_times for functions that call themselves
-    self_ns: int
+    exact: bool  # False: ``started`` and the times are lower bounds
+    total_ns: int  # of all calls, recorded or only counted; see nested_times for functions that call themselves
+    self_ns: int  # for the counted calls in proportion to the recorded ones
 
     @property
     def full_name(self) -> str:
@@ -44,6 +45,7 @@ class FunctionName:
     line: int | None
     recorded: int
     started: int  # at least ``recorded``; more where not every call was recorded
+    exact: bool  # False: ``started`` is a lower bound
 
 
 def name_condition(pattern: str) -> tuple[str, list[Any]]:
@@ -72,7 +74,8 @@ def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -
             SELECT process_id, function_id, count(*) AS calls FROM call_records
             SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
         SELECT coalesce(module_name, ''), function_name, any_value(file), any_value(line),
-               coalesce(sum(calls), 0)::BIGINT, coalesce(sum(greatest(started_count, calls)), 0)::BIGINT
+               coalesce(sum(calls), 0)::BIGINT, coalesce(sum(greatest(started_count, calls)), 0)::BIGINT,
+               bool_and(coalesce(exact, true))
         FROM named LEFT JOIN counted USING (process_id, function_id)
         GROUP BY module_name, function_name ORDER BY 5 DESC, 1, 2
         """,
@@ -129,9 +132,11 @@ def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTim
         SELECT coalesce(f.module_name, ''), f.function_name, any_value(f.file), any_value(f.line),
                coalesce(sum(t.recorded), 0)::BIGINT,
                coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT,
-               coalesce(sum(t.total_ns), 0)::BIGINT,
+               bool_and(coalesce(f.exact, true)),
+               (coalesce(sum(t.total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT,
                -- children in other tasks can outlast the call that began them
-               greatest(coalesce(sum(t.self_ns), 0), 0)::BIGINT AS self_ns
+               (greatest(coalesce(sum(t.self_ns), 0), 0)
+                * coalesce(1 + sum(f.counted_ns) / nullif(sum(t.total_ns), 0), 1))::BIGINT AS self_ns
         FROM functions f LEFT JOIN timed t USING (process_id, function_id)
         WHERE f.trace_id = $trace_id
         GROUP BY f.module_name, f.function_name

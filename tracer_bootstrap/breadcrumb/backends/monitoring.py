@@ -19,7 +19,7 @@ from ._guard import failed, guard
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Tuple
+    from typing import Any, Callable, Dict, List, Tuple
 
     from ..recorder import Recorder
 
@@ -59,6 +59,9 @@ class MonitoringBackend:
             raise RuntimeError("every sys.monitoring tool id that Breadcrumb may use is taken (%s)" % users)
         events = monitoring.events
         self._disable = monitoring.DISABLE
+        if self._recorder.adaptive is not None:
+            self._recorder.adaptive.switch_off = self._switch_off
+            self._recorder.adaptive.switch_on = self._switch_on
         on_start, on_return = self._hot_path()
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
@@ -76,15 +79,15 @@ class MonitoringBackend:
             callbacks[events.LINE] = guard(self._on_line, self._recorder)
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
-        monitoring.set_events(
-            self._tool,
+        self._global_events = (
             events.PY_START
             | events.PY_THROW
             | events.PY_UNWIND
             | events.RAISE
             | events.RERAISE
-            | events.EXCEPTION_HANDLED,
+            | events.EXCEPTION_HANDLED
         )
+        monitoring.set_events(self._tool, self._global_events)
 
     def stop(self) -> None:
         """Observe nothing any more and give the tool id back."""
@@ -102,6 +105,7 @@ class MonitoringBackend:
         (Globals of one's own are the cheapest names there are: cells of a closure are copied at each call.)
         """
         recorder = self._recorder
+        adaptive = recorder.adaptive
         names = dict(
             globals(),
             recorder=recorder,
@@ -109,8 +113,11 @@ class MonitoringBackend:
             threads=recorder.threads,
             next_call=recorder.next_call,
             encode=recorder.encoder.encode,
-            counters=recorder.counters_of_calls(),
-            skips=None if recorder.full else recorder.skips,
+            counters=adaptive.counters() if adaptive is not None else None,
+            skips=adaptive.skips if adaptive is not None else None,
+            begun=adaptive.begun if adaptive is not None else None,
+            end_counted=adaptive.end if adaptive is not None else None,
+            disable=self._disable,
             first_start=self._first_start,
             other_return=self._other_return,
             last_function=_NO_FUNCTION,
@@ -119,7 +126,7 @@ class MonitoringBackend:
 
         def forget_last() -> None:
             names["last_function"] = _NO_FUNCTION
-            names["counters"] = recorder.counters_of_calls()
+            names["counters"] = adaptive.counters() if adaptive is not None else None
 
         recorder.forget_last = forget_last
         return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
@@ -134,7 +141,7 @@ class MonitoringBackend:
                 if function is None:
                     return self._disable
                 self._observe(function)
-                if recorder.full or not recorder.skips(function):
+                if recorder.adaptive is None or not recorder.adaptive.skips(function, frame):
                     recorder.begin_call(function, frame)
                 return None
             gap = recorder.gaps.discover(code, frame)
@@ -143,7 +150,7 @@ class MonitoringBackend:
             self._set_local_events(code, monitoring.events.PY_RETURN)
         else:
             recorder.gaps.begin(gap, frame)
-        if gap.seen > recorder.calls_per_function and not recorder.full:
+        if gap.seen > recorder.calls_per_function:
             recorder.gaps.stop_counting(gap)
             self._set_local_events(code, 0)
             return self._disable
@@ -164,15 +171,46 @@ class MonitoringBackend:
         except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
             pass
 
+    def _switch_off(self, function: Function, awaits_returns: bool) -> None:
+        """Observe a function no more. (Its start is switched off by what the callback answers.)"""
+        self._set_local_events(function.code, monitoring.events.PY_RETURN if awaits_returns else 0)
+
+    def _switch_on(self, functions: List[Function]) -> None:
+        """Observe functions again whose start was switched off.
+
+        A location that was disabled is observed anew when its code is instrumented without the event, and then with it:
+        that concerns these functions and this tool only (restart_events would start those of every tool).
+        """
+        monitoring.set_events(self._tool, self._global_events & ~monitoring.events.PY_START)
+        for function in functions:
+            self._set_local_events(function.code, 0)
+            self._set_local_events(function.code, monitoring.events.CALL)
+        monitoring.set_events(self._tool, self._global_events)
+        for function in functions:
+            self._set_local_events(function.code, 0)
+            self._observe(function)
+
     def _other_return(self, code: CodeType, frame: Any, value: Any, at_ns: int, thread: Any) -> Any:
         """A return that is not that of the innermost ordinary call."""
         recorder = self._recorder
-        if id(code) in recorder.functions:
-            if recorder.is_open(thread, frame):
+        function = recorder.functions.get(id(code))
+        if function is not None:
+            if function.is_off and recorder.adaptive is not None and recorder.adaptive.is_stray(function, frame):
+                return None
+            if self._is_open(thread, frame, function, at_ns):
                 recorder.end_call(thread, at_ns, recorder.encoder.encode(value))
         elif not recorder.gaps.end(frame, at_ns):
             self._uncounted_gap(code, frame)
         return None
+
+    def _is_open(self, thread: Any, frame: Any, function: Function, at_ns: int) -> bool:
+        """Whether the call that ends is recorded: from its start, or late, because it was slow."""
+        recorder = self._recorder
+        if thread.top[2] is frame:
+            return True
+        if recorder.adaptive is not None and recorder.adaptive.end(function, frame, at_ns):
+            return True
+        return recorder.is_open(thread, frame)
 
     def _uncounted_gap(self, code: CodeType, frame: Any) -> None:
         """A gap returns whose start was not seen: it started first in code that is not traced, and was switched off."""
@@ -182,7 +220,7 @@ class MonitoringBackend:
         if gap is None or caller is None:
             return
         recorder.gaps.count(gap, caller)
-        if gap.seen > recorder.calls_per_function and not recorder.full:
+        if gap.seen > recorder.calls_per_function:
             recorder.gaps.stop_counting(gap)
             self._set_local_events(code, 0)
 
@@ -215,10 +253,11 @@ class MonitoringBackend:
             if is_control_flow(exception) and not function.suspends:
                 # Of the interpreter's own signals only those are of interest that leave an ordinary function.
                 recorder.exceptions.seen(exception, traceback_of(exception), frame, thread)
-            if recorder.is_open(thread, frame):
+            at_ns = perf_counter_ns()
+            if self._is_open(thread, frame, function, at_ns):
                 outcome = OUTCOME_CANCELLED if recorder.exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = recorder.exceptions.known.get(id(exception), 0)
-                recorder.end_call(thread, perf_counter_ns(), b"", outcome, exception_id)
+                recorder.end_call(thread, at_ns, b"", outcome, exception_id)
             if recorder.clears_locals:
                 forget_locals(frame)
         elif recorder.gaps.gaps:
@@ -281,6 +320,9 @@ next_call: Any = None
 encode: Any = None
 counters: Any = None
 skips: Any = None
+begun: Any = None
+end_counted: Any = None
+disable: Any = None
 first_start: Any = None
 other_return: Any = None
 
@@ -303,15 +345,16 @@ def on_start(code: CodeType, offset: int) -> Any:
             except KeyError:
                 return first_start(code, get_frame(1))
         if skips is not None:
-            if counters is not None:  # what skips would say, for the calls between two samples
+            if counters is not None:  # what skips would do, for the calls between two looks
                 count = counters[function.counter] + 1
-                if function.limit < count < function.next_sample and not function.suspends:
-                    counters[function.counter] = count
-                    return None
-            if skips(function):
-                if function.suspends:
-                    recorder.drop_suspended(id(get_frame(1)))
-                return None
+                if function.limit < count < function.next_look:
+                    at_ns = now_ns()
+                    if at_ns < function.fresh_at_ns:
+                        counters[function.counter] = count
+                        begun[id(get_frame(1))] = at_ns
+                        return None
+            if skips(function, get_frame(1)):
+                return disable if function.is_off else None
         frame = get_frame(1)
         arity = function.hot
         if arity == 0:
@@ -363,6 +406,19 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
         thread = last_thread
         call, parent, frame, state, _ = thread.top
         if frame is not get_frame(1) or state is not None:
+            if begun:
+                begun_ns = begun.get(id(get_frame(1)))
+                if begun_ns is not None:
+                    function = last_function
+                    if function.code is not code:
+                        function = functions.get(id(code))
+                    if function is not None:  # the end of a call that was only counted
+                        if counters is not None and at_ns - begun_ns < function.slow_ns:
+                            del begun[id(get_frame(1))]
+                            counters[function.counter + 1] += at_ns - begun_ns
+                        elif end_counted(function, get_frame(1), at_ns):
+                            recorder.end_call(recorder.thread(), at_ns, encode(value))
+                        return None
             # Another thread was at work meanwhile, or this is not the end of an ordinary recorded call.
             try:
                 thread = threads.state
@@ -370,9 +426,6 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
                 thread = recorder.new_thread()
             call, parent, frame, state, _ = thread.top
             if frame is not get_frame(1) or state is not None:
-                if counters is not None and last_function.code is code:
-                    if counters[last_function.counter] > last_function.limit and not last_function.keeps_state:
-                        return None  # of a call that was only counted
                 return other_return(code, get_frame(1), value, at_ns, thread)
         thread.top = parent
         if type(value) is int and _LOW < value < _HIGH:

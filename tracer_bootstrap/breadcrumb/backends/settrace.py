@@ -100,8 +100,12 @@ class SettraceBackend:
     def _begin(self, function: Function, frame: FrameType) -> Any:
         """A call starts; the local trace function for it."""
         recorder = self._recorder
-        if not recorder.full and recorder.skips(function):
-            return self._on_skipped
+        adaptive = recorder.adaptive
+        if adaptive is not None and adaptive.skips(function, frame):
+            if function.suspends:  # nothing is seen of it after it was suspended for the first time
+                adaptive.begun.pop(id(frame), None)
+            frame.f_trace_lines = False
+            return self._on_counted
         frame.f_trace_lines = function.lines
         recorder.begin_call(function, frame)
         return self._on_event
@@ -206,19 +210,26 @@ class SettraceBackend:
                 settrace(self._on_call)
         return self._on_threading_event
 
-    def _on_skipped(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """A call that is only counted: its exceptions are recorded all the same."""
-        frame.f_trace_lines = False
-        if event == "exception":
-            try:
-                recorder = self._recorder
-                if not is_control_flow(argument[1]):
-                    recorder.exceptions.seen(argument[1], argument[2], frame, recorder.thread())
-            except RecursionError:
-                self._recorder.near_recursion_limit = True
-            except BaseException as error:
-                failed(self._recorder, error)
-        return self._on_skipped
+    def _on_counted(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """The local trace function of a call that is only counted, until it is recorded late."""
+        at_ns = perf_counter_ns()
+        recorder = self._recorder
+        try:
+            if recorder.thread().top[2] is frame:
+                return self._on_event(frame, event, argument)  # further in, an exception has made a record of it
+            if event == "exception":
+                self._exception_arrives(frame, argument[1], argument[2])
+                if recorder.thread().top[2] is frame:
+                    return self._on_event
+                frame.f_trace_lines = False
+            elif event == "return" and recorder.adaptive is not None:
+                if recorder.adaptive.end(recorder.functions[id(frame.f_code)], frame, at_ns):
+                    self._returns(frame, argument, at_ns)
+        except RecursionError:
+            recorder.near_recursion_limit = True
+        except BaseException as error:
+            failed(recorder, error)
+        return self._on_counted
 
     def _on_gap_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "return":
