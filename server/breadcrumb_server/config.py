@@ -46,6 +46,7 @@ class CaptureConfig(_Settings):
     max_depth: Annotated[int, Field(ge=1, le=50)] = 4
     sample_rate: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 1.0
     locals_on_exception: bool = True
+    max_trace_mb: Annotated[int, Field(ge=1)] = 2048
     lines: list[FunctionPattern] = []
 
 

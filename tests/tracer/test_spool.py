@@ -60,3 +60,30 @@ os._exit(0)
     )
     assert (spool.exit_code, spool.stdout, spool.stderr) == (0, str(list(range(20))), "")
     assert [c.args["n"] for c in spool.named("f")] == [*range(200), *range(20000), 1]
+
+
+def test_a_trace_that_reaches_its_limit_says_so_and_ends_the_calls_that_were_open(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        """
+import os
+def f(n): return n
+def outer(count):
+    for n in range(count): f(n)
+    raise ValueError("late")
+pid = os.fork()  # the limit is that of all processes together
+try: outer(20000)
+except ValueError: pass
+if not pid: os._exit(0)
+os.waitpid(pid, 0)
+""",
+        capture={"max_trace_mb": 1},
+    )
+    taken = sum(file.stat().st_size for file in spool.folder.glob("*.calls"))
+    assert taken < 2 << 20
+    assert {notice["code"] for notice in spool.of("notice")} == {"trace_full"}
+    assert "1 MB" in spool.of("notice")[0]["message"]
+    assert 2000 < len(spool.named("f")) < 40000
+    assert [call.outcome for call in spool.named("outer")] == [1, 1]
+    assert [call.args["n"] for call in spool.named("f") if call.outcome is None] == []
+    assert [raised["message"] for raised in spool.of("exception")] == ["late", "late"]

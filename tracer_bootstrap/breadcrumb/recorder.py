@@ -25,7 +25,7 @@ from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
 from .patterns import IncludeFilter, current_folder
 from .record_format import OUTCOME_CANCELLED
-from .spool import Segments, SpoolWriter
+from .spool import CallSegments, SpoolWriter
 from .tasks import TaskLog
 
 TYPE_CHECKING = False
@@ -44,6 +44,9 @@ ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1), None, {-1: b"\t\n"})
 
 _LATE = record_format.KIND_LATE_CALL.encode()
 
+# Where the settings do not say: some 16 million calls of the usual size.
+DEFAULT_MAX_TRACE_MB = 2048
+
 # Programs that make code without end (eval loops) would make functions without end.
 MAX_FUNCTIONS = 50_000
 
@@ -61,7 +64,7 @@ class CallState:
         self.since_ns = 0
 
 
-class ThreadState(Segments):
+class ThreadState(CallSegments):
     """What one thread is doing, and where it is written.
 
     ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
@@ -131,7 +134,8 @@ class Recorder:
         self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
         self.forks_under_way = 0
         self.near_recursion_limit = False  # events were lost there, where nothing can be said
-        self.spool = SpoolWriter(folder)
+        self._max_trace_mb: int = capture.get("max_trace_mb", DEFAULT_MAX_TRACE_MB)
+        self.spool = self._new_spool()
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
         self.tasks = TaskLog(self)
@@ -180,6 +184,18 @@ class Recorder:
             **self._program,
         )
 
+    def _new_spool(self) -> SpoolWriter:
+        return SpoolWriter(self.folder, self._max_trace_mb << 20, self._trace_is_full)
+
+    def _trace_is_full(self) -> None:
+        """Say that no more calls are recorded."""
+        self.notice(
+            "trace_full",
+            "RECORDING STOPPED %.1f s after the start of process %d: the trace has reached capture.max_trace_mb "
+            "(%d MB). Later calls are missing, exceptions are not. Include less, use mode adaptive, or raise the limit"
+            % ((perf_counter_ns() - self.spool.clock_origin_ns) / 1e9, self.pid, self._max_trace_mb),
+        )
+
     def before_fork(self) -> None:
         """From here to ``after_fork_*`` what this thread does may happen in the parent and again in the child.
 
@@ -204,7 +220,7 @@ class Recorder:
         path holds on to them.
         """
         parent = self.spool.process_key
-        spool = SpoolWriter(self.folder)
+        spool = self._new_spool()
         thread = self.thread()
         thread.top, thread.task = ROOT, 0  # whoever holds on to the state finds no open call in it
         self.spool = spool

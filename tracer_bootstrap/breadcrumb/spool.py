@@ -14,6 +14,7 @@ import time
 # Bound now: tests replace these in their module for as long as they run, and segments are made all the time.
 from os import close as os_close
 from os import open as os_open
+from os import scandir as os_scandir
 from os import write as os_write
 
 from . import record_format
@@ -30,6 +31,9 @@ FIRST_COUNTER_SLOTS = 1 << 10
 COUNTER_SLOTS = 1 << 14
 
 GROWTH = 4
+
+_CALLS = (record_format.KIND_CALL.encode(), record_format.KIND_LATE_CALL.encode())
+_END = record_format.KIND_RETURN.encode()
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,14 +108,53 @@ class Segments:
         self.write(record)
 
 
+class CallSegments(Segments):
+    """The segments of one thread's calls. It is these that grow without bound, so the limit of the trace is theirs."""
+
+    __slots__ = ("_ends", "_first_dropped")
+
+    def __init__(self, spool: SpoolWriter, stem: str) -> None:
+        self._ends: Optional[Segments] = None
+        self._first_dropped = 0
+        super().__init__(spool, stem)
+
+    def _open(self, needed: int) -> None:
+        if self._spool.is_full(max(self._size, needed)):
+            self.write = self._write_end
+        else:
+            super()._open(needed)
+
+    def _write_end(self, record: bytes) -> int:
+        """Stands in for ``write`` in a full trace: only the ends of calls that had begun before are written.
+
+        Without them it would look as if the program had never left these calls.
+        """
+        call = int(record[2 : record.index(b"\t", 2)])
+        if record.startswith(_CALLS):
+            self._first_dropped = self._first_dropped or call
+        elif record.startswith(_END) and (not self._first_dropped or call < self._first_dropped):
+            if self._ends is None:
+                self._ends = Segments(self._spool, self._spool.calls_of_thread()[1])
+            try:
+                self._ends.write(record)
+            except ValueError:
+                self._ends.write_over(record)
+        return len(record)
+
+
 class SpoolWriter:
     """The spool files of this process.
 
-    folder: the trace's spool folder. A forked child makes a SpoolWriter of its own.
+    folder: the trace's spool folder; max_bytes: of the calls of all processes of the trace; when_full: is called once.
+    A forked child makes a SpoolWriter of its own.
     """
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, max_bytes: int, when_full: Callable[[], None]) -> None:
         self.folder = folder
+        self._max_bytes = max_bytes
+        self._when_full = when_full
+        self._bytes_until_look = 0
+        self._is_full = False
         self.started_at_ns = time.time_ns()
         self.clock_origin_ns = time.perf_counter_ns()
         self.process_key = "%d-%s" % (os.getpid(), _base36(self.started_at_ns))
@@ -137,6 +180,21 @@ class SpoolWriter:
         thread = next(self._threads)
         self.writers = thread + 1
         return thread, "%s-%d-%%d%s" % (self.process_key, thread, record_format.CALLS_SUFFIX)
+
+    def is_full(self, size: int) -> bool:
+        """Whether the trace has no room for a segment of so many bytes; once it had not, for none."""
+        self._bytes_until_look -= size
+        if not self._is_full and self._bytes_until_look < 0:
+            self._bytes_until_look = min(LAST_SEGMENT_BYTES, self._max_bytes // 8)
+            try:
+                with os_scandir(self.folder) as entries:
+                    taken = sum(e.stat().st_size for e in entries if e.name.endswith(record_format.CALLS_SUFFIX))
+            except OSError:  # the folder is gone; opening the segment says what there is to say
+                taken = 0
+            if taken + size > self._max_bytes:
+                self._is_full = True
+                self._when_full()
+        return self._is_full
 
     def event(self, line: bytes) -> None:
         """Append one event, a JSON object and its newline."""

@@ -78,7 +78,8 @@ async def edit_config(
     Patterns are module globs ("shop.pricing.*", also matches shop.pricing itself) or path globs relative to the
     workspace ("tests/**/*.py"). Keys for set: workspace, enabled, include, exclude, capture.mode (adaptive | full),
     capture.calls_per_function, capture.max_value_chars, capture.max_items, capture.max_depth, capture.sample_rate,
-    capture.locals_on_exception, capture.lines, redact, retention.max_traces, retention.max_db_mb, db_path, backend.
+    capture.locals_on_exception, capture.max_trace_mb, capture.lines, redact, retention.max_traces,
+    retention.max_db_mb, db_path, backend.
     It holds for new runs; for one run only, give run its `capture`.
 
     Example: edit_config(project="shop", add_include=["vendored_tax.*"], set={"capture.max_depth": 6})
