@@ -173,11 +173,15 @@ class AdaptiveCapture:
         if functions and self.switch_on is not None:
             self.switch_on(functions)
 
-    def end(self, function: Function, frame: FrameType, at_ns: int) -> bool:
-        """A call that is not open ends. True if it was a slow one: it is open now, recorded late, and to be ended."""
+    def end(self, function: Function, frame: FrameType, at_ns: int) -> Optional[bool]:
+        """A call ends that is not the innermost open one.
+
+        Returns None if it was not one of those that are only counted, False if it was, and True if it was a slow one:
+        it is the innermost open call now, recorded late, and to be ended.
+        """
         begun_ns = self.begun.pop(_key(function, frame), 0)
         if not begun_ns:
-            return False
+            return None
         spent_ns = at_ns - begun_ns
         if spent_ns < function.slow_ns:
             counters = self._recorder.spool.counters

@@ -23,9 +23,6 @@ DETAILED_PER_PLACE = 200
 _MAX_STACK_FRAMES = 40
 _MAX_KNOWN = 2000
 
-# How the interpreter and iteration protocols use exceptions: no sign of anything going wrong.
-_CONTROL_FLOW = (StopIteration, StopAsyncIteration, GeneratorExit)
-
 # Where the standard library catches what nobody caught, and prints it.
 _LAST_RESORTS = {("threading", "_bootstrap_inner"), ("threading", "_bootstrap")}
 
@@ -37,9 +34,9 @@ _args_of: Any = BaseException.__dict__["args"].__get__
 
 
 def is_control_flow(exception: BaseException) -> bool:
-    """Whether it is one of the interpreter's own signals (a subclass is not)."""
+    """Whether it is one of the signals of the interpreter and the iteration protocols (a subclass is not)."""
     cls = type(exception)
-    return any(cls is signal for signal in _CONTROL_FLOW)
+    return cls is StopIteration or cls is StopAsyncIteration or cls is GeneratorExit
 
 
 class ExceptionLog:
@@ -156,20 +153,20 @@ class ExceptionLog:
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
     ) -> int:
         recorder = self._recorder
-        frames = list(_traceback_frames(traceback, frame))
-        innermost = frames[-1]
-        place = (id(innermost[0].f_code), innermost[1], id(type(exception)))
+        raising, instruction = _raised_at(traceback, frame)
+        place = (id(raising.f_code), instruction, id(type(exception)))
         raises = self._places.get(place)
         if raises is None:
             raises = self._places[place] = [0, -1]
         raises[0] += 1
         if raises[0] > DETAILED_PER_PLACE:
-            self._count(raises, exception, innermost)
+            self._count(raises, exception, raising)
             return 0
+        frames = list(_traceback_frames(traceback, frame))
         calls = recorder.adaptive.record_chain(thread, frame) if recorder.adaptive is not None else None
         self._last_id += 1
         exception_id = self._last_id
-        raising, line = innermost
+        raising, line = frames[-1]
         code = raising.f_code
         recorder.event(
             record_format.EVENT_EXCEPTION,
@@ -192,8 +189,8 @@ class ExceptionLog:
         )
         return exception_id
 
-    def _count(self, raises: List[int], exception: BaseException, innermost: Tuple[FrameType, int]) -> None:
-        """One more raise of a kind that has been written often enough."""
+    def _count(self, raises: List[int], exception: BaseException, raising: FrameType) -> None:
+        """One more raise, at the place where *raising* is, of a kind that has been written often enough."""
         recorder = self._recorder
         if recorder.forks_under_way and recorder.is_forking():  # the counters are the parent's and the child's
             return
@@ -202,7 +199,6 @@ class ExceptionLog:
             if slot < 0:
                 return
             raises[1] = slot
-            raising, line = innermost
             recorder.event(
                 record_format.EVENT_RAISES,
                 slot=slot,
@@ -210,7 +206,7 @@ class ExceptionLog:
                 function=recorder.names.qualified_name(raising.f_code, raising),
                 module=module_of(raising),
                 file=recorder.include.absolute(raising.f_code.co_filename),
-                line=line,
+                line=raising.f_lineno,
             )
         counters = recorder.spool.counters
         if counters is not None:
@@ -260,6 +256,17 @@ class ExceptionLog:
 def _type_name(cls: type) -> str:
     module = class_module(cls)
     return class_name(cls) if module in ("builtins", "") else "%s.%s" % (module, class_name(cls))
+
+
+def _raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[FrameType, int]:
+    """The frame in which it was raised, and the instruction there: in *frame*, or further in."""
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return frame, frame.f_lasti
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame, traceback.tb_lasti
 
 
 def _traceback_frames(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:

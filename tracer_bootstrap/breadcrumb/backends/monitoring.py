@@ -208,8 +208,10 @@ class MonitoringBackend:
         recorder = self._recorder
         if thread.top[2] is frame:
             return True
-        if recorder.adaptive is not None and recorder.adaptive.end(function, frame, at_ns):
-            return True
+        if recorder.adaptive is not None:
+            was_slow = recorder.adaptive.end(function, frame, at_ns)
+            if was_slow is not None:
+                return was_slow
         return recorder.is_open(thread, frame)
 
     def _uncounted_gap(self, code: CodeType, frame: Any) -> None:
