@@ -14,6 +14,7 @@ from breadcrumb.record_format import (
     EVENT_GAP,
     EVENT_HANDLED,
     EVENT_KEY,
+    EVENT_NAME,
     EVENT_NOTICE,
     EVENT_PROCESS,
     EVENT_RAISES,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 _FIELDS = {
     EVENT_KEY: "VARCHAR", "pid": "INTEGER", "ppid": "INTEGER", "python": "VARCHAR", "executable": "VARCHAR",
     "command": "VARCHAR[]", "cwd": "VARCHAR", "backend": "VARCHAR", "mode": "VARCHAR", "started_at_ns": "BIGINT",
-    "clock_origin_ns": "BIGINT", "parent": "VARCHAR", "at_ns": "BIGINT", "thread": "INTEGER", "ident": "BIGINT",
+    "clock_origin_ns": "BIGINT", "kernel_start": "BIGINT", "ancestors": "INTEGER[]", "parent": "VARCHAR",
+    "at_ns": "BIGINT", "thread": "INTEGER", "ident": "BIGINT",
     "name": "VARCHAR", "task": "INTEGER", "id": "INTEGER", "module": "VARCHAR", "file": "VARCHAR", "line": "INTEGER",
     "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
@@ -57,8 +59,8 @@ _AT = _TIME.format("{0}.started_at_ns - coalesce({0}.clock_origin_ns, 0) + e.at_
 
 _PROCESSES = f"""
 UPDATE processes
-SET pid = e.pid, parent_pid = e.ppid, parent_process_id = e.parent_process_id, command = e.command_line,
-    executable = e.executable, python_version = e.python, cwd = e.cwd, backend = e.backend, mode = e.mode,
+SET pid = e.pid, parent_pid = e.ppid, command = e.command_line, executable = e.executable, python_version = e.python,
+    cwd = e.cwd, backend = e.backend, mode = e.mode, kernel_start = e.kernel_start,
     started_at = {_TIME.format("coalesce(e.started_at_ns, processes.started_at_ns)")},
     started_at_ns = coalesce(e.started_at_ns, processes.started_at_ns), clock_origin_ns = e.clock_origin_ns
 FROM (
@@ -67,16 +69,44 @@ FROM (
            list_aggregate(list_transform(command, lambda word:
                CASE WHEN regexp_full_match(word, '[A-Za-z0-9_@%+=:,./-]+') THEN word
                ELSE '''' || replace(word, '''', '''"''"''') || '''' END
-           ), 'string_agg', ' ') AS command_line,
-           coalesce(
-               (SELECT max(p.process_id) FROM processes p WHERE p.trace_id = $1 AND p.process_key = events.parent),
-               (SELECT arg_max(p.process_id, p.started_at_ns) FROM processes p
-                WHERE p.trace_id = $1 AND p.pid = events.ppid AND p.process_id <> events.process_id
-                  AND p.started_at_ns <= events.started_at_ns)
-           ) AS parent_process_id
+           ), 'string_agg', ' ') AS command_line
     FROM events WHERE k = '{EVENT_PROCESS}'
     QUALIFY row_number() OVER (PARTITION BY process_id ORDER BY rowid DESC) = 1
 ) e
+WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
+"""
+
+# A process is the child of the one that it was forked from, else of the one whose place an exec gave it, else of the
+# nearest of its ancestors that is traced.
+_PARENTS = f"""
+UPDATE processes
+SET parent_process_id = coalesce(e.forked_from, e.replaced, e.nearest),
+    started_by = CASE WHEN e.forked_from IS NOT NULL THEN 'fork' WHEN e.replaced IS NOT NULL THEN 'exec' END
+FROM (
+    SELECT process_id,
+           (SELECT max(p.process_id) FROM processes p
+            WHERE p.trace_id = $1 AND p.process_key = events.parent) AS forked_from,
+           (SELECT arg_max(p.process_id, p.started_at_ns) FROM processes p
+            WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start = events.kernel_start
+              AND p.started_at_ns < events.started_at_ns) AS replaced,
+           (SELECT arg_min(p.process_id, (list_position(coalesce(ancestors, [ppid]), p.pid), -p.started_at_ns))
+            FROM processes p
+            WHERE p.trace_id = $1 AND list_contains(coalesce(ancestors, [ppid]), p.pid)
+              AND p.process_id <> events.process_id AND p.started_at_ns <= events.started_at_ns) AS nearest
+    FROM events WHERE k = '{EVENT_PROCESS}'
+) e
+WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
+"""
+_REPLACED = """
+UPDATE processes SET ended_at = successor.started_at
+FROM processes successor
+WHERE processes.trace_id = $1 AND successor.trace_id = $1 AND successor.started_by = 'exec'
+  AND successor.parent_process_id = processes.process_id AND processes.ended_at IS NULL
+"""
+
+_NAMES = f"""
+UPDATE processes SET name = e.name
+FROM (SELECT process_id, last(name ORDER BY rowid) AS name FROM events WHERE k = '{EVENT_NAME}' GROUP BY process_id) e
 WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
 
@@ -164,6 +194,9 @@ SELECT $1, process_id, coalesce(code, 'unknown'), coalesce(message, '') FROM eve
 # Processes first: exceptions and ends need their clock; exceptions before what became of them.
 _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_PROCESS}), _PROCESSES),
+    (frozenset({EVENT_PROCESS}), _PARENTS),
+    (frozenset({EVENT_PROCESS}), _REPLACED),
+    (frozenset({EVENT_NAME}), _NAMES),
     (frozenset({EVENT_END}), _END),
     (frozenset({EVENT_THREAD}), _THREADS),
     (frozenset({EVENT_TASK}), _TASKS),

@@ -90,12 +90,6 @@ def test_code_from_exec_belongs_to_the_module_it_was_made_for(project, trace) ->
     assert origins == {"shop.models": "own", "attr._made": "third-party"}
 
 
-def test_a_main_module_in_a_spawned_child_is_included_by_its_real_name(project, trace) -> None:
-    trace.gap("work", "__mp_main__", file="/work/shop/main.py")
-
-    assert column(find_gaps(project.con, "shop"), "suggested_include") == ["__main__"]
-
-
 def test_without_a_workspace_code_that_is_not_installed_is_the_users_own(project) -> None:
     trace = project.trace(config={"workspace": None})
     trace.gap("f", "thing", file="/somewhere/else/thing.py")

@@ -218,11 +218,37 @@ def test_sampling_notices_unfinished_calls_and_killed_processes_are_said(project
     assert "shop.pricing:hot, 2 of 54,321 recorded" in report.not_traced[0]
     assert report.warnings == [
         "sys.monitoring was in use by a debugger: settrace was used",
-        "1 process did not exit in the normal way: 100 python main.py",
+        "1 process ended without Python's exit (a signal, os._exit, or an exec of another program): 100 python main.py",
         "1 call had not ended when the recording did",
     ]
     assert report.hot is not None
     assert report.hot.rows == [["shop.pricing:hot", 54_321, 2.0, 2.0, 2]]
+
+
+def test_several_processes_are_listed_with_their_parents_and_ends(project) -> None:
+    trace = project.trace()
+    trace.process(command="sh-like.py")
+    trace.process(1, parent_process_id=0, started_by="exec", command="python main.py")
+    trace.process(2, parent_process_id=1, started_by="fork", name="ForkPoolWorker-1", ended=False)
+    trace.process(3, parent_process_id=1, started_by="fork")
+    trace.call(trace.function("main", "__main__"), ms=None)  # of what was replaced: nothing that went wrong
+    work = trace.function("work", process_id=2)
+    for _ in range(3):
+        trace.call(work, process_id=2)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.traced.processes == 4
+    assert report.processes is not None
+    assert report.processes.columns == ["process", "parent", "what", "calls", "end"]
+    assert report.processes.rows == [
+        [0, None, "sh-like.py", 1, "exec"],
+        [1, 0, "exec: python main.py", 0, "exit"],
+        [2, 1, "ForkPoolWorker-1", 3, "none"],
+        [3, 1, "fork", 0, "exit"],
+    ]
+    assert report.open_calls == []
+    assert [text.partition(": ")[2] for text in report.warnings] == ["102 ForkPoolWorker-1"]
 
 
 def test_on_a_timeout_the_report_says_where_each_thread_stood(project) -> None:

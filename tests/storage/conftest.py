@@ -67,12 +67,14 @@ class TracedProcess:
         self.raw_events(json.dumps({"k": k, **fields}).encode() + b"\n", segment)
 
     def start(
-        self, ppid: int = 1, parent: str | None = None, command: list[str] | None = None, clock_origin_ns: int = 0
-    ) -> None:
+        self, ppid: int = 1, parent: str | None = None, command: list[str] | None = None, clock_origin_ns: int = 0,
+        **fields: object,
+    ) -> None:  # fmt: skip
         self.event(
             "process", pid=self.pid, ppid=ppid, python="3.12.1", executable="/usr/bin/python3",
             command=command or ["python", "shop.py"], cwd="/home/me", backend="monitoring", mode="full",
             started_at_ns=self.started_at_ns, clock_origin_ns=clock_origin_ns, parent=parent,
+            **fields,
         )  # fmt: skip
         self.event("thread", thread=0, ident=140_000_000_000_001, name="MainThread")
         for function_id, name in ((1, "<module>"), (2, "total"), (3, "price")):

@@ -71,6 +71,45 @@ def test_a_reused_pid_is_the_parent_only_of_what_started_after_it(trace):
     assert trace.ask("SELECT process_id, parent_process_id FROM processes ORDER BY 1") == [(0, None), (1, 0), (2, None)]
 
 
+@pytest.mark.parametrize("ingest_between", [False, True])
+def test_what_an_exec_started_is_the_child_of_what_it_replaced(trace, ingest_between):
+    shell, first, second, other = (
+        trace.process(pid, started_after_ns=at) for pid, at in ((7, 0), (8, 1), (8, 2), (8, 3))
+    )
+    shell.start()
+    first.start(ppid=7, kernel_start=50, command=["python", "a.py"])
+    if ingest_between:
+        trace.ingest()
+    second.start(ppid=7, kernel_start=50, command=["python", "b.py"])
+    other.start(ppid=7, kernel_start=51)  # the pid was given out again
+    trace.ingest()
+    assert trace.ask("SELECT process_id, parent_process_id, started_by, ended_at FROM processes ORDER BY 1") == [
+        (0, None, None, None), (1, 0, None, NOON), (2, 1, "exec", None), (3, 0, None, None),
+    ]  # fmt: skip
+
+
+def test_a_parent_is_found_behind_processes_that_are_not_traced(trace):
+    outer, inner, child = (trace.process(pid, started_after_ns=pid) for pid in (10, 20, 40))
+    outer.start()
+    inner.start(ppid=15, ancestors=[15, 10, 1])
+    child.start(ppid=35, ancestors=[35, 20, 15, 10, 1])
+    trace.ingest()
+    assert trace.ask("SELECT process_id, parent_process_id, started_by FROM processes ORDER BY 1") == [
+        (0, None, None), (1, 0, None), (2, 1, None)
+    ]  # fmt: skip
+
+
+def test_a_process_of_multiprocessing_has_its_name(trace):
+    process, worker = trace.process(), trace.process(101, started_after_ns=1)
+    process.start()
+    worker.start(ppid=100, parent=process.key)
+    worker.event("name", name="ForkPoolWorker-1")
+    trace.ingest()
+    assert trace.ask("SELECT name, started_by FROM processes ORDER BY process_id") == [
+        (None, None), ("ForkPoolWorker-1", "fork")
+    ]  # fmt: skip
+
+
 def test_a_process_whose_own_record_is_damaged_is_known_by_its_file_name(trace):
     process = trace.process()
     process.raw_events(b'{"k": "process", "pid": 100\n')

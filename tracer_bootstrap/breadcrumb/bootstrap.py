@@ -8,6 +8,7 @@ import os
 import sys
 
 from . import backends
+from .processes import command_line, is_resource_tracker
 from .record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION
 
 TYPE_CHECKING = False
@@ -31,7 +32,7 @@ def start_from_environment() -> None:
     if folder and getattr(sys, _STARTED, None) != os.getpid():
         with open(os.path.join(folder, CONFIG_FILE), "rb") as file:
             settings = marshal.load(file)
-        if settings.get("format") == FORMAT_VERSION:
+        if settings.get("format") == FORMAT_VERSION and not is_resource_tracker(command_line()):
             start(folder, settings)
 
 
@@ -47,7 +48,7 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     recorder = Recorder(folder, settings, name)
     if why_not_wanted:
         recorder.notice("backend", why_not_wanted)
-    setattr(sys, _STARTED, os.getpid())
+    _mark_started()
     atexit.register(recorder.end_process)
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(
@@ -55,7 +56,12 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
             after_in_parent=recorder.after_fork_in_parent,
             after_in_child=recorder.after_fork_in_child,
         )
+        os.register_at_fork(after_in_child=_mark_started)
     _observe(backends.create(name, recorder), recorder)
+
+
+def _mark_started() -> None:
+    setattr(sys, _STARTED, os.getpid())
 
 
 def _observe(backend: Backend, recorder: Recorder) -> None:

@@ -24,7 +24,11 @@ _MAX_STACK_FRAMES = 40
 _MAX_KNOWN = 2000
 
 # Where the standard library catches what nobody caught, and prints it.
-_LAST_RESORTS = {("threading", "_bootstrap_inner"), ("threading", "_bootstrap")}
+_LAST_RESORTS = {
+    ("threading", "_bootstrap_inner"),
+    ("threading", "_bootstrap"),
+    ("multiprocessing.process", "_bootstrap"),
+}
 
 # Read without asking the exception's class, which may have a property of the same name.
 traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
@@ -127,6 +131,8 @@ class ExceptionLog:
         """What caught it has let it go on."""
         exception_id = self.known.get(address)
         if exception_id:
+            if exception_id == self._last_uncaught:  # a ``finally`` has passed it on
+                self._last_uncaught = 0
             self._recorder.event(
                 record_format.EVENT_HANDLED,
                 id=exception_id,

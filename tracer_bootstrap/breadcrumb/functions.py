@@ -226,8 +226,15 @@ def _has_cell(code: CodeType, name: str) -> bool:
 
 def module_of(frame: FrameType) -> str:
     """``__name__`` of the globals that *frame* runs with."""
-    name = dict.get(frame.f_globals, "__name__")
-    return name if type(name) is str else ""
+    return _module_name(frame.f_globals)
+
+
+def _module_name(names: Dict[str, Any]) -> str:
+    name = dict.get(names, "__name__")
+    if type(name) is not str:
+        return ""
+    # In a child that multiprocessing spawned, the main module runs under this name, and is known by both.
+    return "__main__" if name == "__mp_main__" else name
 
 
 def callable_code(target: Any) -> Optional[Tuple[CodeType, str]]:
@@ -240,8 +247,7 @@ def callable_code(target: Any) -> Optional[Tuple[CodeType, str]]:
             target = _constructor(target)
         if type(target) is not FunctionType:
             return None
-    module = _function_globals(target).get("__name__")
-    return _function_code(target), module if type(module) is str else ""
+    return _function_code(target), _module_name(_function_globals(target))
 
 
 def _constructor(cls: type) -> Any:

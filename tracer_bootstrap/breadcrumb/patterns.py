@@ -113,8 +113,6 @@ class IncludeFilter:
         if filename.startswith("<frozen ") or is_own(filename):
             return False
         absolute = self.absolute(filename)
-        if module == "__mp_main__":  # the main module, in a child that multiprocessing spawned
-            module = "__main__"
         relative: Optional[str] = None
         if absolute.startswith(self._root):
             relative = absolute[len(self._root) :]

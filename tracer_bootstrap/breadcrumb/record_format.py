@@ -34,6 +34,7 @@ OUTCOME_CANCELLED = 2
 # An events segment: one JSON object a line, told apart by its key "k".
 EVENT_KEY = "k"
 EVENT_PROCESS = "process"
+EVENT_NAME = "name"
 EVENT_END = "end"
 EVENT_THREAD = "thread"
 EVENT_TASK = "task"

@@ -24,13 +24,22 @@ from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
 from .patterns import IncludeFilter, current_folder
+from .processes import (
+    MultiprocessingChild,
+    ancestors,
+    command_line,
+    fork_mark,
+    kernel_start,
+    short_command,
+    starts_for_multiprocessing,
+)
 from .record_format import OUTCOME_CANCELLED
 from .spool import CallSegments, SpoolWriter
 from .tasks import TaskLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
     from .lines import CallLines, LineLog
 
@@ -144,14 +153,17 @@ class Recorder:
             from .lines import LineLog  # seldom asked for: not at every start
 
             self.lines = LineLog(self, capture["lines"])
-        self._program = self._describe_program()
+        self.not_forked = fork_mark()
+        self.multiprocessing = MultiprocessingChild(self)
+        command = command_line()
+        self._code_of_multiprocessing = starts_for_multiprocessing(command)
+        self._program = self._describe_program(command)
         self._begin_process(None)
 
-    def _describe_program(self) -> Dict[str, bytes]:
+    def _describe_program(self, argv: Sequence[str]) -> Dict[str, bytes]:
         """What a forked child has in common with its parent, ready for the spool: it is redacted once."""
         encode = self.encoder.encode_text
-        argv = getattr(sys, "orig_argv", None) or [sys.executable, *getattr(sys, "argv", [])]
-        command = self.redactor.redact_command([str(a) for a in argv])
+        command = self.redactor.redact_command(short_command(argv))
         return {
             "python": encode("%d.%d.%d" % sys.version_info[:3]),
             "executable": encode(sys.executable or ""),
@@ -177,6 +189,8 @@ class Recorder:
             record_format.EVENT_PROCESS,
             pid=self.pid,
             ppid=getppid(),
+            kernel_start=kernel_start(),
+            ancestors=b"[%b]" % b", ".join(b"%d" % pid for pid in ancestors()) if parent is None else b"null",
             cwd=current_folder(),
             started_at_ns=self.spool.started_at_ns,
             clock_origin_ns=self.spool.clock_origin_ns,
@@ -216,18 +230,29 @@ class Recorder:
     def after_fork_in_child(self) -> None:
         """Start over as a process of its own: what the parent has open is the parent's to close.
 
-        Held back is everything until the new spool stands. The containers stay the same objects: the backend's hot
-        path holds on to them.
+        Called by Python's hooks, and by ``notice_fork``, which a callback may reach before the hooks run. Held back is
+        everything until the new spool stands. The containers stay the same objects: the backend's hot path holds on to
+        them.
         """
+        if self.pid == getpid():
+            return
+        self.not_forked[0] = 1
         parent = self.spool.process_key
         spool = self._new_spool()
-        thread = self.thread()
-        thread.top, thread.task = ROOT, 0  # whoever holds on to the state finds no open call in it
+        thread = getattr(self.threads, "state", None)
+        if thread is not None:
+            thread.top, thread.task = ROOT, 0  # whoever holds on to the state finds no open call in it
         self.spool = spool
         self.forks_under_way = 0
         self.threads.__dict__.clear()  # of this thread, the only one that lives on
         self._begin_process(parent)
         self.forget_last()
+        self.multiprocessing.after_fork()
+
+    def notice_fork(self) -> None:
+        """Asked now and then: a fork that was made in C runs none of Python's hooks."""
+        if not self.not_forked[0]:
+            self.after_fork_in_child()
 
     def end_process(self) -> None:
         """The process goes through its normal exit."""
@@ -332,6 +357,7 @@ class Recorder:
 
     def new_thread(self) -> ThreadState:
         """The state of the current thread, on its first event."""
+        self.notice_fork()
         number, stem = self.spool.calls_of_thread()
         state = self.threads.state = ThreadState(self.spool, number, stem)
         self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=_thread_name())
@@ -347,6 +373,8 @@ class Recorder:
 
     def is_included(self, code: CodeType, frame: FrameType) -> bool:
         """Whether calls of *code* are to be recorded; *frame* is one of them."""
+        if self._code_of_multiprocessing and code.co_name == "<module>" and frame.f_back is None:
+            return False  # it is named __main__, but is not the program's
         return self.include.is_included(module_of(frame), code.co_filename)
 
     def add_function(self, code: CodeType, frame: FrameType) -> Optional[Function]:
@@ -360,6 +388,8 @@ class Recorder:
                 self.functions[0] = next(iter(self.functions.values()))  # said once
             return None
         module = module_of(frame)
+        if self._code_of_multiprocessing:
+            self.multiprocessing.find_name()
         if code.co_name == "<module>":
             self.names.module_starts(code)
         name = self.names.qualified_name(code, frame)

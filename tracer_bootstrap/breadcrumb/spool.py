@@ -153,7 +153,7 @@ class SpoolWriter:
         self.folder = folder
         self._max_bytes = max_bytes
         self._when_full = when_full
-        self._bytes_until_look = 0
+        self._bytes_until_look = FIRST_SEGMENT_BYTES  # a short-lived child among a thousand looks at no folder
         self._is_full = False
         self.started_at_ns = time.time_ns()
         self.clock_origin_ns = time.perf_counter_ns()

@@ -124,8 +124,6 @@ def _include_for(row: GapRow, origin: Origin, packages: set[str], places: Places
     root = Path(places.roots[0]) if places.roots else None
     if any(matches(pattern, row.module or "", row.file or "", root) for pattern in excluded):
         return ""
-    if row.module == "__mp_main__":  # the main module in a spawned child
-        return "__main__"
     if not row.module:
         return places.path(row.file) if (row.file or "").endswith(".py") else ""
     if origin != "stdlib":

@@ -16,7 +16,7 @@ from breadcrumb_server.answers.gap_ranking import rank_gaps
 from breadcrumb_server.answers.gaps import edit_config_call
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.report_follow_ups import follow_ups
-from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, warnings
+from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, process_table, warnings
 from breadcrumb_server.answers.text import clean, cut, last_lines, milliseconds, one_line, rounded
 from breadcrumb_storage.queries.call_chains import open_chains
 from breadcrumb_storage.queries.exceptions import (
@@ -27,7 +27,14 @@ from breadcrumb_storage.queries.exceptions import (
 )
 from breadcrumb_storage.queries.functions import function_times, nested_times
 from breadcrumb_storage.queries.gaps import list_gaps
-from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_notices, list_processes, thread_names
+from breadcrumb_storage.queries.traces import (
+    TraceRow,
+    calls_by_process,
+    get_trace,
+    list_notices,
+    list_processes,
+    thread_names,
+)
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
@@ -58,6 +65,9 @@ class RunReport(Answer):
     traced: Traced
     not_traced: list[str] = Field(default_factory=list, description="what is missing from the recording, and why")
     warnings: list[str] = Field(default_factory=list)
+    processes: Table | None = Field(
+        default=None, description="where there are several; end: exit, exec (another program took its place) or none"
+    )
     exceptions: list[ExceptionDetail] = Field(
         default_factory=list[ExceptionDetail],
         description="those that the traced code did not handle itself; calls outermost first",
@@ -127,7 +137,8 @@ class RunFacts:
         self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])
         self.open_count = len(links)
         self.threads = thread_names(con, trace.trace_id, [process.process_id for process in processes])
-        self.processes = len(processes)
+        self.processes = processes
+        self.calls_by_process = calls_by_process(con, trace) if len(processes) > 1 else {}
         self.traced = how_much(con, trace, processes, self.functions)
         self.not_traced = not_traced(trace, processes, self.functions)
         self.warnings = warnings(trace, processes, list_notices(con, trace.trace_id), unfinished)
@@ -146,6 +157,9 @@ class RunFacts:
             traced=self.traced,
             not_traced=self.not_traced,
             warnings=self.warnings,
+            processes=process_table(
+                self.processes, self.calls_by_process, level.rows, running=trace.status == "running"
+            ),
             exceptions=self._exceptions(level),
             open_calls=list(self._open_calls(level)),
             handled_exceptions=self._handled_table(level.rows),
@@ -177,7 +191,7 @@ class RunFacts:
         if call_row is None:
             return "?"
         thread = self.threads.get((call_row.process_id, call_row.thread_id), f"thread {call_row.thread_id}")
-        return one_line(f"process {call_row.process_id}, {thread}" if self.processes > 1 else thread, 100)
+        return one_line(f"process {call_row.process_id}, {thread}" if len(self.processes) > 1 else thread, 100)
 
     def _handled_table(self, rows: int) -> Table | None:
         if not self.handled:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from breadcrumb_server.answers.base import Section
-from breadcrumb_server.answers.text import clean, counted, cut
+from breadcrumb_server.answers.base import Section, Table
+from breadcrumb_server.answers.text import clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import Notice, ProcessRow, TraceRow
@@ -45,6 +45,36 @@ def how_much(
         exceptions=count_exceptions(con, trace.trace_id),
         calls_started=started if started > recorded else None,
     )
+
+
+def process_table(
+    processes: Sequence[ProcessRow], calls: Mapping[int, int], rows: int, *, running: bool
+) -> Table | None:
+    """Who started whom; None where there is only one process."""
+    if len(processes) < 2:
+        return None
+    return Table(
+        columns=["process", "parent", "what", "calls", "end"],
+        rows=[
+            [
+                each.process_id,
+                each.parent_process_id,
+                one_line(_what(each), 100),
+                calls.get(each.process_id, 0),
+                "exec" if each.replaced else "exit" if each.ended else "" if running else "none",
+            ]
+            for each in processes[:rows]
+        ],
+        more=len(processes) - len(processes[:rows]),
+    )
+
+
+def _what(process: ProcessRow) -> str:
+    """A process by the name that multiprocessing gave it, or by its command."""
+    if process.name or process.started_by == "fork":
+        return process.name or "fork"
+    command = process.command or ""
+    return f"exec: {command}" if process.started_by == "exec" else command
 
 
 def not_traced(trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> list[str]:
@@ -90,9 +120,12 @@ def warnings(trace: TraceRow, processes: Sequence[ProcessRow], notices: Sequence
         killed = [process for process in processes if not process.ended]
         # That a run which was ended from outside has such a process is what its status says already.
         if killed and (trace.status in ("completed", "failed") or len(killed) > 1):
-            names = "; ".join(cut(f"{each.pid} {each.command or ''}", 80) for each in killed[:_MAX_PROCESSES])
+            names = "; ".join(cut(f"{each.pid} {_what(each)}", 80) for each in killed[:_MAX_PROCESSES])
             more = f" and {len(killed) - _MAX_PROCESSES} more" if len(killed) > _MAX_PROCESSES else ""
-            told.append(f"{counted(len(killed), 'process')} did not exit in the normal way: {names}{more}")
+            told.append(
+                f"{counted(len(killed), 'process')} ended without Python's exit (a signal, os._exit, or an exec of "
+                f"another program): {names}{more}"
+            )
         if unfinished:
             told.append(f"{counted(unfinished, 'call')} had not ended when the recording did")
     if len(told) > MAX_WARNINGS:

@@ -94,18 +94,23 @@ def open_chains(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[list[Lin
     """Where the program stands, or stood when it ended: chains of calls without an end, and how many those are.
 
     One chain for each open call that has no open call below it: one a thread and one a task, and one for each
-    generator that was left standing. The one that began last comes first.
+    generator that was left standing. The one that began last comes first. What a process had open when an exec put
+    another program in its place is left out: that ended there, and not by accident.
     """
+    is_open = """
+        trace_no = $trace_no AND duration_ns IS NULL AND process_id NOT IN (
+            SELECT parent_process_id FROM processes
+            WHERE trace_id = $trace_id AND started_by = 'exec' AND parent_process_id IS NOT NULL)
+    """
+    of_trace = {"trace_no": trace.trace_no, "trace_id": trace.trace_id}
     rows = con.execute(
         f"""
-        SELECT {_LINK} FROM call_records WHERE trace_no = ? AND duration_ns IS NULL
+        SELECT {_LINK} FROM call_records WHERE {is_open}
         ORDER BY started_ns DESC, call_id DESC LIMIT {MAX_OPEN_CALLS}
         """,
-        [trace.trace_no],
+        of_trace,
     ).fetchall()
-    total = con.execute(
-        "SELECT count(*) FROM call_records WHERE trace_no = ? AND duration_ns IS NULL", [trace.trace_no]
-    ).fetchall()[0][0]
+    total = con.execute(f"SELECT count(*) FROM call_records WHERE {is_open}", of_trace).fetchall()[0][0]
     links = {row[0]: Link(*row) for row in rows}
     parents = {link.parent_call_id for link in links.values()}
     return [_up(links, leaf) for leaf in links if leaf not in parents], total

@@ -55,14 +55,18 @@ class TraceSummary:
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
-    """One traced process of a trace; ``ended`` is whether it went through its normal exit."""
+    """One traced process of a trace."""
 
     process_id: int
     pid: int | None
+    parent_process_id: int | None
+    name: str | None  # multiprocessing's
     command: str | None
+    started_by: str | None  # fork, exec, None: as a program of its own
     backend: str | None
     mode: str | None
-    ended: bool
+    ended: bool  # it went through its normal exit, or was replaced by an exec
+    replaced: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +148,22 @@ def list_processes(con: DuckDBPyConnection, trace_id: str) -> list[ProcessRow]:
     """The traced processes of a trace in the order in which they started."""
     rows = con.execute(
         """
-        SELECT process_id, pid, command, backend, mode, ended_at IS NOT NULL
-        FROM processes WHERE trace_id = ? ORDER BY process_id
+        SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode, ended_at IS NOT NULL,
+               process_id IN (SELECT parent_process_id FROM processes WHERE trace_id = $1 AND started_by = 'exec')
+        FROM processes WHERE trace_id = $1 ORDER BY process_id
         """,
         [trace_id],
     ).fetchall()
     return [ProcessRow(*row) for row in rows]
+
+
+def calls_by_process(con: DuckDBPyConnection, trace: TraceRow) -> dict[int, int]:
+    """How many calls each process recorded; those without any are left out."""
+    return dict(
+        con.execute(
+            "SELECT process_id, count(*) FROM call_records WHERE trace_no = ? GROUP BY process_id", [trace.trace_no]
+        ).fetchall()
+    )
 
 
 def list_notices(con: DuckDBPyConnection, trace_id: str) -> list[Notice]:

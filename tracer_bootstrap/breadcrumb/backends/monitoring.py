@@ -74,6 +74,7 @@ class MonitoringBackend:
             events.RERAISE: guard(self._on_reraise, self._recorder),
             events.EXCEPTION_HANDLED: guard(self._on_handled, self._recorder),
             events.CALL: guard(self._on_call, self._recorder),
+            events.C_RETURN: guard(self._on_c_return, self._recorder),
         }
         if self._recorder.lines is not None:
             callbacks[events.LINE] = guard(self._on_line, self._recorder)
@@ -134,6 +135,7 @@ class MonitoringBackend:
     def _first_start(self, code: CodeType, frame: Any) -> Any:
         """Code starts that is not known as traced: for the first time, or as a gap."""
         recorder = self._recorder
+        recorder.notice_fork()
         gap = recorder.gaps.gaps.get(id(code))
         if gap is None:
             if recorder.is_included(code, frame):
@@ -309,6 +311,10 @@ class MonitoringBackend:
                 if looks >= _LOOKS_PER_CALL_SITE:
                     recorder.gaps.stop_counting(gap)
         return self._disable if looks >= _LOOKS_PER_CALL_SITE else None
+
+    def _on_c_return(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> None:
+        """A function written in C returns to traced code: it may have returned in two processes."""
+        self._recorder.notice_fork()
 
 
 # The hot path: what every recorded call passes. It does for ordinary functions what Recorder.begin_call and

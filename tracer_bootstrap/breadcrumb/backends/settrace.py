@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 
 from ..exceptions import is_control_flow
 from ..features import HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
-from ..functions import SUSPENDS
+from ..functions import SUSPENDS, module_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed
 
@@ -73,6 +73,8 @@ class SettraceBackend:
                 return None
             code = frame.f_code
             recorder = self._recorder
+            if not recorder.not_forked[0]:
+                recorder.after_fork_in_child()
             function = recorder.functions.get(id(code))
             if function is None:
                 if id(code) in self._skipped:
@@ -198,7 +200,7 @@ class SettraceBackend:
 
         It is not imported by the tracer, because programs may want to patch it first (gevent).
         """
-        if code.co_name == "<module>" and frame.f_globals.get("__name__") == "threading":
+        if code.co_name == "<module>" and module_of(frame) == "threading":
             frame.f_trace_lines = False
             return self._on_threading_event
         return None
@@ -240,6 +242,8 @@ class SettraceBackend:
         """The local trace function of a recorded call."""
         at_ns = perf_counter_ns()
         try:
+            if not self._recorder.not_forked[0]:
+                self._recorder.after_fork_in_child()
             if event == "return":
                 self._returns(frame, argument, at_ns)
             elif event == "exception":
@@ -314,10 +318,13 @@ class SettraceBackend:
 
 
 def _is_outermost(frame: FrameType) -> bool:
-    """Whether nothing but what starts a thread or a program stands around *frame*."""
+    """Whether nothing but what starts a thread, a process or a program stands around *frame*."""
     back = frame.f_back
     while back is not None:
-        if back.f_globals.get("__name__") not in ("threading", "runpy"):
+        module = module_of(back)
+        if module == "multiprocessing.process" and back.f_code.co_name == "_bootstrap":
+            return True  # around it stand, in a forked child, frames of its parent
+        if module not in ("threading", "runpy", "multiprocessing.process"):
             return False
         back = back.f_back
     return True
