@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 _FIELDS = {
     EVENT_KEY: "VARCHAR", "pid": "INTEGER", "ppid": "INTEGER", "python": "VARCHAR", "executable": "VARCHAR",
     "command": "VARCHAR[]", "cwd": "VARCHAR", "backend": "VARCHAR", "mode": "VARCHAR", "started_at_ns": "BIGINT",
-    "clock_origin_ns": "BIGINT", "kernel_start": "BIGINT", "ancestors": "INTEGER[]", "parent": "VARCHAR",
-    "at_ns": "BIGINT", "thread": "INTEGER", "ident": "BIGINT",
+    "clock_origin_ns": "BIGINT", "kernel_start": "BIGINT", "image_start": "BIGINT",
+    "ancestors": "INTEGER[]", "parent": "VARCHAR", "at_ns": "BIGINT", "thread": "INTEGER", "ident": "BIGINT",
     "name": "VARCHAR", "task": "INTEGER", "id": "INTEGER", "module": "VARCHAR", "file": "VARCHAR", "line": "INTEGER",
     "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
@@ -61,6 +61,7 @@ _PROCESSES = f"""
 UPDATE processes
 SET pid = e.pid, parent_pid = e.ppid, command = e.command_line, executable = e.executable, python_version = e.python,
     cwd = e.cwd, backend = e.backend, mode = e.mode, kernel_start = e.kernel_start,
+    image_start = e.image_start,
     started_at = {_TIME.format("coalesce(e.started_at_ns, processes.started_at_ns)")},
     started_at_ns = coalesce(e.started_at_ns, processes.started_at_ns), clock_origin_ns = e.clock_origin_ns
 FROM (
@@ -76,16 +77,21 @@ FROM (
 WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
 
-# A process is the child of the one that it was forked from, else of the one whose place an exec gave it, else of the
-# nearest of its ancestors that is traced.
+# A process is the child of the one that it was forked from, else of the main interpreter of the same program, else of
+# the program whose place an exec gave it, else of the nearest of its ancestors that is traced.
 _PARENTS = f"""
 UPDATE processes
-SET parent_process_id = coalesce(e.forked_from, e.replaced, e.nearest),
-    started_by = CASE WHEN e.forked_from IS NOT NULL THEN 'fork' WHEN e.replaced IS NOT NULL THEN 'exec' END
+SET parent_process_id = coalesce(e.forked_from, e.main_interpreter, e.replaced, e.nearest),
+    started_by = CASE WHEN e.forked_from IS NOT NULL THEN 'fork'
+                      WHEN e.main_interpreter IS NOT NULL THEN 'subinterpreter'
+                      WHEN e.replaced IS NOT NULL THEN 'exec' END
 FROM (
     SELECT process_id,
            (SELECT max(p.process_id) FROM processes p
             WHERE p.trace_id = $1 AND p.process_key = events.parent) AS forked_from,
+           (SELECT arg_min(p.process_id, p.started_at_ns) FROM processes p
+            WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start = events.kernel_start
+              AND p.image_start = events.image_start AND p.started_at_ns < events.started_at_ns) AS main_interpreter,
            (SELECT arg_max(p.process_id, p.started_at_ns) FROM processes p
             WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start = events.kernel_start
               AND p.started_at_ns < events.started_at_ns) AS replaced,

@@ -77,14 +77,24 @@ def test_what_an_exec_started_is_the_child_of_what_it_replaced(trace, ingest_bet
         trace.process(pid, started_after_ns=at) for pid, at in ((7, 0), (8, 1), (8, 2), (8, 3))
     )
     shell.start()
-    first.start(ppid=7, kernel_start=50, command=["python", "a.py"])
+    first.start(ppid=7, kernel_start=50, image_start=1, command=["python", "a.py"])
     if ingest_between:
         trace.ingest()
-    second.start(ppid=7, kernel_start=50, command=["python", "b.py"])
-    other.start(ppid=7, kernel_start=51)  # the pid was given out again
+    second.start(ppid=7, kernel_start=50, image_start=2, command=["python", "b.py"])
+    other.start(ppid=7, kernel_start=51, image_start=1)  # the pid was given out again
     trace.ingest()
     assert trace.ask("SELECT process_id, parent_process_id, started_by, ended_at FROM processes ORDER BY 1") == [
         (0, None, None, None), (1, 0, None, NOON), (2, 1, "exec", None), (3, 0, None, None),
+    ]  # fmt: skip
+
+
+def test_a_subinterpreter_is_a_child_within_its_process(trace):
+    main, first, second = (trace.process(8, started_after_ns=at) for at in range(3))
+    for process in (main, first, second):
+        process.start(ppid=7, kernel_start=50, image_start=1)
+    trace.ingest()
+    assert trace.ask("SELECT parent_process_id, started_by, ended_at FROM processes ORDER BY process_id") == [
+        (None, None, None), (0, "subinterpreter", None), (0, "subinterpreter", None),
     ]  # fmt: skip
 
 

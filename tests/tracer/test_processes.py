@@ -359,3 +359,30 @@ if daemonize():
     assert spool.stdout == "daemon is done"
     assert forked_from(spool) == [None, 0, 1]
     assert values_by_process(spool) == [["parent"], [], list(range(3000))]
+
+
+def test_a_subinterpreter_is_traced_beside_the_main_one(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        """
+import threading
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+run = getattr(interpreters, "exec", None) or interpreters.run_string
+def f(n): return n
+f("main")
+created = interpreters.create()
+code = "def f(n): return n\\nf('sub')\\ntry: 1 / 0\\nexcept ZeroDivisionError: pass\\nprint('ran')"
+thread = threading.Thread(target=run, args=(created, code))
+thread.start()
+thread.join()
+interpreters.destroy(created)
+f("main again")
+""",
+    )
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "ran\n", "")
+    main, sub = sorted(spool.of("process"), key=lambda p: p["started_at_ns"])
+    assert values_by_process(spool) == [["main", "main again"], ["sub"]]
+    assert all(main[name] == sub[name] is not None for name in ("pid", "kernel_start", "image_start"))

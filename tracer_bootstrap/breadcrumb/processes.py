@@ -11,14 +11,14 @@ from .classes import namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Sequence
+    from typing import Any, List, Optional, Sequence, Tuple
 
     from .recorder import Recorder
 
 _MADV_WIPEONFORK = 18  # Linux 4.14; the mmap module does not name it everywhere
 
 # Positions in /proc/<pid>/stat behind the process's name.
-_PARENT, _SESSION, _START_TIME = 1, 3, 19
+_PARENT, _SESSION, _START_TIME, _START_STACK = 1, 3, 19, 25
 _MAX_ANCESTORS = 16
 
 # After whatever else a child of multiprocessing has registered for its end.
@@ -40,13 +40,14 @@ def command_line() -> List[str]:
     return [os.fsdecode(word) for word in words] or [sys.executable or "", *getattr(sys, "argv", [])]
 
 
-def kernel_start() -> Optional[int]:
-    """When the system started this process, in clock ticks since its boot: the same again after an exec.
+def kernel_start() -> Tuple[Optional[int], Optional[int]]:
+    """When the system started this process, in clock ticks since its boot, and where the stack of its program begins.
 
-    Together with the pid it names a process for certain; a pid alone is given out again.
+    The first names it for certain together with the pid, which alone is given out again. An exec leaves both the same
+    and moves the stack; a subinterpreter shares all three.
     """
     stat = _stat("self")
-    return int(stat[_START_TIME]) if stat else None
+    return (int(stat[_START_TIME]), int(stat[_START_STACK])) if stat else (None, None)
 
 
 def ancestors() -> List[int]:

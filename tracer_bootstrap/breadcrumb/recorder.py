@@ -185,11 +185,13 @@ class Recorder:
             self.adaptive.clear()
         self._first_of.clear()
         self._losses.clear()
+        started, image = kernel_start()
         self.event(
             record_format.EVENT_PROCESS,
             pid=self.pid,
             ppid=getppid(),
-            kernel_start=kernel_start(),
+            kernel_start=started,
+            image_start=image,
             ancestors=b"[%b]" % b", ".join(b"%d" % pid for pid in ancestors()) if parent is None else b"null",
             cwd=current_folder(),
             started_at_ns=self.spool.started_at_ns,
@@ -360,7 +362,7 @@ class Recorder:
         self.notice_fork()
         number, stem = self.spool.calls_of_thread()
         state = self.threads.state = ThreadState(self.spool, number, stem)
-        self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=_thread_name())
+        self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=_thread_name(number))
         return state
 
     def thread(self) -> ThreadState:
@@ -524,7 +526,7 @@ def _nothing() -> None:
     pass
 
 
-def _thread_name() -> str:
+def _thread_name(number: int) -> str:
     """The name of the current thread, without making one known to threading that is not."""
     threading = sys.modules.get("threading")
     thread = getattr(threading, "_active", {}).get(get_ident()) if threading is not None else None
@@ -534,4 +536,4 @@ def _thread_name() -> str:
     main = getattr(threading, "_main_thread", None)
     if threading is None or getattr(main, "_ident", None) == get_ident():
         return "MainThread"
-    return "thread-%d" % get_ident()
+    return "thread-%d" % number

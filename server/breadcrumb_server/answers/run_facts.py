@@ -71,8 +71,8 @@ def process_table(
 
 def _what(process: ProcessRow) -> str:
     """A process by the name that multiprocessing gave it, or by its command."""
-    if process.name or process.started_by == "fork":
-        return process.name or "fork"
+    if process.name or process.started_by in ("fork", "subinterpreter"):
+        return process.name or process.started_by or ""
     command = process.command or ""
     return f"exec: {command}" if process.started_by == "exec" else command
 

@@ -3,8 +3,9 @@
 -- stacks, lines and exception_counts are a contract, as the tables before; line_records is internal.
 
 ALTER TABLE processes ADD COLUMN name VARCHAR;         -- multiprocessing's: ForkPoolWorker-1, or as the program named it
-ALTER TABLE processes ADD COLUMN started_by VARCHAR;   -- fork: a copy of its parent; exec: it took its parent's place (then ended_at of that is this moment); NULL: a program of its own
+ALTER TABLE processes ADD COLUMN started_by VARCHAR;   -- fork: a copy of its parent; exec: it took its parent's place (whose ended_at is that moment); subinterpreter: inside of its parent; NULL: a program of its own
 ALTER TABLE processes ADD COLUMN kernel_start BIGINT;  -- clock ticks since boot: with the pid, what an exec leaves the same
+ALTER TABLE processes ADD COLUMN image_start BIGINT;   -- where its stack begins: what an exec changes
 ALTER TABLE functions ADD COLUMN exact BOOLEAN DEFAULT true;   -- false: started_count is a lower bound (counting was switched off for a while)
 ALTER TABLE functions ADD COLUMN counted_ns BIGINT;            -- time spent in the calls that were counted only
 ALTER TABLE call_records ADD COLUMN late BOOLEAN DEFAULT false; -- written when it was under way: args as they were then

@@ -62,7 +62,7 @@ class ProcessRow:
     parent_process_id: int | None
     name: str | None  # multiprocessing's
     command: str | None
-    started_by: str | None  # fork, exec, None: as a program of its own
+    started_by: str | None  # fork, exec, subinterpreter, None: as a program of its own
     backend: str | None
     mode: str | None
     ended: bool  # it went through its normal exit, or was replaced by an exec
