@@ -167,9 +167,10 @@ def test_many_raises_at_one_place_are_bounded_and_counted(python: str, trace: Tr
                 except ValueError: pass
         """),
     )
-    assert len(raised(spool)) == 200
+    # settrace does not know whether the outermost traced frame will handle it, and writes twice as many.
+    assert len(raised(spool)) in (200, 400)
     (folded,) = spool.of("raises")
-    assert spool.counters[folded["process"]][2 * folded["slot"]] == 4800
+    assert len(raised(spool)) + spool.counters[folded["process"]][2 * folded["slot"]] == 5000
     assert sum(c.outcome == record_format.OUTCOME_RAISED for c in spool.named("fails")) == 5000
 
 
@@ -410,3 +411,42 @@ def test_local_values_are_whole_json_without_secrets_and_without_asking_the_prog
     assert {name: len(value) > 900 for name, value in many.items()} == dict.fromkeys("abcdefghijkl", True)
     assert login == dict.fromkeys(("typed", "copied", "password"), record_format.REDACTED)
     assert body == {"size": 3}
+
+
+def test_an_exception_that_nobody_handles_is_written_however_many_like_it_were_handled(
+    python: str, trace: Trace
+) -> None:
+    text = program("""
+        import threading
+        def parse(text): return float(text)
+        def load(text): return parse(text)
+        def tried(text):
+            try: load(text)
+            except ValueError: pass
+        def work():
+            for n in range(500): tried("x%d" % n)
+            load("in a thread")
+        threading.excepthook = lambda args: None
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+        for n in range(500):
+            try: load("y%d" % n)
+            except ValueError: pass
+        load("at the end")
+    """)
+    for mode in ("full", "adaptive"):
+        spool = trace(python, text, mode=mode, capture={"calls_per_function": 10})
+        messages = {raised["message"].rpartition(": ")[2]: raised for raised in spool.of("exception")}
+        assert spool.exit_code == 1
+        uncaught = [event["id"] for event in spool.of("uncaught")]
+        for text_of_it, around in (("in a thread", ["work"]), ("at the end", ["<module>"])):
+            raised = messages[repr(text_of_it)]
+            assert raised["id"] in uncaught
+            assert f'"text": "{text_of_it}"' in raised["locals"]
+            by_id = {call.call: call for call in spool.calls}
+            assert [by_id[call].function for call in raised["calls"]] == [*around, "load", "parse"]
+            assert [by_id[call].args.get("text") for call in raised["calls"]][1:] == [text_of_it] * 2
+            assert [by_id[call].outcome for call in raised["calls"]] == [record_format.OUTCOME_RAISED] * 3
+        (folded,) = spool.of("raises")
+        assert spool.counters[folded["process"]][2 * folded["slot"]] + len(spool.of("exception")) == 1002

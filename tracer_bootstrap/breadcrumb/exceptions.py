@@ -8,19 +8,19 @@ from types import CodeType, FrameType, TracebackType
 from . import record_format
 from .capture.frame_locals import encoded_locals
 from .capture.json_text import quote, utf8
-from .classes import class_module, class_name, derives
+from .classes import class_name
+from .exception_text import frames_of, message_of, raised_at, stack_text, type_name
 from .functions import module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Iterator, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     from .recorder import Recorder, ThreadState
 
 # How many raises of one type at one place are written with all details; the rest is counted.
 DETAILED_PER_PLACE = 200
 
-_MAX_STACK_FRAMES = 40
 _MAX_KNOWN = 2000
 
 # Where the standard library catches what nobody caught, and prints it.
@@ -34,13 +34,23 @@ _LAST_RESORTS = {
 traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
 _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 _context_of: Any = BaseException.__dict__["__context__"].__get__
-_args_of: Any = BaseException.__dict__["args"].__get__
 
 
 def is_control_flow(exception: BaseException) -> bool:
     """Whether it is one of the signals of the interpreter and the iteration protocols (a subclass is not)."""
     cls = type(exception)
     return cls is StopIteration or cls is StopAsyncIteration or cls is GeneratorExit
+
+
+class RaisesAtPlace:
+    """What has been raised of one type at one place."""
+
+    __slots__ = ("count", "left", "slot")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.left = 0  # of those that were only counted at first, so many left the traced code
+        self.slot = -1  # of the counter of those that were only counted
 
 
 class ExceptionLog:
@@ -53,7 +63,7 @@ class ExceptionLog:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.known: Dict[int, int] = {}  # exception id by address; 0: too many like it, not written
-        self._places: Dict[Tuple[int, int, int], List[int]] = {}  # raises and, from some number on, their counter slot
+        self._places: Dict[Tuple[int, int, int], RaisesAtPlace] = {}  # by code, instruction and type
         self._last_id = 0
         self._last_uncaught = 0
 
@@ -158,57 +168,134 @@ class ExceptionLog:
     def _write(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
     ) -> int:
-        recorder = self._recorder
-        raising, instruction = _raised_at(traceback, frame)
+        """Write an exception at its first sight, or count it. Returns its id, 0 if it was counted."""
+        raises = self._raises_like(exception, traceback, frame)
+        raises.count += 1
+        if raises.count > DETAILED_PER_PLACE:
+            self._count(raises, exception, raised_at(traceback, frame)[0])
+            thread.unwound = (id(exception), {})
+            return 0
+        adaptive = self._recorder.adaptive
+        calls = adaptive.record_chain(thread, frame) if adaptive is not None else None
+        return self._write_details(exception, list(frames_of(traceback, frame)), thread, thread.top[0], calls)
+
+    def leaves(
+        self,
+        exception: BaseException,
+        traceback: TracebackType,
+        frame: FrameType,
+        thread: ThreadState,
+        *,
+        uncaught: bool,
+    ) -> None:
+        """An exception goes out of the traced code through *frame*. One that was only counted is written after all.
+
+        For what traced code handles, a count may do; what nobody handles is what the run is about, and who catches the
+        rest (a test runner, a thread pool) has it as a result. uncaught: it is certain that nobody will handle it.
+        """
+        if self.known.get(id(exception)) != 0:
+            return
+        raises = self._raises_like(exception, traceback, frame)
+        raises.left += 1
+        if raises.left > DETAILED_PER_PLACE and not uncaught:
+            return
+        frames = list(frames_of(traceback, frame))
+        calls = self._calls_of(frames, exception, thread)
+        if raises.slot >= 0 and self._recorder.spool.counters is not None:
+            self._recorder.spool.counters[2 * raises.slot] -= 1
+        self.known[id(exception)] = self._write_details(exception, frames, thread, calls[-1] if calls else 0, calls)
+
+    def _raises_like(
+        self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType
+    ) -> RaisesAtPlace:
+        raising, instruction = raised_at(traceback, frame)
         place = (id(raising.f_code), instruction, id(type(exception)))
         raises = self._places.get(place)
         if raises is None:
-            raises = self._places[place] = [0, -1]
-        raises[0] += 1
-        if raises[0] > DETAILED_PER_PLACE:
-            self._count(raises, exception, raising)
-            return 0
-        frames = list(_traceback_frames(traceback, frame))
-        calls = recorder.adaptive.record_chain(thread, frame) if recorder.adaptive is not None else None
+            raises = self._places[place] = RaisesAtPlace()
+        return raises
+
+    def _calls_of(
+        self, frames: List[Tuple[FrameType, int]], exception: BaseException, thread: ThreadState
+    ) -> List[int]:
+        """The ids of the calls that an exception has gone through, the outermost first; most of them have ended.
+
+        Calls that were only counted are recorded now, with what their frames still hold.
+        """
+        recorder = self._recorder
+        if recorder.adaptive is not None:
+            recorder.adaptive.record_chain(thread, frames[0][0])
+        calls: List[int] = []
+        top = thread.top
+        while top[1] is not None:
+            calls.insert(0, top[0])
+            top = top[1]
+        address, unwound = thread.unwound
+        if address != id(exception):
+            unwound = {}
+        late = 0
+        for frame, _ in frames:
+            function = recorder.functions.get(id(frame.f_code))
+            if function is None or thread.top[2] is frame:
+                continue
+            call = unwound.get(id(frame), 0)
+            if not call:
+                recorder.begin_call(function, frame, perf_counter_ns())
+                late += 1
+            calls.append(call or thread.top[0])
+        for _ in range(late):
+            recorder.end_call(thread, perf_counter_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
+        return calls
+
+    def _write_details(
+        self,
+        exception: BaseException,
+        frames: List[Tuple[FrameType, int]],
+        thread: ThreadState,
+        call: int,
+        calls: Optional[List[int]],
+    ) -> int:
+        recorder = self._recorder
         self._last_id += 1
         exception_id = self._last_id
         raising, line = frames[-1]
         code = raising.f_code
+        traced = [frame for frame, _ in frames if id(frame.f_code) in recorder.functions]
         recorder.event(
             record_format.EVENT_EXCEPTION,
             id=exception_id,
             at_ns=perf_counter_ns(),
             thread=thread.number,
-            call=thread.top[0],
-            calls=b"[%b]" % b", ".join(b"%d" % call for call in calls) if calls else None,
-            type=_type_name(type(exception)),
-            message=recorder.encoder.encode(self._message(exception)),
+            call=call,
+            calls=b"[%b]" % b", ".join(b"%d" % each for each in calls) if calls else None,
+            type=type_name(type(exception)),
+            message=recorder.encoder.encode(message_of(exception, recorder.encoder)),
             function=recorder.names.qualified_name(code, raising),
             module=module_of(raising),
             file=recorder.include.absolute(code.co_filename),
             line=line,
-            stack=self._stack(frames),
-            locals=self._locals(raising if id(code) in recorder.functions else frame),
+            stack=stack_text(frames, recorder.include),
+            locals=self._locals(traced[-1] if traced else frames[0][0]),
             cause=self.known.get(id(_cause_of(exception))) or None,
             context=self.known.get(id(_context_of(exception))) or None,
             control_flow=is_control_flow(exception),
         )
         return exception_id
 
-    def _count(self, raises: List[int], exception: BaseException, raising: FrameType) -> None:
+    def _count(self, raises: RaisesAtPlace, exception: BaseException, raising: FrameType) -> None:
         """One more raise, at the place where *raising* is, of a kind that has been written often enough."""
         recorder = self._recorder
         if recorder.forks_under_way and recorder.is_forking():  # the counters are the parent's and the child's
             return
-        if raises[1] < 0:
+        if raises.slot < 0:
             slot = recorder.new_slot()
             if slot < 0:
                 return
-            raises[1] = slot
+            raises.slot = slot
             recorder.event(
                 record_format.EVENT_RAISES,
                 slot=slot,
-                type=_type_name(type(exception)),
+                type=type_name(type(exception)),
                 function=recorder.names.qualified_name(raising.f_code, raising),
                 module=module_of(raising),
                 file=recorder.include.absolute(raising.f_code.co_filename),
@@ -216,40 +303,7 @@ class ExceptionLog:
             )
         counters = recorder.spool.counters
         if counters is not None:
-            counters[2 * raises[1]] += 1
-
-    def _message(self, exception: BaseException) -> str:
-        """What ``str(exception)`` would say, from ``args`` alone: the class may have a ``__str__`` of its own."""
-        args = _args_of(exception)
-        if type(args) is not tuple or not args:
-            return ""
-        texts = []
-        for arg in args:
-            if type(arg) is str:
-                texts.append(arg)
-            else:
-                texts.append(self._recorder.encoder.encode(arg).decode("utf-8", "replace"))
-        if len(args) == 1:
-            return texts[0] if type(exception) is not KeyError or type(args[0]) is not str else "'%s'" % texts[0]
-        if derives(type(exception), OSError) and len(args) >= 2 and type(args[0]) is int:
-            return "[Errno %s] %s" % (texts[0], ": ".join(texts[1:2]))
-        return "(%s)" % ", ".join(texts)
-
-    def _stack(self, frames: List[Tuple[FrameType, int]]) -> str:
-        """The frames from the outermost to where it was raised, one a line; the middle of a deep one left out."""
-        include = self._recorder.include
-        lines: List[str] = []
-        back: Optional[FrameType] = frames[0][0].f_back
-        while back is not None:
-            lines.append(_frame_line(include.absolute(back.f_code.co_filename), back.f_lineno, back.f_code.co_name))
-            back = back.f_back
-        lines.reverse()
-        for raising, line in frames:
-            lines.append(_frame_line(include.absolute(raising.f_code.co_filename), line, raising.f_code.co_name))
-        if len(lines) > _MAX_STACK_FRAMES:
-            half = _MAX_STACK_FRAMES // 2
-            lines[half:-half] = ["... %d frames left out" % (len(lines) - 2 * half)]
-        return "\n".join(lines)
+            counters[2 * raises.slot] += 1
 
     def _locals(self, frame: FrameType) -> Optional[bytes]:
         """The frame's variables: the text of a JSON object, as a JSON string."""
@@ -257,34 +311,3 @@ class ExceptionLog:
             return None
         recorder = self._recorder
         return utf8(quote(encoded_locals(frame, recorder.encoder, recorder.clears_locals).decode("utf-8", "replace")))
-
-
-def _type_name(cls: type) -> str:
-    module = class_module(cls)
-    return class_name(cls) if module in ("builtins", "") else "%s.%s" % (module, class_name(cls))
-
-
-def _raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[FrameType, int]:
-    """The frame in which it was raised, and the instruction there: in *frame*, or further in."""
-    while traceback is not None and traceback.tb_frame is not frame:
-        traceback = traceback.tb_next
-    if traceback is None:
-        return frame, frame.f_lasti
-    while traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    return traceback.tb_frame, traceback.tb_lasti
-
-
-def _traceback_frames(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
-    """(frame, line) from *frame* to where the exception was raised."""
-    while traceback is not None and traceback.tb_frame is not frame:
-        traceback = traceback.tb_next
-    if traceback is None:
-        yield frame, frame.f_lineno
-    while traceback is not None:
-        yield traceback.tb_frame, traceback.tb_lineno
-        traceback = traceback.tb_next
-
-
-def _frame_line(file: str, line: Optional[int], name: str) -> str:
-    return "%s:%s in %s" % (file, line, name)

@@ -79,13 +79,15 @@ class ThreadState(CallSegments):
     ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
     """
 
-    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top")
+    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top", "unwound")
 
     def __init__(self, spool: SpoolWriter, number: int, stem: str) -> None:
         super().__init__(spool, stem)
         self.number = number
         self.top = ROOT
         self.task = 0
+        # The recorded calls that an exception which is only counted has ended: its address, and the ids by frame id.
+        self.unwound: Tuple[int, Dict[int, int]] = (0, {})
         self.held_events: Optional[List[bytes]] = None  # while records are held back
 
     def hold_back(self) -> None:
@@ -271,6 +273,7 @@ class Recorder:
             traceback = traceback_of(last)
             # Test runners set sys.last_value as well, to what they have caught: that traceback begins in the middle.
             if traceback is not None and traceback.tb_frame.f_back is None:
+                self.exceptions.leaves(last, traceback, traceback.tb_frame, self.thread(), uncaught=True)
                 self.exceptions.uncaught(id(last))
         self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
 
@@ -473,6 +476,12 @@ class Recorder:
             if exception:
                 record += b"\t%d" % exception
         write_record(thread, record + b"\n")
+
+    def unwind_call(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
+        """The thread's innermost call is ended by an exception: its id, 0 for one that is only counted, and address."""
+        if not exception and thread.unwound[0] == address:
+            thread.unwound[1][id(thread.top[2])] = thread.top[0]
+        self.end_call(thread, at_ns, b"", outcome, exception)
 
     def suspend(self, thread: ThreadState, at_ns: int) -> None:
         """The innermost call, of a generator or coroutine, gives up control for now."""

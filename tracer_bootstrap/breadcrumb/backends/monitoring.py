@@ -257,11 +257,15 @@ class MonitoringBackend:
             if is_control_flow(exception) and not function.suspends:
                 # Of the interpreter's own signals only those are of interest that leave an ordinary function.
                 recorder.exceptions.seen(exception, traceback_of(exception), frame, thread)
+            if recorder.exceptions.known.get(id(exception)) == 0:
+                back = frame.f_back
+                if back is None or id(back.f_code) not in recorder.functions:
+                    recorder.exceptions.leaves(exception, traceback_of(exception), frame, thread, uncaught=back is None)
             at_ns = perf_counter_ns()
             if self._is_open(thread, frame, function, at_ns):
                 outcome = OUTCOME_CANCELLED if recorder.exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = recorder.exceptions.known.get(id(exception), 0)
-                recorder.end_call(thread, at_ns, b"", outcome, exception_id)
+                recorder.unwind_call(thread, at_ns, outcome, exception_id, id(exception))
             if recorder.clears_locals:
                 forget_locals(frame)
         elif recorder.gaps.gaps:

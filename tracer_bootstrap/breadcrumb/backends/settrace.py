@@ -277,7 +277,10 @@ class SettraceBackend:
         """An exception is raised in *frame* or comes to it from a call."""
         recorder = self._recorder
         if not is_control_flow(exception) or not frame.f_code.co_flags & SUSPENDS:
-            recorder.exceptions.seen(exception, traceback, frame, recorder.thread())
+            exception_id = recorder.exceptions.seen(exception, traceback, frame, recorder.thread())
+            if not exception_id and (frame.f_back is None or id(frame.f_back.f_code) not in recorder.functions):
+                # It may still be handled here: what becomes of it is not told before the frame has ended.
+                recorder.exceptions.leaves(exception, traceback, frame, recorder.thread(), uncaught=False)
         else:
             recorder.exceptions.forget_dead(exception)
         cancels = recorder.exceptions.is_cancellation(exception)
@@ -304,7 +307,7 @@ class SettraceBackend:
     ) -> None:
         recorder = self._recorder
         exceptions = recorder.exceptions
-        exception_id = 0
+        exception_id = address = 0
         outcome = OUTCOME_RAISED
         if arrived is not None:
             address, cancels, _ = arrived
@@ -314,7 +317,7 @@ class SettraceBackend:
             exceptions.raised_again(address)
             if _is_outermost(frame):
                 exceptions.uncaught(address)
-        recorder.end_call(thread, at_ns, b"", outcome, exception_id)
+        recorder.unwind_call(thread, at_ns, outcome, exception_id, address)
 
 
 def _is_outermost(frame: FrameType) -> bool:

@@ -1,0 +1,86 @@
+"""What is said of an exception: its type, its message, the way through the frames; nothing of its class is asked."""
+
+from __future__ import annotations
+
+from types import FrameType, TracebackType
+
+from .capture.values import Encoder
+from .classes import class_module, class_name, derives
+from .patterns import IncludeFilter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, List, Optional, Tuple
+
+_MAX_STACK_FRAMES = 40
+
+_args_of: Any = BaseException.__dict__["args"].__get__
+
+
+def type_name(cls: type) -> str:
+    """The class of an exception, with its module unless it is a built-in one."""
+    module = class_module(cls)
+    return class_name(cls) if module in ("builtins", "") else "%s.%s" % (module, class_name(cls))
+
+
+def message_of(exception: BaseException, encoder: Encoder) -> str:
+    """What ``str(exception)`` would say, from ``args`` alone: the class may have a ``__str__`` of its own."""
+    args = _args_of(exception)
+    if type(args) is not tuple or not args:
+        return ""
+    texts = []
+    for arg in args:
+        if type(arg) is str:
+            texts.append(arg)
+        else:
+            texts.append(encoder.encode(arg).decode("utf-8", "replace"))
+    if len(args) == 1:
+        return texts[0] if type(exception) is not KeyError or type(args[0]) is not str else "'%s'" % texts[0]
+    if derives(type(exception), OSError) and len(args) >= 2 and type(args[0]) is int:
+        return "[Errno %s] %s" % (texts[0], ": ".join(texts[1:2]))
+    return "(%s)" % ", ".join(texts)
+
+
+def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> str:
+    """The frames from the outermost to where it was raised, one a line; the middle of a deep one left out.
+
+    frames: with the line that each was at, from one that is still on the stack inwards.
+    """
+    lines: List[str] = []
+    back: Optional[FrameType] = frames[0][0].f_back
+    while back is not None:
+        lines.append(_frame_line(include.absolute(back.f_code.co_filename), back.f_lineno, back.f_code.co_name))
+        back = back.f_back
+    lines.reverse()
+    for raising, line in frames:
+        lines.append(_frame_line(include.absolute(raising.f_code.co_filename), line, raising.f_code.co_name))
+    if len(lines) > _MAX_STACK_FRAMES:
+        half = _MAX_STACK_FRAMES // 2
+        lines[half:-half] = ["... %d frames left out" % (len(lines) - 2 * half)]
+    return "\n".join(lines)
+
+
+def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[FrameType, int]:
+    """The frame in which it was raised, and the instruction there: in *frame*, or further in."""
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return frame, frame.f_lasti
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame, traceback.tb_lasti
+
+
+def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
+    """(frame, line) from *frame* to where the exception was raised."""
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    if traceback is None:
+        yield frame, frame.f_lineno
+    while traceback is not None:
+        yield traceback.tb_frame, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+def _frame_line(file: str, line: Optional[int], name: str) -> str:
+    return "%s:%s in %s" % (file, line, name)
