@@ -219,8 +219,14 @@ def test_a_function_told_again_is_no_longer_counted_exactly(trace):
     process.function(4, "hot", slot=1, exact=False)
     process.counters((0, 0), (100_001, 123_456))
     trace.ingest()
+    process.call(1, 1000, function=4)
+    process.end(1, 1400)
+    trace.ingest()
     assert trace.ask("SELECT started_count, counted_ns, exact FROM functions WHERE function_id = 4") == [
         (100_001, 123_456, False)
+    ]
+    assert trace.ask("SELECT calls, exact, recorded_calls, total_ns, mean_ns FROM function_stats") == [
+        (100_001, False, 1, 123_856, 400.0)
     ]
 
 

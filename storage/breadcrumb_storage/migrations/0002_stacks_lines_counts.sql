@@ -87,9 +87,20 @@ UNION ALL
 SELECT trace_id, 'exception', function_name, module_name, raised_at, locals, NULL, call_id, file, line, exception_type
 FROM exceptions;
 
+-- calls: all that began, recorded or not, a lower bound where exact is false; total_ns: of all that were recorded or
+-- counted; the other figures are those of the recorded calls.
 CREATE VIEW function_stats AS
-SELECT trace_id, function_name, module_name, any_value(file) AS file, any_value(line) AS line,
-       count(*) AS recorded_calls, sum(duration_ns) AS total_ns, sum(self_ns) AS self_ns,
-       avg(duration_ns) AS mean_ns, max(duration_ns) AS max_ns,
-       count(*) FILTER (outcome = 'raised') AS raised, count(*) FILTER (outcome = 'unfinished') AS unfinished
-FROM calls GROUP BY ALL;
+WITH recorded AS (
+    SELECT trace_id, function_name, module_name,
+           count(*) AS recorded_calls, sum(duration_ns) AS total_ns, sum(self_ns) AS self_ns,
+           avg(duration_ns) AS mean_ns, max(duration_ns) AS max_ns,
+           count(*) FILTER (outcome = 'raised') AS raised, count(*) FILTER (outcome = 'unfinished') AS unfinished
+    FROM calls GROUP BY ALL),
+counted AS (
+    SELECT trace_id, function_name, module_name, any_value(file) AS file, any_value(line) AS line,
+           sum(started_count) AS started_count, sum(counted_ns) AS counted_ns, bool_and(coalesce(exact, true)) AS exact
+    FROM functions GROUP BY ALL)
+SELECT trace_id, function_name, module_name, c.file, c.line,
+       greatest(r.recorded_calls, coalesce(c.started_count, 0))::BIGINT AS calls, c.exact, r.recorded_calls,
+       (r.total_ns + coalesce(c.counted_ns, 0))::BIGINT AS total_ns, r.self_ns, r.mean_ns, r.max_ns, r.raised, r.unfinished
+FROM recorded r JOIN counted c USING (trace_id, function_name, module_name);
