@@ -100,7 +100,9 @@ counted AS (
     SELECT trace_id, function_name, module_name, any_value(file) AS file, any_value(line) AS line,
            sum(started_count) AS started_count, sum(counted_ns) AS counted_ns, bool_and(coalesce(exact, true)) AS exact
     FROM functions GROUP BY ALL)
-SELECT trace_id, function_name, module_name, c.file, c.line,
+SELECT r.trace_id, r.function_name, r.module_name, c.file, c.line,
        greatest(r.recorded_calls, coalesce(c.started_count, 0))::BIGINT AS calls, c.exact, r.recorded_calls,
        (r.total_ns + coalesce(c.counted_ns, 0))::BIGINT AS total_ns, r.self_ns, r.mean_ns, r.max_ns, r.raised, r.unfinished
-FROM recorded r JOIN counted c USING (trace_id, function_name, module_name);
+FROM recorded r
+JOIN counted c ON c.trace_id = r.trace_id AND c.function_name = r.function_name
+     AND c.module_name IS NOT DISTINCT FROM r.module_name;
