@@ -91,6 +91,20 @@ class TraceBuilder:
         self._insert("call_records", {**row, **columns})
         return number
 
+    def lines(self, call: int, *lines: tuple[int | None, dict[str, Any] | None], first: int = 0) -> None:
+        """Lines of a call as the tracer tells them: (line that starts, what the one before it changed)."""
+        self.con.execute(
+            "INSERT INTO line_records (trace_no, process_id, call_id, position, line, changes) "
+            "SELECT ?, 0, ?, unnest(?::INTEGER[]), unnest(?::INTEGER[]), unnest(?::VARCHAR[])",
+            [
+                self.trace_no,
+                call,
+                list(range(first, first + len(lines))),
+                [line for line, _ in lines],
+                [None if changes is None else json.dumps(changes) for _, changes in lines],
+            ],
+        )
+
     def exception(self, type: str = "KeyError", message: str = "'rate'", **columns: Any) -> int:
         number = next(self._exceptions)
         row = {

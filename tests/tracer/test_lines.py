@@ -211,6 +211,29 @@ def test_in_adaptive_mode_only_calls_in_full_detail_have_lines(python: str, trac
     assert all([line for line, _ in call.steps()] == [6, 7, 6] for call in spool.named("some"))
 
 
+def test_a_call_that_is_recorded_late_has_no_lines_rather_than_its_last_ones(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            def half(n):
+                k = n
+                try:
+                    return 1 / k
+                except ZeroDivisionError:
+                    k = None
+                return k
+            for n in (1, 2, 3, 4, 0):
+                half(n)
+        """),
+        mode="adaptive",
+        capture={"calls_per_function": 1, "lines": ["half"]},
+    )
+    calls = spool.named("half")
+    late = [call for call in calls if call.args["n"] == 0]
+    assert len(late) == 1 and late[0].lines == []
+    assert all(len(call.lines) == 4 for call in calls if call.args["n"])
+
+
 def test_a_forked_child_records_its_own_lines(python: str, trace: Trace) -> None:
     spool = trace(
         python,

@@ -14,6 +14,7 @@ from types import FrameType
 
 from .capture.frame_locals import variables_of
 from .capture.json_text import quote, utf8
+from .capture.values import Encoder
 from .globs import matches_function
 from .recorder import write_record
 
@@ -31,6 +32,10 @@ MAX_LINES_PER_CALL = 2000
 # The last lines of a longer call, written when it ends: without their changes, which would cost too much to look for.
 LAST_LINES = 20
 
+# Limits of a value here: it is taken again at each line, whether it has changed or not.
+_MAX_VALUE_CHARS = 500
+_MAX_ITEMS = 20
+
 # Variables of a frame that are looked at: no function has more, but a module may.
 MAX_VARIABLES = 200
 
@@ -45,6 +50,10 @@ class LineLog:
 
     def __init__(self, recorder: Recorder, patterns: Sequence[str]) -> None:
         self.recorder = recorder
+        wide = recorder.encoder
+        self.encoder = Encoder(
+            recorder.redactor, min(wide.max_chars, _MAX_VALUE_CHARS), min(wide.max_items, _MAX_ITEMS), wide.max_depth
+        )
         self._patterns = patterns
         self._said: Set[Tuple[int, str]] = set()
 
@@ -118,7 +127,7 @@ class CallLines:
         The first look tells of those from around the function only: its arguments stand in the call's own record.
         """
         recorder = self._log.recorder
-        encode = recorder.encoder.encode_named
+        encode = self._log.encoder.encode_named
         variables = variables_of(frame, MAX_VARIABLES, recorder.clears_locals)
         if len(variables) == MAX_VARIABLES:
             self._log.say_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)

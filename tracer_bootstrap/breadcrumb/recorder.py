@@ -65,9 +65,9 @@ class CallState:
 
     __slots__ = ("in_task", "lines", "outer_task", "since_ns", "suspended_ns")
 
-    def __init__(self, in_task: bool, lines: Optional[CallLines]) -> None:
+    def __init__(self, in_task: bool) -> None:
         self.in_task = in_task  # may a task run it? (plain generators belong to whoever asks them)
-        self.lines = lines
+        self.lines: Optional[CallLines] = None
         self.outer_task = 0  # the thread's task before it went on
         self.suspended_ns = 0
         self.since_ns = 0
@@ -435,7 +435,9 @@ class Recorder:
         state = None
         if function.keeps_state:
             in_task = function.suspends and function.kind != "generator"
-            state = CallState(in_task, self.lines.of_new_call(function) if self.lines is not None else None)
+            state = CallState(in_task)
+            if self.lines is not None and not since_ns:  # the lines of a call that runs already would lack the first
+                state.lines = self.lines.of_new_call(function)
             self._enter_task(thread, state)
         top = thread.top
         call = self.next_call()

@@ -63,7 +63,7 @@ class Page(Answer):
     """An answer that is a table in pages."""
 
     always_shown = frozenset({"columns", "rows", "total"})
-    shown_last = ("columns", "rows", "next_cursor", "notes", "next")
+    shown_last: ClassVar[tuple[str, ...]] = ("columns", "rows", "next_cursor", "notes", "next")
 
     total: int = Field(description="rows on all pages together")
     columns: list[str]

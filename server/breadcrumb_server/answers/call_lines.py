@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.places import Places
-from breadcrumb_server.answers.text import one_line
-from breadcrumb_server.answers.values import arguments_text
+from breadcrumb_server.answers.text import clean, cut, one_line
+from breadcrumb_server.answers.values import arguments_text, value_text
 from breadcrumb_storage.queries.call_chains import Link
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import names_by_id
@@ -95,6 +95,13 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> st
         line = call.line
     place = one_line(f"{places.path(call.file)}:{line or '?'} {call.name}", MAX_PLACE_CHARS)
     return place if call.name == "<module>" else f"{place}({arguments_text(call.args, chars)})"
+
+
+def result_text(each: CallRow, chars: int) -> str:
+    """What came of a call: its return value, or its exception."""
+    if each.exception_type is not None and each.outcome != "returned":
+        return cut(clean(f"{each.exception_type}: {each.exception_message or ''}".rstrip(": ")), chars)
+    return value_text(each.return_value, chars)
 
 
 def read_chains(con: DuckDBPyConnection, trace: TraceRow, chains: Sequence[Sequence[Link]]) -> list[Chain]:

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 from breadcrumb_storage.errors import BreadcrumbError
@@ -23,8 +24,39 @@ KEYS = {
     "contains": "a text in arguments, result or exception message",
     "args.NAME": 'the value of an argument, also args.order.lines[0]; "null" is None',
     "result": "the return value",
+    "lines": "a step to begin at, a variable (only the lines that changed it), or false for none",
 }
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
+
+
+@dataclass(frozen=True, slots=True)
+class LinesWanted:
+    """Which lines of a call are to be shown: folded, unless one of these says something else."""
+
+    none: bool = False
+    from_step: int | None = None
+    variable: str | None = None
+
+    @property
+    def folded(self) -> bool:
+        return self.from_step is None and self.variable is None
+
+    @classmethod
+    def of(cls, where: Mapping[str, Any] | None) -> LinesWanted:
+        """What ``where["lines"]`` of get_calls asks for.
+
+        Raises:
+            BreadcrumbError: it asks for nothing that there is.
+        """
+        value = (where or {}).get("lines", True)
+        if isinstance(value, bool):
+            return cls(none=not value)
+        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
+            if int(value) >= 0:
+                return cls(from_step=int(value))
+        elif isinstance(value, str) and value.strip():
+            return cls(variable=value.strip())
+        raise _refused("lines", value, KEYS["lines"])
 
 
 def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
@@ -48,6 +80,8 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
             given[key] = int(value) if str(value).isdecimal() else _text(key, value)
         elif key in ("caller", "contains"):
             given[key] = _text(key, value)
+        elif key == "lines":  # no condition: LinesWanted reads it
+            continue
         elif key == "result":
             equals.append(JsonEquals("return_value", "$", _json_spellings(value)))
         elif key.startswith("args."):

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
+from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb_server.answers.base import Cell, Page, check_limit
-from breadcrumb_server.answers.call_where import parse_where
+from breadcrumb_server.answers.call_lines import result_text
+from breadcrumb_server.answers.call_where import LinesWanted, parse_where
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
-from breadcrumb_server.answers.fit import fit_table
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit_table, size_of, squeeze
 from breadcrumb_server.answers.follow_ups import call, first_few
-from breadcrumb_server.answers.gap_ranking import rank_gaps
 from breadcrumb_server.answers.gaps import rerun_call
+from breadcrumb_server.answers.line_detail import LineDetail, ShownLines
+from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.places import Places
-from breadcrumb_server.answers.text import (
-    clean,
-    cut,
-    milliseconds,
-    one_line,
-)
-from breadcrumb_server.answers.values import arguments_text, value_text
+from breadcrumb_server.answers.source_text import SourceText
+from breadcrumb_server.answers.text import milliseconds, one_line
+from breadcrumb_server.answers.values import arguments_text
 from breadcrumb_storage.queries import calls as queries
-from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names
-from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.functions import FunctionName, matching_functions
 from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_processes, thread_names
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
@@ -33,6 +30,12 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MAX_LIMIT = 200
+# What the table may take where lines are shown as well: they say more than whole values do, above all when it
+# was only asked for more of them.
+MAX_TABLE_CHARS = 3_000
+MAX_TABLE_CHARS_AGAIN = 1_200
+# Beside table and lines: their notes, and one more follow-up call.
+SPARE_CHARS = 700
 # Calls that are named in a note.
 MAX_LATE = 5
 # Functions that are named when a pattern matches many.
@@ -54,8 +57,14 @@ class CallList(Page):
     with how many characters are missing.
     """
 
+    shown_last = ("columns", "rows", "lines", "next_cursor", "notes", "next")
+
     trace_id: str
     functions: list[str] = Field(default_factory=list, description="the functions that matched, and their calls")
+    lines: list[str] = Field(
+        default_factory=list,
+        description="of calls recorded with their lines: line number, source -> what the line changed; loops folded",
+    )
     message: str = Field(default="", description="why there is nothing, where there is nothing")
 
 
@@ -67,11 +76,13 @@ def get_calls(
     where: Mapping[str, Any] | None = None,
     limit: int = 20,
     cursor: str | None = None,
+    redact: Sequence[str] = (),
 ) -> CallList:
     """One page of the calls of the functions that ``function`` names: a substring, a glob, or module:function.
 
     Args:
         where: further conditions, see ``call_where.KEYS``; all must hold.
+        redact: the project's own name patterns of secrets, for the source text of lines.
 
     Raises:
         BreadcrumbError: an unknown trace, a key of ``where`` that does not exist, a limit below 1, or a cursor of
@@ -79,15 +90,30 @@ def get_calls(
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     wanted = parse_where(where, function)
+    lines_wanted = LinesWanted.of(where)
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
     trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
     functions = matching_functions(con, trace, function)
     ids, total = queries.find_calls(con, trace, wanted, after=start.at, limit=limit + 1) if functions else ([], 0)
     places = Places.of(trace)
+    named = [_function_line(each, places) for each in functions[:MAX_FUNCTIONS]]
+    named += [f"… {len(functions) - MAX_FUNCTIONS} more"] * (len(functions) > MAX_FUNCTIONS)
     if not total:
-        return _nothing(con, project, trace, functions, function, where)
+        message, follow_ups = why_no_calls(con, project, trace, functions, function, where)
+        return CallList(
+            project=project,
+            trace_id=trace.trace_id,
+            functions=named,
+            message=message,
+            total=0,
+            columns=COLUMNS,
+            rows=[],
+            next=first_few(follow_ups),
+        )
     rows = _Rows(con, trace, ids[:limit])
+    lines = LineDetail.read(con, trace, rows.calls, lines_wanted, SourceText(trace, Redactor(redact)))
+    rows.show_lines(lines.executed)
 
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
@@ -96,17 +122,47 @@ def get_calls(
         return CallList(
             project=project,
             trace_id=trace.trace_id,
-            functions=[_function_line(each, places) for each in functions[:MAX_FUNCTIONS]]
-            + ([f"… {len(functions) - MAX_FUNCTIONS} more"] if len(functions) > MAX_FUNCTIONS else []),
+            functions=named,
             total=total,
             columns=rows.columns,
             rows=rows.cells(count, chars),
             next_cursor=encode_cursor(query, Position(ids[count - 1], trace.trace_id)) if more and count else None,
             notes=notes + (cut_note if rows.longest(count) > chars else []) + _late_note(rows.calls[:count]),
-            next=first_few(_follow_ups(project, trace, rows.calls[:count], single=total == 1)),
+            next=first_few(_follow_ups(project, trace, rows.calls[:count], single=total == 1, lines=lines)),
         )
 
-    return fit_table(build, len(rows.calls))
+    if not lines.views:
+        return fit_table(build, len(rows.calls))
+    page = fit_table(build, len(rows.calls), MAX_TABLE_CHARS if lines_wanted.folded else MAX_TABLE_CHARS_AGAIN)
+    return _with_lines(page, trace, rows.calls, lines.fit(MAX_ANSWER_CHARS - size_of(page) - SPARE_CHARS))
+
+
+def _with_lines(page: CallList, trace: TraceRow, calls: Sequence[queries.CallRow], shown: ShownLines) -> CallList:
+    """The page with the lines of its calls, and the call that goes on where they leave out some."""
+    further: list[str | None] = []
+    if shown.left_out is not None:
+        call_id, step = shown.left_out
+        each = next(each for each in calls if each.call_id == call_id)
+        further.append(_one_call(page.project, trace, each, lines=step))
+    return squeeze(
+        page.model_copy(
+            update={
+                "lines": list(shown.lines),
+                "notes": [*page.notes, *shown.notes],
+                "next": first_few([*further, *page.next]),
+            }
+        )
+    )
+
+
+def _one_call(project: str, trace: TraceRow, each: queries.CallRow, **where: object) -> str:
+    return call(
+        "get_calls",
+        project=project,
+        function=f"{each.module}:{each.name}",
+        trace_id=trace.trace_id,
+        where={"call_id": each.call_id, **where},
+    )
 
 
 class _Rows:
@@ -128,6 +184,13 @@ class _Rows:
             *["thread"] * self._many_threads,
             *["task"] * self._tasks,
         ]
+        self._lines: Mapping[int, int] = {}
+
+    def show_lines(self, executed: Mapping[int, int]) -> None:
+        """Tell of the calls that were recorded with their lines how many these were."""
+        self._lines = executed
+        if executed:
+            self.columns.append("lines")
 
     def cells(self, count: int, chars: int) -> list[list[Cell]]:
         return [self._row(each, chars) for each in self.calls[:count]]
@@ -154,6 +217,8 @@ class _Rows:
             row.append(self._threads.get((each.process_id, each.thread_id), str(each.thread_id))[:side])
         if self._tasks:
             row.append(one_line(each.task or "", side))
+        if self._lines:
+            row.append(self._lines.get(each.call_id))
         return row
 
     def _caller(self, each: queries.CallRow, chars: int) -> str:
@@ -169,13 +234,6 @@ class _Rows:
         if len(names) > MAX_CALLEES:
             told.append(f"… {len(names) - MAX_CALLEES} more")
         return one_line(", ".join(told), chars)
-
-
-def result_text(each: queries.CallRow, chars: int) -> str:
-    """What came of a call: its return value, or its exception."""
-    if each.exception_type is not None and each.outcome != "returned":
-        return cut(clean(f"{each.exception_type}: {each.exception_message or ''}".rstrip(": ")), chars)
-    return value_text(each.return_value, chars)
 
 
 def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:
@@ -196,85 +254,24 @@ def _function_line(function: FunctionName, places: Places) -> str:
     return one_line(f"{function.module}:{function.name} {calls} {places.path(function.file)}:{function.line}", 200)
 
 
-def _follow_ups(project: str, trace: TraceRow, calls: Sequence[queries.CallRow], *, single: bool) -> list[str | None]:
-    def of(each: queries.CallRow, **where: object) -> str:
-        name = f"{each.module}:{each.name}" if "parent_call_id" not in where else ""
-        return call("get_calls", project=project, function=name or "*", trace_id=trace.trace_id, where=where)
+def _follow_ups(
+    project: str, trace: TraceRow, calls: Sequence[queries.CallRow], *, single: bool, lines: LineDetail
+) -> list[str | None]:
+    if not calls:
+        return []
+    if not single:
+        return [_one_call(project, trace, next((each for each in calls if each.outcome == "raised"), calls[0]))]
 
-    if single:  # one step outwards, one inwards
-        each = calls[0]
-        outwards = (
-            call(
-                "get_calls",
-                project=project,
-                function="*",
-                trace_id=trace.trace_id,
-                where={"call_id": each.parent_call_id},
-            )
-            if each.parent_call_id
-            else None
-        )
-        return [of(each, parent_call_id=each.call_id), outwards]
-    raised = [each for each in calls if each.outcome == "raised"]
-    return [of((raised or calls)[0], call_id=(raised or calls)[0].call_id)] if calls else []
+    def around(**where: object) -> str:
+        return call("get_calls", project=project, function="*", trace_id=trace.trace_id, where=where)
+
+    each = calls[0]  # one step inwards, one outwards, and a closer look
+    outwards = around(call_id=each.parent_call_id) if each.parent_call_id else None
+    return [around(parent_call_id=each.call_id), outwards, _closer(project, trace, each, lines)]
 
 
-def _nothing(
-    con: DuckDBPyConnection,
-    project: str,
-    trace: TraceRow,
-    functions: Sequence[FunctionName],
-    function: str,
-    where: Mapping[str, Any] | None,
-) -> CallList:
-    """Why there are no such calls, and what to do about it."""
-    shown = function[:100]
-    follow_ups: list[str | None] = []
-    if functions:
-        recorded = sum(each.recorded for each in functions)
-        conditions = cut(json.dumps(dict(where or {}), default=str), 200)
-        message = (
-            f"{recorded:,} calls of {shown!r} were recorded, and none of them fits where={conditions}."
-            if recorded
-            else f"{shown!r} was seen, but none of its calls was recorded."
-        )
-        if recorded:
-            follow_ups.append(call("get_calls", project=project, function=shown, trace_id=trace.trace_id))
-    else:
-        plain = function.replace("*", "").strip(".:")
-        gaps = rank_gaps(list_gaps(con, trace, plain), Places.of(trace), trace.config) if plain else []
-        gap = next((each for each in gaps if each.suggested_include), gaps[0] if gaps else None)
-        similar = similar_names(con, trace, plain.replace(":", ".").rpartition(".")[2] or plain, 5)
-        if gap is not None and gap.suggested_include:
-            message = (
-                f"{gap.row.module}:{gap.row.name} was called {gap.row.call_count:,} times but not traced: "
-                f"no include pattern takes {gap.row.module}."
-            )
-            edit = call("edit_config", project=project, add_include=[gap.suggested_include])
-            follow_ups += [edit, rerun_call(project, trace)]
-        elif gap is not None:
-            message = (
-                f"{gap.row.module}:{gap.row.name} was called {gap.row.call_count:,} times, but cannot be traced"
-                + (
-                    ": it is a C function."
-                    if gap.row.kind == "c"
-                    else " with this configuration: it is excluded or frozen."
-                )
-            )
-        else:
-            message = f"No traced function matches {shown!r}, and traced code called none of that name."
-        if similar:
-            message += " Recorded names that are like it: " + ", ".join(cut(name, 100) for name in similar) + "."
-            follow_ups.append(call("get_calls", project=project, function=similar[0], trace_id=trace.trace_id))
-        else:
-            follow_ups.append(call("find_gaps", project=project, trace_id=trace.trace_id))
-    return CallList(
-        project=project,
-        trace_id=trace.trace_id,
-        functions=[_function_line(each, Places.of(trace)) for each in functions[:MAX_FUNCTIONS]],
-        message=cut(clean(message), 1_500),
-        total=0,
-        columns=COLUMNS,
-        rows=[],
-        next=first_few(follow_ups),
-    )
+def _closer(project: str, trace: TraceRow, each: queries.CallRow, lines: LineDetail) -> str | None:
+    """The run that records the lines of this call's function, if this one did not."""
+    if lines.executed or each.name == "<module>" or trace.status == "running":
+        return None
+    return rerun_call(project, trace, lines=[f"{each.module}:{each.name}"])

@@ -120,8 +120,12 @@ def _code_in(trace: TraceRow) -> list[str]:
     return [pattern for pattern in discover_include(folder) if pattern not in present]
 
 
-def rerun_call(project: str, trace: TraceRow) -> str | None:
-    """The call that runs the same command again; None where the command was redacted and cannot be repeated."""
+def rerun_call(project: str, trace: TraceRow, lines: Sequence[str] = ()) -> str | None:
+    """The call that runs the same command again; None where the command was redacted and cannot be repeated.
+
+    Args:
+        lines: functions whose executed lines are to be recorded this time.
+    """
     if "[REDACTED]" in trace.command or not trace.command:
         return None
     timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
@@ -131,4 +135,5 @@ def rerun_call(project: str, trace: TraceRow) -> str | None:
         command=trace.command,
         timeout_seconds=int(timeout) if timeout == int(timeout) else timeout,
         cwd=trace.cwd if trace.cwd and trace.cwd != trace.config.get("workspace") else None,
+        capture={"lines": list(lines)} if lines else None,
     )

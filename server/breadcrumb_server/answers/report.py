@@ -14,6 +14,7 @@ from breadcrumb_server.answers.exception_details import Detail, ExceptionDetail,
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.gap_ranking import rank_gaps
 from breadcrumb_server.answers.gaps import edit_config_call
+from breadcrumb_server.answers.line_patterns import unmatched
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.report_follow_ups import follow_ups
 from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, process_table, warnings
@@ -141,7 +142,13 @@ class RunFacts:
         self.calls_by_process = calls_by_process(con, trace) if len(processes) > 1 else {}
         self.traced = how_much(con, trace, processes, self.functions)
         self.not_traced = not_traced(trace, processes, self.functions)
-        self.warnings = warnings(trace, processes, list_notices(con, trace.trace_id), unfinished)
+        self.warnings = warnings(
+            trace,
+            processes,
+            list_notices(con, trace.trace_id),
+            unfinished,
+            without_lines=unmatched(trace, self.functions, ranked),
+        )
 
     def report(self, level: _Level) -> RunReport:
         trace = self.trace

@@ -11,6 +11,7 @@ from breadcrumb_server.answers.exceptions import raising_call
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap
 from breadcrumb_server.answers.gaps import edit_config_call, needs_workspace, rerun_call
+from breadcrumb_server.answers.line_patterns import line_patterns
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -62,6 +63,7 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             edit if own_gaps else None,
             again if own_gaps else None,
             call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,
+            _lines_of_the_raising_function(project, trace, facts.exceptions),
             _calls_of_the_hottest(project, trace, facts.functions),
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]
@@ -82,6 +84,14 @@ def _open_call(project: str, trace: TraceRow, chains: Sequence[Chain]) -> str | 
         return None
     name, where = f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id}
     return call("get_calls", project=project, function=name, trace_id=trace.trace_id, where=where)
+
+
+def _lines_of_the_raising_function(project: str, trace: TraceRow, exceptions: Sequence[LoadedException]) -> str | None:
+    """The run that records how the function came to its exception, unless this one did."""
+    if not exceptions or not exceptions[0].raised_in_traced_code() or line_patterns(trace):
+        return None
+    row = exceptions[0].row
+    return rerun_call(project, trace, lines=[f"{row.module}:{row.name}"]) if row.name != "<module>" else None
 
 
 def _calls_of_the_hottest(project: str, trace: TraceRow, functions: Sequence[FunctionTime]) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.base import Section, Table
@@ -111,10 +111,24 @@ def not_traced(trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequ
     return [cut(clean(text), MAX_WARNING_CHARS) for text in told]
 
 
-def warnings(trace: TraceRow, processes: Sequence[ProcessRow], notices: Sequence[Notice], unfinished: int) -> list[str]:
-    """What a reader of the report must know before believing it."""
+def warnings(
+    trace: TraceRow,
+    processes: Sequence[ProcessRow],
+    notices: Sequence[Notice],
+    unfinished: int,
+    without_lines: Iterable[str] = (),
+) -> list[str]:
+    """What a reader of the report must know before believing it.
+
+    Args:
+        without_lines: why there are no lines of functions that were asked for.
+    """
     told = [
-        notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "") for notice in notices
+        *without_lines,
+        *(
+            notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
+            for notice in notices
+        ),
     ]
     if trace.status != "running":
         killed = [process for process in processes if not process.ended]

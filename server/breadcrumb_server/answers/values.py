@@ -49,7 +49,11 @@ def named_values(stored: str | None) -> list[tuple[str, str]]:
 
 def arguments_text(stored: str | None, chars: int) -> str:
     """Captured arguments as ``a=1, b=None``; the long ones give way so that all of them are named."""
-    pairs = named_values(stored)
+    return pairs_text(named_values(stored), chars)
+
+
+def pairs_text(pairs: Sequence[tuple[str, str]], chars: int) -> str:
+    """``a=1, b=None``; the long values give way so that all are named."""
     names = sum(len(name) + 3 for name, _ in pairs)
     share = _fair_share([len(value) for _, value in pairs], chars - names)
     return cut(", ".join(f"{name}={cut(value, share)}" for name, value in pairs), chars)

@@ -1,0 +1,48 @@
+"""What became of the functions whose lines a run was to record: those that it did not find are told loudly."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+from breadcrumb.globs import matches_function
+from breadcrumb_server.answers.gap_ranking import Gap, patterns_of
+from breadcrumb_server.answers.values import is_object
+from breadcrumb_storage.queries.functions import FunctionTime
+from breadcrumb_storage.queries.traces import TraceRow
+
+MAX_NEAR = 3
+
+
+def line_patterns(trace: TraceRow) -> list[str]:
+    """``capture.lines`` of the run."""
+    capture: object = trace.config.get("capture")
+    return patterns_of(capture, "lines") if is_object(capture) else []
+
+
+def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence[Gap]) -> Iterator[str]:
+    """One sentence for each pattern of ``capture.lines`` that names no traced function which ran."""
+    if trace.status == "running":
+        return
+    for pattern in line_patterns(trace):
+        if any(matches_function(each.module, each.name, pattern) for each in functions):
+            continue
+        gap = next((each for each in gaps if matches_function(each.row.module, each.row.name, pattern)), None)
+        yield f"no lines for {pattern!r}: " + (_why_gap(gap) if gap else _not_found(pattern, functions))
+
+
+def _why_gap(gap: Gap) -> str:
+    name = f"{gap.row.module}:{gap.row.name}"
+    if gap.row.kind == "c":
+        return f"{name} ran, but it is written in C"
+    include = f"; the include pattern {gap.suggested_include} takes it" if gap.suggested_include else ""
+    return f"{name} ran, but it is not traced{include}"
+
+
+def _not_found(pattern: str, functions: Sequence[FunctionTime]) -> str:
+    wanted = pattern.replace(":", ".").rpartition(".")[2].lower()
+    by_name: dict[str, list[str]] = {}
+    for each in functions:
+        by_name.setdefault(each.name.rpartition(".")[2].lower(), []).append(f"{each.module}:{each.name}")
+    near = [name for key in difflib.get_close_matches(wanted, by_name, MAX_NEAR) for name in by_name[key]]
+    return "no traced function of that name ran" + (f"; near it: {', '.join(near[:MAX_NEAR])}" if near else "")

@@ -1,0 +1,100 @@
+"""The text of source lines, as far as it is still that of the run, without the secrets that code holds."""
+
+from __future__ import annotations
+
+import re
+import stat
+import tokenize
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+from breadcrumb_storage.queries.traces import TraceRow
+
+# Nobody writes more by hand, and a generated file explains nothing.
+MAX_SOURCE_BYTES = 5_000_000
+
+_LITERAL_OR_NAME = re.compile(
+    r"""[rbufRBUF]{0,2}(?P<quote>\"{3}|'{3}|"|')(?P<text>(?:\\.|(?!(?P=quote)).)*)(?:(?P=quote)|$)"""
+    r"""|(?P<comment>\#.*)|(?P<number>\b\d[\w.]*)|(?P<name>[^\W\d]\w*)""",
+    re.VERBOSE,
+)
+_MARK = "[REDACTED]"
+# Shorter numbers are sizes and flags.
+_MIN_SECRET_DIGITS = 4
+
+
+class NameRedactor(Protocol):
+    """The parts of the tracer's redactor that source text needs."""
+
+    def redact_text(self, text: str) -> str: ...
+    def is_secret_name(self, name: str) -> bool: ...
+
+
+class SourceText:
+    """Source lines by file and number."""
+
+    def __init__(self, trace: TraceRow, redactor: NameRedactor) -> None:
+        self._started_at = trace.started_at.replace(tzinfo=UTC)
+        self._redactor = redactor
+        self._files: dict[str, Sequence[str]] = {}
+        self.changed: set[str] = set()  # files that are not what they were
+
+    def lines(self, file: str | None, numbers: Sequence[int]) -> dict[int, str]:
+        """The text of these lines without the indentation that they share; those that cannot be had are left out."""
+        known = self._lines_of(file) if file else ()
+        found = {number: known[number - 1].expandtabs() for number in numbers if 0 < number <= len(known)}
+        margin = min((len(text) - len(text.lstrip()) for text in found.values()), default=0)
+        return {number: redact_source(text.rstrip()[margin:], self._redactor) for number, text in found.items()}
+
+    def _lines_of(self, file: str) -> Sequence[str]:
+        if file not in self._files:
+            self._files[file] = self._read(file)
+        return self._files[file]
+
+    def _read(self, file: str) -> Sequence[str]:
+        path = Path(file)
+        try:
+            state = path.stat() if path.is_absolute() else None
+            if state is None or not stat.S_ISREG(state.st_mode) or state.st_size > MAX_SOURCE_BYTES:
+                return ()
+            if datetime.fromtimestamp(state.st_mtime, UTC) > self._started_at:
+                self.changed.add(file)
+                return ()
+            with tokenize.open(path) as stream:
+                return stream.read().splitlines()
+        except (OSError, SyntaxError, UnicodeDecodeError):
+            return ()
+
+
+def redact_source(line: str, redactor: NameRedactor) -> str:
+    """A line of code without its comment and without the literals that hold a secret.
+
+    The redactor's own rules for text would take ``token = make_token()`` for a secret, which in code is none: only
+    literals are. All that stand behind a secret name go, and what looks like a secret anywhere.
+    """
+    secret_name_before = False
+    out: list[str] = []
+    copied = 0
+    for match in _LITERAL_OR_NAME.finditer(line):
+        replacement = None
+        if match["comment"] is not None:
+            out.append(line[copied : match.start()].rstrip())
+            copied = len(line)
+            break
+        if match["name"] is not None:
+            secret_name_before = secret_name_before or redactor.is_secret_name(match["name"])
+        elif match["number"] is not None:
+            hidden = secret_name_before and sum(c.isdigit() for c in match["number"]) >= _MIN_SECRET_DIGITS
+            replacement = _MARK if hidden or redactor.redact_text(match["number"]) != match["number"] else None
+        elif redactor.is_secret_name(match["text"]):  # the key of what follows
+            secret_name_before = True
+        elif match["text"]:
+            redacted = _MARK if secret_name_before else redactor.redact_text(match["text"])
+            if redacted != match["text"]:
+                replacement = match["quote"] + redacted + match["quote"]
+        if replacement is not None:
+            out += [line[copied : match.start()], replacement]
+            copied = match.end()
+    return "".join(out) + line[copied:]

@@ -1,0 +1,285 @@
+"""The lines of a call: what each changed, loops folded, the rest within reach, all of it within the size."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from breadcrumb_server.answers.calls import COLUMNS, CallList, get_calls
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.report import build_report
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.traces import get_trace
+
+SOURCE = """\
+def total(items, rate):
+    subtotal = 0
+    for price in items:
+        if price is None:
+            continue
+        subtotal += price
+    if rate: token = "abc-123-def"
+    return subtotal
+"""
+
+
+class Traced:
+    """A trace with one function, whose file holds SOURCE."""
+
+    def __init__(self, project, folder: Path, **columns: Any) -> None:
+        self.project = project
+        self.trace = project.trace(**columns)
+        self.trace.process()
+        self.file = folder / "pricing.py"
+        self.file.write_text(SOURCE)
+        started = get_trace(project.con, self.trace.trace_id).started_at.replace(tzinfo=UTC).timestamp()
+        os.utime(self.file, (started - 60, started - 60))
+        self.function = self.trace.function("total", "shop.pricing", 1, file=str(self.file))
+
+    def call(self, *lines: tuple[int | None, dict[str, Any] | None], **columns: Any) -> int:
+        number = self.trace.call(self.function, args={"items": [1, None, 2], "rate": 0}, **columns)
+        self.trace.lines(number, *lines)
+        return number
+
+    def ask(self, **where: Any) -> CallList:
+        return get_calls(self.project.con, "shop", "total", where=where)
+
+    def loop(self, prices: list[Any], **columns: Any) -> int:
+        """A call with a round for each price, as the tracer would write it."""
+        lines: list[tuple[int | None, dict[str, Any] | None]] = [(2, {}), (3, {"subtotal": 0})]
+        subtotal, price_before = 0, ...
+        changed: dict[str, Any] = {}
+        for price in prices:
+            lines.append((4, {} if price == price_before else {"price": price}))
+            price_before = price
+            lines.append((5 if price is None else 6, {}))
+            subtotal += price or 0
+            changed = {"subtotal": subtotal} if price else {}
+            lines.append((3, changed))
+        return self.call(*lines, (7, {}), (8, {}), (None, {}), **{"returns": subtotal, **columns})
+
+
+@pytest.fixture
+def traced(project, tmp_path: Path) -> Traced:
+    return Traced(project, tmp_path)
+
+
+def test_each_line_is_shown_with_its_source_and_what_it_changed(traced: Traced) -> None:
+    call = traced.loop([1, None, 2])
+    answer = traced.ask()
+    assert answer.columns == [*COLUMNS, "lines"] and answer.rows[0][-1] == 13
+    assert answer.lines == [
+        f"call {call} of shop.pricing:total, 13 lines executed:",
+        "   2  subtotal = 0   -> subtotal=0",
+        "   3  for price in items:   -> price=1",
+        "   4      if price is None:",
+        "   6      subtotal += price   -> subtotal=1",
+        "   3  for price in items:   -> price=None",
+        "   4      if price is None:",
+        "   5          continue",
+        "   3  for price in items:   -> price=2",
+        "   4      if price is None:",
+        "   6      subtotal += price   -> subtotal=3",
+        "   3  for price in items:",
+        '   7  if rate: token = "[REDACTED]"',
+        "   8  return subtotal   -> returned 3",
+    ]
+    assert "lines" not in json.dumps(answer.next)  # there is no more of them
+
+
+def test_a_thousand_rounds_are_folded_around_those_that_stand_out(traced: Traced) -> None:
+    prices: list[Any] = [5, 6] * 250
+    prices[300] = -7
+    prices[400] = None
+    call = traced.loop(prices)
+    text = "\n".join(traced.ask().lines)
+    assert len(text) < 2500
+    odd = re.findall(r"from step ([\d,]+): (.*)", text)
+    assert ("902", "subtotal fell, else it only rises") in odd or ("901", "subtotal fell, else it only rises") in odd
+    assert any(why == "price is None, else a number" for _, why in odd)
+    assert "-> price=-7" in text and "continue" in text
+    folded = re.findall(r"… ([\d,]+) more rounds? \(step ([\d,]+) to ([\d,]+)\)", text)
+    shown = text.count("for price in items") + sum(int(count.replace(",", "")) for count, _, _ in folded)
+    assert shown == len(prices) + 1
+    first_hidden = int(folded[0][1].replace(",", ""))
+    assert traced.ask().next[0].endswith(f'where={{"call_id": {call}, "lines": {first_hidden}}})')
+
+
+def test_from_a_step_on_every_line_is_shown_until_the_room_is_used_up(traced: Traced) -> None:
+    traced.loop([5, 6] * 250)
+    position, seen = 1, []
+    while True:
+        answer = traced.ask(lines=position)
+        assert size_of(answer) <= MAX_ANSWER_CHARS
+        assert f"from step {position:,} on" in answer.lines[0]
+        seen += [line for line in answer.lines[1:] if "more step" not in line]
+        (more,) = re.findall(r'"lines": (\d+)', answer.next[0]) or [None]
+        if more is None:
+            break
+        assert int(more) > position
+        position = int(more)
+    assert len(seen) == 500 * 3 + 3  # all but the step before the first
+    assert seen[-1].endswith("-> returned 2750")
+
+
+def test_the_changes_of_one_variable_are_its_history(traced: Traced) -> None:
+    traced.loop([5, None, 7, 8])
+    assert traced.ask(lines="subtotal").lines[1:] == [
+        "   2  subtotal = 0   -> subtotal=0",
+        "   6      subtotal += price   -> subtotal=5",
+        "   6      subtotal += price   -> subtotal=12",
+        "   6      subtotal += price   -> subtotal=20",
+    ]
+    (line,) = traced.ask(lines="sutotal").lines
+    assert line.endswith("none changed sutotal, but subtotal, price")
+
+
+def test_lines_can_be_left_out_for_the_values(traced: Traced) -> None:
+    traced.loop([1])
+    assert traced.ask(lines=False).lines == []
+    assert traced.ask(lines=False).rows[0][-1] == 7
+
+
+@pytest.mark.parametrize("value", [-1, 1.5, "", " ", [3], None, {}])
+def test_what_is_no_step_and_no_variable_is_refused(traced: Traced, value: object) -> None:
+    traced.loop([1])
+    with pytest.raises(BreadcrumbError, match="a step to begin at, a variable"):
+        traced.ask(lines=value)
+
+
+def test_several_calls_share_the_room_and_what_went_wrong_comes_first(traced: Traced) -> None:
+    calls = [traced.loop([k, None] * 40) for k in range(1, 9)]
+    error = traced.trace.exception("KeyError", "'x'")
+    failed = traced.call((2, {}), (3, {"subtotal": 0}), (None, {}), raises=error)
+    answer = traced.ask()
+    headings = [int(found[1]) for line in answer.lines if (found := re.match(r"call (\d+) of", line))]
+    assert failed in headings and len(headings) >= 2
+    assert headings == sorted(headings)
+    assert "   3  for price in items:   -> raised KeyError: 'x'" in answer.lines
+    assert any(note.startswith(f"lines of {len(calls) + 1 - len(headings)} more calls") for note in answer.notes)
+    assert size_of(answer) <= MAX_ANSWER_CHARS
+
+
+def test_a_call_that_did_not_end_stands_in_its_last_line(traced: Traced) -> None:
+    traced.call((2, {}), (3, {"subtotal": 0}), ms=None)
+    assert traced.ask().lines[-1] == "   3  for price in items:   <- here when the recording ended"
+
+
+def test_a_running_call_stands_there_now(project, tmp_path: Path) -> None:
+    running = Traced(project, tmp_path, status="running")
+    running.call((2, {}), ms=None)
+    assert running.ask().lines[-1] == "   2  subtotal = 0   <- here now"
+
+
+def test_lines_that_are_not_recorded_are_counted_and_the_end_is_told(traced: Traced) -> None:
+    call = traced.trace.call(traced.function, args={"items": "…", "rate": 0}, returns=9)
+    traced.trace.lines(call, (2, {}), (3, {"subtotal": 0}), (6, {"price": 1}))
+    traced.trace.lines(call, (3, {"subtotal": 4, "price": 2}), first=400)
+    traced.trace.lines(call, (6, None), (3, None), (8, None), (None, {"subtotal": 9}), first=790)
+    assert traced.ask().lines == [
+        f"call {call} of shop.pricing:total, 793 lines executed:",
+        "   2  subtotal = 0   -> subtotal=0",
+        "   3  for price in items:   -> price=1",
+        "   6      subtotal += price",
+        "  … 397 lines not recorded   -> subtotal=4, price=2",
+        "   3  for price in items:",
+        "  … 389 lines not recorded",
+        "   6      subtotal += price",
+        "   3  for price in items:",
+        "   8  return subtotal   -> returned 9",
+        "  at the end, since the last look at the variables   -> subtotal=9",
+    ]
+
+
+def test_what_came_from_around_the_function_is_told_first(traced: Traced) -> None:
+    traced.call((2, {"limit": 10}), (8, {"subtotal": 0}), (None, {}), returns=0)
+    assert traced.ask().lines[1:3] == [
+        "  from outside the function   -> limit=10",
+        "   2  subtotal = 0   -> subtotal=0",
+    ]
+
+
+def test_the_source_of_a_file_that_was_changed_is_not_guessed(traced: Traced) -> None:
+    traced.loop([1])
+    os.utime(traced.file)
+    answer = traced.ask()
+    assert answer.lines[1] == "   2   -> subtotal=0"
+    assert any("changed since the run" in note for note in answer.notes)
+
+
+def test_a_secret_name_of_the_project_is_redacted_in_the_source(traced: Traced) -> None:
+    traced.file.write_text(SOURCE.replace("subtotal = 0", 'my_house = "hunter2"'))
+    os.utime(traced.file, (1, 1))
+    traced.call((2, {}), (None, {"my_house": "[REDACTED]"}))
+    answer = get_calls(traced.project.con, "shop", "total", redact=["my_*"])
+    assert answer.lines[1].startswith('   2  my_house = "[REDACTED]"   -> my_house=[REDACTED]')
+
+
+def test_a_call_without_lines_leads_to_a_run_with_them_only_when_it_is_looked_at_alone(project, shop) -> None:
+    page = get_calls(project.con, "shop", "total")
+    assert page.columns == COLUMNS and "capture" not in json.dumps(page.next)
+    alone = get_calls(project.con, "shop", "total", where={"call_id": shop.failing})
+    assert alone.next[-1] == (
+        'run(project="shop", command="python main.py", timeout_seconds=60, capture={"lines": ["shop.pricing:total"]})'
+    )
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_no_way_through_the_lines_breaks_the_answer_or_its_size(traced: Traced, data: st.DataObject) -> None:
+    value = st.sampled_from(
+        [1, None, "x" * 400, [1, 2] * 30, {"$deleted": True}, {"$type": "C", "a": "y" * 200}, "NaN"]
+    )
+    line = st.tuples(
+        st.integers(1, 9),
+        st.one_of(st.none(), st.dictionaries(st.sampled_from(["a", "b", "self", "long" * 20]), value, max_size=3)),
+    )
+    way = data.draw(st.lists(line, max_size=12)) * data.draw(st.sampled_from([1, 3, 40]))
+    call = traced.call(*way, *([(None, {})] * data.draw(st.integers(0, 1))))
+    for lines in (True, 0, len(way) // 2, "a", False):
+        answer = get_calls(traced.project.con, "shop", "total", where={"call_id": call, "lines": lines})
+        assert size_of(answer) <= MAX_ANSWER_CHARS
+        assert answer.total == 1
+    assert size_of(get_calls(traced.project.con, "shop", "total")) <= MAX_ANSWER_CHARS
+
+
+def lines_wanted(*patterns: str) -> dict[str, Any]:
+    return {"capture": {"lines": list(patterns)}}
+
+
+def test_a_pattern_that_found_no_function_is_told_with_what_is_near_or_why(project) -> None:
+    trace = project.trace(config=lines_wanted("shop.pricing.total", "totl", "convert", "json.loads", "nothing.like.it"))
+    trace.process()
+    total = trace.function("total")
+    trace.call(total)
+    trace.gap("convert", "shop.currency", caller=total, calls=7)
+    trace.gap("loads", "json", kind="c", file="", calls=3)
+    assert build_report(project.con, "shop", None).warnings == [
+        "no lines for 'totl': no traced function of that name ran; near it: shop.pricing:total",
+        "no lines for 'convert': shop.currency:convert ran, but it is not traced; the include pattern shop.currency "
+        "takes it",
+        "no lines for 'json.loads': json:loads ran, but it is written in C",
+        "no lines for 'nothing.like.it': no traced function of that name ran",
+    ]
+
+
+def test_a_running_program_may_still_come_to_a_function(project) -> None:
+    trace = project.trace(status="running", config=lines_wanted("later"))
+    trace.process(ended=False)
+    assert build_report(project.con, "shop", None).warnings == []
+
+
+def test_a_report_on_an_exception_leads_to_the_lines_unless_they_were_recorded(project, shop) -> None:
+    expected = 'capture={"lines": ["shop.pricing:total"]}'
+    assert any(expected in text for text in build_report(project.con, "shop", shop.trace.trace_id).next)
+    config = json.dumps({"workspace": "/work/shop", **lines_wanted("total")})
+    project.con.execute("UPDATE traces SET config = ?", [config])
+    assert not any("capture" in text for text in build_report(project.con, "shop", shop.trace.trace_id).next)

@@ -1,0 +1,108 @@
+"""Line detail through the real server: the step at which a function goes wrong is there to be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from spool_reader import interpreter
+
+pytestmark = pytest.mark.anyio
+
+# Vouchers above 1 are meant as percent, and are divided by the wrong number.
+PROGRAM = """\
+class Item:
+    def __init__(self, name, price):
+        self.name = name
+        self.price = price
+
+
+def total(items, vouchers):
+    subtotal = 0.0
+    for item in items:
+        if item.name in vouchers:
+            discount = vouchers[item.name]
+            if discount > 1:
+                discount = discount / 10
+            subtotal -= item.price * discount
+        subtotal += item.price
+    return round(subtotal, 2)
+
+
+def main():
+    items = [Item("item%d" % n, 2.5) for n in range(300)]
+    return total(items, {"item5": 0.1, "item217": 15})
+
+
+print(main())
+"""
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.13"])
+async def test_the_step_that_goes_wrong_is_shown_among_hundreds(session, workspace: Path, version: str) -> None:
+    (workspace / "shop.py").write_text(PROGRAM)
+    await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
+    first = await session.run(interpreter(version), "shop.py")
+    assert first["stdout_tail"] == "746.0"  # 749.38 is right
+
+    calls = await session.ok("get_calls", project="p", function="total")
+    alone = await session.ok("get_calls", project="p", function="total", where={"call_id": calls["rows"][0][0]})
+    assert "lines" not in calls
+    assert any('capture={"lines": ["__main__:total"]}' in text for text in alone["next"])
+
+    second = await session.run(interpreter(version), "shop.py", capture={"lines": ["__main__:total", "totale"]})
+    assert second["stdout_tail"] == "746.0"
+    assert second["warnings"] == ["no lines for 'totale': no traced function of that name ran; near it: __main__:total"]
+    found = await session.ok("get_calls", project="p", function="total")
+    assert len(json.dumps(found, ensure_ascii=False)) < 5000
+    lines = [line.strip() for line in found["lines"]]
+    assert lines[:3] == [
+        f"call {found['rows'][0][0]} of __main__:total, 910 lines executed:",
+        "8  subtotal = 0.0   -> subtotal=0.0",
+        "9  for item in items:   -> item=Item(name='item0', price=2.5)",
+    ]
+    wrong = lines.index("13              discount = discount / 10   -> discount=1.5")
+    assert lines[wrong - 2 : wrong + 2] == [
+        "11          discount = vouchers[item.name]   -> discount=15",
+        "12          if discount > 1:",
+        "13              discount = discount / 10   -> discount=1.5",
+        "14          subtotal -= item.price * discount   -> subtotal=538.5",
+    ]
+    assert lines[-1] == "16  return round(subtotal, 2)   -> returned 746.0"
+
+    history = await session.ok("get_calls", project="p", function="total", where={"lines": "discount"})
+    assert [line.rpartition("-> ")[2] for line in history["lines"][1:]] == [
+        "discount=0.1",
+        "discount=15",
+        "discount=1.5",
+    ]
+    assert await session.rows("SELECT line FROM lines WHERE changes->>'$.discount' = '1.5'") == [[14]]
+
+
+async def test_a_function_that_hangs_shows_the_line_and_the_values_when_the_time_is_over(session, workspace) -> None:
+    (workspace / "hang.py").write_text(
+        "import time\ndef poll(queue):\n    tries = 0\n    while not queue:\n        tries += 1\n"
+        "        if tries == 3:\n            time.sleep(3600)\n    return tries\npoll([])\n"
+    )
+    await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
+    await session.ok(
+        "run",
+        project="p",
+        command=[interpreter("3.12"), "hang.py"],
+        timeout_seconds=3,
+        capture={"lines": ["poll"]},
+    )
+    found = await session.ok("get_calls", project="p", function="poll")
+    assert found["lines"][-1].strip().startswith("7          time.sleep(3600)   <- here when the recording ended")
+    assert "-> tries=3" in found["lines"][-3]
+
+
+async def test_a_capture_that_cannot_be_is_refused_before_anything_runs(session, workspace: Path) -> None:
+    await session.ok("init_project", project="p", workspace=str(workspace))
+    ask = {"project": "p", "command": ["touch", "ran"], "timeout_seconds": 10}
+    error = await session.error("run", **ask, capture={"lines": ["shop/pricing.py"]})
+    assert "lines[0]" in error and "shop.pricing.total" in error
+    assert "did you mean 'lines'" in await session.error("run", **ask, capture={"line": ["total"]})
+    assert not (workspace / "ran").exists()
