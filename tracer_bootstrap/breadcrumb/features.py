@@ -30,3 +30,6 @@ HAS_YIELD_FROM_OPCODE = _VERSION < (3, 11)
 # A RecursionError that is caught near the limit leaves the thread marked as overflowed: going fifty calls deeper
 # then, without having unwound, aborts the process (Py_FatalError in _Py_CheckRecursiveCall).
 RECURSION_ERROR_MUST_PROPAGATE = _VERSION < (3, 10)
+
+# From 3.11 on a function runs the handlers of pending signals before its first line; before, not if that is a ``try``.
+STARTS_WITH_SIGNAL_HANDLERS = _VERSION >= (3, 11)

@@ -449,8 +449,14 @@ class Recorder:
         if thread.task:
             site = b"%b\t%d\n" % (site[:-1], thread.task)
         record = function.record % (call, since_ns or perf_counter_ns(), *arguments, top[0], site)
-        write_record(thread, _LATE + record[1:] if since_ns else record)
+        if since_ns:
+            record = _LATE + record[1:]
+        # A signal handler may raise in between anything but these two, here and where calls end.
         thread.top = (call, top, frame, state, function.call_sites)
+        try:
+            thread.write(record)
+        except ValueError:
+            thread.write_over(record)
 
     def call_site(self, caller: OpenCall) -> bytes:
         """The end of the record of a call that *caller* makes now: the line that it is at."""
@@ -465,7 +471,6 @@ class Recorder:
     def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
         """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
         call, parent, frame, state, _sites = thread.top
-        thread.top = parent or ROOT
         record = b"R\t%d\t%d\t%b" % (call, at_ns, value)
         suspended_ns = 0
         if state is not None:
@@ -477,7 +482,12 @@ class Recorder:
             record += b"\t%d\t%d" % (outcome, suspended_ns)
             if exception:
                 record += b"\t%d" % exception
-        write_record(thread, record + b"\n")
+        record += b"\n"
+        thread.top = parent or ROOT
+        try:
+            thread.write(record)
+        except ValueError:
+            thread.write_over(record)
 
     def unwind_call(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
         """The thread's innermost call is ended by an exception: its id, 0 for one that is only counted, and address."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import sys
 import time
 
 # Bound now: tests replace these in their module for as long as they run, and segments are made all the time.
@@ -18,6 +19,7 @@ from os import scandir as os_scandir
 from os import write as os_write
 
 from . import record_format
+from .interruptions import is_of_the_program, starts_guarded
 from .mapped_files import map_file
 
 # The first segment is small (most threads and forked children say little), each next one four times as large, up
@@ -99,12 +101,24 @@ class Segments:
         try:
             self.write = _map_zeros("%s/%s" % (spool.folder, name), size).write
         except OSError as error:
+            if is_of_the_program(error):
+                raise
             self.write = _discard
             spool.failed("the spool cannot be written (%s): recording stopped" % (error.strerror or error))
 
+    @starts_guarded
     def write_over(self, record: bytes) -> None:
-        """Write a record that the current segment had no room for (its write raised ValueError)."""
-        self._open(len(record))
+        """Write a record that the current segment had no room for: its write raised the ValueError being handled."""
+        try:
+            is_written = is_of_the_program(sys.exc_info()[1])  # and a signal handler has raised just then
+            if not is_written:
+                self._open(len(record))
+        except BaseException:  # this takes so long that signals meet it more often than anything else
+            self._open(len(record))
+            self.write(record)
+            raise
+        if is_written:
+            raise
         self.write(record)
 
 
@@ -172,8 +186,9 @@ class SpoolWriter:
             marker = "%s/%s" % (self.folder, self.process_key + record_format.FAILED_SUFFIX)
             try:  # an empty file needs no block: its name tells even on a full disk
                 os_close(os_open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
-            except OSError:
-                pass
+            except OSError as error:
+                if is_of_the_program(error):
+                    raise
 
     def calls_of_thread(self) -> Tuple[int, str]:
         """The number of a thread that is new here and the stem of its calls segments."""
@@ -229,6 +244,8 @@ class SpoolWriter:
         try:
             mapped = _map_zeros(path, slots * record_format.COUNTER_SLOT_BYTES, already)
         except OSError as error:
+            if is_of_the_program(error):
+                raise
             self.failed("the counters cannot be written (%s)" % (error.strerror or error))
         else:
             self._counters = memoryview(mapped).cast("Q")
@@ -245,5 +262,6 @@ class SpoolWriter:
                 os_write(fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
             finally:
                 os_close(fifo)
-        except (OSError, ValueError):
-            pass
+        except (OSError, ValueError) as error:
+            if is_of_the_program(error):
+                raise

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from ..interruptions import is_of_the_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -10,23 +10,14 @@ if TYPE_CHECKING:
 
     from ..recorder import Recorder
 
-_OWN_FOLDER = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
 
 def failed(recorder: Recorder, error: BaseException) -> None:
-    """A callback has failed with *error*. Raises it again if it belongs to the program.
+    """A callback has failed with *error*. Raises it again if it is the program's, as it would have been raised there.
 
-    While a callback runs, a signal handler of the program's may run in it and raise: what it raises goes
-    on into the program, as it would have without the tracer. What the tracer itself got wrong ends here, with a notice.
+    What the tracer itself got wrong ends here, with a notice.
     """
-    if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)):
+    if is_of_the_program(error):
         raise error
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is not None and not traceback.tb_frame.f_code.co_filename.startswith(_OWN_FOLDER):
-        if not isinstance(error, MemoryError):
-            raise error
     try:
         recorder.lost(error)
     except Exception:  # nothing more can be said, and the program goes on

@@ -398,11 +398,12 @@ def on_start(code: CodeType, offset: int) -> Any:
             record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0], site)
         if function.clears_locals:
             frame_locals.clear()
+        # A signal handler may raise in between anything but these two, here and in on_return.
+        thread.top = (call, top, frame, None, function.call_sites)
         try:
             thread.write(record)
         except ValueError:
             thread.write_over(record)
-        thread.top = (call, top, frame, None, function.call_sites)
         last_thread = thread
     except RecursionError:
         recorder.near_recursion_limit = True
@@ -439,11 +440,11 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
             call, parent, frame, state, _ = thread.top
             if frame is not get_frame(1) or state is not None:
                 return other_return(code, get_frame(1), value, at_ns, thread)
-        thread.top = parent
         if type(value) is int and _LOW < value < _HIGH:
             record = b"R\t%d\t%d\t%d\n" % (call, at_ns, value)
         else:
             record = b"R\t%d\t%d\t%b\n" % (call, at_ns, encode(value))
+        thread.top = parent
         try:
             thread.write(record)
         except ValueError:

@@ -17,6 +17,7 @@ from types import CodeType, FrameType
 from ..exceptions import is_control_flow
 from ..features import HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
 from ..functions import SUSPENDS, module_of
+from ..interruptions import starts_guarded
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed
 
@@ -66,6 +67,7 @@ class SettraceBackend:
             threading.settrace(None)  # type: ignore[arg-type, unused-ignore]
         sys.settrace(None)
 
+    @starts_guarded
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """The global trace function: a frame starts or, if it is a generator's, goes on."""
         try:
@@ -96,7 +98,7 @@ class SettraceBackend:
             self._pause(error)
             return None
         except BaseException as error:
-            failed(self._recorder, error)
+            self._failed(frame, event, error)
             return None
 
     def _begin(self, function: Function, frame: FrameType) -> Any:
@@ -112,19 +114,35 @@ class SettraceBackend:
         recorder.begin_call(function, frame)
         return self._on_event
 
+    @starts_guarded
     def _on_generator_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         """The first event in a generator's frame, until 3.10: a line if it starts, an exception if it is closed."""
-        if event != "line":
-            return None
         try:
+            if event != "line":
+                return None
             function = self._recorder.functions[id(frame.f_code)]
             local = self._begin(function, frame)
             if function.lines:
                 self._line_starts(frame)
             return local
         except BaseException as error:
-            failed(self._recorder, error)
+            self._failed(frame, event, error)
             return None
+
+    def _failed(self, frame: FrameType, event: str, error: BaseException) -> None:
+        """A trace function has failed; raises *error* again if it belongs to the program (see ``failed``).
+
+        A trace function that raises is dropped by the interpreter, which then lets go of the frame's own: that is the
+        moment to set both again.
+        """
+        try:
+            failed(self._recorder, error)
+        except BaseException:
+            thread = self._recorder.thread()
+            if event in ("call", "return") and self._recorder.is_open(thread, frame):  # the frame ends, without a word
+                self._recorder.end_call(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
+            frame.f_trace = _SetAgain(frame, self._on_call)  # type: ignore[assignment, unused-ignore]
+            raise
 
     def _pause(self, error: RecursionError) -> None:
         """The recursion limit is near: let the program come to it by itself.
@@ -212,11 +230,12 @@ class SettraceBackend:
                 settrace(self._on_call)
         return self._on_threading_event
 
+    @starts_guarded
     def _on_counted(self, frame: FrameType, event: str, argument: Any) -> Any:
         """The local trace function of a call that is only counted, until it is recorded late."""
-        at_ns = perf_counter_ns()
-        recorder = self._recorder
         try:
+            at_ns = perf_counter_ns()
+            recorder = self._recorder
             if recorder.thread().top[2] is frame:
                 return self._on_event(frame, event, argument)  # further in, an exception has made a record of it
             if event == "exception":
@@ -227,21 +246,28 @@ class SettraceBackend:
             elif event == "return" and recorder.adaptive is not None:
                 if recorder.adaptive.end(recorder.functions[id(frame.f_code)], frame, at_ns):
                     self._returns(frame, argument, at_ns)
+            return self._on_counted
         except RecursionError:
-            recorder.near_recursion_limit = True
+            self._recorder.near_recursion_limit = True
         except BaseException as error:
-            failed(recorder, error)
+            self._failed(frame, event, error)
         return self._on_counted
 
+    @starts_guarded
     def _on_gap_event(self, frame: FrameType, event: str, argument: Any) -> Any:
-        if event == "return":
-            self._recorder.gaps.end(frame, perf_counter_ns())
+        try:
+            if event == "return":
+                self._recorder.gaps.end(frame, perf_counter_ns())
+            return self._on_gap_event
+        except BaseException as error:
+            self._failed(frame, event, error)
         return self._on_gap_event
 
+    @starts_guarded
     def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         """The local trace function of a recorded call."""
-        at_ns = perf_counter_ns()
         try:
+            at_ns = perf_counter_ns()
             if not self._recorder.not_forked[0]:
                 self._recorder.after_fork_in_child()
             if event == "return":
@@ -250,10 +276,11 @@ class SettraceBackend:
                 self._exception_arrives(frame, argument[1], argument[2])
             elif event == "line":
                 self._line_starts(frame)
+            return self._on_event
         except RecursionError as error:
             self._pause(error)
         except BaseException as error:
-            failed(self._recorder, error)
+            self._failed(frame, event, error)
         return self._on_event
 
     def _returns(self, frame: FrameType, value: Any, at_ns: int) -> None:
@@ -318,6 +345,24 @@ class SettraceBackend:
             if _is_outermost(frame):
                 exceptions.uncaught(address)
         recorder.unwind_call(thread, at_ns, outcome, exception_id, address)
+
+
+class _SetAgain:
+    """Stands in a frame for its trace function, and sets it and the thread's again when it is let go of."""
+
+    __slots__ = ("_frame", "_local", "_on_call")
+
+    def __init__(self, frame: FrameType, on_call: Any) -> None:
+        self._frame = frame
+        self._local = frame.f_trace
+        self._on_call = on_call
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
+        return self._local
+
+    def __del__(self) -> None:
+        sys.settrace(self._on_call)
+        self._frame.f_trace = self._local
 
 
 def _is_outermost(frame: FrameType) -> bool:

@@ -6,6 +6,7 @@ from itertools import islice
 from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MethodType, ModuleType
 
 from ..classes import class_module, class_name, mro, namespace
+from ..interruptions import is_of_the_program
 from ..record_format import REDACTED
 from .json_text import quote
 from .type_plan import ARRAY_MODULES, OPAQUE_MODULES, TEXT_TYPES, TypePlan, is_enum
@@ -52,6 +53,8 @@ class Walk:
         try:
             text = self._any(value)
         except (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError) as error:
+            if is_of_the_program(error):
+                raise
             # Changed by another thread meanwhile, or built by a C extension in a way unknown here.
             return quote("<%s: not readable (%s)>" % (class_name(type(value)), class_name(type(error))))
         return text

@@ -1,0 +1,106 @@
+"""Exceptions that arrive in the midst of the tracer's work: from signal handlers, from other threads.
+
+Up to 3.10 the interpreter looks for signals between nearly any two instructions, so that a record may be lost there.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import pytest
+
+from spool_reader import Trace, interpreter
+
+
+@pytest.fixture(params=["3.11", "3.12", "3.13"])
+def python(request: pytest.FixtureRequest) -> str:
+    return interpreter(request.param)
+
+
+def test_what_a_signal_handler_raises_reaches_the_program_and_ends_no_tracing(python: str, trace: Trace) -> None:
+    # A timer may strike at any instruction: most of them are the tracer's.
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import signal
+            class Alarm(Exception): pass
+            def strike(number, frame): raise Alarm
+            signal.signal(signal.SIGALRM, strike)
+            def leaf(n): return n
+            def work():
+                while True:
+                    for i in range(100): leaf(i)
+            struck = 0
+            for _ in range(60):
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.002)
+                    work()
+                except Alarm:
+                    struck += 1
+            def after(): return leaf("after")
+            after()
+            print(struck)
+        """),
+    )
+    assert (spool.exit_code, spool.stdout) == (0, "60\n"), spool.stderr
+    assert spool.one("after").value == "after"
+    assert spool.tree()[-1] == ("after", "leaf")
+    assert all(call.outcome is not None for call in spool.calls)
+    assert sum(call.outcome == 1 for call in spool.named("work")) >= 59
+
+
+def test_what_another_thread_raises_in_this_one_reaches_the_program(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import ctypes, threading, time
+            class Stop(Exception): pass
+            def stop(ident, started):
+                started.wait()
+                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(ident), ctypes.py_object(Stop))
+            def leaf(n): return n
+            def work(started):
+                until = time.monotonic() + 20
+                started.set()
+                while time.monotonic() < until:
+                    for i in range(100): leaf(i)
+            stopped = 0
+            for _ in range(20):
+                started = threading.Event()
+                thread = threading.Thread(target=stop, args=(threading.get_ident(), started))
+                try:
+                    thread.start()
+                    work(started)
+                except Stop:
+                    stopped += 1
+                thread.join()
+            print(stopped)
+        """),
+    )
+    assert (spool.exit_code, spool.stdout) == (0, "20\n"), spool.stderr
+
+
+def test_a_timeout_that_strikes_while_a_value_is_read_reaches_the_program(python: str, trace: Trace) -> None:
+    # The errors that reading a value may well meet by itself.
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import signal
+            def strike(number, frame): raise kind("time is up")
+            signal.signal(signal.SIGALRM, strike)
+            value = [{"row": [str(n) * 20, n, {n: n}]} for n in range(50)]
+            def look(value): return None
+            look(value)  # what is imported for it is there from now on
+            reached = []
+            for kind in (TimeoutError, ValueError, RuntimeError, OSError) * 5:
+                try:
+                    signal.setitimer(signal.ITIMER_REAL, 0.002)
+                    while True: look(value)
+                except kind as error:
+                    reached.append(error.args[0])
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            print(set(reached), len(reached))
+        """),
+    )
+    assert (spool.exit_code, spool.stdout) == (0, "{'time is up'} 20\n"), spool.stderr
+    assert not list(spool.folder.glob("*.failed"))
