@@ -45,7 +45,7 @@ class Traced:
         self.function = self.trace.function("total", "shop.pricing", 1, file=str(self.file))
 
     def call(self, *lines: tuple[int | None, dict[str, Any] | None], **columns: Any) -> int:
-        number = self.trace.call(self.function, args={"items": [1, None, 2], "rate": 0}, **columns)
+        number = self.trace.call(self.function, **{"args": {"items": [1, None, 2], "rate": 0}, **columns})
         self.trace.lines(number, *lines)
         return number
 
@@ -143,9 +143,11 @@ def test_the_changes_of_one_variable_are_its_history(traced: Traced) -> None:
 
 
 def test_lines_can_be_left_out_for_the_values(traced: Traced) -> None:
-    traced.loop([1])
-    assert traced.ask(lines=False).lines == []
-    assert traced.ask(lines=False).rows[0][-1] == 7
+    call = traced.loop([1], args=json.dumps({"items": ["x" * 5000]}))
+    assert traced.ask().notes == [f'values were cut; where={{"call_id": {call}, "lines": false}} shows them whole']
+    without = traced.ask(lines=False)
+    assert (without.lines, without.notes) == ([], [])
+    assert "x" * 5000 in str(without.rows[0]) and without.rows[0][-1] == 7
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "", " ", [3], None, {}])
@@ -153,6 +155,23 @@ def test_what_is_no_step_and_no_variable_is_refused(traced: Traced, value: objec
     traced.loop([1])
     with pytest.raises(BreadcrumbError, match="a step to begin at, a variable"):
         traced.ask(lines=value)
+
+
+def test_a_call_without_loops_that_is_too_long_keeps_its_begin_and_its_end(traced: Traced) -> None:
+    lines = [(100 + k, {f"variable_{k}": "x" * 60}) for k in range(400)]
+    traced.call((99, {}), *lines, (None, {"variable_400": 1}), returns=3)
+    answer = traced.ask()
+    assert size_of(answer) <= MAX_ANSWER_CHARS and not any("cut to fit" in note for note in answer.notes)
+    assert answer.lines[1].startswith("  99") and answer.lines[-1] == " 499   -> variable_400=1   -> returned 3"
+    ((index, hidden, step),) = [
+        (index, int(found[1]), int(found[2]))
+        for index, line in enumerate(answer.lines)
+        if (found := re.search(r"… (\d+) more lines left out, from step (\d+) on", line))
+    ]
+    assert 20 < len(answer.lines) - index < index - 1  # most of what is shown is the begin
+    assert len(answer.lines) - 2 + hidden == 401
+    assert answer.lines[index - 1].startswith(f" {99 + step - 1}")
+    assert f'"lines": {step}}}' in answer.next[0]
 
 
 def test_several_calls_share_the_room_and_what_went_wrong_comes_first(traced: Traced) -> None:

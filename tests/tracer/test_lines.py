@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from breadcrumb.globs import matches_function
 from breadcrumb.lines import LAST_LINES, MAX_LINES_PER_CALL
 from spool_reader import TARGETS, Call, Spool, Trace
 
@@ -35,6 +36,39 @@ def steps(call: Call) -> list[tuple[int | None, dict | None]]:
 def changes(call: Call, variable: str) -> list[tuple[int | None, object]]:
     """(line, value) of each change of a variable."""
     return [(line, changed[variable]) for line, changed in steps(call) if changed and variable in changed]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "matches"),
+    [
+        ("shop.cart.Cart.total", True),
+        ("shop.cart:Cart.total", True),
+        ("Cart.total", True),
+        ("total", True),
+        ("Cart.*", True),
+        ("shop.*", True),
+        ("*.total", True),
+        ("shop.*:*.tot?l", True),
+        ("*", True),
+        ("otal", False),
+        ("art.total", False),
+        ("shop.cart.total", False),
+        ("Cart", False),
+        ("shop.cart", False),
+        ("total.*", True),
+        ("Cart.total.inner", False),
+    ],
+)
+def test_a_function_is_named_whole_or_by_its_end_from_a_dot_on(pattern: str, matches: bool) -> None:
+    assert matches_function("shop.cart", "Cart.total", pattern) is matches
+
+
+def test_nested_functions_and_the_main_module_of_a_spawned_child_are_named_as_they_are_written() -> None:
+    assert matches_function("shop", "outer.<locals>.inner", "outer.inner")
+    assert matches_function("shop", "outer.<locals>.inner", "shop.outer.<locals>.inner")
+    assert matches_function("shop", "outer.<locals>.inner", "outer.*")
+    assert not matches_function("shop", "outer.<locals>.inner", "outer")
+    assert matches_function("__mp_main__", "f", "__main__.f")
 
 
 @pytest.fixture

@@ -50,7 +50,8 @@ def matches_function(module: str, name: str, pattern: str) -> bool:
     are those of modules, so that ``Cart.*`` takes all methods. ``<locals>`` may be left out.
     """
     pattern = pattern.replace(":", ".")
-    full_name = "%s.%s" % (module, name)
+    # The main module, in a child that multiprocessing spawned.
+    full_name = "%s.%s" % ("__main__" if module == "__mp_main__" else module, name)
     return any(
         matches_module(spelling, pattern) or matches_module(spelling, "*." + pattern)
         for spelling in {full_name, full_name.replace(".<locals>", "")}

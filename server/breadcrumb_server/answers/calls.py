@@ -118,7 +118,7 @@ def get_calls(
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
         chars = min(chars, MAX_VALUE_CHARS) if len(ids) > 1 else chars
-        cut_note = [f'values were cut; where={{"call_id": {ids[0]}}} shows that call whole'] if len(ids) > 1 else []
+        cut_note = _cut_note(ids, with_lines=bool(lines.views))
         return CallList(
             project=project,
             trace_id=trace.trace_id,
@@ -135,6 +135,13 @@ def get_calls(
         return fit_table(build, len(rows.calls))
     page = fit_table(build, len(rows.calls), MAX_TABLE_CHARS if lines_wanted.folded else MAX_TABLE_CHARS_AGAIN)
     return _with_lines(page, trace, rows.calls, lines.fit(MAX_ANSWER_CHARS - size_of(page) - SPARE_CHARS))
+
+
+def _cut_note(ids: Sequence[int], *, with_lines: bool) -> list[str]:
+    if len(ids) > 1:
+        return [f'values were cut; where={{"call_id": {ids[0]}}} shows that call whole']
+    # A call alone is whole, as far as an answer can be, unless its lines take the room.
+    return [f'values were cut; where={{"call_id": {ids[0]}, "lines": false}} shows them whole'] if with_lines else []
 
 
 def _with_lines(page: CallList, trace: TraceRow, calls: Sequence[queries.CallRow], shown: ShownLines) -> CallList:

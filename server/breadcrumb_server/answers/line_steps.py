@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from breadcrumb_server.answers.value_changes import Change, differences
 from breadcrumb_server.answers.values import is_object
@@ -31,9 +31,8 @@ class Steps:
     """All that is known of one call's way through its lines."""
 
     steps: tuple[Step, ...]
-    around: tuple[Change, ...]  # variables from outside the function, as they were at its first line
-    ended: bool  # False: the last step is where the call stood when the recording ended, or stands
-    at_end: tuple[Change, ...]  # changed since the last look, where the last steps were not looked at
+    around: tuple[Change, ...] = ()  # variables from outside the function, as they were at its first line
+    at_end: tuple[Change, ...] = ()  # changed since the last look, where the last steps were not looked at
 
     @classmethod
     def of(cls, rows: Iterable[LineRow], args: str | None) -> Steps:
@@ -46,35 +45,27 @@ class Steps:
         known = _parsed(args)
         steps: list[Step] = []
         around: tuple[Change, ...] = ()
-        pending: tuple[int, int] | None = None  # position and line of the step whose changes the next look shows
+        last: Step | None = None  # what it changed, the next row tells
         last_look = -1
-        missing = 0  # in front of the pending step
-        meanwhile: tuple[Change, ...] = ()
-        ended = False
-        at_end: tuple[Change, ...] = ()
         for row in rows:
-            changed: tuple[Change, ...] | None = None
-            if row.changes is not None:
-                after = _parsed(row.changes)
-                changed = differences(known, after)
-                known |= after
-            looked_at_both = last_look == row.position - 1
-            if pending is not None:
-                steps.append(Step(*pending, changed if looked_at_both else None, missing, meanwhile))
-            elif changed:
+            after = _parsed(row.changes)
+            changed = differences(known, after)
+            known |= after
+            since: tuple[Change, ...] = ()
+            if last is None:
                 around = changed
-            unexplained = () if looked_at_both or pending is None else changed or ()
+            elif row.changes is not None and last_look == row.position - 1:
+                steps.append(replace(last, changes=changed))
+            else:
+                steps.append(last)
+                since = changed
             if row.line is None:
-                ended, at_end, pending = True, unexplained, None
-                break
-            missing = row.position - (pending[0] + 1) if pending is not None else row.position
-            meanwhile = unexplained
-            pending = (row.position, row.line)
+                return cls(tuple(steps), around, since)
+            missing = row.position - (last.position + 1 if last is not None else 0)
+            last = Step(row.position, row.line, None, missing, since)
             if row.changes is not None:
                 last_look = row.position
-        if pending is not None:
-            steps.append(Step(*pending, None, missing, meanwhile))
-        return cls(tuple(steps), around, ended, at_end)
+        return cls((*steps, last) if last is not None else (), around)
 
 
 def _parsed(text: str | None) -> dict[str, object]:
