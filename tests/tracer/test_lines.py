@@ -344,6 +344,33 @@ def test_lines_do_not_keep_what_the_program_has_let_go_of(python: str, trace: Tr
         assert sorted(spool.stdout.split()) == sorted(expected.split())
 
 
+DEEP = """
+def deep(n, path):
+    here = [n, [n]]
+    return deep(n + 1, here)
+def twice():
+    for _ in range(2):
+        try:
+            deep(0, [])
+        except RecursionError:
+            print("caught")
+twice()
+def after(k):
+    return k + 1
+after(1)
+"""
+
+
+@pytest.mark.parametrize("lines", [["*"], []])
+def test_at_the_recursion_limit_the_program_goes_on_as_without(python: str, trace: Trace, lines: list[str]) -> None:
+    """Values that are containers: what reads them may meet the limit itself, and must not hide that from the program."""
+    spool = trace(python, DEEP, capture={"lines": lines})
+    assert (spool.exit_code, spool.stdout) == (0, "caught\ncaught\n"), spool.stderr
+    assert len(spool.named("deep")) > 500
+    assert all(not lines or [line for line, _ in call.steps()][:1] == [3] for call in spool.named("deep")[:300])
+    assert [call.value for call in spool.named("after")] == [2]
+
+
 def test_a_pattern_with_a_module_means_that_module(python: str, trace: Trace, tmp_path: Path) -> None:
     for module in ("one", "two"):
         (tmp_path / f"{module}.py").write_text("def f(n):\n    n += 1\n    return n\n")

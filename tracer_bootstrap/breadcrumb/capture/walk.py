@@ -52,6 +52,8 @@ class Walk:
         """Its JSON text; a description in its place where it cannot be read."""
         try:
             text = self._any(value)
+        except RecursionError:  # the walk is bounded: it is the program that is near the limit, and so it is told there
+            raise
         except (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError) as error:
             if is_of_the_program(error):
                 raise
