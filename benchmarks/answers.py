@@ -36,11 +36,14 @@ INSERT INTO traces (trace_id, status, started_at, duration_ms, command, cwd, exi
 INSERT INTO processes (trace_id, process_id, process_key, pid, ended_at)
     VALUES ('{trace}', 0, '1-a', 1, TIMESTAMP '2025-01-10 12:01:00');
 INSERT INTO threads SELECT '{trace}', 0, i, i, 'worker-' || i FROM range(8) t(i);
-INSERT INTO functions
+INSERT INTO functions (
+    trace_id, process_id, function_id, function_name, module_name, file, line, kind, slot, started_count)
     SELECT '{trace}', 0, i, 'function_' || i, 'shop.module_' || i % 7, '/work/shop/shop/module_' || i % 7 || '.py',
            i, 'function', i, {calls} // 100 FROM range(200) t(i);
 -- Eight deep: within each block of eight ids, every call is the parent of the next.
-INSERT INTO call_records
+INSERT INTO call_records (
+    trace_no, process_id, thread_id, call_id, parent_call_id, function_id, started_ns, duration_ns, child_ns,
+    suspended_ns, outcome, exception_id, call_line, task_id, args, return_value)
     SELECT 1, 0, i // 8 % 8, i, CASE WHEN i % 8 = 0 THEN NULL ELSE i - 1 END, i % 200,
            1736510400000000000 + i * 1000, (8 - i % 8) * 2000 + i % 97 * 10, (7 - i % 8) * 2000, 0,
            CASE WHEN i % 200 = 7 THEN 1 ELSE 0 END, CASE WHEN i % 200 = 7 THEN i // 200 ELSE NULL END, i % 50, NULL,
@@ -48,7 +51,9 @@ INSERT INTO call_records
                CASE WHEN i % 1000 = 0 THEN 'null' ELSE '0.2' END || '}}', i::VARCHAR
     FROM range(1, {calls} + 1) t(i);
 -- A recursion that had not ended.
-INSERT INTO call_records
+INSERT INTO call_records (
+    trace_no, process_id, thread_id, call_id, parent_call_id, function_id, started_ns, duration_ns, child_ns,
+    suspended_ns, outcome, exception_id, call_line, task_id, args, return_value)
     SELECT 1, 0, 0, {calls} + i, CASE WHEN i = 1 THEN NULL ELSE {calls} + i - 1 END, 3,
            1736510400000000000 + ({calls} + i) * 1000, NULL, 0, 0, NULL, NULL, 5, NULL, '{{"n": ' || i || '}}', NULL
     FROM range(1, 901) t(i);
