@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,24 @@ class Line:
     line: int | None
     changes: dict[str, Any] | None
     at_ns: int
+
+
+@cache
+def equipped_interpreter(version: str, *modules: str) -> str:
+    """The path of a Python of that version that has these modules installed; without one the test is skipped.
+
+    Looked for among the ones that BREADCRUMB_EQUIPPED_PYTHONS names (.ci/run makes them) and the running one.
+    """
+    named = os.environ.get("BREADCRUMB_EQUIPPED_PYTHONS", "").split(os.pathsep)
+    imports = "; ".join(f"import {module}" for module in modules)
+    check = f"import sys; assert sys.version_info[:2] == ({version.replace('.', ', ')}); {imports}"
+    for python in [*filter(None, named), sys.executable]:
+        if subprocess.run([python, "-c", check], capture_output=True).returncode == 0:
+            return python
+    missing = f"a Python {version} with {', '.join(modules)} is needed: name one in BREADCRUMB_EQUIPPED_PYTHONS"
+    if os.environ.get("BREADCRUMB_EQUIPPED_PYTHONS") and os.environ.get("BREADCRUMB_REQUIRE_PYTHONS"):
+        pytest.fail(missing)
+    pytest.skip(missing)
 
 
 @dataclass

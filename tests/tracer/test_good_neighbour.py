@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from breadcrumb import record_format
-from spool_reader import INJECT, TARGETS, Spool, Trace
+from spool_reader import INJECT, TARGETS, Spool, Trace, interpreter
 
 # All that a program can see of the tracer, and why.
 ADDED_MODULES = {
@@ -29,10 +30,16 @@ def seen_by_the_program(spool: Spool) -> dict[str, Any]:
     return seen
 
 
-@pytest.mark.parametrize("options", [[], ["-O", "-bb", "-W", "error"], ["-X", "dev"]], ids=" ".join)
+@pytest.mark.parametrize("options", [[], ["-O", "-bb", "-W", "error"]], ids=" ".join)
 def test_a_program_sees_of_the_tracer_what_is_listed_here(python: str, trace: Trace, options: list[str]) -> None:
-    if "-X" in options and "3.12" not in python:
-        pytest.skip("development mode is the same everywhere")
+    expect_what_is_listed(python, trace, options)
+
+
+def test_in_development_mode_it_sees_no_more(trace: Trace) -> None:
+    expect_what_is_listed(interpreter("3.12"), trace, ["-X", "dev"])
+
+
+def expect_what_is_listed(python: str, trace: Trace, options: list[str]) -> None:
     args = [*options, str(TARGETS / "everything_visible.py"), "argument"]
     env = {"PYTHONHASHSEED": "3"}
     untraced = trace(python, args, env={**env, **UNTRACED})
@@ -61,3 +68,92 @@ def test_a_program_sees_of_the_tracer_what_is_listed_here(python: str, trace: Tr
     else:
         assert after.pop("trace") != before.pop("trace")  # sys.settrace is the only way before 3.12
     assert after == before
+
+
+def untraced_and_traced(trace: Trace, python: str, args: list[str], **options: Any) -> tuple[Spool, Spool]:
+    """The same command without and with the tracer, and all that it shows is the same."""
+    untraced = trace(python, args, **{**options, "env": {**options.get("env", {}), **UNTRACED}})
+    traced = trace(python, args, **options)
+    assert traced.of("process") and not untraced.of("process")
+    assert traced.stdout == untraced.stdout
+    assert traced.stderr == untraced.stderr
+    assert traced.exit_code == untraced.exit_code
+    return untraced, traced
+
+
+def is_settrace(spool: Spool) -> bool:
+    return spool.of("process")[0]["backend"] == "settrace"
+
+
+def replaced_at(spool: Spool) -> list[str]:
+    return [n["message"] for n in spool.of("notice") if n["code"] == "tracer_replaced"]
+
+
+def test_profilers_and_tools_of_the_interpreter_see_the_same_and_so_does_the_tracer(python: str, trace: Trace) -> None:
+    args = [str(TARGETS / "tools_at_work.py")]
+    _, traced = untraced_and_traced(trace, python, args, include=["work"])
+    monitoring = "sys.monitoring" in traced.stdout
+    assert [line.split()[0] for line in traced.stdout.splitlines()] == [
+        *("cProfile", "profile", "setprofile"), *["sys.monitoring"] * monitoring, "tracemalloc", "faulthandler",
+    ]  # fmt: skip
+    runs = 4 if monitoring else 3
+    assert (len(traced.named("main")), len(traced.named("sized"))) == (runs, runs * 301)
+    assert traced.of("notice") == []
+
+
+def test_where_only_one_trace_function_can_be_the_report_says_who_took_it(python: str, trace: Trace) -> None:
+    _, traced = untraced_and_traced(
+        trace, python, [str(TARGETS / "tools_at_work.py"), "--trace"], include=["__main__", "work"]
+    )
+    if is_settrace(traced):
+        (message,) = replaced_at(traced)
+        assert "trace.py:" in message and "(runfunc)" in message
+        assert len(traced.named("main")) == 3
+    else:
+        assert replaced_at(traced) == []
+        assert len(traced.named("main")) == 6
+
+
+def test_a_debugger_stops_where_it_is_told(python: str, trace: Trace, tmp_path: Path) -> None:
+    commands = ["b factorial", "c", "p number", "w", "s", "s", "n", "up", "p number", "cl 1", "c", "q"]
+    (tmp_path / ".pdbrc").write_text("\n".join(commands) + "\n")
+    options = {"include": ["__main__"], "env": {"HOME": str(tmp_path)}}
+    _, traced = untraced_and_traced(trace, python, ["-m", "pdb", str(TARGETS / "work.py")], **options)
+    assert "> " + str(TARGETS / "work.py") in traced.stdout and "120" in traced.stdout
+    if is_settrace(traced):
+        assert "bdb.py:" in replaced_at(traced)[0]
+    else:
+        assert len(traced.named("sized")) == 301
+
+
+@pytest.mark.parametrize(
+    ("version", "code", "told"),
+    [
+        ("3.8", "sys.settrace(lambda *_: None)", "sys.settrace is in use already, by <lambda> of site (<string>:1)"),
+        ("3.11", "sys.settrace(lambda *_: None)", "sys.settrace is in use already, by <lambda> of site (<string>:1)"),
+        ("3.12", "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]", "is taken (4: tool-4, 3: tool-3"),
+        ("3.13", "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]", "is taken (4: tool-4, 3: tool-3"),
+    ],
+)
+def test_what_started_before_the_tracer_keeps_its_place_and_the_report_says_so(
+    trace: Trace, tmp_path: Path, version: str, code: str, told: str
+) -> None:
+    # A .pth file of an installed package (coverage in subprocesses) runs before any sitecustomize.
+    packages = tmp_path / "lib" / f"python{version}" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "early.pth").write_text(f"import sys; {code}\n")
+    text = (
+        "import sys\n"
+        "def f(n): return n\n"
+        "f(1)\n"
+        "tools = getattr(sys, 'monitoring', None)\n"
+        "print(sys.gettrace() is not None, tools and [tools.get_tool(n) for n in range(6)])\n"
+    )
+    (tmp_path / "app.py").write_text(text)
+    _, traced = untraced_and_traced(
+        trace, interpreter(version), ["app.py"], env={"PYTHONUSERBASE": str(tmp_path)}, expect_lost=True
+    )
+    assert "True" in traced.stdout or "tool-5" in traced.stdout
+    (notice,) = traced.of("notice")
+    assert notice["code"] == "not_observing" and told in notice["message"]
+    assert traced.calls == []

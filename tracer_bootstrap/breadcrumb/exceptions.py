@@ -112,7 +112,7 @@ class ExceptionLog:
     def is_cancellation(self, exception: BaseException) -> bool:
         """Whether it ends a call because nobody waits for its result: a cancelled task, a closed generator."""
         cls = type(exception)
-        return class_name(cls) in ("CancelledError", "GeneratorExit", "Cancelled")
+        return class_name(cls) in ("CancelledError", "GeneratorExit", "Cancelled", "GreenletExit")
 
     def handled(self, address: int, code: CodeType, frame: FrameType) -> None:
         """A handler of *frame* has caught the exception; it may still turn out to be a ``finally`` that passes it on.

@@ -13,7 +13,7 @@ import sys
 from _thread import _local, get_ident
 from os import getpid, getppid
 from time import perf_counter_ns
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType, SimpleNamespace
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 
 from . import record_format
 from .adaptive import AdaptiveCapture
@@ -23,6 +23,8 @@ from .exceptions import ExceptionLog, traceback_of
 from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
+from .greenlets import GreenletChains
+from .open_calls import ROOT, CallState
 from .patterns import IncludeFilter, current_folder
 from .processes import (
     MultiprocessingChild,
@@ -41,15 +43,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
 
-    from .lines import CallLines, LineLog
-
-    # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), its CallState if its
-    # function has more to keep, and its function's call sites: the end of a record of a call made there, by the
-    # instruction (f_lasti). A plain tuple: cheaper to make than anything else.
-    OpenCall = Tuple[int, Any, Any, Optional["CallState"], Dict[int, bytes]]
-
-# The bottom of every thread's chain of open calls; its frame is never met, and stands at no line.
-ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1), None, {-1: b"\t\n"})
+    from .lines import LineLog
+    from .open_calls import OpenCall
 
 _LATE = record_format.KIND_LATE_CALL.encode()
 
@@ -58,19 +53,6 @@ DEFAULT_MAX_TRACE_MB = 2048
 
 # Programs that make code without end (eval loops) would make functions without end.
 MAX_FUNCTIONS = 50_000
-
-
-class CallState:
-    """What is known of an open call beyond its frame: of generators and coroutines, and where lines are recorded."""
-
-    __slots__ = ("in_task", "lines", "outer_task", "since_ns", "suspended_ns")
-
-    def __init__(self, in_task: bool) -> None:
-        self.in_task = in_task  # may a task run it? (plain generators belong to whoever asks them)
-        self.lines: Optional[CallLines] = None
-        self.outer_task = 0  # the thread's task before it went on
-        self.suspended_ns = 0
-        self.since_ns = 0
 
 
 class ThreadState(CallSegments):
@@ -150,6 +132,7 @@ class Recorder:
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
         self.tasks = TaskLog(self)
+        self.greenlets = GreenletChains(self)
         self.lines: Optional[LineLog] = None
         if capture.get("lines"):
             from .lines import LineLog  # seldom asked for: not at every start
@@ -181,6 +164,7 @@ class Recorder:
         self.exceptions.clear()
         self.gaps.clear()
         self.tasks.clear()
+        self.greenlets.clear()
         if self.lines is not None:
             self.lines.clear()
         if self.adaptive is not None:
@@ -263,6 +247,7 @@ class Recorder:
         if self.pid != getpid():
             return
         self._end_dropped_generators()
+        self.greenlets.check()
         if self.near_recursion_limit:
             self.notice(
                 "recursion_limit",
@@ -366,6 +351,7 @@ class Recorder:
         number, stem = self.spool.calls_of_thread()
         state = self.threads.state = ThreadState(self.spool, number, stem)
         self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=_thread_name(number))
+        self.greenlets.watch_thread()
         return state
 
     def thread(self) -> ThreadState:
@@ -532,6 +518,7 @@ class Recorder:
                 thread.top = above
                 return True
             above = above[1]
+        self.greenlets.check()
         return False
 
 

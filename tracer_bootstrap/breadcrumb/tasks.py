@@ -1,4 +1,7 @@
-"""Which asyncio task is running, as a number of ours; asked at each start and resume of a coroutine."""
+"""Which asyncio task is running, or which greenlet, as a number of ours.
+
+Tasks are asked for at each start and resume of a coroutine.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import sys
 from _weakref import ref
 
 from . import record_format
-from .classes import derives, namespace
+from .classes import class_name, derives, namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,9 +58,17 @@ class TaskLog:
             return known[1]
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
+        number = self._new(_name(task))
+        self._known[id(task)] = (ref(task), number)
+        return number
+
+    def of_greenlet(self, greenlet: Any) -> int:
+        """A number for a greenlet that starts."""
+        return self._new("%s-%d" % (class_name(type(greenlet)), self._last_number + 1))
+
+    def _new(self, name: str) -> int:
         self._last_number += 1
-        self._known[id(task)] = (ref(task), self._last_number)
-        self._recorder.event(record_format.EVENT_TASK, task=self._last_number, name=_name(task))
+        self._recorder.event(record_format.EVENT_TASK, task=self._last_number, name=name)
         return self._last_number
 
 

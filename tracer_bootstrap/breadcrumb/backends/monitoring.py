@@ -10,10 +10,11 @@ from sys import _getframe as get_frame  # bound now: programs take it away to se
 from time import perf_counter_ns
 from types import CodeType, FunctionType, SimpleNamespace
 
+from .. import greenlets
 from ..capture.frame_locals import forget_locals
 from ..exceptions import is_control_flow, traceback_of
 from ..features import monitoring
-from ..functions import Function, c_function_name, callable_code
+from ..functions import Function, c_function_name, callable_code, module_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed, guard
 
@@ -142,12 +143,16 @@ class MonitoringBackend:
                 function = recorder.add_function(code, frame)
                 if function is None:
                     return self._disable
+                if _is_import_of_greenlet(code, frame):
+                    function.keeps_state = True  # its end is no ordinary one
                 self._observe(function)
                 if recorder.adaptive is None or not recorder.adaptive.skips(function, frame):
                     recorder.begin_call(function, frame)
                 return None
             gap = recorder.gaps.discover(code, frame)
             if gap is None:
+                if _is_import_of_greenlet(code, frame):
+                    self._set_local_events(code, monitoring.events.PY_RETURN)
                 return self._disable
             self._set_local_events(code, monitoring.events.PY_RETURN)
         else:
@@ -195,6 +200,8 @@ class MonitoringBackend:
     def _other_return(self, code: CodeType, frame: Any, value: Any, at_ns: int, thread: Any) -> Any:
         """A return that is not that of the innermost ordinary call."""
         recorder = self._recorder
+        if _is_import_of_greenlet(code, frame):
+            recorder.greenlets.loaded()
         function = recorder.functions.get(id(code))
         if function is not None:
             if function.is_off and recorder.adaptive is not None and recorder.adaptive.is_stray(function, frame):
@@ -270,7 +277,7 @@ class MonitoringBackend:
                 forget_locals(frame)
         elif recorder.gaps.gaps:
             recorder.gaps.end(frame, perf_counter_ns())
-        if frame.f_back is None:
+        if frame.f_back is None and not recorder.greenlets.ends_one(recorder.exceptions.is_cancellation(exception)):
             recorder.exceptions.uncaught(id(exception))
 
     def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
@@ -319,6 +326,10 @@ class MonitoringBackend:
     def _on_c_return(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> None:
         """A function written in C returns to traced code: it may have returned in two processes."""
         self._recorder.notice_fork()
+
+
+def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
+    return code.co_name == "<module>" and module_of(frame) == greenlets.MODULE
 
 
 # The hot path: what every recorded call passes. It does for ordinary functions what Recorder.begin_call and

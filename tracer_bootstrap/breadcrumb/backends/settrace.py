@@ -14,10 +14,13 @@ from opcode import opmap
 from time import perf_counter_ns
 from types import CodeType, FrameType
 
+from .. import greenlets
+from ..classes import class_module, class_name
 from ..exceptions import is_control_flow
 from ..features import HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
-from ..functions import SUSPENDS, module_of
+from ..functions import SUSPENDS, callable_code, module_of
 from ..interruptions import starts_guarded
+from ..patterns import is_own
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed
 
@@ -48,17 +51,26 @@ class SettraceBackend:
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._trace_function = self._on_call  # one object, by which it is known again
+        self._said_replaced = False
         self._skipped: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
         # Frame id -> (address of an exception that came to it, whether it is a cancellation, f_lasti at that moment).
         self._arrived: Dict[int, Tuple[int, bool, int]] = {}
 
     def start(self) -> None:
-        """Begin to observe this thread and those that start from now on."""
+        """Begin to observe this thread and those that start from now on. Raises RuntimeError if another tracer does."""
+        other = sys.gettrace()
+        if other is not None:
+            raise RuntimeError(
+                "sys.settrace is in use already, by %s: nothing is traced (before Python 3.12 only one can be at work)"
+                % _described(other)
+            )
+        sys.addaudithook(self._on_audit)
         threading = sys.modules.get("threading")
         if threading is not None:
-            threading.settrace(self._on_call)
-        sys.settrace(self._on_call)
+            threading.settrace(self._trace_function)
+        sys.settrace(self._trace_function)
 
     def stop(self) -> None:
         """Observe nothing any more."""
@@ -66,6 +78,33 @@ class SettraceBackend:
         if threading is not None:
             threading.settrace(None)  # type: ignore[arg-type, unused-ignore]
         sys.settrace(None)
+
+    def _on_audit(self, event: str, arguments: Any) -> None:
+        """Find out who takes sys.settrace away: nothing else tells, and from then on nothing is seen."""
+        if event == "sys.settrace" and not self._said_replaced:
+            try:
+                self._settrace_is_called(sys._getframe(1))
+            except Exception:
+                pass
+
+    def _settrace_is_called(self, caller: FrameType) -> None:
+        if is_own(caller.f_code.co_filename):
+            return
+        if sys.gettrace() is not self._trace_function:  # a thread starts, or it is somebody else's thread already
+            threading = sys.modules.get("threading")
+            if module_of(caller) != "threading" or getattr(threading, "_trace_hook", None) is self._trace_function:
+                return
+        self._said_replaced = True
+        self._recorder.notice(
+            "tracer_replaced",
+            "another tracer took sys.settrace at %s:%d (%s): that thread's calls from then on are not recorded, unless "
+            "it gave it back (before Python 3.12 only one can be at work)"
+            % (
+                self._recorder.include.absolute(caller.f_code.co_filename),
+                caller.f_lineno,
+                caller.f_code.co_name,
+            ),
+        )
 
     @starts_guarded
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -83,7 +122,7 @@ class SettraceBackend:
                     return self._gap_starts(code, frame)
                 function = self._decide(code, frame)
                 if function is None:
-                    return self._gap_starts(code, frame) or self._threading_starts(code, frame)
+                    return self._awaited_module_starts(code, frame) or self._gap_starts(code, frame)
             thread = recorder.thread()
             if function.suspends and recorder.resume(thread, frame, perf_counter_ns()):
                 return self._on_event
@@ -141,7 +180,7 @@ class SettraceBackend:
             thread = self._recorder.thread()
             if event in ("call", "return") and self._recorder.is_open(thread, frame):  # the frame ends, without a word
                 self._recorder.end_call(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
-            frame.f_trace = _SetAgain(frame, self._on_call)  # type: ignore[assignment, unused-ignore]
+            frame.f_trace = _SetAgain(frame, self._trace_function)  # type: ignore[assignment, unused-ignore]
             raise
 
     def _pause(self, error: RecursionError) -> None:
@@ -161,7 +200,7 @@ class SettraceBackend:
                 sys._getframe(max(sys.getrecursionlimit() - _HEADROOM_FRAMES, 1))
             except ValueError:  # not that deep any more
                 gc.callbacks.remove(go_on)
-                sys.settrace(self._on_call)
+                sys.settrace(self._trace_function)
 
         gc.callbacks.append(go_on)
         self._recorder.near_recursion_limit = True
@@ -213,22 +252,29 @@ class SettraceBackend:
         frame.f_trace_lines = False
         return self._on_gap_event
 
-    def _threading_starts(self, code: CodeType, frame: FrameType) -> Any:
-        """Import of threading: its threads are to be observed as soon as it can start any.
+    def _awaited_module_starts(self, code: CodeType, frame: FrameType) -> Any:
+        """Import of threading or greenlet: what they start is to be observed as soon as they can.
 
-        It is not imported by the tracer, because programs may want to patch it first (gevent).
+        They are not imported by the tracer, because programs may want to patch them first (gevent).
         """
-        if code.co_name == "<module>" and module_of(frame) == "threading":
+        if code.co_name == "<module>" and module_of(frame) in ("threading", greenlets.MODULE):
             frame.f_trace_lines = False
-            return self._on_threading_event
+            return self._on_awaited_module
         return None
 
-    def _on_threading_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def _on_awaited_module(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "return":
+            self._module_is_loaded(frame)
+        return self._on_awaited_module
+
+    def _module_is_loaded(self, frame: FrameType) -> None:
+        name = module_of(frame)
+        if name == "threading":
             settrace = frame.f_globals.get("settrace")
             if settrace is not None:
-                settrace(self._on_call)
-        return self._on_threading_event
+                settrace(self._trace_function)
+        elif name == greenlets.MODULE:
+            self._recorder.greenlets.loaded()
 
     @starts_guarded
     def _on_counted(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -285,6 +331,8 @@ class SettraceBackend:
 
     def _returns(self, frame: FrameType, value: Any, at_ns: int) -> None:
         recorder = self._recorder
+        if frame.f_code.co_name == "<module>":
+            self._module_is_loaded(frame)
         thread = recorder.thread()
         if not recorder.is_open(thread, frame):
             return
@@ -342,7 +390,7 @@ class SettraceBackend:
             if cancels:
                 outcome = OUTCOME_CANCELLED
             exceptions.raised_again(address)
-            if _is_outermost(frame):
+            if _is_outermost(frame) and not recorder.greenlets.ends_one(cancels):
                 exceptions.uncaught(address)
         recorder.unwind_call(thread, at_ns, outcome, exception_id, address)
 
@@ -363,6 +411,15 @@ class _SetAgain:
     def __del__(self) -> None:
         sys.settrace(self._on_call)
         self._frame.f_trace = self._local
+
+
+def _described(trace_function: Any) -> str:
+    found = callable_code(trace_function)
+    if found is not None:
+        code, module = found
+        return "%s of %s (%s:%d)" % (code.co_name, module, code.co_filename, code.co_firstlineno)
+    cls = type(trace_function)
+    return "%s.%s" % (class_module(cls), class_name(cls))
 
 
 def _is_outermost(frame: FrameType) -> bool:
