@@ -9,14 +9,11 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-# Far more than anything here takes: what hits it has hung.
-HANG_SECONDS = 100
+from gates import Gate
 
 
 @pytest.fixture
@@ -93,18 +90,6 @@ async def start_server(home: Path) -> AsyncIterator[StartServer]:
 @pytest.fixture
 async def session(start_server: StartServer) -> Session:
     return await start_server()
-
-
-class Gate:
-    """A named pipe on which a program says that it has come so far: ``open(path, "w").write("text")``."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path)
-        self.path = path
-
-    async def message(self) -> str:
-        with anyio.fail_after(HANG_SECONDS):
-            return await anyio.to_thread.run_sync(self.path.read_text, abandon_on_cancel=True)
 
 
 @pytest.fixture

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import anyio
-import anyio.to_thread
 import pytest
 from mcp import Client
 
 from breadcrumb_server.home import ENV_HOME, Home
 from breadcrumb_server.mcp_server import BreadcrumbServer, build_server
-
-# Far more than anything here takes: what hits it has hung.
-HANG_SECONDS = 60
+from gates import Gate
 
 
 @pytest.fixture
@@ -99,19 +94,6 @@ async def shop(session: Session, workspace: Path) -> Session:
     """A session with the project "shop" for the workspace."""
     await session.ok("init_project", project="shop", workspace=str(workspace))
     return session
-
-
-class Gate:
-    """A named pipe on which a started program says that it has come so far, or waits to be let on."""
-
-    def __init__(self, path: Path) -> None:
-        os.mkfifo(path)
-        self.path = path
-
-    async def message(self) -> str:
-        """What the program wrote; waits until it has opened the pipe and closed it again."""
-        with anyio.fail_after(HANG_SECONDS):
-            return await anyio.to_thread.run_sync(self.path.read_text, abandon_on_cancel=True)
 
 
 @pytest.fixture
