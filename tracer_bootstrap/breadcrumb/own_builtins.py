@@ -37,4 +37,4 @@ def _find_with_own_loader(package: Any) -> None:
         sys.path_importer_cache[folder] = finder
 
 
-_find_with_own_loader(sys.modules[__package__])
+_find_with_own_loader(sys.modules[__name__.rpartition(".")[0]])

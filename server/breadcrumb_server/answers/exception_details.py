@@ -34,7 +34,9 @@ class ExceptionDetail(Section):
     raised_at: str = Field(default="", description="file:line function")
     outcome: str = Field(default="", description="uncaught, or who handled it (module:function:line)")
     count: int = Field(default=1, description="exceptions of this type and message from this place")
-    counted_only: int = Field(default=0, description="further ones of this type from this place that were only counted")
+    counted_only: int | None = Field(
+        default=None, description="further ones of this type from this place that were only counted"
+    )
     trace_id: str = Field(default="", description="the newest trace that has it, where several are searched")
     call_id: int | None = Field(default=None, description="the innermost traced call at the first raise")
     last_call_id: int | None = None
@@ -106,7 +108,7 @@ class LoadedException:
             raised_at=place,
             outcome=_outcome(group),
             count=group.count,
-            counted_only=group.further,
+            counted_only=group.further or None,
             trace_id=row.trace_id if group.traces > 1 else "",
             call_id=row.call_id,
             last_call_id=group.last_call_id if group.count > 1 else None,

@@ -74,6 +74,7 @@ class LineDetail:
             return ShownLines()
         if self.wanted.from_step is not None:
             return self._shown({calls[0]: self.views[calls[0]].from_step(self.wanted.from_step, room)})
+        shown: dict[int, list[Entry]] = {}
         for count in range(len(calls), 0, -1):
             for detail in DETAILS:
                 shown = {
