@@ -28,7 +28,7 @@ class ProjectSettings(Answer):
 class SettingsChanged(Answer):
     """The answer of ``edit_config``."""
 
-    always_shown: ClassVar[frozenset[str]] = frozenset({"changed"})
+    always_shown: ClassVar[frozenset[str]] = frozenset({"changed", "before"})
 
     config_file: str
     changed: list[str] = Field(description="the keys whose values differ now")

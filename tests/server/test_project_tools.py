@@ -67,6 +67,11 @@ async def test_many_projects_still_make_a_short_answer(session, home) -> None:
     assert result.structured_content["projects"]["more"] > 0
 
 
+async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None:
+    answer = await shop.ok("edit_config", project="shop", set={"capture.mode": "adaptive"})
+    assert (answer["changed"], answer["before"]) == ([], {})
+
+
 @pytest.mark.parametrize(
     "call",
     [
