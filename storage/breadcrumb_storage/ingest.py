@@ -35,9 +35,11 @@ CHECKPOINT_BATCHES = 8
 _PROCESSES = """
 SELECT process_key, process_id, started_at_ns - coalesce(clock_origin_ns, 0) FROM processes WHERE trace_id = ?
 """
-_ADD_PROCESS = """
+_ADD_PROCESSES = """
 INSERT INTO processes (trace_id, process_id, process_key, pid, started_at, started_at_ns)
-VALUES ($1, $2, $3, $4, make_timestamp_ns($5)::TIMESTAMP, $5)
+SELECT $1, process_id, process_key, pid, make_timestamp_ns(started_at_ns)::TIMESTAMP, started_at_ns
+FROM (SELECT unnest($2::INTEGER[]) AS process_id, unnest($3::VARCHAR[]) AS process_key, unnest($4::INTEGER[]) AS pid,
+             unnest($5::BIGINT[]) AS started_at_ns)
 """
 _LEDGER = "SELECT name, bytes_read FROM segments WHERE trace_id = ?"
 _ADVANCE_LEDGER = """
@@ -162,22 +164,28 @@ class _Ingest:
             str(key): Process(int(process_id), int(clock_zero_ns))
             for key, process_id, clock_zero_ns in self._con.execute(_PROCESSES, [self._trace.trace_id]).fetchall()
         }
+        added: list[SpoolFile] = []
         for file in files:
             if file.process_key not in known:
-                process = Process(len(known), file.started_at_ns)
-                self._con.execute(
-                    _ADD_PROCESS,
-                    [self._trace.trace_id, process.process_id, file.process_key, file.pid, file.started_at_ns],
-                )
-                known[file.process_key] = process
+                known[file.process_key] = Process(len(known), file.started_at_ns)
+                added.append(file)
+        if added:
+            columns = [
+                [known[file.process_key].process_id for file in added],
+                [file.process_key for file in added],
+                [file.pid for file in added],
+                [file.started_at_ns for file in added],
+            ]
+            self._con.execute(_ADD_PROCESSES, [self._trace.trace_id, *columns])
         return known
 
     def _read_counters(self, files: Iterable[SpoolFile]) -> None:
         with transaction(self._con):
             processes = self._known_processes(())
-            for file in files:
-                if process := processes.get(file.process_key):
-                    update_counters(self._con, self._trace, process.process_id, file)
+            known = {
+                process.process_id: file for file in files if (process := processes.get(file.process_key)) is not None
+            }
+            update_counters(self._con, self._trace, known)
 
     def _settle(self) -> None:
         with transaction(self._con):
