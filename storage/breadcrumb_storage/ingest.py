@@ -21,7 +21,7 @@ from breadcrumb_storage.ingest_batch import UNREADABLE, Batch, Process, TraceKey
 from breadcrumb_storage.ingest_calls import drop_pending, insert_calls
 from breadcrumb_storage.ingest_counters import update_counters
 from breadcrumb_storage.ingest_events import insert_events
-from breadcrumb_storage.spool_files import Chunk, CopiedChunk, SpoolFile, batches, list_spool, unread_chunks
+from breadcrumb_storage.spool_files import Chunk, SpoolFile, batches, copy_records, list_spool, unread_chunks
 from breadcrumb_storage.transaction import transaction
 
 if TYPE_CHECKING:
@@ -129,34 +129,22 @@ class _Ingest:
     ) -> tuple[int, int]:
         inserted = unreadable = 0
         for group in batches(chunks):
-            copies = self._copy(group)
-            if not copies:
-                continue
-            with transaction(self._con):
-                batch = Batch(self._trace, copies, self._known_processes(copy.file for copy in copies))
-                counts = insert(self._con, batch)
-                self._con.execute(
-                    _ADVANCE_LEDGER,
-                    [self._trace.trace_id, [copy.file.name for copy in copies], [copy.read_to for copy in copies]],
-                )
-            for copy in copies:
-                copy.path.unlink()
-            self._segments += len(copies)
-            inserted += counts[0]
-            unreadable += counts[1]
+            copy = self._scratch / "records"
+            read = copy_records(group, copy)
+            if read:
+                with transaction(self._con):
+                    batch = Batch(self._trace, copy, read, self._known_processes(chunk.file for chunk in read))
+                    counts = insert(self._con, batch)
+                    self._con.execute(
+                        _ADVANCE_LEDGER,
+                        [self._trace.trace_id, [chunk.file.name for chunk in read], [chunk.read_to for chunk in read]],
+                    )
+                inserted += counts[0]
+                unreadable += counts[1]
+            copy.unlink()
+            self._segments += len(read)
             self._checkpoint_when_due()
         return inserted, unreadable
-
-    def _copy(self, chunks: list[Chunk]) -> list[CopiedChunk]:
-        """Copies the chunks that hold a whole record, each to a file named by its position among them."""
-        copies: list[CopiedChunk] = []
-        for chunk in chunks:
-            copy = chunk.copy_to(self._scratch / str(len(copies)))
-            if copy.records:
-                copies.append(copy)
-            else:  # a record that is being written, or whose process was killed in the middle of it
-                copy.path.unlink()
-        return copies
 
     def _known_processes(self, files: Iterable[SpoolFile]) -> dict[str, Process]:
         """The processes of the trace, those of the files among them: a new one gets the next number."""

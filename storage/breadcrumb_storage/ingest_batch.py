@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.spool_files import CopiedChunk
+from breadcrumb_storage.spool_files import ReadChunk
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -22,9 +23,6 @@ CREATE OR REPLACE TEMP TABLE sources AS
 SELECT unnest($1::INTEGER[]) AS source, unnest($2::INTEGER[]) AS process_id,
        unnest($3::INTEGER[]) AS thread_id, unnest($4::BIGINT[]) AS clock_zero_ns
 """
-
-# The copies are named by their position in the batch; this finds it again, once for each vector of rows.
-SOURCE_OF_ROW = "parse_filename(filename, true)::INTEGER"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +46,11 @@ class Batch:
     """Chunks that are read together in one transaction."""
 
     trace: TraceKey
-    chunks: Sequence[CopiedChunk]
+    path: Path  # their records, each with the position of its chunk
+    chunks: Sequence[ReadChunk]
     processes: Mapping[str, Process]
 
-    @property
-    def paths(self) -> list[str]:
-        return [str(chunk.path) for chunk in self.chunks]
-
-    def process_of(self, chunk: CopiedChunk) -> Process:
+    def process_of(self, chunk: ReadChunk) -> Process:
         return self.processes[chunk.file.process_key]
 
     def name_sources(self, con: DuckDBPyConnection) -> None:

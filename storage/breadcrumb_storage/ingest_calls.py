@@ -27,7 +27,7 @@ from breadcrumb.record_format import (
     OUTCOME_CANCELLED,
     OUTCOME_RAISED,
 )
-from breadcrumb_storage.ingest_batch import ID_SPACE, ID_SPACE_SQL, SOURCE_OF_ROW, Batch, TraceKey, report_unreadable
+from breadcrumb_storage.ingest_batch import ID_SPACE, ID_SPACE_SQL, Batch, TraceKey, report_unreadable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 LONGEST_RECORD_BYTES = 16 << 20
 
 _COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
-_COLUMNS = ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
+_COLUMNS = "_source: 'INTEGER', " + ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
 
 # Ids and clocks become those of the trace. Columns a to d mean for a call: parent, function, line, task; for a return:
 # outcome, suspended_ns, exception; for an executed line, which is neither (is_call is NULL): line, position. Records
@@ -51,10 +51,10 @@ SELECT s.source, s.process_id, s.thread_id,
        b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c, d
 FROM read_csv(
     ?, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
-    ignore_errors = true, max_line_size = {LONGEST_RECORD_BYTES}, filename = true,
+    ignore_errors = true, max_line_size = {LONGEST_RECORD_BYTES},
     columns = {{{_COLUMNS}}}
 )
-JOIN sources s ON s.source = {SOURCE_OF_ROW}
+JOIN sources s ON s.source = _source
 WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
   AND (kind = '{KIND_RETURN}'
        OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}') AND b BETWEEN 0 AND 2147483647)
@@ -184,7 +184,7 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     """
     trace = batch.trace
     batch.name_sources(con)
-    con.execute(_READ, [batch.paths])
+    con.execute(_READ, [str(batch.path)])
     counts = con.execute(_COUNT).fetchall()
     unreadable = report_unreadable(con, batch, {source: records for source, records, _, _, _ in counts})
     if any(lines for _, _, _, _, lines in counts):

@@ -22,7 +22,7 @@ from breadcrumb.record_format import (
     EVENT_THREAD,
     EVENT_UNCAUGHT,
 )
-from breadcrumb_storage.ingest_batch import ID_SPACE_SQL, SOURCE_OF_ROW, Batch, report_unreadable
+from breadcrumb_storage.ingest_batch import ID_SPACE_SQL, Batch, report_unreadable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -42,12 +42,12 @@ _FIELDS = {
 # The order of the lines is the order of the rows: rowid says which of two records is the later one.
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE events AS
-SELECT s.source, s.process_id, e.* EXCLUDE (filename)
+SELECT s.source, s.process_id, e.* EXCLUDE (_source)
 FROM read_json(
-    ?, format = 'newline_delimited', ignore_errors = true, filename = true,
-    columns = {{{", ".join(f"{name}: '{kind}'" for name, kind in _FIELDS.items())}}}
+    ?, format = 'newline_delimited', ignore_errors = true,
+    columns = {{_source: 'INTEGER', {", ".join(f"{name}: '{kind}'" for name, kind in _FIELDS.items())}}}
 ) e
-JOIN sources s ON s.source = {SOURCE_OF_ROW}
+JOIN sources s ON s.source = e._source
 WHERE e.{EVENT_KEY} IS NOT NULL
 """
 _COUNT = f"SELECT source, {EVENT_KEY}, count(*) FROM events GROUP BY ALL"
@@ -222,7 +222,7 @@ def insert_events(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
         Records read, unknown kinds included, and records that could not be read.
     """
     batch.name_sources(con)
-    con.execute(_READ, [batch.paths])
+    con.execute(_READ, [str(batch.path)])
     read: dict[int, int] = {}
     kinds: set[str] = set()
     for source, kind, count in con.execute(_COUNT).fetchall():

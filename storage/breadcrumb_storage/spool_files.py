@@ -52,7 +52,7 @@ class SpoolFile:
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes of a segment that have been written but not read: whole records only, after `copy_to`."""
+    """Bytes of a segment that have been written but not read: whole records only, after `records`."""
 
     file: SpoolFile
     start: int
@@ -62,29 +62,48 @@ class Chunk:
     def size(self) -> int:
         return self.end - self.start
 
-    def copy_to(self, target: Path) -> CopiedChunk:
-        """Copies the whole records to a file of their own, readable by the owner alone.
-
-        DuckDB reads files to their end, and the end of a segment in use is neither final nor text.
-        """
+    def records(self) -> tuple[bytes, int]:
+        """The whole records as DuckDB can read them, and how far the segment has been read with them."""
         with self.file.path.open("rb") as source:
             source.seek(self.start)
             data = source.read(self.size)
         data = data[: data.rfind(b"\n") + 1]
-        size = len(data)
-        with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
-            copy.write(_without_lone_surrogates(data))
-        return CopiedChunk(self.file, target, read_to=self.start + size, records=data.count(b"\n"))
+        return _without_lone_surrogates(data), self.start + len(data)
 
 
 @dataclass(frozen=True, slots=True)
-class CopiedChunk:
-    """A chunk as DuckDB reads it, and how far the segment has been read with it."""
+class ReadChunk:
+    """A chunk whose records stand in a copy, and how far its segment has been read with it."""
 
     file: SpoolFile
-    path: Path
     read_to: int
     records: int
+
+
+def copy_records(chunks: Iterable[Chunk], target: Path) -> list[ReadChunk]:
+    """Copies the whole records of the chunks, all of one kind, to one file, readable by its owner alone.
+
+    Each record begins with its chunk's position in the result. (DuckDB reads files to their end, and the end of a
+    segment in use is neither final nor text. And it needs milliseconds for each file, of which short-lived threads and
+    processes make thousands.)
+    """
+    found: list[ReadChunk] = []
+    with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
+        for chunk in chunks:
+            data, read_to = chunk.records()
+            if data:  # or else a record is being written, or its process was killed in the middle of it
+                copy.write(_marked(data, chunk.file.suffix, len(found)))
+                found.append(ReadChunk(chunk.file, read_to, data.count(b"\n")))
+    return found
+
+
+def _marked(data: bytes, suffix: str, number: int) -> bytes:
+    """The records with the number at their beginnings: as the first column, or as the first key `_source`."""
+    if suffix == EVENTS_SUFFIX:
+        begin, mark = b"\n{", b'\n{"_source": %d, ' % number
+    else:
+        begin, mark = b"\n", b"\n%d\t" % number
+    return (b"\n" + data[:-1]).replace(begin, mark)[1:] + b"\n"
 
 
 def list_spool(folder: Path) -> list[SpoolFile]:

@@ -4,7 +4,7 @@ import stat
 from pathlib import Path
 
 from breadcrumb_storage import spool_files
-from breadcrumb_storage.spool_files import batches, list_spool, unread_chunks
+from breadcrumb_storage.spool_files import batches, copy_records, list_spool, unread_chunks
 
 
 def test_files_come_by_process_start_then_thread_then_segment(tmp_path: Path):
@@ -35,14 +35,26 @@ def test_a_chunk_ends_at_the_first_nul_wherever_it_stands(tmp_path: Path, monkey
             assert [(chunk.start, chunk.end) for chunk in chunks] == ([(start, length)] if length > start else [])
 
 
-def test_a_copy_holds_the_whole_records_and_is_its_owners_alone(tmp_path: Path):
-    path = tmp_path / "1-a-0-0.calls"
-    path.write_bytes(b"one\ntwo\nthree" + bytes(10))
-    (chunk,) = unread_chunks(list_spool(tmp_path), {path.name: 4})
-    copy = chunk.copy_to(tmp_path / "0")
-    assert copy.path.read_bytes() == b"two\n"
-    assert (copy.read_to, copy.records) == (8, 1)
-    assert stat.S_IMODE(copy.path.stat().st_mode) == 0o600
+def test_a_copy_holds_the_whole_records_with_their_chunks_position_and_is_its_owners_alone(tmp_path: Path):
+    for name, data in (("0-0.calls", b"one\ntwo\nthree"), ("1-0.calls", b"half"), ("2-0.calls", b"four\n\nfive\n")):
+        tmp_path.joinpath(f"1-a-{name}").write_bytes(data + bytes(10))
+    copy = tmp_path / "copy"
+    chunks = copy_records(unread_chunks(list_spool(tmp_path), {"1-a-0-0.calls": 4}), copy)
+    assert copy.read_bytes() == b"0\ttwo\n1\tfour\n1\t\n1\tfive\n"
+    assert [(chunk.file.thread, chunk.read_to, chunk.records) for chunk in chunks] == [(0, 8, 1), (2, 11, 3)]
+    assert stat.S_IMODE(copy.stat().st_mode) == 0o600
+
+
+def test_the_position_is_the_first_key_of_an_event(tmp_path: Path):
+    for pid, data in ((1, b'{"k": "a", "b": [{}]}\n'), (2, b'damaged\n{"k": "c\\n{"}\n')):
+        tmp_path.joinpath(f"{pid}-a-0.events").write_bytes(data)
+    copy = tmp_path / "copy"
+    copy_records(unread_chunks(list_spool(tmp_path), {}), copy)
+    assert copy.read_text().splitlines() == [
+        '{"_source": 0, "k": "a", "b": [{}]}',
+        "damaged",
+        '{"_source": 1, "k": "c\\n{"}',
+    ]
 
 
 def test_batches_hold_every_chunk_once_in_order_and_are_bounded(tmp_path: Path, monkeypatch):
