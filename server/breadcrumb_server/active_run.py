@@ -33,11 +33,11 @@ class Run:
         with self._lock:
             if self.state.status != RUNNING:
                 return 0
-            stats = record_progress(self.database, self.spool, self.state)
+            stats = record_progress(self.database, self.spool, self.state, self.command.redactor)
         self.calls += stats.calls
         return stats.calls
 
     def record_end(self) -> None:
         """Blocking. Raises BreadcrumbError if the database cannot be written now."""
         with self._lock:
-            record_end(self.database, self.spool, self.state)
+            record_end(self.database, self.spool, self.state, self.command.redactor)

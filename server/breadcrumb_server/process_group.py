@@ -12,6 +12,7 @@ from pathlib import Path
 from breadcrumb.record_format import ENV_TRACE
 
 _PROC = Path("/proc")
+_MASKS = {"SigCgt", "SigBlk"}
 
 
 def start_time(pid: int) -> int | None:
@@ -42,7 +43,33 @@ def members(session: int | None, spool: Path) -> list[int]:
     return found
 
 
-def send(pids: list[int], number: signal.Signals) -> None:
+def catches(pid: int, number: int) -> bool:
+    """Whether the process has a handler for a signal that its main thread lets in; others may be killed by it."""
+    try:
+        lines = (_PROC / str(pid) / "status").read_text("utf-8", errors="replace").splitlines()
+    except OSError:
+        return False
+    masks = {name: int(mask, 16) for name, _, mask in (line.partition(":") for line in lines) if name in _MASKS}
+    return bool(masks.get("SigCgt", 0) & ~masks.get("SigBlk", 0) & 1 << (number - 1))
+
+
+def doing(pid: int) -> str:
+    """What the kernel says of a process's main thread, for people; "" where it says nothing."""
+    fields = _stat_fields(pid)
+    if fields is None:
+        return ""
+    if fields[0] == "R":
+        return "its main thread is computing"
+    if fields[0] in ("t", "T"):
+        return "its main thread is stopped"
+    try:
+        kernel_function = (_PROC / str(pid) / "wchan").read_text("utf-8", errors="replace").strip("0\n")
+    except OSError:
+        kernel_function = ""
+    return "its main thread waits" + (f" in {kernel_function}" if kernel_function else "")
+
+
+def send(pids: list[int], number: int) -> None:
     """Signal each process; one that has ended meanwhile, or belongs to someone else, is passed over."""
     for pid in pids:
         try:
@@ -51,7 +78,7 @@ def send(pids: list[int], number: signal.Signals) -> None:
             continue
 
 
-def send_to_group(pgid: int, number: signal.Signals) -> None:
+def send_to_group(pgid: int, number: int) -> None:
     try:
         os.killpg(pgid, number)
     except (ProcessLookupError, PermissionError):

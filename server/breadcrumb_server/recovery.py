@@ -2,6 +2,7 @@
 
 import fcntl
 import logging
+import marshal
 import os
 import shutil
 import signal
@@ -9,9 +10,12 @@ import time
 from collections.abc import Collection
 from pathlib import Path
 
+from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.record_format import CONFIG_FILE
 from breadcrumb_server import process_group
 from breadcrumb_server.run_records import record_end
 from breadcrumb_server.run_state import RUNNING, RunState, load_state
+from breadcrumb_server.stack_request import ANSWER_SECONDS, take_stacks
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -60,7 +64,7 @@ def _recover(spool: Path, database: Database) -> bool:
         state.finish("stopped")
         state.save(spool)
     try:
-        record_end(database, spool, state)
+        record_end(database, spool, state, _redactor(spool))
     except BreadcrumbError as error:
         logger.warning("%s could not be finished yet: %s", state.trace_id, error.what)
         return False
@@ -68,10 +72,19 @@ def _recover(spool: Path, database: Database) -> bool:
 
 
 def _end_processes(state: RunState, spool: Path) -> None:
+    take_stacks(state, spool, ANSWER_SECONDS)
     deadline = time.monotonic() + KILL_WAIT_SECONDS
     while (left := state.living_processes(spool)) and time.monotonic() < deadline:
         process_group.send(left, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
+
+
+def _redactor(spool: Path) -> Redactor:
+    """One with the name patterns of the run; what it had learned has gone with its server."""
+    try:
+        return Redactor(marshal.loads((spool / CONFIG_FILE).read_bytes())["redact"])
+    except (OSError, ValueError, EOFError, TypeError, KeyError):  # the server died while it was being written
+        return Redactor()
 
 
 class _Claim:

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Literal
 
 import anyio
+import anyio.to_thread
 
 from breadcrumb_server import process_group
 from breadcrumb_server.active_run import Run
 from breadcrumb_server.run_state import RunState
+from breadcrumb_server.stack_request import let_go, take_stacks
 
 # After the command's own process has ended, its children may still be about to end by themselves.
 LEFTOVER_GRACE_SECONDS = 1.0
@@ -39,9 +41,16 @@ async def wait_for_ending(run: Run, timeout_seconds: float) -> Ending:
     return ending
 
 
-async def stop_command(run: Run, grace_seconds: float) -> None:
-    """SIGTERM to the command's group; SIGKILL where its own process is not gone after the grace."""
+async def stop_command(run: Run, grace_seconds: float, answer_seconds: float) -> None:
+    """SIGTERM to the command's group; SIGKILL where its own process is not gone after the grace.
+
+    Arguments:
+        answer_seconds: how long its processes have, before that, to say where they stand.
+    """
+    for code, message in await anyio.to_thread.run_sync(take_stacks, run.state, run.spool, answer_seconds):
+        run.state.add_notice(code, message)
     process_group.send_to_group(run.command.pid, signal.SIGTERM)
+    let_go(run.spool)
     with anyio.move_on_after(grace_seconds):
         await run.command.process.wait()
     process_group.send_to_group(run.command.pid, signal.SIGKILL)

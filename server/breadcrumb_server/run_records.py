@@ -6,9 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb_server.run_state import RunState
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.ingest import IngestStats, ingest_trace
+from breadcrumb_storage.ingest_faults import add_printed_fault, explain_stacks, ingest_faults
 from breadcrumb_storage.queries.project_overview import add_notices
 from breadcrumb_storage.queries.traces import list_processes
 from breadcrumb_storage.retention import apply_retention
@@ -23,17 +25,26 @@ def record_start(database: Database, state: RunState) -> None:
         _insert(con, state)
 
 
-def record_progress(database: Database, spool: Path, state: RunState) -> IngestStats:
-    """Take in what the processes have written so far."""
+def record_progress(database: Database, spool: Path, state: RunState, redactor: Redactor) -> IngestStats:
+    """Take in what the processes have written so far.
+
+    Arguments:
+        redactor: for what C code wrote, which knows of no secrets.
+    """
     with database.write() as con:
         _insert(con, state)
-        return ingest_trace(con, spool, state.trace_id)
+        stats = ingest_trace(con, spool, state.trace_id)
+        ingest_faults(con, spool, state.trace_id, redactor.redact_text)
+        return stats
 
 
-def record_end(database: Database, spool: Path, state: RunState) -> None:
+def record_end(database: Database, spool: Path, state: RunState, redactor: Redactor) -> None:
     """Take in the rest, write how the run ended, and remove its spool folder. May be repeated.
 
     Call it only when every process of the run has ended and ``state`` says how.
+
+    Arguments:
+        redactor: for what C code wrote, which knows of no secrets.
 
     Raises:
         BreadcrumbError: The database cannot be written. The folder stays, so that a later call
@@ -42,6 +53,9 @@ def record_end(database: Database, spool: Path, state: RunState) -> None:
     with database.write() as con:
         _insert(con, state)
         ingest_trace(con, spool, state.trace_id, final=True)
+        ingest_faults(con, spool, state.trace_id, redactor.redact_text)
+        add_printed_fault(con, state.trace_id, state.stderr_tail, state.child_pid)
+        explain_stacks(con, state.trace_id, state.status)
         traced = bool(list_processes(con, state.trace_id))
         add_notices(con, state.trace_id, [(code, message) for code, message in state.notices])
         finish_trace(con, state.trace_id, _end(state, traced=traced))

@@ -37,6 +37,7 @@ from breadcrumb_server.run_end import end_leftovers, kill_all, stop_command, wai
 from breadcrumb_server.run_records import record_start
 from breadcrumb_server.run_request import RunRequest
 from breadcrumb_server.run_state import RUNNING, STOP_MARK, RunState
+from breadcrumb_server.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER_SECONDS
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -66,6 +67,7 @@ class RunRegistry:
         self._stack = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._stop_grace = STOP_GRACE_SECONDS
+        self._answer_time = ANSWER_SECONDS
         self._is_ending = False
 
     async def __aenter__(self) -> Self:
@@ -83,6 +85,7 @@ class RunRegistry:
         """Ask every run to end soon; does not wait."""
         self._is_ending = True
         self._stop_grace = SHUTDOWN_GRACE_SECONDS
+        self._answer_time = SHUTDOWN_ANSWER_SECONDS
         for run in self._runs.values():
             run.stop_requested.set()
 
@@ -210,7 +213,7 @@ class RunRegistry:
             background.start_soon(_ingest_regularly, run)
             ending = await wait_for_ending(run, request.timeout_seconds)
             if ending != "ended":
-                await stop_command(run, self._stop_grace)
+                await stop_command(run, self._stop_grace, self._answer_time)
             duration = time.monotonic() - run.started_at
             await end_leftovers(run, self._stop_grace, announce=ending == "ended")
             background.cancel_scope.cancel()

@@ -18,6 +18,7 @@ from breadcrumb_server.run_end import POLL_SECONDS, kill_all
 from breadcrumb_server.run_request import RunRequest, check_wait
 from breadcrumb_server.run_state import RUNNING, STOP_MARK, RunState, load_state
 from breadcrumb_server.runs import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
+from breadcrumb_server.stack_request import ANSWER_SECONDS, let_go, take_stacks
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.traces import get_trace
@@ -165,8 +166,12 @@ async def _read(database: Database, build: "Callable[[DuckDBPyConnection], A]") 
 
 
 async def _end_processes(state: RunState, spool: Path) -> None:
-    if state.child_is_alive() and state.child_pid is not None:
-        process_group.send_to_group(state.child_pid, signal.SIGTERM)
+    try:
+        await anyio.to_thread.run_sync(take_stacks, state, spool, ANSWER_SECONDS)
+        if state.child_is_alive() and state.child_pid is not None:
+            process_group.send_to_group(state.child_pid, signal.SIGTERM)
+    finally:
+        let_go(spool)
     with anyio.move_on_after(STOP_GRACE_SECONDS):
         # Not our child: the kernel does not tell us of its end.
         while state.child_is_alive():  # noqa: ASYNC110

@@ -18,6 +18,7 @@ from breadcrumb.record_format import (
     EVENT_NOTICE,
     EVENT_PROCESS,
     EVENT_RAISES,
+    EVENT_STACK,
     EVENT_TASK,
     EVENT_THREAD,
     EVENT_UNCAUGHT,
@@ -37,6 +38,9 @@ _FIELDS = {
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
     "control_flow": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
     "calls": "BIGINT[]",
+    "task_name": "VARCHAR",
+    "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
+              '"locals" VARCHAR)[]',
 }  # fmt: skip
 
 # The order of the lines is the order of the rows: rowid says which of two records is the later one.
@@ -197,6 +201,30 @@ INSERT INTO notices (trace_id, process_id, code, message)
 SELECT $1, process_id, coalesce(code, 'unknown'), coalesce(message, '') FROM events WHERE k = '{EVENT_NOTICE}'
 """
 
+# An answer is as many records as the process had threads and tasks, all of the same moment: only the newest counts.
+_OLDER_STACKS = f"""
+DELETE FROM stacks USING (
+    SELECT e.process_id, max({_AT.format("p")}) AS newest
+    FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id
+    WHERE e.k = '{EVENT_STACK}' GROUP BY e.process_id
+) n
+WHERE stacks.trace_id = $1 AND stacks.process_id = n.process_id AND stacks.taken_at IS DISTINCT FROM n.newest
+"""
+_STACKS = f"""
+INSERT INTO stacks
+    (trace_id, process_id, stack_id, thread_ident, thread_name, task_name, depth, function_name, module_name, file,
+     line, locals, source, taken_at)
+SELECT $1, process_id, id, ident, name, task_name, frame.depth, frame."function", frame.module, frame.file,
+       frame.line, frame.locals, 'python', taken_at
+FROM (
+    SELECT e.*, unnest(e.frames) AS frame, {_AT.format("p")} AS taken_at
+    FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id
+    WHERE e.k = '{EVENT_STACK}' AND e.id IS NOT NULL
+    QUALIFY e.at_ns = max(e.at_ns) OVER (PARTITION BY e.process_id)
+)
+WHERE frame.depth IS NOT NULL
+"""
+
 # Processes first: exceptions and ends need their clock; exceptions before what became of them.
 _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_PROCESS}), _PROCESSES),
@@ -211,6 +239,8 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_HANDLED, EVENT_UNCAUGHT}), _VERDICTS),
     (frozenset({EVENT_RAISES}), _RAISES),
     (frozenset({EVENT_GAP}), _GAPS),
+    (frozenset({EVENT_STACK}), _OLDER_STACKS),
+    (frozenset({EVENT_STACK}), _STACKS),
     (frozenset({EVENT_NOTICE}), _NOTICES),
 )
 

@@ -135,6 +135,18 @@ class TraceBuilder:
     def task(self, task_id: int, name: str) -> None:
         self._insert("tasks", {"process_id": 0, "task_id": task_id, "name": name})
 
+    def stack(self, number: int, frames: list[tuple[str, int, str, dict[str, Any] | None]], **columns: Any) -> None:
+        """A thread's frames, the innermost first: file, line, function, variables."""
+        for depth, (file, line, function, variables) in enumerate(frames):
+            path = file if file.startswith("/") else f"{WORKSPACE}/{file}"
+            row = {
+                "process_id": 0, "stack_id": number, "thread_ident": number, "thread_name": f"thread-{number}",
+                "depth": depth, "function_name": function, "file": path, "line": line,
+                "module_name": file.removesuffix(".py").replace("/", "."), "source": "python", "reason": "timeout",
+                "locals": None if variables is None else json.dumps(variables),
+            }  # fmt: skip
+            self._insert("stacks", {**row, **columns})
+
     def notice(self, code: str, message: str) -> None:
         self._insert("notices", {"process_id": 0, "code": code, "message": message})
 

@@ -310,9 +310,14 @@ async def test_a_client_that_leaves_takes_its_runs_along(server, workspace, hang
 
     async with Client(server, mode="legacy") as client:
         await client.call_tool("init_project", {"project": "shop", "workspace": str(workspace)})
-        await client.call_tool("run", {"project": "shop", "command": hanging, "timeout_seconds": 60, "wait_seconds": 0})
+        command = {"project": "shop", "command": hanging, "timeout_seconds": 60, "wait_seconds": 0}
+        started = (await client.call_tool("run", command)).structured_content
+        assert started is not None
+        trace_id = started["trace_id"]
         pid = int(await gate.message())
     assert process_group.start_time(pid) is None
     async with Client(server, mode="legacy") as client:
-        result = await client.call_tool("list_traces", {"project": "shop"})
-        assert "stopped" in str(result.structured_content)
+        result = await client.call_tool("get_trace", {"project": "shop", "trace_id": trace_id})
+        report = result.structured_content
+        assert report is not None and report["status"] == "stopped"
+        assert any(line.startswith("  hang.py:") and line.endswith(" wait") for line in report["stacks"])

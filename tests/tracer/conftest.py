@@ -5,7 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,9 @@ import pytest
 
 from breadcrumb import record_format
 from spool_reader import INJECT, VERSIONS, Spool, Trace, interpreter, read_spool
+
+# Far more than any program here takes: what hits it has hung.
+HANG_SECONDS = 120
 
 
 @pytest.fixture(params=VERSIONS)
@@ -26,9 +29,31 @@ def monitoring_python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 
 
+class Traced:
+    """A program that runs under the tracer."""
+
+    def __init__(self, folder: Path, process: subprocess.Popen[str]) -> None:
+        self.folder = folder
+        self.process = process
+
+    def line(self) -> str:
+        """The next line that the program prints."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline()
+
+    def finish(self, *, stdin: str | None = None, expect_lost: bool = False) -> Spool:
+        """Wait for the program's end and read what it has left."""
+        out, err = self.process.communicate(stdin, timeout=HANG_SECONDS)
+        spool = read_spool(Spool(self.folder, self.process.returncode, out, err))
+        losses = [n for n in spool.of("notice") if n["code"] in ("records_lost", "not_observing")]
+        assert expect_lost or not losses, losses
+        return spool
+
+
 @pytest.fixture
-def trace(tmp_path: Path) -> Trace:
-    """Traces a command: ``trace(python, [args], include=[...], mode="full")``; a program's text may stand for args."""
+def start(tmp_path: Path) -> Iterator[Callable[..., Traced]]:
+    """Starts a command: ``start(python, [args], include=[...], mode="full")``; a program's text may stand for args."""
+    started: list[Traced] = []
 
     def run(
         python: str,
@@ -41,9 +66,8 @@ def trace(tmp_path: Path) -> Trace:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         redact: list[str] | None = None,
-        expect_lost: bool = False,
         before: Callable[[Path], None] | None = None,
-    ) -> Spool:
+    ) -> Traced:
         folder = tmp_path / f"spool{len(list(tmp_path.glob('spool*')))}"
         folder.mkdir(mode=0o700)
         if isinstance(args, str):
@@ -64,10 +88,29 @@ def trace(tmp_path: Path) -> Trace:
         if before is not None:
             before(folder)
         full_env = {**os.environ, "PYTHONPATH": str(INJECT), record_format.ENV_TRACE: str(folder), **(env or {})}
-        done = subprocess.run([python, *args], cwd=cwd, env=full_env, capture_output=True, text=True, timeout=120)
-        spool = read_spool(Spool(folder, done.returncode, done.stdout, done.stderr))
-        losses = [n for n in spool.of("notice") if n["code"] in ("records_lost", "not_observing")]
-        assert expect_lost or not losses, losses
-        return spool
+        process = subprocess.Popen(
+            [python, *args],
+            cwd=cwd,
+            env=full_env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(Traced(folder, process))
+        return started[-1]
+
+    yield run
+    for traced in started:
+        with traced.process:  # reaps it, and closes the pipes
+            traced.process.kill()
+
+
+@pytest.fixture
+def trace(start: Callable[..., Traced]) -> Trace:
+    """Runs a command to its end: as ``start``."""
+
+    def run(*args: Any, expect_lost: bool = False, **options: Any) -> Spool:
+        return start(*args, **options).finish(expect_lost=expect_lost)
 
     return run

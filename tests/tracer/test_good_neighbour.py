@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ from spool_reader import INJECT, TARGETS, Spool, Trace, interpreter
 ADDED_MODULES = {
     # What the tracer is made of: parts of the interpreter and of the standard library that have no effect of their own.
     *("__future__", "_ctypes", "_json", "_opcode", "_opcode_metadata", "_operator", "_weakref"),
-    *("atexit", "gc", "itertools", "mmap", "opcode", "types"),
+    *("atexit", "faulthandler", "gc", "itertools", "mmap", "opcode", "types"),
 }
+# Of a crash only C code can tell, into a file that is open already: under the highest number that a program comes to.
+ADDED_DESCRIPTOR = str(min(os.sysconf("SC_OPEN_MAX"), 4096) - 1)
+# By this the server asks where the program stands before it ends it.
+ADDED_SIGNAL = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
 ADDED_SYS_ATTRIBUTES = {"_breadcrumb_started_in"}  # it starts once in a process
 ENVIRONMENT = {"PYTHONPATH": str(INJECT)}  # child processes are to be traced, too
 # A callback needs some frames of its own: near the limit the RecursionError comes that much earlier.
@@ -53,6 +59,10 @@ def expect_what_is_listed(python: str, trace: Trace, options: list[str]) -> None
     modules = set(after.pop("modules")) - set(before.pop("modules"))
     assert {name for name in modules if name.partition(".")[0] != "breadcrumb"} <= ADDED_MODULES
     assert set(after.pop("sys attributes")) - set(before.pop("sys attributes")) == ADDED_SYS_ATTRIBUTES
+    assert set(after.pop("descriptors")) - set(before.pop("descriptors")) == {ADDED_DESCRIPTOR}
+    handlers, handlers_before = after.pop("signals"), before.pop("signals")
+    changed = [index for index, handler in enumerate(handlers) if handler != handlers_before[index]]
+    assert changed == [ADDED_SIGNAL - 1 - 2]  # without 0 and the two that belong to the C library
     assert after["environment"].pop(record_format.ENV_TRACE) == str(traced.folder)
     assert after["environment"].pop("PYTHONPATH") == ENVIRONMENT["PYTHONPATH"]
     for name in (record_format.ENV_TRACE, "PYTHONPATH"):

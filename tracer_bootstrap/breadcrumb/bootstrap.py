@@ -57,11 +57,27 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
             after_in_child=recorder.after_fork_in_child,
         )
         os.register_at_fork(after_in_child=_mark_started)
+    _prepare_for_the_end(recorder)
     _observe(backends.create(name, recorder), recorder)
 
 
 def _mark_started() -> None:
     setattr(sys, _STARTED, os.getpid())
+
+
+def _prepare_for_the_end(recorder: Recorder) -> None:
+    """Have the stacks told at a crash, and when the server asks before it ends this process."""
+    from .fault_handler import FaultHandler
+    from .stacks import StackReporter
+
+    fault_handler = FaultHandler(recorder)
+    for part in (fault_handler, StackReporter(recorder)):
+        try:
+            part.start()
+        except (OSError, ValueError, RuntimeError):  # not in the main thread, a file that cannot be made
+            pass
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=fault_handler.after_fork_in_child)  # after the recorder's: its spool is new
 
 
 def _observe(backend: Backend, recorder: Recorder) -> None:

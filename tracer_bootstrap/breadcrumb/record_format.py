@@ -17,6 +17,15 @@ CALLS_SUFFIX = ".calls"  # "{process}-{thread}-{segment}.calls"
 EVENTS_SUFFIX = ".events"  # "{process}-{segment}.events"
 COUNTERS_SUFFIX = ".counters"  # "{process}.counters"
 FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the spool could not take more records
+FAULT_SUFFIX = ".fault"  # "{process}.fault": text of faulthandler, about a crash or an interpreter that does not answer
+STACKS_SUFFIX = ".stacks"  # "{process}.stacks", empty: the process has answered STACKS_SIGNAL
+
+# Signals that ask a process where it stands, counted down from the highest real-time signal (the lowest are used by
+# the C library and by runtimes): STACKS_SIGNAL is answered by Python with EVENT_STACK, FAULT_SIGNAL by C code into the
+# fault file. While STACKS_WANTED_FILE stands in the folder, a main thread that has answered waits: for its end.
+STACKS_SIGNAL_BELOW_MAX = 2
+FAULT_SIGNAL_BELOW_MAX = 3
+STACKS_WANTED_FILE = "stacks-wanted"
 
 # A calls segment: tab-separated lines without quoting; values are JSON, so that tab,
 # newline, carriage return and NUL never occur raw. The tail of the file is NUL bytes.
@@ -44,6 +53,7 @@ EVENT_RAISES = "raises"
 EVENT_HANDLED = "handled"
 EVENT_UNCAUGHT = "uncaught"
 EVENT_GAP = "gap"
+EVENT_STACK = "stack"
 EVENT_NOTICE = "notice"
 
 # A counters file: little-endian unsigned 64-bit pairs (count, time_ns), one pair a slot.

@@ -350,7 +350,8 @@ class Recorder:
         self.notice_fork()
         number, stem = self.spool.calls_of_thread()
         state = self.threads.state = ThreadState(self.spool, number, stem)
-        self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=_thread_name(number))
+        name = thread_name(get_ident(), "thread-%d" % number)
+        self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=name)
         self.greenlets.watch_thread()
         return state
 
@@ -534,14 +535,14 @@ def _nothing() -> None:
     pass
 
 
-def _thread_name(number: int) -> str:
-    """The name of the current thread, without making one known to threading that is not."""
+def thread_name(ident: int, unnamed: str) -> str:
+    """The name of a thread, without making one known to threading that is not; *unnamed* where it has none."""
     threading = sys.modules.get("threading")
-    thread = getattr(threading, "_active", {}).get(get_ident()) if threading is not None else None
+    thread = getattr(threading, "_active", {}).get(ident) if threading is not None else None
     name = getattr(thread, "_name", None)
     if type(name) is str:
         return name
     main = getattr(threading, "_main_thread", None)
-    if threading is None or getattr(main, "_ident", None) == get_ident():
+    if threading is None or getattr(main, "_ident", None) == ident:
         return "MainThread"
-    return "thread-%d" % number
+    return unnamed

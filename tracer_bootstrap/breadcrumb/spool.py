@@ -34,6 +34,9 @@ COUNTER_SLOTS = 1 << 14
 
 GROWTH = 4
 
+# Made once: where memory has run out, what there is to tell of it must not be in want of more.
+_ZEROS = bytes(1 << 16)
+
 _CALLS = (record_format.KIND_CALL.encode(), record_format.KIND_LATE_CALL.encode())
 _END = record_format.KIND_RETURN.encode()
 
@@ -62,9 +65,8 @@ def _map_zeros(path: str, size: int, already: int = 0) -> mmap:
     mode = os.O_APPEND if already else os.O_CREAT | os.O_EXCL
     fd = os_open(path, os.O_RDWR | mode | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        zeros = bytes(min(size - already, 1 << 20))
         while already < size:
-            already += os_write(fd, zeros[: size - already])
+            already += os_write(fd, _ZEROS if size - already >= len(_ZEROS) else _ZEROS[: size - already])
         return map_file(fd, size)
     finally:
         os_close(fd)

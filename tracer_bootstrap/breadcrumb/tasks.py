@@ -58,7 +58,7 @@ class TaskLog:
             return known[1]
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
-        number = self._new(_name(task))
+        number = self._new(task_name(task))
         self._known[id(task)] = (ref(task), number)
         return number
 
@@ -72,7 +72,7 @@ class TaskLog:
         return self._last_number
 
 
-def _name(task: Any) -> str:
+def task_name(task: Any) -> str:
     """The task's name, without running a method of a class of the user's."""
     c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
     if c_task is not None and derives(type(task), c_task):

@@ -18,6 +18,7 @@ from breadcrumb_server.answers.line_patterns import unmatched
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.report_follow_ups import follow_ups
 from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, process_table, warnings
+from breadcrumb_server.answers.stack_lines import StackDetail, ThreadStacks
 from breadcrumb_server.answers.text import clean, cut, last_lines, milliseconds, one_line, rounded
 from breadcrumb_storage.queries.call_chains import open_chains
 from breadcrumb_storage.queries.exceptions import (
@@ -76,6 +77,10 @@ class RunReport(Answer):
     open_calls: list[str] = Field(
         default_factory=list, description="where the program stands, or stood at its end: calls that had not ended"
     )
+    stacks: list[str] = Field(
+        default_factory=list,
+        description="where each thread and waiting task stood when the run was ended or crashed, innermost frame first",
+    )
     handled_exceptions: Table | None = None
     hot: Table | None = Field(default=None, description="functions by the time spent in themselves")
     gaps: Table | None = Field(default=None, description="called from traced code, but not traced")
@@ -93,13 +98,14 @@ class _Level:
     chains: int
     rows: int
     tail_chars: int
+    stacks: StackDetail
 
 
 _LEVELS = (
-    _Level(exceptions=MAX_EXCEPTIONS, exception_chars=2_400, chains=MAX_OPEN_CHAINS, rows=MAX_HOT, tail_chars=600),
-    _Level(exceptions=2, exception_chars=1_600, chains=3, rows=5, tail_chars=400),
-    _Level(exceptions=1, exception_chars=1_400, chains=2, rows=4, tail_chars=300),
-    _Level(exceptions=1, exception_chars=1_000, chains=2, rows=3, tail_chars=200),
+    _Level(MAX_EXCEPTIONS, 2_400, MAX_OPEN_CHAINS, MAX_HOT, 600, StackDetail(chars=1_600, frames=6, local_chars=120)),
+    _Level(2, 1_600, 3, 5, 400, StackDetail(chars=1_200, frames=5, local_chars=90)),
+    _Level(1, 1_400, 2, 4, 300, StackDetail(chars=900, frames=4, local_chars=70)),
+    _Level(1, 1_000, 2, 3, 200, StackDetail(chars=700, frames=3, local_chars=50)),
 )
 
 
@@ -137,6 +143,7 @@ class RunFacts:
         links, unfinished = open_chains(con, trace)
         self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])
         self.open_count = len(links)
+        self.stacks = ThreadStacks(con, trace, self.places, processes, self.functions)
         self.threads = thread_names(con, trace.trace_id, [process.process_id for process in processes])
         self.processes = processes
         self.calls_by_process = calls_by_process(con, trace) if len(processes) > 1 else {}
@@ -169,6 +176,7 @@ class RunFacts:
             ),
             exceptions=self._exceptions(level),
             open_calls=list(self._open_calls(level)),
+            stacks=self.stacks.lines(level.stacks),
             handled_exceptions=self._handled_table(level.rows),
             hot=self._hot_table(level.rows),
             gaps=self._gap_table(level.rows),
@@ -186,12 +194,14 @@ class RunFacts:
 
     def _open_calls(self, level: _Level) -> Iterator[str]:
         lines = 12 if level.chains == MAX_OPEN_CHAINS else 8
-        for chain in self.open[: level.chains]:
+        # The stacks tell of every thread; the chains add the arguments that the calls began with.
+        chains = min(level.chains, 2) if self.stacks else level.chains
+        for chain in self.open[:chains]:
             if self.open_count > 1 and chain.innermost is not None:
                 yield self._where(chain) + ":"
             yield from chain.lines(self.places, lines=lines, chars=level.exception_chars // 12)
-        if self.open_count > level.chains:
-            yield f"… {self.open_count - level.chains:,} more threads, tasks or generators with open calls"
+        if self.open_count > chains:
+            yield f"… {self.open_count - chains:,} more threads, tasks or generators with open calls"
 
     def _where(self, chain: Chain) -> str:
         call_row = chain.innermost

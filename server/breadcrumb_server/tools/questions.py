@@ -47,7 +47,7 @@ async def list_traces(
 
 async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
     """Show the run report of an earlier run again, whole: status, exit code, the uncaught exception with its call
-    chain and argument values, hot functions, gaps, output.
+    chain and argument values, where every thread stood at a timeout, hot functions, gaps, output.
 
     Example: get_trace(project="shop", trace_id="20250110-142301-3fa9")
     """
@@ -139,9 +139,9 @@ async def query_traces(
     calls(trace_id, call_id, parent_call_id, process_id, thread_name, function_name, module_name, file, line,
     started_at, duration_ns, self_ns, args, return_value, outcome, exception_id, ...), exceptions(trace_id,
     exception_type, exception_message, function_name, line, stack_trace, locals, uncaught, handled_by, ...),
-    lines(trace_id, call_id, position, line, changes), trace_events, functions, function_stats, gaps, processes,
-    threads, notices. args, return_value and changes are JSON text: args->>'$.rate'. DESCRIBE calls lists a table's
-    columns.
+    lines(trace_id, call_id, position, line, changes), stacks(trace_id, process_id, thread_name, depth, function_name,
+    line, locals, ...), trace_events, functions, function_stats, gaps, processes, threads, notices. args, return_value,
+    changes and locals are JSON text: args->>'$.rate'. DESCRIBE calls lists a table's columns.
 
     Example: query_traces(project="shop", sql="SELECT function_name, count(*) AS calls FROM calls
     WHERE trace_id = '20250110-142301-3fa9' GROUP BY ALL ORDER BY calls DESC")

@@ -42,7 +42,8 @@ async def run(
     Any command form works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run
     report: exit code, the uncaught exception with its call chain and argument values, hot functions, the gaps (called
     but not traced), tails of the output, and in `next` the calls to make next. If the command takes longer than
-    wait_seconds, the report says status "running": go on with wait_for_run. On a timeout it shows where it was.
+    wait_seconds, the report says status "running": go on with wait_for_run. On a timeout it shows where
+    every thread was, with its local values.
 
     When you know which function goes wrong but not at which step, run again with capture={"lines": ["Cart.total"]}:
     get_calls then shows each line that it executed and the variables that the line changed.
@@ -77,8 +78,8 @@ async def wait_for_run(
 
 async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
     """End a running command and everything that it started (SIGTERM, after 3 seconds SIGKILL). What was recorded
-    until then is kept; the answer is its run report with status "stopped". A run that has ended already is left as
-    it is.
+    until then is kept; the answer is its run report with status "stopped", and with the stack of every thread at that
+    moment and its local values: use it on a command that hangs. A run that has ended already is left as it is.
 
     Example: stop_run(project="shop", trace_id="20250110-142301-3fa9")
     """

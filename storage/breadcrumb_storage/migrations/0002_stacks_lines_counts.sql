@@ -25,20 +25,23 @@ CREATE TABLE exception_counts (
     PRIMARY KEY (trace_id, process_id, slot)
 );
 
--- Each thread's frames at the moment when the run was stopped, or the process crashed.
+-- The frames of each thread and each waiting asyncio task at the moment when the run was ended, or the process crashed.
 CREATE TABLE stacks (
     trace_id      VARCHAR NOT NULL,
     process_id    INTEGER NOT NULL,
-    thread_ident  BIGINT NOT NULL,
+    stack_id      INTEGER NOT NULL,   -- counts from 0 within a process: first the main thread, or the one that crashed
+    thread_ident  BIGINT,             -- NULL: a task, which is on no thread's stack while it waits
     thread_name   VARCHAR,
-    depth         INTEGER NOT NULL,   -- 0: innermost
-    function_name VARCHAR,
+    task_name     VARCHAR,
+    depth         INTEGER NOT NULL,   -- 0: innermost; the middle of a deep stack is left out
+    function_name VARCHAR,            -- qualified, but for source fault
     module_name   VARCHAR,
     file          VARCHAR,
     line          INTEGER,
-    locals        VARCHAR,            -- JSON; NULL where they could not be taken
+    locals        VARCHAR,            -- JSON; NULL where they were not taken
     source        VARCHAR NOT NULL,   -- python: the interpreter answered; fault: written by its C code (faulthandler)
-    reason        VARCHAR             -- timeout, stopped, or the fatal error's text
+    reason        VARCHAR,            -- timeout, stopped, or the fatal error's text
+    taken_at      TIMESTAMP           -- NULL where only C code could tell
 );
 
 -- The executed lines of the calls that were asked for (capture.lines).

@@ -1,0 +1,78 @@
+"""Where the threads and tasks of a trace's processes stood when it was ended, or when one crashed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+# Of a trace: more than any reader looks at, and the rest is counted.
+MAX_STACKS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class StackFrame:
+    """One frame; ``depth`` 0 is the innermost."""
+
+    depth: int
+    function: str
+    module: str
+    file: str
+    line: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The frames of one thread, or of one waiting task, the innermost first; local variables are read on their own."""
+
+    process_id: int
+    stack_id: int
+    thread_name: str | None
+    task_name: str | None
+    reason: str | None
+    frames: Sequence[StackFrame]
+
+    @property
+    def crashed(self) -> bool:
+        """Whether it is that of the thread that met a fatal error."""
+        return self.stack_id == 0 and (self.reason or "").startswith("Fatal")
+
+
+def list_stacks(con: DuckDBPyConnection, trace_id: str) -> tuple[list[Stack], int]:
+    """The first stacks of a trace, those of crashed processes before the others, and how many there are."""
+    rows = con.execute(
+        """
+        SELECT process_id, stack_id, any_value(thread_name), any_value(task_name), any_value(reason),
+               list({
+            "depth": depth, 'function': coalesce(function_name, ''), 'module': coalesce(module_name, ''),
+                     'file': coalesce(file, ''), 'line': line} ORDER BY depth),
+               count(*) OVER ()
+        FROM stacks WHERE trace_id = ? GROUP BY process_id, stack_id
+        ORDER BY any_value(reason) LIKE 'Fatal%' DESC NULLS LAST, process_id, stack_id LIMIT ?
+        """,
+        [trace_id, MAX_STACKS],
+    ).fetchall()
+    stacks = [
+        Stack(process_id, stack_id, thread_name, task_name, reason, [StackFrame(**frame) for frame in frames])
+        for process_id, stack_id, thread_name, task_name, reason, frames, _ in rows
+    ]
+    return stacks, (rows[0][6] if rows else 0)
+
+
+def stack_locals(con: DuckDBPyConnection, trace_id: str, stacks: Sequence[Stack]) -> dict[tuple[int, int, int], str]:
+    """The variables, as JSON, of the frames of these stacks by (process, stack, depth)."""
+    wanted = ", ".join(f"({int(each.process_id)}, {int(each.stack_id)})" for each in stacks)
+    if not wanted:
+        return {}
+    rows = con.execute(
+        f"""
+        SELECT process_id, stack_id, depth, locals FROM stacks
+        WHERE trace_id = ? AND locals IS NOT NULL AND (process_id, stack_id) IN ({wanted})
+        """,
+        [trace_id],
+    ).fetchall()
+    return {(process, stack, depth): text for process, stack, depth, text in rows}

@@ -1,0 +1,108 @@
+"""Where the program stood at its end, as a report tells it."""
+
+from __future__ import annotations
+
+import pytest
+
+from breadcrumb_server.answers.fit import size_of
+from breadcrumb_server.answers.report import build_report
+
+STDLIB = "/usr/lib/python3.12"
+MAIN = [
+    (f"{STDLIB}/threading.py", 1167, "Thread._wait_for_tstate_lock", {"lock": "<_thread.lock>"}),
+    (f"{STDLIB}/threading.py", 1147, "Thread.join", {"timeout": None}),
+    ("shop/cart.py", 12, "Cart.close", {"self": {"$type": "Cart", "token": "[REDACTED]"}, "retries": 3}),
+    ("main.py", 40, "<module>", {}),
+]
+IDLE = [
+    (f"{STDLIB}/queue.py", 171, "Queue.get", {"block": True}),
+    (f"{STDLIB}/threading.py", 1010, "Thread.run", None),
+]
+
+
+@pytest.fixture
+def stopped(project):
+    trace = project.trace(status="timeout", exit_code=None, signal="SIGTERM")
+    trace.process(ended=False)
+    return trace
+
+
+def lines(project) -> list[str]:
+    return build_report(project.con, "shop", None).stacks
+
+
+def test_of_the_users_code_the_values_are_told_and_of_what_it_called_the_place(project, stopped) -> None:
+    stopped.stack(0, MAIN, thread_name="MainThread")
+    assert lines(project) == [
+        "MainThread:",
+        "  threading.py:1167 Thread._wait_for_tstate_lock",
+        "  threading.py:1147 Thread.join",
+        "  shop/cart.py:12 Cart.close: self=Cart(token=[REDACTED]), retries=3",
+        "  main.py:40 <module>",
+    ]
+
+
+def test_threads_at_the_same_place_are_told_once_and_idle_ones_last(project, stopped) -> None:
+    for number in (0, 1, 2):
+        stopped.stack(number, IDLE)
+    for number in (3, 4, 5, 6):
+        stopped.stack(number, [("shop/jobs.py", 7, "work", {"number": number})])
+    stopped.stack(7, [("shop/jobs.py", 9, "poll", {})], thread_name=None, thread_ident=None, task_name="Task-1")
+    assert lines(project) == [
+        "thread-3, thread-4 and 2 more at the same place:",
+        "  shop/jobs.py:7 work: number=3",
+        "task Task-1 (waiting):",
+        "  shop/jobs.py:9 poll",
+        "thread-0, thread-1 and 1 more at the same place:",
+        "  queue.py:171 Queue.get",
+        "  … 1 frame, none of your code",
+    ]
+
+
+def test_a_recursion_is_told_by_its_ends(project, stopped) -> None:
+    deep = [("shop/tree.py", 5, "walk", {"depth": depth}) for depth in range(30, 0, -1)]
+    stopped.stack(0, [*MAIN[:2], *deep, ("main.py", 40, "<module>", {})])
+    assert lines(project)[3:] == [
+        "  shop/tree.py:5 walk: depth=30",
+        "  … 28 frames",
+        "  shop/tree.py:5 walk: depth=1",
+        "  main.py:40 <module>",
+    ]
+
+
+def test_what_was_left_out_of_a_deep_stack_is_counted(project, stopped) -> None:
+    frames = [(f"shop/m{number}.py", 1, f"f{number}", {}) for number in range(20)]
+    stopped.stack(0, frames)
+    project.con.execute("UPDATE stacks SET depth = depth + 500 WHERE depth >= 10")
+    assert lines(project)[-2:] == ["  shop/m5.py:1 f5", "  … 514 frames further out"]
+
+
+def test_what_a_function_defines_is_no_news(project, stopped) -> None:
+    variables = {"load": "<function shop.load>", "json": "<module json>", "Cart": "<class shop.Cart>", "size": 3}
+    stopped.stack(0, [("shop/a.py", 1, "f", variables)])
+    assert lines(project)[1] == "  shop/a.py:1 f: size=3"
+
+
+def test_of_several_processes_the_one_that_crashed_comes_first(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process(0)
+    trace.process(1, ended=False)
+    trace.stack(0, IDLE, process_id=1, source="fault", reason="Fatal Python error: Aborted", thread_name=None)
+    trace.stack(1, MAIN, process_id=1, source="fault", reason="Fatal Python error: Aborted")
+    told = lines(project)
+    assert told[0] == "process 1 (pid 101), a thread without a name, Fatal Python error: Aborted:"
+    assert told[3] == "process 1 (pid 101), thread-1:"
+
+
+def test_many_stacks_with_many_values_leave_the_report_short_and_say_where_the_rest_is(project, stopped) -> None:
+    values = {f"value_{number}": "x" * 500 for number in range(40)}
+    for number in range(60):
+        stopped.stack(number, [(f"shop/m{number}.py", row, "f" * 50, values) for row in range(20)])
+    report = build_report(project.con, "shop", None)
+    assert size_of(report) < 3_500
+    assert report.stacks[0] == "thread-0:"
+    assert "value_0=" in report.stacks[1] and "…(+" in report.stacks[1]
+    more = report.stacks[-1]
+    assert more.startswith("… 5") and f"SELECT * FROM stacks WHERE trace_id = '{stopped.trace_id}'" in more
+    sql = more.partition(": ")[2]
+    assert len(project.con.execute(sql).fetchall()) == 1200

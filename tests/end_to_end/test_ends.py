@@ -1,0 +1,178 @@
+"""How a run that hangs, is stopped or crashes is told: where every thread stood, with what values."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+from typing import Any
+
+import pytest
+
+from spool_reader import TARGETS, interpreter
+
+pytestmark = pytest.mark.anyio
+
+STANDING = str(TARGETS / "standing.py")
+SECRETS = (b"open-sesame-77", b"hush-hush-12", b"k-0123456789")
+# What a report is meant to take, with room for the paths of this machine.
+REPORT_CHARS = 3_500
+
+
+@pytest.fixture(params=["3.8", "3.13"])
+def python(request: pytest.FixtureRequest) -> str:
+    return interpreter(request.param)
+
+
+def size(report: dict[str, Any]) -> int:
+    return len(json.dumps(report, ensure_ascii=False, separators=(",", ":")))
+
+
+async def started(session, workspace, gate, *command: str) -> str:
+    """The trace id of a command that has come to where it stands."""
+    await session.project(workspace, ["__main__"])
+    report = await session.run(*command, str(gate.path), wait_seconds=0)
+    assert (await gate.message()).strip() == "ready"
+    return report["trace_id"]
+
+
+async def test_at_a_timeout_every_thread_is_told_with_its_values_but_no_secret(
+    session, python, workspace, home
+) -> None:
+    await session.project(workspace, ["__main__"], mode="full")
+    report = await session.run(python, STANDING, "joins", timeout_seconds=4)
+    assert (report["status"], report["signal"], report["stdout_tail"]) == ("timeout", "SIGTERM", "ready")
+    told = "\n".join(report["stacks"])
+    assert told.startswith("MainThread:\n")
+    assert re.search(r"standing\.py:\d+ joins: thread='<threading\.Thread>', password=\[REDACTED\]\n", told)
+    assert "worker-0, worker-1:\n" in told and "takes_jobs: jobs='<queue.Queue>', number=0" in told
+    assert "locker:\n" in told and "api_key=[REDACTED], typed=[REDACTED]" in told
+    assert any("joins(thread='<threading.Thread>', password=[REDACTED])" in line for line in report["open_calls"])
+    assert "get_calls" in report["next"][0] and '"call_id"' in report["next"][0]
+    assert size(report) < REPORT_CHARS
+    assert await session.rows("SELECT DISTINCT source, reason FROM stacks") == [["python", "timeout"]]
+    unfinished = "SELECT function_name FROM calls WHERE outcome = 'unfinished' ORDER BY ALL"
+    assert [name for (name,) in await session.rows(unfinished)] == [
+        "<module>", "joins", "main", "takes_jobs", "takes_jobs", "wants_lock",
+    ]  # fmt: skip
+    moments = (
+        "SELECT count(*) FROM stacks JOIN traces USING (trace_id) WHERE taken_at BETWEEN started_at AND finished_at"
+    )
+    assert (await session.rows(moments))[0][0] == (await session.rows("SELECT count(*) FROM stacks"))[0][0] > 10
+    for file in home.rglob("*"):
+        assert not file.is_file() or not [secret for secret in SECRETS if secret in file.read_bytes()], file
+
+
+async def test_a_loop_in_c_code_that_nobody_can_interrupt_is_found_all_the_same(
+    session, python, workspace, gate
+) -> None:
+    trace_id = await started(session, workspace, gate, python, STANDING, "computes in C")
+    report = await session.ok("stop_run", project="p", trace_id=trace_id)
+    assert (report["status"], report["signal"]) == ("stopped", "SIGTERM")
+    assert report["stacks"][0] == "MainThread:" and report["stacks"][1].endswith(" computes_in_c")
+    (warning,) = [text for text in report["warnings"] if "did not answer" in text]
+    assert "(its main thread is computing)" in warning and "without local values" in warning
+    assert await session.rows("SELECT DISTINCT source, reason FROM stacks") == [["fault", "stopped"]]
+    assert size(report) < REPORT_CHARS
+
+
+async def test_waiting_tasks_are_told_beside_the_event_loop(session, workspace, gate) -> None:
+    trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "waits in tasks")
+    report = await session.ok("stop_run", project="p", trace_id=trace_id)
+    told = "\n".join(report["stacks"])
+    assert "task Task-3 (waiting):\n  asyncio/tasks.py:" in told
+    assert "sleeps: delay=501, token=[REDACTED]\n" in told and "consumes: delay=501" in told
+
+
+async def test_a_program_that_does_not_want_to_end_and_its_child_are_both_told(session, workspace, gate) -> None:
+    (workspace / "deaf.py").write_text(
+        "import signal, subprocess, sys\n"
+        "def starts(command):\n"
+        "    signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "    subprocess.run(command)\n"
+        "starts(sys.argv[1:])\n"
+    )
+    command = (interpreter("3.12"), "deaf.py", interpreter("3.11"), STANDING, "loops")
+    trace_id = await started(session, workspace, gate, *command)
+    report = await session.ok("stop_run", project="p", trace_id=trace_id)
+    assert (report["status"], report["signal"]) == ("stopped", "SIGKILL")
+    told = "\n".join(report["stacks"])
+    assert "process 0 (pid " in told and "starts: command=['" in told
+    assert "process 1 (pid " in told and "loops: number=" in told
+
+
+async def test_a_program_that_another_took_the_place_of_is_ended_by_the_usual_signal(session, workspace, gate) -> None:
+    (workspace / "becomes.py").write_text(
+        "import os, sys\nos.execvp('sh', ['sh', '-c', 'printf ready > ' + sys.argv[1] + '; exec sleep 600'])\n"
+    )
+    trace_id = await started(session, workspace, gate, interpreter("3.12"), "becomes.py")
+    report = await session.ok("stop_run", project="p", trace_id=trace_id)
+    assert (report["status"], report["signal"]) == ("stopped", "SIGTERM")
+    assert "stacks" not in report
+    assert any("there are no stacks of it" in text for text in report["warnings"])
+
+
+async def test_another_server_that_stops_the_run_asks_as_well(session, workspace, gate, start_server) -> None:
+    trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "pauses")
+    other = await start_server()
+    report = await other.ok("stop_run", project="p", trace_id=trace_id)
+    assert (report["status"], report["signal"]) == ("stopped", "SIGTERM")
+    assert any(line.endswith("pauses: size=2") for line in report["stacks"])
+    assert await session.rows("SELECT DISTINCT source, reason FROM stacks") == [["python", "stopped"]]
+
+
+async def test_the_run_of_a_server_that_died_is_asked_before_it_is_ended(
+    session, workspace, gate, home, start_server
+) -> None:
+    trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "loops")
+    state = json.loads((home / "spool" / "p" / trace_id / "run.json").read_text())
+    os.kill(state["server_pid"], signal.SIGKILL)
+    after = await start_server()
+    report = await after.ok("get_trace", project="p", trace_id=trace_id)
+    assert report["status"] == "stopped"
+    assert any("loops: number=" in line for line in report["stacks"])
+
+
+async def test_a_crash_is_told_with_the_stack_it_happened_in(session, workspace) -> None:
+    await session.project(workspace, ["__main__"])
+    report = await session.run(interpreter("3.10"), str(TARGETS / "ends.py"), "segfault")
+    assert (report["status"], report["signal"]) == ("crashed", "SIGSEGV")
+    assert report["stacks"][0] == "MainThread, Fatal Python error: Segmentation fault:"
+    assert [line.split()[-1] for line in report["stacks"][1:]] == ["inner", "outer", "<module>"]
+    assert "inner(way='segfault')" in "".join(report["open_calls"])
+    rows = await session.rows("SELECT depth, function_name, module_name FROM stacks ORDER BY depth")
+    assert rows == [[0, "inner", "__main__"], [1, "outer", "__main__"], [2, "<module>", "__main__"]]
+
+
+async def test_the_crash_of_a_pools_worker_is_told_though_the_program_goes_on(session, workspace) -> None:
+    (workspace / "pool.py").write_text(
+        "import faulthandler, multiprocessing\n"
+        "from concurrent.futures import ProcessPoolExecutor\n"
+        "def work(number):\n"
+        "    faulthandler._sigsegv()\n"
+        "if __name__ == '__main__':\n"
+        "    with ProcessPoolExecutor(1, multiprocessing.get_context('spawn')) as pool:\n"
+        "        pool.submit(work, 1).result()\n"
+    )
+    await session.project(workspace, ["__main__"])
+    report = await session.run(interpreter("3.12"), "pool.py")
+    assert report["status"] == "failed" and "BrokenProcessPool" in report["exceptions"][0]["type"]
+    assert any(
+        line.startswith("process ") and line.endswith(", MainThread, Fatal Python error: Segmentation fault:")
+        for line in report["stacks"]
+    )
+    assert any(line.endswith("pool.py:4 work") for line in report["stacks"])
+
+
+async def test_a_crash_that_was_written_to_stderr_is_told_as_well(session, workspace) -> None:
+    # As pytest does, and -X faulthandler; the tests' own interpreter has pytest.
+    (workspace / "test_shop.py").write_text("import faulthandler\ndef test_total():\n    faulthandler._sigsegv()\n")
+    await session.project(workspace, ["test_shop"])
+    report = await session.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py")
+    assert (report["status"], report["signal"]) == ("crashed", "SIGSEGV")
+    assert report["stacks"][:2] == [
+        "MainThread, Fatal Python error: Segmentation fault:",
+        "  test_shop.py:3 test_total",
+    ]

@@ -1,0 +1,84 @@
+"""Texts as faulthandler writes them: those of 3.8, 3.11 and 3.14 differ a little."""
+
+from __future__ import annotations
+
+from breadcrumb_storage.fault_text import Fault, FaultFrame, FaultStack, parse_fault
+
+CRASH = r"""Fatal Python error: Segmentation fault
+
+Thread 0x00007f20d2f2c6c0 (most recent call first):
+  File "/home/me/caf\xe9.py", line 13 in pr\u0113t
+  File "/usr/lib/python3.8/threading.py", line 890 in _bootstrap
+
+Current thread 0x00007f20d37e6b80 (most recent call first):
+  Garbage-collecting
+  File "shop.py", line 9 in total
+  File "shop.py", line ??? in <module>
+  ...
+
+Thread 0x00007f20d37e6b81 (most recent call first):
+  <no Python frame>
+
+Extension modules: numpy._core._multiarray_umath, numpy.linalg._umath_linalg (total: 2)
+"""
+NEWER = """Fatal Python error: Aborted
+
+<Cannot show all threads while the GIL is disabled>
+Current thread 0x00007f20d37e6b80 [python] (most recent call first):
+  File "shop.py", line 9 in Cart.total
+
+Current thread's C stack trace (most recent call first):
+  Binary file "/usr/bin/python", at _Py_DumpStack+0x52 [0x55]
+  <truncated rest of calls>
+"""
+ASKED = """Thread 0x0000000000000002 (most recent call first):
+  File "shop.py", line 1 in waits
+
+Current thread 0x0000000000000001 (most recent call first):
+  File "shop.py", line 2 in main
+"""
+
+
+def test_of_a_crash_the_thread_that_met_it_comes_first() -> None:
+    assert parse_fault(CRASH) == Fault(
+        "Fatal Python error: Segmentation fault",
+        [
+            FaultStack(0x7F20D37E6B80, [FaultFrame("shop.py", 9, "total"), FaultFrame("shop.py", None, "<module>")]),
+            FaultStack(
+                0x7F20D2F2C6C0,
+                [
+                    FaultFrame("/home/me/café.py", 13, "prēt"),
+                    FaultFrame("/usr/lib/python3.8/threading.py", 890, "_bootstrap"),
+                ],
+            ),
+        ],
+    )
+
+
+def test_what_newer_versions_add_is_passed_over() -> None:
+    assert parse_fault(NEWER) == Fault(
+        "Fatal Python error: Aborted", [FaultStack(0x7F20D37E6B80, [FaultFrame("shop.py", 9, "Cart.total")])]
+    )
+
+
+def test_where_the_stacks_were_asked_for_the_main_thread_comes_first_and_the_last_answer_counts() -> None:
+    later = ASKED.replace("line 2", "line 3")
+    main, waits = FaultFrame("shop.py", 3, "main"), FaultFrame("shop.py", 1, "waits")
+    assert parse_fault(ASKED + later) == Fault(None, [FaultStack(1, [main]), FaultStack(2, [waits])])
+
+
+def test_a_crash_after_the_stacks_were_asked_for_is_what_counts() -> None:
+    fault = parse_fault(ASKED + CRASH)
+    assert fault is not None
+    assert [stack.thread_ident for stack in fault.stacks] == [0x7F20D37E6B80, 0x7F20D2F2C6C0]
+
+
+def test_a_fatal_error_is_found_among_what_a_program_printed() -> None:
+    printed = f"starting\nTraceback (most recent call last):\n  nothing of note\n{CRASH}bye\n"
+    assert parse_fault(printed) == parse_fault(CRASH)
+
+
+def test_where_there_is_no_stack_there_is_nothing() -> None:
+    assert parse_fault("") is None
+    assert parse_fault('  File "shop.py", line 9 in total\n') is None
+    assert parse_fault("Fatal Python error: init failed\n") == Fault("Fatal Python error: init failed", [])

@@ -1,0 +1,212 @@
+"""Where a process stands, told when it is asked by a signal before its end, or by C code where Python cannot."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import pytest
+
+from breadcrumb import record_format
+from spool_reader import TARGETS, Spool, Trace, data_of
+
+ASK = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
+ASK_C_CODE = signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
+PROGRAM = str(TARGETS / "standing.py")
+SECRETS = ("open-sesame-77", "hush-hush-12", "k-0123456789")
+HANG_SECONDS = 60
+
+
+def until(happened: Callable[[], object]) -> None:
+    deadline = monotonic() + HANG_SECONDS
+    while not happened():
+        assert monotonic() < deadline
+
+
+def answered(folder: Path) -> bool:
+    return any(folder.glob("*" + record_format.STACKS_SUFFIX))
+
+
+def ask(traced: Any) -> list[dict[str, Any]]:
+    """Ask as the server does, and read the answer while the program still lives."""
+    (traced.folder / record_format.STACKS_WANTED_FILE).touch()
+    traced.process.send_signal(ASK)
+    until(lambda: answered(traced.folder))
+    events = [json.loads(line) for path in traced.folder.glob("*.events") for line in data_of(path).splitlines()]
+    return [event for event in events if event["k"] == "stack"]
+
+
+def functions(stack: dict[str, Any]) -> list[str]:
+    return [frame["function"].rpartition(".")[2] for frame in stack["frames"]]
+
+
+def values(stack: dict[str, Any], function: str) -> dict[str, Any]:
+    (text,) = [frame["locals"] for frame in stack["frames"] if frame["function"].endswith(function)]
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+def end(traced: Any) -> Spool:
+    traced.process.send_signal(signal.SIGTERM)
+    spool: Spool = traced.finish()
+    assert spool.exit_code == -signal.SIGTERM
+    written = "".join(file.read_text(errors="replace") for file in spool.folder.iterdir() if file.is_file())
+    assert not [secret for secret in SECRETS if secret in written]
+    return spool
+
+
+@pytest.mark.parametrize("way", ["joins", "loops", "pauses"])
+def test_every_thread_is_told_with_its_redacted_variables(python: str, start: Callable, way: str) -> None:
+    traced = start(python, [PROGRAM, way])
+    assert traced.line() == "ready\n"
+    main, *others = ask(traced)
+    assert [stack["id"] for stack in (main, *others)] == [0, 1, 2, 3]
+    assert main["name"] == "MainThread"
+    assert functions(main)[-2:] == ["main", "<module>"] and way in functions(main)
+    assert [frame["depth"] for frame in main["frames"]] == [*range(len(main["frames"]))]
+    frame = next(frame for frame in main["frames"] if frame["function"] == way)
+    assert (frame["module"], frame["file"]) == ("__main__", PROGRAM)
+    assert Path(PROGRAM).read_text().splitlines()[frame["line"] - 1].strip() in {
+        "thread.join()", "while True:", "number += 1", "signal.pause()", "ready()",
+    }  # fmt: skip
+    if way == "joins":
+        assert values(main, "joins")["password"] == record_format.REDACTED
+    assert values(main, "main")["way"] == way
+    by_name = {stack["name"]: stack for stack in others}
+    assert sorted(by_name) == ["locker", "worker-0", "worker-1"]
+    assert functions(by_name["worker-1"])[:3] == ["wait", "get", "takes_jobs"]
+    assert values(by_name["worker-1"], "takes_jobs")["number"] == 1
+    locker = values(by_name["locker"], "wants_lock")
+    assert (locker["api_key"], locker["typed"]) == (record_format.REDACTED, record_format.REDACTED)
+    spool = end(traced)
+    assert spool.stdout == ""  # pause has not returned before the end came
+    idents = {event["name"]: event["ident"] for event in spool.of("thread")}
+    assert {name: stack["ident"] for name, stack in by_name.items()} == {n: idents[n] for n in by_name}
+
+
+def test_a_program_that_is_asked_and_let_live_goes_on_as_if_nothing_had_been(python: str, start: Callable) -> None:
+    traced = start(python, [PROGRAM, "reads"])
+    assert traced.line() == "ready\n"
+    traced.process.send_signal(ASK)  # nobody has said that the end is near: it does not wait
+    until(lambda: answered(traced.folder))
+    spool = traced.finish(stdin="")
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "went on\n", "")  # and nobody has asked Loud
+    (loud,) = [json.loads(f["locals"]) for s in spool.of("stack") for f in s["frames"] if f["function"] == "reads"]
+    assert loud == {"loud": {"$type": "Loud"}}
+    assert not [gap for gap in spool.of("gap") if "breadcrumb" in gap["module"]]
+    assert all(call.outcome == 0 for call in spool.calls if call.function in ("main", "reads", "<module>"))
+
+
+def test_waiting_tasks_are_told_with_their_chain_of_awaits(python: str, start: Callable) -> None:
+    traced = start(python, [PROGRAM, "waits in tasks"])
+    until(lambda: traced.line() == "ready\n")
+    stacks = [stack for stack in ask(traced) if stack["task_name"]]
+    assert sorted(functions(stack) for stack in stacks) == [
+        ["main"],
+        ["sleep", "sleeps"],
+        ["sleep", "sleeps", "numbers", "consumes"],
+    ]
+    assert sorted(stack["task_name"] for stack in stacks) == ["Task-1", "Task-2", "Task-3"]
+    assert all(stack["ident"] is None for stack in stacks)
+    chain = next(stack for stack in stacks if len(stack["frames"]) == 4)
+    assert values(chain, "sleeps") == {"delay": 501, "token": record_format.REDACTED}
+    spool = end(traced)
+    assert spool.stdout == ""  # LoudTask has not been hashed
+
+
+def test_of_deep_stacks_and_many_threads_as_much_as_is_useful_is_told(python: str, start: Callable) -> None:
+    traced = start(python, [PROGRAM, "recurses"])
+    assert traced.line() == "ready\n"
+    depths = [frame["depth"] for frame in ask(traced)[0]["frames"]]
+    assert depths[:24] == [*range(24)]
+    assert depths[24:] == [*range(depths[-1] - 5, depths[-1] + 1)] and depths[-1] > 200
+    end(traced)
+    traced = start(python, [PROGRAM, "threads"])
+    assert traced.line() == "ready\n"
+    assert len(ask(traced)) == 100
+    assert "of 122 threads" in end(traced).of("notice")[-1]["message"]
+
+
+def test_where_python_cannot_answer_its_c_code_can(python: str, start: Callable) -> None:
+    traced = start(python, [PROGRAM, "computes in C"])
+    assert traced.line() == "ready\n"
+    traced.process.send_signal(ASK)
+    traced.process.send_signal(ASK_C_CODE)
+    (file,) = traced.folder.glob("*" + record_format.FAULT_SUFFIX)
+    until(lambda: " in <module>" in file.read_text())
+    assert not answered(traced.folder)
+    spool = end(traced)
+    text = file.read_text()
+    assert text.count("in takes_jobs") == 2 and "in wants_lock" in text
+    names = [line.rpartition(" ")[2] for line in text.splitlines() if line.startswith("  File ")]
+    assert names[names.index("computes_in_c") :][:3] == ["computes_in_c", "main", "<module>"]
+    assert sorted(call.function for call in spool.calls if call.outcome is None) == [
+        "<module>", "computes_in_c", "main", "takes_jobs", "takes_jobs", "wants_lock",
+    ]  # fmt: skip
+
+
+FORKS = """
+import faulthandler, os, sys
+def crashes(password):
+    faulthandler._sigsegv()
+def waits(api_key):
+    os.write(1, b"ready\\n")
+    sys.stdin.read()
+highest = min(os.sysconf("SC_OPEN_MAX"), 4096) - 1
+if sys.argv[1] == "closes all files":
+    os.closerange(3, highest + 1)
+elif sys.argv[1] == "uses the number":
+    os.dup2(os.open("own", os.O_RDWR | os.O_CREAT), highest)
+for work in (crashes, waits) if sys.argv[1] != "uses the number" else (waits,):
+    pid = os.fork()
+    if not pid:
+        work("k-0123456789")
+    os.write(1, b"%d\\n" % pid)
+    os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.parametrize("parent", ["does nothing", "closes all files"])
+def test_a_child_of_a_fork_tells_of_itself_in_files_of_its_own(python: str, start: Callable, parent: str) -> None:
+    traced = start(python, ["-c", FORKS, parent])
+    crashed = int(traced.line())
+    waiting = next(int(line) for line in sorted([traced.line(), traced.line()]) if line != "ready\n")
+    faults = {int(path.name.partition("-")[0]): path.read_text() for path in traced.folder.glob("*.fault")}
+    assert "in crashes" in faults.pop(crashed)
+    assert faults == {traced.process.pid: "", waiting: ""}
+    os.kill(waiting, ASK)
+    until(lambda: answered(traced.folder))
+    spool = traced.finish(stdin="")
+    assert spool.exit_code == 0
+    (stack,) = spool.of("stack")
+    assert (functions(stack), stack["process"].partition("-")[0]) == (["waits", "<module>"], str(waiting))
+    assert values(stack, "waits") == {"api_key": record_format.REDACTED}
+
+
+def test_a_file_number_that_the_program_has_taken_is_not_written_to(
+    python: str, start: Callable, tmp_path: Path
+) -> None:
+    traced = start(python, ["-c", FORKS, "uses the number"])
+    waiting = next(int(line) for line in sorted([traced.line(), traced.line()]) if line != "ready\n")
+    os.kill(waiting, ASK_C_CODE)  # which it does not listen to any more
+    assert traced.finish(stdin="").exit_code == 0
+    assert (tmp_path / "own").read_bytes() == b""
+
+
+@pytest.mark.parametrize("options", [[], ["-X", "faulthandler"]], ids=["as it is", "told to"])
+def test_a_program_that_uses_faulthandler_itself_has_it(python: str, trace: Trace, options: list[str]) -> None:
+    program = (
+        "import faulthandler, sys\n"
+        "if not sys.argv[1:]: faulthandler.enable()\n"
+        "def crashes(): faulthandler._sigsegv()\n"
+        "crashes()\n"
+    )
+    spool = trace(python, [*options, "-c", program, *options])
+    assert spool.exit_code == -signal.SIGSEGV
+    assert spool.stderr.startswith("Fatal Python error: Segmentation fault") and "in crashes" in spool.stderr
+    assert [path.read_text() for path in spool.folder.glob("*.fault")] == [""]
