@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Collection
+from collections.abc import Container
 from pathlib import Path
 
 from breadcrumb.capture.secret_redactor import Redactor
@@ -27,27 +27,29 @@ KILL_WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.02
 
 
-def recover_runs(spools: Path, database: Database, own_runs: Collection[str]) -> list[str]:
+def recover_runs(spools: Path, database: Database, own_runs: Container[str]) -> list[str]:
     """Finish every trace in a project's spool that nobody else will finish. Blocking.
 
     Arguments:
-        own_runs: trace ids that this server is still busy with.
+        own_runs: trace ids that this server is busy with at the moment that it is asked: runs come and go meanwhile.
 
     Returns:
         The ids of the traces that were finished.
     """
     finished: list[str] = []
     for spool in sorted(spools.iterdir()) if spools.is_dir() else []:
-        if spool.name in own_runs or not spool.is_dir():
+        if not spool.is_dir():
             continue
         with _Claim(spool) as claimed:
-            if claimed and _recover(spool, database):
+            if claimed and _recover(spool, database, own_runs):
                 finished.append(spool.name)
     return finished
 
 
-def _recover(spool: Path, database: Database) -> bool:
+def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
     state = load_state(spool)
+    if spool.name in own_runs:  # asked after its state was read: one that has ended by then may be about to be stored
+        return False
     if state is None:
         if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(spool, ignore_errors=True)

@@ -97,6 +97,10 @@ class RunRegistry:
         for run in list(self._runs.values()):
             await run.finished.wait()
 
+    def __contains__(self, trace_id: object) -> bool:
+        """Whether it is a run that goes on, or is being stored. May be asked in any thread."""
+        return trace_id in self._runs
+
     def find(self, trace_id: str) -> Run | None:
         """A run of this server that goes on, by its full trace id."""
         return self._runs.get(trace_id)

@@ -141,7 +141,7 @@ class Service:
         others = {run.state.trace_id for run in own}
         if await anyio.to_thread.run_sync(_has_other_folders, spools, others):
             database = Database(config.database_file(self.home))
-            await anyio.to_thread.run_sync(recover_runs, spools, database, others)
+            await anyio.to_thread.run_sync(recover_runs, spools, database, self.runs)
 
 
 async def _read(database: Database, build: "Callable[[DuckDBPyConnection], A]") -> A:

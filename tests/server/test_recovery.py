@@ -117,3 +117,22 @@ def test_a_folder_that_is_just_being_made_is_left_alone_and_an_old_one_goes(home
     os.utime(spools / "old", (1, 1))
     recover_runs(spools, database, ())
     assert [entry.name for entry in spools.iterdir()] == ["new"]
+
+
+def test_our_own_run_that_ends_while_others_are_recovered_is_left_to_us(database: Database, spool: Path) -> None:
+    class QuickRuns:
+        """Does not hold the run when it is asked, because it is just being started; then it has ended already."""
+
+        def __contains__(self, trace_id: object) -> bool:
+            ended = load_state(spool)
+            assert ended is not None
+            ended.finish("completed", exit_code=0)
+            ended.save(spool)
+            return False
+
+    state = load_state(spool)
+    assert state is not None
+    state.server_started = process_group.start_time(os.getpid())
+    state.save(spool)
+    assert recover_runs(spool.parent, database, QuickRuns()) == []
+    assert spool.exists()
