@@ -53,6 +53,12 @@ def catches(pid: int, number: int) -> bool:
     return bool(masks.get("SigCgt", 0) & ~masks.get("SigBlk", 0) & 1 << (number - 1))
 
 
+def is_computing(pid: int) -> bool:
+    """Whether the process's main thread uses the processor, or waits for it, right now."""
+    fields = _stat_fields(pid)
+    return fields is not None and fields[0] == "R"
+
+
 def doing(pid: int) -> str:
     """What the kernel says of a process's main thread, for people; "" where it says nothing."""
     fields = _stat_fields(pid)

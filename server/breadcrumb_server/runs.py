@@ -32,6 +32,7 @@ from breadcrumb_server.launcher import (
     make_spool,
     write_tracer_config,
 )
+from breadcrumb_server.look_request import look_again
 from breadcrumb_server.not_traced import why_not_traced
 from breadcrumb_server.run_end import end_leftovers, kill_all, stop_command, wait_for_ending
 from breadcrumb_server.run_records import record_start
@@ -266,6 +267,7 @@ async def _ingest_regularly(run: Run) -> None:
         except BreadcrumbError as error:  # a busy database: the next time will do
             logger.warning("%s was not taken in: %s", run.state.trace_id, error.what)
             calls = 0
+        await anyio.to_thread.run_sync(look_again, run.state, run.spool)
         pause = FIRST_INGEST_SECONDS if calls else min(pause * 1.5, LONGEST_INGEST_SECONDS)
 
 

@@ -8,9 +8,13 @@ later: its counts are lower bounds from then on, and marked so.
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found, unused-ignore]
 import sys
+from os import getpid
 from time import perf_counter_ns
 from types import FrameType
+
+from .record_format import LOOK_SIGNAL_BELOW_MAX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ class AdaptiveCapture:
         self._off: List[Function] = []
         self._wake_at_ns = 0
         self._started_ns = perf_counter_ns()
+        self._listens = False
         # How the backend switches a function off (and whether returns that are waited for are still to be reported)
         # and on again; None where it cannot.
         self.switch_off: Optional[Callable[[Function, bool], None]] = None
@@ -135,6 +140,8 @@ class AdaptiveCapture:
             function.exact = False
             self._recorder.write_function(function)
             self._recorder.gaps.caller_switched_off(function.function_id)
+        if not self._listens:
+            self._listen()
         if not self._off:
             self._wake_at_ns = at_ns + max(_OFF_AT_LEAST_NS, (at_ns - self._started_ns) // _FRESH_SHARE)
         self._off.append(function)
@@ -161,6 +168,28 @@ class AdaptiveCapture:
         if at_ns >= self._wake_at_ns:
             self._observe_again(self._off, at_ns)
             self._off = []
+
+    def _listen(self) -> None:
+        """Let the server ask for another look, now and then: a program may do nothing but call what is switched off."""
+        try:
+            number = _signal.SIGRTMAX - LOOK_SIGNAL_BELOW_MAX
+            if _signal.getsignal(number) is _signal.SIG_DFL:
+                _signal.signal(number, self._on_look_signal)
+                _signal.siginterrupt(number, False)
+            self._listens = True
+        except (AttributeError, ValueError):  # a system without real-time signals; not in the main thread, as yet
+            pass
+
+    def _on_look_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        """Runs in the main thread between two instructions of it."""
+        recorder = self._recorder
+        if recorder.pid == getpid() and not recorder.is_forking():
+            try:
+                self._wake(self._wake_at_ns)
+            except RecursionError:
+                recorder.near_recursion_limit = True
+            except Exception as error:
+                recorder.lost(error)
 
     def _observe_again(self, functions: List[Function], at_ns: int) -> None:
         counters = self._recorder.spool.counters

@@ -26,6 +26,8 @@ STACKS_SUFFIX = ".stacks"  # "{process}.stacks", empty: the process has answered
 STACKS_SIGNAL_BELOW_MAX = 2
 FAULT_SIGNAL_BELOW_MAX = 3
 STACKS_WANTED_FILE = "stacks-wanted"
+# A process that handles this one has functions that are too hot to be observed; it looks at them again.
+LOOK_SIGNAL_BELOW_MAX = 4
 
 # A calls segment: tab-separated lines without quoting; values are JSON, so that tab,
 # newline, carriage return and NUL never occur raw. The tail of the file is NUL bytes.
