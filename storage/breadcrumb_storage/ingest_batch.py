@@ -21,7 +21,7 @@ UNREADABLE = "spool_damaged"
 _SOURCES = """
 CREATE OR REPLACE TEMP TABLE sources AS
 SELECT unnest($1::INTEGER[]) AS source, unnest($2::INTEGER[]) AS process_id,
-       unnest($3::INTEGER[]) AS thread_id, unnest($4::BIGINT[]) AS clock_zero_ns
+       unnest($3::INTEGER[]) AS stream, unnest($4::BIGINT[]) AS clock_zero_ns
 """
 
 
@@ -54,14 +54,14 @@ class Batch:
         return self.processes[chunk.file.process_key]
 
     def name_sources(self, con: DuckDBPyConnection) -> None:
-        """Makes the temporary table `sources`: process and thread of each chunk."""
+        """Makes the temporary table `sources`: process and stream of each chunk."""
         owners = [self.process_of(chunk) for chunk in self.chunks]
         con.execute(
             _SOURCES,
             [
                 list(range(len(self.chunks))),
                 [owner.process_id for owner in owners],
-                [chunk.file.thread for chunk in self.chunks],
+                [chunk.file.stream for chunk in self.chunks],
                 [owner.clock_zero_ns for owner in owners],
             ],
         )

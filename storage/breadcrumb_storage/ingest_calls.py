@@ -43,7 +43,7 @@ _COLUMNS = "_source: 'INTEGER', " + ", ".join(f"{name}: '{_COLUMN_TYPES.get(name
 # without what they need are left out, and counted.
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
-SELECT s.source, s.process_id, s.thread_id,
+SELECT s.source, s.process_id, s.stream AS thread_id,
        CASE WHEN kind <> '{KIND_LINE}' THEN kind <> '{KIND_RETURN}' END AS is_call, kind = '{KIND_LATE_CALL}' AS late,
        s.process_id * {ID_SPACE_SQL} + call AS call_id, s.clock_zero_ns + at_ns AS at_ns, text,
        CASE WHEN kind IN ('{KIND_RETURN}', '{KIND_LINE}') THEN a
@@ -58,6 +58,15 @@ JOIN sources s ON s.source = _source
 WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
   AND (kind = '{KIND_RETURN}'
        OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}') AND b BETWEEN 0 AND 2147483647)
+"""
+
+# A thread goes on in the segments of one that has ended, from some call on.
+_STREAMS_WERE_SHARED = "SELECT count(*) FROM threads WHERE trace_id = ? AND stream <> thread_id"
+_FIND_THREADS = """
+CREATE OR REPLACE TEMP TABLE chunk AS
+SELECT c.* REPLACE (coalesce(t.thread_id, c.thread_id) AS thread_id)
+FROM chunk c ASOF LEFT JOIN (FROM threads WHERE trace_id = ?) t
+  ON t.process_id = c.process_id AND t.stream = c.thread_id AND t.first_call_id <= c.call_id
 """
 
 _COUNT = """
@@ -185,6 +194,8 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     trace = batch.trace
     batch.name_sources(con)
     con.execute(_READ, [str(batch.path)])
+    if con.execute(_STREAMS_WERE_SHARED, [trace.trace_id]).fetchall() != [(0,)]:
+        con.execute(_FIND_THREADS, [trace.trace_id])
     counts = con.execute(_COUNT).fetchall()
     unreadable = report_unreadable(con, batch, {source: records for source, records, _, _, _ in counts})
     if any(lines for _, _, _, _, lines in counts):

@@ -33,6 +33,7 @@ _FIELDS = {
     "command": "VARCHAR[]", "cwd": "VARCHAR", "backend": "VARCHAR", "mode": "VARCHAR", "started_at_ns": "BIGINT",
     "clock_origin_ns": "BIGINT", "kernel_start": "BIGINT", "image_start": "BIGINT",
     "ancestors": "INTEGER[]", "parent": "VARCHAR", "at_ns": "BIGINT", "thread": "INTEGER", "ident": "BIGINT",
+    "stream": "INTEGER", "first_call": "BIGINT",
     "name": "VARCHAR", "task": "INTEGER", "id": "INTEGER", "module": "VARCHAR", "file": "VARCHAR", "line": "INTEGER",
     "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
@@ -127,8 +128,10 @@ WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
 
 _THREADS = f"""
-INSERT INTO threads (trace_id, process_id, thread_id, ident, name)
-SELECT $1, process_id, thread, ident, name FROM events WHERE k = '{EVENT_THREAD}' AND thread IS NOT NULL
+INSERT INTO threads (trace_id, process_id, thread_id, ident, name, stream, first_call_id)
+SELECT $1, process_id, thread, ident, name, coalesce(stream, thread),
+       process_id * {ID_SPACE_SQL} + coalesce(first_call, 0)
+FROM events WHERE k = '{EVENT_THREAD}' AND thread IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY process_id, thread ORDER BY rowid DESC) = 1
 ON CONFLICT DO UPDATE SET ident = excluded.ident, name = excluded.name
 """

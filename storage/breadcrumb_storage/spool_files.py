@@ -22,7 +22,7 @@ BATCH_BYTES = 32 << 20
 _NAME = re.compile(
     rf"(?P<key>(?P<pid>\d+)-(?P<start>[0-9a-z]+))"
     rf"(?:{re.escape(COUNTERS_SUFFIX)}|-(?P<segment>\d+){re.escape(EVENTS_SUFFIX)}"
-    rf"|-(?P<thread>\d+)-(?P<call_segment>\d+){re.escape(CALLS_SUFFIX)})"
+    rf"|-(?P<stream>\d+)-(?P<call_segment>\d+){re.escape(CALLS_SUFFIX)})"
 )
 
 # A lone surrogate in a JSON text, which DuckDB refuses together with its whole record. What stands before it in the
@@ -42,7 +42,7 @@ class SpoolFile:
     process_key: str
     pid: int
     started_at_ns: int
-    thread: int
+    stream: int
     segment: int
 
     @property
@@ -107,7 +107,7 @@ def _marked(data: bytes, suffix: str, number: int) -> bytes:
 
 
 def list_spool(folder: Path) -> list[SpoolFile]:
-    """The spool files of a folder: processes by their start, then threads, then segments. Other files are left out."""
+    """The spool files of a folder: processes by their start, then streams, then segments. Other files are left out."""
     found: list[SpoolFile] = []
     for path in folder.iterdir():
         if match := _NAME.fullmatch(path.name):
@@ -118,11 +118,11 @@ def list_spool(folder: Path) -> list[SpoolFile]:
                     process_key=match["key"],
                     pid=int(match["pid"]),
                     started_at_ns=int(match["start"], 36),
-                    thread=int(match["thread"] or 0),
+                    stream=int(match["stream"] or 0),
                     segment=int(match["segment"] or match["call_segment"] or 0),
                 )
             )
-    return sorted(found, key=lambda file: (file.started_at_ns, file.pid, file.suffix, file.thread, file.segment))
+    return sorted(found, key=lambda file: (file.started_at_ns, file.pid, file.suffix, file.stream, file.segment))
 
 
 def unread_chunks(files: Iterable[SpoolFile], read_before: dict[str, int]) -> list[Chunk]:

@@ -274,3 +274,22 @@ def test_a_recursion_deeper_than_any_stack_is_whole_however_it_is_cut(trace):
     assert trace.ask("SELECT count(*), sum(self_ns), max(self_ns), max(duration_ns) FROM calls") == [
         (depth, 2 * depth - 1, 2, 2 * depth - 1)
     ]
+
+
+def test_a_stream_that_a_later_thread_went_on_with_gives_each_its_calls(trace):
+    process = trace.process()
+    process.start()
+    process.event("thread", thread=1, ident=11, name="first", stream=1, first_call=0)
+    process.call(1, 100, thread=1)
+    process.end(1, 200, thread=1)
+    trace.ingest()
+    process.event("thread", thread=2, ident=12, name="second", stream=1, first_call=2)
+    process.call(3, 50, thread=1)  # it was recorded late
+    process.end(3, 300, thread=1)
+    process.event("thread", thread=3, ident=11, name="third", stream=1, first_call=4)
+    process.call(5, 400, thread=1)
+    process.call(6, 400, thread=0)
+    trace.ingest()
+    assert trace.ask("SELECT call_id, thread_name FROM calls ORDER BY call_id") == [
+        (1, "first"), (3, "second"), (5, "third"), (6, "MainThread"),
+    ]  # fmt: skip

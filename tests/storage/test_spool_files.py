@@ -7,7 +7,7 @@ from breadcrumb_storage import spool_files
 from breadcrumb_storage.spool_files import batches, copy_records, list_spool, unread_chunks
 
 
-def test_files_come_by_process_start_then_thread_then_segment(tmp_path: Path):
+def test_files_come_by_process_start_then_stream_then_segment(tmp_path: Path):
     in_order = [
         "9-a.counters",
         "9-a-0.events",
@@ -41,7 +41,7 @@ def test_a_copy_holds_the_whole_records_with_their_chunks_position_and_is_its_ow
     copy = tmp_path / "copy"
     chunks = copy_records(unread_chunks(list_spool(tmp_path), {"1-a-0-0.calls": 4}), copy)
     assert copy.read_bytes() == b"0\ttwo\n1\tfour\n1\t\n1\tfive\n"
-    assert [(chunk.file.thread, chunk.read_to, chunk.records) for chunk in chunks] == [(0, 8, 1), (2, 11, 3)]
+    assert [(chunk.file.stream, chunk.read_to, chunk.records) for chunk in chunks] == [(0, 8, 1), (2, 11, 3)]
     assert stat.S_IMODE(copy.stat().st_mode) == 0o600
 
 

@@ -154,6 +154,7 @@ def data_of(path: Path) -> str:
 def read_spool(spool: Spool) -> Spool:
     functions: dict[tuple[str, int], str] = {}
     tasks: dict[tuple[str, int], str] = {}
+    owners: dict[tuple[str, int], list[tuple[int, int]]] = {}  # of a stream: from which call on, thread
     for path in sorted(spool.folder.glob("*" + record_format.EVENTS_SUFFIX)):
         process = path.name.rpartition("-")[0]
         for line in data_of(path).split("\n")[:-1]:
@@ -162,19 +163,22 @@ def read_spool(spool: Spool) -> Spool:
             spool.events.append(event)
             if event["k"] == "function":
                 functions[process, event["id"]] = event["name"]
+            elif event["k"] == "thread":
+                owners.setdefault((process, event["stream"]), []).append((event["first_call"], event["thread"]))
             elif event["k"] == "task":
                 tasks[process, event["task"]] = event["name"]
     calls: dict[tuple[str, int], Call] = {}
     lines, returns = [], []
     for path in sorted(spool.folder.glob("*" + record_format.CALLS_SUFFIX)):
-        process, thread, _ = path.name.removesuffix(record_format.CALLS_SUFFIX).rsplit("-", 2)
+        process, stream, _ = path.name.removesuffix(record_format.CALLS_SUFFIX).rsplit("-", 2)
         for line in data_of(path).split("\n")[:-1]:
             fields = line.split("\t")
             key = (process, int(fields[1]))
             if fields[0] in (record_format.KIND_CALL, record_format.KIND_LATE_CALL):
                 name = functions[process, int(fields[5])]
                 args = json.loads(fields[3])
-                call = Call(key[1], int(fields[4]), name, int(fields[2]), args, int(thread), process)
+                thread = max(owner for owner in owners[process, int(stream)] if owner[0] <= key[1])[1]
+                call = Call(key[1], int(fields[4]), name, int(fields[2]), args, thread, process)
                 call.late = fields[0] == record_format.KIND_LATE_CALL
                 call.line = int(fields[6]) if len(fields) > 6 and fields[6] else None
                 call.task = tasks[process, int(fields[7])] if len(fields) > 7 else None

@@ -36,6 +36,33 @@ for number in range(3000):
     }  # fmt: skip
 
 
+def test_threads_that_end_leave_their_files_to_later_ones(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        """
+import threading
+def f(n): return n
+for n in range(1, 200):
+    thread = threading.Thread(target=f, args=(n,), name="thread %d" % n)
+    thread.start()
+    thread.join()
+waiting = threading.Event()
+def g(n):
+    f(n)
+    waiting.wait()
+threads = [threading.Thread(target=g, args=(n,), name="thread %d" % n) for n in range(200, 220)]
+for thread in threads: thread.start()
+waiting.set()
+for thread in threads: thread.join()
+""",
+    )
+    names = {t["thread"]: t["name"] for t in spool.of("thread")}
+    assert len(names) == 220
+    assert {names[c.thread] for c in spool.named("f")} == {f"thread {n}" for n in range(1, 220)}
+    assert all(names[c.thread] == f"thread {c.args['n']}" for c in [*spool.named("f"), *spool.named("g")])
+    assert len(list(spool.folder.glob("*.calls"))) <= 25
+
+
 def test_no_descriptor_is_kept_that_the_program_could_close_or_be_given(python: str, trace: Trace) -> None:
     # As daemons do: what is opened then gets the numbers that files had before.
     spool = trace(

@@ -63,8 +63,8 @@ class ThreadState(CallSegments):
 
     __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top", "unwound")
 
-    def __init__(self, spool: SpoolWriter, number: int, stem: str) -> None:
-        super().__init__(spool, stem)
+    def __init__(self, spool: SpoolWriter, number: int) -> None:
+        super().__init__(spool)
         self.number = number
         self.top = ROOT
         self.task = 0
@@ -119,6 +119,7 @@ class Recorder:
         self.locals_on_exception: bool = capture.get("locals_on_exception", True)
         self.names = NameFinder()
         self.threads = _local()
+        self._thread_numbers = itertools.count()
         self.next_call = itertools.count(1).__next__
         self.functions: Dict[int, Function] = {}
         self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
@@ -159,6 +160,7 @@ class Recorder:
 
     def _begin_process(self, parent: Optional[str]) -> None:
         self.pid = getpid()
+        self._thread_numbers = itertools.count()
         self.functions.clear()
         self.suspended.clear()
         self.exceptions.clear()
@@ -348,10 +350,16 @@ class Recorder:
     def new_thread(self) -> ThreadState:
         """The state of the current thread, on its first event."""
         self.notice_fork()
-        number, stem = self.spool.calls_of_thread()
-        state = self.threads.state = ThreadState(self.spool, number, stem)
-        name = thread_name(get_ident(), "thread-%d" % number)
-        self.event(record_format.EVENT_THREAD, thread=number, ident=get_ident(), name=name)
+        number = next(self._thread_numbers)
+        state = self.threads.state = ThreadState(self.spool, number)
+        self.event(
+            record_format.EVENT_THREAD,
+            thread=number,
+            ident=get_ident(),
+            name=thread_name(get_ident(), "thread-%d" % number),
+            stream=state.stream,
+            first_call=self.next_call() if state.stream != number else 0,  # later ones there are this thread's
+        )
         self.greenlets.watch_thread()
         return state
 

@@ -43,7 +43,7 @@ _END = record_format.KIND_RETURN.encode()
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
-    from typing import Callable, Optional, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -125,14 +125,30 @@ class Segments:
 
 
 class CallSegments(Segments):
-    """The segments of one thread's calls. It is these that grow without bound, so the limit of the trace is theirs."""
+    """The segments of one thread's calls. It is these that grow without bound, so the limit of the trace is theirs.
 
-    __slots__ = ("_ends", "_first_dropped")
+    A thread that begins goes on in the stream of segments of one that has ended: many programs start a thread for
+    each request, and a file for each would fill the disk with their empty tails.
+    """
 
-    def __init__(self, spool: SpoolWriter, stem: str) -> None:
+    __slots__ = ("_ends", "_first_dropped", "stream")
+
+    def __init__(self, spool: SpoolWriter) -> None:
         self._ends: Optional[Segments] = None
         self._first_dropped = 0
-        super().__init__(spool, stem)
+        try:
+            self.stream, self._stem, self._numbers, self._size, self.write = spool.idle_streams.pop()
+            self._spool = spool
+        except IndexError:
+            self.stream, stem = spool.new_stream()
+            super().__init__(spool, stem)
+
+    def __del__(self) -> None:
+        try:
+            if self._spool.takes_calls():
+                self._spool.idle_streams.append((self.stream, self._stem, self._numbers, self._size, self.write))
+        except AttributeError:  # it was never made whole
+            pass
 
     def _open(self, needed: int) -> None:
         if self._spool.is_full(max(self._size, needed)):
@@ -150,7 +166,7 @@ class CallSegments(Segments):
             self._first_dropped = self._first_dropped or call
         elif record.startswith(_END) and (not self._first_dropped or call < self._first_dropped):
             if self._ends is None:
-                self._ends = Segments(self._spool, self._spool.calls_of_thread()[1])
+                self._ends = Segments(self._spool, self._spool.new_stream()[1])
             try:
                 self._ends.write(record)
             except ValueError:
@@ -176,7 +192,8 @@ class SpoolWriter:
         self.process_key = "%d-%s" % (os.getpid(), _base36(self.started_at_ns))
         self.writers = 1
         self.failure: Optional[str] = None  # why recording stopped, if it did
-        self._threads = itertools.count()
+        self._streams = itertools.count()
+        self.idle_streams: List[Any] = []  # of threads that have ended
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
         self._counters: Optional[memoryview] = None
         self._slots = itertools.count()
@@ -192,11 +209,15 @@ class SpoolWriter:
                 if is_of_the_program(error):
                     raise
 
-    def calls_of_thread(self) -> Tuple[int, str]:
-        """The number of a thread that is new here and the stem of its calls segments."""
-        thread = next(self._threads)
-        self.writers = thread + 1
-        return thread, "%s-%d-%%d%s" % (self.process_key, thread, record_format.CALLS_SUFFIX)
+    def new_stream(self) -> Tuple[int, str]:
+        """The number of a sequence of calls segments with one writer at a time, and the stem of their names."""
+        stream = next(self._streams)
+        self.writers = stream + 1
+        return stream, "%s-%d-%%d%s" % (self.process_key, stream, record_format.CALLS_SUFFIX)
+
+    def takes_calls(self) -> bool:
+        """Whether calls are still written: the trace is not full, and there was no failure."""
+        return self.failure is None and not self._is_full
 
     def is_full(self, size: int) -> bool:
         """Whether the trace has no room for a segment of so many bytes; once it had not, for none."""

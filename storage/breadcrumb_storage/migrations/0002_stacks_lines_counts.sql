@@ -6,6 +6,8 @@ ALTER TABLE processes ADD COLUMN name VARCHAR;         -- multiprocessing's: For
 ALTER TABLE processes ADD COLUMN started_by VARCHAR;   -- fork: a copy of its parent; exec: it took its parent's place (whose ended_at is that moment); subinterpreter: inside of its parent; NULL: a program of its own
 ALTER TABLE processes ADD COLUMN kernel_start BIGINT;  -- clock ticks since boot: with the pid, what an exec leaves the same
 ALTER TABLE processes ADD COLUMN image_start BIGINT;   -- where its stack begins: what an exec changes
+ALTER TABLE threads ADD COLUMN stream INTEGER;         -- whose calls segments it wrote ...
+ALTER TABLE threads ADD COLUMN first_call_id BIGINT;   -- ... from this call on: the thread before it there had ended
 ALTER TABLE functions ADD COLUMN exact BOOLEAN DEFAULT true;   -- false: started_count is a lower bound (counting was switched off for a while)
 ALTER TABLE functions ADD COLUMN counted_ns BIGINT;            -- time spent in the calls that were counted only
 ALTER TABLE call_records ADD COLUMN late BOOLEAN DEFAULT false; -- written when it was under way: args as they were then
