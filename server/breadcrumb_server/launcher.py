@@ -25,10 +25,6 @@ from breadcrumb_server.secrets_pipe import SecretsPipe
 from breadcrumb_storage.errors import BreadcrumbError
 
 _READ_BYTES = 64 * 1024
-# Values of these are learned from the inherited environment only if they look like a credential: the
-# environment also holds session numbers, sockets and folders under names that sound secret.
-_MIN_INHERITED_SECRET_CHARS = 8
-_HARMLESS_PREFIXES = ("XDG_", "DBUS_", "SSH_", "GPG_", "PWD", "OLDPWD", "DESKTOP_")
 
 
 class TracedCommand:
@@ -86,13 +82,7 @@ def new_trace_id() -> str:
 def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
     """A redactor that already knows the secrets of the command's environment."""
     redactor = Redactor(config.redact)
-    for name, value in os.environ.items():
-        looks_secret = len(value) >= _MIN_INHERITED_SECRET_CHARS and not value.startswith("/")
-        if looks_secret and not name.startswith(_HARMLESS_PREFIXES) and redactor.is_secret_name(name):
-            redactor.learn(value)
-    for name, value in request.env.items():
-        if redactor.is_secret_name(name):
-            redactor.learn(value)
+    redactor.learn_environment({**os.environ, **request.env})
     return redactor
 
 

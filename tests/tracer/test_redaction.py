@@ -2,67 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import json
-import textwrap
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from breadcrumb.capture.secret_redactor import SECRET_NAMES, WEAK_SECRET_NAMES, Redactor, configure_redactor
+from breadcrumb.capture.secret_names import SECRET_NAMES, WEAK_SECRET_NAMES
+from breadcrumb.capture.secret_redactor import Redactor, configure_redactor
 from breadcrumb.capture.values import Encoder
 from breadcrumb.record_format import REDACTED
-from spool_reader import Trace
-
-# Built from parts, so that no scanner takes this file for a leak.
-SHAPES = {
-    "jwt": "eyJ" + "hbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
-    "aws id": "AKIA" + "IOSFODNN7EXAMPLE",
-    "aws session id": "ASIA" + "IOSFODNN7EXAMPLE",
-    "github": "ghp_" + "a1B2" * 9,
-    "github app": "ghs_" + "a1B2" * 9,
-    "github fine": "github_pat_" + "11ABCDEFG0" * 4,
-    "gitlab": "glpat-" + "abcdEFGH1234ijklMNOP",
-    "slack": "xoxb-" + "123456789012-abcdefghij",
-    "slack app": "xapp-" + "1-A0123456789-abcdefghij",
-    "stripe": "sk_live_" + "4eC39HqLyjWDarjtT1zdp7dc",
-    "stripe restricted": "rk_test_" + "4eC39HqLyjWDarjtT1zdp7dc",
-    "stripe hook": "whsec_" + "4eC39HqLyjWDarjtT1zdp7dc",
-    "google": "AIza" + "SyA1234567890abcdefghijklmnopqrstuv",
-    "google oauth": "ya29." + "a0AfH6SMBx1234567890abc",
-    "openai": "sk-" + "proj-abcdefghijklmnop1234",
-    "npm": "npm_" + "abcdefghijklmnopqrstuvwxyz0123456789",
-    "pypi": "pypi-" + "AgEIcHlwaS5vcmcCJGFiY2RlZmdoaWprbG1ub3A",
-    "hugging face": "hf_" + "abcdefghijklmnopqrstuvwxyzABCDEFGH",
-    "sendgrid": "SG." + "abcdefghijklmnopqrstuv.abcdefghijklmnopqrstuvwxyz0123456789ABCDEFG",
-    "digital ocean": "dop_v1_" + "0123456789abcdef" * 4,
-    "shopify": "shpat_" + "0123456789abcdef" * 2,
-    "pem": "-----BEGIN RSA PRIVATE " + "KEY-----\nMIIEpAIBAAKCAQEA\n-----END RSA PRIVATE KEY-----",
-    "card": "4111 1111 " + "1111 1111",
-    "card dashes": "5500-0055-" + "5555-5559",
-    "ssn": "123-45-" + "6789",
-    "azure": "AccountKey=" + "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsu==",
-    "url": "postgres://bob:" + "hunter22hunter@db.example/x",
-    "bearer": "Bearer " + "abc123DEF456ghi789",
-}
-
-
-def secret_part(text: str) -> str:
-    """What of a shape must not survive: for shapes with an open beginning, the rest."""
-    for beginning in ("AccountKey=", "postgres://bob:", "Bearer "):
-        if text.startswith(beginning):
-            return text[len(beginning) :].partition("@")[0]
-    return text
-
-
-@pytest.mark.parametrize("kind", SHAPES)
-def test_a_secret_is_known_by_its_shape_wherever_it_stands(kind: str) -> None:
-    secret = SHAPES[kind]
-    redactor = Redactor()
-    for text in (secret, f"before {secret} after", f'{{"x": "{secret}"}}', f"({secret})", f"\n{secret}\n"):
-        redacted = redactor.redact_text(text)
-        assert secret_part(secret) not in redacted
-        assert REDACTED in redacted
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)
@@ -79,23 +28,71 @@ def test_a_secret_is_known_by_its_name_in_every_spelling(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["tokenize", "tokenizer", "secretary", "passport", "keyboard", "author", "authority", "max_tokens", "token_count",
-     "compass", "bypass", "passenger", "monkey", "key", "keys", "sessionmaker", "pinned", "opinion", "spine", "cookiecutter",
-     "PWD", "OLDPWD", "pass_argv", "pass_through", "session_scope", "pin_size", "auth_type", "salted", "tests_passing",
-     "accountkeeper", "surpass", "class", "assess", "authored_by", "description"],
+    ["tokenize", "tokenizer", "tokens", "secretary", "secretariat", "passport", "passenger", "passage", "passive", "password_length",
+     "password_hashers", "password_validators", "password_reset_url", "password_errors", "keyboard", "keyword", "monkey", "turkey",
+     "key", "keys", "primary_key", "sort_key", "cache_key", "foreign_key", "key_error", "author", "authority", "authored_by", "author_id",
+     "max_tokens", "token_count", "token_type", "token_index", "token_url", "compass", "bypass", "trespass", "surpass", "pass_argv",
+     "pass_through", "tests_passing", "passed", "sessionmaker", "session_scope", "session_timeout", "session_class", "pinned", "opinion",
+     "spine", "pin_size", "spin", "cookiecutter", "cookie_path", "cookie_name", "cookie_secure", "auth_type",
+     "auth_backend", "salted", "basalt", "accountkeeper", "class", "assess", "description", "encoding", "status_code", "zip_code", "code",
+     "country_code", "error_code", "card", "cards", "scorecard", "discard", "wildcard", "connection", "conn", "database", "db", "username",
+     "email", "host", "port", "answer", "phrase", "seed", "random_seed", "csv", "sidebar", "inside", "president", "licence", "secretless"],
 )  # fmt: skip
 def test_names_that_only_look_alike_are_left_alone(name: str) -> None:
-    assert not Redactor().is_secret_name(name)
+    redactor = Redactor()
+    for spelling in (name, name.upper(), "".join(word.title() for word in name.split("_"))):
+        assert not redactor.is_secret_name(spelling)
+
+
+def test_the_working_folder_in_the_environment_is_no_password() -> None:
+    redactor = Redactor()
+    assert not redactor.is_secret_name("PWD") and not redactor.is_secret_name("OLDPWD")
+    assert redactor.is_secret_name("pwd")
 
 
 @pytest.mark.parametrize(
     "text",
-    ["order 1234567890123456", "at 12:30:45", "1.2345678901234567", "2025-01-02T03:04:05", "key: value", "id 123-45-678",
-     "the bearer of this letter", "a basic explanation", "token of appreciation", "http://host:8080/path", "0000000000000000",
-     "uuid 123e4567-e89b-12d3-a456-426614174000", "sk-1", "version 10.20.30.40"],
+    [
+        # numbers
+        "order 1234567890123456", "order 4111111111111112", "4111-1111-1111-1112", "1.2345678901234567", "0000000000000000",
+        "pi is 3.14159265358979323846", "id 123-45-678", "123-456-7890", "+1 202-555-0143", "+49 151 23456789", "(555) 867-5309",
+        "isbn 978-3-16-148410-0", "fib 12200160415121876738", "2 ** 64 = 18446744073709551616",
+        # clocks, dates, versions
+        "at 12:30:45", "2025-01-02T03:04:05", "2025-01-02T03:04:05.678901+00:00", "20250102-030405-ab12", "20250102T030405Z",
+        "1736000000000", "1736000000001", "1736000000002", "1736000000003", "1736000000004", "1736000000005", "1736000000006",
+        "1736000000000000", "1736000000000007", "1736000000000000009", "1736000000123456789", "1736000000.123456",
+        "version 10.20.30.40", "1.2.3-rc.4+build.567", "Python 3.12.1 (main, Jan  2 2024, 03:04:05) [GCC 12.2.0]",
+        # identifiers
+        "uuid 123e4567-e89b-12d3-a456-426614174000", "12345678-1234-1234-1234-123456789012", "9fceb02d0ae598e95dc970b74767f19372d61af8",
+        "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "d41d8cd98f00b204e9800998ecf8427e", "01ARZ3NDEKTSV4RRFFQ69G5FAV",
+        "5f2b8c1e9d3a7b6c4f0e1d2a", "sk-1", "task-1234567890abcdef", "risk-assessment-2025-final", "disk-0123456789abcdef", "SKU-1234567890",
+        "npm_config_cache", "hf_hub_download", "ghp_short", "AKIA-not", "pat.match", "pypi-server", "key-value", "xoxo", "EAAB", "dapi",
+        # addresses and paths
+        "http://host:8080/path", "https://example.com/a/very/long/path/with/Many_Segments/and-dashes?page=2&sort=name#top",
+        "postgres://localhost:5432/shop", "ssh://git@github.com/owner/repo.git", "mailto:bob@example.com", "s3://bucket-name/key/Object.tar.gz",
+        "/usr/lib/python3.12/site-packages/sqlalchemy/orm/session.py", "C:\\Users\\bob\\AppData\\Local\\Temp", "12:34:56:78:9a:bc", "fe80::1ff:fe23:4567:890a",
+        # words
+        "key: value", "a: b, c: d", "the bearer of this letter", "a basic explanation of things", "basic characteristics", "token of appreciation",
+        "unexpected token 'identifier'", "unexpected token: '}'", "Token NAME expected", "the secretary: Ms Smith", "keyboard=qwertz", "monkey=1",
+        "passport: see desk 4", "author=Jane Doe", "passenger=12A", "tokenize(text)", "session started", "auth: required", "session: closed", "password: ***", "secret: ---",
+        "password is required", "enter your password", "wrong password or username", "def check(password): ...", "password=None", "token = null",
+        "SELECT id, password FROM users", "DataFrame.groupby(['a', 'b']).agg(FunctionName)", "TypeError: unsupported operand", "--verbose --dry-run",
+        "BaseHTTPRequestHandlerWithALongName", "ThisIsACamelCaseIdentifierOfSomeLength", "some_module.SomeClass.some_method_name",
+        "<Cart object>", "Привет, мир: как дела?", "日本語のテキスト: 値", "naïve café", "x" * 500, "ab" * 300, "0x1f" * 50,
+        base64.b64encode(b"a harmless sentence in base64, nothing else").decode(), "q=caf%C3%A9%20au%20lait&lang=fr", "%d items of %s",
+    ],
 )  # fmt: skip
 def test_texts_that_only_look_alike_are_left_alone(text: str) -> None:
-    assert Redactor().redact_text(text) == text
+    redactor = Redactor()
+    assert redactor.redact_text(text) == text
+    assert Encoder(redactor).encode(text) == json.dumps(text, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    "number", [1736000000000, 1736000000000007, 1736000000123456789, 1234567890123456, 9007199254740993, 2**63]
+)
+def test_integers_that_are_no_card_are_left_alone(number: int) -> None:
+    assert Encoder(Redactor()).encode(number) == b"%d" % number
 
 
 def test_the_example_of_the_contract() -> None:
@@ -167,39 +164,3 @@ def test_a_card_number_as_an_integer_is_redacted_and_other_integers_stay() -> No
     encode = Encoder(Redactor()).encode
     assert encode(4111111111111111) == b'"[REDACTED]"'
     assert encode([1234567890123456]) == b"[1234567890123456]"
-
-
-PLANTED = "zq-PLANTED-7731"
-
-
-def test_no_planted_secret_is_found_in_any_file_of_the_spool(python: str, trace: Trace, tmp_path: Path) -> None:
-    shapes = {k: v for k, v in SHAPES.items() if k not in ("card", "card dashes", "ssn")}
-    text = textwrap.dedent("""
-        SHAPES = %s
-        PLANTED = "%s"
-        class Account:
-            def __init__(self, password): self.password = password; self.note = "has " + password
-            def show(self): return vars(self)
-        def login(user, password, **options): return {"user": user, "token": password}
-        def nested(data): return [data, (data,), {"k": data}]
-        def echo(text): return text
-        def fails(secret):
-            local_copy = secret
-            raise ValueError("wrong secret %%s given" %% secret)
-        login("bob", PLANTED, api_key=PLANTED)
-        Account(PLANTED).show()
-        nested({"credentials": {"inner": [PLANTED]}})
-        for shape in SHAPES.values():
-            echo(shape); echo("in text: %%s." %% shape); echo(shape.encode()); echo({"x": [shape]}); echo({shape: 1})
-            try: fails(shape)
-            except ValueError: pass
-        echo("after: " + PLANTED)
-        fails(PLANTED)
-    """) % (json.dumps(shapes), PLANTED)
-    spool = trace(python, text)
-    assert len(spool.named("echo")) > 100
-    written: dict[str, Any] = {path.name: path.read_bytes() for path in spool.folder.iterdir() if path.is_file()}
-    for kind, secret in {**shapes, "planted": PLANTED}.items():
-        for name, data in written.items():
-            assert secret_part(secret).encode() not in data, (kind, name)
-            assert json.dumps(secret_part(secret))[1:-1].encode() not in data, (kind, name)

@@ -5,6 +5,9 @@ A metaclass may have an ``__eq__``, a ``__name__`` or a ``__mro__`` of its own.
 
 from __future__ import annotations
 
+import sys
+from types import ModuleType
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Tuple
@@ -14,6 +17,11 @@ namespace: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _qualname: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
 _module: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _flags: Callable[[type], int] = type.__dict__["__flags__"].__get__
+
+_module_globals: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
+
+# Arrays, tensors and data frames are classes of these.
+ARRAY_PACKAGES = {"numpy", "pandas", "torch", "jaxlib", "cupy", "xarray", "polars", "pyarrow", "scipy", "tensorflow"}
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 
@@ -30,6 +38,11 @@ def class_module(cls: type) -> str:
     return module if type(module) is str else ""
 
 
+def package_of(cls: type) -> str:
+    """The first part of the name of a class's module."""
+    return class_module(cls).partition(".")[0]
+
+
 def is_heap_type(cls: type) -> bool:
     """Whether it was made at run time, by a class statement or an extension, and is no static type of C."""
     return bool(_flags(cls) & _HEAP_TYPE)
@@ -38,3 +51,15 @@ def is_heap_type(cls: type) -> bool:
 def derives(cls: type, base: Any) -> bool:
     """issubclass by identity alone (``in`` would compare classes with ``==``)."""
     return any(candidate is base for candidate in mro(cls))
+
+
+def imported_class(module: str, name: str) -> Any:
+    """A class of a module that has been imported, or None. The module is not asked: it may load itself then."""
+    found = sys.modules.get(module)
+    return _module_globals(found).get(name) if type(found) is ModuleType else None
+
+
+def is_enum(cls: type) -> bool:
+    """Whether its instances are members of an enumeration."""
+    enum = imported_class("enum", "Enum")
+    return enum is not None and derives(cls, enum)

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _OWN_FOLDER = dirname(abspath(__file__)) + sep
 
-# Written in Python and called by the tracer: what fails there is the tracer's.
-_LIBRARY = ("fractions", "ipaddress", "pathlib", "pathlib._local", "uuid", "zoneinfo")
+# Packages written in Python and called by the tracer: what fails there is the tracer's.
+_LIBRARY = ("fractions", "ipaddress", "pathlib", "uuid", "zoneinfo", "re", "numpy", "pandas", "importlib")
 
 
 def is_of_the_program(error: Optional[BaseException]) -> bool:
@@ -34,7 +34,9 @@ def is_of_the_program(error: Optional[BaseException]) -> bool:
     if error is None or traceback is None or isinstance(error, MemoryError):
         return False
     frame = traceback.tb_frame
-    return not frame.f_code.co_filename.startswith(_OWN_FOLDER) and frame.f_globals.get("__name__") not in _LIBRARY
+    module = frame.f_globals.get("__name__")
+    is_library = type(module) is str and module.partition(".")[0] in _LIBRARY
+    return not is_library and not frame.f_code.co_filename.startswith(_OWN_FOLDER)
 
 
 def starts_guarded(callback: Any) -> Any:

@@ -19,6 +19,7 @@ _OWN = dict(vars(builtins))
 
 # importlib as the interpreter has it at its start: importing the package of that name would take time.
 _external: Any = sys.modules["_frozen_importlib_external"]
+_bootstrap: Any = sys.modules["_frozen_importlib"]
 
 
 class OwnBuiltinsLoader(_external.SourceFileLoader):  # type: ignore[misc, unused-ignore]
@@ -29,6 +30,12 @@ class OwnBuiltinsLoader(_external.SourceFileLoader):  # type: ignore[misc, unuse
         vars(module)["__builtins__"] = _OWN
         _find_with_own_loader(module)
         super().exec_module(module)
+
+
+def load(name: str, path: str) -> None:
+    """Import a module of the tracer from its file, whatever import hooks there are."""
+    loader = OwnBuiltinsLoader(name, path)
+    _bootstrap._load(_external.spec_from_file_location(name, path, loader=loader))
 
 
 def _find_with_own_loader(package: Any) -> None:

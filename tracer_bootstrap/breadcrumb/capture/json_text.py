@@ -1,15 +1,26 @@
-"""Texts as JSON strings, and JSON as bytes."""
+"""Texts and numbers as JSON, and JSON as bytes."""
 
 from __future__ import annotations
 
 try:
     from _json import encode_basestring as quote
+    from _json import encode_basestring_ascii as quote_ascii
 except ImportError:  # no C accelerator
     from json.encoder import py_encode_basestring as quote  # type: ignore[no-redef, unused-ignore]
+    from json.encoder import py_encode_basestring_ascii as quote_ascii  # type: ignore[no-redef, unused-ignore]
 
-__all__ = ["quote", "utf8"]
+__all__ = ["float_text", "quote", "quote_ascii", "utf8"]
 
 
 def utf8(text: str) -> bytes:
     # A lone surrogate becomes \udc80: inside a JSON string that is its escape.
     return text.encode("utf-8", "backslashreplace")
+
+
+def float_text(value: float) -> str:
+    """A float; those that JSON cannot write as texts."""
+    if value != value:
+        return '"NaN"'
+    if value in (float("inf"), float("-inf")):
+        return '"Infinity"' if value > 0 else '"-Infinity"'
+    return float.__repr__(value)

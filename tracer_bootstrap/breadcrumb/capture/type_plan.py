@@ -2,67 +2,74 @@
 
 from __future__ import annotations
 
-import sys
 from _weakref import ref
+from itertools import islice
 from types import GetSetDescriptorType, MemberDescriptorType
 
-from ..classes import class_module, class_name, derives, is_heap_type, mro, namespace
+from ..classes import class_module, class_name, is_heap_type, mro, namespace
+from ..interruptions import is_of_the_program
+from .writers import OPAQUE_PACKAGES, choose_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Tuple
+    from typing import Any, Callable, Dict, List, Set, Tuple
 
-# Types of the standard library whose own text says it all, by module and name: exact types only.
-TEXT_TYPES = {
-    ("decimal", "Decimal"), ("fractions", "Fraction"), ("uuid", "UUID"),
-    ("datetime", "date"), ("datetime", "timedelta"),
-    ("datetime", "timezone"), ("zoneinfo", "ZoneInfo"), ("pathlib", "PosixPath"), ("pathlib", "WindowsPath"),
-    ("pathlib", "PurePosixPath"), ("pathlib", "PureWindowsPath"), ("pathlib._local", "PosixPath"),
-    ("pathlib._local", "PurePosixPath"), ("ipaddress", "IPv4Address"), ("ipaddress", "IPv6Address"),
-}  # fmt: skip
+    from .walk import Walk
 
-# Arrays and frames: exact types whose shape and dtype are read from C; their content is never touched.
-ARRAY_MODULES = ("numpy", "pandas", "torch", "jaxlib", "cupy", "xarray", "polars", "pyarrow", "scipy", "tensorflow")
+# What SQLAlchemy keeps beside the fields of a mapped object.
+_UNTOLD_FIELD = "_sa_instance_state"
+
+# Pydantic keeps these outside of the instance's __dict__, in slots.
+_FURTHER_FIELDS = {"__pydantic_extra__", "__pydantic_private__"}
 
 
-# Built-in classes whose subclasses are written by the built-in's own methods.
-_FAMILIES = (type, BaseException, str, int, float, dict, list, tuple, set, frozenset)
+_UNSET = object()
 
-# Types whose fields say nothing about the program: files, locks, sockets.
-OPAQUE_MODULES = {
-    "_io", "io", "_thread", "threading", "_socket", "socket", "_ssl", "ssl", "_queue", "queue", "_asyncio",
-}  # fmt: skip
+_get: Callable[[Any, str], Any] = object.__getattribute__
 
 
 class TypePlan:
-    """How the fields of one class's instances are read. Found out once per class.
+    """How one class's instances are written. ``write`` takes the walk, the value and this plan.
 
     It does not keep the class alive: programs make classes without end, and look whether they die. (Descriptors know
     their class, so they are not kept either, only where in the class's MRO they stand.)
     """
 
-    __slots__ = ("dict_at", "family", "is_heap_type", "module", "name", "ref", "slots", "text")
+    __slots__ = ("_dict_at", "_further", "_is_public", "_shadowed", "_slots", "module", "name", "ref", "write")
 
     def __init__(self, cls: type) -> None:
         self.ref = ref(cls)
         self.name = class_name(cls)
         self.module = class_module(cls)
-        self.is_heap_type = is_heap_type(cls)
+        self._dict_at = -1  # where in the MRO the descriptor of __dict__ stands
+        self._slots: List[str] = []
+        self._shadowed: List[Tuple[str, int]] = []  # slots behind something else of that name, and where they stand
+        self._further: List[Tuple[str, int]] = []  # slots that hold dicts of fields
         bases = mro(cls)
-        self.family = _family(bases)
-        self.dict_at = -1
-        self.slots: List[Tuple[str, int]] = []
-        self.text = (self.module, self.name) in TEXT_TYPES
-        dict_seen = False
+        # What a base of these has of its own (a thread: the address that identifies it) says nothing of the program.
+        self._is_public = any(class_module(base).partition(".")[0] in OPAQUE_PACKAGES for base in bases)
+        self._find_fields(bases)
+        self.write: Callable[[Walk, Any, TypePlan], str] = choose_writer(cls, bases)
+
+    def _find_fields(self, bases: Tuple[type, ...]) -> None:
+        seen: Set[str] = set()
         for position, base in enumerate(bases):
-            for name, member in list(namespace(base).items()):
+            names = [name for name in list(namespace(base)) if type(name) is str]
+            for name in names:
+                member = namespace(base).get(name)
                 kind = type(member)
                 if name == "__dict__":
-                    if not dict_seen and kind is GetSetDescriptorType:
-                        self.dict_at = position
-                    dict_seen = True  # a class may put a property of its own in front
-                elif kind is MemberDescriptorType and is_heap_type(base) and type(name) is str:
-                    self.slots.append((name, position))
+                    # (A class may put a property of its own in front.)
+                    if name not in seen and (kind is GetSetDescriptorType or kind is MemberDescriptorType):
+                        self._dict_at = position
+                elif kind is MemberDescriptorType and is_heap_type(base):
+                    if name in _FURTHER_FIELDS:
+                        self._further.append((name, position))
+                    elif name not in seen and not _is_special(name):
+                        self._slots.append(name)
+                    elif name not in self._slots and not _is_special(name):
+                        self._shadowed.append((name, position))
+            seen.update(names)
 
     def full_name(self) -> str:
         """With the module, unless it is a built-in class."""
@@ -70,25 +77,53 @@ class TypePlan:
 
     def has_fields(self) -> bool:
         """Whether instances can have fields at all."""
-        return self.is_heap_type and (self.dict_at >= 0 or bool(self.slots))
+        return self._dict_at >= 0 or bool(self._slots)
 
-    def fields_of(self, value: Any) -> Any:
-        """The ``__dict__`` of an instance, or None."""
-        if self.dict_at < 0:
-            return None
-        return namespace(mro(type(value))[self.dict_at])["__dict__"].__get__(value)
+    def own_fields(self, value: Any) -> Dict[Any, Any]:
+        """The ``__dict__`` of an instance (which must not be changed); empty where there is none."""
+        own = _get(value, "__dict__") if self._dict_at >= 0 else None
+        return own if type(own) is dict else {}
+
+    def fields(self, value: Any, limit: int) -> Tuple[List[Tuple[str, Any]], int]:
+        """Names and values of the first fields of an instance, and how many it has."""
+        found: List[Tuple[str, Any]] = []
+        for name in self._slots:
+            try:
+                found.append((name, _get(value, name)))
+            except AttributeError as error:  # not set (yet)
+                if is_of_the_program(error):
+                    raise
+        for name, position in self._shadowed:
+            item = _slot_of(value, name, position)
+            if item is not _UNSET:
+                found.append((name, item))
+        size = len(found)
+        own = self.own_fields(value)
+        if own:
+            size += len(own)
+            for name, item in list(islice(own.items(), limit + 1)):
+                # A key that is no text may have a hash of the user's.
+                if type(name) is not str or name == _UNTOLD_FIELD or (self._is_public and name[:1] == "_"):
+                    size -= 1
+                else:
+                    found.append((name, item))
+        for name, position in self._further:
+            more = _slot_of(value, name, position)
+            if type(more) is dict:
+                size += len(more)
+                found.extend((name, item) for name, item in list(islice(more.items(), limit)) if type(name) is str)
+        return found, size
 
 
-def _family(bases: Tuple[type, ...]) -> Any:
-    """The built-in class among the bases whose instances are written in a way of their own; None for plain objects."""
-    for base in bases:
-        for family in _FAMILIES:
-            if base is family:
-                return family
-    return None
+def _slot_of(value: Any, name: str, position: int) -> Any:
+    """What a slot of the class at that position of the MRO holds."""
+    try:
+        return namespace(mro(type(value))[position])[name].__get__(value)
+    except AttributeError as error:
+        if is_of_the_program(error):
+            raise
+        return _UNSET
 
 
-def is_enum(kind: type) -> bool:
-    """Whether instances of the class are members of an enumeration."""
-    enum = sys.modules.get("enum")
-    return enum is not None and derives(kind, getattr(enum, "Enum", None))
+def _is_special(name: str) -> bool:
+    return name[:2] == "__" == name[-2:]

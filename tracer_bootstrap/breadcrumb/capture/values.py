@@ -13,18 +13,22 @@ two runs compare equal.
 
 from __future__ import annotations
 
-from itertools import islice
-
-from ..classes import derives
+from ..late_modules import import_late_modules
 from ..record_format import REDACTED
-from .json_text import quote, utf8
+from .json_text import float_text, quote, utf8
 from .secret_redactor import Redactor
-from .type_plan import TypePlan
-from .walk import MIN_CARD, REDACTION_MARGIN_CHARS, Walk
+from .walk import MIN_CARD, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Sequence, Tuple
+    from typing import Any, Callable, Dict, Optional, Sequence, Tuple
+
+    from .hidden_values import HiddenValues
+    from .type_plan import TypePlan
+
+# Only this much beyond the limit is looked through for secrets: one that straddles the cut is found, a
+# text of a gigabyte is not read.
+REDACTION_MARGIN_CHARS = 4096
 
 # Texts that are not values of the program: a stack of forty frames, a command line.
 _MAX_TEXT_CHARS = 20_000
@@ -33,7 +37,14 @@ _MAX_TEXT_CHARS = 20_000
 _MEMO_MAX_CHARS = 200
 _MEMO_SIZE = 4096
 
+_MAX_KEY_CHARS = 200
 _MAX_KNOWN_TYPES = 5000
+
+_MARK = '"%s"' % REDACTED
+
+# In the text of an object that has none of its own. It is another one in each run.
+_ADDRESS = " at 0x"
+_MIN_ADDRESS_DIGITS = 6
 
 
 class Encoder:
@@ -44,11 +55,16 @@ class Encoder:
 
     def __init__(self, redactor: Redactor, max_chars: int = 2000, max_items: int = 50, max_depth: int = 4) -> None:
         self._redactor = redactor
+        # Kept from late_modules, as a program may take away what stands in sys.modules.
+        self._hidden_values: Optional[HiddenValues] = None
+        self._plan_of: Optional[Callable[[type], TypePlan]] = None
         self.max_chars = max_chars
         self.max_items = max_items
         self.max_depth = max_depth
-        self._memo: Dict[str, bytes] = {}  # what encode made of short texts
-        self._quoted: Dict[str, str] = {}  # the same as text, for those inside of something
+        # What was made of short texts: as values, inside of values, and as keys, with their names if these are secret.
+        self._memo: Dict[str, bytes] = {}
+        self.known_texts: Dict[str, str] = {}
+        self.known_keys: Dict[str, Tuple[str, str]] = {}
         self._generation = redactor.generation
         self._plans: Dict[int, TypePlan] = {}
 
@@ -68,7 +84,24 @@ class Encoder:
             return b"null"
         elif kind is bool:
             return b"true" if value else b"false"
-        return utf8(Walk(self).text(value))
+        elif kind is float:
+            return float_text(value).encode()
+        generation = self._redactor.generation
+        if generation != self._generation:
+            self._forget_outdated()
+        text = Walk(self).text(value)
+        if generation != self._redactor.generation:
+            # A secret that was learned from the value may stand in it before its name as well.
+            self._forget_outdated()
+            text = Walk(self).text(value)
+        return utf8(text)
+
+    def _forget_outdated(self) -> None:
+        if self._generation != self._redactor.generation or len(self.known_texts) >= _MEMO_SIZE:
+            self._generation = self._redactor.generation
+            self._memo.clear()
+            self.known_texts.clear()
+            self.known_keys.clear()
 
     def is_secret_number(self, number: int) -> bool:
         """Whether an integer is redacted: a payment card's."""
@@ -84,10 +117,8 @@ class Encoder:
 
     def encode_named(self, name: str, value: Any) -> bytes:
         """A value that stands under *name*: the mark instead, if the name is secret."""
-        if self._redactor.is_secret_name(name):
-            hidden = self.hide(value, name)
-            if hidden is not None:
-                return utf8(hidden)
+        if self._redactor.is_secret_name(name) and self._hidden.is_hidden(value, name):
+            return _MARK.encode()
         return self.encode(value)
 
     def encode_fields(self, fields: Sequence[Tuple[str, Any]]) -> bytes:
@@ -117,46 +148,69 @@ class Encoder:
         """A text as JSON: redacted first, then cut to *limit* characters, the cut marked."""
         size = len(value)
         if size <= _MEMO_MAX_CHARS and size <= limit:
-            if self._generation != self._redactor.generation or len(self._quoted) >= _MEMO_SIZE:
-                self._generation = self._redactor.generation
-                self._memo.clear()
-                self._quoted.clear()
-            known = self._quoted.get(value)
+            self._forget_outdated()
+            known = self.known_texts.get(value)
             if known is None:
-                known = self._quoted[value] = quote(self._redactor.redact_text(value))
+                known = self.known_texts[value] = quote(self._redacted(value))
             return known
-        if size > limit:
-            text = self._redactor.redact_text(value[: limit + REDACTION_MARGIN_CHARS])
-            if len(text) > limit or size > limit + REDACTION_MARGIN_CHARS:
-                text = "%s…(+%d chars)" % (text[:limit], size - limit)
-        else:
-            text = self._redactor.redact_text(value)
-        return quote(text)
+        if size <= limit:
+            return quote(self._redacted(value))
+        text, is_cut = self._cut(value[: self.window(limit)], size, limit)
+        return quote("%s…(+%d chars)" % (text, size - len(text)) if is_cut else text)
 
-    def hide(self, value: Any, name: str, depth: int = 0) -> Optional[str]:
-        """What is written for a value under a secret name; None where there is nothing to hide.
+    def quoted_bytes(self, head: bytes, size: int, limit: int) -> Tuple[str, bool]:
+        """Bytes as the JSON of the text that they are (``\\xNN`` for what is none), and whether it is cut.
 
-        That a password is None, False or empty is no secret, and often the bug.
+        head: the first of *size* bytes, as many as ``window`` says.
         """
-        kind = type(value)
-        if value is None or kind is bool:
-            return None
-        if kind is str or derives(kind, str):  # SecretStr and the like derive from it
-            text = str.__str__(value)
-            if not text:
-                return None
-            self._redactor.learn(text, name)
-        elif kind is bytes or kind is bytearray:
-            self._redactor.learn(bytes(value[:REDACTION_MARGIN_CHARS]).decode("utf-8", "replace"), name)
-        elif self._redactor.is_weak_name(name) and kind is not int:
-            return None  # a session object is looked into as any other
-        elif depth < self.max_depth and (kind is list or kind is tuple or kind is set or kind is frozenset):
-            for item in islice(list(value), self.max_items):
-                self.hide(item, name, depth + 1)
-        elif depth < self.max_depth and kind is dict:
-            for item in islice(list(value.values()), self.max_items):
-                self.hide(item, name, depth + 1)
-        return '"%s"' % REDACTED
+        if b"\0" in head:
+            import_late_modules()
+            from .encoded_texts import holds_wide
+
+            if holds_wide(head, self._redactor.redact_text):
+                return _MARK, False
+        text, is_cut = self._cut(head.decode("utf-8", "backslashreplace"), size, limit)
+        return quote(text + "…" if is_cut else text), is_cut
+
+    def window(self, limit: int) -> int:
+        """How much of a text is looked through for secrets if *limit* characters of it are written."""
+        return limit + REDACTION_MARGIN_CHARS
+
+    def _cut(self, head: str, size: int, limit: int) -> Tuple[str, bool]:
+        """The redacted beginning of a text, and whether it is less than all of it."""
+        text = self._redacted(head)
+        if len(head) >= size:
+            return text[:limit], len(text) > limit
+        # What the window cuts in two is not known for what it is, and marks move it up if they are shorter.
+        return text[: max(min(limit, len(text) - REDACTION_MARGIN_CHARS), 0)], True
+
+    def _redacted(self, text: str) -> str:
+        if _ADDRESS in text:
+            text = without_addresses(text)
+        return self._redactor.redact_text(text)
+
+    def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
+        """The text of a key with its colon, and its name if that is secret."""
+        name = key if type(key) is str else self._hidden.name_of(key)
+        if type(key) is str:
+            text = self.quoted(key, _MAX_KEY_CHARS)
+        elif type(key) is bytes:
+            text = self.quoted("b'%s'" % name, _MAX_KEY_CHARS)
+        else:
+            text = walk.in_passing(key)
+            text = text if text.startswith('"') else quote(text)
+        known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
+        if type(key) is str and len(key) <= _MAX_KEY_CHARS:
+            self.known_keys[key] = known
+        return known
+
+    def is_hidden(self, value: Any, name: str) -> bool:
+        """Whether the mark is written in the place of a value under a secret name."""
+        return self._hidden.is_hidden(value, name)
+
+    def without_named(self, items: Sequence[Any]) -> Sequence[Any]:
+        """The items of a sequence without those that stand behind a secret name in it."""
+        return self._hidden.without_named(items)
 
     def plan(self, cls: type) -> TypePlan:
         """How values of this class are read."""
@@ -164,5 +218,31 @@ class Encoder:
         if plan is None or plan.ref() is not cls:
             if len(self._plans) >= _MAX_KNOWN_TYPES:
                 self._plans.clear()
-            plan = self._plans[id(cls)] = TypePlan(cls)
+            if self._plan_of is None:
+                import_late_modules()
+                from .type_plan import TypePlan
+
+                self._plan_of = TypePlan
+            plan = self._plans[id(cls)] = self._plan_of(cls)
         return plan
+
+    @property
+    def _hidden(self) -> HiddenValues:
+        if self._hidden_values is None:
+            import_late_modules()
+            from .hidden_values import HiddenValues
+
+            self._hidden_values = HiddenValues(self._redactor, self.plan)
+        return self._hidden_values
+
+
+def without_addresses(text: str) -> str:
+    """``<Cart object at 0x7f21c0>`` as ``<Cart object at 0x...>``."""
+    pieces = text.split(_ADDRESS)
+    for position in range(1, len(pieces)):
+        piece = pieces[position]
+        end = 0
+        while end < len(piece) and piece[end] in "0123456789abcdefABCDEF":
+            end += 1
+        pieces[position] = "..." + piece[end:] if end >= _MIN_ADDRESS_DIGITS else piece
+    return _ADDRESS.join(pieces)

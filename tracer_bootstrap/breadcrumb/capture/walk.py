@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from itertools import islice
-from types import BuiltinFunctionType, FunctionType, GetSetDescriptorType, MethodType, ModuleType
 
-from ..classes import class_module, class_name, mro, namespace
+from ..classes import class_name
 from ..interruptions import is_of_the_program
 from ..record_format import REDACTED
-from .json_text import quote
-from .type_plan import ARRAY_MODULES, OPAQUE_MODULES, TEXT_TYPES, TypePlan, is_enum
+from .json_text import float_text, quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
+    from typing import Any, List, Optional, Sequence, Tuple
 
     from .values import Encoder
 
@@ -21,331 +19,179 @@ if TYPE_CHECKING:
 # Python itself refuses beyond 4,300 digits.
 _MAX_INT_BITS = 1024
 
-# Only this much beyond the limit is looked through for secrets: one that straddles the cut is found, a
-# text of a gigabyte is not read.
-REDACTION_MARGIN_CHARS = 4096
-
 # The smallest number of 13 digits: payment cards begin there.
 MIN_CARD = 10**12
 
-# Instance internals, read without asking the class.
-_module_dict: Callable[[Any], Any] = vars(ModuleType)["__dict__"].__get__
-_exception_args: Callable[[BaseException], Any] = BaseException.__dict__["args"].__get__
-_function_qualname: Callable[[Any], Any] = FunctionType.__dict__["__qualname__"].__get__
-_function_globals: Callable[[Any], Any] = FunctionType.__dict__["__globals__"].__get__
-_method_function: Callable[[Any], Any] = MethodType.__dict__["__func__"].__get__
+# Names of types and the like fit also where the room is used up.
+_MIN_LEAF_CHARS = 60
+
+_MARK = '"%s"' % REDACTED
+
+# Changed by another thread meanwhile, or built by a C extension in a way unknown here.
+_UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
 
 
 class Walk:
-    """One value on its way into text: what room is left, and what it is inside of."""
+    """What room is left for a value, and what the walk is inside of.
 
-    __slots__ = ("_encoder", "_inside", "_max_depth", "_max_items", "_room")
+    room: characters; max_items: of each container.
+    """
+
+    __slots__ = ("_inside", "_texts", "encoder", "max_items", "room")
 
     def __init__(self, encoder: Encoder) -> None:
-        self._encoder = encoder
-        self._room = encoder.max_chars
-        self._max_items = encoder.max_items
-        self._max_depth = encoder.max_depth
-        self._inside: List[int] = []
+        self.encoder = encoder
+        self.room = encoder.max_chars
+        self.max_items = encoder.max_items
+        self._texts = encoder.known_texts
+        self._inside: List[int] = []  # addresses of the containers and objects around
 
     def text(self, value: Any) -> str:
         """Its JSON text; a description in its place where it cannot be read."""
         try:
-            text = self._any(value)
+            return self.any(value)
         except RecursionError:  # the walk is bounded: it is the program that is near the limit, and so it is told there
             raise
-        except (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError) as error:
-            if is_of_the_program(error):
-                raise
-            # Changed by another thread meanwhile, or built by a C extension in a way unknown here.
-            return quote("<%s: not readable (%s)>" % (class_name(type(value)), class_name(type(error))))
-        return text
+        except _UNREADABLE as error:
+            return self._unreadable(value, error)
 
-    def _any(self, value: Any) -> str:
+    def any(self, value: Any) -> str:
+        """The JSON text of the value or of something in it."""
         kind = type(value)
         if kind is str:
-            text = self._encoder.quoted(value, max(self._room, 0))
+            text = self._texts.get(value)
+            if text is None or len(value) > self.room:
+                text = self.encoder.quoted(value, max(self.room, 0))
+        elif kind is int:
+            text = self.int_text(value)
         elif value is None:
             text = "null"
         elif kind is bool:
             text = "true" if value else "false"
-        elif kind is int:
-            text = self._int(value)
         elif kind is float:
-            text = _float(value)
+            text = float_text(value)
         elif kind is dict:
-            return self._mapping("{", value, None)
+            return self.mapping("{", list(islice(value.items(), self.max_items)), value, len(value))
         elif kind is list:
-            return self._sequence("[", value, list.__len__(value), "]")
+            return self.sequence("[", value, value, len(value))
         elif kind is tuple:
-            return self._sequence('{"$tuple": [', value, tuple.__len__(value), "]}")
+            return self.sequence('{"$tuple": [', value, value, len(value))
         else:
-            return self._other(value, kind)
-        self._room -= len(text)
+            return self._instance(value, kind)
+        self.room -= len(text)
         return text
 
-    def _int(self, value: int) -> str:
+    def _instance(self, value: Any, kind: type) -> str:
+        plan = self.encoder.plan(kind)
+        depth = len(self._inside)
+        try:
+            return plan.write(self, value, plan)
+        except RecursionError:
+            raise
+        except _UNREADABLE as error:
+            del self._inside[depth:]
+            return self._unreadable(value, error)
+
+    def _unreadable(self, value: Any, error: Exception) -> str:
+        if is_of_the_program(error):
+            raise error
+        return self.leaf("<%s: not readable (%s)>" % (class_name(type(value)), class_name(type(error))))
+
+    def int_text(self, value: int) -> str:
+        """An integer; its size in place of a huge one."""
+        if -MIN_CARD < value < MIN_CARD:
+            return "%d" % value
         if value.bit_length() > _MAX_INT_BITS:
             return '"<int of %d bits>"' % value.bit_length()
-        if self._encoder.is_secret_number(value):
-            return '"%s"' % REDACTED
-        return int.__repr__(value)
+        if self.encoder.is_secret_number(value):
+            return _MARK
+        return "%d" % value
 
-    def _leaf(self, text: str) -> str:
-        """A description of ours; its parts may hold names from the program, so it is redacted as any text."""
-        text = self._encoder.quoted(text, max(self._room, 60))
-        self._room -= len(text)
+    def leaf(self, text: str) -> str:
+        """A description. Its parts may be names from the program, so it is redacted as any text."""
+        text = self.encoder.quoted(text, max(self.room, _MIN_LEAF_CHARS))
+        self.room -= len(text)
         return text
 
-    def _enter(self, value: Any) -> Optional[str]:
-        """What stands for a container that is not gone into; None to go in."""
-        if len(self._inside) >= self._max_depth or self._room <= 0:
-            return "<%s>" % class_name(type(value))
-        if id(value) in self._inside:
-            return "<cycle: %s>" % class_name(type(value))
-        self._inside.append(id(value))
-        return None
+    def in_passing(self, value: Any) -> str:
+        """The text of something that is not written here: it takes no room."""
+        room = self.room
+        text = self.any(value)
+        self.room = room
+        return text
 
-    def _sequence(self, opening: str, items: Iterable[Any], size: int, closing: str) -> str:
-        stands_for = self._enter(items)
-        if stands_for is not None:
-            return self._leaf("%s of %d>" % (stands_for[:-1], size))
+    def sequence(self, opening: str, items: Sequence[Any], owner: Any, size: int) -> str:
+        """Items side by side; as many as there is room for, and how many more there are.
+
+        opening: ends with the bracket, and may begin an object before it; items: a list or tuple (no subclass) of at
+        least the first ones; owner: what is written, to find cycles; size: of all.
+        """
+        if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
+            return self._not_entered(owner, " of %d" % size)
+        self._inside.append(id(owner))
+        items = items[: self.max_items]
+        first = type(items[0]) if len(items) > 0 else None
+        if first is str or first is tuple or first is list or first is bytes:
+            items = self.encoder.without_named(items)
         pieces: List[str] = []
-        for item in islice(items, self._max_items):
-            if self._room <= 0:
+        for item in items:
+            if self.room <= 0:
                 break
-            pieces.append(self._any(item))
-            self._room -= 2
+            pieces.append(self.any(item))
+            self.room -= 2
         if len(pieces) < size:
             pieces.append('"…(+%d items)"' % (size - len(pieces)))
         self._inside.pop()
-        return opening + ", ".join(pieces) + closing
+        return opening + ", ".join(pieces) + ("]" if opening[0] == "[" else "]}")
 
-    def _mapping(self, opening: str, mapping: Dict[Any, Any], type_name: Optional[str]) -> str:
-        size = dict.__len__(mapping)
-        stands_for = self._enter(mapping)
-        if stands_for is not None:
-            return self._leaf("%s of %d>" % (stands_for[:-1], size))
+    def mapping(self, opening: str, items: Sequence[Tuple[Any, Any]], owner: Any, size: int) -> str:
+        """Keys and values; what stands under a secret name is hidden. The arguments are those of ``sequence``."""
+        if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
+            return self._not_entered(owner, " of %d" % size)
+        return opening + self.entries(items, owner, size) + "}"
+
+    def fields(self, type_name: str, items: Sequence[Tuple[str, Any]], owner: Any, size: int) -> str:
+        """An object by its fields."""
+        if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
+            return self._not_entered(owner, "")
+        entries = self.entries(items, owner, size)
+        return '{"$type": %s%s%s}' % (quote(type_name), ", " if entries else "", entries)
+
+    def _not_entered(self, owner: Any, size: str) -> str:
+        cycle = "cycle: " if id(owner) in self._inside else ""
+        return self.leaf("<%s%s%s>" % (cycle, class_name(type(owner)), size))
+
+    def entries(self, items: Sequence[Tuple[Any, Any]], owner: Any, size: int) -> str:
+        """What stands between the braces of an object."""
+        self._inside.append(id(owner))
+        encoder = self.encoder
+        keys, texts = encoder.known_keys, encoder.known_texts
         pieces: List[str] = []
-        if type_name is not None:
-            pieces.append('"$type": ' + quote(type_name))
-        count = 0
-        for key, item in list(islice(dict.items(mapping), self._max_items)):
-            if self._room <= 0:
+        for key, item in items[: self.max_items]:
+            if self.room <= 0:
                 break
-            count += 1
-            pieces.append(self._field(key, item))
-        if count < size:
-            pieces.append('"…": "+%d items"' % (size - count))
+            known = keys.get(key) if type(key) is str else None
+            key_text, secret_name = known or encoder.key(key, self)
+            self.room -= len(key_text) + 2
+            # What any() does, for what is most often met.
+            kind = type(item)
+            text: Optional[str] = None
+            if secret_name and encoder.is_hidden(item, secret_name):
+                text = _MARK
+            elif kind is str:
+                if len(item) <= self.room:
+                    text = texts.get(item)
+            elif kind is int:
+                if -MIN_CARD < item < MIN_CARD:
+                    text = "%d" % item
+            elif item is None:
+                text = "null"
+            if text is None:
+                text = self.any(item)
+            else:
+                self.room -= len(text)
+            pieces.append(key_text + text)
+        if len(pieces) < size:
+            pieces.append('"…": "+%d items"' % (size - len(pieces)))
         self._inside.pop()
-        return opening + ", ".join(pieces) + "}"
-
-    def _field(self, key: Any, item: Any) -> str:
-        name = ""
-        if type(key) is str:
-            name = key
-            quoted = self._encoder.quoted(key, 200)
-        elif type(key) is bytes:
-            name = key[:200].decode("utf-8", "replace")
-            quoted = self._encoder.quoted("b'%s'" % name, 200)
-        else:
-            text = self._any(key)
-            quoted = text if text.startswith('"') else quote(text)
-        self._room -= len(quoted) + 4
-        if name and self._encoder.is_secret_name(name):
-            hidden = self._encoder.hide(item, name)
-            if hidden is not None:
-                self._room -= len(hidden)
-                return quoted + ": " + hidden
-        return quoted + ": " + self._any(item)
-
-    def _other(self, value: Any, kind: type) -> str:
-        if kind is set or kind is frozenset:
-            # In the order of their texts: two runs with other hashes compare equal.
-            size = len(value)
-            name = '{"$set": [' if kind is set else '{"$frozenset": ['
-            items = _sorted_if_plain(value) if size <= self._max_items else value
-            return self._sequence(name, items, size, "]}")
-        if kind is bytes or kind is bytearray:
-            return self._bytes(bytes(value[: self._max_chars_and_margin()]), len(value), kind)
-        if kind is FunctionType:
-            return self._leaf("<function %s>" % _function_name(value))
-        if kind is MethodType:
-            function = _method_function(value)
-            if type(function) is FunctionType:
-                return self._leaf("<method %s>" % _function_name(function))
-            return self._leaf("<method>")
-        if kind is BuiltinFunctionType:
-            return self._leaf("<built-in %s>" % value.__qualname__)
-        if kind is ModuleType:
-            name = _module_dict(value).get("__name__")
-            return self._leaf("<module %s>" % (name if type(name) is str else "?"))
-        if kind is complex or kind is range or kind is slice:
-            return self._leaf(str(value)) if kind is not slice else self._leaf("<slice>")
-        return self._instance(value, kind, self._encoder.plan(kind))
-
-    def _instance(self, value: Any, kind: Any, plan: TypePlan) -> str:
-        """A value of a class that is not one of the built-in ones."""
-        family = plan.family
-        if family is type:
-            return self._leaf("<class %s.%s>" % (class_module(value), class_name(value)))
-        if plan.text:
-            return self._leaf(kind.__str__(value))
-        if plan.module == "datetime" and plan.name in ("datetime", "time"):
-            return self._leaf(_isoformat(value, kind))
-        if family is BaseException:
-            return self._exception(value, plan)
-        if plan.module in OPAQUE_MODULES:
-            return self._leaf("<%s>" % plan.full_name())
-        if plan.module.partition(".")[0] in ARRAY_MODULES:
-            return self._leaf(_array(value, plan))
-        if is_enum(kind):
-            return self._enum(value, plan)
-        if family is str:
-            return self._typed(plan, "value", self._encoder.quoted(str.__str__(value), max(self._room, 0)))
-        if family is int:
-            return self._typed(plan, "value", self._int(int.__int__(value)))
-        if family is float:
-            return self._typed(plan, "value", _float(float.__float__(value)))
-        if family is dict:
-            return self._mapping("{", value, plan.name)
-        if family is tuple:
-            return self._tuple(value, plan)
-        if family is list or family is set or family is frozenset:
-            return self._items(family, value, plan)
-        if (plan.module, plan.name) == ("collections", "deque"):
-            return self._items(kind, value, plan)
-        return self._object(value, plan)
-
-    def _max_chars_and_margin(self) -> int:
-        return max(self._room, 0) + REDACTION_MARGIN_CHARS
-
-    def _bytes(self, head: bytes, size: int, kind: type) -> str:
-        # As text where it is text, so that secrets in it are found; \xNN for what is not.
-        text = head.decode("utf-8", "backslashreplace")
-        quoted = self._encoder.quoted(text, max(self._room, 0))
-        self._room -= len(quoted)
-        rest = size - len(head)
-        return '{"$%s": %s%s}' % (kind.__name__, quoted, ', "size": %d' % size if rest > 0 else "")
-
-    def _typed(self, plan: TypePlan, field: str, text: str) -> str:
-        self._room -= len(text)
-        return '{"$type": %s, "%s": %s}' % (quote(plan.name), field, text)
-
-    def _exception(self, value: BaseException, plan: TypePlan) -> str:
-        args = _exception_args(value)
-        if type(args) is not tuple:
-            return self._leaf("<%s>" % plan.name)
-        return self._sequence('{"$type": %s, "args": [' % quote(plan.name), args, len(args), "]}")
-
-    def _enum(self, value: Any, plan: TypePlan) -> str:
-        name = (plan.fields_of(value) or {}).get("_name_")
-        return self._leaf("<%s.%s>" % (plan.name, name if type(name) is str else "?"))
-
-    def _tuple(self, value: Tuple[Any, ...], plan: TypePlan) -> str:
-        names = None
-        for base in mro(type(value)):
-            names = namespace(base).get("_fields")
-            if names is not None:
-                break
-        size = tuple.__len__(value)
-        if type(names) is tuple and len(names) == size and all(type(n) is str for n in names):
-            fields = dict(zip(names, tuple.__iter__(value)))
-            return self._mapping("{", fields, plan.name)
-        return self._items(tuple, value, plan)
-
-    def _items(self, base: Any, value: Any, plan: TypePlan) -> str:
-        """An instance of a subclass of a built-in sequence or set, read by the built-in's own methods."""
-        opening = '{"$type": %s, "items": [' % quote(plan.name)
-        return self._sequence(opening, _CItems(base, value), base.__len__(value), "]}")
-
-    def _object(self, value: Any, plan: TypePlan) -> str:
-        fields: Dict[Any, Any] = {}
-        bases = mro(type(value))
-        for name, position in plan.slots:
-            try:
-                fields.setdefault(name, namespace(bases[position])[name].__get__(value))
-            except AttributeError:  # not set (yet)
-                pass
-        own = plan.fields_of(value)
-        if type(own) is dict:
-            for name, item in list(islice(own.items(), self._max_items + 1)):
-                if type(name) is str:  # another key's hash may be the user's
-                    fields[name] = item
-        if not fields:
-            if plan.has_fields():
-                return self._leaf_object(plan)
-            return self._leaf("<%s>" % plan.full_name())
-        if "_mock_children" in fields:  # unittest.mock: thousands of fields, none of them the user's
-            return self._leaf("<%s>" % plan.name)
-        stands_for = self._enter(value)
-        if stands_for is not None:
-            return self._leaf(stands_for)
-        # The mapping is ours and new: only the object itself counts for cycles and depth.
-        depth = self._max_depth
-        self._max_depth = depth + 1
-        text = self._mapping("{", fields, plan.name)
-        self._max_depth = depth
-        self._inside.pop()
-        return text
-
-    def _leaf_object(self, plan: TypePlan) -> str:
-        text = '{"$type": %s}' % quote(plan.name)
-        self._room -= len(text)
-        return text
-
-
-class _CItems:
-    """Iterates an instance of a subclass by the built-in's own iterator; stands for it in cycle checks."""
-
-    __slots__ = ("_base", "_value")
-
-    def __init__(self, base: Any, value: Any) -> None:
-        self._base = base
-        self._value = value
-
-    def __iter__(self) -> Any:
-        return self._base.__iter__(self._value)
-
-
-def _sorted_if_plain(items: Any) -> List[Any]:
-    listed = list(items)
-    kinds = {type(item) for item in listed}
-    return sorted(listed) if kinds == {str} or kinds == {int} else listed
-
-
-def _float(value: float) -> str:
-    if value != value:
-        return '"NaN"'
-    if value in (float("inf"), float("-inf")):
-        return '"Infinity"' if value > 0 else '"-Infinity"'
-    return float.__repr__(value)
-
-
-def _function_name(function: Any) -> str:
-    module = _function_globals(function).get("__name__")
-    name = _function_qualname(function)
-    return "%s.%s" % (module, name) if type(module) is str else str(name)
-
-
-def _isoformat(value: Any, kind: Any) -> str:
-    zone = value.tzinfo
-    if zone is not None and (class_module(type(zone)), class_name(type(zone))) not in TEXT_TYPES:
-        value = value.replace(tzinfo=None)  # a time zone of the user's would be asked for its offset
-    text = kind.isoformat(value)
-    return text if type(text) is str else "<datetime>"
-
-
-def _array(value: Any, plan: TypePlan) -> str:
-    """An array by type, shape and dtype, read by the C descriptors of its own class only."""
-    parts = []
-    for name in ("shape", "dtype"):
-        for base in mro(type(value)):
-            member = namespace(base).get(name)
-            if member is not None:
-                if type(member) is GetSetDescriptorType:
-                    found = member.__get__(value)
-                    if type(found) is tuple or name == "dtype":
-                        parts.append("%s=%s" % (name, found))
-                break
-    return "<%s>" % " ".join([plan.full_name(), *parts])
+        return ", ".join(pieces)

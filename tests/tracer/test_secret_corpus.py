@@ -1,0 +1,116 @@
+"""Every kind of secret goes by its rule: by shape, by name, or by value once seen."""
+
+from __future__ import annotations
+
+import base64
+import json
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from breadcrumb.capture.secret_names import SECRET_NAMES, SecretNames
+from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.capture.secret_shapes import SHAPES
+from breadcrumb.capture.suspicion import MIN_RUN_CHARS, SHAPE_HINTS, TOKENS, look
+from breadcrumb.capture.token_prefixes import TOKEN_PREFIXES
+from breadcrumb.capture.values import Encoder
+from breadcrumb.record_format import REDACTED
+from secret_corpus import Secret, corpus, find
+from spool_reader import TARGETS, Trace, interpreter
+
+SECRETS = {secret.kind: secret for secret in corpus()}
+
+# How a program may write down what it holds.
+FORMS: dict[str, Callable[[str], str]] = {
+    "alone": str,
+    "in a sentence": lambda text: f"before {text} after",
+    "in brackets": lambda text: f"({text})",
+    "quoted": lambda text: f'"{text}"',
+    "on a line of its own": lambda text: f"first\n{text}\nlast",
+    "behind an escape": lambda text: f"first\\n{text}",
+    "behind a percent escape": lambda text: f"q=%20{text}",
+    "JSON": lambda text: json.dumps({"x": text}),
+    "JSON in JSON": lambda text: json.dumps(json.dumps({"x": text})),
+    "repr": repr,
+    "a query": lambda text: "/search?q=" + urllib.parse.quote(text, safe=""),
+    "a form": lambda text: "a=1&q=" + urllib.parse.quote_plus(text),
+    "base64": lambda text: base64.b64encode(b"some " + text.encode()).decode(),
+    "base64 for URLs": lambda text: base64.urlsafe_b64encode(b"it is " + text.encode()).decode().rstrip("="),
+    "hexadecimal": lambda text: text.encode().hex(),
+    "wide": lambda text: "\0".join(text),
+}
+
+
+def test_the_corpus_has_sixty_kinds_and_more() -> None:
+    assert len(SECRETS) == len(corpus()) >= 120
+    assert {secret.rule for secret in SECRETS.values()} == {"shape", "name", "value"}
+
+
+@pytest.mark.parametrize("kind", SECRETS)
+def test_a_secret_is_gone_from_whatever_a_text_makes_of_it(kind: str) -> None:
+    secret = SECRETS[kind]
+    redactor = Redactor()
+    if secret.rule != "shape":
+        redactor.learn(secret.text, secret.name)
+    for form, make in FORMS.items():
+        if secret.bare.startswith(("4111", "5500", "3782", "219")) and form in ("base64", "base64 for URLs", "wide"):
+            continue  # numbers are looked for in plain texts
+        redacted = redactor.redact_text(make(secret.text))
+        assert REDACTED in redacted, form
+        assert not find(redacted.encode("utf-8", "surrogatepass"), [secret]), form
+
+
+@pytest.mark.parametrize("kind", [kind for kind, secret in SECRETS.items() if secret.rule == "name"])
+def test_a_value_under_a_secret_name_is_gone_and_learned(kind: str) -> None:
+    secret = SECRETS[kind]
+    for encode in (
+        lambda encoder: encoder.encode({secret.name: secret.text}),
+        lambda encoder: encoder.encode({secret.name.encode(): secret.text.encode()}),
+        lambda encoder: encoder.encode([(secret.name, secret.text)]),
+        lambda encoder: encoder.encode({secret.name: [secret.text, secret.text]}),
+        lambda encoder: encoder.encode(["prog", f"--{secret.name}", secret.text]),
+        lambda encoder: encoder.encode(["prog", f"--{secret.name}={secret.text}"]),
+        lambda encoder: encoder.encode(f"failed: {secret.name}='{secret.text}'"),
+        lambda encoder: encoder.encode_fields([(secret.name, secret.text)]),
+    ):
+        encoder = Encoder(Redactor())
+        assert not find(encode(encoder), [secret])
+        assert encoder.encode(f"say {secret.text}!") == b'"say [REDACTED]!"'
+
+
+def test_the_cheap_look_misses_nothing_that_the_search_would_find() -> None:
+    names = SecretNames()
+    for name in SECRET_NAMES:
+        assert names.may_be_in(name), name
+    for hints, _ in SHAPES:
+        for hint in hints:
+            assert any(short in hint for short in SHAPE_HINTS), hint
+    for prefixes, rest in TOKEN_PREFIXES:
+        for prefix in prefixes.split():
+            assert len(prefix) + 8 >= MIN_RUN_CHARS or "{8" not in rest, prefix
+    for secret in SECRETS.values():
+        if secret.rule == "shape":
+            assert look(f"x {secret.text} x", names), secret.kind
+    assert look("sk-1234567890", names) & TOKENS
+
+
+@pytest.fixture(params=["3.9", "3.10"])
+def python_of_the_rest(request: pytest.FixtureRequest) -> str:
+    """The versions that tests/end_to_end/test_no_secret_on_disk.py does not run."""
+    return interpreter(request.param)
+
+
+def test_no_planted_secret_is_found_in_any_file_of_the_spool(
+    python_of_the_rest: str, trace: Trace, tmp_path: Path
+) -> None:
+    planted: list[Secret] = list(SECRETS.values())
+    file = tmp_path / "corpus.json"
+    file.write_text(json.dumps([[secret.rule, secret.name, secret.text] for secret in planted]))
+    spool = trace(python_of_the_rest, [str(TARGETS / "planted.py"), str(file)])
+    assert spool.exit_code == 0, spool.stderr[-2000:]
+    assert len(spool.named("take")) > 5000
+    for path in spool.folder.iterdir():
+        if path.is_file():
+            assert not find(path.read_bytes(), planted), path.name

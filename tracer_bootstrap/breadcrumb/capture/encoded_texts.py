@@ -1,0 +1,108 @@
+"""Secrets in what is encoded: percent-encoding, base64, hexadecimal digits, UTF-16. Done without ``re``."""
+
+from __future__ import annotations
+
+from ..record_format import REDACTED
+from .suspicion import ALPHANUMERIC, MIN_HEX_CHARS, MIN_RUN_CHARS, has_base64, has_hex
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Iterator
+
+
+def _only(chars: bytes) -> bytes:
+    """A table that makes a space of all other characters."""
+    return bytes(char if char in chars else 32 for char in range(256))
+
+
+_PERCENT_CHARS = _only(ALPHANUMERIC + b"_.~+!*'()/-%")  # a value of a query string is a word of these
+_BASE64_CHARS = _only(ALPHANUMERIC + b"_-+/")  # of either alphabet
+_HEX_CHARS = _only(b"0123456789abcdefABCDEF")
+
+_WIDE_CODECS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+
+
+def redact_encoded(text: str, redact: Callable[[str], str]) -> str:
+    """The text with the mark in the place of each encoded word that holds a secret.
+
+    redact: what takes the secrets out of a plain text.
+    """
+    raw = text.encode("utf-8", "replace")
+    if "%" in text:
+        for word in raw.translate(_PERCENT_CHARS).split():
+            if b"%" in word and _holds_secret(_from_percent(word), redact):
+                text = text.replace(word.decode(), REDACTED)
+    if has_base64(raw):
+        for word in raw.translate(_BASE64_CHARS).split():
+            if len(word) >= MIN_RUN_CHARS and word.lower() != word and _holds_secret(_from_base64(word), redact):
+                text = text.replace(word.decode(), REDACTED)
+    if has_hex(raw):
+        for word in raw.translate(_HEX_CHARS).split():
+            if len(word) >= MIN_HEX_CHARS and _holds_secret(_from_hex(word), redact):
+                text = text.replace(word.decode(), REDACTED)
+    if "\0" in text:
+        plain = text.replace("\0", "")
+        if redact(plain) != plain:
+            return REDACTED
+    return text
+
+
+def _holds_secret(decodings: Iterator[str], redact: Callable[[str], str]) -> bool:
+    for plain in decodings:
+        if redact(plain) != plain:
+            return True
+    return False
+
+
+def holds_wide(data: bytes, redact: Callable[[str], str]) -> bool:
+    """Whether bytes hold a secret as UTF-16 or UTF-32."""
+    for codec in _WIDE_CODECS:
+        plain = data.decode(codec, "replace")
+        if redact(plain) != plain:
+            return True
+    return False
+
+
+def decoded_base64(word: str) -> str:
+    """The text that a word is the base64 form of; empty if it is none."""
+    from binascii import Error, a2b_base64
+
+    try:
+        text = a2b_base64(word.encode("ascii", "replace")).decode("utf-8", "replace")
+    except Error:
+        return ""
+    return text if text.isprintable() and "\ufffd" not in text else ""
+
+
+def _from_percent(word: bytes) -> Iterator[str]:
+    first, *rest = word.split(b"%")
+    plain = first
+    for part in rest:
+        number = part[:2]
+        is_escape = len(number) == 2 and not number.strip(b"0123456789abcdefABCDEF")
+        plain += bytes((int(number, 16),)) + part[2:] if is_escape else b"%" + part
+    text = plain.decode("utf-8", "replace")
+    yield text
+    if "+" in text:
+        yield text.replace("+", " ")
+
+
+def _from_base64(word: bytes) -> Iterator[str]:
+    from binascii import a2b_base64
+
+    whole = len(word) - (len(word) % 4 == 1)
+    return _texts_of(a2b_base64(word[:whole].replace(b"-", b"+").replace(b"_", b"/") + b"=="))
+
+
+def _from_hex(word: bytes) -> Iterator[str]:
+    from binascii import a2b_hex
+
+    for start in (0, 1):  # the digit before may be none of it: 0x
+        yield from _texts_of(a2b_hex(word[start : start + (len(word) - start) // 2 * 2]))
+
+
+def _texts_of(raw: bytes) -> Iterator[str]:
+    plain = raw.decode("utf-8", "replace")
+    yield plain
+    if b"\0" in raw:
+        yield plain.replace("\0", "")

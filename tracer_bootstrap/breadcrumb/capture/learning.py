@@ -1,0 +1,109 @@
+"""What is to be redacted elsewhere once it was seen under a secret name: the value itself, and the secrets in it."""
+
+from __future__ import annotations
+
+from ..record_format import REDACTED
+from .encoded_texts import decoded_base64
+from .learned_secrets import MAX_VALUE_CHARS, MIN_FORM_CHARS
+from .secret_names import WEAK, SecretNames, words_of
+from .suspicion import NAMED, SHAPES, look
+from .text_search import search
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Set
+
+# Not learned are short values, which would be cut out of every text, ...
+_MIN_DIGITS = 6
+_MIN_RANDOM_CHARS = 8
+# ... and words that stand under secret names everywhere: defaults of databases, placeholders, types, names of schemes.
+_COMMON_VALUES = set(
+    """
+    password passwd passw0rd password1 password123 secret token bearer basic digest negotiate session string bytes
+    changeme change_me example placeholder default dummy sample testing tests admin administrator root guest user
+    username postgres postgresql mysql mariadb sqlite redis rabbitmq mongodb mongo oracle minioadmin airflow django
+    flask python localhost none null undefined false true unset missing empty hidden redacted required optional
+    integer float number object boolean varchar charfield qwerty letmein welcome public private anonymous unknown
+    """.split()  # noqa: SIM905  (as in secret_names)
+)
+_PATH_BEGINNINGS = ("/", "./", "../", "~/")
+_PLACEHOLDER_MARKS = {("$", "}"), ("{", "}"), ("<", ">"), ("%", "s"), ("%", "%")}
+
+# What stands under "token" in a parser is a word: the longer ones that are none are learned.
+_MIN_TOKEN_CHARS = 12
+
+# Words that say how a credential is to be understood (RFC 9110, 11.4). The credential follows.
+_SCHEMES = ("bearer", "basic", "token", "digest", "apikey", "negotiate", "ntlm")
+
+
+def lessons(value: str, name: str, names: SecretNames) -> List[str]:
+    """The values to learn from one that stood under a secret name (or under none: it was known by its shape).
+
+    Those that would cut harmless texts to pieces are not among them (see ``is_worth_learning``), nor those of a name
+    that as often means something else, unless they look random.
+    """
+    found: List[str] = []
+    _collect(value, name, names, found, set())
+    return found
+
+
+def _collect(value: str, name: str, names: SecretNames, found: List[str], seen: Set[str]) -> None:
+    value = value.strip()
+    if value in seen or not is_worth_learning(value) or names.is_name(value):
+        return
+    seen.add(value)
+    if name and names.kind_of(name) == WEAK and not looks_random(value):
+        return
+    if _is_token(name) and _is_word_of_a_language(value):
+        return
+    scheme, _, credential = value.partition(" ")
+    if credential and scheme.lower() in _SCHEMES:
+        value = credential.strip()
+    if "://" not in value:  # of a URL only what is secret in it
+        found.append(value)
+    if value.isalnum():
+        return
+    parts = [cookie.partition("=")[2] for cookie in value.split("; ")] if "; " in value else []
+    parts += value.splitlines()[1:]  # the lines of a key
+    found.extend(part.strip() for part in parts if looks_random(part.strip()) and is_worth_learning(part.strip()))
+
+    user, separator, password = decoded_base64(value).partition(":")
+    if user and separator:  # HTTP basic authentication (RFC 7617)
+        _collect(password, "", names, found, seen)
+    kinds = look(value, names) & (SHAPES | NAMED)
+    if kinds:
+        search(value, kinds, names, lambda part, part_name: _collect(part, part_name, names, found, seen), str)
+
+
+def is_worth_learning(value: str) -> bool:
+    """Whether a value under a secret name is to be redacted elsewhere: not if that cut harmless texts to pieces."""
+    if not MIN_FORM_CHARS <= len(value) <= MAX_VALUE_CHARS or len(set(value)) <= 2:
+        return False
+    if value.lower() in _COMMON_VALUES or value in REDACTED or REDACTED in value:
+        return False
+    if value.isdigit() and len(value) < _MIN_DIGITS:
+        return False
+    if (value[0], value[-1]) in _PLACEHOLDER_MARKS and value.strip("${}<>%()s ").isidentifier():
+        return False  # ${PASSWORD}, {{ token }}, <password>, %(password)s
+    return not (value.startswith(_PATH_BEGINNINGS) and not any(looks_random(part, 16) for part in value.split("/")))
+
+
+def looks_random(value: str, at_least: int = _MIN_RANDOM_CHARS) -> bool:
+    """Whether a value looks made by a machine: letters and digits, no spaces."""
+    return (
+        len(value) >= at_least
+        and not any(c.isspace() for c in value)
+        and any(c.isdigit() for c in value)
+        and any(c.isalpha() for c in value)
+    )
+
+
+def _is_token(name: str) -> bool:
+    """Whether a name may be that of a token in the sense of a parser: most of those are words."""
+    return name.lower().endswith("token") and words_of(name)[-1] == "token"
+
+
+def _is_word_of_a_language(value: str) -> bool:
+    if any(c.isspace() or c in "\"'" for c in value):
+        return True
+    return not looks_random(value) and (len(value) < _MIN_TOKEN_CHARS or value.isidentifier())

@@ -1,0 +1,117 @@
+"""Secret values in a text, told by the name before them: ``password=x``, ``"token": "x"``, ``--api-key x``."""
+
+from __future__ import annotations
+
+from ..record_format import REDACTED
+from .regex import compiled
+from .secret_names import SECRET, SecretNames, words_of
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, List, Tuple
+
+# In quotes (also escaped ones, of JSON inside of JSON), or up to what ends a value in most notations.
+_QUOTED = r"""b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(\\+)(["'])[\s\S]*?(?<!\\)\1\2"""
+_BARE = r"""(?:(?:[Bb]earer|[Bb]asic|[Tt]oken|Digest|ApiKey)\s+)?[^\s,;&"'(){}\[\]<>][^\s,;&"')}\]>]*"""
+
+# The texts one of which must occur, a name, and the value that follows it. The value is matched on its own, so that in
+# "failed: password=x" the name that counts is the second one.
+_NOTATIONS = [
+    (
+        ("=", ":"),
+        r"""(?<![A-Za-z0-9_.-])(_*[A-Za-z][A-Za-z0-9_.-]*)(\\*["']?\s*(?:=>|[=:])\s*)""",
+        _QUOTED + "|" + _BARE,
+    ),
+    (
+        ("-",),  # command lines, and lists of their words
+        r"""(?<![A-Za-z0-9_-])--?([A-Za-z][A-Za-z0-9_-]*)(["']?,?\s+)(?=[^\s-])""",
+        _QUOTED + r"|\S+",
+    ),
+    (("</",), r"<([A-Za-z_][A-Za-z0-9_.:-]*)((?:\s[^<>]*)?>)", r"[^<]+"),
+    (("('", '("', "(b'", '(b"'), r"""\(b?["']([A-Za-z_][A-Za-z0-9_.-]*)(["'],\s*)""", _QUOTED),  # ("password", "x")
+    (
+        ("form-data",),
+        r"""name="([A-Za-z_][A-Za-z0-9_.-]*)("[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)""",
+        r"[^\r\n]+",
+    ),
+]  # fmt: skip
+
+# Names whose whole line is their value where they stand as a header: "Cookie: a=b; c=d".
+_HEADERS = ("authorization", "cookie")
+_LINE = r"[^\r\n]+"
+
+_HARMLESS_VALUES = {"None", "null", "True", "False", "true", "false"}
+
+
+def redact_named(text: str, names: SecretNames, learn: Callable[[str, str], None]) -> str:
+    """The text with the mark in the place of what stands behind secret names. learn: called with value and name."""
+    for hints, name_regex, value_regex in _NOTATIONS:
+        for hint in hints:
+            if hint in text:
+                find_name, match_value, match_line = compiled(name_regex), compiled(value_regex), compiled(_LINE)
+                if find_name is None or match_value is None or match_line is None:
+                    return REDACTED  # called for texts with secret names only
+                text = _redact(text, names, learn, (find_name, match_value, match_line))
+                break
+    return text
+
+
+def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], patterns: Tuple[Any, Any, Any]) -> str:
+    find_name, match_value, match_line = patterns
+    out: List[str] = []
+    copied = position = 0
+    while True:
+        name = find_name.search(text, position)
+        if name is None:
+            break
+        position = name.end()
+        if not names.kind_of(name.group(1)):
+            continue
+        is_header = name.group(2).strip() == ":" and words_of(name.group(1))[-1] in _HEADERS
+        if is_header and text[position : position + 1] not in ("'", '"', "{", "[", "\\"):
+            value = match_line.match(text, position)
+        else:
+            value = match_value.match(text, position)
+        if value is None or REDACTED in value.group():
+            continue
+        opening, bare, closing = _unquoted(value.group())
+        if _can_be_secret(bare, names.kind_of(name.group(1))):
+            learn(bare, name.group(1))
+            if "\\" in bare:
+                learn(_unescaped(bare), name.group(1))
+            out += [text[copied:position], opening, REDACTED, closing]
+            copied = position = value.end()
+    return "".join(out) + text[copied:] if out else text
+
+
+def _can_be_secret(value: str, kind: int) -> bool:
+    """Not "token: }", nor "session: closed"."""
+    if value in _HARMLESS_VALUES or not any(char.isalnum() for char in value):
+        return False
+    return kind == SECRET or not value.isalpha()
+
+
+def _unquoted(value: str) -> Tuple[str, str, str]:
+    """Opening quote, what is between, and closing quote."""
+    start = 1 if value[:2] in ("b'", 'b"') else 0
+    end = start
+    while value[end : end + 1] == "\\":
+        end += 1
+    if value[end : end + 1] not in ("'", '"') or len(value) < 2 * (end - start + 1) + start:
+        return "", value, ""
+    quote = value[start : end + 1]
+    return value[: end + 1], value[end + 1 : -len(quote)], quote
+
+
+def _unescaped(text: str) -> str:
+    r"""Without the escapes of JSON and repr: ``\"``, ``\n``, ``\u00e9``."""
+
+    def character(match: Any) -> str:
+        escape = match.group(1)
+        if escape[0] in "ux" and len(escape) > 1:
+            return chr(int(escape[1:], 16))
+        return {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}.get(escape) or str(escape)
+
+    pattern = compiled(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|[\s\S])")
+    plain = str(pattern.sub(character, text)) if pattern is not None else text
+    return plain.encode("utf-16", "surrogatepass").decode("utf-16", "replace")  # pairs of surrogates become one

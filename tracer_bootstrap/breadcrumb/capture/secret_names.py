@@ -1,0 +1,155 @@
+"""Which names hold a secret: of parameters, keys, attributes, variables, options.
+
+The rules are data at the top. Nothing here needs ``re``: names are looked at from the tracer's first moment on.
+"""
+
+from __future__ import annotations
+
+from ..globs import matches_glob
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Iterable, List, Set, Tuple
+
+# A name is secret if these words stand in it side by side, in any spelling: user_api_key, userApiKey,
+# USER-API-KEY, x.api.key, apikey. Whole words only: tokenize, secretary, passport and keyboard are not secret.
+SECRET_NAMES = """
+    password passwords passwd passwort pwd passphrase passcode kennwort mot_de_passe contrasena senha
+    secret secrets client_secret shared_secret app_secret api_secret signature_secret webhook_secret nonce_secret
+    token auth_token access_token refresh_token id_token bearer jwt csrf xsrf csrftoken xsrftoken oauth oauth_token
+    csrfmiddlewaretoken sas_token
+    api_key api_keys app_key access_key account_key secret_key private_key signing_key encryption_key decryption_key
+    master_key session_key ssh_key rsa_key pgp_key gpg_key aes_key hmac_key fernet_key cipher_key symmetric_key
+    shared_key consumer_key storage_key subscription_key license_key host_key tls_key ssl_key deploy_key unseal_key
+    service_account_key auth_key psk
+    authorization proxy_authorization www_authenticate x_api_key x_auth_token basic_auth
+    credential credentials creds cookie cookies set_cookie session_id sessionid phpsessid jsessionid
+    private_pem pem_key keystore htpasswd pgpass sshpass netrc connection_string conn_str dsn database_url
+    otp totp mfa_code two_factor_code pin_code puk_code recovery_code backup_code security_code verification_code
+    authorization_code code_verifier client_assertion saml_response security_answer
+    seed_phrase recovery_phrase mnemonic wallet_seed
+    cvv cvc card_number credit_card creditcard cc_number card_no iban ssn social_security_number pepper
+""".split()  # noqa: SIM905  (a list of a hundred quoted words reads worse)
+
+# Words that stand for a secret only as the last word of a name (db_pass, user_session) or as the whole of it:
+# pass_through, session_scope and pin_size hold none. What stands under them is redacted there, but learned only if it
+# looks random.
+WEAK_SECRET_NAMES = ["pass", "pw", "pin", "sid", "session", "auth", "salt"]
+
+# Words that are secret also when they are written in one with others: dbpassword, PGPASSWORD, myapikey.
+_STEMS = ("password", "passwd", "passphrase", "apikey", "secretkey", "privatekey", "accesskey", "credential")
+# The same at the end of a word only: mysecret, authtoken, userpwd. And dbpass, of which the dictionary has more.
+_STEMS_AT_END = ("secret", "token", "pwd", "cookie")
+_WORDS_IN_PASS = ("compass", "bypass", "surpass", "trespass", "overpass", "underpass", "encompass")
+
+# One of these is in every name above: a look for them in a text is all that most texts cost.
+_TRACES = (
+    "pass", "pw", "secret", "token", "key", "auth", "cookie", "sess", "cred", "bearer", "jwt", "srf", "pin", "sid",
+    "salt", "pepper", "otp", "code", "cvv", "cvc", "card", "cc", "iban", "ssn", "social", "pem", "conn", "dsn",
+    "database", "kennwort", "contrasena", "senha", "psk", "netrc", "assertion", "saml", "answer", "phrase", "mnemonic",
+    "seed",
+)  # fmt: skip
+
+# The working folder in the environment of every shell.
+_NEVER_SECRET = {"PWD", "OLDPWD"}
+
+# Words that turn a secret word into something else: max_tokens is a number, token_count too, cookie_path a path.
+_HARMLESS_SUFFIXES = set(
+    """
+    count counts length len size type types kind expiry expires lifetime age ttl timeout limit url endpoint name names
+    path file filename dir domain samesite secure httponly policy validator validators hasher hashers field fields
+    label prefix algorithm class engine backend enabled required index position line error errors
+    """.split()  # noqa: SIM905
+)
+
+NOT_SECRET, WEAK, SECRET = 0, 1, 2
+
+_MAX_NAME_CHARS = 200
+_MAX_KNOWN_NAMES = 10_000  # names can be data: dict keys of the traced program
+
+
+class SecretNames:
+    """Decides about names, each once. patterns: globs over whole names, case-insensitive: ``my_secret_*``."""
+
+    def __init__(self, patterns: Iterable[str] = ()) -> None:
+        self._joined: Set[str] = {name.replace("_", "") for name in SECRET_NAMES}
+        self._longest = max(name.count("_") + 1 for name in SECRET_NAMES)
+        self._known: Dict[str, int] = {}
+        self._patterns: List[str] = []
+        self._traces: Tuple[str, ...] = _TRACES
+        self.add_patterns(patterns)
+
+    def add_patterns(self, patterns: Iterable[str]) -> None:
+        """Treat names that match these globs as secret too."""
+        for pattern in patterns:
+            self._patterns.append(pattern.lower())
+            longest_literal = max(pattern.lower().replace("?", "*").split("*"), key=len)
+            self._traces += (longest_literal,)
+        self._known.clear()
+
+    def kind_of(self, name: str) -> int:
+        """NOT_SECRET, WEAK (it as often means something else: a session may be an object) or SECRET."""
+        kind = self._known.get(name)
+        if kind is None:
+            if len(self._known) >= _MAX_KNOWN_NAMES:
+                self._known.clear()
+            kind = self._known[name] = self._decide(name)
+        return kind
+
+    def may_be_in(self, text: str) -> bool:
+        """A cheap look whether a text can hold a secret name at all."""
+        lowered = text.lower()
+        for trace in self._traces:
+            if trace in lowered:
+                return True
+        return False
+
+    def is_name(self, value: str) -> bool:
+        """Whether a value is itself one of the names: a label or a key, and no secret."""
+        return "".join(c for c in value.lower() if c.isalnum()) in self._joined
+
+    def _decide(self, name: str) -> int:
+        if len(name) > _MAX_NAME_CHARS or name in _NEVER_SECRET:
+            return NOT_SECRET
+        lowered = name.lower()
+        if any(matches_glob(lowered, pattern) for pattern in self._patterns):
+            return SECRET
+        if not self.may_be_in(name):
+            return NOT_SECRET
+        words = words_of(name)
+        if not words:
+            return NOT_SECRET
+        if words[-1] in WEAK_SECRET_NAMES and "".join(words) not in self._joined:
+            return WEAK
+        is_harmless = words[-1] in _HARMLESS_SUFFIXES
+        for start, word in enumerate(words):
+            if word.endswith(_STEMS_AT_END) or any(stem in word for stem in _STEMS):
+                if not is_harmless or start == len(words) - 1:
+                    return SECRET
+            joined = ""
+            for end, part in enumerate(words[start : start + self._longest], start + 1):
+                joined += part
+                if joined in self._joined and not (is_harmless and end < len(words)):
+                    return SECRET
+        last = words[-1]
+        return WEAK if last.endswith("pass") and not last.endswith(_WORDS_IN_PASS) else NOT_SECRET
+
+
+def words_of(name: str) -> List[str]:
+    """The words of an identifier: user_apiKey, user-api.key and UserAPIKey all give user, api, key."""
+    words: List[str] = []
+    word = ""
+    for position, char in enumerate(name):
+        if not char.isalnum():
+            words.append(word)
+            word = ""
+            continue
+        if word:
+            last = word[-1]
+            begins_capitalised = char.isupper() and (last.islower() or name[position + 1 : position + 2].islower())
+            if begins_capitalised or char.isdigit() != last.isdigit():
+                words.append(word)
+                word = ""
+        word += char
+    words.append(word)
+    return [word.lower() for word in words if word]

@@ -1,0 +1,40 @@
+"""Modules of the tracer that the start of an interpreter is spared: the first value that needs one imports them.
+
+All at once, by the tracer's own loader: the program's import hooks are not to be asked at that moment. From then on
+they are found in ``sys.modules`` as any others.
+"""
+
+from __future__ import annotations
+
+import sys
+from os.path import dirname
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+# Each after those that it imports.
+_MODULES = (
+    "regex", "card_numbers", "token_prefixes", "secret_shapes", "named_values", "encoded_texts", "text_search",
+    "learned_secrets", "learning", "hidden_values", "descriptions", "objects", "containers", "typing_text", "arrays",
+    "writers", "type_plan",
+)  # fmt: skip
+
+_OWN_LOADER = "breadcrumb.own_builtins"
+
+
+def import_late_modules() -> None:
+    """Make sure that they are imported. (Without the tracer's loader, in the server, they are as any others.)"""
+    global _is_done
+    if _is_done:
+        return
+    own: Any = sys.modules.get(_OWN_LOADER)
+    if own is not None:
+        for name in _MODULES:
+            full_name = "breadcrumb.capture." + name
+            if full_name not in sys.modules:
+                own.load(full_name, "%s/capture/%s.py" % (dirname(__file__), name))
+    _is_done = True
+
+
+_is_done = False
