@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX, FAILED_SUFFIX
+from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX, FAILED_SUFFIX, RECORDING_STOPPED
 from breadcrumb_storage.database import checkpoint
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.ingest_batch import UNREADABLE, Batch, Process, TraceKey
@@ -47,15 +47,15 @@ INSERT INTO segments SELECT $1, unnest($2::VARCHAR[]), unnest($3::BIGINT[])
 ON CONFLICT DO UPDATE SET bytes_read = excluded.bytes_read
 """
 # A final ingest may run again after a crash: it is told once.
-_TELL_STOPPED = """
+_TELL_STOPPED = f"""
 INSERT INTO notices (trace_id, process_id, code, message)
-SELECT $1, p.process_id, 'recording_stopped',
+SELECT $1, p.process_id, '{RECORDING_STOPPED}',
        'Recording stopped in process ' || coalesce(p.pid::VARCHAR, $2) || ' before its end: its spool could not be '
        || 'written (is the disk full?). What was recorded until then is here.'
 FROM (SELECT 1) LEFT JOIN processes p ON p.trace_id = $1 AND p.process_key = $2
 WHERE NOT EXISTS (
     SELECT 1 FROM notices n
-    WHERE n.trace_id = $1 AND n.code = 'recording_stopped' AND n.process_id IS NOT DISTINCT FROM p.process_id
+    WHERE n.trace_id = $1 AND n.code = '{RECORDING_STOPPED}' AND n.process_id IS NOT DISTINCT FROM p.process_id
 )
 """
 

@@ -167,3 +167,17 @@ def test_what_started_before_the_tracer_keeps_its_place_and_the_report_says_so(
     (notice,) = traced.of("notice")
     assert notice["code"] == "not_observing" and told in notice["message"]
     assert traced.calls == []
+
+
+def test_where_the_interpreter_lists_its_imports_it_lists_the_tracers_too(trace: Trace) -> None:
+    python = interpreter("3.12")
+    untraced, traced = (
+        trace(python, ["-X", "importtime", str(TARGETS / "work.py")], env=env) for env in (UNTRACED, {})
+    )
+    assert (traced.exit_code, traced.stdout) == (untraced.exit_code, untraced.stdout) == (0, "120\n")
+    imported, imported_untraced = (
+        [line.rpartition("|")[2].strip() for line in spool.stderr.splitlines()] for spool in (traced, untraced)
+    )
+    added = [name for name in imported if name not in imported_untraced]
+    assert {name for name in added if name.partition(".")[0] != "breadcrumb"} <= ADDED_MODULES | {"sitecustomize"}
+    assert [name for name in imported if name in imported_untraced and name not in added] == imported_untraced

@@ -63,6 +63,28 @@ for thread in threads: thread.join()
     assert len(list(spool.folder.glob("*.calls"))) <= 25
 
 
+def test_a_process_that_may_make_no_more_files_says_that_it_recorded_no_more(python: str, trace: Trace) -> None:
+    # As one that has given up its rights (setuid, chroot).
+    spool = trace(
+        python,
+        """
+import resource
+def f(n): return n
+def many():
+    for n in range(3000): f(n)
+resource.setrlimit(resource.RLIMIT_NOFILE, (3, 4096))
+many()
+print("ran")
+""",
+    )
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "ran\n", "")
+    assert not list(spool.folder.glob("*.failed"))
+    (notice,) = spool.of("notice")
+    assert notice["code"] == "recording_stopped" and "(Too many open files)" in notice["message"]
+    recorded = [c.args["n"] for c in spool.named("f")]
+    assert recorded == list(range(len(recorded))) and 50 < len(recorded) < 3000
+
+
 def test_no_descriptor_is_kept_that_the_program_could_close_or_be_given(python: str, trace: Trace) -> None:
     # As daemons do: what is opened then gets the numbers that files had before.
     spool = trace(

@@ -57,6 +57,7 @@ EVENT_UNCAUGHT = "uncaught"
 EVENT_GAP = "gap"
 EVENT_STACK = "stack"
 EVENT_NOTICE = "notice"
+RECORDING_STOPPED = "recording_stopped"  # the code of a notice that a file with FAILED_SUFFIX stands for as well
 
 # A counters file: little-endian unsigned 64-bit pairs (count, time_ns), one pair a slot.
 COUNTER_SLOT_BYTES = 16

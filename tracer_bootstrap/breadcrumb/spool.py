@@ -19,6 +19,7 @@ from os import scandir as os_scandir
 from os import write as os_write
 
 from . import record_format
+from .capture.json_text import quote, utf8
 from .interruptions import is_of_the_program, starts_guarded
 from .mapped_files import map_file
 
@@ -106,7 +107,7 @@ class Segments:
             if is_of_the_program(error):
                 raise
             self.write = _discard
-            spool.failed("the spool cannot be written (%s): recording stopped" % (error.strerror or error))
+            spool.failed("its spool cannot be written (%s)" % (error.strerror or error))
 
     @starts_guarded
     def write_over(self, record: bytes) -> None:
@@ -202,6 +203,12 @@ class SpoolWriter:
         """Remember, and say as far as that is possible, that records are being lost."""
         if self.failure is None:
             self.failure = why
+            text = "recording stopped before the end of process %d: %s" % (os.getpid(), why)
+            notice = record_format.EVENT_NOTICE.encode(), record_format.RECORDING_STOPPED.encode(), utf8(quote(text))
+            try:  # there may be room still, also for who may not make files any more: it has given up its rights
+                self._events.write(b'{"k": "%b", "code": "%b", "message": %b}\n' % notice)
+            except (AttributeError, ValueError):
+                pass
             marker = "%s/%s" % (self.folder, self.process_key + record_format.FAILED_SUFFIX)
             try:  # an empty file needs no block: its name tells even on a full disk
                 os_close(os_open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
@@ -269,7 +276,7 @@ class SpoolWriter:
         except OSError as error:
             if is_of_the_program(error):
                 raise
-            self.failed("the counters cannot be written (%s)" % (error.strerror or error))
+            self.failed("its counters cannot be written (%s)" % (error.strerror or error))
         else:
             self._counters = memoryview(mapped).cast("Q")
 
