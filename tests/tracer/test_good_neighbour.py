@@ -176,8 +176,8 @@ def test_where_the_interpreter_lists_its_imports_it_lists_the_tracers_too(trace:
     )
     assert (traced.exit_code, traced.stdout) == (untraced.exit_code, untraced.stdout) == (0, "120\n")
     imported, imported_untraced = (
-        [line.rpartition("|")[2].strip() for line in spool.stderr.splitlines()] for spool in (traced, untraced)
+        {line.rpartition("|")[2].strip() for line in spool.stderr.splitlines()} for spool in (traced, untraced)
     )
-    added = [name for name in imported if name not in imported_untraced]
-    assert {name for name in added if name.partition(".")[0] != "breadcrumb"} <= ADDED_MODULES | {"sitecustomize"}
-    assert [name for name in imported if name in imported_untraced and name not in added] == imported_untraced
+    assert imported_untraced <= imported
+    added = {name for name in imported - imported_untraced if name.partition(".")[0] != "breadcrumb"}
+    assert added <= ADDED_MODULES | {"sitecustomize"}
