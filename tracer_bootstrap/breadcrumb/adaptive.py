@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     from .functions import Function
-    from .recorder import Recorder, ThreadState
+    from .recorder import Recorder
+    from .threads import ThreadState
 
 # As time goes on, so many calls of a function are recorded afresh; each time after another tenth of the
 # time that the process has run, so that a run of any length has a bounded number of them.
@@ -103,7 +104,7 @@ class AdaptiveCapture:
             if self._is_sample(function, frame, count):
                 return False
         if function.suspends:
-            self._recorder.drop_suspended(id(frame))
+            self._recorder.calls.drop_suspended(id(frame))
         if not function.is_off:
             key = _key(function, frame)
             if key is not None:
@@ -218,7 +219,7 @@ class AdaptiveCapture:
                 counters[function.counter + 1] += spent_ns
             return False
         function.slow_ns = spent_ns + spent_ns // 4
-        self._recorder.begin_call(function, frame, begun_ns)
+        self._recorder.calls.begin(function, frame, begun_ns)
         return True
 
     def record_chain(self, thread: ThreadState, frame: Optional[FrameType]) -> Optional[List[int]]:
@@ -248,7 +249,7 @@ class AdaptiveCapture:
                 if function.is_off:
                     self._off = [other for other in self._off if other is not function]
                     self._observe_again([function], perf_counter_ns())
-                self._recorder.begin_call(function, counted_frame, begun_ns or perf_counter_ns())
+                self._recorder.calls.begin(function, counted_frame, begun_ns or perf_counter_ns())
                 ids.append(thread.top[0])
         return ids if any(position > 0 for position in missing) else None
 

@@ -16,7 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from .recorder import Recorder, ThreadState
+    from .recorder import Recorder
+    from .threads import ThreadState
 
 # How many raises of one type at one place are written with all details; the rest is counted.
 DETAILED_PER_PLACE = 200
@@ -240,11 +241,11 @@ class ExceptionLog:
                 continue
             call = unwound.get(id(frame), 0)
             if not call:
-                recorder.begin_call(function, frame, perf_counter_ns())
+                recorder.calls.begin(function, frame, perf_counter_ns())
                 late += 1
             calls.append(call or thread.top[0])
         for _ in range(late):
-            recorder.end_call(thread, perf_counter_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
+            recorder.calls.end(thread, perf_counter_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
         return calls
 
     def _write_details(

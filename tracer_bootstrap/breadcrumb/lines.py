@@ -16,14 +16,15 @@ from .capture.frame_locals import variables_of
 from .capture.json_text import quote, utf8
 from .capture.values import Encoder
 from .globs import matches_function
-from .recorder import write_record
+from .threads import write_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Optional, Sequence, Set, Tuple
 
     from .functions import Function
-    from .recorder import Recorder, ThreadState
+    from .recorder import Recorder
+    from .threads import ThreadState
 
 # Lines of a call that are written one after the other; then those at doubling distances. Looking at the variables costs
 # some twenty times what the line does, and nobody reads more.
@@ -72,7 +73,7 @@ class LineLog:
     def line_starts(self, frame: FrameType, line: int) -> None:
         """A line of a function whose lines are recorded, in a call that may be one that is only counted."""
         thread = self.recorder.thread()
-        if self.recorder.is_open(thread, frame):
+        if self.recorder.calls.is_open(thread, frame):
             state = thread.top[3]
             if state is not None and state.lines is not None:
                 state.lines.starts(thread, frame, line)

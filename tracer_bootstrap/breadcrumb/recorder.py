@@ -1,22 +1,21 @@
-"""The state of a traced process, shared by both backends: functions, threads, open calls.
+"""The state of a traced process, shared by both backends: its settings, its functions, its begin, forks and end.
 
-The backends decide when something happened; what is written about it is decided here. The monitoring
-backend repeats ``begin_call`` and ``end_call`` inline for ordinary functions (its hot path); a test holds both equal.
+The backends decide when something happened; what is written about it is decided here, and in the logs that it holds.
 """
 
 from __future__ import annotations
 
-import gc
 import itertools
 import os
 import sys
 from _thread import _local, get_ident
 from os import getpid, getppid
 from time import perf_counter_ns
-from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
+from types import CodeType, FrameType
 
 from . import record_format
 from .adaptive import AdaptiveCapture
+from .calls import CallLog
 from .capture.secret_redactor import process_redactor
 from .capture.values import Encoder
 from .exceptions import ExceptionLog, traceback_of
@@ -24,7 +23,7 @@ from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
 from .greenlets import GreenletChains
-from .open_calls import ROOT, CallState
+from .open_calls import ROOT
 from .patterns import IncludeFilter, current_folder
 from .processes import (
     MultiprocessingChild,
@@ -35,56 +34,21 @@ from .processes import (
     short_command,
     starts_for_multiprocessing,
 )
-from .record_format import OUTCOME_CANCELLED
-from .spool import CallSegments, SpoolWriter
+from .spool import SpoolWriter
 from .tasks import TaskLog
+from .threads import ThreadState, thread_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+    from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
     from .lines import LineLog
-    from .open_calls import OpenCall
-
-_LATE = record_format.KIND_LATE_CALL.encode()
 
 # Where the settings do not say: some 16 million calls of the usual size.
 DEFAULT_MAX_TRACE_MB = 2048
 
 # Programs that make code without end (eval loops) would make functions without end.
 MAX_FUNCTIONS = 50_000
-
-
-class ThreadState(CallSegments):
-    """What one thread is doing, and where it is written.
-
-    ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
-    """
-
-    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top", "unwound")
-
-    def __init__(self, spool: SpoolWriter, number: int) -> None:
-        super().__init__(spool)
-        self.number = number
-        self.top = ROOT
-        self.task = 0
-        # The recorded calls that an exception which is only counted has ended: its address, and the ids by frame id.
-        self.unwound: Tuple[int, Dict[int, int]] = (0, {})
-        self.held_events: Optional[List[bytes]] = None  # while records are held back
-
-    def hold_back(self) -> None:
-        """Keep the records of this thread in memory until ``let_go``."""
-        self.held_events = []
-        self._held_calls: List[bytes] = []
-        self._held_write = self.write
-        self.write = self._held_calls.append  # type: ignore[assignment]
-
-    def let_go(self) -> None:
-        """Write the calls that were held back, and go on as before."""
-        self.held_events = None
-        self.write = self._held_write
-        for record in self._held_calls:
-            write_record(self, record)
 
 
 class Recorder:
@@ -120,16 +84,15 @@ class Recorder:
         self.names = NameFinder()
         self.threads = _local()
         self._thread_numbers = itertools.count()
-        self.next_call = itertools.count(1).__next__
         self.functions: Dict[int, Function] = {}
         self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
-        self.suspended: Dict[int, OpenCall] = {}
         self._losses: Set[str] = set()
         self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
         self.forks_under_way = 0
         self.near_recursion_limit = False  # events were lost there, where nothing can be said
         self._max_trace_mb: int = capture.get("max_trace_mb", DEFAULT_MAX_TRACE_MB)
         self.spool = self._new_spool()
+        self.calls = CallLog(self)
         self.exceptions = ExceptionLog(self)
         self.gaps = GapLog(self)
         self.tasks = TaskLog(self)
@@ -162,7 +125,7 @@ class Recorder:
         self.pid = getpid()
         self._thread_numbers = itertools.count()
         self.functions.clear()
-        self.suspended.clear()
+        self.calls.clear()
         self.exceptions.clear()
         self.gaps.clear()
         self.tasks.clear()
@@ -248,7 +211,7 @@ class Recorder:
         """The process goes through its normal exit."""
         if self.pid != getpid():
             return
-        self._end_dropped_generators()
+        self.calls.end_dropped_generators()
         self.greenlets.check()
         if self.near_recursion_limit:
             self.notice(
@@ -263,33 +226,6 @@ class Recorder:
                 self.exceptions.leaves(last, traceback, traceback.tb_frame, self.thread(), uncaught=True)
                 self.exceptions.uncaught(id(last))
         self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
-
-    def _end_dropped_generators(self) -> None:
-        """End the suspended calls whose generator is gone.
-
-        From 3.13 on a generator that is closed or dropped while it waits outside of any ``try`` ends without an event.
-        """
-        if not self.suspended:
-            return
-        alive = set()
-        for candidate in gc.get_objects():
-            kind = type(candidate)
-            if kind is GeneratorType:
-                alive.add(id(candidate.gi_frame))
-            elif kind is CoroutineType:
-                alive.add(id(candidate.cr_frame))
-            elif kind is AsyncGeneratorType:
-                alive.add(id(candidate.ag_frame))
-        for address in list(self.suspended):
-            if address not in alive:
-                self.drop_suspended(address)
-
-    def drop_suspended(self, address: int) -> None:
-        """A suspended call will not go on: another frame has its address, or its generator is gone."""
-        dropped = self.suspended.pop(address, None)
-        if dropped is not None and dropped[3] is not None:
-            ended = (dropped[0], dropped[3].since_ns, OUTCOME_CANCELLED, dropped[3].suspended_ns)
-            write_record(self.thread(), b"R\t%d\t%d\t\t%d\t%d\n" % ended)
 
     def event(self, kind: str, /, **fields: Any) -> None:
         """Write one event: numbers as they are, texts (and lists of texts) redacted, bytes as ready JSON."""
@@ -358,7 +294,7 @@ class Recorder:
             ident=get_ident(),
             name=thread_name(get_ident(), "thread-%d" % number),
             stream=state.stream,
-            first_call=self.next_call() if state.stream != number else 0,  # later ones there are this thread's
+            first_call=self.calls.next_id() if state.stream != number else 0,  # later ones there are this thread's
         )
         self.greenlets.watch_thread()
         return state
@@ -422,135 +358,6 @@ class Recorder:
             exact=function.exact,
         )
 
-    def begin_call(self, function: Function, frame: FrameType, since_ns: int = 0) -> None:
-        """A call of *function* starts in *frame*, or is recorded late: it runs since that time."""
-        if function.suspends:
-            self.drop_suspended(id(frame))
-        thread = self.thread()
-        state = None
-        if function.keeps_state:
-            in_task = function.suspends and function.kind != "generator"
-            state = CallState(in_task)
-            if self.lines is not None and not since_ns:  # the lines of a call that runs already would lack the first
-                state.lines = self.lines.of_new_call(function)
-            self._enter_task(thread, state)
-        top = thread.top
-        call = self.next_call()
-        frame_locals = frame.f_locals
-        arguments = function.encoded_arguments(frame_locals)
-        if self.clears_locals and function.clears_locals:
-            frame_locals.clear()
-        site = self.call_site(top)
-        if thread.task:
-            site = b"%b\t%d\n" % (site[:-1], thread.task)
-        record = function.record % (call, since_ns or perf_counter_ns(), *arguments, top[0], site)
-        if since_ns:
-            record = _LATE + record[1:]
-        # A signal handler may raise in between anything but these two, here and where calls end.
-        thread.top = (call, top, frame, state, function.call_sites)
-        try:
-            thread.write(record)
-        except ValueError:
-            thread.write_over(record)
-
-    def call_site(self, caller: OpenCall) -> bytes:
-        """The end of the record of a call that *caller* makes now: the line that it is at."""
-        at = caller[2].f_lasti
-        sites = caller[4]
-        site = sites.get(at)
-        if site is None:
-            line = caller[2].f_lineno  # None in code that the compiler made up
-            site = sites[at] = b"\t%d\n" % line if line else b"\t\n"
-        return site
-
-    def end_call(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
-        """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
-        call, parent, frame, state, _sites = thread.top
-        record = b"R\t%d\t%d\t%b" % (call, at_ns, value)
-        suspended_ns = 0
-        if state is not None:
-            suspended_ns = state.suspended_ns
-            thread.task = state.outer_task
-            if state.lines is not None:
-                state.lines.ends(thread, call, frame, at_ns)
-        if outcome or suspended_ns:
-            record += b"\t%d\t%d" % (outcome, suspended_ns)
-            if exception:
-                record += b"\t%d" % exception
-        record += b"\n"
-        thread.top = parent or ROOT
-        try:
-            thread.write(record)
-        except ValueError:
-            thread.write_over(record)
-
-    def unwind_call(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
-        """The thread's innermost call is ended by an exception: its id, 0 for one that is only counted, and address."""
-        if not exception and thread.unwound[0] == address:
-            thread.unwound[1][id(thread.top[2])] = thread.top[0]
-        self.end_call(thread, at_ns, b"", outcome, exception)
-
-    def suspend(self, thread: ThreadState, at_ns: int) -> None:
-        """The innermost call, of a generator or coroutine, gives up control for now."""
-        call, parent, frame, state, sites = thread.top
-        thread.top = parent or ROOT
-        if state is not None:
-            state.since_ns = at_ns
-            thread.task = state.outer_task
-            # Without the frame: an abandoned generator is to die when the program drops it.
-            self.suspended[id(frame)] = (call, None, None, state, sites)
-
-    def resume(self, thread: ThreadState, frame: FrameType, at_ns: int) -> bool:
-        """A suspended call goes on, perhaps in another thread; False if it is not one of ours."""
-        suspended = self.suspended.pop(id(frame), None)
-        if suspended is None:
-            return False
-        call, _parent, _frame, state, sites = suspended
-        if state is not None:
-            state.suspended_ns += at_ns - state.since_ns
-            self._enter_task(thread, state)
-        thread.top = (call, thread.top, frame, state, sites)
-        return True
-
-    def _enter_task(self, thread: ThreadState, state: CallState) -> None:
-        state.outer_task = thread.task
-        if state.in_task:
-            thread.task = self.tasks.current()
-
-    def is_open(self, thread: ThreadState, frame: FrameType) -> bool:
-        """Whether *frame* is the thread's innermost open call, after dropping calls above it whose end was not seen."""
-        if thread.top[2] is frame:
-            return True
-        above = thread.top[1]
-        while above is not None:
-            if above[2] is frame:
-                thread.top = above
-                return True
-            above = above[1]
-        self.greenlets.check()
-        return False
-
-
-def write_record(thread: ThreadState, record: bytes) -> None:
-    """Append a record to the calls of a thread."""
-    try:
-        thread.write(record)
-    except ValueError:  # the segment is full
-        thread.write_over(record)
-
 
 def _nothing() -> None:
     pass
-
-
-def thread_name(ident: int, unnamed: str) -> str:
-    """The name of a thread, without making one known to threading that is not; *unnamed* where it has none."""
-    threading = sys.modules.get("threading")
-    thread = getattr(threading, "_active", {}).get(ident) if threading is not None else None
-    name = getattr(thread, "_name", None)
-    if type(name) is str:
-        return name
-    main = getattr(threading, "_main_thread", None)
-    if threading is None or getattr(main, "_ident", None) == ident:
-        return "MainThread"
-    return unnamed

@@ -23,7 +23,7 @@ from .capture.json_text import quote, utf8
 from .capture.values import Encoder
 from .functions import module_of
 from .patterns import is_own
-from .recorder import thread_name
+from .threads import thread_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -113,7 +113,7 @@ class MonitoringBackend:
             recorder=recorder,
             functions=recorder.functions,
             threads=recorder.threads,
-            next_call=recorder.next_call,
+            next_call=recorder.calls.next_id,
             encode=recorder.encoder.encode,
             counters=adaptive.counters() if adaptive is not None else None,
             skips=adaptive.skips if adaptive is not None else None,
@@ -147,7 +147,7 @@ class MonitoringBackend:
                     function.keeps_state = True  # its end is no ordinary one
                 self._observe(function)
                 if recorder.adaptive is None or not recorder.adaptive.skips(function, frame):
-                    recorder.begin_call(function, frame)
+                    recorder.calls.begin(function, frame)
                 return None
             gap = recorder.gaps.discover(code, frame)
             if gap is None:
@@ -207,7 +207,7 @@ class MonitoringBackend:
             if function.is_off and recorder.adaptive is not None and recorder.adaptive.is_stray(function, frame):
                 return None
             if self._is_open(thread, frame, function, at_ns):
-                recorder.end_call(thread, at_ns, recorder.encoder.encode(value))
+                recorder.calls.end(thread, at_ns, recorder.encoder.encode(value))
         elif not recorder.gaps.end(frame, at_ns):
             self._uncounted_gap(code, frame)
         return None
@@ -221,7 +221,7 @@ class MonitoringBackend:
             was_slow = recorder.adaptive.end(function, frame, at_ns)
             if was_slow is not None:
                 return was_slow
-        return recorder.is_open(thread, frame)
+        return recorder.calls.is_open(thread, frame)
 
     def _uncounted_gap(self, code: CodeType, frame: Any) -> None:
         """A gap returns whose start was not seen: it started first in code that is not traced, and was switched off."""
@@ -243,17 +243,17 @@ class MonitoringBackend:
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
         recorder = self._recorder
         thread = recorder.thread()
-        if recorder.is_open(thread, get_frame(2)):
-            recorder.suspend(thread, perf_counter_ns())
+        if recorder.calls.is_open(thread, get_frame(2)):
+            recorder.calls.suspend(thread, perf_counter_ns())
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
         recorder = self._recorder
-        recorder.resume(recorder.thread(), get_frame(2), perf_counter_ns())
+        recorder.calls.resume(recorder.thread(), get_frame(2), perf_counter_ns())
 
     def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
         if id(code) in recorder.functions:
-            recorder.resume(recorder.thread(), get_frame(2), perf_counter_ns())
+            recorder.calls.resume(recorder.thread(), get_frame(2), perf_counter_ns())
 
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
@@ -272,7 +272,7 @@ class MonitoringBackend:
             if self._is_open(thread, frame, function, at_ns):
                 outcome = OUTCOME_CANCELLED if recorder.exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = recorder.exceptions.known.get(id(exception), 0)
-                recorder.unwind_call(thread, at_ns, outcome, exception_id, id(exception))
+                recorder.calls.unwind(thread, at_ns, outcome, exception_id, id(exception))
             if recorder.clears_locals:
                 forget_locals(frame)
         elif recorder.gaps.gaps:
@@ -332,8 +332,8 @@ def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
     return code.co_name == "<module>" and module_of(frame) == greenlets.MODULE
 
 
-# The hot path: what every recorded call passes. It does for ordinary functions what Recorder.begin_call and
-# Recorder.end_call do, without calling any Python code: that halves the cost (a test holds both equal). What an
+# The hot path: what every recorded call passes. It does for ordinary functions what CallLog.begin and
+# CallLog.end do, without calling any Python code: that halves the cost (a test holds both equal). What an
 # argument or a result needs beyond a plain integer is the encoder's. The names are bound by _hot_path.
 
 recorder: Any = None
@@ -381,7 +381,7 @@ def on_start(code: CodeType, offset: int) -> Any:
         frame = get_frame(1)
         arity = function.hot
         if arity == 0:
-            return recorder.begin_call(function, frame)
+            return recorder.calls.begin(function, frame)
         try:
             thread = threads.state
         except AttributeError:
@@ -391,7 +391,7 @@ def on_start(code: CodeType, offset: int) -> Any:
         try:
             site = top[4][top[2].f_lasti]
         except KeyError:
-            site = recorder.call_site(top)
+            site = recorder.calls.site(top)
         if thread.task:
             site = b"%b\t%d\n" % (site[:-1], thread.task)
         call = next_call()
@@ -441,7 +441,7 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
                             del begun[id(get_frame(1))]
                             counters[function.counter + 1] += at_ns - begun_ns
                         elif end_counted(function, get_frame(1), at_ns):
-                            recorder.end_call(recorder.thread(), at_ns, encode(value))
+                            recorder.calls.end(recorder.thread(), at_ns, encode(value))
                         return None
             # Another thread was at work meanwhile, or this is not the end of an ordinary recorded call.
             try:

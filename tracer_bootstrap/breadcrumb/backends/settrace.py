@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
     from ..functions import Function
-    from ..recorder import Recorder, ThreadState
+    from ..recorder import Recorder
+    from ..threads import ThreadState
 
 _RETURN_VALUE = opmap["RETURN_VALUE"]
 _YIELD_VALUE = opmap["YIELD_VALUE"]
@@ -124,7 +125,7 @@ class SettraceBackend:
                 if function is None:
                     return self._awaited_module_starts(code, frame) or self._gap_starts(code, frame)
             thread = recorder.thread()
-            if function.suspends and recorder.resume(thread, frame, perf_counter_ns()):
+            if function.suspends and recorder.calls.resume(thread, frame, perf_counter_ns()):
                 return self._on_event
             if function.suspends:
                 first = self._first_instruction(code)
@@ -150,7 +151,7 @@ class SettraceBackend:
             frame.f_trace_lines = False
             return self._on_counted
         frame.f_trace_lines = function.lines
-        recorder.begin_call(function, frame)
+        recorder.calls.begin(function, frame)
         return self._on_event
 
     @starts_guarded
@@ -178,8 +179,10 @@ class SettraceBackend:
             failed(self._recorder, error)
         except BaseException:
             thread = self._recorder.thread()
-            if event in ("call", "return") and self._recorder.is_open(thread, frame):  # the frame ends, without a word
-                self._recorder.end_call(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
+            if event in ("call", "return") and self._recorder.calls.is_open(
+                thread, frame
+            ):  # the frame ends, without a word
+                self._recorder.calls.end(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
             frame.f_trace = _SetAgain(frame, self._trace_function)  # type: ignore[assignment, unused-ignore]
             raise
 
@@ -334,7 +337,7 @@ class SettraceBackend:
         if frame.f_code.co_name == "<module>":
             self._module_is_loaded(frame)
         thread = recorder.thread()
-        if not recorder.is_open(thread, frame):
+        if not recorder.calls.is_open(thread, frame):
             return
         arrived = self._arrived.pop(id(frame), None)
         last = frame.f_lasti
@@ -342,9 +345,9 @@ class SettraceBackend:
         if arrived is not None and arrived[2] == last:  # where the exception came in is where the frame is left
             self._unwinds(thread, frame, arrived, at_ns)
         elif last >= 0 and opcodes[last] == _RETURN_VALUE:
-            recorder.end_call(thread, at_ns, recorder.encoder.encode(value))
+            recorder.calls.end(thread, at_ns, recorder.encoder.encode(value))
         elif last >= 0 and _suspends_at(opcodes, last):
-            recorder.suspend(thread, at_ns)
+            recorder.calls.suspend(thread, at_ns)
         else:
             self._unwinds(thread, frame, arrived, at_ns)
 
@@ -392,7 +395,7 @@ class SettraceBackend:
             exceptions.raised_again(address)
             if _is_outermost(frame) and not recorder.greenlets.ends_one(cancels):
                 exceptions.uncaught(address)
-        recorder.unwind_call(thread, at_ns, outcome, exception_id, address)
+        recorder.calls.unwind(thread, at_ns, outcome, exception_id, address)
 
 
 class _SetAgain:

@@ -1,0 +1,65 @@
+"""What each thread is doing, and where its calls are written."""
+
+from __future__ import annotations
+
+import sys
+
+from .open_calls import ROOT
+from .spool import CallSegments, SpoolWriter
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, List, Optional, Tuple
+
+
+class ThreadState(CallSegments):
+    """What one thread is doing, and where it is written.
+
+    ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
+    """
+
+    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top", "unwound")
+
+    def __init__(self, spool: SpoolWriter, number: int) -> None:
+        super().__init__(spool)
+        self.number = number
+        self.top = ROOT
+        self.task = 0
+        # The recorded calls that an exception which is only counted has ended: its address, and the ids by frame id.
+        self.unwound: Tuple[int, Dict[int, int]] = (0, {})
+        self.held_events: Optional[List[bytes]] = None  # while records are held back
+
+    def hold_back(self) -> None:
+        """Keep the records of this thread in memory until ``let_go``."""
+        self.held_events = []
+        self._held_calls: List[bytes] = []
+        self._held_write = self.write
+        self.write = self._held_calls.append  # type: ignore[assignment]
+
+    def let_go(self) -> None:
+        """Write the calls that were held back, and go on as before."""
+        self.held_events = None
+        self.write = self._held_write
+        for record in self._held_calls:
+            write_record(self, record)
+
+
+def write_record(thread: ThreadState, record: bytes) -> None:
+    """Append a record to the calls of a thread."""
+    try:
+        thread.write(record)
+    except ValueError:  # the segment is full
+        thread.write_over(record)
+
+
+def thread_name(ident: int, unnamed: str) -> str:
+    """The name of a thread, without making one known to threading that is not; *unnamed* where it has none."""
+    threading = sys.modules.get("threading")
+    thread = getattr(threading, "_active", {}).get(ident) if threading is not None else None
+    name = getattr(thread, "_name", None)
+    if type(name) is str:
+        return name
+    main = getattr(threading, "_main_thread", None)
+    if threading is None or getattr(main, "_ident", None) == ident:
+        return "MainThread"
+    return unnamed
