@@ -233,48 +233,6 @@ def test_coroutines_keep_their_own_arguments_and_results(python: str, trace: Tra
     assert all(abs(parents[c.parent].args["n"] - c.args["n"]) <= 1 for c in spool.named("leaf"))
 
 
-def test_threads_have_their_own_chains_and_names(python: str, trace: Trace) -> None:
-    spool = trace(
-        python,
-        program("""
-            import threading
-            def leaf(n): return n
-            def work(n):
-                for i in range(50):
-                    leaf(n)
-            threads = [threading.Thread(target=work, args=(n,), name="worker-%d" % n) for n in range(4)]
-            for t in threads: t.start()
-            for t in threads: t.join()
-        """),
-    )
-    work = {c.call: c for c in spool.named("work")}
-    assert len(work) == 4 and len(spool.named("leaf")) == 200
-    assert all(work[c.parent].args["n"] == c.args["n"] for c in spool.named("leaf"))
-    assert {t["name"] for t in spool.of("thread")} == {"MainThread", *(f"worker-{n}" for n in range(4))}
-    assert len({c.thread for c in work.values()}) == 4
-
-
-def test_a_generator_that_moves_between_threads_is_closed_where_it_ends(python: str, trace: Trace) -> None:
-    spool = trace(
-        python,
-        program("""
-            import threading
-            def gen():
-                yield 1
-                yield 2
-                return 3
-            g = gen()
-            next(g)
-            def finish():
-                list(g)
-            t = threading.Thread(target=finish)
-            t.start()
-            t.join()
-        """),
-    )
-    assert spool.one("gen").value == 3
-
-
 def test_what_was_open_when_the_process_was_killed_is_unfinished(python: str, trace: Trace) -> None:
     spool = trace(
         python,

@@ -123,6 +123,7 @@ class Recorder:
 
     def _begin_process(self, parent: Optional[str]) -> None:
         self.pid = getpid()
+        self.main_thread = get_ident()
         self._thread_numbers = itertools.count()
         self.functions.clear()
         self.calls.clear()
@@ -292,7 +293,7 @@ class Recorder:
             record_format.EVENT_THREAD,
             thread=number,
             ident=get_ident(),
-            name=thread_name(get_ident(), "thread-%d" % number),
+            name=thread_name(get_ident(), "thread-%d" % number, self.main_thread),
             stream=state.stream,
             first_call=self.calls.next_id() if state.stream != number else 0,  # later ones there are this thread's
         )

@@ -102,7 +102,8 @@ class StackReporter:
         threads = [(main, interrupted), *reversed(frames.items())]
         tasks = list(suspended_tasks())
         stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
-            (ident, thread_name(ident, "thread"), None, _outwards(frame)) for ident, frame in threads[:_MAX_THREADS]
+            (ident, thread_name(ident, "thread", self._recorder.main_thread), None, _outwards(frame))
+            for ident, frame in threads[:_MAX_THREADS]
         ]
         stacks += [(None, None, name, frames) for name, frames in tasks[:_MAX_TASKS]]
         for number, (ident, name, task, chain) in enumerate(stacks):

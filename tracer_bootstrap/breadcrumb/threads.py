@@ -52,14 +52,14 @@ def write_record(thread: ThreadState, record: bytes) -> None:
         thread.write_over(record)
 
 
-def thread_name(ident: int, unnamed: str) -> str:
-    """The name of a thread, without making one known to threading that is not; *unnamed* where it has none."""
+def thread_name(ident: int, unnamed: str, main_thread: int) -> str:
+    """The name of a thread, without making one known to threading that is not; *unnamed* where it has none.
+
+    main_thread: which is the main one, where threading has not been imported.
+    """
     threading = sys.modules.get("threading")
-    thread = getattr(threading, "_active", {}).get(ident) if threading is not None else None
-    name = getattr(thread, "_name", None)
+    name = getattr(getattr(threading, "_active", {}).get(ident), "_name", None)
     if type(name) is str:
         return name
-    main = getattr(threading, "_main_thread", None)
-    if threading is None or getattr(main, "_ident", None) == ident:
-        return "MainThread"
-    return unnamed
+    main = getattr(getattr(threading, "_main_thread", None), "_ident", main_thread)
+    return "MainThread" if ident == main else unnamed

@@ -99,7 +99,7 @@ class SettraceBackend:
         self._recorder.notice(
             "tracer_replaced",
             "another tracer took sys.settrace at %s:%d (%s): that thread's calls from then on are not recorded, unless "
-            "it gave it back (before Python 3.12 only one can be at work)"
+            "it gave it back. Run without it, or on Python 3.12 or newer, where both can work"
             % (
                 self._recorder.include.absolute(caller.f_code.co_filename),
                 caller.f_lineno,
