@@ -32,10 +32,6 @@ _TOOL_NAME = "breadcrumb"
 # sites call one function only, and the first look is enough.
 _LOOKS_PER_CALL_SITE = 32
 
-# Integers within these bounds are written as they are. (Payment cards begin at 13 digits; up to 30 bits the
-# interpreter compares integers without a call.)
-_LOW, _HIGH = -(1 << 30) + 1, (1 << 30) - 1
-
 
 _NO_FUNCTION = SimpleNamespace(code=None)
 
@@ -335,6 +331,9 @@ def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
 # The hot path: what every recorded call passes. It does for ordinary functions what CallLog.begin and
 # CallLog.end do, without calling any Python code: that halves the cost (a test holds both equal). What an
 # argument or a result needs beyond a plain integer is the encoder's. The names are bound by _hot_path.
+#
+# Integers between the two bounds, which stand here as constants, are written as they are. (Payment cards begin at 13
+# digits; up to 30 bits the interpreter compares integers without a call.)
 
 recorder: Any = None
 functions: Any = None
@@ -397,7 +396,7 @@ def on_start(code: CodeType, offset: int) -> Any:
         call = next_call()
         if arity == 2:
             a, b = function.get(frame_locals)
-            if type(a) is int and type(b) is int and _LOW < a < _HIGH and _LOW < b < _HIGH:
+            if type(a) is int and type(b) is int and -0x3FFFFFFF < a < 0x3FFFFFFF and -0x3FFFFFFF < b < 0x3FFFFFFF:
                 record = function.int_record % (call, now_ns(), a, b, top[0], site)
             else:
                 record = function.record % (call, now_ns(), encode(a), encode(b), top[0], site)
@@ -451,7 +450,7 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
             call, parent, frame, state, _ = thread.top
             if frame is not get_frame(1) or state is not None:
                 return other_return(code, get_frame(1), value, at_ns, thread)
-        if type(value) is int and _LOW < value < _HIGH:
+        if type(value) is int and -0x3FFFFFFF < value < 0x3FFFFFFF:
             record = b"R\t%d\t%d\t%d\n" % (call, at_ns, value)
         else:
             record = b"R\t%d\t%d\t%b\n" % (call, at_ns, encode(value))
