@@ -86,22 +86,27 @@ def test_without_greenlets_nothing_is_said(python: str, trace: Trace) -> None:
     assert spool.exit_code == 0 and spool.of("notice") == []
 
 
-def test_gevents_workers_keep_their_calls_apart(trace: Trace) -> None:
-    python = equipped_interpreter("3.12", "gevent")
+@pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13"])
+def test_gevents_workers_keep_their_calls_apart(trace: Trace, version: str) -> None:
+    python = equipped_interpreter(version, "gevent")
     text = """
 from gevent import monkey
 monkey.patch_all()
-import gevent, time
+import gevent, threading, time
 def leaf(owner): return owner
 def work(owner):
     for _ in range(4):
         leaf(owner)
         time.sleep(0.001)
     return owner
-gevent.joinall([gevent.spawn(work, n) for n in range(5)])
+gevent.joinall([gevent.spawn(work, n) for n in range(4)])
+thread = threading.Thread(target=work, args=(4,))  # a greenlet, too
+thread.start()
+thread.join()
 """
     spool = trace(python, text)
     assert (spool.exit_code, spool.stderr) == (0, "")
+    assert spool.of("notice") == []
     workers = {c.call: c for c in spool.named("work")}
     assert sorted(c.value for c in workers.values()) == list(range(5))
     assert [c.args["owner"] for c in spool.named("leaf")] == [c.value for c in spool.named("leaf")]

@@ -91,10 +91,11 @@ class SettraceBackend:
     def _settrace_is_called(self, caller: FrameType) -> None:
         if is_own(caller.f_code.co_filename):
             return
-        if sys.gettrace() is not self._trace_function:  # a thread starts, or it is somebody else's thread already
-            threading = sys.modules.get("threading")
-            if module_of(caller) != "threading" or getattr(threading, "_trace_hook", None) is self._trace_function:
+        if module_of(caller) == "threading":  # a thread starts
+            if getattr(sys.modules.get("threading"), "_trace_hook", None) is self._trace_function:
                 return
+        elif sys.gettrace() is not self._trace_function:  # it is somebody else's thread already
+            return
         self._said_replaced = True
         self._recorder.notice(
             "tracer_replaced",
