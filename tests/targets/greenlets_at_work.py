@@ -41,6 +41,18 @@ def consume(owner):
     return list(items)
 
 
+def compute(owner):
+    """Starts a greenlet and waits for it, as for a call."""
+    return greenlet(busy).switch(owner)
+
+
+def busy(owner):
+    end = time.perf_counter() + 0.02
+    while time.perf_counter() < end:
+        pass
+    return owner
+
+
 def fail(owner):
     leaf(owner, 300)
     pause()
@@ -73,6 +85,7 @@ def main():
     dropped = greenlet(fail)
     dropped.switch("g")
     del dropped
+    compute("i")
     forks = greenlet(outer)
     forks.switch("h", 1)
     if os.fork() == 0:

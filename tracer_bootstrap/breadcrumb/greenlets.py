@@ -6,6 +6,7 @@ Each greenlet has a chain of open calls of its own. greenlet tells of each switc
 from __future__ import annotations
 
 import sys
+from _weakref import ref
 from time import perf_counter_ns
 
 from .backends._guard import guard
@@ -13,7 +14,7 @@ from .open_calls import ROOT, CallState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Tuple
+    from typing import Any, Dict, Optional, Tuple
 
     from .open_calls import OpenCall
     from .recorder import Recorder
@@ -23,6 +24,20 @@ MODULE = "greenlet"
 _NATIVE_MODULE = "greenlet._greenlet"
 
 
+class _Greenlet:
+    """What is known of a greenlet, as it was when it was last switched from or to."""
+
+    __slots__ = ("chain", "ref", "since_ns", "started_by", "task", "works_for")
+
+    def __init__(self, greenlet: Any, started_by: int, task: int) -> None:
+        self.ref = ref(greenlet)  # an address is used again
+        self.started_by = started_by  # the call that switched to it for the first time
+        self.chain = ROOT
+        self.task = task
+        self.since_ns = 0  # when it was switched away from; 0 while another works for a call of it
+        self.works_for: Optional[_Greenlet] = None
+
+
 class GreenletChains:
     """Puts the chain of a greenlet's open calls in its thread's place when it is switched to."""
 
@@ -30,13 +45,12 @@ class GreenletChains:
         self._recorder = recorder
         self._tracer = guard(self._switched, recorder)
         self._native: Any = None  # greenlet's C module, once it is there
-        # By the address of a greenlet that was switched away from: its chain, its task, and since when.
-        self._waiting: Dict[int, Tuple[OpenCall, int, int]] = {}
+        self._known: Dict[int, _Greenlet] = {}  # by the greenlet's address
         self._said = False
 
     def clear(self) -> None:
         """Forget all: what waits in a forked child is its parent's to close."""
-        self._waiting.clear()
+        self._known.clear()
         self._said = False
 
     def loaded(self) -> None:
@@ -76,24 +90,58 @@ class GreenletChains:
     def _switched(self, event: str, greenlets: Tuple[Any, Any]) -> None:
         """The trace function of greenlet: *target* goes on (or starts) in the place of *origin*."""
         at_ns = perf_counter_ns()
-        origin, target = greenlets
         recorder = self._recorder
         thread = recorder.thread()
-        caller, task = thread.top, thread.task
-        if not self._native.greenlet.dead.__get__(origin):
-            self._waiting[id(origin)] = (caller, task, at_ns)
-        waiting = self._waiting.pop(id(target), None)
-        if waiting is None:
+        before, after = self._find(greenlets[0]), self._find(greenlets[1])
+        if before is None:
+            before = self._add(greenlets[0], 0, thread.task)
+        before.chain, before.task, before.since_ns = thread.top, thread.task, at_ns
+        if after is None:
+            starter = thread.top[0] if thread.top[1] is not None else 0
+            after = self._add(greenlets[1], starter, thread.task or recorder.tasks.of_greenlet(greenlets[1]))
             # What it calls until it is switched away from runs inside of the call that started it.
-            thread.top = (caller[0], *ROOT[1:]) if caller[1] is not None else ROOT
-            thread.task = task or recorder.tasks.of_greenlet(target)
+            after.chain = (starter, *ROOT[1:])
+        if _is_open(before.chain, after.started_by):
+            after.works_for, before.since_ns = before, 0
         else:
-            chain, thread.task, since_ns = waiting
-            thread.top = _resumed(chain, thread.task, at_ns - since_ns)
+            _stop_working(before, after, at_ns)
+        if self._native.greenlet.dead.__get__(greenlets[0]):
+            del self._known[id(greenlets[0])]
+        thread.top, thread.task = _resumed(after, at_ns), after.task
+
+    def _find(self, greenlet: Any) -> Optional[_Greenlet]:
+        known = self._known.get(id(greenlet))
+        return known if known is not None and known.ref() is greenlet else None
+
+    def _add(self, greenlet: Any, started_by: int, task: int) -> _Greenlet:
+        new = self._known[id(greenlet)] = _Greenlet(greenlet, started_by, task)
+        return new
 
 
-def _resumed(chain: OpenCall, task: int, away_ns: int) -> OpenCall:
-    """The chain of a greenlet that goes on: none of its calls was active meanwhile."""
+def _is_open(chain: OpenCall, call: int) -> bool:
+    while chain[1] is not None:
+        if chain[0] == call:
+            return True
+        chain = chain[1]
+    return False
+
+
+def _stop_working(worker: _Greenlet, successor: _Greenlet, at_ns: int) -> None:
+    """A greenlet is switched away from: what it worked for waits from now on, unless it is what goes on."""
+    boss = worker.works_for
+    while boss is not None:
+        worker.works_for = None
+        if boss is successor:
+            return
+        boss.since_ns = at_ns
+        worker, boss = boss, boss.works_for
+
+
+def _resumed(greenlet: _Greenlet, at_ns: int) -> OpenCall:
+    """The chain of a greenlet that goes on: unless another worked for it, none of its calls was active meanwhile."""
+    chain = greenlet.chain
+    if not greenlet.since_ns:
+        return chain
     calls = []
     while chain[1] is not None:
         calls.append(chain)
@@ -102,7 +150,7 @@ def _resumed(chain: OpenCall, task: int, away_ns: int) -> OpenCall:
     for call, _, frame, state, sites in reversed(calls):
         if state is None:
             state = CallState(in_task=False)
-            state.outer_task = task
-        state.suspended_ns += away_ns
+            state.outer_task = greenlet.task
+        state.suspended_ns += at_ns - greenlet.since_ns
         resumed = (call, resumed, frame, state, sites)
     return resumed

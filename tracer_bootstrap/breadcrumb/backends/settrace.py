@@ -39,6 +39,9 @@ _YIELD_FROM = opmap.get("YIELD_FROM", 0)
 # Stands for f_lasti once a handler or ``finally`` runs: no instruction has this offset.
 _IN_HANDLER = -2
 
+# Modules that set in a thread, as it starts or takes up a task, what ``threading.settrace`` was given.
+_SETS_HOOK_OF_THREADING = ("threading", "gevent.threadpool")
+
 # How near to the recursion limit a frame must not be for tracing to go on.
 _HEADROOM_FRAMES = 100
 
@@ -91,7 +94,7 @@ class SettraceBackend:
     def _settrace_is_called(self, caller: FrameType) -> None:
         if is_own(caller.f_code.co_filename):
             return
-        if module_of(caller) == "threading":  # a thread starts
+        if module_of(caller) in _SETS_HOOK_OF_THREADING:
             if getattr(sys.modules.get("threading"), "_trace_hook", None) is self._trace_function:
                 return
         elif sys.gettrace() is not self._trace_function:  # it is somebody else's thread already
@@ -99,8 +102,8 @@ class SettraceBackend:
         self._said_replaced = True
         self._recorder.notice(
             "tracer_replaced",
-            "another tracer took sys.settrace at %s:%d (%s): that thread's calls from then on are not recorded, unless "
-            "it gave it back. Run without it, or on Python 3.12 or newer, where both can work"
+            "sys.settrace was called at %s:%d (%s), in the tracer's place: that thread's calls from then on are not "
+            "recorded, unless it was given back. Run without that tool, or on Python 3.12 or newer, where both can work"
             % (
                 self._recorder.include.absolute(caller.f_code.co_filename),
                 caller.f_lineno,
