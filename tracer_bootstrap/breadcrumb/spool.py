@@ -14,8 +14,9 @@ import time
 
 # Bound now: tests replace these in their module for as long as they run, and segments are made all the time.
 from os import close as os_close
+from os import listdir as os_listdir
 from os import open as os_open
-from os import scandir as os_scandir
+from os import stat as os_stat
 from os import write as os_write
 
 from . import record_format
@@ -71,6 +72,18 @@ def _map_zeros(path: str, size: int, already: int = 0) -> mmap:
         return map_file(fd, size)
     finally:
         os_close(fd)
+
+
+def _bytes_of_calls(folder: str) -> int:
+    """What the calls files of all processes take. (Not with scandir: programs replace methods of its iterator.)"""
+    taken = 0
+    try:
+        for name in os_listdir(folder):
+            if name.endswith(record_format.CALLS_SUFFIX):
+                taken += os_stat("%s/%s" % (folder, name)).st_size
+    except OSError:  # the folder is gone; opening the segment says what there is to say
+        pass
+    return taken
 
 
 def _discard(data: bytes) -> int:
@@ -231,11 +244,7 @@ class SpoolWriter:
         self._bytes_until_look -= size
         if not self._is_full and self._bytes_until_look < 0:
             self._bytes_until_look = min(LAST_SEGMENT_BYTES, self._max_bytes // 8)
-            try:
-                with os_scandir(self.folder) as entries:
-                    taken = sum(e.stat().st_size for e in entries if e.name.endswith(record_format.CALLS_SUFFIX))
-            except OSError:  # the folder is gone; opening the segment says what there is to say
-                taken = 0
+            taken = _bytes_of_calls(self.folder)
             if taken + size > self._max_bytes:
                 self._is_full = True
                 self._when_full()
