@@ -25,6 +25,8 @@ from breadcrumb_server.secrets_pipe import SecretsPipe
 from breadcrumb_storage.errors import BreadcrumbError
 
 _READ_BYTES = 64 * 1024
+# Each process of a run may tell as many secrets as it can remember itself.
+_MAX_LEARNED = 50_000
 
 
 class TracedCommand:
@@ -81,7 +83,7 @@ def new_trace_id() -> str:
 
 def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
     """A redactor that already knows the secrets of the command's environment."""
-    redactor = Redactor(config.redact)
+    redactor = Redactor(config.redact, max_learned=_MAX_LEARNED)
     redactor.learn_environment({**os.environ, **request.env})
     return redactor
 

@@ -1,6 +1,6 @@
-"""Secrets that the traced processes saw, on their way to the redactor of the captured output.
+"""What the traced processes know to be secret, on its way to the redactor of the captured output.
 
-Through a named pipe, so that they never lie on a disk.
+Through a named pipe, so that it never lies on a disk.
 """
 
 import os
@@ -9,12 +9,13 @@ from pathlib import Path
 import anyio
 
 from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.record_format import NAME_PATTERN_MARK
 
 _READ_BYTES = 64 * 1024
 
 
 class SecretsPipe:
-    """The reading end; each item is UTF-8 text that ends with a NUL byte."""
+    """The reading end. Each item is UTF-8 text and ends with a NUL byte: a secret, or a pattern of secret names."""
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
         self._redactor = redactor
@@ -35,9 +36,16 @@ class SecretsPipe:
             while data := os.read(self._reader, _READ_BYTES):
                 *items, self._rest = (self._rest + data).split(b"\0")
                 for item in items:
-                    self._redactor.learn(item.decode("utf-8", errors="replace"))
+                    self._learn(item)
         except BlockingIOError:
             return
+
+    def _learn(self, item: bytes) -> None:
+        text = item.decode("utf-8", errors="surrogateescape")
+        if item.startswith(NAME_PATTERN_MARK):
+            self._redactor.add_name_patterns([text[len(NAME_PATTERN_MARK) :]])
+        elif text:
+            self._redactor.learn_exactly(text)  # the tracer has judged it
 
     def close(self) -> None:
         os.close(self._reader)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _MAX_STACK_FRAMES = 40
 
 _args_of: Any = BaseException.__dict__["args"].__get__
+_filename_of: Any = OSError.__dict__["filename"].__get__  # it is not among the args
 
 
 def type_name(cls: type) -> str:
@@ -37,8 +38,15 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
     if len(args) == 1:
         return texts[0] if type(exception) is not KeyError or type(args[0]) is not str else "'%s'" % texts[0]
     if derives(type(exception), OSError) and len(args) >= 2 and type(args[0]) is int:
-        return "[Errno %s] %s" % (texts[0], ": ".join(texts[1:2]))
+        return "[Errno %s] %s%s" % (texts[0], texts[1], _file_of(exception, encoder))
     return "(%s)" % ", ".join(texts)
+
+
+def _file_of(exception: BaseException, encoder: Encoder) -> str:
+    filename = _filename_of(exception)
+    if filename is None:
+        return ""
+    return ": '%s'" % filename if type(filename) is str else ": " + encoder.encode(filename).decode("utf-8", "replace")
 
 
 def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> str:

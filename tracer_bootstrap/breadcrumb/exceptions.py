@@ -262,6 +262,8 @@ class ExceptionLog:
         raising, line = frames[-1]
         code = raising.f_code
         traced = [frame for frame, _ in frames if id(frame.f_code) in recorder.functions]
+        # First of all: the variables teach what is secret in the message.
+        variables = self._locals(traced[-1] if traced else frames[0][0])
         recorder.event(
             record_format.EVENT_EXCEPTION,
             id=exception_id,
@@ -276,7 +278,7 @@ class ExceptionLog:
             file=recorder.include.absolute(code.co_filename),
             line=line,
             stack=stack_text(frames, recorder.include),
-            locals=self._locals(traced[-1] if traced else frames[0][0]),
+            locals=variables,
             cause=self.known.get(id(_cause_of(exception))) or None,
             context=self.known.get(id(_context_of(exception))) or None,
             control_flow=is_control_flow(exception),

@@ -71,6 +71,8 @@ class Function:
         "code",
         "counter",
         "encode",
+        "encode_result",
+        "encoder",
         "exact",
         "file",
         "fresh_at_ns",
@@ -109,10 +111,8 @@ class Function:
         self.keeps_state = self.suspends  # whether its open calls have more to them than their frame
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
-        self.encode = self._argument_encoders(encoder)
-        # How many arguments the hot path takes care of: 0 where one needs more than the encoder's plain form.
-        plain = not self.suspends and all(encode == encoder.encode for encode in self.encode)
-        self.hot = len(names) if plain else 0
+        self.encoder = encoder
+        self.choose_encoders()
         quoted = [encoder.encode_text(n).replace(b"%", b"%%") for n in names]
         self.call_sites: Dict[int, bytes] = {}  # the end of the record of a call made there, by instruction
         # %d and %b: call id, at_ns, each argument's JSON text, parent call id, the caller's call site
@@ -134,6 +134,19 @@ class Function:
         self.is_off = False
         self.awaited: Set[int] = set()  # ids of the frames whose return is waited for although it is off
         self.strays = 0  # returns since then that nobody waits for
+
+    def choose_encoders(self) -> None:
+        """Find out which names are secret: at the start, and when that has changed."""
+        encoder = self.encoder
+        self.encode = self._argument_encoders(encoder)
+        self.encode_result: Callable[[Any], bytes] = encoder.encode
+        last_name = self.name.rpartition(".")[2]
+        if self.kind not in ("module", "class") and encoder.is_secret_name(last_name):
+            self.encode_result = lambda value: encoder.encode_result(last_name, value)
+            self.keeps_state = True  # the hot path knows one way to write results
+        # How many arguments the hot path takes care of: 0 where one needs more than the encoder's plain form.
+        plain = not self.keeps_state and all(encode == encoder.encode for encode in self.encode)
+        self.hot = len(self.names) if plain else 0
 
     def record_lines(self) -> None:
         """Have the executed lines of its calls recorded; they are then none for the hot path."""
@@ -166,7 +179,11 @@ class Function:
         values = self.get(frame_locals)
         if len(self.names) == 1:
             return [self.encode[0](values)]
-        return [encode(value) for encode, value in zip(self.encode, values)]
+        generation = self.encoder.generation()
+        encoded = [encode(value) for encode, value in zip(self.encode, values)]
+        if generation != self.encoder.generation():  # one taught a secret, which may stand in those before it as well
+            encoded = [encode(value) for encode, value in zip(self.encode, values)]
+        return encoded
 
 
 class NameFinder:

@@ -132,7 +132,12 @@ class CallLines:
         variables = variables_of(frame, MAX_VARIABLES, recorder.clears_locals)
         if len(variables) == MAX_VARIABLES:
             self._log.say_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)
+        generation = self._log.encoder.generation()
         now = {name: encode(name, value) for name, value in variables}
+        if (
+            generation != self._log.encoder.generation()
+        ):  # one taught a secret that may stand in those before it as well
+            now = {name: encode(name, value) for name, value in variables}
         known = self._known
         self._known = now
         if known is None:

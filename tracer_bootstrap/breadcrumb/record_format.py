@@ -12,7 +12,8 @@ ENV_TRACE = "BREADCRUMB_TRACE"
 
 # Files of a spool folder. {process} is "<pid>-<start, ns since the epoch, base 36>".
 CONFIG_FILE = "tracer.config"  # marshal version 2: loads without importing a parser
-SECRETS_FIFO = "secrets.fifo"  # learned secret values on their way to the server; never a file
+SECRETS_FIFO = "secrets.fifo"  # learned secret values on their way to the server; never a file. Each ends with NUL
+NAME_PATTERN_MARK = b"\x01"  # begins an item that is a pattern of secret names instead
 CALLS_SUFFIX = ".calls"  # "{process}-{thread}-{segment}.calls"
 EVENTS_SUFFIX = ".events"  # "{process}-{segment}.events"
 COUNTERS_SUFFIX = ".counters"  # "{process}.counters"

@@ -16,6 +16,7 @@ from types import CodeType, FrameType
 from . import record_format
 from .adaptive import AdaptiveCapture
 from .calls import CallLog
+from .capture.json_text import quote, utf8
 from .capture.secret_redactor import process_redactor
 from .capture.values import Encoder
 from .exceptions import ExceptionLog, traceback_of
@@ -70,7 +71,7 @@ class Recorder:
         if not full_mode or sample_rate < 1:
             self.adaptive = AdaptiveCapture(self, self.calls_per_function, sample_rate)
         self.include = IncludeFilter(settings["include"], settings.get("exclude", ()), settings.get("workspace"))
-        self.redactor = process_redactor(settings.get("redact", ()), self._secret_learned)
+        self.redactor = process_redactor(settings.get("redact", ()), self)
         self.encoder = Encoder(
             self.redactor,
             capture.get("max_value_chars", 2000),
@@ -88,6 +89,7 @@ class Recorder:
         self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
         self._losses: Set[str] = set()
         self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
+        self.secret_learned: Callable[[], None] = _nothing
         self.forks_under_way = 0
         self.near_recursion_limit = False  # events were lost there, where nothing can be said
         self._max_trace_mb: int = capture.get("max_trace_mb", DEFAULT_MAX_TRACE_MB)
@@ -104,6 +106,7 @@ class Recorder:
             self.lines = LineLog(self, capture["lines"])
         self.not_forked = fork_mark()
         self.multiprocessing = MultiprocessingChild(self)
+        self.redactor.learn_environment(os.environ)
         command = command_line()
         self._code_of_multiprocessing = starts_for_multiprocessing(command)
         self._program = self._describe_program(command)
@@ -281,8 +284,29 @@ class Recorder:
             where = "%s:%d" % (os.path.basename(place.tb_frame.f_code.co_filename), place.tb_lineno) if place else "?"
             self.notice("records_lost", "the tracer could not record an event (%s at %s): %s" % (kind, where, error))
 
-    def _secret_learned(self, value: str) -> None:
-        self.spool.secret(value)
+    def on_secret(self, value: str) -> None:
+        """A value has been learned: tell the server, and take it out of what was written a moment ago."""
+        from .capture.learning import looks_random  # one of the late modules, and here by now
+
+        self.secret_learned()
+        self.spool.tell_secret(value)
+        if looks_random(value):  # what is a word may as well be one of the record's own
+            self.spool.take_out(utf8(quote(value)[1:-1]))
+
+    def on_too_many_secrets(self) -> None:
+        """Later values will be redacted under their names and by their shapes only."""
+        self.notice(
+            "secrets_not_learned",
+            "the program has more values under secret names than are remembered: later ones are redacted under these "
+            "names and by their shapes, but not wherever else they turn up",
+        )
+
+    def on_name_patterns(self, patterns: Sequence[str]) -> None:
+        """More names are secret: those of functions that are known already may be among them."""
+        for pattern in patterns:
+            self.spool.tell_name_pattern(pattern)
+        for function in list(self.functions.values()):
+            function.choose_encoders()
 
     def new_thread(self) -> ThreadState:
         """The state of the current thread, on its first event."""

@@ -36,6 +36,9 @@ COUNTER_SLOTS = 1 << 14
 
 GROWTH = 4
 
+# So far back a secret is taken out of a segment that was written before it was known for one.
+TAKE_OUT_BYTES = 1 << 20
+
 # Made once: where memory has run out, what there is to tell of it must not be in want of more.
 _ZEROS = bytes(1 << 16)
 
@@ -45,7 +48,7 @@ _END = record_format.KIND_RETURN.encode()
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
-    from typing import Any, Callable, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -115,7 +118,8 @@ class Segments:
         )
         name = self._stem % next(self._numbers)
         try:
-            self.write = _map_zeros("%s/%s" % (spool.folder, name), size).write
+            mapped = spool.mapped[self._stem] = _map_zeros("%s/%s" % (spool.folder, name), size)
+            self.write = mapped.write
         except OSError as error:
             if is_of_the_program(error):
                 raise
@@ -208,6 +212,8 @@ class SpoolWriter:
         self.failure: Optional[str] = None  # why recording stopped, if it did
         self._streams = itertools.count()
         self.idle_streams: List[Any] = []  # of threads that have ended
+        self._untold: List[bytes] = []
+        self.mapped: Dict[str, mmap] = {}  # the segment of each stream that is being written
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
         self._counters: Optional[memoryview] = None
         self._slots = itertools.count()
@@ -289,18 +295,36 @@ class SpoolWriter:
         else:
             self._counters = memoryview(mapped).cast("Q")
 
-    def secret(self, value: str) -> None:
-        """Hand a learned secret to the server through the pipe; without a reader it goes nowhere.
+    def tell_secret(self, value: str) -> None:
+        """Hand a learned secret to the server through the pipe; without a reader it goes nowhere."""
+        self._tell(value.encode("utf-8", "surrogateescape"))
 
-        The pipe is not kept open: a program may close all its descriptors, and what gets the number then is its own.
-        """
+    def tell_name_pattern(self, pattern: str) -> None:
+        """Hand it a pattern of names that are secret."""
+        self._tell(record_format.NAME_PATTERN_MARK + pattern.encode("utf-8", "surrogateescape"))
+
+    def _tell(self, item: bytes) -> None:
+        # The pipe is not kept open: a program may close all its descriptors, and what gets the number then is its own.
+        self._untold.append(item)
         try:
             flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
             fifo = os_open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
             try:
-                os_write(fifo, value.encode("utf-8", "surrogateescape")[:4000] + b"\0")
+                while self._untold:
+                    os_write(fifo, self._untold[0] + b"\0")
+                    self._untold.pop(0)
             finally:
                 os_close(fifo)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError) as error:  # the pipe is full for the moment, or nobody reads
             if is_of_the_program(error):
                 raise
+
+    def take_out(self, secret: bytes) -> None:
+        """Overwrite what has been written of late and turned out to be secret. The records keep their lengths."""
+        mark = (record_format.REDACTED.encode() + b"*" * len(secret))[: len(secret)]
+        for mapped in list(self.mapped.values()):
+            end = mapped.tell()
+            at = mapped.find(secret, max(end - TAKE_OUT_BYTES, 0), end)
+            while at >= 0:
+                mapped[at : at + len(secret)] = mark
+                at = mapped.find(secret, at, end)

@@ -126,7 +126,11 @@ class MonitoringBackend:
             names["last_function"] = _NO_FUNCTION
             names["counters"] = adaptive.counters() if adaptive is not None else None
 
+        def secret_learned() -> None:
+            names["secrets_known"] = object()
+
         recorder.forget_last = forget_last
+        recorder.secret_learned = secret_learned
         return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
 
     def _first_start(self, code: CodeType, frame: Any) -> Any:
@@ -203,7 +207,7 @@ class MonitoringBackend:
             if function.is_off and recorder.adaptive is not None and recorder.adaptive.is_stray(function, frame):
                 return None
             if self._is_open(thread, frame, function, at_ns):
-                recorder.calls.end(thread, at_ns, recorder.encoder.encode(value))
+                recorder.calls.end(thread, at_ns, function.encode_result(value))
         elif not recorder.gaps.end(frame, at_ns):
             self._uncounted_gap(code, frame)
         return None
@@ -353,6 +357,9 @@ other_return: Any = None
 last_function: Any = None
 last_thread: Any = None
 
+# Another object whenever a secret has been learned.
+secrets_known: Any = None
+
 now_ns = perf_counter_ns
 
 
@@ -399,13 +406,19 @@ def on_start(code: CodeType, offset: int) -> Any:
             if type(a) is int and type(b) is int and -0x3FFFFFFF < a < 0x3FFFFFFF and -0x3FFFFFFF < b < 0x3FFFFFFF:
                 record = function.int_record % (call, now_ns(), a, b, top[0], site)
             else:
+                known = secrets_known
                 record = function.record % (call, now_ns(), encode(a), encode(b), top[0], site)
+                if known is not secrets_known:  # one taught a secret, which may stand in the other as well
+                    record = function.record % (call, now_ns(), encode(a), encode(b), top[0], site)
         elif arity == 1:
             a = function.get(frame_locals)
             record = function.record % (call, now_ns(), encode(a), top[0], site)
         else:
             values = function.get(frame_locals)
+            known = secrets_known
             record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0], site)
+            if known is not secrets_known:
+                record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0], site)
         if function.clears_locals:
             frame_locals.clear()
         # A signal handler may raise in between anything but these two, here and in on_return.

@@ -349,7 +349,7 @@ class SettraceBackend:
         if arrived is not None and arrived[2] == last:  # where the exception came in is where the frame is left
             self._unwinds(thread, frame, arrived, at_ns)
         elif last >= 0 and opcodes[last] == _RETURN_VALUE:
-            recorder.calls.end(thread, at_ns, recorder.encoder.encode(value))
+            recorder.calls.end(thread, at_ns, recorder.functions[id(frame.f_code)].encode_result(value))
         elif last >= 0 and _suspends_at(opcodes, last):
             recorder.calls.suspend(thread, at_ns)
         else:

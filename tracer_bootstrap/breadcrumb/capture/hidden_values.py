@@ -51,6 +51,11 @@ class HiddenValues:
         self._learn_from(value, name, 0)
         return True
 
+    def teach(self, value: Any, name: str) -> None:
+        """Learn what is secret in something that has to do with a secret name, without hiding it as a whole."""
+        if _text_of(value) is not None or not self._redactor.is_weak_name(name):
+            self._learn_from(value, name, 0)
+
     def _learn_from(self, value: Any, name: str, depth: int) -> None:
         text = _text_of(value)
         if text is not None:

@@ -17,8 +17,6 @@ MIN_FORM_CHARS = 5
 PIECE_CHARS = 512
 MAX_VALUE_CHARS = 1 << 16
 
-# More are not remembered: a program that makes a session id for each request would be slowed down by each of them.
-MAX_LEARNED = 1000
 # From so many on a text is first asked for their beginnings, all at once.
 _MANY = 100
 _GRAM_CHARS = MIN_FORM_CHARS
@@ -37,7 +35,7 @@ class LearnedSecrets:
         self._forms: List[str] = []  # longest first: a secret that contains another one goes as a whole
         self._words: Set[str] = set()
         self._known_forms: Set[str] = set()
-        self._grams: Set[str] = set()  # the beginnings of all forms
+        self._by_gram: Dict[str, List[str]] = {}  # the forms by their beginnings
 
     def __len__(self) -> int:
         return len(self._values)
@@ -52,16 +50,17 @@ class LearnedSecrets:
             self._words.add(value)
         new = {form for form in _forms_of(value) if len(form) >= MIN_FORM_CHARS and form not in self._known_forms}
         self._known_forms |= new
-        self._grams.update(form[:_GRAM_CHARS] for form in new)
+        for form in new:
+            self._by_gram.setdefault(form[:_GRAM_CHARS], []).append(form)
         self._forms = sorted([*self._forms, *new], key=len, reverse=True)
 
     def redact(self, text: str) -> str:
         """The text with the mark in the place of each value."""
         forms = self._forms
-        if len(forms) > _MANY and self._grams.isdisjoint(
-            [text[at : at + _GRAM_CHARS] for at in range(len(text) - _GRAM_CHARS + 1)]
-        ):
-            return text
+        if len(forms) > _MANY:
+            grams = {text[at : at + _GRAM_CHARS] for at in range(len(text) - _GRAM_CHARS + 1)}
+            forms = [form for gram in grams & self._by_gram.keys() for form in self._by_gram[gram]]
+            forms.sort(key=len, reverse=True)
         for form in forms:
             if form in text:
                 text = _replace_word(text, form) if form in self._words else text.replace(form, REDACTED)

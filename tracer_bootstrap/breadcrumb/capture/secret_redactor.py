@@ -15,12 +15,28 @@ from .suspicion import ENCODED, look
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, List, Mapping, Optional, Sequence
+    from typing import Callable, Iterable, List, Mapping, Optional, Protocol, Sequence
 
     from .learned_secrets import LearnedSecrets
 
+    class Listener(Protocol):
+        """Who is told what becomes known to be secret."""
+
+        def on_secret(self, value: str) -> None:
+            """A value, or a piece of a long one, will be redacted from now on."""
+
+        def on_too_many_secrets(self) -> None:
+            """No more values are learned."""
+
+        def on_name_patterns(self, patterns: Sequence[str]) -> None:
+            """What stands under names that match will be redacted from now on."""
+
+
 # Shorter texts hold no secret that is known by its shape or by a name before it (user:pw@ in scheme://user:pw@h).
 _MIN_TEXT_CHARS = 8
+
+# More values are not remembered: a program that makes a session id for each request would be slowed down by each.
+MAX_LEARNED = 2000
 
 # How many encodings inside of each other are undone.
 _MAX_ENCODINGS = 2
@@ -33,23 +49,30 @@ class Redactor:
     """Knows what is secret, and learns.
 
     extra_name_patterns: globs over whole names, case-insensitive: ``my_secret_*``.
-    on_learned: called with each secret value that is new here (to tell other processes), in pieces if it is long.
+    listener: is told each secret value that is new here, in pieces if it is long, and patterns that are added.
     """
 
     def __init__(
-        self, extra_name_patterns: Iterable[str] = (), on_learned: Optional[Callable[[str], None]] = None
+        self,
+        extra_name_patterns: Iterable[str] = (),
+        listener: Optional[Listener] = None,
+        max_learned: int = MAX_LEARNED,
     ) -> None:
         self._names = SecretNames(extra_name_patterns)
         self._learned: Optional[LearnedSecrets] = None
         self._search: Optional[Callable[..., str]] = None
-        self._on_learned = on_learned
+        self._listener = listener
+        self._max_learned = max_learned
         self.generation = 0  # changes whenever an earlier answer may have become wrong: for caches
-        self.forgot = False  # more secrets than can be remembered were seen
+        self._is_full = False
 
     def add_name_patterns(self, patterns: Iterable[str]) -> None:
         """Treat names that match these globs as secret too."""
+        patterns = list(patterns)
         self._names.add_patterns(patterns)
         self.generation += 1
+        if self._listener is not None:
+            self._listener.on_name_patterns(patterns)
 
     def is_secret_name(self, name: str) -> bool:
         """Whether a parameter, key, attribute, option or variable of this name holds a secret."""
@@ -73,20 +96,22 @@ class Redactor:
     def learn_exactly(self, value: str) -> None:
         """Redact this value from now on, whatever it is."""
         import_late_modules()
-        from .learned_secrets import MAX_LEARNED, LearnedSecrets, pieces_of
+        from .learned_secrets import LearnedSecrets, pieces_of
 
         if self._learned is None:
             self._learned = LearnedSecrets()
         for piece in pieces_of(value):
             if piece in self._learned:
                 continue
-            if len(self._learned) >= MAX_LEARNED:
-                self.forgot = True
+            if len(self._learned) >= self._max_learned:
+                if not self._is_full and self._listener is not None:
+                    self._listener.on_too_many_secrets()
+                self._is_full = True
                 return
             self._learned.add(piece)
             self.generation += 1
-            if self._on_learned is not None:
-                self._on_learned(piece)
+            if self._listener is not None:
+                self._listener.on_secret(piece)
 
     def learn_environment(self, variables: Mapping[str, str]) -> None:
         """Learn the values of variables with secret names."""
@@ -153,8 +178,8 @@ def configure_redactor(custom_patterns: Sequence[str] = ()) -> None:
         _default.add_name_patterns(custom_patterns)
 
 
-def process_redactor(extra_name_patterns: Sequence[str], on_learned: Optional[Callable[[str], None]]) -> Redactor:
+def process_redactor(extra_name_patterns: Sequence[str], listener: Listener) -> Redactor:
     """The redactor of this process's tracer, with what ``configure_redactor`` was told so far."""
     global _default
-    _default = Redactor([*extra_name_patterns, *_custom], on_learned)
+    _default = Redactor([*extra_name_patterns, *_custom], listener)
     return _default

@@ -121,6 +121,15 @@ class Encoder:
             return _MARK.encode()
         return self.encode(value)
 
+    def encode_result(self, name: str, value: Any) -> bytes:
+        """What a function with a secret name returns: the secrets in it are learned first."""
+        self._hidden.teach(value, name)
+        return self.encode(value)
+
+    def generation(self) -> int:
+        """Changes whenever something becomes known to be secret."""
+        return self._redactor.generation
+
     def encode_fields(self, fields: Sequence[Tuple[str, Any]]) -> bytes:
         """A JSON object of named values, each within the limits of a value.
 
