@@ -26,6 +26,8 @@ from breadcrumb_storage.spool_files import list_spool
 ANSWER_SECONDS = 1.0
 # When the server itself ends, which clients give it two seconds for.
 SHUTDOWN_ANSWER_SECONDS = 0.2
+# A signal that comes just before a system call is entered does not interrupt it: the second one does.
+TIMES_ASKED = 2
 # The C code writes in the signal handler itself.
 FAULT_SECONDS = 0.2
 POLL_SECONDS = 0.005
@@ -47,8 +49,9 @@ class _Traced:
     def lives(self) -> bool:
         return process_group.start_time(self.pid) is not None
 
-    def has_answered(self) -> bool:
-        return (self.spool / f"{self.key}{STACKS_SUFFIX}").exists()
+    def is_mute(self) -> bool:
+        """Whether it lives and has not answered."""
+        return not (self.spool / f"{self.key}{STACKS_SUFFIX}").exists() and self.lives()
 
     def fault_bytes(self) -> int:
         try:
@@ -67,13 +70,15 @@ def take_stacks(state: RunState, spool: Path, seconds: float) -> list[tuple[str,
         Notices (code, message) on processes that did not answer.
     """
     traced = _traced_processes(state, spool)
-    asked = [each for each in traced if process_group.catches(each.pid, _STACKS_SIGNAL)]
     (spool / STACKS_WANTED_FILE).touch(0o600)
-    process_group.send([each.pid for each in asked], _STACKS_SIGNAL)
-    deadline = time.monotonic() + seconds
-    while any(not each.has_answered() and each.lives() for each in asked) and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    mute = [each for each in traced if not each.has_answered() and each.lives()]
+    mute = traced
+    for _ in range(TIMES_ASKED):
+        asked = [each for each in mute if process_group.catches(each.pid, _STACKS_SIGNAL)]
+        process_group.send([each.pid for each in asked], _STACKS_SIGNAL)
+        deadline = time.monotonic() + seconds / TIMES_ASKED
+        while any(each.is_mute() for each in asked) and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        mute = [each for each in mute if each.is_mute()]
     return _ask_c_code(mute)
 
 

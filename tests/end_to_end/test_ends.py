@@ -114,6 +114,26 @@ async def test_a_program_that_another_took_the_place_of_is_ended_by_the_usual_si
     assert any("there are no stacks of it" in text for text in report["warnings"])
 
 
+async def test_a_program_that_ends_itself_in_order_still_does(session, workspace, gate) -> None:
+    (workspace / "orderly.py").write_text(
+        "import signal, sys, time\n"
+        "ends = []\n"
+        "signal.signal(signal.SIGTERM, lambda number, frame: ends.append(number))\n"
+        "def waits(gate):\n"
+        "    open(gate, 'w').write('ready')\n"
+        "    while not ends:\n"
+        "        time.sleep(0.001)\n"
+        "    print('in order')\n"
+        "    sys.exit(7)\n"
+        "waits(sys.argv[1])\n"
+    )
+    trace_id = await started(session, workspace, gate, interpreter("3.12"), "orderly.py")
+    report = await session.ok("stop_run", project="p", trace_id=trace_id)
+    assert (report["status"], report["exit_code"], report["stdout_tail"]) == ("stopped", 7, "in order")
+    assert any("waits: gate=" in line for line in report["stacks"])
+    assert await session.rows("SELECT outcome FROM calls WHERE function_name = 'waits'") == [["raised"]]
+
+
 async def test_another_server_that_stops_the_run_asks_as_well(session, workspace, gate, start_server) -> None:
     trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "pauses")
     other = await start_server()

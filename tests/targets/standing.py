@@ -49,7 +49,8 @@ def joins(thread, password):
 def reads(loud):
     ready()
     sys.stdin.read()
-    print("went on", flush=True)
+    asked = os.path.exists(os.path.join(os.environ["BREADCRUMB_TRACE"], "stacks-wanted"))
+    print("went on", "too early" if asked else "in time", flush=True)
 
 
 def pauses(size):

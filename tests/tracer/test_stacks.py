@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic
@@ -12,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from breadcrumb import record_format
-from spool_reader import TARGETS, Spool, Trace, data_of
+from breadcrumb import record_format, stacks
+from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
 
 ASK = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
 ASK_C_CODE = signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
@@ -28,17 +30,31 @@ def until(happened: Callable[[], object]) -> None:
         assert monotonic() < deadline
 
 
-def answered(folder: Path) -> bool:
-    return any(folder.glob("*" + record_format.STACKS_SUFFIX))
+def ask_pid(pid: int, folder: Path) -> None:
+    """Ask until there is an answer: a signal that comes just before a system call is entered does not interrupt it."""
+    asked_at = 0.0
+
+    def has_answered() -> bool:
+        nonlocal asked_at
+        if monotonic() > asked_at + 0.5:
+            asked_at = monotonic()
+            os.kill(pid, ASK)
+        return any(folder.glob("*" + record_format.STACKS_SUFFIX))
+
+    until(has_answered)
 
 
 def ask(traced: Any) -> list[dict[str, Any]]:
     """Ask as the server does, and read the answer while the program still lives."""
     (traced.folder / record_format.STACKS_WANTED_FILE).touch()
-    traced.process.send_signal(ASK)
-    until(lambda: answered(traced.folder))
+    ask_pid(traced.process.pid, traced.folder)
     events = [json.loads(line) for path in traced.folder.glob("*.events") for line in data_of(path).splitlines()]
     return [event for event in events if event["k"] == "stack"]
+
+
+def times_that_it_slept(traced: Any) -> int:
+    text = Path(f"/proc/{traced.process.pid}/status").read_text()
+    return int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)[0])
 
 
 def functions(stack: dict[str, Any]) -> list[str]:
@@ -92,14 +108,25 @@ def test_every_thread_is_told_with_its_redacted_variables(python: str, start: Ca
 def test_a_program_that_is_asked_and_let_live_goes_on_as_if_nothing_had_been(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "reads"])
     assert traced.line() == "ready\n"
-    traced.process.send_signal(ASK)  # nobody has said that the end is near: it does not wait
-    until(lambda: answered(traced.folder))
+    ask_pid(traced.process.pid, traced.folder)  # nobody has said that the end is near: it does not wait
     spool = traced.finish(stdin="")
-    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "went on\n", "")  # and nobody has asked Loud
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "went on in time\n", "")  # and nobody has asked Loud
     (loud,) = [json.loads(f["locals"]) for s in spool.of("stack") for f in s["frames"] if f["function"] == "reads"]
     assert loud == {"loud": {"$type": "Loud"}}
     assert not [gap for gap in spool.of("gap") if "breadcrumb" in gap["module"]]
     assert all(call.outcome == 0 for call in spool.calls if call.function in ("main", "reads", "<module>"))
+
+
+def test_from_its_answer_on_it_waits_for_its_end(python: str, start: Callable) -> None:
+    traced = start(python, [PROGRAM, "reads"])
+    assert traced.line() == "ready\n"
+    assert ask(traced)
+    before = times_that_it_slept(traced)
+    traced.process.stdin.close()  # from now on it could go on
+    until(lambda: traced.process.poll() is not None or times_that_it_slept(traced) > before + 20)
+    (traced.folder / record_format.STACKS_WANTED_FILE).unlink()
+    assert traced.line() == "went on in time\n"
+    assert traced.process.wait(HANG_SECONDS) == 0
 
 
 def test_waiting_tasks_are_told_with_their_chain_of_awaits(python: str, start: Callable) -> None:
@@ -117,6 +144,34 @@ def test_waiting_tasks_are_told_with_their_chain_of_awaits(python: str, start: C
     assert values(chain, "sleeps") == {"delay": 501, "token": record_format.REDACTED}
     spool = end(traced)
     assert spool.stdout == ""  # LoudTask has not been hashed
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.13"])
+def test_waiting_greenlets_are_told_too(start: Callable, version: str) -> None:
+    program = (
+        "import greenlet, sys\n"
+        "def waits(password): return hub.switch()\n"
+        "hub = greenlet.getcurrent()\n"
+        "waiting = [greenlet.greenlet(waits) for number in range(2)]\n"
+        "waiting[0].switch('hush-hush-12')\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    traced = start(equipped_interpreter(version, "greenlet"), program)
+    assert traced.line() == "ready\n"
+    main, *waiting = ask(traced)
+    assert functions(main) == ["<module>"]
+    (stack,) = waiting  # the other one has not begun
+    assert stack["task_name"].startswith("greenlet-") and functions(stack) == ["waits"]
+    assert values(stack, "waits") == {"password": record_format.REDACTED}
+    end(traced)
+
+
+def test_who_wants_no_local_values_gets_none(python: str, start: Callable) -> None:
+    traced = start(python, [PROGRAM, "reads"], capture={"locals_on_exception": False})
+    assert traced.line() == "ready\n"
+    assert {frame["locals"] for stack in ask(traced) for frame in stack["frames"]} == {None}
+    end(traced)
 
 
 def test_of_deep_stacks_and_many_threads_as_much_as_is_useful_is_told(python: str, start: Callable) -> None:
@@ -139,7 +194,7 @@ def test_where_python_cannot_answer_its_c_code_can(python: str, start: Callable)
     traced.process.send_signal(ASK_C_CODE)
     (file,) = traced.folder.glob("*" + record_format.FAULT_SUFFIX)
     until(lambda: " in <module>" in file.read_text())
-    assert not answered(traced.folder)
+    assert not any(traced.folder.glob("*" + record_format.STACKS_SUFFIX))
     spool = end(traced)
     text = file.read_text()
     assert text.count("in takes_jobs") == 2 and "in wants_lock" in text
@@ -179,8 +234,7 @@ def test_a_child_of_a_fork_tells_of_itself_in_files_of_its_own(python: str, star
     faults = {int(path.name.partition("-")[0]): path.read_text() for path in traced.folder.glob("*.fault")}
     assert "in crashes" in faults.pop(crashed)
     assert faults == {traced.process.pid: "", waiting: ""}
-    os.kill(waiting, ASK)
-    until(lambda: answered(traced.folder))
+    ask_pid(waiting, traced.folder)
     spool = traced.finish(stdin="")
     assert spool.exit_code == 0
     (stack,) = spool.of("stack")
@@ -210,3 +264,16 @@ def test_a_program_that_uses_faulthandler_itself_has_it(python: str, trace: Trac
     assert spool.exit_code == -signal.SIGSEGV
     assert spool.stderr.startswith("Fatal Python error: Segmentation fault") and "in crashes" in spool.stderr
     assert [path.read_text() for path in spool.folder.glob("*.fault")] == [""]
+
+
+def test_of_the_tracer_and_what_it_was_just_calling_nothing_is_told() -> None:
+    frames: list[Any] = []
+    names = {"look": lambda: frames.append(sys._getframe())}
+    folder = Path(stacks.__file__).parent
+    for name in (str(folder / "recorder.py"), str(folder / "_inject" / "sitecustomize.py")):
+        exec(compile("def between(): look()", name, "exec"), names)
+        names["between"]()
+    inside, at_start = (stacks._outwards(frame) for frame in frames)
+    this = "test_of_the_tracer_and_what_it_was_just_calling_nothing_is_told"
+    assert inside[0].f_code.co_name == this
+    assert [frame.f_code.co_name for frame in at_start[:3]] == ["<lambda>", "between", this]

@@ -10,11 +10,13 @@ from _weakref import ref
 from time import perf_counter_ns
 
 from .backends._guard import guard
+from .classes import class_name
 from .open_calls import ROOT, CallState
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from types import FrameType
+    from typing import Any, Dict, Iterator, Optional, Tuple
 
     from .open_calls import OpenCall
     from .recorder import Recorder
@@ -86,6 +88,17 @@ class GreenletChains:
     def ends_one(self, cancelled: bool) -> bool:
         """Whether an exception that leaves the outermost frame as a cancellation is the usual end of a greenlet."""
         return cancelled and self._native is not None
+
+    def waiting(self) -> Iterator[Tuple[str, FrameType]]:
+        """(name, innermost frame) of each greenlet that was switched away from: its frames are on no thread's stack."""
+        if self._native is None:
+            return
+        frame_of = self._native.greenlet.gr_frame.__get__
+        for known in list(self._known.values()):
+            greenlet = known.ref()
+            frame = None if greenlet is None else frame_of(greenlet)
+            if frame is not None:
+                yield "%s-%d" % (class_name(type(greenlet)), known.task) if known.task else "main greenlet", frame
 
     def _switched(self, event: str, greenlets: Tuple[Any, Any]) -> None:
         """The trace function of greenlet: *target* goes on (or starts) in the place of *origin*."""

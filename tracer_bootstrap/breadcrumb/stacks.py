@@ -1,4 +1,4 @@
-"""Where every thread and every suspended task stands, with its variables: written when the server asks by a signal.
+"""Where every thread and every waiting task stands, with its variables: written when the server asks by a signal.
 
 It asks before it ends a process: at a timeout, or when a user stops the run.
 """
@@ -55,10 +55,11 @@ _INJECT_FOLDER = dirname(__file__) + "/_inject/"
 
 
 class StackReporter:
-    """Answers STACKS_SIGNAL with one EVENT_STACK a thread and a suspended task."""
+    """Answers STACKS_SIGNAL with one EVENT_STACK for each thread, and for each task or greenlet that waits."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
+        self._is_answering = False
         usual = recorder.encoder
         self._encoder = Encoder(
             recorder.redactor,
@@ -78,14 +79,17 @@ class StackReporter:
         """Runs in the main thread between two instructions of it, which may be the tracer's."""
         recorder = self._recorder
         recorder.notice_fork()
-        if recorder.is_forking():  # the spool at hand may be another process's
+        if self._is_answering or recorder.is_forking():  # then the spool at hand may be another process's
             return
+        self._is_answering = True
         try:
             self._write_stacks(frame)
         except (RecursionError, MemoryError):  # no room to answer: the server sees it and asks the C code
             pass
         except BaseException as error:
             failed(recorder, error)
+        finally:
+            self._is_answering = False
         wanted = "%s/%s" % (recorder.folder, record_format.STACKS_WANTED_FILE)
         for _ in range(_WAIT_STEPS):
             try:
@@ -100,7 +104,10 @@ class StackReporter:
         main = get_ident()
         frames.pop(main, None)  # that is this function
         threads = [(main, interrupted), *reversed(frames.items())]
-        tasks = list(suspended_tasks())
+        tasks = [
+            *suspended_tasks(),
+            *((name, _outwards(frame)) for name, frame in self._recorder.greenlets.waiting()),
+        ]
         stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
             (ident, thread_name(ident, "thread", self._recorder.main_thread), None, _outwards(frame))
             for ident, frame in threads[:_MAX_THREADS]
@@ -132,7 +139,8 @@ class StackReporter:
             if _INNERMOST_FRAMES <= depth < len(frames) - _OUTERMOST_FRAMES:
                 continue
             wanted = depth < _INNERMOST_WITH_LOCALS or id(frame.f_code) in functions
-            pieces.append(self._frame(depth, frame, wanted and perf_counter_ns() < locals_until_ns))
+            in_time = wanted and self._recorder.locals_on_exception and perf_counter_ns() < locals_until_ns
+            pieces.append(self._frame(depth, frame, in_time))
         return b"[" + b", ".join(pieces) + b"]"
 
     def _frame(self, depth: int, frame: FrameType, with_locals: bool) -> bytes:
