@@ -159,3 +159,23 @@ def test_what_a_program_does_to_the_built_in_functions_does_not_reach_the_tracer
     assert traced.exit_code == 0, traced.stderr
     assert len(traced.named("made")) == 14
     assert traced.stdout == untraced.stdout
+
+
+def test_an_import_in_a_traced_function_is_handed_no_variables(monitoring_python: str, trace: Trace) -> None:
+    spool = trace(
+        monitoring_python,
+        textwrap.dedent("""
+            import builtins
+            real_import = builtins.__import__
+            def spy(name, globals=None, locals=None, *rest):
+                print(name, bool(locals))
+                return real_import(name, globals, locals, *rest)
+            def f(n):
+                import string
+                return n
+            builtins.__import__ = spy
+            f(1)
+        """),
+    )
+    assert spool.stdout == "string False\n"
+    assert spool.one("f").args == {"n": 1}

@@ -47,16 +47,22 @@ def argument_names(code: CodeType) -> Tuple[str, ...]:
     return code.co_varnames[:count]
 
 
-def _rebinds(code: CodeType, names: Sequence[str]) -> bool:
-    """Whether the function binds one of its parameters anew, deletes it, or shares a variable with another function."""
+def _shows_locals(code: CodeType, names: Sequence[str]) -> bool:
+    """Whether the program could tell from the function that its f_locals has been read, where that leaves something.
+
+    It binds one of its parameters anew, deletes it, or shares a variable with another function, so that the first value
+    would live on; or it imports something: what stands in f_locals is handed to ``__import__``.
+    """
     indexes = {code.co_varnames.index(name) for name in names}
     if set(names) & set(code.co_cellvars) or code.co_freevars:
         return True
     instructions = code.co_code
     extended = opmap["EXTENDED_ARG"]
     writes = {opmap[name] for name in opmap if name.startswith(("STORE_FAST", "DELETE_FAST"))}
+    imports = opmap["IMPORT_NAME"]
     return any(
-        instructions[at] in writes and (instructions[at + 1] in indexes or instructions[at - 2] == extended)
+        instructions[at] == imports
+        or (instructions[at] in writes and (instructions[at + 1] in indexes or instructions[at - 2] == extended))
         for at in range(0, len(instructions), 2)
     )
 
@@ -120,7 +126,7 @@ class Function:
         self.int_record = self._line([n + b": %d" for n in quoted])
         # What f_locals was filled with stays there (before PEP 667): a name that is bound anew or deleted
         # would keep its first value alive. To look for that once is cheaper than to clear after each call.
-        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _rebinds(code, names)
+        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _shows_locals(code, names)
         # What follows is adaptive capture's.
         self.slot = -1  # of its counter
         self.counter = 0  # where the count stands among the counters; the time of counted calls stands behind it
