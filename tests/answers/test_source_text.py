@@ -21,7 +21,7 @@ from breadcrumb_storage.queries.traces import get_trace
         ('d["token"] = "abc"', 'd["token"] = "[REDACTED]"'),
         ('os.environ.get("DB_PASSWORD", "abc")', 'os.environ.get("DB_PASSWORD", "[REDACTED]")'),
         ('config = {"user": "bob", "password": "hunter2"}', 'config = {"user": "bob", "password": "[REDACTED]"}'),
-        ('connect("postgres://bob:pw@host/db")', 'connect("postgres://[REDACTED]@host/db")'),
+        ('connect("postgres://bob:pw@host/db")', 'connect("postgres://bob:[REDACTED]@host/db")'),
         ("key = 'ghp_abcdefghijklmnopqrstuvwxyz0123456789'", "key = '[REDACTED]'"),
         ("my_house = b'xyz'", "my_house = '[REDACTED]'"),
         ("pin = 1234", "pin = [REDACTED]"),
