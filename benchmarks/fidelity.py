@@ -1,0 +1,323 @@
+"""Whether real test-suites come out the same under the tracer, test by test.
+
+    python -m benchmarks.fidelity [--packages pluggy anyio ...] [--pythons 3.12 3.13] [--mode full] [--keep FOLDER]
+
+For each package and Python: the package's sdist of a pinned version from the package index, a virtual environment
+with it and what its tests need, its suite twice without the tracer (a test that is not of one mind there is flaky) and
+once with it, the package and its tests included. Every test must have the same outcome; exits with 1 where one that is
+not flaky differs, or the tracer says that it lost something. Needs the package index and interpreters, under pyenv or
+on the PATH.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import json
+import marshal
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+import xml.etree.ElementTree as ElementTree
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from breadcrumb import record_format
+
+SUITE_TIMEOUT_SECONDS = 3600
+
+# Said by the tracer in the ordinary course of things; any other notice counts as a failure.
+HARMLESS_NOTICES = {"backend", "recursion_limit"}
+
+
+@dataclass(frozen=True)
+class Package:
+    """A package whose suite is run, and how."""
+
+    version: str
+    requirements: tuple[str, ...]
+    """What its tests need."""
+    include: tuple[str, ...]
+    """The patterns to trace: the package and its tests."""
+    pytest: tuple[str, ...] = ()
+    """Further arguments of pytest, run in the folder of the sdist."""
+    extras: str = ""
+    pythons: tuple[str, ...] = ("3.12", "3.13")
+
+
+# Tests that need a network are left out, and those that start type checkers or linters.
+PACKAGES = {
+    "pluggy": Package(
+        version="1.7.0",
+        requirements=("pytest==9.2.0", "pytest-benchmark==5.3.1"),
+        include=("pluggy.*", "testing/**/*.py"),
+        pytest=("testing", "--benchmark-skip"),
+        pythons=("3.11", "3.12", "3.13"),
+    ),
+    "click": Package(
+        version="8.5.1",
+        requirements=("pytest==9.2.0",),
+        include=("click.*", "tests/**/*.py"),
+        pytest=("tests",),
+        pythons=("3.11", "3.12", "3.13"),
+    ),
+    "attrs": Package(
+        version="26.1.0",
+        requirements=("pytest==9.2.0", "hypothesis==6.170.15", "cloudpickle==3.1.2", "pympler==1.1"),
+        include=("attr.*", "attrs.*", "tests/**/*.py"),
+        pytest=("tests", "--hypothesis-seed=0", "--ignore=tests/test_mypy.yml", "--ignore=tests/test_pyright.py"),
+    ),
+    "anyio": Package(
+        version="4.16.0",
+        requirements=(
+            "pytest==9.2.0", "hypothesis==6.170.15", "psutil==7.2.2", "pytest-mock==3.17.0", "pytest-timeout==2.4.0",
+            "trustme==1.2.1", "truststore==0.10.5", "uvloop==0.23.0", "blockbuster==1.5.29", "coverage==7.17.3",
+        ),
+        include=("anyio.*", "tests/**/*.py"),
+        pytest=("tests", "-m", "not network", "-k", "not ipv6"),
+        extras="trio",
+    ),
+    "trio": Package(
+        version="0.35.0",
+        requirements=("pytest==9.2.0", "async_generator==1.10", "pyOpenSSL==26.4.0", "trustme==1.2.1"),
+        include=("trio.*",),
+        # Its watchdog reads the stack of a thread that is running, and now and then crashes over it.
+        pytest=("--pyargs", "trio", "--skip-optional-imports", "-o", "faulthandler_timeout=0"),
+    ),
+    "httpx": Package(
+        version="0.28.1",
+        requirements=(
+            "pytest==8.3.4", "chardet==5.2.0", "cryptography==44.0.0", "trio==0.27.0", "trustme==1.1.0",
+            "uvicorn==0.32.1",
+        ),
+        include=("httpx.*", "tests/**/*.py"),
+        pytest=("tests", "-m", "not network"),
+        extras="brotli,cli,http2,socks,zstd",
+    ),
+}  # fmt: skip
+
+
+class Unavailable(Exception):
+    """A package or an interpreter cannot be had here; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class SuiteRun:
+    """One run of a suite: the outcomes by test (several where names repeat), and how long it took."""
+
+    outcomes: dict[str, tuple[str, ...]]
+    seconds: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--packages", nargs="+", choices=PACKAGES, default=list(PACKAGES), metavar="NAME")
+    parser.add_argument("--pythons", nargs="+", metavar="VERSION", help="such as 3.12 (default: each package's own)")
+    parser.add_argument("--mode", choices=("full", "adaptive"), default="full", help="default: %(default)s")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep environments, reports and spools there")
+    options = parser.parse_args()
+    let_interrupts_through()
+    with tempfile.TemporaryDirectory() as temporary:
+        work = (options.keep or Path(temporary)).resolve()
+        print(f"{'package':20} python  tests  same  different  flaky      calls  time ratio", flush=True)
+        passed = True
+        for name in options.packages:
+            for python in options.pythons or PACKAGES[name].pythons:
+                try:
+                    passed &= compare(name, python, options.mode, work / f"{name}-{python}")
+                except Unavailable as missing:
+                    print(f"{name:20} {python:6}  not run: {missing}", flush=True)
+                    passed = False
+    return 0 if passed else 1
+
+
+def let_interrupts_through() -> None:
+    """Start suites with the usual SIGINT, which some send to themselves: a job in the background ignores it.
+
+    A handler that does nothing ignores it just as well, and is not handed on.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, lambda number, frame: None)
+
+
+def compare(name: str, python: str, mode: str, work: Path) -> bool:
+    """Run one suite with and without the tracer and print its row; whether it came out the same."""
+    package = PACKAGES[name]
+    source = unpack_sdist(name, python, work)
+    executable = make_environment(name, python, source, work)
+    spool = work / "spool"
+    first = run_suite(package, executable, source, work / "untraced-1")
+    traced = run_suite(package, executable, source, work / "traced", traced_environment(package, mode, source, spool))
+    second = run_suite(package, executable, source, work / "untraced-2")
+
+    flaky = differing(first, second)
+    different = differing(first, traced) - flaky
+    tests = set(first.outcomes) | set(traced.outcomes) | set(second.outcomes)
+    ratio = traced.seconds / min(first.seconds, second.seconds)
+    print(
+        f"{name + ' ' + package.version:20} {python:6} {count(first):6} {len(tests - different - flaky):5}"
+        f" {len(different):10} {len(flaky):6} {recorded_calls(spool):10} {ratio:11.1f}",
+        flush=True,
+    )
+    for test in sorted(different):
+        print(f"  different: {test}: {first.outcomes.get(test)} untraced, {traced.outcomes.get(test)} traced")
+    for test in sorted(flaky):
+        print(f"  flaky: {test}: {first.outcomes.get(test)}, {second.outcomes.get(test)}")
+    lost = alarming_notices(spool)
+    for message, times in lost.items():
+        print(f"  the tracer says ({times} times): {message}")
+    return not different and not lost
+
+
+def count(run: SuiteRun) -> int:
+    return sum(map(len, run.outcomes.values()))
+
+
+def differing(run: SuiteRun, other: SuiteRun) -> set[str]:
+    """The tests that do not have the same outcome in both runs, or are missing from one."""
+    tests = set(run.outcomes) | set(other.outcomes)
+    return {test for test in tests if run.outcomes.get(test) != other.outcomes.get(test)}
+
+
+def find_python(version: str) -> str:
+    """The interpreter of that version, under pyenv or on the PATH."""
+    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    if found := sorted(root.glob(f"{version}.*/bin/python"), key=lambda path: path.stat().st_mtime):
+        return str(found[-1])
+    if on_path := shutil.which(f"python{version}"):
+        return on_path
+    raise Unavailable(f"there is no Python {version} under {root} or on the PATH (`pyenv install {version}`)")
+
+
+def step(what: str, command: list[str], cwd: Path) -> None:
+    """Run a preparing command; Unavailable with the end of its output where it fails."""
+    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise Unavailable(f"{what} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
+
+
+def unpack_sdist(name: str, python: str, work: Path) -> Path:
+    """The unpacked sdist, taken from the package index."""
+    version = PACKAGES[name].version
+    work.mkdir(parents=True, exist_ok=True)
+    source = work / f"{name}-{version}"
+    if not source.exists():
+        requirement = f"{name}=={version}"
+        command = [find_python(python), "-m", "pip", "download", "--no-deps", "--no-binary", name, requirement]
+        step(f"the download of {requirement}", command, work)
+        with tarfile.open(work / f"{name}-{version}.tar.gz") as archive:
+            archive.extractall(work, filter="data")
+    return source
+
+
+def make_environment(name: str, python: str, source: Path, work: Path) -> str:
+    """The interpreter of a virtual environment with the package and what its tests need."""
+    package = PACKAGES[name]
+    executable = work / "venv" / "bin" / "python"
+    ready = work / "venv" / "ready"
+    if not ready.exists():
+        step("making a virtual environment", [find_python(python), "-m", "venv", "--clear", "venv"], work)
+        target = f"{source}[{package.extras}]" if package.extras else str(source)
+        install = [str(executable), "-m", "pip", "install", "--disable-pip-version-check", target]
+        step("the installation", [*install, *package.requirements], work)
+        ready.touch()
+    return str(executable)
+
+
+def untraced_environment() -> dict[str, str]:
+    ours = ("PYTHONPATH", record_format.ENV_TRACE)
+    return {**{key: value for key, value in os.environ.items() if key not in ours}, "PYTHONHASHSEED": "0"}
+
+
+def traced_environment(package: Package, mode: str, source: Path, spool: Path) -> dict[str, str]:
+    """The environment under which a command is traced into *spool*."""
+    shutil.rmtree(spool, ignore_errors=True)
+    spool.mkdir(mode=0o700)
+    settings = {
+        "format": record_format.FORMAT_VERSION,
+        "workspace": str(source),
+        "include": list(package.include),
+        "exclude": [],
+        "capture": {"mode": mode},
+        "redact": [],
+        "backend": "auto",
+    }
+    (spool / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
+    spec = importlib.util.find_spec("breadcrumb")
+    assert spec is not None and spec.origin is not None
+    inject = str(Path(spec.origin).parent / "_inject")
+    return {**untraced_environment(), "PYTHONPATH": inject, record_format.ENV_TRACE: str(spool)}
+
+
+def run_suite(
+    package: Package, executable: str, source: Path, report: Path, environment: dict[str, str] | None = None
+) -> SuiteRun:
+    """Run the suite once. Raises Unavailable where it gives no report, as when nothing could be collected."""
+    junit = report.with_suffix(".xml")
+    junit.unlink(missing_ok=True)
+    command = [executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}", *package.pytest]
+    started = time.monotonic()
+    with report.with_suffix(".out").open("w") as output:
+        try:
+            done = subprocess.run(
+                command,
+                cwd=source,
+                env=environment or untraced_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=SUITE_TIMEOUT_SECONDS,
+            )
+            ended = f"exit code {done.returncode}"
+        except subprocess.TimeoutExpired:
+            ended = f"not done after {SUITE_TIMEOUT_SECONDS} s"
+    seconds = time.monotonic() - started
+    if not junit.exists():
+        tail = report.with_suffix(".out").read_text(errors="replace")[-1500:]
+        raise Unavailable(f"the suite ({report.name}) gave no report, {ended}: {tail}")
+    return SuiteRun(outcomes_in(junit), seconds)
+
+
+def outcomes_in(junit: Path) -> dict[str, tuple[str, ...]]:
+    """passed, failure, error, skipped or xfail of each test."""
+    outcomes: dict[str, list[str]] = {}
+    for case in ElementTree.parse(junit).iter("testcase"):
+        marks = [
+            "xfail" if child.get("type") == "pytest.xfail" else child.tag
+            for child in case
+            if child.tag in ("failure", "error", "skipped")
+        ]
+        outcomes.setdefault(f"{case.get('classname')}::{case.get('name')}", []).append("+".join(marks) or "passed")
+    return {test: tuple(sorted(found)) for test, found in outcomes.items()}
+
+
+def recorded_calls(spool: Path) -> int:
+    """How many calls stand in the spool's segments."""
+    begun = record_format.KIND_CALL.encode() + b"\t"
+    return sum(
+        line.startswith(begun)
+        for segment in spool.glob("*" + record_format.CALLS_SUFFIX)
+        for line in segment.read_bytes().split(b"\0", 1)[0].split(b"\n")
+    )
+
+
+def alarming_notices(spool: Path) -> Counter[str]:
+    """What the tracer says that it could not do, and how often."""
+    said = Counter[str]()
+    for segment in spool.glob("*" + record_format.EVENTS_SUFFIX):
+        for line in segment.read_bytes().split(b"\0", 1)[0].splitlines():
+            event = json.loads(line)
+            if event[record_format.EVENT_KEY] == record_format.EVENT_NOTICE and event["code"] not in HARMLESS_NOTICES:
+                said[event["message"]] += 1
+    said.update(f"{marker.name}: recording stopped" for marker in spool.glob("*" + record_format.FAILED_SUFFIX))
+    return said
+
+
+if __name__ == "__main__":
+    sys.exit(main())
