@@ -6,6 +6,7 @@ catches it (``caught``). Nothing here knows how a tracer works.
 """
 
 import asyncio
+import contextlib
 import gc
 import inspect
 import json
@@ -85,7 +86,7 @@ class Truth:
     def raising(self, call, kind):
         """The message of an exception that *call* raises now."""
         self.of_thread.raised += 1
-        message = "%s.%s.x%d" % (self.name, threading.current_thread().name, self.of_thread.raised)
+        message = f"{self.name}.{threading.current_thread().name}.x{self.of_thread.raised}"
         self.raised[message] = [kind, call.name]
         self.fates[message] = ""
         call.outcome = None
@@ -178,7 +179,7 @@ class Truth:
             return
         for function, argument in calls:
             self.of_thread.started += 1
-            name = "%s.t%d" % (threading.current_thread().name, self.of_thread.started)
+            name = f"{threading.current_thread().name}.t{self.of_thread.started}"
             threads.append(threading.Thread(target=function, args=(argument,), name=name))
         for thread in threads:
             thread.start()
@@ -223,10 +224,8 @@ class Truth:
         return True
 
     async def athrow(self, generator, error):
-        try:
+        with contextlib.suppress(StopAsyncIteration):
             await generator.athrow(error)
-        except StopAsyncIteration:
-            pass
 
     def compiled(self, text):
         return compile(text, "<made>", "exec")
