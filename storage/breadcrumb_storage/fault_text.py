@@ -74,7 +74,7 @@ def parse_fault(text: str) -> Fault | None:
     # The youngest thread is written first. Where all are asked, any of them may be the current one.
     found = [stack for stack in reversed(stacks.values()) if stack.frames]
     found.sort(key=lambda stack: bool(fatal) and stack.thread_ident != current)
-    return Fault(FATAL + error.strip() if fatal else None, found)
+    return Fault(FATAL + error.strip().rstrip(".") if fatal else None, found)
 
 
 def _unescaped(text: str) -> str:

@@ -81,4 +81,4 @@ def test_a_fatal_error_is_found_among_what_a_program_printed() -> None:
 def test_where_there_is_no_stack_there_is_nothing() -> None:
     assert parse_fault("") is None
     assert parse_fault('  File "shop.py", line 9 in total\n') is None
-    assert parse_fault("Fatal Python error: init failed\n") == Fault("Fatal Python error: init failed", [])
+    assert parse_fault("Fatal Python error: init failed.\n") == Fault("Fatal Python error: init failed", [])

@@ -159,6 +159,8 @@ class RunFacts:
 
     def report(self, level: _Level) -> RunReport:
         trace = self.trace
+        # What Python prints of an exception or a crash is told better.
+        told_already = bool(self.exceptions) or (bool(self.stacks) and trace.status == "crashed")
         return RunReport(
             project=self.project,
             trace_id=trace.trace_id,
@@ -182,8 +184,7 @@ class RunFacts:
             gaps=self._gap_table(level.rows),
             edit_config=edit_config_call(self.project, trace, self.gaps),
             stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, MAX_TAIL_LINES),
-            # The traceback is told already, and better.
-            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if self.exceptions else MAX_TAIL_LINES),
+            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if told_already else MAX_TAIL_LINES),
             notes=self._notes(level),
             next=follow_ups(self.project, trace, self),
         )
