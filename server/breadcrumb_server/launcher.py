@@ -25,6 +25,7 @@ from breadcrumb_server.secrets_pipe import SecretsPipe
 from breadcrumb_storage.errors import BreadcrumbError
 
 _READ_BYTES = 64 * 1024
+_MAX_SEARCHED_STDIN_CHARS = 64 * 1024
 # Each process of a run may tell as many secrets as it can remember itself.
 _MAX_LEARNED = 50_000
 
@@ -82,9 +83,11 @@ def new_trace_id() -> str:
 
 
 def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
-    """A redactor that already knows the secrets of the command's environment."""
+    """A redactor that already knows the secrets of the command's environment and input."""
     redactor = Redactor(config.redact, max_learned=_MAX_LEARNED)
     redactor.learn_environment({**os.environ, **request.env})
+    if request.stdin:
+        redactor.redact_text(request.stdin[:_MAX_SEARCHED_STDIN_CHARS])  # to learn what it names
     return redactor
 
 
@@ -184,9 +187,10 @@ async def launch(request: RunRequest, environment: dict[str, str], spool: Path, 
 def _cannot_start(
     request: RunRequest, environment: Mapping[str, str], redactor: Redactor, error: Exception
 ) -> BreadcrumbError:
-    program = request.command[0]
-    what = f"The command could not be started: {shlex.join(redactor.redact_command(request.command))[:500]}"
-    path = request.cwd / program if "/" in program else None
+    words = redactor.redact_command(request.command)
+    what = f"The command could not be started: {shlex.join(words)[:500]}"
+    path = request.cwd / request.command[0] if "/" in request.command[0] else None
+    program = words[0]
     code = error.errno if isinstance(error, OSError) else None
     if code == errno.ENOENT and path is not None and path.exists():
         with path.open("rb") as stream:

@@ -98,7 +98,9 @@ class BreadcrumbServer(MCPServer[Service]):
         tool = self._tools_by_name.get(name)
         if tool is None:
             names = list(self._tools_by_name)
-            raise ToolError(f"There is no tool {name[:100]!r}{closest(name, names)}. Tools: {', '.join(names)}.")
+            raise ToolError(
+                f"There is no tool {_without_secrets(name[:100])!r}{closest(name, names)}. Tools: {', '.join(names)}."
+            )
         try:
             result = await super().call_tool(name, arguments, context)
         except ToolError as error:
@@ -109,7 +111,7 @@ class BreadcrumbServer(MCPServer[Service]):
                 text = explain_arguments(cause, name, tool.fn_metadata.arg_model)
             else:
                 text = _unexpected(name, cause or error)
-            raise ToolError(_printable(text)) from cause
+            raise ToolError(_printable(_without_secrets(text))) from cause
         if isinstance(result, CallToolResult) and result.structured_content is not None:
             # For clients that show the text: the same content, without the SDK's indentation.
             compact = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
@@ -124,15 +126,19 @@ def build_server(home: Home | None = None) -> BreadcrumbServer:
 
 def _unexpected(tool: str, error: BaseException) -> str:
     """A defect of ours. The traceback goes to the log; neither place shows a secret."""
-    from breadcrumb.capture.secret_redactor import Redactor
-
-    redactor = Redactor([])
-    logger.error("%s failed:\n%s", tool, redactor.redact_text("".join(traceback.format_exception(error))))
-    message = redactor.redact_text(str(error))[:300]
+    logger.error("%s failed:\n%s", tool, _without_secrets("".join(traceback.format_exception(error))))
+    message = str(error)[:300]
     return (
         f"{tool} failed because of an error in Breadcrumb itself: {type(error).__name__}: {message}\n"
         "The server's log (stderr) has the traceback. Other tools still work; list_traces shows what is recorded."
     )
+
+
+def _without_secrets(text: str) -> str:
+    """An error repeats what the caller wrote, and that may hold a password: in a command, say."""
+    from breadcrumb.capture.secret_redactor import Redactor
+
+    return Redactor().redact_text(text)
 
 
 def _printable(text: str) -> str:

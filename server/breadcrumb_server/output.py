@@ -3,10 +3,12 @@
 from collections import deque
 from typing import Protocol
 
-# What is kept raw in memory, for each stream. Far more than what is stored, so that a secret
-# that is cut in two by the edge of the buffer lies outside of the stored text.
+# What is kept raw in memory, for each stream; far more than what is stored.
 KEPT_HEAD_BYTES = 64 * 1024
 KEPT_TAIL_BYTES = 256 * 1024
+# A secret that their edges cut in two is not known for what it is. Up to the next line (or word, where lines are longer
+# than this) nothing is stored.
+EDGE_BYTES = 8 * 1024
 # What is stored with the trace; the run report shows less.
 STORED_HEAD_CHARS = 2_000
 STORED_TAIL_CHARS = 14_000
@@ -49,16 +51,32 @@ class OutputCapture:
                 return whole
             left_out = len(whole) - STORED_HEAD_CHARS - STORED_TAIL_CHARS
             return _join(whole[:STORED_HEAD_CHARS], f"{left_out:,} characters", whole[-STORED_TAIL_CHARS:])
-        head = _decode(redactor, bytes(self._head))[:STORED_HEAD_CHARS]
-        tail = _decode(redactor, b"".join(self._tail))[-STORED_TAIL_CHARS:]
+        head = _decode(redactor, _without_cut_end(bytes(self._head)))[:STORED_HEAD_CHARS]
+        tail = _decode(redactor, _without_cut_beginning(b"".join(self._tail)))[-STORED_TAIL_CHARS:]
         return _join(
             head, f"about {dropped + KEPT_HEAD_BYTES + self._tail_bytes - len(head) - len(tail):,} bytes", tail
         )
 
 
+def _without_cut_beginning(data: bytes) -> bytes:
+    for separator in (b"\n", b" "):
+        at = data.find(separator, 0, EDGE_BYTES)
+        if at >= 0:
+            return data[at + 1 :]
+    return data[EDGE_BYTES:]
+
+
+def _without_cut_end(data: bytes) -> bytes:
+    for separator in (b"\n", b" "):
+        at = data.rfind(separator, max(len(data) - EDGE_BYTES, 0))
+        if at >= 0:
+            return data[: at + 1]
+    return data[:-EDGE_BYTES]
+
+
 def _decode(redactor: TextRedactor, data: bytes) -> str:
     # NUL cannot be stored in a VARCHAR literal everywhere, and no reader wants to see it.
-    return redactor.redact_text(data.decode("utf-8", errors="replace").replace("\x00", "\\x00"))
+    return redactor.redact_text(data.decode("utf-8", errors="replace")).replace("\x00", "\\x00")
 
 
 def _join(head: str, left_out: str, tail: str) -> str:

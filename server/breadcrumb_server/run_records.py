@@ -29,11 +29,11 @@ def record_progress(database: Database, spool: Path, state: RunState, redactor: 
     """Take in what the processes have written so far.
 
     Arguments:
-        redactor: for what C code wrote, which knows of no secrets.
+        redactor: for what was written by who did not know (yet) what is secret.
     """
     with database.write() as con:
         _insert(con, state)
-        stats = ingest_trace(con, spool, state.trace_id)
+        stats = ingest_trace(con, spool, state.trace_id, without_secrets=redactor.redact_records)
         ingest_faults(con, spool, state.trace_id, redactor.redact_text)
         return stats
 
@@ -44,7 +44,7 @@ def record_end(database: Database, spool: Path, state: RunState, redactor: Redac
     Call it only when every process of the run has ended and ``state`` says how.
 
     Arguments:
-        redactor: for what C code wrote, which knows of no secrets.
+        redactor: for what was written by who did not know (yet) what is secret.
 
     Raises:
         BreadcrumbError: The database cannot be written. The folder stays, so that a later call
@@ -52,7 +52,7 @@ def record_end(database: Database, spool: Path, state: RunState, redactor: Redac
     """
     with database.write() as con:
         _insert(con, state)
-        ingest_trace(con, spool, state.trace_id, final=True)
+        ingest_trace(con, spool, state.trace_id, final=True, without_secrets=redactor.redact_records)
         ingest_faults(con, spool, state.trace_id, redactor.redact_text)
         add_printed_fault(con, state.trace_id, state.stderr_tail, state.child_pid)
         explain_stacks(con, state.trace_id, state.status)

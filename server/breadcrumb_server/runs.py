@@ -165,7 +165,7 @@ class RunRegistry:
                 command=redactor.redact_command(request.command),
                 label=redactor.redact_text(request.label) if request.label else None,
                 # A folder's name may hold bytes that are no UTF-8; a database cannot.
-                cwd=os.fsencode(request.cwd).decode("utf-8", errors="replace"),
+                cwd=redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace")),
                 timeout_seconds=request.timeout_seconds,
                 config=json.dumps(shown.model_dump(include={"workspace", "include", "exclude", "capture"})),
                 not_traced_reason=redactor.redact_text(why),

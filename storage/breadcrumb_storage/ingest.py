@@ -70,7 +70,14 @@ class IngestStats:
     unreadable: int  # records that were damaged; `notices` says in which files
 
 
-def ingest_trace(con: DuckDBPyConnection, spool: Path, trace_id: str, *, final: bool = False) -> IngestStats:
+def ingest_trace(
+    con: DuckDBPyConnection,
+    spool: Path,
+    trace_id: str,
+    *,
+    final: bool = False,
+    without_secrets: Callable[[bytes], bytes] = bytes,
+) -> IngestStats:
     """Adds everything recorded since the last ingest. May be called at any time, and again after a crash.
 
     Args:
@@ -78,6 +85,7 @@ def ingest_trace(con: DuckDBPyConnection, spool: Path, trace_id: str, *, final: 
         spool: The trace's folder.
         trace_id: A trace that `insert_trace` has added.
         final: The processes are dead and write no more. After success the folder may go.
+        without_secrets: Takes out of the records what was not known to be secret when they were written.
 
     Raises:
         BreadcrumbError: no such trace or folder, or a file of the folder cannot be read or copied.
@@ -89,7 +97,8 @@ def ingest_trace(con: DuckDBPyConnection, spool: Path, trace_id: str, *, final: 
         for left_over in spool.glob(f"{SCRATCH_PREFIX}*"):  # of an ingest that was killed: we hold the write lock
             shutil.rmtree(left_over)
         with tempfile.TemporaryDirectory(dir=spool, prefix=SCRATCH_PREFIX) as scratch:
-            return _Ingest(con, spool, TraceKey(trace_id, rows[0][0]), Path(scratch)).run(final=final)
+            trace = TraceKey(trace_id, rows[0][0])
+            return _Ingest(con, spool, trace, Path(scratch), without_secrets).run(final=final)
     except OSError as error:
         raise BreadcrumbError(
             f"The spool of trace {trace_id} could not be read.",
@@ -99,8 +108,16 @@ def ingest_trace(con: DuckDBPyConnection, spool: Path, trace_id: str, *, final: 
 
 
 class _Ingest:
-    def __init__(self, con: DuckDBPyConnection, spool: Path, trace: TraceKey, scratch: Path) -> None:
+    def __init__(
+        self,
+        con: DuckDBPyConnection,
+        spool: Path,
+        trace: TraceKey,
+        scratch: Path,
+        without_secrets: Callable[[bytes], bytes],
+    ) -> None:
         self._con = con
+        self._without_secrets = without_secrets
         self._spool = spool
         self._trace = trace
         self._scratch = scratch
@@ -130,7 +147,7 @@ class _Ingest:
         inserted = unreadable = 0
         for group in batches(chunks):
             copy = self._scratch / "records"
-            read = copy_records(group, copy)
+            read = copy_records(group, copy, self._without_secrets)
             if read:
                 with transaction(self._con):
                     batch = Batch(self._trace, copy, read, self._known_processes(chunk.file for chunk in read))

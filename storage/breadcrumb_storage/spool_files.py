@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,19 +80,24 @@ class ReadChunk:
     records: int
 
 
-def copy_records(chunks: Iterable[Chunk], target: Path) -> list[ReadChunk]:
+def copy_records(
+    chunks: Iterable[Chunk], target: Path, without_secrets: Callable[[bytes], bytes] = bytes
+) -> list[ReadChunk]:
     """Copies the whole records of the chunks, all of one kind, to one file, readable by its owner alone.
 
     Each record begins with its chunk's position in the result. (DuckDB reads files to their end, and the end of a
     segment in use is neither final nor text. And it needs milliseconds for each file, of which short-lived threads and
     processes make thousands.)
+
+    Args:
+        without_secrets: Takes out of records what was not known to be secret when they were written.
     """
     found: list[ReadChunk] = []
     with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
         for chunk in chunks:
             data, read_to = chunk.records()
             if data:  # or else a record is being written, or its process was killed in the middle of it
-                copy.write(_marked(data, chunk.file.suffix, len(found)))
+                copy.write(_marked(without_secrets(data), chunk.file.suffix, len(found)))
                 found.append(ReadChunk(chunk.file, read_to, data.count(b"\n")))
     return found
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import pytest
+
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb_server.output import KEPT_HEAD_BYTES, KEPT_TAIL_BYTES, OutputCapture
 
@@ -39,3 +41,36 @@ def test_secrets_are_redacted_also_where_the_stored_text_begins() -> None:
     capture = OutputCapture()
     capture.feed(b"hunter2-hunter2 " * 100_000)
     assert "hunter2" not in capture.text(redactor)
+
+
+@pytest.mark.parametrize("between", [" ", "\n"])
+def test_no_half_of_a_secret_is_kept_where_the_middle_is_left_out(between: str) -> None:
+    # A mark is so much shorter than the secret that the edges of the buffers come into what is stored.
+    secret = "".join(f"{number:04d}x" for number in range(100))
+    redactor = Redactor()
+    redactor.learn(secret)
+    for shift in range(0, 500, 70):
+        capture = OutputCapture()
+        for part in (b"-" * shift, *[f"{secret}{between}".encode()] * 3000, b"-" * shift):
+            capture.feed(part)
+        text = capture.text(redactor)
+        assert "bytes left out" in text and "[REDACTED]" in text
+        parts = {secret[at : at + 12] for at in range(len(secret) - 11)}
+        assert not any(part in text for part in parts)
+
+
+def test_no_half_of_a_key_is_kept_where_the_middle_is_left_out() -> None:
+    lines = "\n".join(f"{number:060d}Abc" for number in range(40))
+    key = f"-----BEGIN PRIVATE {'KEY'}-----\n{lines}\n-----END PRIVATE {'KEY'}-----\n"
+    capture = OutputCapture()
+    for _ in range(200):
+        capture.feed(key.encode())
+    assert "0Abc" not in capture.text(Redactor())
+
+
+def test_a_secret_in_wide_characters_is_redacted() -> None:
+    redactor = Redactor()
+    redactor.learn("hunter2-hunter2")
+    capture = OutputCapture()
+    capture.feed("say hunter2-hunter2".encode("utf-16-le"))
+    assert capture.text(redactor) == "[REDACTED]"

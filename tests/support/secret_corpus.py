@@ -9,7 +9,7 @@ import base64
 import json
 import random
 import string
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote
@@ -213,16 +213,41 @@ def corpus() -> list[Secret]:
     return secrets
 
 
-def find(data: bytes, secrets: list[Secret]) -> list[tuple[str, bytes]]:
-    """(kind, the text around it) of each secret that *data* holds in some form."""
-    found = []
-    for secret in secrets:
-        for form in secret.forms():
-            at = data.find(form)
+_BLOCK = 8
+
+
+class SecretSearch:
+    """Looks for many secrets, in all their forms, in many megabytes at once.
+
+    A form of twice a block's length covers one of the blocks into which the data is cut, wherever it begins.
+    """
+
+    def __init__(self, secrets: Sequence[Secret]) -> None:
+        self._short: list[tuple[bytes, Secret]] = []
+        self._by_window: dict[bytes, list[tuple[bytes, Secret]]] = {}
+        for secret in secrets:
+            for form in secret.forms():
+                if len(form) < 2 * _BLOCK - 1:
+                    self._short.append((form, secret))
+                    continue
+                for at in range(len(form) - _BLOCK + 1):
+                    self._by_window.setdefault(form[at : at + _BLOCK], []).append((form, secret))
+
+    def find(self, data: bytes) -> list[tuple[str, bytes]]:
+        """(kind, the text around it) of each secret that the data holds in some form."""
+        blocks = {data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK)}
+        candidates = [
+            *self._short,
+            *(one for block in blocks & self._by_window.keys() for one in self._by_window[block]),
+        ]
+        found = {}
+        for form, secret in candidates:
+            at = data.find(form) if secret.kind not in found else -1
             if at >= 0:
-                found.append((secret.kind, data[max(at - 120, 0) : at + len(form) + 20]))
-                break
-    return found
+                found[secret.kind] = data[max(at - 120, 0) : at + len(form) + 20]
+        return sorted(found.items())
 
 
-Search = Callable[[bytes], list[tuple[str, bytes]]]
+def find(data: bytes, secrets: Sequence[Secret]) -> list[tuple[str, bytes]]:
+    """``SecretSearch`` for few data."""
+    return SecretSearch(secrets).find(data)

@@ -249,6 +249,14 @@ def main():
             containers(INNOCENT, text)
             printed(INNOCENT, text)
     command_lines(secrets)
+    for line in sys.stdin:
+        take(line)
+        print("read", line)
+    if "GATE" in os.environ:  # somebody wants to look while it runs
+        with open(os.environ["GATE"], "w") as gate:
+            gate.write("all is planted")
+        with open(os.environ["SECOND_GATE"]) as gate:
+            gate.read()
 
 
 if sys.argv[1] == "--child":

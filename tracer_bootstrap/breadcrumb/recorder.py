@@ -286,7 +286,7 @@ class Recorder:
 
     def on_secret(self, value: str) -> None:
         """A value has been learned: tell the server, and take it out of what was written a moment ago."""
-        from .capture.learning import looks_random  # one of the late modules, and here by now
+        from .capture.learned_secrets import looks_random  # one of the late modules, and here by now
 
         self.secret_learned()
         self.spool.tell_secret(value)

@@ -7,7 +7,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from ..classes import derives, is_enum
 from ..record_format import REDACTED
-from .learning import looks_random
+from .learned_secrets import looks_random
 from .secret_redactor import Redactor
 
 TYPE_CHECKING = False

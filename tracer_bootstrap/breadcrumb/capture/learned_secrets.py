@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..record_format import REDACTED
-from .json_text import quote, quote_ascii
+from .json_text import quote, quote_ascii, utf8
 from .suspicion import MIN_RUN_CHARS
 
 TYPE_CHECKING = False
@@ -17,9 +17,14 @@ MIN_FORM_CHARS = 5
 PIECE_CHARS = 512
 MAX_VALUE_CHARS = 1 << 16
 
+# Searching so many megabytes of records for a value takes as many milliseconds.
+_MAX_IN_RECORDS = 64
+
 # From so many on a text is first asked for their beginnings, all at once.
 _MANY = 100
 _GRAM_CHARS = MIN_FORM_CHARS
+
+_MIN_RANDOM_CHARS = 8
 
 # A value this short and made of letters and digits is redacted as a word of its own only.
 _MAX_WORD_CHARS = 7
@@ -65,6 +70,25 @@ class LearnedSecrets:
             if form in text:
                 text = _replace_word(text, form) if form in self._words else text.replace(form, REDACTED)
         return text
+
+    def redact_records(self, records: bytes) -> bytes:
+        """Spool records without the values; see ``Redactor.redact_records``."""
+        for value in list(self._values)[-_MAX_IN_RECORDS:]:
+            if looks_random(value):
+                needle = utf8(quote(value)[1:-1])
+                if needle in records:
+                    records = records.replace(needle, REDACTED.encode())
+        return records
+
+
+def looks_random(value: str, at_least: int = _MIN_RANDOM_CHARS) -> bool:
+    """Whether a value looks made by a machine: letters and digits, no spaces."""
+    return (
+        len(value) >= at_least
+        and not any(c.isspace() for c in value)
+        and any(c.isdigit() for c in value)
+        and any(c.isalpha() for c in value)
+    )
 
 
 def pieces_of(value: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..record_format import REDACTED
 from .encoded_texts import decoded_base64
-from .learned_secrets import MAX_VALUE_CHARS, MIN_FORM_CHARS
+from .learned_secrets import MAX_VALUE_CHARS, MIN_FORM_CHARS, looks_random
 from .secret_names import WEAK, SecretNames, words_of
 from .suspicion import NAMED, SHAPES, look
 from .text_search import search
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 # Not learned are short values, which would be cut out of every text, ...
 _MIN_DIGITS = 6
-_MIN_RANDOM_CHARS = 8
 # ... and words that stand under secret names everywhere: defaults of databases, placeholders, types, names of schemes.
 _COMMON_VALUES = set(
     """
@@ -86,16 +85,6 @@ def is_worth_learning(value: str) -> bool:
     if (value[0], value[-1]) in _PLACEHOLDER_MARKS and value.strip("${}<>%()s ").isidentifier():
         return False  # ${PASSWORD}, {{ token }}, <password>, %(password)s
     return not (value.startswith(_PATH_BEGINNINGS) and not any(looks_random(part, 16) for part in value.split("/")))
-
-
-def looks_random(value: str, at_least: int = _MIN_RANDOM_CHARS) -> bool:
-    """Whether a value looks made by a machine: letters and digits, no spaces."""
-    return (
-        len(value) >= at_least
-        and not any(c.isspace() for c in value)
-        and any(c.isdigit() for c in value)
-        and any(c.isalpha() for c in value)
-    )
 
 
 def _is_token(name: str) -> bool:

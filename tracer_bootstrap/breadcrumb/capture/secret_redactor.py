@@ -152,6 +152,14 @@ class Redactor:
             return text if self._learned is None else self._learned.redact(text)
         return self._redact(text, encodings)
 
+    def redact_records(self, records: bytes) -> bytes:
+        """Spool records without the values that have been learned, for those that were written before or elsewhere.
+
+        Looks for the values that were learned last, as they stand in JSON, and only for what no record is made of
+        otherwise: letters with digits.
+        """
+        return records if self._learned is None else self._learned.redact_records(records)
+
     def is_secret_number(self, number: int) -> bool:
         """Whether an integer has the shape of a payment card."""
         import_late_modules()

@@ -19,6 +19,10 @@ SHAPES: List[Tuple[Tuple[str, ...], str]] = [
         r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
         r"(?:-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
     ),
+    (
+        ("PRIVATE KEY",),
+        r"\A[A-Za-z0-9+/=\s]+-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
+    ),  # its beginning is cut off
     (("PuTTY-User-Key-File",), r"(?P<keep>PuTTY-User-Key-File-\d[\s\S]*?Private-Lines: \d+)[\s\S]*"),
     (("hooks.slack.com",), r"(?P<keep>hooks\.slack\.com/(?:services|workflows|triggers)/)[A-Za-z0-9/]{10,}"),
     (("/webhooks/",), r"(?P<keep>discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/)[A-Za-z0-9_-]{20,}"),
