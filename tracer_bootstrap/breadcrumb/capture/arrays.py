@@ -64,8 +64,10 @@ def _write_pandas(walk: Walk, value: Any, plan: TypePlan) -> str:
     lengths: List[int] = []
     dtypes: List[str] = []
     if manager is not None:
-        lengths = [_length(axis, walk) for axis in reversed(_read(manager, "axes") or ())]
-        for block in _read(manager, "blocks") or ():
+        # Of a frame these are C descriptors, of a series fields.
+        own = walk.encoder.plan(type(manager)).own_fields(manager)
+        lengths = [_length(axis, walk) for axis in reversed(own.get("axes") or _read(manager, "axes") or ())]
+        for block in own.get("blocks") or _read(manager, "blocks") or ():
             dtypes.append(_dtype_text(_read(block, "values")))
     elif data is not None:
         lengths = [_length(value, walk)]
@@ -94,7 +96,8 @@ def _dtype_text(values: Any) -> str:
 
 
 def _shape_text(shape: Any) -> str:
-    return "(%s)" % ", ".join(["%s" % size for size in tuple.__iter__(shape)] + [""] * (tuple.__len__(shape) == 1))
+    sizes = ["%s" % size for size in tuple.__iter__(shape)]
+    return "(%s,)" % sizes[0] if len(sizes) == 1 else "(%s)" % ", ".join(sizes)
 
 
 def _read(value: Any, name: str) -> Any:
