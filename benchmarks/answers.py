@@ -35,7 +35,8 @@ INSERT INTO traces (trace_id, status, started_at, duration_ms, command, cwd, exi
      '{{"workspace": "/work/shop", "include": ["__main__"]}}');
 INSERT INTO processes (trace_id, process_id, process_key, pid, ended_at)
     VALUES ('{trace}', 0, '1-a', 1, TIMESTAMP '2025-01-10 12:01:00');
-INSERT INTO threads SELECT '{trace}', 0, i, i, 'worker-' || i FROM range(8) t(i);
+INSERT INTO threads (trace_id, process_id, thread_id, ident, name)
+    SELECT '{trace}', 0, i, i, 'worker-' || i FROM range(8) t(i);
 INSERT INTO functions (
     trace_id, process_id, function_id, function_name, module_name, file, line, kind, slot, started_count)
     SELECT '{trace}', 0, i, 'function_' || i, 'shop.module_' || i % 7, '/work/shop/shop/module_' || i % 7 || '.py',
