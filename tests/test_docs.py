@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import runpy
 import shlex
 import subprocess
 import sys
@@ -65,6 +66,12 @@ def test_the_set_up_is_two_commands_that_use_what_the_package_offers() -> None:
 
 def test_the_table_of_tools_lists_the_tools_in_their_order() -> None:
     assert first_column(section(README, "Tools")) == [tool.name for tool in all_tools()]
+
+
+def test_the_reference_of_the_tools_is_what_their_schemas_say() -> None:
+    generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))["tools_page"]()
+    committed = (ROOT / "docs" / "tools.md").read_text()
+    assert committed == generated, "a tool has changed: run `python docs/generate.py`, and commit docs/tools.md"
 
 
 def test_the_changelog_names_every_tool() -> None:

@@ -1,0 +1,107 @@
+"""Write docs/tools.md, the reference of the tools, from the schemas that clients get: ``python docs/generate.py``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from mcp.server.mcpserver.tools import Tool
+
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS
+from breadcrumb_server.tools import all_tools
+
+PAGE = Path(__file__).with_name("tools.md")
+INTRODUCTION = f"""\
+# The tools
+
+Written by `python docs/generate.py` from the schemas that a client gets: what you want to change here, change in
+`server/breadcrumb_server/tools/` and `answers/`, then run it again.
+
+Every call names its project. An answer has at most about {MAX_ANSWER_CHARS:,} characters; fields without content are
+left out. What a tool may do to the world stands behind its title, as MCP's hints: whether it only reads, may destroy
+something, changes nothing more when called again (idempotent), and reaches beyond the machine's traces (open world).
+"""
+
+Schema = dict[str, Any]
+
+
+def tools_page() -> str:
+    """The whole page, as it must stand in docs/tools.md."""
+    tools = all_tools()
+    contents = "\n".join(f"- [`{tool.name}`](#{tool.name}): {tool.title}" for tool in tools)
+    described: set[str] = set()
+    parts: dict[str, Schema] = {}
+    sections = [INTRODUCTION + "\n" + contents]
+    for tool in tools:
+        sections += _tool(tool, described)
+        parts |= (tool.output_schema or {}).get("$defs", {})
+    sections.append("## Parts of answers")
+    for name in sorted(parts):
+        sections += _answer(name, parts[name])
+    return "\n\n".join(section.strip() for section in sections) + "\n"
+
+
+def _tool(tool: Tool, described: set[str]) -> Iterator[str]:
+    hints = (tool.annotations.model_dump(exclude={"title"}) if tool.annotations else {}).items()
+    told = ", ".join(f"{name.removesuffix('_hint').replace('_', '-')}: {'yes' if on else 'no'}" for name, on in hints)
+    yield f"## `{tool.name}`"
+    yield f"**{tool.title}** ({told})"
+    for paragraph in tool.description.split("\n\n"):
+        example = paragraph.startswith("Example: ")
+        yield f"```python\n{paragraph.replace('Example: ', '')}\n```" if example else paragraph
+    if tool.parameters["properties"]:
+        yield _table(("argument", "type", "default", ""), _arguments(tool.parameters))
+    else:
+        yield "It takes no arguments."
+    answer = tool.output_schema or {}
+    name = answer["title"]
+    yield f"Answers {'a' if name[0] not in 'AEIO' else 'an'} [`{name}`](#{name.lower()})."
+    if name not in described:
+        described.add(name)
+        yield from _answer(name, answer)
+
+
+def _answer(name: str, schema: Schema) -> Iterator[str]:
+    yield f"### `{name}`"
+    yield schema.get("description", "").replace("``", "`")
+    fields = ((f"`{field}`", _type(each), each.get("description", "")) for field, each in schema["properties"].items())
+    yield _table(("field", "type", ""), fields)
+
+
+def _arguments(schema: Schema) -> Iterator[tuple[str, ...]]:
+    for name, each in schema["properties"].items():
+        default = json.dumps(each.get("default"))
+        shown = "required" if name in schema.get("required", ()) else "" if default == "null" else f"`{default}`"
+        yield f"`{name}`", _type(each), shown, each.get("description", "")
+
+
+def _type(schema: Schema) -> str:
+    """A type in words: ``list of string``; that a field may be null goes without saying where it may be left out."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return f"[`{name}`](#{name.lower()})"
+    if "anyOf" in schema:
+        kinds = [_type(each) for each in schema["anyOf"] if each.get("type") != "null"]
+        return "value" if {"string", "number", "boolean"} <= set(kinds) else " or ".join(kinds)
+    if schema.get("type") == "array":
+        return f"list of {_type(schema['items'])}"
+    values = schema.get("additionalProperties")
+    if schema.get("type") == "object" and isinstance(values, dict):
+        return f"object of {_type(values)}"
+    return str(schema.get("type", "any"))
+
+
+def _table(head: tuple[str, ...], rows: Iterator[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "\n".join("| " + " | ".join(_cell(text) for text in line) + " |" for line in lines)
+
+
+def _cell(text: str) -> str:
+    return re.sub(r"\s+", " ", text).replace("|", r"\|")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(tools_page())
