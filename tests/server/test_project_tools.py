@@ -85,6 +85,7 @@ async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None
         ("find_gaps", {}),
         ("get_calls", {"function": "x"}),
         ("find_exceptions", {}),
+        ("get_flow", {}),
         ("query_traces", {"sql": "SELECT 1"}),
     ],
 )

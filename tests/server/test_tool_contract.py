@@ -29,6 +29,7 @@ TOOLS = {
     "find_gaps": {"project"},
     "get_calls": {"project", "function"},
     "find_exceptions": {"project"},
+    "get_flow": {"project"},
     "query_traces": {"project", "sql"},
 }
 

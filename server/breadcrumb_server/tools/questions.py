@@ -8,6 +8,8 @@ from breadcrumb_server.answers.calls import CallList
 from breadcrumb_server.answers.calls import get_calls as build_calls
 from breadcrumb_server.answers.exceptions import ExceptionList
 from breadcrumb_server.answers.exceptions import find_exceptions as build_exceptions
+from breadcrumb_server.answers.flow import DEFAULT_DEPTH, Flow
+from breadcrumb_server.answers.flow import get_flow as build_flow
 from breadcrumb_server.answers.gaps import GapList
 from breadcrumb_server.answers.gaps import find_gaps as build_gaps
 from breadcrumb_server.answers.report import RunReport
@@ -126,6 +128,31 @@ async def find_exceptions(
     )
 
 
+async def get_flow(
+    ctx: ServiceContext,
+    project: Project,
+    trace_id: OptionalTraceId = None,
+    function: Annotated[
+        str | None,
+        Field(description="Begin at the calls of this function: a part of its name, a glob, or module:function"),
+    ] = None,
+    root_call_id: Annotated[int | None, Field(description="Begin at this call")] = None,
+    max_depth: Annotated[int, Field(description="Levels of calls, from 1 to 12")] = DEFAULT_DEPTH,
+    cursor: Cursor = None,
+) -> Flow:
+    """Show what happened in order: the call tree as text, with arguments, results and times, by thread and task.
+    Calls of one function at the same place are folded (total x5  0.9-1.4 ms), so that a run of any size fits. Use it
+    to see which way a program took, and where that was not the one you expected; then get_calls for the values.
+
+    Example: get_flow(project="shop")
+    Example: get_flow(project="shop", function="checkout", max_depth=3)
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(
+        project, lambda con: build_flow(con, project, trace_id, function, root_call_id, max_depth, cursor)
+    )
+
+
 async def query_traces(
     ctx: ServiceContext,
     project: Project,
@@ -160,5 +187,6 @@ TOOLS = (
     _question(find_gaps, "Find what was not traced"),
     _question(get_calls, "Show calls with values"),
     _question(find_exceptions, "Find exceptions"),
+    _question(get_flow, "Show the flow of calls"),
     _question(query_traces, "Query traces with SQL"),
 )
