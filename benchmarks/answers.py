@@ -19,6 +19,7 @@ from breadcrumb_server.answers.exceptions import find_exceptions
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.flow import get_flow
 from breadcrumb_server.answers.gaps import find_gaps
+from breadcrumb_server.answers.performance import analyze_performance
 from breadcrumb_server.answers.report import build_report
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import list_traces
@@ -97,6 +98,8 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "get_calls, unfinished": calls("", outcome="unfinished"),
         "get_flow": lambda: get_flow(con, "shop"),
         "get_flow, one function": lambda: get_flow(con, "shop", function="function_9"),
+        "analyze_performance": lambda: analyze_performance(con, "shop"),
+        "analyze_performance, one function": lambda: analyze_performance(con, "shop", "function_9"),
         "query_traces": lambda: query_traces(
             con, "shop", "SELECT function_name, count(*) FROM trace_events GROUP BY function_name"
         ),

@@ -86,6 +86,7 @@ async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None
         ("get_calls", {"function": "x"}),
         ("find_exceptions", {}),
         ("get_flow", {}),
+        ("analyze_performance", {}),
         ("query_traces", {"sql": "SELECT 1"}),
     ],
 )

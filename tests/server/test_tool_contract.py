@@ -30,6 +30,7 @@ TOOLS = {
     "get_calls": {"project", "function"},
     "find_exceptions": {"project"},
     "get_flow": {"project"},
+    "analyze_performance": {"project"},
     "query_traces": {"project", "sql"},
 }
 

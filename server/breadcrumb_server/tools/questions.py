@@ -12,6 +12,8 @@ from breadcrumb_server.answers.flow import DEFAULT_DEPTH, Flow
 from breadcrumb_server.answers.flow import get_flow as build_flow
 from breadcrumb_server.answers.gaps import GapList
 from breadcrumb_server.answers.gaps import find_gaps as build_gaps
+from breadcrumb_server.answers.performance import Performance
+from breadcrumb_server.answers.performance import analyze_performance as build_performance
 from breadcrumb_server.answers.report import RunReport
 from breadcrumb_server.answers.sql import QueryResult
 from breadcrumb_server.answers.sql import query_traces as build_query
@@ -153,6 +155,27 @@ async def get_flow(
     )
 
 
+async def analyze_performance(
+    ctx: ServiceContext,
+    project: Project,
+    function: Annotated[
+        str | None, Field(description="Part of a function's name, a glob, or module:function; left out: the hot list")
+    ] = None,
+    trace_id: OptionalTraceId = None,
+    limit: Annotated[int, Field(description="Functions at most")] = 15,
+) -> Performance:
+    """Show where a slow run spent its time. Without a function: the hot list, by the time spent in the function itself,
+    with calls, total, mean, p50, p95, max and share. With one: also who called it, its slowest calls with their
+    arguments, the way of the time into the slowest, and how its time grows with an argument (time grows with
+    len(items)^2), where the calls show it.
+
+    Example: analyze_performance(project="shop")
+    Example: analyze_performance(project="shop", function="shop.pricing:total")
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_performance(con, project, function, trace_id, limit))
+
+
 async def query_traces(
     ctx: ServiceContext,
     project: Project,
@@ -188,5 +211,6 @@ TOOLS = (
     _question(get_calls, "Show calls with values"),
     _question(find_exceptions, "Find exceptions"),
     _question(get_flow, "Show the flow of calls"),
+    _question(analyze_performance, "Analyze where the time went"),
     _question(query_traces, "Query traces with SQL"),
 )

@@ -1,0 +1,122 @@
+"""How a function's time grows with its arguments, where the recorded calls show it.
+
+The classic empirical way: a power law is a straight line on logarithmic axes (Goldsmith, Aiken and Wilkerson,
+"Measuring Empirical Computational Complexity", 2007).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from breadcrumb_server.answers.values import is_array, is_object
+
+# Fewer different sizes, or sizes that lie closer together, are no ground for a claim.
+MIN_SIZES = 4
+MIN_RATIO = 4.0
+# Of the variation of the logarithms, so much must be explained by the line.
+MIN_R_SQUARED = 0.85
+# Below this the time hardly depends on the size: noise.
+MIN_EXPONENT = 0.5
+
+_CUT_ITEMS = re.compile(r"…\(\+(\d+) items\)")
+_CUT_CHARS = re.compile(r"…\(\+(\d+) chars\)$")
+_CUT_FIELDS = re.compile(r"\+(\d+) items")
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """``time ~ size ** exponent``."""
+
+    size: str  # n, len(items)
+    exponent: float
+    sizes: int
+    smallest: float
+    largest: float
+    r_squared: float
+
+    def text(self) -> str:
+        """As a sentence."""
+        seen = f"{self.size} from {self.smallest:,.0f} to {self.largest:,.0f}, {self.sizes} sizes"
+        return f"time grows with {self.size}{_power(self.exponent)} ({seen}, R² {self.r_squared:.2f})"
+
+
+def _power(exponent: float) -> str:
+    nearest = round(exponent)
+    if nearest >= 1 and abs(exponent - nearest) < 0.2:
+        return "" if nearest == 1 else f"^{nearest}"
+    return f"^{exponent:.1f}"
+
+
+def find_growth(samples: Iterable[tuple[str, int]]) -> Growth | None:
+    """The size that explains the time best, if one does.
+
+    Args:
+        samples: arguments as stored, and nanoseconds.
+    """
+    times: dict[str, dict[float, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for arguments, active_ns in samples:
+        for name, size in _sizes(arguments):
+            if size > 0 and active_ns > 0:
+                times[name][size].append(active_ns)
+    found = [growth for name, by_size in times.items() if (growth := _fit(name, by_size)) is not None]
+    return max(found, key=lambda growth: growth.r_squared, default=None)
+
+
+def _sizes(arguments: str) -> Iterator[tuple[str, float]]:
+    try:
+        parsed: object = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return
+    if not is_object(parsed):
+        return
+    for name, value in parsed.items():
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield name, float(value)
+        else:
+            length = length_of(value)
+            if length is not None:
+                yield f"len({name})", float(length)
+
+
+def length_of(value: object) -> int | None:
+    """The true length of a captured text or container, what was cut counted; None for what has none."""
+    if isinstance(value, str):
+        cut = _CUT_CHARS.search(value)
+        return len(value) if cut is None else cut.start() + int(cut[1])
+    if is_array(value):
+        cut = _CUT_ITEMS.fullmatch(value[-1]) if value and isinstance(value[-1], str) else None
+        return len(value) if cut is None else len(value) - 1 + int(cut[1])
+    if not is_object(value):
+        return None
+    first = next(iter(value), "")
+    if first in ("$tuple", "$set", "$frozenset", "$bytes", "$bytearray"):
+        size = value.get("size")
+        return size if isinstance(size, int) else length_of(value[first])
+    if first == "$type":
+        return length_of(value["items"]) if is_array(value.get("items")) else None
+    cut = _CUT_FIELDS.fullmatch(str(value.get("…", "")))
+    return len(value) if cut is None else len(value) - 1 + int(cut[1])
+
+
+def _fit(name: str, by_size: dict[float, list[int]]) -> Growth | None:
+    sizes = sorted(by_size)
+    if len(sizes) < MIN_SIZES or sizes[-1] < MIN_RATIO * sizes[0]:
+        return None
+    # The least time of each size: what else the machine did only ever adds.
+    points = [(math.log(size), math.log(min(by_size[size]))) for size in sizes]
+    mean_x = sum(x for x, _ in points) / len(points)
+    mean_y = sum(y for _, y in points) / len(points)
+    xx = sum((x - mean_x) ** 2 for x, _ in points)
+    xy = sum((x - mean_x) * (y - mean_y) for x, y in points)
+    yy = sum((y - mean_y) ** 2 for _, y in points)
+    if not yy:
+        return None
+    exponent, r_squared = xy / xx, xy * xy / (xx * yy)
+    if exponent < MIN_EXPONENT or r_squared < MIN_R_SQUARED:
+        return None
+    return Growth(name, exponent, len(sizes), sizes[0], sizes[-1], r_squared)
