@@ -23,6 +23,7 @@ from breadcrumb_server.answers.performance import analyze_performance
 from breadcrumb_server.answers.report import build_report
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import list_traces
+from breadcrumb_server.answers.value_search import search_values
 from breadcrumb_storage.database import Database, checkpoint
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "get_flow, one function": lambda: get_flow(con, "shop", function="function_9"),
         "analyze_performance": lambda: analyze_performance(con, "shop"),
         "analyze_performance, one function": lambda: analyze_performance(con, "shop", "function_9"),
+        "search_values": lambda: search_values(con, "shop", "700001"),
         "query_traces": lambda: query_traces(
             con, "shop", "SELECT function_name, count(*) FROM trace_events GROUP BY function_name"
         ),

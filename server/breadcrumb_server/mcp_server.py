@@ -39,8 +39,8 @@ names the failure with the argument values up the call chain, the hot functions,
 3. find_gaps(project) if the cause lies in code that was called but not traced; then edit_config(project, add_include=\
 [...]) and run again.
 4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, \
-also what the program swallowed, get_flow(project) for what happened in which order, analyze_performance(project) for \
-where the time went, query_traces(project, sql) for anything else.
+also what the program swallowed, get_flow(project) for what happened in which order, search_values(project, text) to \
+follow a value, analyze_performance(project) for where the time went, query_traces(project, sql) for anything else.
 5. To step through a function, run with capture={"lines": ["Cart.total"]}: get_calls then shows each line it executed \
 and what the line changed.
 A command that takes long: run answers after wait_seconds with status "running"; go on with wait_for_run or stop_run.

@@ -87,6 +87,7 @@ async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None
         ("find_exceptions", {}),
         ("get_flow", {}),
         ("analyze_performance", {}),
+        ("search_values", {"text": "x"}),
         ("query_traces", {"sql": "SELECT 1"}),
     ],
 )

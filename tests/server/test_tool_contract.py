@@ -31,6 +31,7 @@ TOOLS = {
     "find_exceptions": {"project"},
     "get_flow": {"project"},
     "analyze_performance": {"project"},
+    "search_values": {"project", "text"},
     "query_traces": {"project", "sql"},
 }
 

@@ -19,6 +19,8 @@ from breadcrumb_server.answers.sql import QueryResult
 from breadcrumb_server.answers.sql import query_traces as build_query
 from breadcrumb_server.answers.traces import TraceList
 from breadcrumb_server.answers.traces import list_traces as build_traces
+from breadcrumb_server.answers.value_search import ValueHits
+from breadcrumb_server.answers.value_search import search_values as build_value_search
 from breadcrumb_server.tools.registration import (
     Cursor,
     OptionalTraceId,
@@ -176,6 +178,23 @@ async def analyze_performance(
     return await service.ask(project, lambda con: build_performance(con, project, function, trace_id, limit))
 
 
+async def search_values(
+    ctx: ServiceContext,
+    project: Project,
+    text: Annotated[str, Field(description="Part of a value, as it was: a name, a number, an id")],
+    trace_id: OptionalTraceId = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> ValueHits:
+    """Find every call that had a value: in its arguments, its return value or its exception, in the order of time.
+    This is how a wrong value is followed: which call had it first, through which it went, where it ended.
+
+    Example: search_values(project="shop", text="SKU-4711")
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_value_search(con, project, text, trace_id, limit, cursor))
+
+
 async def query_traces(
     ctx: ServiceContext,
     project: Project,
@@ -212,5 +231,6 @@ TOOLS = (
     _question(find_exceptions, "Find exceptions"),
     _question(get_flow, "Show the flow of calls"),
     _question(analyze_performance, "Analyze where the time went"),
+    _question(search_values, "Search for a value"),
     _question(query_traces, "Query traces with SQL"),
 )
