@@ -23,7 +23,8 @@ from breadcrumb.record_format import (
     EVENT_THREAD,
     EVENT_UNCAUGHT,
 )
-from breadcrumb_storage.ingest_batch import ID_SPACE_SQL, Batch, report_unreadable
+from breadcrumb_storage.ingest_batch import ID_SPACE_SQL, MOMENT_SQL, TIME_SQL, Batch, report_unreadable
+from breadcrumb_storage.ingest_tests import TEST_STATEMENTS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -38,7 +39,7 @@ _FIELDS = {
     "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
     "control_flow": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
-    "calls": "BIGINT[]",
+    "calls": "BIGINT[]", "last_call": "BIGINT", "phase": "VARCHAR", "outcome": "VARCHAR", "exception": "BIGINT",
     "task_name": "VARCHAR",
     "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
               '"locals" VARCHAR)[]',
@@ -58,16 +59,12 @@ WHERE e.{EVENT_KEY} IS NOT NULL
 _COUNT = f"SELECT source, {EVENT_KEY}, count(*) FROM events GROUP BY ALL"
 
 # $1 is the trace in all of them. A record that lacks its key fields is left out.
-_TIME = "make_timestamp_ns({})::TIMESTAMP"
-# A moment of the process's monotonic clock, with the row of `processes` that says what it showed at the start.
-_AT = _TIME.format("{0}.started_at_ns - coalesce({0}.clock_origin_ns, 0) + e.at_ns")
-
 _PROCESSES = f"""
 UPDATE processes
 SET pid = e.pid, parent_pid = e.ppid, command = e.command_line, executable = e.executable, python_version = e.python,
     cwd = e.cwd, backend = e.backend, mode = e.mode, kernel_start = e.kernel_start,
     image_start = e.image_start,
-    started_at = {_TIME.format("coalesce(e.started_at_ns, processes.started_at_ns)")},
+    started_at = {TIME_SQL.format("coalesce(e.started_at_ns, processes.started_at_ns)")},
     started_at_ns = coalesce(e.started_at_ns, processes.started_at_ns), clock_origin_ns = e.clock_origin_ns
 FROM (
     SELECT *,
@@ -122,7 +119,7 @@ WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
 
 _END = f"""
-UPDATE processes SET ended_at = {_AT.format("processes")}
+UPDATE processes SET ended_at = {MOMENT_SQL.format("processes")}
 FROM (SELECT process_id, max(at_ns) AS at_ns FROM events WHERE k = '{EVENT_END}' GROUP BY process_id) e
 WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
@@ -158,7 +155,7 @@ INSERT INTO exceptions
     (trace_id, process_id, exception_id, exception_type, exception_message, raised_at, thread_id, call_id,
      function_name, module_name, file, line, stack_trace, locals, cause_id, context_id, control_flow, call_chain)
 SELECT $1, e.process_id, e.process_id * {ID_SPACE_SQL} + e.id, coalesce(e."type", '<unknown>'), e.message,
-       {_AT.format("p")}, e.thread, e.process_id * {ID_SPACE_SQL} + nullif(e."call", 0),
+       {MOMENT_SQL.format("p")}, e.thread, e.process_id * {ID_SPACE_SQL} + nullif(e."call", 0),
        e.function, e.module, e.file, e.line, e.stack, e.locals, e.process_id * {ID_SPACE_SQL} + e.cause,
        e.process_id * {ID_SPACE_SQL} + e.context, coalesce(e.control_flow, false),
        list_transform(e.calls, lambda call: e.process_id * {ID_SPACE_SQL} + call)
@@ -207,7 +204,7 @@ SELECT $1, process_id, coalesce(code, 'unknown'), coalesce(message, '') FROM eve
 # An answer is as many records as the process had threads and tasks, all of the same moment: only the newest counts.
 _OLDER_STACKS = f"""
 DELETE FROM stacks USING (
-    SELECT e.process_id, max({_AT.format("p")}) AS newest
+    SELECT e.process_id, max({MOMENT_SQL.format("p")}) AS newest
     FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id
     WHERE e.k = '{EVENT_STACK}' GROUP BY e.process_id
 ) n
@@ -220,7 +217,7 @@ INSERT INTO stacks
 SELECT $1, process_id, id, ident, name, task_name, frame.depth, frame."function", frame.module, frame.file,
        frame.line, frame.locals, 'python', taken_at
 FROM (
-    SELECT e.*, unnest(e.frames) AS frame, {_AT.format("p")} AS taken_at
+    SELECT e.*, unnest(e.frames) AS frame, {MOMENT_SQL.format("p")} AS taken_at
     FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id
     WHERE e.k = '{EVENT_STACK}' AND e.id IS NOT NULL
     QUALIFY e.at_ns = max(e.at_ns) OVER (PARTITION BY e.process_id)
@@ -245,6 +242,7 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_STACK}), _OLDER_STACKS),
     (frozenset({EVENT_STACK}), _STACKS),
     (frozenset({EVENT_NOTICE}), _NOTICES),
+    *TEST_STATEMENTS,
 )
 
 

@@ -57,6 +57,9 @@ EVENT_HANDLED = "handled"
 EVENT_UNCAUGHT = "uncaught"
 EVENT_GAP = "gap"
 EVENT_STACK = "stack"
+EVENT_TEST = "test"
+EVENT_TEST_REPORT = "test_report"
+EVENT_TEST_END = "test_end"
 EVENT_NOTICE = "notice"
 RECORDING_STOPPED = "recording_stopped"  # the code of a notice that a file with FAILED_SUFFIX stands for as well
 

@@ -1,6 +1,6 @@
 -- What a report needs beyond calls: where a process stood when it was stopped, the lines of a function, how often an
--- exception was raised that is not written each time, and what adaptive capture has and has not seen.
--- stacks, lines and exception_counts are a contract, as the tables before; line_records is internal.
+-- exception was raised that is not written each time, what adaptive capture has and has not seen, and the tests that ran.
+-- stacks, lines, exception_counts and tests are a contract, as the tables before; line_records is internal.
 
 ALTER TABLE processes ADD COLUMN name VARCHAR;         -- multiprocessing's: ForkPoolWorker-1, or as the program named it
 ALTER TABLE processes ADD COLUMN started_by VARCHAR;   -- fork: a copy of its parent; exec: it took its parent's place (whose ended_at is that moment); subinterpreter: inside of its parent; NULL: a program of its own
@@ -44,6 +44,26 @@ CREATE TABLE stacks (
     source        VARCHAR NOT NULL,   -- python: the interpreter answered; fault: written by its C code (faulthandler)
     reason        VARCHAR,            -- timeout, stopped, or the fatal error's text
     taken_at      TIMESTAMP           -- NULL where only C code could tell
+);
+
+-- What a test runner ran, each run of a test a row. The calls under it are those of its process between its call ids
+-- (c.process_id = t.process_id AND c.call_id BETWEEN t.first_call_id AND t.last_call_id), of all threads.
+CREATE TABLE tests (
+    trace_id       VARCHAR NOT NULL,
+    process_id     INTEGER NOT NULL,
+    test_id        INTEGER NOT NULL,   -- counts from 1 within a process
+    node_id        VARCHAR NOT NULL,   -- pytest: tests/test_cart.py::TestCart::test_add[3]; unittest: test_cart.TestCart.test_add
+    thread_id      INTEGER,
+    outcome        VARCHAR,            -- passed, failed, error (outside of the test itself), skipped, xfailed, xpassed; NULL: not known (it had not ended)
+    phase          VARCHAR,            -- where that came from: setup, call, teardown
+    started_at     TIMESTAMP,
+    duration_ms    DOUBLE,             -- NULL: it had not ended
+    first_call_id  BIGINT NOT NULL,
+    last_call_id   BIGINT,             -- NULL: it had not ended; all later calls of the process are its
+    exception_id   BIGINT,             -- what failed it
+    exception_type VARCHAR,            -- what ended it before its end, also a skip
+    message        VARCHAR,            -- of that exception, or what the runner says
+    PRIMARY KEY (trace_id, process_id, test_id)
 );
 
 -- The executed lines of the calls that were asked for (capture.lines).

@@ -1,0 +1,92 @@
+"""The tests that ran in a trace, and which calls ran under them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from breadcrumb_storage.ingest_batch import ID_SPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+# Up to so many ranges are a condition of their own each, which lets DuckDB skip row groups; more are joined.
+_MAX_LITERAL_RANGES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class CallRange:
+    """Calls of one process that follow each other: those with ids from the first to the last."""
+
+    process_id: int
+    first_call_id: int
+    last_call_id: int
+
+
+def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[CallRange]:
+    """The calls that ran under the tests which ``test`` names, as ranges of ids, in their order.
+
+    Whole processes are among them: those that were started while such a test ran. (A pool's workers belong to the
+    test that needed the first of them.)
+
+    Args:
+        test: a node id; with ``*`` or ``?`` a glob over the whole of it; anything else is a substring of one. A node id
+            that is there as it stands means that test alone.
+    """
+    condition, parameters = _node_condition(test)
+    rows = con.execute(
+        f"""
+        WITH RECURSIVE named AS (
+            SELECT * FROM tests WHERE trace_id = $trace AND ({condition})),
+        started AS (  -- by a test, and by what it started
+            SELECT p.process_id FROM processes p JOIN named t
+              ON p.parent_process_id = t.process_id AND p.started_at >= t.started_at
+             AND (t.duration_ms IS NULL
+                  OR p.started_at <= t.started_at + to_microseconds((t.duration_ms * 1000)::BIGINT))
+            WHERE p.trace_id = $trace
+            UNION
+            SELECT p.process_id FROM processes p JOIN started s ON p.parent_process_id = s.process_id
+            WHERE p.trace_id = $trace)
+        SELECT process_id, first_call_id, coalesce(last_call_id, (process_id + 1) * {ID_SPACE}::BIGINT - 1) FROM named
+        UNION ALL
+        SELECT process_id, process_id * {ID_SPACE}::BIGINT, (process_id + 1) * {ID_SPACE}::BIGINT - 1 FROM started
+        ORDER BY ALL
+        """,
+        {"trace": trace.trace_id, **parameters},
+    ).fetchall()
+    ranges: list[CallRange] = []
+    for process_id, first, last in rows:
+        # Most tests follow each other without a call in between: a thousand of them are then one range.
+        if ranges and ranges[-1].process_id == process_id and first <= ranges[-1].last_call_id + 1:
+            joined = ranges.pop()
+            first, last = joined.first_call_id, max(last, joined.last_call_id)
+        ranges.append(CallRange(process_id, first, last))
+    return ranges
+
+
+def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
+    """SQL that is true for the calls in these ranges; ``call_id`` is the column. (A call's id tells its process.)"""
+    if not ranges:
+        return "false"
+    bounds = [(int(each.first_call_id), int(each.last_call_id)) for each in ranges]
+    if len(bounds) <= _MAX_LITERAL_RANGES:
+        return "(" + " OR ".join(f"{call_id} BETWEEN {first} AND {last}" for first, last in bounds) + ")"
+    firsts, lasts = ([str(bound) for bound in column] for column in zip(*bounds, strict=True))
+    return (
+        f"({call_id} BETWEEN {firsts[0]} AND {lasts[-1]} AND EXISTS (SELECT 1 FROM "
+        f"(SELECT unnest([{', '.join(firsts)}]) AS first, unnest([{', '.join(lasts)}]) AS last) AS ranges "
+        f"WHERE {call_id} BETWEEN ranges.first AND ranges.last))"
+    )
+
+
+def _node_condition(test: str) -> tuple[str, dict[str, Any]]:
+    """SQL over ``tests`` that is true for those which ``test`` names, and its parameters."""
+    if "*" in test or "?" in test:
+        # Brackets are literal: those of a parametrised test's id.
+        return "node_id = $test OR node_id GLOB $glob", {"test": test, "glob": test.replace("[", "[[]")}
+    exact = "EXISTS (SELECT 1 FROM tests e WHERE e.trace_id = $trace AND e.node_id = $test)"
+    return f"CASE WHEN {exact} THEN node_id = $test ELSE contains(node_id, $test) END", {"test": test}

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from breadcrumb_storage.ingest_batch import ID_SPACE
+from breadcrumb_storage.queries.tests import CallRange, in_ranges
+from breadcrumb_storage.queries.tests import test_ranges as ranges_of
+from breadcrumb_storage.queries.traces import get_trace
+
+NOON = datetime(2025, 1, 10, 12)
+SECOND = 1_000_000_000
+OUTCOMES = "SELECT node_id, outcome, phase, exception_id, exception_type, message FROM tests ORDER BY ALL"
+
+
+def tell_test(process, number, name, first, last=None, at_s=0):
+    process.event("test", id=number, name=name, at_ns=at_s * SECOND, thread=0, first_call=first)
+    if last is not None:
+        process.event("test_end", id=number, at_ns=(at_s + 1) * SECOND, last_call=last)
+
+
+def tell_report(process, number, outcome, phase="call", **fields):
+    process.event("test_report", id=number, at_ns=0, outcome=outcome, phase=phase, **fields)
+
+
+def ranges(trace, test):
+    with trace.database.read() as con:
+        return ranges_of(con, get_trace(con, trace.trace_id), test)
+
+
+def test_a_test_is_a_row_with_its_calls_and_its_time(trace):
+    process = trace.process()
+    process.start(clock_origin_ns=0)
+    tell_test(process, 1, "test_a.py::test_one", 5, 9, at_s=2)
+    trace.ingest()
+    assert trace.ask("SELECT * EXCLUDE (trace_id) FROM tests") == [
+        (0, 1, "test_a.py::test_one", 0, None, None, NOON + timedelta(seconds=2), 1000.0, 5, 9, None, None, None)
+    ]
+
+
+def test_ids_of_a_second_process_are_those_of_the_trace(trace):
+    trace.process().start()
+    other = trace.process(200)
+    other.start()
+    tell_test(other, 1, "test_a.py::test_one", 5, 9)
+    tell_report(other, 1, "failed", exception=3, type="ValueError", message="no")
+    trace.ingest()
+    assert trace.ask("SELECT process_id, first_call_id, last_call_id, exception_id FROM tests") == [
+        (1, ID_SPACE + 5, ID_SPACE + 9, ID_SPACE + 3)
+    ]
+
+
+@pytest.mark.parametrize("between", [False, True], ids=["one batch", "ingested in between"])
+@pytest.mark.parametrize(
+    ("reports", "told"),
+    [
+        ([("passed", "call")], ("passed", "call")),
+        ([("skipped", "setup"), ("error", "teardown")], ("error", "teardown")),
+        ([("passed", "call"), ("error", "teardown")], ("error", "teardown")),
+        ([("failed", "call"), ("error", "teardown")], ("failed", "call")),
+        ([("xfailed", "call"), ("passed", "teardown")], ("xfailed", "call")),
+    ],
+)
+def test_the_first_failure_is_the_outcome_and_a_skip_more_than_a_success(trace, reports, told, between):
+    process = trace.process()
+    process.start()
+    tell_test(process, 1, "t", 1)
+    for outcome, phase in reports:
+        tell_report(process, 1, outcome, phase, exception=0 if outcome == "passed" else 7, message=phase)
+        if between:
+            trace.ingest()
+    trace.ingest()
+    number = None if told[0] == "passed" else 7
+    assert trace.ask(OUTCOMES) == [("t", *told, number, None, told[1])]
+
+
+def test_a_test_that_had_not_ended_has_all_later_calls_of_its_process(trace):
+    process = trace.process()
+    process.start()
+    tell_test(process, 1, "test_a.py::test_one", 5)
+    trace.ingest()
+    assert trace.ask("SELECT outcome, duration_ms, last_call_id FROM tests") == [(None, None, None)]
+    assert ranges(trace, "test_one") == [CallRange(0, 5, ID_SPACE - 1)]
+
+
+def test_tests_are_named_by_node_id_by_a_part_of_it_or_by_a_glob(trace):
+    process = trace.process()
+    process.start()
+    for number, name in enumerate(("a.py::test_x", "a.py::test_x[1]", "b.py::test_x[?]"), start=1):
+        tell_test(process, number, name, number * 10, number * 10 + 5)
+    trace.ingest()
+    first, second, third = CallRange(0, 10, 15), CallRange(0, 20, 25), CallRange(0, 30, 35)
+    assert ranges(trace, "a.py::test_x") == [first]
+    assert ranges(trace, "test_x") == [first, second, third]
+    assert ranges(trace, "*test_x[?]") == [second, third]
+    assert ranges(trace, "a.py::*") == [first, second]
+    assert ranges(trace, "nothing like it") == []
+
+
+def test_tests_without_a_call_between_them_are_one_range(trace):
+    process = trace.process()
+    process.start()
+    for number in range(100):
+        tell_test(process, number, f"test_{number}", number * 10, number * 10 + 9)
+    tell_test(process, 100, "test_100", 1001, 1009)
+    trace.ingest()
+    assert ranges(trace, "test_") == [CallRange(0, 0, 999), CallRange(0, 1001, 1009)]
+
+
+def test_what_a_test_started_is_of_that_test(trace):
+    runner, of_first, grandchild, of_second = (trace.process(pid) for pid in (100, 200, 300, 400))
+    runner.start()
+    tell_test(runner, 1, "first", 1, 5)
+    tell_test(runner, 2, "second", 6, 9, at_s=5)
+    for process, parent, at_s in ((of_first, 100, 0.5), (grandchild, 200, 3), (of_second, 100, 5.5)):
+        process.started_at_ns = runner.started_at_ns + int(at_s * SECOND)
+        process.start(ppid=parent)
+    trace.ingest()
+    keys = dict(trace.ask("SELECT process_id, pid FROM processes"))
+    assert {(keys[each.process_id], each.first_call_id % ID_SPACE) for each in ranges(trace, "first")} == {
+        (100, 1), (200, 0), (300, 0),
+    }  # fmt: skip
+    assert [keys[each.process_id] for each in ranges(trace, "second")] == [100, 400]
+
+
+@pytest.mark.parametrize("count", [1, 20, 21, 500])
+def test_the_condition_on_calls_takes_those_of_the_ranges_however_many_there_are(trace, count):
+    wanted = [CallRange(0, 10 * number, 10 * number + 3) for number in range(count)]
+    with trace.database.read() as con:
+        (found,) = con.execute(
+            f"SELECT list(id ORDER BY id) FROM (SELECT range AS id FROM range({10 * count + 50})) WHERE {in_ranges(wanted, 'id')}"
+        ).fetchone()
+    assert found == [10 * number + offset for number in range(count) for offset in range(4)]
+
+
+def test_no_range_takes_no_call():
+    assert in_ranges([]) == "false"
