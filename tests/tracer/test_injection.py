@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import textwrap
 from pathlib import Path
@@ -79,6 +80,21 @@ def test_an_error_in_the_users_sitecustomize_is_reported_as_ever(python: str, tr
     spool = trace(python, ["app.py"], env={"PYTHONPATH": f"{INJECT}{os.pathsep}{own}"})
     assert "not_there_at_all" in spool.stderr
     assert_traced(spool)
+
+
+@pytest.mark.parametrize("writable", [True, False])
+def test_the_tracer_is_compiled_once_where_programs_are_not_to_write_bytecode(
+    python: str, trace: Trace, tmp_path: Path, writable: bool
+) -> None:
+    tracer = shutil.copytree(INJECT.parent, tmp_path / "breadcrumb", ignore=shutil.ignore_patterns("__pycache__"))
+    if not writable:
+        (tracer / "_inject" / "__pycache__").write_text("a file, where a folder is needed")
+    env = {"PYTHONPATH": str(tracer / "_inject"), "PYTHONDONTWRITEBYTECODE": "1"}
+    (tmp_path / "other.py").write_text("")
+    assert_traced(trace(python, SCRIPT + "import other, sys\nassert sys.dont_write_bytecode\n", env=env))
+    assert not (tmp_path / "__pycache__").exists()
+    names = {path.name.partition(".")[0] for path in tracer.glob("**/*.pyc")}
+    assert ({"bootstrap", "recorder", "sitecustomize"} if writable else {"bootstrap", "recorder"}) <= names
 
 
 def test_exit_codes_and_output_are_the_programs(python: str, trace: Trace) -> None:

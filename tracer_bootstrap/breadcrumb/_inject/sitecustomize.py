@@ -5,6 +5,7 @@ it hides nothing (the user's own ``sitecustomize`` is imported as if this one we
 and it leaves ``sys.path`` as the user would have found it.
 """
 
+import os
 import sys
 
 
@@ -17,9 +18,17 @@ def _start_tracer(inject_folder):
     dont_write_bytecode = sys.dont_write_bytecode
     sys.dont_write_bytecode = False
     try:
+        if dont_write_bytecode:
+            _write_own_bytecode(inject_folder)
         _import_tracer(inject_folder).start_from_environment()
     finally:
         sys.dont_write_bytecode = dont_write_bytecode
+
+
+def _write_own_bytecode(inject_folder):
+    """Cache this file's bytecode as well: the import that runs it could not, and the compiler's start takes longest."""
+    if not os.path.exists(__spec__.cached) and os.access(inject_folder, os.W_OK):
+        __spec__.loader.get_code(__name__)
 
 
 def _import_tracer(inject_folder):
