@@ -40,7 +40,7 @@ def recover_runs(spools: Path, database: Database, own_runs: Container[str]) -> 
     for spool in sorted(spools.iterdir()) if spools.is_dir() else []:
         if not spool.is_dir():
             continue
-        with _Claim(spool) as claimed:
+        with Claim(spool) as claimed:
             if claimed and _recover(spool, database, own_runs):
                 finished.append(spool.name)
     return finished
@@ -89,7 +89,7 @@ def _redactor(spool: Path) -> Redactor:
         return Redactor()
 
 
-class _Claim:
+class Claim:
     """A lock on a folder: of two servers that find the same dead run, one finishes it."""
 
     def __init__(self, folder: Path) -> None:

@@ -12,6 +12,7 @@ from breadcrumb_server import process_group
 from breadcrumb_server.active_run import Run
 from breadcrumb_server.answers.report import RunReport, build_report
 from breadcrumb_server.config import ProjectConfig, load_config
+from breadcrumb_server.deletion import Choice, TracesDeleted, delete_traces
 from breadcrumb_server.home import Home
 from breadcrumb_server.recovery import recover_runs
 from breadcrumb_server.run_end import POLL_SECONDS, kill_all
@@ -102,6 +103,13 @@ class Service:
             ended.notes.append("the run had ended before: there was nothing to stop")
             return ended
         return await self.report(project, trace_id)
+
+    async def delete_traces(self, project: str, choice: Choice) -> TracesDeleted:
+        """Delete recorded runs; those that go on are left. Once begun it is not cancelled: it takes seconds at most."""
+        config = await self.config(project)
+        await self._take_in(config)
+        database, spools = Database(config.database_file(self.home)), self.home.spool_folder(project)
+        return await anyio.to_thread.run_sync(delete_traces, database, spools, project, choice)
 
     async def _stop_own(self, run: Run, report: ReportProgress) -> None:
         run.stop_requested.set()

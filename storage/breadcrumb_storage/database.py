@@ -72,7 +72,7 @@ class Database:
             DatabaseTooNew, DatabaseUnusable: see there; the file is as it was.
         """
         with self._opened(read_only=False) as con:
-            _own_write_ahead_log(self.path)
+            own_write_ahead_log(self.path)
             migrate(con)
             yield con
 
@@ -140,9 +140,13 @@ class Database:
         config = _READ_CONFIG if read_only else _WRITE_CONFIG
         pause = FIRST_RETRY_SECONDS
         while True:
+            file = self._file_number()
             try:
                 con = duckdb.connect(self.path, read_only=read_only, config=config)
-                break
+                if self._file_number() == file:
+                    break
+                _close_untouched(con, read_only=read_only)  # a copy took its place between opening and locking
+                continue
             except duckdb.Error as error:
                 if "Could not set lock" not in str(error):
                     raise self._unusable(error) from error
@@ -155,14 +159,18 @@ class Database:
         try:
             is_current(con)
         except BaseException as error:
-            # Closing would fold a write-ahead log into the file: what is refused keeps each of its bytes.
-            if not read_only:
-                con.execute("PRAGMA disable_checkpoint_on_shutdown")
-            con.close()
+            _close_untouched(con, read_only=read_only)
             if isinstance(error, duckdb.Error):
                 raise self._unusable(error) from error
             raise
         return con
+
+    def _file_number(self) -> int:
+        """Which file has the name now: ``compaction`` puts another one in its place."""
+        try:
+            return self.path.stat().st_ino
+        except FileNotFoundError:
+            return 0
 
     def _busy(self, who: str) -> DatabaseBusy:
         return DatabaseBusy(
@@ -179,13 +187,20 @@ class Database:
         )
 
 
+def _close_untouched(con: DuckDBPyConnection, *, read_only: bool) -> None:
+    """Closing would fold a write-ahead log into the file: what is refused keeps each of its bytes."""
+    if not read_only:
+        con.execute("PRAGMA disable_checkpoint_on_shutdown")
+    con.close()
+
+
 def checkpoint(con: DuckDBPyConnection) -> None:
     """Moves the write-ahead log into the file of a `Database.write` connection, outside any transaction."""
     con.execute("CHECKPOINT")
     ((path,),) = con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchall()
-    _own_write_ahead_log(Path(path))
+    own_write_ahead_log(Path(path))
 
 
-def _own_write_ahead_log(path: Path) -> None:
+def own_write_ahead_log(path: Path) -> None:
     """Makes the write-ahead log before DuckDB does, which would leave its mode to the umask."""
     os.close(os.open(f"{path}.wal", os.O_CREAT | os.O_WRONLY, 0o600))

@@ -89,6 +89,7 @@ async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None
         ("analyze_performance", {}),
         ("search_values", {"text": "x"}),
         ("query_traces", {"sql": "SELECT 1"}),
+        ("delete_traces", {"all": True}),
     ],
 )
 async def test_an_unknown_project_is_answered_with_those_that_exist(shop, call) -> None:

@@ -33,6 +33,7 @@ TOOLS = {
     "analyze_performance": {"project"},
     "search_values": {"project", "text"},
     "query_traces": {"project", "sql"},
+    "delete_traces": {"project"},
 }
 
 pytestmark = pytest.mark.anyio

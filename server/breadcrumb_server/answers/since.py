@@ -11,12 +11,13 @@ _AGO = re.compile(r"(\d{1,6})\s*([smhdw])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def parse_since(text: str, now: datetime | None = None) -> datetime:
+def parse_since(text: str, now: datetime | None = None, argument: str = "since") -> datetime:
     """The moment that ``1h``, ``2d``, ``2025-01-10`` or an ISO date and time stands for, as UTC without a zone.
 
     Args:
         text: a time without a zone is taken as UTC, as all timestamps of the database.
         now: what ``1h`` counts back from, with a zone; the present if left out.
+        argument: what the text was given as, for the error.
 
     Raises:
         BreadcrumbError: the text is none of these.
@@ -30,7 +31,7 @@ def parse_since(text: str, now: datetime | None = None) -> datetime:
             moment = datetime.fromisoformat(given)
     except (ValueError, OverflowError) as error:
         raise BreadcrumbError(
-            f"since={text[:80]!r} is not a time.",
+            f"{argument}={text[:80]!r} is not a time.",
             hint="Use an age such as 30m, 1h, 2d or 1w, a date such as 2025-01-10, or 2025-01-10T14:30:00 (UTC).",
         ) from error
     if moment.tzinfo is not None:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from breadcrumb_server import projects
 from breadcrumb_server.config_changes import ConfigChanges
+from breadcrumb_server.deletion import Choice, TracesDeleted
 from breadcrumb_server.project_answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.tools.registration import Project, ServiceContext, ToolDefinition
 
@@ -94,6 +95,30 @@ async def edit_config(
     return await anyio.to_thread.run_sync(projects.edit_config, _service_home(ctx), project, changes)
 
 
+async def delete_traces(
+    ctx: ServiceContext,
+    project: Project,
+    trace_ids: Annotated[
+        list[str] | None, Field(description="Trace ids, or unique beginnings or ends of them (list_traces shows them)")
+    ] = None,
+    older_than: Annotated[
+        str | None, Field(description="An age (12h, 7d, 4w), a date, or an ISO time (UTC): runs that began before")
+    ] = None,
+    all: Annotated[bool, Field(description="true: every trace of the project")] = False,
+) -> TracesDeleted:
+    """Delete recorded runs with everything that belongs to them, for good, and give their space back. Give exactly one
+    of trace_ids, older_than and all. Answers what went, what is left and how much space was freed. Your code and the
+    project's settings are not touched; a command that still runs is not stopped, and its trace is kept.
+
+    Seldom needed: the oldest traces go by themselves (retention.max_traces and retention.max_db_mb of edit_config).
+
+    Example: delete_traces(project="shop", older_than="7d")
+    Example: delete_traces(project="shop", trace_ids=["20250110-142301-3fa9"])
+    """
+    choice = Choice.of(trace_ids, older_than, all=all)
+    return await ctx.request_context.lifespan_context.delete_traces(project, choice)
+
+
 TOOLS = (
     ToolDefinition(
         init_project, "Set up a project", read_only=False, destructive=False, idempotent=True, open_world=False
@@ -107,5 +132,8 @@ TOOLS = (
     # Replaces settings, as asked; doing it twice changes nothing more.
     ToolDefinition(
         edit_config, "Change what is traced", read_only=False, destructive=True, idempotent=True, open_world=False
+    ),
+    ToolDefinition(
+        delete_traces, "Delete recorded runs", read_only=False, destructive=True, idempotent=True, open_world=False
     ),
 )

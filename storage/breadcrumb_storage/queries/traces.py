@@ -125,9 +125,22 @@ def list_traces(
     if before_no is not None:
         condition += " AND trace_no < ?"
         parameters.append(before_no)
+    return _summaries(con, f"{condition} ORDER BY trace_no DESC LIMIT ?", [*parameters, limit]), total
+
+
+def summaries(
+    con: DuckDBPyConnection, trace_ids: Sequence[str] | None = None, *, before: datetime | None = None
+) -> list[TraceSummary]:
+    """The traces with these ids, or those that began before a time (UTC), or all of them; the newest first."""
+    if trace_ids is not None:
+        return _summaries(con, "list_contains(?, trace_id)", [list(trace_ids)])
+    return _summaries(con, "true" if before is None else "started_at < ?", [] if before is None else [before])
+
+
+def _summaries(con: DuckDBPyConnection, condition: str, parameters: Sequence[object]) -> list[TraceSummary]:
     rows = con.execute(
         f"""
-        WITH page AS (SELECT * FROM traces WHERE {condition} ORDER BY trace_no DESC LIMIT ?),
+        WITH page AS (SELECT * FROM traces WHERE {condition}),
         counted AS (
             SELECT trace_no, count(*) AS calls FROM call_records
             WHERE trace_no IN (SELECT trace_no FROM page) GROUP BY trace_no),
@@ -139,9 +152,14 @@ def list_traces(
         FROM page LEFT JOIN counted USING (trace_no) LEFT JOIN thrown USING (trace_id)
         ORDER BY trace_no DESC
         """,
-        [*parameters, limit],
+        list(parameters),
     ).fetchall()
-    return [TraceSummary(*row) for row in rows], total
+    return [TraceSummary(*row) for row in rows]
+
+
+def count_calls(con: DuckDBPyConnection) -> int:
+    """Recorded calls of all traces together."""
+    return int(con.execute("SELECT count(*) FROM call_records").fetchall()[0][0])
 
 
 def list_processes(con: DuckDBPyConnection, trace_id: str) -> list[ProcessRow]:

@@ -1,0 +1,166 @@
+"""delete_traces: what goes, what stays, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from mcp import Client
+
+from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS
+from breadcrumb_server.mcp_server import build_server
+from breadcrumb_server.run_state import RunState
+from breadcrumb_storage.database import Database
+
+pytestmark = pytest.mark.anyio
+
+
+async def recorded(session, count: int = 1) -> list[str]:
+    """Trace ids of commands that were run to their end, the oldest first."""
+    runs = [
+        await session.ok("run", project="shop", command=["true"], timeout_seconds=60, label=f"run {number}")
+        for number in range(count)
+    ]
+    return [run["trace_id"] for run in runs]
+
+
+async def left(session) -> list[str]:
+    return [row[0] for row in (await session.ok("list_traces", project="shop"))["rows"]][::-1]
+
+
+async def test_the_named_traces_go_and_the_others_stay(shop) -> None:
+    ids = await recorded(shop, 3)
+    answer = await shop.ok("delete_traces", project="shop", trace_ids=[ids[0], ids[2][-4:], ids[0]])
+    assert (answer["deleted"], answer["kept"]) == (2, 1)
+    columns = answer["traces"]["columns"]
+    rows = [dict(zip(columns, row, strict=True)) for row in answer["traces"]["rows"]]
+    assert [(row["trace_id"], row["label"], row["command"]) for row in rows] == [
+        (ids[2], "run 2", "true"),
+        (ids[0], "run 0", "true"),
+    ]
+    assert await left(shop) == [ids[1]]
+    assert answer["next"] == ['list_traces(project="shop")']
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({}, "it got none"),
+        ({"all": False}, "it got none"),
+        ({"trace_ids": []}, "it got an empty list"),
+        ({"all": True, "older_than": "1d"}, "it got older_than and all together"),
+        ({"trace_ids": ["x"], "older_than": "1d"}, "it got trace_ids and older_than together"),
+        ({"older_than": "last week"}, "older_than='last week' is not a time"),
+    ],
+)
+async def test_anything_but_one_choice_is_refused(shop, arguments, told) -> None:
+    (trace,) = await recorded(shop)
+    assert told in await shop.error("delete_traces", project="shop", **arguments)
+    assert await left(shop) == [trace]
+
+
+async def test_one_unknown_id_keeps_all_and_is_answered_with_the_known_ones(shop) -> None:
+    ids = await recorded(shop, 2)
+    error = await shop.error("delete_traces", project="shop", trace_ids=[ids[0], "nosuch"])
+    assert "no trace 'nosuch'" in error and all(trace in error for trace in ids)
+    ambiguous = await shop.error("delete_traces", project="shop", trace_ids=[ids[0][:4]])
+    assert "ambiguous" in ambiguous
+    assert await left(shop) == ids
+
+
+async def test_what_is_older_than_a_time_goes(shop, home) -> None:
+    ids = await recorded(shop, 2)
+    with Database(home.database_file("shop")).write() as con:
+        con.execute("UPDATE traces SET started_at = started_at - INTERVAL 3 DAY WHERE trace_id = ?", [ids[0]])
+    nothing = await shop.ok("delete_traces", project="shop", older_than="4d")
+    assert nothing["deleted"] == 0 and nothing["freed_mb"] == 0
+    assert "none of the 2 traces" in nothing["notes"][0]
+    assert (await shop.ok("delete_traces", project="shop", older_than="2d"))["deleted"] == 1
+    assert await left(shop) == ids[1:]
+
+
+async def test_a_running_trace_is_refused_by_name_and_left_by_the_other_choices(shop, hanging, gate) -> None:
+    (ended,) = await recorded(shop)
+    run = await shop.ok("run", project="shop", command=hanging, timeout_seconds=90, wait_seconds=0)
+    await gate.message()
+    running = run["trace_id"]
+    error = await shop.error("delete_traces", project="shop", trace_ids=[ended, running])
+    assert f"Still running: {running}. Nothing was deleted." in error
+    assert f'stop_run(project="shop", trace_id="{running}")' in error
+    assert await left(shop) == [ended, running]
+
+    answer = await shop.ok("delete_traces", project="shop", all=True)
+    assert (answer["deleted"], answer["kept"], answer["running"]) == (1, 1, [running])
+    assert answer["next"][0] == f'stop_run(project="shop", trace_id="{running}")'
+    assert (await shop.ok("stop_run", project="shop", trace_id=running))["status"] == "stopped"
+    assert (await shop.ok("delete_traces", project="shop", trace_ids=[running]))["kept"] == 0
+
+
+async def test_all_leaves_a_project_that_can_be_used_again(shop) -> None:
+    await recorded(shop, 2)
+    assert (await shop.ok("delete_traces", project="shop", all=True))["deleted"] == 2
+    again = await shop.ok("delete_traces", project="shop", all=True)
+    assert (again["deleted"], again["kept"]) == (0, 0)
+    assert again["notes"] == ["nothing was deleted: the project has no traces"]
+    assert await left(shop) == []
+    assert await left(shop) == [] != await recorded(shop)
+
+
+async def test_a_spool_folder_that_was_left_over_goes_too_and_brings_nothing_back(shop, home) -> None:
+    (trace,) = await recorded(shop)
+    spool = home.spool_folder("shop") / trace
+    spool.mkdir()
+    # As it is when a server dies between storing a trace and removing its folder.
+    state = RunState("shop", trace, ["true"], None, "/", 60, "{}", "")
+    state.save(spool)
+    (spool / "1-a-0-0.calls").write_bytes(b"x" * 3_000_000)
+    answer = await shop.ok("delete_traces", project="shop", trace_ids=[trace])
+    assert answer["freed_mb"] >= 3
+    assert not spool.exists()
+    assert await left(shop) == []
+
+
+async def test_the_space_of_what_went_is_given_back(shop, home) -> None:
+    ids = await recorded(shop, 2)
+    database = Database(home.database_file("shop"))
+    with database.write() as con:
+        con.execute(
+            """
+            INSERT INTO call_records (trace_no, process_id, thread_id, call_id, function_id, started_ns, args)
+            SELECT t.trace_no, 0, 0, i, 1, i, md5((i * t.trace_no)::VARCHAR) FROM traces t, range(200000) r(i)
+            WHERE i < 100000 OR t.trace_id = ?
+            """,
+            [ids[0]],
+        )
+    before = sum(file.stat().st_size for file in home.folder.glob("shop-traces.duckdb*"))
+    answer = await shop.ok("delete_traces", project="shop", trace_ids=ids[:1])
+    after = sum(file.stat().st_size for file in home.folder.glob("shop-traces.duckdb*"))
+    assert answer["calls"] == 200_000
+    assert answer["freed_mb"] == pytest.approx((before - after) / 1e6, abs=0.1) and answer["freed_mb"] > 3
+    assert answer["database_mb"] == pytest.approx(after / 1e6, abs=0.1)
+    rest = await shop.ok("query_traces", project="shop", sql="SELECT count(*) FROM call_records")
+    assert rest["rows"] == [[100_000]]
+
+
+async def test_many_traces_make_a_short_answer(shop, home) -> None:
+    with Database(home.database_file("shop")).write() as con:
+        con.execute(
+            """
+            INSERT INTO traces (trace_id, status, started_at, command, label)
+            SELECT 'trace-' || i, 'failed', TIMESTAMP '2025-01-10', repeat('long ', 200), 'x' FROM range(500) t(i)
+            """
+        )
+    answer = await shop.ok("delete_traces", project="shop", all=True)
+    assert answer["deleted"] == len(answer["traces"]["rows"]) + answer["traces"]["more"] == 500
+    assert len(json.dumps(answer)) <= MAX_ANSWER_CHARS
+
+
+async def test_two_servers_that_delete_the_same_do_it_once(shop, home) -> None:
+    ids = await recorded(shop, 2)
+    async with Client(build_server(home), mode="legacy") as other:
+        await shop.ok("delete_traces", project="shop", trace_ids=ids[:1])
+        result = await other.call_tool("delete_traces", {"project": "shop", "trace_ids": ids[:1]})
+        assert result.is_error and ids[1] in result.content[0].text
+        result = await other.call_tool("delete_traces", {"project": "shop", "all": True})
+        assert result.structured_content["deleted"] == 1
+    assert await left(shop) == []

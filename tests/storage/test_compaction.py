@@ -1,0 +1,176 @@
+"""What becomes of the file when rows have gone."""
+
+from __future__ import annotations
+
+import json
+import stat
+import subprocess
+import sys
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from breadcrumb_storage import compaction
+from breadcrumb_storage.compaction import compact
+from breadcrumb_storage.database import Database, checkpoint
+from breadcrumb_storage.trace_rows import TraceStart, delete_traces, insert_trace
+
+PLENTY = 1 << 40
+CALLS = 150_000  # more than one of DuckDB's row groups, so that holes stay when a trace goes
+
+
+def database_of(folder: Path, *traces: str) -> Database:
+    database = Database(folder / "it's-traces.duckdb")
+    with database.write() as con:
+        for trace_id in traces:
+            insert_trace(con, TraceStart(trace_id=trace_id, started_at=datetime(2025, 1, 10, 12), command="x"))
+            con.execute(
+                """
+                INSERT INTO call_records (trace_no, process_id, thread_id, call_id, function_id, started_ns, args)
+                SELECT (SELECT trace_no FROM traces WHERE trace_id = ?), 0, 0, i, i % 200, i, md5(i::VARCHAR)
+                FROM range(?) t(i)
+                """,
+                [trace_id, CALLS],
+            )
+            checkpoint(con)
+    return database
+
+
+def delete(database: Database, *trace_ids: str) -> None:
+    with database.write() as con:
+        delete_traces(con, trace_ids)
+
+
+def content(database: Database) -> dict[str, object]:
+    """All that is in the database: the definitions, and of each table its rows' number and hash."""
+    with database.read() as con:
+        tables = [row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
+        rows = {t: con.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {t} t").fetchall() for t in tables}
+        made = con.execute(
+            """
+            SELECT table_name, sql FROM duckdb_tables() UNION ALL SELECT view_name, sql FROM duckdb_views()
+            UNION ALL SELECT table_name, constraint_text FROM duckdb_constraints() ORDER BY ALL
+            """
+        ).fetchall()
+        return {**rows, "definitions": made}
+
+
+@pytest.fixture
+def every_hole_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compaction, "MIN_GAIN_BYTES", 0)
+    monkeypatch.setattr(compaction, "MIN_GAIN", 0)
+
+
+def test_a_file_that_is_mostly_holes_becomes_small_and_keeps_all_that_is_in_it(tmp_path: Path) -> None:
+    database = database_of(tmp_path, "a", "b", "c")
+    delete(database, "a", "c")
+    before, large = content(database), database.path.stat().st_size
+    space = compact(database, PLENTY)
+    assert space.file_bytes == database.path.stat().st_size < large / 2
+    assert (space.reusable_bytes, space.why_not_given_back) == (0, "")
+    assert content(database) == before
+    for file in tmp_path.iterdir():
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
+    with database.write() as con:  # numbers are not given twice
+        insert_trace(con, TraceStart(trace_id="d", started_at=datetime(2025, 1, 10, 12), command="x"))
+        assert con.execute("SELECT trace_no FROM traces ORDER BY trace_id").fetchall() == [(2,), (4,)]
+
+
+def test_few_holes_are_left_to_later_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = database_of(tmp_path, "a", "b", "c")
+    delete(database, "a")
+    monkeypatch.setattr(compaction, "MIN_GAIN", 100)
+    number = database.path.stat().st_ino
+    space = compact(database, PLENTY)
+    assert 1_000_000 < space.reusable_bytes < space.file_bytes
+    assert database.path.stat().st_ino == number
+
+
+def test_rows_that_went_from_among_others_count_as_holes(tmp_path: Path) -> None:
+    database = database_of(tmp_path, "a")
+    with database.write() as con:
+        con.execute("DELETE FROM call_records WHERE call_id % 3 <> 0")
+    before, large = content(database), database.path.stat().st_size
+    assert compact(database, large // 3).file_bytes < large / 2
+    assert content(database) == before
+
+
+def test_what_is_large_itself_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = database_of(tmp_path, "a", "b", "c")
+    delete(database, "a", "b")
+    monkeypatch.setattr(compaction, "MAX_COPIED_BYTES", 1_000_000)
+    number = database.path.stat().st_ino
+    assert compact(database, PLENTY).reusable_bytes > 1_000_000
+    assert database.path.stat().st_ino == number
+
+
+def run_python(program: str, path: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", program, str(path)], capture_output=True, text=True, check=False)
+
+
+_COMPACT = """
+import json, os, resource, signal, sys
+from dataclasses import asdict
+from pathlib import Path
+from breadcrumb_storage import compaction
+from breadcrumb_storage.database import Database
+compaction.MIN_GAIN_BYTES = compaction.MIN_GAIN = 0
+{}
+print(json.dumps(asdict(compaction.compact(Database(Path(sys.argv[1])), 1 << 40))))
+"""
+
+
+def test_a_full_disk_leaves_the_database_as_it_is_and_is_told(tmp_path: Path) -> None:
+    database = database_of(tmp_path, "a", "b")
+    delete(database, "a")
+    before = content(database)
+    # Python ignores SIGXFSZ, so that a file beyond this size is an error of the system call, as on a full disk.
+    done = run_python(_COMPACT.format("resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"), database.path)
+    space = json.loads(done.stdout)
+    assert space["reusable_bytes"] > 1_000_000, done.stderr
+    assert space["why_not_given_back"]
+    assert content(database) == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == [database.path.name, f"{database.path.name}.wal"]
+
+
+@pytest.mark.parametrize("moment", ["Path.replace", "compaction.own_write_ahead_log"])
+def test_a_process_that_is_killed_before_or_after_the_exchange_leaves_a_whole_database(
+    tmp_path: Path, moment: str, every_hole_counts: None
+) -> None:
+    database = database_of(tmp_path, "a", "b")
+    delete(database, "a")
+    before = content(database)
+    done = run_python(_COMPACT.format(f"{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"), database.path)
+    assert done.returncode == -9, done.stderr
+    assert content(database) == before
+    delete(database, "b")
+    compact(database, PLENTY)
+    assert {file.name for file in tmp_path.iterdir()} == {database.path.name, f"{database.path.name}.wal"}
+
+
+_WRITE_OFTEN = """
+import sys
+from pathlib import Path
+from breadcrumb_storage.database import Database
+database = Database(Path(sys.argv[1]), lock_timeout_seconds=60)
+for number in range(8):
+    with database.write() as con:
+        con.execute("INSERT INTO notices VALUES ('t', ?, 'code', 'message')", [number])
+"""
+
+
+def test_what_other_processes_write_meanwhile_is_not_lost(tmp_path: Path, every_hole_counts: None) -> None:
+    database = Database(tmp_path / "traces.duckdb", lock_timeout_seconds=60)
+    with database.write():
+        pass
+    writers = [subprocess.Popen([sys.executable, "-c", _WRITE_OFTEN, str(database.path)]) for _ in range(2)]
+    exchanges = 0
+    while any(writer.poll() is None for writer in writers):
+        number = database.path.stat().st_ino
+        compact(database, PLENTY)
+        exchanges += database.path.stat().st_ino != number
+    assert [writer.wait() for writer in writers] == [0, 0]
+    assert exchanges > 0
+    with database.read() as con:
+        assert con.execute("SELECT count(*), count(DISTINCT process_id) FROM notices").fetchall() == [(16, 8)]
