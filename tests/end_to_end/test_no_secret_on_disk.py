@@ -45,9 +45,13 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
 
 def leaks_under(home: Path) -> list[tuple[str, str, bytes]]:
     """(file, kind of secret, what stands around it)."""
-    files = [path for path in home.rglob("*") if path.is_file()]
-    assert files
-    return [(path.name, *leak) for path in files for leak in SEARCH.find(path.read_bytes())]
+    while True:
+        files = [path for path in home.rglob("*") if path.is_file()]
+        assert files
+        try:
+            return [(path.name, *leak) for path in files for leak in SEARCH.find(path.read_bytes())]
+        except FileNotFoundError:  # the ingest has moved its content on, maybe to a file that was read already
+            pass
 
 
 def leaks_in_tables(home: Path) -> list[tuple[str, str, bytes]]:
