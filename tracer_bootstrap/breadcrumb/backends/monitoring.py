@@ -353,7 +353,7 @@ first_start: Any = None
 other_return: Any = None
 
 # What is most often the same as last time. A frame tells for certain whose it is, so the thread's state need not be
-# looked up to see that the return is that of its innermost call.
+# looked up to see that its innermost call is the caller of what starts, or is what returns.
 last_function: Any = None
 last_thread: Any = None
 
@@ -388,12 +388,16 @@ def on_start(code: CodeType, offset: int) -> Any:
         arity = function.hot
         if arity == 0:
             return recorder.calls.begin(function, frame)
-        try:
-            thread = threads.state
-        except AttributeError:
-            thread = recorder.new_thread()
-        frame_locals = frame.f_locals
+        thread = last_thread
         top = thread.top
+        if top[2] is not frame.f_back:
+            try:
+                thread = threads.state
+            except AttributeError:
+                thread = recorder.new_thread()
+            top = thread.top
+            last_thread = thread
+        frame_locals = frame.f_locals
         try:
             site = top[4][top[2].f_lasti]
         except KeyError:
@@ -427,7 +431,6 @@ def on_start(code: CodeType, offset: int) -> Any:
             thread.write(record)
         except ValueError:
             thread.write_over(record)
-        last_thread = thread
     except RecursionError:
         recorder.near_recursion_limit = True
     except BaseException as error:
