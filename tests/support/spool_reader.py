@@ -58,8 +58,8 @@ def equipped_interpreter(version: str, *modules: str) -> str:
     Looked for among the ones that BREADCRUMB_EQUIPPED_PYTHONS names (.ci/run makes them) and the running one.
     """
     named = os.environ.get("BREADCRUMB_EQUIPPED_PYTHONS", "").split(os.pathsep)
-    imports = "; ".join(f"import {module}" for module in modules)
-    check = f"import sys; assert sys.version_info[:2] == ({version.replace('.', ', ')}); {imports}"
+    check = f"import sys; assert sys.version_info[:2] == ({version.replace('.', ', ')}); "
+    check += f"from importlib.util import find_spec; assert all(map(find_spec, {modules}))"
     for python in [*filter(None, named), sys.executable]:
         if subprocess.run([python, "-c", check], capture_output=True).returncode == 0:
             return python

@@ -5,7 +5,8 @@ from __future__ import annotations
 from types import FrameType, TracebackType
 
 from .capture.values import Encoder
-from .classes import class_module, class_name, derives
+from .classes import class_module, class_name, derives, imported_class
+from .late_modules import import_late_modules
 from .patterns import IncludeFilter
 
 TYPE_CHECKING = False
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
 _MAX_STACK_FRAMES = 40
+
+# Its errors are what programs that use pydantic see most often.
+_PYDANTIC_CORE = "pydantic_core._pydantic_core"
 
 _args_of: Any = BaseException.__dict__["args"].__get__
 _filename_of: Any = OSError.__dict__["filename"].__get__  # it is not among the args
@@ -28,7 +32,7 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
     """What ``str(exception)`` would say, from ``args`` alone: the class may have a ``__str__`` of its own."""
     args = _args_of(exception)
     if type(args) is not tuple or not args:
-        return ""
+        return _message_without_args(exception)
     texts = []
     for arg in args:
         if type(arg) is str:
@@ -40,6 +44,16 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
     if derives(type(exception), OSError) and len(args) >= 2 and type(args[0]) is int:
         return "[Errno %s] %s%s" % (texts[0], texts[1], _file_of(exception, encoder))
     return "(%s)" % ", ".join(texts)
+
+
+def _message_without_args(exception: BaseException) -> str:
+    if class_module(type(exception)) != _PYDANTIC_CORE:
+        return ""
+    import_late_modules()
+    from .capture.library_objects import validation_summary
+
+    known = imported_class(_PYDANTIC_CORE, "ValidationError")
+    return validation_summary(exception) if type(exception) is known else ""
 
 
 def _file_of(exception: BaseException, encoder: Encoder) -> str:

@@ -1,110 +1,122 @@
-"""Arrays, tensors and data frames: by type, shape and dtype. Their content is never touched.
+"""Arrays, tensors and what belongs to them: by type, shape and dtype. Their content is never touched.
 
-What is asked is code of these libraries, and only of classes of their own; a subclass of the user's is not asked.
+What is asked are the C descriptors of these libraries, also for an instance of a class of the user's, whose own
+attributes of these names are passed over.
 """
 
 from __future__ import annotations
 
-from types import GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType
+from types import GetSetDescriptorType, MemberDescriptorType, MethodDescriptorType, WrapperDescriptorType
 
 from ..classes import ARRAY_PACKAGES, class_name, derives, imported_class, mro, namespace, package_of
+from ..interruptions import is_of_the_program
 from .json_text import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Tuple
+    from typing import Any, Callable, Collection, Tuple
 
     from .type_plan import TypePlan
     from .walk import Walk
 
     Writer = Callable[[Walk, Any, TypePlan], str]
 
-_MAX_DTYPES = 8
+# Their item() knows no more of them than datetime does: nanoseconds become a number without a unit.
+_SCALARS_BY_TEXT = ("datetime64", "timedelta64")
+
+# Small objects of C whose own text tells all of them. None of these classes can be derived from.
+_DTYPES = (("numpy", "dtype"), ("torch", "dtype"))
+_TEXTS = (*_DTYPES, ("torch", "device"))
 
 
-def array_writer(cls: type, bases: Tuple[type, ...]) -> Optional[Writer]:
-    """How instances are written, if the class or one of its bases is of such a library."""
-    owner = next((base for base in bases if package_of(base) in ARRAY_PACKAGES), None)
-    if owner is None:
-        return None
+def array_writer(cls: type, bases: Tuple[type, ...], owner: type) -> Writer:
+    """How instances are written. owner: the first of the bases that is of such a library."""
     scalar = imported_class("numpy", "generic")
     if scalar is not None and derives(cls, scalar):
         return _write_scalar
-    if class_name(owner) in ("Timestamp", "Timedelta"):
-        return None  # dates of the standard library in the first place
-    if owner is not cls or package_of(cls) != "pandas":
-        return _write_array
-    return _write_pandas
+    if _is_one_of(cls, _TEXTS):
+        return _write_text
+    return _tensor_writer(bases, owner) if package_of(owner) == "torch" else _write_array
+
+
+def _tensor_writer(bases: Tuple[type, ...], owner: type) -> Writer:
+    """The getters of a tensor turn to the ``__torch_function__`` of its class, and of modes, if they are let."""
+    without_functions = imported_class("torch._C", "DisableTorchFunction")
+    users = bases[: next(at for at, base in enumerate(bases) if base is owner)]
+    if without_functions is None or any(namespace(base).get("__torch_dispatch__") is not None for base in users):
+        return _write_name
+
+    def write(walk: Walk, value: Any, plan: TypePlan) -> str:
+        with without_functions():
+            return _write_array(walk, value, plan)
+
+    return write
+
+
+def _write_name(walk: Walk, value: Any, plan: TypePlan) -> str:
+    return walk.leaf("<%s>" % plan.full_name())
 
 
 def _write_array(walk: Walk, value: Any, plan: TypePlan) -> str:
-    shape, dtype, device = (_read(value, name) for name in ("shape", "dtype", "device"))
-    parts = ["shape=%s" % _shape_text(shape) if derives(type(shape), tuple) else ""]
-    parts.append("dtype=%s" % dtype if package_of(type(dtype)) in ARRAY_PACKAGES else "")
-    parts.append("device=%s" % device if package_of(type(device)) == "torch" else "")
-    return walk.leaf("<%s>" % " ".join([plan.full_name(), *filter(None, parts)]))
+    function = read(value, "__name__") or plan.own_fields(value).get("__name__")
+    if type(function) is str:  # of NumPy: functions that are objects
+        return walk.leaf("<%s %s>" % (plan.full_name(), function))
+    shape, device = read(value, "shape"), read(value, "device")
+    parts = {
+        "shape": shape_text(shape) if derives(type(shape), tuple) else "",
+        "dtype": dtype_text(read(value, "dtype")),
+        "device": str(device) if _is_one_of(type(device), (("torch", "device"),)) else "",
+    }
+    texts = ["%s=%s" % (name, text) for name, text in parts.items() if text]
+    return walk.leaf("<%s>" % " ".join([plan.full_name(), *texts]))
 
 
 def _write_scalar(walk: Walk, value: Any, plan: TypePlan) -> str:
     """A number of NumPy's as the Python object that stands for it."""
     for base in mro(type(value)):
-        item = namespace(base).get("item")
+        item, text = namespace(base).get("item"), namespace(base).get("__str__")
+        if class_name(base) in _SCALARS_BY_TEXT and type(text) is WrapperDescriptorType:
+            return '{"$type": %s, "value": %s}' % (quote(plan.name), walk.leaf(text(value)))
         if type(item) is MethodDescriptorType:
             plain = item(value)
             if type(plain) is not type(value):  # a long double has none that is as exact
                 return '{"$type": %s, "value": %s}' % (quote(plan.name), walk.any(plain))
             break
-    return walk.leaf("<%s>" % plan.full_name())
+    return _write_name(walk, value, plan)
 
 
-def _write_pandas(walk: Walk, value: Any, plan: TypePlan) -> str:
-    fields = plan.own_fields(value)
-    manager = fields.get("_mgr")
-    data = fields.get("_data", fields.get("_range"))
-    lengths: List[int] = []
-    dtypes: List[str] = []
-    if manager is not None:
-        # Of a frame these are C descriptors, of a series fields.
-        own = walk.encoder.plan(type(manager)).own_fields(manager)
-        lengths = [_length(axis, walk) for axis in reversed(own.get("axes") or _read(manager, "axes") or ())]
-        for block in own.get("blocks") or _read(manager, "blocks") or ():
-            dtypes.append(_dtype_text(_read(block, "values")))
-    elif data is not None:
-        lengths = [_length(value, walk)]
-        dtypes = ["int64" if type(data) is range else _dtype_text(data)]
-    parts = [plan.full_name()]
-    if lengths and min(lengths) >= 0:
-        parts.append("shape=%s" % _shape_text(tuple(lengths)))
-    if dtypes:
-        more = ["..."] if len(dtypes) > _MAX_DTYPES else []
-        parts.append("dtype=%s" % ",".join(sorted(set(dtypes))[:_MAX_DTYPES] + more))
-    return walk.leaf("<%s>" % " ".join(parts))
+def _write_text(walk: Walk, value: Any, plan: TypePlan) -> str:
+    kind = "dtype" if dtype_text(value) else "device"
+    return walk.leaf("<%s.%s %s>" % (package_of(type(value)), kind, value))
 
 
-def _length(index: Any, walk: Walk) -> int:
-    """Of an index of pandas, or -1 where that would ask a class of the user's."""
-    data = walk.encoder.plan(type(index)).own_fields(index).get("_data")
-    if package_of(type(index)) != "pandas" or (data is not None and package_of(type(data)) not in ARRAY_PACKAGES):
-        return -1
-    return len(index)
+def dtype_text(dtype: Any) -> str:
+    """The name of a dtype of NumPy or torch; empty for anything else."""
+    return str(dtype) if _is_one_of(type(dtype), _DTYPES) else ""
 
 
-def _dtype_text(values: Any) -> str:
-    """NumPy's name of a dtype; of an array of another kind its class."""
-    dtype = _read(values, "dtype")
-    return str(dtype) if package_of(type(dtype)) == "numpy" else class_name(type(values))
+def _is_one_of(cls: type, names: Tuple[Tuple[str, str], ...]) -> bool:
+    """Whether it derives from one of these classes, by module and name. (Any class can say that it is of NumPy.)"""
+    classes = [imported_class(module, name) for module, name in names]
+    return any(known is not None and derives(cls, known) for known in classes)
 
 
-def _shape_text(shape: Any) -> str:
-    sizes = ["%s" % size for size in tuple.__iter__(shape)]
+def shape_text(shape: Any) -> str:
+    """A tuple of sizes as Python writes it."""
+    sizes = ["%d" % size if type(size) is int else "?" for size in tuple.__iter__(shape)]
     return "(%s,)" % sizes[0] if len(sizes) == 1 else "(%s)" % ", ".join(sizes)
 
 
-def _read(value: Any, name: str) -> Any:
-    """An attribute that is a C descriptor of the value's class; None for anything else."""
+def read(value: Any, name: str, packages: Collection[str] = ARRAY_PACKAGES) -> Any:
+    """An attribute by the C descriptor of a class of these packages; None where there is none, or no value."""
     for base in mro(type(value)):
         member = namespace(base).get(name)
-        if member is not None:
-            kind = type(member)
-            return member.__get__(value) if kind is GetSetDescriptorType or kind is MemberDescriptorType else None
+        is_of_c = type(member) is GetSetDescriptorType or type(member) is MemberDescriptorType
+        if is_of_c and package_of(base) in packages:
+            try:
+                return member.__get__(value)
+            except (AttributeError, RuntimeError, TypeError, ValueError) as error:  # a nested tensor has no one shape
+                if is_of_the_program(error):
+                    raise
+                return None
     return None

@@ -101,7 +101,9 @@ class TypePlan:
         own = self.own_fields(value)
         if own:
             size += len(own)
-            for name, item in list(islice(own.items(), limit + 1)):
+            # SQLAlchemy loads the columns of a row in the order of a set.
+            order = sorted(key for key in own if type(key) is str) if own.get(_UNTOLD_FIELD) is not None else own
+            for name, item in [(name, own.get(name)) for name in islice(order, limit + 1)]:
                 # A key that is no text may have a hash of the user's.
                 if type(name) is not str or name == _UNTOLD_FIELD or (self._is_public and name[:1] == "_"):
                     size -= 1

@@ -25,9 +25,10 @@ from ..classes import (
     namespace,
     package_of,
 )
-from . import descriptions, objects
+from . import descriptions, library_objects, objects
 from .arrays import array_writer
 from .containers import items_writer, mapping_writer, set_writer, view_writer, write_proxy, write_tuple
+from .frames import pandas_writer
 from .objects import described, members_writer, text_writer, typed
 from .typing_text import typing_text
 
@@ -51,6 +52,14 @@ OPAQUE_PACKAGES = {
     "_io", "io", "_thread", "threading", "_socket", "socket", "_ssl", "ssl", "_queue", "queue", "_asyncio", "asyncio",
     "concurrent", "multiprocessing", "selectors", "select", "contextvars", "weakref", "_weakref", "_weakrefset",
 }  # fmt: skip
+
+# What instances of their classes hold are the library's insides (a session: its engine, its pool, its dialect). Those
+# of the program's classes that derive from them are shown.
+_INTERNAL_PACKAGES = {"sqlalchemy"}
+
+# Classes of ARRAY_PACKAGES that are something else in the first place: errors, rows and results, dates.
+_NO_ARRAYS = (BaseException, tuple, list, dict)
+_DATES = ("Timestamp", "Timedelta")
 
 
 def _same(writer: Writer) -> Pair:
@@ -136,7 +145,19 @@ def _short_name(base: Any) -> Pair:
     return _same(objects.write_short_name)
 
 
-# Of the standard library, by module and name; looked for in the modules that the program has imported.
+def _row(base: Any) -> Pair:
+    return _same(library_objects.write_row)
+
+
+def _logger(base: Any) -> Pair:
+    return _same(library_objects.write_logger)
+
+
+def _validation_error(base: Any) -> Pair:
+    return _same(library_objects.write_validation_error)
+
+
+# Of libraries, by module and name; looked for in the modules that the program has imported.
 _LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
     ("collections", "OrderedDict"): _ordered,
     ("collections", "deque"): _items,
@@ -155,6 +176,12 @@ _LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
     ("re", "Match"): _match,
     ("unittest.mock", "NonCallableMock"): _short_name,
     ("mock.mock", "NonCallableMock"): _short_name,
+    ("logging", "Logger"): _logger,
+    ("pydantic_core._pydantic_core", "Url"): _text,
+    ("pydantic_core._pydantic_core", "MultiHostUrl"): _text,
+    ("pydantic_core._pydantic_core", "ValidationError"): _validation_error,
+    ("sqlalchemy.engine.row", "Row"): _row,
+    ("sqlalchemy.engine.row", "RowMapping"): _row,
 }
 for _module in ("pathlib", "pathlib._local"):
     for _name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
@@ -170,10 +197,9 @@ def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
         return described(descriptions.describe_class)
     if is_enum(cls):
         return objects.write_enum
-    if any(package_of(base) in ARRAY_PACKAGES for base in bases):
-        writer = array_writer(cls, bases)
-        if writer is not None:
-            return writer
+    owner = next((base for base in bases if package_of(base) in ARRAY_PACKAGES), None)
+    if owner is not None and class_name(owner) not in _DATES and not any(derives(cls, base) for base in _NO_ARRAYS):
+        return pandas_writer(cls) if package_of(owner) == "pandas" else array_writer(cls, bases, owner)
     if class_module(cls) == "typing" or id(cls) in _TYPING:
         return described(typing_text)
     for position, base in enumerate(bases):
@@ -186,4 +212,5 @@ def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
         found = pair[min(position, 1)] if pair is not None else None
         if found is not None:
             return found
-    return objects.write_name if package_of(cls) in OPAQUE_PACKAGES else objects.write_object
+    is_opaque = package_of(cls) in OPAQUE_PACKAGES or package_of(cls) in _INTERNAL_PACKAGES
+    return objects.write_name if is_opaque else objects.write_object
