@@ -94,6 +94,7 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "get_calls, call_id": calls("", call_id=700_001),
         "get_calls, caller": calls("function_9", caller="shop.module_1:function_8"),
         "get_calls, argument": calls("function", **{"args.rate": None}),
+        "get_calls, comparison": calls("function_9", **{"args.order": {">": 700_001}}),
         "get_calls, result": calls("function", result=700_001),
         "get_calls, contains": calls("function", contains='"order": 700001'),
         "get_calls, unfinished": calls("", outcome="unfinished"),

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from breadcrumb_server.answers.value_where import COMPARISONS, value_condition
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.calls import OUTCOMES, CallFilter, JsonEquals
+from breadcrumb_storage.queries.calls import OUTCOMES, CallFilter
+from breadcrumb_storage.queries.value_conditions import ValueCondition
 
 # Key and what it takes, as the error message lists them.
 KEYS = {
     "outcome": "one of " + ", ".join(OUTCOMES),
+    "exception": "the type that was raised, such as KeyError, or a glob",
     "min_ms": "a number",
+    "max_ms": "a number",
     "caller": "a function, as in function",
     "process_id": "a whole number",
     "thread": "a thread's name or number",
     "call_id": "a whole number",
     "parent_call_id": "a whole number",
     "contains": "a text in arguments, result or exception message",
-    "args.NAME": 'the value of an argument, also args.order.lines[0]; "null" is None',
-    "result": "the return value",
+    "args.NAME": "the value of an argument, also args.order.lines[0]; null is None; or a comparison: " + COMPARISONS,
+    "result": "the return value, as args.NAME",
     "lines": "a step to begin at, a variable (only the lines that changed it), or false for none",
 }
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
@@ -66,30 +68,31 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
         BreadcrumbError: a key that does not exist, or a value that does not go with its key.
     """
     given: dict[str, Any] = {"function": function or None}
-    equals: list[JsonEquals] = []
+    values: list[ValueCondition] = []
     for key, value in (where or {}).items():
         if key == "outcome":
             if value not in OUTCOMES:
                 raise _refused(key, value, KEYS[key])
             given[key] = value
-        elif key == "min_ms":
+        elif key in ("min_ms", "max_ms"):
             given[key] = float(_number(key, value))
         elif key in ("process_id", "call_id", "parent_call_id"):
             given[key] = _whole_number(key, value)
         elif key == "thread":
             given[key] = int(value) if str(value).isdecimal() else _text(key, value)
-        elif key in ("caller", "contains"):
+        elif key in ("caller", "contains", "exception"):
             given[key] = _text(key, value)
         elif key == "lines":  # no condition: LinesWanted reads it
             continue
         elif key == "result":
-            equals.append(JsonEquals("return_value", "$", _json_spellings(value)))
+            values.append(value_condition(key, value, "return_value", "$"))
         elif key.startswith("args."):
-            equals.append(JsonEquals("args", _json_path(key), _json_spellings(value)))
+            values.append(value_condition(key, value, "args", _json_path(key)))
         else:
             keys = "; ".join(f"{name}: {takes}" for name, takes in KEYS.items())
-            raise BreadcrumbError(f"where has no key {key[:80]!r}.", hint=f"The keys are {keys}.")
-    return CallFilter(**given, equals=tuple(equals))
+            argument = f"An argument is args.{key}. " if key.isidentifier() else ""
+            raise BreadcrumbError(f"where has no key {key[:80]!r}.", hint=f"{argument}The keys are {keys}.")
+    return CallFilter(**given, values=tuple(values))
 
 
 def _refused(key: str, value: object, takes: str) -> BreadcrumbError:
@@ -130,17 +133,3 @@ def _json_path(key: str) -> str:
         path += f'."{step[1]}"' if step[1] is not None else f"[{step[2]}]"
         position = step.end()
     return path
-
-
-def _json_spellings(value: Any) -> tuple[str, ...]:
-    """The minified JSON texts that count as this value: a text also stands for what it spells, so "null" for None."""
-    values = [value]
-    if isinstance(value, str):
-        with suppress(ValueError, RecursionError):
-            values.append(json.loads(value))
-    for number in list(values):
-        if isinstance(number, int) and not isinstance(number, bool):
-            values.append(float(number) if abs(number) < 2**53 else number)
-        elif isinstance(number, float) and number.is_integer():
-            values.append(int(number))
-    return tuple(dict.fromkeys(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in values))

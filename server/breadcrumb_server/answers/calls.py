@@ -9,12 +9,13 @@ from pydantic import Field
 
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb_server.answers.base import Cell, Page, check_limit
+from breadcrumb_server.answers.call_follow_ups import follow_ups, odd_ones, one_call
 from breadcrumb_server.answers.call_lines import result_text
 from breadcrumb_server.answers.call_where import LinesWanted, parse_where
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit_table, size_of, squeeze
-from breadcrumb_server.answers.follow_ups import call, first_few
-from breadcrumb_server.answers.gaps import rerun_call
+from breadcrumb_server.answers.follow_ups import first_few
 from breadcrumb_server.answers.line_detail import LineDetail, ShownLines
 from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.places import Places
@@ -61,6 +62,11 @@ class CallList(Page):
 
     trace_id: str
     functions: list[str] = Field(default_factory=list, description="the functions that matched, and their calls")
+    distribution: list[str] = Field(
+        default_factory=list,
+        description="of all calls that fit, the values of each parameter and of the result with their number of calls; "
+        "those with an odd one out first",
+    )
     lines: list[str] = Field(
         default_factory=list,
         description="of calls recorded with their lines: line number, source -> what the line changed; loops folded",
@@ -100,7 +106,7 @@ def get_calls(
     named = [_function_line(each, places) for each in functions[:MAX_FUNCTIONS]]
     named += [f"… {len(functions) - MAX_FUNCTIONS} more"] * (len(functions) > MAX_FUNCTIONS)
     if not total:
-        message, follow_ups = why_no_calls(con, project, trace, functions, function, where)
+        message, instead = why_no_calls(con, project, trace, functions, function, where)
         return CallList(
             project=project,
             trace_id=trace.trace_id,
@@ -109,11 +115,14 @@ def get_calls(
             total=0,
             columns=COLUMNS,
             rows=[],
-            next=first_few(follow_ups),
+            next=first_few(instead),
         )
     rows = _Rows(con, trace, ids[:limit])
+    distribution = Distribution() if cursor else read_distribution(con, trace, wanted, functions, total)
     lines = LineDetail.read(con, trace, rows.calls, lines_wanted, SourceText(trace, Redactor(redact)))
     rows.show_lines(lines.executed)
+
+    odd = odd_ones(project, trace, function, where, distribution)
 
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
@@ -123,12 +132,16 @@ def get_calls(
             project=project,
             trace_id=trace.trace_id,
             functions=named,
+            distribution=list(distribution.lines),
             total=total,
             columns=rows.columns,
             rows=rows.cells(count, chars),
             next_cursor=encode_cursor(query, Position(ids[count - 1], trace.trace_id)) if more and count else None,
-            notes=notes + (cut_note if rows.longest(count) > chars else []) + _late_note(rows.calls[:count]),
-            next=first_few(_follow_ups(project, trace, rows.calls[:count], single=total == 1, lines=lines)),
+            notes=notes
+            + (cut_note if rows.longest(count) > chars else [])
+            + _late_note(rows.calls[:count])
+            + [distribution.note] * bool(distribution.note),
+            next=first_few([odd, *follow_ups(project, trace, rows.calls[:count], single=total == 1, lines=lines)]),
         )
 
     if not lines.views:
@@ -150,7 +163,7 @@ def _with_lines(page: CallList, trace: TraceRow, calls: Sequence[queries.CallRow
     if shown.left_out is not None:
         call_id, step = shown.left_out
         each = next(each for each in calls if each.call_id == call_id)
-        further.append(_one_call(page.project, trace, each, lines=step))
+        further.append(one_call(page.project, trace, each, lines=step))
     return squeeze(
         page.model_copy(
             update={
@@ -159,16 +172,6 @@ def _with_lines(page: CallList, trace: TraceRow, calls: Sequence[queries.CallRow
                 "next": first_few([*further, *page.next]),
             }
         )
-    )
-
-
-def _one_call(project: str, trace: TraceRow, each: queries.CallRow, **where: object) -> str:
-    return call(
-        "get_calls",
-        project=project,
-        function=f"{each.module}:{each.name}",
-        trace_id=trace.trace_id,
-        where={"call_id": each.call_id, **where},
     )
 
 
@@ -259,26 +262,3 @@ def _function_line(function: FunctionName, places: Places) -> str:
     if function.started > function.recorded:
         calls += f" of {'' if function.exact else '>='}{function.started:,}"
     return one_line(f"{function.module}:{function.name} {calls} {places.path(function.file)}:{function.line}", 200)
-
-
-def _follow_ups(
-    project: str, trace: TraceRow, calls: Sequence[queries.CallRow], *, single: bool, lines: LineDetail
-) -> list[str | None]:
-    if not calls:
-        return []
-    if not single:
-        return [_one_call(project, trace, next((each for each in calls if each.outcome == "raised"), calls[0]))]
-
-    def around(**where: object) -> str:
-        return call("get_calls", project=project, function="*", trace_id=trace.trace_id, where=where)
-
-    each = calls[0]  # one step inwards, one outwards, and a closer look
-    outwards = around(call_id=each.parent_call_id) if each.parent_call_id else None
-    return [around(parent_call_id=each.call_id), outwards, _closer(project, trace, each, lines)]
-
-
-def _closer(project: str, trace: TraceRow, each: queries.CallRow, lines: LineDetail) -> str | None:
-    """The run that records the lines of this call's function, if this one did not."""
-    if lines.executed or each.name == "<module>" or trace.status == "running":
-        return None
-    return rerun_call(project, trace, lines=[f"{each.module}:{each.name}"])

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_storage.queries.exceptions import exception_type_condition
 from breadcrumb_storage.queries.functions import name_condition
+from breadcrumb_storage.queries.value_conditions import ValueCondition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.traces import TraceRow
 
-# JSON texts that stand in a document just so: no spaces, escapes, or other ways to write the same number.
-_PLAIN_JSON = re.compile(r'null|true|false|-?\d{1,15}(?:\.0)?|"[A-Za-z0-9_.: -]*"')
 OUTCOMES = ("returned", "raised", "cancelled", "unfinished")  # in the order of record_format.OUTCOME_*
+# Of more functions the calls are found as quickly by a join.
+MAX_FUNCTION_IDS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +48,6 @@ class CallRow:
     late: bool  # recorded when it was under way: args as they were then
 
 
-@dataclass(frozen=True, slots=True)
-class JsonEquals:
-    """A stored JSON column (or a path within it) equals one of several JSON texts."""
-
-    column: str  # args, return_value
-    path: str  # as DuckDB's json_extract takes it; "$" for the whole
-    values: tuple[str, ...]  # minified JSON
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFilter:
     """What calls must fit; None everywhere lets all pass."""
@@ -63,13 +55,15 @@ class CallFilter:
     function: str | None = None  # as functions.name_condition takes it
     outcome: str | None = None
     min_ms: float | None = None
+    max_ms: float | None = None
+    exception: str | None = None  # its type, with or without the module, or a glob
     caller: str | None = None  # as function
     process_id: int | None = None
     thread: str | int | None = None  # name or number
     call_id: int | None = None
     parent_call_id: int | None = None
     contains: str | None = None  # in args, return value or exception message
-    equals: tuple[JsonEquals, ...] = ()
+    values: tuple[ValueCondition, ...] = ()
 
 
 def find_calls(
@@ -79,7 +73,7 @@ def find_calls(
 
     Ids count up in each process, so that this is the order in which the calls began.
     """
-    where, parameters = _conditions(trace, wanted)
+    where, parameters = call_conditions(con, trace, wanted)
     # One scan for both: the smallest ids and the count.
     row = con.execute(
         f"""
@@ -91,7 +85,8 @@ def find_calls(
     return sorted(row[1] or []), row[0]
 
 
-def _conditions(trace: TraceRow, wanted: CallFilter) -> tuple[list[str], list[Any]]:
+def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter) -> tuple[list[str], list[Any]]:
+    """SQL over ``call_records c`` that is true for the calls that fit, as terms to be joined by AND; its parameters."""
     where = ["c.trace_no = ?"]
     parameters: list[Any] = [trace.trace_no]
 
@@ -107,12 +102,25 @@ def _conditions(trace: TraceRow, wanted: CallFilter) -> tuple[list[str], list[An
             trace.trace_id,
             *values,
         )
+        # As numbers too, where they are few: the scan then leaves out all other calls before it looks into values.
+        numbers = _function_ids(con, trace, named, values)
+        if numbers:
+            add(f"c.function_id IN ({', '.join(map(str, numbers))})")
     if wanted.outcome == "unfinished":
         add("c.outcome IS NULL")
     elif wanted.outcome is not None:
         add("c.outcome = ?", OUTCOMES.index(wanted.outcome))
     if wanted.min_ms is not None:
         add("c.duration_ns >= ?", int(wanted.min_ms * 1_000_000))
+    if wanted.max_ms is not None:
+        add("c.duration_ns <= ?", int(wanted.max_ms * 1_000_000))
+    if wanted.exception is not None:
+        named, values = exception_type_condition(wanted.exception)
+        add(
+            f"c.exception_id IN (SELECT exception_id FROM exceptions WHERE trace_id = ? AND {named})",
+            trace.trace_id,
+            *values,
+        )
     if wanted.caller is not None:
         named, values = name_condition(wanted.caller)
         add(
@@ -148,16 +156,20 @@ def _conditions(trace: TraceRow, wanted: CallFilter) -> tuple[list[str], list[An
             trace.trace_id,
             wanted.contains,
         )
-    for equal in wanted.equals:
-        if equal.column not in ("args", "return_value"):
-            raise ValueError(equal.column)
-        if all(_PLAIN_JSON.fullmatch(value) for value in equal.values):
-            # Looking for the text first spares most of the parsing.
-            texts = list(dict.fromkeys(value.removesuffix(".0") for value in equal.values))
-            add("(" + " OR ".join(f"contains(c.{equal.column}, ?)" for _ in texts) + ")", *texts)
-        # TRY: a value that is no JSON does not fit; it must not end the query.
-        add(f"list_contains(?, TRY(json_extract(c.{equal.column}, ?))::VARCHAR)", list(equal.values), equal.path)
+    for condition in wanted.values:
+        conditions, values = condition.sql()
+        where += conditions
+        parameters += values
     return where, parameters
+
+
+def _function_ids(con: DuckDBPyConnection, trace: TraceRow, named: str, parameters: list[Any]) -> list[int]:
+    """Their ids, whichever process they are of; none where there are many."""
+    rows = con.execute(
+        f"SELECT DISTINCT function_id FROM functions WHERE trace_id = ? AND {named} LIMIT {MAX_FUNCTION_IDS + 1}",
+        [trace.trace_id, *parameters],
+    ).fetchall()
+    return [int(row[0]) for row in rows] if len(rows) <= MAX_FUNCTION_IDS else []
 
 
 def spellings_in_json(text: str) -> list[str]:

@@ -111,13 +111,18 @@ def _where(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
         parameters.append(wanted.since)
     if wanted.type is None:
         where.append("(uncaught OR NOT control_flow)")
-    elif "*" in wanted.type or "?" in wanted.type:
-        where.append("exception_type GLOB ?")
-        parameters.append(wanted.type)
     else:
-        where.append("(exception_type = ? OR ends_with(exception_type, '.' || ?))")
-        parameters.extend([wanted.type, wanted.type])
+        named, values = exception_type_condition(wanted.type)
+        where.append(named)
+        parameters.extend(values)
     return " AND ".join(where), parameters
+
+
+def exception_type_condition(wanted: str) -> tuple[str, list[Any]]:
+    """SQL over ``exceptions`` for a type's name, with or without its module, or a glob; and its parameters."""
+    if "*" in wanted or "?" in wanted:
+        return "exception_type GLOB ?", [wanted]
+    return "(exception_type = ? OR ends_with(exception_type, '.' || ?))", [wanted, wanted]
 
 
 def exception_groups(

@@ -1,0 +1,141 @@
+"""How the values of each parameter, and the results, of many calls are distributed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from breadcrumb_storage.queries.calls import CallFilter, call_conditions
+from breadcrumb_storage.queries.value_sql import kind_of, length_of, number_of
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+# What is parsed for one answer, in some 100 ms: of more calls, or longer values, an even share is.
+MAX_CALLS = 50_000
+MAX_CHARS = 15_000_000
+# Calls that tell which parameters there are: nearly always one would do.
+SIGNATURE_CALLS = 200
+# Values of one kind that are named, and those far off the others.
+MAX_COMMON = 6
+MAX_FAR = 2
+# A value whose JSON is longer than this cannot be shown beside others.
+MAX_SHOWN_CHARS = 200
+
+RESULT = "result"  # beside args.NAME of the parameters
+
+
+@dataclass(frozen=True, slots=True)
+class ValueCount:
+    """A value, as JSON, and how many calls had it."""
+
+    text: str | None  # None: too long to be shown
+    calls: int
+    measure: float | None  # the number, or the length, where it has one
+
+
+@dataclass(frozen=True, slots=True)
+class KindCount:
+    """The values of one type that one parameter had."""
+
+    kind: str  # the type's name; int and float are number; raised, cancelled and unfinished are kinds of result
+    calls: int
+    distinct: int
+    least: float | None  # of numbers the smallest, of what has a length the shortest
+    most: float | None
+    common: tuple[ValueCount, ...]  # the most frequent first
+    far: tuple[ValueCount, ...]  # far from all others in size
+    far_calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class Distributions:
+    """By args.NAME, in the order of the signature, then of the result; the most frequent kind first."""
+
+    calls: int  # that fit
+    read: int  # fewer, where there are very many
+    kinds: dict[str, list[KindCount]]
+
+
+def value_distributions(
+    con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, *, calls: int, recorded: int
+) -> Distributions:
+    """The distribution of each parameter and of the result over all calls that fit.
+
+    Args:
+        calls: how many fit.
+        recorded: how many calls of the function there are.
+    """
+    names, chars = _signature(con, trace, wanted.function, recorded)
+    every = max(-(-calls // MAX_CALLS), calls * chars // MAX_CHARS, 1)
+    conditions, parameters = call_conditions(con, trace, wanted)
+    rows = con.execute(
+        f"""
+        WITH chosen AS MATERIALIZED (  -- no value is parsed before the rows are chosen
+            SELECT c.call_id, c.args, c.return_value, c.outcome, c.exception_id
+            FROM call_records c WHERE {" AND ".join(conditions)} AND hash(c.call_id) % {every} = 0),
+        parsed AS (
+            SELECT c.call_id, TRY(json_extract(c.args, ?)) AS given,
+                   CASE c.outcome WHEN 0 THEN TRY(json_extract(c.return_value, '$'))
+                        WHEN 1 THEN json_object('$raised', e.exception_type)
+                        WHEN 2 THEN json_object('$cancelled', true) ELSE json_object('$unfinished', true) END AS result
+            FROM chosen c LEFT JOIN exceptions e ON e.trace_id = ? AND e.exception_id = c.exception_id),
+        named AS (
+            SELECT call_id, unnest(range({len(names) + 1})) AS position,
+                   unnest(list_append(list_resize(coalesce(given, []), {len(names)}), result)) AS value
+            FROM parsed),
+        counted AS (
+            SELECT position, value, count(*) AS calls, min(call_id) AS first
+            FROM named WHERE value IS NOT NULL GROUP BY position, value),
+        typed AS (SELECT *, {kind_of("value")} AS kind FROM counted),
+        measured AS MATERIALIZED (
+            SELECT position, calls, CASE WHEN kind IN ('int', 'float') THEN 'number' ELSE kind END AS kind,
+                   CASE WHEN kind IN ('int', 'float')
+                        THEN {number_of("value")} ELSE {length_of("value")} END AS measure,
+                   {{'text': CASE WHEN strlen(value::VARCHAR) <= {MAX_SHOWN_CHARS} THEN value::VARCHAR END,
+                     'calls': calls, 'measure': measure}} AS shown,
+                   calls::HUGEINT * {10**18} - first AS frequency  -- of equally frequent ones the first
+            FROM typed),
+        quartiles AS (
+            SELECT position, kind, quantile_cont(measure, [0.25, 0.5, 0.75]) AS quartile FROM measured GROUP BY ALL),
+        fenced AS (
+            SELECT *, abs(measure - quartile[2]) AS distance,
+                   -- Tukey's outer fences: of what is evenly spread nothing lies so far off
+                   distance > 3.5 * (quartile[3] - quartile[1]) AND distance > 0 AS is_far
+            FROM measured JOIN quartiles USING (position, kind))
+        SELECT position, kind, sum(calls)::BIGINT, count(*), min(measure), max(measure),
+               arg_max(shown, frequency, {MAX_COMMON}), arg_max(shown, distance, {MAX_FAR}) FILTER (is_far),
+               coalesce(sum(calls) FILTER (is_far), 0)::BIGINT
+        FROM fenced GROUP BY position, kind ORDER BY position, 3 DESC, kind
+        """,
+        [*parameters, [f'$."{name}"' for name in names], trace.trace_id],
+    ).fetchall()
+    kinds: dict[str, list[KindCount]] = {}
+    labels = [*(f"args.{name}" for name in names), RESULT]
+    for position, kind, having, distinct, least, most, common, far, far_calls in rows:
+        counted = KindCount(kind, having, distinct, least, most, _counts(common), _counts(far), far_calls)
+        kinds.setdefault(labels[int(position)], []).append(counted)
+    read = max((sum(kind.calls for kind in each) for each in kinds.values()), default=0) if every > 1 else calls
+    return Distributions(calls, read, kinds)
+
+
+def _signature(con: DuckDBPyConnection, trace: TraceRow, function: str | None, recorded: int) -> tuple[list[str], int]:
+    """The names of the parameters, and the characters of the values of a call, from some calls of the function."""
+    conditions, parameters = call_conditions(con, trace, CallFilter(function=function))
+    rows = con.execute(
+        f"""
+        SELECT TRY(json_keys(c.args)), coalesce(strlen(c.args), 0) + coalesce(strlen(c.return_value), 0)
+        FROM call_records c
+        WHERE {" AND ".join(conditions)} AND hash(c.call_id) % {max(recorded // SIGNATURE_CALLS, 1)} = 0
+        ORDER BY c.call_id
+        """,
+        parameters,
+    ).fetchall()
+    names = dict.fromkeys(name for row in rows for name in row[0] or () if '"' not in name)
+    return list(names), sum(row[1] for row in rows) // max(len(rows), 1)
+
+
+def _counts(found: list[dict[str, Any]] | None) -> tuple[ValueCount, ...]:
+    return tuple(ValueCount(**each) for each in found or ())

@@ -1,0 +1,68 @@
+"""What a captured value is, in SQL: its Python type, its length and its number, as the tracer has written them.
+
+Each function takes the SQL of a JSON value and gives the SQL of what is asked. The forms are those of
+``breadcrumb.capture.values``.
+"""
+
+from __future__ import annotations
+
+
+def text_of(value: str) -> str:
+    """What a JSON text says, without its quotes; anything else as JSON."""
+    return f"json_extract_string({value}, '$')"
+
+
+def number_of(value: str) -> str:
+    """The value as a number; NULL where it is none. Decimals and fractions stand there as texts."""
+    return f"TRY_CAST({text_of(value)} AS DOUBLE)"
+
+
+def kind_of(value: str) -> str:
+    """The name of the value's type, as Python calls it."""
+    text = text_of(value)
+    return f"""CASE json_type({value})
+        WHEN 'NULL' THEN 'None' WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'float' WHEN 'ARRAY' THEN 'list'
+        WHEN 'VARCHAR' THEN CASE WHEN {text} = '[REDACTED]' THEN {text} WHEN {_is_in_words(text)}
+            THEN regexp_extract({text}, '^<(?:cycle: )?([^\\s.>]*)', 1) ELSE 'str' END
+        WHEN 'OBJECT' THEN coalesce(json_extract_string({value}, '$."$type"'),
+            nullif(regexp_extract({value}::VARCHAR, '^."\\$(\\w+)":', 1), ''), 'dict')
+        ELSE 'int' END"""
+
+
+def length_of(value: str) -> str:
+    """How many characters or items it had before it was cut; NULL for what has no length."""
+    text = text_of(value)
+    items = f"""coalesce(CASE WHEN json_type({value}) = 'ARRAY' THEN {value} END,
+        json_extract({value}, '$."$tuple"'), json_extract({value}, '$."$set"'), json_extract({value}, '$."$frozenset"'),
+        CASE WHEN json_keys({value}) = ['$type', 'items'] THEN json_extract({value}, '$.items') END)"""
+    size = f"TRY_CAST(json_extract_string({value}, '$.size') AS BIGINT)"
+    content = f"json_extract_string({value}, '$.\"$bytes\"')"
+    told = _found(text, r" of (\d+)>$")
+    of_text = f"CASE WHEN {_is_in_words(text)} THEN {told} ELSE {_characters(text)} END"
+    of_items = _with_the_cut(f"json_array_length({items})", f"json_extract_string({items}, '$[#-1]')")
+    of_keys = _with_the_cut(f"len(json_keys({value}))", f"json_extract_string({value}, '$.\"…\"')")
+    return f"""coalesce(
+        CASE WHEN json_type({value}) = 'VARCHAR' THEN {of_text} END,
+        CASE WHEN {content} IS NOT NULL THEN coalesce({size}, length({content})) END,
+        {of_items},
+        CASE WHEN json_type({value}) = 'OBJECT' AND {value}::VARCHAR NOT LIKE '{{"$%' THEN {of_keys} END)"""
+
+
+def _is_in_words(text: str) -> str:
+    """<Color.RED>, <function shop.cart.total>, <list of 20>, which lay too deep: told, not shown."""
+    return f"regexp_full_match({text}, '(?s)<.*>')"
+
+
+def _characters(text: str) -> str:
+    mark = r"…\(\+(\d+) chars\)$"
+    return f"length(regexp_replace({text}, '{mark}', '')) + coalesce({_found(text, mark)}, 0)"
+
+
+def _with_the_cut(count: str, mark: str) -> str:
+    """A container that was cut ends with an item, or an entry, that says how many are missing."""
+    missing = _found(mark, r"^(?:…\()?\+(\d+) items\)?$")
+    return f"{count}::BIGINT + coalesce({missing} - 1, 0)"
+
+
+def _found(text: str, pattern: str) -> str:
+    return f"TRY_CAST(regexp_extract({text}, '{pattern}', 1) AS BIGINT)"

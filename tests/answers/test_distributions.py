@@ -1,0 +1,156 @@
+"""Over all calls that fit, get_calls tells how each parameter and the result are distributed, the odd one out first."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from breadcrumb_server.answers.calls import get_calls
+from breadcrumb_server.answers.distributions import MAX_CHARS
+
+
+@pytest.fixture
+def trace(project):
+    trace = project.trace()
+    trace.process()
+    return trace
+
+
+def calls(trace, name: str, *values: tuple[int, dict], returns: object = None, **columns) -> int:
+    """Calls of a function: so many with these arguments."""
+    function = trace.function(name)
+    for count, args in values:
+        for _ in range(count):
+            trace.call(function, args=args, returns=returns, **columns)
+    return function
+
+
+def distribution(project, function: str, **arguments) -> list[str]:
+    return get_calls(project.con, "shop", function, limit=1, **arguments).distribution
+
+
+def test_few_values_are_listed_with_their_number_of_calls(project, trace) -> None:
+    calls(trace, "discount", (95, {"rate": 0.2}), (5, {"rate": None}), returns=True)
+
+    assert distribution(project, "discount") == ["rate: 0.2 x95, None x5", "result: True x100"]
+
+
+def test_the_odd_one_out_comes_first_and_the_next_call_shows_it(project, trace) -> None:
+    calls(trace, "f", *((1, {"n": n, "region": "EU"}) for n in range(60)), (1, {"n": 7, "region": "US"}))
+
+    answer = get_calls(project.con, "shop", "f")
+
+    assert answer.distribution == ["region: 'EU' x60, 'US' x1", "n: 0..59 x61 (60 distinct)"]
+    assert f'trace_id="{trace.trace_id}", where={{"args.region": "US"}})' in answer.next[0]
+    shown = get_calls(project.con, "shop", "f", where={"args.region": "US"})
+    assert [row[2] for row in shown.rows] == ["n=7, region='US'"]
+    assert shown.distribution == []
+
+
+@pytest.mark.parametrize(
+    ("usual", "odd", "line", "where"),
+    [
+        ([[n] for n in range(99)], None, "v: list x99 (all different, len 1), None x1", {"args.v": None}),
+        ([[n] for n in range(99)], {"$tuple": [1]}, "v: list x99 (all different, len 1), (1,) x1", {"args.v": {"==": {"$tuple": [1]}}}),
+        ([[n] for n in range(99)], [], "v: list x100 (all different, len 0..1; far off: [] x1)", {"args.v": {"len": 0}}),
+        ([n % 40 for n in range(99)], -5_000, "v: -5,000..39 x100 (41 distinct; far off: -5000 x1)", {"args.v": -5_000}),
+        ([f"t{n}" for n in range(10, 99)], "x" * 300, "v: str x90 (all different, len 3..300; far off: len 300 x1)", {"args.v": {"len": 300}}),
+        ([n / 8 for n in range(99)], "12", "v: 0..12.2 x99 (all different), '12' x1", {"args.v": "12"}),
+        ([{"$type": "Cart", "n": n} for n in range(99)], {"$type": "Order", "n": 1}, "v: Cart x99 (all different), Order(n=1) x1", {"args.v": {"==": {"$type": "Order", "n": 1}}}),
+        (["[REDACTED]"] * 99, None, "v: [REDACTED] x99, None x1", {"args.v": None}),
+        ([0] * 90 + list(range(1, 10)), "", "v: 0..9 x99 (10 distinct, 0 x90), '' x1", {"args.v": ""}),
+    ],
+)  # fmt: skip
+def test_what_differs_in_type_size_or_value_stands_out(project, trace, usual, odd, line, where) -> None:
+    calls(trace, "f", *((1, {"v": value}) for value in [*usual, odd]))
+
+    answer = get_calls(project.con, "shop", "f")
+
+    assert answer.distribution == [line]
+    arguments = json.dumps(where, ensure_ascii=False)
+    assert f"where={arguments})" in answer.next[0]
+    shown = get_calls(project.con, "shop", "f", where=where)
+    assert shown.total in (1, 2)  # where the value is a text that spells a number, the number fits as well
+    assert len(usual) + 1 in [row[0] for row in shown.rows]
+
+
+def test_exceptions_and_unfinished_calls_are_among_the_results(project, trace) -> None:
+    function = calls(trace, "f", *((1, {"n": n}) for n in range(20)), returns=5)
+    trace.call(function, args={"n": 3}, raises=trace.exception("ValueError"))
+    trace.call(function, args={"n": 4}, ms=None)
+
+    answer = get_calls(project.con, "shop", "f")
+
+    assert answer.distribution[0] == "result: 5 x20, raised ValueError x1, unfinished x1"
+    assert 'where={"outcome": "unfinished"}' in answer.next[0]
+
+
+def test_a_parameter_called_result_is_not_the_result(project, trace) -> None:
+    calls(trace, "f", (9, {"result": 1}), (1, {"result": 2}), returns=3)
+
+    answer = get_calls(project.con, "shop", "f")
+
+    assert answer.distribution == ["args.result: 1 x9, 2 x1", "result: 3 x10"]
+    assert 'where={"args.result": 2}' in answer.next[0]
+
+
+def test_numbers_that_no_float_can_hold_break_nothing(project, trace) -> None:
+    calls(trace, "f", *((1, {"n": 10**400 + n}) for n in range(8)))
+
+    (line,) = distribution(project, "f")
+    assert line.endswith("x8 (all different)")
+
+
+def test_only_the_calls_that_fit_the_conditions_are_counted(project, trace) -> None:
+    calls(trace, "f", (9, {"n": 1, "m": 2}), (8, {"n": 5, "m": None}), (1, {"n": 6, "m": 2}))
+
+    assert distribution(project, "f", where={"args.n": {">": 1}}) == ["n: 5 x8, 6 x1", "m: None x8, 2 x1"]
+
+
+def test_functions_that_are_alike_are_counted_together_and_many_are_not(project, trace) -> None:
+    for name in ("A.area", "B.area", "C.area"):
+        calls(trace, name, (2, {"self": {"$type": name[0]}, "n": 1}))
+    assert distribution(project, "area") == ["self: A() x2, B() x2, C() x2", "n: 1 x6"]
+    calls(trace, "D.area", (2, {"n": 1}))
+    assert distribution(project, "area") == []
+
+
+def test_a_few_calls_and_later_pages_are_shown_without_it(project, trace) -> None:
+    calls(trace, "few", (3, {"n": 1}))
+    calls(trace, "many", (9, {"n": 1}))
+
+    assert distribution(project, "few") == []
+    page = get_calls(project.con, "shop", "many", limit=4)
+    assert page.distribution == ["n: 1 x9"]
+    assert get_calls(project.con, "shop", "many", limit=4, cursor=page.next_cursor).distribution == []
+
+
+def test_it_takes_a_few_hundred_characters_however_many_parameters_there_are(project, trace) -> None:
+    wide = {f"parameter_{number}": "x" * 30 for number in range(40)}
+    calls(trace, "f", (9, wide | {"odd": 1, "big": "y" * 5_000}), (1, wide | {"odd": 2, "big": "y" * 5_000}))
+
+    lines = distribution(project, "f")
+
+    assert lines[0] == "odd: 1 x9, 2 x1"
+    assert "parameter_12" in lines[-1] and lines[-1].startswith("… not shown: ")
+    assert sum(map(len, lines)) < MAX_CHARS + 200
+
+
+def test_names_and_values_that_are_no_json_break_nothing(project, trace) -> None:
+    function = calls(trace, "f", (8, {"n": 1, 'a"b': 2}), returns=3)
+    trace.call(function, args="{broken", returns=3)
+
+    assert distribution(project, "f") == ["n: 1 x8", "result: 3 x9"]
+
+
+def test_very_many_calls_are_read_in_an_even_share_and_that_is_said(project, trace, monkeypatch) -> None:
+    monkeypatch.setattr("breadcrumb_storage.queries.distributions.MAX_CALLS", 50)
+    calls(trace, "f", *((1, {"n": n}) for n in range(400)))
+
+    answer = get_calls(project.con, "shop", "f")
+
+    (note,) = [note for note in answer.notes if note.startswith("distribution: of an even share of ")]
+    read = int(note.split()[6])
+    assert 20 < read < 100 and "of the 400 calls" in note
+    assert answer.distribution[0].endswith(f"x{read} (all different)")
