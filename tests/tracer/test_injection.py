@@ -49,6 +49,25 @@ def test_a_virtual_environment_and_its_console_script_are_traced(trace: Trace, t
     assert_traced(trace(str(script), []))
 
 
+def test_an_environment_whose_audit_hook_wants_no_other_is_traced(trace: Trace, tmp_path: Path) -> None:
+    python = interpreter("3.11")
+    subprocess.run([python, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
+    (packages,) = (tmp_path / "venv" / "lib").glob("python3*/site-packages")
+    (packages / "strict.pth").write_text("import strict_audit\n")  # read before any sitecustomize
+    (packages / "strict_audit.py").write_text(
+        textwrap.dedent("""
+            import sys
+            class Refused(BaseException): pass  # sys.addaudithook itself hides an Exception
+            def hook(event, args):
+                if event == "sys.addaudithook": raise Refused
+            sys.addaudithook(hook)
+        """)
+    )
+    spool = trace(str(tmp_path / "venv" / "bin" / "python"), ["-c", SCRIPT])
+    assert_traced(spool)
+    assert spool.of("notice") == []
+
+
 @pytest.mark.parametrize("flag", ["-S", "-E", "-I"])
 def test_an_isolated_interpreter_runs_untouched(python: str, trace: Trace, tmp_path: Path, flag: str) -> None:
     (tmp_path / "app.py").write_text(SCRIPT + "print('ran')\n")

@@ -70,7 +70,10 @@ class SettraceBackend:
                 "sys.settrace is in use already, by %s: nothing is traced (before Python 3.12 only one can be at work)"
                 % _described(other)
             )
-        sys.addaudithook(self._on_audit)
+        try:
+            sys.addaudithook(self._on_audit)
+        except BaseException:  # a hook that was there before wants no other, and the program is to run all the same
+            pass
         threading = sys.modules.get("threading")
         if threading is not None:
             threading.settrace(self._trace_function)
