@@ -134,10 +134,11 @@ class _Maker:
             + "        self.n = n\n        T.returns(c, None)\n    def __enter__(self):\n"
             + _indent(self._body(_Scope("def", f"{name}.__enter__", has_n=False), "", "{}"), 2)
             + "    def __exit__(self, kind, error, traceback):\n"
-            + _indent(f'c = T.enter("{leaves.name}", {{}})\nr = 0\n' + self._statements(leaves, 2), 2)
+            + _indent(f'c = T.enter("{leaves.name}", {{}})\nr = 0\nT.has_in_hand(c.parent, error)\n', 2)
+            + _indent(self._statements(leaves, 2), 2)
             + f"        if isinstance(error, {self._pick(('E1', 'E2', 'E3', '()'))}):\n"
             + "            T.caught_by_caller(c, error)\n            return T.returns(c, True)\n"
-            + "        return T.returns(c, None)\n"
+            + "        T.lets_go(error)\n        return T.returns(c, None)\n"
         )
 
     def _context(self, name: str) -> str:

@@ -130,22 +130,38 @@ class Truth:
         """``__exit__`` handles *error* for the function with the ``with``."""
         self.caught(call.parent, error)
 
+    def has_in_hand(self, call, error):
+        """A ``finally`` or ``with`` of *call* begins because of *error*, if there is one: its own, unless it lets it go."""
+        if error is not None:
+            self.caught(call, error)
+
+    def lets_go(self, error):
+        if error is not None:
+            self.fates[message_of(error)] = ""
+
     def finally_starts(self, call):
-        before = call.outcome, call.value
+        before = call.outcome, call.value, self.in_flight(call, sys._getframe(1))
         call.outcome = None
-        error = sys.exc_info()[1]
-        if is_raised_in(error, sys._getframe(1)) and isinstance(error, Exception):
-            call.passing = message_of(error)
+        self.has_in_hand(call, before[2])
+        if isinstance(before[2], Exception):
+            call.passing = message_of(before[2])
         return before
 
     def finally_ends(self, call, before):
-        call.outcome, call.value = before
+        call.outcome, call.value, error = before
+        self.lets_go(error)
+
+    def in_flight(self, call, frame):
+        """The exception that a ``finally`` of *call* runs for, rather than one that is handled around it, or was in it."""
+        error = sys.exc_info()[1]
+        if error is None or error.__traceback__ is None or error.__traceback__.tb_frame is not frame:
+            return None
+        message = message_of(error)
+        return None if message in self.raised and self.fates[message] == call.name else error
 
     def finally_returns(self, call, value):
         """A return in a finally block: handles what is being raised."""
-        error = sys.exc_info()[1]
-        if is_raised_in(error, sys._getframe(1)):
-            self.caught(call, error)
+        self.has_in_hand(call, self.in_flight(call, sys._getframe(1)))
         return self.returns(call, value)
 
     def more(self):
@@ -197,7 +213,11 @@ class Truth:
 
         async def main():
             asyncio.get_running_loop().set_exception_handler(self.task_failed)
-            return await function(*args)
+            try:
+                return await function(*args)
+            except BaseException as error:  # before a future raises it again, in the context of what is handled there
+                self.explained(error)
+                raise
 
         return asyncio.run(main()) if asyncio._get_running_loop() is None else None
 
@@ -245,29 +265,20 @@ class Truth:
         return None
 
     def ended_by(self, error, catcher):
-        """Every call in the traceback has ended so, but the one that caught it."""
+        """Every call in the traceback has ended so, but the one that caught it: also if its return met an ``__exit__``."""
         is_cancellation = isinstance(error, (asyncio.CancelledError, GeneratorExit))
         traceback = error.__traceback__
         while traceback is not None:
             call = self.call_of(traceback.tb_frame)
-            if call is not None and call is not catcher and call.outcome is None:
+            if call is not None and call is not catcher and call.outcome in (None, "returned"):
                 call.outcome, call.value = "cancelled" if is_cancellation else "raised", None
                 call.exception = None if is_cancellation else message_of(error)
             traceback = traceback.tb_next
-        self.contexts[message_of(error)] = [message_of(error.__cause__), message_of(error.__context__)]
-        self.replaced(error.__context__)
+        self.explained(error)
 
-    def replaced(self, error):
-        """*error* was on its way when another was raised: so ended in the function that it had come to, if unhandled."""
-        if error is None or error.__traceback__ is None or self.fates.get(message_of(error)) != "":
-            return
-        traceback = error.__traceback__
-        while traceback is not None:
-            call = self.call_of(traceback.tb_frame)
-            if call is not None:
-                self.caught(call, error)
-                return
-            traceback = traceback.tb_next
+    def explained(self, error):
+        """The cause and the context that *error* was raised with."""
+        self.contexts.setdefault(message_of(error), [message_of(error.__cause__), message_of(error.__context__)])
 
     def report(self):
         """Print what the program truly did."""
@@ -287,8 +298,3 @@ class Truth:
 
 def message_of(error):
     return str(error.args[0]) if error is not None and error.args else ""
-
-
-def is_raised_in(error, frame):
-    """Whether it is on its way in *frame*, rather than handled around it."""
-    return error is not None and error.__traceback__ is not None and error.__traceback__.tb_frame is frame

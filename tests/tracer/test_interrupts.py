@@ -47,6 +47,7 @@ def test_what_a_signal_handler_raises_reaches_the_program_and_ends_no_tracing(py
     assert spool.tree()[-1] == ("after", "leaf")
     assert all(call.outcome is not None for call in spool.calls)
     assert sum(call.outcome == 1 for call in spool.named("work")) >= 59
+    assert spool.of("notice") == []  # nobody has taken the trace function away
 
 
 def test_what_another_thread_raises_in_this_one_reaches_the_program(python: str, trace: Trace) -> None:

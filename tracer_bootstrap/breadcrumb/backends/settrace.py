@@ -1,8 +1,8 @@
 """The backend for Python 3.8 to 3.11: sys.settrace.
 
 The global trace function sees each call of the thread and answers None for what is not traced. For what is, a local
-trace function sees its returns and exceptions; lines only while an exception is under way, to see whether it is
-handled.
+trace function sees its returns and exceptions; single instructions only while an exception is under way, to see
+whether it is handled.
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from ..interruptions import starts_guarded
 from ..patterns import is_own
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed
+from ._in_flight import Arrival, InFlight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Callable, Dict, Optional
 
     from ..functions import Function
     from ..recorder import Recorder
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
 _RETURN_VALUE = opmap["RETURN_VALUE"]
 _YIELD_VALUE = opmap["YIELD_VALUE"]
 _YIELD_FROM = opmap.get("YIELD_FROM", 0)
-
-# Stands for f_lasti once a handler or ``finally`` runs: no instruction has this offset.
-_IN_HANDLER = -2
 
 # Modules that set in a thread, as it starts or takes up a task, what ``threading.settrace`` was given.
 _SETS_HOOK_OF_THREADING = ("threading", "gevent.threadpool")
@@ -57,10 +55,11 @@ class SettraceBackend:
         self._recorder = recorder
         self._trace_function = self._on_call  # one object, by which it is known again
         self._said_replaced = False
+        self._drops_by_itself = False  # the interpreter, a trace function that has raised
         self._skipped: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
-        # Frame id -> (address of an exception that came to it, whether it is a cancellation, f_lasti at that moment).
-        self._arrived: Dict[int, Tuple[int, bool, int]] = {}
+        self._in_flight = InFlight(self._opcodes_of)
+        self._arrivals = self._in_flight.of_frame  # empty most of the time
 
     def start(self) -> None:
         """Begin to observe this thread and those that start from now on. Raises RuntimeError if another tracer does."""
@@ -88,7 +87,7 @@ class SettraceBackend:
 
     def _on_audit(self, event: str, arguments: Any) -> None:
         """Find out who takes sys.settrace away: nothing else tells, and from then on nothing is seen."""
-        if event == "sys.settrace" and not self._said_replaced:
+        if event == "sys.settrace" and not self._said_replaced and not self._drops_by_itself:
             try:
                 self._settrace_is_called(sys._getframe(1))
             except Exception:
@@ -158,6 +157,8 @@ class SettraceBackend:
             frame.f_trace_lines = False
             return self._on_counted
         frame.f_trace_lines = function.lines
+        if self._arrivals:  # the end of one that was here before may have passed unseen
+            self._in_flight.forget(frame)
         recorder.calls.begin(function, frame)
         return self._on_event
 
@@ -185,13 +186,16 @@ class SettraceBackend:
         try:
             failed(self._recorder, error)
         except BaseException:
-            thread = self._recorder.thread()
-            if event in ("call", "return") and self._recorder.calls.is_open(
-                thread, frame
-            ):  # the frame ends, without a word
-                self._recorder.calls.end(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
-            frame.f_trace = _SetAgain(frame, self._trace_function)  # type: ignore[assignment, unused-ignore]
+            calls, thread = self._recorder.calls, self._recorder.thread()
+            if event in ("call", "return") and calls.is_open(thread, frame):  # the frame ends, without a word
+                calls.end(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
+            self._drops_by_itself = True
+            frame.f_trace = _SetAgain(frame, self._set_again)  # type: ignore[assignment, unused-ignore]
             raise
+
+    def _set_again(self) -> None:
+        sys.settrace(self._trace_function)
+        self._drops_by_itself = False
 
     def _pause(self, error: RecursionError) -> None:
         """The recursion limit is near: let the program come to it by itself.
@@ -294,14 +298,21 @@ class SettraceBackend:
             recorder = self._recorder
             if recorder.thread().top[2] is frame:
                 return self._on_event(frame, event, argument)  # further in, an exception has made a record of it
-            if event == "exception":
+            if event == "return" and recorder.adaptive is not None:
+                arrival = self._in_flight.last(frame) if self._arrivals else None
+                is_recorded = arrival is not None and self._leaves_counted(frame, arrival)
+                if is_recorded or recorder.adaptive.end(recorder.functions[id(frame.f_code)], frame, at_ns):
+                    self._returns(frame, argument, at_ns)
+                elif arrival is not None:
+                    self._in_flight.forget(frame)
+            elif event == "exception":
                 self._exception_arrives(frame, argument[1], argument[2])
                 if recorder.thread().top[2] is frame:
                     return self._on_event
-                frame.f_trace_lines = False
-            elif event == "return" and recorder.adaptive is not None:
-                if recorder.adaptive.end(recorder.functions[id(frame.f_code)], frame, at_ns):
-                    self._returns(frame, argument, at_ns)
+                arrival = self._in_flight.last(frame)
+                frame.f_trace_opcodes = arrival is not None and arrival.to_keep
+            elif event == "opcode":
+                self._handler_runs(frame)
             return self._on_counted
         except RecursionError:
             self._recorder.near_recursion_limit = True
@@ -330,6 +341,8 @@ class SettraceBackend:
                 self._returns(frame, argument, at_ns)
             elif event == "exception":
                 self._exception_arrives(frame, argument[1], argument[2])
+            elif event == "opcode":
+                self._handler_runs(frame)
             elif event == "line":
                 self._line_starts(frame)
             return self._on_event
@@ -346,61 +359,76 @@ class SettraceBackend:
         thread = recorder.thread()
         if not recorder.calls.is_open(thread, frame):
             return
-        arrived = self._arrived.pop(id(frame), None)
+        arrival = self._in_flight.last(frame) if self._arrivals else None
         last = frame.f_lasti
         opcodes = self._opcodes_of(frame.f_code)
-        if arrived is not None and arrived[2] == last:  # where the exception came in is where the frame is left
-            self._unwinds(thread, frame, arrived, at_ns)
+        if arrival is not None and arrival.leaves_at(last):
+            self._unwinds(thread, frame, arrival, at_ns)
         elif last >= 0 and opcodes[last] == _RETURN_VALUE:
             recorder.calls.end(thread, at_ns, recorder.functions[id(frame.f_code)].encode_result(value))
         elif last >= 0 and _suspends_at(opcodes, last):
             recorder.calls.suspend(thread, at_ns)
+            return
         else:
-            self._unwinds(thread, frame, arrived, at_ns)
+            self._unwinds(thread, frame, arrival, at_ns)
+        if arrival is not None:
+            self._in_flight.forget(frame)
 
     def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
         """An exception is raised in *frame* or comes to it from a call."""
         recorder = self._recorder
-        if not is_control_flow(exception) or not frame.f_code.co_flags & SUSPENDS:
-            exception_id = recorder.exceptions.seen(exception, traceback, frame, recorder.thread())
-            if not exception_id and (frame.f_back is None or id(frame.f_back.f_code) not in recorder.functions):
-                # It may still be handled here: what becomes of it is not told before the frame has ended.
-                recorder.exceptions.leaves(exception, traceback, frame, recorder.thread(), uncaught=False)
-        else:
+        arrival = self._in_flight.arrives(frame, exception, recorder.exceptions.is_cancellation(exception))
+        if is_control_flow(exception) and frame.f_code.co_flags & SUSPENDS:
             recorder.exceptions.forget_dead(exception)
-        cancels = recorder.exceptions.is_cancellation(exception)
-        self._arrived[id(frame)] = (id(exception), cancels, frame.f_lasti)
-        frame.f_trace_lines = True
+        elif not recorder.exceptions.seen(exception, traceback, frame, recorder.thread()) and arrival is not None:
+            back = frame.f_back
+            if back is None or id(back.f_code) not in recorder.functions:
+                arrival.keep(exception, traceback)
+
+    def _handler_runs(self, frame: FrameType) -> None:
+        """The frame goes on after an exception: in its handler, or in a ``finally`` that passes it on."""
+        arrival = self._in_flight.goes_on(frame)
+        if arrival is None:
+            return
+        if arrival.is_given_up():  # it may still be handled here
+            self._leaves_traced_code(frame, arrival, uncaught=False)
+        else:
+            self._recorder.exceptions.handled(arrival.address, frame.f_code, frame)
+
+    def _leaves_traced_code(self, frame: FrameType, arrival: Arrival, *, uncaught: bool) -> None:
+        """What leaves *frame* is written if it was only counted and no traced code is around."""
+        if arrival.kept is not None:
+            (exception, traceback), arrival.kept = arrival.kept, None
+            self._recorder.exceptions.leaves(exception, traceback, frame, self._recorder.thread(), uncaught=uncaught)
+
+    def _leaves_counted(self, frame: FrameType, arrival: Arrival) -> bool:
+        """The same for a call that is only counted; whether it is recorded now."""
+        self._leaves_traced_code(frame, arrival, uncaught=_is_outermost(frame))
+        return self._recorder.thread().top[2] is frame
 
     def _line_starts(self, frame: FrameType) -> None:
-        """The frame goes on after an exception: in its handler, or in a ``finally`` that passes it on.
-
-        Or, in a function whose lines are recorded, it just goes on.
-        """
+        """A line starts, in a function whose lines are recorded."""
         recorder = self._recorder
         function = recorder.functions.get(id(frame.f_code))
-        frame.f_trace_lines = function is not None and function.lines
-        if frame.f_trace_lines and recorder.lines is not None:
+        if function is None or not function.lines:
+            frame.f_trace_lines = False
+        elif recorder.lines is not None:
             recorder.lines.line_starts(frame, frame.f_lineno)
-        arrived = self._arrived.get(id(frame))
-        if arrived is not None and arrived[2] != _IN_HANDLER:
-            self._arrived[id(frame)] = (arrived[0], arrived[1], _IN_HANDLER)
-            self._recorder.exceptions.handled(arrived[0], frame.f_code, frame)
 
-    def _unwinds(
-        self, thread: ThreadState, frame: FrameType, arrived: Optional[Tuple[int, bool, int]], at_ns: int
-    ) -> None:
+    def _unwinds(self, thread: ThreadState, frame: FrameType, arrival: Optional[Arrival], at_ns: int) -> None:
         recorder = self._recorder
         exceptions = recorder.exceptions
         exception_id = address = 0
         outcome = OUTCOME_RAISED
-        if arrived is not None:
-            address, cancels, _ = arrived
+        if arrival is not None:
+            is_outermost = _is_outermost(frame)
+            self._leaves_traced_code(frame, arrival, uncaught=is_outermost)
+            address = arrival.address
             exception_id = exceptions.known.get(address, 0)
-            if cancels:
+            if arrival.cancels:
                 outcome = OUTCOME_CANCELLED
             exceptions.raised_again(address)
-            if _is_outermost(frame) and not recorder.greenlets.ends_one(cancels):
+            if is_outermost and not recorder.greenlets.ends_one(arrival.cancels):
                 exceptions.uncaught(address)
         recorder.calls.unwind(thread, at_ns, outcome, exception_id, address)
 
@@ -408,18 +436,18 @@ class SettraceBackend:
 class _SetAgain:
     """Stands in a frame for its trace function, and sets it and the thread's again when it is let go of."""
 
-    __slots__ = ("_frame", "_local", "_on_call")
+    __slots__ = ("_frame", "_local", "_set_again")
 
-    def __init__(self, frame: FrameType, on_call: Any) -> None:
+    def __init__(self, frame: FrameType, set_again: Callable[[], None]) -> None:
         self._frame = frame
         self._local = frame.f_trace
-        self._on_call = on_call
+        self._set_again = set_again
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._local
 
     def __del__(self) -> None:
-        sys.settrace(self._on_call)
+        self._set_again()
         self._frame.f_trace = self._local
 
 
