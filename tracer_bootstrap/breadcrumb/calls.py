@@ -51,6 +51,8 @@ class CallLog:
             if recorder.lines is not None and not since_ns:  # those of a call that runs already would lack the first
                 state.lines = recorder.lines.of_new_call(function)
             self._enter_task(thread, state)
+            if function.runs_tests and not since_ns:
+                recorder.tests.starts(function.code, frame)
         top = thread.top
         call = self.next_id()
         frame_locals = frame.f_locals

@@ -6,7 +6,7 @@ A metaclass may have an ``__eq__``, a ``__name__`` or a ``__mro__`` of its own.
 from __future__ import annotations
 
 import sys
-from types import ModuleType
+from types import GetSetDescriptorType, MemberDescriptorType, ModuleType
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,6 +57,22 @@ def imported_class(module: str, name: str) -> Any:
     """A class of a module that has been imported, or None. The module is not asked: it may load itself then."""
     found = sys.modules.get(module)
     return _module_globals(found).get(name) if type(found) is ModuleType else None
+
+
+def attribute_of(value: Any, name: str) -> Any:
+    """What *value* has under that name in a slot or in its ``__dict__``; None if it has not."""
+    for base in mro(type(value)):
+        member = namespace(base).get(name)
+        if type(member) is MemberDescriptorType:
+            try:
+                return member.__get__(value)
+            except AttributeError:  # the slot is empty
+                return None
+        own = namespace(base).get("__dict__")
+        fields = own.__get__(value) if type(own) is GetSetDescriptorType else None
+        if type(fields) is dict and name in fields:
+            return fields[name]
+    return None
 
 
 def is_enum(cls: type) -> bool:

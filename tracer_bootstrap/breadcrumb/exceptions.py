@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from os import __file__ as os_file
+from os.path import dirname
 from time import perf_counter_ns
 from types import CodeType, FrameType, TracebackType
 
@@ -30,6 +32,10 @@ _LAST_RESORTS = {
     ("threading", "_bootstrap"),
     ("multiprocessing.process", "_bootstrap"),
 }
+
+# Whose code a file is, as far as its path tells.
+_NOT_THE_USERS = ("/site-packages/", "/dist-packages/", "<frozen ")
+_STANDARD_LIBRARY = dirname(os_file) + "/"
 
 # Read without asking the exception's class, which may have a property of the same name.
 traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
@@ -206,6 +212,27 @@ class ExceptionLog:
             self._recorder.spool.counters[2 * raises.slot] -= 1
         self.known[id(exception)] = self._write_details(exception, frames, thread, calls[-1] if calls else 0, calls)
 
+    def caught_by_runner(self, exception: BaseException, thread: ThreadState) -> int:
+        """The id of an exception that failed a test; written now if it never was in traced code. 0: too many like it.
+
+        It is most often an assertion of the test itself, which need not be traced.
+        """
+        traceback = traceback_of(exception)
+        if traceback is None:
+            return 0
+        frames = list(frames_of(traceback, traceback.tb_frame))
+        exception_id = self.known.get(id(exception))
+        if exception_id is not None and any(id(frame.f_code) in self._recorder.functions for frame, _ in frames):
+            return exception_id
+        raises = self._raises_like(exception, traceback, traceback.tb_frame)
+        raises.count += 1
+        if raises.count > DETAILED_PER_PLACE:
+            self._count(raises, exception, frames[-1][0])
+            return 0
+        exception_id = self._write_details(exception, frames, thread, 0, None, _users_frame(frames))
+        self.known[id(exception)] = exception_id
+        return exception_id
+
     def _raises_like(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType
     ) -> RaisesAtPlace:
@@ -255,7 +282,9 @@ class ExceptionLog:
         thread: ThreadState,
         call: int,
         calls: Optional[List[int]],
+        shown: Optional[FrameType] = None,
     ) -> int:
+        """shown: the frame whose variables are told, if not the innermost traced one."""
         recorder = self._recorder
         self._last_id += 1
         exception_id = self._last_id
@@ -263,7 +292,7 @@ class ExceptionLog:
         code = raising.f_code
         traced = [frame for frame, _ in frames if id(frame.f_code) in recorder.functions]
         # First of all: the variables teach what is secret in the message.
-        variables = self._locals(traced[-1] if traced else frames[0][0])
+        variables = self._locals(shown or (traced[-1] if traced else frames[0][0]))
         recorder.event(
             record_format.EVENT_EXCEPTION,
             id=exception_id,
@@ -314,3 +343,12 @@ class ExceptionLog:
             return None
         recorder = self._recorder
         return utf8(quote(encoded_locals(frame, recorder.encoder, recorder.clears_locals).decode("utf-8", "replace")))
+
+
+def _users_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
+    """The innermost frame that is neither in an installed package nor in the standard library."""
+    for frame, _ in reversed(frames):
+        file = frame.f_code.co_filename
+        if not any(part in file for part in _NOT_THE_USERS) and not file.startswith(_STANDARD_LIBRARY):
+            return frame
+    return frames[-1][0]

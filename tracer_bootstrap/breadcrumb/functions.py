@@ -21,6 +21,14 @@ _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x80, 0x200
 SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
+# The functions of pytest and unittest that know which test runs, and their files: ``test_runners`` has a look at them.
+_PYTEST, _UNITTEST, _RESULT = "/_pytest/runner.py", "/unittest/case.py", "/unittest/result.py"
+_RUNNER_FILES = {
+    "runtestprotocol": _PYTEST, "call_and_report": _PYTEST, "pytest_runtest_makereport": _PYTEST, "run": _UNITTEST,
+    "addSuccess": _RESULT, "addFailure": _RESULT, "addError": _RESULT, "addSubTest": _RESULT, "addSkip": _RESULT,
+    "addExpectedFailure": _RESULT, "addUnexpectedSuccess": _RESULT,
+}  # fmt: skip
+
 _method_function = MethodType.__dict__["__func__"].__get__
 _function_code = FunctionType.__dict__["__code__"].__get__
 _function_globals = FunctionType.__dict__["__globals__"].__get__
@@ -38,6 +46,12 @@ def kind_of(code: CodeType) -> str:
     if flags & _CO_OPTIMIZED:
         return "function"
     return "module" if code.co_name == "<module>" else "class"
+
+
+def is_runner(code: CodeType) -> bool:
+    """Whether it is one of a test runner's functions that say which test runs."""
+    file = _RUNNER_FILES.get(code.co_name)
+    return file is not None and code.co_filename.replace("\\", "/").endswith(file)
 
 
 def argument_names(code: CodeType) -> Tuple[str, ...]:
@@ -99,6 +113,7 @@ class Function:
         "next_look",
         "next_sample",
         "record",
+        "runs_tests",
         "slot",
         "slow_ns",
         "strays",
@@ -113,8 +128,9 @@ class Function:
         self.file = file
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & SUSPENDS)
+        self.runs_tests = is_runner(code)
         self.lines = False  # whether the executed lines of its calls are recorded
-        self.keeps_state = self.suspends  # whether its open calls have more to them than their frame
+        self.keeps_state = self.suspends or self.runs_tests  # whether its open calls have more to them than their frame
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
         self.encoder = encoder

@@ -28,13 +28,24 @@ def import_late_modules() -> None:
     global _is_done
     if _is_done:
         return
-    own: Any = sys.modules.get(_OWN_LOADER)
-    if own is not None:
-        for name in _MODULES:
-            full_name = "breadcrumb.capture." + name
-            if full_name not in sys.modules:
-                own.load(full_name, "%s/capture/%s.py" % (dirname(__file__), name))
+    for name in _MODULES:
+        _load("capture." + name)
     _is_done = True
+
+
+def test_runners() -> Any:
+    """The module of that name: only where tests run."""
+    _load("test_runners")
+    from . import test_runners
+
+    return test_runners
+
+
+def _load(name: str) -> None:
+    full_name = "breadcrumb." + name
+    own: Any = sys.modules.get(_OWN_LOADER)
+    if own is not None and full_name not in sys.modules:
+        own.load(full_name, "%s/%s.py" % (dirname(__file__), name.replace(".", "/")))
 
 
 _is_done = False

@@ -24,6 +24,7 @@ from .features import LIVE_F_LOCALS
 from .functions import Function, NameFinder, module_of
 from .gaps import GapLog
 from .greenlets import GreenletChains
+from .late_modules import test_runners
 from .open_calls import ROOT
 from .patterns import IncludeFilter, current_folder
 from .processes import (
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
     from .lines import LineLog
+    from .test_runners import TestLog
 
 # Where the settings do not say: some 16 million calls of the usual size.
 DEFAULT_MAX_TRACE_MB = 2048
@@ -104,6 +106,7 @@ class Recorder:
             from .lines import LineLog  # seldom asked for: not at every start
 
             self.lines = LineLog(self, capture["lines"])
+        self._tests: Optional[TestLog] = None
         self.not_forked = fork_mark()
         self.multiprocessing = MultiprocessingChild(self)
         self.redactor.learn_environment(os.environ)
@@ -136,6 +139,8 @@ class Recorder:
         self.greenlets.clear()
         if self.lines is not None:
             self.lines.clear()
+        if self._tests is not None:
+            self._tests.clear()
         if self.adaptive is not None:
             self.adaptive.clear()
         self._first_of.clear()
@@ -332,6 +337,14 @@ class Recorder:
             state = self.new_thread()
         return state
 
+    @property
+    def tests(self) -> TestLog:
+        """Where what test runners do is noted: to be asked for functions with names that theirs have."""
+        tests = self._tests
+        if tests is None:
+            tests = self._tests = test_runners().TestLog(self)
+        return tests
+
     def is_included(self, code: CodeType, frame: FrameType) -> bool:
         """Whether calls of *code* are to be recorded; *frame* is one of them."""
         if self._code_of_multiprocessing and code.co_name == "<module>" and frame.f_back is None:
@@ -361,7 +374,7 @@ class Recorder:
         function = Function(code, function_id, name, module, file, self.encoder)
         if self.lines is not None and self.lines.wants(module, name):
             function.record_lines()
-        if self.adaptive is not None:
+        if self.adaptive is not None and not function.runs_tests:  # of these each call is recorded
             self.adaptive.prepare(function, first)
         self.functions[id(code)] = function
         if first is None:

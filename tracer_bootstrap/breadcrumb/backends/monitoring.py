@@ -14,7 +14,7 @@ from .. import greenlets
 from ..capture.frame_locals import forget_locals
 from ..exceptions import is_control_flow, traceback_of
 from ..features import monitoring
-from ..functions import Function, c_function_name, callable_code, module_of
+from ..functions import Function, c_function_name, callable_code, is_runner, module_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed, guard
 
@@ -149,6 +149,10 @@ class MonitoringBackend:
                 if recorder.adaptive is None or not recorder.adaptive.skips(function, frame):
                     recorder.calls.begin(function, frame)
                 return None
+            if is_runner(code):
+                recorder.tests.starts(code, frame)
+                self._set_local_events(code, monitoring.events.PY_RETURN)
+                return None
             gap = recorder.gaps.discover(code, frame)
             if gap is None:
                 if _is_import_of_greenlet(code, frame):
@@ -202,6 +206,8 @@ class MonitoringBackend:
         recorder = self._recorder
         if _is_import_of_greenlet(code, frame):
             recorder.greenlets.loaded()
+        if is_runner(code):
+            recorder.tests.ends(code, frame, value)
         function = recorder.functions.get(id(code))
         if function is not None:
             if function.is_off and recorder.adaptive is not None and recorder.adaptive.is_stray(function, frame):
@@ -258,6 +264,8 @@ class MonitoringBackend:
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         recorder = self._recorder
         frame = get_frame(2)
+        if is_runner(code):
+            recorder.tests.ends(code, frame, None)
         function = recorder.functions.get(id(code))
         if function is not None:
             thread = recorder.thread()

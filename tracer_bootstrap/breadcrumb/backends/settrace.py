@@ -18,7 +18,7 @@ from .. import greenlets
 from ..classes import class_module, class_name
 from ..exceptions import is_control_flow
 from ..features import HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
-from ..functions import SUSPENDS, callable_code, module_of
+from ..functions import SUSPENDS, callable_code, is_runner, module_of
 from ..interruptions import starts_guarded
 from ..patterns import is_own
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
@@ -129,7 +129,11 @@ class SettraceBackend:
                     return self._gap_starts(code, frame)
                 function = self._decide(code, frame)
                 if function is None:
-                    return self._awaited_module_starts(code, frame) or self._gap_starts(code, frame)
+                    return (
+                        self._awaited_module_starts(code, frame)
+                        or self._runner_starts(code, frame)
+                        or self._gap_starts(code, frame)
+                    )
             thread = recorder.thread()
             if function.suspends and recorder.calls.resume(thread, frame, perf_counter_ns()):
                 return self._on_event
@@ -227,9 +231,10 @@ class SettraceBackend:
             function = recorder.add_function(code, frame)
             if function is not None:
                 return function
-        if len(self._skipped) >= _MAX_SKIPPED:
-            self._skipped.clear()
-        self._skipped[id(code)] = code
+        if not is_runner(code):
+            if len(self._skipped) >= _MAX_SKIPPED:
+                self._skipped.clear()
+            self._skipped[id(code)] = code
         return None
 
     def _first_instruction(self, code: CodeType) -> int:
@@ -289,6 +294,23 @@ class SettraceBackend:
                 settrace(self._trace_function)
         elif name == greenlets.MODULE:
             self._recorder.greenlets.loaded()
+
+    def _runner_starts(self, code: CodeType, frame: FrameType) -> Any:
+        """A function of a test runner that says which test runs, if it is one."""
+        if is_runner(code):
+            self._recorder.tests.starts(code, frame)
+            frame.f_trace_lines = False
+            return self._on_runner_event
+        return None
+
+    @starts_guarded
+    def _on_runner_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+        try:
+            if event == "return":
+                self._recorder.tests.ends(frame.f_code, frame, argument)
+        except BaseException as error:
+            self._failed(frame, event, error)
+        return self._on_runner_event
 
     @starts_guarded
     def _on_counted(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -356,6 +378,8 @@ class SettraceBackend:
         recorder = self._recorder
         if frame.f_code.co_name == "<module>":
             self._module_is_loaded(frame)
+        elif is_runner(frame.f_code):
+            recorder.tests.ends(frame.f_code, frame, value)
         thread = recorder.thread()
         if not recorder.calls.is_open(thread, frame):
             return
