@@ -24,6 +24,8 @@ from breadcrumb_storage.errors import BreadcrumbError
         ({"$tuple": [1, "…(+42 items)"]}, "(1, …(+42 items))"),
         ({"$set": [1, 2]}, "{1, 2}"),
         ({"$frozenset": [1]}, "frozenset({1})"),
+        ({"$key:1": 1, "1": 2, '$key:{"$tuple": [1, "a"]}': 3}, "{1: 1, '1': 2, (1, 'a'): 3}"),
+        ({'$key:"$key:1"': 1, '$key:{"$tup': 2}, "{'$key:1': 1, '$key:{\"$tup': 2}"),
         ({"$bytes": "ab", "size": 4000}, "b'ab'…(4,000 bytes in all)"),
         ({"$type": "Cart", "owner": "ann", "lines": []}, "Cart(owner='ann', lines=[])"),
         ({"$type": "Color", "value": 3}, "Color(3)"),

@@ -10,6 +10,7 @@ from breadcrumb_server.answers.text import clean, cut
 
 # Below this no value says anything.
 _MIN_VALUE_CHARS = 12
+_KEY_MARK = "$key:"
 _BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
 
 
@@ -91,9 +92,19 @@ def _object(value: dict[str, Any]) -> str:
         size = f"…({value['size']:,} bytes in all)" if isinstance(value.get("size"), int) else ""
         return f"b{value[first]!r}{size}"
     if first != "$type":
-        return "{" + ", ".join(_pair(repr(key), ": ", item) for key, item in value.items()) + "}"
+        return "{" + ", ".join(_pair(_key(key), ": ", item) for key, item in value.items()) + "}"
     fields = {key: item for key, item in value.items() if key != "$type"}
     return f"{value['$type']}({_content(fields)})"
+
+
+def _key(key: str) -> str:
+    """The key of a dict: JSON has only texts, so the tracer marks any other."""
+    if key.startswith(_KEY_MARK):
+        try:
+            return notation(json.loads(key.removeprefix(_KEY_MARK)))
+        except ValueError:  # cut
+            pass
+    return repr(key)
 
 
 def _content(fields: dict[str, Any]) -> str:

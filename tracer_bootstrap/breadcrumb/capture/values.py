@@ -47,6 +47,10 @@ _ADDRESS = " at 0x"
 _MIN_ADDRESS_DIGITS = 6
 
 
+# Before the JSON of a key that is no string: 1 and "1" are two keys, and JSON has only the second.
+_KEY_MARK = "$key:"
+
+
 class Encoder:
     """Turns values into JSON text within limits, secrets taken out.
 
@@ -201,13 +205,9 @@ class Encoder:
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
         """The text of a key with its colon, and its name if that is secret."""
         name = key if type(key) is str else self._hidden.name_of(key)
-        if type(key) is str:
-            text = self.quoted(key, _MAX_KEY_CHARS)
-        elif type(key) is bytes:
-            text = self.quoted("b'%s'" % name, _MAX_KEY_CHARS)
-        else:
-            text = walk.in_passing(key)
-            text = text if text.startswith('"') else quote(text)
+        text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.in_passing(key)
+        if type(key) is not str or key.startswith(_KEY_MARK):
+            text = quote(_KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
         if type(key) is str and len(key) <= _MAX_KEY_CHARS:
             self.known_keys[key] = known
