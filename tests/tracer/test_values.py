@@ -7,7 +7,9 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import functools
 import json
+import logging
 import pathlib
 import unittest.mock
 import uuid
@@ -84,6 +86,9 @@ Point = collections.namedtuple("Point", "x y")
         (Plain, "<class test_values.Plain>"),
         (json, "<module json>"),
         (encoded, "<function test_values.encoded>"),
+        (functools.lru_cache(encoded), "<cached function test_values.encoded>"),
+        (staticmethod(encoded), "<staticmethod test_values.encoded>"),
+        (logging.getLogger("shop"), "<logging.Logger shop>"),
         (KeyError("k"), {"$type": "KeyError", "args": ["k"]}),
         (unittest.mock.MagicMock(), "<MagicMock>"),
         (iter([]), "<list_iterator>"),
@@ -120,6 +125,14 @@ def test_no_memory_address_is_written() -> None:
 def test_a_huge_value_costs_little_room() -> None:
     big = {"rows": [{"id": n, "text": "x" * 1000, "more": list(range(100))} for n in range(1000)]}
     assert len(json.dumps(encoded(big), ensure_ascii=False)) < 4000
+
+
+def test_an_item_of_a_set_has_its_share_of_the_room() -> None:
+    items = {("key" * 20, str(number)) for number in range(30)}
+    assert encoded(items, max_chars=900)["$set"][0] == {
+        "$tuple": ["keykeykeykeykeykeykeykeykeykey…(+30 chars)", "…(+1 items)"]
+    }
+    assert encoded(items, max_chars=60) == {"$set": ["…(+30 items)"]}
 
 
 @given(
@@ -214,3 +227,15 @@ gc.collect()
 print(ref() is None)
 """
     assert trace(python, text).stdout == "True\n"
+
+
+def test_two_runs_with_other_hashes_and_addresses_record_the_same(python: str, trace: Trace) -> None:
+    runs = [
+        trace(python, [str(TARGETS / "unordered.py")], env={"PYTHONHASHSEED": seed, "PYTHONMALLOC": allocator})
+        for seed, allocator in (("1", "pymalloc"), ("4242", "malloc"))
+    ]
+    assert [(run.exit_code, run.stderr) for run in runs] == [(0, ""), (0, "")]
+    first, second = [[(call.args, call.value) for call in run.named("show")] for run in runs]
+    assert len(first) > 80
+    for recorded, again in zip(first, second, strict=True):
+        assert recorded == again

@@ -10,24 +10,29 @@ from .json_text import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Sequence
+    from typing import Any, Callable, List, Tuple
 
     from .type_plan import TypePlan
     from .walk import Walk
 
     Writer = Callable[[Walk, Any, TypePlan], str]
 
-# Sets of up to this many items are sorted, so that two runs with other hashes compare equal; of larger ones only the
-# size is told.
+# Sets of up to this many items are sorted, so that two runs with other hashes compare equal: plain items by value, all
+# others by what is written of them. Of larger ones only the size is told.
 _MAX_SORTED_ITEMS = 1000
+_MAX_SORTED_TEXTS = 200
 
 
 def set_writer(base: Any, opening: str) -> Writer:
     """opening: of the exact class; empty for subclasses."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
-        items = _in_order(list(base.__iter__(value)) if base.__len__(value) <= _MAX_SORTED_ITEMS else [], walk)
-        return walk.sequence(opening or _typed_items(plan), items, value, base.__len__(value))
+        size = base.__len__(value)
+        start = opening or _typed_items(plan)
+        items = list(base.__iter__(value)) if size <= _MAX_SORTED_ITEMS else []
+        if all(_is_plain(type(item)) for item in items):
+            return walk.sequence(start, sorted(items, key=_plain_order), value, size)
+        return walk.unordered(start, items if size <= _MAX_SORTED_TEXTS else [], value, size)
 
     return write
 
@@ -94,9 +99,11 @@ def _typed_items(plan: TypePlan) -> str:
     return '{"$type": %s, "items": [' % quote(plan.name)
 
 
-def _in_order(items: List[Any], walk: Walk) -> Sequence[Any]:
-    """Plain items by their value, others by what is written for them."""
-    first = type(items[0]) if items else None
-    if all(type(item) is first for item in items) and (first is str or first is int or first is bytes):
-        return sorted(items)
-    return sorted(items, key=walk.in_passing) if len(items) <= walk.max_items else []
+def _is_plain(kind: type) -> bool:
+    return kind is str or kind is int or kind is bytes or kind is float or kind is bool or kind is type(None)
+
+
+def _plain_order(item: Any) -> Tuple[str, Any]:
+    """Only items of the same type are compared with each other. (NaN is neither before nor behind another float.)"""
+    kind = type(item)
+    return kind.__name__, float.__repr__(item) if kind is float else item is not None and item

@@ -30,6 +30,11 @@ def describe_function(value: Any) -> str:
     return "<function %s>" % _function_name(value)
 
 
+def describe_wrapper(kind: str, function: Any) -> str:
+    """What stands around a function: ``<staticmethod shop.total>``."""
+    return "<%s %s>" % (kind, _function_name(function)) if type(function) is FunctionType else "<%s>" % kind
+
+
 def describe_method(value: Any) -> str:
     function = _method_function(value)
     return "<method %s>" % _function_name(function) if type(function) is FunctionType else "<method>"

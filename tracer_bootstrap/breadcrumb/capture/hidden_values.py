@@ -12,12 +12,14 @@ from .secret_redactor import Redactor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, List, Optional, Sequence, Tuple
+    from typing import Any, Callable, List, Optional, Sequence, Set, Tuple
 
     from .type_plan import TypePlan
 
-# How far what is hidden is looked through for values to learn.
+# How far what is hidden is looked through for values to learn: levels; containers and objects in all (they may know
+# each other, as the nodes of a graph do); items of each.
 _MAX_DEPTH = 6
+_MAX_ENTERED = 100
 _MAX_ITEMS = 200
 _MAX_CHARS = 1 << 16
 _MAX_INT_BITS = 128
@@ -48,29 +50,30 @@ class HiddenValues:
             return bool(text)
         if self._redactor.is_weak_name(name) and not _holds_texts_only(value):
             return False
-        self._learn_from(value, name, 0)
+        self._learn_from(value, name, 0, set())
         return True
 
     def teach(self, value: Any, name: str) -> None:
         """Learn what is secret in something that has to do with a secret name, without hiding it as a whole."""
         if _text_of(value) is not None or not self._redactor.is_weak_name(name):
-            self._learn_from(value, name, 0)
+            self._learn_from(value, name, 0, set())
 
-    def _learn_from(self, value: Any, name: str, depth: int) -> None:
+    def _learn_from(self, value: Any, name: str, depth: int, entered: Set[Tuple[int, str]]) -> None:
         text = _text_of(value)
         if text is not None:
             self._redactor.learn(text, name)
-        elif depth < _MAX_DEPTH:
+        elif depth < _MAX_DEPTH and len(entered) < _MAX_ENTERED and (id(value), name) not in entered:
+            entered.add((id(value), name))
             items = _items_of(value)
             if items is None:
-                self._learn_from_fields(value, name, depth + 1)
+                self._learn_from_fields(value, name, depth + 1, entered)
                 return
             if len(items) == 2 and _holds_texts_only(value) and not looks_random(_text_of(items[0]) or ""):
                 items = items[1:]  # (user, password)
             for item in items:
-                self._learn_from(item, name, depth + 1)
+                self._learn_from(item, name, depth + 1, entered)
 
-    def _learn_from_fields(self, value: Any, name: str, depth: int) -> None:
+    def _learn_from_fields(self, value: Any, name: str, depth: int, entered: Set[Tuple[int, str]]) -> None:
         if derives(type(value), dict):
             fields: List[Tuple[Any, Any]] = list(islice(dict.items(value), _MAX_ITEMS))
         else:
@@ -78,9 +81,9 @@ class HiddenValues:
         for key, item in fields:
             field = key if type(key) is str else ""
             if self._redactor.is_secret_name(field):
-                self._learn_from(item, field, depth)
+                self._learn_from(item, field, depth, entered)
             elif len(fields) == 1 or _text_of(item) is None or looks_random(_text_of(item) or ""):
-                self._learn_from(item, name, depth)
+                self._learn_from(item, name, depth, entered)
             # What is left, the user's name or the host, is redacted here but not elsewhere.
 
     def without_named(self, items: Sequence[Any]) -> Sequence[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import GetSetDescriptorType, MemberDescriptorType
 
 from ..classes import namespace
-from .descriptions import describe_enum_member
+from .descriptions import describe_enum_member, describe_wrapper
 from .json_text import float_text, quote
 
 TYPE_CHECKING = False
@@ -52,6 +52,11 @@ def write_enum(walk: Walk, value: Any, plan: TypePlan) -> str:
     """A member of an enumeration by its name, several flags in one by their number where they have none."""
     own = plan.own_fields(value)
     return walk.leaf(describe_enum_member(value, own.get("_name_"), own.get("_value_")))
+
+
+def write_cached_function(walk: Walk, value: Any, plan: TypePlan) -> str:
+    """What ``functools.lru_cache`` makes of a function."""
+    return walk.leaf(describe_wrapper("cached function", plan.own_fields(value).get("__wrapped__")))
 
 
 def match_writer(base: type) -> Writer:

@@ -205,7 +205,7 @@ class Encoder:
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
         """The text of a key with its colon, and its name if that is secret."""
         name = key if type(key) is str else self._hidden.name_of(key)
-        text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.in_passing(key)
+        text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.apart(key, _MAX_KEY_CHARS)
         if type(key) is not str or key.startswith(_KEY_MARK):
             text = quote(_KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")

@@ -25,6 +25,9 @@ MIN_CARD = 10**12
 # Names of types and the like fit also where the room is used up.
 _MIN_LEAF_CHARS = 60
 
+# In less room there is of an item of a set nothing but its type.
+_MIN_SHARE_CHARS = 8
+
 _MARK = '"%s"' % REDACTED
 
 # Changed by another thread meanwhile, or built by a C extension in a way unknown here.
@@ -113,12 +116,14 @@ class Walk:
         self.room -= len(text)
         return text
 
-    def in_passing(self, value: Any) -> str:
-        """The text of something that is not written here: it takes no room."""
-        room = self.room
-        text = self.any(value)
-        self.room = room
-        return text
+    def apart(self, value: Any, room: int) -> str:
+        """The text of something in at most that room, or what there is; it is not taken out of the room here."""
+        left = self.room
+        self.room = min(room, left)
+        try:
+            return self.any(value)
+        finally:
+            self.room = left
 
     def sequence(self, opening: str, items: Sequence[Any], owner: Any, size: int) -> str:
         """Items side by side; as many as there is room for, and how many more there are.
@@ -139,10 +144,31 @@ class Walk:
                 break
             pieces.append(self.any(item))
             self.room -= 2
-        if len(pieces) < size:
-            pieces.append('"…(+%d items)"' % (size - len(pieces)))
         self._inside.pop()
-        return opening + ", ".join(pieces) + ("]" if opening[0] == "[" else "]}")
+        return _closed(opening, pieces, size)
+
+    def unordered(self, opening: str, items: Sequence[Any], owner: Any, size: int) -> str:
+        """Items that have no order, in that of their texts. The arguments are those of ``sequence``.
+
+        Each gets a share of the room: with all of it for every one, sets of objects that know each other in sets (a
+        graph) would be written over and over.
+        """
+        if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
+            return self._not_entered(owner, " of %d" % size)
+        self._inside.append(id(owner))
+        share = self.room // max(min(len(items), self.max_items), 1)
+        if share < _MIN_SHARE_CHARS:
+            items = ()
+        if items and type(items[0]) is tuple:
+            items = self.encoder.without_named(items)
+        pieces: List[str] = []
+        for text in sorted([self.apart(item, share) for item in items])[: self.max_items]:
+            if self.room <= 0:
+                break
+            pieces.append(text)
+            self.room -= len(text) + 2
+        self._inside.pop()
+        return _closed(opening, pieces, size)
 
     def mapping(self, opening: str, items: Sequence[Tuple[Any, Any]], owner: Any, size: int) -> str:
         """Keys and values; what stands under a secret name is hidden. The arguments are those of ``sequence``."""
@@ -195,3 +221,9 @@ class Walk:
             pieces.append('"…": "+%d items"' % (size - len(pieces)))
         self._inside.pop()
         return ", ".join(pieces)
+
+
+def _closed(opening: str, pieces: List[str], size: int) -> str:
+    if len(pieces) < size:
+        pieces.append('"…(+%d items)"' % (size - len(pieces)))
+    return opening + ", ".join(pieces) + ("]" if opening[0] == "[" else "]}")

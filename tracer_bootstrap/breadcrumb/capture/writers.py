@@ -66,6 +66,11 @@ def _same(writer: Writer) -> Pair:
     return writer, writer
 
 
+def _wrapper(base: Any) -> Pair:
+    function = namespace(base)["__func__"]
+    return _same(described(lambda value: descriptions.describe_wrapper(class_name(base), function.__get__(value))))
+
+
 _BUILT_IN: Dict[int, Pair] = {
     id(cls): pair
     for cls, pair in [
@@ -92,6 +97,8 @@ _BUILT_IN: Dict[int, Pair] = {
         (MethodType, _same(described(descriptions.describe_method))),
         (BuiltinFunctionType, _same(described(descriptions.describe_built_in))),
         (MethodDescriptorType, _same(described(descriptions.describe_descriptor))),
+        (classmethod, _wrapper(classmethod)),
+        (staticmethod, _wrapper(staticmethod)),
         (ModuleType, _same(described(descriptions.describe_module))),
         (GeneratorType, _same(described(descriptions.describe_generator))),
         (CoroutineType, _same(described(descriptions.describe_generator))),
@@ -133,6 +140,10 @@ def _partial(base: Any) -> Pair:
     return _same(members_writer(base, ("func", "args", "keywords")))
 
 
+def _cached_function(base: Any) -> Pair:
+    return _same(objects.write_cached_function)
+
+
 def _pattern(base: Any) -> Pair:
     return _same(members_writer(base, ("pattern",)))
 
@@ -172,6 +183,7 @@ _LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
     ("fractions", "Fraction"): _text,
     ("uuid", "UUID"): _text,
     ("functools", "partial"): _partial,
+    ("functools", "_lru_cache_wrapper"): _cached_function,
     ("re", "Pattern"): _pattern,
     ("re", "Match"): _match,
     ("unittest.mock", "NonCallableMock"): _short_name,
