@@ -536,9 +536,14 @@ def test_equal_exceptions_are_written_when_they_leave_the_traced_code_and_counte
             except kind: deaths.append("handler")
             deaths.append("after")
             raise IndexError
+        def forgets(kind):
+            held = Held()
+            del kind
+            fails(held, LookupError)
         caller = unittest.TestCase()
         for function in (
-            goes_through, passed_on, named_and_passed_on, another_is_expected, cleaned_up_after, in_hand_for_long, handled,
+            goes_through, passed_on, named_and_passed_on, another_is_expected, cleaned_up_after, in_hand_for_long,
+            handled, forgets,
         ):
             deaths = []
             kind = type(function.__name__, (LookupError,), {})
@@ -551,7 +556,14 @@ def test_equal_exceptions_are_written_when_they_leave_the_traced_code_and_counte
         spool = trace(python, text, mode=mode, capture={"calls_per_function": 10})
         assert spool.stdout == trace(python, text, env={"BREADCRUMB_TRACE": ""}).stdout
         written = Counter(e["type"].rpartition(".")[2] for e in spool.of("exception"))
-        assert written == {**dict.fromkeys((*leaving, "IndexError"), 230), "handled": 200, "KeyError": 200}
+        assert written == {
+            **dict.fromkeys((*leaving, "IndexError", "LookupError"), 230),
+            "handled": 200,
+            "KeyError": 200,
+        }
+        assert spool.of("notice") == []
+        assert len(spool.named("fails")) == 9 * 230 if mode == "full" else len(spool.named("fails")) < 9 * 230
+        assert {"$deleted": True} in [call.args["kind"] for call in spool.named("forgets")] or mode == "full"
         names = {call.call: (call.function, call.outcome) for call in spool.calls}
         last = {e["type"].rpartition(".")[2]: e for e in spool.of("exception")}
         for name in leaving:

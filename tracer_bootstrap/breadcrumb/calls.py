@@ -105,8 +105,10 @@ class CallLog:
 
     def unwind(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
         """The thread's innermost call is ended by an exception: its id, 0 for one that is only counted, and address."""
-        if not exception and thread.unwound[0] == address:
-            thread.unwound[1][id(thread.top[2])] = thread.top[0]
+        if not exception:
+            unwound = self._recorder.exceptions.unwound.get(address)
+            if unwound is not None:
+                unwound[id(thread.top[2])] = thread.top[0]
         self.end(thread, at_ns, b"", outcome, exception)
 
     def suspend(self, thread: ThreadState, at_ns: int) -> None:

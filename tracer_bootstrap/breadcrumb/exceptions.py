@@ -26,6 +26,9 @@ DETAILED_PER_PLACE = 200
 
 _MAX_KNOWN = 2000
 
+# Of how many exceptions that were only counted the way is remembered: there may be one for each task that waits.
+_MAX_ON_THEIR_WAY = 200
+
 # Where the standard library catches what nobody caught, and prints it.
 _LAST_RESORTS = {
     ("threading", "_bootstrap_inner"),
@@ -52,9 +55,10 @@ def is_control_flow(exception: BaseException) -> bool:
 class RaisesAtPlace:
     """What has been raised of one type at one place."""
 
-    __slots__ = ("count", "left", "slot")
+    __slots__ = ("count", "left", "name", "slot")
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
+        self.name = name  # of the type: another may have the address of one that is gone
         self.count = 0
         self.left = 0  # of those that were only counted at first, so many left the traced code
         self.slot = -1  # of the counter of those that were only counted
@@ -70,6 +74,8 @@ class ExceptionLog:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.known: Dict[int, int] = {}  # exception id by address; 0: too many like it, not written
+        # The recorded calls that an exception which is only counted has ended: their ids by frame id, by its address.
+        self.unwound: Dict[int, Dict[int, int]] = {}
         self._places: Dict[Tuple[int, int, int], RaisesAtPlace] = {}  # by code, instruction and type
         self._last_id = 0
         self._last_uncaught = 0
@@ -77,6 +83,7 @@ class ExceptionLog:
     def clear(self) -> None:
         """Forget all: a forked child begins anew."""
         self.known.clear()
+        self.unwound.clear()
         self._places.clear()
         self._last_id = 0
         self._last_uncaught = 0
@@ -180,7 +187,10 @@ class ExceptionLog:
         raises.count += 1
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, raised_at(traceback, frame)[0])
-            thread.unwound = (id(exception), {})
+            self.unwound.pop(id(exception), None)
+            if len(self.unwound) >= _MAX_ON_THEIR_WAY:
+                self.unwound.pop(next(iter(self.unwound)))
+            self.unwound[id(exception)] = {}
             return 0
         adaptive = self._recorder.adaptive
         calls = adaptive.record_chain(thread, frame) if adaptive is not None else None
@@ -237,10 +247,11 @@ class ExceptionLog:
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType
     ) -> RaisesAtPlace:
         raising, instruction = raised_at(traceback, frame)
-        place = (id(raising.f_code), instruction, id(type(exception)))
+        cls = type(exception)
+        place = (id(raising.f_code), instruction, id(cls))
         raises = self._places.get(place)
-        if raises is None:
-            raises = self._places[place] = RaisesAtPlace()
+        if raises is None or raises.name != class_name(cls):
+            raises = self._places[place] = RaisesAtPlace(class_name(cls))
         return raises
 
     def _calls_of(
@@ -258,19 +269,19 @@ class ExceptionLog:
         while top[1] is not None:
             calls.insert(0, top[0])
             top = top[1]
-        address, unwound = thread.unwound
-        if address != id(exception):
-            unwound = {}
+        unwound = self.unwound.pop(id(exception), {})
         late = 0
         for frame, _ in frames:
             function = recorder.functions.get(id(frame.f_code))
             if function is None or thread.top[2] is frame:
                 continue
             call = unwound.get(id(frame), 0)
-            if not call:
+            if not call and recorder.adaptive is not None:
                 recorder.calls.begin(function, frame, perf_counter_ns())
+                call = thread.top[0]
                 late += 1
-            calls.append(call or thread.top[0])
+            if call:
+                calls.append(call)
         for _ in range(late):
             recorder.calls.end(thread, perf_counter_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
         return calls

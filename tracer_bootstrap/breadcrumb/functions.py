@@ -7,6 +7,7 @@ from _operator import itemgetter
 from opcode import opmap
 from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, MethodDescriptorType, MethodType
 
+from .capture.json_text import DELETED
 from .capture.values import Encoder
 from .classes import class_module, class_name, derives, is_heap_type, mro, namespace
 from .features import HAS_CO_QUALNAME, LIVE_F_LOCALS
@@ -198,14 +199,26 @@ class Function:
         """The JSON text of each argument, in the order of ``names``."""
         if self.get is None:
             return []
-        values = self.get(frame_locals)
-        if len(self.names) == 1:
-            return [self.encode[0](values)]
+        encoders = self.encode
+        try:
+            values = self.get(frame_locals)
+        except KeyError:  # the call is recorded late, and has deleted one meanwhile
+            values = [frame_locals.get(name) for name in self.names]
+            encoders = [
+                encode if name in frame_locals else _encode_deleted for name, encode in zip(self.names, encoders)
+            ]
+        else:
+            if len(self.names) == 1:
+                return [encoders[0](values)]
         generation = self.encoder.generation()
-        encoded = [encode(value) for encode, value in zip(self.encode, values)]
+        encoded = [encode(value) for encode, value in zip(encoders, values)]
         if generation != self.encoder.generation():  # one taught a secret, which may stand in those before it as well
-            encoded = [encode(value) for encode, value in zip(self.encode, values)]
+            encoded = [encode(value) for encode, value in zip(encoders, values)]
         return encoded
+
+
+def _encode_deleted(value: Any) -> bytes:
+    return DELETED
 
 
 class NameFinder:

@@ -13,7 +13,7 @@ from time import perf_counter_ns
 from types import FrameType
 
 from .capture.frame_locals import variables_of
-from .capture.json_text import quote, utf8
+from .capture.json_text import DELETED, quote, utf8
 from .capture.values import Encoder
 from .globs import matches_function
 from .threads import write_record
@@ -39,8 +39,6 @@ _MAX_ITEMS = 20
 
 # Variables of a frame that are looked at: no function has more, but a module may.
 MAX_VARIABLES = 200
-
-_DELETED = b'{"$deleted": true}'
 
 
 class LineLog:
@@ -145,5 +143,5 @@ class CallLines:
             changed = [(name, text) for name, text in now.items() if name in from_around]
         else:
             changed = [(name, text) for name, text in now.items() if known.get(name) != text]
-            changed += [(name, _DELETED) for name in known if name not in now]
+            changed += [(name, DELETED) for name in known if name not in now]
         return b"{" + b", ".join([utf8(quote(name)) + b": " + text for name, text in changed]) + b"}"

@@ -9,7 +9,7 @@ from .spool import CallSegments, SpoolWriter
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, List, Optional, Tuple
+    from typing import List, Optional
 
 
 class ThreadState(CallSegments):
@@ -18,15 +18,13 @@ class ThreadState(CallSegments):
     ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
     """
 
-    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top", "unwound")
+    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top")
 
     def __init__(self, spool: SpoolWriter, number: int) -> None:
         super().__init__(spool)
         self.number = number
         self.top = ROOT
         self.task = 0
-        # The recorded calls that an exception which is only counted has ended: its address, and the ids by frame id.
-        self.unwound: Tuple[int, Dict[int, int]] = (0, {})
         self.held_events: Optional[List[bytes]] = None  # while records are held back
 
     def hold_back(self) -> None:

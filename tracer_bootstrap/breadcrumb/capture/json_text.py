@@ -9,7 +9,10 @@ except ImportError:  # no C accelerator
     from json.encoder import py_encode_basestring as quote  # type: ignore[no-redef, unused-ignore]
     from json.encoder import py_encode_basestring_ascii as quote_ascii  # type: ignore[no-redef, unused-ignore]
 
-__all__ = ["float_text", "quote", "quote_ascii", "utf8"]
+__all__ = ["DELETED", "float_text", "quote", "quote_ascii", "utf8"]
+
+# Stands for the value of a variable that is gone.
+DELETED = b'{"$deleted": true}'
 
 
 def utf8(text: str) -> bytes:
