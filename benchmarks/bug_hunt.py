@@ -9,7 +9,7 @@ then at most three of the calls that the answers propose in ``next`` are made, i
 
 A bug counts as found if what was read, in under 6,000 characters in all, holds the function that the failing test
 called last, the arguments it got, and what was wrong: its result, the exception, or that it did not end. What these are
-is found out without Breadcrumb (``direct_calls``). Exits with 1 if less than nine of ten are found.
+is found out without Breadcrumb (``plugins/direct_calls.py``). Exits with 1 if less than nine of ten are found.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-from benchmarks import direct_calls
+from benchmarks.plugins import direct_calls
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 

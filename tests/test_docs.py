@@ -57,7 +57,7 @@ def test_the_set_up_is_two_commands_that_use_what_the_package_offers() -> None:
         "demo",
     ]
     assert shlex.split(tests) == [
-        "python3", "-m", "pip", "install", "-e", ".[test]", "&&", "python3", "-m", "pytest",
+        "python3", "-m", "pip", "install", "-e", ".[test]", "&&", "python3", "-m", "pytest", "-n", "auto",
     ]  # fmt: skip
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert "test" in project["optional-dependencies"] and "breadcrumb-mcp" in project["scripts"]
