@@ -36,6 +36,7 @@ class TraceBuilder:
         assert found is not None
         self.trace_no = found[0]
         self._functions, self._calls, self._exceptions, self._slots = count(1), count(1), count(1), count()
+        self._tests = count(1)
 
     def _insert(self, table: str, row: dict[str, Any]) -> None:
         by_number = table in ("call_records", "line_records")
@@ -146,6 +147,18 @@ class TraceBuilder:
                 "locals": None if variables is None else json.dumps(variables),
             }  # fmt: skip
             self._insert("stacks", {**row, **columns})
+
+    def test(
+        self, node_id: str, first_call: int, last_call: int | None, outcome: str | None = "passed", **columns: Any
+    ) -> None:
+        """A test with the calls from one id to another; without the latter it had not ended."""
+        number = next(self._tests)
+        row = {
+            "process_id": 0, "test_id": number, "node_id": node_id, "outcome": outcome, "phase": outcome and "call",
+            "started_at": STARTED + timedelta(milliseconds=10 * number), "first_call_id": first_call,
+            "last_call_id": last_call, "duration_ms": None if last_call is None else 9.0,
+        }  # fmt: skip
+        self._insert("tests", {**row, **columns})
 
     def notice(self, code: str, message: str) -> None:
         self._insert("notices", {"process_id": 0, "code": code, "message": message})

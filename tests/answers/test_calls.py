@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
 from breadcrumb_server.answers.calls import COLUMNS, get_calls
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_storage.errors import BreadcrumbError
+
+STARTED = datetime(2025, 1, 10, 12, 0, 0)
 
 
 def ids(answer) -> list[int]:
@@ -259,3 +262,42 @@ def test_calls_that_were_recorded_late_are_named(project) -> None:
     assert answer.functions == ["shop.pricing:hot x2 of >=500,000 shop/pricing.py:1"]
     (note,) = answer.notes
     assert note.startswith(f"{late}: recorded when the call was under way")
+
+
+def test_calls_are_found_by_the_test_that_they_ran_under(project, shop) -> None:
+    shop.trace.test("tests/test_shop.py::test_good[1]", 2, 3)
+    shop.trace.test("tests/test_shop.py::test_bad", 4, None, "failed")
+    every = get_calls(project.con, "shop", "total")
+    assert every.columns == [*COLUMNS, "test"]
+    assert [row[-1] for row in every.rows] == ["tests/test_shop.py::test_good[1]", "tests/test_shop.py::test_bad"]
+    assert get_calls(project.con, "shop", "*").rows[0][-1] == ""
+
+    one = get_calls(project.con, "shop", "total", where={"test": "test_good"})
+    assert (ids(one), one.columns) == ([3], COLUMNS)
+    assert ids(get_calls(project.con, "shop", "*", where={"test": "*::test_bad"})) == [4, 5, 6, 7]
+    assert ids(get_calls(project.con, "shop", "total", where={"test": "test_shop.py", "outcome": "raised"})) == [5]
+
+
+def test_calls_of_a_process_that_a_test_started_are_calls_of_that_test(project, shop) -> None:
+    shop.trace.test("test_first", 2, 3)
+    shop.trace.test("test_second", 4, 7)
+    worker = {"process_id": 1, "started_at": STARTED + timedelta(milliseconds=22), "parent_process_id": 0}
+    shop.trace.process(**worker)
+    shop.trace.process(**{**worker, "process_id": 2, "parent_process_id": 1})
+    for process in (1, 2):
+        total = shop.trace.function("total", process_id=process)
+        shop.trace.call(total, process_id=process, call_id=process * 1_000_000_000 + 1)
+    found = get_calls(project.con, "shop", "total", where={"test": "test_second"})
+    assert ids(found) == [5, 1_000_000_001, 2_000_000_001]
+    every = get_calls(project.con, "shop", "total")
+    assert [row[every.columns.index("test")] for row in every.rows] == ["test_first", *["test_second"] * 3]
+
+
+def test_a_test_that_was_not_run_is_refused_with_those_that_were(project, shop) -> None:
+    with pytest.raises(BreadcrumbError, match="No test was seen"):
+        get_calls(project.con, "shop", "*", where={"test": "test_bad"})
+    shop.trace.test("test_good", 2, 3)
+    shop.trace.test("test_bad", 4, 7, "failed")
+    with pytest.raises(BreadcrumbError) as refused:
+        get_calls(project.con, "shop", "*", where={"test": "test_ugly"})
+    assert "test_bad, test_good" in str(refused.value)

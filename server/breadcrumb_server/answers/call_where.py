@@ -19,6 +19,7 @@ KEYS = {
     "min_ms": "a number",
     "max_ms": "a number",
     "caller": "a function, as in function",
+    "test": "a test's node id, a part of it, or a glob",
     "process_id": "a whole number",
     "thread": "a thread's name or number",
     "call_id": "a whole number",
@@ -80,7 +81,7 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
             given[key] = _whole_number(key, value)
         elif key == "thread":
             given[key] = int(value) if str(value).isdecimal() else _text(key, value)
-        elif key in ("caller", "contains", "exception"):
+        elif key in ("caller", "contains", "exception", "test"):
             given[key] = _text(key, value)
         elif key == "lines":  # no condition: LinesWanted reads it
             continue

@@ -17,6 +17,7 @@ from breadcrumb_server.answers.distributions import Distribution, read_distribut
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit_table, size_of, squeeze
 from breadcrumb_server.answers.follow_ups import first_few
 from breadcrumb_server.answers.line_detail import LineDetail, ShownLines
+from breadcrumb_server.answers.named_tests import check_test
 from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.source_text import SourceText
@@ -24,6 +25,7 @@ from breadcrumb_server.answers.text import milliseconds, one_line
 from breadcrumb_server.answers.values import arguments_text
 from breadcrumb_storage.queries import calls as queries
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions
+from breadcrumb_storage.queries.tests import tests_of_calls
 from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_processes, thread_names
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
@@ -91,8 +93,8 @@ def get_calls(
         redact: the project's own name patterns of secrets, for the source text of lines.
 
     Raises:
-        BreadcrumbError: an unknown trace, a key of ``where`` that does not exist, a limit below 1, or a cursor of
-            another query.
+        BreadcrumbError: an unknown trace or test, a key of ``where`` that does not exist, a limit below 1, or a cursor
+            of another query.
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     wanted = parse_where(where, function)
@@ -100,6 +102,8 @@ def get_calls(
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
     trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
+    if wanted.test is not None:
+        check_test(con, trace, wanted.test)
     functions = matching_functions(con, trace, function)
     ids, total = queries.find_calls(con, trace, wanted, after=start.at, limit=limit + 1) if functions else ([], 0)
     places = Places.of(trace)
@@ -188,11 +192,14 @@ class _Rows:
         self._many_processes = len(processes) > 1
         self._many_threads = len(self._threads) > max(len(processes), 1)
         self._tasks = any(each.task for each in self.calls)
+        self._tests = tests_of_calls(con, trace, ids)
+        self._many_tests = len({self._tests.get(call_id) for call_id in ids}) > 1
         self.columns = [
             *COLUMNS,
             *["process"] * self._many_processes,
             *["thread"] * self._many_threads,
             *["task"] * self._tasks,
+            *["test"] * self._many_tests,
         ]
         self._lines: Mapping[int, int] = {}
 
@@ -227,6 +234,8 @@ class _Rows:
             row.append(self._threads.get((each.process_id, each.thread_id), str(each.thread_id))[:side])
         if self._tasks:
             row.append(one_line(each.task or "", side))
+        if self._many_tests:
+            row.append(one_line(self._tests.get(each.call_id, ""), side))
         if self._lines:
             row.append(self._lines.get(each.call_id))
         return row

@@ -87,7 +87,8 @@ async def get_calls(
         dict[str, Any] | None,
         Field(
             description="Conditions that must all hold: outcome (returned, raised, cancelled, unfinished), exception "
-            "(its type), min_ms, max_ms, caller, thread, process_id, call_id, parent_call_id, contains (text); "
+            "(its type), min_ms, max_ms, caller, test (node id, part of it, or glob), thread, process_id, call_id, "
+            "parent_call_id, contains (text); "
             'args.NAME or result: a value, or {">": 0.3, "<=": 1}, {"!=": null}, {"contains": "text"}, '
             '{"type": "list"}, {"len": 0}. And lines: a step to go on from, or a variable: only the lines that '
             "changed it"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.exceptions import exception_type_condition
 from breadcrumb_storage.queries.functions import name_condition
+from breadcrumb_storage.queries.tests import in_ranges, test_ranges
 from breadcrumb_storage.queries.value_conditions import ValueCondition
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ class CallFilter:
     thread: str | int | None = None  # name or number
     call_id: int | None = None
     parent_call_id: int | None = None
+    test: str | None = None  # as tests.test_ranges takes it
     contains: str | None = None  # in args, return value or exception message
     values: tuple[ValueCondition, ...] = ()
 
@@ -131,6 +133,8 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
             trace.trace_id,
             *values,
         )
+    if wanted.test is not None:
+        add(in_ranges(test_ranges(con, trace, wanted.test)))
     if wanted.process_id is not None:
         add("c.process_id = ?", wanted.process_id)
     if isinstance(wanted.thread, int):

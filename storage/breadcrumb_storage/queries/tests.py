@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 # Up to so many ranges are a condition of their own each, which lets DuckDB skip row groups; more are joined.
 _MAX_LITERAL_RANGES = 20
 
+# Whether the process {0} was started by that of the test {1} while this ran.
+_STARTED_IN = (
+    "{0}.parent_process_id = {1}.process_id AND {0}.started_at >= {1}.started_at AND ({1}.duration_ms IS NULL"
+    " OR {0}.started_at <= {1}.started_at + to_microseconds(({1}.duration_ms * 1000)::BIGINT))"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class CallRange:
@@ -43,10 +49,7 @@ def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[Cal
         WITH RECURSIVE named AS (
             SELECT * FROM tests WHERE trace_id = $trace AND ({condition})),
         started AS (  -- by a test, and by what it started
-            SELECT p.process_id FROM processes p JOIN named t
-              ON p.parent_process_id = t.process_id AND p.started_at >= t.started_at
-             AND (t.duration_ms IS NULL
-                  OR p.started_at <= t.started_at + to_microseconds((t.duration_ms * 1000)::BIGINT))
+            SELECT p.process_id FROM processes p JOIN named t ON {_STARTED_IN.format("p", "t")}
             WHERE p.trace_id = $trace
             UNION
             SELECT p.process_id FROM processes p JOIN started s ON p.parent_process_id = s.process_id
@@ -66,6 +69,56 @@ def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[Cal
             first, last = joined.first_call_id, max(last, joined.last_call_id)
         ranges.append(CallRange(process_id, first, last))
     return ranges
+
+
+def test_names(con: DuckDBPyConnection, trace: TraceRow) -> list[str]:
+    """The node ids of a trace's tests, each once, in the order in which they ran, but those that failed first."""
+    rows = con.execute(
+        """
+        SELECT node_id FROM tests WHERE trace_id = ? GROUP BY node_id
+        ORDER BY bool_or(outcome IN ('failed', 'error')) DESC NULLS LAST, min(started_at), node_id
+        """,
+        [trace.trace_id],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def tests_of_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, str]:
+    """The node id of the test that each of these calls ran under, by call id; calls outside of tests are left out."""
+    if not call_ids:
+        return {}
+    rows = con.execute(
+        f"""
+        SELECT c.call_id, t.node_id FROM (SELECT unnest(?::BIGINT[]) AS call_id) c
+        ASOF JOIN (FROM tests WHERE trace_id = ?) t ON c.call_id >= t.first_call_id
+        WHERE c.call_id // {ID_SPACE} = t.process_id AND (t.last_call_id IS NULL OR c.call_id <= t.last_call_id)
+        """,
+        [list(call_ids), trace.trace_id],
+    ).fetchall()
+    found: dict[int, str] = dict(rows)
+    for call_id in set(call_ids) - found.keys():
+        test = _test_that_started(con, trace, call_id // ID_SPACE)
+        if test is not None:
+            found[call_id] = test
+    return found
+
+
+def _test_that_started(con: DuckDBPyConnection, trace: TraceRow, process_id: int) -> str | None:
+    """The test during which a process was started, or the process that started it."""
+    rows = con.execute(
+        f"""
+        WITH RECURSIVE up AS (
+            SELECT process_id, parent_process_id, started_at, 0 AS steps
+            FROM processes WHERE trace_id = $trace AND process_id = $process
+            UNION
+            SELECT p.process_id, p.parent_process_id, p.started_at, up.steps + 1
+            FROM up JOIN processes p ON p.trace_id = $trace AND p.process_id = up.parent_process_id)
+        SELECT t.node_id FROM up JOIN tests t ON t.trace_id = $trace AND {_STARTED_IN.format("up", "t")}
+        ORDER BY up.steps LIMIT 1
+        """,
+        {"trace": trace.trace_id, "process": process_id},
+    ).fetchall()
+    return rows[0][0] if rows else None
 
 
 def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
