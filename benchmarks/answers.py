@@ -17,7 +17,7 @@ from breadcrumb_server.answers.base import Answer
 from breadcrumb_server.answers.calls import get_calls
 from breadcrumb_server.answers.exceptions import find_exceptions
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.flow import get_flow
+from breadcrumb_server.answers.flow import FlowView, get_flow
 from breadcrumb_server.answers.gaps import find_gaps
 from breadcrumb_server.answers.performance import analyze_performance
 from breadcrumb_server.answers.report import build_report
@@ -99,7 +99,11 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "get_calls, contains": calls("function", contains='"order": 700001'),
         "get_calls, unfinished": calls("", outcome="unfinished"),
         "get_flow": lambda: get_flow(con, "shop"),
-        "get_flow, one function": lambda: get_flow(con, "shop", function="function_9"),
+        "get_flow, one function": lambda: get_flow(con, "shop", view=FlowView(function="function_9")),
+        "get_flow, one call": lambda: get_flow(con, "shop", view=FlowView(root_call_id=700_001)),
+        "get_flow, a deep recursion": lambda: get_flow(con, "shop", view=FlowView(root_call_id=1_000_001)),
+        "get_flow, around a call": lambda: get_flow(con, "shop", view=FlowView(around_call_id=700_004)),
+        "get_flow, a moment": lambda: get_flow(con, "shop", view=FlowView(at_ms=500)),
         "analyze_performance": lambda: analyze_performance(con, "shop"),
         "analyze_performance, one function": lambda: analyze_performance(con, "shop", "function_9"),
         "search_values": lambda: search_values(con, "shop", "700001"),

@@ -1,12 +1,15 @@
-"""The call tree as text: in order, folded, by thread and task."""
+"""The call tree as text: in order, folded where calls did the same, by thread and task, around a call or a moment."""
 
 from __future__ import annotations
 
 import pytest
 
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.flow import get_flow
+from breadcrumb_server.answers.flow import Flow, FlowView
+from breadcrumb_server.answers.flow import get_flow as build_flow
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries import flow as totals
+from breadcrumb_storage.queries import flow_calls
 
 
 @pytest.fixture
@@ -16,122 +19,303 @@ def trace(project):
     return trace
 
 
-def test_calls_stand_in_their_order_with_arguments_results_and_times(project, trace) -> None:
+@pytest.fixture
+def get_flow(project):
+    def get(cursor: str | None = None, max_depth: int | None = None, **view) -> Flow:
+        return build_flow(project.con, "shop", view=FlowView(**view), max_depth=max_depth, cursor=cursor)
+
+    return get
+
+
+@pytest.fixture
+def as_totals(monkeypatch):
+    """As if there were too many calls to fetch."""
+    monkeypatch.setattr(flow_calls, "MAX_CALLS", 0)
+    monkeypatch.setattr(flow_calls, "_MAX_ROOTS", 0)
+
+
+def test_calls_stand_in_their_order_with_arguments_results_and_times(get_flow, trace) -> None:
     main, load, save = (trace.function(name) for name in ("main", "load", "save"))
     outer = trace.call(main, ms=10, child_ns=3_000_000, returns=0)
     first = trace.call(load, outer, args={"path": "a"}, returns=[1], ms=1)
-    second = trace.call(save, outer, args={"rows": [1]}, ms=1.5)
-    third = trace.call(load, outer, args={"path": "b"}, returns=[2], ms=0.5)
-    answer = get_flow(project.con, "shop")
+    second = trace.call(save, outer, args={"rows": [1], "text": "x" * 500}, ms=1.5)
+    third = trace.call(trace.function("load", "shop.disk"), outer, args={"path": "b"}, returns=[2], ms=0.5)
+    answer = get_flow()
     assert answer.lines == [
         f"shop.pricing:main() -> 0  10.0 ms  #{outer}",
         f"  load(path='a') -> [1]  1.0 ms  #{first}",
-        f"  save(rows=[1]) -> None  1.5 ms  #{second}",
-        f"  load(path='b') -> [2]  0.5 ms  #{third}",
+        f"  save(rows=[1], text='{'x' * 121}…) -> None  1.5 ms  #{second}",
+        f"  shop.disk:load(path='b') -> [2]  0.5 ms  #{third}",
     ]
     assert (answer.calls, answer.recorded, answer.next_cursor) == (4, 4, None)
 
 
-def test_calls_that_follow_each_other_are_folded_and_so_is_what_they_called(project, trace) -> None:
+def test_calls_that_did_the_same_are_folded_with_what_they_called(get_flow, trace) -> None:
     main, total, price = (trace.function(name) for name in ("main", "total", "price"))
     outer = trace.call(main, ms=100, child_ns=50_000_000)
     for number in range(5):
-        one = trace.call(total, outer, ms=1 + number / 10, child_ns=300_000)
-        for _ in range(3):
+        one = trace.call(total, outer, args={"n": number}, returns=number, ms=1 + number / 10, child_ns=300_000)
+        for _ in range(4 + number):
             trace.call(price, one, ms=0.1)
-    lines = get_flow(project.con, "shop").lines
-    assert lines == [
+    assert get_flow().lines == [
         f"shop.pricing:main() -> None  100 ms  #{outer}",
-        "  total x5  1.0-1.4 ms, 6.0 ms in all  #2",
-        "    price x15  0.1 ms  #3",
+        "  total x5  (n=0) -> 0 … (n=4) -> 4  1.0-1.4 ms, 6.0 in all  #2..28",
+        "    price x30  -> None  0.1 ms, 3.0 in all  #3..36",
     ]
 
 
-def test_a_loop_over_several_functions_is_folded_by_function_once_it_is_long(project, trace) -> None:
-    main, read, write = (trace.function(name) for name in ("main", "read", "write"))
+def test_the_result_that_others_do_not_have_is_told_with_its_call(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=100)
+    check = trace.function("check")
+    calls = [trace.call(check, outer, args={"n": n}, returns=None if n == 7 else True, ms=1) for n in range(20)]
+    answer = get_flow()
+    assert answer.lines[1] == (
+        f"  check x20  (n=0) … (n=7) -> True x19, None x1 (#{calls[7]})  1.0 ms, 20.0 in all  #{calls[0]}..{calls[-1]}"
+    )
+    assert answer.next[0] == (
+        f'get_calls(project="shop", function="shop.pricing:check", trace_id="{trace.trace_id}", '
+        f'where={{"call_id": {calls[7]}}})'
+    )
+
+
+def test_the_one_that_did_something_else_is_not_folded_with_the_others(get_flow, trace) -> None:
+    main, handle, retry = (trace.function(name) for name in ("main", "handle", "retry"))
+    outer = trace.call(main, ms=100)
+    for number in range(30):
+        one = trace.call(handle, outer, args={"n": number}, ms=1)
+        if number == 12:
+            trace.call(retry, one, ms=0.5)
+    lines = [line.split("  ")[1] for line in get_flow().lines[1:]]
+    assert [line.strip() for line in lines] == ["handle x12", "handle(n=12) -> None", "", "handle x17"]
+
+
+def test_a_loop_over_several_functions_is_told_as_its_rounds(get_flow, trace) -> None:
+    main, read, part, write = (trace.function(name) for name in ("main", "read", "part", "write"))
     outer = trace.call(main, ms=100, child_ns=50_000_000)
-    for _ in range(100):
+    for number in range(100):
         trace.call(read, outer, ms=0.2)
+        for _ in range(1 + number % 3):
+            trace.call(part, outer, ms=0.1)
         trace.call(write, outer, ms=0.3)
-    lines = get_flow(project.con, "shop").lines
-    assert [line.split("  #")[0] for line in lines[1:]] == [
-        "  read x100  0.2 ms", "  write x100  0.3 ms",
+    lines = get_flow().lines
+    assert [line.split("  -> ")[0] for line in lines[1:]] == [
+        "  100 rounds of:", "    read x100", "    part x199", "    write x100",
     ]  # fmt: skip
 
 
-def test_what_raised_and_what_had_not_ended_is_marked(project, trace) -> None:
+def test_many_different_calls_are_folded_by_function_so_that_all_fit(get_flow, trace) -> None:
+    main, handle, steps = trace.function("main"), trace.function("handle"), [trace.function(f"s{n}") for n in range(4)]
+    outer = trace.call(main, ms=100)
+    for number in range(60):
+        one = trace.call(handle, outer, args={"n": number}, ms=1, raises=trace.exception() if number == 33 else None)
+        for step in range(4):
+            if number >> step & 1:
+                trace.call(steps[step], one, ms=0.1)
+    answer = get_flow()
+    assert answer.calls == 61 + sum(bin(number & 15).count("1") for number in range(60))
+    assert size_of(answer) < MAX_ANSWER_CHARS and answer.next_cursor is None
+    assert sum(" !! KeyError: 'rate'" in line for line in answer.lines) == 1
+
+
+def test_a_recursion_is_told_by_its_first_and_its_last_call(get_flow, trace) -> None:
+    call = None
+    fact = trace.function("fact")
+    for n in range(2_000, -1, -1):
+        call = trace.call(fact, call, args={"n": n}, returns=n, ms=n + 1)
+    assert [line.split("  2")[0].split("  1")[0] for line in get_flow().lines] == [
+        "shop.pricing:fact(n=2000) -> 2000",
+        "  … 1,999 levels of it, each called by the one above",
+        "    fact(n=0) -> 0",
+    ]
+
+
+def test_what_raised_and_what_had_not_ended_is_marked(get_flow, trace) -> None:
     main, parse = trace.function("main"), trace.function("parse")
     outer = trace.call(main, ms=None)
     raised = trace.exception("ValueError", "no number")
     bad = trace.call(parse, outer, args={"text": "x"}, raises=raised)
+    late = trace.call(parse, outer, args={"text": "y"}, late=True)
+    for _ in range(4):
+        trace.call(parse, outer, raises=raised)
     trace.call(main, outer, ms=None)
-    for number in range(3):
-        trace.call(parse, outer, raises=raised if number == 1 else None)
-    lines = get_flow(project.con, "shop").lines
-    assert lines[0] == f"shop.pricing:main()  unfinished  #{outer}"
-    assert lines[1] == f"  parse(text='x') !! ValueError: no number  1.0 ms  #{bad}"
-    assert lines[3].startswith("  parse x3  1.0 ms  !! raised 1")
+    answer = get_flow()
+    assert [line.strip() for line in answer.lines] == [
+        f"shop.pricing:main()  unfinished  #{outer}",
+        f"parse(text='x') !! ValueError: no number  1.0 ms  #{bad}",
+        f"parse(text='y') -> None  1.0 ms  late  #{late}",
+        f"parse x4  !! ValueError: no number  1.0 ms, 4.0 in all  #{late + 1}..{late + 4}",
+        f"main()  unfinished  #{late + 5}",
+    ]
+    assert f'where={{"call_id": {late + 1}}}' in answer.next[0]
 
 
-def test_threads_and_tasks_have_a_heading_each(project, trace) -> None:
-    trace.thread(1, "worker")
-    trace.task(7, "Task-7")
+def test_threads_have_a_heading_each_and_those_that_did_the_same_have_one(get_flow, trace) -> None:
     main, work = trace.function("main"), trace.function("work")
     trace.call(main)
-    trace.call(work, thread_id=1)
-    trace.call(work, task_id=7)
-    lines = get_flow(project.con, "shop").lines
-    assert [line for line in lines if line.endswith(":")] == ["MainThread:", "worker:", "MainThread, task Task-7:"]
-    assert lines[1].startswith("  shop.pricing:main()")
+    for number in range(1, 41):
+        trace.thread(number, f"worker-{number}")
+        trace.call(work, thread_id=number, args={"n": number})
+    lines = get_flow().lines
+    assert [line.split("  (")[0].split("  1.0")[0] for line in lines] == [
+        "MainThread:", "  shop.pricing:main() -> None", "40 threads, worker-1 … worker-40:", "  shop.pricing:work x40",
+    ]  # fmt: skip
+    assert [line.split("  1.0")[0] for line in get_flow(thread="worker-7").lines] == [
+        "shop.pricing:work(n=7) -> None",
+    ]  # fmt: skip
 
 
-def test_what_is_deeper_is_marked_and_reached_by_the_next_call(project, trace) -> None:
+def test_another_task_and_another_process_are_named(get_flow, trace) -> None:
+    trace.process(1, name="Worker-1", started_by="fork")
+    for number in range(1, 5):
+        trace.task(number, f"Task-{number}")
+    main, fetch = trace.function("main"), trace.function("fetch")
+    outer = trace.call(main, task_id=1)
+    alone = trace.call(fetch, outer, task_id=2)
+    trace.call(main, outer, task_id=1)
+    for number in (3, 4, 3, 4):
+        trace.call(fetch, outer, task_id=number)
+    trace.call(trace.function("run", process_id=1), process_id=1)
+    lines = [line.strip() for line in get_flow().lines]
+    assert lines[0] == "process 0, MainThread:" and lines[-2] == "process 1 (Worker-1), MainThread:"
+    assert lines[1].startswith("shop.pricing:main() -> None  [Task-1]  1.0 ms")
+    assert lines[2].startswith("fetch() -> None  [Task-2]") and lines[2].endswith(f"#{alone}")
+    assert "[" not in lines[3]
+    assert lines[4].startswith("fetch x4  -> None  [2 tasks]")
+    assert [line.strip()[:5] for line in get_flow(thread="Task-3").lines] == ["shop."] * 2
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_what_is_deeper_is_marked_and_reached_by_the_next_call(get_flow, trace, request, many) -> None:
+    if many:
+        request.getfixturevalue("as_totals")
     calls = [None]
     for number in range(6):
         calls.append(trace.call(trace.function(f"f{number}"), calls[-1], ms=10 - number, child_ns=1_000_000))
-    answer = get_flow(project.con, "shop", max_depth=3)
+    answer = get_flow(max_depth=3)
     assert len(answer.lines) == 3 and answer.lines[-1].endswith("…")
-    assert answer.next == [f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[3]})']
-    deeper = get_flow(project.con, "shop", root_call_id=calls[3])
+    assert answer.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[3]})'
+    deeper = get_flow(root_call_id=calls[3])
     assert [line.split("(")[0].strip() for line in deeper.lines] == ["shop.pricing:f2", "f3", "f4", "f5"]
 
 
-def test_a_function_is_shown_from_its_outermost_calls_on(project, trace) -> None:
-    main, fib = trace.function("main"), trace.function("fib")
+@pytest.mark.parametrize("many", [False, True])
+def test_a_function_is_shown_from_its_outermost_calls_on(get_flow, trace, request, many) -> None:
+    if many:
+        request.getfixturevalue("as_totals")
+    main, fib = trace.function("main", "shop.app"), trace.function("fib")
     outer = trace.call(main, child_ns=1)
     first = trace.call(fib, outer, args={"n": 2}, child_ns=1)
-    trace.call(fib, first, args={"n": 1})
-    trace.call(fib, first, args={"n": 0})
-    lines = get_flow(project.con, "shop", function="fib").lines
-    assert lines[0].startswith("shop.pricing:fib(n=2)")
-    assert lines[1].startswith("  fib x2")
+    for n in range(2):
+        trace.call(fib, first, args={"n": n})
+    for view in ({"function": "fib"}, {"module": "shop.pricing"}, {"module": "shop.p*", "function": "fib"}):
+        lines = get_flow(**view).lines
+        assert lines[0].startswith("shop.pricing:fib(n=2)")
+        assert [line.split("  1.0")[0] for line in lines[1:]] == (
+            ["  fib x2  (n=0) -> None … (n=1) -> None"] if many else ["  fib(n=0) -> None", "  fib(n=1) -> None"]
+        )
 
 
-def test_pages_go_on_where_the_last_one_ended_and_stay_within_the_size(project, trace) -> None:
+def test_totals_keep_the_order_of_single_calls_and_tell_loops(get_flow, trace, as_totals, monkeypatch) -> None:
+    main, load, read, write = (trace.function(name) for name in ("main", "load", "read", "write"))
+    outer = trace.call(main, ms=100, child_ns=1)
+    trace.call(load, outer, args={"path": "a"}, returns=[1])
+    for _ in range(30):
+        trace.call(read, outer)
+        trace.call(write, outer)
+    assert [line.split("  1.0")[0] for line in get_flow().lines[1:]] == [
+        "  load(path='a') -> [1]",
+        "  30 rounds of:",
+        "    read x30  () -> None",
+        "    write x30  () -> None",
+    ]
+    monkeypatch.setattr(totals, "MAX_IN_ORDER", 20)
+    assert [line.split("  ")[1] for line in get_flow().lines[1:3]] == [
+        "30 rounds of (in the order of the first 20 calls):", "",
+    ]  # fmt: skip
+
+
+def test_around_a_call_stand_those_it_is_in_and_those_before_and_after_it(get_flow, trace) -> None:
+    main, step, part = trace.function("main"), trace.function("step"), trace.function("part")
+    outer = trace.call(main, ms=1000)
+    calls = []
+    for number in range(200):
+        calls.append(trace.call(step, outer, args={"n": number}))
+        trace.call(part, calls[-1])
+    answer = get_flow(around_call_id=calls[100])
+    lines = [line.strip() for line in answer.lines]
+    assert (
+        lines[0].startswith("shop.pricing:main()")
+        and lines[1] == "… 90 calls before"
+        and lines[-1] == "… 89 calls after"
+    )
+    here = lines.index(f"=> step(n=100) -> None  1.0 ms  #{calls[100]}")
+    assert lines[here + 1].startswith("part() -> None")
+    assert size_of(answer) < 3_000
+    assert answer.next[0].endswith(f'where={{"call_id": {calls[100]}}})')
+
+
+def test_around_an_exception_is_around_the_call_that_raised_it(get_flow, trace) -> None:
+    main, parse = trace.function("main"), trace.function("parse")
+    outer = trace.call(main)
+    for _ in range(3):
+        trace.call(parse, outer)
+    error = trace.exception("ValueError", "no number", call_id=5)
+    bad = trace.call(parse, outer, raises=error)
+    lines = get_flow(exception_id=error).lines
+    assert [line.strip() for line in lines if "=>" in line] == [f"=> parse() !! ValueError: no number  1.0 ms  #{bad}"]
+    nowhere = trace.exception("ValueError", "elsewhere", call_id=None)
+    with pytest.raises(BreadcrumbError, match="No traced call was under way"):
+        get_flow(exception_id=nowhere)
+    assert "no exception 99" in get_flow(exception_id=99).message
+
+
+def test_at_a_moment_each_thread_is_shown_where_it_was(get_flow, trace) -> None:
+    trace.thread(1, "worker")
+    main, step, work = trace.function("main"), trace.function("step"), trace.function("work")
+    outer = trace.call(main, at_ms=0, ms=100)
+    steps = [trace.call(step, outer, at_ms=10 * n, ms=9) for n in range(1, 9)]
+    busy = trace.call(work, thread_id=1, at_ms=45, ms=50)
+    answer = get_flow(at_ms=52.0)
+    marked = [line.strip() for line in answer.lines if "=>" in line]
+    assert [line.rpartition("#")[2] for line in marked] == [str(steps[4]), str(busy)]
+    assert get_flow(at_ms=-5).message == "No call had begun -5 ms after the start of the run."
+
+
+def test_given_a_depth_all_is_shown_in_pages(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=1000, child_ns=1)
-    for number in range(24):
-        inner = trace.call(trace.function(f"middle_{number}"), outer, args={"text": "x" * 200}, child_ns=1)
-        for deep in range(10):
-            trace.call(trace.function(f"function_{number}_{deep}"), inner, args={"text": "y" * 200}, returns="z" * 200)
+    for number in range(300):
+        trace.call(trace.function(f"function_with_a_rather_long_name_{number}"), outer, args={"text": "x" * 500})
+    whole = get_flow()
+    assert whole.next_cursor is None and size_of(whole) <= MAX_ANSWER_CHARS
+    assert "more" in whole.lines[-1]
     lines, cursor = [], None
     while True:
-        page = get_flow(project.con, "shop", cursor=cursor)
+        page = get_flow(max_depth=2, cursor=cursor)
         assert size_of(page) <= MAX_ANSWER_CHARS
         lines += page.lines
         cursor = page.next_cursor
         if cursor is None:
             break
-    assert len(lines) == len(set(lines)) == 1 + 24 + 240
+    assert len(lines) == 301
+    assert all(f"name_{number}(" in line for number, line in enumerate(lines[1:]))
 
 
-@pytest.mark.parametrize("max_depth", [0, 13])
-def test_a_depth_beyond_the_limits_is_refused(project, trace, max_depth) -> None:
-    with pytest.raises(BreadcrumbError, match="max_depth"):
-        get_flow(project.con, "shop", max_depth=max_depth)
+def test_calls_that_were_only_counted_are_mentioned(get_flow, trace) -> None:
+    trace.call(trace.function("hot", started_count=150_000, exact=False))
+    assert get_flow().notes == [
+        "calls that were only counted are not in the tree; recorded: shop.pricing:hot 1 of >=150,000"
+    ]
 
 
-def test_nothing_found_says_so_and_what_to_try(project, trace) -> None:
+def test_what_does_not_exist_is_said_and_places_that_exclude_each_other_are_refused(get_flow, trace) -> None:
+    assert get_flow().message == "No call was recorded in this trace."
     trace.call(trace.function("total"))
-    assert "no recorded call 99" in get_flow(project.con, "shop", root_call_id=99).message
-    answer = get_flow(project.con, "shop", function="totl")
-    assert "shop.pricing:total" in answer.message
+    assert "shop.pricing:total" in get_flow(function="totl").message
+    assert get_flow(root_call_id=77).message == "This trace has no recorded call 77."
+    assert get_flow(around_call_id=77).message == "This trace has no recorded call 77."
+    assert "'shop.none'" in get_flow(module="shop.none").message
+    assert "'nobody'" in get_flow(thread="nobody").message
+    with pytest.raises(BreadcrumbError, match="from 1 to 50"):
+        get_flow(max_depth=0)
+    with pytest.raises(BreadcrumbError, match="function and at_ms are different places"):
+        get_flow(function="total", at_ms=5)

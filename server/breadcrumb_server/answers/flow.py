@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Answer
-from breadcrumb_server.answers.call_lines import result_text
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.flow_lines import VALUE_CHARS, FlowLines
+from breadcrumb_server.answers.flow_outline import MAX_DEPTH, Below, Lanes, Outliner, Row
+from breadcrumb_server.answers.flow_totals import FlowTotals
+from breadcrumb_server.answers.flow_tree import FlowTree, Group
 from breadcrumb_server.answers.follow_ups import call, first_few
-from breadcrumb_server.answers.text import cut, one_line, rounded
-from breadcrumb_server.answers.values import arguments_text
+from breadcrumb_server.answers.no_calls import why_no_calls
+from breadcrumb_server.answers.text import cut, one_line
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.calls import CallRow, calls_by_id
-from breadcrumb_storage.queries.flow import FlowNode, FlowRoots, call_count, flow
-from breadcrumb_storage.queries.functions import similar_names
-from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_processes, thread_names
+from breadcrumb_storage.queries.flow_calls import FlowRoots, call_count, load_calls, number_functions
+from breadcrumb_storage.queries.flow_window import MAX_CHAIN, call_of_exception, calls_at, window
+from breadcrumb_storage.queries.functions import counted_only, matching_functions
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-DEFAULT_DEPTH = 5
-MAX_DEPTH = 12
-# Functions that are shown below one node; the others are counted.
-MAX_CHILDREN = 24
-MAX_LINES = 400
-MAX_ARGUMENT_CHARS = 70
-MAX_RESULT_CHARS = 50
+# Functions of which is said that some calls were only counted.
+MAX_COUNTED = 3
 
 
 class Flow(Answer):
-    """The call tree as text, in order, calls of the same function at the same place folded.
+    """The call tree as text, in order.
 
-    ``name(args) -> result  3.1 ms  #call_id`` is one call; ``name x5  0.9-1.4 ms  #first_call_id`` stands for five;
-    below it is what all five called. ``!!`` marks calls that raised, ``unfinished`` those that had not ended.
+    ``name(args) -> result  3.1 ms  #7`` is call 7. ``name x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)  0.9-1.4 ms,
+    6 in all  #7..#15`` stands for five calls that did the same, from the first to the last: their results, where few
+    differ, with the call that had the rarer one. Below it is what all five called. ``40 rounds of:`` is what was called
+    forty times in that order. ``!!`` marks what raised, ``unfinished`` what had not ended, ``late`` arguments that are
+    not those at the begin, ``[Task-2]`` where another asyncio task begins, ``=>`` what was asked for, ``…`` at the end
+    of a line calls below it that are not shown.
     """
 
     always_shown = frozenset({"lines", "calls"})
@@ -52,185 +55,213 @@ class Flow(Answer):
     next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowView:
+    """Which part of a trace to show: at most one of these, besides ``thread``, and ``module`` with ``function``."""
+
+    function: str | None = None  # its outermost calls
+    module: str | None = None  # the outermost calls of its functions
+    root_call_id: int | None = None
+    around_call_id: int | None = None
+    exception_id: int | None = None
+    at_ms: float | None = None  # since the start of the run
+    thread: str | int | None = None  # a thread or an asyncio task
+
+    def check(self) -> None:
+        """
+        Raises:
+            BreadcrumbError: more than one place to look at.
+        """
+        given = {name: value for name, value in asdict(self).items() if value is not None and name != "thread"}
+        names = [name for name in given if not (name == "module" and "function" in given)]
+        if len(names) > 1:
+            raise BreadcrumbError(
+                f"{' and '.join(names)} are different places to look at.",
+                hint="Give one of them; thread goes with any.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """What an outline is made of."""
+
+    lanes: Lanes
+    below: Below
+    calls: int
+    notes: Sequence[str] = ()
+
+
 def get_flow(
     con: DuckDBPyConnection,
     project: str,
     trace_id: str | None = None,
-    function: str | None = None,
-    root_call_id: int | None = None,
-    max_depth: int = DEFAULT_DEPTH,
+    view: FlowView | None = None,
+    max_depth: int | None = None,
     cursor: str | None = None,
 ) -> Flow:
-    """One page of the call tree of a trace, or of what is below a call or the calls of a function.
+    """One page of the call tree of a trace, or of a part of it.
+
+    Args:
+        max_depth: levels of calls; None: as many as fit.
 
     Raises:
-        BreadcrumbError: an unknown trace, a depth that is not from 1 to MAX_DEPTH, or a cursor of another query.
+        BreadcrumbError: an unknown trace, call or exception, a depth that is not from 1 to MAX_DEPTH, places that do
+            not go together, or a cursor of another query.
     """
-    if not 1 <= max_depth <= MAX_DEPTH:
+    view = view or FlowView()
+    view.check()
+    if max_depth is not None and not 1 <= max_depth <= MAX_DEPTH:
         raise BreadcrumbError(
             f"max_depth must be from 1 to {MAX_DEPTH}, not {max_depth}.",
-            hint="For what is deeper begin further in: root_call_id takes a call_id from the lines.",
+            hint="For what is deeper begin further in: root_call_id takes an id from the lines.",
         )
-    query = ("get_flow", project, function, root_call_id, max_depth)
+    query = ("get_flow", project, asdict(view), max_depth)
     start = decode_cursor(cursor, query) if cursor else Position(0)
     trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
-    nodes = flow(con, trace, FlowRoots(call_id=root_call_id, function=function), max_depth)
-    if not nodes:
-        return _nothing(con, project, trace, function, root_call_id)
-    text = _Lines(con, trace, nodes, max_depth)
-    lines = text.all()
-    page = lines[start.at :]
+    names = number_functions(con, trace)
+    tree = _tree(con, trace, view, names, max_depth)
+    if not tree.calls:
+        return _nothing(con, project, trace, view)
+    rows = Outliner(tree.lanes, tree.below).best(max_depth)
+    page = rows[start.at :]
+    lines = FlowLines(con, trace, page)
     recorded = call_count(con, trace)
+    notes = [*tree.notes, *_counted_only(con, trace, page)]
+    follow_ups = first_few(_follow_ups(project, trace, view, page))
 
-    def build(count: int) -> Flow:
-        end = start.at + count
+    def build(text: list[str]) -> Flow:
+        end = start.at + len(text)
+        more = end < len(rows)
         return Flow(
             project=project,
             trace_id=trace.trace_id,
-            calls=sum(node.calls for node in nodes),
+            calls=tree.calls,
             recorded=recorded,
-            lines=page[:count],
-            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if end < len(lines) else None,
-            next=first_few(text.follow_ups(project)),
+            lines=text,
+            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if more else None,
+            notes=notes,
+            next=follow_ups,
         )
 
-    few, too_many = 0, len(page) + 1
+    return fit([_longest(build, lines)])
+
+
+def _longest(build: Callable[[list[str]], Flow], lines: FlowLines) -> Flow:
+    """All lines with the longest values that fit, or else as many lines as fit."""
+    for chars in VALUE_CHARS:
+        text = lines.all(chars)
+        answer = build(text)
+        if size_of(answer) <= MAX_ANSWER_CHARS:
+            return answer
+    text = lines.all(VALUE_CHARS[2])
+    few, too_many = 0, len(text)
     while too_many - few > 1:
         middle = (few + too_many) // 2
-        if size_of(build(middle)) <= MAX_ANSWER_CHARS:
+        if size_of(build(text[:middle])) <= MAX_ANSWER_CHARS:
             few = middle
         else:
             too_many = middle
-    return fit([build(max(few, 1))])
+    return build(text[: max(few, 1)])
 
 
-class _Lines:
-    """The lines of a tree."""
-
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, nodes: Sequence[FlowNode], max_depth: int) -> None:
-        self._trace = trace
-        self._max_depth = max_depth
-        self._children: dict[int, list[FlowNode]] = defaultdict(list)
-        for node in nodes:
-            self._children[node.parent].append(node)
-        self._deeper = [node for node in nodes if node.level == max_depth - 1 and node.has_children]
-        shown = [node.first_call_id for node in self._shown(0)]
-        self._calls = calls_by_id(con, trace, shown[:MAX_LINES])
-        self._processes = {process.process_id for process in list_processes(con, trace.trace_id)}
-        self._threads = thread_names(con, trace.trace_id, sorted(self._processes))
-
-    def all(self) -> list[str]:
-        lines: list[str] = []
-        where = ""
-        for root in self._children[0][:MAX_CHILDREN]:
-            now = self._where(root)
-            if now != where:
-                lines.append(now)
-                where = now
-            lines += self._tree(root, 1 if where else 0)
-        lines += self._left_out(self._children[0], 0)
-        if len(lines) > MAX_LINES:
-            lines[MAX_LINES:] = [f"… {len(lines) - MAX_LINES} more lines: begin further in, with root_call_id"]
-        return lines
-
-    def follow_ups(self, project: str) -> list[str | None]:
-        deepest = max(self._deeper, key=lambda node: node.total_ns, default=None)
-        raised = next((each for each in self._shown(0) if each.raised), None)
-        return [
-            call("get_flow", project=project, trace_id=self._trace.trace_id, root_call_id=deepest.first_call_id)
-            if deepest
-            else None,
-            call(
-                "get_calls",
-                project=project,
-                function=raised.full_name,
-                trace_id=self._trace.trace_id,
-                where={"outcome": "raised"},
-            )
-            if raised
-            else None,
-        ]
-
-    def _shown(self, parent: int) -> Iterator[FlowNode]:
-        for node in self._children[parent][:MAX_CHILDREN]:
-            yield node
-            yield from self._shown(node.node)
-
-    def _tree(self, node: FlowNode, indent: int) -> Iterator[str]:
-        yield "  " * indent + self._line(node)
-        for child in self._children[node.node][:MAX_CHILDREN]:
-            yield from self._tree(child, indent + 1)
-        yield from self._left_out(self._children[node.node], indent + 1)
-
-    def _left_out(self, siblings: Sequence[FlowNode], indent: int) -> list[str]:
-        left = siblings[MAX_CHILDREN:]
-        if not left:
-            return []
-        return ["  " * indent + f"… {len(left)} more, {sum(node.calls for node in left):,} calls"]
-
-    def _line(self, node: FlowNode) -> str:
-        first = self._calls.get(node.first_call_id)
-        name = node.full_name.rpartition(":")[2]
-        if node.level == 0:
-            name = node.full_name
-        pieces = [self._single(node, first, name) if node.calls == 1 else f"{name} x{node.calls:,}"]
-        pieces.append(_duration(node))
-        pieces += [
-            f"{mark} {count:,}" if node.calls > 1 else mark
-            for mark, count in (
-                ("!! raised", node.raised),
-                ("cancelled", node.cancelled),
-                ("unfinished", node.unfinished),
-            )
-            if count and not (mark == "!! raised" and node.calls == 1)
-        ]
-        pieces.append(f"#{node.first_call_id}")
-        if node.level == self._max_depth - 1 and node.has_children:
-            pieces.append("…")
-        return "  ".join(piece for piece in pieces if piece)
-
-    def _single(self, node: FlowNode, first: CallRow | None, name: str) -> str:
-        if first is None or name == "<module>" or name.endswith(":<module>"):
-            return name
-        text = f"{name}({one_line(arguments_text(first.args, MAX_ARGUMENT_CHARS), MAX_ARGUMENT_CHARS)})"
-        result = one_line(result_text(first, MAX_RESULT_CHARS), MAX_RESULT_CHARS)
-        if node.raised:
-            return f"{text} !! {result}"
-        return f"{text} -> {result}" if first.outcome == "returned" else text
-
-    def _where(self, root: FlowNode) -> str:
-        """The heading of a root, where there is more than one thread or a task."""
-        parts: list[str] = []
-        if len(self._processes) > 1:
-            parts.append(f"process {root.process_id}")
-        if len(self._threads) > 1:
-            parts.append(self._threads.get((root.process_id, root.thread_id), f"thread {root.thread_id}"))
-        if root.task:
-            parts.append(f"task {root.task}")
-        return one_line(", ".join(parts), 120) + ":" * bool(parts)
+def _tree(
+    con: DuckDBPyConnection, trace: TraceRow, view: FlowView, names: Mapping[int, str], max_depth: int | None
+) -> _Tree:
+    focus = _focus(con, trace, view)
+    if focus is not None:
+        around = window(con, trace, focus)
+        tree = FlowTree(around.calls, names, around.focus, around.left_out)
+        notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
+        return _Tree(tree.lanes, tree.below, len(around.calls.ids), notes if around.above else ())
+    roots = FlowRoots(call_id=view.root_call_id, function=view.function, module=view.module, thread=view.thread)
+    calls = load_calls(con, trace, roots)
+    if calls is not None:
+        tree = FlowTree(calls, names)
+        return _Tree(tree.lanes, tree.below, tree.count())
+    totals = FlowTotals(con, trace, roots, names, max_depth)
+    return _Tree(totals.lanes, totals.below, totals.calls)
 
 
-def _duration(node: FlowNode) -> str:
-    if node.min_ns is None or node.max_ns is None:
-        return ""
-    least, most = rounded(node.min_ns / 1e6), rounded(node.max_ns / 1e6)
-    if node.calls == 1 or least == most:
-        return f"{most} ms"
-    return f"{least}-{most} ms, {rounded(node.total_ns / 1e6)} ms in all"
+def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView) -> list[int] | None:
+    """The calls to look around; None: the whole, or what is below a call or a function."""
+    if view.around_call_id is not None:
+        return [view.around_call_id]
+    if view.at_ms is not None:
+        started = trace.started_at.replace(tzinfo=UTC).timestamp()  # stored as UTC without a zone
+        return calls_at(con, trace, int(started * 1e9 + view.at_ms * 1e6))
+    if view.exception_id is None:
+        return None
+    there, call_id = call_of_exception(con, trace, view.exception_id)
+    if there and call_id is None:
+        raise BreadcrumbError(
+            f"No traced call was under way when exception {view.exception_id} was raised.",
+            hint=f'find_exceptions(trace_id="{trace.trace_id}") shows where it was raised.',
+        )
+    return [call_id] if call_id is not None else []
 
 
-def _nothing(
-    con: DuckDBPyConnection, project: str, trace: TraceRow, function: str | None, root_call_id: int | None
-) -> Flow:
+def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row]) -> list[str]:
+    """That calls of the functions shown are missing, as they were counted only."""
+    shown = {row.group.name for row in rows if row.group is not None}
+    counted = counted_only(con, trace, sorted(shown))
+    if not counted:
+        return []
+    told = ", ".join(
+        f"{one_line(each.full_name, 80)} {each.recorded:,} of {'' if each.exact else '>='}{each.started:,}"
+        for each in counted[:MAX_COUNTED]
+    )
+    more = f" and {len(counted) - MAX_COUNTED} more functions" if len(counted) > MAX_COUNTED else ""
+    return [f"calls that were only counted are not in the tree; recorded: {told}{more}"]
+
+
+def _follow_ups(project: str, trace: TraceRow, view: FlowView, rows: Sequence[Row]) -> list[str | None]:
+    about = {"project": project, "trace_id": trace.trace_id}
+
+    def one(group: Group) -> str:
+        call_id = group.results[-1][0] if len(group.results) > 1 else group.first_call_id
+        return call(
+            "get_calls", project=project, function=group.name, trace_id=trace.trace_id, where={"call_id": call_id}
+        )
+
+    shown = [(row, row.group) for row in rows if row.group is not None]
+    focus = next((group for _, group in shown if group.focus), None)
+    raised = next((group for _, group in shown[::-1] if group.raised), None)
+    deeper = max((group for row, group in shown if row.deeper), key=lambda group: group.total_ns, default=None)
+    odd = next((group for _, group in shown if len(group.results) > 1), None)
+    several = next((group for _, group in shown if group.calls > 1), None)
+    return [
+        one(focus) if focus else None,
+        one(raised) if raised and not focus else None,
+        call("get_flow", **about, root_call_id=deeper.first_call_id)
+        if deeper and deeper.first_call_id != view.root_call_id
+        else None,
+        one(odd) if odd else None,
+        call("get_calls", project=project, function=several.name, trace_id=trace.trace_id) if several else None,
+        one(shown[-1][1]) if shown else None,
+    ]
+
+
+def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, view: FlowView) -> Flow:
     follow_ups: list[str | None] = [call("get_trace", project=project, trace_id=trace.trace_id)]
-    if root_call_id is not None:
-        message = f"This trace has no recorded call {root_call_id}."
-    elif function is not None:
-        similar = similar_names(con, trace, function.replace("*", "").rpartition(":")[2], 5)
-        message = f"No call of a function that {cut(function, 100)!r} names was recorded."
-        if similar:
-            message += " Recorded names that are like it: " + ", ".join(cut(name, 100) for name in similar) + "."
-            follow_ups = [call("get_flow", project=project, function=similar[0], trace_id=trace.trace_id)]
+    call_id = view.root_call_id if view.root_call_id is not None else view.around_call_id
+    if call_id is not None:
+        message = f"This trace has no recorded call {call_id}."
+        follow_ups.insert(0, call("get_flow", project=project, trace_id=trace.trace_id))
+    elif view.exception_id is not None:
+        message = f"This trace has no exception {view.exception_id}."
+        follow_ups = [call("find_exceptions", project=project, trace_id=trace.trace_id)]
+    elif view.at_ms is not None:
+        message = f"No call had begun {view.at_ms:g} ms after the start of the run."
+        follow_ups.insert(0, call("get_flow", project=project, trace_id=trace.trace_id))
+    elif view.function is not None:
+        functions = matching_functions(con, trace, view.function)
+        message, follow_ups = why_no_calls(con, project, trace, functions, view.function, None)
+    elif view.module is not None:
+        message = f"No call of a function of module {cut(view.module, 100)!r} was recorded."
+        follow_ups = [call("find_gaps", project=project, trace_id=trace.trace_id)]
+    elif view.thread is not None:
+        message = f"No call of a thread or task {cut(str(view.thread), 100)!r} was recorded."
+        follow_ups.insert(0, call("get_flow", project=project, trace_id=trace.trace_id))
     else:
         message = "No call was recorded in this trace."
     return Flow(

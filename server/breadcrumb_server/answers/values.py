@@ -56,11 +56,11 @@ def arguments_text(stored: str | None, chars: int) -> str:
 def pairs_text(pairs: Sequence[tuple[str, str]], chars: int) -> str:
     """``a=1, b=None``; the long values give way so that all are named."""
     names = sum(len(name) + 3 for name, _ in pairs)
-    share = _fair_share([len(value) for _, value in pairs], chars - names)
+    share = fair_share([len(value) for _, value in pairs], chars - names)
     return cut(", ".join(f"{name}={cut(value, share)}" for name, value in pairs), chars)
 
 
-def _fair_share(lengths: Sequence[int], chars: int) -> int:
+def fair_share(lengths: Sequence[int], chars: int) -> int:
     """The length to cut each text to so that all stay within ``chars``; short ones leave room to long ones."""
     room, left = chars, len(lengths)
     for length in sorted(lengths):

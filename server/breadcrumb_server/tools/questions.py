@@ -8,7 +8,7 @@ from breadcrumb_server.answers.calls import CallList
 from breadcrumb_server.answers.calls import get_calls as build_calls
 from breadcrumb_server.answers.exceptions import ExceptionList
 from breadcrumb_server.answers.exceptions import find_exceptions as build_exceptions
-from breadcrumb_server.answers.flow import DEFAULT_DEPTH, Flow
+from breadcrumb_server.answers.flow import Flow, FlowView
 from breadcrumb_server.answers.flow import get_flow as build_flow
 from breadcrumb_server.answers.gaps import GapList
 from breadcrumb_server.answers.gaps import find_gaps as build_gaps
@@ -140,25 +140,54 @@ async def get_flow(
     ctx: ServiceContext,
     project: Project,
     trace_id: OptionalTraceId = None,
+    module: Annotated[
+        str | None, Field(description="Begin at the calls into this module (or package, or glob of modules)")
+    ] = None,
     function: Annotated[
         str | None,
         Field(description="Begin at the calls of this function: a part of its name, a glob, or module:function"),
     ] = None,
-    root_call_id: Annotated[int | None, Field(description="Begin at this call")] = None,
-    max_depth: Annotated[int, Field(description="Levels of calls, from 1 to 12")] = DEFAULT_DEPTH,
+    root_call_id: Annotated[int | None, Field(description="Begin at this call: what it did")] = None,
+    around_call_id: Annotated[
+        int | None, Field(description="The calls that this one stands in, and those before and after it")
+    ] = None,
+    exception_id: Annotated[
+        int | None, Field(description="The same around the call that raised this exception")
+    ] = None,
+    at_ms: Annotated[
+        float | None, Field(description="The same around what ran so many milliseconds after the start of the run")
+    ] = None,
+    thread: Annotated[str | int | None, Field(description="Only this thread or asyncio task, by its name")] = None,
+    max_depth: Annotated[
+        int | None, Field(description="Levels of calls, from 1 to 50; left out: as many as fit")
+    ] = None,
     cursor: Cursor = None,
 ) -> Flow:
-    """Show what happened in order: the call tree as text, with arguments, results and times, by thread and task.
-    Calls of one function at the same place are folded (total x5  0.9-1.4 ms), so that a run of any size fits. Use it
-    to see which way a program took, and where that was not the one you expected; then get_calls for the values.
+    """Show what happened in order: the call tree as text, each call with its arguments, result and time, by thread,
+    process and asyncio task. Calls that did the same are folded (total x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)
+    0.9-1.4 ms), loops too (40 rounds of: …), so that a run of any size fits into one answer; raised and unfinished
+    calls are marked.
+
+    Use it to find the call that returned the wrong value: go down the tree to the innermost call whose arguments are
+    right and whose result is wrong. Also to see which way a program took, and what happened before a failure
+    (around_call_id). Without further arguments it shows the whole run. #7 in a line is a call_id: give it as
+    root_call_id for what it called, or to get_calls for its values whole.
 
     Example: get_flow(project="shop")
     Example: get_flow(project="shop", function="checkout", max_depth=3)
+    Example: get_flow(project="shop", around_call_id=4711)
     """
-    service = ctx.request_context.lifespan_context
-    return await service.ask(
-        project, lambda con: build_flow(con, project, trace_id, function, root_call_id, max_depth, cursor)
+    view = FlowView(
+        function=function,
+        module=module,
+        root_call_id=root_call_id,
+        around_call_id=around_call_id,
+        exception_id=exception_id,
+        at_ms=at_ms,
+        thread=thread,
     )
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_flow(con, project, trace_id, view, max_depth, cursor))
 
 
 async def analyze_performance(

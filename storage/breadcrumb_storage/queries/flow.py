@@ -1,8 +1,8 @@
-"""The call tree with equal calls folded: a calling context tree, level by level.
+"""The totals of a large call tree, level by level: a calling context tree.
 
 A node stands for the calls of one function within the calls of its parent node (Ammons, Ball and Larus, "Exploiting
-Hardware Performance Counters with Flow and Context Sensitive Profiling", 1997, section 4). Where the parent is one
-call with few children, their order is kept: only calls that follow each other are folded.
+Hardware Performance Counters with Flow and Context Sensitive Profiling", 1997, section 4). Where the parent is one call
+with few children, their order can be kept: ``in_order`` and ``renumber``.
 """
 
 from __future__ import annotations
@@ -10,23 +10,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
+from breadcrumb_storage.queries.flow_calls import FUNCTIONS, FlowRoots, in_ranges, named_functions, within_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from duckdb import DuckDBPyConnection
 
     from breadcrumb_storage.queries.traces import TraceRow
 
-# The children of a single call are shown in their order up to this number; beyond, by function.
-MAX_IN_ORDER = 60
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FlowRoots:
-    """Where a flow begins; both None: at the outermost recorded calls."""
-
-    call_id: int | None = None
-    function: str | None = None  # as functions.name_condition takes it: its outermost calls
+# The children of a single call are told in their order up to this number, and in a level altogether.
+MAX_IN_ORDER = 2_000
+MAX_IN_ORDER_OF_LEVEL = 20_000
 
 
 @dataclass(slots=True)
@@ -35,11 +30,9 @@ class FlowNode:
 
     node: int
     parent: int  # 0 for a root
-    level: int
     process_id: int
     thread_id: int
-    task: str | None
-    full_name: str
+    name_no: int  # see flow_calls.number_functions
     calls: int
     min_ns: int | None
     max_ns: int | None
@@ -47,114 +40,142 @@ class FlowNode:
     raised: int
     cancelled: int
     unfinished: int
+    late: int
     first_call_id: int
-    has_children: bool
+    last_call_id: int
+    calling: bool
+
+
+@dataclass(frozen=True, slots=True)
+class OrderedCall:
+    """A child of a single call."""
+
+    parent: int  # its node
+    call_id: int
+    name_no: int
+    outcome: int | None
 
 
 # Numbers only, until the few nodes are named at the end: texts would make the tables of each level slow.
-_COLUMNS = "c.call_id, c.process_id, c.thread_id, c.started_ns, c.duration_ns, c.child_ns, c.outcome"
-_NODES = """
-SELECT node, any_value(parent), $level, any_value(process_id), any_value(thread_id), any_value(task_id),
-       any_value(name_no), count(*), min(duration_ns), max(duration_ns), coalesce(sum(duration_ns), 0)::BIGINT,
-       count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome IS NULL),
-       min(call_id), max(child_ns) > 0
-FROM flow_level GROUP BY node ORDER BY min(started_ns), min(call_id)
+_COLUMNS = """
+    c.call_id, c.process_id, c.thread_id, c.started_ns, c.duration_ns, c.child_ns > 0 AS calling, c.outcome,
+    coalesce(c.late, false) AS late
 """
 
 
-def flow(con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots, max_depth: int) -> list[FlowNode]:
-    """The nodes of the tree, the roots first, then level by level; siblings in the order of their first call."""
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE flow_functions AS
-        SELECT process_id, function_id, {COLON_NAME} AS full_name,
-               (dense_rank() OVER (ORDER BY {COLON_NAME}))::INTEGER AS name_no
-        FROM functions WHERE trace_id = ?
-        """,
-        [trace.trace_id],
-    )
-    names = dict(con.execute("SELECT DISTINCT name_no, full_name FROM flow_functions").fetchall())
-    tasks = {
-        (process, task): name
-        for process, task, name in con.execute(
-            "SELECT process_id, task_id, name FROM tasks WHERE trace_id = ?", [trace.trace_id]
-        ).fetchall()
-    }
-    _begin(con, trace, roots)
-    nodes: list[FlowNode] = []
-    for level in range(max_depth):
-        rows = con.execute(_NODES, {"level": level}).fetchall()
-        for row in rows:
-            columns: list[Any] = [*row[:5], tasks.get((row[3], row[5])), names[row[6]], *row[7:]]
-            nodes.append(FlowNode(*columns))
-        if not rows:
-            break
-        if level + 1 < max_depth:
-            _descend(con, trace, in_order=any(row[7] == 1 for row in rows))
-    return nodes
+class FlowLevels:
+    """The levels of the tree, one at a time: temporary tables of this connection."""
 
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots, few_threads: int) -> None:
+        """Begin at the roots; ``flow_calls.number_functions`` has been called.
 
-def _begin(con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots) -> None:
-    where = "c.parent_call_id IS NULL"
-    parameters: list[Any] = [trace.trace_no]
-    if roots.call_id is not None:
-        where = f"c.call_id = {int(roots.call_id)}"
-    elif roots.function is not None:
-        condition, values = name_condition(roots.function)
-        named = f"SELECT (process_id, function_id) FROM functions WHERE trace_id = ? AND {condition}"
-        # Not those within another: a recursion is shown once, from its outermost call on.
-        where = f"""(c.process_id, c.function_id) IN ({named}) AND c.parent_call_id IS DISTINCT FROM (
-            SELECT p.call_id FROM call_records p WHERE p.trace_no = c.trace_no AND p.call_id = c.parent_call_id
-            AND (p.process_id, p.function_id) IN ({named}))"""
-        parameters += [trace.trace_id, *values, trace.trace_id, *values]
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE flow_level AS
-        SELECT {_COLUMNS}, c.task_id, f.name_no, 0::BIGINT AS parent,
-               (hash(f.name_no, c.process_id, c.thread_id, coalesce(c.task_id, -1)) >> 1)::BIGINT AS node
-        FROM call_records c JOIN flow_functions f USING (process_id, function_id)
-        WHERE c.trace_no = ? AND {where}
-        """,
-        parameters,
-    )
-
-
-def _descend(con: DuckDBPyConnection, trace: TraceRow, *, in_order: bool) -> None:
-    """Make the next level of the present one. in_order: whether there are nodes of one call."""
-    con.execute(
-        f"""
-        CREATE OR REPLACE TEMP TABLE flow_children AS
-        SELECT {_COLUMNS}, c.task_id, f.name_no, p.node AS parent,
-               (hash(p.node, f.name_no) >> 1)::BIGINT AS node
-        FROM call_records c JOIN flow_level p ON c.parent_call_id = p.call_id
-        JOIN flow_functions f ON f.process_id = c.process_id AND f.function_id = c.function_id
-        WHERE c.trace_no = ?
-        """,
-        [trace.trace_no],
-    )
-    if in_order:
+        Args:
+            few_threads: the nodes of a trace with more threads are those of all threads together.
+        """
+        self._con = con
+        self._trace = trace
+        where, values = _roots(trace, roots)
+        ((threads,),) = con.execute("SELECT count(*) FROM threads WHERE trace_id = ?", [trace.trace_id]).fetchall()
+        self.by_thread = threads <= few_threads
+        lane = ", c.process_id, c.thread_id" if self.by_thread else ""
         con.execute(
             f"""
-            CREATE OR REPLACE TEMP TABLE flow_runs AS
-            WITH few AS (
-                SELECT parent FROM flow_children
-                WHERE parent IN (SELECT node FROM flow_level GROUP BY node HAVING count(*) = 1)
-                GROUP BY parent HAVING count(*) <= {MAX_IN_ORDER}),
-            begins AS (
-                SELECT call_id, parent, node,
-                       (name_no IS DISTINCT FROM lag(name_no) OVER within)::INTEGER AS new
-                FROM flow_children SEMI JOIN few USING (parent)
-                WINDOW within AS (PARTITION BY parent ORDER BY call_id))
-            SELECT call_id, (hash(node, sum(new) OVER (PARTITION BY parent ORDER BY call_id)) >> 1)::BIGINT AS node
-            FROM begins
-            """
+            CREATE OR REPLACE TEMP TABLE flow_level AS
+            SELECT {_COLUMNS}, f.name_no, 0::BIGINT AS parent,
+                   (hash(f.name_no{lane}) >> 1)::BIGINT AS node
+            FROM call_records c JOIN {FUNCTIONS} f USING (process_id, function_id)
+            WHERE c.trace_no = ? AND {where}
+            """,
+            [trace.trace_no, *values],
         )
-        con.execute("UPDATE flow_children SET node = r.node FROM flow_runs r WHERE r.call_id = flow_children.call_id")
-    con.execute("DROP TABLE flow_level")
-    con.execute("ALTER TABLE flow_children RENAME TO flow_level")
+
+    def nodes(self) -> list[FlowNode]:
+        """The nodes of this level, in the order of their first call."""
+        rows = self._con.execute(
+            """
+            SELECT node, any_value(parent), any_value(process_id), any_value(thread_id), any_value(name_no), count(*),
+                   min(duration_ns), max(duration_ns), coalesce(sum(duration_ns), 0)::BIGINT,
+                   count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome IS NULL),
+                   count(*) FILTER (late), min(call_id), max(call_id), bool_or(calling)
+            FROM flow_level GROUP BY node ORDER BY min(started_ns), min(call_id)
+            """
+        ).fetchall()
+        return [FlowNode(*row) for row in rows]
+
+    def threads(self) -> list[tuple[int, int]]:
+        """The threads (process, thread) of this level."""
+        return self._con.execute("SELECT DISTINCT process_id, thread_id FROM flow_level ORDER BY ALL").fetchall()
+
+    def descend(self) -> None:
+        """Go on to the next level."""
+        self._con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE flow_children AS
+            SELECT {_COLUMNS}, f.name_no, p.node AS parent, (hash(p.node, f.name_no) >> 1)::BIGINT AS node
+            FROM call_records c JOIN flow_level p ON c.parent_call_id = p.call_id
+            JOIN {FUNCTIONS} f ON f.process_id = c.process_id AND f.function_id = c.function_id
+            WHERE c.trace_no = ?
+            """,
+            [self._trace.trace_no],
+        )
+        self._con.execute("DROP TABLE flow_level")
+        self._con.execute("ALTER TABLE flow_children RENAME TO flow_level")
+
+    def in_order(self, single: Sequence[int]) -> list[OrderedCall]:
+        """Of this level what the nodes ``single`` of the one before, which are one call each, called, in its order."""
+        rows = self._con.execute(
+            f"""
+            WITH few AS (
+                SELECT parent FROM flow_level WHERE parent IN (SELECT unnest(?::BIGINT[]))
+                GROUP BY parent HAVING count(*) BETWEEN 2 AND {MAX_IN_ORDER})
+            SELECT parent, call_id, name_no, outcome FROM flow_level SEMI JOIN few USING (parent)
+            ORDER BY parent, started_ns, call_id LIMIT {MAX_IN_ORDER_OF_LEVEL + 1}
+            """,
+            [list(single)],
+        ).fetchall()
+        return [OrderedCall(*row) for row in rows] if len(rows) <= MAX_IN_ORDER_OF_LEVEL else []
+
+    def first_of_many(self, single: Sequence[int]) -> list[OrderedCall]:
+        """The same of those that called more: the first MAX_IN_ORDER calls of each."""
+        rows = self._con.execute(
+            f"""
+            WITH firsts AS (
+                SELECT unnest(min(call_id, {MAX_IN_ORDER})) AS call_id FROM flow_level
+                WHERE parent IN (SELECT unnest(?::BIGINT[])) GROUP BY parent HAVING count(*) > {MAX_IN_ORDER})
+            SELECT parent, call_id, name_no, outcome FROM flow_level SEMI JOIN firsts USING (call_id)
+            ORDER BY parent, started_ns, call_id LIMIT {MAX_IN_ORDER_OF_LEVEL}
+            """,
+            [list(single)],
+        ).fetchall()
+        return [OrderedCall(*row) for row in rows]
+
+    def renumber(self, call_ids: Sequence[int], nodes: Sequence[int]) -> None:
+        """Put these calls of this level into other nodes."""
+        if call_ids:
+            self._con.execute(
+                """
+                UPDATE flow_level SET node = n.node
+                FROM (SELECT unnest(?::BIGINT[]) AS call_id, unnest(?::BIGINT[]) AS node) n
+                WHERE n.call_id = flow_level.call_id
+                """,
+                [list(call_ids), list(nodes)],
+            )
 
 
-def call_count(con: DuckDBPyConnection, trace: TraceRow) -> int:
-    """The recorded calls of a trace."""
-    ((count,),) = con.execute("SELECT count(*) FROM call_records WHERE trace_no = ?", [trace.trace_no]).fetchall()
-    return int(count)
+def _roots(trace: TraceRow, roots: FlowRoots) -> tuple[str, list[Any]]:
+    within, values = within_thread(trace, roots.thread)
+    if roots.call_id is not None:
+        return f"c.call_id = {int(roots.call_id)}", []
+    parent = "SELECT p.call_id FROM call_records p WHERE p.trace_no = c.trace_no AND p.call_id = c.parent_call_id"
+    if roots.ranges is not None:
+        inside = in_ranges(roots.ranges).replace("c.call_id", "p.call_id")
+        return f"{in_ranges(roots.ranges)} AND NOT EXISTS ({parent} AND {inside}) AND {within}", values
+    named, names = named_functions(roots)
+    if not named:
+        if roots.thread is None:
+            return "c.parent_call_id IS NULL", []
+        return f"{within} AND NOT EXISTS ({parent} AND {within.replace('c.', 'p.')})", [*values, *values]
+    # Not those that their own kind called: a recursion is shown once, from its outermost call on.
+    condition = f"(c.process_id, c.function_id) IN ({named})"
+    own = f"{parent} AND {condition.replace('c.', 'p.')}"
+    return f"{condition} AND NOT EXISTS ({own}) AND {within}", [*names, *names, *values]

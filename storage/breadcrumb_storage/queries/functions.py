@@ -147,6 +147,36 @@ def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTim
     return [FunctionTime(*row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class CountedFunction:
+    """A function of which not every call was recorded."""
+
+    full_name: str
+    recorded: int
+    started: int
+    exact: bool  # False: ``started`` is a lower bound
+
+
+def counted_only(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> list[CountedFunction]:
+    """Those of the functions (``module:function``) that have calls which were counted only, the most calls first."""
+    rows = con.execute(
+        f"""
+        WITH named AS (
+            SELECT process_id, function_id, started_count, exact, {COLON_NAME} AS full_name FROM functions
+            WHERE trace_id = ? AND started_count IS NOT NULL AND list_contains(?, {COLON_NAME})),
+        counted AS (
+            SELECT process_id, function_id, count(*) AS calls FROM call_records
+            SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
+        SELECT full_name, coalesce(sum(calls), 0)::BIGINT AS recorded,
+               sum(greatest(started_count, coalesce(calls, 0)))::BIGINT AS started, bool_and(coalesce(exact, true))
+        FROM named LEFT JOIN counted USING (process_id, function_id)
+        GROUP BY full_name HAVING started > recorded ORDER BY started DESC, full_name
+        """,
+        [trace.trace_id, list(full_names), trace.trace_no],
+    ).fetchall()
+    return [CountedFunction(*row) for row in rows]
+
+
 def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, int]:
     """How much of ``total_ns`` is counted twice: the calls of a function directly within a call of itself.
 

@@ -1,0 +1,223 @@
+"""The calls of a part of a trace, with what it takes to build their tree: numbers only, as there may be many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+# A tree of more calls is made of totals (queries/flow.py): to fetch them one by one would take too long.
+MAX_CALLS = 40_000
+# Calls of a function that are followed down, level by level; so deep.
+_MAX_ROOTS = 2_000
+_MAX_LEVELS = 12
+# Literals let the database skip row groups; a long list of them takes long to parse.
+_MAX_LITERALS = 500
+UNFINISHED = 3  # behind record_format.OUTCOME_*
+
+FUNCTIONS = "flow_functions"
+_COLUMNS = f"""
+    c.call_id, coalesce(c.parent_call_id, 0), f.name_no, coalesce(c.outcome, {UNFINISHED}), c.duration_ns,
+    c.process_id, c.thread_id, c.task_id, coalesce(c.late, false), c.child_ns > 0, hash(c.return_value)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowRoots:
+    """Where a flow begins, and what it keeps to; nothing given: at the outermost recorded calls."""
+
+    call_id: int | None = None
+    function: str | None = None  # as functions.name_condition takes it: its outermost calls
+    module: str | None = None  # a module and what is below it, or a glob: the outermost calls of its functions
+    ranges: tuple[tuple[int, int], ...] | None = None  # first and last ids of calls that belong together
+    thread: str | int | None = None  # only this one, or this asyncio task
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCalls:
+    """Calls by the time of their begin, a list a column."""
+
+    ids: Sequence[int]
+    parents: Sequence[int]  # 0: none
+    names: Sequence[int]
+    outcomes: Sequence[int]  # record_format.OUTCOME_*, or UNFINISHED
+    durations: Sequence[int | None]
+    processes: Sequence[int]
+    threads: Sequence[int]
+    tasks: Sequence[int | None]
+    late: Sequence[bool]  # recorded when under way
+    calling: Sequence[bool]  # they called something that took time, recorded here or not
+    results: Sequence[int]  # equal for equal return values
+    roots: frozenset[int] | None  # where to begin; None: at those whose parent is not among them
+
+
+def number_functions(con: DuckDBPyConnection, trace: TraceRow) -> dict[int, str]:
+    """Make the temporary table FUNCTIONS, which the other queries need; the names (module:function) by number."""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE {FUNCTIONS} AS
+        SELECT process_id, function_id, {COLON_NAME} AS full_name, module_name, function_name,
+               (dense_rank() OVER (ORDER BY {COLON_NAME}))::INTEGER AS name_no
+        FROM functions WHERE trace_id = ?
+        """,
+        [trace.trace_id],
+    )
+    return dict(con.execute(f"SELECT DISTINCT name_no, full_name FROM {FUNCTIONS}").fetchall())
+
+
+def task_names(con: DuckDBPyConnection, trace: TraceRow) -> dict[tuple[int, int], str]:
+    """Names of the asyncio tasks by (process, task)."""
+    rows = con.execute("SELECT process_id, task_id, name FROM tasks WHERE trace_id = ?", [trace.trace_id]).fetchall()
+    return {(process, task): name for process, task, name in rows}
+
+
+def call_count(con: DuckDBPyConnection, trace: TraceRow) -> int:
+    """The recorded calls of a trace."""
+    ((count,),) = con.execute("SELECT count(*) FROM call_records WHERE trace_no = ?", [trace.trace_no]).fetchall()
+    return int(count)
+
+
+def load_calls(con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots) -> FlowCalls | None:
+    """The calls at and below ``roots``; None where they are more than MAX_CALLS."""
+    within, values = within_thread(trace, roots.thread)
+    if roots.call_id is not None:
+        return _one_call(con, trace, int(roots.call_id))
+    if roots.ranges is not None:
+        return _if_few(con, trace, f"{in_ranges(roots.ranges)} AND {within}", values)
+    named, names = named_functions(roots)
+    if not named:
+        return _if_few(con, trace, within, values)
+    condition = f"(c.process_id, c.function_id) IN ({named}) AND {within}"
+    values = [*names, *values]
+    if call_count(con, trace) <= MAX_CALLS:
+        chosen = _ids(con, trace, condition, values)
+        return _load(con, trace, "true", [], frozenset(chosen))
+    chosen = _ids(con, trace, condition, values, limit=_MAX_ROOTS + 1)
+    return _levels(con, trace, chosen) if len(chosen) <= _MAX_ROOTS else None
+
+
+def load_listed(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> FlowCalls:
+    """These calls."""
+    return _load(con, trace, *_among("c.call_id", call_ids), None)
+
+
+def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
+    """A query of the functions that ``roots`` names ("": it names none), and its parameters."""
+    conditions: list[str] = []
+    values: list[Any] = []
+    if roots.function is not None:
+        condition, names = name_condition(roots.function)
+        conditions.append(condition)
+        values += names
+    if roots.module is not None:
+        conditions.append("(module_name GLOB ? OR starts_with(module_name, ?))")
+        values += [roots.module.replace("[", "[[]"), roots.module + "."]
+    if not conditions:
+        return "", []
+    return f"SELECT (process_id, function_id) FROM {FUNCTIONS} WHERE {' AND '.join(conditions)}", values
+
+
+def within_thread(trace: TraceRow, thread: str | int | None) -> tuple[str, list[Any]]:
+    """SQL that is true for the calls of a thread or task, and its parameters."""
+    if thread is None:
+        return "true", []
+    if isinstance(thread, int):
+        return "c.thread_id = ?", [thread]
+    return (
+        """((c.process_id, c.thread_id) IN
+            (SELECT (process_id, thread_id) FROM threads WHERE trace_id = ? AND name = ?)
+         OR (c.process_id, c.task_id) IN (SELECT (process_id, task_id) FROM tasks WHERE trace_id = ? AND name = ?))""",
+        [trace.trace_id, thread, trace.trace_id, thread],
+    )
+
+
+def in_ranges(ranges: Sequence[tuple[int, int]]) -> str:
+    """SQL that is true for the calls of these ranges of ids."""
+    return "(" + " OR ".join(f"c.call_id BETWEEN {int(a)} AND {int(b)}" for a, b in ranges) + ")" if ranges else "false"
+
+
+def _one_call(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> FlowCalls | None:
+    """Ids count up as time goes on, so that what a call did has ids from its own to the last one before its end."""
+    ((last,),) = con.execute(
+        f"""
+        WITH root AS (SELECT * FROM call_records WHERE trace_no = $trace_no AND call_id = {call_id})
+        SELECT max(c.call_id) FROM call_records c
+        WHERE c.trace_no = $trace_no AND c.call_id >= {call_id} AND c.process_id = (SELECT process_id FROM root)
+          AND c.started_ns <= (SELECT coalesce(started_ns + duration_ns, {2**62}) FROM root)
+        """,
+        {"trace_no": trace.trace_no},
+    ).fetchall()
+    if last is None:
+        return _load(con, trace, "false", [], frozenset())
+    found = _if_few(con, trace, f"c.call_id BETWEEN {call_id} AND {int(last)}", [], frozenset([call_id]))
+    return found if found is not None else _levels(con, trace, [call_id])
+
+
+def _levels(con: DuckDBPyConnection, trace: TraceRow, chosen: Sequence[int]) -> FlowCalls | None:
+    """These calls and what they called, a few levels down; None where that is too much."""
+    known = set(chosen)
+    level: Sequence[int] = chosen
+    for _ in range(_MAX_LEVELS):
+        if not level:
+            break
+        found = _ids(con, trace, *_among("c.parent_call_id", level), limit=MAX_CALLS + 1)
+        level = [each for each in found if each not in known]
+        known.update(level)
+        if len(known) > MAX_CALLS:
+            return None
+    return _load(con, trace, *_among("c.call_id", [*known]), frozenset(chosen))
+
+
+def _ids(
+    con: DuckDBPyConnection, trace: TraceRow, condition: str, values: Sequence[Any], limit: int | None = None
+) -> list[int]:
+    most = f"LIMIT {limit}" if limit is not None else ""
+    rows = con.execute(
+        f"SELECT c.call_id FROM call_records c WHERE c.trace_no = ? AND {condition} {most}", [trace.trace_no, *values]
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def _if_few(
+    con: DuckDBPyConnection,
+    trace: TraceRow,
+    condition: str,
+    values: Sequence[Any],
+    roots: frozenset[int] | None = None,
+) -> FlowCalls | None:
+    ((count,),) = con.execute(
+        f"SELECT count(*) FROM call_records c WHERE c.trace_no = ? AND {condition}", [trace.trace_no, *values]
+    ).fetchall()
+    return _load(con, trace, condition, values, roots) if count <= MAX_CALLS else None
+
+
+def _load(
+    con: DuckDBPyConnection, trace: TraceRow, condition: str, values: Sequence[Any], roots: frozenset[int] | None
+) -> FlowCalls:
+    rows = con.execute(
+        f"""
+        SELECT {_COLUMNS} FROM call_records c
+        JOIN {FUNCTIONS} f ON f.process_id = c.process_id AND f.function_id = c.function_id
+        WHERE c.trace_no = ? AND {condition} ORDER BY c.started_ns, c.call_id
+        """,
+        [trace.trace_no, *values],
+    ).fetchall()
+    columns: list[Any] = [*zip(*rows, strict=True)] if rows else [()] * 11
+    fields: list[Any] = [*columns, roots]
+    return FlowCalls(*fields)
+
+
+def _among(column: str, call_ids: Sequence[int]) -> tuple[str, list[Any]]:
+    """SQL that is true where the column is one of these, and its parameters."""
+    if len(call_ids) > _MAX_LITERALS:
+        return f"{column} IN (SELECT unnest(?::BIGINT[]))", [list(call_ids)]
+    literals = ", ".join(str(int(call_id)) for call_id in call_ids)
+    return (f"{column} IN ({literals})" if literals else "false"), []

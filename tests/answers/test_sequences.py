@@ -1,0 +1,69 @@
+"""Repetitions in a sequence are folded, and no step is lost on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from breadcrumb_server.answers.sequences import Folder, Part, Run, Symbols
+
+
+def folded(text: str, min_rounds: int = 2) -> list[Part]:
+    return Folder(Symbols()).fold([ord(letter) + 1_000 for letter in text], range(len(text)), min_rounds)
+
+
+def told(parts: list[Part], text: str) -> str:
+    """``a3(bc)2``: three times a, then two rounds of b and c."""
+    words = []
+    for part in parts:
+        if isinstance(part, Run):
+            words.append(text[part.members[0]] + (str(len(part.members)) if len(part.members) > 1 else ""))
+        else:
+            words.append(f"({told(part.parts, text)}){part.rounds}")
+    return "".join(words)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", ""),
+        ("abc", "abc"),
+        ("aaab", "a3b"),
+        ("abcabcabc", "(a3b3c3)3"),
+        ("xababay", "x(a2b2)2ay"),
+        # The inner loop goes round a different number of times, and once not at all more often.
+        ("abbcabcabbbc", "(a3b6c3)3"),
+        ("zxyxyxyczxycz", "(z2(x4y4)4c2)2z"),
+    ],
+)
+def test_runs_and_rounds_are_folded_also_within_each_other(text, expected) -> None:
+    assert told(folded(text), text) == expected
+
+
+def test_what_repeats_seldom_can_stay_as_it_is() -> None:
+    text = "aababccccxyyxyxyyyxyy"
+    assert told(folded(text, min_rounds=4), text) == "aababc4(x4y8)4"
+
+
+@given(st.text("abcd", max_size=60), st.integers(2, 5))
+def test_every_step_is_in_one_place_and_rounds_are_equal(text, min_rounds) -> None:
+    parts = folded(text, min_rounds)
+    steps = [*members(parts)]
+    assert sorted(at for _, at in steps) == list(range(len(text)))
+    assert all(symbol == ord(text[at]) + 1_000 for symbol, at in steps)
+
+
+@given(st.text("abc", min_size=1, max_size=6), st.integers(2, 9))
+def test_a_repeated_text_is_no_longer_than_the_text(text, rounds) -> None:
+    assert len(folded(text * rounds)) <= len(folded(text)) + 1
+
+
+def members(parts: list[Part]) -> Iterator[tuple[int, int]]:
+    for part in parts:
+        if isinstance(part, Run):
+            yield from ((part.symbol, at) for at in part.members)
+        else:
+            yield from members(part.parts)
