@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
@@ -18,13 +20,13 @@ def column(answer, name: str) -> list:
 
 @pytest.fixture
 def trace(project):
-    trace = project.trace()
+    trace = project.trace(config={"include": ["__main__"]})
     trace.process()
     trace.main = trace.function("main", "__main__")
     return trace
 
 
-def test_own_code_comes_before_packages_before_the_standard_library_and_c_and_noise_last(project, trace) -> None:
+def test_own_code_comes_before_packages_before_the_standard_library_and_noise_last(project, trace) -> None:
     trace.gap("loads", "json", ms=900, calls=9_000, file=f"{STDLIB}/json/__init__.py")
     trace.gap("<module>", "decimal", ms=800, file=f"{STDLIB}/decimal.py")
     trace.gap("get", "requests.api", ms=700, file=f"{SITE}/requests/api.py")
@@ -37,9 +39,35 @@ def test_own_code_comes_before_packages_before_the_standard_library_and_c_and_no
     answer = find_gaps(project.con, "shop")
 
     assert column(answer, "function") == [
-        "slow", "often", "<module>", "get", "loads", "len", "Response.__init__", "<module>",
+        "slow", "often", "<module>", "get", "loads", "Response.__init__", "<module>",
     ]  # fmt: skip
-    assert column(answer, "origin")[:6] == ["own", "own", "own", "third-party", "stdlib", "stdlib, C"]
+    assert column(answer, "origin")[:5] == ["own", "own", "own", "third-party", "stdlib"]
+
+
+def test_functions_written_in_c_are_listed_apart(project, trace) -> None:
+    trace.gap("f", "shop.a")
+    trace.gap("len", "builtins", calls=10**6, kind="c", file="", line=0, exact=False, caller=trace.main)
+    trace.gap("parse", "fast", kind="c", file="", line=0, caller=trace.main)
+    for number in range(8):
+        trace.gap(f"c{number}", "builtins", kind="c", file="", line=0, caller=trace.main)
+
+    answer = find_gaps(project.con, "shop")
+
+    assert (answer.total, column(answer, "function")) == (1, ["f"])
+    assert answer.c_functions[:2] == [
+        "fast:parse x1 by __main__:main",
+        "builtins:len x1,000,000 or more by __main__:main",
+    ]
+    assert (len(answer.c_functions), answer.c_functions[-1]) == (9, "… 2 more")
+
+
+def test_where_nothing_can_be_included_that_is_said(project, trace) -> None:
+    trace.gap("len", "builtins", kind="c", file="", line=0, caller=trace.main)
+
+    answer = find_gaps(project.con, "shop")
+
+    assert (answer.rows, answer.next, len(answer.c_functions)) == ([], [], 1)
+    assert answer.message == "traced code called no function that could be traced as well"
 
 
 def test_two_modules_are_named_and_from_three_on_their_package_is(project, trace) -> None:
@@ -112,8 +140,73 @@ def test_a_test_runner_is_never_what_to_trace_next(project, trace) -> None:
     assert (answer.total, answer.edit_config) == (1, "")
 
 
+@pytest.mark.parametrize("included", ["shop.cart", "shop", "shop.cart.*"])
+def test_the_second_step_into_a_package_takes_the_whole_of_it(project, included) -> None:
+    trace = project.trace(config={"include": ["__main__", included]})
+    trace.gap("f", "shop.deep.down")
+    trace.gap("g", "tools.one")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert column(answer, "suggested_include") == ["shop.deep.down", "tools.one"]
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["shop.*", "tools.one"])'
+
+
+def test_the_second_step_among_modules_without_a_package_takes_their_folder(project) -> None:
+    trace = project.trace(config={"include": ["__main__", "prices"]})
+    trace.gap("f", "taxes", file="/work/shop/scripts/taxes.py")
+
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["scripts/*.py"])'
+
+
+def test_an_installed_package_is_also_entered_in_two_steps(project) -> None:
+    for included, added in ((["__main__"], ["requests.api"]), (["__main__", "requests.api"], ["requests.*"])):
+        trace = project.trace(config={"include": included})
+        trace.gap("get", f"requests.{'api' if len(included) == 1 else 'models'}", file=f"{SITE}/requests/x.py")
+        assert f"add_include={json.dumps(added)}" in find_gaps(project.con, "shop").edit_config
+
+
+def _workspace(folder, *files: str) -> str:
+    for name in files:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    return str(folder)
+
+
+def test_where_a_runner_stands_between_the_code_of_the_workspace_is_included(project, tmp_path) -> None:
+    workspace = _workspace(tmp_path / "w", "src/shop/__init__.py", "src/shop/cart.py", "tests/test_cart.py")
+    trace = project.trace(config={"workspace": workspace, "include": ["__main__"]}, cwd=workspace)
+    trace.function("<module>", "__main__", file=f"{SITE}/pytest/__main__.py")
+    trace.gap("console_main", "_pytest.config", file=f"{SITE}/_pytest/config/__init__.py")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["tests/**/*.py", "shop.*"])'
+
+
+def test_a_script_that_calls_only_a_framework_has_both_included(project, tmp_path) -> None:
+    workspace = _workspace(tmp_path / "w", "main.py", "handlers/__init__.py")
+    trace = project.trace(config={"workspace": workspace, "include": ["__main__"]}, cwd=workspace)
+    trace.function("main", "__main__", file=f"{workspace}/main.py")
+    trace.gap("serve", "webby.server", file=f"{SITE}/webby/server.py")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["handlers.*", "webby.server"])'
+
+
+def test_a_workspace_whose_code_was_traced_is_not_suggested(project, tmp_path) -> None:
+    workspace = _workspace(tmp_path / "w", "main.py")
+    trace = project.trace(config={"workspace": workspace, "include": ["__main__"]}, cwd=workspace)
+    trace.function("main", "__main__", file=f"{workspace}/main.py")
+    trace.gap("serve", "webby.server", file=f"{SITE}/webby/server.py")
+
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["webby.server"])'
+
+
 def test_a_redacted_command_is_not_offered_again(project) -> None:
-    project.trace(command="python main.py --token [REDACTED]").gap("f", "shop.a")
+    trace = project.trace(command="python main.py --token [REDACTED]", config={"include": ["__main__"]})
+    trace.gap("f", "shop.a")
 
     assert find_gaps(project.con, "shop").next == ['edit_config(project="shop", add_include=["shop.a"])']
 

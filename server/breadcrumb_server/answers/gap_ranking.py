@@ -16,11 +16,8 @@ from breadcrumb_storage.queries.gaps import GapRow
 
 # From this many modules of a package on, the package is suggested in their place.
 MODULES_FOR_PACKAGE = 3
-# Patterns that are added at once: own code is cheap to include and what the bug is most likely in.
-MAX_OWN_INCLUDES = 5
-MAX_FOREIGN_INCLUDES = 2
 
-_ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
+ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
 # What runs the user's tests and scripts: tracing it shows how they were run, not what they did.
 _RUNNERS = frozenset(
     {
@@ -60,7 +57,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
         key=lambda gap: (
             gap.noise,
             gap.row.kind == "c",
-            _ORIGINS.index(gap.origin),
+            ORIGINS.index(gap.origin),
             not gap.suggested_include,
             gap.row.name == "<module>",
             -gap.row.time_ns,
@@ -69,20 +66,6 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
             gap.row.name,
         ),
     )
-
-
-def best_includes(gaps: Sequence[Gap], config: dict[str, Any]) -> list[str]:
-    """The patterns to add next, in order: all of the nearest code that is not traced yet, and nothing beyond it."""
-    present = patterns_of(config, "include")
-    for origin in _ORIGINS:
-        patterns = dict.fromkeys(
-            gap.suggested_include
-            for gap in gaps
-            if gap.origin == origin and gap.suggested_include and gap.suggested_include not in present and not gap.noise
-        )
-        if patterns:
-            return list(patterns)[: MAX_OWN_INCLUDES if origin == "own" else MAX_FOREIGN_INCLUDES]
-    return []
 
 
 def _origins(rows: Sequence[GapRow], places: Places) -> list[Origin]:

@@ -11,9 +11,9 @@ from pydantic import Field
 from breadcrumb_server.answers.base import Answer, Table
 from breadcrumb_server.answers.call_lines import Chain, read_chains
 from breadcrumb_server.answers.exception_details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_server.answers.expansion import next_expansion
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.gap_ranking import rank_gaps
-from breadcrumb_server.answers.gaps import edit_config_call
 from breadcrumb_server.answers.line_patterns import unmatched
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.report_follow_ups import follow_ups
@@ -138,6 +138,8 @@ class RunFacts:
         # What cannot be traced, how modules were imported and the standard library are for find_gaps to tell.
         self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
         self.other_gaps = len(ranked) - len(self.gaps)
+        self.traced_code = {(each.module, each.file or "") for each in self.functions}
+        self.expansion = next_expansion(trace, self.gaps, self.traced_code)
         self.exceptions, self.exception_kinds = _not_handled(con, trace)
         self.handled, self.handled_kinds = handled_places(con, trace.trace_id, MAX_HANDLED)
         links, unfinished = open_chains(con, trace)
@@ -182,7 +184,7 @@ class RunFacts:
             handled_exceptions=self._handled_table(level.rows),
             hot=self._hot_table(level.rows),
             gaps=self._gap_table(level.rows),
-            edit_config=edit_config_call(self.project, trace, self.gaps),
+            edit_config=self.expansion.edit_config_call(self.project),
             stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, MAX_TAIL_LINES),
             stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if told_already else MAX_TAIL_LINES),
             notes=self._notes(level),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Protocol
 
 from breadcrumb_server.answers.call_lines import Chain
 from breadcrumb_server.answers.exception_details import LoadedException
 from breadcrumb_server.answers.exceptions import raising_call
+from breadcrumb_server.answers.expansion import Expansion, next_expansion
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap
-from breadcrumb_server.answers.gaps import edit_config_call, needs_workspace, rerun_call
+from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.answers.line_patterns import line_patterns
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
@@ -34,6 +35,10 @@ class Facts(Protocol):
     def gaps(self) -> Sequence[Gap]: ...
     @property
     def other_gaps(self) -> int: ...
+    @property
+    def traced_code(self) -> Collection[tuple[str, str]]: ...
+    @property
+    def expansion(self) -> Expansion: ...
 
 
 def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
@@ -43,25 +48,27 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     standing = _open_call(project, trace, facts.open)
     if trace.status == "running":
         return first_few([call("wait_for_run", **about, wait_seconds=45), standing, call("stop_run", **about)])
-    edit = edit_config_call(project, trace, facts.gaps) or None
+    edit = facts.expansion.edit_config_call(project) or None
     if not facts.functions:
         return first_few([edit, again if edit else call("get_config", project=project)])
     found = [raising_call(project, each) for each in facts.exceptions[:1]]
-    if edit and needs_workspace(trace, facts.gaps):  # what was traced is not the user's code
+    if edit and facts.expansion.workspace:  # what was traced is not the user's code
         return first_few([edit, again, *found])
     beyond = _beyond_the_traced_code(facts)
     if beyond:
-        return first_few([edit_config_call(project, trace, beyond) or None, again, *found])
+        widened = next_expansion(trace, beyond, facts.traced_code)
+        return first_few([widened.edit_config_call(project) or None, again, *found])
     if facts.exception_kinds > 1:
         found.append(call("find_exceptions", **about, include_handled=False))
     ended_from_outside = trace.status in ("timeout", "stopped", "crashed")
-    own_gaps = any(gap.origin == "own" for gap in facts.gaps)
+    # Beyond these lies what the program does.
+    widen = any(gap.origin == "own" for gap in facts.gaps) or facts.expansion.only_main
     return first_few(
         [
             *found,
             standing if ended_from_outside else None,
-            edit if own_gaps else None,
-            again if own_gaps else None,
+            edit if widen else None,
+            again if edit and widen else None,
             call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,
             _lines_of_the_raising_function(project, trace, facts.exceptions),
             _calls_of_the_hottest(project, trace, facts.functions),

@@ -84,6 +84,15 @@ def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -
     return [FunctionName(*row) for row in rows]
 
 
+def traced_code(con: DuckDBPyConnection, trace: TraceRow) -> set[tuple[str, str]]:
+    """Module and file of all traced functions."""
+    rows = con.execute(
+        "SELECT DISTINCT coalesce(module_name, ''), coalesce(file, '') FROM functions WHERE trace_id = ?",
+        [trace.trace_id],
+    ).fetchall()
+    return {(module, file) for module, file in rows}
+
+
 def similar_names(con: DuckDBPyConnection, trace: TraceRow, name: str, limit: int) -> list[str]:
     """``module:function`` of the traced functions whose names are most like ``name``, for when it has a typo."""
     rows = con.execute(

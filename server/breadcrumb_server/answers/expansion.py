@@ -1,0 +1,96 @@
+"""What to include next, so that the next run shows what this one was blind to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from breadcrumb.globs import is_path_pattern
+from breadcrumb_server.answers.follow_ups import MAX_CALL_CHARS, call
+from breadcrumb_server.answers.gap_ranking import ORIGINS, Gap, patterns_of
+from breadcrumb_server.answers.places import Places
+from breadcrumb_server.discover import MAIN, discover_include, workspace_code
+from breadcrumb_server.patterns import matches
+from breadcrumb_storage.queries.traces import TraceRow
+
+# Patterns that are added at once: own code is cheap to include and what the bug is most likely in.
+MAX_OWN_INCLUDES = 5
+MAX_FOREIGN_INCLUDES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """Patterns to add to include, the most instructive first."""
+
+    patterns: Sequence[str] = ()
+    workspace: str | None = None  # to be set as well: none is known
+    only_main: bool = False  # of the user's own code nothing but __main__ was traced, if that
+
+    def edit_config_call(self, project: str) -> str:
+        """The one call that adds them, "" where there is none."""
+        patterns = list(self.patterns)
+        settings = {"workspace": self.workspace} if self.workspace else None
+        while patterns:
+            text = call("edit_config", project=project, add_include=patterns, set=settings)
+            if len(text) <= MAX_CALL_CHARS:
+                return text
+            patterns.pop()
+        return ""
+
+
+def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tuple[str, str]]) -> Expansion:
+    """What to include next: all of the nearest code that is not traced yet, and nothing beyond it.
+
+    The first step into a package takes the modules that were called, the next one the whole package: so two steps
+    lead anywhere in it. Where no gap leads to the user's own code, because a framework or a test runner stands in
+    between, the code that lies in the workspace is included by its place.
+
+    Args:
+        gaps: ranked.
+        traced: module and file of the traced functions.
+    """
+    places = Places.of(trace)
+    own = [module for module, file in traced if places.origin(file, module) == "own"]
+    only_main = all(module == MAIN for module in own)
+    by_origin = {origin: _includes(trace, places, (gap for gap in gaps if gap.origin == origin)) for origin in ORIGINS}
+    if by_origin["own"]:
+        return Expansion(by_origin["own"][:MAX_OWN_INCLUDES], None, only_main)
+    unseen = _unseen_code(trace, {file for _, file in traced}) if only_main else []
+    foreign = by_origin["third-party"] or ([] if unseen else by_origin["stdlib"])
+    if unseen and not own:  # what was traced is a runner: what else it calls teaches nothing
+        foreign = []
+    workspace = trace.cwd if unseen and not trace.config.get("workspace") else None
+    return Expansion([*unseen, *foreign[:MAX_FOREIGN_INCLUDES]], workspace, only_main)
+
+
+def _includes(trace: TraceRow, places: Places, gaps: Iterable[Gap]) -> list[str]:
+    present = patterns_of(trace.config, "include")
+    patterns = (_include_for(gap, present, places) for gap in gaps if gap.suggested_include and not gap.noise)
+    return [pattern for pattern in dict.fromkeys(patterns) if pattern not in present]
+
+
+def _include_for(gap: Gap, present: Sequence[str], places: Places) -> str:
+    """The gap's own pattern, or that of everything around it where a part of that is included already."""
+    modules = [pattern for pattern in present if pattern != MAIN and not is_path_pattern(pattern)]
+    top = gap.row.module.partition(".")[0]
+    if gap.origin == "stdlib" or not top:
+        return gap.suggested_include
+    if any(pattern.partition(".")[0] == top for pattern in modules):
+        return f"{top}.*"
+    file = places.path(gap.row.file)
+    single_modules = [pattern for pattern in modules if "." not in pattern]
+    if gap.origin == "own" and file.endswith(f"{top}.py") and not file.startswith("/") and single_modules:
+        return str(Path(file).with_name("*.py"))
+    return gap.suggested_include
+
+
+def _unseen_code(trace: TraceRow, seen: Collection[str]) -> list[str]:
+    """New include patterns for code in the workspace, or where the command ran, of which no function was traced."""
+    folder = Path(str(trace.config.get("workspace") or trace.cwd or "/")).expanduser()
+    if not folder.is_dir() or folder == folder.parent:
+        return []
+    present = patterns_of(trace.config, "include")
+    new = [pattern for pattern in discover_include(folder) if pattern not in present]
+    code = [each for each in workspace_code(folder) if each[1] not in seen] if new else []
+    return [pattern for pattern in new if any(matches(pattern, module, file, folder) for module, file in code)]

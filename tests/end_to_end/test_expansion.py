@@ -1,0 +1,108 @@
+"""From `__main__` alone to the function with the bug: each step is the edit_config call that an answer offers."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+# A project with a src layout; what is planted is three modules deep: a discount is taken as a share, not as percent.
+PACKAGE = {
+    "acme/__init__.py": "from acme.api import checkout\n",
+    "acme/api.py": "from acme.orders.basket import Basket\n\n"
+    "def checkout(prices, customer):\n    return Basket(prices).total(customer)\n",
+    "acme/orders/__init__.py": "",
+    "acme/orders/basket.py": "import json\nfrom acme.orders.terms.discounts import reduced\n\n"
+    "class Basket:\n    def __init__(self, prices):\n        self.prices = json.loads(json.dumps(prices))\n\n"
+    "    def total(self, customer):\n        return round(sum(reduced(price, customer) for price in self.prices), 2)\n",
+    "acme/orders/terms/__init__.py": "",
+    "acme/orders/terms/discounts.py": "DISCOUNTS = {'gold': 20}\n\n"
+    "def reduced(price, customer):\n    return price * (1 - DISCOUNTS.get(customer, 0))\n",
+}
+SCRIPT = "import acme\nprint(acme.checkout([10.0, 5.0], 'gold'))\n"
+TEST = "import acme\n\ndef test_gold():\n    assert acme.checkout([10.0], 'gold') == 8.0\n"
+MAX_EXPANSIONS = 2
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    return folder
+
+
+def call_of(text: str) -> tuple[str, dict[str, Any]]:
+    """The tool and the arguments of a call that an answer proposes."""
+    call = ast.parse(text, mode="eval").body
+    assert isinstance(call, ast.Call)
+    assert isinstance(call.func, ast.Name)
+    return call.func.id, {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+
+
+async def recorded(session: Any, trace_id: str) -> set[tuple[str, str]]:
+    """Module and name of every function with a recorded call."""
+    rows = await session.rows(f"SELECT DISTINCT module_name, function_name FROM calls WHERE trace_id = '{trace_id}'")
+    return {(module, name) for module, name in rows}
+
+
+async def expand_until(session: Any, function: str, *command: str, **options: Any) -> list[list[str]]:
+    """The patterns of each edit_config call that it takes until a call of the function is recorded."""
+    steps: list[list[str]] = []
+    report = await session.run(*command, **options)
+    while not (await session.ok("get_calls", project="p", function=function))["total"]:
+        assert len(steps) < MAX_EXPANSIONS, f"{function} was not reached by {steps}"
+        gaps = await session.ok("find_gaps", project="p", trace_id=report["trace_id"])
+        tool, arguments = call_of(gaps["edit_config"])
+        assert (tool, gaps["next"][0]) == ("edit_config", gaps["edit_config"])
+        assert not (await session.ok(tool, **arguments)).get("warnings")
+        steps.append(arguments["add_include"])
+        again, repeated = call_of(gaps["next"][1])
+        assert again == "run"
+        report = await session.ok(again, **{**repeated, **options})
+        shown = await recorded(session, report["trace_id"])
+        for row in gaps["rows"]:
+            gap = dict(zip(gaps["columns"], row, strict=True))
+            if gap["suggested_include"] in steps[-1]:
+                assert (gap["module"], gap["function"]) in shown
+    return steps
+
+
+async def test_the_workspace_is_entered_in_two_steps(session, workspace: Path) -> None:
+    write(workspace / "src", PACKAGE)
+    write(workspace, {"main.py": SCRIPT})
+    await session.project(workspace, include=["__main__"])
+
+    steps = await expand_until(session, "reduced", sys.executable, "main.py", env={"PYTHONPATH": "src"})
+
+    assert steps == [["acme.api"], ["acme.*"]]
+    (row,) = (await session.ok("get_calls", project="p", function="reduced", limit=1))["rows"]
+    assert row[2:4] == ["price=10.0, customer='gold'", "-190.0"]
+
+
+async def test_an_installed_package_is_entered_in_two_steps_with_or_without_a_workspace(
+    session, workspace: Path, tmp_path: Path
+) -> None:
+    site = write(tmp_path / "venv" / "lib" / "python3.12" / "site-packages", PACKAGE)
+    write(workspace, {"main.py": SCRIPT})
+    environment = {"PYTHONPATH": str(site)}
+    await session.ok("init_project", project="p")
+
+    steps = await expand_until(session, "reduced", sys.executable, "main.py", cwd=str(workspace), env=environment)
+
+    assert steps == [["acme.api"], ["acme.*"]]
+
+
+async def test_behind_a_test_runner_one_step_shows_all(session, workspace: Path) -> None:
+    write(workspace / "src", PACKAGE)
+    write(workspace, {"tests/test_acme.py": TEST})
+    await session.project(workspace, include=["__main__"])
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+
+    steps = await expand_until(session, "reduced", *command, env={"PYTHONPATH": "src"})
+
+    assert steps == [["tests/**/*.py", "acme.*"]]
