@@ -234,6 +234,24 @@ def test_totals_keep_the_order_of_single_calls_and_tell_loops(get_flow, trace, a
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("many", [False, True])
+def test_a_test_is_shown_by_what_ran_under_it(get_flow, trace, request, many) -> None:
+    if many:
+        request.getfixturevalue("as_totals")
+    runner, test, total = trace.function("runner"), trace.function("test_total"), trace.function("total")
+    outer = trace.call(runner, child_ns=1)
+    for number in range(3):
+        call = trace.call(test, outer, args={"n": number}, child_ns=1)
+        trace.call(total, call, returns=number)
+        trace.test(f"test_cart.py::test_total[{number}]", call, call + 1)
+    assert [line.split("  1.0")[0] for line in get_flow(test="test_total[1]").lines] == [
+        "shop.pricing:test_total(n=1) -> None", "  total() -> 1",
+    ]  # fmt: skip
+    assert get_flow(test="test_cart", function="shop.pricing:total").calls == 3
+    with pytest.raises(BreadcrumbError, match="no test 'test_none'"):
+        get_flow(test="test_none")
+
+
 def test_around_a_call_stand_those_it_is_in_and_those_before_and_after_it(get_flow, trace) -> None:
     main, step, part = trace.function("main"), trace.function("step"), trace.function("part")
     outer = trace.call(main, ms=1000)

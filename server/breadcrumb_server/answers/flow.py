@@ -17,12 +17,14 @@ from breadcrumb_server.answers.flow_outline import MAX_DEPTH, Below, Lanes, Outl
 from breadcrumb_server.answers.flow_totals import FlowTotals
 from breadcrumb_server.answers.flow_tree import FlowTree, Group
 from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.named_tests import check_test
 from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.text import cut, one_line
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.flow_calls import FlowRoots, call_count, load_calls, number_functions
 from breadcrumb_storage.queries.flow_window import MAX_CHAIN, call_of_exception, calls_at, window
 from breadcrumb_storage.queries.functions import counted_only, matching_functions
+from breadcrumb_storage.queries.tests import test_ranges
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
@@ -57,7 +59,9 @@ class Flow(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowView:
-    """Which part of a trace to show: at most one of these, besides ``thread``, and ``module`` with ``function``."""
+    """Which part of a trace to show: ``test`` and ``thread`` with any of the others, of which only module and function
+    go together.
+    """
 
     function: str | None = None  # its outermost calls
     module: str | None = None  # the outermost calls of its functions
@@ -65,6 +69,7 @@ class FlowView:
     around_call_id: int | None = None
     exception_id: int | None = None
     at_ms: float | None = None  # since the start of the run
+    test: str | None = None  # what ran under the tests that this names, see tests.test_ranges
     thread: str | int | None = None  # a thread or an asyncio task
 
     def check(self) -> None:
@@ -72,12 +77,12 @@ class FlowView:
         Raises:
             BreadcrumbError: more than one place to look at.
         """
-        given = {name: value for name, value in asdict(self).items() if value is not None and name != "thread"}
+        given = [name for name, value in asdict(self).items() if value is not None and name not in ("test", "thread")]
         names = [name for name in given if not (name == "module" and "function" in given)]
         if len(names) > 1:
             raise BreadcrumbError(
                 f"{' and '.join(names)} are different places to look at.",
-                hint="Give one of them; thread goes with any.",
+                hint="Give one of them; test and thread go with each.",
             )
 
 
@@ -119,6 +124,8 @@ def get_flow(
     start = decode_cursor(cursor, query) if cursor else Position(0)
     trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
     names = number_functions(con, trace)
+    if view.test is not None:
+        check_test(con, trace, view.test)
     tree = _tree(con, trace, view, names, max_depth)
     if not tree.calls:
         return _nothing(con, project, trace, view)
@@ -173,7 +180,13 @@ def _tree(
         tree = FlowTree(around.calls, names, around.focus, around.left_out)
         notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
         return _Tree(tree.lanes, tree.below, len(around.calls.ids), notes if around.above else ())
-    roots = FlowRoots(call_id=view.root_call_id, function=view.function, module=view.module, thread=view.thread)
+    roots = FlowRoots(
+        call_id=view.root_call_id,
+        function=view.function,
+        module=view.module,
+        thread=view.thread,
+        ranges=None if view.test is None else test_ranges(con, trace, view.test),
+    )
     calls = load_calls(con, trace, roots)
     if calls is not None:
         tree = FlowTree(calls, names)
@@ -256,6 +269,9 @@ def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, view: FlowV
     elif view.function is not None:
         functions = matching_functions(con, trace, view.function)
         message, follow_ups = why_no_calls(con, project, trace, functions, view.function, None)
+    elif view.test is not None and view.module is None:
+        message = f"No call was recorded under test {cut(view.test, 200)!r}."
+        follow_ups = [call("find_gaps", project=project, trace_id=trace.trace_id)]
     elif view.module is not None:
         message = f"No call of a function of module {cut(view.module, 100)!r} was recorded."
         follow_ups = [call("find_gaps", project=project, trace_id=trace.trace_id)]

@@ -157,6 +157,9 @@ async def get_flow(
     at_ms: Annotated[
         float | None, Field(description="The same around what ran so many milliseconds after the start of the run")
     ] = None,
+    test: Annotated[
+        str | None, Field(description="Only what ran under this test: its node id, a part of it, or a glob")
+    ] = None,
     thread: Annotated[str | int | None, Field(description="Only this thread or asyncio task, by its name")] = None,
     max_depth: Annotated[
         int | None, Field(description="Levels of calls, from 1 to 50; left out: as many as fit")
@@ -174,6 +177,7 @@ async def get_flow(
     root_call_id for what it called, or to get_calls for its values whole.
 
     Example: get_flow(project="shop")
+    Example: get_flow(project="shop", test="test_cart.py::test_total")
     Example: get_flow(project="shop", function="checkout", max_depth=3)
     Example: get_flow(project="shop", around_call_id=4711)
     """
@@ -184,6 +188,7 @@ async def get_flow(
         around_call_id=around_call_id,
         exception_id=exception_id,
         at_ms=at_ms,
+        test=test,
         thread=thread,
     )
     service = ctx.request_context.lifespan_context

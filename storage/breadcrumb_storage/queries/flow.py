@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.flow_calls import FUNCTIONS, FlowRoots, in_ranges, named_functions, within_thread
+from breadcrumb_storage.queries.flow_calls import FUNCTIONS, FlowRoots, kept_to, named_functions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -163,19 +163,17 @@ class FlowLevels:
 
 
 def _roots(trace: TraceRow, roots: FlowRoots) -> tuple[str, list[Any]]:
-    within, values = within_thread(trace, roots.thread)
     if roots.call_id is not None:
         return f"c.call_id = {int(roots.call_id)}", []
     parent = "SELECT p.call_id FROM call_records p WHERE p.trace_no = c.trace_no AND p.call_id = c.parent_call_id"
-    if roots.ranges is not None:
-        inside = in_ranges(roots.ranges).replace("c.call_id", "p.call_id")
-        return f"{in_ranges(roots.ranges)} AND NOT EXISTS ({parent} AND {inside}) AND {within}", values
+    within, values = kept_to(trace, roots)
     named, names = named_functions(roots)
-    if not named:
-        if roots.thread is None:
-            return "c.parent_call_id IS NULL", []
-        return f"{within} AND NOT EXISTS ({parent} AND {within.replace('c.', 'p.')})", [*values, *values]
-    # Not those that their own kind called: a recursion is shown once, from its outermost call on.
-    condition = f"(c.process_id, c.function_id) IN ({named})"
-    own = f"{parent} AND {condition.replace('c.', 'p.')}"
-    return f"{condition} AND NOT EXISTS ({own}) AND {within}", [*names, *names, *values]
+    if named:
+        # Not those that their own kind called: a recursion is shown once, from its outermost call on.
+        own = f"{parent} AND (p.process_id, p.function_id) IN ({named})"
+        condition = f"(c.process_id, c.function_id) IN ({named}) AND NOT EXISTS ({own}) AND {within}"
+        return condition, [*names, *names, *values]
+    if roots.ranges is None and roots.thread is None:
+        return "c.parent_call_id IS NULL", []
+    around, same_values = kept_to(trace, roots, "p")
+    return f"{within} AND NOT EXISTS ({parent} AND {around})", [*values, *same_values]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
+from breadcrumb_storage.queries.tests import CallRange, in_ranges
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,13 +33,13 @@ _COLUMNS = f"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRoots:
-    """Where a flow begins, and what it keeps to; nothing given: at the outermost recorded calls."""
+    """Where a flow begins, and what it keeps to; nothing given: at the outermost recorded calls, and to nothing."""
 
     call_id: int | None = None
     function: str | None = None  # as functions.name_condition takes it: its outermost calls
     module: str | None = None  # a module and what is below it, or a glob: the outermost calls of its functions
-    ranges: tuple[tuple[int, int], ...] | None = None  # first and last ids of calls that belong together
-    thread: str | int | None = None  # only this one, or this asyncio task
+    ranges: Sequence[CallRange] | None = None  # keeps to these calls: those of a test
+    thread: str | int | None = None  # keeps to this one, or this asyncio task
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +88,9 @@ def call_count(con: DuckDBPyConnection, trace: TraceRow) -> int:
 
 def load_calls(con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots) -> FlowCalls | None:
     """The calls at and below ``roots``; None where they are more than MAX_CALLS."""
-    within, values = within_thread(trace, roots.thread)
     if roots.call_id is not None:
         return _one_call(con, trace, int(roots.call_id))
-    if roots.ranges is not None:
-        return _if_few(con, trace, f"{in_ranges(roots.ranges)} AND {within}", values)
+    within, values = kept_to(trace, roots)
     named, names = named_functions(roots)
     if not named:
         return _if_few(con, trace, within, values)
@@ -125,23 +124,26 @@ def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
     return f"SELECT (process_id, function_id) FROM {FUNCTIONS} WHERE {' AND '.join(conditions)}", values
 
 
-def within_thread(trace: TraceRow, thread: str | int | None) -> tuple[str, list[Any]]:
-    """SQL that is true for the calls of a thread or task, and its parameters."""
-    if thread is None:
-        return "true", []
-    if isinstance(thread, int):
-        return "c.thread_id = ?", [thread]
-    return (
-        """((c.process_id, c.thread_id) IN
-            (SELECT (process_id, thread_id) FROM threads WHERE trace_id = ? AND name = ?)
-         OR (c.process_id, c.task_id) IN (SELECT (process_id, task_id) FROM tasks WHERE trace_id = ? AND name = ?))""",
-        [trace.trace_id, thread, trace.trace_id, thread],
-    )
+def kept_to(trace: TraceRow, roots: FlowRoots, alias: str = "c") -> tuple[str, list[Any]]:
+    """SQL that is true for the calls to which ``roots`` keeps, and its parameters.
 
-
-def in_ranges(ranges: Sequence[tuple[int, int]]) -> str:
-    """SQL that is true for the calls of these ranges of ids."""
-    return "(" + " OR ".join(f"c.call_id BETWEEN {int(a)} AND {int(b)}" for a, b in ranges) + ")" if ranges else "false"
+    Args:
+        alias: that of ``call_records``.
+    """
+    conditions = ["true"] if roots.ranges is None else [in_ranges(roots.ranges, f"{alias}.call_id")]
+    values: list[Any] = []
+    if isinstance(roots.thread, int):
+        conditions.append(f"{alias}.thread_id = ?")
+        values.append(roots.thread)
+    elif roots.thread is not None:
+        conditions.append(
+            f"""(({alias}.process_id, {alias}.thread_id) IN
+                 (SELECT (process_id, thread_id) FROM threads WHERE trace_id = ? AND name = ?)
+              OR ({alias}.process_id, {alias}.task_id) IN
+                 (SELECT (process_id, task_id) FROM tasks WHERE trace_id = ? AND name = ?))"""
+        )
+        values += [trace.trace_id, roots.thread, trace.trace_id, roots.thread]
+    return " AND ".join(conditions), values
 
 
 def _one_call(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> FlowCalls | None:
