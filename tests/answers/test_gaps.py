@@ -61,6 +61,13 @@ def test_functions_written_in_c_are_listed_apart(project, trace) -> None:
     assert (len(answer.c_functions), answer.c_functions[-1]) == (9, "… 2 more")
 
 
+def test_calling_an_object_of_a_library_is_no_noise(project, trace) -> None:
+    trace.gap("echo", "click.utils", ms=1, file=f"{SITE}/click/utils.py")
+    trace.gap("Command.__call__", "click.core", ms=9, file=f"{SITE}/click/core.py")
+
+    assert column(find_gaps(project.con, "shop"), "function") == ["Command.__call__", "echo"]
+
+
 def test_where_nothing_can_be_included_that_is_said(project, trace) -> None:
     trace.gap("len", "builtins", kind="c", file="", line=0, caller=trace.main)
 

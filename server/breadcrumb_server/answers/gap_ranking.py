@@ -25,7 +25,8 @@ _RUNNERS = frozenset(
         "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox",
     }
 )  # fmt: skip
-_DUNDER = re.compile(r"(?:.*\.)?__\w+__$")
+# But for __call__, which is how the objects of a library are used: a command of click, a layer of torch.
+_DUNDER = re.compile(r"(?:.*\.)?__(?!call__)\w+__$")
 
 
 @dataclass(frozen=True, slots=True)
