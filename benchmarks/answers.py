@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.base import Answer
 from breadcrumb_server.answers.calls import get_calls
+from breadcrumb_server.answers.compare import compare_traces
 from breadcrumb_server.answers.exceptions import find_exceptions
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.flow import FlowView, get_flow
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 TRACE = "20250110-120000-beef"
+OTHER_TRACE = "20250110-130000-cafe"
 MAX_MILLISECONDS = 300
 
 _FILL = """
@@ -75,6 +77,19 @@ INSERT INTO gap_records
     FROM range(2000) t(i);
 """
 
+# The same run once more, in which a result late in it, and an argument, are other ones.
+_FILL_OTHER = """
+INSERT INTO traces BY NAME SELECT * REPLACE ('{other}' AS trace_id, 2 AS trace_no) FROM traces;
+INSERT INTO processes BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM processes;
+INSERT INTO threads BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM threads;
+INSERT INTO functions BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM functions;
+INSERT INTO exceptions BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM exceptions;
+INSERT INTO call_records BY NAME SELECT * REPLACE (
+    2 AS trace_no,
+    CASE WHEN call_id = {calls} * 7 // 10 THEN '{{"order": null}}' ELSE args END AS args,
+    CASE WHEN call_id = {calls} * 6 // 10 THEN 'null' ELSE return_value END AS return_value) FROM call_records;
+"""
+
 
 def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     """One call of each answer, and of get_calls one for each costly kind of condition."""
@@ -113,6 +128,11 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     }
 
 
+def comparisons(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+    """Of two traces of one million calls each."""
+    return {"compare_traces": lambda: compare_traces(con, "shop", TRACE, OTHER_TRACE)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--calls", type=int, default=1_000_000)
@@ -123,14 +143,20 @@ def main() -> None:
         with database.write() as con:
             con.execute(_FILL.format(trace=TRACE, calls=options.calls))
             checkpoint(con)
-        measure(database, options.repeats)
+        print(f"{'answer':32} {'best ms':>8} {'chars':>6}")
+        measure(database, options.repeats, questions)
+        with database.write() as con:
+            con.execute(_FILL_OTHER.format(other=OTHER_TRACE, calls=options.calls))
+            checkpoint(con)
+        measure(database, options.repeats, comparisons)
 
 
-def measure(database: Database, repeats: int) -> None:
+def measure(
+    database: Database, repeats: int, ask_about: Callable[[DuckDBPyConnection], dict[str, Callable[[], Answer]]]
+) -> None:
     """Prints a line for each answer."""
     with database.read() as con:
-        print(f"{'answer':32} {'best ms':>8} {'chars':>6}")
-        for name, ask in questions(con).items():
+        for name, ask in ask_about(con).items():
             best = float("inf")
             for _ in range(repeats):
                 began = time.perf_counter()

@@ -40,7 +40,8 @@ names the failure with the argument values up the call chain, the hot functions,
 [...]) and run again.
 4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, \
 also what the program swallowed, get_flow(project) for what happened in which order, search_values(project, text) to \
-follow a value, analyze_performance(project) for where the time went, query_traces(project, sql) for anything else.
+follow a value, analyze_performance(project) for where the time went, compare_traces(project, base_trace_id, trace_id) \
+for where a failing run parted from a passing one, query_traces(project, sql) for anything else.
 5. To step through a function, run with capture={"lines": ["Cart.total"]}: get_calls then shows each line it executed \
 and what the line changed.
 A command that takes long: run answers after wait_seconds with status "running"; go on with wait_for_run or stop_run.

@@ -88,6 +88,7 @@ async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None
         ("get_flow", {}),
         ("analyze_performance", {}),
         ("search_values", {"text": "x"}),
+        ("compare_traces", {"base_trace_id": "x", "trace_id": "y"}),
         ("query_traces", {"sql": "SELECT 1"}),
         ("delete_traces", {"all": True}),
     ],

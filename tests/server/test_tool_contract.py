@@ -32,6 +32,7 @@ TOOLS = {
     "get_flow": {"project"},
     "analyze_performance": {"project"},
     "search_values": {"project", "text"},
+    "compare_traces": {"project", "base_trace_id", "trace_id"},
     "query_traces": {"project", "sql"},
     "delete_traces": {"project"},
 }

@@ -6,6 +6,8 @@ from pydantic import Field
 
 from breadcrumb_server.answers.calls import CallList
 from breadcrumb_server.answers.calls import get_calls as build_calls
+from breadcrumb_server.answers.compare import Comparison
+from breadcrumb_server.answers.compare import compare_traces as build_comparison
 from breadcrumb_server.answers.exceptions import ExceptionList
 from breadcrumb_server.answers.exceptions import find_exceptions as build_exceptions
 from breadcrumb_server.answers.flow import Flow, FlowView
@@ -233,6 +235,28 @@ async def search_values(
     return await service.ask(project, lambda con: build_value_search(con, project, text, trace_id, limit, cursor))
 
 
+async def compare_traces(
+    ctx: ServiceContext,
+    project: Project,
+    base_trace_id: Annotated[str, Field(description="The trace to compare with, say of the run that passed")],
+    trace_id: TraceId,
+) -> Comparison:
+    """Find where two runs parted: the first call that went differently, though everything before it was equal. Use it
+    for a test that passes here and fails there, a run before and after a change, a flaky program, a bad input beside
+    a good one. Shows the call in both runs with what differs of its arguments and result, the way to it, what
+    followed, the functions that only one run called, and changed counts and times. Both runs need the same `include`.
+
+    `what` of `first` says where to look: same arguments and other result: in that function; other arguments: in its
+    caller; other functions called: in the condition that chose them. Calls are aligned by their place in the tree;
+    the order of threads and tasks, times, uuids, pids, addresses and temporary file names are not counted as
+    differences. Works test by test in pytest runs.
+
+    Example: compare_traces(project="shop", base_trace_id="20250110-142301-3fa9", trace_id="20250110-142512-81c0")
+    """
+    service = ctx.request_context.lifespan_context
+    return await service.ask(project, lambda con: build_comparison(con, project, base_trace_id, trace_id))
+
+
 async def query_traces(
     ctx: ServiceContext,
     project: Project,
@@ -270,5 +294,6 @@ TOOLS = (
     _question(get_flow, "Show the flow of calls"),
     _question(analyze_performance, "Analyze where the time went"),
     _question(search_values, "Search for a value"),
+    _question(compare_traces, "Compare two runs"),
     _question(query_traces, "Query traces with SQL"),
 )

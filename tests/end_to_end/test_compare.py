@@ -1,0 +1,183 @@
+"""Two runs of the same program, compared: what differs in any two runs is passed over, what went wrong is found."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytestmark = pytest.mark.anyio
+
+# Threads of a pool, tasks and temporary names; with BUG set, one rate is wrong. ORDER turns round who comes first.
+SHOP = """
+import asyncio, os, sys, tempfile, threading, time, uuid
+from concurrent.futures import ThreadPoolExecutor
+
+first_done = threading.Event()
+
+class Order:
+    def __init__(self, number):
+        self.number = number
+        self.id = uuid.uuid4()
+        self.at = time.time()
+        self.kinds = {"paper", "ink", "pens", "glue"}
+
+def rate(number):
+    return 3 if number == 5 and "BUG" in os.environ else 2
+
+def total(order):
+    return order.number * rate(order.number)
+
+def job(number):
+    # One of the first two waits for the other: which one is the environment's choice.
+    if number == int(os.environ["ORDER"]):
+        first_done.wait(20)
+    result = total(Order(number))
+    first_done.set()
+    return result
+
+async def load(number):
+    is_first = (number == 7) == (os.environ["ORDER"] == "0")
+    for _ in range(1 if is_first else 5):
+        await asyncio.sleep(0)
+    return total(Order(number))
+
+async def load_all():
+    return sum(await asyncio.gather(load(7), load(8)))
+
+def save(folder, total):
+    with open(os.path.join(folder, "total.txt"), "w") as file:
+        file.write(str(total))
+    return file.name
+
+def main():
+    with ThreadPoolExecutor(2) as pool:
+        results = list(pool.map(job, range(8)))
+    with tempfile.TemporaryDirectory(prefix="shop-") as folder:
+        save(folder, sum(results))
+    return sum(results) + asyncio.run(load_all())
+
+main()
+"""
+
+TESTS = """
+import os
+import pytest
+from prices import Cart
+
+@pytest.fixture
+def cart(tmp_path):
+    return Cart(tmp_path / "cart.json")
+
+@pytest.mark.parametrize("amount", [1, 10, 100])
+def test_discount(cart, amount):
+    cart.add("tea", 2.0, amount)
+    assert cart.total() == 2.0 * amount * (0.9 if amount >= 10 else 1)
+
+def test_empty(cart):
+    assert cart.total() == 0
+"""
+
+PRICES = """
+import os
+
+class Cart:
+    def __init__(self, path):
+        self.path = path
+        self.lines = []
+
+    def add(self, name, price, amount):
+        self.lines.append((name, price, amount))
+
+    def total(self):
+        return sum(price * amount * factor(amount) for _, price, amount in self.lines)
+
+def factor(amount):
+    if is_many(amount):
+        return 0.9
+    return 1
+
+def is_many(amount):
+    return amount > 10 if "BUG" in os.environ else amount >= 10
+"""
+
+
+async def traced(session: Any, *command: str, **env: str) -> str:
+    # In every run another order of sets.
+    traced.seed += 1  # type: ignore[attr-defined]
+    report = await session.run(*command, env={**env, "PYTHONHASHSEED": str(traced.seed)})  # type: ignore[attr-defined]
+    return report["trace_id"]
+
+
+traced.seed = 0  # type: ignore[attr-defined]
+
+
+async def test_runs_in_another_order_differ_by_the_bug_alone(session: Any, workspace: Path) -> None:
+    (workspace / "shop.py").write_text(SHOP)
+    await session.project(workspace)
+    command = (sys.executable, "shop.py")
+    base = await traced(session, *command, ORDER="0")
+    turned = await traced(session, *command, ORDER="1")
+    wrong = await traced(session, *command, ORDER="1", BUG="1")
+
+    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=turned)
+    assert answer["verdict"] == "No call went differently.", answer
+    assert "others" not in answer and "counts" not in answer
+    assert "differ by times, ids or temporary names only" in answer["compared"]
+
+    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=wrong)
+    first = answer["first"]
+    assert first["function"] == "__main__:rate"
+    assert first["differs"] == ["result: 2 -> 3"]
+    assert first["this"] == "rate(number=5) -> 3"
+    ((args, result),) = await session.rows(
+        f"SELECT args, return_value FROM calls WHERE trace_id = '{base}' AND call_id = {first['base_call_id']}"
+    )
+    assert (args, result) == ('{"number": 5}', "2")
+    assert [line.split(" calls ")[0] for line in answer["passed_on"]] == ["__main__:total", "__main__:job"]
+    # main() only hands on what came of the jobs, and what it gave to save().
+    assert [line.split(" calls ")[0] for line in answer["others"]] == ["__main__:save"]
+
+
+async def test_a_failing_pytest_run_is_compared_with_the_passing_one_test_by_test(
+    session: Any, workspace: Path
+) -> None:
+    (workspace / "prices.py").write_text(PRICES)
+    (workspace / "test_prices.py").write_text(TESTS)
+    await session.project(workspace)
+    command = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
+    base = await traced(session, *command)
+    failed = await traced(session, *command, BUG="1")
+    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=failed)
+    assert answer["tests"]["rows"] == [["test_prices.py::test_discount[10]", "passed", "failed"]]
+    assert answer["first"]["function"] == "prices:is_many"
+    assert answer["first"]["differs"] == ["result: True -> False"]
+    assert any("test_prices.py" in line for line in answer["first"]["chain"])
+    assert [line.split(" calls ")[0] for line in answer["passed_on"]] == [
+        "prices:factor", "prices:Cart.total", "test_prices:test_discount",
+    ]  # fmt: skip
+
+    alone = await traced(session, *command, "test_prices.py::test_discount[10]", BUG="1")
+    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=alone)
+    assert answer["first"]["function"] == "prices:is_many"
+    assert "the commands differ (see runs)" in answer["notes"]
+
+
+async def test_a_run_that_hangs_is_compared_with_one_that_ended(session: Any, workspace: Path) -> None:
+    (workspace / "wait.py").write_text(
+        "import os, signal\n"
+        "def take(number):\n    return number\n"
+        "def wait(number):\n    if 'BUG' in os.environ:\n        signal.pause()\n    return take(number)\n"
+        "def main():\n    return [wait(number) for number in (1, 2)]\n"
+        "main()\n"
+    )
+    await session.project(workspace)
+    base = await traced(session, sys.executable, "wait.py")
+    report = await session.run(sys.executable, "wait.py", env={"BUG": "1"}, timeout_seconds=3)
+    assert report["status"] == "timeout"
+    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=report["trace_id"])
+    assert answer["first"]["function"] == "__main__:wait"
+    assert answer["first"]["differs"][-1] == "end: returned 1 -> not ended"
+    assert "called only in the base from line 7: __main__:take(number=1)" in answer["first"]["differs"][0]
