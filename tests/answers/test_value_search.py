@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
@@ -26,20 +28,67 @@ def test_a_value_is_followed_in_the_order_of_time(project, trace) -> None:
     answer = search_values(project.con, "shop", "SKU-4711")
     assert answer.columns == COLUMNS
     assert answer.rows == [
-        [first, "shop.pricing:read", "result ['SKU-4711', 'x']", "returned", 10.0, ""],
+        [first, "shop.pricing:read", "result ['SKU-4711', 'x']", "returned", 11.0, ""],
         [middle, "shop.pricing:price", "sku='SKU-4711'; KeyError: 'SKU-4711'", "raised", 20.0, "shop.pricing:read"],
         [late, "shop.pricing:save", "row={'sku': 'SKU-4711'}", "returned", 30.0, ""],
     ]
-    assert answer.first == f"call {first} shop.pricing:read has it in result ['SKU-4711', 'x']"
-    assert answer.last == f"call {late} shop.pricing:save has it in row={{'sku': 'SKU-4711'}}"
-    assert answer.functions == [
-        "shop.pricing:read: 1 result", "shop.pricing:price: 1 argument, 1 exception", "shop.pricing:save: 1 argument",
-    ]  # fmt: skip
+    assert answer.summary == [
+        f"first: call {first} shop.pricing:read has it in result ['SKU-4711', 'x']",
+        "through 3 calls of 3 functions: shop.pricing:read (1 result) -> shop.pricing:price (1 argument, 1 exception) "
+        "-> shop.pricing:save (1 argument)",
+        f"last: call {late} shop.pricing:save has it in row={{'sku': 'SKU-4711'}}",
+    ]
+    assert answer.next[1:] == [
+        f'get_flow(project="shop", trace_id="{trace.trace_id}", around_call_id={call_id})' for call_id in (first, late)
+    ]
+
+
+def test_the_call_that_made_a_value_comes_before_the_one_that_passed_it_on(project, trace) -> None:
+    make, hand_on = trace.function("make"), trace.function("hand_on")
+    outer = trace.call(hand_on, returns={"id": "a-77"}, at_ms=1, ms=50)
+    inner = trace.call(make, outer, returns="a-77", at_ms=10, ms=5, call_line=14)
+    answer = search_values(project.con, "shop", "a-77")
+    assert [row[0] for row in answer.rows] == [inner, outer]
+    assert answer.summary[0] == (
+        f"first: call {inner} shop.pricing:make, called by shop.pricing:hand_on:14, has it in result 'a-77'"
+    )
+
+
+def test_a_whole_number_is_found_rather_than_one_that_holds_it(project, trace) -> None:
+    f = trace.function("f")
+    values = [1429, 42.5, -42, "x42", "SKU-42", [1, 42, 3], {"n": 42}, "a\n42", 142]
+    calls = [trace.call(f, args={"value": value}) for value in values]
+    answer = search_values(project.con, "shop", 42)
+    assert [row[0] for row in answer.rows] == calls[4:8]
+    assert answer.notes == ["5 more calls with '42' only in longer words or numbers"]
+    assert [row[0] for row in search_values(project.con, "shop", "429").rows] == calls[:1]
+    assert search_values(project.con, "shop", "429").notes == []
+
+
+def test_local_variables_at_an_exception_are_searched_too(project, trace) -> None:
+    f, g = trace.function("f"), trace.function("g")
+    trace.exception("KeyError", "'rate'", call_id=1, locals=json.dumps({"key": "vat-de", "table": {}}))
+    call = trace.call(f, returns=0)
+    trace.call(g)
+    trace.exception("ValueError", "vat-de is wrong", call_id=None)
+    answer = search_values(project.con, "shop", "vat-de")
+    assert [row[:3] for row in answer.rows] == [[call, "shop.pricing:f", "locals of KeyError: key='vat-de'"]]
+    assert answer.notes == ["1 exception with it, raised outside of recorded calls: find_exceptions"]
+    trace.exception("ValueError", "vat-at is wrong", call_id=None)
+    nothing = search_values(project.con, "shop", "vat-at")
+    assert "1 exception outside of recorded calls has it" in nothing.message
+    assert nothing.next[0].startswith("find_exceptions(")
+
+
+@pytest.mark.parametrize("text", ["None", "{'sku': 'a', 'n': None}", "'a b'", "True"])
+def test_a_value_is_found_as_answers_write_it(project, trace, text) -> None:
+    call = trace.call(trace.function("f"), args={"row": {"sku": "a", "n": None}, "name": "a b", "ok": True})
+    assert [row[0] for row in search_values(project.con, "shop", text).rows] == [call]
 
 
 def test_a_text_with_quotes_and_escapes_is_found_as_it_was(project, trace) -> None:
     call = trace.call(trace.function("f"), args={"text": 'say "hi"\n\u00e9'})
-    for text in ('say "hi"', "\u00e9"):
+    for text in ('say "hi"', "\u00e9", '"hi"\n\u00e9'):
         assert [row[0] for row in search_values(project.con, "shop", text).rows] == [call]
 
 

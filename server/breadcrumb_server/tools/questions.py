@@ -221,13 +221,18 @@ async def analyze_performance(
 async def search_values(
     ctx: ServiceContext,
     project: Project,
-    text: Annotated[str, Field(description="Part of a value, as it was: a name, a number, an id")],
+    text: Annotated[
+        str | int | float, Field(description="A value or a part of one, as answers show it: a name, a number, an id")
+    ],
     trace_id: OptionalTraceId = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> ValueHits:
-    """Find every call that had a value: in its arguments, its return value or its exception, in the order of time.
-    This is how a wrong value is followed: which call had it first, through which it went, where it ended.
+    """Find every call that had a value: in its arguments, its return value, the message of its exception or its local
+    variables when that was raised, in the order of time. `summary` says in three lines where the value appeared first,
+    which functions it went through and where it ended: this is how a wrong value is followed to its source.
+
+    Whole words and numbers count first: 42 does not find 1429, unless nothing has 42 itself.
 
     Example: search_values(project="shop", text="SKU-4711")
     """

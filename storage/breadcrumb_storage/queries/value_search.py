@@ -1,19 +1,31 @@
-"""Where a text turned up: in arguments, results and exceptions, in the order of time."""
+"""Where a text turned up: in arguments, results, exceptions and their local variables, in the order of time."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.calls import spellings_in_json
+from breadcrumb_storage.queries.functions import COLON_NAME
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from duckdb import DuckDBPyConnection
 
     from breadcrumb_storage.queries.traces import TraceRow
 
 # Functions of which is told how often they had the text.
 MAX_FUNCTIONS = 8
+# Calls that are looked at for whether they have the text as a whole word. What more calls have is no needle.
+MAX_WORD_CHECKS = 200_000
+_HIT = "in_args OR in_result OR in_exception"
+
+# What a word may stand behind: the begin, anything that does not belong to words or numbers, what JSON escapes, and a
+# hyphen, unless that makes a number negative. And what may come behind it: the end, or anything of that kind, also a
+# dot that is no decimal point.
+_BEFORE = r"""(?:^|[^\w.\\-]|\\[nrtbf"\\/]|\\u[0-9a-f]{4}|[\w"'.]-|[^\w]\.)"""
+_BEHIND = r"""(?:$|[^\w.]|\.(?:\D|$))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,52 +39,149 @@ class FunctionHits:
 
 
 @dataclass(frozen=True, slots=True)
-class Hits:
-    """The calls that have a text: one page of ids, and all of them by function, in the order of their first hit."""
+class Hit:
+    """A call that has the text, from some moment on."""
 
-    call_ids: list[int]
-    total: int
-    functions: list[FunctionHits]
-    function_count: int
+    call_id: int
+    seen_ns: int  # since the epoch: its begin if its arguments have it, else its end
 
 
-def find_text(con: DuckDBPyConnection, trace: TraceRow, text: str, *, offset: int, limit: int) -> Hits:
-    """The calls whose arguments, result or exception message hold ``text``, by the time of their begin."""
-    texts = spellings_in_json(text)
+@dataclass(frozen=True, slots=True)
+class ExceptionHit:
+    """An exception with the text."""
 
-    def holds(column: str) -> str:
-        return "(" + " OR ".join(f"contains({column}, ?)" for _ in texts) + ")"
+    type: str
+    message: str | None
+    locals: str | None  # JSON: the raising frame's variables
 
-    parameters: list[Any] = [trace.trace_id, text, *texts, *texts, trace.trace_no]
-    hits = f"""
-        WITH messages AS (
-            SELECT exception_id FROM exceptions WHERE trace_id = ? AND contains(exception_message, ?)),
-        hits AS (
-            SELECT c.call_id, c.process_id, c.function_id, c.started_ns, coalesce({holds("c.args")}, false) AS in_args,
-                   coalesce({holds("c.return_value")}, false) AS in_result, m.exception_id IS NOT NULL AS in_exception
-            FROM call_records c LEFT JOIN messages m ON m.exception_id = c.exception_id
-            WHERE c.trace_no = ? AND (in_args OR in_result OR in_exception))
+
+class TextHits:
+    """The calls of a trace that have a text: a temporary table of this connection, made by one scan."""
+
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, text: str, spellings: Sequence[str]) -> None:
+        """
+        Args:
+            text: as it stands in the message of an exception.
+            spellings: how it may stand in a stored value, which is JSON.
+        """
+        self._con = con
+        self._trace = trace
+        contains, values = _holds(spellings)
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE found_exceptions AS
+            SELECT exception_id, call_id, contains(exception_message, $text) AS in_message,
+                   {contains.format("locals")} AS in_locals, exception_message, locals
+            FROM exceptions WHERE trace_id = $trace AND (in_message OR in_locals)
+            """,
+            {"trace": trace.trace_id, "text": text, **values},
+        )
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE found_calls AS
+            SELECT c.call_id, c.process_id, c.function_id, c.started_ns, c.duration_ns,
+                   coalesce({contains.format("c.args")}, false) AS in_args,
+                   coalesce({contains.format("c.return_value")}, false) AS in_result,
+                   coalesce(c.exception_id IN (SELECT exception_id FROM found_exceptions WHERE in_message)
+                            OR c.call_id IN (SELECT call_id FROM found_exceptions WHERE in_locals), false)
+                       AS in_exception
+            FROM call_records c WHERE c.trace_no = $trace_no AND ({_HIT})
+            """,
+            {"trace_no": trace.trace_no, **values},
+        )
+        self.total = self._count()
+        self.words = False  # whether only those are kept that have it as a whole word or number
+        self.within_longer = 0  # calls that were left out for that
+        if 0 < self.total <= MAX_WORD_CHECKS and (pattern := word_pattern(spellings)):
+            self._keep_words(pattern, word_pattern([text]))
+
+    def _keep_words(self, pattern: str, message_pattern: str) -> None:
+        """Keep the calls that have the text as a whole word or number, if there are any."""
+        self._con.execute(
+            """
+            CREATE OR REPLACE TEMP TABLE found_words AS
+            SELECT f.* REPLACE (
+                f.in_args AND regexp_matches(c.args, $pattern) AS in_args,
+                f.in_result AND regexp_matches(c.return_value, $pattern) AS in_result,
+                f.in_exception AND (
+                    coalesce(c.exception_id IN (
+                        SELECT exception_id FROM found_exceptions
+                        WHERE in_message AND regexp_matches(exception_message, $message_pattern)), false)
+                    OR c.call_id IN (
+                        SELECT call_id FROM found_exceptions
+                        WHERE call_id IS NOT NULL AND in_locals AND regexp_matches(locals, $pattern))) AS in_exception)
+            FROM found_calls f JOIN call_records c ON c.call_id = f.call_id AND c.trace_no = $trace_no
+            """,
+            {"pattern": pattern, "message_pattern": message_pattern, "trace_no": self._trace.trace_no},
+        )
+        ((words,),) = self._con.execute(f"SELECT count(*) FROM found_words WHERE {_HIT}").fetchall()
+        if words:
+            self.words = True
+            self.within_longer = self.total - words
+            self.total = words
+            self._con.execute(f"CREATE OR REPLACE TEMP TABLE found_calls AS FROM found_words WHERE {_HIT}")
+
+    def page(self, offset: int, limit: int) -> list[Hit]:
+        """Some of the calls, by the time at which they had the text first."""
+        rows = self._con.execute(
+            f"""
+            SELECT call_id, CASE WHEN in_args THEN started_ns ELSE started_ns + coalesce(duration_ns, 0) END AS seen_ns
+            FROM found_calls ORDER BY seen_ns, call_id LIMIT {int(limit)} OFFSET {int(offset)}
+            """
+        ).fetchall()
+        return [Hit(*row) for row in rows]
+
+    def functions(self) -> tuple[list[FunctionHits], int]:
+        """Who had the text, in the order of first sight, and of how many functions these are the first."""
+        rows = self._con.execute(
+            f"""
+            SELECT {COLON_NAME}, count(*) FILTER (in_args), count(*) FILTER (in_result),
+                   count(*) FILTER (in_exception), count(*) OVER ()
+            FROM found_calls h JOIN functions f ON f.process_id = h.process_id AND f.function_id = h.function_id
+            WHERE f.trace_id = ? GROUP BY 1
+            ORDER BY min(CASE WHEN in_args THEN started_ns ELSE started_ns + coalesce(duration_ns, 0) END), 1
+            LIMIT {MAX_FUNCTIONS}
+            """,
+            [self._trace.trace_id],
+        ).fetchall()
+        return [FunctionHits(*row[:4]) for row in rows], rows[0][4] if rows else 0
+
+    def exceptions(self, call_ids: Sequence[int]) -> dict[int, ExceptionHit]:
+        """The first exception with the text that was raised in each of these calls, by call id."""
+        rows = self._con.execute(
+            """
+            SELECT f.call_id, e.exception_type, f.exception_message, f.locals
+            FROM found_exceptions f JOIN exceptions e ON e.trace_id = ? AND e.exception_id = f.exception_id
+            WHERE f.call_id IN (SELECT unnest(?::BIGINT[])) ORDER BY f.exception_id DESC
+            """,
+            [self._trace.trace_id, list(call_ids)],
+        ).fetchall()
+        return {row[0]: ExceptionHit(*row[1:]) for row in rows}
+
+    def exceptions_elsewhere(self) -> int:
+        """Exceptions with the text that were raised while no recorded call was under way."""
+        ((count,),) = self._con.execute("SELECT count(*) FROM found_exceptions WHERE call_id IS NULL").fetchall()
+        return int(count)
+
+    def _count(self) -> int:
+        ((count,),) = self._con.execute("SELECT count(*) FROM found_calls").fetchall()
+        return int(count)
+
+
+def word_pattern(spellings: Sequence[str]) -> str:
+    """A regular expression that finds one of these as a whole word or number; "" where they begin and end with neither.
+
+    RE2's, which has nothing that looks behind.
     """
-    rows = con.execute(
-        f"{hits} SELECT call_id, count(*) OVER () FROM hits ORDER BY started_ns, call_id "
-        f"LIMIT {int(limit)} OFFSET {int(offset)}",
-        parameters,
-    ).fetchall()
-    if not rows:
-        return Hits([], 0, [], 0)
-    functions = con.execute(
-        f"""
-        {hits}
-        SELECT coalesce(module_name, '') || ':' || function_name, count(*) FILTER (in_args),
-               count(*) FILTER (in_result), count(*) FILTER (in_exception), count(*) OVER ()
-        FROM hits h JOIN functions f ON f.process_id = h.process_id AND f.function_id = h.function_id
-        WHERE f.trace_id = ? GROUP BY 1 ORDER BY min(started_ns), 1 LIMIT {MAX_FUNCTIONS}
-        """,
-        [*parameters, trace.trace_id],
-    ).fetchall()
-    return Hits(
-        [row[0] for row in rows],
-        rows[0][1],
-        [FunctionHits(*row[:4]) for row in functions],
-        functions[0][4] if functions else 0,
+    if not any(re.match(r"\w", text) or re.search(r"\w$", text) for text in spellings):
+        return ""
+    return "|".join(
+        (_BEFORE if re.match(r"\w", text) else "") + re.escape(text) + (_BEHIND if re.search(r"\w$", text) else "")
+        for text in spellings
     )
+
+
+def _holds(spellings: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """SQL, with the column left open, that is true where one of these stands in it, and its parameters."""
+    values = {f"spelling_{number}": text for number, text in enumerate(spellings)}
+    return "(" + " OR ".join(f"contains({{0}}, ${name})" for name in values) + ")", values
