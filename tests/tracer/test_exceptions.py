@@ -466,6 +466,13 @@ def test_the_exception_that_leaves_a_function_is_told_from_those_that_it_handled
                 finally:
                     try: remove()
                     except OSError: pass
+            def insists():
+                try: raise LookupError("on its way")
+                finally:
+                    try:
+                        try: remove()
+                        except OSError as error: raise error
+                    except OSError: pass
             @contextlib.contextmanager
             def opened():
                 try: yield 1
@@ -481,16 +488,19 @@ def test_the_exception_that_leaves_a_function_is_told_from_those_that_it_handled
             thrown = lines(); next(thrown)
             try: thrown.throw(KeyError("thrown"))
             except KeyError: pass
+            try: insists()
+            except LookupError: pass
             work()
         """),
     )
     by_message = {e["message"]: e["id"] for e in raised(spool)}
     assert {m: fate(spool, i) for m, i in by_message.items() if m != "already gone"} == {
-        "the real one": "uncaught", "'thrown'": "handled by <module>",
+        "the real one": "uncaught", "'thrown'": "handled by <module>", "on its way": "handled by <module>",
     }  # fmt: skip
     assert {fate(spool, e["id"]) for e in raised(spool) if e["message"] == "already gone"} == {
-        "handled by work", "handled by lines",
+        "handled by work", "handled by lines", "handled by insists",
     }  # fmt: skip
+    assert spool.one("insists").exception == by_message["on its way"]
     assert spool.one("work").exception == by_message["the real one"]
     cancelled, thrown = record_format.OUTCOME_CANCELLED, record_format.OUTCOME_RAISED
     assert [c.outcome for c in spool.named("lines")] == [cancelled, thrown]

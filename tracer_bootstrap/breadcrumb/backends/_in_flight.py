@@ -2,7 +2,8 @@
 
 ``sys.settrace`` tells that an exception has come to a frame, and that the frame is left. In between the frame may have
 handled it, or others on the way of it: ``finally: try: remove() except OSError: pass`` is left by the first of
-two. What runs in a handler is therefore watched instruction by instruction, and compared with ``sys.exc_info()``.
+two. Up to the handler, and in it while one exception is on the way of another, the frame is therefore watched
+instruction by instruction, and compared with ``sys.exc_info()``.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
     from types import FrameType, TracebackType
     from typing import Callable, Dict, List, Optional, Tuple
 
-# Instructions of a handler that are watched. Most have ten; in one that goes on for long, the exception that came last
-# is taken for the one that leaves the frame.
-_MAX_WATCHED = 500
+# Instructions of a handler that are watched at most. Few have more; there the exception that came last is taken for the
+# one that leaves the frame.
+_MAX_WATCHED = 200
 
 _END_ASYNC_FOR = opmap["END_ASYNC_FOR"]
 _RAISE = opmap["RAISE_VARARGS"]
@@ -78,7 +79,12 @@ class InFlight:
         if type(exception) is StopIteration and self._opcodes_of(frame.f_code)[frame.f_lasti] in _ENDS_OF_ITERATION:
             return None
         arrivals = self.of_frame.setdefault(id(frame), [])
-        while arrivals and (not arrivals[-1].in_handler or arrivals[-1].address == id(exception)):
+        handled = sys.exc_info()[1]
+        while arrivals:
+            last = arrivals[-1]
+            is_done_with = handled is not exception and last.address != id(handled)
+            if last.in_handler and last.address != id(exception) and not is_done_with:
+                break
             arrivals.pop()
         arrival = Arrival(exception, cancels, frame.f_lasti)
         arrivals.append(arrival)
@@ -123,6 +129,8 @@ class InFlight:
             if current is not None and last.to_keep and id(current) == last.address:
                 if last.leaves or passes_unseen or (opcodes[at] == _RAISE and opcodes[at + 1] == 0):
                     last.keep(current, traceback_of(current))
+        if not arrivals or (len(arrivals) == 1 and last.in_handler and not last.leaves and not last.to_keep):
+            frame.f_trace_opcodes = False  # what leaves the frame after this is that one, or has yet to come
         return begins
 
     def last(self, frame: FrameType) -> Optional[Arrival]:
