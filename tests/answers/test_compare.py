@@ -345,6 +345,52 @@ def test_of_a_sampled_function_a_missing_call_is_told_by_counts_alone(shop: Shop
     assert "1 function not recorded whole (shop.pricing:hot)" in answer.notes[0]
 
 
+def test_of_a_sampled_function_calls_with_other_arguments_are_other_calls(shop: Shop) -> None:
+    hot = [Call("hot", {"n": number}, number) for number in range(40)]
+    capture = {"capture": {"calls_per_function": 3, "sample_rate": 1.0}}
+    # Behind the first three, one run recorded call 8, the other one call 9. Among the first three, one is wrong.
+    base = shop.trace(BASE, main(*hot[:3], hot[8], returns=1), config=capture)
+    this = shop.trace(THIS, main(*hot[:2], Call("hot", {"n": 2}, -1), hot[9], returns=2), config=capture)
+    for player in (base, this):
+        player.trace.con.execute("UPDATE functions SET started_count = 40 WHERE function_name = 'hot'")
+    answer = shop.answer()
+    assert answer.first is not None
+    assert answer.first.differs == ["result: 2 -> -1"]
+    assert answer.others == [] and len(answer.passed_on) == 1
+    assert "not every call was recorded" in answer.first.what
+    assert 'capture={"mode": "full"}' in answer.next[-1]
+
+
+def test_functions_that_one_run_did_not_trace_are_passed_over(shop: Shop) -> None:
+    rate = Call("rate", {"n": 1}, 0.2)
+    base = main(Call("total", {"n": 1}, 1, [rate, Call("log")]), Call("show"))
+    this = main(
+        Call("total", {"n": 1}, 2, [Call("helper", {}, 1, [replace(rate, returns=None)]), Call("log")]), Call("show")
+    )
+    shop.trace(BASE, base)
+    shop.trace(THIS, this, config={"include": ["__main__", "shop", "helpers"]})
+    answer = shop.answer()
+    assert answer.first is not None
+    assert (answer.first.function, answer.first.differs) == ("shop.pricing:rate", ["result: 0.2 -> None"])
+    assert [line.split(" calls ")[0] for line in answer.passed_on] == ["shop.pricing:total"]
+    assert (answer.others, answer.without_effect) == ([], [])
+    assert answer.only_in_this == ["shop.pricing:helper x1"]
+    assert "functions that only one of them traced are passed over" in answer.notes
+
+
+def test_a_recursion_that_hands_a_result_on_is_one_line(shop: Shop) -> None:
+    def nested(result: int) -> Call:
+        tree = Call("leaf", {}, result)
+        for level in range(50):
+            tree = Call("fold", {"level": level}, result, [tree])
+        return main(tree)
+
+    answer = shop.compare([nested(1)], [nested(2)])
+    assert answer.first is not None and answer.first.function == "shop.pricing:leaf"
+    (line,) = answer.passed_on
+    assert line == "shop.pricing:fold calls 51 / 51: result: 1 -> 2 (and 49 more of it around that)"
+
+
 def test_what_makes_the_traces_differ_beside_the_program_is_said(shop: Shop) -> None:
     shop.trace(BASE, main())
     shop.trace(THIS, main(ended=False), status="running", command="python other.py", config={"include": ["__main__"]})

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from breadcrumb_server.answers.base import Answer, Cell, Table
 from breadcrumb_server.answers.call_lines import Chain, read_chains
-from breadcrumb_server.answers.compare_scope import Scope, choose_scope, recorded_calls, trace_notes
+from breadcrumb_server.answers.compare_scope import (
+    Scope,
+    choose_scope,
+    recorded_calls,
+    trace_notes,
+    whole,
+)
 from breadcrumb_server.answers.compare_text import FirstDifference, Root, ending, summary, tell
 from breadcrumb_server.answers.divergence_roots import Told, tell_apart
 from breadcrumb_server.answers.divergences import Findings, find_divergences
@@ -78,10 +85,10 @@ def compare_traces(con: DuckDBPyConnection, project: str, base_trace_id: str, tr
     functions = function_pairs(con, base, this)
     tests = changed_tests(con, base, this)
     scope = choose_scope(con, base, this, functions, tests)
-    found = find_divergences(con, base, this, scope.ranges, scope.is_counted)
-    if not found.divergences and scope.ranges is not None:  # the cause may lie before what was looked at
-        scope = scope.whole()
-        found = find_divergences(con, base, this, None, scope.is_counted)
+    found = find_divergences(con, base, this, scope.selection, scope.is_counted)
+    if not found.divergences and scope.is_part:  # the cause may lie before what was looked at
+        scope = whole(scope)
+        found = find_divergences(con, base, this, scope.selection, scope.is_counted)
     compared = _Compared(con, base, this, functions, tests, scope, found)
     return fit(compared.answers(project))
 
@@ -103,6 +110,7 @@ class _Compared:
         chain = self._chain(told.first) if told.first else None
         places = Places.of(self.this if told.first is None or told.first.this else self.base)
         notes = [*trace_notes(self.con, self.base, self.this, self.functions), *self.scope.notes, *self._search_notes()]
+        sampled = bool(self.scope.selection.sampled)
         for lines, chars in DETAIL:
             yield Comparison(
                 project=project,
@@ -110,8 +118,10 @@ class _Compared:
                 trace_id=self.this.trace_id,
                 runs=[_run_line("base", self.base), _run_line("this", self.this)],
                 verdict=self._verdict(told),
-                first=tell(told.first, chain, places, lines=lines, chars=chars) if told.first else None,
-                passed_on=_some([ending(root, chars) for root in told.passed_on], lines // 2),
+                first=tell(told.first, chain, places, lines=lines, chars=chars, sampled=sampled)
+                if told.first
+                else None,
+                passed_on=_some(_outwards(told.passed_on, chars), lines // 2),
                 others=_some([summary(root, chars) for root in told.others], lines),
                 without_effect=_some([summary(root, chars) for root in told.without_effect], lines // 2),
                 tests=self._tests(lines),
@@ -196,13 +206,25 @@ class _Compared:
 
         ask = around if root.lone else shown
         closer = None
-        if (root.itself or root.lone) and root.call.name != "<module>" and self.this.status != "running":
+        if root.itself and self.scope.selection.sampled:  # the call that is to blame may be one that was not recorded
+            closer = rerun_call(project, self.this, full=True)
+        elif (root.itself or root.lone) and root.call.name != "<module>" and self.this.status != "running":
             closer = rerun_call(project, self.this, lines=[root.name])
         return [
             ask(self.this, root.this.call_id) if root.this else None,
             ask(self.base, root.base.call_id) if root.base else None,
             closer,
         ]
+
+
+def _outwards(roots: Sequence[Root], chars: int) -> list[str]:
+    """A line for each, the calls of a recursion folded to its innermost one."""
+    told: list[str] = []
+    for _, group in groupby(roots, key=lambda root: root.name):
+        members = list(group)
+        more = f" (and {len(members) - 1:,} more of it around that)" * (len(members) > 1)
+        told.append(ending(members[0], chars) + more)
+    return told
 
 
 def _some(lines: Sequence[str], count: int) -> list[str]:

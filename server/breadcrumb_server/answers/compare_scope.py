@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.compare_noise import same_value, without_noise
@@ -13,7 +13,7 @@ from breadcrumb_server.answers.text import counted, one_line
 from breadcrumb_server.answers.values import is_object
 from breadcrumb_storage.ingest_batch import ID_SPACE
 from breadcrumb_storage.queries.calls import calls_by_id
-from breadcrumb_storage.queries.compare import MAX_ALIGNED, FunctionPair, TestPair, unmatched_calls
+from breadcrumb_storage.queries.compare import MAX_ALIGNED, FunctionPair, Selection, TestPair, unmatched_calls
 from breadcrumb_storage.queries.tests import CallRange, test_ranges
 from breadcrumb_storage.queries.traces import TraceRow
 
@@ -36,12 +36,13 @@ MAX_NAMED = 5
 class Scope:
     """The calls that are aligned, and what is to be said about that."""
 
-    ranges: Ranges | None  # of the base and of this trace; None: the first calls of each process
+    selection: Selection
     notes: Sequence[str]
     is_counted: Callable[[str], bool]  # of a function: a call without a partner was not made in the other run
 
-    def whole(self) -> Scope:
-        return Scope(None, (), self.is_counted)
+    @property
+    def is_part(self) -> bool:
+        return self.selection.this_ranges is not None
 
 
 def choose_scope(
@@ -52,10 +53,14 @@ def choose_scope(
     tests: Sequence[TestPair],
 ) -> Scope:
     """What to align: the tests that ended differently, or all, or in large traces where values begin to differ."""
-    sides = [side for pair in functions for side in (pair.base, pair.this) if side]
+    sampled = sampled_functions(functions)
     is_large = max(recorded_calls(functions)) > MAX_ALIGNED
+    traced_alike = all(base.config.get(key) == this.config.get(key) for key in ("include", "exclude"))
     # Of functions that are only partly recorded, or only partly looked at, the counts tell better what was not called.
-    is_counted = _is_counted(functions, strictly=is_large or any(side.sampled for side in sides))
+    is_counted = _is_counted(functions, strictly=is_large or bool(sampled))
+    selection = Selection(
+        common_only=not traced_alike, sampled=sampled, recorded_whole=min(_recorded_whole(base), _recorded_whole(this))
+    )
     if tests:
         chosen = tests[:MAX_TESTS]
         ranges: Ranges = (
@@ -64,7 +69,7 @@ def choose_scope(
         )
         named = ", ".join(one_line(test.node_id, 120) for test in chosen)
         note = f"compared are the calls under the tests that ended differently: {named}"
-        return Scope(ranges, [note], is_counted)
+        return Scope(_part(selection, ranges), [note], is_counted)
     if is_large:
         focus = _first_other_value(con, base, this, functions)
         where = "around the first that has no equal in the base" if focus else "the first ones"
@@ -74,8 +79,31 @@ def choose_scope(
             f"large traces: one by one, {counted(MAX_ALIGNED, 'call')} of each are compared, {where}; of all calls "
             f"together, arguments or results differ in {counted(len(differing), 'function')}: {named}"
         )
-        return Scope(focus, [one_line(note, 600)], is_counted)
-    return Scope(None, (), is_counted)
+        return Scope(_part(selection, focus) if focus else selection, [one_line(note, 600)], is_counted)
+    return Scope(selection, (), is_counted)
+
+
+def whole(scope: Scope) -> Scope:
+    """The same traces, as much of them as is compared where nothing says where to look."""
+    return replace(scope, selection=replace(scope.selection, base_ranges=None, this_ranges=None), notes=())
+
+
+def sampled_functions(functions: Sequence[FunctionPair]) -> list[str]:
+    """Those of which at least one of the traces has not recorded every call."""
+    return [pair.full_name for pair in functions if any(side.sampled for side in (pair.base, pair.this) if side)]
+
+
+def _part(selection: Selection, ranges: Ranges) -> Selection:
+    # What of a sampled function was recorded before the ranges is not counted.
+    return replace(selection, base_ranges=ranges[0], this_ranges=ranges[1], recorded_whole=0)
+
+
+def _recorded_whole(trace: TraceRow) -> int:
+    """How many calls of each function were certainly recorded before the first that may not have been."""
+    capture = trace.config.get("capture")
+    if not is_object(capture) or capture.get("sample_rate", 1.0) != 1.0:
+        return 0
+    return int(capture.get("calls_per_function", 0))
 
 
 def recorded_calls(functions: Sequence[FunctionPair]) -> tuple[int, int]:
@@ -138,7 +166,11 @@ def trace_notes(
         before, after = base.config.get(key), this.config.get(key)
         if before != after:
             notes.append(one_line(f"{key} differs: {_setting(before, after)}", 300))
-    sampled = [pair.full_name for pair in functions if any(s.sampled for s in (pair.base, pair.this) if s)]
+    if base.config.get("include") != this.config.get("include") or base.config.get("exclude") != this.config.get(
+        "exclude"
+    ):
+        notes.append("functions that only one of them traced are passed over")
+    sampled = sampled_functions(functions)
     if sampled:
         named = ", ".join(sampled[:MAX_NAMED]) + (", …" if len(sampled) > MAX_NAMED else "")
         notes.append(

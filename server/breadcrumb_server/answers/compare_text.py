@@ -60,11 +60,17 @@ class Root:
         return self.end and not self.args and not self.lone
 
 
-def tell(root: Root, chain: Chain | None, places: Places, *, lines: int, chars: int) -> FirstDifference:
-    """The difference with at most so many lines of its chain, and characters a value."""
+def tell(
+    root: Root, chain: Chain | None, places: Places, *, lines: int, chars: int, sampled: bool = False
+) -> FirstDifference:
+    """The difference with at most so many lines of its chain, and characters a value.
+
+    Args:
+        sampled: there are calls that were not recorded.
+    """
     name = one_line(root.name, MAX_NAME_CHARS)
     return FirstDifference(
-        what=_what(root),
+        what=_what(root, sampled=sampled),
         function=name,
         base_call_id=root.base.call_id if root.base else None,
         call_id=root.this.call_id if root.this else None,
@@ -75,7 +81,7 @@ def tell(root: Root, chain: Chain | None, places: Places, *, lines: int, chars: 
     )
 
 
-def _what(root: Root) -> str:
+def _what(root: Root, *, sampled: bool) -> str:
     if root.base is None or root.this is None:
         return f"only {'this trace' if root.this else 'the base'} made this call, and nothing that is traced called it"
     if root.args:
@@ -88,6 +94,11 @@ def _what(root: Root) -> str:
         return f"same arguments, but it called other functions (see differs), {end}: it decided otherwise"
     if "unfinished" in (root.base.outcome, root.this.outcome):
         return "same arguments, and all that it called is equal, but only one of the two calls ended"
+    if sampled:
+        return (
+            "same arguments, but another result: look into this function, and into what it called (what was recorded "
+            "of that is equal, but not every call was recorded)"
+        )
     return "same arguments, and all that it called is equal, but another result: look into this function"
 
 

@@ -15,7 +15,6 @@ from breadcrumb_server.answers.compare_noise import same_text, same_value
 from breadcrumb_server.answers.compare_tree import Alone, Pair, align
 from breadcrumb_storage.queries import compare as queries
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
-from breadcrumb_storage.queries.tests import CallRange
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
@@ -70,16 +69,16 @@ def find_divergences(
     con: DuckDBPyConnection,
     base: TraceRow,
     this: TraceRow,
-    ranges: tuple[Sequence[CallRange], Sequence[CallRange]] | None,
+    selection: queries.Selection,
     is_counted: Callable[[str], bool],
 ) -> Findings:
-    """Align both traces, or ranges of their calls, and tell what differs.
+    """Align the selected calls of both traces, and tell what differs.
 
     Args:
         is_counted: whether a call of this function that only one trace has is one that the other did not make. (A
             function that was sampled may just not have been recorded at that call.)
     """
-    found = Findings(compared=queries.align_calls(con, base, this, *(ranges or (None, None))))
+    found = Findings(compared=queries.align_calls(con, base, this, selection))
     search = _Search(con, base, this, found)
     search.along_the_strands()
     broken, count = queries.broken_strands(con, MAX_STRANDS)
@@ -133,7 +132,8 @@ class _Search:
         differing = [
             pair
             for pair in found.pairs
-            if pair.base.args_hash != pair.this.args_hash or pair.base.end_hash != pair.this.end_hash
+            if pair.base.end_hash != pair.this.end_hash or pair.base.args_hash != pair.this.args_hash
+            if not _are_other_calls(pair)
         ]
         if len(differing) > MAX_READ:
             self._found.complete = False
@@ -185,6 +185,11 @@ class _Search:
             self._found.divergences.append(
                 _lone(row, _LAST if at_ns is None else at_ns, in_this=each.in_this, around=around)
             )
+
+
+def _are_other_calls(pair: Pair) -> bool:
+    """Whether they are paired up only because those between them were not recorded."""
+    return pair.base.args_hash != pair.this.args_hash and (pair.base.sampled or pair.this.sampled)
 
 
 def _around(parent: Pair | int) -> tuple[int, int] | None:

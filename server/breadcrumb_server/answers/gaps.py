@@ -111,12 +111,16 @@ def _c_functions(gaps: Sequence[Gap]) -> list[str]:
     return lines + [f"… {len(found) - MAX_C_FUNCTIONS} more"] * (len(found) > MAX_C_FUNCTIONS)
 
 
-def rerun_call(project: str, trace: TraceRow, lines: Sequence[str] = ()) -> str | None:
+def rerun_call(project: str, trace: TraceRow, lines: Sequence[str] = (), *, full: bool = False) -> str | None:
     """The call that runs the same command again; None where the command was redacted and cannot be repeated.
 
     Args:
         lines: functions whose executed lines are to be recorded this time.
+        full: record every call this time.
     """
+    capture: dict[str, object] = {"mode": "full"} if full else {}
+    if lines:
+        capture["lines"] = list(lines)
     if "[REDACTED]" in trace.command or not trace.command:
         return None
     timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
@@ -126,5 +130,5 @@ def rerun_call(project: str, trace: TraceRow, lines: Sequence[str] = ()) -> str 
         command=trace.command,
         timeout_seconds=int(timeout) if timeout == int(timeout) else timeout,
         cwd=trace.cwd if trace.cwd and trace.cwd != trace.config.get("workspace") else None,
-        capture={"lines": list(lines)} if lines else None,
+        capture=capture or None,
     )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 # Calls of each trace that are aligned, of the first in each process: enough for what a person would compare, and
 # numbered, joined and held against each other within the time of an answer.
 MAX_ALIGNED = 20_000
+# Calls between one and the nearest around it that both traces have, when functions of one trace are passed over.
+_MAX_LIFTS = 30
 # Whatever the number of processes, or of tests, so many calls of each.
 _MIN_ALIGNED_PER_RANGE = 500
 
@@ -82,6 +84,7 @@ class StrandCall:
     end_hash: int
     started_ns: int
     ended_ns: int | None
+    sampled: bool = False  # calls of this function may be missing before it
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,23 +177,34 @@ SELECT {in_this} AS in_this, process_id, thread_id, coalesce(task_id, -1) AS tas
 FROM call_records c WHERE trace_no = {trace_no} AND {scope}
 """
 
+# A call whose parent is not among those of both traces belongs to that one's parent.
+_LIFT = """
+UPDATE compare_chosen c SET parent_call_id = p.parent_call_id
+FROM compare_chosen p JOIN compare_functions f USING (in_this, process_id, function_id)
+WHERE p.in_this = c.in_this AND p.call_id = c.parent_call_id AND NOT f.in_both
+"""
+_DROP = """
+DELETE FROM compare_chosen c USING compare_functions f
+WHERE f.in_this = c.in_this AND f.process_id = c.process_id AND f.function_id = c.function_id AND NOT f.in_both
+"""
+
 _CALLS = """
 CREATE OR REPLACE TEMP TABLE compare_calls AS
-WITH chosen AS ({base_calls} UNION ALL {this_calls}),
-rooted AS (
+WITH rooted AS (
     SELECT c.*, max(CASE WHEN p.call_id IS NULL OR p.thread_id <> c.thread_id OR p.task_id <> c.task_id
                          THEN c.call_id END) OVER lane AS root_id
-    FROM chosen c LEFT JOIN chosen p ON p.in_this = c.in_this AND p.call_id = c.parent_call_id
+    FROM compare_chosen c LEFT JOIN compare_chosen p ON p.in_this = c.in_this AND p.call_id = c.parent_call_id
     WINDOW lane AS (PARTITION BY c.in_this, c.process_id, c.thread_id, c.task_id ORDER BY c.call_id
                     ROWS UNBOUNDED PRECEDING)),
 numbered AS (
-    SELECT *, row_number() OVER (PARTITION BY in_this, root_id ORDER BY call_id) AS n FROM rooted),
+    SELECT *, row_number() OVER (PARTITION BY in_this, root_id ORDER BY call_id) AS n,
+           row_number() OVER (PARTITION BY in_this, process_id, function_id ORDER BY call_id) AS nth FROM rooted),
 thrown AS (
     SELECT trace_id = $this AS in_this, exception_id, exception_type, exception_message FROM exceptions
     WHERE trace_id IN ($base, $this))
 SELECT c.in_this, c.process_id, c.thread_id, c.task_id, c.call_id, c.root_id, c.n, coalesce(p.n, 0) AS parent_n,
        f.name_no, c.args_hash, hash(c.end_hash, e.exception_type, e.exception_message) AS end_hash,
-       c.started_ns, c.ended_ns
+       c.started_ns, c.ended_ns, f.sampled AND c.nth > $recorded_whole AS sampled
 FROM numbered c
 LEFT JOIN numbered p ON p.in_this = c.in_this AND p.call_id = c.parent_call_id AND p.root_id = c.root_id
 JOIN compare_functions f
@@ -245,7 +259,9 @@ WITH b AS (SELECT s.strand, c.* FROM compare_calls c JOIN compare_strands s ON s
            WHERE NOT c.in_this),
 t AS (SELECT s.strand, c.* FROM compare_calls c JOIN compare_strands s ON s.this_root = c.root_id WHERE c.in_this)
 SELECT strand, n, t.parent_n, b.call_id AS base_id, t.call_id AS this_id,
-       b.args_hash <> t.args_hash AS args_differ, b.end_hash <> t.end_hash AS end_differs,
+       -- of a function that was sampled, calls with other arguments are other calls
+       b.args_hash <> t.args_hash AND NOT (b.sampled OR t.sampled) AS args_differ,
+       b.end_hash <> t.end_hash AND (b.args_hash = t.args_hash OR NOT (b.sampled OR t.sampled)) AS end_differs,
        t.started_ns - {this_ns} AS started_ns, t.ended_ns - {this_ns} AS ended_ns,
        min(CASE WHEN b.call_id IS NULL OR t.call_id IS NULL OR b.name_no <> t.name_no OR b.parent_n <> t.parent_n
                 THEN n END) OVER (PARTITION BY strand) AS break_n
@@ -253,40 +269,52 @@ FROM b FULL JOIN t USING (strand, n)
 """
 
 
-def align_calls(
-    con: DuckDBPyConnection,
-    base: TraceRow,
-    this: TraceRow,
-    base_ranges: Sequence[CallRange] | None = None,
-    this_ranges: Sequence[CallRange] | None = None,
-) -> tuple[int, int]:
-    """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which calls of two traces are aligned, and how far they tell all that there was."""
 
-    Args:
-        base_ranges: look at these calls of the base only; None: at all of them. As ``this_ranges``.
-    """
+    base_ranges: Sequence[CallRange] | None = None  # None: the first calls of each process; as ``this_ranges``
+    this_ranges: Sequence[CallRange] | None = None
+    common_only: bool = False  # pass over the functions that only one trace has
+    sampled: Sequence[str] = ()  # functions of which not every call was recorded ...
+    recorded_whole: int = 0  # ... but so many of the first that are selected in each process
+
+
+def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selection: Selection) -> tuple[int, int]:
+    """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at."""
     traces = {"base": base.trace_id, "this": this.trace_id}
-    _name_functions(con, base, this)
+    _name_functions(con, base, this, selection.sampled)
     calls = [
         _CHOSEN.format(in_this=in_this, trace_no=int(trace.trace_no), scope=_scope(con, trace, ranges))
-        for in_this, trace, ranges in (("false", base, base_ranges), ("true", this, this_ranges))
+        for in_this, trace, ranges in (("false", base, selection.base_ranges), ("true", this, selection.this_ranges))
     ]
-    con.execute(_CALLS.format(base_calls=calls[0], this_calls=calls[1]), traces)
+    con.execute(f"CREATE OR REPLACE TEMP TABLE compare_chosen AS {' UNION ALL '.join(calls)}")
+    if selection.common_only:
+        for _ in range(_MAX_LIFTS):
+            ((lifted,),) = con.execute(_LIFT).fetchall()
+            if not lifted:
+                break
+        con.execute(_DROP)
+    con.execute(_CALLS, {**traces, "recorded_whole": selection.recorded_whole})
     con.execute(_STRANDS, traces)
     con.execute(_PAIRS.format(this_ns=_began_ns(con, this)))
     counts = dict(con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
     return counts.get(False, 0), counts.get(True, 0)
 
 
-def _name_functions(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> None:
+def _name_functions(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, sampled: Sequence[str] = ()) -> None:
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_functions AS
-        SELECT trace_id = $this AS in_this, process_id, function_id, {COLON_NAME} AS full_name,
-               (dense_rank() OVER (ORDER BY {COLON_NAME}))::INTEGER AS name_no
-        FROM functions WHERE trace_id IN ($base, $this)
+        WITH named AS (
+            SELECT trace_id = $this AS in_this, process_id, function_id, {COLON_NAME} AS full_name
+            FROM functions WHERE trace_id IN ($base, $this))
+        SELECT *, (dense_rank() OVER (ORDER BY full_name))::INTEGER AS name_no,
+               list_contains($sampled, full_name) AS sampled,
+               bool_or(in_this) OVER same AND NOT bool_and(in_this) OVER same AS in_both
+        FROM named WINDOW same AS (PARTITION BY full_name)
         """,
-        {"base": base.trace_id, "this": this.trace_id},
+        {"base": base.trace_id, "this": this.trace_id, "sampled": list(sampled)},
     )
 
 
@@ -397,7 +425,7 @@ def strand_calls(
         rows = con.execute(
             f"""
             SELECT c.call_id, c.n, c.parent_n, f.full_name, c.args_hash, c.end_hash,
-                   c.started_ns - {began}, c.ended_ns - {began}
+                   c.started_ns - {began}, c.ended_ns - {began}, c.sampled
             FROM compare_calls c JOIN compare_strands s ON s.{root} = c.root_id
             JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) f USING (name_no)
             WHERE s.strand = ? AND c.in_this = ? AND c.n >= ? ORDER BY c.n LIMIT {int(limit)}
