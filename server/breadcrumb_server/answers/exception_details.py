@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,6 +21,8 @@ from breadcrumb_storage.queries.traces import TraceRow, get_trace
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# What stands around a test in a stack; a runner's own assertions stand further in.
+_RUNNERS_FRAME = re.compile(r"/(?:_pytest|pluggy)/|/unittest/(?:case|async_case)\.py:\d+ in _call")
 # "During handling of the above exception ..." goes on for ever in retry loops.
 MAX_CAUSES = 3
 
@@ -32,8 +35,9 @@ class ExceptionDetail(Section):
     type: str
     message: str
     raised_at: str = Field(default="", description="file:line function")
+    test: str = Field(default="", description="node id of the test that it was raised under")
     outcome: str = Field(default="", description="uncaught, or who handled it (module:function:line)")
-    count: int = Field(default=1, description="exceptions of this type and message from this place")
+    count: int | None = Field(default=1, description="exceptions of this type and message from this place")
     counted_only: int | None = Field(
         default=None, description="further ones of this type from this place that were only counted"
     )
@@ -101,11 +105,12 @@ class LoadedException:
         told = [f"{name} = {cut(value, detail.local_chars)}" for name, value in found[: detail.local_lines]]
         if len(found) > len(told):
             told.append(f"… {len(found) - len(told)} more")
-        stack = clean(row.stack_trace or "").strip().splitlines() if not calls else []
+        stack = _from_the_test_on(clean(row.stack_trace or "").strip().splitlines()) if not calls else []
         return ExceptionDetail(
             type=one_line(row.type, 200),
             message=cut(clean(row.message), detail.message_chars),
             raised_at=place,
+            test=one_line(row.test or "", 200),
             outcome=_outcome(group),
             count=group.count,
             counted_only=group.further or None,
@@ -121,6 +126,12 @@ class LoadedException:
             ],
             stack=[cut(line, 160) for line in stack[-2 * detail.chain_lines :]],
         )
+
+
+def _from_the_test_on(stack: list[str]) -> list[str]:
+    """The stack without the frames of a test runner; nothing where one frame is left, whose place is told anyway."""
+    inner = max((index for index, line in enumerate(stack) if _RUNNERS_FRAME.search(line)), default=-1) + 1
+    return stack if inner == 0 else stack[inner:] if len(stack) - inner > 1 else []
 
 
 def _place(row: ExceptionRow, places: Places) -> str:
@@ -144,9 +155,17 @@ def _of(part: int, whole: int) -> str:
 
 
 def load_exceptions(
-    con: DuckDBPyConnection, groups: Sequence[ExceptionGroup], traces: Mapping[str, TraceRow] | None = None
+    con: DuckDBPyConnection,
+    groups: Sequence[ExceptionGroup],
+    traces: Mapping[str, TraceRow] | None = None,
+    *,
+    first_calls: Mapping[int, int] | None = None,
 ) -> list[LoadedException]:
-    """The exceptions that stand for these groups, in their order."""
+    """The exceptions that stand for these groups, in their order.
+
+    Args:
+        first_calls: by exception id the call id before which its chain does not begin.
+    """
     known = dict(traces or {})
     loaded: dict[tuple[str, int], LoadedException] = {}
     for trace_id in dict.fromkeys(group.trace_id for group in groups):
@@ -158,6 +177,10 @@ def load_exceptions(
         for row in rows.values():  # counted calls that were recorded late stand between those that had been before
             if row.call_id in links and row.call_chain:
                 links[row.call_id] = listed_chain(con, trace, row.call_chain)
+            if first_calls and row.call_id in links and row.exception_id in first_calls:
+                first = first_calls[row.exception_id]
+                links[row.call_id] = [link for link in links[row.call_id] if link.call_id >= first]
+        links = {call: chain for call, chain in links.items() if chain}
         ready = dict(zip(links, read_chains(con, trace, list(links.values())), strict=True))
         for group in here:
             row = rows[group.exception_id]

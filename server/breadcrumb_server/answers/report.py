@@ -12,6 +12,7 @@ from breadcrumb_server.answers.base import Answer, Table
 from breadcrumb_server.answers.call_lines import Chain, read_chains
 from breadcrumb_server.answers.exception_details import Detail, ExceptionDetail, LoadedException, load_exceptions
 from breadcrumb_server.answers.expansion import next_expansion
+from breadcrumb_server.answers.failing_tests import ResultDetail, Results, TestResults
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.gap_ranking import rank_gaps
 from breadcrumb_server.answers.line_patterns import unmatched
@@ -50,6 +51,8 @@ MAX_OPEN_CHAINS = 4
 MAX_HANDLED = 6
 MAX_TAIL_LINES = 8
 MAX_HOT = 6
+# Where tests failed, it is not their time that is asked for.
+MAX_HOT_OF_TESTS = 3
 
 
 class RunReport(Answer):
@@ -70,9 +73,11 @@ class RunReport(Answer):
     processes: Table | None = Field(
         default=None, description="where there are several; end: exit, exec (another program took its place) or none"
     )
+    tests: TestResults | None = Field(default=None, description="where pytest or unittest ran some")
     exceptions: list[ExceptionDetail] = Field(
         default_factory=list[ExceptionDetail],
-        description="those that the traced code did not handle itself; calls outermost first",
+        description="those that the traced code did not handle itself, other than what failed tests and what tests "
+        "that passed expected; calls outermost first",
     )
     open_calls: list[str] = Field(
         default_factory=list, description="where the program stands, or stood at its end: calls that had not ended"
@@ -99,13 +104,34 @@ class _Level:
     rows: int
     tail_chars: int
     stacks: StackDetail
+    tests: ResultDetail
 
 
 _LEVELS = (
-    _Level(MAX_EXCEPTIONS, 2_400, MAX_OPEN_CHAINS, MAX_HOT, 600, StackDetail(chars=1_600, frames=6, local_chars=120)),
-    _Level(2, 1_600, 3, 5, 400, StackDetail(chars=1_200, frames=5, local_chars=90)),
-    _Level(1, 1_400, 2, 4, 300, StackDetail(chars=900, frames=4, local_chars=70)),
-    _Level(1, 1_000, 2, 3, 200, StackDetail(chars=700, frames=3, local_chars=50)),
+    _Level(
+        MAX_EXCEPTIONS,
+        2_400,
+        MAX_OPEN_CHAINS,
+        MAX_HOT,
+        600,
+        StackDetail(chars=1_600, frames=6, local_chars=120),
+        ResultDetail(3, 2_400, 14, 700, 6, 4, 8),
+    ),
+    _Level(
+        2,
+        1_600,
+        3,
+        5,
+        400,
+        StackDetail(chars=1_200, frames=5, local_chars=90),
+        ResultDetail(3, 1_600, 12, 400, 4, 3, 6),
+    ),
+    _Level(
+        1, 1_400, 2, 4, 300, StackDetail(chars=900, frames=4, local_chars=70), ResultDetail(2, 1_200, 10, 300, 3, 2, 4)
+    ),
+    _Level(
+        1, 1_000, 2, 3, 200, StackDetail(chars=700, frames=3, local_chars=50), ResultDetail(1, 900, 8, 300, 3, 2, 3)
+    ),
 )
 
 
@@ -140,7 +166,8 @@ class RunFacts:
         self.other_gaps = len(ranked) - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.expansion = next_expansion(trace, self.gaps, self.traced_code)
-        self.exceptions, self.exception_kinds = _not_handled(con, trace)
+        self.tests = Results(con, trace, self.places)
+        self.exceptions, self.exception_kinds = _not_handled(con, trace, self.tests)
         self.handled, self.handled_kinds = handled_places(con, trace.trace_id, MAX_HANDLED)
         links, unfinished = open_chains(con, trace)
         self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])
@@ -162,7 +189,8 @@ class RunFacts:
     def report(self, level: _Level) -> RunReport:
         trace = self.trace
         # What Python prints of an exception or a crash is told better.
-        told_already = bool(self.exceptions) or (bool(self.stacks) and trace.status == "crashed")
+        told_already = bool(self.exceptions or self.tests.failed) or (bool(self.stacks) and trace.status == "crashed")
+        stdout_lines = 2 if self.tests.failed else MAX_TAIL_LINES  # a test runner prints what is told here
         return RunReport(
             project=self.project,
             trace_id=trace.trace_id,
@@ -178,6 +206,7 @@ class RunFacts:
             processes=process_table(
                 self.processes, self.calls_by_process, level.rows, running=trace.status == "running"
             ),
+            tests=self.tests.tell(level.tests),
             exceptions=self._exceptions(level),
             open_calls=list(self._open_calls(level)),
             stacks=self.stacks.lines(level.stacks),
@@ -185,7 +214,7 @@ class RunFacts:
             hot=self._hot_table(level.rows),
             gaps=self._gap_table(level.rows),
             edit_config=self.expansion.edit_config_call(self.project),
-            stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, MAX_TAIL_LINES),
+            stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, stdout_lines),
             stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if told_already else MAX_TAIL_LINES),
             notes=self._notes(level),
             next=follow_ups(self.project, trace, self),
@@ -236,6 +265,8 @@ class RunFacts:
 
     def _hot_table(self, rows: int) -> Table | None:
         hot = self.hot
+        if self.tests.failed:
+            rows = min(rows, MAX_HOT_OF_TESTS)
         sampled = any(each.started > each.recorded for each in hot[:rows])
         if not hot:
             return None
@@ -279,12 +310,12 @@ class RunFacts:
         return [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
 
 
-def _not_handled(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[LoadedException], int]:
-    wanted = ExceptionFilter(trace_id=trace.trace_id, include_handled=False)
+def _not_handled(con: DuckDBPyConnection, trace: TraceRow, tests: Results) -> tuple[list[LoadedException], int]:
+    wanted = ExceptionFilter(trace_id=trace.trace_id, include_handled=False, of_tests=not tests.any)
     groups, kinds, _ = exception_groups(con, wanted, limit=MAX_EXCEPTIONS)
     loaded = load_exceptions(con, groups, {trace.trace_id: trace})
     kept = [each for each in loaded if each.row.type != "SystemExit"]
     # sys.exit() tells no more than the exit code does, unless it is all there is to a failure.
-    if kept or trace.exit_code == 0:
+    if kept or trace.exit_code == 0 or tests.failed:
         return kept, kinds - len(loaded) + len(kept)
     return loaded, kinds

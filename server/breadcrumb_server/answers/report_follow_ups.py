@@ -9,6 +9,7 @@ from breadcrumb_server.answers.call_lines import Chain
 from breadcrumb_server.answers.exception_details import LoadedException
 from breadcrumb_server.answers.exceptions import raising_call
 from breadcrumb_server.answers.expansion import Expansion, next_expansion
+from breadcrumb_server.answers.failing_tests import Failure, Results
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap
 from breadcrumb_server.answers.gaps import rerun_call
@@ -27,6 +28,8 @@ class Facts(Protocol):
     def exceptions(self) -> Sequence[LoadedException]: ...
     @property
     def exception_kinds(self) -> int: ...
+    @property
+    def tests(self) -> Results: ...
     @property
     def handled(self) -> Sequence[HandledPlace]: ...
     @property
@@ -51,18 +54,23 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     edit = facts.expansion.edit_config_call(project) or None
     if not facts.functions:
         return first_few([edit, again if edit else call("get_config", project=project)])
-    found = [raising_call(project, each) for each in facts.exceptions[:1]]
+    failure = facts.tests.first_failure
+    by_test = failure.exception if failure and failure.raised_in_what_it_called() else None
+    exceptions = [by_test, *facts.exceptions] if by_test else list(facts.exceptions)
+    found = [raising_call(project, each) for each in exceptions[:1]]
+    # Beyond these lies what the program does.
+    widen = any(gap.origin == "own" for gap in facts.gaps) or facts.expansion.only_main
+    if failure and not by_test:
+        found = _wrong_result(project, trace, failure)[: 1 if edit and widen else None]
     if edit and facts.expansion.workspace:  # what was traced is not the user's code
         return first_few([edit, again, *found])
-    beyond = _beyond_the_traced_code(facts)
+    beyond = _beyond_the_traced_code(facts.gaps, exceptions) if by_test or not failure else []
     if beyond:
         widened = next_expansion(trace, beyond, facts.traced_code)
         return first_few([widened.edit_config_call(project) or None, again, *found])
     if facts.exception_kinds > 1:
         found.append(call("find_exceptions", **about, include_handled=False))
     ended_from_outside = trace.status in ("timeout", "stopped", "crashed")
-    # Beyond these lies what the program does.
-    widen = any(gap.origin == "own" for gap in facts.gaps) or facts.expansion.only_main
     return first_few(
         [
             *found,
@@ -70,19 +78,33 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             edit if widen else None,
             again if edit and widen else None,
             call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,
-            _lines_of_the_raising_function(project, trace, facts.exceptions),
+            _lines_of_the_raising_function(project, trace, exceptions),
             _calls_of_the_hottest(project, trace, facts.functions),
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]
     )
 
 
-def _beyond_the_traced_code(facts: Facts) -> list[Gap]:
-    """The gaps that an exception came out of: of its module, or else the user's own."""
-    if not facts.exceptions or facts.exceptions[0].raised_in_traced_code():
+def _wrong_result(project: str, trace: TraceRow, failure: Failure) -> list[str | None]:
+    """Where a test failed by itself: how the last function that it called came to its result."""
+    last = failure.called.last
+    if last is None:
         return []
-    module = facts.exceptions[0].row.module
-    return [gap for gap in facts.gaps if gap.row.module == module] or [gap for gap in facts.gaps if gap.origin == "own"]
+    about = {"project": project, "trace_id": trace.trace_id}
+    name = f"{last.module}:{last.name}"
+    return [
+        None if line_patterns(trace) else rerun_call(project, trace, lines=[name]),
+        call("get_calls", **about, function=name, where={"test": failure.first.node_id}),
+        call("get_flow", **about, test=failure.first.node_id),
+    ]
+
+
+def _beyond_the_traced_code(gaps: Sequence[Gap], exceptions: Sequence[LoadedException]) -> list[Gap]:
+    """The gaps that an exception came out of: of its module, or else the user's own."""
+    if not exceptions or exceptions[0].raised_in_traced_code():
+        return []
+    module = exceptions[0].row.module
+    return [gap for gap in gaps if gap.row.module == module] or [gap for gap in gaps if gap.origin == "own"]
 
 
 def _open_call(project: str, trace: TraceRow, chains: Sequence[Chain]) -> str | None:

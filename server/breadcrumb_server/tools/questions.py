@@ -55,7 +55,7 @@ async def list_traces(
 
 async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
     """Show the run report of an earlier run again, whole: status, exit code, the uncaught exception with its call
-    chain and argument values, where every thread stood at a timeout, hot functions, gaps, output.
+    chain and argument values, failing tests, where every thread stood at a timeout, hot functions, gaps, output.
 
     Example: get_trace(project="shop", trace_id="20250110-142301-3fa9")
     """

@@ -40,8 +40,9 @@ async def run(
     hangs, or returns the wrong value, instead of adding prints. The code needs no change.
 
     Any command form works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run
-    report: exit code, the uncaught exception with its call chain and argument values, hot functions, the gaps (called
-    but not traced), tails of the output, and in `next` the calls to make next. If the command takes longer than
+    report: exit code, the uncaught exception with its call chain and argument values, the failing tests with their
+    exceptions and what they called (arguments -> result), hot functions, the gaps (called but not traced), tails of the
+    output, and in `next` the calls to make next. If the command takes longer than
     wait_seconds, the report says status "running": go on with wait_for_run. On a timeout it shows where
     every thread was, with its local values.
 

@@ -33,6 +33,7 @@ class ExceptionRow:
     handled: bool | None
     handled_by: str | None
     call_chain: list[int] | None  # the calls it was raised in, outermost first, where call_id does not lead to all
+    test: str | None  # the node id of the test that ran at that moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ class ExceptionFilter:
     since: datetime | None = None
     type: str | None = None  # a name with or without its module, or a glob
     include_handled: bool = True
+    of_tests: bool = True  # False: without those that failed a test, or were raised under one that did not fail
 
 
 # An exception is told apart by what became of it. Whoever caught it is traced code where a function of that name is.
@@ -100,6 +102,19 @@ _FURTHER = """
 """
 
 
+_TEST_END = "t.started_at + to_microseconds((t.duration_ms * 1000)::BIGINT)"
+# The test that ran at that moment is the last one that had begun. (What was uncaught ended a thread or a process.)
+_NOT_OF_TESTS = f"""
+    (uncaught OR (trace_id, exception_id) NOT IN (
+        SELECT (trace_id, exception_id) FROM tests WHERE exception_id IS NOT NULL
+        UNION ALL
+        SELECT (e.trace_id, e.exception_id)
+        FROM (SELECT trace_id, process_id, exception_id, raised_at FROM exceptions) e
+        ASOF JOIN tests t ON t.trace_id = e.trace_id AND t.process_id = e.process_id AND t.started_at <= e.raised_at
+        WHERE t.outcome NOT IN ('failed', 'error') AND e.raised_at <= {_TEST_END}))
+"""
+
+
 def _where(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
     where = ["true"]
     parameters: list[Any] = []
@@ -115,6 +130,8 @@ def _where(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
         named, values = exception_type_condition(wanted.type)
         where.append(named)
         parameters.extend(values)
+    if not wanted.of_tests:
+        where.append(_NOT_OF_TESTS)
     return " AND ".join(where), parameters
 
 
@@ -213,11 +230,14 @@ def exceptions_by_id(con: DuckDBPyConnection, trace_id: str, exception_ids: Sequ
     numbers = ", ".join(str(int(number)) for number in set(exception_ids))
     rows = con.execute(
         f"""
-        SELECT trace_id, exception_id, exception_type, coalesce(exception_message, ''), nullif(call_id, 0),
+        SELECT e.trace_id, e.exception_id, e.exception_type, coalesce(exception_message, ''), nullif(call_id, 0),
                coalesce(module_name, ''), coalesce(function_name, ''), file, line, stack_trace, locals,
-               cause_id, context_id, uncaught, handled, handled_by, call_chain
-        FROM exceptions WHERE trace_id = ? AND exception_id IN ({numbers})
+               cause_id, context_id, uncaught, handled, handled_by, call_chain,
+               CASE WHEN t.duration_ms IS NULL OR e.raised_at <= {_TEST_END} THEN t.node_id END
+        FROM (FROM exceptions WHERE trace_id = ? AND exception_id IN ({numbers})) e
+        ASOF LEFT JOIN (FROM tests WHERE trace_id = ?) t
+          ON t.process_id = e.process_id AND t.started_at <= e.raised_at
         """,
-        [trace_id],
+        [trace_id, trace_id],
     ).fetchall()
     return {row[1]: ExceptionRow(*row) for row in rows}

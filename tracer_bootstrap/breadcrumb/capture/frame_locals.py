@@ -68,7 +68,8 @@ def _items(frame_locals: Any, is_function: int) -> List[Tuple[Any, Any]]:
 
 
 def _is_of_the_interpreter(name: str) -> bool:
-    return name.startswith(".") or (name.startswith("__") and name.endswith("__"))
+    """Also what pytest puts into its rewritten assertions."""
+    return name.startswith((".", "@py_")) or (name.startswith("__") and name.endswith("__"))
 
 
 def _is_variable(value: Any) -> bool:

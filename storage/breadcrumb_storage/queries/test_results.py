@@ -1,0 +1,140 @@
+"""What came of the tests of a trace, and what a test called."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.ingest_batch import ID_SPACE
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+# Of the text of a stack: its innermost frames are what tells failures apart.
+_STACK_END_CHARS = 1_500
+# Links of one test that are read to draw the calls below its last ones.
+MAX_LINKS = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTest:
+    """A run of a test that failed, or could not be prepared or cleaned up."""
+
+    process_id: int
+    node_id: str
+    outcome: str  # failed, error
+    phase: str | None  # setup, call, teardown
+    first_call_id: int
+    last_call_id: int
+    exception_id: int | None
+    exception_type: str | None
+    message: str | None
+    file: str | None  # where the exception was raised, traced or not
+    line: int | None
+    stack_end: str  # its innermost frames, as far as they fit
+
+
+@dataclass(frozen=True, slots=True)
+class CalledLink:
+    """A call under a test: enough to draw a tree."""
+
+    call_id: int
+    parent_call_id: int | None
+    function_name: str
+    kind: str | None
+
+
+def count_tests(con: DuckDBPyConnection, trace_id: str) -> dict[str, int]:
+    """How many runs of tests had each outcome; ``unfinished`` where there is none."""
+    rows = con.execute(
+        """
+        SELECT coalesce(outcome, 'unfinished') AS kind, count(*) FROM tests WHERE trace_id = ? GROUP BY kind
+        ORDER BY list_position(['failed', 'error', 'unfinished', 'passed', 'skipped', 'xfailed', 'xpassed'], kind)
+                 NULLS LAST, kind
+        """,
+        [trace_id],
+    ).fetchall()
+    return dict(rows)
+
+
+def unfinished_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list[str]:
+    """The tests that had no outcome yet when the recording ended, the last first."""
+    rows = con.execute(
+        "SELECT node_id FROM tests WHERE trace_id = ? AND outcome IS NULL ORDER BY started_at DESC LIMIT ?",
+        [trace_id, limit],
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def failed_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list[FailedTest]:
+    """The first tests that failed, in the order in which they ran."""
+    rows = con.execute(
+        f"""
+        SELECT t.process_id, t.node_id, t.outcome, t.phase, t.first_call_id,
+               coalesce(t.last_call_id, (t.process_id + 1) * {ID_SPACE}::BIGINT - 1),
+               t.exception_id, t.exception_type, t.message, e.file, e.line,
+               coalesce(right(e.stack_trace, {_STACK_END_CHARS}), '')
+        FROM tests t LEFT JOIN exceptions e ON e.trace_id = t.trace_id AND e.exception_id = t.exception_id
+        WHERE t.trace_id = ? AND t.outcome IN ('failed', 'error') ORDER BY t.started_at, t.process_id, t.test_id LIMIT ?
+        """,
+        [trace_id, limit],
+    ).fetchall()
+    return [FailedTest(*row) for row in rows]
+
+
+def last_calls(
+    con: DuckDBPyConnection, trace: TraceRow, first_call_id: int, last_call_id: int, limit: int
+) -> tuple[list[CalledLink], int]:
+    """The last of the outermost calls between two ids of a process, in their order; and how many there are in all.
+
+    What runs when a module is imported or a class is made is left out.
+    """
+    within = f"c.call_id BETWEEN {int(first_call_id)} AND {int(last_call_id)}"
+    return _calls(
+        con,
+        trace,
+        f"{within} AND (c.parent_call_id IS NULL OR c.parent_call_id NOT BETWEEN {int(first_call_id)} AND "
+        f"{int(last_call_id)})",
+        limit,
+    )
+
+
+def last_children(
+    con: DuckDBPyConnection, trace: TraceRow, parents: Sequence[int], limit: int
+) -> tuple[list[CalledLink], int]:
+    """The last calls that these made, in their order; and how many there are in all."""
+    numbers = ", ".join(str(int(parent)) for parent in parents)
+    return _calls(con, trace, f"c.parent_call_id IN ({numbers})", limit) if numbers else ([], 0)
+
+
+def _calls(con: DuckDBPyConnection, trace: TraceRow, where: str, limit: int) -> tuple[list[CalledLink], int]:
+    rows = con.execute(
+        f"""
+        SELECT c.call_id, c.parent_call_id, f.function_name, f.kind, count(*) OVER ()
+        FROM call_records c
+        JOIN functions f ON f.trace_id = ? AND f.process_id = c.process_id AND f.function_id = c.function_id
+        WHERE c.trace_no = ? AND {where} AND f.kind IS DISTINCT FROM 'module' AND f.kind IS DISTINCT FROM 'class'
+        ORDER BY c.call_id DESC LIMIT {int(limit)}
+        """,
+        [trace.trace_id, trace.trace_no],
+    ).fetchall()
+    return [CalledLink(*row[:4]) for row in reversed(rows)], (rows[0][4] if rows else 0)
+
+
+def links_from(con: DuckDBPyConnection, trace: TraceRow, first_call_id: int, last_call_id: int) -> list[CalledLink]:
+    """The first MAX_LINKS calls between two ids, in their order."""
+    rows = con.execute(
+        f"""
+        SELECT c.call_id, c.parent_call_id, f.function_name, f.kind
+        FROM call_records c
+        JOIN functions f ON f.trace_id = ? AND f.process_id = c.process_id AND f.function_id = c.function_id
+        WHERE c.trace_no = ? AND c.call_id BETWEEN {int(first_call_id)} AND {int(last_call_id)}
+        ORDER BY c.call_id LIMIT {MAX_LINKS}
+        """,
+        [trace.trace_id, trace.trace_no],
+    ).fetchall()
+    return [CalledLink(*row) for row in rows]
