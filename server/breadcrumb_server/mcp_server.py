@@ -1,20 +1,34 @@
-"""The MCP server: its tools, its instructions, and the one place where errors become tool errors."""
+"""The MCP server: its tools, resources, prompts and instructions, and the one place where errors become MCP's."""
 
+import inspect
 import json
 import logging
 import traceback
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
+import anyio.to_thread
 from mcp.server import MCPServer
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.types import CallToolResult, InputRequiredResult, TextContent
-from pydantic import ValidationError
+from mcp.server.mcpserver.exceptions import (
+    ResourceError,
+    ResourceNotFoundError,
+    ToolError,
+    UnexpectedResourceError,
+    UnexpectedToolError,
+)
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Resource, TextContent
+from mcp.types import Prompt as PromptDescription
+from pydantic import AnyUrl, ValidationError
 
 from breadcrumb_server.home import Home
+from breadcrumb_server.prompts import PROMPTS
+from breadcrumb_server.resources import RESOURCES, listed_resources
 from breadcrumb_server.runs import RunRegistry
 from breadcrumb_server.service import Service
 from breadcrumb_server.tools import all_tools
@@ -41,7 +55,8 @@ names the failure with the argument values up the call chain, the hot functions,
 4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, \
 also what the program swallowed, get_flow(project) for what happened in which order, search_values(project, text) to \
 follow a value, analyze_performance(project) for where the time went, compare_traces(project, base_trace_id, trace_id) \
-for where a failing run parted from a passing one, query_traces(project, sql) for anything else.
+for where a failing run parted from a passing one, query_traces(project, sql) for anything else \
+(breadcrumb://schema lists the tables).
 5. To step through a function, run with capture={"lines": ["Cart.total"]}: get_calls then shows each line it executed \
 and what the line changed.
 A command that takes long: run answers after wait_seconds with status "running"; go on with wait_for_run or stop_run.
@@ -70,6 +85,12 @@ class BreadcrumbServer(MCPServer[Service]):
             lifespan=self._serve_runs,
             log_level="WARNING",
         )
+        for each in RESOURCES:
+            self.resource(
+                each.uri, name=each.name, title=each.title, description=each.description, mime_type=each.mime_type
+            )(each.read)
+        for function, title in PROMPTS:
+            self.add_prompt(Prompt.from_function(function, title=title, description=inspect.getdoc(function)))
         self._home = home
         self._tools_by_name = {tool.name: tool for tool in tools}
         self._runs: RunRegistry | None = None
@@ -120,10 +141,62 @@ class BreadcrumbServer(MCPServer[Service]):
             result.content = [TextContent(type="text", text=compact)]
         return result
 
+    async def list_resources(self) -> list[Resource]:
+        """The schema, and what there is of each project."""
+        projects = await anyio.to_thread.run_sync(listed_resources, self._home)
+        return await super().list_resources() + [
+            Resource(
+                uri=each.uri,
+                name=each.definition.name,
+                title=each.title,
+                description=each.definition.description,
+                mime_type=each.definition.mime_type,
+            )
+            for each in projects
+        ]
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Service, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read a resource.
+
+        Raises:
+            ResourceError: With a text for whoever reads it.
+        """
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceNotFoundError as error:
+            known = ", ".join(each.uri for each in RESOURCES)
+            raise ResourceNotFoundError(f"{error}. Resources: {known}.") from None
+        except UnexpectedResourceError as error:
+            cause = error.__cause__
+            text = str(cause) if isinstance(cause, BreadcrumbError) else _unexpected("Reading it", cause or error)
+            raise ResourceError(_printable(_without_secrets(text))) from cause
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Service, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Fill in a prompt.
+
+        Raises:
+            MCPError: There is no such prompt, or its arguments are not those that it takes.
+        """
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            takes = "; ".join(_signature(each) for each in await self.list_prompts())
+            text = f"The prompt {name[:100]!r} could not be filled in with these arguments. Prompts: {takes}."
+            raise MCPError(INVALID_PARAMS, _without_secrets(text)) from error
+
 
 def build_server(home: Home | None = None) -> BreadcrumbServer:
     """A server for one home folder (from the environment unless given). Touches no file."""
     return BreadcrumbServer(home or Home.from_environment())
+
+
+def _signature(prompt: PromptDescription) -> str:
+    arguments = (each.name if each.required else f"{each.name}?" for each in prompt.arguments or ())
+    return f"{prompt.name}({', '.join(arguments)})"
 
 
 def _unexpected(tool: str, error: BaseException) -> str:

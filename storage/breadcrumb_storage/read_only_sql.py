@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
 _READING_KINDS = ("SELECT", "EXPLAIN")  # DuckDB counts WITH, VALUES, FROM, DESCRIBE, SHOW and SUMMARIZE as SELECT
-_INTERNAL_TABLES = (
+INTERNAL_TABLES = (
     "call_records",
     "gap_records",
     "line_records",
@@ -112,7 +112,7 @@ def run_read_only(
 
 def describe_tables(con: DuckDBPyConnection) -> str:
     """The tables and views that queries are written against, one a line with its columns."""
-    rows = con.execute(_COLUMNS, [list(_INTERNAL_TABLES)]).fetchall()
+    rows = con.execute(_COLUMNS, [list(INTERNAL_TABLES)]).fetchall()
     return "The tables are:\n" + "\n".join(f"{table}({columns})" for table, columns in rows)
 
 

@@ -76,6 +76,13 @@ async def test_instructions_are_short_and_are_found_by_what_a_user_says(either_s
         assert words in instructions[:600].lower(), words
 
 
+@pytest.mark.parametrize("words", ["debug", "trac", "why does this python fail", "slow", "hang"])
+async def test_a_search_among_tools_by_what_a_user_says_finds_run(session, words: str) -> None:
+    """Clients load tools only when a search of their names and descriptions finds them."""
+    (run,) = (tool for tool in (await session.client.list_tools()).tools if tool.name == "run")
+    assert words in run.description[:500].lower()
+
+
 async def test_the_server_says_its_version(either_session) -> None:
     info = either_session.client.server_info
     assert (info.name, info.version) == ("breadcrumb", version("breadcrumb-mcp"))

@@ -35,9 +35,10 @@ async def run(
         ),
     ] = None,
 ) -> RunReport:
-    """Run a Python command and record what it really did: every call of the included code with its arguments, return
-    value, duration and exceptions, in all its processes and threads. Use it to find out why a program fails, is slow,
-    hangs, or returns the wrong value, instead of adding prints. The code needs no change.
+    """Debug a Python command: run it under a tracer that records every call of the included code with its arguments,
+    return value, duration and exceptions, in all processes and threads. Use it for "why does this Python fail", "why
+    is it slow", "where does it hang", "where does this wrong value come from", instead of adding prints. The code needs
+    no change.
 
     Any command form works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run
     report: exit code, the uncaught exception with its call chain and argument values, the failing tests with their
