@@ -93,11 +93,11 @@ def test_the_example_of_a_client_config_is_json_that_starts_the_server() -> None
     assert Path(server["command"]).name == "breadcrumb-mcp" and server["args"] == []
 
 
-@pytest.mark.parametrize("number", range(5))
+@pytest.mark.parametrize("number", range(6))
 def test_each_example_of_sql_runs_on_a_database(number: int, tmp_path: Path) -> None:
     (text,) = blocks(README, "sql")
     statements = [each for each in text.split(";") if each.strip()]
-    assert len(statements) == 5
+    assert len(statements) == 6
     with Database(tmp_path / "shop-traces.duckdb").read() as con:
         assert con.execute(statements[number]).fetchall() == []
 
