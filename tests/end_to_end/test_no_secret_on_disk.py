@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +116,48 @@ async def test_no_file_and_no_answer_holds_a_planted_secret(
     assert not leaks_in_tables(home)
 
 
-async def test_a_killed_run_and_a_killed_server_leave_no_secret_either(
+KILLED_INGEST = """
+import os, sys
+from pathlib import Path
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.ingest import ingest_trace
+
+path, spool, trace_id, statements = sys.argv[1:]
+
+class Connection:
+    '''Dies by SIGKILL instead of executing the n-th statement.'''
+
+    def __init__(self, con, statements):
+        self.con, self.left = con, statements
+
+    def execute(self, *arguments):
+        if self.left == 0:
+            os.kill(os.getpid(), 9)
+        self.left -= 1
+        return self.con.execute(*arguments)
+
+with Database(Path(path), lock_timeout_seconds=60).write() as con:
+    ingest_trace(Connection(con, int(statements)), Path(spool), trace_id)
+"""
+
+
+def ingest_and_be_killed(home: Path, trace_id: str, statements: int) -> None:
+    """As a server does that is killed after so many statements."""
+    (spool,) = home.rglob(trace_id)
+    command = [
+        sys.executable,
+        "-c",
+        KILLED_INGEST,
+        str(home / "p-traces.duckdb"),
+        str(spool),
+        trace_id,
+        str(statements),
+    ]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    assert any(file.is_file() for file in spool.glob("ingest-*/*"))
+
+
+async def test_a_killed_run_a_killed_server_and_a_killed_ingest_leave_no_secret_either(
     start_server: Any, home: Path, workspace: Path, gate: Any, second_gate: Any
 ) -> None:
     session = await start_server()
@@ -126,8 +169,11 @@ async def test_a_killed_run_and_a_killed_server_leave_no_secret_either(
     await gate.message()
     os.kill(server_of_the_run(home), signal.SIGKILL)
     assert not leaks_under(home)
-    other = await start_server()
     trace_id = started["trace_id"]
+    for statements in (4, 9, 15):
+        await anyio.to_thread.run_sync(ingest_and_be_killed, home, trace_id, statements)
+        assert not leaks_under(home)
+    other = await start_server()
     report = await other.ok("get_trace", project="p", trace_id=trace_id)
     assert report["status"] == "stopped" and report["traced"]["calls"] > 5000
     assert not await leaks_in_answers(other, trace_id)
