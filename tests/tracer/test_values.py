@@ -11,9 +11,10 @@ import functools
 import json
 import logging
 import pathlib
+import types
 import unittest.mock
 import uuid
-from typing import Any
+from typing import Any, Literal, Optional
 
 import pytest
 from hypothesis import given
@@ -239,3 +240,27 @@ def test_two_runs_with_other_hashes_and_addresses_record_the_same(python: str, t
     assert len(first) > 80
     for recorded, again in zip(first, second, strict=True):
         assert recorded == again
+
+
+def test_keys_that_are_written_alike_stay_apart() -> None:
+    assert encoded({object(): 1, object(): 2, "x" * 300 + "a": 3, "x" * 300 + "b": 4}) == {
+        '$key:"<object>"': 1,
+        '$key:"<object>" (2)': 2,
+        "x" * 200 + "…(+101 chars)": 3,
+        "x" * 200 + "…(+101 chars) (2)": 4,
+    }
+
+
+def test_a_construct_of_typing_is_told_in_its_notation_and_ends() -> None:
+    endless: list[Any] = [int]
+    endless.append(endless)
+    alias: Any = types.GenericAlias(list, (endless,))
+    optional = Optional[Plain]  # noqa: UP045  (another class than that of Plain | None)
+    assert encoded([list[int], dict[str, list[int | None]], optional, Literal["a", 1]]) == [
+        "list[int]", "dict[str, list[int | None]]", f"Optional[{__name__}.Plain]", "Literal['a', 1]",
+    ]  # fmt: skip
+    assert encoded(alias).startswith("list[[int, [int, [int")
+    wide: Any = int
+    for _ in range(9):
+        wide = types.GenericAlias(tuple, (wide,) * 100)
+    assert len(encoded(wide)) < 3000

@@ -11,7 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-_MAX_DEPTH = 6
+# Of what a construct is made of; half as much at each further level.
+_MAX_DEPTH = 4
 _MAX_ARGUMENTS = 20
 
 # list[int] came with 3.9, int | str with 3.10.
@@ -21,6 +22,8 @@ _C_KINDS = tuple(getattr(types, name) for name in ("GenericAlias", "UnionType") 
 def typing_text(value: Any, depth: int = 0) -> str:
     """The construct in its own notation; of what is none only the type, as its repr would be the user's."""
     kind = type(value)
+    if depth > _MAX_DEPTH:  # or in a list that holds itself
+        return "..."
     if derives(kind, type):
         return "None" if value is type(None) else qualified_class(value)
     if value is None or value is Ellipsis:
@@ -29,7 +32,7 @@ def typing_text(value: Any, depth: int = 0) -> str:
         return repr(value)
     if kind is list or kind is tuple:
         return "[%s]" % _joined(value, depth)
-    if not (class_module(kind) == "typing" or any(kind is known for known in _C_KINDS)) or depth > _MAX_DEPTH:
+    if not (class_module(kind) == "typing" or any(kind is known for known in _C_KINDS)):
         return "<%s>" % qualified_class(kind)
     name = _attribute(value, "_name") or _attribute(value, "__name__") or _attribute(value, "__forward_arg__")
     arguments = _attribute(value, "__args__")
@@ -38,13 +41,17 @@ def typing_text(value: Any, depth: int = 0) -> str:
         name = typing_text(origin, depth + 1) if origin is not None else kind.__name__
     if type(arguments) is not tuple:
         return name
+    if name == "Optional" and arguments and arguments[-1] is type(None):
+        arguments = arguments[:-1]
     if kind.__name__ == "UnionType":
-        return " | ".join(typing_text(argument, depth + 1) for argument in arguments[:_MAX_ARGUMENTS])
+        return _joined(arguments, depth, " | ")
     return "%s[%s]" % (name, _joined(arguments, depth))
 
 
-def _joined(arguments: Any, depth: int) -> str:
-    return ", ".join(typing_text(argument, depth + 1) for argument in arguments[:_MAX_ARGUMENTS])
+def _joined(arguments: Any, depth: int, between: str = ", ") -> str:
+    limit = _MAX_ARGUMENTS >> depth
+    texts = [typing_text(argument, depth + 1) for argument in arguments[:limit]]
+    return between.join([*texts, "..."] if len(arguments) > limit else texts)
 
 
 def _attribute(value: Any, name: str) -> Any:

@@ -180,6 +180,7 @@ class Walk:
         """An object by its fields."""
         if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
             return self._not_entered(owner, "")
+        self.room -= len(type_name) + len('{"$type": ""}')
         entries = self.entries(items, owner, size)
         return '{"$type": %s%s%s}' % (quote(type_name), ", " if entries else "", entries)
 
@@ -193,11 +194,18 @@ class Walk:
         encoder = self.encoder
         keys, texts = encoder.known_keys, encoder.known_texts
         pieces: List[str] = []
+        used: List[str] = []
         for key, item in items[: self.max_items]:
             if self.room <= 0:
                 break
             known = keys.get(key) if type(key) is str else None
             key_text, secret_name = known or encoder.key(key, self)
+            if known is None:
+                # Two objects may be written alike; of two equal keys JSON has only one.
+                used.append(key_text)
+                count = used.count(key_text)
+                if count > 1:
+                    key_text = '%s (%d)": ' % (key_text[:-3], count)
             self.room -= len(key_text) + 2
             # What any() does, for what is most often met.
             kind = type(item)
