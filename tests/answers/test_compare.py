@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ from breadcrumb_server.answers import compare_scope
 from breadcrumb_server.answers.compare import Comparison, compare_traces
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries import compare as queries
+from breadcrumb_storage.queries import alignment
 
 BASE, THIS = "20250110-120001-0001", "20250110-120002-0002"
 
@@ -80,6 +81,7 @@ class Shop:
 
     def __init__(self, project: Any) -> None:
         self.project = project
+        project.con.execute("BEGIN")  # one for all rows: a transaction for each takes most of a test's time
 
     def trace(self, trace_id: str, *calls: Call, **columns: Any) -> Player:
         trace = self.project.trace(trace_id, **columns)
@@ -417,7 +419,7 @@ def test_counts_and_times_that_changed_are_told(shop: Shop) -> None:
 def test_large_traces_are_compared_around_the_first_call_without_an_equal(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "MAX_ALIGNED", 40)
+    monkeypatch.setattr(alignment, "MAX_ALIGNED", 40)
     monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
     jobs = [
         Call("job", {"n": n}, n, [Call("inner", {"n": n, "at": f"2025-01-10T12:00:{n % 60:02}"}, n)])
@@ -437,7 +439,7 @@ def test_large_traces_are_compared_around_the_first_call_without_an_equal(
 def test_large_traces_without_other_values_are_compared_at_their_begin(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "MAX_ALIGNED", 40)
+    monkeypatch.setattr(alignment, "MAX_ALIGNED", 40)
     monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
     jobs = [Call("job", {"n": n}, n) for n in range(100)]
     answer = shop.compare(jobs, [*jobs[:60], jobs[70], *jobs[60:70], *jobs[71:]])
@@ -464,3 +466,49 @@ def test_a_trace_is_not_compared_with_itself_or_with_one_that_does_not_exist(sho
     assert "list_traces" in refused.value.hint
     with pytest.raises(BreadcrumbError, match="no trace 'nosuch'"):
         compare_traces(shop.project.con, "shop", BASE, "nosuch")
+
+
+class RandomRuns:
+    """A random tree of calls over two threads, and the same with one thing that went differently."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = random.Random(seed)
+        self.count = 0
+        self.jobs = [self._tree(4, thread) for thread in (1, 2, 1, 2)]
+
+    def _tree(self, depth: int, thread: int) -> Call:
+        self.count += 1
+        number = self.count
+        calls = [self._tree(depth - 1, thread) for _ in range(self.random.randrange(depth))]
+        return Call(self.random.choice("fgh"), {"n": self.random.randrange(3)}, number, calls, thread=thread)
+
+    def changed(self, call: Call, number: int, change: str) -> Call:
+        """The tree with the call of this number changed, and all calls around it with another result."""
+        if call.returns == number:
+            if change == "result":
+                return replace(call, returns=-number)
+            if change == "arguments":
+                return replace(call, args={"n": 99})
+            place = self.random.randint(0, len(call.calls))
+            more = Call("extra", {}, 0, thread=call.thread)
+            return replace(call, returns=-number, calls=[*call.calls[:place], more, *call.calls[place:]])
+        calls = [self.changed(each, number, change) for each in call.calls]
+        return call if calls == list(call.calls) else replace(call, calls=calls, returns=-call.returns)
+
+
+@pytest.mark.parametrize("change", ["result", "arguments", "call"])
+@pytest.mark.parametrize("seed", range(4))
+def test_in_any_tree_the_one_call_that_went_differently_is_told_first(shop: Shop, seed: int, change: str) -> None:
+    runs = RandomRuns(seed)
+    number = runs.random.randint(1, runs.count)
+    jobs = [runs.changed(job, number, change) for job in runs.jobs]
+    runs.random.shuffle(jobs)
+    answer = shop.compare(runs.jobs, jobs)
+    assert answer.first is not None
+    ((result,),) = shop.project.con.execute(
+        "SELECT return_value FROM call_records WHERE trace_no = 1 AND call_id = ?", [answer.first.base_call_id]
+    ).fetchall()
+    assert int(result) == number
+    told = {"result": "look into this function", "arguments": "other arguments", "call": "it called other functions"}
+    assert told[change] in answer.first.what
+    assert answer.others == []

@@ -12,8 +12,9 @@ from breadcrumb_server.answers.divergences import same_end
 from breadcrumb_server.answers.text import counted, one_line
 from breadcrumb_server.answers.values import is_object
 from breadcrumb_storage.ingest_batch import ID_SPACE
+from breadcrumb_storage.queries.alignment import MAX_ALIGNED, Selection
 from breadcrumb_storage.queries.calls import calls_by_id
-from breadcrumb_storage.queries.compare import MAX_ALIGNED, FunctionPair, Selection, TestPair, unmatched_calls
+from breadcrumb_storage.queries.compare import FunctionPair, TestPair, unmatched_calls
 from breadcrumb_storage.queries.tests import CallRange, test_ranges
 from breadcrumb_storage.queries.traces import TraceRow
 

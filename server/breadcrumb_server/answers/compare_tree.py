@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from breadcrumb_storage.queries.compare import StrandCall
+from breadcrumb_storage.queries.aligned_calls import StrandCall
 
 # Sibling sequences whose lengths multiply to more than this are aligned by their order only: matching takes as long
 # as that product.

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.compare_noise import same_text, same_value
 from breadcrumb_server.answers.compare_tree import Alone, Pair, align
-from breadcrumb_storage.queries import compare as queries
+from breadcrumb_storage.queries import aligned_calls as queries
+from breadcrumb_storage.queries.alignment import Selection, align_calls
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.traces import TraceRow
 
@@ -69,7 +70,7 @@ def find_divergences(
     con: DuckDBPyConnection,
     base: TraceRow,
     this: TraceRow,
-    selection: queries.Selection,
+    selection: Selection,
     is_counted: Callable[[str], bool],
 ) -> Findings:
     """Align the selected calls of both traces, and tell what differs.
@@ -78,7 +79,7 @@ def find_divergences(
         is_counted: whether a call of this function that only one trace has is one that the other did not make. (A
             function that was sampled may just not have been recorded at that call.)
     """
-    found = Findings(compared=queries.align_calls(con, base, this, selection))
+    found = Findings(compared=align_calls(con, base, this, selection))
     search = _Search(con, base, this, found)
     search.along_the_strands()
     broken, count = queries.broken_strands(con, MAX_STRANDS)

@@ -1,0 +1,144 @@
+"""What ``alignment`` found: calls that differ, where trees part, and what has no partner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.queries.alignment import began_ns
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+
+@dataclass(frozen=True, slots=True)
+class AlignedCall:
+    """Two calls at the same place of the tree, of which something differs as it is written."""
+
+    strand: int
+    n: int
+    parent_n: int  # 0: the strand begins with this call
+    base_id: int
+    this_id: int
+    args_differ: bool
+    end_differs: bool  # outcome, return value or exception
+    started_ns: int  # since this trace began
+    ended_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StrandCall:
+    """A call behind the place up to which both sides of a strand have the same tree."""
+
+    call_id: int
+    n: int
+    parent_n: int
+    name: str
+    args_hash: int
+    end_hash: int
+    started_ns: int
+    ended_ns: int | None
+    sampled: bool = False  # calls of this function may be missing before it
+
+
+@dataclass(frozen=True, slots=True)
+class LoneStrand:
+    """A strand without a partner in the other trace."""
+
+    in_this: bool
+    call_id: int
+    name: str
+    calls: int
+    started_ns: int
+
+
+def differing_calls(con: DuckDBPyConnection, *, offset: int, limit: int) -> list[AlignedCall]:
+    """Aligned calls whose texts differ, in the order in which that came about in this trace.
+
+    Arguments differ from the beginning of a call on, results from its end. What had not ended comes last, the innermost
+    first.
+    """
+    rows = con.execute(
+        f"""
+        SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, started_ns, ended_ns
+        FROM compare_pairs WHERE n < coalesce(break_n, n + 1) AND (args_differ OR end_differs)
+        ORDER BY CASE WHEN args_differ THEN started_ns ELSE ended_ns END NULLS LAST, started_ns DESC, this_id DESC
+        LIMIT {int(limit)} OFFSET {int(offset)}
+        """
+    ).fetchall()
+    return [AlignedCall(*row) for row in rows]
+
+
+def broken_strands(con: DuckDBPyConnection, limit: int) -> tuple[list[tuple[int, int]], int]:
+    """Strands whose trees part, with the place; the first ones in the time of this trace, and how many there are."""
+    rows = con.execute(
+        f"""
+        SELECT strand, any_value(break_n) AS break_n, count(*) OVER ()
+        FROM compare_pairs WHERE break_n IS NOT NULL GROUP BY strand
+        ORDER BY min(started_ns) FILTER (n >= break_n), max(ended_ns) FILTER (n < break_n) LIMIT {int(limit)}
+        """
+    ).fetchall()
+    return [(strand, place) for strand, place, _ in rows], rows[0][2] if rows else 0
+
+
+def strand_calls(
+    con: DuckDBPyConnection, this: TraceRow, strand: int, first: int, limit: int
+) -> tuple[list[StrandCall], list[StrandCall]]:
+    """The calls of a strand from the ``first``-th on, at most ``limit``: those of the base, and those of this trace.
+
+    Times count from the beginning of this trace in both, and mean nothing for the base.
+    """
+    began = began_ns(con, this)
+    sides: list[list[StrandCall]] = []
+    for root, in_this in (("base_root", False), ("this_root", True)):
+        rows = con.execute(
+            f"""
+            SELECT c.call_id, c.n, c.parent_n, f.full_name, c.args_hash, c.end_hash,
+                   c.started_ns - {began}, c.ended_ns - {began}, c.sampled
+            FROM compare_calls c JOIN compare_strands s ON s.{root} = c.root_id
+            JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) f USING (name_no)
+            WHERE s.strand = ? AND c.in_this = ? AND c.n >= ? ORDER BY c.n LIMIT {int(limit)}
+            """,
+            [strand, in_this, first],
+        ).fetchall()
+        sides.append([StrandCall(*row) for row in rows])
+    return sides[0], sides[1]
+
+
+def strand_places(con: DuckDBPyConnection, strand: int, places: Sequence[int]) -> dict[int, AlignedCall]:
+    """The aligned calls of a strand at these places, before the one from which on its trees part."""
+    rows = con.execute(
+        """
+        SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, started_ns, ended_ns
+        FROM compare_pairs WHERE strand = ? AND list_contains(?, n) AND base_id IS NOT NULL AND this_id IS NOT NULL
+        """,
+        [strand, list(places)],
+    ).fetchall()
+    return {row[1]: AlignedCall(*row) for row in rows}
+
+
+def lone_strands(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, limit: int) -> tuple[list[LoneStrand], int]:
+    """Strands that only one of the traces has, in the order of their begin, and how many there are."""
+    rows = con.execute(
+        f"""
+        WITH lone AS (
+            SELECT in_this, root_id, name_no, call_id, started_ns FROM compare_calls WHERE n = 1),
+        alone AS (
+            FROM lone ANTI JOIN (SELECT false AS in_this, base_root AS root_id FROM compare_strands
+                                 UNION ALL SELECT true, this_root FROM compare_strands) USING (in_this, root_id)),
+        sized AS (
+            SELECT in_this, root_id, count(*) AS calls FROM compare_calls
+            SEMI JOIN alone USING (in_this, root_id) GROUP BY ALL)
+        SELECT in_this, call_id, full_name, calls,
+               started_ns - CASE WHEN in_this THEN {began_ns(con, this)} ELSE {began_ns(con, base)} END AS at_ns,
+               count(*) OVER ()
+        FROM alone JOIN sized USING (in_this, root_id)
+        JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) USING (name_no)
+        ORDER BY at_ns, call_id LIMIT {int(limit)}
+        """
+    ).fetchall()
+    return [LoneStrand(*row[:5]) for row in rows], rows[0][5] if rows else 0

@@ -1,0 +1,184 @@
+"""Aligns the calls of two traces by where they stand in the tree.
+
+This goes strand by strand. A strand is a call that nothing of its own thread and task called, with all that it called
+there: the work of a thread, of an asyncio task, or one job of a pool. Strands find their partner by test, kind of
+process, thread and task, function and arguments, so that neither ids nor the order of threads matter. Within a strand
+the n-th call is held against the n-th, as far as function and parent agree; from there on the tree decides (see
+``answers.compare_tree``). What comes of it stands in temporary tables, which ``aligned_calls`` reads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.ingest_batch import ID_SPACE
+from breadcrumb_storage.queries.compare import name_functions
+from breadcrumb_storage.queries.tests import CallRange, in_ranges
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+# Calls of each trace that are aligned, of the first in each process: enough for what a person would compare, and
+# numbered, joined and held against each other within the time of an answer.
+MAX_ALIGNED = 20_000
+# Calls between one and the nearest around it that both traces have, when functions of one trace are passed over.
+_MAX_LIFTS = 30
+# Whatever the number of processes, or of tests, so many calls of each.
+_MIN_ALIGNED_PER_RANGE = 500
+
+# What stands for a name that counts up or is made up anew in each run.
+_KIND = "regexp_replace(coalesce({}, ''), '[0-9]+|/tmp/[^ ]*', '#', 'g')"
+
+# Of one trace at a time: a condition on both of them would not let DuckDB skip what belongs to neither.
+_CHOSEN = """
+SELECT {in_this} AS in_this, process_id, thread_id, coalesce(task_id, -1) AS task_id, call_id, parent_call_id,
+       function_id, exception_id, outcome, hash(args) AS args_hash, hash(outcome, return_value) AS end_hash,
+       started_ns, started_ns + duration_ns AS ended_ns
+FROM call_records c WHERE trace_no = {trace_no} AND {scope}
+"""
+
+# A call whose parent is not among those of both traces belongs to that one's parent.
+_LIFT = """
+UPDATE compare_chosen c SET parent_call_id = p.parent_call_id
+FROM compare_chosen p JOIN compare_functions f USING (in_this, process_id, function_id)
+WHERE p.in_this = c.in_this AND p.call_id = c.parent_call_id AND NOT f.in_both
+"""
+_DROP = """
+DELETE FROM compare_chosen c USING compare_functions f
+WHERE f.in_this = c.in_this AND f.process_id = c.process_id AND f.function_id = c.function_id AND NOT f.in_both
+"""
+
+_CALLS = """
+CREATE OR REPLACE TEMP TABLE compare_calls AS
+WITH rooted AS (
+    SELECT c.*, max(CASE WHEN p.call_id IS NULL OR p.thread_id <> c.thread_id OR p.task_id <> c.task_id
+                         THEN c.call_id END) OVER lane AS root_id
+    FROM compare_chosen c LEFT JOIN compare_chosen p ON p.in_this = c.in_this AND p.call_id = c.parent_call_id
+    WINDOW lane AS (PARTITION BY c.in_this, c.process_id, c.thread_id, c.task_id ORDER BY c.call_id
+                    ROWS UNBOUNDED PRECEDING)),
+numbered AS (
+    SELECT *, row_number() OVER (PARTITION BY in_this, root_id ORDER BY call_id) AS n,
+           row_number() OVER (PARTITION BY in_this, process_id, function_id ORDER BY call_id) AS nth FROM rooted),
+thrown AS (
+    SELECT trace_id = $this AS in_this, exception_id, exception_type, exception_message FROM exceptions
+    WHERE trace_id IN ($base, $this))
+SELECT c.in_this, c.process_id, c.thread_id, c.task_id, c.call_id, c.root_id, c.n, coalesce(p.n, 0) AS parent_n,
+       f.name_no, c.args_hash, hash(c.end_hash, e.exception_type, e.exception_message) AS end_hash,
+       c.started_ns, c.ended_ns, f.sampled AND c.nth > $recorded_whole AS sampled
+FROM numbered c
+LEFT JOIN numbered p ON p.in_this = c.in_this AND p.call_id = c.parent_call_id AND p.root_id = c.root_id
+JOIN compare_functions f
+  ON f.in_this = c.in_this AND f.process_id = c.process_id AND f.function_id = c.function_id
+LEFT JOIN thrown e ON e.in_this = c.in_this AND e.exception_id = c.exception_id AND c.outcome <> 0
+"""
+
+_STRANDS = f"""
+CREATE OR REPLACE TEMP TABLE compare_strands AS
+WITH of_process AS (
+    SELECT trace_id = $this AS in_this, process_id,
+           CASE WHEN process_id = 0 THEN '' ELSE {_KIND.format("coalesce(name, command)")} END AS kind
+    FROM processes WHERE trace_id IN ($base, $this)),
+of_thread AS (
+    SELECT trace_id = $this AS in_this, process_id, thread_id, {_KIND.format("name")} AS kind
+    FROM threads WHERE trace_id IN ($base, $this)),
+of_task AS (
+    SELECT trace_id = $this AS in_this, process_id, task_id, {_KIND.format("name")} AS kind
+    FROM tasks WHERE trace_id IN ($base, $this)),
+ran AS (
+    SELECT trace_id = $this AS in_this, process_id, node_id, first_call_id,
+           coalesce(last_call_id, 9223372036854775807) AS last_call_id
+    FROM tests WHERE trace_id IN ($base, $this)),
+roots AS (
+    SELECT c.in_this, c.call_id, c.args_hash,
+           hash(c.name_no, coalesce(ran.node_id, ''), p.kind, coalesce(th.kind, ''), coalesce(k.kind, '')) AS key
+    FROM compare_calls c
+    LEFT JOIN of_process p USING (in_this, process_id)
+    LEFT JOIN of_thread th USING (in_this, process_id, thread_id)
+    LEFT JOIN of_task k USING (in_this, process_id, task_id)
+    LEFT JOIN ran ON ran.in_this = c.in_this AND ran.process_id = c.process_id
+         AND c.call_id BETWEEN ran.first_call_id AND ran.last_call_id
+    WHERE c.n = 1),
+alike AS (SELECT *, row_number() OVER (PARTITION BY in_this, key, args_hash ORDER BY call_id) AS k FROM roots),
+equal AS (
+    SELECT b.call_id AS base_root, t.call_id AS this_root
+    FROM alike b JOIN alike t ON t.key = b.key AND t.args_hash = b.args_hash AND t.k = b.k
+    WHERE NOT b.in_this AND t.in_this),
+rest AS (
+    SELECT *, row_number() OVER (PARTITION BY in_this, key ORDER BY call_id) AS k FROM (
+        FROM roots ANTI JOIN (SELECT false AS in_this, base_root AS call_id FROM equal
+                              UNION ALL SELECT true, this_root FROM equal) USING (in_this, call_id)))
+SELECT row_number() OVER (ORDER BY this_root) AS strand, * FROM (
+    FROM equal UNION ALL
+    SELECT b.call_id, t.call_id FROM rest b JOIN rest t ON t.key = b.key AND t.k = b.k
+    WHERE NOT b.in_this AND t.in_this)
+"""
+
+_PAIRS = """
+CREATE OR REPLACE TEMP TABLE compare_pairs AS
+WITH b AS (SELECT s.strand, c.* FROM compare_calls c JOIN compare_strands s ON s.base_root = c.root_id
+           WHERE NOT c.in_this),
+t AS (SELECT s.strand, c.* FROM compare_calls c JOIN compare_strands s ON s.this_root = c.root_id WHERE c.in_this)
+SELECT strand, n, t.parent_n, b.call_id AS base_id, t.call_id AS this_id,
+       -- of a function that was sampled, calls with other arguments are other calls
+       b.args_hash <> t.args_hash AND NOT (b.sampled OR t.sampled) AS args_differ,
+       b.end_hash <> t.end_hash AND (b.args_hash = t.args_hash OR NOT (b.sampled OR t.sampled)) AS end_differs,
+       t.started_ns - {this_ns} AS started_ns, t.ended_ns - {this_ns} AS ended_ns,
+       min(CASE WHEN b.call_id IS NULL OR t.call_id IS NULL OR b.name_no <> t.name_no OR b.parent_n <> t.parent_n
+                THEN n END) OVER (PARTITION BY strand) AS break_n
+FROM b FULL JOIN t USING (strand, n)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which calls of two traces are aligned, and how far they tell all that there was."""
+
+    base_ranges: Sequence[CallRange] | None = None  # None: the first calls of each process; as ``this_ranges``
+    this_ranges: Sequence[CallRange] | None = None
+    common_only: bool = False  # pass over the functions that only one trace has
+    sampled: Sequence[str] = ()  # functions of which not every call was recorded ...
+    recorded_whole: int = 0  # ... but so many of the first that are selected in each process
+
+
+def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selection: Selection) -> tuple[int, int]:
+    """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at."""
+    traces = {"base": base.trace_id, "this": this.trace_id}
+    name_functions(con, base, this, selection.sampled)
+    calls = [
+        _CHOSEN.format(in_this=in_this, trace_no=int(trace.trace_no), scope=_scope(con, trace, ranges))
+        for in_this, trace, ranges in (("false", base, selection.base_ranges), ("true", this, selection.this_ranges))
+    ]
+    con.execute(f"CREATE OR REPLACE TEMP TABLE compare_chosen AS {' UNION ALL '.join(calls)}")
+    if selection.common_only:
+        for _ in range(_MAX_LIFTS):
+            ((lifted,),) = con.execute(_LIFT).fetchall()
+            if not lifted:
+                break
+        con.execute(_DROP)
+    con.execute(_CALLS, {**traces, "recorded_whole": selection.recorded_whole})
+    con.execute(_STRANDS, traces)
+    con.execute(_PAIRS.format(this_ns=began_ns(con, this)))
+    counts = dict(con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
+    return counts.get(False, 0), counts.get(True, 0)
+
+
+def _scope(con: DuckDBPyConnection, trace: TraceRow, ranges: Sequence[CallRange] | None) -> str:
+    """SQL that is true for the first calls of each range, or of each process, as many as are aligned."""
+    if ranges is None:
+        rows = con.execute("SELECT process_id FROM processes WHERE trace_id = ?", [trace.trace_id]).fetchall()
+        ranges = [CallRange(process, process * ID_SPACE, (process + 1) * ID_SPACE - 1) for (process,) in rows]
+    each = max(MAX_ALIGNED // max(len(ranges), 1), _MIN_ALIGNED_PER_RANGE)
+    # Plain bounds, which DuckDB can hold against what it knows of its row groups.
+    return in_ranges(
+        [CallRange(r.process_id, r.first_call_id, min(r.last_call_id, r.first_call_id + each)) for r in ranges]
+    )
+
+
+def began_ns(con: DuckDBPyConnection, trace: TraceRow) -> int:
+    ((began,),) = con.execute("SELECT epoch_ns(started_at) FROM traces WHERE trace_no = ?", [trace.trace_no]).fetchall()
+    return int(began)
