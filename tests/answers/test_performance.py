@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
+from random import Random
 
 import pytest
 
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.growth import find_growth, length_of
 from breadcrumb_server.answers.performance import analyze_performance
+from breadcrumb_storage.errors import BreadcrumbError
+
+COLUMNS = ["function", "calls", "total_ms", "self_ms", "share", "mean_ms", "p50_ms", "p95_ms", "max_ms"]
 
 
 @pytest.fixture
@@ -46,20 +49,52 @@ def test_a_function_is_told_with_its_callers_its_slowest_calls_and_the_way_of_th
     answer = analyze_performance(project.con, "shop", "load")
     assert [row[0] for row in answer.functions.rows] == ["shop.pricing:load"]
     assert answer.callers is not None and answer.slowest is not None
-    assert answer.callers.rows == [["shop.pricing:main", 2, 70.0, 60.0], ["(not recorded)", 1, 1.0, 1.0]]
+    assert answer.callers.columns == ["caller", *COLUMNS[1:]]
+    assert answer.callers.rows == [
+        ["shop.pricing:main", 2, 70.0, 70.0, "98.6%", 35.0, 35.0, 57.5, 60.0],
+        ["(not recorded)", 1, 1.0, 1.0, "1.41%", 1.0, 1.0, 1.0, 1.0],
+    ]
     assert answer.slowest.rows[0] == [slow, 60.0, "path='b'", "[1]"]
-    assert [re.sub(r" +", " ", line) for line in answer.critical_path] == [
-        "60.0 ms shop/pricing.py:1 load(path='b')", "50.0 ms shop/pricing.py:1 parse(text='x')",
-    ]  # fmt: skip
-    assert inner and answer.next[0].endswith(f'where={{"parent_call_id": {slow}}})')
+    assert answer.critical_path == [
+        f"60.0 ms  shop/pricing.py:1 load(path='b')  #{slow}",
+        f"55.0 ms  in 2 calls, the slowest 50.0 ms: shop/pricing.py:1 parse(text='x')  #{inner}",
+    ]
+    assert answer.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={slow})'
+
+
+def test_the_way_goes_by_what_took_most_in_all_and_begins_at_the_call_that_is_given(project, trace) -> None:
+    main, rare, often = trace.function("main"), trace.function("rare"), trace.function("often")
+    outer = trace.call(main, ms=100)
+    trace.call(main, ms=500)
+    trace.call(rare, outer, ms=20)
+    ids = [trace.call(often, outer, ms=ms) for ms in (10, 15, 30 / 2.5, 18)]
+    answer = analyze_performance(project.con, "shop", call_id=outer)
+    assert [row[0] for row in answer.functions.rows] == ["shop.pricing:main"]
+    assert answer.critical_path == [
+        f"100 ms  shop/pricing.py:1 main()  #{outer}",
+        f"55.0 ms  in 4 calls, the slowest 18.0 ms: shop/pricing.py:1 often()  #{ids[3]}",
+    ]
+    with pytest.raises(BreadcrumbError, match="no recorded call 99"):
+        analyze_performance(project.con, "shop", call_id=99)
+
+
+def test_time_that_was_spent_waiting_is_told_apart(project, trace) -> None:
+    main, fetch = trace.function("main"), trace.function("fetch", kind="coroutine")
+    outer = trace.call(main, ms=120)
+    trace.call(fetch, outer, ms=100, suspended_ns=95_000_000)
+    answer = analyze_performance(project.con, "shop", "fetch")
+    assert answer.functions.columns[:5] == ["function", "calls", "total_ms", "self_ms", "active_ms"]
+    assert answer.functions.rows[0][2:5] == [100, 5.0, 5.0]
+    assert answer.callers is not None and answer.callers.rows[0][2:5] == [100, 5.0, 5.0]
 
 
 def test_counts_that_are_lower_bounds_are_marked_and_counted_calls_are_in_the_total(project, trace) -> None:
     hot = trace.function("hot", started_count=150_000, exact=False, counted_ns=9_000_000)
     trace.call(hot, ms=1)
     answer = analyze_performance(project.con, "shop")
-    assert answer.functions.rows[0][:4] == ["shop.pricing:hot", ">=150000", 10.0, 10.0]
-    assert "only counted" in answer.notes[0]
+    assert answer.functions.columns[:5] == ["function", "calls", "recorded", "total_ms", "self_ms"]
+    assert answer.functions.rows[0][:5] == ["shop.pricing:hot", ">=150000", 1, 10.0, 10.0]
+    assert "only counted" in answer.notes[0] and answer.notes[1].startswith(">=: ")
 
 
 def test_quadratic_time_is_recognised_from_the_lengths_of_an_argument(project, trace) -> None:
@@ -67,7 +102,44 @@ def test_quadratic_time_is_recognised_from_the_lengths_of_an_argument(project, t
     for n in range(2, 40):
         trace.call(total, args={"items": list(range(n)), "rate": 0.2}, ms=n * n / 100)
     answer = analyze_performance(project.con, "shop", "total")
-    assert answer.growth.startswith("time grows with len(items)^2 (len(items) from 2 to 39")
+    assert answer.growth == (
+        "time grows with len(items) squared (len(items) from 2 to 39, 38 sizes in 38 calls, R² 1.00)"
+    )
+
+
+@pytest.mark.parametrize(
+    ("args", "time", "text"),
+    [
+        (lambda n: {"n": n}, lambda n: 1_000 + n * 90, "time grows with n ("),
+        (lambda n: {"n": n}, lambda n: n**3, "time grows with n cubed ("),
+        (lambda n: {"n": n}, lambda n: n**1.5 * 50, "time grows with n to the power of 1.5 ("),
+        (lambda n: {"n": n}, lambda n: 1.2**n * 100, "time grows exponentially with n: 1.2 times for each one more ("),
+        (
+            lambda n: {"self": {"$type": "Cart", "rows": [0] * n}},
+            lambda n: n**2,
+            "time grows with len(self.rows) squared",
+        ),
+    ],
+)
+def test_other_growth_is_told_as_what_it_is(args, time, text) -> None:
+    noise = Random(7)
+    samples = [(json.dumps(args(n)), int(time(n) * noise.uniform(1, 1.3))) for n in range(20, 120, 3) for _ in range(4)]
+    growth = find_growth(samples)
+    assert growth is not None and growth.text().startswith(text)
+
+
+def test_chance_hardly_ever_looks_like_growth() -> None:
+    claims = 0
+    for seed in range(1_000):
+        chance = Random(seed)
+        sizes = [chance.randint(1, 100) for _ in range(chance.choice((6, 8, 12, 30)))]
+        claims += find_growth([(json.dumps({"n": n}), int(chance.lognormvariate(10, 1))) for n in sizes]) is not None
+    assert claims <= 3
+
+
+def test_one_large_call_is_no_growth() -> None:
+    samples = [(json.dumps({"n": n}), 1_000 + n % 7) for n in range(10, 20)] + [('{"n": 10000}', 5_000_000)]
+    assert find_growth(samples) is None
 
 
 @pytest.mark.parametrize(

@@ -204,18 +204,20 @@ async def analyze_performance(
         str | None, Field(description="Part of a function's name, a glob, or module:function; left out: the hot list")
     ] = None,
     trace_id: OptionalTraceId = None,
+    call_id: Annotated[int | None, Field(description="The call whose critical path to show")] = None,
     limit: Annotated[int, Field(description="Functions at most")] = 15,
 ) -> Performance:
     """Show where a slow run spent its time. Without a function: the hot list, by the time spent in the function itself,
-    with calls, total, mean, p50, p95, max and share. With one: also who called it, its slowest calls with their
-    arguments, the way of the time into the slowest, and how its time grows with an argument (time grows with
-    len(items)^2), where the calls show it.
+    with calls, total, self, mean, p50, p95, max and share. With one: also its callers with the same figures, its
+    slowest calls with their arguments, the critical path (from the slowest call, or call_id, down to what took most of
+    the time within it), and how its time grows with an argument ("time grows with len(items) squared"), where the
+    recorded calls show it: that is the function to change.
 
     Example: analyze_performance(project="shop")
     Example: analyze_performance(project="shop", function="shop.pricing:total")
     """
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_performance(con, project, function, trace_id, limit))
+    return await service.ask(project, lambda con: build_performance(con, project, function, trace_id, call_id, limit))
 
 
 async def search_values(

@@ -1,4 +1,4 @@
-"""How long calls took: their distribution, who called, the slowest, and the way of the time into a call."""
+"""How long calls took: their distribution, by caller, the slowest, and the way of the time into a call."""
 
 from __future__ import annotations
 
@@ -14,20 +14,24 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.traces import TraceRow
 
-# Recorded calls of a function that are looked at for how its time grows: more say nothing new.
+# Recorded calls of a function that are looked at for how its time grows: more say nothing new. The slowest are always
+# among them, as the largest sizes are often rare.
 MAX_SAMPLES = 2_000
+SLOWEST_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The wall time of a function's recorded calls that have ended."""
+    """The times of recorded calls that have ended; wall time where nothing else is said."""
 
     calls: int
+    total_ns: int
+    self_ns: int  # without what was called
+    active_ns: int  # suspensions taken out
     mean_ns: float
     p50_ns: float
     p95_ns: float
     max_ns: int
-    active_ns: int  # in all, suspensions taken out
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +39,34 @@ class CallerTime:
     """What one caller made a function do; ``full_name`` is "" for calls without a recorded caller."""
 
     full_name: str
-    calls: int
+    times: Distribution
+
+
+@dataclass(frozen=True, slots=True)
+class Callers:
+    """The first of the callers of a function, and how many and how much they are together."""
+
+    first: list[CallerTime]
+    count: int
     total_ns: int
-    max_ns: int
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One call on the way of the time into a call: the child that took longest, again and again."""
+    """What took most of the time in a call: its calls of one function, and the slowest of them."""
 
     call_id: int
-    duration_ns: int
+    calls: int
+    total_ns: int
+
+
+_DISTRIBUTION = """
+    count(*), coalesce(sum(duration_ns), 0)::BIGINT,
+    -- children in other tasks can outlast the call that began them
+    greatest(coalesce(sum(duration_ns - child_ns - suspended_ns), 0), 0)::BIGINT,
+    coalesce(sum(duration_ns - suspended_ns), 0)::BIGINT,
+    avg(duration_ns), quantile_cont(duration_ns, 0.5), quantile_cont(duration_ns, 0.95), max(duration_ns)
+"""
 
 
 def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, Distribution]:
@@ -55,9 +76,7 @@ def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence
         WITH named AS (
             SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
             WHERE trace_id = ? AND list_contains(?, {COLON_NAME}))
-        SELECT full_name, count(*), avg(duration_ns), quantile_cont(duration_ns, 0.5), quantile_cont(duration_ns, 0.95),
-               max(duration_ns), sum(duration_ns - suspended_ns)::BIGINT
-        FROM call_records JOIN named USING (process_id, function_id)
+        SELECT full_name, {_DISTRIBUTION} FROM call_records JOIN named USING (process_id, function_id)
         WHERE trace_no = ? AND duration_ns IS NOT NULL GROUP BY full_name
         """,
         [trace.trace_id, list(full_names), trace.trace_no],
@@ -65,56 +84,83 @@ def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence
     return {row[0]: Distribution(*row[1:]) for row in rows}
 
 
-def callers(con: DuckDBPyConnection, trace: TraceRow, pattern: str, limit: int) -> tuple[list[CallerTime], int]:
-    """Who called the functions that ``pattern`` names, the one that made them take most time first, and of how many."""
-    condition, parameters = name_condition(pattern)
-    rows = con.execute(
-        f"""
-        WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition}),
-        chosen AS (
-            SELECT parent_call_id, duration_ns FROM call_records SEMI JOIN named USING (process_id, function_id)
-            WHERE trace_no = ?),
-        by_parent AS (
-            SELECT parent_call_id, count(*) AS calls, sum(duration_ns) AS total_ns, max(duration_ns) AS max_ns
-            FROM chosen GROUP BY parent_call_id)
-        SELECT coalesce({COLON_NAME}, ''), sum(calls)::BIGINT, coalesce(sum(total_ns), 0)::BIGINT,
-               coalesce(max(max_ns), 0), count(*) OVER ()
-        FROM by_parent b
-        LEFT JOIN (SELECT call_id, process_id, function_id FROM call_records WHERE trace_no = ?) p
-          ON p.call_id = b.parent_call_id
-        LEFT JOIN functions f
-          ON f.trace_id = ? AND f.process_id = p.process_id AND f.function_id = p.function_id
-        GROUP BY 1 ORDER BY 3 DESC, 2 DESC, 1 LIMIT {int(limit)}
-        """,
-        [trace.trace_id, *parameters, trace.trace_no, trace.trace_no, trace.trace_id],
-    ).fetchall()
-    return [CallerTime(*row[:4]) for row in rows], (rows[0][4] if rows else 0)
+class TimedCalls:
+    """The ended calls of the functions that a pattern names: a temporary table of this connection, made by one scan."""
 
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> None:
+        """
+        Args:
+            pattern: as ``functions.name_condition`` takes it.
+        """
+        self._con = con
+        self._trace = trace
+        condition, parameters = name_condition(pattern)
+        con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE timed_calls AS
+            WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition})
+            SELECT call_id, parent_call_id, duration_ns, child_ns, suspended_ns, outcome
+            FROM call_records SEMI JOIN named USING (process_id, function_id)
+            WHERE trace_no = ? AND duration_ns IS NOT NULL
+            """,
+            [trace.trace_id, *parameters, trace.trace_no],
+        )
 
-def slowest(con: DuckDBPyConnection, trace: TraceRow, pattern: str, limit: int) -> list[int]:
-    """The ids of the calls that took longest, of the functions that ``pattern`` names."""
-    condition, parameters = name_condition(pattern)
-    rows = con.execute(
-        f"""
-        WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition})
-        SELECT call_id FROM call_records SEMI JOIN named USING (process_id, function_id)
-        WHERE trace_no = ? AND duration_ns IS NOT NULL ORDER BY duration_ns DESC, call_id LIMIT {int(limit)}
-        """,
-        [trace.trace_id, *parameters, trace.trace_no],
-    ).fetchall()
-    return [row[0] for row in rows]
+    def callers(self, limit: int) -> Callers:
+        """Who called them, the one that made them take most time first."""
+        rows = self._con.execute(
+            f"""
+            WITH called AS (
+                SELECT c.*, p.process_id, p.function_id FROM timed_calls c
+                LEFT JOIN (SELECT call_id, process_id, function_id FROM call_records WHERE trace_no = ?) p
+                  ON p.call_id = c.parent_call_id)
+            SELECT coalesce({COLON_NAME}, '') AS caller, {_DISTRIBUTION},
+                   count(*) OVER (), (sum(sum(duration_ns)) OVER ())::BIGINT
+            FROM called LEFT JOIN (FROM functions WHERE trace_id = ?) f USING (process_id, function_id)
+            GROUP BY caller ORDER BY 3 DESC, 2 DESC, 1 LIMIT {int(limit)}
+            """,
+            [self._trace.trace_no, self._trace.trace_id],
+        ).fetchall()
+        first = [CallerTime(row[0], Distribution(*row[1:-2])) for row in rows]
+        return Callers(first, rows[0][-2], rows[0][-1]) if rows else Callers([], 0, 0)
+
+    def slowest(self, limit: int) -> list[int]:
+        """The ids of those that took longest."""
+        rows = self._con.execute(
+            f"SELECT call_id FROM timed_calls ORDER BY duration_ns DESC, call_id LIMIT {int(limit)}"
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def samples(self) -> list[tuple[str, int]]:
+        """Arguments and active time of calls that returned: spread evenly over all of them, and the slowest."""
+        rows = self._con.execute(
+            f"""
+            WITH returned AS (
+                SELECT call_id, duration_ns - suspended_ns AS active_ns, row_number() OVER (ORDER BY call_id) AS number,
+                       count(*) OVER () AS calls
+                FROM timed_calls WHERE outcome = 0),
+            chosen AS (
+                FROM returned WHERE number % (calls // {MAX_SAMPLES} + 1) = 0
+                UNION
+                (FROM returned ORDER BY active_ns DESC LIMIT {SLOWEST_SAMPLES}))
+            SELECT coalesce(c.args, '{{}}'), active_ns FROM chosen JOIN call_records c USING (call_id)
+            WHERE c.trace_no = ? ORDER BY call_id
+            """,
+            [self._trace.trace_no],
+        ).fetchall()
+        return [(row[0], row[1]) for row in rows]
 
 
 def way_of_the_time(con: DuckDBPyConnection, trace: TraceRow, call_id: int, depth: int) -> list[Step]:
-    """From a call down, the child that took longest at each step, at most ``depth`` steps."""
+    """From a call down, at each step the function that took most of the time in its calls, at most ``depth`` steps."""
     steps: list[Step] = []
     current = int(call_id)
     for _ in range(depth):
         rows = con.execute(
             f"""
-            SELECT call_id, duration_ns FROM call_records
+            SELECT arg_max(call_id, (duration_ns, -call_id)), count(*), sum(duration_ns)::BIGINT FROM call_records
             WHERE trace_no = ? AND parent_call_id = {current} AND duration_ns IS NOT NULL
-            ORDER BY duration_ns DESC, call_id LIMIT 1
+            GROUP BY process_id, function_id ORDER BY 3 DESC, 1 LIMIT 1
             """,
             [trace.trace_no],
         ).fetchall()
@@ -123,22 +169,3 @@ def way_of_the_time(con: DuckDBPyConnection, trace: TraceRow, call_id: int, dept
         steps.append(Step(*rows[0]))
         current = rows[0][0]
     return steps
-
-
-def samples(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> list[tuple[str, int]]:
-    """Arguments and active time of recorded calls, spread evenly over all of them; at most MAX_SAMPLES."""
-    condition, parameters = name_condition(pattern)
-    rows = con.execute(
-        f"""
-        WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition}),
-        numbered AS (
-            SELECT args, duration_ns - suspended_ns AS active_ns, row_number() OVER (ORDER BY call_id) AS number,
-                   count(*) OVER () AS calls
-            FROM call_records SEMI JOIN named USING (process_id, function_id)
-            WHERE trace_no = ? AND outcome = 0)
-        SELECT args, active_ns FROM numbered WHERE number % greatest(calls // {MAX_SAMPLES}, 1) = 0
-        LIMIT {MAX_SAMPLES}
-        """,
-        [trace.trace_id, *parameters, trace.trace_no],
-    ).fetchall()
-    return [(row[0] or "{}", row[1]) for row in rows]
