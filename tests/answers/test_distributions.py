@@ -102,6 +102,23 @@ def test_numbers_that_no_float_can_hold_break_nothing(project, trace) -> None:
     assert line.endswith("x8 (all different)")
 
 
+def test_values_that_are_all_rare_are_not_odd(project, trace) -> None:
+    calls(trace, "f", *((1, {"n": n, "m": 1}) for n in range(5)))
+
+    answer = get_calls(project.con, "shop", "f")
+
+    assert answer.distribution == ["n: 0 x1, 1 x1, 2 x1, 3 x1, 4 x1", "m: 1 x5"]
+    assert all('"args.' not in text for text in answer.next)
+
+
+def test_the_comprehensions_of_a_function_are_left_out_beside_it(project, trace) -> None:
+    calls(trace, "total", (9, {"n": 1}), returns=2)
+    calls(trace, "total.<locals>.<genexpr>", (9, {".0": "<list_iterator>"}))
+
+    assert distribution(project, "total") == ["n: 1 x9", "result: 2 x9"]
+    assert distribution(project, "genexpr") == [".0: '<list_iterator>' x9"]
+
+
 def test_only_the_calls_that_fit_the_conditions_are_counted(project, trace) -> None:
     calls(trace, "f", (9, {"n": 1, "m": 2}), (8, {"n": 5, "m": None}), (1, {"n": 6, "m": 2}))
 

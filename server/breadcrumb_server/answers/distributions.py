@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 MIN_CALLS = 4
 # Functions that are alike, such as the overrides of a method; the parameters of more have nothing in common.
 MAX_FUNCTIONS = 3
+_INNER = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>", "<lambda>"})
 # A few hundred characters beside the rows.
 MAX_CHARS = 600
 MAX_LINE_CHARS = 160
 # Different values that are listed instead of summed up, and how long one may be.
 MAX_NAMED = 5
 MAX_VALUE_CHARS = 40
-# What at most this share of the calls has is odd.
+# What at most this share of the calls has is odd, and only beside what many times as many have.
 ODD_SHARE = 0.25
+ODD_TIMES = 4
 FAR_SHARE = 0.1
 
 
@@ -63,10 +65,14 @@ def read_distribution(
     con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, functions: Sequence[FunctionName], total: int
 ) -> Distribution:
     """The distribution of the parameters and of the result of the ``total`` calls that fit, of these functions."""
-    if total < MIN_CALLS or sum(each.recorded > 0 for each in functions) > MAX_FUNCTIONS:
+    # A comprehension's name holds that of its function; its calls would blur the function's own.
+    meant = [each for each in functions if each.recorded and each.name.rpartition(".")[2] not in _INNER]
+    meant = meant or [each for each in functions if each.recorded]
+    if total < MIN_CALLS or len(meant) > MAX_FUNCTIONS:
         return Distribution()
-    recorded = sum(each.recorded for each in functions)
-    found = value_distributions(con, trace, wanted, calls=total, recorded=recorded)
+    recorded = sum(each.recorded for each in meant)
+    wanted = replace(wanted, full_names=tuple(f"{each.module}:{each.name}" for each in meant))
+    found = value_distributions(con, trace, wanted, calls=min(total, recorded), recorded=recorded)
     lines = [line for key, kinds in found.kinds.items() if (line := _line(key, kinds)) is not None]
     lines.sort(key=lambda line: (line.odd_calls is None, line.odd_calls))
     return Distribution(_within(lines), lines[0].odd if lines else None, _note(found))
@@ -107,17 +113,21 @@ def _line(key: str, kinds: Sequence[KindCount]) -> _Line | None:
     if few and len(values) == sum(kind.distinct for kind in kinds) and all(map(_is_short, values)):
         text = ", ".join(map(_counted, values))
         least = values[-1]
-        if len(values) > 1 and least.calls <= ODD_SHARE * calls:
+        if _is_odd(least.calls, values[0].calls, calls):
             return _Line(key, text, least.calls, _equals(key, least))
         return _Line(key, text, None, None)
     text = ", ".join(map(_kind_text, kinds))
     least_kind = kinds[-1]
-    if len(kinds) > 1 and least_kind.calls <= ODD_SHARE * calls:
+    if _is_odd(least_kind.calls, kinds[0].calls, calls):
         return _Line(key, text, least_kind.calls, _is_of(key, least_kind))
     far = next((kind for kind in kinds if 0 < kind.far_calls <= FAR_SHARE * kind.calls), None)
     if far is not None:
         return _Line(key, text, far.far_calls, _is_far(key, far))
     return _Line(key, text, None, None)
+
+
+def _is_odd(fewest: int, most: int, calls: int) -> bool:
+    return fewest <= ODD_SHARE * calls and ODD_TIMES * fewest <= most
 
 
 def _kind_text(kind: KindCount) -> str:

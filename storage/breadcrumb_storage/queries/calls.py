@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.exceptions import exception_type_condition
-from breadcrumb_storage.queries.functions import name_condition
+from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import in_ranges, test_ranges
 from breadcrumb_storage.queries.value_conditions import ValueCondition
 
@@ -54,6 +54,7 @@ class CallFilter:
     """What calls must fit; None everywhere lets all pass."""
 
     function: str | None = None  # as functions.name_condition takes it
+    full_names: tuple[str, ...] = ()  # module:function, where not all that ``function`` names are meant
     outcome: str | None = None
     min_ms: float | None = None
     max_ms: float | None = None
@@ -96,8 +97,12 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
         where.append(condition)
         parameters.extend(values)
 
-    if wanted.function is not None:
-        named, values = name_condition(wanted.function)
+    if wanted.function is not None or wanted.full_names:
+        named, values = (
+            (f"list_contains(?, {COLON_NAME})", [list(wanted.full_names)])
+            if wanted.full_names
+            else name_condition(wanted.function or "")
+        )
         add(
             f"(c.process_id, c.function_id) IN "
             f"(SELECT (process_id, function_id) FROM functions WHERE trace_id = ? AND {named})",

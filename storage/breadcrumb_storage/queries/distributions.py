@@ -65,10 +65,10 @@ def value_distributions(
     """The distribution of each parameter and of the result over all calls that fit.
 
     Args:
-        calls: how many fit.
+        calls: how many fit, or an upper bound.
         recorded: how many calls of the function there are.
     """
-    names, chars = _signature(con, trace, wanted.function, recorded)
+    names, chars = _signature(con, trace, wanted, recorded)
     every = max(-(-calls // MAX_CALLS), calls * chars // MAX_CHARS, 1)
     conditions, parameters = call_conditions(con, trace, wanted)
     rows = con.execute(
@@ -121,9 +121,10 @@ def value_distributions(
     return Distributions(calls, read, kinds)
 
 
-def _signature(con: DuckDBPyConnection, trace: TraceRow, function: str | None, recorded: int) -> tuple[list[str], int]:
+def _signature(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, recorded: int) -> tuple[list[str], int]:
     """The names of the parameters, and the characters of the values of a call, from some calls of the function."""
-    conditions, parameters = call_conditions(con, trace, CallFilter(function=function))
+    of_function = CallFilter(function=wanted.function, full_names=wanted.full_names)
+    conditions, parameters = call_conditions(con, trace, of_function)
     rows = con.execute(
         f"""
         SELECT TRY(json_keys(c.args)), coalesce(strlen(c.args), 0) + coalesce(strlen(c.return_value), 0)
