@@ -10,10 +10,13 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from breadcrumb import record_format
+from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.capture.values import Encoder
 from breadcrumb_server.config import ProjectConfig, parse_config
 from breadcrumb_server.tools import all_tools
 from breadcrumb_storage.database import Database
@@ -21,6 +24,7 @@ from breadcrumb_storage.database import Database
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
+VALUES = (ROOT / "docs" / "values.md").read_text()
 SPOOL_FORMAT = (ROOT / "docs" / "spool-format.md").read_text()
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
@@ -163,3 +167,15 @@ def test_the_transcript_in_the_readme_is_what_the_demo_prints() -> None:
 def _comparable(text: str) -> str:
     """Without line breaks, which depend on the terminal's width, and the numbers that differ between runs."""
     return " ".join(re.sub(r"\d+(\.\d+)?", "#", text).split())
+
+
+def test_values_are_shown_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = ModuleType("shop")
+    monkeypatch.setitem(sys.modules, "shop", shop)  # dataclasses look for the module of a class
+    exec(blocks(VALUES, "python")[0], vars(shop))
+    table = VALUES.split("\n## ")[0]
+    rows = re.findall(r"^\| `([^`]+)` \| `(.+)` \|$", table, re.MULTILINE)
+    assert len(rows) == table.count("\n| ") - 1 > 25
+    for expression, shown in rows:
+        encoded = Encoder(Redactor()).encode(eval(expression, vars(shop)))
+        assert json.loads(encoded) == json.loads(shown), expression
