@@ -1,16 +1,20 @@
-"""Write docs/tools.md, the reference of the tools, from the schemas that clients get: ``python docs/generate.py``."""
+"""Write docs/tools.md, the reference of tools, resources and prompts as clients get them: ``python docs/generate.py``."""
 
 from __future__ import annotations
 
+import inspect
 import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.tools import Tool
 
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS
+from breadcrumb_server.prompts import PROMPTS
+from breadcrumb_server.resources import RESOURCES
 from breadcrumb_server.tools import all_tools
 
 PAGE = Path(__file__).with_name("tools.md")
@@ -32,13 +36,14 @@ def tools_page() -> str:
     """The whole page, as it must stand in docs/tools.md."""
     tools = all_tools()
     contents = "\n".join(f"- [`{tool.name}`](#{tool.name}): {tool.title}" for tool in tools)
+    contents += "\n- [Resources](#resources) and [prompts](#prompts), for clients that show them"
     described: set[str] = set()
     parts: dict[str, Schema] = {}
     sections = [INTRODUCTION + "\n" + contents]
     for tool in tools:
         sections += _tool(tool, described)
         parts |= (tool.output_schema or {}).get("$defs", {})
-    sections.append("## Parts of answers")
+    sections += [*_resources(), *_prompts(), "## Parts of answers"]
     for name in sorted(parts):
         sections += _answer(name, parts[name])
     return "\n\n".join(section.strip() for section in sections) + "\n"
@@ -69,6 +74,23 @@ def _answer(name: str, schema: Schema) -> Iterator[str]:
     yield schema.get("description", "").replace("``", "`")
     fields = ((f"`{field}`", _type(each), each.get("description", "")) for field, each in schema["properties"].items())
     yield _table(("field", "type", ""), fields)
+
+
+def _resources() -> Iterator[str]:
+    yield "## Resources"
+    yield _table(("address", "type", ""), ((f"`{each.uri}`", each.mime_type, each.description) for each in RESOURCES))
+
+
+def _prompts() -> Iterator[str]:
+    yield "## Prompts"
+    prompts = [Prompt.from_function(function, description=inspect.getdoc(function)) for function, _ in PROMPTS]
+    rows = (
+        (f"`{prompt.name}`", f"`{each.name}`", "required" if each.required else "", each.description or "")
+        for prompt in prompts
+        for each in prompt.arguments or ()
+    )
+    yield "\n\n".join(f"`{prompt.name}`: {prompt.description}" for prompt in prompts)
+    yield _table(("prompt", "argument", "", ""), rows)
 
 
 def _arguments(schema: Schema) -> Iterator[tuple[str, ...]]:
