@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import counted, milliseconds, one_line
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.call_chains import chains
+from breadcrumb_storage.queries.call_chains import Link, chains
 from breadcrumb_storage.queries.calls import calls_by_id
 from breadcrumb_storage.queries.compare import FunctionPair, FunctionSide, TestPair, changed_tests, function_pairs
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
@@ -104,6 +104,7 @@ class _Compared:
     tests: Sequence[TestPair]
     scope: Scope
     found: Findings
+    _known_links: dict[tuple[int, bool], list[Link]] = field(default_factory=dict[tuple[int, bool], list[Link]])
 
     def answers(self, project: str) -> Iterator[Comparison]:
         told = self._told()
@@ -140,14 +141,19 @@ class _Compared:
         this = calls_by_id(self.con, self.this, [pair[1] for pair in ids])
         around = {pair: (base[pair[0]], this[pair[1]]) for pair in ids}
         return tell_apart(
-            self.found.divergences,
-            around,
-            lambda call_id: [link.call_id for link in chains(self.con, self.this, [call_id])[call_id]],
+            self.found.divergences, around, lambda call_id: [link.call_id for link in self._links(call_id)]
         )
 
+    def _links(self, call_id: int, *, in_base: bool = False) -> list[Link]:
+        """The way to a call; of one call only, for which it is asked twice."""
+        key = (call_id, in_base)
+        if key not in self._known_links:
+            self._known_links[key] = chains(self.con, self.base if in_base else self.this, [call_id])[call_id]
+        return self._known_links[key]
+
     def _chain(self, root: Root) -> Chain:
-        trace = self.this if root.this else self.base
-        return read_chains(self.con, trace, [chains(self.con, trace, [root.call.call_id])[root.call.call_id]])[0]
+        links = self._links(root.call.call_id, in_base=root.this is None)
+        return read_chains(self.con, self.this if root.this else self.base, [links])[0]
 
     def _verdict(self, told: Told) -> str:
         if told.first is None:

@@ -92,7 +92,7 @@ def strand_calls(
 
     Times count from the beginning of this trace in both, and mean nothing for the base.
     """
-    began = began_ns(con, this)
+    began = began_ns(this)
     sides: list[list[StrandCall]] = []
     for root, in_this in (("base_root", False), ("this_root", True)):
         rows = con.execute(
@@ -134,7 +134,7 @@ def lone_strands(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, limit:
             SELECT in_this, root_id, count(*) AS calls FROM compare_calls
             SEMI JOIN alone USING (in_this, root_id) GROUP BY ALL)
         SELECT in_this, call_id, full_name, calls,
-               started_ns - CASE WHEN in_this THEN {began_ns(con, this)} ELSE {began_ns(con, base)} END AS at_ns,
+               started_ns - CASE WHEN in_this THEN {began_ns(this)} ELSE {began_ns(base)} END AS at_ns,
                count(*) OVER ()
         FROM alone JOIN sized USING (in_this, root_id)
         JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) USING (name_no)

@@ -10,6 +10,7 @@ the n-th call is held against the n-th, as far as function and parent agree; fro
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.ingest_batch import ID_SPACE
@@ -162,7 +163,7 @@ def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selecti
         con.execute(_DROP)
     con.execute(_CALLS, {**traces, "recorded_whole": selection.recorded_whole})
     con.execute(_STRANDS, traces)
-    con.execute(_PAIRS.format(this_ns=began_ns(con, this)))
+    con.execute(_PAIRS.format(this_ns=began_ns(this)))
     counts = dict(con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
     return counts.get(False, 0), counts.get(True, 0)
 
@@ -179,6 +180,8 @@ def _scope(con: DuckDBPyConnection, trace: TraceRow, ranges: Sequence[CallRange]
     )
 
 
-def began_ns(con: DuckDBPyConnection, trace: TraceRow) -> int:
-    ((began,),) = con.execute("SELECT epoch_ns(started_at) FROM traces WHERE trace_no = ?", [trace.trace_no]).fetchall()
-    return int(began)
+def began_ns(trace: TraceRow) -> int:
+    """When a trace began, as calls tell it: nanoseconds since the epoch."""
+    return (
+        (trace.started_at - datetime(1970, 1, 1)) // timedelta(microseconds=1) * 1_000
+    )  # both are UTC, without a zone
