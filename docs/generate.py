@@ -1,4 +1,4 @@
-"""Write docs/tools.md, the reference of tools, resources and prompts as clients get them: ``python docs/generate.py``."""
+"""Write docs/tools.md, the reference of tools, resources and prompts: ``python docs/generate.py``."""
 
 from __future__ import annotations
 
