@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
@@ -61,6 +63,17 @@ def test_calls_that_did_the_same_are_folded_with_what_they_called(get_flow, trac
         f"shop.pricing:main() -> None  100 ms  #{outer}",
         "  total x5  (n=0) -> 0 … (n=4) -> 4  1.0-1.4 ms, 6.0 in all  #2..28",
         "    price x30  -> None  0.1 ms, 3.0 in all  #3..36",
+    ]
+
+
+def test_functions_whose_results_differ_are_proposed_before_those_that_always_return_the_same(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=100)
+    for name, result in (("__init__", lambda n: None), ("rate", lambda n: n), ("total", lambda n: 2 * n)):
+        for number in range(9):
+            trace.call(trace.function(name), outer, args={"n": number}, returns=result(number), ms=1)
+    assert [re.findall(r'function="(.*?)"', each) for each in get_flow().next[:2]] == [
+        ["shop.pricing:rate"],
+        ["shop.pricing:total"],
     ]
 
 

@@ -88,6 +88,13 @@ def test_time_that_was_spent_waiting_is_told_apart(project, trace) -> None:
     assert answer.callers is not None and answer.callers.rows[0][2:5] == [100, 5.0, 5.0]
 
 
+def test_of_a_slow_call_only_the_beginning_of_its_arguments_is_shown(project, trace) -> None:
+    slow = trace.call(trace.function("distinct"), args={"names": ["x" * 50] * 20}, ms=60)
+    answer = analyze_performance(project.con, "shop", "distinct")
+    assert answer.slowest is not None and len(str(answer.slowest.rows[0][2])) < 150
+    assert answer.next[1].endswith(f'where={{"call_id": {slow}}})')
+
+
 def test_counts_that_are_lower_bounds_are_marked_and_counted_calls_are_in_the_total(project, trace) -> None:
     hot = trace.function("hot", started_count=150_000, exact=False, counted_ns=9_000_000)
     trace.call(hot, ms=1)

@@ -348,3 +348,28 @@ def test_counts_that_are_lower_bounds_and_raises_that_were_only_counted_are_said
     assert any("switched off" in told and "shop.pricing:hot" in told for told in report.not_traced)
     assert report.handled_exceptions.rows[0][2] == 1_000_000
     assert report.traced.exceptions == 1_000_000
+
+
+def test_where_a_program_found_a_value_wrong_itself_the_flow_that_led_to_it_comes_first(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    trace.exception("AssertionError", "1 != 2", call_id=trace.call(trace.function("main"), ms=400), uncaught=True)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}")'
+    assert not [proposed for proposed in report.next if proposed.startswith("analyze_performance")]
+
+
+@pytest.mark.parametrize(
+    ("ms", "others_ms", "tool"), [(400, 300, "analyze_performance"), (400, 500, "get_calls"), (50, 1, "get_calls")]
+)
+def test_a_function_that_took_most_of_a_run_is_proposed_for_its_performance(project, ms, others_ms, tool) -> None:
+    trace = project.trace()
+    trace.process()
+    trace.call(trace.function("<module>"), ms=others_ms)
+    trace.call(trace.function("total"), ms=ms)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.next[0] == f'{tool}(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'

@@ -241,7 +241,9 @@ def _follow_ups(project: str, trace: TraceRow, view: FlowView, rows: Sequence[Ro
     raised = next((group for _, group in shown[::-1] if group.raised), None)
     deeper = max((group for row, group in shown if row.deeper), key=lambda group: group.total_ns, default=None)
     odd = next((group for _, group in shown if len(group.results) > 1), None)
-    several = next((group for _, group in shown if group.calls > 1), None)
+    several = [group for _, group in shown if group.calls > 1]
+    # What always has the same result, as an initializer, seldom is what went wrong.
+    several = [group for group in several if len(group.results) != 1] or several
     return [
         one(focus) if focus else None,
         one(raised) if raised and not focus else None,
@@ -249,7 +251,7 @@ def _follow_ups(project: str, trace: TraceRow, view: FlowView, rows: Sequence[Ro
         if deeper and deeper.first_call_id != view.root_call_id
         else None,
         one(odd) if odd else None,
-        call("get_calls", project=project, function=several.name, trace_id=trace.trace_id) if several else None,
+        *(call("get_calls", project=project, function=group.name, trace_id=trace.trace_id) for group in several[:2]),
         one(shown[-1][1]) if shown else None,
     ]
 

@@ -37,6 +37,8 @@ MAX_CALLERS = 6
 MAX_SLOWEST = 5
 MAX_WAY_STEPS = 12
 MAX_NAME_CHARS = 120
+# Of a slow call's arguments and of its result: what tells it from the others; get_calls shows them whole.
+SLOWEST_CHARS = 120
 _TIMES = ["total_ms", "self_ms"]
 _EACH = ["mean_ms", "p50_ms", "p95_ms", "max_ms"]
 
@@ -101,7 +103,7 @@ def analyze_performance(
             trace_id=trace.trace_id,
             functions=table.table(rows, len(chosen)),
             callers=detail.callers_table() if detail else None,
-            slowest=detail.slowest_table(min(chars, 400)) if detail else None,
+            slowest=detail.slowest_table(min(chars, SLOWEST_CHARS)) if detail else None,
             critical_path=detail.path(min(chars, 160)) if detail else [],
             growth=detail.growth if detail else "",
             notes=notes + _notes(chosen[:rows]),

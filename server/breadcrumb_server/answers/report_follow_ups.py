@@ -18,6 +18,10 @@ from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
 
+# A function that takes less is not what a program is slow for.
+MIN_SLOW_NS = 100_000_000
+MIN_SLOW_SHARE = 0.5
+
 
 class Facts(Protocol):
     """What the choice depends on."""
@@ -57,7 +61,7 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     failure = facts.tests.first_failure
     by_test = failure.exception if failure and failure.raised_in_what_it_called() else None
     exceptions = [by_test, *facts.exceptions] if by_test else list(facts.exceptions)
-    found = [raising_call(project, each) for each in exceptions[:1]]
+    found = [_what_led_to(project, trace, each) for each in exceptions[:1]]
     # Beyond these lies what the program does.
     widen = any(gap.origin == "own" for gap in facts.gaps) or facts.expansion.only_main
     if failure and not by_test:
@@ -79,10 +83,18 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             again if edit and widen else None,
             call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,
             _lines_of_the_raising_function(project, trace, exceptions),
-            _calls_of_the_hottest(project, trace, facts.functions),
+            _about_the_hottest(project, trace, facts),
+            call("get_flow", **about),
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]
     )
+
+
+def _what_led_to(project: str, trace: TraceRow, exception: LoadedException) -> str | None:
+    """The call that raised it; where the program found a value wrong itself, all that it did before."""
+    if exception.row.type == "AssertionError" and exception.group.uncaught:
+        return call("get_flow", project=project, trace_id=trace.trace_id)
+    return raising_call(project, exception)
 
 
 def _wrong_result(project: str, trace: TraceRow, failure: Failure) -> list[str | None]:
@@ -123,8 +135,16 @@ def _lines_of_the_raising_function(project: str, trace: TraceRow, exceptions: Se
     return rerun_call(project, trace, lines=[f"{row.module}:{row.name}"]) if row.name != "<module>" else None
 
 
-def _calls_of_the_hottest(project: str, trace: TraceRow, functions: Sequence[FunctionTime]) -> str | None:
-    hot = next((each for each in functions if each.recorded and each.name != "<module>"), None)
+def _about_the_hottest(project: str, trace: TraceRow, facts: Facts) -> str | None:
+    """Its calls; or why they took so long, where that is what stands out of the run."""
+    hot = next((each for each in facts.functions if each.recorded and each.name != "<module>"), None)
     if hot is None:
         return None
-    return call("get_calls", project=project, function=f"{hot.module}:{hot.name}", trace_id=trace.trace_id)
+    overall_ns = sum(each.self_ns for each in facts.functions)
+    slow = not facts.exceptions and hot.self_ns >= max(MIN_SLOW_NS, MIN_SLOW_SHARE * overall_ns)
+    return call(
+        "analyze_performance" if slow else "get_calls",
+        project=project,
+        function=f"{hot.module}:{hot.name}",
+        trace_id=trace.trace_id,
+    )
