@@ -28,7 +28,7 @@ VALUES = (ROOT / "docs" / "values.md").read_text()
 SPOOL_FORMAT = (ROOT / "docs" / "spool-format.md").read_text()
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/*.md", "benchmarks/*.md")
+    for pattern in ("*.md", "docs/*.md", "docs/sessions/*.md", "benchmarks/*.md", "examples/*.md", "examples/*/*.md")
     for path in ROOT.glob(pattern)
 )
 

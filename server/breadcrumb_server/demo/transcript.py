@@ -14,11 +14,16 @@ MAX_CELL_CHARS = 48
 
 
 class Transcript:
-    """Writes one session to a stream."""
+    """Writes one session to a stream.
 
-    def __init__(self, stream: TextIO) -> None:
+    Args:
+        width: characters of a line; left out: what suits the terminal. Cells of tables are cut for a terminal only.
+    """
+
+    def __init__(self, stream: TextIO, width: int | None = None) -> None:
         self._stream = stream
-        self._width = min(MAX_WIDTH, max(MIN_WIDTH, shutil.get_terminal_size().columns - 2))
+        self._width = width or min(MAX_WIDTH, max(MIN_WIDTH, shutil.get_terminal_size().columns - 2))
+        self._cell_chars = width or MAX_CELL_CHARS
         self._colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def say(self, text: str) -> None:
@@ -69,7 +74,7 @@ class Transcript:
             self._wrapped(label, _text(value), indent=indent + "  ")
 
     def _table(self, columns: list[str], rows: list[list[Any]], indent: str) -> None:
-        cells = [columns, *([_cell(value) for value in row] for row in rows)]
+        cells = [columns, *([_cell(value, self._cell_chars) for value in row] for row in rows)]
         widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
         for row in cells:
             line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -98,9 +103,9 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: Any, max_chars: int) -> str:
     text = "" if value is None else " ".join(_text(value).split())
-    return text if len(text) <= MAX_CELL_CHARS else text[: MAX_CELL_CHARS - 1] + "…"
+    return text if len(text) <= max_chars else text[: max_chars - 1] + "…"
 
 
 def standard_output() -> Transcript:

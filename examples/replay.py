@@ -1,0 +1,278 @@
+"""Make the calls of a written session, and check that the answers hold the lines that are quoted there.
+
+    python -m examples.replay examples/*/README.md
+    python -m examples.replay docs/sessions/*.md      (takes packages from the index)
+    python -m examples.replay DOCUMENT --show         (prints the answers whole, to quote from)
+
+A session is a Markdown document. What it sets up stands in ``sh`` blocks, files in blocks with a path behind the
+language, the calls in ``console`` blocks, where each begins with ``> `` and is followed by the size of its answer and
+by lines of it, in their order. ``…`` stands for anything within a line; a call with the comment ``# proposed`` is one
+that an earlier answer has in its ``next``. Everything happens in ``~/work``, for which a folder is made that goes
+again. Trace ids, call ids and durations are those of another run, and are not compared.
+
+Exits with 1 where an answer no longer holds what is quoted, or its size is another by more than a tenth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import functools
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import anyio
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from breadcrumb_server.demo.transcript import Transcript
+
+ROOT = Path(__file__).parent.parent
+WORK = "~/work"
+
+# Durations, and so the digits that they take, differ between runs; a tenth is more than they make of any answer.
+SIZE_TOLERANCE = 0.1
+
+_FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_SIZE = re.compile(r"\(([\d,]+) characters\)")
+_TRACE_ID = re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b")
+_DURATION = re.compile(r"\b\d+(?:\.\d+)?(?: ?- ?\d+(?:\.\d+)?)? ?(?:ms|µs|s)\b")
+
+_CALL_ID = re.compile(r"(?<=call_id': )\d+|(?<=call_id\": )\d+|(?<=call_id=)\d+|(?<=call_id: )\d+|(?<=#)\d+")
+
+
+class Differs(Exception):
+    """The tools no longer answer as it is written."""
+
+
+@dataclass(slots=True)
+class Step:
+    """A call, and what is quoted of its answer."""
+
+    tool: str
+    arguments: dict[str, Any]
+    proposed: bool
+    quoted: list[str] = field(default_factory=list[str])
+    size: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A session as it is written."""
+
+    set_up: list[str]
+    files: dict[str, str]  # by path
+    steps: list[Step]
+
+
+def read(text: str) -> Document:
+    """
+    Raises:
+        SyntaxError: a call is none.
+    """
+    set_up: list[str] = []
+    files: dict[str, str] = {}
+    steps: list[Step] = []
+    for language, path, block in _FENCE.findall(text):
+        if path:
+            files[path] = block
+        elif language == "sh":
+            set_up.append(block)
+        elif language == "console":
+            steps += _steps(iter(block.splitlines()))
+    return Document(set_up, files, steps)
+
+
+def _steps(lines: Iterator[str]) -> Iterator[Step]:
+    step: Step | None = None
+    for line in lines:
+        if line.startswith("> "):
+            if step:
+                yield step
+            step = _step(line[2:], lines)
+        elif step and (size := _SIZE.fullmatch(line.strip())):
+            step.size = int(size[1].replace(",", ""))
+        elif step and line.strip(" .…"):
+            step.quoted.append(line)
+    if step:
+        yield step
+
+
+def _step(text: str, following: Iterator[str]) -> Step:
+    """The call that begins on a line; it may go on over the following ones."""
+    while True:
+        try:
+            call = ast.parse(text, mode="eval").body
+            break
+        except SyntaxError:
+            further = next(following, None)
+            if further is None:
+                raise
+            text = f"{text}\n{further}"
+    if not (isinstance(call, ast.Call) and isinstance(call.func, ast.Name)):
+        raise SyntaxError(f"no call of a tool: {text}")
+    arguments = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+    return Step(call.func.id, arguments, proposed=text.rstrip().endswith("# proposed"))
+
+
+class Replay:
+    """Makes the calls of a session one after the other."""
+
+    def __init__(self, client: Client, work: Path, *, show: bool) -> None:
+        self._client = client
+        self._work = str(work)
+        self._show = show
+        self._proposed: list[Step] = []
+        # The traces of this replay by their ids in the document.
+        self._trace_ids: dict[str, str] = {}
+
+    async def make(self, step: Step) -> None:
+        """Make a call.
+
+        Raises:
+            Differs: the answer is not as it is written.
+        """
+        arguments = self._actual(step.arguments)
+        if step.proposed:
+            arguments = self._as_proposed(step.tool, arguments)
+        result = await self._client.call_tool(step.tool, arguments)
+        text = "".join(getattr(block, "text", "") for block in result.content)
+        if result.is_error or result.structured_content is None:
+            raise Differs(f"it answers with an error: {text}")
+        for proposal in result.structured_content.get("next", []):
+            with contextlib.suppress(SyntaxError, ValueError):  # some have a place to be filled in
+                self._proposed += _steps(iter([f"> {proposal}"]))
+        answer = self._written(result.structured_content)
+        size = len(text.replace(self._work, WORK))
+        if self._show:
+            print(f"\n> {_call(step.tool, step.arguments)}\n  ({size:,} characters)\n{answer}", flush=True)
+        self._compare(step, answer.splitlines(), size)
+
+    def _as_proposed(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments with the call ids of this replay: threads begin their calls in another order each time."""
+        written = _CALL_ID.sub("", _call(tool, arguments))
+        for proposal in reversed(self._proposed):
+            if _CALL_ID.sub("", _call(proposal.tool, proposal.arguments)) == written:
+                return proposal.arguments
+        proposed = "\n".join(_call(each.tool, each.arguments) for each in self._proposed)
+        raise Differs(f"no earlier answer proposes it, but\n{proposed}")
+
+    def _compare(self, step: Step, lines: list[str], size: int) -> None:
+        position = 0
+        for quoted in step.quoted:
+            pattern = re.compile(".*?".join(map(re.escape, _comparable(quoted).split("…"))))
+            for number in range(position, len(lines)):
+                if pattern.search(_comparable(lines[number])):
+                    self._learn_trace_ids(quoted, lines[number])
+                    position = number + 1
+                    break
+            else:
+                raise Differs(f"the answer does not hold, or not in this order: {quoted.strip()}\n" + "\n".join(lines))
+        if step.size is not None and abs(size - step.size) > SIZE_TOLERANCE * step.size:
+            raise Differs(f"the answer has {size:,} characters, not {step.size:,}")
+
+    def _learn_trace_ids(self, quoted: str, line: str) -> None:
+        for written, actual in zip(_TRACE_ID.findall(quoted), _TRACE_ID.findall(line), strict=False):
+            self._trace_ids.setdefault(written, actual)
+
+    def _actual(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """The arguments with the folder and the traces of this replay."""
+        text = json.dumps(arguments).replace(WORK, self._work)
+        return json.loads(_TRACE_ID.sub(lambda found: self._trace_ids.get(found[0], found[0]), text))
+
+    def _written(self, content: dict[str, Any]) -> str:
+        """An answer as it stands in a document."""
+        stream = io.StringIO()
+        Transcript(stream, width=10_000).answer(content, 0)
+        lines = stream.getvalue().replace(self._work, WORK).splitlines()
+        return "\n".join(lines[:-1])  # the last one is the size
+
+
+def _call(tool: str, arguments: dict[str, Any]) -> str:
+    return f"{tool}({', '.join(f'{name}={value!r}' for name, value in sorted(arguments.items()))})"
+
+
+def _comparable(line: str) -> str:
+    """Without what differs between runs."""
+    return " ".join(_CALL_ID.sub("", _DURATION.sub("#", _TRACE_ID.sub("<trace>", line))).split())
+
+
+def set_up(document: Document, work: Path) -> None:
+    """Make the files of a session, and run its commands.
+
+    Raises:
+        subprocess.CalledProcessError: a command fails.
+    """
+    for name, text in document.files.items():
+        path = Path(name.replace(WORK, str(work)))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text.replace(WORK, str(work)))
+    for commands in document.set_up:
+        subprocess.run(["bash", "-ec", commands.replace(WORK, str(work))], cwd=ROOT, stdout=sys.stderr, check=True)
+
+
+async def replay(document: Document, work: Path, *, show: bool = False) -> None:
+    """Make the calls of a session whose program is set up.
+
+    Raises:
+        Differs: an answer is not as it is written.
+    """
+    # `python` is the interpreter that runs this, where a session does not say another.
+    path_variable = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    server = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "breadcrumb_server"],
+        env={**os.environ, "PATH": path_variable, "BREADCRUMB_HOME": str(work / ".breadcrumb")},
+    )
+    async with Client(stdio_client(server)) as client:
+        session = Replay(client, work, show=show)
+        for step in document.steps:
+            try:
+                await session.make(step)
+            except Differs as error:
+                raise Differs(f"{_call(step.tool, step.arguments)}: {error}") from error
+
+
+def main() -> int:
+    """Replay documents, and print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("documents", type=Path, nargs="+")
+    parser.add_argument("--show", action="store_true", help="print the answers whole")
+    options = parser.parse_args()
+    failed = False
+    for path in options.documents:
+        try:
+            document = read(path.read_text())
+            with tempfile.TemporaryDirectory(prefix="breadcrumb-session-") as folder:
+                work = Path(folder).resolve()
+                set_up(document, work)
+                anyio.run(functools.partial(replay, document, work, show=options.show))
+            sizes = sum(step.size or 0 for step in document.steps)
+            print(f"{path}: as written, {len(document.steps)} calls, {sizes:,} characters")
+        except* (Differs, subprocess.CalledProcessError) as errors:
+            failed = True
+            for error in _leaves(errors):
+                print(f"{path}: {error}")
+    return 1 if failed else 0
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error
+
+
+if __name__ == "__main__":
+    sys.exit(main())
