@@ -77,6 +77,16 @@ INSERT INTO gap_records
     FROM range(2000) t(i);
 """
 
+# As if a thousand tests had run there, of which every fiftieth failed.
+_FILL_TESTS = """
+INSERT INTO tests
+    SELECT '{trace}', 0, i, 'tests/test_shop.py::test_' || i, 0, CASE WHEN i % 50 = 7 THEN 'failed' ELSE 'passed' END,
+           'call', TIMESTAMP '2025-01-10 12:00:00' + to_milliseconds(i), 1.0, i * {calls} // 1000 + 1,
+           (i + 1) * {calls} // 1000, CASE WHEN i % 50 = 7 THEN i * ({calls} // 200) // 1000 END,
+           CASE WHEN i % 50 = 7 THEN 'KeyError' END, CASE WHEN i % 50 = 7 THEN 'order ' || i END
+    FROM range(1000) t(i);
+"""
+
 # The same run once more, in which a result late in it, and an argument, are other ones.
 _FILL_OTHER = """
 INSERT INTO traces BY NAME SELECT * REPLACE ('{other}' AS trace_id, 2 AS trace_no) FROM traces;
@@ -128,6 +138,18 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     }
 
 
+def of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+    """Where tests ran."""
+    return {
+        "run report, of tests": lambda: build_report(con, "shop", TRACE),
+        "get_calls, with their tests": lambda: get_calls(con, "shop", "*", limit=200),
+        "get_calls, a test": lambda: get_calls(con, "shop", "*", where={"test": "test_shop.py::test_700"}),
+        "get_calls, many tests": lambda: get_calls(con, "shop", "*", where={"test": "test_*7"}),
+        "get_flow, a test": lambda: get_flow(con, "shop", view=FlowView(test="test_shop.py::test_700")),
+        "find_exceptions, of tests": lambda: find_exceptions(con, "shop", limit=30),
+    }
+
+
 def comparisons(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     """Of two traces of one million calls each."""
     return {"compare_traces": lambda: compare_traces(con, "shop", TRACE, OTHER_TRACE)}
@@ -145,6 +167,9 @@ def main() -> None:
             checkpoint(con)
         print(f"{'answer':32} {'best ms':>8} {'chars':>6}")
         measure(database, options.repeats, questions)
+        with database.write() as con:
+            con.execute(_FILL_TESTS.format(trace=TRACE, calls=options.calls))
+        measure(database, options.repeats, of_tests)
         with database.write() as con:
             con.execute(_FILL_OTHER.format(other=OTHER_TRACE, calls=options.calls))
             checkpoint(con)

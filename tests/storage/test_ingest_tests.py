@@ -95,6 +95,8 @@ def test_tests_are_named_by_node_id_by_a_part_of_it_or_by_a_glob(trace):
     assert ranges(trace, "test_x") == [first, second, third]
     assert ranges(trace, "*test_x[?]") == [second, third]
     assert ranges(trace, "a.py::*") == [first, second]
+    assert ranges(trace, "test_x*") == [first, second, third]
+    assert ranges(trace, "est_x*") == []
     assert ranges(trace, "nothing like it") == []
 
 
@@ -124,14 +126,16 @@ def test_what_a_test_started_is_of_that_test(trace):
     assert [keys[each.process_id] for each in ranges(trace, "second")] == [100, 400]
 
 
-@pytest.mark.parametrize("count", [1, 20, 21, 500])
+@pytest.mark.parametrize("count", [1, 2, 300, 301])
 def test_the_condition_on_calls_takes_those_of_the_ranges_however_many_there_are(trace, count):
     wanted = [CallRange(0, 10 * number, 10 * number + 3) for number in range(count)]
-    with trace.database.read() as con:
-        (found,) = con.execute(
-            f"SELECT list(id ORDER BY id) FROM (SELECT range AS id FROM range({10 * count + 50})) WHERE {in_ranges(wanted, 'id')}"
-        ).fetchone()
-    assert found == [10 * number + offset for number in range(count) for offset in range(4)]
+    with trace.database.write() as con:
+        con.execute(
+            "INSERT INTO call_records (trace_no, process_id, thread_id, call_id, function_id, started_ns) "
+            f"SELECT 1, 0, 0, range, 1, 0 FROM range({10 * count + 50})"
+        )
+        found = con.execute(f"SELECT call_id FROM call_records c WHERE {in_ranges(wanted)} ORDER BY ALL").fetchall()
+    assert found == [(10 * number + offset,) for number in range(count) for offset in range(4)]
 
 
 def test_no_range_takes_no_call():

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.traces import TraceRow
 
-# Up to so many ranges are a condition of their own each, which lets DuckDB skip row groups; more are joined.
-_MAX_LITERAL_RANGES = 20
+# More ranges are joined: an expression with so many constants takes longer than that.
+_MAX_LITERAL_RANGES = 300
 
 # Whether the process {0} was started by that of the test {1} while this ran.
 _STARTED_IN = (
@@ -40,8 +40,8 @@ def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[Cal
     test that needed the first of them.)
 
     Args:
-        test: a node id; with ``*`` or ``?`` a glob over the whole of it; anything else is a substring of one. A node id
-            that is there as it stands means that test alone.
+        test: a node id; with ``*`` or ``?`` a glob over the whole of it, or over what stands behind a ``::`` or a dot;
+            anything else is a substring of one. A node id that is there as it stands means that test alone.
     """
     condition, parameters = _node_condition(test)
     rows = con.execute(
@@ -122,24 +122,42 @@ def _test_that_started(con: DuckDBPyConnection, trace: TraceRow, process_id: int
 
 
 def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
-    """SQL that is true for the calls in these ranges; ``call_id`` is the column. (A call's id tells its process.)"""
+    """SQL that is true for the calls in these ranges, which do not overlap; ``call_id`` is the column.
+
+    (A call's id tells its process.)
+    """
     if not ranges:
         return "false"
-    bounds = [(int(each.first_call_id), int(each.last_call_id)) for each in ranges]
+    bounds = sorted((int(each.first_call_id), int(each.last_call_id)) for each in ranges)
+    # The outermost bounds on their own let DuckDB skip row groups.
+    within = f"{call_id} BETWEEN {bounds[0][0]} AND {max(last for _, last in bounds)}"
+    if len(bounds) == 1:
+        return within
     if len(bounds) <= _MAX_LITERAL_RANGES:
-        return "(" + " OR ".join(f"{call_id} BETWEEN {first} AND {last}" for first, last in bounds) + ")"
-    firsts, lasts = ([str(bound) for bound in column] for column in zip(*bounds, strict=True))
+        return f"({within} AND {_decision(bounds, call_id)})"
+    firsts, lasts = (", ".join(map(str, column)) for column in zip(*bounds, strict=True))
     return (
-        f"({call_id} BETWEEN {firsts[0]} AND {lasts[-1]} AND EXISTS (SELECT 1 FROM "
-        f"(SELECT unnest([{', '.join(firsts)}]) AS first, unnest([{', '.join(lasts)}]) AS last) AS ranges "
-        f"WHERE {call_id} BETWEEN ranges.first AND ranges.last))"
+        f"({within} AND {call_id} IN (SELECT ids.call_id FROM call_records ids ASOF JOIN "
+        f"(SELECT unnest([{firsts}])::BIGINT AS first, unnest([{lasts}])::BIGINT AS last) AS ranges "
+        "ON ids.call_id >= ranges.first WHERE ids.call_id <= ranges.last))"
     )
+
+
+def _decision(bounds: Sequence[tuple[int, int]], call_id: str) -> str:
+    """A binary search for a call's range, as an expression: several times as fast as one condition after the other."""
+    if len(bounds) == 1:
+        return f"{call_id} BETWEEN {bounds[0][0]} AND {bounds[0][1]}"
+    middle = len(bounds) // 2
+    lower, upper = _decision(bounds[:middle], call_id), _decision(bounds[middle:], call_id)
+    return f"CASE WHEN {call_id} < {bounds[middle][0]} THEN {lower} ELSE {upper} END"
 
 
 def _node_condition(test: str) -> tuple[str, dict[str, Any]]:
     """SQL over ``tests`` that is true for those which ``test`` names, and its parameters."""
     if "*" in test or "?" in test:
         # Brackets are literal: those of a parametrised test's id.
-        return "node_id = $test OR node_id GLOB $glob", {"test": test, "glob": test.replace("[", "[[]")}
+        glob = test.replace("[", "[[]")
+        condition = "node_id = $test OR node_id GLOB $glob OR node_id GLOB '*::' || $glob OR node_id GLOB '*.' || $glob"
+        return condition, {"test": test, "glob": glob}
     exact = "EXISTS (SELECT 1 FROM tests e WHERE e.trace_id = $trace AND e.node_id = $test)"
     return f"CASE WHEN {exact} THEN node_id = $test ELSE contains(node_id, $test) END", {"test": test}
