@@ -70,8 +70,9 @@ class Truth:
 
 
 def plain(text: str) -> str:
-    """Without what differs between Python, JSON and text in JSON: quotes, backslashes, blanks, kinds of brackets."""
-    return re.sub(r"[\s\"'\\]", "", text).translate(str.maketrans("()", "[]"))
+    """Without what differs between Python, JSON and text in JSON: quotes, blanks, brackets, True and true."""
+    text = re.sub(r"[\s\"'\\]", "", text).translate(str.maketrans("()", "[]"))
+    return text.replace("None", "null").casefold()
 
 
 def as_read(value: Any) -> str:

@@ -255,7 +255,7 @@ def test_a_call_without_lines_leads_to_a_run_with_them_only_when_it_is_looked_at
 @given(data=st.data())
 def test_no_way_through_the_lines_breaks_the_answer_or_its_size(traced: Traced, data: st.DataObject) -> None:
     value = st.sampled_from(
-        [1, None, "x" * 400, [1, 2] * 30, {"$deleted": True}, {"$type": "C", "a": "y" * 200}, "NaN"]
+        [1, None, "x" * 400, [1, 2] * 30, {"$deleted": True}, {"$type": "C", "a": "y" * 200}, {"$float": "nan"}]
     )
     line = st.tuples(
         st.integers(1, 9),

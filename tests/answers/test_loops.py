@@ -66,7 +66,7 @@ def odd(values: list[object]) -> dict[int, str]:
 
 def test_a_value_of_another_kind_stands_out() -> None:
     assert odd([1.5] * 5 + [None] + [2, 3.5] * 5) == {5: "x is None, else a number"}
-    assert odd([1.5] * 5 + ["NaN"] + [2.5] * 9) == {5: "x is NaN, else a number"}
+    assert odd([1.5] * 5 + [{"$float": "nan"}] + [2.5] * 9) == {5: "x is nan, else a number"}
     assert odd(["a", "b"] * 5 + [{"$type": "Error"}] + ["c"]) == {10: "x is Error, else a text"}
 
 
@@ -95,6 +95,6 @@ def test_few_rounds_are_not_compared_and_only_the_wanted_ones_are_named() -> Non
     assert odd_rounds(rounds_with(values), range(41), 0) == {}
 
 
-@given(st.lists(st.sampled_from([1, -1, 2.5, 10**400, True, None, "NaN", "a", [1], {"$type": "C"}, ...]), max_size=40))
+@given(st.lists(st.sampled_from([1, -1, 2.5, 10**400, True, None, {"$float": "nan"}, "a", [1], {"$type": "C"}, ...]), max_size=40))
 def test_whatever_the_values_are_rounds_can_be_compared(values: list[object]) -> None:
     assert len(odd(values)) <= 5

@@ -25,6 +25,8 @@ from breadcrumb_storage.errors import BreadcrumbError
         ({"$set": [1, 2]}, "{1, 2}"),
         ({"$frozenset": [1]}, "frozenset({1})"),
         ({"$key:1": 1, "1": 2, '$key:{"$tuple": [1, "a"]}': 3}, "{1: 1, '1': 2, (1, 'a'): 3}"),
+        ({"$type": "Counter", "$key:1": 2, "b": 1}, "Counter({1: 2, 'b': 1})"),
+        ([{"$float": "-inf"}, "inf"], "[-inf, 'inf']"),
         ({'$key:"$key:1"': 1, '$key:{"$tup': 2}, "{'$key:1': 1, '$key:{\"$tup': 2}"),
         ({"$bytes": "ab", "size": 4000}, "b'ab'…(4,000 bytes in all)"),
         ({"$type": "Cart", "owner": "ann", "lines": []}, "Cart(owner='ann', lines=[])"),

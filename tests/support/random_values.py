@@ -145,7 +145,7 @@ def matches(value: Any, written: Any, depth: int = 0) -> bool:
     if kind is int and value.bit_length() > 1024:
         return bool(written == f"<int of {value.bit_length()} bits>")
     if kind is float and (value != value or value in (float("inf"), -float("inf"))):
-        return bool(written == {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[repr(value)])
+        return bool(written == {"$float": repr(value)})
     return type(written) is kind and bool(written == value)
 
 

@@ -52,7 +52,7 @@ def plain(value: Any) -> Any:
 def test_values_of_numpy_are_told_by_shape_and_dtype(show_values: ShowValues, version: str) -> None:
     values = shown(show_values(version, "numpy"))
     scalars = {
-        "float64": 1.5, "float32": "NaN", "int32": 7, "uint64": 2**64 - 1, "bool": True, "complex64": "(1+2j)",
+        "float64": 1.5, "float32": {"$float": "nan"}, "int32": 7, "uint64": 2**64 - 1, "bool": True, "complex64": "(1+2j)",
         "str": "text", "bytes": {"$bytes": "raw"}, "timedelta64": "5 days", "datetime64": "2025-01-02T03:04:05.123456789",
     }  # fmt: skip
     for name, value in scalars.items():

@@ -180,13 +180,13 @@ def _kind(value: object) -> str:
         return "a bool"
     if isinstance(value, int | float):
         return "a number"
-    if value in ("NaN", "Infinity", "-Infinity"):
-        return str(value)
     if isinstance(value, str):
         return "a text"
     if is_array(value):
         return "a list"
     if is_object(value):
         first = next(iter(value), "")
+        if first == "$float":  # nan, inf
+            return str(value[first])
         return str(value["$type"]) if first == "$type" else f"a {first[1:]}" if first.startswith("$") else "a dict"
     return "?"

@@ -88,13 +88,21 @@ def _object(value: dict[str, Any]) -> str:
         opening, closing = _BRACKETS[first]
         comma = "," if first == "$tuple" and len(value[first]) == 1 else ""
         return opening + _items(value[first]) + comma + closing
+    if first == "$float":
+        return str(value[first])
     if first in ("$bytes", "$bytearray"):
         size = f"…({value['size']:,} bytes in all)" if isinstance(value.get("size"), int) else ""
         return f"b{value[first]!r}{size}"
     if first != "$type":
-        return "{" + ", ".join(_pair(_key(key), ": ", item) for key, item in value.items()) + "}"
+        return _mapping(value)
     fields = {key: item for key, item in value.items() if key != "$type"}
+    if any(key.startswith(_KEY_MARK) for key in fields):  # a subclass of dict: no field has such a name
+        return f"{value['$type']}({_mapping(fields)})"
     return f"{value['$type']}({_content(fields)})"
+
+
+def _mapping(entries: dict[str, Any]) -> str:
+    return "{" + ", ".join(_pair(_key(key), ": ", item) for key, item in entries.items()) + "}"
 
 
 def _key(key: str) -> str:

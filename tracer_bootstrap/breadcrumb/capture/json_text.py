@@ -21,9 +21,6 @@ def utf8(text: str) -> bytes:
 
 
 def float_text(value: float) -> str:
-    """A float; those that JSON cannot write as texts."""
-    if value != value:
-        return '"NaN"'
-    if value in (float("inf"), float("-inf")):
-        return '"Infinity"' if value > 0 else '"-Infinity"'
-    return float.__repr__(value)
+    """A float; those that JSON has no number for as objects, so that they are told from texts."""
+    text = float.__repr__(value)
+    return text if text[-1] not in "nf" else '{"$float": "%s"}' % text  # nan, inf, -inf
