@@ -95,6 +95,11 @@ def test_few_rounds_are_not_compared_and_only_the_wanted_ones_are_named() -> Non
     assert odd_rounds(rounds_with(values), range(41), 0) == {}
 
 
-@given(st.lists(st.sampled_from([1, -1, 2.5, 10**400, True, None, {"$float": "nan"}, "a", [1], {"$type": "C"}, ...]), max_size=40))
+@given(
+    st.lists(
+        st.sampled_from([1, -1, 2.5, 10**400, True, None, {"$float": "nan"}, "a", [1], {"$type": "C"}, ...]),
+        max_size=40,
+    )
+)
 def test_whatever_the_values_are_rounds_can_be_compared(values: list[object]) -> None:
     assert len(odd(values)) <= 5
