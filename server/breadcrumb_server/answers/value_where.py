@@ -50,13 +50,14 @@ def value_condition(key: str, value: Any, column: Literal["args", "return_value"
 
 
 def _ordered(key: str, order: Order, operand: Any) -> float | str:
-    if isinstance(operand, int | float) and not isinstance(operand, bool):
-        return float(operand)
-    if not isinstance(operand, str):
+    if isinstance(operand, bool) or not isinstance(operand, int | float | str):
         raise _refused(key, order, operand, "a number, or a text")
-    with suppress(ValueError):
+    try:
         return float(operand)
-    return operand
+    except ValueError:
+        return str(operand)
+    except OverflowError:
+        raise _refused(key, order, operand, "a number that a float can hold") from None
 
 
 def _text(key: str, operator: str, operands: dict[str, Any]) -> str | None:
@@ -68,7 +69,7 @@ def _text(key: str, operator: str, operands: dict[str, Any]) -> str | None:
 
 def _length(key: str, operands: dict[str, Any]) -> int | None:
     operand = operands.get("len")
-    if "len" in operands and (not isinstance(operand, int) or isinstance(operand, bool) or operand < 0):
+    if "len" in operands and (not isinstance(operand, int) or isinstance(operand, bool) or not 0 <= operand < 2**63):
         raise _refused(key, "len", operand, "a whole number")
     return operand
 
