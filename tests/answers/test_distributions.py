@@ -133,6 +133,17 @@ def test_functions_that_are_alike_are_counted_together_and_many_are_not(project,
     assert distribution(project, "area") == []
 
 
+def test_of_many_functions_that_a_text_names_those_of_just_that_name_are_meant(project, trace) -> None:
+    for name in ("subtotal", "total_price", "Cart.total_tax", "totals"):
+        calls(trace, name, (5, {"n": 1}))
+    calls(trace, "Cart.total", (5, {"rate": 0.2}))
+
+    answer = get_calls(project.con, "shop", "total")
+
+    assert answer.distribution == ["rate: 0.2 x5"]
+    assert answer.notes == ["distribution: of the calls of shop.pricing:Cart.total only"]
+
+
 def test_a_few_calls_and_later_pages_are_shown_without_it(project, trace) -> None:
     calls(trace, "few", (3, {"n": 1}))
     calls(trace, "many", (9, {"n": 1}))

@@ -65,17 +65,32 @@ def read_distribution(
     con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, functions: Sequence[FunctionName], total: int
 ) -> Distribution:
     """The distribution of the parameters and of the result of the ``total`` calls that fit, of these functions."""
-    # A comprehension's name holds that of its function; its calls would blur the function's own.
-    meant = [each for each in functions if each.recorded and each.name.rpartition(".")[2] not in _INNER]
-    meant = meant or [each for each in functions if each.recorded]
-    if total < MIN_CALLS or len(meant) > MAX_FUNCTIONS:
+    meant, note = _meant(functions, wanted.function or "")
+    if total < MIN_CALLS or not meant:
         return Distribution()
     recorded = sum(each.recorded for each in meant)
-    wanted = replace(wanted, full_names=tuple(f"{each.module}:{each.name}" for each in meant))
+    wanted = replace(wanted, full_names=tuple(_full_name(each) for each in meant))
     found = value_distributions(con, trace, wanted, calls=min(total, recorded), recorded=recorded)
     lines = [line for key, kinds in found.kinds.items() if (line := _line(key, kinds)) is not None]
     lines.sort(key=lambda line: (line.odd_calls is None, line.odd_calls))
-    return Distribution(_within(lines), lines[0].odd if lines else None, _note(found))
+    return Distribution(_within(lines), lines[0].odd if lines else None, _note(found) or note)
+
+
+def _meant(functions: Sequence[FunctionName], pattern: str) -> tuple[list[FunctionName], str]:
+    """Of the functions that a pattern names those that it means, none where these are many; a note if not all."""
+    recorded = [each for each in functions if each.recorded]
+    # A comprehension's name holds that of its function; its calls would blur the function's own.
+    meant = [each for each in recorded if each.name.rpartition(".")[2] not in _INNER] or recorded
+    if len(meant) <= MAX_FUNCTIONS:
+        return meant, ""
+    exact = [each for each in meant if f".{each.name}".endswith(f".{pattern}")]  # not subtotal where total is asked for
+    if not 0 < len(exact) <= MAX_FUNCTIONS:
+        return [], ""
+    return exact, f"distribution: of the calls of {', '.join(map(_full_name, exact))} only"
+
+
+def _full_name(function: FunctionName) -> str:
+    return f"{function.module}:{function.name}"
 
 
 def _note(found: Distributions) -> str:
