@@ -402,6 +402,14 @@ def test_what_makes_the_traces_differ_beside_the_program_is_said(shop: Shop) -> 
     assert 'include differs: ["__main__", "shop"] -> ["__main__"]' in notes
 
 
+def test_a_trace_without_calls_is_said_to_have_none(shop: Shop) -> None:
+    shop.trace(BASE)
+    shop.trace(THIS, main())
+    answer = shop.answer()
+    assert answer.notes == ["the base recorded no call: get_trace says why"]
+    assert answer.only_in_this == ["shop.pricing:main x1"]
+
+
 def test_counts_and_times_that_changed_are_told(shop: Shop) -> None:
     shop.trace(BASE, main(Call("slow"), Call("often"), Call("often")))
     shop.trace(THIS, main(Call("slow"), Call("often")))

@@ -70,8 +70,22 @@ def test_of_calls_that_have_ended_all_is_told_even_when_more_follows() -> None:
     assert alone.call.name == "deep" and isinstance(alone.parent, Pair)
 
 
-def test_very_long_siblings_are_aligned_by_their_order_alone(monkeypatch) -> None:
+def test_of_very_long_siblings_those_that_occur_once_keep_the_others_in_place(monkeypatch) -> None:
+    names = [f"f({number})" for number in range(40)]
+    this = [*names[:5], "f(99)", *names[5:20], *names[22:30], "g", "g", *names[30:]]
+    expected = told(strand(*names), strand(*this))
+    monkeypatch.setattr(compare_tree, "MAX_MATCHED", 20)
+    assert told(strand(*names), strand(*this)) == expected
+    assert sum(None in pair for pair in expected) == 5
+    # What moved is not in the same order in both: the longer part stays.
+    others = [f"g{number}" for number in range(40)]
+    moved = [*others[30:], *others[:30]]
+    kept = [pair for pair in told(strand(*others), strand(*moved)) if None not in pair]
+    assert kept == [(FIRST + number, FIRST + 10 + number) for number in range(30)]
+
+
+def test_very_long_siblings_that_have_nothing_in_common_are_told_one_side_after_the_other(monkeypatch) -> None:
     monkeypatch.setattr(compare_tree, "MAX_MATCHED", 3)
-    assert told(strand("a", "x", "y", "b"), strand("a", "y", "x", "b")) == [
+    assert told(strand("a", "x", "x", "b"), strand("a", "y", "y", "b")) == [
         (10, 10), (11, None), (12, None), (None, 11), (None, 12), (13, 13),
     ]  # fmt: skip

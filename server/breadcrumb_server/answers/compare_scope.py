@@ -158,7 +158,9 @@ def trace_notes(
 ) -> list[str]:
     """What makes two traces differ that is no fault of the program."""
     notes: list[str] = []
-    for side, trace in (("the base", base), ("this trace", this)):
+    for side, trace, calls in zip(("the base", "this trace"), (base, this), recorded_calls(functions), strict=True):
+        if not calls:
+            notes.append(f"{side} recorded no call: get_trace says why")
         if trace.status == "running":
             notes.append(f"{side} is still running: what it has not done yet shows as missing")
     if without_noise(base.command) != without_noise(this.command):

@@ -1,21 +1,23 @@
 """Holds the calls of two strands against each other from the place on where their trees part.
 
 Siblings are aligned as sequences: a call that only one side has must not make everything after it differ. First those
-that agree in function and arguments keep each other in place (the idea of patience diff), then, between them, those
-that agree in function.
+that agree in function and arguments keep each other in place, then, between them, those that agree in function. Of long
+sequences those that occur once in both come first of all (Bram Cohen's patience diff): that leaves short ones.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from breadcrumb_storage.queries.aligned_calls import StrandCall
 
-# Sibling sequences whose lengths multiply to more than this are aligned by their order only: matching takes as long
-# as that product.
-MAX_MATCHED = 250_000
+# Sequences whose lengths multiply to more than this are not matched by difflib, which may take as long as this product
+# times their length.
+MAX_MATCHED = 40_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +131,55 @@ def _blocks(base: Siblings, this: Siblings, *, values: bool) -> list[tuple[Sibli
     tail = _common(keys[0][head:][::-1], keys[1][head:][::-1])
     ends = len(base) - tail, len(this) - tail
     blocks: list[tuple[Siblings, Siblings, bool]] = [(base[:head], this[:head], True)]
-    if (ends[0] - head) * (ends[1] - head) > MAX_MATCHED:
-        blocks.append((base[head : ends[0]], this[head : ends[1]], False))
-    else:
-        matcher = SequenceMatcher(None, keys[0][head : ends[0]], keys[1][head : ends[1]], autojunk=False)
-        for kind, i, j, k, m in matcher.get_opcodes():
-            blocks.append((base[head + i : head + j], this[head + k : head + m], kind == "equal"))
+    begin = (head, head)
+    for end in [*_anchors(keys[0][head : ends[0]], keys[1][head : ends[1]], head), ends]:
+        blocks += _between(base, this, keys, begin, end)
+        if end != ends:
+            blocks.append((base[end[0] : end[0] + 1], this[end[1] : end[1] + 1], True))
+        begin = (end[0] + 1, end[1] + 1)
     blocks.append((base[ends[0] :], this[ends[1] :], True))
     return blocks
+
+
+Key = tuple[str, int]
+
+
+def _between(
+    base: Siblings, this: Siblings, keys: Sequence[Sequence[Key]], begin: tuple[int, int], end: tuple[int, int]
+) -> list[tuple[Siblings, Siblings, bool]]:
+    """The blocks of a part of both sequences."""
+    (i, k), (j, m) = begin, end
+    if (j - i) * (m - k) > MAX_MATCHED:
+        return [(base[i:j], this[k:m], False)]
+    matcher = SequenceMatcher(None, keys[0][i:j], keys[1][k:m], autojunk=False)
+    return [(base[i + a : i + b], this[k + c : k + d], tag == "equal") for tag, a, b, c, d in matcher.get_opcodes()]
+
+
+def _anchors(base: Sequence[Key], this: Sequence[Key], offset: int) -> list[tuple[int, int]]:
+    """Where what occurs once in both stands, as far as it has the same order in both; nothing for short sequences."""
+    if len(base) * len(this) <= MAX_MATCHED:
+        return []
+    counts = Counter(base), Counter(this)
+    there = {key: place for place, key in enumerate(this)}
+    pairs = [(i, there[key]) for i, key in enumerate(base) if counts[0][key] == 1 == counts[1][key]]
+    # The longest increasing subsequence of the places in ``this``, by patience sorting.
+    tops: list[int] = []
+    piles: list[list[tuple[int, int]]] = []
+    before: dict[tuple[int, int], tuple[int, int] | None] = {}
+    for pair in pairs:
+        pile = bisect_left(tops, pair[1])
+        before[pair] = piles[pile - 1][-1] if pile else None
+        if pile == len(piles):
+            piles.append([])
+            tops.append(0)
+        piles[pile].append(pair)
+        tops[pile] = pair[1]
+    longest: list[tuple[int, int]] = []
+    pair_or_none = piles[-1][-1] if piles else None
+    while pair_or_none is not None:
+        longest.append((pair_or_none[0] + offset, pair_or_none[1] + offset))
+        pair_or_none = before[pair_or_none]
+    return longest[::-1]
 
 
 def _common(base: Sequence[object], this: Sequence[object]) -> int:
