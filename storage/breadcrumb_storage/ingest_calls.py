@@ -8,8 +8,8 @@ The two records of a call may come in different batches, in either order, and so
 
 The time of a child counts for its parent once the child's row is complete: in the parent's insert, as an update of
 its row, or it waits in `pending_child_time`. A generator may outlive the call that started it; only what it can have
-used before that call's end counts there. A call that was recorded late counts nowhere: what it had called before stands
-under its parent.
+used before that call's end counts there. A call that was recorded late counts only for a parent that was as well: what
+it had called before stands under the nearest call that was recorded from its beginning.
 
 Executed lines name their call and their position in it: they are complete in themselves, in whatever order they come.
 """
@@ -120,16 +120,23 @@ SELECT ?, process_id, call_id, at_ns, {_OUTCOME}, b, c, text
 FROM late_returns r ANTI JOIN completed_late USING (call_id)
 """
 
+# Recorded late, in this batch or, if they had not ended then, in an earlier one.
+_LATE_CALLS = """
+CREATE OR REPLACE TEMP TABLE late_calls AS
+SELECT call_id FROM chunk WHERE is_call AND late
+UNION ALL
+SELECT call_id FROM call_records WHERE trace_no = ? AND late AND outcome IS NULL
+"""
 _COMPLETED = """
     SELECT c.a AS parent_id, c.at_ns AS started_ns, r.at_ns AS ended_ns, coalesce(r.b, 0) AS suspended_ns
     FROM chunk c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
-    WHERE c.is_call AND c.a IS NOT NULL AND NOT c.late
+    WHERE c.is_call AND c.a IS NOT NULL AND (NOT c.late OR c.a IN (FROM late_calls))
 """
 _COMPLETED_BEFORE_TOO = f"""
     {_COMPLETED}
     UNION ALL
     SELECT parent_call_id, started_ns, at_ns, coalesce(b, 0) FROM completed_late
-    WHERE parent_call_id IS NOT NULL AND NOT late
+    WHERE parent_call_id IS NOT NULL AND (NOT late OR parent_call_id IN (FROM late_calls))
 """
 _CHILD_TIME = """
 CREATE OR REPLACE TEMP TABLE child_time AS
@@ -203,6 +210,7 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     con.execute(_NAME_UNKNOWN_FUNCTIONS, [trace.trace_id])
     pending_returns = _take_pending(con, "pending_returns", _TAKE_PENDING_RETURNS, trace)
 
+    con.execute(_LATE_CALLS, [trace.trace_no])
     any_late = _complete_earlier_calls(con, trace)
     completed = _COMPLETED_BEFORE_TOO if any_late else _COMPLETED
     con.execute(_CHILD_TIME.format(completed=completed))

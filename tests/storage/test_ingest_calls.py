@@ -55,6 +55,27 @@ def test_a_call_that_was_recorded_late_is_marked_and_takes_no_time_from_its_pare
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("between", [False, True], ids=["one batch", "ingested in between"])
+def test_a_late_call_takes_its_time_from_a_parent_that_is_late_too(trace, between):
+    process = trace.process()
+    process.start()
+    process.call(1, 100)
+    process.call(2, 110, parent=1, function=2, kind="A")
+    process.call(3, 120, parent=2, function=2, kind="A")
+    process.call(4, 130, parent=3, function=3)
+    if between:
+        trace.ingest()
+    for call, at_ns in ((4, 140), (3, 180), (2, 190), (1, 200)):
+        process.end(call, at_ns, "1")
+    trace.ingest()
+    assert trace.ask("SELECT call_id, duration_ns, self_ns FROM calls ORDER BY 1") == [
+        (1, 100, 100),
+        (2, 80, 20),
+        (3, 60, 50),
+        (4, 10, 10),
+    ]
+
+
 def test_a_call_that_has_not_ended_is_unfinished(trace):
     process = trace.process()
     process.start()
