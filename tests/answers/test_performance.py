@@ -188,3 +188,12 @@ def test_a_long_hot_list_stays_within_its_size(project, trace) -> None:
     answer = analyze_performance(project.con, "shop", limit=100)
     assert size_of(answer) <= MAX_ANSWER_CHARS
     assert answer.functions.more == 120 - len(answer.functions.rows)
+
+
+def test_of_many_functions_the_hottest_are_told_in_detail(project, trace) -> None:
+    for number in range(30):
+        trace.call(trace.function(f"step_{number}"), ms=number + 1)
+    answer = analyze_performance(project.con, "shop", "step")
+    assert answer.functions.more == 15
+    assert answer.callers is not None and answer.callers.rows[0][1] == 20
+    assert answer.notes == ["callers, slowest calls and growth are those of the 20 hottest functions"]

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MAX_LIMIT = 100
+# Functions, the hottest first, whose single calls are looked at where many are asked for.
+MAX_DETAILED = 20
 MAX_CALLERS = 6
 MAX_SLOWEST = 5
 MAX_WAY_STEPS = 12
@@ -95,7 +97,9 @@ def analyze_performance(
     if not chosen:
         return _nothing(con, project, trace, function)
     table = _Functions(con, trace, chosen[:limit], overall_ns)
-    detail = _Detail(con, trace, function, call_id) if function else None
+    detail = _Detail(con, trace, [each.full_name for each in chosen[:MAX_DETAILED]], call_id) if function else None
+    if detail and len(chosen) > MAX_DETAILED:
+        notes = [*notes, f"callers, slowest calls and growth are those of the {MAX_DETAILED} hottest functions"]
 
     def build(rows: int, chars: int) -> Performance:
         return Performance(
@@ -164,9 +168,11 @@ class _Functions:
 class _Detail:
     """All that is told when a function is asked for."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, function: str, call_id: int | None) -> None:
+    def __init__(
+        self, con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str], call_id: int | None
+    ) -> None:
         self._places = Places.of(trace)
-        calls = queries.TimedCalls(con, trace, function)
+        calls = queries.TimedCalls(con, trace, full_names)
         self._callers = calls.callers(MAX_CALLERS)
         ids = calls.slowest(MAX_SLOWEST)
         begin = [call_id] if call_id is not None else ids[:1]

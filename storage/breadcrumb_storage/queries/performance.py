@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
+from breadcrumb_storage.queries.functions import COLON_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,25 +85,25 @@ def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence
 
 
 class TimedCalls:
-    """The ended calls of the functions that a pattern names: a temporary table of this connection, made by one scan."""
+    """The ended calls of some functions: a temporary table of this connection, made by one scan."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> None:
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> None:
         """
         Args:
-            pattern: as ``functions.name_condition`` takes it.
+            full_names: ``module:function`` of each.
         """
         self._con = con
         self._trace = trace
-        condition, parameters = name_condition(pattern)
         con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE timed_calls AS
-            WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition})
+            WITH named AS (
+                SELECT process_id, function_id FROM functions WHERE trace_id = ? AND list_contains(?, {COLON_NAME}))
             SELECT call_id, parent_call_id, duration_ns, child_ns, suspended_ns, outcome
             FROM call_records SEMI JOIN named USING (process_id, function_id)
             WHERE trace_no = ? AND duration_ns IS NOT NULL
             """,
-            [trace.trace_id, *parameters, trace.trace_no],
+            [trace.trace_id, list(full_names), trace.trace_no],
         )
 
     def callers(self, limit: int) -> Callers:
