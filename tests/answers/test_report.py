@@ -26,6 +26,9 @@ def test_an_uncaught_exception_is_told_with_its_place_its_calls_their_values_and
         'get_calls(project="shop", function="shop.pricing:total", '
         f'trace_id="{shop.trace.trace_id}", where={{"call_id": {shop.failing}}})'
     )
+    assert report.next[1] == (
+        f'get_flow(project="shop", trace_id="{shop.trace.trace_id}", around_call_id={shop.failing})'
+    )
 
 
 def test_the_report_is_short_and_leaves_out_what_is_empty_but_not_what_others_rely_on(project, shop) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from breadcrumb_server.answers.call_lines import Chain
@@ -82,6 +82,7 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             edit if widen else None,
             again if edit and widen else None,
             call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,
+            _flow_around(about, exceptions, facts.open if ended_from_outside else ()),
             _lines_of_the_raising_function(project, trace, exceptions),
             _about_the_hottest(project, trace, facts),
             call("get_flow", **about),
@@ -133,6 +134,15 @@ def _lines_of_the_raising_function(project: str, trace: TraceRow, exceptions: Se
         return None
     row = exceptions[0].row
     return rerun_call(project, trace, lines=[f"{row.module}:{row.name}"]) if row.name != "<module>" else None
+
+
+def _flow_around(
+    about: Mapping[str, str], exceptions: Sequence[LoadedException], chains: Sequence[Chain]
+) -> str | None:
+    """What was called before it came to the exception, or to where the program stood."""
+    chain = next((each.chain for each in exceptions if each.chain), None) or next(iter(chains), None)
+    innermost = chain.innermost if chain else None
+    return call("get_flow", **about, around_call_id=innermost.call_id) if innermost is not None else None
 
 
 def _about_the_hottest(project: str, trace: TraceRow, facts: Facts) -> str | None:
