@@ -44,85 +44,42 @@ PLAIN = st.recursive(
     max_leaves=25,
 )
 
-# What takes its place is an expression for something of the program's own.
-NAMES = "List Tuple Set FrozenSet Deque UserList Error"
-HOSTILE_SCALARS = st.sampled_from(
-    [
-        "H.Str('hostile')",
-        "H.Int(5)",
-        "H.Float(1.5)",
-        "H.Complex(1j)",
-        "H.Bytes(b'hostile')",
-        "H.ByteArray(b'x')",
-        "H.Decimal('1.5')",
-        "H.Fraction(1,2)",
-        "H.Date(2025,1,2)",
-        "H.DateTime(2025,1,2,3)",
-        "H.Time(1)",
-        "H.Delta(1)",
-        "H.Path('/a/b')",
-        "H.Uuid(int=5)",
-        "H.Module('m')",
-        "H.Array('i',[1,2])",
-        "H.Failure(2,'x')",
-        "H.Made",
-        "H.Made()",
-        "H.fields(H.NoDict)",
-        "H.fields(H.OwnDict)",
-        "H.Mapping()",
-        "H.Partial(len,1)",
-        "H.KEPT",
-        "H.Color.RED",
-        "H.HalfBuilt()",
-        "H.Tuple.__new__(H.Tuple)",
-        "H.Zone()",
-        "H.told",
-        "H.Object.__new__(H.Object)",
-        "H.Error.__new__(H.Error)",
-        "H.Int.__new__(H.Int)",
-        "H.Str('\\ud800')",
-        "H.Object.lazy",
-        "array.array('d',[1.5])",
-        "memoryview(b'raw')[::2]",
-        "datetime.datetime(2025,1,2,tzinfo=H.Zone())",
-        "Ellipsis",
-        "NotImplemented",
-        "decimal.Decimal('NaN')",
-        "datetime.timezone.utc",
-        "re.compile('a+')",
-        "types.SimpleNamespace(x=H.KEPT)",
-        "object()",
-        "globals",
-    ]
-)
-
-
-def wrap(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """Expressions that hold others."""
-    one = st.sampled_from(
-        [
-            *(f"H.{name}([{{0}}])" for name in NAMES.split()), "H.Dict({{1: {0}}})", "H.Ordered([('key', {0})])",
-            "H.Default(list, {{'key': {0}}})", "H.Counter({{'key': {0}}})", "H.Chain({{1: {0}}})", "H.UserDict({{1: {0}}})",
-            "H.Namespace(x={0})", "H.Pair({0}, 2)", "H.Data({0})", "H.slotted({0}, None)", "H.fields(H.Object, x={0})",
-            "H.fields(H.Namespace, x={0}, token={0})", "H.shared({0})", "[{0}, 1]", "{{'key': {0}}}", "{{H.Str('key'): {0}}}",
-            "{{H.Object(): {0}}}", "{{('a', H.Int(1)): {0}}}", "({0},)", "{{H.Object(), (1, H.Str('x'))}}", "H.Error({0}, 1)",
-            "[{0}] * 60", "H.List([{0}] * 60)", "H.Set(range(60))", "H.deep(list, 3) + [{0}]", "collections.deque([{0}])",
-            "{{'password': {0}}}", "('token', {0})", "[('secret', {0})]", "['--api-key', {0}]", "H.fields(H.Object, auth={0})",
-        ]
-    )  # fmt: skip
-    wrapped = st.builds(lambda kind, value: f"H.wrapped({kind!r}, {value})", st.sampled_from(WRAPPERS), inner)
-    kinds = st.sampled_from("list tuple dict set deque frozen exception object".split())  # noqa: SIM905
-    knotted = st.builds(lambda kind, value: f"H.knot({kind!r}, {value})", kinds, inner)
-    return st.builds(str.format, one, inner) | wrapped | knotted
-
-
-HOSTILE = st.recursive(HOSTILE_SCALARS | wrap(SCALARS.map(ascii)), wrap, max_leaves=4) | st.sampled_from(
-    [
-        "H.graph(60, list)", "H.graph(60, set)[0]", "{'token': H.graph(40, list)}", "H.deep(list, 900)", "H.deep(dict, 900)",
-        "H.deep(tuple, 900)", "list(range(100000))", "{H.Object(): n for n in range(200)}", "'x' * 1000000", "b'\\0' * 1000000",
-        "{H.Str(n): n for n in range(2000)}", "10 ** 100000", "[[[[[['\\0' * 3000]]]]]] * 60", "{1: H.List([2] * 10**6)}",
-    ]
+# Expressions for something of the program's own, by themselves, and around others ...
+SCALAR_EXPRESSIONS = (
+    "H.Str('hostile')", "H.Int(5)", "H.Float(1.5)", "H.Complex(1j)", "H.Bytes(b'hostile')", "H.ByteArray(b'x')",
+    "H.Decimal('1.5')", "H.Fraction(1,2)", "H.Date(2025,1,2)", "H.DateTime(2025,1,2,3)", "H.Time(1)", "H.Delta(1)",
+    "H.Path('/a/b')", "H.Uuid(int=5)", "H.Module('m')", "H.Array('i',[1,2])", "H.Failure(2,'x')", "H.Made", "H.Made()",
+    "H.fields(H.NoDict)", "H.fields(H.OwnDict)", "H.Mapping()", "H.Partial(len,1)", "H.KEPT", "H.Color.RED", "H.HalfBuilt()",
+    "H.Tuple.__new__(H.Tuple)", "H.Object.__new__(H.Object)", "H.Error.__new__(H.Error)", "H.Int.__new__(H.Int)", "H.Zone()",
+    "H.told", "H.Str('\\ud800')", "H.Object.lazy", "array.array('d',[1.5])", "memoryview(b'raw')[::2]", "Ellipsis",
+    "datetime.datetime(2025,1,2,tzinfo=H.Zone())", "NotImplemented", "decimal.Decimal('NaN')", "datetime.timezone.utc",
+    "re.compile('a+')", "types.SimpleNamespace(x=H.KEPT)", "object()", "globals",
 )  # fmt: skip
+HOLDERS = (
+    "H.List([{0}])", "H.Tuple([{0}])", "H.Set([{0}])", "H.FrozenSet([{0}])", "H.Deque([{0}])", "H.UserList([{0}])",
+    "H.Error([{0}])", "H.Dict({{1: {0}}})", "H.Ordered([('key', {0})])", "H.Default(list, {{'key': {0}}})",
+    "H.Counter({{'key': {0}}})", "H.Chain({{1: {0}}})", "H.UserDict({{1: {0}}})", "H.Namespace(x={0})", "H.Pair({0}, 2)",
+    "H.Data({0})", "H.slotted({0}, None)", "H.fields(H.Object, x={0})", "H.fields(H.Namespace, x={0}, token={0})",
+    "H.shared({0})", "[{0}, 1]", "{{'key': {0}}}", "{{H.Str('key'): {0}}}", "{{H.Object(): {0}}}", "{{('a', H.Int(1)): {0}}}",
+    "({0},)", "{{H.Object(), (1, H.Str('x'))}}", "H.Error({0}, 1)", "[{0}] * 60", "H.List([{0}] * 60)", "H.Set(range(60))",
+    "H.deep(list, 3) + [{0}]", "collections.deque([{0}])", "{{'password': {0}}}", "('token', {0})", "[('secret', {0})]",
+    "['--api-key', {0}]", "H.fields(H.Object, auth={0})",
+    *(f"H.wrapped({kind!r}, {{0}})" for kind in WRAPPERS),
+    *(f"H.knot({kind!r}, {{0}})" for kind in ("list", "tuple", "dict", "set", "deque", "frozen", "exception", "object")),
+)  # fmt: skip
+# ... and for what is large, deep or tangled.
+BIG_EXPRESSIONS = (
+    "H.graph(60, list)", "H.graph(60, set)[0]", "{'token': H.graph(40, list)}", "H.deep(list, 900)", "H.deep(dict, 900)",
+    "H.deep(tuple, 900)", "list(range(100000))", "{H.Object(): n for n in range(200)}", "'x' * 1000000", "b'\\0' * 1000000",
+    "{H.Str(n): n for n in range(2000)}", "10 ** 100000", "[[[[[['\\0' * 3000]]]]]] * 60", "{1: H.List([2] * 10**6)}",
+)  # fmt: skip
+
+EVERY_EXPRESSION = [*SCALAR_EXPRESSIONS, *(holder.format("H.Int(5)") for holder in HOLDERS), *BIG_EXPRESSIONS]
+EXPRESSIONS = st.recursive(
+    st.sampled_from(SCALAR_EXPRESSIONS) | SCALARS.map(ascii),
+    lambda inner: st.builds(str.format, st.sampled_from(HOLDERS), inner),
+    max_leaves=6,
+) | st.sampled_from(BIG_EXPRESSIONS)
 
 
 def matches(value: Any, written: Any, depth: int = 0) -> bool:

@@ -6,10 +6,20 @@ import json
 import os
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
-from random_values import HOSTILE, MAX_CHARS, MAX_DEPTH, MAX_ITEMS, PLAIN, is_small, levels, matches
+from random_values import (
+    EVERY_EXPRESSION,
+    EXPRESSIONS,
+    MAX_CHARS,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    PLAIN,
+    is_small,
+    levels,
+    matches,
+)
 from spool_reader import TARGETS, Trace
 
 # Each example is a file of values. A longer search: BREADCRUMB_FUZZ_EXAMPLES=200 python3 -m pytest ...
@@ -94,10 +104,13 @@ class Values:
 
 @st.composite
 def some_values(draw: st.DrawFn) -> Values:
-    return Values(draw(st.lists(PLAIN, max_size=60)), draw(st.lists(HOSTILE, min_size=1, max_size=60)))
+    return Values(
+        draw(st.lists(PLAIN, min_size=20, max_size=60)), draw(st.lists(EXPRESSIONS, min_size=20, max_size=60))
+    )
 
 
 @fuzz
+@example(Values([], EVERY_EXPRESSION))
 @given(some_values())
 def test_recording_a_value_runs_nothing_and_tells_the_truth(python: str, trace: Trace, values: Values) -> None:
     texts = values.texts
