@@ -353,6 +353,26 @@ def test_counts_that_are_lower_bounds_and_raises_that_were_only_counted_are_said
     assert report.traced.exceptions == 1_000_000
 
 
+def test_a_run_that_failed_is_compared_with_the_last_one_of_its_command_that_did_not(project) -> None:
+    def run(command: str, status: str, *, calls: int = 1) -> str:
+        trace = project.trace(command=command, status=status)
+        trace.process()
+        for _ in range(calls):
+            trace.call(trace.function("main"))
+        return trace.trace_id
+
+    run("python main.py", "completed")
+    passed = run("python main.py", "completed")
+    run("python main.py", "completed", calls=0)  # nothing to compare with
+    run("python other.py", "completed")
+    failed = run("python main.py", "failed")
+    proposed = f'compare_traces(project="shop", base_trace_id="{passed}", trace_id="{failed}")'
+
+    assert proposed in build_report(project.con, "shop", failed).next
+    for trace_id in (passed, run("python third.py", "failed")):
+        assert "compare_traces" not in str(build_report(project.con, "shop", trace_id).next)
+
+
 def test_where_a_program_found_a_value_wrong_itself_the_flow_that_led_to_it_comes_first(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()

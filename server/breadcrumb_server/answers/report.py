@@ -34,6 +34,7 @@ from breadcrumb_storage.queries.traces import (
     TraceRow,
     calls_by_process,
     get_trace,
+    last_completed,
     list_notices,
     list_processes,
     thread_names,
@@ -168,6 +169,8 @@ class RunFacts:
         self.expansion = next_expansion(trace, self.gaps, self.traced_code)
         self.tests = Results(con, trace, self.places)
         self.exceptions, self.exception_kinds = _not_handled(con, trace, self.tests)
+        ended_badly = trace.status in ("failed", "timeout", "crashed")
+        self.passed_before = last_completed(con, trace) if ended_badly else None
         self.handled, self.handled_kinds = handled_places(con, trace.trace_id, MAX_HANDLED)
         links, unfinished = open_chains(con, trace)
         self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])

@@ -46,6 +46,8 @@ class Facts(Protocol):
     def traced_code(self) -> Collection[tuple[str, str]]: ...
     @property
     def expansion(self) -> Expansion: ...
+    @property
+    def passed_before(self) -> str | None: ...
 
 
 def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
@@ -75,10 +77,13 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     if facts.exception_kinds > 1:
         found.append(call("find_exceptions", **about, include_handled=False))
     ended_from_outside = trace.status in ("timeout", "stopped", "crashed")
+    passed = facts.passed_before
     return first_few(
         [
-            *found,
+            *found[:1],
             standing if ended_from_outside else None,
+            call("compare_traces", project=project, base_trace_id=passed, trace_id=trace.trace_id) if passed else None,
+            *found[1:],
             edit if widen else None,
             again if edit and widen else None,
             call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,

@@ -157,6 +157,20 @@ def _summaries(con: DuckDBPyConnection, condition: str, parameters: Sequence[obj
     return [TraceSummary(*row) for row in rows]
 
 
+def last_completed(con: DuckDBPyConnection, trace: TraceRow) -> str | None:
+    """The newest trace before this one of the same command in the same folder that ended well and recorded calls."""
+    row = con.execute(
+        """
+        SELECT trace_id FROM traces t
+        WHERE trace_no < $trace_no AND status = 'completed' AND command = $command AND cwd IS NOT DISTINCT FROM $cwd
+          AND EXISTS (FROM functions f WHERE f.trace_id = t.trace_id)
+        ORDER BY trace_no DESC LIMIT 1
+        """,
+        {"trace_no": trace.trace_no, "command": trace.command, "cwd": trace.cwd},
+    ).fetchone()
+    return row[0] if row else None
+
+
 def count_calls(con: DuckDBPyConnection) -> int:
     """Recorded calls of all traces together."""
     return int(con.execute("SELECT count(*) FROM call_records").fetchall()[0][0])
