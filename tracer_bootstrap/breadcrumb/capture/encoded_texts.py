@@ -20,6 +20,9 @@ _BASE64_CHARS = _only(ALPHANUMERIC + b"_-+/")  # of either alphabet
 _HEX_CHARS = _only(b"0123456789abcdefABCDEF")
 
 _WIDE_CODECS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
+# Where the NULs of four such letters are, in UTF-16 and in UTF-32. Other data has NULs too, but not so.
+_AS_WIDE = b"0" + b"x" * 255
+_WIDE_RUNS = (b"x0x0x0x0", b"0x0x0x0x", b"x000x000x000x000", b"000x000x000x000x")
 
 
 def redact_encoded(text: str, redact: Callable[[str], str]) -> str:
@@ -56,6 +59,9 @@ def _holds_secret(decodings: Iterator[str], redact: Callable[[str], str]) -> boo
 
 def holds_wide(data: bytes, redact: Callable[[str], str]) -> bool:
     """Whether bytes hold a secret as UTF-16 or UTF-32."""
+    layout = data.translate(_AS_WIDE)
+    if not any([run in layout for run in _WIDE_RUNS]):
+        return False
     for codec in _WIDE_CODECS:
         plain = data.decode(codec, "replace")
         if redact(plain) != plain:

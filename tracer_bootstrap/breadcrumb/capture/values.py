@@ -182,7 +182,11 @@ class Encoder:
 
             if holds_wide(head, self._redactor.redact_text):
                 return _MARK, False
-        text, is_cut = self._cut(head.decode("utf-8", "backslashreplace"), size, limit)
+        escaped = head.decode("utf-8", "backslashreplace")
+        window = self.window(limit)
+        if len(escaped) > window:  # four times as long, where it is no text
+            escaped, size = escaped[:window], max(size, window + 1)
+        text, is_cut = self._cut(escaped, size, limit)
         return quote(text + "…" if is_cut else text), is_cut
 
     def window(self, limit: int) -> int:
