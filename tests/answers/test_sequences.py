@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breadcrumb_server.answers.sequences import Folder, Part, Run, Symbols
@@ -48,6 +48,7 @@ def test_what_repeats_seldom_can_stay_as_it_is() -> None:
     assert told(folded(text, min_rounds=4), text) == "aababc4(x4y8)4"
 
 
+@settings(deadline=None)
 @given(st.text("abcd", max_size=60), st.integers(2, 5))
 def test_every_step_is_in_one_place_and_rounds_are_equal(text, min_rounds) -> None:
     parts = folded(text, min_rounds)
@@ -56,6 +57,7 @@ def test_every_step_is_in_one_place_and_rounds_are_equal(text, min_rounds) -> No
     assert all(symbol == ord(text[at]) + 1_000 for symbol, at in steps)
 
 
+@settings(deadline=None)
 @given(st.text("abc", min_size=1, max_size=6), st.integers(2, 9))
 def test_a_repeated_text_is_no_longer_than_the_text(text, rounds) -> None:
     assert len(folded(text * rounds)) <= len(folded(text)) + 1
