@@ -35,6 +35,16 @@ def test_equal_exceptions_are_one_entry_with_their_count_and_first_and_last_call
     assert folded.outcome == "handled by shop.pricing:total:9"
 
 
+def test_the_next_calls_show_the_raising_call_and_what_was_called_before_it(project, trace) -> None:
+    call = trace.call(trace.total)
+    error = trace.exception(call_id=call, **HANDLED)
+    answer = find_exceptions(project.con, "shop")
+    assert f'where={{"call_id": {call}}}' in answer.next[0]
+    assert answer.next[1] == f'get_flow(project="shop", trace_id="{trace.trace_id}", exception_id={error})'
+    trace.exception(message="elsewhere", call_id=None, uncaught=True)
+    assert not any("get_flow" in text for text in find_exceptions(project.con, "shop", include_handled=False).next)
+
+
 def test_uncaught_ones_come_first_then_those_that_left_the_traced_code(project, trace) -> None:
     trace.exception("Handled", **HANDLED)
     trace.exception("Escaped", handled=True, handled_by="concurrent.futures.thread:_WorkItem.run:58")

@@ -88,13 +88,21 @@ def find_exceptions(
             next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
             notes=notes,
             next=first_few(
-                [raising_call(project, each) for each in loaded[:2]]
+                [*(raising_call(project, each) for each in loaded[:2]), _before(project, loaded[0])]
                 if loaded
                 else [call("get_trace", project=project, trace_id=about) if about else None]
             ),
         )
 
     return fit_table(build, len(loaded))
+
+
+def _before(project: str, exception: LoadedException) -> str | None:
+    """The calls around the one in which an exception was raised."""
+    if exception.chain is None:
+        return None
+    row = exception.row
+    return call("get_flow", project=project, trace_id=row.trace_id, exception_id=row.exception_id)
 
 
 def raising_call(project: str, exception: LoadedException) -> str | None:
