@@ -154,6 +154,7 @@ def test_assertions_of_unittest_are_told_apart_by_the_line_of_the_test(project, 
     failing = report_of(project).tests.failing
 
     assert [each.test for each in failing] == ["cased.Case.test_0", "cased.Case.test_2"]
+    assert failing[0].exception.raised_at == "tests/cased.py:30 test_it"
     assert failing[0].exception.stack == [
         "/work/shop/tests/cased.py:30 in test_it",
         f"{file}:880 in assertEqual",
@@ -172,6 +173,14 @@ def test_errors_around_a_test_say_where_and_a_failure_without_an_exception_what_
         ["no call of a traced function was recorded under this test"],
     )
     assert (second.outcome, second.exception, second.message) == ("", None, "[XPASS(strict)] must fail")
+
+
+def test_a_test_that_passed_when_it_was_run_again_comes_last_and_is_said_to_have(project, suite) -> None:
+    for number, name in enumerate(("a.py::test_flaky", "a.py::test_bad")):
+        suite.failing(name, number, number, suite.assertion(line=number))
+    suite.trace.test("a.py::test_flaky", 5, 6)
+    told = [(each.test, each.outcome) for each in report_of(project).tests.failing]
+    assert told == [("a.py::test_bad", ""), ("a.py::test_flaky", "failed, and passed when it was run again")]
 
 
 def test_a_test_that_had_not_ended_is_named(project, suite) -> None:

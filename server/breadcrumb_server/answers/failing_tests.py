@@ -27,6 +27,7 @@ MAX_SHOWN = 3
 _MAX_READ = 300
 _MAX_UNFINISHED = 3
 _NODE_CHARS = 160
+_AROUND = ("setup", "teardown")
 _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 
 
@@ -154,21 +155,26 @@ class Results:
         exception = failure.exception.tell(Detail.of_size(chars)) if failure.exception else None
         if exception is not None:
             # Who catches the exception of a test is its runner.
-            unsaid = {"outcome": "", "trace_id": "", "count": None, "test": ""}
-            exception = exception.model_copy(
-                update=unsaid if failure.raised_in_what_it_called() else {**unsaid, "calls": []}
-            )
+            told: dict[str, object] = {"outcome": "", "trace_id": "", "count": None, "test": ""}
+            if not failure.raised_in_what_it_called():
+                told |= {"calls": [], "raised_at": self._place(test) or exception.raised_at}
+            exception = exception.model_copy(update=told)
         others = [_beside(each, test) for each in failure.tests[1 : 1 + also]]
         left = len(failure.tests) - 1 - len(others)
         message = f"{test.exception_type}: {test.message}" if test.exception_type else test.message or ""
         return FailingTest(
             test=one_line(test.node_id, _NODE_CHARS),
-            outcome="" if test.outcome == "failed" else f"error in {test.phase}" if test.phase else "error",
+            outcome=_outcome(test),
             exception=exception,
             message="" if exception else cut(clean(message), 400),
             called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )
+
+    def _place(self, test: FailedTest) -> str:
+        """The line of the user's code at which a test failed."""
+        frame = _STACK_LINE.fullmatch(_users_line(test, self._places))
+        return one_line(f"{self._places.path(frame['file'])}:{frame['line']} {frame['name']}", 200) if frame else ""
 
     def _called(self, failure: Failure, lines: int, chars: int) -> list[str]:
         if not failure.called.total:
@@ -179,6 +185,11 @@ class Results:
         # Where it ended is told by the exception; here is what went before.
         told = {link.call_id for link in chain.links}
         return failure.called.lines_before(self._places, told, max(lines // 3, 1), chars)
+
+
+def _outcome(test: FailedTest) -> str:
+    told = "" if test.outcome == "failed" else f"error in {test.phase}" if test.phase in _AROUND else "error"
+    return f"{told or 'failed'}, and passed when it was run again" if test.passed_later else told
 
 
 def _brief(test: FailedTest) -> str:

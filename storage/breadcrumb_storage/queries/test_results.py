@@ -36,6 +36,7 @@ class FailedTest:
     file: str | None  # where the exception was raised, traced or not
     line: int | None
     stack_end: str  # its innermost frames, as far as they fit
+    passed_later: bool  # the same test, run again, passed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +72,19 @@ def unfinished_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list
 
 
 def failed_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list[FailedTest]:
-    """The first tests that failed, in the order in which they ran."""
+    """The first tests that failed, in the order in which they ran; at the end those that passed when run again."""
     rows = con.execute(
         f"""
         SELECT t.process_id, t.node_id, t.outcome, t.phase, t.first_call_id,
                coalesce(t.last_call_id, (t.process_id + 1) * {ID_SPACE}::BIGINT - 1),
                t.exception_id, t.exception_type, t.message, e.file, e.line,
-               coalesce(right(e.stack_trace, {_STACK_END_CHARS}), '')
+               coalesce(right(e.stack_trace, {_STACK_END_CHARS}), ''),
+               t.node_id IN (SELECT node_id FROM tests WHERE trace_id = $trace AND outcome = 'passed') AS passed_later
         FROM tests t LEFT JOIN exceptions e ON e.trace_id = t.trace_id AND e.exception_id = t.exception_id
-        WHERE t.trace_id = ? AND t.outcome IN ('failed', 'error') ORDER BY t.started_at, t.process_id, t.test_id LIMIT ?
+        WHERE t.trace_id = $trace AND t.outcome IN ('failed', 'error')
+        ORDER BY passed_later, t.started_at, t.process_id, t.test_id LIMIT $limit
         """,
-        [trace_id, limit],
+        {"trace": trace_id, "limit": limit},
     ).fetchall()
     return [FailedTest(*row) for row in rows]
 

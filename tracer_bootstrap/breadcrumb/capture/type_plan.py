@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 # What SQLAlchemy keeps beside the fields of a mapped object.
 _UNTOLD_FIELD = "_sa_instance_state"
 
+# What unittest keeps beside the fields of a test case: how the tests went so far.
+_OF_TEST_CASE = {
+    "_outcome", "_testMethodDoc", "_cleanups", "_subtest", "_type_equality_funcs", "_asyncioRunner", "_asyncioTestLoop",
+    "_asyncioTestContext", "_asyncioCallsQueue",
+}  # fmt: skip
+
 # Pydantic keeps these outside of the instance's __dict__, in slots.
 _FURTHER_FIELDS = {"__pydantic_extra__", "__pydantic_private__"}
 
@@ -35,7 +41,18 @@ class TypePlan:
     their class, so they are not kept either, only where in the class's MRO they stand.)
     """
 
-    __slots__ = ("_dict_at", "_further", "_is_public", "_shadowed", "_slots", "module", "name", "ref", "write")
+    __slots__ = (
+        "_dict_at",
+        "_further",
+        "_is_public",
+        "_shadowed",
+        "_slots",
+        "_untold",
+        "module",
+        "name",
+        "ref",
+        "write",
+    )
 
     def __init__(self, cls: type) -> None:
         self.ref = ref(cls)
@@ -48,6 +65,8 @@ class TypePlan:
         bases = mro(cls)
         # What a base of these has of its own (a thread: the address that identifies it) says nothing of the program.
         self._is_public = any(class_module(base).partition(".")[0] in OPAQUE_PACKAGES for base in bases)
+        is_test_case = any(class_module(base) == "unittest.case" for base in bases)
+        self._untold = _OF_TEST_CASE if is_test_case else {_UNTOLD_FIELD}
         self._find_fields(bases)
         self.write: Callable[[Walk, Any, TypePlan], str] = choose_writer(cls, bases)
 
@@ -105,7 +124,7 @@ class TypePlan:
             order = sorted(key for key in own if type(key) is str) if own.get(_UNTOLD_FIELD) is not None else own
             for name, item in [(name, own.get(name)) for name in islice(order, limit + 1)]:
                 # A key that is no text may have a hash of the user's.
-                if type(name) is not str or name == _UNTOLD_FIELD or (self._is_public and name[:1] == "_"):
+                if type(name) is not str or name in self._untold or (self._is_public and name[:1] == "_"):
                     size -= 1
                 else:
                     found.append((name, item))
