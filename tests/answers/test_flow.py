@@ -91,6 +91,21 @@ def test_the_result_that_others_do_not_have_is_told_with_its_call(get_flow, trac
     )
 
 
+def test_the_argument_that_others_do_not_have_is_told_with_its_call(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=100)
+    total = trace.function("total")
+    calls = [
+        trace.call(total, outer, args={"n": n, "rate": None if n == 13 else 0.2, "kind": "ab"[n % 2]}, returns=n, ms=1)
+        for n in range(20)
+    ]
+    answer = get_flow()
+    assert answer.lines[1] == (
+        f"  total x20  (n=0, rate=0.2, kind='a') -> 0 … (n=19, rate=0.2, kind='b') -> 19  "
+        f"rate=0.2 x19, None x1 (#{calls[13]})  1.0 ms, 20.0 in all  #{calls[0]}..{calls[-1]}"
+    )
+    assert f'where={{"call_id": {calls[13]}}}' in answer.next[0]
+
+
 def test_the_one_that_did_something_else_is_not_folded_with_the_others(get_flow, trace) -> None:
     main, handle, retry = (trace.function(name) for name in ("main", "handle", "retry"))
     outer = trace.call(main, ms=100)

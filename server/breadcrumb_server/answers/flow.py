@@ -13,6 +13,7 @@ from breadcrumb_server.answers.base import Answer
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.flow_lines import VALUE_CHARS, FlowLines
+from breadcrumb_server.answers.flow_odd import OddArgument
 from breadcrumb_server.answers.flow_outline import MAX_DEPTH, Below, Lanes, Outliner, Row
 from breadcrumb_server.answers.flow_totals import FlowTotals
 from breadcrumb_server.answers.flow_tree import FlowTree, Group
@@ -40,7 +41,8 @@ class Flow(Answer):
 
     ``name(args) -> result  3.1 ms  #7`` is call 7. ``name x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)  0.9-1.4 ms,
     6 in all  #7..#15`` stands for five calls that did the same, from the first to the last: their results, where few
-    differ, with the call that had the rarer one. Below it is what all five called. ``40 rounds of:`` is what was called
+    differ, with the call that had the rarer one; ``rate=0.2 x4, None x1 (#9)`` is an argument that nearly all had in
+    common. Below it is what all five called. ``40 rounds of:`` is what was called
     forty times in that order. ``!!`` marks what raised, ``unfinished`` what had not ended, ``late`` arguments that are
     not those at the begin, ``[Task-2]`` where another asyncio task begins, ``=>`` what was asked for, ``…`` at the end
     of a line calls below it that are not shown.
@@ -134,7 +136,7 @@ def get_flow(
     lines = FlowLines(con, trace, page)
     recorded = call_count(con, trace)
     notes = [*tree.notes, *_counted_only(con, trace, page)]
-    follow_ups = first_few(_follow_ups(project, trace, view, page))
+    follow_ups = first_few(_follow_ups(project, trace, view, page, lines.odd))
 
     def build(text: list[str]) -> Flow:
         end = start.at + len(text)
@@ -227,11 +229,14 @@ def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row])
     return [f"calls that were only counted are not in the tree; recorded: {told}{more}"]
 
 
-def _follow_ups(project: str, trace: TraceRow, view: FlowView, rows: Sequence[Row]) -> list[str | None]:
+def _follow_ups(
+    project: str, trace: TraceRow, view: FlowView, rows: Sequence[Row], odd_arguments: Mapping[int, OddArgument]
+) -> list[str | None]:
     about = {"project": project, "trace_id": trace.trace_id}
 
-    def one(group: Group) -> str:
-        call_id = group.results[-1][0] if len(group.results) > 1 else group.first_call_id
+    def one(group: Group, call_id: int | None = None) -> str:
+        if call_id is None:
+            call_id = group.results[-1][0] if len(group.results) > 1 else group.first_call_id
         return call(
             "get_calls", project=project, function=group.name, trace_id=trace.trace_id, where={"call_id": call_id}
         )
@@ -241,12 +246,14 @@ def _follow_ups(project: str, trace: TraceRow, view: FlowView, rows: Sequence[Ro
     raised = next((group for _, group in shown[::-1] if group.raised), None)
     deeper = max((group for row, group in shown if row.deeper), key=lambda group: group.total_ns, default=None)
     odd = next((group for _, group in shown if len(group.results) > 1), None)
+    odd_argument = next((group for _, group in shown if group.calls > 1 and group.first_call_id in odd_arguments), None)
     several = [group for _, group in shown if group.calls > 1]
     # What always has the same result, as an initializer, seldom is what went wrong.
     several = [group for group in several if len(group.results) != 1] or several
     return [
         one(focus) if focus else None,
         one(raised) if raised and not focus else None,
+        one(odd_argument, odd_arguments[odd_argument.first_call_id].odd_call_id) if odd_argument else None,
         call("get_flow", **about, root_call_id=deeper.first_call_id)
         if deeper and deeper.first_call_id != view.root_call_id
         else None,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.call_lines import result_text
+from breadcrumb_server.answers.flow_odd import odd_arguments
 from breadcrumb_server.answers.flow_outline import Row
 from breadcrumb_server.answers.flow_tree import Group, Lane
 from breadcrumb_server.answers.text import clean, one_line, rounded
@@ -30,6 +31,8 @@ class FlowLines:
 
     def __init__(self, con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row]) -> None:
         self._rows = rows
+        groups = [row.group for row in rows if row.group is not None]
+        self.odd = odd_arguments(con, trace, groups)
         self._calls = calls_by_id(con, trace, [*dict.fromkeys(_wanted(rows))])
         self._tasks = task_names(con, trace)
         processes = list_processes(con, trace.trace_id)
@@ -50,6 +53,7 @@ class FlowLines:
             f"{'=> ' * group.focus}{self._name(group, parent)}" + (self._single(group, chars) if single else ""),
             f"x{group.calls:,}" if not single else "",
             self._several(group, chars) if not single else "",
+            self._odd(group, chars),
             self._task(group),
             _duration(group),
             *_marks(group),
@@ -89,6 +93,14 @@ class FlowLines:
             return _from_to(*(f"{end} -> {result}" for end, result in zip(ends, results, strict=True)))
         return _from_to(*ends)
 
+    def _odd(self, group: Group, chars: int) -> str:
+        """``rate=0.2 x319, None x1 (#51)``."""
+        odd = self.odd.get(group.first_call_id) if group.calls > 1 else None
+        if odd is None:
+            return ""
+        texts = [(_short(text, max(chars // 3, 12)), call_id, count) for text, count, call_id in odd.values]
+        return f"{odd.name}={_counted(texts)}"
+
     def _results(self, group: Group, chars: int) -> str:
         """``True x98, False x2 (#51)``: which calls had the result that others had not is what is looked for."""
         texts = [
@@ -98,10 +110,7 @@ class FlowLines:
         ]
         if len(texts) == 1:
             return texts[0][0]
-        return ", ".join(
-            f"{text} x{count:,}" + (f" (#{call_id})" if number else "")
-            for number, (text, call_id, count) in enumerate(texts)
-        )
+        return _counted(texts)
 
     def _task(self, group: Group) -> str:
         if group.task is not None:
@@ -149,6 +158,14 @@ def _short(text: str, chars: int) -> str:
     """Cut without a count of what is missing: a line has many values, and get_calls shows each whole."""
     line = " ".join(clean(text).split())
     return line if len(line) <= chars else line[: max(chars - 1, 0)] + "…"
+
+
+def _counted(texts: Sequence[tuple[str, int, int]]) -> str:
+    """Values with their first call and count; of all but the most frequent the call is told."""
+    return ", ".join(
+        f"{text} x{count:,}" + (f" (#{call_id})" if number else "")
+        for number, (text, call_id, count) in enumerate(texts)
+    )
 
 
 def _from_to(first: str, last: str) -> str:

@@ -43,7 +43,8 @@ class Group:
     results: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (first call, calls) where few
     focus: bool = False  # what the flow was asked to look around
     calling: bool = False  # something was called, though it may not be among the calls of this flow
-    members: list[int] = field(default_factory=list[int])
+    call_ids: Sequence[int] = ()  # of all calls, where they are known
+    members: list[int] = field(default_factory=list[int])  # the calls to whoever made the tree
 
 
 @dataclass(slots=True)
@@ -248,6 +249,7 @@ class FlowTree:
             results=self._results(members),
             focus=members[0] in self._focus,
             calling=any(self._children[at] is not None or calls.calling[at] for at in members),
+            call_ids=[calls.ids[at] for at in members],
             members=members,
         )
 
