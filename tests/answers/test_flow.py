@@ -333,7 +333,8 @@ def test_given_a_depth_all_is_shown_in_pages(get_flow, trace) -> None:
         trace.call(trace.function(f"function_with_a_rather_long_name_{number}"), outer, args={"text": "x" * 500})
     whole = get_flow()
     assert whole.next_cursor is None and size_of(whole) <= MAX_ANSWER_CHARS
-    assert "more" in whole.lines[-1]
+    assert whole.lines[-1].endswith(f" calls: root_call_id={outer}, max_depth=2 shows all")
+    assert get_flow(root_call_id=outer, max_depth=2).lines[0] == whole.lines[0]
     lines, cursor = [], None
     while True:
         page = get_flow(max_depth=2, cursor=cursor)

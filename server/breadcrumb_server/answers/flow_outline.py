@@ -159,8 +159,10 @@ class Outliner:
         for item, size in zip(shown, sizes, strict=True):
             yield from self._share(item, parent, indent, min(size, share))
         if left:
-            calls = sum(item.calls for item in left if isinstance(item, Group))
-            yield Row(indent, text=f"… {len(left):,} more, {counted(calls, 'call')}: max_depth=1 shows all")
+            yield Row(
+                indent,
+                text=f"… {len(left):,} more, {counted(sum(map(_calls, left)), 'call')}: {_how_to_see_all(parent)}",
+            )
 
     def _share(self, item: Item, parent: Group | None, indent: int, below: int) -> Iterator[Row]:
         """An item, and so many lines below it."""
@@ -209,6 +211,19 @@ def _split(items: Sequence[Item], most: int) -> tuple[list[Item], list[Item]]:
     by_weight = sorted(range(len(items)), key=lambda at: -_weight(items[at]))
     kept = set(by_weight[:most])
     return [items[at] for at in sorted(kept)], [item for at, item in enumerate(items) if at not in kept]
+
+
+def _calls(item: Item) -> int:
+    return sum(map(_calls, item.items)) if isinstance(item, Loop) else item.calls
+
+
+def _how_to_see_all(parent: Group | None) -> str:
+    """The arguments that show all that was called at a place, in pages."""
+    if parent is None:
+        return "max_depth=1 shows all"
+    if parent.calls == 1:
+        return f"root_call_id={parent.first_call_id}, max_depth=2 shows all"
+    return f'function="{parent.name}", max_depth=2 shows all'
 
 
 def _weight(item: Item) -> float:
