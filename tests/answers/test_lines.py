@@ -302,3 +302,16 @@ def test_a_report_on_an_exception_leads_to_the_lines_unless_they_were_recorded(p
     config = json.dumps({"workspace": "/work/shop", **lines_wanted("total")})
     project.con.execute("UPDATE traces SET config = ?", [config])
     assert not any("capture" in text for text in build_report(project.con, "shop", shop.trace.trace_id).next)
+
+
+def test_lines_that_few_calls_executed_are_told_first_and_lead_to_the_first_of_them(project, tmp_path) -> None:
+    traced = Traced(project, tmp_path)
+    usual = [(2, {}), (3, {"subtotal": 0}), (6, {"price": 1}), (7, {}), (8, {}), (None, {})]
+    odd = [(2, {}), (3, {"subtotal": 0}), (4, {"price": None}), (5, {}), (7, {}), (8, {}), (None, {})]
+    calls = [traced.call(*(odd if number in (20, 25) else usual)) for number in range(30)]
+
+    answer = traced.ask()
+
+    assert answer.distribution[0] == f"lines 4-5 ran in 2 of 30 calls only, first in call {calls[20]}"
+    assert answer.next[0].endswith(f'function="total", trace_id="{answer.trace_id}", where={{"call_id": {calls[20]}}})')
+    assert not [told for told in traced.ask(call_id=calls[20]).distribution if "ran in" in told]

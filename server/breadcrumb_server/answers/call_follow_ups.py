@@ -25,13 +25,19 @@ def one_call(project: str, trace: TraceRow, each: CallRow, **where: object) -> s
 
 
 def follow_ups(
-    project: str, trace: TraceRow, calls: Sequence[CallRow], *, single: bool, lines: LineDetail
+    project: str, trace: TraceRow, calls: Sequence[CallRow], *, single: bool, sampled: bool, lines: LineDetail
 ) -> list[str | None]:
-    """From many calls to one of them; from one call inwards, outwards, and closer."""
+    """From many calls to one of them, and to those that were only counted; from one call inwards, outwards, and closer.
+
+    Args:
+        sampled: not all calls were recorded.
+    """
     if not calls:
         return []
     if not single:
-        return [one_call(project, trace, next((each for each in calls if each.outcome == "raised"), calls[0]))]
+        chosen = next((each for each in calls if each.outcome == "raised"), calls[0])
+        all_of_them = _closer(project, trace, chosen, lines, full=True) if sampled else None
+        return [one_call(project, trace, chosen), all_of_them]
 
     def around(**where: object) -> str:
         return call("get_calls", project=project, function="*", trace_id=trace.trace_id, where=where)
@@ -51,8 +57,8 @@ def odd_ones(
     return call("get_calls", project=project, function=function, trace_id=trace.trace_id, where=conditions)
 
 
-def _closer(project: str, trace: TraceRow, each: CallRow, lines: LineDetail) -> str | None:
+def _closer(project: str, trace: TraceRow, each: CallRow, lines: LineDetail, *, full: bool = False) -> str | None:
     """The run that records the lines of this call's function, if this one did not."""
     if lines.executed or each.name == "<module>" or trace.status == "running":
         return None
-    return rerun_call(project, trace, lines=[f"{each.module}:{each.name}"])
+    return rerun_call(project, trace, lines=[f"{each.module}:{each.name}"], full=full)

@@ -15,11 +15,12 @@ from breadcrumb_server.answers.call_where import LinesWanted, parse_where
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit_table, size_of, squeeze
-from breadcrumb_server.answers.follow_ups import first_few
+from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.line_detail import LineDetail, ShownLines
 from breadcrumb_server.answers.named_tests import check_test
 from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.places import Places
+from breadcrumb_server.answers.rare_lines import RareLines
 from breadcrumb_server.answers.source_text import SourceText
 from breadcrumb_server.answers.text import milliseconds, one_line
 from breadcrumb_server.answers.values import arguments_text
@@ -67,7 +68,7 @@ class CallList(Page):
     distribution: list[str] = Field(
         default_factory=list,
         description="of all calls that fit, the values of each parameter and of the result with their number of calls; "
-        "those with an odd one out first",
+        "those with an odd one out first; before them the lines that few calls executed, where lines were recorded",
     )
     lines: list[str] = Field(
         default_factory=list,
@@ -125,7 +126,11 @@ def get_calls(
     distribution = Distribution() if cursor else read_distribution(con, trace, wanted, functions, total)
     lines = LineDetail.read(con, trace, rows.calls, lines_wanted, SourceText(trace, Redactor(redact)))
     rows.show_lines(lines.executed)
+    of_one_function = lines.executed and len(functions) == 1 and not where and not cursor
+    rare = RareLines.read(con, trace, function) if of_one_function else RareLines()
+    rarest = {"call_id": rare.first_call_id} if rare.first_call_id is not None else None
 
+    sampled = any(each.started > each.recorded for each in functions)
     odd = odd_ones(project, trace, function, where, distribution)
 
     def build(count: int, chars: int) -> CallList:
@@ -136,7 +141,7 @@ def get_calls(
             project=project,
             trace_id=trace.trace_id,
             functions=named,
-            distribution=list(distribution.lines),
+            distribution=[*rare.told, *distribution.lines],
             total=total,
             columns=rows.columns,
             rows=rows.cells(count, chars),
@@ -145,7 +150,15 @@ def get_calls(
             + (cut_note if rows.longest(count) > chars else [])
             + _late_note(rows.calls[:count])
             + [distribution.note] * bool(distribution.note),
-            next=first_few([odd, *follow_ups(project, trace, rows.calls[:count], single=total == 1, lines=lines)]),
+            next=first_few(
+                [
+                    call("get_calls", project=project, function=function, trace_id=trace.trace_id, where=rarest)
+                    if rarest
+                    else None,
+                    odd,
+                    *follow_ups(project, trace, rows.calls[:count], single=total == 1, sampled=sampled, lines=lines),
+                ]
+            ),
         )
 
     if not lines.views:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.queries.functions import name_condition
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -47,3 +49,30 @@ def lines_of_call(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> lis
         [trace.trace_no],
     ).fetchall()
     return [LineRow(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class LineCount:
+    """A line of a function, and in how many of its calls it was executed."""
+
+    line: int
+    calls: int
+    first_call_id: int
+
+
+def line_counts(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> tuple[list[LineCount], int]:
+    """The executed lines of the functions that a pattern names, in their order, and how many calls have any."""
+    condition, parameters = name_condition(pattern)
+    rows = con.execute(
+        f"""
+        WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition}),
+        of_calls AS (SELECT call_id FROM call_records SEMI JOIN named USING (process_id, function_id)
+                     WHERE trace_no = ?),
+        executed AS (SELECT DISTINCT line, call_id FROM line_records SEMI JOIN of_calls USING (call_id)
+                     WHERE trace_no = ? AND line IS NOT NULL)
+        SELECT line, count(*), min(call_id), (SELECT count(DISTINCT call_id) FROM executed)
+        FROM executed GROUP BY line ORDER BY line
+        """,
+        [trace.trace_id, *parameters, trace.trace_no, trace.trace_no],
+    ).fetchall()
+    return [LineCount(*row[:3]) for row in rows], rows[0][3] if rows else 0
