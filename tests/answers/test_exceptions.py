@@ -195,3 +195,11 @@ def test_a_chain_shows_calls_that_were_recorded_when_the_exception_passed(projec
     [only] = find_exceptions(project.con, "shop").exceptions
 
     assert [line.partition(" ")[2].partition("(")[0] for line in only.calls[:3]] == ["a", "b", "c"]
+
+
+def test_of_several_that_handled_equal_exceptions_as_often_the_last_one_is_named(project) -> None:
+    trace = project.trace()
+    for number in range(6):
+        trace.exception(handled=True, handled_by=f"shop.pricing:retry_{number}:9")
+    (error,) = find_exceptions(project.con, "shop").exceptions
+    assert error.outcome.startswith("handled by shop.pricing:retry_5:9")

@@ -47,7 +47,7 @@ class ExceptionGroup:
     uncaught: int
     escaped: int  # caught, but not by traced code: by a test runner, a thread pool, a framework
     handled: int
-    handled_by: str | None  # who caught it most
+    handled_by: str | None  # who caught it most often, and last where that is several
     first_call_id: int | None
     last_call_id: int | None
     further: int  # raises of this type at this place, with any message, that were only counted
@@ -158,7 +158,8 @@ def exception_groups(
         grouped AS (
             SELECT max({{'trace': trace_id, 'id': -exception_id}}) AS first, count(DISTINCT trace_id) AS traces,
                    count(*) AS count, count(*) FILTER (uncaught) AS uncaught, count(*) FILTER (escaped) AS escaped,
-                   count(*) FILTER (handled AND NOT uncaught) AS handled, mode(handled_by) AS handled_by,
+                   count(*) FILTER (handled AND NOT uncaught) AS handled,
+                   mode(handled_by ORDER BY exception_id DESC) AS handled_by,
                    exception_type = 'SystemExit' AS leaving,
                    min(nullif(call_id, 0)) AS first_call_id, max(nullif(call_id, 0)) AS last_call_id,
                    coalesce(any_value(further_count), 0) AS further
@@ -187,7 +188,8 @@ def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[
         {_CLASSIFIED.format(where=where)}, {_FURTHER}
         SELECT exception_type, coalesce(module_name, ''), coalesce(function_name, ''), any_value(file), line,
                count(*) + coalesce(any_value(further_count), 0) AS raises, count(DISTINCT exception_message),
-               coalesce(any_value(exception_message), ''), mode(handled_by), count(*) OVER ()
+               coalesce(any_value(exception_message), ''), mode(handled_by ORDER BY exception_id DESC),
+               count(*) OVER ()
         FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
         WHERE handled AND NOT uncaught AND NOT escaped
         GROUP BY exception_type, module_name, function_name, line ORDER BY raises DESC, 1, 2, 3, 5 LIMIT {int(limit)}
