@@ -376,12 +376,25 @@ def test_a_run_that_failed_is_compared_with_the_last_one_of_its_command_that_did
 def test_where_a_program_found_a_value_wrong_itself_the_flow_that_led_to_it_comes_first(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
-    trace.exception("AssertionError", "1 != 2", call_id=trace.call(trace.function("main"), ms=400), uncaught=True)
+    main = trace.call(trace.function("main"), ms=400)
+    trace.exception("AssertionError", "1 != 2", call_id=main, uncaught=True)
 
     report = build_report(project.con, "shop", None)
 
-    assert report.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}")'
+    assert report.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={main})'
     assert not [proposed for proposed in report.next if proposed.startswith("analyze_performance")]
+
+
+def test_code_that_is_not_traced_is_widened_before_the_flow_to_a_wrong_value_is_looked_at(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    main = trace.function("main")
+    trace.exception("AssertionError", "1 != 2", call_id=trace.call(main), uncaught=True)
+    trace.gap("convert", "shop.currency", caller=main)
+
+    report = build_report(project.con, "shop", None)
+
+    assert [proposed.partition("(")[0] for proposed in report.next] == ["edit_config", "run", "get_flow"]
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
 # What runs the user's tests and scripts: tracing it shows how they were run, not what they did.
 _RUNNERS = frozenset(
     {
-        "_pytest", "pytest", "pluggy", "unittest", "coverage", "pytest_cov", "xdist", "runpy",
+        "_pytest", "pytest", "unittest", "coverage", "pytest_cov", "xdist", "runpy",
         "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox",
     }
 )  # fmt: skip

@@ -11,7 +11,7 @@ from breadcrumb_server.answers.exceptions import raising_call
 from breadcrumb_server.answers.expansion import Expansion, next_expansion
 from breadcrumb_server.answers.failing_tests import Failure, Results
 from breadcrumb_server.answers.follow_ups import call, first_few
-from breadcrumb_server.answers.gap_ranking import Gap
+from breadcrumb_server.answers.gap_ranking import Gap, patterns_of
 from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.answers.line_patterns import line_patterns
 from breadcrumb_storage.queries.exceptions import HandledPlace
@@ -68,7 +68,9 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     widen = any(gap.origin == "own" for gap in facts.gaps) or facts.expansion.only_main
     if failure and not by_test:
         found = _wrong_result(project, trace, failure)[: 1 if edit and widen else None]
-    if edit and facts.expansion.workspace:  # what was traced is not the user's code
+    # Of a package that nothing was seen of, the flow to a wrong value shows no more than the report does.
+    to_be_widened_first = exceptions and _is_a_wrong_value(exceptions[0]) and widen and not _goes_on(trace, facts)
+    if edit and (facts.expansion.workspace or to_be_widened_first):  # what was traced is not what goes wrong
         return first_few([edit, again, *found])
     beyond = _beyond_the_traced_code(facts.gaps, exceptions) if by_test or not failure else []
     if beyond:
@@ -90,7 +92,7 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             _flow_around(about, exceptions, facts.open if ended_from_outside else ()),
             _lines_of_the_raising_function(project, trace, exceptions),
             _about_the_hottest(project, trace, facts),
-            call("get_flow", **about),
+            None if any(each and each.startswith("get_flow(") for each in found) else call("get_flow", **about),
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]
     )
@@ -98,9 +100,24 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
 
 def _what_led_to(project: str, trace: TraceRow, exception: LoadedException) -> str | None:
     """The call that raised it; where the program found a value wrong itself, all that it did before."""
-    if exception.row.type == "AssertionError" and exception.group.uncaught:
-        return call("get_flow", project=project, trace_id=trace.trace_id)
-    return raising_call(project, exception)
+    if not _is_a_wrong_value(exception):
+        return raising_call(project, exception)
+    checked_by = exception.chain.innermost if exception.chain else None
+    # What an asyncio task waited for was done by others; what a module did begins with its imports.
+    alone = checked_by is not None and not checked_by.task and checked_by.name != "<module>"
+    root = checked_by.call_id if checked_by and alone else None
+    return call("get_flow", project=project, trace_id=trace.trace_id, root_call_id=root)
+
+
+def _goes_on(trace: TraceRow, facts: Facts) -> bool:
+    """Whether what is to be traced as well belongs to packages of which some is traced already."""
+    present = {pattern.partition(".")[0] for pattern in patterns_of(trace.config, "include")}
+    return any(pattern.partition(".")[0] in present for pattern in facts.expansion.patterns)
+
+
+def _is_a_wrong_value(exception: LoadedException) -> bool:
+    """Whether the program itself, and no test, found that something is not as it should be."""
+    return exception.row.type == "AssertionError" and bool(exception.group.uncaught)
 
 
 def _wrong_result(project: str, trace: TraceRow, failure: Failure) -> list[str | None]:
