@@ -160,12 +160,14 @@ class Replay:
 
     def _as_proposed(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """The arguments with the call ids of this replay: threads begin their calls in another order each time."""
+        proposed_calls = [_call(each.tool, each.arguments) for each in self._proposed]
+        if _call(tool, arguments) in proposed_calls:
+            return arguments
         written = _CALL_ID.sub("", _call(tool, arguments))
         for proposal in reversed(self._proposed):
             if _CALL_ID.sub("", _call(proposal.tool, proposal.arguments)) == written:
                 return proposal.arguments
-        proposed = "\n".join(_call(each.tool, each.arguments) for each in self._proposed)
-        raise Differs(f"no earlier answer proposes it, but\n{proposed}")
+        raise Differs("no earlier answer proposes it, but\n" + "\n".join(proposed_calls))
 
     def _compare(self, step: Step, lines: list[str], size: int) -> None:
         position = 0
