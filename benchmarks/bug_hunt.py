@@ -37,6 +37,7 @@ MAX_CHARS = 6_000
 MAX_FURTHER_CALLS = 3
 LEAST_RATE = 0.9
 TEST_SECONDS = 10
+RUN_SECONDS = 30  # traced, a test takes longer
 
 # Of a long value an answer shows the beginning.
 SHOWN_CHARS = 60
@@ -72,7 +73,7 @@ class Truth:
 def plain(text: str) -> str:
     """Without what differs between Python, JSON and text in JSON: quotes, blanks, brackets, True and true."""
     text = re.sub(r"[\s\"'\\]", "", text).translate(str.maketrans("()", "[]"))
-    return text.replace("None", "null").casefold()
+    return text.replace("None", "null").replace("Infinity", "inf").casefold()
 
 
 def as_read(value: Any) -> str:
@@ -157,7 +158,7 @@ async def hunt(client: Client, python: str, folder: Path, truth: Truth) -> tuple
     reader = Hunt(client)
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", truth.test]
     await reader.ask(
-        "run", {"project": PROJECT, "command": command, "cwd": str(folder), "timeout_seconds": TEST_SECONDS}
+        "run", {"project": PROJECT, "command": command, "cwd": str(folder), "timeout_seconds": RUN_SECONDS}
     )
     for _ in range(MAX_FURTHER_CALLS):
         if not truth.missing_in("".join(reader.answers)) or not await reader.follow():
