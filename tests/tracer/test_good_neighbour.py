@@ -99,6 +99,22 @@ def replaced_at(spool: Spool) -> list[str]:
     return [n["message"] for n in spool.of("notice") if n["code"] == "tracer_replaced"]
 
 
+STAND_IN = """
+class StandIn:
+    def __init__(self): super().__init__()
+    @property
+    def __class__(self): return int
+    def __len__(self): return 3
+print("__class__" in vars(StandIn), isinstance(StandIn(), int), len(StandIn()))
+"""
+
+
+def test_a_class_that_stands_in_for_another_keeps_its_class(python: str, trace: Trace) -> None:
+    spool = trace(python, STAND_IN)
+    assert spool.stdout == "True True 3\n"
+    assert len(spool.named("StandIn.__init__")) == 2 and len(spool.named("StandIn.__len__")) == 1
+
+
 def test_profilers_and_tools_of_the_interpreter_see_the_same_and_so_does_the_tracer(python: str, trace: Trace) -> None:
     args = [str(TARGETS / "tools_at_work.py")]
     _, traced = untraced_and_traced(trace, python, args, include=["work"])

@@ -33,3 +33,7 @@ RECURSION_ERROR_MUST_PROPAGATE = _VERSION < (3, 10)
 
 # From 3.11 on a function runs the handlers of pending signals before its first line; before, not if that is a ``try``.
 STARTS_WITH_SIGNAL_HANDLERS = _VERSION >= (3, 11)
+
+# Before 3.11 a trace function's return writes the variables of a class body back, and an empty cell over a variable of
+# its name: ``__class__``, where a method says super().
+CLASS_CELL_HIDES_VARIABLE = _VERSION < (3, 11)

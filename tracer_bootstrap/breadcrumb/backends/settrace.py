@@ -17,7 +17,7 @@ from types import CodeType, FrameType
 from .. import greenlets
 from ..classes import class_module, class_name
 from ..exceptions import is_control_flow
-from ..features import HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
+from ..features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
 from ..functions import SUSPENDS, callable_code, is_runner, module_of
 from ..interruptions import starts_guarded
 from ..patterns import is_own
@@ -127,6 +127,8 @@ class SettraceBackend:
             if function is None:
                 if id(code) in self._skipped:
                     return self._gap_starts(code, frame)
+                if _would_lose_class(code):
+                    return None
                 function = self._decide(code, frame)
                 if function is None:
                     return (
@@ -455,6 +457,11 @@ class SettraceBackend:
             if is_outermost and not recorder.greenlets.ends_one(arrival.cancels):
                 exceptions.uncaught(address)
         recorder.calls.unwind(thread, at_ns, outcome, exception_id, address)
+
+
+def _would_lose_class(code: CodeType) -> bool:
+    """Whether it is a class body that defines ``__class__`` (stand-ins do) and would lose it under a trace function."""
+    return CLASS_CELL_HIDES_VARIABLE and "__class__" in code.co_cellvars and "__class__" in code.co_names
 
 
 class _SetAgain:
