@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -23,6 +24,11 @@ TARGETS = Path(__file__).parent.parent / "targets"
 _spec = importlib.util.find_spec("breadcrumb")
 assert _spec is not None and _spec.origin is not None
 INJECT = Path(_spec.origin).parent / "_inject"
+
+
+def program(text: str) -> str:
+    """The text of a program that stands indented in a test."""
+    return textwrap.dedent(text).lstrip()
 
 
 def interpreter(version: str) -> str:

@@ -2,14 +2,8 @@
 
 from __future__ import annotations
 
-import textwrap
-
 from breadcrumb import record_format
-from spool_reader import Trace
-
-
-def program(text: str) -> str:
-    return textwrap.dedent(text).lstrip()
+from spool_reader import Trace, program
 
 
 def test_adaptive_mode_counts_all_and_records_the_first_and_a_thinning_sample(python: str, trace: Trace) -> None:

@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
-
-from spool_reader import Trace
-
-
-def program(text: str) -> str:
-    return textwrap.dedent(text).lstrip()
+from spool_reader import Trace, program
 
 
 def test_a_call_knows_the_line_that_its_caller_was_at(python: str, trace: Trace) -> None:

@@ -5,15 +5,10 @@ from __future__ import annotations
 import ast
 import os
 import subprocess
-import textwrap
 from pathlib import Path
 
 from breadcrumb import record_format
-from spool_reader import INJECT, TARGETS, Spool, Trace
-
-
-def program(text: str) -> str:
-    return textwrap.dedent(text).lstrip()
+from spool_reader import INJECT, TARGETS, Spool, Trace, program
 
 
 def test_every_call_of_a_known_tree_is_recorded_once_with_its_parent(python: str, trace: Trace) -> None:

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import pytest
 
 from breadcrumb.record_format import OUTCOME_CANCELLED, OUTCOME_RAISED, OUTCOME_RETURNED
-from spool_reader import Spool, Trace, interpreter
-
-
-def program(text: str) -> str:
-    return textwrap.dedent(text).lstrip()
+from spool_reader import Spool, Trace, interpreter, program
 
 
 def outcomes(spool: Spool) -> dict[str, int | None]:

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import textwrap
 from collections import Counter
 from typing import Any
 
 from breadcrumb import record_format
-from spool_reader import Spool, Trace
-
-
-def program(text: str) -> str:
-    return textwrap.dedent(text).lstrip()
+from spool_reader import Spool, Trace, program
 
 
 def fate(spool: Spool, exception_id: int) -> str:
