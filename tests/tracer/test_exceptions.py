@@ -292,6 +292,26 @@ def test_deep_recursion_ends_as_it_does_without_the_tracer(python: str, trace: T
     assert spool.one("after").value == 1
 
 
+def test_an_exception_near_the_recursion_limit_is_not_taken_for_one_that_is_gone(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def fails(n): raise ValueError(n)
+            for n in range(20):
+                try: fails(n)
+                except ValueError: pass
+            def dive(n): return dive(n + 1)
+            for _ in range(3):
+                try: dive(0)
+                except RecursionError: pass
+        """),
+        expect_lost=True,
+    )
+    types = {each["id"]: each["type"] for each in raised(spool)}
+    assert len([type for type in types.values() if type == "ValueError"]) == 20
+    assert {types[call.exception] for call in spool.named("dive") if call.exception} == {"RecursionError"}
+
+
 def test_an_exception_with_a_hostile_class_does_no_harm(python: str, trace: Trace) -> None:
     spool = trace(
         python,

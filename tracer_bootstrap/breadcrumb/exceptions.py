@@ -68,7 +68,8 @@ class ExceptionLog:
     """Gives each exception object an id at its first sight and follows what becomes of it.
 
     Exceptions are known by their address, without keeping them alive. That another one has taken a dead one's place is
-    seen from its traceback: it has no entry yet in traced code further in.
+    seen from its traceback: it has no entry yet in traced code further in. Where raises went by unseen, near the
+    recursion limit, that does not hold: the backends then let go of all that is known.
     """
 
     def __init__(self, recorder: Recorder) -> None:

@@ -32,6 +32,7 @@ def guard(callback: Callable[..., Any], recorder: Recorder) -> Callable[..., Any
             return callback(*args)
         except RecursionError:  # there is no room for another call, not even one that says so
             recorder.near_recursion_limit = True
+            recorder.exceptions.known = {}  # of those that are raised meanwhile nothing is heard
             return None
         except BaseException as error:
             failed(recorder, error)

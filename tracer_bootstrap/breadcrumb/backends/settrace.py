@@ -224,6 +224,7 @@ class SettraceBackend:
 
         gc.callbacks.append(go_on)
         self._recorder.near_recursion_limit = True
+        self._recorder.exceptions.known = {}  # of those that are raised meanwhile nothing is heard
         if RECURSION_ERROR_MUST_PROPAGATE:
             raise error.with_traceback(None)
 
@@ -340,6 +341,7 @@ class SettraceBackend:
             return self._on_counted
         except RecursionError:
             self._recorder.near_recursion_limit = True
+            self._recorder.exceptions.known = {}
         except BaseException as error:
             self._failed(frame, event, error)
         return self._on_counted
