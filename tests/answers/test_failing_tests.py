@@ -253,3 +253,15 @@ def test_a_report_of_a_thousand_failing_tests_with_long_values_stays_within_its_
     report = report_of(project)
     assert report.tests.outcomes == "1,001 failed"
     assert size_of(report) <= AIM_CHARS
+
+
+def test_a_module_that_cannot_be_imported_is_told_with_the_chain_of_imports(project, suite) -> None:
+    module = suite.trace.function("<module>", module="test_shop", file="/work/shop/tests/test_shop.py", kind="module")
+    call = suite.trace.call(module)
+    error = suite.assertion("no rates", call_id=call, function_name="<module>", line=2)
+    suite.failing("tests/test_shop.py", call, call, error, outcome="error", phase="collect")
+
+    [failing] = report_of(project).tests.failing
+    assert failing.outcome == "error in collection"
+    assert failing.exception.calls == ["tests/test_shop.py:1 <module>"]
+    assert failing.called == []

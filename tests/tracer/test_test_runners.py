@@ -132,6 +132,34 @@ def test_tests_and_runners_that_are_traced_themselves_tell_the_same(trace, with_
     assert assertion["call"] == next(call for call in spool.named("test_total") if call.args == {"pieces": 20}).call
 
 
+def test_a_module_that_cannot_be_collected_is_told_with_what_its_import_raised(trace, with_pytest, workspace):
+    (workspace / "test_missing.py").write_text("from priced import no_such_name\n")
+    (workspace / "test_raises.py").write_text("import priced\npriced.share(1, 0)\n")
+    (workspace / "test_syntax.py").write_text("def test(:\n")
+    (workspace / "test_skips.py").write_text("import pytest\npytest.skip('not here', allow_module_level=True)\n")
+    (workspace / "test_good.py").write_text("import priced\npriced.total(1, 1)\ndef test_it(): pass\n")
+    args = [*PYTEST, "--continue-on-collection-errors"]
+    spool = trace(with_pytest, args, include=["priced", "test_*"], mode="adaptive", cwd=workspace)
+
+    reports = last_reports(spool)
+    assert {name: (each["outcome"], each["phase"]) for name, each in reports.items()} == {
+        "test_missing.py": ("error", "collect"),
+        "test_raises.py": ("error", "collect"),
+        "test_syntax.py": ("error", "collect"),
+        "test_good.py::test_it": ("passed", "call"),
+    }
+    exceptions = {each["id"]: each for each in spool.of("exception")}
+    told = {name: exceptions.get(each["exception"]) for name, each in reports.items()}
+    assert told["test_missing.py"]["message"].startswith("cannot import name 'no_such_name' from 'priced'")
+    assert (told["test_missing.py"]["module"], told["test_missing.py"]["line"]) == ("test_missing", 1)
+    assert (told["test_raises.py"]["type"], told["test_raises.py"]["function"]) == ("ZeroDivisionError", "share")
+    assert told["test_syntax.py"]["type"] == "SyntaxError"
+    assert told["test_syntax.py"]["message"].endswith("invalid syntax (test_syntax.py, line 1)")
+    calls = calls_by_test(spool)
+    assert [name for name, _ in calls["test_raises.py"]] == ["<module>", "share"]
+    assert [name for name, _ in calls["test_good.py::test_it"]] == ["test_it"]
+
+
 @pytest.mark.parametrize("include", [["priced"], ["priced", "unittest.*"]], ids=["runner not traced", "traced"])
 def test_each_test_of_unittest_is_told_with_its_outcome_and_its_calls(trace, python, workspace, include):
     mode = "full" if len(include) == 1 else "adaptive"

@@ -43,6 +43,8 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
         return texts[0] if type(exception) is not KeyError or type(args[0]) is not str else "'%s'" % texts[0]
     if derives(type(exception), OSError) and len(args) >= 2 and type(args[0]) is int:
         return "[Errno %s] %s%s" % (texts[0], texts[1], _file_of(exception, encoder))
+    if derives(type(exception), SyntaxError) and len(args) == 2 and type(args[1]) is tuple:
+        return texts[0] + _line_of(args[1])
     return "(%s)" % ", ".join(texts)
 
 
@@ -61,6 +63,13 @@ def _file_of(exception: BaseException, encoder: Encoder) -> str:
     if filename is None:
         return ""
     return ": '%s'" % filename if type(filename) is str else ": " + encoder.encode(filename).decode("utf-8", "replace")
+
+
+def _line_of(details: Tuple[Any, ...]) -> str:
+    """`` (module.py, line 3)`` of what a SyntaxError has besides its message."""
+    if len(details) < 2 or type(details[0]) is not str or type(details[1]) is not int:
+        return ""
+    return " (%s, line %d)" % (details[0].replace("\\", "/").rpartition("/")[2], details[1])
 
 
 def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> str:

@@ -25,7 +25,8 @@ SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 # The functions of pytest and unittest that know which test runs, and their files: ``test_runners`` has a look at them.
 _PYTEST, _UNITTEST, _RESULT = "/_pytest/runner.py", "/unittest/case.py", "/unittest/result.py"
 _RUNNER_FILES = {
-    "runtestprotocol": _PYTEST, "call_and_report": _PYTEST, "pytest_runtest_makereport": _PYTEST, "run": _UNITTEST,
+    "runtestprotocol": _PYTEST, "call_and_report": _PYTEST, "pytest_runtest_makereport": _PYTEST,
+    "pytest_make_collect_report": _PYTEST, "run": _UNITTEST,
     "addSuccess": _RESULT, "addFailure": _RESULT, "addError": _RESULT, "addSubTest": _RESULT, "addSkip": _RESULT,
     "addExpectedFailure": _RESULT, "addUnexpectedSuccess": _RESULT,
 }  # fmt: skip

@@ -20,9 +20,12 @@ from .exception_text import message_of, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional
+    from typing import Any, Callable, Dict, Optional, Tuple
 
     from .recorder import Recorder
+
+
+_cause_of: Any = BaseException.__dict__["__cause__"].__get__
 
 
 class OpenTest:
@@ -43,9 +46,11 @@ class TestLog:
         self._recorder = recorder
         self._open: Dict[int, OpenTest] = {}  # by thread: the outermost one, as a test may itself run tests
         self._last_number = 0
+        self._collecting: Dict[int, Tuple[int, int]] = {}  # by thread: since when, and a call id of that moment
         self._at_start: Dict[str, Callable[[FrameType], None]] = {
             "runtestprotocol": self._pytest_begins,
             "pytest_runtest_makereport": self._pytest_reports,
+            "pytest_make_collect_report": self._pytest_collects,
             "run": self._unittest_begins,
             "addSuccess": lambda frame: self._unittest_reports(frame, "passed"),
             "addFailure": lambda frame: self._unittest_reports(frame, "failed"),
@@ -59,6 +64,7 @@ class TestLog:
     def clear(self) -> None:
         """Forget all: a forked child begins anew."""
         self._open.clear()
+        self._collecting.clear()
         self._last_number = 0
 
     def starts(self, code: CodeType, frame: FrameType) -> None:
@@ -71,21 +77,25 @@ class TestLog:
         """A function of a runner returns *value*, or is left by an exception (None)."""
         if code.co_name == "call_and_report":
             self._pytest_phase_ends(frame, value)
+        elif code.co_name == "pytest_make_collect_report":
+            self._pytest_collected(frame, value)
         test = self._open.get(get_ident())
         if test is not None and test.frame_id == id(frame):
             del self._open[get_ident()]
             self._end(test)
 
-    def _begin(self, name: str, subject: Any, frame: FrameType) -> OpenTest:
+    def _begin(self, name: str, subject: Any, frame: FrameType, since: Optional[Tuple[int, int]] = None) -> OpenTest:
+        """since: when it began, and a call id of that moment, if that is not now."""
         recorder = self._recorder
+        at_ns, first_call = since or (perf_counter_ns(), recorder.calls.next_id())
         self._last_number += 1
         recorder.event(
             record_format.EVENT_TEST,
             id=self._last_number,
             name=name,
-            at_ns=perf_counter_ns(),
+            at_ns=at_ns,
             thread=recorder.thread().number,
-            first_call=recorder.calls.next_id(),
+            first_call=first_call,
         )
         return OpenTest(self._last_number, subject, frame)
 
@@ -147,6 +157,27 @@ class TestLog:
         exception = _caught(self._variable(frame, "call"))
         if test is not None and exception is not None and not _is_skip(type(exception)):
             self._report(test, "call", "failed", exception)
+
+    def _pytest_collects(self, frame: FrameType) -> None:
+        """A module is imported, a class or a folder is looked through for tests."""
+        self._collecting[get_ident()] = perf_counter_ns(), self._recorder.calls.next_id()
+
+    def _pytest_collected(self, frame: FrameType, report: Any) -> None:
+        """What fails here is an error in place of the tests that were not found."""
+        since = self._collecting.pop(get_ident(), None)
+        if since is None or get_ident() in self._open or attribute_of(report, "outcome") != "failed":
+            return
+        collector = self._variable(frame, "collector")
+        name = _node_id(collector)
+        exception = _caught(attribute_of(report, "call"))
+        if not name or exception is None:
+            return
+        if class_name(type(exception)).endswith("CollectError"):  # pytest's own, around what an import raised
+            cause = _cause_of(exception)
+            exception = exception if cause is None else cause
+        test = self._begin(name, collector, frame, since)
+        self._report(test, "collect", "error", exception)
+        self._end(test)
 
     def _unittest_begins(self, frame: FrameType) -> None:
         if get_ident() not in self._open:  # pytest's tests may be these, and have its names

@@ -27,7 +27,7 @@ MAX_SHOWN = 3
 _MAX_READ = 300
 _MAX_UNFINISHED = 3
 _NODE_CHARS = 160
-_AROUND = ("setup", "teardown")
+_AROUND = {"setup": "error in setup", "teardown": "error in teardown", "collect": "error in collection"}
 _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 
 
@@ -37,7 +37,9 @@ class FailingTest(Section):
     always_shown = frozenset({"test"})
 
     test: str = Field(description="node id")
-    outcome: str = Field(default="", description="where it is no failure of the test itself: error in setup, ...")
+    outcome: str = Field(
+        default="", description="where it is no failure of the test itself: error in setup, collection, ..."
+    )
     exception: ExceptionDetail | None = None
     message: str = Field(default="", description="what the runner says, where there was no exception")
     called: list[str] = Field(
@@ -96,6 +98,7 @@ class Results:
 
     def __init__(self, con: DuckDBPyConnection, trace: TraceRow, places: Places) -> None:
         self._places = places
+        self._trace_id = trace.trace_id
         self._counts = count_tests(con, trace.trace_id)
         self._unfinished: list[str] = []
         self._failures: list[Failure] = []
@@ -134,7 +137,10 @@ class Results:
         named = [_brief(test) for test in further[: detail.further]]
         left = self.failed - sum(len(failure.tests) for failure in shown) - len(named)
         if left > 0 and (named or not shown or further):
-            named.append(f"… {left:,} more: SELECT node_id, message FROM tests WHERE outcome IN ('failed', 'error')")
+            named.append(
+                f"… {left:,} more: SELECT node_id, message FROM tests WHERE trace_id = '{self._trace_id}' "
+                "AND outcome IN ('failed', 'error')"
+            )
         return TestResults(
             outcomes=", ".join(f"{count:,} {outcome}" for outcome, count in self._counts.items()),
             unfinished=[one_line(node_id, _NODE_CHARS) for node_id in self._unfinished],
@@ -178,6 +184,8 @@ class Results:
 
     def _called(self, failure: Failure, lines: int, chars: int) -> list[str]:
         if not failure.called.total:
+            if failure.first.phase == "collect":  # modules are imported in it, which the chain tells of
+                return []
             return ["no call of a traced function was recorded under this test"]
         chain = failure.exception.chain if failure.exception and failure.raised_in_what_it_called() else None
         if chain is None:
@@ -188,7 +196,7 @@ class Results:
 
 
 def _outcome(test: FailedTest) -> str:
-    told = "" if test.outcome == "failed" else f"error in {test.phase}" if test.phase in _AROUND else "error"
+    told = "" if test.outcome == "failed" else _AROUND.get(test.phase or "", "error")
     return f"{told or 'failed'}, and passed when it was run again" if test.passed_later else told
 
 

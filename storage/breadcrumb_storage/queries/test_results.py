@@ -27,7 +27,7 @@ class FailedTest:
     process_id: int
     node_id: str
     outcome: str  # failed, error
-    phase: str | None  # setup, call, teardown
+    phase: str | None  # setup, call, teardown; collect: what was to hold tests could not be imported
     first_call_id: int
     last_call_id: int
     exception_id: int | None
