@@ -6,7 +6,9 @@ import json
 
 import pytest
 
+from breadcrumb_server.answers.exceptions import find_exceptions
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.performance import analyze_performance
 from breadcrumb_server.answers.report import build_report
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -176,6 +178,29 @@ def test_the_exit_of_a_runner_gives_way_to_what_made_it_fail(project) -> None:
         ("KeyError", "left the traced code and was handled")
     ]
     assert report.notes == []
+
+
+def test_how_a_lookup_says_that_there_is_no_such_name_gives_way_to_real_exceptions(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    trace.exception("KeyError", "'food'", handled=True)
+    for name in ("foo", "__path__", "bar", "baz"):
+        trace.exception("AttributeError", name, function_name="__getattr__", module_name="lazy", handled=True)
+
+    report = build_report(project.con, "shop", None)
+
+    assert [each.type for each in report.exceptions] == ["KeyError"]
+    found = find_exceptions(project.con, "shop")
+    assert [each.type for each in found.exceptions] == ["KeyError"] + ["AttributeError"] * 4
+
+
+def test_a_lookup_that_ends_the_program_is_told_first(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    trace.exception("KeyError", "'food'", handled=True)
+    trace.exception("AttributeError", "foo", function_name="Lazy.__getattr__", uncaught=True)
+
+    assert [each.type for each in build_report(project.con, "shop", None).exceptions] == ["AttributeError", "KeyError"]
 
 
 def test_a_failure_that_is_only_an_exit_is_told_by_where_that_was_called(project) -> None:
@@ -409,3 +434,22 @@ def test_a_function_that_took_most_of_a_run_is_proposed_for_its_performance(proj
     report = build_report(project.con, "shop", None)
 
     assert report.next[0] == f'{tool}(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
+
+
+def test_the_module_of_a_test_runner_heads_neither_the_hot_functions_nor_the_chains(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    runner = "/env/lib/python3.12/site-packages/pytest/__main__.py"
+    started = trace.call(trace.function("<module>", module="__main__", file=runner), ms=9_000)
+    call = trace.call(trace.function("total", line=12), started, ms=3)
+    trace.exception(call_id=call, uncaught=True)
+
+    report = build_report(project.con, "shop", None)
+    assert report.hot is not None
+    assert [row[0] for row in report.hot.rows] == ["shop.pricing:total"]
+    assert report.exceptions[0].calls == ["shop/pricing.py:12 total()"]
+    performance = analyze_performance(project.con, "shop")
+    assert [(row[0], row[4]) for row in performance.functions.rows] == [("shop.pricing:total", "100%")]
+    assert "pytest/__main__.py" in performance.notes[0]
+    asked = analyze_performance(project.con, "shop", function="__main__:<module>")
+    assert [row[0] for row in asked.functions.rows] == ["__main__:<module>"]

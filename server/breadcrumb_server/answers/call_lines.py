@@ -107,12 +107,20 @@ def result_text(each: CallRow, chars: int) -> str:
 def read_chains(con: DuckDBPyConnection, trace: TraceRow, chains: Sequence[Sequence[Link]]) -> list[Chain]:
     """The chains with all that their lines need, in two queries however many and long they are.
 
-    With fewer lines than MAX_CHAIN_LINES, those that are shown are always some of these.
+    Without the body of a test runner's module at their beginning, which tells nothing. With fewer lines than
+    MAX_CHAIN_LINES, those that are shown are always some of these.
     """
     wanted: list[int] = []
     for links in chains:
         head, tail = _split(len(links), MAX_CHAIN_LINES)
-        wanted += [link.call_id for link in (*links[:head], *links[tail:])]
+        wanted += [link.call_id for link in (*links[: head + 1], *links[tail:])]
     calls = calls_by_id(con, trace, wanted)
     names = names_by_id(con, trace, ((link.process_id, link.function_id) for links in chains for link in links))
-    return [Chain(links, calls, names) for links in chains]
+    places = Places.of(trace)
+
+    def is_launcher(link: Link) -> bool:
+        call = calls.get(link.call_id)
+        return call is not None and places.is_launcher(call.module, call.name, call.file)
+
+    inner = [links[1:] if len(links) > 1 and is_launcher(links[0]) else links for links in chains]
+    return [Chain(links, calls, names) for links in inner]

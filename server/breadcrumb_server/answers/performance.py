@@ -88,9 +88,21 @@ def analyze_performance(
     limit, notes = check_limit(limit, MAX_LIMIT)
     trace = get_trace(con, resolve_trace_id(con, trace_id, project))
     function = function or _function_of(con, trace, call_id)
+    places = Places.of(trace)
     times = function_times(con, trace)
     chosen = [each for each in times if each.total_ns]
     overall_ns = sum(each.self_ns for each in times)
+    launchers = [each for each in chosen if places.is_launcher(each.module, each.name, each.file)]
+    if not function and 0 < len(launchers) < len(chosen):
+        # What only starts the user's code has the time of all that is not traced.
+        chosen = [each for each in chosen if each not in launchers]
+        left_ns = sum(each.self_ns for each in launchers)
+        overall_ns -= left_ns
+        notes = [
+            *notes,
+            f"left out: the module that started it all ({places.path(launchers[0].file)}), with "
+            f"{milliseconds(left_ns)} ms in itself and in what it called that is not traced",
+        ]
     if function:
         names = {(each.module, each.name) for each in matching_functions(con, trace, function)}
         chosen = [each for each in chosen if (each.module, each.name) in names]

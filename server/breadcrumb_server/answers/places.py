@@ -43,6 +43,10 @@ class Places:
                 return file[len(root) + 1 :]
         return file
 
+    def is_launcher(self, module: str, name: str, file: str | None) -> bool:
+        """Whether it is the body of what only starts the user's code: ``pytest/__main__.py``, ``runpy``."""
+        return (module, name) == ("__main__", "<module>") and self.origin(file, module) != "own"
+
     def origin(self, file: str | None, module: str) -> Origin:
         """Whose code this is; C functions have no file and are known by their module."""
         if not file or not file.startswith("/"):

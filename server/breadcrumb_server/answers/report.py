@@ -159,7 +159,8 @@ class RunFacts:
         processes = list_processes(con, trace.trace_id)
         self.functions = function_times(con, trace)
         # Calls that had not ended have no time yet; open_calls tells of them.
-        self.hot = [each for each in self.functions if each.total_ns]
+        timed = [each for each in self.functions if each.total_ns]
+        self.hot = [each for each in timed if not self.places.is_launcher(each.module, each.name, each.file)] or timed
         self.nested = nested_times(con, trace, [each.full_name for each in self.hot[:MAX_HOT]])
         ranked = rank_gaps(list_gaps(con, trace), self.places, trace.config)
         # What cannot be traced, how modules were imported and the standard library are for find_gaps to tell.
@@ -313,11 +314,18 @@ class RunFacts:
         return [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
 
 
+def _says_no_such_name(exception: LoadedException) -> bool:
+    """Whether it is how ``__getattr__`` answers an import or hasattr, and not what a program ended with."""
+    row = exception.row
+    of_lookup = row.name.rpartition(".")[2] in ("__getattr__", "__getattribute__")
+    return row.type == "AttributeError" and of_lookup and not row.uncaught
+
+
 def _not_handled(con: DuckDBPyConnection, trace: TraceRow, tests: Results) -> tuple[list[LoadedException], int]:
     wanted = ExceptionFilter(trace_id=trace.trace_id, include_handled=False, of_tests=not tests.any)
     groups, kinds, _ = exception_groups(con, wanted, limit=MAX_EXCEPTIONS)
     loaded = load_exceptions(con, groups, {trace.trace_id: trace})
-    kept = [each for each in loaded if each.row.type != "SystemExit"]
+    kept = [each for each in loaded if each.row.type != "SystemExit" and not _says_no_such_name(each)]
     # sys.exit() tells no more than the exit code does, unless it is all there is to a failure.
     if kept or trace.exit_code == 0 or tests.failed:
         return kept, kinds - len(loaded) + len(kept)

@@ -148,7 +148,8 @@ def exception_groups(
     """A page of groups, how many groups there are, and how many exceptions in them.
 
     Uncaught ones come first, then those that left the traced code, then the handled ones; the newest first in each.
-    SystemExit, which most often only carries the exit code out, gives way to the others.
+    Two kinds give way to the others: SystemExit, which most often only carries the exit code out, and the
+    AttributeError by which ``__getattr__`` says to untraced code (an import, hasattr) that there is no such name.
     """
     where, parameters = _where(wanted)
     kept = "true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true"
@@ -160,7 +161,10 @@ def exception_groups(
                    count(*) AS count, count(*) FILTER (uncaught) AS uncaught, count(*) FILTER (escaped) AS escaped,
                    count(*) FILTER (handled AND NOT uncaught) AS handled,
                    mode(handled_by ORDER BY exception_id DESC) AS handled_by,
-                   exception_type = 'SystemExit' AS leaving,
+                   exception_type = 'SystemExit'
+                   OR exception_type = 'AttributeError' AND NOT bool_or(uncaught)
+                      AND split_part(coalesce(function_name, ''), '.', -1) IN ('__getattr__', '__getattribute__')
+                      AS minor,
                    min(nullif(call_id, 0)) AS first_call_id, max(nullif(call_id, 0)) AS last_call_id,
                    coalesce(any_value(further_count), 0) AS further
             FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
@@ -169,7 +173,7 @@ def exception_groups(
         SELECT first.trace, -first.id, traces, count, uncaught, escaped, handled, handled_by,
                first_call_id, last_call_id, further, count(*) OVER (), sum(count) OVER ()
         FROM grouped
-        ORDER BY uncaught > 0 AND NOT leaving DESC, escaped > 0 AND NOT leaving DESC, handled = 0 DESC,
+        ORDER BY uncaught > 0 AND NOT minor DESC, escaped > 0 AND NOT minor DESC, handled = 0 DESC,
                  first.trace DESC, -first.id DESC
         LIMIT {int(limit)} OFFSET {int(offset)}
         """,
