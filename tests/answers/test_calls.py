@@ -304,3 +304,11 @@ def test_a_test_that_was_not_run_is_refused_with_those_that_were(project, shop) 
     with pytest.raises(BreadcrumbError) as refused:
         get_calls(project.con, "shop", "*", where={"test": "test_ugly"})
     assert "test_bad, test_good" in str(refused.value)
+
+
+def test_from_a_single_call_the_way_inwards_is_proposed_only_where_it_leads_to_calls(project, shop) -> None:
+    outer = get_calls(project.con, "shop", "checkout", where={"call_id": 2})
+    assert any('"parent_call_id": 2' in text for text in outer.next)
+    leaf = get_calls(project.con, "shop", "total", where={"call_id": 3})
+    assert leaf.total == 1
+    assert not any("parent_call_id" in text for text in leaf.next)

@@ -25,11 +25,19 @@ def one_call(project: str, trace: TraceRow, each: CallRow, **where: object) -> s
 
 
 def follow_ups(
-    project: str, trace: TraceRow, calls: Sequence[CallRow], *, single: bool, sampled: bool, lines: LineDetail
+    project: str,
+    trace: TraceRow,
+    calls: Sequence[CallRow],
+    *,
+    single: bool,
+    called: bool,
+    sampled: bool,
+    lines: LineDetail,
 ) -> list[str | None]:
     """From many calls to one of them, and to those that were only counted; from one call inwards, outwards, and closer.
 
     Args:
+        called: the single one made calls that were recorded.
         sampled: not all calls were recorded.
     """
     if not calls:
@@ -43,8 +51,9 @@ def follow_ups(
         return call("get_calls", project=project, function="*", trace_id=trace.trace_id, where=where)
 
     each = calls[0]  # one step inwards, one outwards, and a closer look
+    inwards = around(parent_call_id=each.call_id) if called else None
     outwards = around(call_id=each.parent_call_id) if each.parent_call_id else None
-    return [around(parent_call_id=each.call_id), outwards, _closer(project, trace, each, lines)]
+    return [inwards, outwards, _closer(project, trace, each, lines)]
 
 
 def odd_ones(

@@ -156,7 +156,15 @@ def get_calls(
                     if rarest
                     else None,
                     odd,
-                    *follow_ups(project, trace, rows.calls[:count], single=total == 1, sampled=sampled, lines=lines),
+                    *follow_ups(
+                        project,
+                        trace,
+                        rows.calls[:count],
+                        single=total == 1,
+                        called=rows.any_callee(),
+                        sampled=sampled,
+                        lines=lines,
+                    ),
                 ]
             ),
         )
@@ -224,6 +232,9 @@ class _Rows:
 
     def cells(self, count: int, chars: int) -> list[list[Cell]]:
         return [self._row(each, chars) for each in self.calls[:count]]
+
+    def any_callee(self) -> bool:
+        return bool(self._callees)
 
     def longest(self, count: int) -> int:
         """Stored characters of the longest value in the first rows."""
