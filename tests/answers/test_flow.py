@@ -325,6 +325,7 @@ def test_at_a_moment_each_thread_is_shown_where_it_was(get_flow, trace) -> None:
     marked = [line.strip() for line in answer.lines if "=>" in line]
     assert [line.rpartition("#")[2] for line in marked] == [str(steps[4]), str(busy)]
     assert get_flow(at_ms=-5).message == "No call had begun -5 ms after the start of the run."
+    assert get_flow(at_ms=1e300).lines == get_flow(at_ms=10_000).lines != []
 
 
 def test_given_a_depth_all_is_shown_in_pages(get_flow, trace) -> None:

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 # Functions of which is said that some calls were only counted.
 MAX_COUNTED = 3
+# Far beyond any run, and a number that the database can still hold in nanoseconds.
+_END_OF_TIME_MS = 1e15
 
 
 class Flow(Answer):
@@ -203,7 +205,8 @@ def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView) -> list[int
         return [view.around_call_id]
     if view.at_ms is not None:
         started = trace.started_at.replace(tzinfo=UTC).timestamp()  # stored as UTC without a zone
-        return calls_at(con, trace, int(started * 1e9 + view.at_ms * 1e6))
+        at_ms = max(min(view.at_ms, _END_OF_TIME_MS), -_END_OF_TIME_MS)
+        return calls_at(con, trace, int(started * 1e9 + at_ms * 1e6))
     if view.exception_id is None:
         return None
     there, call_id = call_of_exception(con, trace, view.exception_id)
