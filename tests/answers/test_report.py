@@ -453,3 +453,16 @@ def test_the_module_of_a_test_runner_heads_neither_the_hot_functions_nor_the_cha
     assert "pytest/__main__.py" in performance.notes[0]
     asked = analyze_performance(project.con, "shop", function="__main__:<module>")
     assert [row[0] for row in asked.functions.rows] == ["__main__:<module>"]
+
+
+def test_calls_that_ended_unseen_near_the_recursion_limit_are_not_where_the_program_stood(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    dive = trace.function("dive")
+    outer = trace.call(dive, ms=5)
+    trace.call(dive, outer, ms=None)
+    trace.notice("recursion_limit", "near the recursion limit the tracer had no room to work")
+
+    report = build_report(project.con, "shop", None)
+    assert report.open_calls == []
+    assert report.warnings[-1] == "1 call ended unseen (shown as unfinished)"

@@ -174,6 +174,11 @@ class RunFacts:
         self.passed_before = last_completed(con, trace) if ended_badly else None
         self.handled, self.handled_kinds = handled_places(con, trace.trace_id, MAX_HANDLED)
         links, unfinished = open_chains(con, trace)
+        notices = list_notices(con, trace.trace_id)
+        # Near the recursion limit calls end unseen: that they have no end says nothing of where the program stood.
+        ends_lost = trace.status in ("completed", "failed") and any(each.code == "recursion_limit" for each in notices)
+        if ends_lost:
+            links = []
         self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])
         self.open_count = len(links)
         self.stacks = ThreadStacks(con, trace, self.places, processes, self.functions)
@@ -185,8 +190,9 @@ class RunFacts:
         self.warnings = warnings(
             trace,
             processes,
-            list_notices(con, trace.trace_id),
+            notices,
             unfinished,
+            ends_lost=ends_lost,
             without_lines=unmatched(trace, self.functions, ranked),
         )
 

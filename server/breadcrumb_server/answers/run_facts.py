@@ -116,11 +116,15 @@ def warnings(
     processes: Sequence[ProcessRow],
     notices: Sequence[Notice],
     unfinished: int,
+    *,
+    ends_lost: bool = False,
     without_lines: Iterable[str] = (),
 ) -> list[str]:
     """What a reader of the report must know before believing it.
 
     Args:
+        unfinished: calls that have no end.
+        ends_lost: that is because calls ended unseen, and not because the program ended in them.
         without_lines: why there are no lines of functions that were asked for.
     """
     told = [
@@ -141,7 +145,8 @@ def warnings(
                 f"another program): {names}{more}"
             )
         if unfinished:
-            told.append(f"{counted(unfinished, 'call')} had not ended when the recording did")
+            why = "ended unseen (shown as unfinished)" if ends_lost else "had not ended when the recording did"
+            told.append(f"{counted(unfinished, 'call')} {why}")
     if len(told) > MAX_WARNINGS:
         told[MAX_WARNINGS - 1 :] = [f"… {len(told) - MAX_WARNINGS + 1} more: SELECT message FROM notices"]
     return [cut(clean(text), MAX_WARNING_CHARS) for text in told]
