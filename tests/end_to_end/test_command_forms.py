@@ -89,5 +89,6 @@ async def test_the_console_script_of_an_installed_tool_is_traced(project, worksp
     script = str(Path(sys.executable).with_name("pytest"))
     report = await project.run(script, "-q", "-p", "no:cacheprovider", "test_greeting.py")
     assert (report["status"], report["exit_code"]) == ("failed", 1)
-    assert report["exceptions"][0]["raised_at"] == "test_greeting.py:4 test_greet"
+    (failing,) = report["tests"]["failing"]
+    assert failing["exception"]["raised_at"] == "test_greeting.py:4 test_greet"
     assert await project.rows("SELECT return_value FROM calls WHERE function_name = 'greet'") == [['"hello you"']]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from spool_reader import TARGETS, interpreter
 
 pytestmark = pytest.mark.anyio
 
-STANDING = str(TARGETS / "standing.py")
+STANDING = "standing.py"  # in the workspace, as answers tell of other files by their whole path
 SECRETS = (b"open-sesame-77", b"hush-hush-12", b"k-0123456789")
 # What a report is meant to take, with room for the paths of this machine.
 REPORT_CHARS = 3_500
@@ -24,6 +26,11 @@ REPORT_CHARS = 3_500
 @pytest.fixture(params=["3.8", "3.13"])
 def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
+
+
+@pytest.fixture(autouse=True)
+def standing(workspace: Path) -> None:
+    shutil.copy(TARGETS / STANDING, workspace)
 
 
 def size(report: dict[str, Any]) -> int:
