@@ -77,6 +77,15 @@ def test_where_nothing_can_be_included_that_is_said(project, trace) -> None:
     assert answer.message == "traced code called no function that could be traced as well"
 
 
+def test_a_run_of_which_nothing_was_traced_has_its_report_to_say_why(project) -> None:
+    empty = project.trace(not_traced_reason="echo is not a Python program")
+
+    answer = find_gaps(project.con, "shop", empty.trace_id)
+
+    assert answer.message == "no code was traced in this run: its report says why"
+    assert answer.next == [f'get_trace(project="shop", trace_id="{empty.trace_id}")']
+
+
 def test_two_modules_are_named_and_from_three_on_their_package_is(project, trace) -> None:
     for module in ("shop.a.x", "shop.a.y", "shop.a.z", "tools.one", "tools.two"):
         trace.gap("f", module, caller=trace.main)

@@ -29,6 +29,7 @@ MAX_C_FUNCTIONS = 8
 COLUMNS = ["function", "module", "called_by", "call_count", "exact", "time_ms", "suggested_include", "origin"]
 # A run without a timeout of its own is given one: a call that is to be made as it stands needs it.
 DEFAULT_TIMEOUT_SECONDS = 60
+NOTHING_TRACED = "no code was traced in this run: its report says why"
 
 
 class GapList(Page):
@@ -64,7 +65,11 @@ def find_gaps(
     trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
     ranked = rank_gaps(list_gaps(con, trace), Places.of(trace), trace.config)
     gaps = [gap for gap in ranked if gap.row.kind == "python"]
-    edit = next_expansion(trace, gaps, traced_code(con, trace)).edit_config_call(project)
+    traced = traced_code(con, trace)
+    edit = next_expansion(trace, gaps, traced).edit_config_call(project)
+    seen = bool(traced or ranked)
+    why_none = "traced code called no function that could be traced as well" if seen else NOTHING_TRACED
+    report = None if seen else call("get_trace", project=project, trace_id=trace.trace_id)
     page = gaps[start.at : start.at + limit]
     c_functions = _c_functions(ranked) if not start.at else []
 
@@ -78,10 +83,10 @@ def find_gaps(
             rows=[_row(gap, chars) for gap in page[:rows]],
             edit_config=edit,
             c_functions=c_functions,
-            message="" if gaps else "traced code called no function that could be traced as well",
+            message="" if gaps else why_none,
             next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if end < len(gaps) else None,
             notes=notes,
-            next=first_few([edit or None, rerun_call(project, trace) if edit else None]),
+            next=first_few([edit or None, rerun_call(project, trace) if edit else None, report]),
         )
 
     return fit_table(build, len(page))
