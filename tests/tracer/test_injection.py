@@ -114,6 +114,13 @@ def test_the_tracer_is_compiled_once_where_programs_are_not_to_write_bytecode(
     assert not (tmp_path / "__pycache__").exists()
     names = {path.name.partition(".")[0] for path in tracer.glob("**/*.pyc")}
     assert ({"bootstrap", "recorder", "sitecustomize"} if writable else {"bootstrap", "recorder"}) <= names
+    if writable:  # and again when there is another version of it
+        (cached,) = (tracer / "_inject" / "__pycache__").iterdir()
+        outdated = cached.read_bytes()
+        with (tracer / "_inject" / "sitecustomize.py").open("a") as file:
+            file.write("# another version\n")
+        assert_traced(trace(python, SCRIPT, env=env))
+        assert cached.read_bytes() != outdated
 
 
 def test_exit_codes_and_output_are_the_programs(python: str, trace: Trace) -> None:

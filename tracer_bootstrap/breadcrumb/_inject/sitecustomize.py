@@ -27,7 +27,11 @@ def _start_tracer(inject_folder):
 
 def _write_own_bytecode(inject_folder):
     """Cache this file's bytecode as well: the import that runs it could not, and the compiler's start takes longest."""
-    if not os.path.exists(__spec__.cached) and os.access(inject_folder, os.W_OK):
+    try:
+        is_cached = os.stat(__spec__.cached).st_mtime >= os.stat(__file__).st_mtime
+    except OSError:
+        is_cached = False
+    if not is_cached and os.access(inject_folder, os.W_OK):
         __spec__.loader.get_code(__name__)
 
 
