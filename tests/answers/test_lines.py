@@ -121,7 +121,7 @@ def test_from_a_step_on_every_line_is_shown_until_the_room_is_used_up(traced: Tr
         assert size_of(answer) <= MAX_ANSWER_CHARS
         assert f"from step {position:,} on" in answer.lines[0]
         seen += [line for line in answer.lines[1:] if "more step" not in line]
-        (more,) = re.findall(r'"lines": (\d+)', answer.next[0]) or [None]
+        (more,) = re.findall(r'"lines": (\d+)', "".join(answer.next[:1])) or [None]
         if more is None:
             break
         assert int(more) > position
