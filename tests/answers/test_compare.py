@@ -14,6 +14,7 @@ from breadcrumb_server.answers.compare import Comparison, compare_traces
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import alignment
+from breadcrumb_storage.queries import compare as compare_queries
 
 BASE, THIS = "20250110-120001-0001", "20250110-120002-0002"
 
@@ -424,9 +425,11 @@ def test_counts_and_times_that_changed_are_told(shop: Shop) -> None:
     assert answer.times is not None and answer.times.rows == [["shop.pricing:slow", 1.0, 90.0]]
 
 
+@pytest.mark.parametrize("block_calls", [8, 1 << 16])  # of the calls in one block, or spread over many
 def test_large_traces_are_compared_around_the_first_call_without_an_equal(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, block_calls: int
 ) -> None:
+    monkeypatch.setattr(compare_queries, "BLOCK_CALLS", block_calls)
     monkeypatch.setattr(alignment, "MAX_ALIGNED", 40)
     monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
     jobs = [
@@ -444,9 +447,11 @@ def test_large_traces_are_compared_around_the_first_call_without_an_equal(
     assert answer.compared.startswith("41 of 200 and 41 of 200")
 
 
+@pytest.mark.parametrize("block_calls", [8, 1 << 16])
 def test_large_traces_without_other_values_are_compared_at_their_begin(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, block_calls: int
 ) -> None:
+    monkeypatch.setattr(compare_queries, "BLOCK_CALLS", block_calls)
     monkeypatch.setattr(alignment, "MAX_ALIGNED", 40)
     monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
     jobs = [Call("job", {"n": n}, n) for n in range(100)]

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.traces import TraceRow
 
+# Calls are first summed up by this many ids side by side, so that only where two traces differ is read again.
+BLOCK_CALLS = 1 << 16
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionSide:
@@ -60,15 +63,23 @@ class UnmatchedCall:
 
 
 def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> list[FunctionPair]:
-    """Every function that was called in one of the traces, by name."""
+    """Every function that was called in one of the traces, by name. Makes the table of blocks for unmatched_calls."""
+    con.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE compare_blocks AS
+        SELECT trace_no, process_id, function_id, call_id // {BLOCK_CALLS} AS block, count(*) AS recorded,
+               sum(duration_ns) AS total_ns, sum(duration_ns - child_ns - suspended_ns) AS self_ns,
+               sum(hash(args)) AS args, sum(hash(outcome, return_value)) AS ends,
+               count(*) FILTER (outcome <> 0) AS raised
+        FROM call_records WHERE trace_no IN ({int(base.trace_no)}, {int(this.trace_no)}) GROUP BY ALL
+        """
+    )
     rows = con.execute(
         f"""
         WITH recorded AS (
-            SELECT trace_no, process_id, function_id, count(*) AS recorded, sum(duration_ns) AS total_ns,
-                   sum(duration_ns - child_ns - suspended_ns) AS self_ns,
-                   sum(hash(args)) AS args, sum(hash(outcome, return_value)) AS ends,
-                   count(*) FILTER (outcome <> 0) AS raised
-            FROM call_records WHERE trace_no IN (?, ?) GROUP BY ALL),
+            SELECT trace_no, process_id, function_id, sum(recorded) AS recorded, sum(total_ns) AS total_ns,
+                   sum(self_ns) AS self_ns, sum(args) AS args, sum(ends) AS ends, sum(raised) AS raised
+            FROM compare_blocks GROUP BY ALL),
         sides AS (
             SELECT f.trace_id, {COLON_NAME.replace("function_name", "f.function_name")} AS full_name,
                    coalesce(sum(recorded), 0)::BIGINT AS recorded,
@@ -88,7 +99,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> l
         FROM (FROM sides WHERE trace_id = ?) b FULL JOIN (FROM sides WHERE trace_id = ?) t USING (full_name)
         ORDER BY full_name
         """,
-        [base.trace_no, this.trace_no, base.trace_id, this.trace_id, base.trace_id, this.trace_id],
+        [base.trace_id, this.trace_id, base.trace_id, this.trace_id],
     ).fetchall()
     return [
         FunctionPair(
@@ -124,14 +135,33 @@ def unmatched_calls(
     """Calls of these functions that this trace has and the base has not, the earliest first.
 
     Tells where to look in traces that are too large to be aligned whole; the order of calls is not asked for.
+    ``function_pairs`` has been asked about the same traces before.
     """
     name_functions(con, base, this)
+    # A block of call ids that holds the same calls in both adds nothing to what one of them has more of.
+    (blocks,) = con.execute(
+        """
+        WITH sums AS (
+            SELECT f.name_no, b.block, f.in_this, sum(b.recorded) AS recorded, sum(b.args) AS args, sum(b.ends) AS ends
+            FROM compare_blocks b JOIN compare_functions f
+              ON f.process_id = b.process_id AND f.function_id = b.function_id AND f.in_this = (b.trace_no = $this)
+            WHERE list_contains($names, f.full_name) GROUP BY ALL)
+        SELECT min(block), max(block)
+        FROM (FROM sums WHERE in_this) t FULL JOIN (FROM sums WHERE NOT in_this) b USING (name_no, block)
+        WHERE (t.recorded, t.args, t.ends) IS DISTINCT FROM (b.recorded, b.args, b.ends)
+        """,
+        {"this": this.trace_no, "names": list(full_names)},
+    ).fetchall()
+    if blocks[0] is None:
+        return []
+    first, last = blocks[0] * BLOCK_CALLS, (blocks[1] + 1) * BLOCK_CALLS - 1
     sides = " UNION ALL ".join(
         f"""
         SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,
                hash(c.outcome, c.return_value) AS end_hash, c.started_ns, c.started_ns + c.duration_ns AS ended_ns
         FROM call_records c JOIN compare_functions f USING (process_id, function_id)
-        WHERE c.trace_no = {int(trace.trace_no)} AND f.in_this = {in_this} AND list_contains($names, f.full_name)
+        WHERE c.trace_no = {int(trace.trace_no)} AND c.call_id BETWEEN {first} AND {last}
+          AND f.in_this = {in_this} AND list_contains($names, f.full_name)
         """
         for in_this, trace in (("false", base), ("true", this))
     )
