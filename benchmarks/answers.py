@@ -94,6 +94,7 @@ INSERT INTO processes BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM proc
 INSERT INTO threads BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM threads;
 INSERT INTO functions BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM functions;
 INSERT INTO exceptions BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM exceptions;
+INSERT INTO tests BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM tests;
 INSERT INTO call_records BY NAME SELECT * REPLACE (
     2 AS trace_no,
     CASE WHEN call_id = {calls} * 7 // 10 THEN '{{"order": null}}' ELSE args END AS args,
