@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import ast
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from proposed_calls import call_of
 
 pytestmark = pytest.mark.anyio
 
@@ -34,14 +35,6 @@ def write(folder: Path, files: dict[str, str]) -> Path:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(text)
     return folder
-
-
-def call_of(text: str) -> tuple[str, dict[str, Any]]:
-    """The tool and the arguments of a call that an answer proposes."""
-    call = ast.parse(text, mode="eval").body
-    assert isinstance(call, ast.Call)
-    assert isinstance(call.func, ast.Name)
-    return call.func.id, {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
 
 
 async def recorded(session: Any, trace_id: str) -> set[tuple[str, str]]:

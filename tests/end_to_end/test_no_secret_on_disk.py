@@ -18,6 +18,7 @@ import anyio.to_thread
 import duckdb
 import pytest
 
+from killed_ingest import KILLED_INGEST
 from secret_corpus import Secret, SecretSearch, corpus, find
 from spool_reader import TARGETS, interpreter
 
@@ -114,31 +115,6 @@ async def test_no_file_and_no_answer_holds_a_planted_secret(
     assert not await leaks_in_answers(session, trace_id)
     assert not leaks_under(home)
     assert not leaks_in_tables(home)
-
-
-KILLED_INGEST = """
-import os, sys
-from pathlib import Path
-from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest import ingest_trace
-
-path, spool, trace_id, statements = sys.argv[1:]
-
-class Connection:
-    '''Dies by SIGKILL instead of executing the n-th statement.'''
-
-    def __init__(self, con, statements):
-        self.con, self.left = con, statements
-
-    def execute(self, *arguments):
-        if self.left == 0:
-            os.kill(os.getpid(), 9)
-        self.left -= 1
-        return self.con.execute(*arguments)
-
-with Database(Path(path), lock_timeout_seconds=60).write() as con:
-    ingest_trace(Connection(con, int(statements)), Path(spool), trace_id)
-"""
 
 
 def ingest_and_be_killed(home: Path, trace_id: str, statements: int) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from proposed_calls import call_of
 
 pytestmark = pytest.mark.anyio
 
@@ -24,14 +25,6 @@ def colour(config):
 
 print(colour(settings(sys.argv[1])))
 """
-
-
-def call_of(text: str) -> tuple[str, dict[str, Any]]:
-    """The tool and the arguments of a call that an answer proposes."""
-    call = ast.parse(text, mode="eval").body
-    assert isinstance(call, ast.Call)
-    assert isinstance(call.func, ast.Name)
-    return call.func.id, {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
 
 
 async def modules(session: Any, trace_id: str) -> set[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 
+from killed_ingest import KILLED_INGEST
+
 ALL_ROWS = """
 SELECT columns(* EXCLUDE trace_no) FROM call_records ORDER BY call_id;
 SELECT columns(* EXCLUDE trace_no) FROM line_records ORDER BY call_id, position;
@@ -48,33 +50,6 @@ def write_a_busy_spool(trace) -> None:
         process.counters((40, 0), (80, 5))
 
 
-KILLED_INGEST = """
-import os, sys
-from pathlib import Path
-from breadcrumb_storage import spool_files
-from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest import ingest_trace
-
-spool_files.BATCH_BYTES = 500
-path, spool, trace_id, statements = sys.argv[1:]
-
-class Connection:
-    '''Dies by SIGKILL instead of executing the n-th statement.'''
-
-    def __init__(self, con, statements):
-        self.con, self.left = con, statements
-
-    def execute(self, *arguments):
-        if self.left == 0:
-            os.kill(os.getpid(), 9)
-        self.left -= 1
-        return self.con.execute(*arguments)
-
-with Database(Path(path)).write() as con:
-    ingest_trace(Connection(con, int(statements)), Path(spool), trace_id)
-"""
-
-
 def test_an_ingest_killed_at_any_statement_loses_nothing_and_doubles_nothing(new_trace, start_python):
     undisturbed, trace = new_trace(), new_trace()
     for each in (undisturbed, trace):
@@ -83,7 +58,7 @@ def test_an_ingest_killed_at_any_statement_loses_nothing_and_doubles_nothing(new
 
     killed = 0
     for statements in (2, 5, 9, 12, 14, 17, 21, 23, 26, 29, 33, 38, 44, 51):  # each attempt goes on from the one before
-        process = start_python(KILLED_INGEST, trace.database.path, trace.spool, trace.trace_id, statements)
+        process = start_python(KILLED_INGEST, trace.database.path, trace.spool, trace.trace_id, statements, 500)
         _, errors = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), errors
         killed += process.returncode == -signal.SIGKILL
