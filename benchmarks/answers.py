@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TRACE = "20250110-120000-beef"
 OTHER_TRACE = "20250110-130000-cafe"
+ALIKE_TRACE = "20250110-140000-a11e"
 MAX_MILLISECONDS = 300
 
 _FILL = """
@@ -87,18 +88,24 @@ INSERT INTO tests
     FROM range(1000) t(i);
 """
 
-# The same run once more, in which a result late in it, and an argument, are other ones.
-_FILL_OTHER = """
-INSERT INTO traces BY NAME SELECT * REPLACE ('{other}' AS trace_id, 2 AS trace_no) FROM traces;
-INSERT INTO processes BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM processes;
-INSERT INTO threads BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM threads;
-INSERT INTO functions BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM functions;
-INSERT INTO exceptions BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM exceptions;
-INSERT INTO tests BY NAME SELECT * REPLACE ('{other}' AS trace_id) FROM tests;
-INSERT INTO call_records BY NAME SELECT * REPLACE (
-    2 AS trace_no,
+# The same run once more.
+_FILL_AGAIN = """
+INSERT INTO traces BY NAME
+    SELECT * REPLACE ('{again}' AS trace_id, {number} AS trace_no) FROM traces WHERE trace_id = '{trace}';
+INSERT INTO processes BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM processes WHERE trace_id = '{trace}';
+INSERT INTO threads BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM threads WHERE trace_id = '{trace}';
+INSERT INTO functions BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM functions WHERE trace_id = '{trace}';
+INSERT INTO exceptions BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM exceptions WHERE trace_id = '{trace}';
+INSERT INTO tests BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM tests WHERE trace_id = '{trace}';
+INSERT INTO call_records BY NAME SELECT * REPLACE ({number} AS trace_no{changes}) FROM call_records WHERE trace_no = 1;
+"""
+# A result late in it, and an argument, are other ones.
+_CHANGES = """,
     CASE WHEN call_id = {calls} * 7 // 10 THEN '{{"order": null}}' ELSE args END AS args,
-    CASE WHEN call_id = {calls} * 6 // 10 THEN 'null' ELSE return_value END AS return_value) FROM call_records;
+    CASE WHEN call_id = {calls} * 6 // 10 THEN 'null' ELSE return_value END AS return_value"""
+_CHANGE_TESTS = """
+UPDATE tests SET outcome = CASE outcome WHEN 'failed' THEN 'passed' ELSE 'failed' END
+WHERE trace_id = '{again}' AND test_id % 90 = 7
 """
 
 
@@ -153,7 +160,15 @@ def of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
 
 def comparisons(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     """Of two traces of one million calls each."""
-    return {"compare_traces": lambda: compare_traces(con, "shop", TRACE, OTHER_TRACE)}
+    return {
+        "compare_traces": lambda: compare_traces(con, "shop", TRACE, OTHER_TRACE),
+        "compare_traces, alike": lambda: compare_traces(con, "shop", TRACE, ALIKE_TRACE),
+    }
+
+
+def comparisons_of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+    """Where tests ended otherwise."""
+    return {"compare_traces, of tests": lambda: compare_traces(con, "shop", TRACE, OTHER_TRACE)}
 
 
 def main() -> None:
@@ -172,9 +187,14 @@ def main() -> None:
             con.execute(_FILL_TESTS.format(trace=TRACE, calls=options.calls))
         measure(database, options.repeats, of_tests)
         with database.write() as con:
-            con.execute(_FILL_OTHER.format(other=OTHER_TRACE, calls=options.calls))
+            changes = _CHANGES.format(calls=options.calls)
+            con.execute(_FILL_AGAIN.format(trace=TRACE, again=OTHER_TRACE, number=2, changes=changes))
+            con.execute(_FILL_AGAIN.format(trace=TRACE, again=ALIKE_TRACE, number=3, changes=""))
             checkpoint(con)
         measure(database, options.repeats, comparisons)
+        with database.write() as con:
+            con.execute(_CHANGE_TESTS.format(again=OTHER_TRACE))
+        measure(database, options.repeats, comparisons_of_tests)
 
 
 def measure(

@@ -13,7 +13,6 @@ from breadcrumb_server.answers import compare_scope
 from breadcrumb_server.answers.compare import Comparison, compare_traces
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries import alignment
 from breadcrumb_storage.queries import compare as compare_queries
 
 BASE, THIS = "20250110-120001-0001", "20250110-120002-0002"
@@ -425,13 +424,13 @@ def test_counts_and_times_that_changed_are_told(shop: Shop) -> None:
     assert answer.times is not None and answer.times.rows == [["shop.pricing:slow", 1.0, 90.0]]
 
 
-@pytest.mark.parametrize("block_calls", [8, 1 << 16])  # of the calls in one block, or spread over many
+@pytest.mark.parametrize("block_calls", [8, 1 << 14])  # of the calls in one block, or spread over many
 def test_large_traces_are_compared_around_the_first_call_without_an_equal(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, block_calls: int
 ) -> None:
     monkeypatch.setattr(compare_queries, "BLOCK_CALLS", block_calls)
-    monkeypatch.setattr(alignment, "MAX_ALIGNED", 40)
     monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
+    monkeypatch.setattr(compare_scope, "MAX_FOCUSED", 20)
     jobs = [
         Call("job", {"n": n}, n, [Call("inner", {"n": n, "at": f"2025-01-10T12:00:{n % 60:02}"}, n)])
         for n in range(100)
@@ -444,20 +443,30 @@ def test_large_traces_are_compared_around_the_first_call_without_an_equal(
     assert (answer.first.function, answer.first.base_call_id, answer.first.call_id) == ("shop.pricing:inner", 162, 162)
     assert len(answer.passed_on) == 1
     assert "large traces" in answer.notes[0] and "around the first" in answer.notes[0]
-    assert answer.compared.startswith("41 of 200 and 41 of 200")
+    assert "one by one, 20 calls of each" in answer.notes[0]
+    assert answer.compared.startswith("21 of 200 and 21 of 200")
 
 
-@pytest.mark.parametrize("block_calls", [8, 1 << 16])
+@pytest.mark.parametrize("block_calls", [8, 1 << 14])
 def test_large_traces_without_other_values_are_compared_at_their_begin(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, block_calls: int
 ) -> None:
     monkeypatch.setattr(compare_queries, "BLOCK_CALLS", block_calls)
-    monkeypatch.setattr(alignment, "MAX_ALIGNED", 40)
     monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
     jobs = [Call("job", {"n": n}, n) for n in range(100)]
     answer = shop.compare(jobs, [*jobs[:60], jobs[70], *jobs[60:70], *jobs[71:]])
     assert answer.first is None
     assert "the first ones; of all calls together, arguments or results differ in 0 functions" in answer.notes[0]
+
+
+def test_results_that_changed_places_are_found_in_large_traces(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
+    monkeypatch.setattr(compare_scope, "MAX_FOCUSED", 20)
+    jobs = [Call("job", {"n": n}, n) for n in range(100)]
+    swapped = [*jobs[:60], replace(jobs[60], returns=61), replace(jobs[61], returns=60), *jobs[62:]]
+    answer = shop.compare(jobs, swapped)
+    assert answer.first is not None
+    assert (answer.first.function, answer.first.base_call_id, answer.first.call_id) == ("shop.pricing:job", 61, 61)
 
 
 def test_many_large_differences_make_a_short_answer(shop: Shop) -> None:

@@ -82,8 +82,8 @@ def compare_traces(con: DuckDBPyConnection, project: str, base_trace_id: str, tr
             f"base_trace_id and trace_id name the same trace, {base.trace_id}.",
             hint=f"{call('list_traces', project=project)} shows the others.",
         )
-    functions = function_pairs(con, base, this)
     tests = changed_tests(con, base, this)
+    functions = function_pairs(con, base, this, values=not tests)  # tests that ended differently say where to look
     scope = choose_scope(con, base, this, functions, tests)
     found = find_divergences(con, base, this, scope.selection, scope.is_counted)
     if not found.divergences and scope.is_part:  # the cause may lie before what was looked at

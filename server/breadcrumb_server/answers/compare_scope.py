@@ -12,10 +12,10 @@ from breadcrumb_server.answers.divergences import same_end
 from breadcrumb_server.answers.text import counted, one_line
 from breadcrumb_server.answers.values import is_object
 from breadcrumb_storage.ingest_batch import ID_SPACE
-from breadcrumb_storage.queries.alignment import MAX_ALIGNED, Selection
+from breadcrumb_storage.queries.alignment import Selection
 from breadcrumb_storage.queries.calls import calls_by_id
 from breadcrumb_storage.queries.compare import FunctionPair, TestPair, unmatched_calls
-from breadcrumb_storage.queries.tests import CallRange, test_ranges
+from breadcrumb_storage.queries.tests import CallRange, ranges_of_each
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
@@ -23,12 +23,18 @@ if TYPE_CHECKING:
 
 Ranges = tuple[Sequence[CallRange], Sequence[CallRange]]
 
+# Calls of each trace that are aligned: enough for what a person would compare, and numbered, joined and held against
+# each other within the time of an answer.
+MAX_ALIGNED = 20_000
 # Tests whose calls are compared; with more, those of the first ones say enough.
 MAX_TESTS = 5
 # In large traces: calls of functions with other values that are searched for the place where they begin, and how many
 # of what is found are read.
 MAX_SEARCHED = 300_000
 MAX_READ = 300
+# Calls of each that are aligned around that place: fewer than where nothing says where to look. So many as well where
+# all values are the same, and only the order of calls may not be.
+MAX_FOCUSED = 8_000
 # Functions that are named in a note.
 MAX_NAMED = 5
 
@@ -60,25 +66,26 @@ def choose_scope(
     # Of functions that are only partly recorded, or only partly looked at, the counts tell better what was not called.
     is_counted = _is_counted(functions, strictly=is_large or bool(sampled))
     selection = Selection(
-        common_only=not traced_alike, sampled=sampled, recorded_whole=min(_recorded_whole(base), _recorded_whole(this))
+        max_calls=MAX_ALIGNED,
+        common_only=not traced_alike,
+        sampled=sampled,
+        recorded_whole=min(_recorded_whole(base), _recorded_whole(this)),
     )
     if tests:
-        chosen = tests[:MAX_TESTS]
-        ranges: Ranges = (
-            [each for test in chosen for each in test_ranges(con, base, test.node_id)],
-            [each for test in chosen for each in test_ranges(con, this, test.node_id)],
-        )
-        named = ", ".join(one_line(test.node_id, 120) for test in chosen)
+        chosen = [test.node_id for test in tests[:MAX_TESTS]]
+        ranges: Ranges = ranges_of_each(con, base, chosen), ranges_of_each(con, this, chosen)
+        named = ", ".join(one_line(node_id, 120) for node_id in chosen)
         note = f"compared are the calls under the tests that ended differently: {named}"
         return Scope(_part(selection, ranges), [note], is_counted)
     if is_large:
         focus = _first_other_value(con, base, this, functions)
         where = "around the first that has no equal in the base" if focus else "the first ones"
         differing = [pair.full_name for pair in functions if pair.base and pair.this and not pair.same_values]
+        selection = replace(selection, max_calls=MAX_ALIGNED if differing and not focus else MAX_FOCUSED)
         named = ", ".join(differing[:MAX_NAMED]) + (", …" if len(differing) > MAX_NAMED else "")
         note = (
-            f"large traces: one by one, {counted(MAX_ALIGNED, 'call')} of each are compared, {where}; of all calls "
-            f"together, arguments or results differ in {counted(len(differing), 'function')}: {named}"
+            f"large traces: one by one, {counted(selection.max_calls, 'call')} of each are compared, {where}; of all "
+            f"calls together, arguments or results differ in {counted(len(differing), 'function')}: {named}"
         )
         return Scope(_part(selection, focus) if focus else selection, [one_line(note, 600)], is_counted)
     return Scope(selection, (), is_counted)
@@ -86,7 +93,8 @@ def choose_scope(
 
 def whole(scope: Scope) -> Scope:
     """The same traces, as much of them as is compared where nothing says where to look."""
-    return replace(scope, selection=replace(scope.selection, base_ranges=None, this_ranges=None), notes=())
+    selection = replace(scope.selection, base_ranges=None, this_ranges=None, max_calls=MAX_ALIGNED)
+    return replace(scope, selection=selection, notes=())
 
 
 def sampled_functions(functions: Sequence[FunctionPair]) -> list[str]:
@@ -150,7 +158,7 @@ def _first_other_value(
 
 def _around(call_id: int) -> CallRange:
     process = call_id // ID_SPACE
-    return CallRange(process, max(call_id - MAX_ALIGNED // 2, process * ID_SPACE), call_id + MAX_ALIGNED // 2)
+    return CallRange(process, max(call_id - MAX_FOCUSED // 2, process * ID_SPACE), call_id + MAX_FOCUSED // 2)
 
 
 def trace_notes(

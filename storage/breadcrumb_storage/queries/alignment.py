@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.traces import TraceRow
 
-# Calls of each trace that are aligned, of the first in each process: enough for what a person would compare, and
-# numbered, joined and held against each other within the time of an answer.
-MAX_ALIGNED = 20_000
 # Calls between one and the nearest around it that both traces have, when functions of one trace are passed over.
 _MAX_LIFTS = 30
 # Whatever the number of processes, or of tests, so many calls of each.
@@ -63,8 +60,7 @@ WITH rooted AS (
     WINDOW lane AS (PARTITION BY c.in_this, c.process_id, c.thread_id, c.task_id ORDER BY c.call_id
                     ROWS UNBOUNDED PRECEDING)),
 numbered AS (
-    SELECT *, row_number() OVER (PARTITION BY in_this, root_id ORDER BY call_id) AS n,
-           row_number() OVER (PARTITION BY in_this, process_id, function_id ORDER BY call_id) AS nth FROM rooted),
+    SELECT *, row_number() OVER (PARTITION BY in_this, root_id ORDER BY call_id) AS n, {nth} AS nth FROM rooted),
 thrown AS (
     SELECT trace_id = $this AS in_this, exception_id, exception_type, exception_message FROM exceptions
     WHERE trace_id IN ($base, $this))
@@ -77,6 +73,9 @@ JOIN compare_functions f
   ON f.in_this = c.in_this AND f.process_id = c.process_id AND f.function_id = c.function_id
 LEFT JOIN thrown e ON e.in_this = c.in_this AND e.exception_id = c.exception_id AND c.outcome <> 0
 """
+
+# Which one of its function's calls a call is: asked only where functions were sampled.
+_NTH = "row_number() OVER (PARTITION BY in_this, process_id, function_id ORDER BY call_id)"
 
 _STRANDS = f"""
 CREATE OR REPLACE TEMP TABLE compare_strands AS
@@ -139,6 +138,7 @@ FROM b FULL JOIN t USING (strand, n)
 class Selection:
     """Which calls of two traces are aligned, and how far they tell all that there was."""
 
+    max_calls: int  # of each trace, shared out over its ranges or processes: the first ones of each
     base_ranges: Sequence[CallRange] | None = None  # None: the first calls of each process; as ``this_ranges``
     this_ranges: Sequence[CallRange] | None = None
     common_only: bool = False  # pass over the functions that only one trace has
@@ -151,7 +151,9 @@ def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selecti
     traces = {"base": base.trace_id, "this": this.trace_id}
     name_functions(con, base, this, selection.sampled)
     calls = [
-        _CHOSEN.format(in_this=in_this, trace_no=int(trace.trace_no), scope=_scope(con, trace, ranges))
+        _CHOSEN.format(
+            in_this=in_this, trace_no=int(trace.trace_no), scope=_scope(con, trace, ranges, selection.max_calls)
+        )
         for in_this, trace, ranges in (("false", base, selection.base_ranges), ("true", this, selection.this_ranges))
     ]
     con.execute(f"CREATE OR REPLACE TEMP TABLE compare_chosen AS {' UNION ALL '.join(calls)}")
@@ -161,19 +163,20 @@ def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selecti
             if not lifted:
                 break
         con.execute(_DROP)
-    con.execute(_CALLS, {**traces, "recorded_whole": selection.recorded_whole})
+    numbered = _CALLS.format(nth=_NTH if selection.sampled else "0")
+    con.execute(numbered, {**traces, "recorded_whole": selection.recorded_whole})
     con.execute(_STRANDS, traces)
     con.execute(_PAIRS.format(this_ns=began_ns(this)))
     counts = dict(con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
     return counts.get(False, 0), counts.get(True, 0)
 
 
-def _scope(con: DuckDBPyConnection, trace: TraceRow, ranges: Sequence[CallRange] | None) -> str:
+def _scope(con: DuckDBPyConnection, trace: TraceRow, ranges: Sequence[CallRange] | None, max_calls: int) -> str:
     """SQL that is true for the first calls of each range, or of each process, as many as are aligned."""
     if ranges is None:
         rows = con.execute("SELECT process_id FROM processes WHERE trace_id = ?", [trace.trace_id]).fetchall()
         ranges = [CallRange(process, process * ID_SPACE, (process + 1) * ID_SPACE - 1) for (process,) in rows]
-    each = max(MAX_ALIGNED // max(len(ranges), 1), _MIN_ALIGNED_PER_RANGE)
+    each = max(max_calls // max(len(ranges), 1), _MIN_ALIGNED_PER_RANGE)
     # Plain bounds, which DuckDB can hold against what it knows of its row groups.
     return in_ranges(
         [CallRange(r.process_id, r.first_call_id, min(r.last_call_id, r.first_call_id + each)) for r in ranges]

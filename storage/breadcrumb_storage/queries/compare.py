@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.ingest_batch import ID_SPACE
 from breadcrumb_storage.queries.functions import COLON_NAME
+from breadcrumb_storage.queries.tests import CallRange, in_ranges, joined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.traces import TraceRow
 
 # Calls are first summed up by this many ids side by side, so that only where two traces differ is read again.
-BLOCK_CALLS = 1 << 16
+BLOCK_CALLS = 1 << 14
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class FunctionPair:
     full_name: str
     base: FunctionSide | None
     this: FunctionSide | None
-    same_values: bool  # all recorded calls together had the same arguments and results, and none of them raised
+    same_values: bool  # all recorded calls together had the same arguments and results, and none raised; if asked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +64,20 @@ class UnmatchedCall:
     at_ns: int | None  # since the epoch; None: it had not ended
 
 
-def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> list[FunctionPair]:
-    """Every function that was called in one of the traces, by name. Makes the table of blocks for unmatched_calls."""
+def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, values: bool) -> list[FunctionPair]:
+    """Every function that was called in one of the traces, by name. Makes the table of blocks for unmatched_calls.
+
+    Args:
+        values: also compare arguments and results, all of which are read for that. Without, ``same_values`` is False,
+            and ``unmatched_calls`` cannot be asked.
+    """
+    values_sum = "sum(hash(args, outcome, return_value))" if values else "NULL"
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_blocks AS
         SELECT trace_no, process_id, function_id, call_id // {BLOCK_CALLS} AS block, count(*) AS recorded,
                sum(duration_ns) AS total_ns, sum(duration_ns - child_ns - suspended_ns) AS self_ns,
-               sum(hash(args)) AS args, sum(hash(outcome, return_value)) AS ends,
-               count(*) FILTER (outcome <> 0) AS raised
+               {values_sum} AS values_sum, count(*) FILTER (outcome <> 0) AS raised
         FROM call_records WHERE trace_no IN ({int(base.trace_no)}, {int(this.trace_no)}) GROUP BY ALL
         """
     )
@@ -78,7 +85,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> l
         f"""
         WITH recorded AS (
             SELECT trace_no, process_id, function_id, sum(recorded) AS recorded, sum(total_ns) AS total_ns,
-                   sum(self_ns) AS self_ns, sum(args) AS args, sum(ends) AS ends, sum(raised) AS raised
+                   sum(self_ns) AS self_ns, sum(values_sum) AS values_sum, sum(raised) AS raised
             FROM compare_blocks GROUP BY ALL),
         sides AS (
             SELECT f.trace_id, {COLON_NAME.replace("function_name", "f.function_name")} AS full_name,
@@ -86,7 +93,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> l
                    coalesce(sum(greatest(f.started_count, recorded)), 0)::BIGINT AS started,
                    bool_and(coalesce(f.exact, true)) AS exact,
                    (coalesce(sum(total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT AS total_ns,
-                   greatest(coalesce(sum(self_ns), 0), 0)::BIGINT AS self_ns, sum(args) AS args, sum(ends) AS ends,
+                   greatest(coalesce(sum(self_ns), 0), 0)::BIGINT AS self_ns, sum(values_sum) AS values_sum,
                    coalesce(sum(raised), 0) AS raised
             FROM functions f JOIN traces t USING (trace_id)
             LEFT JOIN recorded r
@@ -94,8 +101,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> l
             WHERE f.trace_id IN (?, ?) GROUP BY ALL HAVING started > 0)
         SELECT full_name, b.recorded, b.started, b.exact, b.total_ns, b.self_ns,
                t.recorded, t.started, t.exact, t.total_ns, t.self_ns,
-               b.recorded IS NOT DISTINCT FROM t.recorded AND b.args IS NOT DISTINCT FROM t.args
-               AND b.ends IS NOT DISTINCT FROM t.ends AND b.raised = 0
+               {values} AND (b.recorded, b.values_sum) IS NOT DISTINCT FROM (t.recorded, t.values_sum) AND b.raised = 0
         FROM (FROM sides WHERE trace_id = ?) b FULL JOIN (FROM sides WHERE trace_id = ?) t USING (full_name)
         ORDER BY full_name
         """,
@@ -135,32 +141,33 @@ def unmatched_calls(
     """Calls of these functions that this trace has and the base has not, the earliest first.
 
     Tells where to look in traces that are too large to be aligned whole; the order of calls is not asked for.
-    ``function_pairs`` has been asked about the same traces before.
+    ``function_pairs`` has been asked about the same traces and their values before.
     """
     name_functions(con, base, this)
     # A block of call ids that holds the same calls in both adds nothing to what one of them has more of.
-    (blocks,) = con.execute(
+    blocks = con.execute(
         """
         WITH sums AS (
-            SELECT f.name_no, b.block, f.in_this, sum(b.recorded) AS recorded, sum(b.args) AS args, sum(b.ends) AS ends
+            SELECT f.name_no, b.block, f.in_this, sum(b.recorded) AS recorded, sum(b.values_sum) AS values_sum
             FROM compare_blocks b JOIN compare_functions f
               ON f.process_id = b.process_id AND f.function_id = b.function_id AND f.in_this = (b.trace_no = $this)
             WHERE list_contains($names, f.full_name) GROUP BY ALL)
-        SELECT min(block), max(block)
+        SELECT DISTINCT block * $size // $process, block * $size, (block + 1) * $size - 1
         FROM (FROM sums WHERE in_this) t FULL JOIN (FROM sums WHERE NOT in_this) b USING (name_no, block)
-        WHERE (t.recorded, t.args, t.ends) IS DISTINCT FROM (b.recorded, b.args, b.ends)
+        WHERE (t.recorded, t.values_sum) IS DISTINCT FROM (b.recorded, b.values_sum)
+        ORDER BY ALL
         """,
-        {"this": this.trace_no, "names": list(full_names)},
+        {"this": this.trace_no, "names": list(full_names), "size": BLOCK_CALLS, "process": ID_SPACE},
     ).fetchall()
-    if blocks[0] is None:
+    if not blocks:
         return []
-    first, last = blocks[0] * BLOCK_CALLS, (blocks[1] + 1) * BLOCK_CALLS - 1
+    there = in_ranges(joined(CallRange(*block) for block in blocks))
     sides = " UNION ALL ".join(
         f"""
         SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,
                hash(c.outcome, c.return_value) AS end_hash, c.started_ns, c.started_ns + c.duration_ns AS ended_ns
         FROM call_records c JOIN compare_functions f USING (process_id, function_id)
-        WHERE c.trace_no = {int(trace.trace_no)} AND c.call_id BETWEEN {first} AND {last}
+        WHERE c.trace_no = {int(trace.trace_no)} AND {there}
           AND f.in_this = {in_this} AND list_contains($names, f.full_name)
         """
         for in_this, trace in (("false", base), ("true", this))

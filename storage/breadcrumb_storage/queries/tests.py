@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ingest_batch import ID_SPACE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from duckdb import DuckDBPyConnection
 
@@ -43,7 +43,17 @@ def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[Cal
         test: a node id; with ``*`` or ``?`` a glob over the whole of it, or over what stands behind a ``::`` or a dot;
             anything else is a substring of one. A node id that is there as it stands means that test alone.
     """
-    condition, parameters = _node_condition(test)
+    # Most tests follow each other without a call in between: a thousand of them are then one range.
+    return joined(_ranges(con, trace, *_node_condition(test)))
+
+
+def ranges_of_each(con: DuckDBPyConnection, trace: TraceRow, node_ids: Sequence[str]) -> list[CallRange]:
+    """The calls that ran under the tests with these node ids, a range for each run of one."""
+    return _ranges(con, trace, "node_id IN (SELECT unnest($tests::VARCHAR[]))", {"tests": list(node_ids)})
+
+
+def _ranges(con: DuckDBPyConnection, trace: TraceRow, condition: str, parameters: dict[str, Any]) -> list[CallRange]:
+    """The calls under the tests for which ``condition`` is true, in the order of their ids."""
     rows = con.execute(
         f"""
         WITH RECURSIVE named AS (
@@ -61,14 +71,7 @@ def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[Cal
         """,
         {"trace": trace.trace_id, **parameters},
     ).fetchall()
-    ranges: list[CallRange] = []
-    for process_id, first, last in rows:
-        # Most tests follow each other without a call in between: a thousand of them are then one range.
-        if ranges and ranges[-1].process_id == process_id and first <= ranges[-1].last_call_id + 1:
-            joined = ranges.pop()
-            first, last = joined.first_call_id, max(last, joined.last_call_id)
-        ranges.append(CallRange(process_id, first, last))
-    return ranges
+    return [CallRange(*row) for row in rows]
 
 
 def test_names(con: DuckDBPyConnection, trace: TraceRow) -> list[str]:
@@ -119,6 +122,18 @@ def _test_that_started(con: DuckDBPyConnection, trace: TraceRow, process_id: int
         {"trace": trace.trace_id, "process": process_id},
     ).fetchall()
     return rows[0][0] if rows else None
+
+
+def joined(ranges: Iterable[CallRange]) -> list[CallRange]:
+    """These ranges, given in the order of their ids, where those that touch each other are one."""
+    found: list[CallRange] = []
+    for each in ranges:
+        last = found[-1] if found else None
+        if last and last.process_id == each.process_id and each.first_call_id <= last.last_call_id + 1:
+            found[-1] = replace(last, last_call_id=max(each.last_call_id, last.last_call_id))
+        else:
+            found.append(each)
+    return found
 
 
 def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
