@@ -40,7 +40,7 @@ _FIELDS = {
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
     "control_flow": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
     "calls": "BIGINT[]", "last_call": "BIGINT", "phase": "VARCHAR", "outcome": "VARCHAR", "exception": "BIGINT",
-    "task_name": "VARCHAR",
+    "task_name": "VARCHAR", "wraps": "VARCHAR[]",
     "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
               '"locals" VARCHAR)[]',
 }  # fmt: skip
@@ -187,13 +187,14 @@ WHERE exceptions.trace_id = $1 AND exceptions.exception_id = e.process_id * {ID_
 
 _GAPS = f"""
 INSERT INTO gap_records
-    (trace_id, process_id, slot, function_name, module_name, file, line, kind, caller_id, exact)
-SELECT $1, process_id, slot, function, module, file, line, kind, caller, coalesce(exact, true)
+    (trace_id, process_id, slot, function_name, module_name, file, line, kind, caller_id, exact, wraps)
+SELECT $1, process_id, slot, function, module, file, line, kind, caller, coalesce(exact, true),
+       CASE WHEN len(wraps) > 0 THEN wraps END
 FROM events WHERE k = '{EVENT_GAP}' AND slot IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY process_id, slot ORDER BY rowid DESC) = 1
 ON CONFLICT DO UPDATE SET function_name = excluded.function_name, module_name = excluded.module_name,
     file = excluded.file, line = excluded.line, kind = excluded.kind, caller_id = excluded.caller_id,
-    exact = excluded.exact
+    exact = excluded.exact, wraps = excluded.wraps
 """
 
 _NOTICES = f"""

@@ -182,6 +182,58 @@ def test_an_installed_package_is_also_entered_in_two_steps(project) -> None:
         assert f"add_include={json.dumps(added)}" in find_gaps(project.con, "shop").edit_config
 
 
+WAYS = f"{SITE}/routes/ways.py"
+DECORATORS = {"name": "logged.<locals>.wrapper", "module": "tools.decorators", "file": f"{SITE}/tools/decorators.py"}
+
+
+def test_in_place_of_a_wrapper_what_it_was_called_for_is_included(project, trace) -> None:
+    trace.gap("Graph.add", "routes.graph", ms=1, file=f"{SITE}/routes/graph.py")
+    trace.gap(**DECORATORS, ms=5, caller=trace.main, wraps=[f"routes.ways:short:{WAYS}", f"routes.ways:long:{WAYS}"])
+
+    answer = find_gaps(project.con, "shop")
+
+    assert answer.columns == [*COLUMNS, "through"]
+    assert column(answer, "function") == ["short", "Graph.add"]
+    assert column(answer, "module") == column(answer, "suggested_include") == ["routes.ways", "routes.graph"]
+    assert [row[-1] for row in answer.rows] == ["tools.decorators:logged.<locals>.wrapper for 1 function more", ""]
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["routes.ways", "routes.graph"])'
+
+
+def test_a_wrapper_of_what_is_traced_already_comes_after_all_others(project) -> None:
+    trace = project.trace(config={"include": ["__main__", "routes.*"]})
+    trace.gap(**DECORATORS, ms=500, wraps=[f"routes.ways:short:{WAYS}"])
+    trace.gap("floor", "maths", ms=1, file=f"{SITE}/maths.py")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert answer.columns == COLUMNS
+    assert column(answer, "function") == ["floor", "logged.<locals>.wrapper"]
+    assert column(answer, "suggested_include") == ["maths", "tools.decorators"]
+
+
+def test_a_librarys_wrapper_around_own_code_counts_as_own_and_own_wrappers_are_included_with_it(project, trace) -> None:
+    trace.gap(**DECORATORS, wraps=["shop.pricing:total:/work/shop/shop/pricing.py"])
+    trace.gap("timed.<locals>.inner", "shop.timing", calls=9, wraps=["shop.tax:rate:/work/shop/shop/tax.py"])
+    trace.gap("get", "requests.api", ms=700, file=f"{SITE}/requests/api.py")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert column(answer, "origin") == ["own", "own", "third-party"]
+    assert column(answer, "suggested_include") == ["shop.*", "shop.*", "requests.api"]
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["shop.*"])'
+
+
+def test_callers_of_one_wrapper_are_told_together(project, trace) -> None:
+    other = trace.function("other", "__main__")
+    trace.gap(**DECORATORS, caller=trace.main, calls=2, wraps=[f"routes.ways:short:{WAYS}"])
+    trace.gap(**DECORATORS, caller=other, calls=5, wraps=["b.c:d:", f"routes.ways:short:{WAYS}"])
+
+    [row] = find_gaps(project.con, "shop").rows
+
+    assert row[:4] == ["d", "b.c", "__main__:other and 1 more", 7]
+    assert row[-1] == "tools.decorators:logged.<locals>.wrapper for 1 function more"
+
+
 def _workspace(folder, *files: str) -> str:
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,15 @@ PACKAGE = {
     "acme/orders/terms/discounts.py": "DISCOUNTS = {'gold': 20}\n\n"
     "def reduced(price, customer):\n    return price * (1 - DISCOUNTS.get(customer, 0))\n",
 }
+# The same with a decorator of the package's own around what it offers.
+DECORATED = {
+    **PACKAGE,
+    "acme/tools/__init__.py": "",
+    "acme/tools/decorators.py": "import functools\n\ndef public(function):\n    @functools.wraps(function)\n"
+    "    def wrapper(*args):\n        return function(*args)\n    return wrapper\n",
+    "acme/api.py": "from acme.orders.basket import Basket\nfrom acme.tools.decorators import public\n\n"
+    "@public\ndef checkout(prices, customer):\n    return Basket(prices).total(customer)\n",
+}
 SCRIPT = "import acme\nprint(acme.checkout([10.0, 5.0], 'gold'))\n"
 TEST = "import acme\n\ndef test_gold():\n    assert acme.checkout([10.0], 'gold') == 8.0\n"
 MAX_EXPANSIONS = 2
@@ -86,6 +95,20 @@ async def test_an_installed_package_is_entered_in_two_steps_with_or_without_a_wo
     await session.ok("init_project", project="p")
 
     steps = await expand_until(session, "reduced", sys.executable, "main.py", cwd=str(workspace), env=environment)
+
+    assert steps == [["acme.api"], ["acme.*"]]
+
+
+async def test_the_decorators_of_a_package_are_no_step_of_their_own(session, workspace: Path, tmp_path: Path) -> None:
+    site = write(tmp_path / "venv" / "lib" / "python3.12" / "site-packages", DECORATED)
+    write(workspace, {"main.py": SCRIPT})
+    await session.project(workspace, include=["__main__"])
+
+    report = await session.run(sys.executable, "main.py", env={"PYTHONPATH": str(site)})
+    assert report["gaps"]["rows"][0][0] == "acme.api:checkout"
+    not_yet = await session.ok("get_calls", project="p", function="checkout")
+    assert "acme.api:checkout was called 1 time but not traced" in not_yet["message"]
+    steps = await expand_until(session, "reduced", sys.executable, "main.py", env={"PYTHONPATH": str(site)})
 
     assert steps == [["acme.api"], ["acme.*"]]
 

@@ -127,3 +127,77 @@ def test_more_gaps_than_counters_are_said(version: str, trace: Trace, tmp_path: 
     spool = trace(python, "import many\ndef use(f): f()\nfor n in range(17_000): use(getattr(many, 'f%d' % n))\n")
     assert len({g["function"] for g in spool.of("gap")}) > 16_000
     assert [n["code"] for n in spool.of("notice")] == ["counters_used_up"]
+
+
+DECORATED = {
+    "__init__.py": "",
+    "decorators.py": """
+        import functools
+        def logged(function):
+            @functools.wraps(function)
+            def logs(*args, **kwargs): return function(*args, **kwargs)
+            return logs
+        def plain(function):
+            return lambda *args: function(*args)
+        def lazy(function):
+            def calls(*args, __wrapper=None): return __wrapper.__wrapped__(*args)
+            functools.update_wrapper(calls, function)
+            calls.__kwdefaults__ = {"__wrapper": calls}
+            return calls
+        class dispatched:
+            def __init__(self, function): functools.update_wrapper(self, function)
+            def __call__(self, *args): return self.__wrapped__(*args)
+        def here(function):
+            def local(): return 1
+            @functools.wraps(local)
+            def stays(): return local()
+            return stays
+    """,
+    "ways.py": """
+        from .decorators import dispatched, here, lazy, logged, plain
+        class Way:
+            @logged
+            def length(self): return 3
+        @logged
+        @plain
+        def folded(): return 4
+        @plain
+        def short(): return 1
+        @lazy
+        def lazily(): return 2
+        @dispatched
+        def chosen(): return 5
+        @here
+        def nearby(): return 6
+        @lazy
+        @dispatched
+        def twice(): return 7
+    """,
+}
+
+
+def test_a_wrapper_of_another_module_says_what_it_was_called_for(python: str, trace: Trace, tmp_path: Path) -> None:
+    (tmp_path / "shop").mkdir()
+    for name, source in DECORATED.items():
+        (tmp_path / "shop" / name).write_text(textwrap.dedent(source))
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            from shop import ways
+            def main():
+                return [ways.Way().length(), ways.folded(), ways.short(), ways.lazily(), ways.chosen(), ways.nearby(),
+                        ways.twice(), ways.short(), ways.Way().length()]
+            assert main() == [3, 4, 1, 2, 5, 6, 7, 1, 3]
+        """).lstrip(),
+    )
+    file = tmp_path / "shop" / "ways.py"
+    gaps = [gap for gap in spool.of("gap") if gap["module"] == "shop.decorators"]
+    wraps = {gap["function"].rpartition(".")[2]: gap["wraps"] for gap in gaps}
+    assert wraps == {
+        # The innermost that is known: what "plain" has made of "folded" says nothing of it.
+        "logs": [f"shop.ways:Way.length:{file}"],
+        "<lambda>": [f"shop.ways:short:{file}"],
+        "calls": [f"shop.ways:lazily:{file}", f"shop.ways:twice:{file}"],
+        "__call__": [f"shop.ways:chosen:{file}"],
+        "stays": [],
+    }

@@ -79,3 +79,10 @@ def is_enum(cls: type) -> bool:
     """Whether its instances are members of an enumeration."""
     enum = imported_class("enum", "Enum")
     return enum is not None and derives(cls, enum)
+
+
+def module_file(module: str) -> str:
+    """The file that a module was imported from, or an empty text."""
+    found = sys.modules.get(module)
+    file = _module_globals(found).get("__file__") if type(found) is ModuleType else None
+    return file if type(file) is str else ""

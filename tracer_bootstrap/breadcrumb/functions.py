@@ -282,6 +282,11 @@ def module_of(frame: FrameType) -> str:
     return _module_name(frame.f_globals)
 
 
+def function_module(function: FunctionType) -> str:
+    """``__name__`` of the globals of a function, which its decorators leave as they are."""
+    return _module_name(_function_globals(function))
+
+
 def _module_name(names: Dict[str, Any]) -> str:
     name = dict.get(names, "__name__")
     if type(name) is not str:

@@ -8,19 +8,26 @@ from types import CodeType, FrameType
 from . import record_format
 from .functions import module_of
 from .patterns import is_own
+from .wrappers import may_wrap, wrapped_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     from .functions import Function
     from .recorder import Recorder
 
 
+# Calls of a wrapper of which is found out what it wraps, and functions that are written of each that calls it: one
+# wrapper's code may stand around all functions of a library.
+_MAX_LOOKS = 64
+_MAX_WRAPPED = 8
+
+
 class Gap:
     """A function that is not traced, and from which traced functions it is called."""
 
-    __slots__ = ("code", "exact", "file", "kind", "line", "module", "name", "seen", "slots")
+    __slots__ = ("code", "exact", "file", "kind", "line", "looks_left", "module", "name", "seen", "slots", "wraps")
 
     def __init__(self, code: Any, name: str, module: str, file: str, line: int, kind: str) -> None:
         self.code = code  # kept: the gap is found by its id
@@ -30,6 +37,8 @@ class Gap:
         self.line = line
         self.kind = kind
         self.slots: Dict[int, int] = {}  # counter slot by the caller's function id
+        self.wraps: Dict[int, List[str]] = {}  # module:function:file, by the caller's function id
+        self.looks_left = _MAX_LOOKS if code is not None and may_wrap(code) else 0
         self.seen = 0
         self.exact = True
 
@@ -107,10 +116,28 @@ class GapLog:
         caller = self._recorder.functions.get(id(back.f_code))
         if caller is None:
             return False
+        if gap.looks_left:
+            self.look_behind(gap, frame, caller)
         slot = self.count(gap, caller)
         if slot >= 0:
             self._open[id(frame)] = (slot, perf_counter_ns())
         return True
+
+    def look_behind(self, gap: Gap, frame: FrameType, caller: Function) -> None:
+        """Find out what function *gap*, called in *frame*, is a wrapper of."""
+        gap.looks_left -= 1
+        recorder = self._recorder
+        found = wrapped_function(frame, recorder.encoder, recorder.clears_locals)
+        if found is None:
+            return
+        module, name, file = found
+        text = "%s:%s:%s" % (module, name, recorder.include.absolute(file) if file else "")
+        known = gap.wraps.setdefault(caller.function_id, [])
+        if text not in known and len(known) < _MAX_WRAPPED:
+            known.append(text)
+            slot = gap.slots.get(caller.function_id)
+            if slot is not None:
+                self._write(gap, caller.function_id, slot)
 
     def end(self, frame: FrameType, at_ns: int) -> bool:
         """The call in *frame* has ended; False if it was not begun here."""
@@ -148,4 +175,5 @@ class GapLog:
                 kind=gap.kind,
                 caller=caller_id,
                 exact=gap.exact,
+                wraps=gap.wraps.get(caller_id, []),
             )

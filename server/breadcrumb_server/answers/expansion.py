@@ -8,7 +8,8 @@ from pathlib import Path
 
 from breadcrumb.globs import is_path_pattern
 from breadcrumb_server.answers.follow_ups import MAX_CALL_CHARS, call
-from breadcrumb_server.answers.gap_ranking import ORIGINS, Gap, patterns_of
+from breadcrumb_server.answers.gap_ranking import ORIGINS, Gap
+from breadcrumb_server.answers.gap_targets import Target, patterns_of
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.discover import MAIN, discover_include, workspace_code
 from breadcrumb_server.patterns import matches
@@ -51,6 +52,7 @@ def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tupl
         traced: module and file of the traced functions.
     """
     places = Places.of(trace)
+    gaps = [gap for gap in gaps if not gap.passes_on] or gaps
     own = [module for module, file in traced if places.origin(file, module) == "own"]
     only_main = all(module == MAIN for module in own)
     by_origin = {origin: _includes(trace, places, (gap for gap in gaps if gap.origin == origin)) for origin in ORIGINS}
@@ -66,23 +68,24 @@ def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tupl
 
 def _includes(trace: TraceRow, places: Places, gaps: Iterable[Gap]) -> list[str]:
     present = patterns_of(trace.config, "include")
-    patterns = (_include_for(gap, present, places) for gap in gaps if gap.suggested_include and not gap.noise)
+    targets = (target for gap in gaps if not gap.noise for target in gap.targets)
+    patterns = (_include_for(target, present, places) for target in targets if target.include)
     return [pattern for pattern in dict.fromkeys(patterns) if pattern not in present]
 
 
-def _include_for(gap: Gap, present: Sequence[str], places: Places) -> str:
-    """The gap's own pattern, or that of everything around it where a part of that is included already."""
+def _include_for(target: Target, present: Sequence[str], places: Places) -> str:
+    """The target's own pattern, or that of everything around it where a part of that is included already."""
     modules = [pattern for pattern in present if pattern != MAIN and not is_path_pattern(pattern)]
-    top = gap.row.module.partition(".")[0]
-    if gap.origin == "stdlib" or not top:
-        return gap.suggested_include
+    top = target.module.partition(".")[0]
+    if target.origin == "stdlib" or not top:
+        return target.include
     if any(pattern.partition(".")[0] == top for pattern in modules):
         return f"{top}.*"
-    file = places.path(gap.row.file)
+    file = places.path(target.file)
     single_modules = [pattern for pattern in modules if "." not in pattern]
-    if gap.origin == "own" and file.endswith(f"{top}.py") and not file.startswith("/") and single_modules:
+    if target.origin == "own" and file.endswith(f"{top}.py") and not file.startswith("/") and single_modules:
         return str(Path(file).with_name("*.py"))
-    return gap.suggested_include
+    return target.include
 
 
 def _unseen_code(trace: TraceRow, seen: Collection[str]) -> list[str]:

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+from breadcrumb_server.answers.gap_targets import Filter, Target, include_for, large_packages, targets_of
 from breadcrumb_server.answers.places import Origin, Places
-from breadcrumb_server.answers.values import is_array
-from breadcrumb_server.patterns import matches
 from breadcrumb_storage.queries.gaps import GapRow
-
-# From this many modules of a package on, the package is suggested in their place.
-MODULES_FOR_PACKAGE = 3
 
 ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
 # What runs the user's tests and scripts: tracing it shows how they were run, not what they did.
@@ -31,33 +25,56 @@ _DUNDER = re.compile(r"(?:.*\.)?__(?!call__)\w+__$")
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A gap with whose code it is and the pattern that would have it traced, "" where nothing would."""
+    """A gap with what including it would show, the most instructive first; never empty."""
 
     row: GapRow
-    origin: Origin
-    suggested_include: str
+    targets: tuple[Target, ...]
     noise: bool
+
+    @property
+    def origin(self) -> Origin:
+        return min(self.targets, key=lambda target: ORIGINS.index(target.origin)).origin
+
+    @property
+    def suggested_include(self) -> str:
+        return self.targets[0].include
+
+    @property
+    def full_name(self) -> str:
+        """What was called: for a wrapper, the function that it wraps."""
+        return self.targets[0].full_name
+
+    @property
+    def is_passed_over(self) -> bool:
+        """Whether it is a wrapper that hides what it was called for."""
+        return self.full_name != f"{self.row.module}:{self.row.name}"
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether it is a wrapper of what is traced already: including it would only show how it passes calls on."""
+        return bool(self.row.wraps) and self.origin != "own" and not self.is_passed_over
 
 
 def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) -> list[Gap]:
     """The gaps, the one that would teach most first.
 
     Python before C, which cannot be traced; the user's own code before installed packages before the standard
-    library; then by time, then by calls. Module bodies, dunder methods and test runners of others come last.
+    library; then by time, then by calls. Wrappers of what is traced already, and module bodies, dunder methods and test
+    runners of others come last.
     """
-    origins = _origins(rows, places)
-    excluded = patterns_of(config, "exclude")
-    noise = [_is_noise(row, origin) for row, origin in zip(rows, origins, strict=True)]
-    packages = _packages(row.module for row, is_noise in zip(rows, noise, strict=True) if not is_noise)
+    patterns = Filter.of(config, places)
     gaps = [
-        Gap(row, origin, _include_for(row, origin, packages, places, excluded), is_noise)
-        for row, origin, is_noise in zip(rows, origins, noise, strict=True)
+        Gap(row, targets_of(row, origin, places, patterns), _is_noise(row, origin))
+        for row, origin in zip(rows, _origins(rows, places), strict=True)
     ]
+    packages = large_packages(target.module for gap in gaps if not gap.noise for target in gap.targets)
+    gaps = [replace(gap, targets=_with_includes(gap, packages, places, patterns)) for gap in gaps]
     return sorted(
         gaps,
         key=lambda gap: (
             gap.noise,
             gap.row.kind == "c",
+            gap.passes_on,
             ORIGINS.index(gap.origin),
             not gap.suggested_include,
             gap.row.name == "<module>",
@@ -79,41 +96,13 @@ def _origins(rows: Sequence[GapRow], places: Places) -> list[Origin]:
     return origins
 
 
-def patterns_of(config: dict[str, Any], key: str) -> list[str]:
-    """The patterns under a key of a trace's configuration."""
-    given: object = config.get(key)
-    return [str(pattern) for pattern in given] if is_array(given) else []
+def _with_includes(gap: Gap, packages: set[str], places: Places, patterns: Filter) -> tuple[Target, ...]:
+    if gap.row.kind != "python":
+        return gap.targets
+    return tuple(replace(each, include=include_for(each, packages, places, patterns)) for each in gap.targets)
 
 
 def _is_noise(row: GapRow, origin: Origin) -> bool:
     frozen = (row.file or "").startswith("<frozen ")
     runner = row.module.partition(".")[0] in _RUNNERS
     return origin != "own" and (frozen or runner or row.name == "<module>" or _DUNDER.match(row.name) is not None)
-
-
-def _packages(modules: Iterable[str]) -> set[str]:
-    """The packages of which many modules are named."""
-    counts: Counter[str] = Counter()
-    for module in set(modules):
-        parts = module.split(".")
-        counts.update(".".join(parts[:length]) for length in range(1, len(parts) + 1))
-    return {package for package, count in counts.items() if package and count >= MODULES_FOR_PACKAGE}
-
-
-def _include_for(row: GapRow, origin: Origin, packages: set[str], places: Places, excluded: Sequence[str]) -> str:
-    if row.kind != "python" or (row.file or "").startswith("<frozen "):
-        return ""
-    if (row.file or "").startswith("<") and origin != "own":  # made by exec: no pattern means just this code
-        return ""
-    root = Path(places.roots[0]) if places.roots else None
-    if any(matches(pattern, row.module or "", row.file or "", root) for pattern in excluded):
-        return ""
-    if not row.module:
-        return places.path(row.file) if (row.file or "").endswith(".py") else ""
-    if origin != "stdlib":
-        parts = row.module.split(".")
-        for length in range(len(parts), 0, -1):
-            package = ".".join(parts[:length])
-            if package in packages:
-                return f"{package}.*"
-    return row.module

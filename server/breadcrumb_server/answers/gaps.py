@@ -14,7 +14,7 @@ from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap, rank_gaps
 from breadcrumb_server.answers.places import Places
-from breadcrumb_server.answers.text import cut, milliseconds, one_line
+from breadcrumb_server.answers.text import counted, cut, milliseconds, one_line
 from breadcrumb_storage.queries.functions import traced_code
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
@@ -36,7 +36,8 @@ class GapList(Page):
     """Functions that traced code called and that were not traced, the most instructive first.
 
     ``exact`` false: the function was called at least ``call_count`` times. ``suggested_include`` is the narrowest
-    pattern that takes the function; empty: no pattern can, it is excluded or built into Python.
+    pattern that takes the function; empty: no pattern can, it is excluded or built into Python. ``through``, where
+    there are such: the decorator's wrapper that was called, for this function and as many more.
     """
 
     trace_id: str
@@ -71,6 +72,7 @@ def find_gaps(
     why_none = "traced code called no function that could be traced as well" if seen else NOTHING_TRACED
     report = None if seen else call("get_trace", project=project, trace_id=trace.trace_id)
     page = gaps[start.at : start.at + limit]
+    has_wrappers = any(gap.is_passed_over for gap in page)
     c_functions = _c_functions(ranked) if not start.at else []
 
     def build(rows: int, chars: int) -> GapList:
@@ -79,8 +81,8 @@ def find_gaps(
             project=project,
             trace_id=trace.trace_id,
             total=len(gaps),
-            columns=COLUMNS,
-            rows=[_row(gap, chars) for gap in page[:rows]],
+            columns=[*COLUMNS, *["through"] * has_wrappers],
+            rows=[[*_row(gap, chars), *[_through(gap, chars)] * has_wrappers] for gap in page[:rows]],
             edit_config=edit,
             c_functions=c_functions,
             message="" if gaps else why_none,
@@ -96,8 +98,8 @@ def _row(gap: Gap, chars: int) -> list[Cell]:
     row = gap.row
     callers = f" and {row.callers - 1} more" if row.callers > 1 else ""
     return [
-        cut(row.name, chars),
-        cut(row.module, chars),
+        cut(gap.targets[0].name, chars),
+        cut(gap.targets[0].module, chars),
         cut(row.caller, chars) + callers,
         row.call_count,
         row.exact,
@@ -105,6 +107,13 @@ def _row(gap: Gap, chars: int) -> list[Cell]:
         gap.suggested_include if len(gap.suggested_include) <= chars else "",
         gap.origin,
     ]
+
+
+def _through(gap: Gap, chars: int) -> str:
+    if not gap.is_passed_over:
+        return ""
+    others = len(gap.targets) - 1
+    return cut(f"{gap.row.module}:{gap.row.name}", chars) + f" for {counted(others, 'function')} more" * bool(others)
 
 
 def _c_functions(gaps: Sequence[Gap]) -> list[str]:

@@ -6,7 +6,8 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from breadcrumb.globs import matches_function
-from breadcrumb_server.answers.gap_ranking import Gap, patterns_of
+from breadcrumb_server.answers.gap_ranking import Gap
+from breadcrumb_server.answers.gap_targets import Target, patterns_of
 from breadcrumb_server.answers.values import is_object
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -27,16 +28,16 @@ def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence
     for pattern in line_patterns(trace):
         if any(matches_function(each.module, each.name, pattern) for each in functions):
             continue
-        gap = next((each for each in gaps if matches_function(each.row.module, each.row.name, pattern)), None)
-        yield f"no lines for {pattern!r}: " + (_why_gap(gap) if gap else _not_found(pattern, functions))
+        called = ((gap, target) for gap in gaps for target in gap.targets)
+        found = next((each for each in called if matches_function(each[1].module, each[1].name, pattern)), None)
+        yield f"no lines for {pattern!r}: " + (_why_gap(*found) if found else _not_found(pattern, functions))
 
 
-def _why_gap(gap: Gap) -> str:
-    name = f"{gap.row.module}:{gap.row.name}"
+def _why_gap(gap: Gap, target: Target) -> str:
     if gap.row.kind == "c":
-        return f"{name} ran, but it is written in C"
-    include = f"; the include pattern {gap.suggested_include} takes it" if gap.suggested_include else ""
-    return f"{name} ran, but it is not traced{include}"
+        return f"{target.full_name} ran, but it is written in C"
+    include = f"; the include pattern {target.include} takes it" if target.include else ""
+    return f"{target.full_name} ran, but it is not traced{include}"
 
 
 def _not_found(pattern: str, functions: Sequence[FunctionTime]) -> str:

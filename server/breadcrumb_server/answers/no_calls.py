@@ -10,7 +10,7 @@ from breadcrumb_server.answers.follow_ups import call
 from breadcrumb_server.answers.gap_ranking import rank_gaps
 from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.answers.places import Places
-from breadcrumb_server.answers.text import clean, cut
+from breadcrumb_server.answers.text import clean, counted, cut
 from breadcrumb_storage.queries.functions import FunctionName, similar_names
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.traces import TraceRow
@@ -53,14 +53,14 @@ def why_no_calls(
         similar = similar_names(con, trace, plain.replace(":", ".").rpartition(".")[2] or plain, 5)
         if gap is not None and gap.suggested_include:
             message = (
-                f"{gap.row.module}:{gap.row.name} was called {gap.row.call_count:,} times but not traced: "
-                f"no include pattern takes {gap.row.module}."
+                f"{gap.full_name} was called {counted(gap.row.call_count, 'time')} but not traced: "
+                f"no include pattern takes {gap.targets[0].module}."
             )
             edit = call("edit_config", project=project, add_include=[gap.suggested_include])
             follow_ups += [edit, rerun_call(project, trace)]
         elif gap is not None:
             message = (
-                f"{gap.row.module}:{gap.row.name} was called {gap.row.call_count:,} times, but cannot be traced"
+                f"{gap.full_name} was called {counted(gap.row.call_count, 'time')}, but cannot be traced"
                 + (
                     ": it is a C function."
                     if gap.row.kind == "c"

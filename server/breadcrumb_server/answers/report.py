@@ -304,7 +304,7 @@ class RunFacts:
             columns=["function", "called_by", "call_count", "time_ms", "suggested_include"],
             rows=[
                 [
-                    one_line(f"{gap.row.module}:{gap.row.name}", 120),
+                    one_line(gap.full_name, 120),
                     one_line(gap.row.caller, 120),
                     gap.row.call_count if gap.row.exact else f">={gap.row.call_count}",
                     milliseconds(gap.row.time_ns) if gap.row.time_ns else None,

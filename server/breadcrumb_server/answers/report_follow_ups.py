@@ -11,7 +11,8 @@ from breadcrumb_server.answers.exceptions import raising_call
 from breadcrumb_server.answers.expansion import Expansion, next_expansion
 from breadcrumb_server.answers.failing_tests import Failure, Results
 from breadcrumb_server.answers.follow_ups import call, first_few
-from breadcrumb_server.answers.gap_ranking import Gap, patterns_of
+from breadcrumb_server.answers.gap_ranking import Gap
+from breadcrumb_server.answers.gap_targets import patterns_of
 from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.answers.line_patterns import line_patterns
 from breadcrumb_storage.queries.exceptions import HandledPlace
@@ -139,7 +140,8 @@ def _beyond_the_traced_code(gaps: Sequence[Gap], exceptions: Sequence[LoadedExce
     if not exceptions or exceptions[0].raised_in_traced_code():
         return []
     module = exceptions[0].row.module
-    return [gap for gap in gaps if gap.row.module == module] or [gap for gap in gaps if gap.origin == "own"]
+    of_module = [gap for gap in gaps if any(target.module == module for target in gap.targets)]
+    return of_module or [gap for gap in gaps if gap.origin == "own"]
 
 
 def _open_call(project: str, trace: TraceRow, chains: Sequence[Chain]) -> str | None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from duckdb import DuckDBPyConnection
 
     from breadcrumb_storage.queries.traces import TraceRow
@@ -25,6 +27,12 @@ class GapRow:
     call_count: int
     exact: bool  # False: call_count is a lower bound
     time_ns: int  # 0: not measured
+    wrapped: Sequence[str] | None  # see ``wraps``; in any order, and perhaps more than once
+
+    @property
+    def wraps(self) -> tuple[str, ...]:
+        """module:function:file of what it, a wrapper of other modules' functions, was called for."""
+        return tuple(dict.fromkeys(self.wrapped or ()))
 
 
 def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = None) -> list[GapRow]:
@@ -35,16 +43,20 @@ def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = 
             SELECT coalesce(g.module_name, '') AS module, coalesce(g.function_name, '?') AS name,
                    any_value(g.file) AS file, any_value(g.line) AS line, coalesce(g.kind, 'python') AS kind,
                    coalesce(f.module_name || ':' || f.function_name, '') AS caller,
-                   sum(g.call_count)::BIGINT AS calls, bool_and(g.exact) AS exact, sum(g.time_ns)::BIGINT AS time_ns
+                   sum(g.call_count)::BIGINT AS calls, bool_and(g.exact) AS exact, sum(g.time_ns)::BIGINT AS time_ns,
+                   flatten(list(g.wraps ORDER BY g.process_id, g.slot) FILTER (g.wraps IS NOT NULL)) AS wraps
             FROM gap_records g
             LEFT JOIN functions f
               ON f.trace_id = g.trace_id AND f.process_id = g.process_id AND f.function_id = g.caller_id
             WHERE g.trace_id = $trace_id
               AND ($part IS NULL OR contains(coalesce(g.module_name, '') || ':' || g.function_name, $part)
-                   OR contains(coalesce(g.module_name, '') || '.' || g.function_name, $part))
+                   OR contains(coalesce(g.module_name, '') || '.' || g.function_name, $part)
+                   OR contains(list_aggregate(list_transform(g.wraps, lambda each:
+                          split_part(each, ':', 1) || '.' || each), 'string_agg', ' '), $part))
             GROUP BY 1, 2, 5, 6)
         SELECT module, name, any_value(file), any_value(line), kind, arg_max(caller, calls), count(*),
-               sum(calls)::BIGINT, bool_and(exact), sum(time_ns)::BIGINT
+               sum(calls)::BIGINT, bool_and(exact), sum(time_ns)::BIGINT,
+               flatten(list(wraps ORDER BY calls DESC) FILTER (wraps IS NOT NULL))
         FROM by_caller GROUP BY module, name, kind HAVING sum(calls) > 0
         ORDER BY 8 DESC, 1, 2
         """,

@@ -32,11 +32,18 @@ def project_overview(con: DuckDBPyConnection) -> ProjectOverview:
 
 
 def seen_code(con: DuckDBPyConnection) -> set[tuple[str, str]]:
-    """Each (module, absolute file) in which a function was ever called, traced or not; unknown parts are empty."""
+    """Each (module, absolute file) in which a function was ever called, traced or not; unknown parts are empty.
+
+    Also that of a function which a decorator's wrapper was called for.
+    """
     rows = con.execute(
         """
         SELECT DISTINCT coalesce(module_name, ''), coalesce(file, '')
-        FROM (SELECT module_name, file FROM functions UNION ALL SELECT module_name, file FROM gap_records)
+        FROM (
+            SELECT module_name, file FROM functions
+            UNION ALL SELECT module_name, file FROM gap_records
+            UNION ALL SELECT split_part(wrapped, ':', 1), regexp_replace(wrapped, '^[^:]*:[^:]*:', '')
+                      FROM (SELECT unnest(wraps) AS wrapped FROM gap_records))
         """
     ).fetchall()
     return {(module, file) for module, file in rows}

@@ -236,6 +236,8 @@ class MonitoringBackend:
         caller = recorder.functions.get(id(frame.f_back.f_code)) if frame.f_back is not None else None
         if gap is None or caller is None:
             return
+        if gap.looks_left:
+            recorder.gaps.look_behind(gap, frame, caller)
         recorder.gaps.count(gap, caller)
         if gap.seen > recorder.calls_per_function:
             recorder.gaps.stop_counting(gap)

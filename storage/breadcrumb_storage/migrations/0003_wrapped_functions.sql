@@ -1,0 +1,13 @@
+-- What a gap was called for, where it is a wrapper of functions of other modules: module:function:file each.
+ALTER TABLE gap_records ADD COLUMN wraps VARCHAR[];
+
+DROP VIEW gaps;
+
+CREATE VIEW gaps AS
+SELECT g.trace_id, g.function_name, g.module_name, any_value(g.file) AS file, any_value(g.line) AS line, g.kind,
+       f.function_name AS called_by, f.module_name AS called_by_module,
+       sum(g.call_count)::BIGINT AS call_count, sum(g.time_ns)::BIGINT AS time_ns, bool_and(g.exact) AS exact,
+       list_distinct(flatten(list(g.wraps) FILTER (g.wraps IS NOT NULL))) AS wraps
+FROM gap_records g
+LEFT JOIN functions f ON f.trace_id = g.trace_id AND f.process_id = g.process_id AND f.function_id = g.caller_id
+GROUP BY g.trace_id, g.function_name, g.module_name, g.kind, f.function_name, f.module_name;
