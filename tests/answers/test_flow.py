@@ -66,6 +66,58 @@ def test_calls_that_did_the_same_are_folded_with_what_they_called(get_flow, trac
     ]
 
 
+def with_imports(trace) -> tuple[int, int, int]:
+    """A script that imports a package, which does much, and then calls one function of it."""
+    script = trace.call(trace.function("<module>", "__main__"), ms=900)
+    package = trace.call(trace.function("<module>", "shop"), script, ms=800, child_ns=1)
+    inner = trace.call(trace.function("<module>", "shop.pricing"), package, ms=700, child_ns=1)
+    for number in range(100):
+        trace.call(trace.function(f"decorate_{number}"), inner, ms=5)
+    trace.call(trace.function("total"), script, args={"n": 3}, returns=6, ms=1)
+    return script, package, inner
+
+
+@pytest.mark.parametrize("totals_only", [False, True])
+def test_an_import_is_one_line_and_shown_whole_where_it_is_asked_for(
+    get_flow, trace, totals_only, request: pytest.FixtureRequest
+) -> None:
+    script, package, inner = with_imports(trace)
+    if totals_only:
+        request.getfixturevalue("as_totals")
+    answer = get_flow()
+    assert answer.lines == [
+        f"__main__:<module>  900 ms  #{script}",
+        f"  shop:<module>  800 ms  #{package}  …",
+        f"  shop.pricing:total(n=3) -> 6  1.0 ms  #{inner + 101}",
+    ]
+    assert answer.calls == 104
+    assert not [each for each in answer.next if "root_call_id" in each]
+    assert get_flow(root_call_id=inner).lines[:2] == [
+        f"shop.pricing:<module>  700 ms  #{inner}",
+        f"  decorate_0() -> None  5.0 ms  #{inner + 1}",
+    ]
+    assert get_flow(function="shop:<module>").lines[2] == f"    decorate_0() -> None  5.0 ms  #{inner + 1}"
+    assert len(get_flow(around_call_id=inner + 50).lines) > 10
+
+
+def test_an_import_that_failed_or_is_all_that_was_called_is_shown_with_what_it_did(get_flow, trace) -> None:
+    script = trace.call(trace.function("<module>", "__main__"), ms=900)
+    module = trace.call(trace.function("<module>", "shop"), script, ms=800, child_ns=1)
+    loaded = trace.call(trace.function("load"), module, ms=1)
+    assert get_flow().lines[2] == f"    shop.pricing:load() -> None  1.0 ms  #{loaded}"
+    trace.call(trace.function("main"), script, ms=1)
+    assert get_flow().lines[1] == f"  shop:<module>  800 ms  #{module}  …"
+    failed = trace.call(trace.function("<module>", "tax"), script, ms=1, child_ns=1, outcome=1)
+    parsed = trace.call(trace.function("parse"), failed, ms=1)
+    assert get_flow().lines[-1] == f"    shop.pricing:parse() -> None  1.0 ms  #{parsed}"
+
+
+def test_the_body_of_a_class_is_no_call_of_it(get_flow, trace) -> None:
+    script = trace.call(trace.function("<module>", "__main__", kind="module"), ms=900)
+    body = trace.call(trace.function("Cart", "__main__", kind="class"), script, ms=1)
+    assert get_flow().lines[1] == f"  class Cart  1.0 ms  #{body}"
+
+
 def test_functions_whose_results_differ_are_proposed_before_those_that_always_return_the_same(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     for name, result in (("__init__", lambda n: None), ("rate", lambda n: n), ("total", lambda n: 2 * n)):

@@ -12,11 +12,12 @@ from pydantic import Field
 from breadcrumb_server.answers.base import Answer
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.flow_imports import outline_without_imports
 from breadcrumb_server.answers.flow_lines import VALUE_CHARS, FlowLines
 from breadcrumb_server.answers.flow_odd import OddArgument
 from breadcrumb_server.answers.flow_outline import MAX_DEPTH, Below, Lanes, Outliner, Row
 from breadcrumb_server.answers.flow_totals import FlowTotals
-from breadcrumb_server.answers.flow_tree import FlowTree, Group
+from breadcrumb_server.answers.flow_tree import MODULE_BODY, FlowTree, Group
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.named_tests import check_test
 from breadcrumb_server.answers.no_calls import why_no_calls
@@ -47,7 +48,7 @@ class Flow(Answer):
     common. Below it is what all five called. ``40 rounds of:`` is what was called
     forty times in that order. ``!!`` marks what raised, ``unfinished`` what had not ended, ``late`` arguments that are
     not those at the begin, ``[Task-2]`` where another asyncio task begins, ``=>`` what was asked for, ``…`` at the end
-    of a line calls below it that are not shown.
+    of a line calls below it that are not shown: so are those of an import, where other calls are shown.
     """
 
     always_shown = frozenset({"lines", "calls"})
@@ -75,6 +76,11 @@ class FlowView:
     at_ms: float | None = None  # since the start of the run
     test: str | None = None  # what ran under the tests that this names, see tests.test_ranges
     thread: str | int | None = None  # a thread or an asyncio task
+
+    def is_about_imports(self) -> bool:
+        """Whether what imports did is to be shown: a place is looked at that may be within one."""
+        places = (self.around_call_id, self.exception_id, self.at_ms)
+        return any(each is not None for each in places) or MODULE_BODY in (self.function or "")
 
     def check(self) -> None:
         """
@@ -133,7 +139,10 @@ def get_flow(
     tree = _tree(con, trace, view, names, max_depth)
     if not tree.calls:
         return _nothing(con, project, trace, view)
-    rows = Outliner(tree.lanes, tree.below).best(max_depth)
+    if view.is_about_imports():
+        rows = Outliner(tree.lanes, tree.below).best(max_depth)
+    else:
+        rows = outline_without_imports(tree.lanes, tree.below, max_depth, view.root_call_id)
     page = rows[start.at :]
     lines = FlowLines(con, trace, page)
     recorded = call_count(con, trace)
@@ -247,7 +256,11 @@ def _follow_ups(
     shown = [(row, row.group) for row in rows if row.group is not None]
     focus = next((group for _, group in shown if group.focus), None)
     raised = next((group for _, group in shown[::-1] if group.raised), None)
-    deeper = max((group for row, group in shown if row.deeper), key=lambda group: group.total_ns, default=None)
+    deeper = max(
+        (group for row, group in shown if row.deeper and not group.is_import),
+        key=lambda group: group.total_ns,
+        default=None,
+    )
     odd = next((group for _, group in shown if len(group.results) > 1), None)
     odd_argument = next((group for _, group in shown if group.calls > 1 and group.first_call_id in odd_arguments), None)
     several = [group for _, group in shown if group.calls > 1]

@@ -66,16 +66,18 @@ class FlowLines:
     def _name(self, group: Group, parent: Group | None) -> str:
         module, _, name = group.name.rpartition(":")
         known = parent is not None and parent.name.rpartition(":")[0] == module
-        return one_line(name if known else group.name, MAX_NAME_CHARS)
+        call = self._calls.get(group.first_call_id)
+        body = "class " * (call is not None and call.kind == "class")
+        return body + one_line(name if known else group.name, MAX_NAME_CHARS)
 
     def _single(self, group: Group, chars: int) -> str:
         call = self._calls.get(group.first_call_id)
         if call is None:
             return ""
-        arguments = "" if call.name == "<module>" else f"({_arguments(call, chars)})"
+        arguments = "" if call.is_body else f"({_arguments(call, chars)})"
         if call.outcome == "raised":
             return f"{arguments} !! {_result(call, chars)}"
-        shown = call.outcome == "returned" and not (call.name == "<module>" and call.return_value == "null")
+        shown = call.outcome == "returned" and not call.is_body
         return f"{arguments} -> {_result(call, chars)}" if shown else arguments
 
     def _several(self, group: Group, chars: int) -> str:

@@ -45,12 +45,14 @@ class FlowTotals:
         nodes = levels.nodes()
         self.calls = sum(node.calls for node in nodes)
         by_thread: dict[tuple[int, int], list[Item]] = {}
+        groups = {node.node: self._group(node) for node in nodes}
         for node in nodes:
-            by_thread.setdefault((node.process_id, node.thread_id), []).append(self._group(node))
+            by_thread.setdefault((node.process_id, node.thread_id), []).append(groups[node.node])
         self._lanes = [Lane([thread], items) for thread, items in by_thread.items()]
         if nodes and not levels.by_thread:
             self._lanes = [Lane(levels.threads(), [item for lane in self._lanes for item in lane.items])]
         shown = len(nodes)
+        imports = {node for node, group in groups.items() if group.is_import}  # and what is below them
         for _ in range(1, max_depth or USUAL_DEPTH):
             # Each level has more lines than the one before it.
             if not nodes or (shown > AIM_LINES and max_depth is None):
@@ -61,8 +63,9 @@ class FlowTotals:
             patterns = self._patterns(levels, single)
             nodes = levels.nodes()
             self.calls += sum(node.calls for node in nodes)
-            shown += len(nodes)
+            shown += sum(node.parent not in imports for node in nodes)
             groups = {node.node: self._group(node) for node in nodes}
+            imports |= {node.node for node in nodes if node.parent in imports or groups[node.node].is_import}
             for node in nodes:
                 if node.parent not in in_order:
                     self._items.setdefault(node.parent, []).append(groups[node.node])

@@ -19,6 +19,7 @@ MAX_IN_ORDER = 60
 MAX_IN_ORDER_BY_SHAPE = 200
 # Different results of the calls of a group that are told apart.
 MAX_RESULTS = 3
+MODULE_BODY = "<module>"
 RETURNED, RAISED, CANCELLED = 0, 1, 2
 
 
@@ -45,6 +46,13 @@ class Group:
     calling: bool = False  # something was called, though it may not be among the calls of this flow
     call_ids: Sequence[int] = ()  # of all calls, where they are known
     members: list[int] = field(default_factory=list[int])  # the calls to whoever made the tree
+
+    @property
+    def is_import(self) -> bool:
+        """Whether these are bodies of imported modules that went well."""
+        module, _, name = self.name.rpartition(":")
+        notable = self.raised or self.cancelled or self.unfinished or self.focus
+        return name == MODULE_BODY and module != "__main__" and not notable
 
 
 @dataclass(slots=True)

@@ -59,13 +59,10 @@ def why_no_calls(
             edit = call("edit_config", project=project, add_include=[gap.suggested_include])
             follow_ups += [edit, rerun_call(project, trace)]
         elif gap is not None:
-            message = (
-                f"{gap.full_name} was called {counted(gap.row.call_count, 'time')}, but cannot be traced"
-                + (
-                    ": it is a C function."
-                    if gap.row.kind == "c"
-                    else " with this configuration: it is excluded or frozen."
-                )
+            message = f"{gap.full_name} was called {counted(gap.row.call_count, 'time')}, but cannot be traced" + (
+                ": it is a C function."
+                if gap.row.kind == "c"
+                else " with this configuration: it is excluded or frozen."
             )
         else:
             message = f"No traced function matches {shown!r}, and traced code called none of that name."

@@ -47,6 +47,12 @@ class CallRow:
     args: str | None
     return_value: str | None
     late: bool  # recorded when it was under way: args as they were then
+    kind: str  # function, generator, coroutine, async_generator, class or module
+
+    @property
+    def is_body(self) -> bool:
+        """Whether it is the body of a module or a class, which neither takes nor returns anything."""
+        return self.kind in ("module", "class") or self.name == "<module>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +206,8 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
                coalesce(f.module_name, ''), coalesce(f.function_name, '?'), f.file, f.line, c.call_line,
                c.started_ns, c.duration_ns, c.suspended_ns,
                CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END,
-               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value, coalesce(c.late, false)
+               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value, coalesce(c.late, false),
+               coalesce(f.kind, 'function')
         FROM wanted c
         LEFT JOIN functions f
           ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
