@@ -57,8 +57,8 @@ class Choice:
         if len(given) != 1 or trace_ids == []:
             told = " and ".join(given) + " together" if len(given) > 1 else "an empty list" if given else "none"
             raise BreadcrumbError(
-                f"delete_traces takes exactly one of trace_ids, older_than and all=true; it got {told}.",
-                hint='Nothing was deleted. Say which: trace_ids=["..."], older_than="7d", or all=true.',
+                f"delete_traces takes exactly one of trace_ids, older_than and all=True; it got {told}.",
+                hint='Nothing was deleted. Say which: trace_ids=["..."], older_than="7d", or all=True.',
             )
         moment = parse_since(older_than, argument="older_than") if older_than is not None else None
         return cls(tuple(trace_ids) if trace_ids is not None else None, moment)

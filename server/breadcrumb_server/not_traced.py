@@ -21,7 +21,7 @@ def why_not_traced(command: Sequence[str], cwd: Path, environment: Mapping[str, 
         enabled: the project's switch; when off, the command was started without the tracer.
     """
     if not enabled:
-        return 'The project is switched off. Switch it on: edit_config(set={"enabled": true}).'
+        return 'The project is switched off. Switch it on: edit_config(set={"enabled": True}).'
     interpreter = _interpreter_line(_find_program(command[0], cwd, environment))
     words = list(command)
     # A script goes by the interpreter in its first line; but "python" may be a shell script, too (pyenv).

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
 from breadcrumb_server.answers.calls import get_calls
 from breadcrumb_server.answers.distributions import MAX_CHARS
+from proposed_calls import call_of
 
 
 @pytest.fixture
@@ -68,8 +67,7 @@ def test_what_differs_in_type_size_or_value_stands_out(project, trace, usual, od
     answer = get_calls(project.con, "shop", "f")
 
     assert answer.distribution == [line]
-    arguments = json.dumps(where, ensure_ascii=False)
-    assert f"where={arguments})" in answer.next[0]
+    assert call_of(answer.next[0])[1]["where"] == where
     shown = get_calls(project.con, "shop", "f", where=where)
     assert shown.total in (1, 2)  # where the value is a text that spells a number, the number fits as well
     assert len(usual) + 1 in [row[0] for row in shown.rows]

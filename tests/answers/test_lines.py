@@ -144,7 +144,7 @@ def test_the_changes_of_one_variable_are_its_history(traced: Traced) -> None:
 
 def test_lines_can_be_left_out_for_the_values(traced: Traced) -> None:
     call = traced.loop([1], args=json.dumps({"items": ["x" * 5000]}))
-    assert traced.ask().notes == [f'values were cut; where={{"call_id": {call}, "lines": false}} shows them whole']
+    assert traced.ask().notes == [f'values were cut; where={{"call_id": {call}, "lines": False}} shows them whole']
     without = traced.ask(lines=False)
     assert (without.lines, without.notes) == ([], [])
     assert "x" * 5000 in str(without.rows[0]) and without.rows[0][-1] == 7

@@ -54,7 +54,7 @@ def test_the_interpreter_line_of_a_script_counts(tmp_path: Path) -> None:
 
 
 def test_a_project_that_is_switched_off_says_how_to_switch_it_on() -> None:
-    assert '"enabled": true' in reason("python", "x.py", enabled=False)
+    assert '"enabled": True' in reason("python", "x.py", enabled=False)
 
 
 def test_anything_else_gets_the_likely_reasons() -> None:

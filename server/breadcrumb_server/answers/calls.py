@@ -179,7 +179,7 @@ def _cut_note(ids: Sequence[int], *, with_lines: bool) -> list[str]:
     if len(ids) > 1:
         return [f'values were cut; where={{"call_id": {ids[0]}}} shows that call whole']
     # A call alone is whole, as far as an answer can be, unless its lines take the room.
-    return [f'values were cut; where={{"call_id": {ids[0]}, "lines": false}} shows them whole'] if with_lines else []
+    return [f'values were cut; where={{"call_id": {ids[0]}, "lines": False}} shows them whole'] if with_lines else []
 
 
 def _with_lines(page: CallList, trace: TraceRow, calls: Sequence[queries.CallRow], shown: ShownLines) -> CallList:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import json
 
+from breadcrumb_server.answers.values import is_array, is_object
+
 # A longer call costs more to read than it saves.
 MAX_CALL_CHARS = 400
 
 
 def call(tool: str, **arguments: object) -> str:
-    """``tool(project="shop", limit=5)``; arguments that are None are left out."""
-    given = (
-        f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items() if value is not None
-    )
+    """``tool(project="shop", limit=5)``, as Python writes it; arguments that are None are left out."""
+    given = (f"{name}={_literal(value)}" for name, value in arguments.items() if value is not None)
     return f"{tool}({', '.join(given)})"
+
+
+def _literal(value: object) -> str:
+    """Texts in double quotes, as in JSON, which tools are called with in the end."""
+    if is_object(value):
+        return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items()) + "}"
+    if is_array(value):
+        return f"[{', '.join(map(_literal, value))}]"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
 
 
 def first_few(calls: list[str | None], count: int = 3) -> list[str]:

@@ -129,7 +129,7 @@ async def find_exceptions(
     trace, at trace_id, or at all traces since a time.
 
     Example: find_exceptions(project="shop", type="KeyError")
-    Example: find_exceptions(project="shop", since="1h", include_handled=false)
+    Example: find_exceptions(project="shop", since="1h", include_handled=False)
     """
     service = ctx.request_context.lifespan_context
     return await service.ask(
