@@ -190,3 +190,27 @@ def test_a_program_with_more_secrets_than_are_remembered_is_told_so(python: str,
     assert [n["code"] for n in spool.of("notice")] == ["secrets_not_learned"]
     assert {call.args["password"] for call in spool.named("f")} == {REDACTED}
     assert not on_disk(spool, "secret-1999-x")
+
+
+@pytest.mark.parametrize("wrap", [str, str.encode, lambda text: text.encode("utf-16-le")], ids=["str", "bytes", "wide"])
+def test_a_long_field_is_searched_once_and_again_when_a_secret_was_learned(wrap) -> None:
+    searched: list[int] = []
+
+    class Counting(Redactor):
+        def redact_text(self, text: str) -> str:
+            searched.append(len(text))
+            return super().redact_text(text)
+
+    class Buffer:
+        def __init__(self, position: int) -> None:
+            self.position, self.data = position, wrap(f"a=1: {SECRET} jumps over. " * 200)
+
+    encoder = Encoder(Counting())
+    for position in range(50):
+        assert b"[REDACTED]" not in encoder.encode(Buffer(10**position))
+    long_ones = [length for length in searched if length > 1_000]
+    # What is left of the value's limit for the data differs from call to call: in steps, not with every character.
+    assert 0 < len(long_ones) <= 10
+    encoder.encode({"password": SECRET})
+    assert b"[REDACTED]" in encoder.encode(Buffer(1))
+    assert SECRET.encode() not in encoder.encode(Buffer(1))

@@ -36,6 +36,9 @@ _MAX_TEXT_CHARS = 20_000
 # Texts of up to this many characters are remembered with their redacted, quoted form.
 _MEMO_MAX_CHARS = 200
 _MEMO_SIZE = 4096
+# Long texts of which is known what was found in them, and the step in which as much as is searched of one grows.
+_LONG_MEMO_SIZE = 128
+_WINDOW_STEP_CHARS = 1024
 
 _MAX_KEY_CHARS = 200
 _MAX_KNOWN_TYPES = 5000
@@ -49,6 +52,11 @@ _MIN_ADDRESS_DIGITS = 6
 
 # Before the JSON of a key that is no string: 1 and "1" are two keys, and JSON has only the second.
 _KEY_MARK = "$key:"
+
+
+def _make_room(memo: Dict[Any, Any]) -> None:
+    if len(memo) >= _LONG_MEMO_SIZE:
+        memo.clear()
 
 
 class Encoder:
@@ -69,6 +77,10 @@ class Encoder:
         self._memo: Dict[str, bytes] = {}
         self.known_texts: Dict[str, str] = {}
         self.known_keys: Dict[str, Tuple[str, str]] = {}
+        # Long texts with what was left of them, and bytes with their text. To search takes a thousand times as long as
+        # to look it up, and an object's large field is met again at each call of a method.
+        self._known_long: Dict[str, str] = {}
+        self._known_bytes: Dict[bytes, Optional[str]] = {}
         self._generation = redactor.generation
         self._plans: Dict[int, TypePlan] = {}
 
@@ -106,6 +118,8 @@ class Encoder:
             self._memo.clear()
             self.known_texts.clear()
             self.known_keys.clear()
+            self._known_long.clear()
+            self._known_bytes.clear()
 
     def is_secret_number(self, number: int) -> bool:
         """Whether an integer is redacted: a payment card's."""
@@ -176,13 +190,9 @@ class Encoder:
 
         head: the first of *size* bytes, as many as ``window`` says.
         """
-        if b"\0" in head:
-            import_late_modules()
-            from .encoded_texts import holds_wide
-
-            if holds_wide(head, self._redactor.redact_text):
-                return _MARK, False
-        escaped = head.decode("utf-8", "backslashreplace")
+        escaped = self._escaped(head)
+        if escaped is None:
+            return _MARK, False
         window = self.window(limit)
         if len(escaped) > window:  # four times as long, where it is no text
             escaped, size = escaped[:window], max(size, window + 1)
@@ -190,8 +200,11 @@ class Encoder:
         return quote(text + "…" if is_cut else text), is_cut
 
     def window(self, limit: int) -> int:
-        """How much of a text is looked through for secrets if *limit* characters of it are written."""
-        return limit + REDACTION_MARGIN_CHARS
+        """How much of a text is looked through for secrets if *limit* characters of it are written.
+
+        Rounded up: what is left of a value's limit differs a little from call to call, and the window is to be known.
+        """
+        return (limit + REDACTION_MARGIN_CHARS) // _WINDOW_STEP_CHARS * _WINDOW_STEP_CHARS + _WINDOW_STEP_CHARS
 
     def _cut(self, head: str, size: int, limit: int) -> Tuple[str, bool]:
         """The redacted beginning of a text, and whether it is less than all of it."""
@@ -202,9 +215,37 @@ class Encoder:
         return text[: max(min(limit, len(text) - REDACTION_MARGIN_CHARS), 0)], True
 
     def _redacted(self, text: str) -> str:
-        if _ADDRESS in text:
-            text = without_addresses(text)
-        return self._redactor.redact_text(text)
+        if len(text) <= _MEMO_MAX_CHARS:
+            return self._searched(text)
+        self._forget_outdated()
+        known = self._known_long.get(text)
+        if known is None:
+            known = self._searched(text)
+            if self._generation == self._redactor.generation:  # nothing was learned from it
+                _make_room(self._known_long)
+                self._known_long[text] = known
+        return known
+
+    def _searched(self, text: str) -> str:
+        return self._redactor.redact_text(without_addresses(text) if _ADDRESS in text else text)
+
+    def _escaped(self, head: bytes) -> Optional[str]:
+        """Bytes as text, as much of them as can be wanted; None if they hold a secret in wide characters."""
+        self._forget_outdated()
+        if head in self._known_bytes:
+            return self._known_bytes[head]
+        is_secret = False
+        if b"\0" in head:
+            import_late_modules()
+            from .encoded_texts import holds_wide
+
+            is_secret = holds_wide(head, self._redactor.redact_text)
+        most = self.window(self.max_chars) + 1
+        escaped = None if is_secret else head.decode("utf-8", "backslashreplace")[:most]
+        if self._generation == self._redactor.generation:
+            _make_room(self._known_bytes)
+            self._known_bytes[head] = escaped
+        return escaped
 
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
         """The text of a key with its colon, and its name if that is secret."""
