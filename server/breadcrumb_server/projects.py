@@ -14,8 +14,9 @@ from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.config import ProjectConfig, check_settings, load_config
 from breadcrumb_server.config_changes import ConfigChanges, changed_settings
 from breadcrumb_server.config_file import render_config, write_file
-from breadcrumb_server.discover import MAIN, TEST_FOLDERS, discover_include
+from breadcrumb_server.discover import MAIN, discover_include
 from breadcrumb_server.home import Home, check_project_name
+from breadcrumb_server.likely_command import PLACEHOLDER, likely_command
 from breadcrumb_server.pattern_warnings import compare_with_traces
 from breadcrumb_server.project_answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_storage.database import Database
@@ -25,8 +26,6 @@ from breadcrumb_storage.queries.project_overview import ProjectOverview, project
 # list_projects asks every project's database: a locked one must not hold up the others for long.
 OVERVIEW_LOCK_SECONDS = 0.5
 MAX_LISTED = 60
-# Scripts at the top of many workspaces that nobody means by "the program".
-NOT_STARTED = frozenset({"setup.py", "conftest.py", "noxfile.py", "__init__.py"})
 MAX_LIST_NOTES = 5
 MAX_CELL_CHARS = 100
 PROJECT_COLUMNS = ["project", "workspace", "traces", "size_mb", "last_run"]
@@ -64,6 +63,9 @@ def init_project(
     folder = config.workspace_folder()
     if folder and config.include == [MAIN]:
         notes.append(f"no Python code was found in {folder}")
+    command, is_there = likely_command(folder)
+    if not is_there:
+        notes.append(f"{PLACEHOLDER} stands for your own program: no script and no tests were found")
     return ProjectCreated(
         project=project,
         created=True,
@@ -71,7 +73,7 @@ def init_project(
         database=str(database),
         config=_shown(load_config(home, project).config, home),
         notes=notes,
-        next=[call("run", project=project, command=_likely_command(folder), timeout_seconds=60)],
+        next=[call("run", project=project, command=command, timeout_seconds=60)],
     )
 
 
@@ -187,17 +189,6 @@ def _new_config(
         "exclude": list(exclude or []),
     }
     return check_settings(data, "The new project")
-
-
-def _likely_command(workspace: Path | None) -> list[str]:
-    """A first command to try: the workspace's only script, or its tests."""
-    if workspace:
-        scripts = [file.name for file in workspace.glob("*.py") if file.name not in NOT_STARTED]
-        if len(scripts) == 1:
-            return ["python", scripts[0]]
-        if any((workspace / name).is_dir() for name in TEST_FOLDERS):
-            return ["python", "-m", "pytest", "-x"]
-    return ["python", "app.py"]
 
 
 def _workspace(given: str) -> Path:
