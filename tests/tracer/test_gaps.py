@@ -201,3 +201,48 @@ def test_a_wrapper_of_another_module_says_what_it_was_called_for(python: str, tr
         "__call__": [f"shop.ways:chosen:{file}"],
         "stays": [],
     }
+
+
+def test_the_time_of_generators_and_coroutines_is_measured_and_no_one_elses(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    """Each once, from its start to its end: that of a gap is never more than its caller took."""
+    (tmp_path / "lib.py").write_text(
+        textwrap.dedent("""
+            import time
+            def spin():
+                until = time.perf_counter() + 0.002
+                while time.perf_counter() < until: pass
+            def numbers(n):
+                for i in range(n):
+                    spin()
+                    yield i
+            async def later(n):
+                spin()
+                return n
+            def often(n): return n
+        """)
+    )
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import asyncio, lib
+            def consume():
+                for _ in range(4): list(lib.numbers(2))
+            def call():
+                for n in range(9): lib.often(n)
+            async def wait():
+                for n in range(4): await lib.later(n)
+            def main():
+                for _ in range(3):
+                    consume()
+                    call()
+                    asyncio.run(wait())
+            main()
+        """).lstrip(),
+        capture={"calls_per_function": 3},
+    )
+    for name, caller, least_ms in (("numbers", "consume", 4), ("later", "wait", 2), ("often", "call", 0)):
+        count, spent_ns, gap = spool.gap(name)
+        took = sum(each.ended_ns - each.started_ns for each in spool.named(caller) if each.ended_ns)
+        assert 0 < count and least_ms * 1_000_000 <= spent_ns <= took, (name, count, spent_ns, took, gap)

@@ -50,7 +50,9 @@ class GapLog:
         self._recorder = recorder
         self.gaps: Dict[int, Gap] = {}
         self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
-        self._open: Dict[int, Tuple[int, int]] = {}  # counter slot and start, by frame id
+        # Counter slot, start and code, by frame id. The end of a call may not be seen (its function is not watched any
+        # more), and its frame's id is given to another one: so the code is compared.
+        self._open: Dict[int, Tuple[int, int, CodeType]] = {}
 
     def clear(self) -> None:
         """Forget all: a forked child counts anew."""
@@ -120,7 +122,7 @@ class GapLog:
             self.look_behind(gap, frame, caller)
         slot = self.count(gap, caller)
         if slot >= 0:
-            self._open[id(frame)] = (slot, perf_counter_ns())
+            self._open[id(frame)] = (slot, perf_counter_ns(), frame.f_code)
         return True
 
     def look_behind(self, gap: Gap, frame: FrameType, caller: Function) -> None:
@@ -142,9 +144,9 @@ class GapLog:
     def end(self, frame: FrameType, at_ns: int) -> bool:
         """The call in *frame* has ended; False if it was not begun here."""
         begun = self._open.pop(id(frame), None)
-        if begun is None:
+        if begun is None or begun[2] is not frame.f_code:
             return False
-        slot, started_ns = begun
+        slot, started_ns, _ = begun
         counters = self._recorder.spool.counters
         if counters is not None:
             counters[2 * slot + 1] += at_ns - started_ns

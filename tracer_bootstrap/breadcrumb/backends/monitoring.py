@@ -159,8 +159,8 @@ class MonitoringBackend:
                     self._set_local_events(code, monitoring.events.PY_RETURN)
                 return self._disable
             self._set_local_events(code, monitoring.events.PY_RETURN)
-        else:
-            recorder.gaps.begin(gap, frame)
+        elif recorder.gaps.begin(gap, frame) and gap.seen == 1:  # it was found where it was called, see _on_call
+            self._set_local_events(code, monitoring.events.PY_RETURN)
         if gap.seen > recorder.calls_per_function:
             recorder.gaps.stop_counting(gap)
             self._set_local_events(code, 0)
