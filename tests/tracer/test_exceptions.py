@@ -328,7 +328,7 @@ def test_an_exception_with_a_hostile_class_does_no_harm(python: str, trace: Trac
     )
     assert spool.stdout == "fine\n"
     (exception,) = raised(spool)
-    assert (exception["type"], exception["message"]) == ("__main__.Hostile", "(quiet, 5)")
+    assert (exception["type"], exception["message"]) == ("__main__.Hostile", "('quiet', 5)")
 
 
 def test_the_traceback_the_user_sees_is_unchanged(python: str, trace: Trace, tmp_path: Any) -> None:

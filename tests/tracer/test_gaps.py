@@ -245,4 +245,4 @@ def test_the_time_of_generators_and_coroutines_is_measured_and_no_one_elses(
     for name, caller, least_ms in (("numbers", "consume", 4), ("later", "wait", 2), ("often", "call", 0)):
         count, spent_ns, gap = spool.gap(name)
         took = sum(each.ended_ns - each.started_ns for each in spool.named(caller) if each.ended_ns)
-        assert 0 < count and least_ms * 1_000_000 <= spent_ns <= took, (name, count, spent_ns, took, gap)
+        assert count > 0 and least_ms * 1_000_000 <= spent_ns <= took, (name, count, spent_ns, took, gap)

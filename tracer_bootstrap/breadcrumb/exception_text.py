@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
 _MAX_STACK_FRAMES = 40
+_MAX_ARGUMENT_CHARS = 200
 
 # Its errors are what programs that use pydantic see most often.
 _PYDANTIC_CORE = "pydantic_core._pydantic_core"
@@ -33,19 +34,34 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
     args = _args_of(exception)
     if type(args) is not tuple or not args:
         return _message_without_args(exception)
-    texts = []
-    for arg in args:
-        if type(arg) is str:
-            texts.append(arg)
-        else:
-            texts.append(encoder.encode(arg).decode("utf-8", "replace"))
+    first = args[0]
     if len(args) == 1:
-        return texts[0] if type(exception) is not KeyError or type(args[0]) is not str else "'%s'" % texts[0]
-    if derives(type(exception), OSError) and len(args) >= 2 and type(args[0]) is int:
-        return "[Errno %s] %s%s" % (texts[0], texts[1], _file_of(exception, encoder))
+        if type(first) is str:
+            return first if type(exception) is not KeyError else "'%s'" % first
+        return _written(first, encoder)
+    if derives(type(exception), OSError) and type(first) is int:
+        reason = args[1] if type(args[1]) is str else _written(args[1], encoder)
+        return "[Errno %d] %s%s" % (first, reason, _file_of(exception, encoder))
     if derives(type(exception), SyntaxError) and len(args) == 2 and type(args[1]) is tuple:
-        return texts[0] + _line_of(args[1])
-    return "(%s)" % ", ".join(texts)
+        return (first if type(first) is str else _written(first, encoder)) + _line_of(args[1])
+    return "(%s)" % ", ".join([_shortened(_written(arg, encoder)) for arg in args])
+
+
+def _written(value: Any, encoder: Encoder) -> str:
+    """A value in the notation of Python, without its secrets."""
+    text = encoder.encode(value).decode("utf-8", "replace")
+    import_late_modules()
+    from .capture.python_text import python_text
+
+    try:
+        return python_text(text)
+    except (IndexError, ValueError):  # the key of a dict that was cut
+        return text
+
+
+def _shortened(text: str) -> str:
+    """One of several arguments: what was parsed, say, is not to hide what was wrong with it."""
+    return text if len(text) <= _MAX_ARGUMENT_CHARS else text[:_MAX_ARGUMENT_CHARS] + "…"
 
 
 def _message_without_args(exception: BaseException) -> str:
@@ -62,7 +78,7 @@ def _file_of(exception: BaseException, encoder: Encoder) -> str:
     filename = _filename_of(exception)
     if filename is None:
         return ""
-    return ": '%s'" % filename if type(filename) is str else ": " + encoder.encode(filename).decode("utf-8", "replace")
+    return ": '%s'" % filename if type(filename) is str else ": " + _written(filename, encoder)
 
 
 def _line_of(details: Tuple[Any, ...]) -> str:

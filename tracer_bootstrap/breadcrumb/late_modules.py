@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "regex", "card_numbers", "token_prefixes", "secret_shapes", "named_values", "encoded_texts", "text_search",
     "learned_secrets", "learning", "hidden_values", "descriptions", "objects", "containers", "typing_text", "arrays",
-    "frames", "library_objects", "writers", "type_plan",
+    "frames", "library_objects", "writers", "type_plan", "python_text",
 )  # fmt: skip
 
 _OWN_LOADER = "breadcrumb.own_builtins"

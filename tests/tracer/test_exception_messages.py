@@ -1,0 +1,71 @@
+"""The message of an exception is what ``str`` makes of it, though nothing of the program's is run for it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.capture.values import Encoder
+from breadcrumb.exception_text import message_of
+
+texts = st.text("ab'\"\\ \n\té…{[,:$", max_size=6).filter(lambda text: not text.startswith("…"))
+plain = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | texts
+keys = st.integers(-9, 9) | texts.filter(lambda text: not text.startswith("$")) | st.tuples(st.integers(0, 9), texts)
+values = st.recursive(
+    plain,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.lists(inner, max_size=3).map(tuple) | st.dictionaries(keys, inner, max_size=3)
+    ),
+    max_leaves=12,
+).filter(lambda value: len(repr(value)) < 200)
+
+
+def message(exception: BaseException) -> str:
+    return message_of(exception, Encoder(Redactor(), max_depth=30))
+
+
+@given(st.lists(values, max_size=3), st.sampled_from([ValueError, KeyError, AssertionError, RuntimeError]))
+def test_it_is_what_str_says_for_all_that_is_built_in(args: list[Any], cls: type[Exception]) -> None:
+    exception = cls(*args)
+    if cls is KeyError and len(args) == 1 and isinstance(args[0], str):
+        assert message(exception) == f"'{args[0]}'"
+    else:
+        assert message(exception) == str(exception)
+
+
+@pytest.mark.parametrize(
+    "exception",
+    [
+        OSError(2, "No such file or directory", "a.txt"),
+        OSError(13, "denied"),
+        FileNotFoundError(2, "no", b"raw"),
+        SyntaxError("invalid syntax", ("dir/module.py", 3, 5, "a b")),
+        ValueError(frozenset({1}), {2}, 1.5, float("nan"), b"raw\xff", (1,), ()),
+        KeyError(("shop", 7)),
+    ],
+    ids=lambda exception: type(exception).__name__,
+)
+def test_so_it_is_for_the_kinds_that_have_a_form_of_their_own(exception: Exception) -> None:
+    assert message(exception) == str(exception)
+
+
+class Order:
+    def __init__(self) -> None:
+        self.number, self.password = 7, "zq-Planted-7731"
+
+    __repr__ = __str__ = None  # type: ignore[assignment]
+
+
+def test_objects_are_told_by_their_fields_and_secrets_not_at_all() -> None:
+    told = message(ValueError(Order(), {"api_key": "zq-Planted-7732"}))
+    assert told == "(Order(number=7, password=[REDACTED]), {'api_key': [REDACTED]})"
+
+
+def test_a_long_argument_does_not_hide_those_behind_it() -> None:
+    told = message(ValueError("x" * 5_000, 88, "Expected number"))
+    assert told.endswith("…, 88, 'Expected number')")
+    assert len(told) < 300

@@ -1,0 +1,100 @@
+"""Captured values, which are JSON, as Python writes them: so that an exception's message is what ``str`` says."""
+
+from __future__ import annotations
+
+try:
+    from _json import scanstring
+except ImportError:  # no C accelerator
+    from json.decoder import py_scanstring as scanstring  # type: ignore[attr-defined, no-redef, unused-ignore]
+
+from ..record_format import REDACTED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import List, Tuple
+
+_CONSTANTS = {"null": "None", "true": "True", "false": "False"}
+_BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
+_KEY_MARK = "$key:"
+
+
+def python_text(json_text: str) -> str:
+    """A value that the encoder has written, in the notation of Python; secrets and cuts stay marked as they are."""
+    return _Reader(json_text).value()
+
+
+class _Reader:
+    """Reads the encoder's JSON: of its spaces, there is one behind each comma and each colon."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._at = 0
+
+    def value(self) -> str:
+        first = self._text[self._at]
+        if first == '"':
+            return _quoted(self._string())
+        if first == "[":
+            return "[%s]" % ", ".join(self._items())
+        if first == "{":
+            return self._object()
+        end = self._at
+        while end < len(self._text) and self._text[end] not in ",]}":
+            end += 1
+        word, self._at = self._text[self._at : end], end
+        return _CONSTANTS.get(word, word)
+
+    def _items(self) -> List[str]:
+        items: List[str] = []
+        self._at += 1
+        while self._text[self._at] != "]":
+            items.append(self.value())
+            self._skip(", ")
+        self._at += 1
+        return items
+
+    def _object(self) -> str:
+        pairs: List[Tuple[str, str]] = []
+        self._at += 1
+        while self._text[self._at] != "}":
+            key = self._string()
+            self._skip(": ")
+            if key in _BRACKETS and not pairs:
+                items = self._items()
+                opening, closing = _BRACKETS[key]
+                comma = "," if key == "$tuple" and len(items) == 1 else ""
+                self._at += 1
+                return opening + ", ".join(items) + comma + closing
+            pairs.append((key, self.value()))
+            self._skip(", ")
+        self._at += 1
+        return _object_text(pairs)
+
+    def _string(self) -> str:
+        text, self._at = scanstring(self._text, self._at + 1, False)
+        return text
+
+    def _skip(self, separator: str) -> None:
+        if self._text.startswith(separator, self._at):
+            self._at += len(separator)
+
+
+def _object_text(pairs: List[Tuple[str, str]]) -> str:
+    kind = pairs[0][0] if pairs else ""
+    if kind == "$type":
+        fields = ["%s=%s" % pair for pair in pairs[1:]]
+        return "%s(%s)" % (pairs[0][1][1:-1], ", ".join(fields))
+    if kind == "$float":
+        return pairs[0][1][1:-1]
+    if kind in ("$bytes", "$bytearray"):
+        return "b" + pairs[0][1].replace("\\\\", "\\")  # its escapes are those of bytes already
+    return "{%s}" % ", ".join("%s: %s" % (_key(key), item) for key, item in pairs)
+
+
+def _key(key: str) -> str:
+    """The key of a dict: JSON has only texts, so any other is marked."""
+    return python_text(key[len(_KEY_MARK) :]) if key.startswith(_KEY_MARK) else _quoted(key)
+
+
+def _quoted(text: str) -> str:
+    return text if text == REDACTED or text.startswith("…") else repr(text)
