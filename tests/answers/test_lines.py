@@ -174,17 +174,83 @@ def test_a_call_without_loops_that_is_too_long_keeps_its_begin_and_its_end(trace
     assert f'"lines": {step}}}' in answer.next[0]
 
 
-def test_several_calls_share_the_room_and_what_went_wrong_comes_first(traced: Traced) -> None:
-    calls = [traced.loop([k, None] * 40) for k in range(1, 9)]
-    error = traced.trace.exception("KeyError", "'x'")
-    failed = traced.call((2, {}), (3, {"subtotal": 0}), (None, {}), raises=error)
+def headings(answer: CallList) -> list[str]:
+    return [line for line in answer.lines if line.startswith("call ")]
+
+
+USUAL = [(2, {}), (3, {"subtotal": 0}), (6, {"price": 1}), (7, {}), (8, {}), (None, {})]
+ODD = [(2, {}), (3, {"subtotal": 0}), (4, {"price": None}), (5, {}), (7, {}), (8, {}), (None, {})]
+
+
+def test_each_path_is_shown_once_the_rarest_first_and_what_went_wrong_before_its_like(traced: Traced) -> None:
+    usual = [traced.call(*USUAL, returns=number) for number in range(8)]
+    loops = [traced.loop([number, None] * number) for number in (40, 2)]  # how many rounds makes no difference
+    failed = traced.call(*USUAL, raises=traced.trace.exception("KeyError", "'x'"))  # as the usual ones, but for its end
+    odd = [traced.call(*ODD, returns=0) for _ in range(1)]
+
     answer = traced.ask()
-    headings = [int(found[1]) for line in answer.lines if (found := re.match(r"call (\d+) of", line))]
-    assert failed in headings and len(headings) >= 2
-    assert headings == sorted(headings)
-    assert "   3  for price in items:   -> raised KeyError: 'x'" in answer.lines
-    assert any(note.startswith(f"lines of {len(calls) + 1 - len(headings)} more calls") for note in answer.notes)
+
+    name = "of shop.pricing:total"
+    assert headings(answer) == [
+        f"call {failed} {name}, 5 lines executed; no other of 12 calls took this path:",
+        f"call {odd[0]} {name}, 6 lines executed; no other of 12 calls took this path:",
+        f"call {loops[0]} {name}, 244 lines executed; path of 2 of 12 calls: {loops[0]}, {loops[1]}:",
+        f"call {usual[0]} {name}, 5 lines executed; path of 8 of 12 calls: {', '.join(map(str, usual[:6]))}, …:",
+    ]
+    assert "   8  return subtotal   -> raised KeyError: 'x'" in answer.lines
+    assert not any("path" in note or "more call" in note for note in answer.notes)
     assert size_of(answer) <= MAX_ANSWER_CHARS
+
+
+def test_calls_of_one_path_are_shown_by_the_first_and_none_of_them_is_proposed(traced: Traced) -> None:
+    calls = [traced.call(*USUAL, returns=number) for number in range(3)]
+    answer = traced.ask()
+    ids = ", ".join(map(str, calls))
+    assert headings(answer) == [f"call {calls[0]} of shop.pricing:total, 5 lines executed; path of all 3 calls: {ids}:"]
+    assert not any("call_id" in proposed for proposed in answer.next)
+
+
+def test_paths_that_do_not_fit_are_counted_and_the_rarest_of_them_is_proposed(traced: Traced) -> None:
+    def long(first: int) -> list[tuple[int | None, dict[str, Any] | None]]:
+        return [(first + k, {f"variable_{k}": "x" * 100}) for k in range(60)]
+
+    for number in range(5):
+        for _ in range(3 + number):
+            traced.call(*long(100 * number), (None, {}))
+    short = [traced.call(*USUAL, returns=0) for _ in range(20)]
+    answer = traced.ask()
+    assert size_of(answer) <= MAX_ANSWER_CHARS
+    shown = [int(line.split()[1]) for line in headings(answer)]
+    assert short[0] in shown and 1 in shown  # one that is too long does not keep out the others
+    (note,) = [note for note in answer.notes if "not shown here" in note]
+    found = re.fullmatch(r"(\d) more paths not shown here: where={\"call_id\": (\d+)} shows the rarest of them", note)
+    assert found and int(found[1]) == 6 - len(shown) and int(found[2]) not in shown
+    assert answer.next[0].endswith(f'where={{"call_id": {found[2]}}})')
+    alone = traced.ask(call_id=int(found[2]))
+    assert headings(alone)[0].endswith("60 lines executed:")
+
+
+def test_the_paths_are_those_of_the_calls_that_fit(traced: Traced) -> None:
+    for number in range(6):
+        traced.call(*(ODD if number == 2 else USUAL), returns=number)
+    assert len(headings(traced.ask())) == 2
+    (heading,) = headings(traced.ask(outcome="returned", result={">": 2}))
+    assert heading == "call 4 of shop.pricing:total, 5 lines executed; path of all 3 calls: 4, 5, 6:"
+    page = get_calls(traced.project.con, "shop", "total", limit=1)  # also of those on later pages
+    assert len(headings(page)) == 2
+    later = get_calls(traced.project.con, "shop", "total", limit=1, cursor=page.next_cursor)
+    assert headings(later) == ["call 2 of shop.pricing:total, 5 lines executed:"]
+
+
+def test_the_odd_ones_are_not_proposed_where_their_lines_stand_there(traced: Traced) -> None:
+    for number in range(12):
+        odd = number == 7
+        traced.call(*(ODD if odd else USUAL), args={"rate": 5 if odd else 0}, returns=0)
+    answer = traced.ask()
+    assert answer.distribution[1].startswith("rate: 0 x11, 5 x1")
+    assert headings(answer)[0].startswith("call 8 ")
+    assert not any("args.rate" in proposed for proposed in answer.next)
+    assert any("args.rate" in proposed for proposed in traced.ask(lines=False).next)
 
 
 def test_a_call_that_did_not_end_stands_in_its_last_line(traced: Traced) -> None:
@@ -304,14 +370,12 @@ def test_a_report_on_an_exception_leads_to_the_lines_unless_they_were_recorded(p
     assert not any("capture" in text for text in build_report(project.con, "shop", shop.trace.trace_id).next)
 
 
-def test_lines_that_few_calls_executed_are_told_first_and_lead_to_the_first_of_them(project, tmp_path) -> None:
+def test_lines_that_few_calls_executed_are_told_first(project, tmp_path) -> None:
     traced = Traced(project, tmp_path)
-    usual = [(2, {}), (3, {"subtotal": 0}), (6, {"price": 1}), (7, {}), (8, {}), (None, {})]
-    odd = [(2, {}), (3, {"subtotal": 0}), (4, {"price": None}), (5, {}), (7, {}), (8, {}), (None, {})]
-    calls = [traced.call(*(odd if number in (20, 25) else usual)) for number in range(30)]
+    calls = [traced.call(*(ODD if number in (20, 25) else USUAL)) for number in range(30)]
 
     answer = traced.ask()
 
     assert answer.distribution[0] == f"lines 4-5 ran in 2 of 30 calls only, first in call {calls[20]}"
-    assert answer.next[0].endswith(f'function="total", trace_id="{answer.trace_id}", where={{"call_id": {calls[20]}}})')
+    assert headings(answer)[0].endswith(f"path of 2 of 30 calls: {calls[20]}, {calls[25]}:")
     assert not [told for told in traced.ask(call_id=calls[20]).distribution if "ran in" in told]

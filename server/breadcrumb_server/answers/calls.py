@@ -9,18 +9,18 @@ from pydantic import Field
 
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb_server.answers.base import Cell, Page, check_limit
-from breadcrumb_server.answers.call_follow_ups import follow_ups, odd_ones, one_call
+from breadcrumb_server.answers.call_follow_ups import follow_ups, odd_ones
 from breadcrumb_server.answers.call_lines import result_text
 from breadcrumb_server.answers.call_where import LinesWanted, parse_where
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit_table, size_of, squeeze
-from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.follow_ups import first_few
 from breadcrumb_server.answers.line_detail import LineDetail, ShownLines
 from breadcrumb_server.answers.named_tests import check_test
 from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.places import Places
-from breadcrumb_server.answers.rare_lines import RareLines
+from breadcrumb_server.answers.rare_lines import rare_lines
 from breadcrumb_server.answers.source_text import SourceText
 from breadcrumb_server.answers.text import milliseconds, one_line
 from breadcrumb_server.answers.values import arguments_text
@@ -38,7 +38,7 @@ MAX_LIMIT = 200
 # was only asked for more of them.
 MAX_TABLE_CHARS = 3_000
 MAX_TABLE_CHARS_AGAIN = 1_200
-# Beside table and lines: their notes, and one more follow-up call.
+# Beside table and lines: their notes, and longer follow-up calls.
 SPARE_CHARS = 700
 # Calls that are named in a note.
 MAX_LATE = 5
@@ -72,7 +72,8 @@ class CallList(Page):
     )
     lines: list[str] = Field(
         default_factory=list,
-        description="of calls recorded with their lines: line number, source -> what the line changed; loops folded",
+        description="of calls recorded with their lines: line number, source -> what the line changed; loops folded. "
+        "Of several calls, each different path (the lines that were executed, and the outcome) once, the rarest first",
     )
     message: str = Field(default="", description="why there is nothing, where there is nothing")
 
@@ -124,14 +125,27 @@ def get_calls(
         )
     rows = _Rows(con, trace, ids[:limit])
     distribution = Distribution() if cursor else read_distribution(con, trace, wanted, functions, total)
-    lines = LineDetail.read(con, trace, rows.calls, lines_wanted, SourceText(trace, Redactor(redact)))
+    source = SourceText(trace, Redactor(redact))
+    lines = LineDetail.read(con, trace, rows.calls, lines_wanted, source, wanted if total > 1 and not cursor else None)
     rows.show_lines(lines.executed)
     of_one_function = lines.executed and len(functions) == 1 and not where and not cursor
-    rare = RareLines.read(con, trace, function) if of_one_function else RareLines()
-    rarest = {"call_id": rare.first_call_id} if rare.first_call_id is not None else None
-
+    rare = rare_lines(con, trace, function) if of_one_function else []
     sampled = any(each.started > each.recorded for each in functions)
-    odd = odd_ones(project, trace, function, where, distribution)
+
+    def further(count: int, shown: ShownLines) -> list[str]:
+        return first_few(
+            follow_ups(
+                project,
+                trace,
+                rows.calls[:count],
+                single=total == 1,
+                called=rows.with_callees(),
+                sampled=sampled,
+                lines=lines,
+                shown=shown,
+                odd=odd_ones(con, project, trace, function, where, distribution, shown),
+            )
+        )
 
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
@@ -141,7 +155,7 @@ def get_calls(
             project=project,
             trace_id=trace.trace_id,
             functions=named,
-            distribution=[*rare.told, *distribution.lines],
+            distribution=[*rare, *distribution.lines],
             total=total,
             columns=rows.columns,
             rows=rows.cells(count, chars),
@@ -150,29 +164,19 @@ def get_calls(
             + (cut_note if rows.longest(count) > chars else [])
             + _late_note(rows.calls[:count])
             + [distribution.note] * bool(distribution.note),
-            next=first_few(
-                [
-                    call("get_calls", project=project, function=function, trace_id=trace.trace_id, where=rarest)
-                    if rarest
-                    else None,
-                    odd,
-                    *follow_ups(
-                        project,
-                        trace,
-                        rows.calls[:count],
-                        single=total == 1,
-                        called=rows.any_callee(),
-                        sampled=sampled,
-                        lines=lines,
-                    ),
-                ]
-            ),
+            next=further(count, ShownLines()),
         )
 
     if not lines.views:
         return fit_table(build, len(rows.calls))
     page = fit_table(build, len(rows.calls), MAX_TABLE_CHARS if lines_wanted.folded else MAX_TABLE_CHARS_AGAIN)
-    return _with_lines(page, trace, rows.calls, lines.fit(MAX_ANSWER_CHARS - size_of(page) - SPARE_CHARS))
+    shown = lines.fit(MAX_ANSWER_CHARS - size_of(page) - SPARE_CHARS)
+    told = {
+        "lines": list(shown.lines),
+        "notes": [*page.notes, *shown.notes],
+        "next": further(len(page.rows), shown),
+    }
+    return squeeze(page.model_copy(update=told))
 
 
 def _cut_note(ids: Sequence[int], *, with_lines: bool) -> list[str]:
@@ -180,24 +184,6 @@ def _cut_note(ids: Sequence[int], *, with_lines: bool) -> list[str]:
         return [f'values were cut; where={{"call_id": {ids[0]}}} shows that call whole']
     # A call alone is whole, as far as an answer can be, unless its lines take the room.
     return [f'values were cut; where={{"call_id": {ids[0]}, "lines": False}} shows them whole'] if with_lines else []
-
-
-def _with_lines(page: CallList, trace: TraceRow, calls: Sequence[queries.CallRow], shown: ShownLines) -> CallList:
-    """The page with the lines of its calls, and the call that goes on where they leave out some."""
-    further: list[str | None] = []
-    if shown.left_out is not None:
-        call_id, step = shown.left_out
-        each = next(each for each in calls if each.call_id == call_id)
-        further.append(one_call(page.project, trace, each, lines=step))
-    return squeeze(
-        page.model_copy(
-            update={
-                "lines": list(shown.lines),
-                "notes": [*page.notes, *shown.notes],
-                "next": first_few([*further, *page.next]),
-            }
-        )
-    )
 
 
 class _Rows:
@@ -233,8 +219,9 @@ class _Rows:
     def cells(self, count: int, chars: int) -> list[list[Cell]]:
         return [self._row(each, chars) for each in self.calls[:count]]
 
-    def any_callee(self) -> bool:
-        return bool(self._callees)
+    def with_callees(self) -> frozenset[int]:
+        """The calls that made recorded calls themselves."""
+        return frozenset(self._callees)
 
     def longest(self, count: int) -> int:
         """Stored characters of the longest value in the first rows."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -20,24 +19,15 @@ MAX_GROUPS = 3
 MAX_RANGES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class RareLines:
-    """What to tell of them, and the first call that executed the rarest."""
-
-    told: Sequence[str] = ()
-    first_call_id: int | None = None
-
-    @classmethod
-    def read(cls, con: DuckDBPyConnection, trace: TraceRow, function: str) -> RareLines:
-        """Those of the one function that a pattern names, if its calls were recorded with their lines."""
-        counts, calls = line_counts(con, trace, function)
-        rare = sorted(
-            (each for each in counts if each.calls <= MAX_SHARE * calls),
-            key=lambda each: (each.calls, each.first_call_id, each.line),
-        )
-        groups = [list(group) for _, group in groupby(rare, lambda each: (each.calls, each.first_call_id))]
-        told = [_told(group, [each.line for each in counts], calls) for group in groups[:MAX_GROUPS]]
-        return cls(told, rare[0].first_call_id if rare else None)
+def rare_lines(con: DuckDBPyConnection, trace: TraceRow, function: str) -> list[str]:
+    """What to tell of those of the one function that a pattern names, if its calls were recorded with their lines."""
+    counts, calls = line_counts(con, trace, function)
+    rare = sorted(
+        (each for each in counts if each.calls <= MAX_SHARE * calls),
+        key=lambda each: (each.calls, each.first_call_id, each.line),
+    )
+    groups = [list(group) for _, group in groupby(rare, lambda each: (each.calls, each.first_call_id))]
+    return [_told(group, [each.line for each in counts], calls) for group in groups[:MAX_GROUPS]]
 
 
 def _told(group: Sequence[LineCount], executed: Sequence[int], calls: int) -> str:

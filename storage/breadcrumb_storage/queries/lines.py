@@ -39,16 +39,22 @@ def executed_lines(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[
     return dict(rows)
 
 
-def lines_of_call(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> list[LineRow]:
-    """The recorded lines of a call in the order in which they ran: some 2,000 at most."""
+def lines_of_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[LineRow]]:
+    """The recorded lines of these calls in the order in which they ran: some 2,000 of each at most."""
+    if not call_ids:
+        return {}
+    numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
     rows = con.execute(
         f"""
-        SELECT position, line, changes FROM line_records
-        WHERE trace_no = ? AND call_id = {int(call_id)} ORDER BY position
+        SELECT call_id, position, line, changes FROM line_records
+        WHERE trace_no = ? AND call_id IN ({numbers}) ORDER BY call_id, position
         """,
         [trace.trace_no],
     ).fetchall()
-    return [LineRow(*row) for row in rows]
+    found: dict[int, list[LineRow]] = {}
+    for call_id, *row in rows:
+        found.setdefault(call_id, []).append(LineRow(*row))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
