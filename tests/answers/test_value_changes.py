@@ -4,14 +4,28 @@ from __future__ import annotations
 
 import pytest
 
+from breadcrumb_server.answers.line_bindings import Bound
 from breadcrumb_server.answers.value_changes import differences, is_of
 
 
+def told_where(bound: Bound, before: object, after: object) -> list[str]:
+    return [f"{each.path}={each.text}" for each in differences({"x": before}, {"x": after}, bound)]
+
+
 def told(before: object, after: object) -> list[str]:
-    return [f"{each.path}={each.text}" for each in differences({"x": before}, {"x": after})]
+    return told_where(Bound(), before, after)
 
 
 CART = {"$type": "Cart", "items": ["tea", "a pot of clay"], "total": 12.5, "owner": {"$type": "User", "name": "alice"}}
+
+DEQUE = {"$type": "deque", "items": [6, 7, 8, 5]}
+DEQUE_OF_9 = {"$type": "deque", "items": [6, 9, 8, 5]}
+QUEUE = {
+    "$type": "State",
+    "buffer": DEQUE,
+    "waiting": {"$type": "OrderedDict", '$key:{"$type": "Event", "n": 1}': None},
+    "limit": 100,
+}
 
 
 @pytest.mark.parametrize(
@@ -36,7 +50,14 @@ CART = {"$type": "Cart", "items": ["tea", "a pot of clay"], "total": 12.5, "owne
         ({"$type": "Cart", "n": 1}, {"$type": "Basket", "n": 1}, ["x=Basket(n=1)"]),
         ({"$tuple": [1, 2, 3]}, {"$tuple": [1, 2, 4]}, ["x=(1, 2, 4)"]),
         ({"a": 1, "b": 1, "c": 1, "d": 1}, {"a": 2, "b": 2, "c": 2, "d": 2}, ["x={'a': 2, 'b': 2, 'c': 2, 'd': 2}"]),
-        ({"a": 1, "…": "+9 items"}, {"a": 2, "…": "+9 items"}, ["x={'a': 2, …(+9 items)}"]),
+        ({"a": 1, "…": "+9 items"}, {"a": 2, "…": "+9 items"}, ["x['a']=2"]),
+        ({"$key:1": 1, "$key:2": 2, "b": 3}, {"$key:1": 1, "$key:2": 5, "b": 3}, ["x[2]=5"]),
+        ({"$type": "OrderedDict", "a": 1, "b": 2}, {"$type": "OrderedDict", "a": 7, "b": 2}, ["x['a']=7"]),
+        (QUEUE, {**QUEUE, "buffer": DEQUE_OF_9}, ["x.buffer[1]=9"]),
+        (QUEUE, {**QUEUE, "buffer": {"$type": "deque", "items": [9, 5]}}, ["x.buffer=deque([9, 5])"]),
+        (QUEUE, {**QUEUE, "waiting": {"$type": "OrderedDict"}}, ["x.waiting[Event(n=1)]=<deleted>"]),
+        ({"$type": "Style", "items": [1, 2, 3]}, {"$type": "Style", "items": [1, 2, 4]}, ["x[2]=4"]),
+        ({"$type": "Style", "items": [1]}, {"$type": "Array", "items": [2]}, ["x=Array([2])"]),
     ],
 )  # fmt: skip
 def test_a_part_is_told_where_it_is_shorter_than_the_whole(before, after, changes) -> None:
@@ -57,3 +78,51 @@ def test_a_change_belongs_to_what_it_is_in_and_to_what_is_in_it() -> None:
     ]
     (whole,) = differences({}, {"self": CART})
     assert is_of(whole, "self.total")
+
+
+# As the tracer writes a cell whose sheet takes the room: what is added leaves the sheet less of it.
+SHEET = {"$type": "Sheet", "title": "a long title", "rows": [1, 2, 3], "cells": {"A1": "first", "…": "+8 items"}}
+LESS_OF_SHEET = {"$type": "Sheet", "title": "a lo…(+8 chars)", "rows": [1, "…(+2 items)"], "…": "+1 items"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "changes"),
+    [
+        ({"parent": SHEET}, {"parent": LESS_OF_SHEET, "style": [0, 1]}, ["x.style=[0, 1]"]),
+        ({"parent": LESS_OF_SHEET, "style": [0, 1]}, {"parent": SHEET}, ["x.style=<deleted>"]),
+        ({"parent": SHEET, "n": 1}, {"parent": {**LESS_OF_SHEET, "title": "a la…(+8 chars)"}, "n": 1},
+         ["x.parent.title='a la…(+8 chars)'"]),
+        ({"parent": SHEET, "n": 1, "…": "+1 items"}, {"parent": SHEET, "n": 2, "…": "+1 items"}, ["x.n=2"]),
+        # Nobody knows whether it was there before.
+        ({"parent": SHEET, "n": 1, "…": "+1 items"}, {"parent": SHEET, "n": 2, "m": 3}, ["x.n=2"]),
+    ],
+)  # fmt: skip
+def test_a_part_that_was_only_cut_in_another_way_is_no_change(before, after, changes) -> None:
+    assert told({"$type": "Cell", **before}, {"$type": "Cell", **after}) == changes
+
+
+def bound(*paths: str, items_is_field: bool = False) -> Bound:
+    return Bound(frozenset(paths), items_is_field)
+
+
+def test_what_the_line_binds_is_another_value_and_no_change_within_the_old_one() -> None:
+    style = {"$type": "Style", "items": [0, 0, 0]}
+    other = {"$type": "Style", "items": [0, 0, 2]}
+    assert told_where(bound(), style, other) == ["x[2]=2"]
+    assert told_where(bound("x"), style, other) == ["x=Style([0, 0, 2])"]
+    cell, other_cell = {"$type": "Cell", "row": 1, "style": style}, {"$type": "Cell", "row": 1, "style": other}
+    assert told_where(bound("x.style"), cell, other_cell) == ["x.style=Style([0, 0, 2])"]
+    assert told_where(bound("x[]"), {"a": style, "b": 1}, {"a": other, "b": 1}) == ["x['a']=Style([0, 0, 2])"]
+
+
+def test_an_attribute_that_is_bound_but_lies_beyond_what_is_recorded_is_told_as_such() -> None:
+    before = {"$type": "Cell", "parent": SHEET}
+    after = {"$type": "Cell", "parent": LESS_OF_SHEET, "…": "+1 items"}
+    assert told_where(bound("x.row", "y"), before, after) == ["x.row=…(beyond what is recorded)"]
+
+
+def test_a_field_called_items_is_told_from_a_class_of_lists_by_the_source() -> None:
+    cart, more = {"$type": "Cart", "items": ["a pot"]}, {"$type": "Cart", "items": ["a pot", "tea"]}
+    assert told_where(bound(), cart, more) == ["x[1]='tea'"]
+    assert told_where(bound(items_is_field=True), cart, more) == ["x.items[1]='tea'"]
+    assert told_where(bound(items_is_field=True), DEQUE, DEQUE_OF_9) == ["x[1]=9"]

@@ -106,3 +106,68 @@ async def test_a_capture_that_cannot_be_is_refused_before_anything_runs(session,
     assert "lines[0]" in error and "shop.pricing.total" in error
     assert "did you mean 'lines'" in await session.error("run", **ask, capture={"line": ["total"]})
     assert not (workspace / "ran").exists()
+
+
+# The style of one cell is changed through another cell that shares it.
+SHARED = """\
+import array
+import collections
+
+
+class Style(array.array):
+    pass
+
+
+class Sheet:
+    def __init__(self):
+        self.title = "Sheet" * 20
+        self.cells = {(row, column): "v" for row in range(5) for column in range(5)}
+
+
+class Cell:
+    __slots__ = ("parent", "_style", "row")
+
+    def __init__(self, sheet, style):
+        self.parent = sheet
+        self._style = style
+        self.row = 3
+
+    def change(self, styles):
+        style = styles[0]
+        style = styles[1]
+        style[2] = 7
+        queue = collections.deque([1, 2, 3, 4])
+        queue[1] = 9
+        names = {1: "tea", 2: "a pot of clay", 3: "a cup"}
+        names[3] = 5
+        del self.row
+
+
+sheet = Sheet()
+Cell(sheet, Style("i", range(3))).change([Style("i", range(5)), Style("i", [0, 1, 2, 3, 5])])
+"""
+
+
+async def test_what_is_bound_is_told_from_what_is_changed(session, workspace: Path) -> None:
+    (workspace / "cells.py").write_text(SHARED)
+    await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
+    await session.run(interpreter("3.13"), "cells.py", capture={"lines": ["Cell.*"]})
+
+    made = await session.ok("get_calls", project="p", function="Cell.__init__")
+    assert made["lines"][1].startswith("  19  self.parent = sheet   -> self.parent=Sheet(title=")
+    assert made["lines"][2:] == [
+        "  20  self._style = style   -> self._style=Style([0, 1, 2])",
+        "  21  self.row = 3   -> self.row=…(beyond what is recorded)   -> returned None",  # the sheet took the room
+    ]
+    found = await session.ok("get_calls", project="p", function="Cell.change")
+    assert found["lines"][1:] == [
+        "  24  style = styles[0]   -> style=Style([0, 1, 2, 3, 4])",
+        "  25  style = styles[1]   -> style=Style([0, 1, 2, 3, 5])",
+        "  26  style[2] = 7   -> styles[1][2]=7, style[2]=7",
+        "  27  queue = collections.deque([1, 2, 3, 4])   -> queue=deque([1, 2, 3, 4])",
+        "  28  queue[1] = 9   -> queue[1]=9",
+        '  29  names = {1: "tea", 2: "a pot of clay", 3: "a cup"}   '
+        "-> names={1: 'tea', 2: 'a pot of clay', 3: 'a cup'}",
+        "  30  names[3] = 5   -> names[3]=5",
+        "  31  del self.row   -> self.row=<deleted>   -> returned None",
+    ]

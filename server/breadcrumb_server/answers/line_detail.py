@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.call_lines import result_text
 from breadcrumb_server.answers.call_where import LinesWanted
+from breadcrumb_server.answers.line_bindings import Bindings
 from breadcrumb_server.answers.line_steps import Steps
 from breadcrumb_server.answers.line_view import DETAILS, Detail, Entry, LineView, shorten
 from breadcrumb_server.answers.places import Places
@@ -91,9 +92,15 @@ class LineDetail:
         counts = executed_lines(con, trace, ids)
         self.calls = {each.call_id: each for each in chosen}
         views: dict[int, LineView] = {}
+        bindings: dict[tuple[str | None, int | None], Bindings] = {}
         for each in chosen:
-            steps = Steps.of(rows.get(each.call_id, ()), each.args)
-            source = self.source.lines(each.file, sorted({step.line for step in steps.steps}))
+            records = rows.get(each.call_id, [])
+            numbers = sorted({row.line for row in records if row.line is not None})
+            function = (each.file, None if each.kind == "module" else each.line)
+            if function not in bindings:
+                bindings[function] = Bindings(self.source.whole(each.file), function[1])
+            steps = Steps.of(records, each.args, bindings[function])
+            source = self.source.lines(each.file, numbers)
             heading = one_line(f"call {each.call_id} of {each.module}:{each.name}", 200)
             heading += f", {counted(counts.get(each.call_id, 0), 'line')} executed"
             if each.call_id in self.paths:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from breadcrumb_server.answers.value_changes import Change, differences
+from breadcrumb_server.answers.line_bindings import Bindings
+from breadcrumb_server.answers.value_changes import NOTHING_BOUND, Change, differences
 from breadcrumb_server.answers.values import is_object
 from breadcrumb_storage.queries.lines import LineRow
 
@@ -35,12 +36,13 @@ class Steps:
     at_end: tuple[Change, ...] = ()  # changed since the last look, where the last steps were not looked at
 
     @classmethod
-    def of(cls, rows: Iterable[LineRow], args: str | None) -> Steps:
+    def of(cls, rows: Iterable[LineRow], args: str | None, bindings: Bindings | None = None) -> Steps:
         """The steps of a call.
 
         Args:
             rows: its records, in order.
             args: its arguments, as stored: what its variables were at the beginning.
+            bindings: what its lines bind.
         """
         known = _parsed(args)
         steps: list[Step] = []
@@ -49,16 +51,16 @@ class Steps:
         last_look = -1
         for row in rows:
             after = _parsed(row.changes)
-            changed = differences(known, after)
-            known |= after
             since: tuple[Change, ...] = ()
             if last is None:
-                around = changed
+                around = differences(known, after)
             elif row.changes is not None and last_look == row.position - 1:
-                steps.append(replace(last, changes=changed))
+                bound = bindings.at(last.line) if bindings is not None and after else NOTHING_BOUND
+                steps.append(replace(last, changes=differences(known, after, bound)))
             else:
                 steps.append(last)
-                since = changed
+                since = differences(known, after)
+            known |= after
             if row.line is None:
                 return cls(tuple(steps), around, since)
             missing = row.position - (last.position + 1 if last is not None else 0)

@@ -124,7 +124,7 @@ def _changes_by_path(loop: Loop) -> Mapping[str, list[tuple[int, Change]]]:
     for number, each in enumerate(loop.rounds):
         last: dict[str, Change] = {}
         for step in all_steps(each):
-            last |= {change.path: change for change in step.changes or () if not change.gone}
+            last |= {change.path: change for change in step.changes or () if not (change.gone or change.beyond)}
         for path, change in last.items():
             found.setdefault(path, []).append((number, change))
     return found

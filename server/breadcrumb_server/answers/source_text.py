@@ -43,12 +43,15 @@ class SourceText:
 
     def lines(self, file: str | None, numbers: Sequence[int]) -> dict[int, str]:
         """The text of these lines without the indentation that they share; those that cannot be had are left out."""
-        known = self._lines_of(file) if file else ()
+        known = self.whole(file)
         found = {number: known[number - 1].expandtabs() for number in numbers if 0 < number <= len(known)}
         margin = min((len(text) - len(text.lstrip()) for text in found.values()), default=0)
         return {number: redact_source(text.rstrip()[margin:], self._redactor) for number, text in found.items()}
 
-    def _lines_of(self, file: str) -> Sequence[str]:
+    def whole(self, file: str | None) -> Sequence[str]:
+        """All lines of a file, with whatever secrets stand in them; none where they cannot be had."""
+        if file is None:
+            return ()
         if file not in self._files:
             self._files[file] = self._read(file)
         return self._files[file]

@@ -6,15 +6,22 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb_server.answers.values import is_array, is_object, notation
+from breadcrumb_server.answers.line_bindings import Bound
+from breadcrumb_server.answers.text import cut
+from breadcrumb_server.answers.value_cuts import entries_of, items_of, same_as_far_as_known
+from breadcrumb_server.answers.values import KEY_MARK, is_array, is_object, key_text, notation
 
 # Where more than this differs, the whole value says it better.
 MAX_PARTS = 3
 # Levels of containers and objects that are compared: self.cart.lines[3] is as deep as anybody reads.
 MAX_DEPTH = 3
+# Of a key in a path.
+MAX_KEY_CHARS = 60
+NOTHING_BOUND = Bound()
 
-_CUT = re.compile(r"…\(\+(\d+) items\)")
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
+# Classes of dicts: what they hold has keys and no names, also where all of these are texts.
+_DICTS = frozenset({"defaultdict", "OrderedDict", "Counter"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,23 +31,34 @@ class Change:
     path: str  # subtotal, self.items[3], prices['tea']
     value: object  # parsed JSON as the tracer writes it
     gone: bool = False
+    beyond: bool = False  # it lies behind what is recorded of the value that it is in
 
     @property
     def text(self) -> str:
+        if self.beyond:
+            return "…(beyond what is recorded)"
         return "<deleted>" if self.gone else notation(self.value)
 
 
-def differences(before: Mapping[str, object], after: Mapping[str, object]) -> tuple[Change, ...]:
+def differences(
+    before: Mapping[str, object], after: Mapping[str, object], bound: Bound = NOTHING_BOUND
+) -> tuple[Change, ...]:
     """The changes of the variables in ``after``, each as small as it can be told.
 
     Args:
         before: the variables as far as they are known.
         after: those that have changed, as the tracer wrote them.
+        bound: what the line binds that changed them. That is another value, and no change within the old one.
     """
     changes: list[Change] = []
     for name, value in after.items():
         whole = _change(name, value)
-        parts = _parts(name, before[name], value, MAX_DEPTH) if name in before else None
+        parts = None
+        if name in before and name not in bound.paths:
+            parts = _parts(name, before[name], value, MAX_DEPTH, bound)
+        if parts == []:  # alike as far as they are recorded
+            inside = sorted(path.replace("[]", "[…]") for path in bound.paths if _is_in(path, name))
+            parts = [Change(path, None, beyond=True) for path in inside]
         if parts and sum(len(each.path) + len(each.text) for each in parts) < len(name) + len(whole.text):
             changes += parts
         else:
@@ -61,40 +79,64 @@ def _change(path: str, value: object) -> Change:
     return Change(path, None, gone=True) if value == {"$deleted": True} else Change(path, value)
 
 
-def _parts(path: str, before: object, after: object, depth: int) -> list[Change] | None:
+def _parts(path: str, before: object, after: object, depth: int, bound: Bound) -> list[Change] | None:
     """The differing parts; None where the values are not of one kind, or differ in too many."""
     if depth == 0:
         return None
     parts: list[Change] | None = None
     if is_object(before) and is_object(after):
-        parts = _fields(path, before, after, depth)
+        items_before, items_after = _own_items(before, bound), _own_items(after, bound)
+        if items_before is not None and items_after is not None and before["$type"] == after["$type"]:
+            parts = _items(path, items_before, items_after, depth, bound)
+        else:
+            parts = _fields(path, before, after, depth, bound)
     elif is_array(before) and is_array(after):
-        parts = _items(path, before, after, depth)
-    return parts if parts and len(parts) <= MAX_PARTS else None
+        parts = _items(path, before, after, depth, bound)
+    return parts if parts is not None and len(parts) <= MAX_PARTS else None
 
 
-def _fields(path: str, before: Mapping[str, object], after: Mapping[str, object], depth: int) -> list[Change] | None:
+def _own_items(value: Mapping[str, object], bound: Bound) -> list[object] | None:
+    """What a deque, an array, or an object of a class of lists holds."""
+    items = value.get("items")
+    only_items = set(value) == {"$type", "items"} and is_array(items)
+    is_field = bound.items_is_field and value.get("$type") not in ("deque", "array")
+    return items if only_items and not is_field and is_array(items) else None
+
+
+def _fields(
+    path: str, before: Mapping[str, object], after: Mapping[str, object], depth: int, bound: Bound
+) -> list[Change] | None:
     kind = after.get("$type")
-    if before.get("$type") != kind or any(key.startswith("…") for key in (*before, *after)):
+    if before.get("$type") != kind:
         return None
-    if kind is None and any(key.startswith("$") for key in (*before, *after)):
+    if kind is None and any(key.startswith("$") and not key.startswith(KEY_MARK) for key in (*before, *after)):
         return None  # a tuple, a set, bytes
+    shown_before, size_before = entries_of(before)
+    shown_after, size_after = entries_of(after)
+    new = shown_after.keys() - shown_before.keys()
+    # Where the old value was cut, one that was not seen before may still have been there.
+    surely_new = size_before == len(shown_before) or size_after - size_before == len(new)
+    has_keys = kind is None or kind in _DICTS or any(key.startswith(KEY_MARK) for key in (*before, *after))
     found: list[Change] = []
-    for key in dict.fromkeys((*before, *after)):
-        attribute = kind is not None and _IDENTIFIER.fullmatch(key)
-        inner = f"{path}.{key}" if attribute else f"{path}[{key!r}]"
-        if key not in after:
-            found.append(Change(inner, None, gone=True))
-        elif key not in before:
-            found.append(Change(inner, after[key]))
-        elif _differ(before[key], after[key]):
-            found += _parts(inner, before[key], after[key], depth - 1) or [Change(inner, after[key])]
+    for key in dict.fromkeys((*shown_before, *shown_after)):
+        attribute = not has_keys and _IDENTIFIER.fullmatch(key)
+        inner = f"{path}.{key}" if attribute else f"{path}[{cut(key_text(key), MAX_KEY_CHARS)}]"
+        if key not in shown_after:
+            if size_after == len(shown_after):
+                found.append(Change(inner, None, gone=True))
+        elif key in new:
+            if surely_new or bound.binds(inner, path):
+                found.append(Change(inner, shown_after[key]))
+        else:
+            found += _part(path, inner, shown_before[key], shown_after[key], depth, bound)
     return found
 
 
-def _items(path: str, before: Sequence[object], after: Sequence[object], depth: int) -> list[Change] | None:
-    shown_before, size_before = _without_cut(before)
-    shown_after, size_after = _without_cut(after)
+def _items(
+    path: str, before: Sequence[object], after: Sequence[object], depth: int, bound: Bound
+) -> list[Change] | None:
+    shown_before, size_before = items_of(before)
+    shown_after, size_after = items_of(after)
     if size_before != size_after:
         if shown_after[: len(shown_before)] != shown_before[: len(shown_after)]:
             return None
@@ -106,18 +148,12 @@ def _items(path: str, before: Sequence[object], after: Sequence[object], depth: 
         return [Change(f"{path}[{place}]", grown[0] if len(grown) == 1 else grown)]
     found: list[Change] = []
     for index, (old, new) in enumerate(zip(shown_before, shown_after, strict=False)):
-        if _differ(old, new):
-            found += _parts(f"{path}[{index}]", old, new, depth - 1) or [Change(f"{path}[{index}]", new)]
+        found += _part(path, f"{path}[{index}]", old, new, depth, bound)
     return found
 
 
-def _differ(old: object, new: object) -> bool:
-    return old != new or type(old) is not type(new)  # 1 equals 1.0 and True
-
-
-def _without_cut(items: Sequence[object]) -> tuple[list[object], int]:
-    """The recorded items of a list, and how many there were."""
-    last = items[-1] if items else None
-    if isinstance(last, str) and (cut := _CUT.fullmatch(last)):
-        return list(items[:-1]), len(items) - 1 + int(cut[1])
-    return list(items), len(items)
+def _part(path: str, inner: str, old: object, new: object, depth: int, bound: Bound) -> list[Change]:
+    if same_as_far_as_known(old, new):
+        return []
+    parts = None if bound.binds(inner, path) else _parts(inner, old, new, depth - 1, bound)
+    return parts or [Change(inner, new)]

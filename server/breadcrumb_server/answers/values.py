@@ -10,7 +10,7 @@ from breadcrumb_server.answers.text import clean, cut
 
 # Below this no value says anything.
 _MIN_VALUE_CHARS = 12
-_KEY_MARK = "$key:"
+KEY_MARK = "$key:"
 _BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
 
 
@@ -96,20 +96,20 @@ def _object(value: dict[str, Any]) -> str:
     if first != "$type":
         return _mapping(value)
     fields = {key: item for key, item in value.items() if key != "$type"}
-    if any(key.startswith(_KEY_MARK) for key in fields):  # a subclass of dict: no field has such a name
+    if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict: no field has such a name
         return f"{value['$type']}({_mapping(fields)})"
     return f"{value['$type']}({_content(fields)})"
 
 
 def _mapping(entries: dict[str, Any]) -> str:
-    return "{" + ", ".join(_pair(_key(key), ": ", item) for key, item in entries.items()) + "}"
+    return "{" + ", ".join(_pair(key_text(key), ": ", item) for key, item in entries.items()) + "}"
 
 
-def _key(key: str) -> str:
+def key_text(key: str) -> str:
     """The key of a dict: JSON has only texts, so the tracer marks any other."""
-    if key.startswith(_KEY_MARK):
+    if key.startswith(KEY_MARK):
         try:
-            return notation(json.loads(key.removeprefix(_KEY_MARK)))
+            return notation(json.loads(key.removeprefix(KEY_MARK)))
         except ValueError:  # cut
             pass
     return repr(key)
