@@ -72,7 +72,8 @@ INSERT INTO exceptions (
            'function_7', 'shop.module_0', '/work/shop/shop/module_0.py', 9, repeat('frame' || chr(10), 40),
            '{{"order": ' || i || '}}', i = 0, i <> 0, 'shop.module_6:function_6:7'
     FROM range({calls} // 200) t(i);
-INSERT INTO gap_records
+INSERT INTO gap_records (
+    trace_id, process_id, slot, function_name, module_name, file, line, kind, caller_id, exact, call_count, time_ns)
     SELECT '{trace}', 0, i, 'helper_' || i, 'shop.helpers.part_' || i % 40, '/work/shop/shop/helpers/part.py', i,
            'python', i % 200, true, i, i * 1000
     FROM range(2000) t(i);
