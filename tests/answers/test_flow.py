@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 
 import pytest
@@ -11,7 +12,7 @@ from breadcrumb_server.answers.flow import Flow, FlowView
 from breadcrumb_server.answers.flow import get_flow as build_flow
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import flow as totals
-from breadcrumb_storage.queries import flow_calls
+from breadcrumb_storage.queries import flow_arguments, flow_calls
 
 
 @pytest.fixture
@@ -156,6 +157,120 @@ def test_the_argument_that_others_do_not_have_is_told_with_its_call(get_flow, tr
         f"rate=0.2 x19, None x1 (#{calls[13]})  1.0 ms, 20.0 in all  #{calls[0]}..{calls[-1]}"
     )
     assert f'where={{"call_id": {calls[13]}}}' in answer.next[0]
+
+
+def parser(trace, caught_by: dict[int, str], calls: int) -> list[int]:
+    """Calls of ``optional``, each of which calls ``parse``: those that are named by their number caught its exception."""
+    outer = trace.call(trace.function("main"), at_ms=0, ms=1_000, child_ns=1)
+    optional, parse = trace.function("optional"), trace.function("parse")
+    steps = [trace.function(f"step_{number}") for number in range(4)]
+    ids = []
+    some = random.Random(7)  # so that they can only be folded by function
+    for number in range(calls):
+        at = 10 * number + 1
+        ids.append(trace.call(optional, outer, args={"n": number}, returns=number, at_ms=at, ms=9, child_ns=1))
+        error = trace.exception(caught_by[number], "bad") if number in caught_by else None
+        trace.call(parse, ids[-1], at_ms=at + 1, ms=1, raises=error)
+        for step in some.sample(steps, some.randrange(5)):
+            trace.call(step, ids[-1], at_ms=at + 3, ms=1)
+    return ids
+
+
+def test_a_call_that_swallowed_an_exception_is_marked(get_flow, trace) -> None:
+    calls = parser(trace, {1: "shop.errors.SyntaxProblem"}, calls=3)
+    lines = get_flow().lines
+    assert f"  optional(n=1) -> 1  caught SyntaxProblem  9.0 ms  #{calls[1]}" in lines
+    assert sum("caught" in line for line in lines) == 1
+
+
+def test_of_a_group_the_rarest_exception_that_was_swallowed_is_told_and_looked_into_next(get_flow, trace) -> None:
+    caught_by = dict.fromkeys(range(0, 120, 2), "ParseError") | {31: "shop.errors.SyntaxProblem"}
+    calls = parser(trace, caught_by, calls=120)
+    answer = get_flow(max_depth=2)
+    assert f"  1 caught SyntaxProblem (#{calls[31]})  " in answer.lines[1]
+    assert f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[31]})' in answer.next
+
+
+def test_an_exception_that_is_caught_all_the_time_is_no_reason_to_look_further(get_flow, trace) -> None:
+    calls = parser(trace, dict.fromkeys(range(5, 120), "ParseError"), calls=120)
+    answer = get_flow(max_depth=2)
+    assert f"  115 caught ParseError (#{calls[5]})  " in answer.lines[1]
+    assert not [each for each in answer.next if f"root_call_id={calls[5]})" in each]
+    trace.further_raises(7, exception_type="ParseError")
+    assert f"  >=115 caught ParseError (#{calls[5]})  " in get_flow(max_depth=2).lines[1]
+
+
+def test_only_what_a_call_itself_had_to_deal_with_counts_as_swallowed(get_flow, trace) -> None:
+    """Not the end of an iteration, nor what was raised later, in another task, further in, or passed on."""
+    main, step = trace.function("main"), trace.function("step")
+    stop, error = trace.exception("StopIteration", "", control_flow=True), trace.exception()
+    iterating = trace.call(main, at_ms=0, ms=10)
+    trace.call(step, iterating, at_ms=1, ms=1, raises=stop)
+    handing_out = trace.call(main, at_ms=20, ms=10)
+    trace.call(step, handing_out, at_ms=25, ms=10, raises=error)
+    starting = trace.call(main, at_ms=40, ms=10, task_id=1)
+    trace.call(step, starting, at_ms=41, ms=1, raises=error, task_id=2)
+    passing_on = trace.call(main, at_ms=60, ms=10, raises=error)
+    trace.call(step, passing_on, at_ms=61, ms=1, raises=error)
+    assert not [line for line in get_flow().lines if "caught" in line]
+    outside = trace.call(main, at_ms=80, ms=10)
+    catching = trace.call(step, outside, at_ms=81, ms=5)
+    trace.call(step, catching, at_ms=82, ms=1, raises=error)
+    assert [line.rpartition("#")[2] for line in get_flow().lines if "caught KeyError" in line] == [str(catching)]
+
+
+def test_of_calls_that_stand_for_a_group_the_arguments_that_differ_are_shown(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=100)
+    parse = trace.function("Opt.parse")
+    owner = {"$type": "Opt", "pattern": "p" * 300}
+    calls = [
+        trace.call(parse, outer, args={"self": owner, "text": "t" * 300, "at": n, "deep": n}, returns=n, ms=1)
+        for n in range(9)
+    ]
+    line = get_flow().lines[1]
+    assert line == (
+        f"  Opt.parse x9  (at=0, deep=0, …) -> 0 … (at=8, deep=8, …) -> 8  1.0 ms, 9.0 in all  #{calls[0]}..{calls[-1]}"
+    )
+
+
+def test_the_object_of_a_method_leaves_the_room_to_the_arguments(get_flow, trace) -> None:
+    owner = {"$type": "Cart", "items": "i" * 500}
+    trace.call(trace.function("Cart.add"), args={"self": owner, "sku": "s" * 50, "tags": ["t" * 20]})
+    trace.call(trace.function("Cart.total"), args={"self": owner})
+    add, total = get_flow().lines
+    assert re.search(r"\(self=Cart\(items='i+…, sku='s{50}', tags=\['t{20}'\]\) ->", add)
+    assert f"(self=Cart(items='{'i' * 100}" in total
+
+
+def test_values_side_by_side_are_cut_where_they_are_alike(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=100)
+    path = "/srv/shops/north/orders/2024/05/06" + "/part" * 20
+    for n in range(6):
+        result = f"{path}/{'late' if n == 4 else 'done'}"
+        trace.call(trace.function("move"), outer, args={"to": result}, returns=result, ms=1)
+    for n in range(9):
+        whole = {"$type": "Order", "note": "x" * 400, "number": n}
+        trace.call(trace.function("check"), outer, args={"order": whole}, returns=whole, ms=1)
+    move, check = get_flow().lines[1:]
+    assert re.search(r"to=…\S*/done' x5, …\S*/late' x1 \(#6\)", move)
+    assert re.search(r"-> …\S*/done' x5, …\S*/late' x1 \(#6\)", move)
+    assert re.search(r"\(order=….*number=0\)\) -> ….*number=0\) … \(order=….*number=8\)\) -> ….*number=8\)  ", check)
+
+
+def test_what_is_said_of_arguments_is_so_of_all_calls_however_long_they_are(get_flow, trace, monkeypatch) -> None:
+    outer = trace.call(trace.function("main"), ms=100)
+    parse, other = trace.function("parse"), trace.function("other")
+    calls = [
+        trace.call(parse, outer, args={"text": "x" * (5_000 if n < 6 else 5), "strict": n != 7}, returns=n, ms=1)
+        for n in range(18)
+    ]
+    for n in range(8):  # one was deleted before it was looked at
+        trace.call(other, outer, args={"kind": n == 3} if n != 6 else {}, returns=n, ms=1)
+    parsed, others = get_flow().lines[1:]
+    assert f"strict=True x17, False x1 (#{calls[7]})" in parsed
+    assert "kind=False x" not in others
+    monkeypatch.setattr(flow_arguments, "MAX_CHARS", 5_000)
+    assert "strict=True x" not in get_flow().lines[1]
 
 
 def test_the_one_that_did_something_else_is_not_folded_with_the_others(get_flow, trace) -> None:

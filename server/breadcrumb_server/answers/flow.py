@@ -12,9 +12,9 @@ from pydantic import Field
 from breadcrumb_server.answers.base import Answer
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.flow_caught import Caught
 from breadcrumb_server.answers.flow_imports import outline_without_imports
 from breadcrumb_server.answers.flow_lines import VALUE_CHARS, FlowLines
-from breadcrumb_server.answers.flow_odd import OddArgument
 from breadcrumb_server.answers.flow_outline import MAX_DEPTH, Below, Lanes, Outliner, Row
 from breadcrumb_server.answers.flow_totals import FlowTotals
 from breadcrumb_server.answers.flow_tree import MODULE_BODY, FlowTree, Group
@@ -43,12 +43,15 @@ class Flow(Answer):
     """The call tree as text, in order.
 
     ``name(args) -> result  3.1 ms  #7`` is call 7. ``name x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)  0.9-1.4 ms,
-    6 in all  #7..#15`` stands for five calls that did the same, from the first to the last: their results, where few
-    differ, with the call that had the rarer one; ``rate=0.2 x4, None x1 (#9)`` is an argument that nearly all had in
-    common. Below it is what all five called. ``40 rounds of:`` is what was called
-    forty times in that order. ``!!`` marks what raised, ``unfinished`` what had not ended, ``late`` arguments that are
-    not those at the begin, ``[Task-2]`` where another asyncio task begins, ``=>`` what was asked for, ``…`` at the end
-    of a line calls below it that are not shown: so are those of an import, where other calls are shown.
+    6 in all  #7..#15`` stands for five calls that did the same, from the first to another one: the arguments in which
+    these two differ, before any other; all results, where few differ, with the call that had the rarer one;
+    ``rate=0.2 x4, None x1 (#9)`` is an argument that nearly all had in common. Below it is what all five called.
+    ``caught KeyError`` marks a call that returned although what it called raised; ``2 caught KeyError (#9)``: two of
+    them, #9 first, and no type was caught by fewer. ``40 rounds of:`` is what was called forty times in that order.
+    ``!!`` marks what raised, ``unfinished`` what had not ended, ``late`` arguments that are not those at the begin,
+    ``[Task-2]`` where another asyncio task begins, ``=>`` what was asked for. ``…`` stands for the rest of a value, or
+    for the beginning that it has in common with the one beside it; at the end of a line for calls below that are not
+    shown: so are those of an import, where other calls are shown.
     """
 
     always_shown = frozenset({"lines", "calls"})
@@ -147,7 +150,7 @@ def get_flow(
     lines = FlowLines(con, trace, page)
     recorded = call_count(con, trace)
     notes = [*tree.notes, *_counted_only(con, trace, page)]
-    follow_ups = first_few(_follow_ups(project, trace, view, page, lines.odd))
+    follow_ups = first_few(_follow_ups(project, trace, view, page, lines))
 
     def build(text: list[str]) -> Flow:
         end = start.at + len(text)
@@ -242,7 +245,7 @@ def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row])
 
 
 def _follow_ups(
-    project: str, trace: TraceRow, view: FlowView, rows: Sequence[Row], odd_arguments: Mapping[int, OddArgument]
+    project: str, trace: TraceRow, view: FlowView, rows: Sequence[Row], lines: FlowLines
 ) -> list[str | None]:
     about = {"project": project, "trace_id": trace.trace_id}
 
@@ -262,14 +265,18 @@ def _follow_ups(
         default=None,
     )
     odd = next((group for _, group in shown if len(group.results) > 1), None)
-    odd_argument = next((group for _, group in shown if group.calls > 1 and group.first_call_id in odd_arguments), None)
+    odd_argument = next((group for _, group in shown if group.calls > 1 and group.first_call_id in lines.odd), None)
+    swallowing = _rarest_caught(rows, lines.caught)
     several = [group for _, group in shown if group.calls > 1]
     # What always has the same result, as an initializer, seldom is what went wrong.
     several = [group for group in several if len(group.results) != 1] or several
     return [
         one(focus) if focus else None,
         one(raised) if raised and not focus else None,
-        one(odd_argument, odd_arguments[odd_argument.first_call_id].odd_call_id) if odd_argument else None,
+        call("get_flow", **about, root_call_id=swallowing)
+        if swallowing is not None and swallowing != view.root_call_id
+        else None,
+        one(odd_argument, lines.odd[odd_argument.first_call_id].odd_call_id) if odd_argument else None,
         call("get_flow", **about, root_call_id=deeper.first_call_id)
         if deeper and deeper.first_call_id != view.root_call_id
         else None,
@@ -277,6 +284,19 @@ def _follow_ups(
         *(call("get_calls", project=project, function=group.name, trace_id=trace.trace_id) for group in several[:2]),
         one(shown[-1][1]) if shown else None,
     ]
+
+
+def _rarest_caught(rows: Sequence[Row], caught: Mapping[int, Caught]) -> int | None:
+    """The call that caught what hardly any other did; None where there is none, or what it called can be seen."""
+    seen = {
+        row.parent.first_call_id
+        for row in rows
+        if row.parent and row.parent.calls == 1 and row.group and row.group.raised
+    }
+    shown = [row.group for row in rows if row.group is not None and not row.group.is_import]
+    found = [(group, each) for group in shown if (each := caught.get(group.first_call_id)) is not None and each.rare]
+    hidden = [each for group, each in found if group.first_call_id not in seen]
+    return min(hidden, key=lambda each: each.shown).first_call_id if hidden else None
 
 
 def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, view: FlowView) -> Flow:

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.call_lines import result_text
+from breadcrumb_server.answers.flow_caught import caught_exceptions
 from breadcrumb_server.answers.flow_odd import odd_arguments
 from breadcrumb_server.answers.flow_outline import Row
 from breadcrumb_server.answers.flow_tree import Group, Lane
-from breadcrumb_server.answers.text import clean, one_line, rounded
-from breadcrumb_server.answers.values import fair_share, named_values
+from breadcrumb_server.answers.flow_values import arguments, both_arguments, short, side_by_side
+from breadcrumb_server.answers.text import one_line, rounded
+from breadcrumb_server.answers.values import named_values
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.flow_calls import task_names
 from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 
 # Characters of the arguments, and then of the result, of one call: tried in turn until all lines fit.
 VALUE_CHARS = (140, 90, 60, 40, 25, 15)
-MIN_VALUE_CHARS = 8
-MAX_READ_CHARS = 1_000
+# Of a result, far more than is shown: where texts begin alike, what differs may come late.
+MAX_READ_CHARS = 20_000
 MAX_NAME_CHARS = 100
 MAX_HEADING_CHARS = 160
 
@@ -33,6 +35,7 @@ class FlowLines:
         self._rows = rows
         groups = [row.group for row in rows if row.group is not None]
         self.odd = odd_arguments(con, trace, groups)
+        self.caught = caught_exceptions(con, trace, groups)
         self._calls = calls_by_id(con, trace, [*dict.fromkeys(_wanted(rows))])
         self._tasks = task_names(con, trace)
         processes = list_processes(con, trace.trace_id)
@@ -54,6 +57,7 @@ class FlowLines:
             f"x{group.calls:,}" if not single else "",
             self._several(group, chars) if not single else "",
             self._odd(group, chars),
+            self._caught(group),
             self._task(group),
             _duration(group),
             *_marks(group),
@@ -74,24 +78,24 @@ class FlowLines:
         call = self._calls.get(group.first_call_id)
         if call is None:
             return ""
-        arguments = "" if call.is_body else f"({_arguments(call, chars)})"
+        given = "" if call.is_body else f"({arguments(named_values(call.args), chars)})"
         if call.outcome == "raised":
-            return f"{arguments} !! {_result(call, chars)}"
+            return f"{given} !! {_result(call, chars)}"
         shown = call.outcome == "returned" and not call.is_body
-        return f"{arguments} -> {_result(call, chars)}" if shown else arguments
+        return f"{given} -> {_result(call, chars)}" if shown else given
 
     def _several(self, group: Group, chars: int) -> str:
         first, other = self._calls.get(group.first_call_id), self._calls.get(group.other_call_id)
         if first is None or other is None:
             return ""
         half = max(chars // 2, 12)
-        ends = [f"({_arguments(call, half)})" for call in (first, other)]
+        ends = [f"({text})" for text in both_arguments(named_values(first.args), named_values(other.args), half)]
         if group.raised == group.calls:
             return f"{_from_to(*ends)} !! {_result(first, chars)}".strip()
         if group.results:
             return f"{_from_to(*ends)} -> {self._results(group, chars)}".strip()
         if first.outcome == other.outcome == "returned":
-            results = [_result(each, half) for each in (first, other)]
+            results = side_by_side([result_text(each, MAX_READ_CHARS) for each in (first, other)], half)
             return _from_to(*(f"{end} -> {result}" for end, result in zip(ends, results, strict=True)))
         return _from_to(*ends)
 
@@ -100,19 +104,25 @@ class FlowLines:
         odd = self.odd.get(group.first_call_id) if group.calls > 1 else None
         if odd is None:
             return ""
-        texts = [(_short(text, max(chars // 3, 12)), call_id, count) for text, count, call_id in odd.values]
-        return f"{odd.name}={_counted(texts)}"
+        texts = side_by_side([text for text, _, _ in odd.values], max(chars // 3, 12))
+        return f"{odd.name}={_counted(texts, [(call_id, count) for _, count, call_id in odd.values])}"
+
+    def _caught(self, group: Group) -> str:
+        """``caught KeyError``, ``2 caught KeyError (#51)``."""
+        caught = self.caught.get(group.first_call_id)
+        if caught is None:
+            return ""
+        what = f"caught {one_line(caught.type, MAX_NAME_CHARS)}"
+        if group.calls == 1:
+            return what
+        return f"{'' if caught.exact else '>='}{caught.calls:,} {what} (#{caught.first_call_id})"
 
     def _results(self, group: Group, chars: int) -> str:
         """``True x98, False x2 (#51)``: which calls had the result that others had not is what is looked for."""
-        texts = [
-            (_result(self._calls[call_id], max(chars // len(group.results), 12)), call_id, count)
-            for call_id, count in group.results
-            if call_id in self._calls
-        ]
-        if len(texts) == 1:
-            return texts[0][0]
-        return _counted(texts)
+        found = [(call_id, count) for call_id, count in group.results if call_id in self._calls]
+        whole = [result_text(self._calls[call_id], MAX_READ_CHARS) for call_id, _ in found]
+        texts = side_by_side(whole, max(chars // len(group.results), 12))
+        return texts[0] if len(texts) == 1 else _counted(texts, found)
 
     def _task(self, group: Group) -> str:
         if group.task is not None:
@@ -145,28 +155,15 @@ def _wanted(rows: Sequence[Row]) -> Iterator[int]:
                 yield call_id
 
 
-def _arguments(call: CallRow, chars: int) -> str:
-    pairs = named_values(call.args)
-    names = sum(len(name) + 3 for name, _ in pairs)
-    share = max(fair_share([len(value) for _, value in pairs], chars - names), MIN_VALUE_CHARS)
-    return _short(", ".join(f"{name}={_short(value, share)}" for name, value in pairs), chars)
-
-
 def _result(call: CallRow, chars: int) -> str:
-    return _short(result_text(call, MAX_READ_CHARS), chars)
+    return short(result_text(call, MAX_READ_CHARS), chars)
 
 
-def _short(text: str, chars: int) -> str:
-    """Cut without a count of what is missing: a line has many values, and get_calls shows each whole."""
-    line = " ".join(clean(text).split())
-    return line if len(line) <= chars else line[: max(chars - 1, 0)] + "…"
-
-
-def _counted(texts: Sequence[tuple[str, int, int]]) -> str:
-    """Values with their first call and count; of all but the most frequent the call is told."""
+def _counted(texts: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:
+    """Values with their counts; of all but the most frequent the first call is told."""
     return ", ".join(
         f"{text} x{count:,}" + (f" (#{call_id})" if number else "")
-        for number, (text, call_id, count) in enumerate(texts)
+        for number, (text, (call_id, count)) in enumerate(zip(texts, counts, strict=True))
     )
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow_tree import Group
-from breadcrumb_server.answers.values import named_values
-from breadcrumb_storage.queries.flow_calls import load_arguments
+from breadcrumb_server.answers.values import value_text
+from breadcrumb_storage.queries.flow_arguments import ArgumentValue, argument_values
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ MAX_LOOKED_AT = 3_000
 # One value is usual if so many calls have it, and there are few others.
 USUAL_SHARE = 0.75
 MAX_VALUES = 3
+# Far more than is shown: where texts begin alike, what differs may come late.
+_MAX_READ_CHARS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +47,19 @@ def odd_arguments(con: DuckDBPyConnection, trace: TraceRow, groups: Iterable[Gro
         if MIN_CALLS <= len(group.call_ids) <= min(MAX_CALLS, left):
             wanted.append(group)
             left -= len(group.call_ids)
-    stored = load_arguments(con, trace, [call_id for group in wanted for call_id in group.call_ids])
-    found = ((group.first_call_id, _odd(group.call_ids, stored)) for group in wanted)
-    return {call_id: odd for call_id, odd in found if odd is not None}
-
-
-def _odd(call_ids: Iterable[int], stored: dict[int, str]) -> OddArgument | None:
-    values: dict[str, dict[str, list[int]]] = {}
-    for call_id in call_ids:
-        for name, text in named_values(stored.get(call_id)):
-            values.setdefault(name, {}).setdefault(text, []).append(call_id)
-    odd: list[OddArgument] = []
-    for name, calls in values.items():
-        by_count = sorted(calls.items(), key=lambda item: -len(item[1]))
-        usual = len(by_count[0][1]) / sum(map(len, calls.values()))
-        if 1 < len(by_count) <= MAX_VALUES and usual >= USUAL_SHARE:
-            odd.append(OddArgument(name, [(text, len(ids), ids[0]) for text, ids in by_count]))
+    found = argument_values(con, trace, [group.call_ids for group in wanted], MAX_VALUES)
+    odd: dict[int, list[OddArgument]] = {}
+    for (number, name), values in groupby(found, key=lambda value: (value.group, value.name)):
+        each = _odd(wanted[number], name, [*values])
+        if each is not None:
+            odd.setdefault(wanted[number].first_call_id, []).append(each)
     # Where there are several, the one whose other values are rarest.
-    return max(odd, key=lambda each: each.values[0][1], default=None)
+    return {call_id: max(several, key=lambda each: each.values[0][1]) for call_id, several in odd.items()}
+
+
+def _odd(group: Group, name: str, values: Sequence[ArgumentValue]) -> OddArgument | None:
+    if sum(value.calls for value in values) != group.calls or values[0].calls < USUAL_SHARE * group.calls:
+        return None
+    return OddArgument(
+        name, [(value_text(value.value, _MAX_READ_CHARS), value.calls, value.first_call_id) for value in values]
+    )

@@ -22,8 +22,6 @@ _MAX_ROOTS = 2_000
 _MAX_LEVELS = 12
 # Literals let the database skip row groups; a long list of them takes long to parse.
 _MAX_LITERALS = 500
-# Longer arguments of many calls take long to compare.
-_MAX_ARGUMENT_CHARS = 2_000
 UNFINISHED = 3  # behind record_format.OUTCOME_*
 
 FUNCTIONS = "flow_functions"
@@ -108,19 +106,6 @@ def load_calls(con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots) -> Fl
 def load_listed(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> FlowCalls:
     """These calls."""
     return _load(con, trace, *_among("c.call_id", call_ids), None)
-
-
-def load_arguments(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, str]:
-    """The stored arguments of these calls, those of calls with very long ones left out."""
-    condition, values = _among("c.call_id", call_ids)
-    rows = con.execute(
-        f"""
-        SELECT c.call_id, c.args FROM call_records c
-        WHERE c.trace_no = ? AND {condition} AND length(c.args) <= {_MAX_ARGUMENT_CHARS}
-        """,
-        [trace.trace_no, *values],
-    ).fetchall()
-    return dict(rows)
 
 
 def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:

@@ -1,0 +1,68 @@
+"""The few values that a parameter has in all calls of a group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+# Characters of arguments that are taken apart for one answer, in some 50 ms; the groups beyond are left out whole.
+MAX_CHARS = 15_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class ArgumentValue:
+    """A value of a parameter in the calls of a group."""
+
+    group: int  # which of the groups
+    name: str
+    value: str  # JSON
+    calls: int  # that had it
+    first_call_id: int
+
+
+def argument_values(
+    con: DuckDBPyConnection, trace: TraceRow, groups: Sequence[Sequence[int]], most: int
+) -> list[ArgumentValue]:
+    """Of each group's calls the parameters that differ and have at most so many values, the most frequent value first.
+
+    Args:
+        groups: ids of their calls.
+        most: values of a parameter.
+    """
+    if not groups:
+        return []
+    rows = con.execute(
+        f"""
+        WITH asked AS (SELECT unnest($groups::INTEGER[]) AS group_no, unnest($ids::BIGINT[]) AS call_id),
+        found AS MATERIALIZED (  -- no value is parsed before the rows are chosen
+            SELECT a.group_no, c.call_id, c.args FROM call_records c JOIN asked a USING (call_id)
+            WHERE c.trace_no = $trace_no
+            -- RANGE takes in all calls of the group.
+            QUALIFY sum(strlen(c.args)) OVER (ORDER BY a.group_no RANGE UNBOUNDED PRECEDING) <= {MAX_CHARS}),
+        given AS (
+            SELECT group_no, call_id, entry.key AS name, coalesce(entry.value::VARCHAR, 'null') AS value
+            FROM (
+                SELECT group_no, call_id, unnest(map_entries(TRY_CAST(args::JSON AS MAP(VARCHAR, JSON)))) AS entry
+                FROM found WHERE json_valid(args))),
+        counted AS (
+            SELECT group_no, name, arg_min(value, call_id) AS value, count(*) AS calls, min(call_id) AS first_call_id
+            FROM given GROUP BY group_no, name, hash(value))
+        SELECT group_no, name, value, calls, first_call_id FROM counted
+        QUALIFY count(*) OVER (PARTITION BY group_no, name) BETWEEN 2 AND $most
+        ORDER BY group_no, name, calls DESC, first_call_id
+        """,
+        {
+            "trace_no": trace.trace_no,
+            "groups": [number for number, call_ids in enumerate(groups) for _ in call_ids],
+            "ids": [call_id for call_ids in groups for call_id in call_ids],
+            "most": most,
+        },
+    ).fetchall()
+    return [ArgumentValue(*row) for row in rows]
