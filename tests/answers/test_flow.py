@@ -515,6 +515,46 @@ def test_given_a_depth_all_is_shown_in_pages(get_flow, trace) -> None:
     assert all(f"name_{number}(" in line for number, line in enumerate(lines[1:]))
 
 
+def test_what_was_called_last_is_on_the_page_with_what_was_called_first(get_flow, trace) -> None:
+    """However much the first of them did."""
+    outer = trace.call(trace.function("bind_cells"), ms=1_000, child_ns=1)
+    first = trace.call(trace.function("parse_all_of_the_sheet"), outer, ms=900, child_ns=1)
+    for number in range(70):
+        args = {f"parameter_with_a_long_name_{n}": "x" * 100 for n in range(4)}
+        trace.call(trace.function(f"part_{number}_of_the_sheet_{'very_' * 12}long"), first, args=args, returns=args)
+    last = trace.call(trace.function("bind"), outer, ms=1, returns=8)
+    answer = get_flow(function="bind_cells")
+    assert size_of(answer) <= MAX_ANSWER_CHARS and answer.next_cursor is None
+    assert answer.lines[-1] == f"  bind() -> 8  1.0 ms  #{last}"
+    assert re.fullmatch(rf"    … \d+ more, \d+ calls: root_call_id={first}, max_depth=2 shows all", answer.lines[-2])
+    assert len(answer.lines) > 20
+
+
+def test_only_calls_that_are_on_the_page_are_proposed(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=1_000, child_ns=1)
+    for number in range(200):
+        args = {"a_parameter_of_it": "x" * 100}
+        one = trace.call(trace.function(f"step_{number}_of_the_program"), outer, args=args, ms=1 + number, child_ns=1)
+        trace.call(trace.function("inner"), one)
+    answer = get_flow(max_depth=2)
+    assert answer.next_cursor is not None
+    (deeper,) = [int(each.rpartition("=")[2].rstrip(")")) for each in answer.next if "root_call_id" in each]
+    assert any(f"#{deeper}  …" in line for line in answer.lines)
+
+
+def test_the_odd_result_is_proposed_before_what_took_long_and_helpers_not_at_all(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=1_000, child_ns=1)
+    for n in range(9):
+        trace.call(trace.function("lookup"), outer, args={"n": n}, returns=n % 3, ms=1)
+    checks = [trace.call(trace.function("check"), outer, args={"n": n}, returns=n != 6, ms=1) for n in range(9)]
+    slow = trace.call(trace.function("slow"), outer, ms=900, child_ns=1)
+    trace.call(trace.function("helper"), slow)
+    follow_ups = get_flow(max_depth=2).next
+    assert f'where={{"call_id": {checks[6]}}}' in follow_ups[0]
+    assert f"root_call_id={slow}" in follow_ups[1]
+    assert not [each for each in get_flow().next if "helper" in each]
+
+
 def test_calls_that_were_only_counted_are_mentioned(get_flow, trace) -> None:
     trace.call(trace.function("hot", started_count=150_000, exact=False))
     assert get_flow().notes == [

@@ -12,12 +12,12 @@ from pydantic import Field
 from breadcrumb_server.answers.base import Answer
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
-from breadcrumb_server.answers.flow_caught import Caught
+from breadcrumb_server.answers.flow_follow_ups import flow_follow_ups
 from breadcrumb_server.answers.flow_imports import outline_without_imports
 from breadcrumb_server.answers.flow_lines import VALUE_CHARS, FlowLines
-from breadcrumb_server.answers.flow_outline import MAX_DEPTH, Below, Lanes, Outliner, Row
+from breadcrumb_server.answers.flow_outline import AIM_LINES, MAX_DEPTH, Below, Lanes, Outliner, Row
 from breadcrumb_server.answers.flow_totals import FlowTotals
-from breadcrumb_server.answers.flow_tree import MODULE_BODY, FlowTree, Group
+from breadcrumb_server.answers.flow_tree import MODULE_BODY, FlowTree
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.named_tests import check_test
 from breadcrumb_server.answers.no_calls import why_no_calls
@@ -142,31 +142,33 @@ def get_flow(
     tree = _tree(con, trace, view, names, max_depth)
     if not tree.calls:
         return _nothing(con, project, trace, view)
-    if view.is_about_imports():
-        rows = Outliner(tree.lanes, tree.below).best(max_depth)
-    else:
-        rows = outline_without_imports(tree.lanes, tree.below, max_depth, view.root_call_id)
-    page = rows[start.at :]
-    lines = FlowLines(con, trace, page)
     recorded = call_count(con, trace)
-    notes = [*tree.notes, *_counted_only(con, trace, page)]
-    follow_ups = first_few(_follow_ups(project, trace, view, page, lines))
 
-    def build(text: list[str]) -> Flow:
-        end = start.at + len(text)
-        more = end < len(rows)
-        return Flow(
-            project=project,
-            trace_id=trace.trace_id,
-            calls=tree.calls,
-            recorded=recorded,
-            lines=text,
-            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if more else None,
-            notes=notes,
-            next=follow_ups,
-        )
+    def page(rows: Sequence[Row]) -> Flow:
+        lines = FlowLines(con, trace, rows)
+        notes = [*tree.notes, *_counted_only(con, trace, rows)]
 
-    return fit([_longest(build, lines)])
+        def build(text: list[str]) -> Flow:
+            at = Position(start.at + len(text), trace.trace_id)
+            return Flow(
+                project=project,
+                trace_id=trace.trace_id,
+                calls=tree.calls,
+                recorded=recorded,
+                lines=text,
+                next_cursor=encode_cursor(query, at) if len(text) < len(rows) else None,
+                notes=notes,
+                next=first_few(flow_follow_ups(project, trace, rows[: len(text)], lines, view.root_call_id)),
+            )
+
+        return fit([_longest(build, lines)])
+
+    answer = page(_outline(tree, view, max_depth)[start.at :])
+    if answer.next_cursor is not None and max_depth is None and not start.at:
+        # The whole in fewer lines: what was called last should not be the next page, behind the insides of the first.
+        shorter = page(_outline(tree, view, None, len(answer.lines)))
+        return shorter if shorter.next_cursor is None else answer
+    return answer
 
 
 def _longest(build: Callable[[list[str]], Flow], lines: FlowLines) -> Flow:
@@ -211,6 +213,12 @@ def _tree(
     return _Tree(totals.lanes, totals.below, totals.calls)
 
 
+def _outline(tree: _Tree, view: FlowView, max_depth: int | None, lines: int = AIM_LINES) -> list[Row]:
+    if view.is_about_imports():
+        return Outliner(tree.lanes, tree.below, lines).best(max_depth)
+    return outline_without_imports(tree.lanes, tree.below, max_depth, view.root_call_id, lines)
+
+
 def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView) -> list[int] | None:
     """The calls to look around; None: the whole, or what is below a call or a function."""
     if view.around_call_id is not None:
@@ -242,61 +250,6 @@ def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row])
     )
     more = f" and {len(counted) - MAX_COUNTED} more functions" if len(counted) > MAX_COUNTED else ""
     return [f"calls that were only counted are not in the tree; recorded: {told}{more}"]
-
-
-def _follow_ups(
-    project: str, trace: TraceRow, view: FlowView, rows: Sequence[Row], lines: FlowLines
-) -> list[str | None]:
-    about = {"project": project, "trace_id": trace.trace_id}
-
-    def one(group: Group, call_id: int | None = None) -> str:
-        if call_id is None:
-            call_id = group.results[-1][0] if len(group.results) > 1 else group.first_call_id
-        return call(
-            "get_calls", project=project, function=group.name, trace_id=trace.trace_id, where={"call_id": call_id}
-        )
-
-    shown = [(row, row.group) for row in rows if row.group is not None]
-    focus = next((group for _, group in shown if group.focus), None)
-    raised = next((group for _, group in shown[::-1] if group.raised), None)
-    deeper = max(
-        (group for row, group in shown if row.deeper and not group.is_import),
-        key=lambda group: group.total_ns,
-        default=None,
-    )
-    odd = next((group for _, group in shown if len(group.results) > 1), None)
-    odd_argument = next((group for _, group in shown if group.calls > 1 and group.first_call_id in lines.odd), None)
-    swallowing = _rarest_caught(rows, lines.caught)
-    several = [group for _, group in shown if group.calls > 1]
-    # What always has the same result, as an initializer, seldom is what went wrong.
-    several = [group for group in several if len(group.results) != 1] or several
-    return [
-        one(focus) if focus else None,
-        one(raised) if raised and not focus else None,
-        call("get_flow", **about, root_call_id=swallowing)
-        if swallowing is not None and swallowing != view.root_call_id
-        else None,
-        one(odd_argument, lines.odd[odd_argument.first_call_id].odd_call_id) if odd_argument else None,
-        call("get_flow", **about, root_call_id=deeper.first_call_id)
-        if deeper and deeper.first_call_id != view.root_call_id
-        else None,
-        one(odd) if odd else None,
-        *(call("get_calls", project=project, function=group.name, trace_id=trace.trace_id) for group in several[:2]),
-        one(shown[-1][1]) if shown else None,
-    ]
-
-
-def _rarest_caught(rows: Sequence[Row], caught: Mapping[int, Caught]) -> int | None:
-    """The call that caught what hardly any other did; None where there is none, or what it called can be seen."""
-    seen = {
-        row.parent.first_call_id
-        for row in rows
-        if row.parent and row.parent.calls == 1 and row.group and row.group.raised
-    }
-    shown = [row.group for row in rows if row.group is not None and not row.group.is_import]
-    found = [(group, each) for group in shown if (each := caught.get(group.first_call_id)) is not None and each.rare]
-    hidden = [each for group, each in found if group.first_call_id not in seen]
-    return min(hidden, key=lambda each: each.shown).first_call_id if hidden else None
 
 
 def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, view: FlowView) -> Flow:

@@ -8,23 +8,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from breadcrumb_server.answers.flow_outline import Below, Lanes, Outliner, Row
+from breadcrumb_server.answers.flow_outline import AIM_LINES, Below, Lanes, Outliner, Row
 from breadcrumb_server.answers.flow_tree import MODULE_BODY, Folding, Group, Item
 
 
-def outline_without_imports(lanes: Lanes, below: Below, max_depth: int | None, shown: int | None) -> list[Row]:
+def outline_without_imports(
+    lanes: Lanes, below: Below, max_depth: int | None, shown: int | None, lines: int = AIM_LINES
+) -> list[Row]:
     """The outline of a tree in which imports are single lines, but where there is nothing besides them.
 
     Args:
-        lanes, below, max_depth: see Outliner.
+        lanes, below, max_depth, lines: see Outliner.
         shown: a call that is shown with what it did, even if it is an import.
     """
 
     def folded(group: Group, folding: Folding) -> Sequence[Item]:
         return () if group.is_import and group.first_call_id != shown else below(group, folding)
 
-    rows = Outliner(lanes, folded).best(max_depth)
-    return rows if _show_more_than_imports(rows) else Outliner(lanes, below).best(max_depth)
+    rows = Outliner(lanes, folded, lines).best(max_depth)
+    return rows if _show_more_than_imports(rows) else Outliner(lanes, below, lines).best(max_depth)
 
 
 def _show_more_than_imports(rows: Iterable[Row]) -> bool:

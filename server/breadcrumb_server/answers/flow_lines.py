@@ -10,7 +10,7 @@ from breadcrumb_server.answers.flow_caught import caught_exceptions
 from breadcrumb_server.answers.flow_odd import odd_arguments
 from breadcrumb_server.answers.flow_outline import Row
 from breadcrumb_server.answers.flow_tree import Group, Lane
-from breadcrumb_server.answers.flow_values import arguments, both_arguments, short, side_by_side
+from breadcrumb_server.answers.flow_values import Pairs, arguments, both_arguments, on_one_line, short, side_by_side
 from breadcrumb_server.answers.text import one_line, rounded
 from breadcrumb_server.answers.values import named_values
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
@@ -37,6 +37,8 @@ class FlowLines:
         self.odd = odd_arguments(con, trace, groups)
         self.caught = caught_exceptions(con, trace, groups)
         self._calls = calls_by_id(con, trace, [*dict.fromkeys(_wanted(rows))])
+        self._pairs: dict[int, Pairs] = {}
+        self._results_read: dict[int, str] = {}
         self._tasks = task_names(con, trace)
         processes = list_processes(con, trace.trace_id)
         self._processes = {each.process_id: each.name or each.started_by or "" for each in processes}
@@ -78,24 +80,24 @@ class FlowLines:
         call = self._calls.get(group.first_call_id)
         if call is None:
             return ""
-        given = "" if call.is_body else f"({arguments(named_values(call.args), chars)})"
+        given = "" if call.is_body else f"({arguments(self._arguments_of(call), chars)})"
         if call.outcome == "raised":
-            return f"{given} !! {_result(call, chars)}"
+            return f"{given} !! {short(self._result_of(call), chars)}"
         shown = call.outcome == "returned" and not call.is_body
-        return f"{given} -> {_result(call, chars)}" if shown else given
+        return f"{given} -> {short(self._result_of(call), chars)}" if shown else given
 
     def _several(self, group: Group, chars: int) -> str:
         first, other = self._calls.get(group.first_call_id), self._calls.get(group.other_call_id)
         if first is None or other is None:
             return ""
         half = max(chars // 2, 12)
-        ends = [f"({text})" for text in both_arguments(named_values(first.args), named_values(other.args), half)]
+        ends = [f"({text})" for text in both_arguments(self._arguments_of(first), self._arguments_of(other), half)]
         if group.raised == group.calls:
-            return f"{_from_to(*ends)} !! {_result(first, chars)}".strip()
+            return f"{_from_to(*ends)} !! {short(self._result_of(first), chars)}".strip()
         if group.results:
             return f"{_from_to(*ends)} -> {self._results(group, chars)}".strip()
         if first.outcome == other.outcome == "returned":
-            results = side_by_side([result_text(each, MAX_READ_CHARS) for each in (first, other)], half)
+            results = side_by_side([self._result_of(first), self._result_of(other)], half)
             return _from_to(*(f"{end} -> {result}" for end, result in zip(ends, results, strict=True)))
         return _from_to(*ends)
 
@@ -104,7 +106,7 @@ class FlowLines:
         odd = self.odd.get(group.first_call_id) if group.calls > 1 else None
         if odd is None:
             return ""
-        texts = side_by_side([text for text, _, _ in odd.values], max(chars // 3, 12))
+        texts = side_by_side([on_one_line(text) for text, _, _ in odd.values], max(chars // 3, 12))
         return f"{odd.name}={_counted(texts, [(call_id, count) for _, count, call_id in odd.values])}"
 
     def _caught(self, group: Group) -> str:
@@ -120,9 +122,20 @@ class FlowLines:
     def _results(self, group: Group, chars: int) -> str:
         """``True x98, False x2 (#51)``: which calls had the result that others had not is what is looked for."""
         found = [(call_id, count) for call_id, count in group.results if call_id in self._calls]
-        whole = [result_text(self._calls[call_id], MAX_READ_CHARS) for call_id, _ in found]
+        whole = [self._result_of(self._calls[call_id]) for call_id, _ in found]
         texts = side_by_side(whole, max(chars // len(group.results), 12))
         return texts[0] if len(texts) == 1 else _counted(texts, found)
+
+    def _arguments_of(self, call: CallRow) -> Pairs:
+        """Read once, as the lines are made several times."""
+        if call.call_id not in self._pairs:
+            self._pairs[call.call_id] = [(name, on_one_line(value)) for name, value in named_values(call.args)]
+        return self._pairs[call.call_id]
+
+    def _result_of(self, call: CallRow) -> str:
+        if call.call_id not in self._results_read:
+            self._results_read[call.call_id] = on_one_line(result_text(call, MAX_READ_CHARS))
+        return self._results_read[call.call_id]
 
     def _task(self, group: Group) -> str:
         if group.task is not None:
@@ -153,10 +166,6 @@ def _wanted(rows: Sequence[Row]) -> Iterator[int]:
             yield row.group.other_call_id
             for call_id, _ in row.group.results:
                 yield call_id
-
-
-def _result(call: CallRow, chars: int) -> str:
-    return short(result_text(call, MAX_READ_CHARS), chars)
 
 
 def _counted(texts: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:

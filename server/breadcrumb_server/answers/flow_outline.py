@@ -48,9 +48,11 @@ class Outliner:
 
     Args:
         lanes, below: the tree, see FlowTree.
+        lines: that there is room for.
     """
 
-    def __init__(self, lanes: Lanes, below: Below) -> None:
+    def __init__(self, lanes: Lanes, below: Below, lines: int = AIM_LINES) -> None:
+        self._lines = lines
         self._lanes = lanes
         self._find_below = below
         self._known: dict[tuple[int, Folding], tuple[Group, Sequence[Item]]] = {}
@@ -58,8 +60,8 @@ class Outliner:
     def best(self, max_depth: int | None) -> list[Row]:
         """The rows of ``max_depth`` levels; where that is None, of what can be read at once."""
         for folding in _FOLDINGS if max_depth else (_UNFOLDED, _BY_SHAPE):
-            rows = self._rows(folding, max_depth or MAX_DEPTH, AIM_LINES)
-            if len(rows) <= AIM_LINES:
+            rows = self._rows(folding, max_depth or MAX_DEPTH, self._lines)
+            if len(rows) <= self._lines:
                 return rows
         if max_depth is None:
             return [*self._most_of_it()]
@@ -132,8 +134,8 @@ class Outliner:
         lanes = self._lanes(_BY_SHAPE, FEW_LANES)
         if len(lanes) > _FEW_LANES_BY_SHAPE:
             lanes = self._lanes(_BY_FUNCTION, FEW_LANES)
-        sizes = [self._size(lane.items, AIM_LINES) for lane in lanes]
-        share = _equal_share(sizes, AIM_LINES - len(lanes))
+        sizes = [self._size(lane.items, self._lines) for lane in lanes]
+        share = _equal_share(sizes, self._lines - len(lanes))
         for lane, size in zip(lanes, sizes, strict=True):
             headed = _has_heading(lane, lanes)
             if headed:

@@ -16,15 +16,19 @@ _OWNERS_SHARE = 1 / 6
 Pairs = Sequence[tuple[str, str]]
 
 
-def short(text: str, chars: int) -> str:
+def on_one_line(text: str) -> str:
+    """What the other functions take."""
+    return " ".join(clean(text).split())
+
+
+def short(line: str, chars: int) -> str:
     """Cut without a count of what is missing: a line has many values, and get_calls shows each whole."""
-    return _cut(_one_line(text), chars)
+    return line if len(line) <= chars else line[: max(chars - 1, 0)] + "…"
 
 
-def side_by_side(texts: Sequence[str], chars: int) -> list[str]:
+def side_by_side(lines: Sequence[str], chars: int) -> list[str]:
     """The texts, each cut to so many characters; those that this would make equal lose their common beginning."""
-    lines = [_one_line(text) for text in texts]
-    cut = [_cut(line, chars) for line in lines]
+    cut = [short(line, chars) for line in lines]
     shown: list[str] = []
     for line, text in zip(lines, cut, strict=True):
         alike = [other for other, its in zip(lines, cut, strict=True) if its == text and other != line]
@@ -66,7 +70,7 @@ def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:
         differing.pop()
     shown = _cut_alike(mine, theirs, differing, chars)
     for name in names:
-        piece = f"{name}={_one_line(mine.get(name, ''))}"
+        piece = f"{name}={mine.get(name, '')}"
         if mine.get(name) == theirs.get(name) and max(map(_length, shown)) + len(piece) + 2 <= chars - len(", …"):
             for pieces in shown:
                 pieces.append(piece)
@@ -107,20 +111,12 @@ def _from(line: str, common: int, chars: int) -> str:
     room = chars - 1
     last = len(line) - room
     begin = last if last <= common else common - min(chars // 4, common)
-    return "…" + _cut(line[begin:], room) if begin > 0 else _cut(line, chars)
+    return "…" + short(line[begin:], room) if begin > 0 else short(line, chars)
 
 
 def _listed(pairs: Pairs) -> str:
-    return ", ".join(f"{name}={_one_line(value)}" for name, value in pairs)
+    return ", ".join(f"{name}={value}" for name, value in pairs)
 
 
 def _length(pieces: Sequence[str]) -> int:
     return sum(len(piece) + 2 for piece in pieces) - 2
-
-
-def _one_line(text: str) -> str:
-    return " ".join(clean(text).split())
-
-
-def _cut(line: str, chars: int) -> str:
-    return line if len(line) <= chars else line[: max(chars - 1, 0)] + "…"
