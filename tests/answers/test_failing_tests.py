@@ -10,6 +10,7 @@ import pytest
 from breadcrumb_server.answers.exceptions import find_exceptions
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.report import AIM_CHARS, build_report
+from breadcrumb_storage.errors import BreadcrumbError
 
 STARTED = datetime(2025, 1, 10, 12, 0, 0)
 RUNNER = (
@@ -86,7 +87,7 @@ def test_a_failed_assertion_is_told_with_the_values_that_the_test_had_and_the_ca
     assert report.stdout_tail.count("\n") <= 2
     assert report.next == [
         'run(project="shop", command="python main.py", timeout_seconds=60, capture={"lines": ["shop.pricing:total"]})',
-        f'get_calls(project="shop", trace_id="{suite.trace.trace_id}", function="shop.pricing:total", '
+        f'get_calls(project="shop", function="shop.pricing:total", trace_id="{suite.trace.trace_id}", '
         'where={"test": "tests/test_shop.py::test_total[20]"})',
         f'get_flow(project="shop", trace_id="{suite.trace.trace_id}", test="tests/test_shop.py::test_total[20]")',
     ]
@@ -265,3 +266,41 @@ def test_a_module_that_cannot_be_imported_is_told_with_the_chain_of_imports(proj
     assert failing.outcome == "error in collection"
     assert failing.exception.calls == ["tests/test_shop.py:1 <module>"]
     assert failing.called == []
+
+
+def test_an_exception_that_was_handled_under_a_test_with_a_wrong_result_is_proposed_by_the_test(project, suite) -> None:
+    other = suite.trace.call(suite.total, args={"pieces": 1}, returns=7)
+    wrong = suite.trace.call(suite.total, args={"pieces": 20}, returns=114)
+    suite.trace.test("test_shop.py::test_total[1]", other, other)
+    error = suite.assertion(raised_at=STARTED + timedelta(milliseconds=27))
+    handled = {"handled": True, "handled_by": "shop.pricing:total:6"}
+    swallowed = {"call_id": wrong, "raised_at": STARTED + timedelta(milliseconds=25), **handled}
+    suite.trace.exception("LookupError", "x", call_id=other, raised_at=STARTED + timedelta(milliseconds=12), **handled)
+    node_id = "test_shop.py::test_total[20]"
+    suite.failing(node_id, wrong, wrong, error, message="assert 114 == 126")
+    proposed = f'find_exceptions(project="shop", trace_id="{suite.trace.trace_id}", test="{node_id}")'
+
+    assert proposed not in report_of(project).next
+    suite.trace.exception("ValueError", "no rate", **swallowed)
+    assert report_of(project).next[1] == proposed
+
+    found = find_exceptions(project.con, "shop", test=node_id)
+    assert [each.type for each in found.exceptions] == ["AssertionError", "ValueError"]
+    assert [each.type for each in find_exceptions(project.con, "shop", test="total[1]").exceptions] == ["LookupError"]
+    assert find_exceptions(project.con, "shop", test=node_id, type="LookupError").message == (
+        "No exception of this type was recorded under this test; what was recorded: "
+        "AssertionError, LookupError, ValueError."
+    )
+    with pytest.raises(BreadcrumbError, match="has no test 'test_nothing'"):
+        find_exceptions(project.con, "shop", test="test_nothing")
+
+
+def test_a_failing_test_leads_to_the_lines_that_were_recorded_under_it(project) -> None:
+    suite = Suite(project.trace(status="failed", exit_code=1, config={"capture": {"lines": ["price", "total"]}}))
+    wrong = suite.trace.call(suite.total, args={"pieces": 20}, returns=114)
+    suite.failing("test_shop.py::test_total", wrong, wrong, suite.assertion())
+
+    assert report_of(project).next[0] == (
+        f'get_calls(project="shop", function="shop.pricing:total", trace_id="{suite.trace.trace_id}", '
+        'where={"test": "test_shop.py::test_total"})'
+    )

@@ -68,6 +68,37 @@ def test_calling_an_object_of_a_library_is_no_noise(project, trace) -> None:
     assert column(find_gaps(project.con, "shop"), "function") == ["Command.__call__", "echo"]
 
 
+def test_iterating_over_a_library_is_how_it_is_used_and_no_noise(project, trace) -> None:
+    trace.gap("Stream.__anext__", "httpy.streams", ms=9, file=f"{SITE}/httpy/streams.py")
+    trace.gap("Rows.__next__", "sheets.rows", ms=8, file=f"{SITE}/sheets/rows.py")
+    trace.gap("Stream.__aiter__", "httpy.streams", ms=7, file=f"{SITE}/httpy/streams.py")
+    trace.gap("echo", "click.utils", ms=1, file=f"{SITE}/click/utils.py")
+
+    assert column(find_gaps(project.con, "shop"), "function") == [
+        "Stream.__anext__", "Rows.__next__", "echo", "Stream.__aiter__",
+    ]  # fmt: skip
+
+
+def test_what_only_the_import_of_modules_called_comes_after_what_the_program_called(project, trace) -> None:
+    body = trace.function("<module>", "calendars.tzid", kind="module")
+    script = trace.function("<module>", "__main__", kind="module")
+    trace.gap("tz", "dates.tz", ms=90, caller=body, file=f"{SITE}/dates/tz.py")
+    trace.gap("parse", "dates.parser", ms=1, caller=body, file=f"{SITE}/dates/parser.py")
+    trace.gap("parse", "dates.parser", ms=1, caller=script, file=f"{SITE}/dates/parser.py")
+
+    answer = find_gaps(project.con, "shop")
+
+    assert column(answer, "function") == ["parse", "tz"]
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["dates.parser"])'
+
+
+def test_what_only_imports_called_is_offered_where_there_is_nothing_else(project, trace) -> None:
+    body = trace.function("<module>", "calendars.tzid", kind="module")
+    trace.gap("tz", "dates.tz", caller=body, file=f"{SITE}/dates/tz.py")
+
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["dates.tz"])'
+
+
 def test_where_nothing_can_be_included_that_is_said(project, trace) -> None:
     trace.gap("len", "builtins", kind="c", file="", line=0, caller=trace.main)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,6 +12,8 @@ from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.performance import analyze_performance
 from breadcrumb_server.answers.report import build_report
 from breadcrumb_storage.errors import BreadcrumbError
+
+STARTED = datetime(2025, 1, 10, 12, 0, 0)
 
 
 def test_an_uncaught_exception_is_told_with_its_place_its_calls_their_values_and_the_locals(project, shop) -> None:
@@ -466,3 +469,117 @@ def test_calls_that_ended_unseen_near_the_recursion_limit_are_not_where_the_prog
     report = build_report(project.con, "shop", None)
     assert report.open_calls == []
     assert report.warnings[-1] == "1 call ended unseen (shown as unfinished)"
+
+
+def with_lines(project, *functions: str, **columns):
+    trace = project.trace(config={"capture": {"lines": list(functions)}}, **columns)
+    trace.process()
+    return trace
+
+
+def test_the_calls_of_which_lines_were_recorded_are_proposed_before_anything_else(project) -> None:
+    trace = with_lines(project, "shop.pricing:total", "never_called")
+    total = trace.call(trace.function("total"), ms=1)
+    trace.lines(total, (5, {}), (None, {"rate": 0}))
+    main = trace.function("main", "__main__")
+    trace.call(main, ms=99)
+    trace.gap("convert", "shop.currency", caller=main)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.next[0] == f'get_calls(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
+    assert report.next[1] == 'edit_config(project="shop", add_include=["shop.*"])'
+    # The run that is proposed records what this one did.
+    assert report.next[2].endswith('capture={"lines": ["shop.pricing:total", "never_called"]})')
+
+
+def test_of_functions_with_lines_the_one_next_to_the_exception_is_proposed(project) -> None:
+    trace = with_lines(project, "shop.pricing:*", status="failed", exit_code=1)
+    outer, inner, other = (trace.function(name) for name in ("outer", "inner", "other"))
+    trace.call(other, ms=500)
+    first = trace.call(outer, ms=9)
+    last = trace.call(inner, first, ms=2)
+    raising = trace.call(trace.function("check", "shop.checks"), last)
+    trace.exception(
+        "ValueError", "bad", call_id=raising, uncaught=True, function_name="check", module_name="shop.checks"
+    )
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.next[0] == (
+        f'get_calls(project="shop", function="shop.pricing:inner", trace_id="{trace.trace_id}", '
+        f'where={{"call_id": {last}}})'
+    )
+
+
+def swallowed(trace, **columns) -> int:
+    row = {"handled": True, "handled_by": "shop.pricing:total:9", "message": "bad", **columns}
+    return trace.exception(row.pop("type", "ValueError"), **row)
+
+
+def test_a_script_that_found_a_value_wrong_leads_to_the_exceptions_that_were_handled_on_the_way(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    trace.function("<module>", "__main__", kind="module")
+    main = trace.call(trace.function("total"), ms=400)
+    trace.exception("AssertionError", "1 != 2", call_id=main, uncaught=True)
+    swallowed(trace, type="ImportError", handled_by="__main__:<module>:3")
+    found = f'find_exceptions(project="shop", trace_id="{trace.trace_id}")'
+
+    assert found not in build_report(project.con, "shop", None).next[:2]  # an optional import swallows nothing
+    swallowed(trace)
+    assert build_report(project.con, "shop", None).next[1] == found
+
+
+def test_handled_exceptions_are_ranked_by_what_they_may_tell(project) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    body = trace.function("<module>", "shop.compat", kind="module")
+    trace.call(body, at_ms=0.5, ms=4)
+    total = trace.function("total")
+    test = trace.call(total)
+    swallowed(trace, type="ImportError", module_name="shop.compat", line=2)  # while the module was imported
+    swallowed(trace, type="LookupError", module_name="shop.compat", line=3)
+    later = STARTED + timedelta(milliseconds=6)
+    for _ in range(3):
+        swallowed(trace, type="OftenError", raised_at=later)
+    swallowed(trace, type="RareError", raised_at=later)
+    for _ in range(2):
+        swallowed(trace, type="UnderTestError", raised_at=STARTED + timedelta(milliseconds=12))
+    trace.test("test_shop.py::test_total", test, test, "failed", message="assert 0")
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.handled_exceptions is not None
+    ranked = ["UnderTestError", "RareError", "OftenError", "LookupError", "ImportError"]
+    assert [row[0] for row in report.handled_exceptions.rows] == ranked
+    assert [each.type for each in find_exceptions(project.con, "shop").exceptions] == ranked
+
+
+def test_what_was_recorded_of_a_failure_comes_before_another_package_once_one_is_traced(project) -> None:
+    site = "/work/shop/.venv/lib/python3.12/site-packages"
+    trace = project.trace(status="failed", exit_code=1, config={"include": ["__main__", "sheets.*"]})
+    trace.process()
+    main = trace.function("main", "__main__")
+    root = trace.call(main, ms=50)
+    trace.exception("AssertionError", "1 != 2", call_id=root, uncaught=True)
+    trace.gap("xmlfile", "et_xmlfile.writer", caller=main, file=f"{site}/et_xmlfile/writer.py", ms=9)
+    edit = 'edit_config(project="shop", add_include=["et_xmlfile.writer"])'
+
+    assert build_report(project.con, "shop", None).next[0] == edit
+    trace.call(trace.function("save", "sheets.book", file=f"{site}/sheets/book.py"), root)
+    report = build_report(project.con, "shop", None)
+    assert report.next[0].startswith("get_flow(")
+    assert report.edit_config == edit
+
+
+def test_a_gap_with_several_callers_says_so(project) -> None:
+    trace = project.trace()
+    trace.process()
+    for name, calls in (("first", 3), ("second", 40), ("third", 1)):
+        trace.gap("convert", "shop.currency", caller=trace.function(name), calls=calls)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.gaps is not None
+    assert report.gaps.rows == [["shop.currency:convert", "shop.pricing:second and 2 more", 44, None, "shop.currency"]]

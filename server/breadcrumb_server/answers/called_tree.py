@@ -51,6 +51,11 @@ class CalledTree:
         """The last call that the test made itself."""
         return self._calls.get(self.tops[-1].call_id) if self.tops else None
 
+    @property
+    def functions(self) -> set[str]:
+        """``module:function`` of the calls that may be shown."""
+        return {f"{each.module}:{each.name}" for each in self._calls.values()}
+
     def lines(self, places: Places, lines: int, chars: int) -> list[str]:
         """``shop/cart.py:4 total(pieces=20) -> 114  #12``, and what that called, indented.
 

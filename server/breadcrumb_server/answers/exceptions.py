@@ -16,9 +16,13 @@ from breadcrumb_server.answers.exception_details import (
 )
 from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.follow_ups import call, first_few
+from breadcrumb_server.answers.named_tests import check_test
 from breadcrumb_server.answers.since import parse_since
 from breadcrumb_server.answers.text import cut
 from breadcrumb_storage.queries import exceptions as queries
+from breadcrumb_storage.queries.exception_filter import ExceptionFilter, UnderTests
+from breadcrumb_storage.queries.tests import failures_of, test_ranges
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
@@ -28,7 +32,10 @@ MAX_LIMIT = 30
 
 
 class ExceptionList(Answer):
-    """Exceptions, equal ones folded: uncaught ones first, then those that left the traced code, then the handled."""
+    """Exceptions, equal ones folded: uncaught ones first, then those that left the traced code, then the handled.
+
+    What was raised under a failing test comes first in each, imports last; of the handled ones the rarer first.
+    """
 
     always_shown = frozenset({"exceptions", "total"})
     shown_last = ("next_cursor", "notes", "next")
@@ -48,6 +55,7 @@ def find_exceptions(
     trace_id: str | None = None,
     type: str | None = None,
     include_handled: bool = True,
+    test: str | None = None,
     limit: int = 10,
     cursor: str | None = None,
 ) -> ExceptionList:
@@ -57,21 +65,23 @@ def find_exceptions(
         since: as ``parse_since`` takes it; without it and without ``trace_id``, the newest trace is meant.
         type: a name with or without its module, or a glob. StopIteration and other control flow shows only so.
         include_handled: False leaves out what the traced code handled itself.
+        test: only what was raised under the tests of one trace that it names, as ``test_ranges`` takes it.
 
     Raises:
-        BreadcrumbError: an unknown trace, a time that is none, a limit below 1, or a cursor of another query.
+        BreadcrumbError: an unknown trace or test, a time that is none, a limit below 1, or a cursor of another query.
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
-    query = ("find_exceptions", project, since, trace_id, type, include_handled)
+    query = ("find_exceptions", project, since, trace_id, type, include_handled, test)
     start = decode_cursor(cursor, query) if cursor else Position(0)
     about = ""
-    if trace_id is not None or since is None:
+    if trace_id is not None or since is None or test is not None:
         about = resolve_trace_id(con, trace_id or start.trace_id or None, project)
-    wanted = queries.ExceptionFilter(
+    wanted = ExceptionFilter(
         trace_id=about or None,
         since=parse_since(since) if since else None,
         type=type or None,
         include_handled=include_handled,
+        under=_under(con, get_trace(con, about), test) if test is not None else None,
     )
     groups, kinds, total = queries.exception_groups(con, wanted, offset=start.at, limit=limit)
     loaded = load_exceptions(con, groups)
@@ -97,6 +107,11 @@ def find_exceptions(
     return fit_table(build, len(loaded))
 
 
+def _under(con: DuckDBPyConnection, trace: TraceRow, test: str) -> UnderTests:
+    check_test(con, trace, test)
+    return UnderTests(test_ranges(con, trace, test), failures_of(con, trace, test))
+
+
 def _before(project: str, exception: LoadedException) -> str | None:
     """The calls around the one in which an exception was raised."""
     if exception.chain is None:
@@ -119,9 +134,9 @@ def raising_call(project: str, exception: LoadedException) -> str | None:
     )
 
 
-def _why_nothing(con: DuckDBPyConnection, wanted: queries.ExceptionFilter) -> str:
+def _why_nothing(con: DuckDBPyConnection, wanted: ExceptionFilter) -> str:
     types = queries.exception_types(con, wanted.trace_id, wanted.since)
-    where = "in this trace" if wanted.trace_id else "since then"
+    where = "under this test" if wanted.under else "in this trace" if wanted.trace_id else "since then"
     if not types:
         return f"No exception was recorded {where}."
     named = ", ".join(cut(name, 60) for name in types[:8]) + (", …" if len(types) > 8 else "")

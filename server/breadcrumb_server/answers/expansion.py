@@ -8,7 +8,7 @@ from pathlib import Path
 
 from breadcrumb.globs import is_path_pattern
 from breadcrumb_server.answers.follow_ups import MAX_CALL_CHARS, call
-from breadcrumb_server.answers.gap_ranking import ORIGINS, Gap
+from breadcrumb_server.answers.gap_ranking import ORIGINS, RUNNERS, Gap
 from breadcrumb_server.answers.gap_targets import Target, patterns_of
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.discover import MAIN, discover_include, workspace_code
@@ -26,7 +26,7 @@ class Expansion:
 
     patterns: Sequence[str] = ()
     workspace: str | None = None  # to be set as well: none is known
-    only_main: bool = False  # of the user's own code nothing but __main__ was traced, if that
+    only_main: bool = False  # nothing but __main__, if that, was traced of all code, runners of tests aside
 
     def edit_config_call(self, project: str) -> str:
         """The one call that adds them, "" where there is none."""
@@ -54,11 +54,12 @@ def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tupl
     places = Places.of(trace)
     gaps = [gap for gap in gaps if not gap.passes_on] or gaps
     own = [module for module, file in traced if places.origin(file, module) == "own"]
-    only_main = all(module == MAIN for module in own)
+    own_is_main = all(module == MAIN for module in own)
+    only_main = own_is_main and not any(_is_package(module, file, places) for module, file in traced)
     by_origin = {origin: _includes(trace, places, (gap for gap in gaps if gap.origin == origin)) for origin in ORIGINS}
     if by_origin["own"]:
         return Expansion(by_origin["own"][:MAX_OWN_INCLUDES], None, only_main)
-    unseen = _unseen_code(trace, {file for _, file in traced}) if only_main else []
+    unseen = _unseen_code(trace, {file for _, file in traced}) if own_is_main else []
     foreign = by_origin["third-party"] or ([] if unseen else by_origin["stdlib"])
     if unseen and not own:  # what was traced is a runner: what else it calls teaches nothing
         foreign = []
@@ -66,9 +67,16 @@ def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tupl
     return Expansion([*unseen, *foreign[:MAX_FOREIGN_INCLUDES]], workspace, only_main)
 
 
+def _is_package(module: str, file: str, places: Places) -> bool:
+    """Whether it is code of an installed package that the user's code makes use of."""
+    return module != MAIN and module.partition(".")[0] not in RUNNERS and places.origin(file, module) == "third-party"
+
+
 def _includes(trace: TraceRow, places: Places, gaps: Iterable[Gap]) -> list[str]:
     present = patterns_of(trace.config, "include")
-    targets = (target for gap in gaps if not gap.noise for target in gap.targets)
+    gaps = [gap for gap in gaps if not gap.noise]
+    called_at_run_time = [gap for gap in gaps if not gap.row.importing]
+    targets = (target for gap in called_at_run_time or gaps for target in gap.targets)
     patterns = (_include_for(target, present, places) for target in targets if target.include)
     return [pattern for pattern in dict.fromkeys(patterns) if pattern not in present]
 

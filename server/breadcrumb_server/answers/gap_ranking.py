@@ -9,18 +9,19 @@ from typing import Any
 
 from breadcrumb_server.answers.gap_targets import Filter, Target, include_for, large_packages, targets_of
 from breadcrumb_server.answers.places import Origin, Places
+from breadcrumb_server.answers.text import one_line
 from breadcrumb_storage.queries.gaps import GapRow
 
 ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
 # What runs the user's tests and scripts: tracing it shows how they were run, not what they did.
-_RUNNERS = frozenset(
+RUNNERS = frozenset(
     {
         "_pytest", "pytest", "unittest", "coverage", "pytest_cov", "xdist", "runpy",
         "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox",
     }
 )  # fmt: skip
-# But for __call__, which is how the objects of a library are used: a command of click, a layer of torch.
-_DUNDER = re.compile(r"(?:.*\.)?__(?!call__)\w+__$")
+# But for those that are how the objects of a library are used: a command of click is called, a stream iterated over.
+_DUNDER = re.compile(r"(?:.*\.)?__(?!call__|next__|anext__)\w+__$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,11 @@ class Gap:
         """What was called: for a wrapper, the function that it wraps."""
         return self.targets[0].full_name
 
+    def called_by(self, chars: int) -> str:
+        """Who called it most, cut to so many characters, and how many others did."""
+        others = f" and {self.row.callers - 1:,} more" if self.row.callers > 1 else ""
+        return one_line(self.row.caller, chars) + others
+
     @property
     def is_passed_over(self) -> bool:
         """Whether it is a wrapper that hides what it was called for."""
@@ -59,8 +65,8 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
     """The gaps, the one that would teach most first.
 
     Python before C, which cannot be traced; the user's own code before installed packages before the standard
-    library; then by time, then by calls. Wrappers of what is traced already, and module bodies, dunder methods and test
-    runners of others come last.
+    library; what is called at run time before what only the import of modules called; then by time, then by calls.
+    Wrappers of what is traced already, and module bodies, dunder methods and test runners of others come last.
     """
     patterns = Filter.of(config, places)
     gaps = [
@@ -77,6 +83,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
             gap.passes_on,
             ORIGINS.index(gap.origin),
             not gap.suggested_include,
+            gap.row.importing,
             gap.row.name == "<module>",
             -gap.row.time_ns,
             -gap.row.call_count,
@@ -104,5 +111,5 @@ def _with_includes(gap: Gap, packages: set[str], places: Places, patterns: Filte
 
 def _is_noise(row: GapRow, origin: Origin) -> bool:
     frozen = (row.file or "").startswith("<frozen ")
-    runner = row.module.partition(".")[0] in _RUNNERS
+    runner = row.module.partition(".")[0] in RUNNERS
     return origin != "own" and (frozen or runner or row.name == "<module>" or _DUNDER.match(row.name) is not None)

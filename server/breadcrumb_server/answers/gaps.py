@@ -13,6 +13,7 @@ from breadcrumb_server.answers.expansion import next_expansion
 from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap, rank_gaps
+from breadcrumb_server.answers.line_patterns import line_patterns
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import counted, cut, milliseconds, one_line
 from breadcrumb_storage.queries.functions import traced_code
@@ -96,11 +97,10 @@ def find_gaps(
 
 def _row(gap: Gap, chars: int) -> list[Cell]:
     row = gap.row
-    callers = f" and {row.callers - 1} more" if row.callers > 1 else ""
     return [
         cut(gap.targets[0].name, chars),
         cut(gap.targets[0].module, chars),
-        cut(row.caller, chars) + callers,
+        gap.called_by(chars),
         row.call_count,
         row.exact,
         milliseconds(row.time_ns) if row.time_ns else None,
@@ -129,12 +129,12 @@ def rerun_call(project: str, trace: TraceRow, lines: Sequence[str] = (), *, full
     """The call that runs the same command again; None where the command was redacted and cannot be repeated.
 
     Args:
-        lines: functions whose executed lines are to be recorded this time.
+        lines: functions whose executed lines are to be recorded as well, beside those of the trace.
         full: record every call this time.
     """
     capture: dict[str, object] = {"mode": "full"} if full else {}
-    if lines:
-        capture["lines"] = list(lines)
+    if recorded := list(dict.fromkeys([*line_patterns(trace), *lines])):
+        capture["lines"] = recorded
     if "[REDACTED]" in trace.command or not trace.command:
         return None
     timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS

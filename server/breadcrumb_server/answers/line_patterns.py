@@ -21,6 +21,16 @@ def line_patterns(trace: TraceRow) -> list[str]:
     return patterns_of(capture, "lines") if is_object(capture) else []
 
 
+def with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[FunctionTime]:
+    """The functions of which lines were recorded: those that the patterns name and that were called."""
+    patterns = line_patterns(trace)
+    return [
+        each
+        for each in functions
+        if each.recorded and any(matches_function(each.module, each.name, pattern) for pattern in patterns)
+    ]
+
+
 def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence[Gap]) -> Iterator[str]:
     """One sentence for each pattern of ``capture.lines`` that names no traced function which ran."""
     if trace.status == "running":

@@ -22,12 +22,8 @@ from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, pr
 from breadcrumb_server.answers.stack_lines import StackDetail, ThreadStacks
 from breadcrumb_server.answers.text import clean, cut, last_lines, milliseconds, one_line, rounded
 from breadcrumb_storage.queries.call_chains import open_chains
-from breadcrumb_storage.queries.exceptions import (
-    ExceptionFilter,
-    HandledPlace,
-    exception_groups,
-    handled_places,
-)
+from breadcrumb_storage.queries.exception_filter import ExceptionFilter
+from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, handled_places
 from breadcrumb_storage.queries.functions import function_times, nested_times
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.traces import (
@@ -305,7 +301,7 @@ class RunFacts:
             rows=[
                 [
                     one_line(gap.full_name, 120),
-                    one_line(gap.row.caller, 120),
+                    gap.called_by(120),
                     gap.row.call_count if gap.row.exact else f">={gap.row.call_count}",
                     milliseconds(gap.row.time_ns) if gap.row.time_ns else None,
                     cut(gap.suggested_include, 120),

@@ -14,7 +14,7 @@ from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.gap_ranking import Gap
 from breadcrumb_server.answers.gap_targets import patterns_of
 from breadcrumb_server.answers.gaps import rerun_call
-from breadcrumb_server.answers.line_patterns import line_patterns
+from breadcrumb_server.answers.line_patterns import line_patterns, with_lines
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -64,39 +64,93 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     failure = facts.tests.first_failure
     by_test = failure.exception if failure and failure.raised_in_what_it_called() else None
     exceptions = [by_test, *facts.exceptions] if by_test else list(facts.exceptions)
+    lines = _recorded_lines(project, trace, facts.functions, exceptions, failure)
     found = [_what_led_to(project, trace, each) for each in exceptions[:1]]
+    handled = [each for each in facts.handled if not each.importing]
+    swallowed = _swallowed(about, handled, exceptions, None if by_test else failure)
     # Beyond these lies what the program does.
-    widen = any(gap.origin == "own" for gap in facts.gaps) or facts.expansion.only_main
+    widen = any(gap.origin == "own" and not gap.row.importing for gap in facts.gaps) or facts.expansion.only_main
     if failure and not by_test:
         found = _wrong_result(project, trace, failure)[: 1 if edit and widen else None]
     # Of a package that nothing was seen of, the flow to a wrong value shows no more than the report does.
     to_be_widened_first = exceptions and _is_a_wrong_value(exceptions[0]) and widen and not _goes_on(trace, facts)
     if edit and (facts.expansion.workspace or to_be_widened_first):  # what was traced is not what goes wrong
-        return first_few([edit, again, *found])
+        return first_few([lines, edit, again, swallowed, *found])
     beyond = _beyond_the_traced_code(facts.gaps, exceptions) if by_test or not failure else []
     if beyond:
         widened = next_expansion(trace, beyond, facts.traced_code)
-        return first_few([widened.edit_config_call(project) or None, again, *found])
+        return first_few([lines, widened.edit_config_call(project) or None, again, *found])
     if facts.exception_kinds > 1:
         found.append(call("find_exceptions", **about, include_handled=False))
     ended_from_outside = trace.status in ("timeout", "stopped", "crashed")
     passed = facts.passed_before
     return first_few(
         [
+            lines,
             *found[:1],
+            swallowed,
             standing if ended_from_outside else None,
             call("compare_traces", project=project, base_trace_id=passed, trace_id=trace.trace_id) if passed else None,
             *found[1:],
             edit if widen else None,
             again if edit and widen else None,
-            call("find_exceptions", **about) if facts.handled and facts.exception_kinds <= 1 else None,
+            call("find_exceptions", **about) if handled and facts.exception_kinds <= 1 else None,
             _flow_around(about, exceptions, facts.open if ended_from_outside else ()),
             _lines_of_the_raising_function(project, trace, exceptions),
             _about_the_hottest(project, trace, facts),
             None if any(each and each.startswith("get_flow(") for each in found) else call("get_flow", **about),
+            edit,
+            again if edit else None,
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]
     )
+
+
+def _recorded_lines(
+    project: str,
+    trace: TraceRow,
+    functions: Sequence[FunctionTime],
+    exceptions: Sequence[LoadedException],
+    failure: Failure | None,
+) -> str | None:
+    """The calls of which the lines were recorded: that nearest to the failure, else those with the most own time."""
+    recorded = [each.full_name for each in with_lines(trace, functions)]
+    if not recorded:
+        return None
+    chain = exceptions[0].chain if exceptions else None
+    for link in reversed(chain.links if chain else ()):
+        passed = chain.calls.get(link.call_id) if chain else None
+        if passed and (name := f"{passed.module}:{passed.name}") in recorded:
+            return _calls_of(project, trace, name, {"call_id": passed.call_id})
+    if failure:
+        under_it = next((name for name in recorded if name in failure.called.functions), None)
+        if under_it:
+            return _calls_of(project, trace, under_it, {"test": failure.first.node_id})
+    return _calls_of(project, trace, recorded[0])
+
+
+def _calls_of(project: str, trace: TraceRow, name: str, where: Mapping[str, object] | None = None) -> str:
+    return call("get_calls", project=project, function=name, trace_id=trace.trace_id, where=where)
+
+
+def _swallowed(
+    about: Mapping[str, str],
+    handled: Sequence[HandledPlace],
+    exceptions: Sequence[LoadedException],
+    failure: Failure | None,
+) -> str | None:
+    """Where a result was wrong: the exceptions that were handled on the way to it, if there were any.
+
+    Args:
+        handled: those of run time, and not of imports.
+        failure: a test that failed by a wrong result.
+    """
+    if failure:
+        node_id = failure.first.node_id
+        under_it = any(node_id in each.failed_tests for each in handled)
+        return call("find_exceptions", **about, test=node_id) if under_it else None
+    wrong_value = bool(exceptions) and _is_a_wrong_value(exceptions[0])
+    return call("find_exceptions", **about) if wrong_value and handled else None
 
 
 def _what_led_to(project: str, trace: TraceRow, exception: LoadedException) -> str | None:
@@ -130,7 +184,7 @@ def _wrong_result(project: str, trace: TraceRow, failure: Failure) -> list[str |
     name = f"{last.module}:{last.name}"
     return [
         None if line_patterns(trace) else rerun_call(project, trace, lines=[name]),
-        call("get_calls", **about, function=name, where={"test": failure.first.node_id}),
+        _calls_of(project, trace, name, {"test": failure.first.node_id}),
         call("get_flow", **about, test=failure.first.node_id),
     ]
 
@@ -148,8 +202,7 @@ def _open_call(project: str, trace: TraceRow, chains: Sequence[Chain]) -> str | 
     innermost = chains[0].innermost if chains else None
     if innermost is None:
         return None
-    name, where = f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id}
-    return call("get_calls", project=project, function=name, trace_id=trace.trace_id, where=where)
+    return _calls_of(project, trace, f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id})
 
 
 def _lines_of_the_raising_function(project: str, trace: TraceRow, exceptions: Sequence[LoadedException]) -> str | None:

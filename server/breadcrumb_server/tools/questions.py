@@ -121,6 +121,9 @@ async def find_exceptions(
     trace_id: OptionalTraceId = None,
     type: Annotated[str | None, Field(description="KeyError, json.JSONDecodeError, or a glob")] = None,
     include_handled: Annotated[bool, Field(description="false: only those that the program did not handle")] = True,
+    test: Annotated[
+        str | None, Field(description="Only what was raised under this test: its node id, a part of it, or a glob")
+    ] = None,
     limit: Limit = 10,
     cursor: Cursor = None,
 ) -> ExceptionList:
@@ -128,13 +131,17 @@ async def find_exceptions(
     chain with argument values, the local variables at the raise, and who handled it, if anybody. Looks at the newest
     trace, at trace_id, or at all traces since a time.
 
+    A wrong result often is an exception that was swallowed: ask for those under the failing test. What was raised under
+    failing tests comes first; of what was handled the rare before the frequent, optional imports last.
+
     Example: find_exceptions(project="shop", type="KeyError")
+    Example: find_exceptions(project="shop", test="test_cart.py::test_total")
     Example: find_exceptions(project="shop", since="1h", include_handled=False)
     """
     service = ctx.request_context.lifespan_context
     return await service.ask(
         project,
-        lambda con: build_exceptions(con, project, since, trace_id, type, include_handled, limit, cursor),
+        lambda con: build_exceptions(con, project, since, trace_id, type, include_handled, test, limit, cursor),
     )
 
 

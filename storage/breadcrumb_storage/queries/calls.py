@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.exceptions import exception_type_condition
+from breadcrumb_storage.queries.exception_filter import exception_type_condition
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import in_ranges, test_ranges
 from breadcrumb_storage.queries.value_conditions import ValueCondition

@@ -27,6 +27,7 @@ class GapRow:
     call_count: int
     exact: bool  # False: call_count is a lower bound
     time_ns: int  # 0: not measured
+    importing: bool  # nothing but the bodies of imported modules, and of their classes, called it
     wrapped: Sequence[str] | None  # see ``wraps``; in any order, and perhaps more than once
 
     @property
@@ -44,6 +45,8 @@ def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = 
                    any_value(g.file) AS file, any_value(g.line) AS line, coalesce(g.kind, 'python') AS kind,
                    coalesce(f.module_name || ':' || f.function_name, '') AS caller,
                    sum(g.call_count)::BIGINT AS calls, bool_and(g.exact) AS exact, sum(g.time_ns)::BIGINT AS time_ns,
+                   bool_and(coalesce(f.kind IN ('module', 'class') AND f.module_name <> '__main__', false))
+                       AS importing,
                    flatten(list(g.wraps ORDER BY g.process_id, g.slot) FILTER (g.wraps IS NOT NULL)) AS wraps
             FROM gap_records g
             LEFT JOIN functions f
@@ -55,7 +58,7 @@ def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = 
                           split_part(each, ':', 1) || '.' || each), 'string_agg', ' '), $part))
             GROUP BY 1, 2, 5, 6)
         SELECT module, name, any_value(file), any_value(line), kind, arg_max(caller, calls), count(*),
-               sum(calls)::BIGINT, bool_and(exact), sum(time_ns)::BIGINT,
+               sum(calls)::BIGINT, bool_and(exact), sum(time_ns)::BIGINT, bool_and(importing),
                flatten(list(wraps ORDER BY calls DESC) FILTER (wraps IS NOT NULL))
         FROM by_caller GROUP BY module, name, kind HAVING sum(calls) > 0
         ORDER BY 8 DESC, 1, 2

@@ -47,6 +47,16 @@ def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[Cal
     return joined(_ranges(con, trace, *_node_condition(test)))
 
 
+def failures_of(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[int]:
+    """The ids of the exceptions that the tests which ``test`` names (see ``test_ranges``) failed with."""
+    condition, parameters = _node_condition(test)
+    rows = con.execute(
+        f"SELECT exception_id FROM tests WHERE trace_id = $trace AND exception_id IS NOT NULL AND ({condition})",
+        {"trace": trace.trace_id, **parameters},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
 def ranges_of_each(con: DuckDBPyConnection, trace: TraceRow, node_ids: Sequence[str]) -> list[CallRange]:
     """The calls that ran under the tests with these node ids, a range for each run of one."""
     return _ranges(con, trace, "node_id IN (SELECT unnest($tests::VARCHAR[]))", {"tests": list(node_ids)})
