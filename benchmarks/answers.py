@@ -156,6 +156,7 @@ def of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "get_calls, many tests": lambda: get_calls(con, "shop", "*", where={"test": "test_*7"}),
         "get_flow, a test": lambda: get_flow(con, "shop", view=FlowView(test="test_shop.py::test_700")),
         "find_exceptions, of tests": lambda: find_exceptions(con, "shop", limit=30),
+        "find_exceptions, many tests": lambda: find_exceptions(con, "shop", test="test_*7", limit=30),
     }
 
 
