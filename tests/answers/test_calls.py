@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from breadcrumb_server.answers.calls import COLUMNS, get_calls
+from breadcrumb_server.answers.call_rows import COLUMNS
+from breadcrumb_server.answers.calls import get_calls
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -312,3 +313,21 @@ def test_from_a_single_call_the_way_inwards_is_proposed_only_where_it_leads_to_c
     leaf = get_calls(project.con, "shop", "total", where={"call_id": 3})
     assert leaf.total == 1
     assert not any("parent_call_id" in text for text in leaf.next)
+
+
+def test_what_is_the_same_in_all_rows_leaves_the_room_to_what_differs(project) -> None:
+    trace = project.trace()
+    trace.process()
+    function = trace.function("Cell.__init__", "book.cell")
+    sheet = {"$type": "Worksheet", "title": "x" * 1_500}
+    for number in range(30):
+        style = {"$type": "Style", "items": [0] * 12 + [number]}
+        trace.call(function, args={"self": {"$type": "Cell", "id": f"{number} " * 40}, "sheet": sheet, "style": style})
+    page = get_calls(project.con, "shop", "Cell.__init__", limit=30)
+    rows = [row[page.columns.index("args")] for row in page.rows]
+    assert all(f"style=Style([{'0, ' * 12}{number}])" in text for number, text in enumerate(rows))
+    assert all(text.startswith("self=Cell(") and ", sheet=Worksheet(" in text for text in rows)
+    assert max(map(len, rows)) < 170
+    assert any("values were cut" in note for note in page.notes)
+    alone = get_calls(project.con, "shop", "Cell.__init__", where={"call_id": 3})
+    assert "x" * 1_500 in str(alone.rows[0])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.since import parse_since
 from breadcrumb_server.answers.text import counted, cut, last_lines, milliseconds
-from breadcrumb_server.answers.values import arguments_text, value_text
+from breadcrumb_server.answers.values import arguments_text, pairs_text, shares, value_text
 from breadcrumb_storage.errors import BreadcrumbError
 
 
@@ -71,6 +71,35 @@ def test_long_arguments_give_way_so_that_all_are_named() -> None:
     assert shown.startswith("items=['xx")
     assert ", rate=None, note='yy" in shown
     assert len(shown) <= 120
+
+
+def test_a_short_argument_is_whole_before_a_long_one_has_any_room() -> None:
+    stored = json.dumps({"sheet": "x" * 2_000, "style": [0, 0, 0, 2, 0, 0, 0, 0, 0], "name": "y" * 70})
+
+    shown = arguments_text(stored, 100)
+
+    assert "style=[0, 0, 0, 2, 0, 0, 0, 0, 0], name=" in shown
+    assert len(shown) <= 100
+
+
+def test_what_gives_way_is_cut_hard_even_where_there_is_room() -> None:
+    pairs = [("self", "z" * 90), ("sheet", "short"), ("style", "y" * 90)]
+    assert pairs_text(pairs, 1_000, {"self", "sheet"}) == f"self={'z' * 28}…(+62 chars), sheet=short, style={'y' * 90}"
+
+
+@pytest.mark.parametrize(
+    ("lengths", "chars", "granted"),
+    [
+        ([5, 2_000, 50], 90, [5, 35, 50]),
+        ([50, 50, 50], 90, [50, 20, 20]),
+        ([2_000, 100], 200, [100, 100]),
+        ([2_000, 2_000], 200, [100, 100]),
+        ([2_000, 2_000], 2, [12, 12]),
+        ([], 10, []),
+    ],
+)
+def test_room_is_shared_by_length(lengths: list[int], chars: int, granted: list[int]) -> None:
+    assert shares(lengths, chars) == granted
 
 
 @pytest.mark.parametrize(

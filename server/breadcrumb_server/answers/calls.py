@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb_server.answers.base import Cell, Page, check_limit
+from breadcrumb_server.answers.base import Page, check_limit
 from breadcrumb_server.answers.call_follow_ups import follow_ups, odd_ones
-from breadcrumb_server.answers.call_lines import result_text
+from breadcrumb_server.answers.call_rows import COLUMNS, CallRows
 from breadcrumb_server.answers.call_where import LinesWanted, parse_where
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.distributions import Distribution, read_distribution
@@ -22,12 +22,10 @@ from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.rare_lines import rare_lines
 from breadcrumb_server.answers.source_text import SourceText
-from breadcrumb_server.answers.text import milliseconds, one_line
-from breadcrumb_server.answers.values import arguments_text
+from breadcrumb_server.answers.text import one_line
 from breadcrumb_storage.queries import calls as queries
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions
-from breadcrumb_storage.queries.tests import tests_of_calls
-from breadcrumb_storage.queries.traces import TraceRow, get_trace, list_processes, thread_names
+from breadcrumb_storage.queries.traces import get_trace
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
@@ -44,13 +42,8 @@ SPARE_CHARS = 700
 MAX_LATE = 5
 # Functions that are named when a pattern matches many.
 MAX_FUNCTIONS = 6
-# Of a call's callees, by name.
-MAX_CALLEES = 6
 # Of a value where there are several calls to compare; one call alone is shown whole.
 MAX_VALUE_CHARS = 400
-# Callers and callees say where to look; the values are what is looked for.
-MAX_SIDE_CHARS = 160
-COLUMNS = ["call_id", "function", "args", "result", "outcome", "ms", "caller", "callees"]
 
 
 class CallList(Page):
@@ -123,7 +116,7 @@ def get_calls(
             rows=[],
             next=first_few(instead),
         )
-    rows = _Rows(con, trace, ids[:limit])
+    rows = CallRows(con, trace, ids[:limit])
     distribution = Distribution() if cursor else read_distribution(con, trace, wanted, functions, total)
     source = SourceText(trace, Redactor(redact))
     lines = LineDetail.read(con, trace, rows.calls, lines_wanted, source, wanted if total > 1 and not cursor else None)
@@ -161,7 +154,7 @@ def get_calls(
             rows=rows.cells(count, chars),
             next_cursor=encode_cursor(query, Position(ids[count - 1], trace.trace_id)) if more and count else None,
             notes=notes
-            + (cut_note if rows.longest(count) > chars else [])
+            + (cut_note if rows.cut(count, chars) else [])
             + _late_note(rows.calls[:count])
             + [distribution.note] * bool(distribution.note),
             next=further(count, ShownLines()),
@@ -184,86 +177,6 @@ def _cut_note(ids: Sequence[int], *, with_lines: bool) -> list[str]:
         return [f'values were cut; where={{"call_id": {ids[0]}}} shows that call whole']
     # A call alone is whole, as far as an answer can be, unless its lines take the room.
     return [f'values were cut; where={{"call_id": {ids[0]}, "lines": False}} shows them whole'] if with_lines else []
-
-
-class _Rows:
-    """The calls of a page with all that is shown of them."""
-
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, ids: Sequence[int]) -> None:
-        found = queries.calls_by_id(con, trace, ids)
-        self.calls = [found[call_id] for call_id in ids]
-        self._parents = queries.calls_by_id(con, trace, [c.parent_call_id for c in self.calls if c.parent_call_id])
-        self._callees = queries.callees(con, trace, ids)
-        processes = [process.process_id for process in list_processes(con, trace.trace_id)]
-        self._threads = thread_names(con, trace.trace_id, processes)
-        self._many_processes = len(processes) > 1
-        self._many_threads = len(self._threads) > max(len(processes), 1)
-        self._tasks = any(each.task for each in self.calls)
-        self._tests = tests_of_calls(con, trace, ids)
-        self._many_tests = len({self._tests.get(call_id) for call_id in ids}) > 1
-        self.columns = [
-            *COLUMNS,
-            *["process"] * self._many_processes,
-            *["thread"] * self._many_threads,
-            *["task"] * self._tasks,
-            *["test"] * self._many_tests,
-        ]
-        self._lines: Mapping[int, int] = {}
-
-    def show_lines(self, executed: Mapping[int, int]) -> None:
-        """Tell of the calls that were recorded with their lines how many these were."""
-        self._lines = executed
-        if executed:
-            self.columns.append("lines")
-
-    def cells(self, count: int, chars: int) -> list[list[Cell]]:
-        return [self._row(each, chars) for each in self.calls[:count]]
-
-    def with_callees(self) -> frozenset[int]:
-        """The calls that made recorded calls themselves."""
-        return frozenset(self._callees)
-
-    def longest(self, count: int) -> int:
-        """Stored characters of the longest value in the first rows."""
-        return max((len(text or "") for c in self.calls[:count] for text in (c.args, c.return_value)), default=0)
-
-    def _row(self, each: queries.CallRow, chars: int) -> list[Cell]:
-        side = min(chars, MAX_SIDE_CHARS)
-        row: list[Cell] = [
-            each.call_id,
-            one_line(f"{each.module}:{each.name}", side),
-            arguments_text(each.args, chars),
-            result_text(each, chars),
-            each.outcome,
-            milliseconds(each.duration_ns),
-            self._caller(each, side),
-            self._callee_names(each, side),
-        ]
-        if self._many_processes:
-            row.append(each.process_id)
-        if self._many_threads:
-            row.append(self._threads.get((each.process_id, each.thread_id), str(each.thread_id))[:side])
-        if self._tasks:
-            row.append(one_line(each.task or "", side))
-        if self._many_tests:
-            row.append(one_line(self._tests.get(each.call_id, ""), side))
-        if self._lines:
-            row.append(self._lines.get(each.call_id))
-        return row
-
-    def _caller(self, each: queries.CallRow, chars: int) -> str:
-        parent = self._parents.get(each.parent_call_id or 0)
-        if parent is None:
-            return ""
-        line = f":{each.call_line}" if each.call_line else ""
-        return one_line(f"{parent.module}:{parent.name}{line}", chars)
-
-    def _callee_names(self, each: queries.CallRow, chars: int) -> str:
-        names = self._callees.get(each.call_id, [])
-        told = [name if count == 1 else f"{name} x{count:,}" for name, count in names[:MAX_CALLEES]]
-        if len(names) > MAX_CALLEES:
-            told.append(f"… {len(names) - MAX_CALLEES} more")
-        return one_line(", ".join(told), chars)
 
 
 def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:
