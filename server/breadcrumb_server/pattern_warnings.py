@@ -1,5 +1,9 @@
 """Compare new patterns with the code that is there and with what earlier runs called."""
 
+from collections.abc import Collection, Iterator
+from itertools import islice
+from pathlib import Path
+
 from breadcrumb.globs import is_path_pattern
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.discover import MAIN, workspace_code
@@ -9,6 +13,9 @@ from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import project_overview, seen_code
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
+
+# Of one package; the largest have some thousands.
+MAX_PACKAGE_FILES = 20_000
 
 
 def compare_with_traces(
@@ -33,10 +40,34 @@ def compare_with_traces(
         notes.append(f"new patterns were not compared with earlier traces: {error.what}")
     warnings: list[str] = []
     for key, pattern in new:
-        if not matches_any(pattern, seen, folder):
+        if not matches_any(pattern, seen, folder) and not matches_any(pattern, _beside(pattern, seen), folder):
             kind = "file" if is_path_pattern(pattern) else "module"
             warnings.append(
                 f"{key} {pattern!r} matches no {kind} of the workspace and none seen in a trace so far; "
                 "find_gaps names what was called."
             )
     return warnings, last_run
+
+
+def _beside(pattern: str, seen: Collection[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Modules and files of the package that a pattern begins with, where a trace has seen other modules of it.
+
+    The program may run in another environment than the server: where its packages lie is known from what it called.
+    """
+    top = pattern.partition(".")[0]
+    if is_path_pattern(pattern) or not top.isidentifier():
+        return
+    for root in sorted({root for module, file in seen if (root := _import_root(module, file, top))}):
+        for file in islice((root / top).rglob("*.py"), MAX_PACKAGE_FILES):
+            parts = file.relative_to(root).with_suffix("").parts
+            yield ".".join(parts[:-1] if parts[-1] == "__init__" else parts), str(file)
+
+
+def _import_root(module: str, file: str, top: str) -> Path | None:
+    """The folder from which the package ``top`` is imported, as a module of it and that one's file tell."""
+    names = module.split(".")
+    if names[0] != top or not file.startswith("/"):
+        return None
+    path = Path(file).with_suffix("")
+    path = path.parent if path.name == "__init__" else path
+    return path.parents[len(names) - 1] if path.parts[-len(names) :] == tuple(names) else None

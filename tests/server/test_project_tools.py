@@ -138,6 +138,20 @@ async def test_a_pattern_of_a_module_seen_in_a_trace_is_not_warned_of(shop, writ
     assert "main.py" in answer["next"][0] and answer["next"][0].startswith("run(")
 
 
+async def test_a_module_beside_one_that_was_seen_in_a_trace_is_not_warned_of(shop, write, tmp_path) -> None:
+    installed = tmp_path / "lib"
+    for name in ("index.py", "collectors.py", "query/__init__.py", "query/terms.py"):
+        (installed / "finder" / name).parent.mkdir(parents=True, exist_ok=True)
+        (installed / "finder" / name).write_text("def find():\n    return 1\n")
+    write("main.py", f"import sys\nsys.path.append({str(installed)!r})\nimport finder.index\nfinder.index.find()\n")
+    await shop.ok("run", project="shop", command=["python3", "main.py"], timeout_seconds=60)
+
+    patterns = ["finder.collectors", "finder.query.*", "finder.query", "finder.quarry", "finders.index"]
+    answer = await shop.ok("edit_config", project="shop", add_include=patterns)
+
+    assert [warning.split("'")[1] for warning in answer["warnings"]] == ["finder.quarry", "finders.index"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
