@@ -21,7 +21,7 @@ import anyio.abc
 import anyio.to_thread
 
 from breadcrumb_server import process_group
-from breadcrumb_server.active_run import Run
+from breadcrumb_server.active_run import BY_SHUTDOWN, BY_STOP_RUN, Run
 from breadcrumb_server.config import ProjectConfig
 from breadcrumb_server.home import Home
 from breadcrumb_server.launcher import (
@@ -88,7 +88,7 @@ class RunRegistry:
         self._stop_grace = SHUTDOWN_GRACE_SECONDS
         self._answer_time = SHUTDOWN_ANSWER_SECONDS
         for run in self._runs.values():
-            run.stop_requested.set()
+            run.request_stop(BY_SHUTDOWN)
 
     async def shutdown(self) -> None:
         """End every run and wait until their traces are whole."""
@@ -127,7 +127,7 @@ class RunRegistry:
                 self._runs[run.state.trace_id] = run
                 self._tasks.start_soon(self._supervise, run, request)
                 if self._is_ending:
-                    run.stop_requested.set()
+                    run.request_stop(BY_SHUTDOWN)
         finally:
             self._starting.remove(started)
             started.set()
@@ -236,6 +236,9 @@ class RunRegistry:
             ending = "crashed" if code < 0 else "failed" if code else "completed"
             if (run.spool / STOP_MARK).exists():
                 ending = "stopped"
+                run.stopped_by = BY_STOP_RUN
+        if ending == "stopped":
+            state.add_notice("stopped", run.stopped_by)
         state.finish(
             ending,
             exit_code=code if code >= 0 else None,

@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 
 from breadcrumb_server import process_group
-from breadcrumb_server.active_run import Run
+from breadcrumb_server.active_run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
 from breadcrumb_server.answers.report import RunReport, build_report
 from breadcrumb_server.config import ProjectConfig, load_config
 from breadcrumb_server.deletion import Choice, TracesDeleted, delete_traces
@@ -75,7 +75,7 @@ class Service:
             await self.runs.wait(run, wait_seconds, report)
             return await self.report(config.project, run.state.trace_id)
         except anyio.get_cancelled_exc_class():
-            run.stop_requested.set()
+            run.request_stop(BY_CANCELLED_CALL)
             raise
         except BreadcrumbError as error:  # the caller must learn which run it was
             again = f'Ask again: get_trace(project="{config.project}", trace_id="{run.state.trace_id}").'
@@ -112,7 +112,7 @@ class Service:
         return await anyio.to_thread.run_sync(delete_traces, database, spools, project, choice)
 
     async def _stop_own(self, run: Run, report: ReportProgress) -> None:
-        run.stop_requested.set()
+        run.request_stop(BY_STOP_RUN)
         while not await self.runs.wait(run, FOREIGN_FINISH_SECONDS, report):
             continue
 

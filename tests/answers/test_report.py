@@ -583,3 +583,68 @@ def test_a_gap_with_several_callers_says_so(project) -> None:
 
     assert report.gaps is not None
     assert report.gaps.rows == [["shop.currency:convert", "shop.pricing:second and 2 more", 44, None, "shop.currency"]]
+
+
+SITE = "/work/shop/.venv/lib/python3.12/site-packages"
+
+
+def search(project, *, calls: int, library: str | None = SITE, **columns):
+    """A run that calls a library so often."""
+    trace = project.trace(exit_code=None, **columns)
+    trace.process(ended=False)
+    file = {"file": f"{library}/finder/matching.py"} if library else {}
+    trace.call(trace.function("main", "__main__"), ms=None)
+    trace.call(trace.function("Matcher.next", "finder.matching", started_count=calls * 3 // 4, **file))
+    trace.call(trace.function("Index.get", "finder.index", started_count=calls // 4, **file))
+    return trace
+
+
+def test_a_run_that_was_too_slow_for_its_timeout_leaves_out_the_busiest_module_of_a_library(project) -> None:
+    trace = search(project, calls=4_000_000, status="timeout", signal="SIGTERM")
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.next == [
+        f'get_calls(project="shop", function="__main__:main", trace_id="{trace.trace_id}", where={{"call_id": 1}})',
+        'edit_config(project="shop", add_exclude=["finder.matching"])',
+        'run(project="shop", command="python main.py", timeout_seconds=240)',
+    ]
+    assert "3,000,000 of the 4,000,001 calls are of finder.matching" in report.notes[-1]
+
+
+def test_a_run_that_was_too_slow_for_its_timeout_by_ones_own_code_may_be_given_more_time(project) -> None:
+    trace = search(project, calls=4_000_000, library=None, status="timeout")
+    trace.gap("convert", "shop.currency", calls=9, caller=1)
+
+    assert build_report(project.con, "shop", None).next[1:] == [
+        'edit_config(project="shop", add_include=["shop.*"])',
+        'run(project="shop", command="python main.py", timeout_seconds=240)',
+    ]
+
+
+def test_a_run_that_goes_on_for_long_can_be_stopped_and_made_narrower(project) -> None:
+    trace = search(project, calls=4_000_000, status="running", duration_ms=45_000)
+
+    assert build_report(project.con, "shop", None).next == [
+        f'wait_for_run(project="shop", trace_id="{trace.trace_id}", wait_seconds=45)',
+        f'stop_run(project="shop", trace_id="{trace.trace_id}")',
+        'edit_config(project="shop", add_exclude=["finder.matching"])',
+    ]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        {"calls": 4_000_000, "status": "running", "duration_ms": 5_000},  # no trouble yet
+        {"calls": 4_000, "status": "timeout"},  # it waits
+        {"calls": 4_000_000, "status": "timeout", "library": None},  # one's own code
+        {"calls": 4_000_000, "status": "completed"},
+    ],
+)
+def test_nothing_is_left_out_of_a_run_that_is_not_slow_for_a_library(project, run) -> None:
+    search(project, **run)
+
+    report = build_report(project.con, "shop", None)
+
+    assert "add_exclude" not in str(report.next)
+    assert report.notes == []

@@ -108,6 +108,7 @@ async def test_a_long_command_is_answered_with_progress_and_awaited_later(shop, 
     assert [row[calls["columns"].index("outcome")] for row in calls["rows"]] == ["unfinished"]
     stopped = await shop.ok("stop_run", project="shop", trace_id=report["trace_id"])
     assert (stopped["status"], stopped["signal"]) == ("stopped", "SIGTERM")
+    assert "It was stopped by stop_run." in stopped["warnings"]
 
 
 async def test_waiting_reports_progress_that_only_grows(shop, hanging, gate) -> None:
@@ -303,6 +304,7 @@ async def test_cancelling_the_call_stops_the_command(shop, hanging, gate) -> Non
     trace_id = listed["rows"][0][listed["columns"].index("trace_id")]
     report = await shop.ok("wait_for_run", project="shop", trace_id=trace_id, wait_seconds=30)
     assert report["status"] == "stopped"
+    assert "the call that started it was cancelled" in str(report["warnings"])
 
 
 async def test_a_client_that_leaves_takes_its_runs_along(server, workspace, hanging, gate) -> None:
@@ -320,4 +322,5 @@ async def test_a_client_that_leaves_takes_its_runs_along(server, workspace, hang
         result = await client.call_tool("get_trace", {"project": "shop", "trace_id": trace_id})
         report = result.structured_content
         assert report is not None and report["status"] == "stopped"
+        assert "its server was shut down while it ran" in str(report["warnings"])
         assert any(line.startswith("  hang.py:") and line.endswith(" wait") for line in report["stacks"])

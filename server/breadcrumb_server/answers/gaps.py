@@ -16,6 +16,7 @@ from breadcrumb_server.answers.gap_ranking import Gap, rank_gaps
 from breadcrumb_server.answers.line_patterns import line_patterns
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import counted, cut, milliseconds, one_line
+from breadcrumb_server.run_request import MAX_TIMEOUT_SECONDS
 from breadcrumb_storage.queries.functions import traced_code
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
@@ -30,6 +31,8 @@ MAX_C_FUNCTIONS = 8
 COLUMNS = ["function", "module", "called_by", "call_count", "exact", "time_ms", "suggested_include", "origin"]
 # A run without a timeout of its own is given one: a call that is to be made as it stands needs it.
 DEFAULT_TIMEOUT_SECONDS = 60
+# So many times the time that was not enough.
+LONGER_TIMEOUT = 4
 NOTHING_TRACED = "no code was traced in this run: its report says why"
 
 
@@ -125,12 +128,15 @@ def _c_functions(gaps: Sequence[Gap]) -> list[str]:
     return lines + [f"… {len(found) - MAX_C_FUNCTIONS} more"] * (len(found) > MAX_C_FUNCTIONS)
 
 
-def rerun_call(project: str, trace: TraceRow, lines: Sequence[str] = (), *, full: bool = False) -> str | None:
+def rerun_call(
+    project: str, trace: TraceRow, lines: Sequence[str] = (), *, full: bool = False, longer: bool = False
+) -> str | None:
     """The call that runs the same command again; None where the command was redacted and cannot be repeated.
 
     Args:
         lines: functions whose executed lines are to be recorded as well, beside those of the trace.
         full: record every call this time.
+        longer: give it more time, as it did not come to its end.
     """
     capture: dict[str, object] = {"mode": "full"} if full else {}
     if recorded := list(dict.fromkeys([*line_patterns(trace), *lines])):
@@ -138,6 +144,8 @@ def rerun_call(project: str, trace: TraceRow, lines: Sequence[str] = (), *, full
     if "[REDACTED]" in trace.command or not trace.command:
         return None
     timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
+    if longer:
+        timeout = min(timeout * LONGER_TIMEOUT, MAX_TIMEOUT_SECONDS)
     return call(
         "run",
         project=project,

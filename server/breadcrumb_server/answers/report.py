@@ -21,6 +21,7 @@ from breadcrumb_server.answers.report_follow_ups import follow_ups
 from breadcrumb_server.answers.run_facts import Traced, how_much, not_traced, process_table, warnings
 from breadcrumb_server.answers.stack_lines import StackDetail, ThreadStacks
 from breadcrumb_server.answers.text import clean, cut, last_lines, milliseconds, one_line, rounded
+from breadcrumb_server.answers.too_wide import BusyModule
 from breadcrumb_storage.queries.call_chains import open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, handled_places
@@ -164,6 +165,7 @@ class RunFacts:
         self.other_gaps = len(ranked) - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.expansion = next_expansion(trace, self.gaps, self.traced_code)
+        self.busy = BusyModule.of(trace, self.functions, self.places)
         self.tests = Results(con, trace, self.places)
         self.exceptions, self.exception_kinds = _not_handled(con, trace, self.tests)
         ended_badly = trace.status in ("failed", "timeout", "crashed")
@@ -313,7 +315,8 @@ class RunFacts:
 
     def _notes(self, level: _Level) -> list[str]:
         left = self.exception_kinds - min(len(self.exceptions), level.exceptions)
-        return [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
+        told = [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
+        return told + ([self.busy.note] if self.busy else [])
 
 
 def _says_no_such_name(exception: LoadedException) -> bool:

@@ -15,6 +15,7 @@ from breadcrumb_server.answers.gap_ranking import Gap
 from breadcrumb_server.answers.gap_targets import patterns_of
 from breadcrumb_server.answers.gaps import rerun_call
 from breadcrumb_server.answers.line_patterns import line_patterns, with_lines
+from breadcrumb_server.answers.too_wide import BusyModule, is_slowed_down
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -48,16 +49,21 @@ class Facts(Protocol):
     @property
     def expansion(self) -> Expansion: ...
     @property
+    def busy(self) -> BusyModule | None: ...
+    @property
     def passed_before(self) -> str | None: ...
 
 
 def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
     """At most three calls, the one that is most likely to explain what happened first."""
     about = {"project": project, "trace_id": trace.trace_id}
-    again = rerun_call(project, trace)
+    too_slow = trace.status == "timeout" and is_slowed_down(trace, facts.functions)
+    again = rerun_call(project, trace, longer=too_slow)
     standing = _open_call(project, trace, facts.open)
+    narrow = facts.busy.edit_config_call(project) if facts.busy else None
     if trace.status == "running":
-        return first_few([call("wait_for_run", **about, wait_seconds=45), standing, call("stop_run", **about)])
+        wait, stop = call("wait_for_run", **about, wait_seconds=45), call("stop_run", **about)
+        return first_few([wait, stop, narrow] if narrow else [wait, standing, stop])
     edit = facts.expansion.edit_config_call(project) or None
     if not facts.functions:
         return first_few([edit, again if edit else call("get_config", project=project)])
@@ -90,6 +96,8 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             *found[:1],
             swallowed,
             standing if ended_from_outside else None,
+            narrow,
+            again if narrow else None,
             call("compare_traces", project=project, base_trace_id=passed, trace_id=trace.trace_id) if passed else None,
             *found[1:],
             edit if widen else None,
@@ -100,7 +108,7 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             _about_the_hottest(project, trace, facts),
             None if any(each and each.startswith("get_flow(") for each in found) else call("get_flow", **about),
             edit,
-            again if edit else None,
+            again if edit or too_slow else None,
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]
     )
