@@ -555,6 +555,14 @@ def test_the_odd_result_is_proposed_before_what_took_long_and_helpers_not_at_all
     assert not [each for each in get_flow().next if "helper" in each]
 
 
+def test_of_the_functions_that_were_called_often_those_that_took_long_are_proposed(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=1_000)
+    for name, ms in (("strip", 0.1), ("parse", 20), ("convert", 5)):
+        for n in range(5):
+            trace.call(trace.function(name), outer, args={"n": n}, returns=n % 3 if name == "strip" else n, ms=ms)
+    assert [re.findall(r"pricing:(\w+)", each) for each in get_flow().next[:2]] == [["strip"], ["parse"]]
+
+
 def test_calls_that_were_only_counted_are_mentioned(get_flow, trace) -> None:
     trace.call(trace.function("hot", started_count=150_000, exact=False))
     assert get_flow().notes == [

@@ -41,11 +41,12 @@ def flow_follow_ups(
         key=lambda group: group.total_ns,
         default=None,
     )
-    odd = max((group for _, group in shown if len(group.results) > 1), key=_usual_share, default=None)
+    odd = max((group for _, group in shown if _has_usual_result(group)), key=_usual_share, default=None)
     at_odds = odd if odd is not None and odd.calls >= MIN_CALLS and _usual_share(odd) >= USUAL_SHARE else None
     several = [group for _, group in shown if group.calls > 1]
     # What always has the same result, as an initializer, seldom is what went wrong.
     several = [group for group in several if len(group.results) != 1] or several
+    several.sort(key=lambda group: -group.total_ns)  # helpers come last
     return [
         calls_of(focus, call_id=focus.first_call_id) if focus else None,
         calls_of(raised, call_id=_telling(raised)) if raised and not focus else None,
@@ -65,6 +66,10 @@ def flow_follow_ups(
 def _telling(group: Group) -> int:
     """The call with the rarest result, or the first."""
     return group.results[-1][0] if len(group.results) > 1 else group.first_call_id
+
+
+def _has_usual_result(group: Group) -> bool:
+    return len(group.results) > 1 and group.results[0][1] > group.results[-1][1]
 
 
 def _usual_share(group: Group) -> float:

@@ -32,8 +32,8 @@ def side_by_side(lines: Sequence[str], chars: int) -> list[str]:
     shown: list[str] = []
     for line, text in zip(lines, cut, strict=True):
         alike = [other for other, its in zip(lines, cut, strict=True) if its == text and other != line]
-        common = max((_common(line, other) for other in alike), default=0)
-        shown.append(_from(line, common, chars) if alike else text)
+        nearest = max(alike, key=lambda other: _common(line, other), default=None)
+        shown.append(text if nearest is None else _beside(line, nearest, chars))
     return shown
 
 
@@ -106,12 +106,12 @@ def _common(line: str, other: str) -> int:
     return next((at for at, (one, another) in pairs if one != another), min(len(line), len(other)))
 
 
-def _from(line: str, common: int, chars: int) -> str:
-    """A part of a line that holds its end, or else begins shortly before the end of what it has in common."""
-    room = chars - 1
-    last = len(line) - room
+def _beside(line: str, other: str, chars: int) -> str:
+    """A part of a line that holds where the other one differs: the end, or what comes shortly before and behind."""
+    common, room = _common(line, other), chars - 1
+    last = max(len(line), len(other)) - room
     begin = last if last <= common else common - min(chars // 4, common)
-    return "…" + short(line[begin:], room) if begin > 0 else short(line, chars)
+    return "…" + short(line[begin:], room)
 
 
 def _listed(pairs: Pairs) -> str:

@@ -177,8 +177,8 @@ async def get_flow(
 ) -> Flow:
     """Show what happened in order: the call tree as text, each call with its arguments, result and time, by thread,
     process and asyncio task. Calls that did the same are folded (total x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)
-    0.9-1.4 ms), loops too (40 rounds of: …), so that a run of any size fits into one answer; raised and unfinished
-    calls are marked.
+    0.9-1.4 ms), loops too (40 rounds of: …), so that a run of any size fits into one answer; calls that
+    raised, that swallowed an exception (caught KeyError) or had not ended are marked.
 
     Use it to find the call that returned the wrong value: go down the tree to the innermost call whose arguments are
     right and whose result is wrong. Also to see which way a program took, and what happened before a failure
