@@ -1,4 +1,4 @@
-"""Turns chunks of calls files into `call_records` and `line_records`, inside the caller's transaction.
+"""Turns chunks of calls files into `call_records`, `line_records` and `yield_records`, inside the caller's transaction.
 
 The two records of a call may come in different batches, in either order, and so may those of its parent:
 
@@ -24,6 +24,7 @@ from breadcrumb.record_format import (
     KIND_LATE_CALL,
     KIND_LINE,
     KIND_RETURN,
+    KIND_YIELD,
     OUTCOME_CANCELLED,
     OUTCOME_RAISED,
 )
@@ -39,16 +40,19 @@ _COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
 _COLUMNS = "_source: 'INTEGER', " + ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
 
 # Ids and clocks become those of the trace. Columns a to d mean for a call: parent, function, line, task; for a return:
-# outcome, suspended_ns, exception; for an executed line, which is neither (is_call is NULL): line, position. Records
-# without what they need are left out, and counted.
+# outcome, suspended_ns, exception; for an executed line, which is neither (is_call is NULL): line, position; for a
+# value that was yielded, which is neither as well: nothing, position, nothing, and 1 so that it is told from a line.
+# Records without what they need are left out, and counted.
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
 SELECT s.source, s.process_id, s.stream AS thread_id,
-       CASE WHEN kind <> '{KIND_LINE}' THEN kind <> '{KIND_RETURN}' END AS is_call, kind = '{KIND_LATE_CALL}' AS late,
+       CASE WHEN kind NOT IN ('{KIND_LINE}', '{KIND_YIELD}') THEN kind <> '{KIND_RETURN}' END AS is_call,
+       kind = '{KIND_LATE_CALL}' AS late,
        s.process_id * {ID_SPACE_SQL} + call AS call_id, s.clock_zero_ns + at_ns AS at_ns, text,
        CASE WHEN kind IN ('{KIND_RETURN}', '{KIND_LINE}') THEN a
             WHEN a > 0 THEN s.process_id * {ID_SPACE_SQL} + a END AS a,
-       b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c, d
+       b, CASE WHEN kind = '{KIND_RETURN}' THEN s.process_id * {ID_SPACE_SQL} + c ELSE c END AS c,
+       CASE WHEN kind = '{KIND_YIELD}' THEN 1 ELSE d END AS d
 FROM read_csv(
     ?, delim = '\t', quote = '', escape = '', header = false, auto_detect = false, null_padding = true,
     ignore_errors = true, max_line_size = {LONGEST_RECORD_BYTES},
@@ -57,7 +61,7 @@ FROM read_csv(
 JOIN sources s ON s.source = _source
 WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
   AND (kind = '{KIND_RETURN}'
-       OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}') AND b BETWEEN 0 AND 2147483647)
+       OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}', '{KIND_YIELD}') AND b BETWEEN 0 AND 2147483647)
 """
 
 # A thread goes on in the segments of one that has ended, from some call on.
@@ -71,7 +75,7 @@ FROM chunk c ASOF LEFT JOIN (FROM threads WHERE trace_id = ?) t
 
 _COUNT = """
 SELECT source, count(*) AS records, count(*) FILTER (is_call) AS calls,
-       count(*) FILTER (NOT is_call AND b > 0) AS suspended, count(*) - count(is_call) AS lines
+       count(*) FILTER (NOT is_call AND b > 0) AS suspended, count(*) - count(is_call) AS details
 FROM chunk GROUP BY source
 """
 
@@ -86,7 +90,12 @@ ON CONFLICT DO NOTHING
 _INSERT_LINES = """
 INSERT INTO line_records (trace_no, process_id, call_id, position, line, at_ns, changes)
 SELECT ?, process_id, call_id, b, try_cast(a AS INTEGER), at_ns, text
-FROM chunk WHERE is_call IS NULL ORDER BY call_id, b
+FROM chunk WHERE is_call IS NULL AND d IS NULL ORDER BY call_id, b
+"""
+_INSERT_YIELDS = """
+INSERT INTO yield_records (trace_no, process_id, call_id, position, at_ns, value)
+SELECT ?, process_id, call_id, b, at_ns, text
+FROM chunk WHERE is_call IS NULL AND d IS NOT NULL ORDER BY call_id, b
 """
 
 _TAKE_PENDING_RETURNS = """
@@ -205,8 +214,9 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
         con.execute(_FIND_THREADS, [trace.trace_id])
     counts = con.execute(_COUNT).fetchall()
     unreadable = report_unreadable(con, batch, {source: records for source, records, _, _, _ in counts})
-    if any(lines for _, _, _, _, lines in counts):
+    if any(details for _, _, _, _, details in counts):
         con.execute(_INSERT_LINES, [trace.trace_no])
+        con.execute(_INSERT_YIELDS, [trace.trace_no])
     con.execute(_NAME_UNKNOWN_FUNCTIONS, [trace.trace_id])
     pending_returns = _take_pending(con, "pending_returns", _TAKE_PENDING_RETURNS, trace)
 

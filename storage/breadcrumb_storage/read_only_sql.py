@@ -26,6 +26,7 @@ INTERNAL_TABLES = (
     "call_records",
     "gap_records",
     "line_records",
+    "yield_records",
     "schema_versions",
     "segments",
     "pending_returns",

@@ -19,6 +19,7 @@ TABLES = {
     "function_stats": "a traced function of a trace, with the counts and times of its calls",
     "gaps": "a function that traced code called and that was not traced, by caller",
     "lines": "an executed line of a call, where capture.lines named its function",
+    "yields": "a value that a generator yielded, the first 20 of each call; without a value: the last of those beyond",
     "stacks": "a frame of a thread or a waiting task, at the moment when the run was ended or crashed",
     "tests": "a test that ran under pytest or unittest, with the range of calls under it",
     "processes": "a process of a run",

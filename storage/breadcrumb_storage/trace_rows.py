@@ -19,7 +19,7 @@ TraceStatus = Literal["running", "completed", "failed", "timeout", "stopped", "c
 TRACES_NAMED_IN_ERRORS = 5
 
 # Every table that holds rows of a trace, by the key it uses. `traces` itself goes last.
-_TABLES_BY_TRACE_NO = ("call_records", "line_records", "pending_returns", "pending_child_time")
+_TABLES_BY_TRACE_NO = ("call_records", "line_records", "yield_records", "pending_returns", "pending_child_time")
 _TABLES_BY_TRACE_ID = (
     "processes", "threads", "tasks", "functions", "exceptions", "exception_counts", "stacks", "tests", "gap_records",
     "notices", "segments", "traces",

@@ -39,7 +39,7 @@ class TraceBuilder:
         self._tests = count(1)
 
     def _insert(self, table: str, row: dict[str, Any]) -> None:
-        by_number = table in ("call_records", "line_records")
+        by_number = table in ("call_records", "line_records", "yield_records")
         row = {"trace_no": self.trace_no, **row} if by_number else {"trace_id": self.trace_id, **row}
         self.con.execute(
             f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
@@ -105,6 +105,16 @@ class TraceBuilder:
                 [None if changes is None else json.dumps(changes) for _, changes in lines],
             ],
         )
+
+    def yields(self, call: int, *values: Any, count: int | None = None) -> None:
+        """What a generator yielded: the first values, and how many there were, if more."""
+        for position, value in enumerate(values):
+            self._yield(call, position, json.dumps(value))
+        if count is not None:
+            self._yield(call, count - 1, None)
+
+    def _yield(self, call: int, position: int, value: str | None) -> None:
+        self._insert("yield_records", {"process_id": 0, "call_id": call, "position": position, "value": value})
 
     def exception(self, type: str = "KeyError", message: str = "'rate'", **columns: Any) -> int:
         number = next(self._exceptions)

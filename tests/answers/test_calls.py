@@ -331,3 +331,20 @@ def test_what_is_the_same_in_all_rows_leaves_the_room_to_what_differs(project) -
     assert any("values were cut" in note for note in page.notes)
     alone = get_calls(project.con, "shop", "Cell.__init__", where={"call_id": 3})
     assert "x" * 1_500 in str(alone.rows[0])
+
+
+def test_a_generator_is_told_by_what_it_yielded(project) -> None:
+    trace = project.trace()
+    trace.process()
+    numbers = trace.function("numbers", kind="generator")
+    few, many, _ = (trace.call(numbers, args={"n": n}, returns="done" if n == 2 else None) for n in (2, 30, 0))
+    trace.yields(few, 1, [2])
+    trace.yields(many, *range(20), count=30)
+
+    rows = get_calls(project.con, "shop", "numbers").rows
+
+    assert [row[3] for row in rows] == [
+        "yielded [1, [2]], returned 'done'",
+        f"yielded [{', '.join(map(str, range(20)))}, … 30 in all]",
+        "None",
+    ]

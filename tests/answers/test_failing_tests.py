@@ -240,6 +240,8 @@ def test_of_many_calls_that_a_test_made_the_last_ones_are_told(project, suite) -
     assert called[0] == "… 25 earlier calls"
     assert called[1] == "shop/pricing.py:20 price(number=25) -> 25  #26"
     assert called[-1] == f"shop/pricing.py:1 made() (generator)  #{last}"
+    suite.trace.yields(last, 3, 1)
+    assert report_of(project).tests.failing[0].called[-1] == f"shop/pricing.py:1 made() -> yielded [3, 1]  #{last}"
 
 
 def test_a_report_of_a_thousand_failing_tests_with_long_values_stays_within_its_aim(project, suite) -> None:

@@ -10,6 +10,7 @@ from killed_ingest import KILLED_INGEST
 ALL_ROWS = """
 SELECT columns(* EXCLUDE trace_no) FROM call_records ORDER BY call_id;
 SELECT columns(* EXCLUDE trace_no) FROM line_records ORDER BY call_id, position;
+SELECT columns(* EXCLUDE trace_no) FROM yield_records ORDER BY call_id, position;
 SELECT * FROM processes ORDER BY process_id;
 SELECT * FROM functions ORDER BY process_id, function_id;
 SELECT * FROM exceptions ORDER BY exception_id;

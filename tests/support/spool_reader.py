@@ -95,6 +95,7 @@ class Call:
     task: str | None = None
     late: bool = False  # written when it was under way
     lines: list[Line] = field(default_factory=list)
+    yields: list[tuple[int, Any]] = field(default_factory=list)  # position, value
 
     def steps(self, first_line: int = 0) -> list[tuple[int | None, dict[str, Any] | None]]:
         """Each executed line, counted from *first_line*, with the variables that it changed itself."""
@@ -174,7 +175,7 @@ def read_spool(spool: Spool) -> Spool:
             elif event["k"] == "task":
                 tasks[process, event["task"]] = event["name"]
     calls: dict[tuple[str, int], Call] = {}
-    lines, returns = [], []
+    lines, yields, returns = [], [], []
     for path in sorted(spool.folder.glob("*" + record_format.CALLS_SUFFIX)):
         process, stream, _ = path.name.removesuffix(record_format.CALLS_SUFFIX).rsplit("-", 2)
         for line in data_of(path).split("\n")[:-1]:
@@ -191,11 +192,15 @@ def read_spool(spool: Spool) -> Spool:
                 calls[key] = call
             elif fields[0] == record_format.KIND_LINE:
                 lines.append((int(fields[5]), key, fields))
+            elif fields[0] == record_format.KIND_YIELD:
+                yields.append((int(fields[5]), key, fields[3]))
             else:
                 returns.append((key, fields))
     for position, key, fields in sorted(lines):  # a generator may go on in another thread
         changes = json.loads(fields[3]) if fields[3] else None
         calls[key].lines.append(Line(position, int(fields[4]) if fields[4] else None, changes, int(fields[2])))
+    for position, key, text in sorted(yields):
+        calls[key].yields.append((position, json.loads(text) if text else None))
     for key, fields in returns:
         call = calls[key]
         assert call.outcome is None, f"two ends of call {key}"

@@ -326,3 +326,36 @@ def test_the_hot_path_writes_what_the_plain_path_writes(monitoring_python: str, 
 
     assert len(rows(hot)) > 100
     assert rows(hot) == rows(plain)
+
+
+def test_what_a_generator_yields_is_recorded_the_first_values_and_their_number(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        """
+def few():
+    yield 1
+    yield {"a": [2]}
+    return "done"
+def many(n):
+    for i in range(n): yield i
+def through(): yield from few()
+def main():
+    list(few()); list(many(20)); list(many(21)); list(many(50)); list(through())
+    abandoned = many(5)
+    next(abandoned); next(abandoned)
+    del abandoned
+    total = sum(i * i for i in range(3))
+main()
+""",
+    )
+    assert [call.yields for call in spool.named("few")] == [[(0, 1), (1, {"a": [2]})]] * 2
+    assert [call.value for call in spool.named("few")] == ["done"] * 2
+    first_twenty = [(n, n) for n in range(20)]
+    assert [call.yields for call in spool.named("many")] == [
+        first_twenty,
+        [*first_twenty, (20, None)],
+        [*first_twenty, (49, None)],
+        [(0, 0), (1, 1)],
+    ]
+    assert spool.one("through").yields == spool.named("few")[0].yields
+    assert spool.one("main.<locals>.<genexpr>").yields == [(0, 0), (1, 1), (2, 4)]

@@ -15,10 +15,11 @@ from .functions import Function
 from .open_calls import ROOT, CallState
 from .record_format import KIND_LATE_CALL, OUTCOME_CANCELLED
 from .threads import ThreadState, write_record
+from .yields import Yields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict
+    from typing import Any, Dict
 
     from .open_calls import OpenCall
     from .recorder import Recorder
@@ -48,6 +49,8 @@ class CallLog:
         if function.keeps_state:
             in_task = function.suspends and function.kind != "generator"
             state = CallState(in_task)
+            if function.kind == "generator":
+                state.yields = Yields(function.encode_result)
             if recorder.lines is not None and not since_ns:  # those of a call that runs already would lack the first
                 state.lines = recorder.lines.of_new_call(function)
             self._enter_task(thread, state)
@@ -92,6 +95,8 @@ class CallLog:
             thread.task = state.outer_task
             if state.lines is not None:
                 state.lines.ends(thread, call, frame, at_ns)
+            if state.yields is not None:
+                state.yields.end(thread, call, at_ns)
         if outcome or suspended_ns:
             record += b"\t%d\t%d" % (outcome, suspended_ns)
             if exception:
@@ -111,9 +116,11 @@ class CallLog:
                 unwound[id(thread.top[2])] = thread.top[0]
         self.end(thread, at_ns, b"", outcome, exception)
 
-    def suspend(self, thread: ThreadState, at_ns: int) -> None:
-        """The innermost call, of a generator or coroutine, gives up control for now."""
+    def suspend(self, thread: ThreadState, at_ns: int, value: Any) -> None:
+        """The innermost call, of a generator or coroutine, gives up control for now, and yields this value."""
         call, parent, frame, state, sites = thread.top
+        if state is not None and state.yields is not None:
+            state.yields.add(thread, call, at_ns, value)
         thread.top = parent or ROOT
         if state is not None:
             state.since_ns = at_ns
@@ -175,5 +182,8 @@ class CallLog:
         """A suspended call will not go on: another frame has its address, or its generator is gone."""
         dropped = self.suspended.pop(address, None)
         if dropped is not None and dropped[3] is not None:
-            ended = (dropped[0], dropped[3].since_ns, OUTCOME_CANCELLED, dropped[3].suspended_ns)
-            write_record(self._recorder.thread(), b"R\t%d\t%d\t\t%d\t%d\n" % ended)
+            call, state, thread = dropped[0], dropped[3], self._recorder.thread()
+            if state.yields is not None:
+                state.yields.end(thread, call, state.since_ns)
+            ended = (call, state.since_ns, OUTCOME_CANCELLED, state.suspended_ns)
+            write_record(thread, b"R\t%d\t%d\t\t%d\t%d\n" % ended)

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from typing import Any, Dict, Optional, Tuple
 
     from .lines import CallLines
+    from .yields import Yields
 
     # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), its CallState if its
     # function has more to keep, and its function's call sites: the end of a record of a call made there, by the
@@ -23,11 +24,12 @@ class CallState:
     """What is known of an open call beyond its frame: of generators and coroutines, of calls in greenlets that were
     switched away from, and where lines are recorded."""
 
-    __slots__ = ("in_task", "lines", "outer_task", "since_ns", "suspended_ns")
+    __slots__ = ("in_task", "lines", "outer_task", "since_ns", "suspended_ns", "yields")
 
     def __init__(self, in_task: bool) -> None:
         self.in_task = in_task  # may a task run it? (plain generators belong to whoever asks them)
         self.lines: Optional[CallLines] = None
+        self.yields: Optional[Yields] = None  # of a generator
         self.outer_task = 0  # the thread's task before it went on
         self.suspended_ns = 0
         self.since_ns = 0

@@ -37,6 +37,7 @@ KIND_CALL = "C"  # text: args; a: parent call; b: function; c: call-site line; d
 KIND_LATE_CALL = "A"  # as KIND_CALL, written when the call was under way: its args are those of that moment
 KIND_RETURN = "R"  # text: return value; a: outcome; b: suspended_ns; c: exception
 KIND_LINE = "L"  # text: variables changed by the line before; a: line, empty at the call's end; b: position in the call
+KIND_YIELD = "Y"  # text: the value; empty: values up to this one are not recorded; b: position among all of the call
 
 # Outcomes of a call, as written in column "a" of a KIND_RETURN line (absent: returned).
 OUTCOME_RETURNED = 0

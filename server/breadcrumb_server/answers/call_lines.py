@@ -98,10 +98,17 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> st
 
 
 def result_text(each: CallRow, chars: int) -> str:
-    """What came of a call: its return value, or its exception."""
+    """What came of a call: its return value with all that it yielded before, or its exception."""
     if each.exception_type is not None and each.outcome != "returned":
         return cut(clean(f"{each.exception_type}: {each.exception_message or ''}".rstrip(": ")), chars)
-    return value_text(each.return_value, chars)
+    returned = value_text(each.return_value, chars)
+    if each.yielded is None:
+        return returned
+    values = [value_text(value, chars) for value in each.yielded.values]
+    if each.yielded.count > len(values):
+        values.append(f"… {each.yielded.count:,} in all")
+    then = f", returned {returned}" if each.return_value not in (None, "null") else ""
+    return cut(f"yielded [{', '.join(values)}]{then}", chars)
 
 
 def read_chains(con: DuckDBPyConnection, trace: TraceRow, chains: Sequence[Sequence[Link]]) -> list[Chain]:

@@ -114,7 +114,7 @@ class CalledTree:
 
 
 def _outcome(each: CallRow, kind: str, chars: int) -> str:
-    if each.outcome == "returned" and kind.endswith("generator"):  # what it yields is not recorded
+    if each.outcome == "returned" and kind.endswith("generator") and each.yielded is None:
         return " (generator)"
     if each.outcome == "returned":
         return f" -> {one_line(result_text(each, chars), chars)}"

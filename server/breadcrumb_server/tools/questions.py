@@ -284,10 +284,11 @@ async def query_traces(
     calls(trace_id, call_id, parent_call_id, process_id, thread_name, function_name, module_name, file, line,
     started_at, duration_ns, self_ns, args, return_value, outcome, exception_id, ...), exceptions(trace_id,
     exception_type, exception_message, function_name, line, stack_trace, locals, uncaught, handled_by, ...),
-    lines(trace_id, call_id, position, line, changes), stacks(trace_id, process_id, thread_name, depth, function_name,
-    line, locals, ...), tests(trace_id, node_id, outcome, message, exception_id, duration_ms; of the calls those with
-    call_id BETWEEN first_call_id AND last_call_id, ...), trace_events, functions, function_stats, gaps, processes,
-    threads, notices. args, return_value, changes and locals are JSON text: args->>'$.rate'. DESCRIBE calls lists a
+    lines(trace_id, call_id, position, line, changes), yields(trace_id, call_id, position, value), stacks(trace_id,
+    process_id, thread_name, depth, function_name, line, locals, ...), tests(trace_id, node_id, outcome, message,
+    exception_id, duration_ms; of the calls those with call_id BETWEEN first_call_id AND last_call_id, ...),
+    trace_events, functions, function_stats, gaps, processes, threads, notices. args, return_value, changes, value and
+    locals are JSON text: args->>'$.rate'. DESCRIBE calls lists a
     table's columns.
 
     Example: query_traces(project="shop", sql="SELECT function_name, count(*) AS calls FROM calls

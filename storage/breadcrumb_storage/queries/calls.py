@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.exception_filter import exception_type_condition
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import in_ranges, test_ranges
 from breadcrumb_storage.queries.value_conditions import ValueCondition
+from breadcrumb_storage.queries.yields import Yielded, yields_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,6 +49,7 @@ class CallRow:
     return_value: str | None
     late: bool  # recorded when it was under way: args as they were then
     kind: str  # function, generator, coroutine, async_generator, class or module
+    yielded: Yielded | None = None
 
     @property
     def is_body(self) -> bool:
@@ -216,7 +218,12 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
         """,
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no, "ids": list(set(call_ids))},
     ).fetchall()
-    return {row[0]: CallRow(*row) for row in rows}
+    calls = {row[0]: CallRow(*row) for row in rows}
+    generators = [call_id for call_id, call in calls.items() if call.kind == "generator"]
+    if generators:
+        for call_id, yielded in yields_of(con, trace, generators).items():
+            calls[call_id] = replace(calls[call_id], yielded=yielded)
+    return calls
 
 
 def callees(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:

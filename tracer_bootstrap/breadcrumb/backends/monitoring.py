@@ -252,7 +252,7 @@ class MonitoringBackend:
         recorder = self._recorder
         thread = recorder.thread()
         if recorder.calls.is_open(thread, get_frame(2)):
-            recorder.calls.suspend(thread, perf_counter_ns())
+            recorder.calls.suspend(thread, perf_counter_ns(), value)
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
         recorder = self._recorder

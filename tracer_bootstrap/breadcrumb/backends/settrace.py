@@ -395,7 +395,7 @@ class SettraceBackend:
         elif last >= 0 and opcodes[last] == _RETURN_VALUE:
             recorder.calls.end(thread, at_ns, recorder.functions[id(frame.f_code)].encode_result(value))
         elif last >= 0 and _suspends_at(opcodes, last):
-            recorder.calls.suspend(thread, at_ns)
+            recorder.calls.suspend(thread, at_ns, value)
             return
         else:
             self._unwinds(thread, frame, arrival, at_ns)

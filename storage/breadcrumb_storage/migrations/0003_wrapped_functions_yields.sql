@@ -11,3 +11,17 @@ SELECT g.trace_id, g.function_name, g.module_name, any_value(g.file) AS file, an
 FROM gap_records g
 LEFT JOIN functions f ON f.trace_id = g.trace_id AND f.process_id = g.process_id AND f.function_id = g.caller_id
 GROUP BY g.trace_id, g.function_name, g.module_name, g.kind, f.function_name, f.module_name;
+
+-- What generators yielded: the first values of each call. A row without a value says that those up to it were not recorded.
+CREATE TABLE yield_records (
+    trace_no   INTEGER NOT NULL,
+    process_id INTEGER NOT NULL,
+    call_id    BIGINT NOT NULL,
+    position   INTEGER NOT NULL,   -- counts from 0 within the call
+    at_ns      BIGINT,
+    value      VARCHAR             -- JSON
+);
+
+CREATE VIEW yields AS
+SELECT t.trace_id, y.call_id, y.position, y.at_ns, y.value
+FROM yield_records y JOIN traces t ON t.trace_no = y.trace_no;

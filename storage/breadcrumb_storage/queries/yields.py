@@ -1,0 +1,34 @@
+"""What generators yielded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.traces import TraceRow
+
+
+@dataclass(frozen=True, slots=True)
+class Yielded:
+    """The first values that a call of a generator yielded, as JSON, and how many there were in all."""
+
+    values: tuple[str, ...]
+    count: int
+
+
+def yields_of(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, Yielded]:
+    """What these calls yielded, by call id; calls that yielded nothing are left out."""
+    rows = con.execute(
+        """
+        SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []), max(position) + 1
+        FROM yield_records SEMI JOIN (SELECT unnest(?::BIGINT[]) AS call_id) USING (call_id)
+        WHERE trace_no = ? GROUP BY call_id
+        """,
+        [list(call_ids), trace.trace_no],
+    ).fetchall()
+    return {call_id: Yielded(tuple(values), count) for call_id, values, count in rows}
