@@ -573,6 +573,21 @@ def test_what_was_recorded_of_a_failure_comes_before_another_package_once_one_is
     assert report.edit_config == edit
 
 
+def test_of_a_package_that_is_traced_in_part_the_rest_comes_after_what_was_recorded(project) -> None:
+    site = "/work/shop/.venv/lib/python3.12/site-packages"
+    trace = project.trace(config={"include": ["__main__", "sheets.book"]})
+    trace.process()
+    trace.call(trace.function("main", "__main__"), ms=50)
+    save = trace.function("save", "sheets.book", file=f"{site}/sheets/book.py")
+    trace.exception("ValueError", "bad", call_id=trace.call(save), handled=True)
+    trace.gap("write", "sheets.writer", caller=save, file=f"{site}/sheets/writer.py", ms=9)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.next[0].startswith("get_calls(")
+    assert report.next[2] == 'edit_config(project="shop", add_include=["sheets.*"])'
+
+
 def test_a_gap_with_several_callers_says_so(project) -> None:
     trace = project.trace()
     trace.process()

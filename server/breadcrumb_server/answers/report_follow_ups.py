@@ -90,7 +90,7 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
         found.append(call("find_exceptions", **about, include_handled=False))
     ended_from_outside = trace.status in ("timeout", "stopped", "crashed")
     passed = facts.passed_before
-    return first_few(
+    proposed = first_few(
         [
             lines,
             *found[:1],
@@ -112,6 +112,9 @@ def follow_ups(project: str, trace: TraceRow, facts: Facts) -> list[str]:
             call("find_gaps", **about) if facts.gaps or facts.other_gaps else None,
         ]
     )
+    if edit and edit not in proposed and _goes_on(trace, facts):  # half of a package is not left at that
+        proposed[2:] = [edit]
+    return proposed
 
 
 def _recorded_lines(
