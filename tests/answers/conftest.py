@@ -92,17 +92,24 @@ class TraceBuilder:
         self._insert("call_records", {**row, **columns})
         return number
 
-    def lines(self, call: int, *lines: tuple[int | None, dict[str, Any] | None], first: int = 0) -> None:
+    def lines(
+        self,
+        call: int,
+        *lines: tuple[int | None, dict[str, Any] | None],
+        first: int = 0,
+        at_ms: list[float] | None = None,
+    ) -> None:
         """Lines of a call as the tracer tells them: (line that starts, what the one before it changed)."""
         self.con.execute(
-            "INSERT INTO line_records (trace_no, process_id, call_id, position, line, changes) "
-            "SELECT ?, 0, ?, unnest(?::INTEGER[]), unnest(?::INTEGER[]), unnest(?::VARCHAR[])",
+            "INSERT INTO line_records (trace_no, process_id, call_id, position, line, changes, at_ns) "
+            "SELECT ?, 0, ?, unnest(?::INTEGER[]), unnest(?::INTEGER[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[])",
             [
                 self.trace_no,
                 call,
                 list(range(first, first + len(lines))),
                 [line for line, _ in lines],
                 [None if changes is None else json.dumps(changes) for _, changes in lines],
+                [STARTED_NS + int(at * 1e6) for at in at_ms] if at_ms else [None] * len(lines),
             ],
         )
 

@@ -254,6 +254,57 @@ def test_the_odd_ones_are_not_proposed_where_their_lines_stand_there(traced: Tra
     assert any("args.rate" in proposed for proposed in traced.ask(lines=False).next)
 
 
+TRIES = [(2, {}), (3, {"subtotal": 0}), (4, {"price": 1}), (5, {}), (7, {}), (8, {}), (None, {})]
+
+
+def test_a_line_tells_the_exception_that_came_to_it_from_what_it_called(traced: Traced) -> None:
+    convert = traced.trace.function("convert", "shop.currency")
+    calls: list[int] = []
+    for number, raised in enumerate(["KeyError", "KeyError", "TypeError"]):
+        at = 100 * number
+        calls.append(traced.trace.call(traced.function, args={}, returns=0, at_ms=at, ms=70))
+        traced.trace.lines(calls[-1], *TRIES, at_ms=[at + 10 * step for step in range(len(TRIES))])
+        stop = traced.trace.exception("StopIteration", "", control_flow=True)
+        traced.trace.call(convert, calls[-1], raises=stop, at_ms=at + 1, ms=1)
+        error = traced.trace.exception(raised, "no rate")
+        traced.trace.call(convert, calls[-1], raises=error, at_ms=at + 22, ms=5)
+    answer = traced.ask()
+    assert headings(answer) == [  # the same lines, but not for the same reason
+        f"call {calls[2]} of shop.pricing:total, 6 lines executed; no other of 3 calls took this path:",
+        f"call {calls[0]} of shop.pricing:total, 6 lines executed; path of 2 of 3 calls: {calls[0]}, {calls[1]}:",
+    ]
+    assert [line for line in answer.lines if "!!" in line] == [
+        "   4      if price is None:   !! TypeError: no rate",
+        "   4      if price is None:   !! KeyError: no rate",
+    ]
+
+
+def test_what_leaves_the_call_is_told_once_and_what_is_caught_before_apart_from_it(traced: Traced) -> None:
+    convert = traced.trace.function("convert", "shop.currency")
+    caught = [traced.trace.exception("KeyError", f"'{name}'") for name in "ab"]
+    error = traced.trace.exception("ValueError", "wrong")
+    call = traced.trace.call(traced.function, args={}, raises=error, at_ms=0, ms=40)
+    traced.trace.lines(call, (2, {}), (3, {}), (4, {}), (None, {}), at_ms=[0, 10, 20, 40])
+    for exception, at in ((caught[0], 11), (caught[1], 13), (error, 25)):
+        traced.trace.call(convert, call, raises=exception, at_ms=at, ms=1)
+    assert traced.ask(call_id=call).lines[2:] == [
+        "   3  for price in items:   !! KeyError: 'b' (the last of 2)",
+        "   4      if price is None:   -> raised ValueError: wrong",
+    ]
+
+
+def test_a_round_to_which_an_exception_came_stands_out(traced: Traced) -> None:
+    convert = traced.trace.function("convert", "shop.currency")
+    call = traced.trace.call(traced.function, args={}, returns=0, at_ms=0, ms=300)
+    steps: list[tuple[int | None, dict[str, Any] | None]] = [(3, {}), (4, {})] * 100
+    traced.trace.lines(call, *steps, (None, {}), at_ms=[float(step) for step in range(201)])
+    error = traced.trace.exception("KeyError", "'tea'")
+    traced.trace.call(convert, call, raises=error, at_ms=121.2, ms=0.5)
+    lines = traced.ask(call_id=call).lines
+    odd = lines.index("  from step 120: KeyError is rare here (1 of 100)")
+    assert lines[odd + 2] == "   4      if price is None:   !! KeyError: 'tea'"
+
+
 def test_a_call_that_did_not_end_stands_in_its_last_line(traced: Traced) -> None:
     traced.call((2, {}), (3, {"subtotal": 0}), ms=None)
     assert traced.ask().lines[-1] == "   3  for price in items:   <- here when the recording ended"

@@ -171,3 +171,42 @@ async def test_what_is_bound_is_told_from_what_is_changed(session, workspace: Pa
         "  30  names[3] = 5   -> names[3]=5",
         "  31  del self.row   -> self.row=<deleted>   -> returned None",
     ]
+
+
+# One handler for what is harmless and what is not; the generator raises at another line than the one that made it.
+CAUGHT = """\
+def parse(text):
+    if not text.isdigit():
+        raise ValueError(text)
+    return int(text)
+
+
+def numbers(texts):
+    for text in texts:
+        yield parse(text)
+
+
+def sum_of(texts):
+    found = numbers(texts)
+    total = 0
+    try:
+        while True:
+            total += next(found)
+    except (ValueError, StopIteration):
+        return total
+
+
+print([sum_of(texts) for texts in (["1", "2"], ["3", "4"], ["5", "six"], ["7", "8"])])
+"""
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13"])
+async def test_a_line_tells_what_was_raised_in_it(session, workspace: Path, version: str) -> None:
+    (workspace / "sums.py").write_text(CAUGHT)
+    await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
+    await session.run(interpreter(version), "sums.py", capture={"lines": ["sum_of"]})
+    found = await session.ok("get_calls", project="p", function="sum_of")
+    headings = [line.partition("executed; ")[2] for line in found["lines"] if line.startswith("call ")]
+    assert [heading.partition(" calls")[0] for heading in headings] == ["no other of 4", "path of 3 of 4"]
+    (raised,) = [line.strip() for line in found["lines"] if "!!" in line]
+    assert raised == "17          total += next(found)   !! ValueError: six"

@@ -66,7 +66,8 @@ class CallList(Page):
     lines: list[str] = Field(
         default_factory=list,
         description="of calls recorded with their lines: line number, source -> what the line changed; loops folded. "
-        "Of several calls, each different path (the lines that were executed, and the outcome) once, the rarest first",
+        "Behind !! stands an exception that came to the line from what it called. Of several calls, each different "
+        "path (the executed lines, these exceptions, the outcome) is shown once, the rarest first",
     )
     message: str = Field(default="", description="why there is nothing, where there is nothing")
 

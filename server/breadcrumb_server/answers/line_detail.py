@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from breadcrumb_server.answers.call_lines import result_text
 from breadcrumb_server.answers.call_where import LinesWanted
 from breadcrumb_server.answers.line_bindings import Bindings
+from breadcrumb_server.answers.line_raises import Raises
 from breadcrumb_server.answers.line_steps import Steps
 from breadcrumb_server.answers.line_view import DETAILS, Detail, Entry, LineView, shorten
 from breadcrumb_server.answers.places import Places
@@ -16,7 +17,7 @@ from breadcrumb_server.answers.source_text import SourceText
 from breadcrumb_server.answers.text import counted, one_line
 from breadcrumb_storage.queries.calls import CallFilter, CallRow, calls_by_id
 from breadcrumb_storage.queries.line_paths import LinePath, line_paths
-from breadcrumb_storage.queries.lines import executed_lines, lines_of_calls
+from breadcrumb_storage.queries.lines import executed_lines, lines_of_calls, raised_calls
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ class LineDetail:
     def _read_views(self, con: DuckDBPyConnection, trace: TraceRow, chosen: Sequence[CallRow]) -> None:
         ids = [each.call_id for each in chosen]
         rows = lines_of_calls(con, trace, ids)
+        raised = raised_calls(con, trace, ids)
         counts = executed_lines(con, trace, ids)
         self.calls = {each.call_id: each for each in chosen}
         views: dict[int, LineView] = {}
@@ -99,7 +101,8 @@ class LineDetail:
             function = (each.file, None if each.kind == "module" else each.line)
             if function not in bindings:
                 bindings[function] = Bindings(self.source.whole(each.file), function[1])
-            steps = Steps.of(records, each.args, bindings[function])
+            raises = Raises(raised.get(each.call_id, ()), each.exception_id)
+            steps = Steps.of(records, each.args, bindings[function], raises)
             source = self.source.lines(each.file, numbers)
             heading = one_line(f"call {each.call_id} of {each.module}:{each.name}", 200)
             heading += f", {counted(counts.get(each.call_id, 0), 'line')} executed"

@@ -7,9 +7,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from breadcrumb_server.answers.line_bindings import Bindings
+from breadcrumb_server.answers.line_raises import Raises
 from breadcrumb_server.answers.value_changes import NOTHING_BOUND, Change, differences
 from breadcrumb_server.answers.values import is_object
 from breadcrumb_storage.queries.lines import LineRow
+
+NO_RAISES = Raises()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Step:
     changes: tuple[Change, ...] | None
     missing_before: int = 0
     before: tuple[Change, ...] = ()
+    raised: str = ""  # the exception that came to it from what it called
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +40,29 @@ class Steps:
     at_end: tuple[Change, ...] = ()  # changed since the last look, where the last steps were not looked at
 
     @classmethod
-    def of(cls, rows: Iterable[LineRow], args: str | None, bindings: Bindings | None = None) -> Steps:
+    def of(
+        cls, rows: Iterable[LineRow], args: str | None, bindings: Bindings | None = None, raises: Raises = NO_RAISES
+    ) -> Steps:
         """The steps of a call.
 
         Args:
             rows: its records, in order.
             args: its arguments, as stored: what its variables were at the beginning.
             bindings: what its lines bind.
+            raises: what raised of that which it called.
         """
         known = _parsed(args)
         steps: list[Step] = []
         around: tuple[Change, ...] = ()
         last: Step | None = None  # what it changed, the next row tells
         last_look = -1
+        started_ns: int | None = None  # when the last step did
         for row in rows:
             after = _parsed(row.changes)
             since: tuple[Change, ...] = ()
+            if last is not None and row.position == last.position + 1:
+                last = replace(last, raised=raises.during(started_ns, row.at_ns, last=row.line is None))
+            started_ns = row.at_ns
             if last is None:
                 around = differences(known, after)
             elif row.changes is not None and last_look == row.position - 1:
@@ -67,7 +78,9 @@ class Steps:
             last = Step(row.position, row.line, None, missing, since)
             if row.changes is not None:
                 last_look = row.position
-        return cls((*steps, last) if last is not None else (), around)
+        if last is None:
+            return cls((), around)
+        return cls((*steps, replace(last, raised=raises.during(started_ns, None, last=True))), around)
 
 
 def _parsed(text: str | None) -> dict[str, object]:

@@ -148,7 +148,9 @@ class LineView:
             yield Entry(f"  …{meanwhile}")
         source = cut(clean(self._source.get(step.line, "")), detail.source_chars)
         ending = self._ending if step is self._steps.steps[-1] else ""
-        yield Entry(f"{step.line:>4}  {source}".rstrip() + _changed(step.changes or (), detail) + ending, step.position)
+        changed = _changed(step.changes or (), detail)
+        raised = f"   !! {clean(step.raised)}" if step.raised else ""
+        yield Entry(f"{step.line:>4}  {source}".rstrip() + changed + raised + ending, step.position)
 
     def _around(self, detail: Detail) -> Iterator[Entry]:
         if self._steps.around:

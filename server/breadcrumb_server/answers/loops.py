@@ -98,7 +98,7 @@ def odd_rounds(loop: Loop, among: range, limit: int) -> dict[int, str]:
     if len(loop.rounds) < MIN_ROUNDS_TO_COMPARE:
         return {}
     odd: dict[int, str] = {}
-    for number, why in (*_rare_values(loop), *_rare_lines(loop), *_rare_changes(loop)):
+    for number, why in (*_rare_raises(loop), *_rare_values(loop), *_rare_lines(loop), *_rare_changes(loop)):
         if number in among and number not in odd and len(odd) < limit:
             odd[number] = why
     return odd
@@ -106,6 +106,16 @@ def odd_rounds(loop: Loop, among: range, limit: int) -> dict[int, str]:
 
 def _rare(count: int, whole: int) -> bool:
     return count <= max(1, whole * RARE_SHARE)
+
+
+def _rare_raises(loop: Loop) -> Iterator[tuple[int, str]]:
+    """Rounds to which an exception came, from what they called, that hardly any other has."""
+    types = [{step.raised.split()[0].rstrip(":") for step in all_steps(each) if step.raised} for each in loop.rounds]
+    counts = Counter(type_ for each in types for type_ in each)
+    for number, each in enumerate(types):
+        rare = sorted(type_ for type_ in each if _rare(counts[type_], len(types)))
+        if rare:
+            yield number, f"{rare[0]} is rare here ({counts[rare[0]]:,} of {len(types):,})"
 
 
 def _rare_lines(loop: Loop) -> Iterator[tuple[int, str]]:

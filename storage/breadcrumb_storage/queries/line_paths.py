@@ -20,7 +20,7 @@ MAX_CALL_IDS = 6
 
 @dataclass(frozen=True, slots=True)
 class LinePath:
-    """A set of executed lines together with how the call ended, and the calls of one function that share it."""
+    """A set of executed lines, of the exceptions that came to them, and how the call ended; and the calls of it."""
 
     calls: int
     of_calls: int  # all calls of the function that fit and have lines
@@ -41,17 +41,24 @@ def line_paths(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, lim
         executed AS (
             SELECT call_id, list_sort(list(DISTINCT line)) AS lines FROM line_records SEMI JOIN fitting USING (call_id)
             WHERE trace_no = ? AND line IS NOT NULL GROUP BY call_id),
+        -- One line catches what is harmless and what is not.
+        came AS (
+            SELECT c.parent_call_id AS call_id, list_sort(list(DISTINCT e.exception_type)) AS exceptions
+            FROM call_records c JOIN exceptions e ON e.trace_id = ? AND e.exception_id = c.exception_id
+            WHERE c.trace_no = ? AND c.outcome = 1 AND NOT e.control_flow
+              AND c.parent_call_id IN (SELECT call_id FROM executed)
+            GROUP BY c.parent_call_id),
         paths AS (
             SELECT f.module_name, f.function_name, c.outcome, count(*) AS calls, min(call_id, {MAX_CALL_IDS}) AS ids
-            FROM executed JOIN fitting c USING (call_id)
+            FROM executed JOIN fitting c USING (call_id) LEFT JOIN came USING (call_id)
             JOIN functions f ON f.trace_id = ? AND f.process_id = c.process_id AND f.function_id = c.function_id
             LEFT JOIN exceptions e ON e.trace_id = f.trace_id AND e.exception_id = c.exception_id
-            GROUP BY f.module_name, f.function_name, lines, c.outcome, e.exception_type)
+            GROUP BY f.module_name, f.function_name, lines, exceptions, c.outcome, e.exception_type)
         SELECT calls, (sum(calls) OVER (PARTITION BY module_name, function_name))::BIGINT, ids, count(*) OVER ()
         FROM paths
         -- Of paths that are equally rare, what went wrong comes first.
         ORDER BY calls, coalesce(outcome, -1) = 0, ids[1] LIMIT {int(limit)}
         """,
-        [*parameters, trace.trace_no, trace.trace_id],
+        [*parameters, trace.trace_no, trace.trace_id, trace.trace_no, trace.trace_id],
     ).fetchall()
     return [LinePath(*row[:3]) for row in rows], rows[0][3] if rows else 0

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.traces import TraceRow
 
 
+# More than the recorded lines of a call have room for.
+MAX_RAISED_CALLS = 10_000
+
+
 @dataclass(frozen=True, slots=True)
 class LineRow:
     """A line that starts, or the end of the call, and what was changed since the row before."""
@@ -22,6 +26,7 @@ class LineRow:
     position: int  # counts from 0 in the call; a jump: so many are not recorded
     line: int | None  # None: the call's end
     changes: str | None  # JSON object; None: not looked at
+    at_ns: int | None  # on the clock of the calls
 
 
 def executed_lines(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, int]:
@@ -46,7 +51,7 @@ def lines_of_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
     rows = con.execute(
         f"""
-        SELECT call_id, position, line, changes FROM line_records
+        SELECT call_id, position, line, changes, at_ns FROM line_records
         WHERE trace_no = ? AND call_id IN ({numbers}) ORDER BY call_id, position
         """,
         [trace.trace_no],
@@ -54,6 +59,38 @@ def lines_of_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[
     found: dict[int, list[LineRow]] = {}
     for call_id, *row in rows:
         found.setdefault(call_id, []).append(LineRow(*row))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class RaisedCall:
+    """A call that an exception left, to the one that had made it."""
+
+    ended_ns: int
+    exception_id: int
+    exception_type: str
+    message: str
+
+
+def raised_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[RaisedCall]]:
+    """What these calls called and what raised, in the order of the ends, without StopIteration and the like."""
+    if not call_ids:
+        return {}
+    numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
+    rows = con.execute(
+        f"""
+        SELECT c.parent_call_id, c.started_ns + c.duration_ns AS ended_ns, e.exception_id, e.exception_type,
+               coalesce(e.exception_message, '')
+        FROM call_records c
+        JOIN exceptions e ON e.trace_id = ? AND e.exception_id = c.exception_id AND NOT e.control_flow
+        WHERE c.trace_no = ? AND c.parent_call_id IN ({numbers}) AND c.outcome = 1
+        ORDER BY ended_ns LIMIT {MAX_RAISED_CALLS}
+        """,
+        [trace.trace_id, trace.trace_no],
+    ).fetchall()
+    found: dict[int, list[RaisedCall]] = {}
+    for call_id, *row in rows:
+        found.setdefault(call_id, []).append(RaisedCall(*row))
     return found
 
 
