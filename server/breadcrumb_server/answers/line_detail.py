@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 
 # Different paths that are read: more of them leave each no room.
 MAX_PATHS = 12
+# Lines of all of them together, so that also calls with long loops are answered within a moment.
+MAX_STEPS = 6_000
+# Of one call about so many are recorded at most.
+MAX_RECORDED = 2_000
 # Calls of one page that are shown where a variable is followed: it has its own history in each.
 MAX_CALLS = 4
 MAX_ENDING_CHARS = 100
@@ -88,14 +92,15 @@ class LineDetail:
         return detail
 
     def _read_views(self, con: DuckDBPyConnection, trace: TraceRow, chosen: Sequence[CallRow]) -> None:
-        ids = [each.call_id for each in chosen]
+        self.calls = {each.call_id: each for each in chosen}
+        executed = executed_lines(con, trace, list(self.calls))
+        counts = {call_id: executed[call_id] for call_id in self.calls if call_id in executed}
+        ids = _readable(counts)
         rows = lines_of_calls(con, trace, ids)
         raised = raised_calls(con, trace, ids)
-        counts = executed_lines(con, trace, ids)
-        self.calls = {each.call_id: each for each in chosen}
         views: dict[int, LineView] = {}
         bindings: dict[tuple[str | None, int | None], Bindings] = {}
-        for each in chosen:
+        for each in map(self.calls.__getitem__, ids):
             records = rows.get(each.call_id, [])
             numbers = sorted({row.line for row in records if row.line is not None})
             function = (each.file, None if each.kind == "module" else each.line)
@@ -105,7 +110,7 @@ class LineDetail:
             steps = Steps.of(records, each.args, bindings[function], raises)
             source = self.source.lines(each.file, numbers)
             heading = one_line(f"call {each.call_id} of {each.module}:{each.name}", 200)
-            heading += f", {counted(counts.get(each.call_id, 0), 'line')} executed"
+            heading += f", {counted(counts[each.call_id], 'line')} executed"
             if each.call_id in self.paths:
                 heading += _of_path(self.paths[each.call_id])
             views[each.call_id] = LineView(steps, source, heading, _ending(each, trace.status == "running"))
@@ -167,6 +172,18 @@ class LineDetail:
             self.calls[unseen[0]] if unseen else None,
             frozenset(shown) - {call_id for call_id, _ in hidden} if self.wanted.folded else frozenset(),
         )
+
+
+def _readable(counts: Mapping[int, int]) -> list[int]:
+    """Of calls with so many lines the first ones that are within MAX_STEPS together, at least one."""
+    ids: list[int] = []
+    room = MAX_STEPS
+    for call_id, lines in counts.items():
+        recorded = min(lines, MAX_RECORDED)
+        if recorded <= room or not ids:
+            ids.append(call_id)
+            room -= recorded
+    return ids
 
 
 def _chars(entries: Sequence[Entry]) -> int:
