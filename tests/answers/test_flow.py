@@ -191,6 +191,16 @@ def test_of_a_group_the_rarest_exception_that_was_swallowed_is_told_and_looked_i
     assert f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[31]})' in answer.next
 
 
+def test_what_swallowed_an_exception_where_it_is_not_shown_is_told_and_looked_into_next(get_flow, trace) -> None:
+    calls = parser(trace, {**dict.fromkeys(range(0, 30, 2), "ParseError"), 7: "shop.errors.SyntaxProblem"}, calls=30)
+    answer = get_flow(max_depth=1)
+    assert len(answer.lines) == 1
+    assert answer.notes == [
+        f"further down, where it is not shown: shop.pricing:optional caught SyntaxProblem (#{calls[7]})"
+    ]
+    assert answer.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[7]})'
+
+
 def test_an_exception_that_is_caught_all_the_time_is_no_reason_to_look_further(get_flow, trace) -> None:
     calls = parser(trace, dict.fromkeys(range(5, 120), "ParseError"), calls=120)
     answer = get_flow(max_depth=2)

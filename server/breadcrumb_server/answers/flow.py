@@ -12,10 +12,11 @@ from pydantic import Field
 from breadcrumb_server.answers.base import Answer
 from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.flow_caught import CaughtExceptions, short_name
 from breadcrumb_server.answers.flow_follow_ups import flow_follow_ups
-from breadcrumb_server.answers.flow_imports import outline_without_imports
+from breadcrumb_server.answers.flow_imports import OutlinerWithoutImports
 from breadcrumb_server.answers.flow_lines import VALUE_CHARS, FlowLines
-from breadcrumb_server.answers.flow_outline import AIM_LINES, MAX_DEPTH, Below, Lanes, Outliner, Row
+from breadcrumb_server.answers.flow_outline import MAX_DEPTH, Below, Lanes, Outliner, Row
 from breadcrumb_server.answers.flow_totals import FlowTotals
 from breadcrumb_server.answers.flow_tree import MODULE_BODY, FlowTree
 from breadcrumb_server.answers.follow_ups import call, first_few
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
 
 # Functions of which is said that some calls were only counted.
 MAX_COUNTED = 3
+# Calls of which is said that they caught an exception, though they are not shown.
+MAX_CAUGHT = 3
 # Far beyond any run, and a number that the database can still hold in nanoseconds.
 _END_OF_TIME_MS = 1e15
 
@@ -106,6 +109,7 @@ class _Tree:
     lanes: Lanes
     below: Below
     calls: int
+    call_ids: Sequence[int] = ()  # of the calls, where they are not too many
     notes: Sequence[str] = ()
 
 
@@ -143,10 +147,12 @@ def get_flow(
     if not tree.calls:
         return _nothing(con, project, trace, view)
     recorded = call_count(con, trace)
+    caught = CaughtExceptions(con, trace, tree.call_ids)
 
-    def page(rows: Sequence[Row]) -> Flow:
-        lines = FlowLines(con, trace, rows)
-        notes = [*tree.notes, *_counted_only(con, trace, rows)]
+    def page(outline: Sequence[Row]) -> Flow:
+        rows = outline[start.at :]
+        lines = FlowLines(con, trace, rows, caught)
+        notes = [*tree.notes, *_caught_unseen(outline, caught), *_counted_only(con, trace, rows)]
 
         def build(text: list[str]) -> Flow:
             at = Position(start.at + len(text), trace.trace_id)
@@ -163,10 +169,14 @@ def get_flow(
 
         return fit([_longest(build, lines)])
 
-    answer = page(_outline(tree, view, max_depth)[start.at :])
+    if view.is_about_imports():
+        best = Outliner(tree.lanes, tree.below).best
+    else:
+        best = OutlinerWithoutImports(tree.lanes, tree.below, view.root_call_id).best
+    answer = page(best(max_depth))
     if answer.next_cursor is not None and max_depth is None and not start.at:
         # The whole in fewer lines: what was called last should not be the next page, behind the insides of the first.
-        shorter = page(_outline(tree, view, None, len(answer.lines)))
+        shorter = page(best(None, len(answer.lines)))
         return shorter if shorter.next_cursor is None else answer
     return answer
 
@@ -197,7 +207,7 @@ def _tree(
         around = window(con, trace, focus)
         tree = FlowTree(around.calls, names, around.focus, around.left_out)
         notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
-        return _Tree(tree.lanes, tree.below, len(around.calls.ids), notes if around.above else ())
+        return _Tree(tree.lanes, tree.below, len(around.calls.ids), around.calls.ids, notes if around.above else ())
     roots = FlowRoots(
         call_id=view.root_call_id,
         function=view.function,
@@ -208,15 +218,10 @@ def _tree(
     calls = load_calls(con, trace, roots)
     if calls is not None:
         tree = FlowTree(calls, names)
-        return _Tree(tree.lanes, tree.below, tree.count())
+        call_ids = tree.call_ids()
+        return _Tree(tree.lanes, tree.below, len(call_ids), call_ids)
     totals = FlowTotals(con, trace, roots, names, max_depth)
     return _Tree(totals.lanes, totals.below, totals.calls)
-
-
-def _outline(tree: _Tree, view: FlowView, max_depth: int | None, lines: int = AIM_LINES) -> list[Row]:
-    if view.is_about_imports():
-        return Outliner(tree.lanes, tree.below, lines).best(max_depth)
-    return outline_without_imports(tree.lanes, tree.below, max_depth, view.root_call_id, lines)
 
 
 def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView) -> list[int] | None:
@@ -236,6 +241,18 @@ def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView) -> list[int
             hint=f'find_exceptions(trace_id="{trace.trace_id}") shows where it was raised.',
         )
     return [call_id] if call_id is not None else []
+
+
+def _caught_unseen(rows: Sequence[Row], caught: CaughtExceptions) -> list[str]:
+    """The calls that caught what hardly any other did and are on no line."""
+    shown = {call_id for row in rows if row.group is not None for call_id in row.group.call_ids}
+    unseen = [each for each in caught.rare() if each.call_id not in shown][:MAX_CAUGHT]
+    if not unseen:
+        return []
+    told = ", ".join(
+        f"{one_line(each.function, 80)} caught {short_name(each.type)} (#{each.call_id})" for each in unseen
+    )
+    return [f"further down, where it is not shown: {told}"]
 
 
 def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row]) -> list[str]:

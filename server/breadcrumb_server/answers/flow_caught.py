@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow_tree import Group
-from breadcrumb_storage.queries.flow_caught import caught_below, types_not_all_written
+from breadcrumb_storage.queries.flow_caught import CaughtBelow, caught_below, types_not_all_written
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# A type that more calls of these functions catch is their normal way.
+# A type that more calls of a function catch is its normal way.
 MAX_RARE_SHARE = 0.25
 
 
@@ -26,31 +26,48 @@ class Caught:
     calls: int  # of the group that caught it
     first_call_id: int
     exact: bool  # else there may be more calls: not all exceptions of this type are known
-    shown: int  # calls of all groups shown that caught it
-    rare: bool  # among the calls shown of the functions that caught it
 
 
-def caught_exceptions(con: DuckDBPyConnection, trace: TraceRow, groups: Iterable[Group]) -> dict[int, Caught]:
-    """By the first call of a group, what calls of it have caught."""
-    group_of = {call_id: group for group in groups for call_id in group.call_ids if group.calling}
-    found: dict[int, dict[str, list[int]]] = {}
-    shown: Counter[str] = Counter()
-    catching: dict[str, dict[int, Group]] = {}
-    for call_id, type_name in caught_below(con, trace, [*group_of]):
-        group = group_of[call_id]
-        found.setdefault(group.first_call_id, {}).setdefault(type_name, []).append(call_id)
-        shown[type_name] += 1
-        catching.setdefault(type_name, {})[group.first_call_id] = group
-    if not found:
-        return {}
-    many = types_not_all_written(con, trace)
+class CaughtExceptions:
+    """What the calls of a flow have caught."""
 
-    def is_rare(type_name: str) -> bool:
-        calls = sum(group.calls for group in catching[type_name].values())
-        return type_name not in many and (shown[type_name] == 1 or shown[type_name] <= calls * MAX_RARE_SHARE)
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> None:
+        """
+        Args:
+            call_ids: all calls of the flow, shown or not.
+        """
+        self._types: dict[int, list[str]] = {}
+        self._by_type: dict[str, list[CaughtBelow]] = {}
+        for each in caught_below(con, trace, call_ids):
+            self._types.setdefault(each.call_id, []).append(each.type)
+            self._by_type.setdefault(each.type, []).append(each)
+        self._many = types_not_all_written(con, trace) if self._types else frozenset[str]()
 
-    def rarest(by_type: dict[str, list[int]]) -> Caught:
-        name, ids = min(by_type.items(), key=lambda item: (item[0] in many, len(item[1]), shown[item[0]]))
-        return Caught(name.rpartition(".")[2], len(ids), ids[0], name not in many, shown[name], is_rare(name))
+    def of(self, group: Group) -> Caught | None:
+        """What calls of a group have caught."""
+        counts = Counter(name for call_id in group.call_ids for name in self._types.get(call_id, ()))
+        if not counts:
+            return None
+        name = min(counts, key=lambda name: (name in self._many, counts[name], len(self._by_type[name])))
+        first = next(call_id for call_id in group.call_ids if name in self._types.get(call_id, ()))
+        return Caught(short_name(name), counts[name], first, name not in self._many)
 
-    return {first_call_id: rarest(by_type) for first_call_id, by_type in found.items()}
+    def rare(self) -> list[CaughtBelow]:
+        """The first call of each function to catch what it seldom does, or nothing else did; the rarest first."""
+        by_function: dict[tuple[str, str], list[CaughtBelow]] = {}
+        for name, calls in self._by_type.items():
+            for each in calls if name not in self._many else ():
+                by_function.setdefault((name, each.function), []).append(each)
+        found = [(_share(calls), len(self._by_type[name]), calls[0]) for (name, _), calls in by_function.items()]
+        rare = [each for each in found if each[0] <= MAX_RARE_SHARE or each[1] == 1]
+        return [call for _, _, call in sorted(rare, key=lambda each: (each[0] > MAX_RARE_SHARE, each[1], each[0]))]
+
+
+def short_name(type_name: str) -> str:
+    """A type without its module."""
+    return type_name.rpartition(".")[2]
+
+
+def _share(calls: Sequence[CaughtBelow]) -> float:
+    """How many of the calls of their function these are."""
+    return len(calls) / calls[0].calls_of_function

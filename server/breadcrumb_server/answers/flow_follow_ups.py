@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from breadcrumb_server.answers.flow_caught import Caught
+from breadcrumb_server.answers.flow_caught import CaughtExceptions
 from breadcrumb_server.answers.flow_lines import FlowLines
 from breadcrumb_server.answers.flow_odd import MIN_CALLS, USUAL_SHARE
 from breadcrumb_server.answers.flow_outline import Row
@@ -77,14 +77,11 @@ def _usual_share(group: Group) -> float:
     return group.results[0][1] / group.calls
 
 
-def _rarest_caught(rows: Sequence[Row], caught: Mapping[int, Caught]) -> int | None:
+def _rarest_caught(rows: Sequence[Row], caught: CaughtExceptions) -> int | None:
     """The call that caught what hardly any other did; None where there is none, or what it called can be seen."""
     seen = {
         row.parent.first_call_id
         for row in rows
         if row.parent and row.parent.calls == 1 and row.group and row.group.raised
     }
-    shown = [row.group for row in rows if row.group is not None and not row.group.is_import]
-    found = [(group, each) for group in shown if (each := caught.get(group.first_call_id)) is not None and each.rare]
-    hidden = [each for group, each in found if group.first_call_id not in seen]
-    return min(hidden, key=lambda each: each.shown).first_call_id if hidden else None
+    return next((each.call_id for each in caught.rare() if each.call_id not in seen), None)

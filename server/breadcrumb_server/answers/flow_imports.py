@@ -12,21 +12,25 @@ from breadcrumb_server.answers.flow_outline import AIM_LINES, Below, Lanes, Outl
 from breadcrumb_server.answers.flow_tree import MODULE_BODY, Folding, Group, Item
 
 
-def outline_without_imports(
-    lanes: Lanes, below: Below, max_depth: int | None, shown: int | None, lines: int = AIM_LINES
-) -> list[Row]:
-    """The outline of a tree in which imports are single lines, but where there is nothing besides them.
+class OutlinerWithoutImports:
+    """Outlines of a tree in which imports are single lines, but where there is nothing besides them.
 
     Args:
-        lanes, below, max_depth, lines: see Outliner.
+        lanes, below: see Outliner.
         shown: a call that is shown with what it did, even if it is an import.
     """
 
-    def folded(group: Group, folding: Folding) -> Sequence[Item]:
-        return () if group.is_import and group.first_call_id != shown else below(group, folding)
+    def __init__(self, lanes: Lanes, below: Below, shown: int | None) -> None:
+        def folded(group: Group, folding: Folding) -> Sequence[Item]:
+            return () if group.is_import and group.first_call_id != shown else below(group, folding)
 
-    rows = Outliner(lanes, folded, lines).best(max_depth)
-    return rows if _show_more_than_imports(rows) else Outliner(lanes, below, lines).best(max_depth)
+        self._without = Outliner(lanes, folded)
+        self._with = Outliner(lanes, below)
+
+    def best(self, max_depth: int | None, lines: int = AIM_LINES) -> list[Row]:
+        """As Outliner.best."""
+        rows = self._without.best(max_depth, lines)
+        return rows if _show_more_than_imports(rows) else self._with.best(max_depth, lines)
 
 
 def _show_more_than_imports(rows: Iterable[Row]) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.call_lines import result_text
-from breadcrumb_server.answers.flow_caught import caught_exceptions
+from breadcrumb_server.answers.flow_caught import CaughtExceptions
 from breadcrumb_server.answers.flow_odd import odd_arguments
 from breadcrumb_server.answers.flow_outline import Row
 from breadcrumb_server.answers.flow_tree import Group, Lane
@@ -31,11 +31,11 @@ MAX_HEADING_CHARS = 160
 class FlowLines:
     """Rows as text."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row]) -> None:
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row], caught: CaughtExceptions) -> None:
         self._rows = rows
         groups = [row.group for row in rows if row.group is not None]
         self.odd = odd_arguments(con, trace, groups)
-        self.caught = caught_exceptions(con, trace, groups)
+        self.caught = caught
         self._calls = calls_by_id(con, trace, [*dict.fromkeys(_wanted(rows))])
         self._pairs: dict[int, Pairs] = {}
         self._results_read: dict[int, str] = {}
@@ -111,7 +111,7 @@ class FlowLines:
 
     def _caught(self, group: Group) -> str:
         """``caught KeyError``, ``2 caught KeyError (#51)``."""
-        caught = self.caught.get(group.first_call_id)
+        caught = self.caught.of(group)
         if caught is None:
             return ""
         what = f"caught {one_line(caught.type, MAX_NAME_CHARS)}"

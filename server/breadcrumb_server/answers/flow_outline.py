@@ -48,17 +48,22 @@ class Outliner:
 
     Args:
         lanes, below: the tree, see FlowTree.
-        lines: that there is room for.
     """
 
-    def __init__(self, lanes: Lanes, below: Below, lines: int = AIM_LINES) -> None:
-        self._lines = lines
-        self._lanes = lanes
+    def __init__(self, lanes: Lanes, below: Below) -> None:
+        self._lines = AIM_LINES
+        self._find_lanes = lanes
+        self._known_lanes: dict[Folding, Sequence[Lane]] = {}
         self._find_below = below
         self._known: dict[tuple[int, Folding], tuple[Group, Sequence[Item]]] = {}
 
-    def best(self, max_depth: int | None) -> list[Row]:
-        """The rows of ``max_depth`` levels; where that is None, of what can be read at once."""
+    def best(self, max_depth: int | None, lines: int = AIM_LINES) -> list[Row]:
+        """The rows of ``max_depth`` levels; where that is None, of what can be read at once.
+
+        Args:
+            lines: that there is room for.
+        """
+        self._lines = lines
         for folding in _FOLDINGS if max_depth else (_UNFOLDED, _BY_SHAPE):
             rows = self._rows(folding, max_depth or MAX_DEPTH, self._lines)
             if len(rows) <= self._lines:
@@ -75,7 +80,7 @@ class Outliner:
         return [*islice(self._all(folding, depth), limit + 1)]
 
     def _all(self, folding: Folding, depth: int) -> Iterator[Row]:
-        lanes = self._lanes(folding, FEW_LANES)
+        lanes = self._lanes(folding)
         for lane in lanes:
             headed = _has_heading(lane, lanes)
             if headed:
@@ -123,6 +128,11 @@ class Outliner:
     def _hides(self, group: Group, folding: Folding) -> bool:
         return group.calling and not self._below(group, folding)
 
+    def _lanes(self, folding: Folding) -> Sequence[Lane]:
+        if folding not in self._known_lanes:
+            self._known_lanes[folding] = self._find_lanes(folding, FEW_LANES)
+        return self._known_lanes[folding]
+
     def _below(self, group: Group, folding: Folding) -> Sequence[Item]:
         known = self._known.get((id(group), folding))
         if known is None:  # with the group itself, lest another one gets its id
@@ -131,9 +141,9 @@ class Outliner:
 
     def _most_of_it(self) -> Iterator[Row]:
         """The rows where not all can be shown: every part has its share of the lines."""
-        lanes = self._lanes(_BY_SHAPE, FEW_LANES)
+        lanes = self._lanes(_BY_SHAPE)
         if len(lanes) > _FEW_LANES_BY_SHAPE:
-            lanes = self._lanes(_BY_FUNCTION, FEW_LANES)
+            lanes = self._lanes(_BY_FUNCTION)
         sizes = [self._size(lane.items, self._lines) for lane in lanes]
         share = _equal_share(sizes, self._lines - len(lanes))
         for lane, size in zip(lanes, sizes, strict=True):

@@ -135,14 +135,14 @@ class FlowTree:
         ]
         self._shapes = self._shape_all()
 
-    def count(self) -> int:
+    def call_ids(self) -> list[int]:
         """The calls that the tree stands for."""
-        count = 0
+        found: list[int] = []
         below = self._roots()
         while below:
-            count += len(below)
+            found += [self._calls.ids[at] for at in below]
             below = [child for at in below for child in self._children[at] or ()]
-        return count
+        return found
 
     def lanes(self, folding: Folding, most: int) -> list[Lane]:
         """The roots by thread; threads that did the same, and all beyond ``most``, are one."""

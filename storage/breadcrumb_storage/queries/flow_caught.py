@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from breadcrumb_storage.queries.flow_calls import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -12,30 +15,47 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.traces import TraceRow
 
 
-def caught_below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> list[tuple[int, str]]:
-    """Which of these calls returned although a direct callee raised, by id, and the type of each such exception.
+@dataclass(frozen=True, slots=True)
+class CaughtBelow:
+    """A call that returned although a direct callee raised."""
+
+    call_id: int
+    type: str  # of the exception; a call that caught several has one of these for each
+    function: str  # module:function
+    calls_of_function: int  # among the calls that were asked about, those that returned
+
+
+def caught_below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> list[CaughtBelow]:
+    """Those of these calls that returned although a direct callee raised, in the order of their ids.
 
     What ends an iteration is no exception here. Nor is what was raised after the call had returned: in a task that it
-    began, or in a generator that it handed out.
+    began, or in a generator that it handed out. ``flow_calls.number_functions`` has been called.
     """
     if not call_ids:
         return []
-    return con.execute(
-        """
+    rows = con.execute(
+        f"""
         WITH asked AS MATERIALIZED (
-            SELECT call_id, task_id, started_ns + duration_ns AS ended_ns
+            SELECT call_id, task_id, process_id, function_id, started_ns + duration_ns AS ended_ns
             FROM call_records SEMI JOIN (SELECT unnest($ids::BIGINT[]) AS call_id) USING (call_id)
-            WHERE trace_no = $trace_no AND outcome = 0)
-        SELECT DISTINCT a.call_id, e.exception_type
-        FROM call_records c
-        JOIN asked a ON a.call_id = c.parent_call_id
-        JOIN exceptions e ON e.trace_id = $trace_id AND e.exception_id = c.exception_id AND NOT e.control_flow
-        WHERE c.trace_no = $trace_no AND c.outcome = 1 AND c.started_ns + c.duration_ns <= a.ended_ns
-          AND (a.task_id IS NULL OR a.task_id IS NOT DISTINCT FROM c.task_id)
-        ORDER BY ALL
+            WHERE trace_no = $trace_no AND outcome = 0),
+        found AS (
+            SELECT DISTINCT a.call_id, e.exception_type, f.full_name
+            FROM call_records c
+            JOIN asked a ON a.call_id = c.parent_call_id
+            JOIN exceptions e ON e.trace_id = $trace_id AND e.exception_id = c.exception_id AND NOT e.control_flow
+            JOIN {FUNCTIONS} f ON f.process_id = a.process_id AND f.function_id = a.function_id
+            WHERE c.trace_no = $trace_no AND c.outcome = 1 AND c.started_ns + c.duration_ns <= a.ended_ns
+              AND (a.task_id IS NULL OR a.task_id IS NOT DISTINCT FROM c.task_id)),
+        counts AS (
+            SELECT full_name, count(*) AS calls FROM asked JOIN {FUNCTIONS} USING (process_id, function_id)
+            GROUP BY full_name)
+        SELECT call_id, exception_type, full_name, calls FROM found JOIN counts USING (full_name)
+        ORDER BY call_id, exception_type
         """,
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no, "ids": list(call_ids)},
     ).fetchall()
+    return [CaughtBelow(*row) for row in rows]
 
 
 def types_not_all_written(con: DuckDBPyConnection, trace: TraceRow) -> frozenset[str]:
