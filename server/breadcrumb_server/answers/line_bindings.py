@@ -67,12 +67,11 @@ def _of_block(source: Sequence[str], first_line: int, *, whole: bool) -> Iterato
         warnings.simplefilter("ignore")
         tree = ast.parse("".join(["if 1:\n"] * indented + block))
     before = first_line - 1 - indented
+    nodes = list(ast.walk(tree))
     in_place = {
-        id(node.target)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.AugAssign) and not isinstance(node.target, ast.Name)
+        id(node.target) for node in nodes if isinstance(node, ast.AugAssign) and not isinstance(node.target, ast.Name)
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         if id(node) not in in_place:
             yield from ((before + line, path) for line, path in _of_node(node))
 
