@@ -331,6 +331,24 @@ def test_time_of_a_function_that_calls_itself_is_not_counted_twice(project) -> N
     assert report.hot.rows == [["shop.pricing:fact", 2, 10.0, 10.0], ["shop.pricing:main", 1, 12.0, 2.0]]
 
 
+def test_time_of_functions_that_call_each_other_is_not_counted_twice_either(project) -> None:
+    trace = project.trace()
+    trace.process()
+    parse, rule = trace.function("parse"), trace.function("rule")
+    for thread in (0, 1):  # at the same time in two threads: these are two calls side by side
+        outer = trace.call(parse, at_ms=10, ms=20, child_ns=18_000_000, thread_id=thread)
+        within = trace.call(rule, outer, at_ms=11, ms=18, child_ns=15_000_000, thread_id=thread)
+        trace.call(parse, within, at_ms=12, ms=10, child_ns=0, thread_id=thread)
+        trace.call(parse, within, at_ms=23, ms=5, thread_id=thread)
+    trace.call(parse, at_ms=40, ms=3)
+
+    report = build_report(project.con, "shop", None)
+
+    assert report.hot is not None
+    totals = {row[0]: row[2] for row in report.hot.rows}
+    assert totals == {"shop.pricing:parse": 43.0, "shop.pricing:rule": 36.0}
+
+
 @pytest.mark.parametrize("size", [1, 3_000, 100_000])
 def test_whatever_the_program_did_the_report_fits_and_still_names_the_exception(project, size) -> None:
     trace = project.trace(

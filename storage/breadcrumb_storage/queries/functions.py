@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 COLON_NAME = "coalesce(module_name, '') || ':' || function_name"  # what answers call a function by
 
+# Calls of one function in a process that are put in order to see which ran within which: of more it takes too long.
+MAX_ORDERED_CALLS = 20_000
+
 
 @dataclass(frozen=True, slots=True)
 class FunctionTime:
@@ -187,7 +190,11 @@ def counted_only(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[
 
 
 def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, int]:
-    """How much of ``total_ns`` is counted twice: the calls of a function directly within a call of itself.
+    """How much of ``total_ns`` is counted more than once: where calls of a function ran within a call of itself.
+
+    Also where other functions stand in between, as in a parser: what remains is the time in which at least one call of
+    the function was under way in a thread or task. Of a function with very many calls, only those directly within a
+    call of itself.
 
     Args:
         full_names: ``module:function`` of the few functions to look at; this costs more than their totals do.
@@ -198,13 +205,29 @@ def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[
             SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
             WHERE trace_id = ? AND list_contains(?, {COLON_NAME})),
         chosen AS (
-            SELECT process_id, function_id, full_name, call_id, parent_call_id, duration_ns, child_ns
-            FROM call_records JOIN named USING (process_id, function_id) WHERE trace_no = ?)
-        SELECT c.full_name, coalesce(sum(c.duration_ns), 0)::BIGINT
-        FROM chosen c JOIN chosen p
-          -- child_ns leaves out most calls: those that called nothing are nobody's parents
-          ON p.call_id = c.parent_call_id AND p.function_id = c.function_id AND p.child_ns > 0
-        GROUP BY c.full_name
+            SELECT process_id, function_id, full_name, call_id, parent_call_id, thread_id, task_id, started_ns,
+                   started_ns + duration_ns AS ended_ns, child_ns
+            FROM call_records JOIN named USING (process_id, function_id)
+            WHERE trace_no = ? AND duration_ns IS NOT NULL),
+        -- most functions, and nearly all that are called very often, call nothing: they cannot call themselves
+        callers AS (
+            SELECT process_id, function_id, count(*) <= {MAX_ORDERED_CALLS} AS few
+            FROM chosen GROUP BY process_id, function_id HAVING max(child_ns) > 0),
+        followed AS (
+            SELECT full_name, started_ns, ended_ns,
+                   max(ended_ns) OVER (PARTITION BY process_id, function_id, thread_id, task_id
+                                       ORDER BY started_ns, call_id
+                                       ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS busy_until_ns
+            FROM chosen JOIN callers USING (process_id, function_id) WHERE few),
+        twice AS (
+            SELECT full_name, least(ended_ns, busy_until_ns) - started_ns AS nested_ns
+            FROM followed WHERE busy_until_ns > started_ns
+            UNION ALL
+            SELECT c.full_name, c.ended_ns - c.started_ns
+            FROM chosen c JOIN callers USING (process_id, function_id)
+            JOIN chosen p ON p.call_id = c.parent_call_id AND p.function_id = c.function_id AND p.child_ns > 0
+            WHERE NOT few)
+        SELECT full_name, sum(nested_ns)::BIGINT FROM twice GROUP BY full_name
         """,
         [trace.trace_id, list(full_names), trace.trace_no],
     ).fetchall()
