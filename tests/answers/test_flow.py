@@ -201,6 +201,15 @@ def test_what_swallowed_an_exception_where_it_is_not_shown_is_told_and_looked_in
     assert answer.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[7]})'
 
 
+def test_what_an_import_did_without_is_marked_and_no_reason_to_look_further(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), at_ms=0, ms=100, child_ns=1)
+    module = trace.call(trace.function("<module>", "shop.speedups"), outer, at_ms=1, ms=9, child_ns=1)
+    trace.call(trace.function("<module>", "shop._fast"), module, at_ms=2, ms=1, raises=trace.exception("ImportError"))
+    answer = get_flow(max_depth=2)
+    assert f"  shop.speedups:<module>  caught ImportError  9.0 ms  #{module}  …" in answer.lines
+    assert answer.notes == [] and not [each for each in answer.next if "root_call_id" in each]
+
+
 def test_an_exception_that_is_caught_all_the_time_is_no_reason_to_look_further(get_flow, trace) -> None:
     calls = parser(trace, dict.fromkeys(range(5, 120), "ParseError"), calls=120)
     answer = get_flow(max_depth=2)

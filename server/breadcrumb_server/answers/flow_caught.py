@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_server.answers.flow_tree import Group
+from breadcrumb_server.answers.flow_tree import MODULE_BODY, Group
 from breadcrumb_storage.queries.flow_caught import CaughtBelow, caught_below, types_not_all_written
 from breadcrumb_storage.queries.traces import TraceRow
 
@@ -60,6 +60,8 @@ class CaughtExceptions:
                 by_function.setdefault((name, each.function), []).append(each)
         found = [(_share(calls), len(self._by_type[name]), calls[0]) for (name, _), calls in by_function.items()]
         rare = [each for each in found if each[0] <= MAX_RARE_SHARE or each[1] == 1]
+        # What an import tried and did without is seldom what is looked for.
+        rare = [each for each in rare if not each[2].function.endswith(f":{MODULE_BODY}")]
         return [call for _, _, call in sorted(rare, key=lambda each: (each[0] > MAX_RARE_SHARE, each[1], each[0]))]
 
 
