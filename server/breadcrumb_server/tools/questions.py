@@ -288,8 +288,7 @@ async def query_traces(
     process_id, thread_name, depth, function_name, line, locals, ...), tests(trace_id, node_id, outcome, message,
     exception_id, duration_ms; of the calls those with call_id BETWEEN first_call_id AND last_call_id, ...),
     trace_events, functions, function_stats, gaps, processes, threads, notices. args, return_value, changes, value and
-    locals are JSON text: args->>'$.rate'. DESCRIBE calls lists a
-    table's columns.
+    locals are JSON text: args->>'$.rate'. DESCRIBE calls lists a table's columns.
 
     Example: query_traces(project="shop", sql="SELECT function_name, count(*) AS calls FROM calls
     WHERE trace_id = '20250110-142301-3fa9' GROUP BY ALL ORDER BY calls DESC")
