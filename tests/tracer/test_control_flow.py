@@ -245,3 +245,30 @@ def test_a_function_that_never_returns_is_unfinished(python: str, trace: Trace) 
     )
     assert spool.exit_code == 3
     assert {call.function for call in spool.calls if call.outcome is None} >= {"<module>", "leaves", "run"}
+
+
+def test_who_waits_for_what_handles_an_exception_that_was_thrown_into_it_is_the_same_call(
+    python: str, trace: Trace
+) -> None:
+    spool = trace(
+        python,
+        """
+import asyncio
+async def inner():
+    try:
+        await asyncio.wait_for(asyncio.Event().wait(), 0.01)
+    except asyncio.TimeoutError:
+        return None
+async def outer(name):
+    await inner()
+    return name
+async def main():
+    return await asyncio.gather(*[outer(n) for n in range(3)])
+assert asyncio.run(main()) == [0, 1, 2]
+""",
+    )
+    assert [(call.value, call.outcome, call.late) for call in spool.named("outer")] == [(n, 0, False) for n in range(3)]
+    assert [call.outcome for call in spool.named("inner")] == [0] * 3
+    for outer, inner in zip(spool.named("outer"), spool.named("inner"), strict=True):
+        assert inner.parent == outer.call
+        assert outer.ended_ns >= inner.ended_ns

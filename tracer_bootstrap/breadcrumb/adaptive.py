@@ -268,10 +268,18 @@ class AdaptiveCapture:
                 position = at + 1
             else:
                 function = functions.get(id(frame.f_code))
-                if function is not None and (function.suspends or function.is_off or id(frame) in self.begun):
+                if function is not None and self._was_counted(function, frame):
                     missing.setdefault(position, []).append((function, frame))
             frame = frame.f_back
         return missing
+
+    def _was_counted(self, function: Function, frame: FrameType) -> bool:
+        """Whether a call that is not among the open ones was only counted."""
+        if function.suspends:
+            # One that awaits what an exception was thrown into goes on without an event, once that has come to an end.
+            waiting = self._recorder.calls.suspended.get(id(frame))
+            return waiting is None or waiting[4] is not function.call_sites
+        return function.is_off or id(frame) in self.begun
 
 
 def _key(function: Function, frame: FrameType) -> Any:
