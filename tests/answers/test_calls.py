@@ -37,7 +37,7 @@ def test_one_call_is_shown_whole_and_a_page_of_calls_says_how_to_get_there(proje
 
     assert "x" * 3_000 in one[2]
     assert "x" * 500 not in page.rows[1][2]
-    assert page.notes == ['values were cut; where={"call_id": 3} shows that call whole']
+    assert page.notes == ['values were cut; where={"call_id": 5} shows that call whole']
     assert page.next == [
         f'get_calls(project="shop", function="shop.pricing:total", trace_id="{shop.trace.trace_id}", '
         f'where={{"call_id": {shop.failing}}})'
@@ -348,3 +348,15 @@ def test_a_generator_is_told_by_what_it_yielded(project) -> None:
         f"yielded [{', '.join(map(str, range(20)))}, … 30 in all]",
         "None",
     ]
+
+
+def test_what_an_answer_shows_can_be_looked_for_as_it_stands_there(project) -> None:
+    trace = project.trace()
+    trace.process()
+    cache = {"$type": "Cache", "items": {"a": None}, "count": 0, "full": False}
+    call = trace.call(trace.function("flush"), args={"self": cache})
+    trace.call(trace.function("flush"), args={"self": {**cache, "count": 1}})
+    for contains in ("count=0", "items={'a': None}, count=0, full=False", "full=False"):
+        found = get_calls(project.con, "shop", "flush", where={"contains": contains}).rows
+        assert call in [row[0] for row in found], contains
+    assert [row[0] for row in get_calls(project.con, "shop", "flush", where={"contains": "count=0"}).rows] == [call]

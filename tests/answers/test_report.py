@@ -681,3 +681,15 @@ def test_nothing_is_left_out_of_a_run_that_is_not_slow_for_a_library(project, ru
 
     assert "add_exclude" not in str(report.next)
     assert report.notes == []
+
+
+def test_what_several_handled_names_one_and_says_how_many_more(project) -> None:
+    trace = project.trace()
+    trace.process()
+    call = trace.call(trace.function("load"))
+    trace.function("other")
+    for handler in ("shop.pricing:load:5", "shop.pricing:load:5", "shop.pricing:other:9"):
+        trace.exception("ValueError", "no", call_id=call, handled=True, handled_by=handler)
+    handled = build_report(project.con, "shop", None).handled_exceptions
+    assert handled is not None
+    assert [row[-1] for row in handled.rows] == ["shop.pricing:load:5 and 1 more"]

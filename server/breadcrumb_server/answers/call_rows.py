@@ -79,13 +79,13 @@ class CallRows:
         """The calls that made recorded calls themselves."""
         return frozenset(self._callees)
 
-    def cut(self, count: int, chars: int) -> bool:
-        """Whether a value of the first rows was cut, as far as their stored lengths tell."""
-        first = self.calls[:count]
-        longest = max((len(text or "") for c in first for text in (c.args, c.return_value)), default=0)
-        return longest > chars or any(
+    def first_cut(self, count: int, chars: int) -> int | None:
+        """The first call of these rows of which a value was cut, as far as the stored lengths tell."""
+        return next((each.call_id for each in self.calls[:count] if self._is_cut(each, chars)), None)
+
+    def _is_cut(self, each: queries.CallRow, chars: int) -> bool:
+        return max(len(each.args or ""), len(each.return_value or "")) > chars or any(
             len(value) > RECOGNISED_CHARS and name in self._giving_way.get(self._name(each), ())
-            for each in first
             for name, value in self._arguments[each.call_id]
         )
 

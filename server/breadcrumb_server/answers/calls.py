@@ -144,7 +144,7 @@ def get_calls(
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
         chars = min(chars, MAX_VALUE_CHARS) if len(ids) > 1 else chars
-        cut_note = _cut_note(ids, with_lines=bool(lines.views))
+        cut = rows.first_cut(count, chars)
         return CallList(
             project=project,
             trace_id=trace.trace_id,
@@ -155,7 +155,7 @@ def get_calls(
             rows=rows.cells(count, chars),
             next_cursor=encode_cursor(query, Position(ids[count - 1], trace.trace_id)) if more and count else None,
             notes=notes
-            + (cut_note if rows.cut(count, chars) else [])
+            + (_cut_note(cut, alone=len(ids) == 1, with_lines=bool(lines.views)) if cut is not None else [])
             + _late_note(rows.calls[:count])
             + [distribution.note] * bool(distribution.note),
             next=further(count, ShownLines()),
@@ -173,11 +173,11 @@ def get_calls(
     return squeeze(page.model_copy(update=told))
 
 
-def _cut_note(ids: Sequence[int], *, with_lines: bool) -> list[str]:
-    if len(ids) > 1:
-        return [f'values were cut; where={{"call_id": {ids[0]}}} shows that call whole']
+def _cut_note(call_id: int, *, alone: bool, with_lines: bool) -> list[str]:
+    if not alone:
+        return [f'values were cut; where={{"call_id": {call_id}}} shows that call whole']
     # A call alone is whole, as far as an answer can be, unless its lines take the room.
-    return [f'values were cut; where={{"call_id": {ids[0]}, "lines": False}} shows them whole'] if with_lines else []
+    return [f'values were cut; where={{"call_id": {call_id}, "lines": False}} shows them whole'] if with_lines else []
 
 
 def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
     from breadcrumb_storage.queries.traces import TraceRow
+
+_FIELD = re.compile(r"\b([A-Za-z_]\w*)=(?!=)")
+_CONSTANTS = {"None": "null", "True": "true", "False": "false"}
+_CONSTANT = re.compile(r"\b(?:None|True|False)\b")
 
 OUTCOMES = ("returned", "raised", "cancelled", "unfinished")  # in the order of record_format.OUTCOME_*
 # Of more functions the calls are found as quickly by a join.
@@ -190,8 +195,15 @@ def _function_ids(con: DuckDBPyConnection, trace: TraceRow, named: str, paramete
 
 
 def spellings_in_json(text: str) -> list[str]:
-    """How ``text`` can stand within a JSON document: as it is, and with either way of escaping."""
-    return list(dict.fromkeys([text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]]))
+    """How ``text`` can stand within a JSON document: as it is, with either way of escaping, or as answers write it.
+
+    In answers ``{"count": 0, "name": null}`` of an object reads ``count=0, name=None``.
+    """
+    spellings = [text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]]
+    if _FIELD.search(text):
+        shown = _FIELD.sub(r'"\1": ', text).replace("'", '"')
+        spellings.append(_CONSTANT.sub(lambda found: _CONSTANTS[found[0]], shown))
+    return list(dict.fromkeys(spellings))
 
 
 def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, CallRow]:

@@ -130,7 +130,10 @@ def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[
         {CLASSIFIED.format(where=where)}, {FURTHER}
         SELECT exception_type, coalesce(module_name, ''), coalesce(function_name, ''), any_value(file), line,
                count(*) + coalesce(any_value(further_count), 0) AS raises, count(DISTINCT exception_message),
-               coalesce(any_value(exception_message), ''), mode(handled_by ORDER BY exception_id DESC),
+               coalesce(any_value(exception_message), ''),
+               mode(handled_by ORDER BY exception_id DESC)
+                   || CASE WHEN count(DISTINCT handled_by) > 1
+                           THEN ' and ' || (count(DISTINCT handled_by) - 1) || ' more' ELSE '' END,
                bool_and(importing OR optional_import) AS imported,
                coalesce(list(DISTINCT failed_test) FILTER (failed_test IS NOT NULL), []) AS failed_tests,
                count(*) OVER ()
