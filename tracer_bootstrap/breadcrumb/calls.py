@@ -12,10 +12,10 @@ from time import perf_counter_ns
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 
 from .functions import Function
+from .late_modules import yields
 from .open_calls import ROOT, CallState
 from .record_format import KIND_LATE_CALL, OUTCOME_CANCELLED
 from .threads import ThreadState, write_record
-from .yields import Yields
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ class CallLog:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.next_id = itertools.count(1).__next__
+        self._yields: Any = None  # the class, kept: a program may replace what imports go by
         self.suspended: Dict[int, OpenCall] = {}  # generators and coroutines that wait, by the id of their frame
 
     def clear(self) -> None:
@@ -50,7 +51,9 @@ class CallLog:
             in_task = function.suspends and function.kind != "generator"
             state = CallState(in_task)
             if function.kind == "generator":
-                state.yields = Yields(function.encode_result)
+                if self._yields is None:
+                    self._yields = yields().Yields
+                state.yields = self._yields(function.encode_result)
             if recorder.lines is not None and not since_ns:  # those of a call that runs already would lack the first
                 state.lines = recorder.lines.of_new_call(function)
             self._enter_task(thread, state)

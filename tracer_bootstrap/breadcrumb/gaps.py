@@ -7,8 +7,8 @@ from types import CodeType, FrameType
 
 from . import record_format
 from .functions import module_of
+from .late_modules import wrappers
 from .patterns import is_own
-from .wrappers import may_wrap, wrapped_function
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,9 +38,14 @@ class Gap:
         self.kind = kind
         self.slots: Dict[int, int] = {}  # counter slot by the caller's function id
         self.wraps: Dict[int, List[str]] = {}  # module:function:file, by the caller's function id
-        self.looks_left = _MAX_LOOKS if code is not None and may_wrap(code) else 0
+        self.looks_left = _MAX_LOOKS if code is not None and _may_wrap(code) else 0
         self.seen = 0
         self.exact = True
+
+
+def _may_wrap(code: CodeType) -> bool:
+    """Whether it is worth the look: what has no closure, no keyword of its own and is no ``__call__`` wraps nothing."""
+    return bool(code.co_freevars or code.co_kwonlyargcount or code.co_name == "__call__")
 
 
 class GapLog:
@@ -50,6 +55,8 @@ class GapLog:
         self._recorder = recorder
         self.gaps: Dict[int, Gap] = {}
         self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
+        # Kept, as a program may replace what imports go by.
+        self._wrapped_function: Any = None
         # Counter slot, start and code, by frame id. The end of a call may not be seen (its function is not watched any
         # more), and its frame's id is given to another one: so the code is compared.
         self._open: Dict[int, Tuple[int, int, CodeType]] = {}
@@ -129,7 +136,9 @@ class GapLog:
         """Find out what function *gap*, called in *frame*, is a wrapper of."""
         gap.looks_left -= 1
         recorder = self._recorder
-        found = wrapped_function(frame, recorder.encoder, recorder.clears_locals)
+        if self._wrapped_function is None:
+            self._wrapped_function = wrappers().wrapped_function
+        found = self._wrapped_function(frame, recorder.encoder, recorder.clears_locals)
         if found is None:
             return
         module, name, file = found

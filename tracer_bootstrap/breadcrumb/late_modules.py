@@ -41,6 +41,22 @@ def test_runners() -> Any:
     return test_runners
 
 
+def wrappers() -> Any:
+    """The module of that name: only where a gap may be a wrapper."""
+    _load("wrappers")
+    from . import wrappers
+
+    return wrappers
+
+
+def yields() -> Any:
+    """The module of that name: only where a generator runs."""
+    _load("yields")
+    from . import yields
+
+    return yields
+
+
 def _load(name: str) -> None:
     full_name = "breadcrumb." + name
     own: Any = sys.modules.get(_OWN_LOADER)

@@ -7,7 +7,7 @@ wraps is in its closure, or where ``functools.wraps`` has left it: in ``__wrappe
 
 from __future__ import annotations
 
-from types import CodeType, FrameType, FunctionType
+from types import FrameType, FunctionType
 
 from .capture.frame_locals import variables_of
 from .classes import module_file
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
 # Decorators upon decorators that are followed.
 _MAX_LAYERS = 10
 _MAX_VARIABLES = 40
-
-
-def may_wrap(code: CodeType) -> bool:
-    """Whether it is worth the look: what has no closure, no keyword of its own and is no ``__call__`` wraps nothing."""
-    return bool(code.co_freevars or code.co_kwonlyargcount or code.co_name == "__call__")
 
 
 def wrapped_function(frame: FrameType, encoder: Encoder, clears_locals: bool) -> Optional[Tuple[str, str, str]]:
