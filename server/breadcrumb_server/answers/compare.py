@@ -15,6 +15,7 @@ from breadcrumb_server.answers.compare_scope import (
     Scope,
     choose_scope,
     recorded_calls,
+    sampled_functions,
     trace_notes,
     whole,
 )
@@ -29,7 +30,14 @@ from breadcrumb_server.answers.text import counted, milliseconds, one_line
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.call_chains import Link, chains
 from breadcrumb_storage.queries.calls import calls_by_id
-from breadcrumb_storage.queries.compare import FunctionPair, FunctionSide, TestPair, changed_tests, function_pairs
+from breadcrumb_storage.queries.compare import (
+    FunctionPair,
+    FunctionSide,
+    TestPair,
+    changed_tests,
+    function_pairs,
+    name_functions,
+)
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
@@ -84,6 +92,7 @@ def compare_traces(con: DuckDBPyConnection, project: str, base_trace_id: str, tr
         )
     tests = changed_tests(con, base, this)
     functions = function_pairs(con, base, this, values=not tests)  # tests that ended differently say where to look
+    name_functions(con, base, this, sampled_functions(functions))
     scope = choose_scope(con, base, this, functions, tests)
     found = find_divergences(con, base, this, scope.selection, scope.is_counted)
     if not found.divergences and scope.is_part:  # the cause may lie before what was looked at

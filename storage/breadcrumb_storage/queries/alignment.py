@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.ingest_batch import ID_SPACE
-from breadcrumb_storage.queries.compare import name_functions
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
 
 if TYPE_CHECKING:
@@ -147,9 +146,11 @@ class Selection:
 
 
 def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selection: Selection) -> tuple[int, int]:
-    """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at."""
+    """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at.
+
+    ``compare.name_functions`` has been asked about the same traces before.
+    """
     traces = {"base": base.trace_id, "this": this.trace_id}
-    name_functions(con, base, this, selection.sampled)
     calls = [
         _CHOSEN.format(
             in_this=in_this, trace_no=int(trace.trace_no), scope=_scope(con, trace, ranges, selection.max_calls)

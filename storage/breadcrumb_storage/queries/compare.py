@@ -141,9 +141,8 @@ def unmatched_calls(
     """Calls of these functions that this trace has and the base has not, the earliest first.
 
     Tells where to look in traces that are too large to be aligned whole; the order of calls is not asked for.
-    ``function_pairs`` has been asked about the same traces and their values before.
+    ``function_pairs`` has been asked about the same traces and their values before, and then ``name_functions``.
     """
-    name_functions(con, base, this)
     # A block of call ids that holds the same calls in both adds nothing to what one of them has more of.
     blocks = con.execute(
         """
@@ -193,7 +192,12 @@ def unmatched_calls(
     return [UnmatchedCall(*row) for row in rows]
 
 
-def name_functions(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, sampled: Sequence[str] = ()) -> None:
+def name_functions(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, sampled: Sequence[str]) -> None:
+    """Make the table of the functions of both traces, with a number for each name, that the other functions need.
+
+    Args:
+        sampled: full names of those of which not every call was recorded.
+    """
     con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_functions AS
