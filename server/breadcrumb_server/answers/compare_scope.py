@@ -34,7 +34,9 @@ MAX_SEARCHED = 300_000
 MAX_READ = 300
 # Calls of each that are aligned around that place: fewer than where nothing says where to look. So many as well where
 # all values are the same, and only the order of calls may not be.
-MAX_FOCUSED = 8_000
+MAX_FOCUSED = 6_000
+# The same of large traces in which values differ, but at no place that is known.
+MAX_FIRST = 12_000
 # Functions that are named in a note.
 MAX_NAMED = 5
 
@@ -81,7 +83,7 @@ def choose_scope(
         focus = _first_other_value(con, base, this, functions)
         where = "around the first that has no equal in the base" if focus else "the first ones"
         differing = [pair.full_name for pair in functions if pair.base and pair.this and not pair.same_values]
-        selection = replace(selection, max_calls=MAX_ALIGNED if differing and not focus else MAX_FOCUSED)
+        selection = replace(selection, max_calls=MAX_FIRST if differing and not focus else MAX_FOCUSED)
         named = ", ".join(differing[:MAX_NAMED]) + (", …" if len(differing) > MAX_NAMED else "")
         note = (
             f"large traces: one by one, {counted(selection.max_calls, 'call')} of each are compared, {where}; of all "
