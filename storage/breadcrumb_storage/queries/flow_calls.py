@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.traces import TraceRow
 
 # A tree of more calls is made of totals (queries/flow.py): to fetch them one by one would take too long.
-MAX_CALLS = 20_000
+MAX_CALLS = 30_000
 # Calls of a function that are followed down, level by level; so deep.
 _MAX_ROOTS = 2_000
 _MAX_LEVELS = 12
