@@ -13,7 +13,7 @@ from typing import Any
 
 from breadcrumb_server.answers.places import Origin, Places
 from breadcrumb_server.answers.values import is_array
-from breadcrumb_server.patterns import matches, matches_any
+from breadcrumb_server.patterns import matches
 from breadcrumb_storage.queries.gaps import GapRow
 
 # From this many modules of a package on, the package is suggested in their place.
@@ -49,10 +49,13 @@ class Filter:
         return cls(patterns_of(config, "include"), patterns_of(config, "exclude"), root)
 
     def excludes(self, module: str, file: str | None) -> bool:
-        return any(matches(pattern, module, file or "", self.root) for pattern in self.exclude)
+        return self._match(self.exclude, module, file)
 
     def includes(self, module: str, file: str | None) -> bool:
-        return any(matches_any(pattern, [(module, file or "")], self.root) for pattern in self.include)
+        return self._match(self.include, module, file)
+
+    def _match(self, patterns: Sequence[str], module: str, file: str | None) -> bool:
+        return any(matches(pattern, module, file or "", self.root) for pattern in patterns)
 
 
 def patterns_of(config: dict[str, Any], key: str) -> list[str]:
