@@ -6,6 +6,7 @@ Up to 3.10 the interpreter looks for signals between nearly any two instructions
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,34 @@ def test_what_another_thread_raises_in_this_one_reaches_the_program(python: str,
         """),
     )
     assert (spool.exit_code, spool.stdout) == (0, "20\n"), spool.stderr
+
+
+def test_what_arrives_while_the_state_of_an_ended_thread_is_dropped_reaches_the_program(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    # It is whichever thread is traced next that drops it, and what is raised in a finalizer is lost.
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import ctypes, threading
+            from breadcrumb.spool import CallSegments, SpoolWriter
+            class Stop(Exception): pass
+            set_async = ctypes.pythonapi.PyThreadState_SetAsyncExc
+            ident, stop = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(Stop)
+            writer = SpoolWriter(FOLDER, 1 << 30, print)
+            streams = set()
+            try:
+                state = CallSegments(writer)
+                streams.add(state.stream)
+                for _ in map(set_async, [ident], [stop]):  # no instruction before the next one looks for it
+                    del state
+                    for _ in range(100_000): pass
+            except Stop:
+                state = CallSegments(writer)
+                print("reached", streams == {state.stream})
+        """).replace("FOLDER", repr(str(tmp_path))),
+    )
+    assert (spool.exit_code, spool.stdout) == (0, "reached True\n"), spool.stderr
 
 
 def test_a_timeout_that_strikes_while_a_value_is_read_reaches_the_program(python: str, trace: Trace) -> None:

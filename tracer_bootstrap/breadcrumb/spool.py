@@ -11,6 +11,7 @@ import itertools
 import os
 import sys
 import time
+from _weakref import ref
 
 # Bound now: tests replace these in their module for as long as they run, and segments are made all the time.
 from os import close as os_close
@@ -48,7 +49,7 @@ _END = record_format.KIND_RETURN.encode()
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
-    from typing import Any, Callable, Dict, List, Optional, Tuple
+    from typing import Callable, Dict, List, Optional, Tuple
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -113,9 +114,7 @@ class Segments:
     def _open(self, needed: int) -> None:
         spool = self._spool
         size = max(self._size, needed + 1)
-        self._size = min(
-            self._size * GROWTH, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // spool.writers)
-        )
+        self._size = spool.size_after(self._size)
         name = self._stem % next(self._numbers)
         try:
             mapped = spool.mapped[self._stem] = _map_zeros("%s/%s" % (spool.folder, name), size)
@@ -142,31 +141,41 @@ class Segments:
         self.write(record)
 
 
+class _StreamInUse(ref):  # type: ignore[type-arg]  # no Generic up to 3.8
+    """Watches a CallSegments, and remembers the stream that it writes when it is gone."""
+
+    __slots__ = ("numbers", "stem", "stream")
+    numbers: itertools.count[int]
+    stem: str
+    stream: int
+
+
 class CallSegments(Segments):
     """The segments of one thread's calls. It is these that grow without bound, so the limit of the trace is theirs.
 
     A thread that begins goes on in the stream of segments of one that has ended: many programs start a thread for
-    each request, and a file for each would fill the disk with their empty tails.
+    each request, and a file for each would fill the disk with their empty tails. That one has ended is noted without
+    a finalizer: whichever thread is traced next may be the one to drop this, and what a signal handler or another
+    thread raises in a finalizer would be lost.
     """
 
-    __slots__ = ("_ends", "_first_dropped", "stream")
+    __slots__ = ("__weakref__", "_ends", "_first_dropped", "stream")
 
     def __init__(self, spool: SpoolWriter) -> None:
         self._ends: Optional[Segments] = None
         self._first_dropped = 0
-        try:
-            self.stream, self._stem, self._numbers, self._size, self.write = spool.idle_streams.pop()
-            self._spool = spool
-        except IndexError:
+        ended = spool.ended_stream()
+        if ended is None:
             self.stream, stem = spool.new_stream()
             super().__init__(spool, stem)
-
-    def __del__(self) -> None:
-        try:
-            if self._spool.takes_calls():
-                self._spool.idle_streams.append((self.stream, self._stem, self._numbers, self._size, self.write))
-        except AttributeError:  # it was never made whole
-            pass
+        else:
+            self.stream, self._stem, self._numbers, self._spool = ended.stream, ended.stem, ended.numbers, spool
+            mapped = spool.mapped[ended.stem]
+            self._size = spool.size_after(len(mapped))
+            self.write = mapped.write
+        in_use = _StreamInUse(self, spool.ended_streams.append)
+        in_use.stream, in_use.stem, in_use.numbers = self.stream, self._stem, self._numbers
+        spool.streams_in_use[self.stream] = in_use
 
     def _open(self, needed: int) -> None:
         if self._spool.is_full(max(self._size, needed)):
@@ -211,7 +220,8 @@ class SpoolWriter:
         self.writers = 1
         self.failure: Optional[str] = None  # why recording stopped, if it did
         self._streams = itertools.count()
-        self.idle_streams: List[Any] = []  # of threads that have ended
+        self.streams_in_use: Dict[int, _StreamInUse] = {}  # what is watched by something that is gone is not told of
+        self.ended_streams: List[_StreamInUse] = []
         self._untold: List[bytes] = []
         self.mapped: Dict[str, mmap] = {}  # the segment of each stream that is being written
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
@@ -241,9 +251,18 @@ class SpoolWriter:
         self.writers = stream + 1
         return stream, "%s-%d-%%d%s" % (self.process_key, stream, record_format.CALLS_SUFFIX)
 
-    def takes_calls(self) -> bool:
-        """Whether calls are still written: the trace is not full, and there was no failure."""
-        return self.failure is None and not self._is_full
+    def ended_stream(self) -> Optional[_StreamInUse]:
+        """The stream of a thread that has ended, for another; None where there is none that takes calls still."""
+        if self.failure is not None or self._is_full:
+            return None
+        try:
+            return self.ended_streams.pop()
+        except IndexError:
+            return None
+
+    def size_after(self, size: int) -> int:
+        """The bytes of the segment that follows one of *size* bytes in its stream."""
+        return min(size * GROWTH, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // self.writers))
 
     def is_full(self, size: int) -> bool:
         """Whether the trace has no room for a segment of so many bytes; once it had not, for none."""
