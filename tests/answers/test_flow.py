@@ -398,6 +398,32 @@ def test_another_task_and_another_process_are_named(get_flow, trace) -> None:
     assert [line.strip()[:5] for line in get_flow(thread="Task-3").lines] == ["shop."] * 2
 
 
+@pytest.mark.parametrize("totals_only", [False, True])
+def test_one_process_of_many_is_shown_alone(get_flow, trace, totals_only, request: pytest.FixtureRequest) -> None:
+    main = trace.function("main")
+    trace.call(main, at_ms=0, ms=50)
+    for number in (1, 2):
+        trace.process(number, name=f"Worker-{number}", started_by="fork")
+        run, step = trace.function("run", process_id=number), trace.function("step", process_id=number)
+        outer = trace.call(run, process_id=number, args={"n": number}, at_ms=10, ms=30, child_ns=1)
+        trace.call(step, outer, process_id=number, args={"n": number}, at_ms=20, ms=10)
+    if totals_only:
+        request.getfixturevalue("as_totals")
+
+    def shown(**view) -> list[str]:
+        return [line.strip().partition("  ")[0] for line in get_flow(**view).lines]
+
+    alone = ["shop.pricing:run(n=2) -> None", "step(n=2) -> None"]
+    assert shown(process_id=2) == shown(process_id=2, thread="MainThread") == alone
+    assert shown(process_id=2, function="step") == ["shop.pricing:step(n=2) -> None"]
+    assert shown(process_id=2, at_ms=25) == [alone[0], "=> " + alone[1]]
+    assert get_flow(process_id=2, function="main").message == "No call of 'main' was recorded in process 2."
+    assert get_flow(process_id=7).message == "No call was recorded in process 7."
+    assert (
+        get_flow(process_id=7, at_ms=25).message == "No call had begun 25 ms after the start of the run in process 7."
+    )
+
+
 @pytest.mark.parametrize("many", [False, True])
 def test_what_is_deeper_is_marked_and_reached_by_the_next_call(get_flow, trace, request, many) -> None:
     if many:

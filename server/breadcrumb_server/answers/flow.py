@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 MAX_COUNTED = 3
 # Calls of which is said that they caught an exception, though they are not shown.
 MAX_CAUGHT = 3
+# What goes with any place to look at.
+KEEPERS = ("test", "thread", "process_id")
 # Far beyond any run, and a number that the database can still hold in nanoseconds.
 _END_OF_TIME_MS = 1e15
 
@@ -70,8 +72,8 @@ class Flow(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowView:
-    """Which part of a trace to show: ``test`` and ``thread`` with any of the others, of which only module and function
-    go together.
+    """Which part of a trace to show: ``test``, ``thread`` and ``process_id`` with any of the others, of which only
+    module and function go together.
     """
 
     function: str | None = None  # its outermost calls
@@ -82,6 +84,7 @@ class FlowView:
     at_ms: float | None = None  # since the start of the run
     test: str | None = None  # what ran under the tests that this names, see tests.test_ranges
     thread: str | int | None = None  # a thread or an asyncio task
+    process_id: int | None = None
 
     def is_about_imports(self) -> bool:
         """Whether what imports did is to be shown: a place is looked at that may be within one."""
@@ -93,12 +96,12 @@ class FlowView:
         Raises:
             BreadcrumbError: more than one place to look at.
         """
-        given = [name for name, value in asdict(self).items() if value is not None and name not in ("test", "thread")]
+        given = [name for name, value in asdict(self).items() if value is not None and name not in KEEPERS]
         names = [name for name in given if not (name == "module" and "function" in given)]
         if len(names) > 1:
             raise BreadcrumbError(
                 f"{' and '.join(names)} are different places to look at.",
-                hint="Give one of them; test and thread go with each.",
+                hint="Give one of them; test, thread and process_id go with each.",
             )
 
 
@@ -202,19 +205,20 @@ def _longest(build: Callable[[list[str]], Flow], lines: FlowLines) -> Flow:
 def _tree(
     con: DuckDBPyConnection, trace: TraceRow, view: FlowView, names: Mapping[int, str], max_depth: int | None
 ) -> _Tree:
-    focus = _focus(con, trace, view)
+    roots = FlowRoots(
+        call_id=view.root_call_id,
+        function=view.function,
+        module=view.module,
+        ranges=None if view.test is None else test_ranges(con, trace, view.test),
+        thread=view.thread,
+        process_id=view.process_id,
+    )
+    focus = _focus(con, trace, view, roots)
     if focus is not None:
         around = window(con, trace, focus)
         tree = FlowTree(around.calls, names, around.focus, around.left_out)
         notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
         return _Tree(tree.lanes, tree.below, len(around.calls.ids), around.calls.ids, notes if around.above else ())
-    roots = FlowRoots(
-        call_id=view.root_call_id,
-        function=view.function,
-        module=view.module,
-        thread=view.thread,
-        ranges=None if view.test is None else test_ranges(con, trace, view.test),
-    )
     calls = load_calls(con, trace, roots)
     if calls is not None:
         tree = FlowTree(calls, names)
@@ -224,14 +228,14 @@ def _tree(
     return _Tree(totals.lanes, totals.below, totals.calls)
 
 
-def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView) -> list[int] | None:
+def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView, roots: FlowRoots) -> list[int] | None:
     """The calls to look around; None: the whole, or what is below a call or a function."""
     if view.around_call_id is not None:
         return [view.around_call_id]
     if view.at_ms is not None:
         started = trace.started_at.replace(tzinfo=UTC).timestamp()  # stored as UTC without a zone
         at_ms = max(min(view.at_ms, _END_OF_TIME_MS), -_END_OF_TIME_MS)
-        return calls_at(con, trace, int(started * 1e9 + at_ms * 1e6))
+        return calls_at(con, trace, int(started * 1e9 + at_ms * 1e6), roots)
     if view.exception_id is None:
         return None
     there, call_id = call_of_exception(con, trace, view.exception_id)
@@ -270,31 +274,40 @@ def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row])
 
 
 def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, view: FlowView) -> Flow:
-    follow_ups: list[str | None] = [call("get_trace", project=project, trace_id=trace.trace_id)]
+    whole = call("get_flow", project=project, trace_id=trace.trace_id)
+    follow_ups: list[str | None] = [whole, call("get_trace", project=project, trace_id=trace.trace_id)]
     call_id = view.root_call_id if view.root_call_id is not None else view.around_call_id
+    functions = matching_functions(con, trace, view.function) if view.function is not None else []
+    kept_to = _kept_to(view)
     if call_id is not None:
         message = f"This trace has no recorded call {call_id}."
-        follow_ups.insert(0, call("get_flow", project=project, trace_id=trace.trace_id))
     elif view.exception_id is not None:
         message = f"This trace has no exception {view.exception_id}."
         follow_ups = [call("find_exceptions", project=project, trace_id=trace.trace_id)]
     elif view.at_ms is not None:
-        message = f"No call had begun {view.at_ms:g} ms after the start of the run."
-        follow_ups.insert(0, call("get_flow", project=project, trace_id=trace.trace_id))
-    elif view.function is not None:
-        functions = matching_functions(con, trace, view.function)
+        message = f"No call had begun {view.at_ms:g} ms after the start of the run{kept_to}."
+    elif view.function is not None and not (kept_to and any(each.recorded for each in functions)):
         message, follow_ups = why_no_calls(con, project, trace, functions, view.function, None)
-    elif view.test is not None and view.module is None:
-        message = f"No call was recorded under test {cut(view.test, 200)!r}."
-        follow_ups = [call("find_gaps", project=project, trace_id=trace.trace_id)]
+    elif kept_to and call_count(con, trace):
+        what = view.function or view.module
+        message = f"No call {f'of {cut(what, 100)!r} ' if what else ''}was recorded{kept_to}."
+        if view.test is not None:
+            follow_ups[0] = call("find_gaps", project=project, trace_id=trace.trace_id)
     elif view.module is not None:
         message = f"No call of a function of module {cut(view.module, 100)!r} was recorded."
         follow_ups = [call("find_gaps", project=project, trace_id=trace.trace_id)]
-    elif view.thread is not None:
-        message = f"No call of a thread or task {cut(str(view.thread), 100)!r} was recorded."
-        follow_ups.insert(0, call("get_flow", project=project, trace_id=trace.trace_id))
     else:
         message = "No call was recorded in this trace."
+        follow_ups.remove(whole)
     return Flow(
         project=project, trace_id=trace.trace_id, calls=0, lines=[], message=message, next=first_few(follow_ups)
+    )
+
+
+def _kept_to(view: FlowView) -> str:
+    """Which part of the run is looked at alone; "": all of it."""
+    return (
+        (f" under test {cut(view.test, 200)!r}" if view.test is not None else "")
+        + (f" in a thread or task {cut(str(view.thread), 100)!r}" if view.thread is not None else "")
+        + (f" in process {view.process_id}" if view.process_id is not None else "")
     )

@@ -170,6 +170,7 @@ async def get_flow(
         str | None, Field(description="Only what ran under this test: its node id, a part of it, or a glob")
     ] = None,
     thread: Annotated[str | int | None, Field(description="Only this thread or asyncio task, by its name")] = None,
+    process_id: Annotated[int | None, Field(description="Only this process, by its number in the run report")] = None,
     max_depth: Annotated[
         int | None, Field(description="Levels of calls, from 1 to 50; left out: as many as fit")
     ] = None,
@@ -199,6 +200,7 @@ async def get_flow(
         at_ms=at_ms,
         test=test,
         thread=thread,
+        process_id=process_id,
     )
     service = ctx.request_context.lifespan_context
     return await service.ask(project, lambda con: build_flow(con, project, trace_id, view, max_depth, cursor))

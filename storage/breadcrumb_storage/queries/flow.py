@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.flow_calls import FUNCTIONS, FlowRoots, kept_to, named_functions
+from breadcrumb_storage.queries.flow_calls import FUNCTIONS, KEEPS_ALL, FlowRoots, kept_to, named_functions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -173,7 +173,7 @@ def _roots(trace: TraceRow, roots: FlowRoots) -> tuple[str, list[Any]]:
         own = f"{parent} AND (p.process_id, p.function_id) IN ({named})"
         condition = f"(c.process_id, c.function_id) IN ({named}) AND NOT EXISTS ({own}) AND {within}"
         return condition, [*names, *names, *values]
-    if roots.ranges is None and roots.thread is None:
+    if within == KEEPS_ALL:
         return "c.parent_call_id IS NULL", []
     around, same_values = kept_to(trace, roots, "p")
     return f"{within} AND NOT EXISTS ({parent} AND {around})", [*values, *same_values]

@@ -25,6 +25,7 @@ _MAX_LITERALS = 500
 UNFINISHED = 3  # behind record_format.OUTCOME_*
 
 FUNCTIONS = "flow_functions"
+KEEPS_ALL = "true"
 _COLUMNS = f"""
     c.call_id, coalesce(c.parent_call_id, 0), f.name_no, coalesce(c.outcome, {UNFINISHED}), c.duration_ns,
     c.process_id, c.thread_id, c.task_id, coalesce(c.late, false), c.child_ns > 0, hash(c.return_value)
@@ -40,6 +41,7 @@ class FlowRoots:
     module: str | None = None  # a module and what is below it, or a glob: the outermost calls of its functions
     ranges: Sequence[CallRange] | None = None  # keeps to these calls: those of a test
     thread: str | int | None = None  # keeps to this one, or this asyncio task
+    process_id: int | None = None  # keeps to this one
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,11 @@ def kept_to(trace: TraceRow, roots: FlowRoots, alias: str = "c") -> tuple[str, l
     Args:
         alias: that of ``call_records``.
     """
-    conditions = ["true"] if roots.ranges is None else [in_ranges(roots.ranges, f"{alias}.call_id")]
+    conditions = [] if roots.ranges is None else [in_ranges(roots.ranges, f"{alias}.call_id")]
     values: list[Any] = []
+    if roots.process_id is not None:
+        conditions.append(f"{alias}.process_id = ?")
+        values.append(roots.process_id)
     if isinstance(roots.thread, int):
         conditions.append(f"{alias}.thread_id = ?")
         values.append(roots.thread)
@@ -143,7 +148,7 @@ def kept_to(trace: TraceRow, roots: FlowRoots, alias: str = "c") -> tuple[str, l
                  (SELECT (process_id, task_id) FROM tasks WHERE trace_id = ? AND name = ?))"""
         )
         values += [trace.trace_id, roots.thread, trace.trace_id, roots.thread]
-    return " AND ".join(conditions), values
+    return " AND ".join(conditions) or KEEPS_ALL, values
 
 
 def _one_call(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> FlowCalls | None:

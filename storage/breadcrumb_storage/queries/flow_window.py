@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.call_chains import Link, chains
-from breadcrumb_storage.queries.flow_calls import FlowCalls, load_listed
+from breadcrumb_storage.queries.flow_calls import FlowCalls, FlowRoots, kept_to, load_listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,14 +64,19 @@ def call_of_exception(con: DuckDBPyConnection, trace: TraceRow, exception_id: in
     return bool(rows), rows[0][0] if rows else None
 
 
-def calls_at(con: DuckDBPyConnection, trace: TraceRow, at_ns: int) -> list[int]:
-    """Of each thread that had begun a call until then (ns since the epoch) the last one; the latest threads first."""
+def calls_at(con: DuckDBPyConnection, trace: TraceRow, at_ns: int, roots: FlowRoots) -> list[int]:
+    """Of each thread that had begun a call until then (ns since the epoch) the last one; the latest threads first.
+
+    Only calls to which ``roots`` keeps.
+    """
+    within, values = kept_to(trace, roots)
     rows = con.execute(
         f"""
-        SELECT arg_max(call_id, (started_ns, call_id)) FROM call_records WHERE trace_no = ? AND started_ns <= ?
+        SELECT arg_max(call_id, (started_ns, call_id)) FROM call_records c
+        WHERE trace_no = ? AND started_ns <= ? AND {within}
         GROUP BY process_id, thread_id ORDER BY max(started_ns) DESC LIMIT {MAX_THREADS}
         """,
-        [trace.trace_no, at_ns],
+        [trace.trace_no, at_ns, *values],
     ).fetchall()
     return [row[0] for row in rows]
 
