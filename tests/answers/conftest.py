@@ -113,15 +113,17 @@ class TraceBuilder:
             ],
         )
 
-    def yields(self, call: int, *values: Any, count: int | None = None) -> None:
-        """What a generator yielded: the first values, and how many there were, if more."""
+    def yields(self, call: int, *values: Any, count: int | None = None, at_ms: float = 0) -> None:
+        """What a generator yielded, a millisecond apart: the first values, and how many there were, if more."""
         for position, value in enumerate(values):
-            self._yield(call, position, json.dumps(value))
+            self._yield(call, position, json.dumps(value), at_ms + position)
         if count is not None:
-            self._yield(call, count - 1, None)
+            self._yield(call, count - 1, None, None)
 
-    def _yield(self, call: int, position: int, value: str | None) -> None:
-        self._insert("yield_records", {"process_id": 0, "call_id": call, "position": position, "value": value})
+    def _yield(self, call: int, position: int, value: str | None, at_ms: float | None) -> None:
+        at_ns = None if at_ms is None else STARTED_NS + int(at_ms * 1e6)
+        row = {"process_id": 0, "call_id": call, "position": position, "value": value, "at_ns": at_ns}
+        self._insert("yield_records", row)
 
     def exception(self, type: str = "KeyError", message: str = "'rate'", **columns: Any) -> int:
         number = next(self._exceptions)

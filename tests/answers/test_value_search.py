@@ -80,6 +80,25 @@ def test_local_variables_at_an_exception_are_searched_too(project, trace) -> Non
     assert nothing.next[0].startswith("find_exceptions(")
 
 
+def test_a_value_that_a_generator_yielded_was_seen_when_it_yielded_it(project, trace) -> None:
+    read, price = trace.function("read"), trace.function("price")
+    reading = trace.call(read, args={"path": "a.csv"}, at_ms=1, ms=50)
+    trace.yields(reading, "SKU-47110", {"sku": "SKU-4711"}, "SKU-4711", at_ms=10)
+    pricing = trace.call(price, args={"sku": "SKU-4711"}, at_ms=20)
+    other = trace.call(read, args={"path": "b.csv"}, at_ms=60)
+    trace.yields(other, "SKU-47112", count=40, at_ms=61)
+    answer = search_values(project.con, "shop", "SKU-4711")
+    assert [(row[0], row[2], row[4]) for row in answer.rows] == [
+        (reading, "yielded[1] {'sku': 'SKU-4711'}", 11.0),
+        (pricing, "sku='SKU-4711'", 20.0),
+    ]
+    assert answer.summary[1] == (
+        "through 2 calls of 2 functions: shop.pricing:read (1 yield) -> shop.pricing:price (1 argument)"
+    )
+    assert answer.notes == ["1 more call with 'SKU-4711' only in longer words or numbers"]
+    assert [row[2] for row in search_values(project.con, "shop", "SKU-47112").rows] == ["yielded[0] 'SKU-47112'"]
+
+
 @pytest.mark.parametrize("text", ["None", "{'sku': 'a', 'n': None}", "'a b'", "True"])
 def test_a_value_is_found_as_answers_write_it(project, trace, text) -> None:
     call = trace.call(trace.function("f"), args={"row": {"sku": "a", "n": None}, "name": "a b", "ok": True})

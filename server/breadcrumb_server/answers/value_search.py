@@ -40,8 +40,8 @@ class ValueHits(Page):
     """The calls that had the text, in the order in which they had it first: arguments when a call began, results and
     exceptions when it ended.
 
-    ``found_in`` shows where, with what stands around it; ``locals of KeyError`` are the variables of the call when that
-    was raised. ``at_ms`` counts from the start of the run.
+    ``found_in`` shows where, with what stands around it; ``yielded[2]`` is the third value of a generator, ``locals of
+    KeyError`` are the variables of the call when that was raised. ``at_ms`` counts from the start of the run.
     """
 
     always_shown = frozenset({"summary", "columns", "rows", "total"})
@@ -62,7 +62,7 @@ def search_values(
     limit: int = 20,
     cursor: str | None = None,
 ) -> ValueHits:
-    """One page of the calls whose arguments, return value or exception hold ``text``.
+    """One page of the calls whose arguments, yielded values, return value or exception hold ``text``.
 
     Calls that have it as a whole word or number are the hits where there are any (42 is not in 1429), else those that
     have it anywhere.
@@ -127,6 +127,7 @@ class _Page:
         self.calls = [found[hit.call_id] for hit in self._shown]
         self._parents = calls_by_id(con, trace, [c.parent_call_id for c in self.calls if c.parent_call_id])
         self._exceptions = hits.exceptions([*found])
+        self._yields = hits.yields([*found])
         self._texts = [text, *spellings(text), repr(text)[1:-1]]  # as it stands in values in Python's notation
         words = word_pattern(self._texts) if hits.words else ""
         self._pattern = re.compile(words or "|".join(map(re.escape, self._texts)))
@@ -193,6 +194,11 @@ class _Page:
         for name, value in named_values(each.args):
             if self._pattern.search(value) or self._pattern.search(name):
                 yield f"{name}={self._around(value, chars)}"
+        for hit in self._yields.get(each.call_id, ()):
+            value = value_text(hit.value, MAX_READ_CHARS)
+            if self._pattern.search(value):
+                yield f"yielded[{hit.position}] {self._around(value, chars)}"
+                break
         result = value_text(each.return_value, MAX_READ_CHARS)
         if self._pattern.search(result):
             yield f"result {self._around(result, chars)}"
@@ -234,7 +240,12 @@ def _notes(hits: TextHits, text: str) -> list[str]:
 def _function_text(each: FunctionHits) -> str:
     counts = [
         f"{counted(count, noun)}"
-        for count, noun in ((each.in_args, "argument"), (each.in_results, "result"), (each.in_exceptions, "exception"))
+        for count, noun in (
+            (each.in_args, "argument"),
+            (each.in_yields, "yield"),
+            (each.in_results, "result"),
+            (each.in_exceptions, "exception"),
+        )
         if count
     ]
     return one_line(f"{each.full_name} ({', '.join(counts)})", MAX_NAME_CHARS + 60)
@@ -250,9 +261,9 @@ def _nothing(project: str, trace: TraceRow, text: str, exceptions: int) -> Value
         rows=[],
         message=cut(
             clean(
-                f"No recorded call has {text[:80]!r} in its arguments, result or exception.{elsewhere} Long values are "
-                "cut when they are recorded (capture.max_value_chars), secrets are redacted, and code that is not "
-                "included is not seen."
+                f"No recorded call has {text[:80]!r} in its arguments, yields, result or exception.{elsewhere} "
+                "Long values are cut when they are recorded (capture.max_value_chars), secrets are redacted, and code "
+                "that is not included is not seen."
             ),
             600,
         ),

@@ -239,9 +239,10 @@ async def search_values(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> ValueHits:
-    """Find every call that had a value: in its arguments, its return value, the message of its exception or its local
-    variables when that was raised, in the order of time. `summary` says in three lines where the value appeared first,
-    which functions it went through and where it ended: this is how a wrong value is followed to its source.
+    """Find every call that had a value: in its arguments, what it yielded or returned, the message of its exception or
+    its local variables when that was raised, in the order of time. `summary` says in three lines where the value
+    appeared first, which functions it went through and where it ended: this is how a wrong value is followed to its
+    source.
 
     Whole words and numbers count first: 42 does not find 1429, unless nothing has 42 itself.
 

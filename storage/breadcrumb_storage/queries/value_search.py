@@ -1,4 +1,4 @@
-"""Where a text turned up: in arguments, results, exceptions and their local variables, in the order of time."""
+"""Where a text turned up: in arguments, yields, results, exceptions and their local variables, in the order of time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 MAX_FUNCTIONS = 8
 # Calls that are looked at for whether they have the text as a whole word. What more calls have is no needle.
 MAX_WORD_CHECKS = 200_000
-_HIT = "in_args OR in_result OR in_exception"
+_HIT = "in_args OR in_result OR in_exception OR yielded_ns IS NOT NULL"
+# When a call had the text first: as it began, as it yielded it, or as it ended.
+_SEEN_NS = "CASE WHEN in_args THEN started_ns ELSE coalesce(yielded_ns, started_ns + coalesce(duration_ns, 0)) END"
 
 # What a word may stand behind: the begin, anything that does not belong to words or numbers, what JSON escapes, and a
 # hyphen, unless that makes a number negative. And what may come behind it: the end, or anything of that kind, also a
@@ -34,6 +36,7 @@ class FunctionHits:
 
     full_name: str
     in_args: int
+    in_yields: int
     in_results: int
     in_exceptions: int
 
@@ -43,7 +46,15 @@ class Hit:
     """A call that has the text, from some moment on."""
 
     call_id: int
-    seen_ns: int  # since the epoch: its begin if its arguments have it, else its end
+    seen_ns: int  # since the epoch: its begin if its arguments have it, else its first yield of it, or its end
+
+
+@dataclass(frozen=True, slots=True)
+class YieldHit:
+    """A value with the text that a generator yielded."""
+
+    position: int  # counts from 0 within the call
+    value: str  # JSON
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +89,23 @@ class TextHits:
         )
         con.execute(
             f"""
+            CREATE OR REPLACE TEMP TABLE found_yields AS
+            SELECT call_id, position, coalesce(at_ns, 0) AS at_ns, value
+            FROM yield_records WHERE trace_no = $trace_no AND {contains.format("value")}
+            """,
+            {"trace_no": trace.trace_no, **values},
+        )
+        con.execute(
+            f"""
             CREATE OR REPLACE TEMP TABLE found_calls AS
-            SELECT c.call_id, c.process_id, c.function_id, c.started_ns, c.duration_ns,
+            WITH yielded AS (SELECT call_id, min(at_ns) AS yielded_ns FROM found_yields GROUP BY call_id)
+            SELECT c.call_id, c.process_id, c.function_id, c.started_ns, c.duration_ns, y.yielded_ns,
                    coalesce({contains.format("c.args")}, false) AS in_args,
                    coalesce({contains.format("c.return_value")}, false) AS in_result,
                    coalesce(c.exception_id IN (SELECT exception_id FROM found_exceptions WHERE in_message)
                             OR c.call_id IN (SELECT call_id FROM found_exceptions WHERE in_locals), false)
                        AS in_exception
-            FROM call_records c WHERE c.trace_no = $trace_no AND ({_HIT})
+            FROM call_records c LEFT JOIN yielded y USING (call_id) WHERE c.trace_no = $trace_no AND ({_HIT})
             """,
             {"trace_no": trace.trace_no, **values},
         )
@@ -100,7 +120,11 @@ class TextHits:
         self._con.execute(
             """
             CREATE OR REPLACE TEMP TABLE found_words AS
+            WITH yielded AS (
+                SELECT call_id, min(at_ns) AS yielded_ns FROM found_yields
+                WHERE regexp_matches(value, $pattern) GROUP BY call_id)
             SELECT f.* REPLACE (
+                y.yielded_ns AS yielded_ns,
                 f.in_args AND regexp_matches(c.args, $pattern) AS in_args,
                 f.in_result AND regexp_matches(c.return_value, $pattern) AS in_result,
                 f.in_exception AND (
@@ -111,6 +135,7 @@ class TextHits:
                         SELECT call_id FROM found_exceptions
                         WHERE call_id IS NOT NULL AND in_locals AND regexp_matches(locals, $pattern))) AS in_exception)
             FROM found_calls f JOIN call_records c ON c.call_id = f.call_id AND c.trace_no = $trace_no
+            LEFT JOIN yielded y ON y.call_id = f.call_id
             """,
             {"pattern": pattern, "message_pattern": message_pattern, "trace_no": self._trace.trace_no},
         )
@@ -125,7 +150,7 @@ class TextHits:
         """Some of the calls, by the time at which they had the text first."""
         rows = self._con.execute(
             f"""
-            SELECT call_id, CASE WHEN in_args THEN started_ns ELSE started_ns + coalesce(duration_ns, 0) END AS seen_ns
+            SELECT call_id, {_SEEN_NS} AS seen_ns
             FROM found_calls ORDER BY seen_ns, call_id LIMIT {int(limit)} OFFSET {int(offset)}
             """
         ).fetchall()
@@ -135,16 +160,16 @@ class TextHits:
         """Who had the text, in the order of first sight, and of how many functions these are the first."""
         rows = self._con.execute(
             f"""
-            SELECT {COLON_NAME}, count(*) FILTER (in_args), count(*) FILTER (in_result),
+            SELECT {COLON_NAME}, count(*) FILTER (in_args), count(yielded_ns), count(*) FILTER (in_result),
                    count(*) FILTER (in_exception), count(*) OVER ()
             FROM found_calls h JOIN functions f ON f.process_id = h.process_id AND f.function_id = h.function_id
             WHERE f.trace_id = ? GROUP BY 1
-            ORDER BY min(CASE WHEN in_args THEN started_ns ELSE started_ns + coalesce(duration_ns, 0) END), 1
+            ORDER BY min({_SEEN_NS}), 1
             LIMIT {MAX_FUNCTIONS}
             """,
             [self._trace.trace_id],
         ).fetchall()
-        return [FunctionHits(*row[:4]) for row in rows], rows[0][4] if rows else 0
+        return [FunctionHits(*row[:5]) for row in rows], rows[0][5] if rows else 0
 
     def exceptions(self, call_ids: Sequence[int]) -> dict[int, ExceptionHit]:
         """The first exception with the text that was raised in each of these calls, by call id."""
@@ -157,6 +182,20 @@ class TextHits:
             [self._trace.trace_id, list(call_ids)],
         ).fetchall()
         return {row[0]: ExceptionHit(*row[1:]) for row in rows}
+
+    def yields(self, call_ids: Sequence[int]) -> dict[int, list[YieldHit]]:
+        """The recorded values with the text that these calls yielded, in their order, by call id."""
+        rows = self._con.execute(
+            """
+            SELECT call_id, position, value FROM found_yields
+            WHERE call_id IN (SELECT unnest(?::BIGINT[])) ORDER BY call_id, position
+            """,
+            [list(call_ids)],
+        ).fetchall()
+        found: dict[int, list[YieldHit]] = {}
+        for call_id, position, value in rows:
+            found.setdefault(call_id, []).append(YieldHit(position, value))
+        return found
 
     def exceptions_elsewhere(self) -> int:
         """Exceptions with the text that were raised while no recorded call was under way."""
