@@ -158,6 +158,64 @@ def test_of_other_arguments_the_caller_is_named_as_the_place_to_look(shop: Shop)
     assert first.what.startswith("other arguments: its caller")
 
 
+def generated(player: Player, *rows: Any, count: int | None = None) -> None:
+    """A loop over a generator: what it yields is handed to price, before the generator ends."""
+    trace = player.trace
+    main_call = trace.call(trace.function("main"), at_ms=0, ms=200)
+    read = trace.call(trace.function("read", kind="generator"), main_call, args={"path": "a.csv"}, at_ms=1, ms=100)
+    trace.yields(read, *rows, count=count, at_ms=10)
+    price = trace.function("price")
+    for position, row in enumerate(rows):
+        trace.call(price, main_call, args={"row": row}, returns=position, at_ms=10.5 + position, ms=0.1)
+
+
+def test_what_a_generator_yields_otherwise_comes_before_what_was_done_with_it(shop: Shop) -> None:
+    generated(shop.trace(BASE), {"sku": "a", "rate": 0.2}, {"sku": "b", "rate": 0.2}, {"sku": "c", "rate": 0.1})
+    generated(shop.trace(THIS), {"sku": "a", "rate": 0.2}, {"sku": "b", "rate": None}, {"sku": "c", "rate": 0.1})
+    answer = shop.answer()
+    assert answer.first is not None
+    assert (answer.first.function, answer.first.differs) == (
+        "shop.pricing:read",
+        ["yielded[1]['rate']: 0.2 -> None"],
+    )
+    assert answer.first.what == (
+        "same arguments, and all that it called is equal, but it yielded otherwise: look into this function"
+    )
+    assert answer.first.this.startswith("read(path='a.csv') -> yielded [{'sku': 'a', 'rate': 0.2}, ")
+    assert [line.partition(" calls ")[0] for line in answer.others] == ["shop.pricing:price"]
+
+
+@pytest.mark.parametrize(
+    ("base", "this", "differs"),
+    [
+        ({"rows": (1, 2, 3)}, {"rows": (1, 2)}, "yielded: 3 values -> 2 values"),
+        ({"rows": (1, 2), "count": 40}, {"rows": (1, 2), "count": 41}, "yielded: 40 values -> 41 values"),
+        ({"rows": (1, 2)}, {"rows": ()}, "yielded: 2 values -> 0 values"),
+    ],
+)
+def test_how_many_values_a_generator_yielded_is_compared(
+    shop: Shop, base: dict[str, Any], this: dict[str, Any], differs: str
+) -> None:
+    for trace_id, side in ((BASE, base), (THIS, this)):
+        generated(shop.trace(trace_id), *side["rows"], count=side.get("count"))
+    assert any(f"shop.pricing:read calls 2 / 2: {differs}" in line for line in told_lines(shop.answer()))
+
+
+def told_lines(answer: Comparison) -> list[str]:
+    first = answer.first
+    assert first is not None
+    return [
+        f"{first.function} calls {first.base_call_id} / {first.call_id}: {'; '.join(first.differs)}",
+        *answer.others,
+    ]
+
+
+def test_noise_in_what_a_generator_yields_is_no_difference(shop: Shop) -> None:
+    for trace_id, sent in ((BASE, "2025-01-10 12:00:01"), (THIS, "2025-01-10 12:00:09")):
+        generated(shop.trace(trace_id), {"sent": sent})
+    assert shop.answer().first is None
+
+
 def test_a_missing_call_belongs_to_the_call_that_decided_otherwise(shop: Shop) -> None:
     discount = Call("discount", {"n": 1})
     base = main(Call("total", {"n": 1}, 9, [Call("price"), discount]), Call("show"))

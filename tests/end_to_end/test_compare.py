@@ -156,7 +156,7 @@ async def test_a_failing_pytest_run_is_compared_with_the_passing_one_test_by_tes
     assert answer["first"]["differs"] == ["result: True -> False"]
     assert any("test_prices.py" in line for line in answer["first"]["chain"])
     assert [line.split(" calls ")[0] for line in answer["passed_on"]] == [
-        "prices:factor", "prices:Cart.total", "test_prices:test_discount",
+        "prices:factor", "prices:Cart.total.<locals>.<genexpr>", "prices:Cart.total", "test_prices:test_discount",
     ]  # fmt: skip
 
     alone = await traced(session, *command, "test_prices.py::test_discount[10]", BUG="1")
@@ -181,3 +181,30 @@ async def test_a_run_that_hangs_is_compared_with_one_that_ended(session: Any, wo
     assert answer["first"]["function"] == "__main__:wait"
     assert answer["first"]["differs"][-1] == "end: returned 1 -> not ended"
     assert "called only in the base from line 7: __main__:take(number=1)" in answer["first"]["differs"][0]
+
+
+async def test_the_generator_that_yielded_something_else_is_named_and_not_those_that_passed_it_on(
+    session: Any, workspace: Path
+) -> None:
+    (workspace / "prices.py").write_text(
+        "import os\n"
+        "def read():\n    for n in range(4):\n        yield {'sku': f'SKU-{n}', 'rate': bool('BUG' in os.environ and n == 2)}\n"
+        "def numbered(rows):\n    for number, row in enumerate(rows):\n        yield number, row\n"
+        "def price(row):\n    return 1 if row['rate'] else 2\n"
+        "def main():\n    return sum(price(row) for _, row in numbered(read()))\n"
+        "main()\n"
+    )
+    await session.project(workspace)
+    base = await traced(session, sys.executable, "prices.py")
+    wrong = await traced(session, sys.executable, "prices.py", BUG="1")
+    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=wrong)
+    assert answer["first"]["function"] == "__main__:read"
+    assert answer["first"]["differs"] == ["yielded[2]['rate']: False -> True"]
+    assert "__main__:numbered" in answer["passed_on"][0]
+
+    found = await session.ok("search_values", project="p", trace_id=wrong, text="SKU-3")
+    assert [row[1:3] for row in found["rows"]][:3] == [
+        ["__main__:read", "yielded[3] {'sku': 'SKU-3', 'rate': False}"],
+        ["__main__:numbered", "yielded[3] (3, {'sku': 'SKU-3', 'rate': False})"],
+        ["__main__:price", "row={'sku': 'SKU-3', 'rate': False}"],
+    ]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from breadcrumb_server.answers.compare_ends import same_end
 from breadcrumb_server.answers.compare_noise import same_value, without_noise
-from breadcrumb_server.answers.divergences import same_end
 from breadcrumb_server.answers.text import counted, one_line
 from breadcrumb_server.answers.values import is_object
 from breadcrumb_storage.ingest_batch import ID_SPACE

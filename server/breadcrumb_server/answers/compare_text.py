@@ -9,8 +9,9 @@ from pydantic import Field
 
 from breadcrumb_server.answers.base import Section
 from breadcrumb_server.answers.call_lines import Chain, result_text
-from breadcrumb_server.answers.compare_noise import Difference, argument_differences, value_differences
-from breadcrumb_server.answers.divergences import Divergence, same_end
+from breadcrumb_server.answers.compare_ends import end_differences, first_other_yield
+from breadcrumb_server.answers.compare_noise import Difference, argument_differences
+from breadcrumb_server.answers.divergences import Divergence
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import cut, one_line
 from breadcrumb_server.answers.values import arguments_text
@@ -94,12 +95,13 @@ def _what(root: Root, *, sampled: bool) -> str:
         return f"same arguments, but it called other functions (see differs), {end}: it decided otherwise"
     if "unfinished" in (root.base.outcome, root.this.outcome):
         return "same arguments, and all that it called is equal, but only one of the two calls ended"
+    came = "another result" if first_other_yield(root.base, root.this) is None else "it yielded otherwise"
     if sampled:
         return (
-            "same arguments, but another result: look into this function, and into what it called (what was recorded "
-            "of that is equal, but not every call was recorded)"
+            f"same arguments, but {came}: look into this function, and into what it called (what was recorded of that "
+            "is equal, but not every call was recorded)"
         )
-    return "same arguments, and all that it called is equal, but another result: look into this function"
+    return f"same arguments, and all that it called is equal, but {came}: look into this function"
 
 
 def _side(call: CallRow | None, chars: int) -> str:
@@ -125,7 +127,7 @@ def differing_parts(root: Root, chars: int) -> list[str]:
         if len(root.lone) > MAX_PARTS:
             told.append(f"… {len(root.lone) - MAX_PARTS} more calls of one side only")
         if root.end:
-            told += _differing_end(root.base, root.this, chars)
+            told += _few("", end_differences(root.base, root.this, chars), chars)
     return told
 
 
@@ -134,20 +136,6 @@ def _lone_line(each: Divergence) -> str:
     name = one_line(f"{each.call.module}:{each.call.name}", MAX_NAME_CHARS)
     line = f" from line {each.call.call_line}" if each.call.call_line else ""
     return f"called only in {side}{line}: {name}({arguments_text(each.call.args, 120)}), call {each.call.call_id}"
-
-
-def _differing_end(base: CallRow, this: CallRow, chars: int) -> list[str]:
-    if same_end(base, this):
-        return []
-    if base.outcome == this.outcome == "returned":
-        return _few("", value_differences("result", base.return_value, this.return_value), chars)
-    return [f"end: {_ended(base, chars)} -> {_ended(this, chars)}"]
-
-
-def _ended(call: CallRow, chars: int) -> str:
-    if call.outcome == "unfinished":
-        return "not ended"
-    return f"{call.outcome} {result_text(call, chars)}"
 
 
 def _few(prefix: str, parts: Sequence[Difference], chars: int) -> list[str]:
@@ -171,7 +159,7 @@ def ending(root: Root, chars: int) -> str:
     """A line about how the two calls of a difference ended."""
     if root.base is None or root.this is None or not root.end:
         return summary(root, chars)
-    return _about(root.base, root.this, _differing_end(root.base, root.this, chars)[:2], chars)
+    return _about(root.base, root.this, _few("", end_differences(root.base, root.this, chars), chars)[:2], chars)
 
 
 def _about(base: CallRow, this: CallRow, parts: Sequence[str], chars: int) -> str:

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from breadcrumb_server.answers.compare_noise import same_text, same_value
+from breadcrumb_server.answers.compare_ends import first_other_yield, same_end
+from breadcrumb_server.answers.compare_noise import same_value
 from breadcrumb_server.answers.compare_tree import Alone, Pair, align
 from breadcrumb_storage.queries import aligned_calls as queries
-from breadcrumb_storage.queries.alignment import Selection, align_calls
+from breadcrumb_storage.queries.alignment import Selection, align_calls, began_ns
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.traces import TraceRow
 
@@ -41,7 +42,7 @@ class Divergence:
     base: CallRow | None
     this: CallRow | None
     args: bool  # the arguments differ
-    end: bool  # outcome, result or exception differ
+    end: bool  # outcome, yields, result or exception differ
     at_ns: int
     around: tuple[int, int] | None = None  # of a call that only one has: the pair of calls that it was made in
 
@@ -164,13 +165,22 @@ class _Search:
             one, other = base[base_id], this[this_id]
             args = not same_value(one.args, other.args) and not (one.late or other.late)
             end = not same_end(one, other)
-            # What never ended comes after all that did, the innermost first.
-            at_ns = started_ns if args else ended_ns if ended_ns is not None else _LAST
+            at_ns = started_ns if args else self._end_ns(one, other, ended_ns)
             found.append(Divergence(one, other, args, end, at_ns) if args or end else None)
             if not (args or end):
                 self._found.noise.add(this_id)
         self._found.divergences += [each for each in found if each]
         return found
+
+    def _end_ns(self, base: CallRow, this: CallRow, ended_ns: int | None) -> int:
+        """When it showed what came of a call: with the first value that it yielded differently, or at its end.
+
+        What never ended comes after all that did, the innermost first.
+        """
+        position = first_other_yield(base, this)
+        if position is not None and this.yielded is not None and position < len(this.yielded.at_ns):
+            return this.yielded.at_ns[position] - began_ns(self._this)
+        return ended_ns if ended_ns is not None else _LAST
 
     def _add_alone(self, strand: int, alone: Sequence[Alone]) -> None:
         base = calls_by_id(self._con, self._base, [each.call.call_id for each in alone if not each.in_this])
@@ -199,14 +209,3 @@ def _around(parent: Pair | int) -> tuple[int, int] | None:
 
 def _lone(row: CallRow, at_ns: int, *, in_this: bool, around: tuple[int, int] | None) -> Divergence:
     return Divergence(None if in_this else row, row if in_this else None, False, False, at_ns, around)
-
-
-def same_end(base: CallRow, this: CallRow) -> bool:
-    """Whether two calls came to the same end, but for noise."""
-    if base.outcome != this.outcome:
-        return False
-    if base.outcome == "returned":
-        return same_value(base.return_value, this.return_value)
-    return base.exception_type == this.exception_type and same_text(
-        base.exception_message or "", this.exception_message or ""
-    )

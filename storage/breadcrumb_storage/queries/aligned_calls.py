@@ -25,7 +25,7 @@ class AlignedCall:
     base_id: int
     this_id: int
     args_differ: bool
-    end_differs: bool  # outcome, return value or exception
+    end_differs: bool  # outcome, yields, return value or exception
     started_ns: int  # since this trace began
     ended_ns: int | None
 

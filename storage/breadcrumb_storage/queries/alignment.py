@@ -62,15 +62,20 @@ numbered AS (
     SELECT *, row_number() OVER (PARTITION BY in_this, root_id ORDER BY call_id) AS n, {nth} AS nth FROM rooted),
 thrown AS (
     SELECT trace_id = $this AS in_this, exception_id, exception_type, exception_message FROM exceptions
-    WHERE trace_id IN ($base, $this))
+    WHERE trace_id IN ($base, $this)),
+yielded AS (
+    SELECT c.in_this, c.call_id, hash(list((y.position, y.value) ORDER BY y.position)) AS yields_hash
+    FROM yield_records y JOIN compare_chosen c ON c.call_id = y.call_id
+    WHERE y.trace_no = CASE WHEN c.in_this THEN $this_no ELSE $base_no END GROUP BY c.in_this, c.call_id)
 SELECT c.in_this, c.process_id, c.thread_id, c.task_id, c.call_id, c.root_id, c.n, coalesce(p.n, 0) AS parent_n,
-       f.name_no, c.args_hash, hash(c.end_hash, e.exception_type, e.exception_message) AS end_hash,
+       f.name_no, c.args_hash, hash(c.end_hash, e.exception_type, e.exception_message, y.yields_hash) AS end_hash,
        c.started_ns, c.ended_ns, f.sampled AND c.nth > $recorded_whole AS sampled
 FROM numbered c
 LEFT JOIN numbered p ON p.in_this = c.in_this AND p.call_id = c.parent_call_id AND p.root_id = c.root_id
 JOIN compare_functions f
   ON f.in_this = c.in_this AND f.process_id = c.process_id AND f.function_id = c.function_id
 LEFT JOIN thrown e ON e.in_this = c.in_this AND e.exception_id = c.exception_id AND c.outcome <> 0
+LEFT JOIN yielded y ON y.in_this = c.in_this AND y.call_id = c.call_id
 """
 
 # Which one of its function's calls a call is: asked only where functions were sampled.
@@ -165,7 +170,8 @@ def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selecti
                 break
         con.execute(_DROP)
     numbered = _CALLS.format(nth=_NTH if selection.sampled else "0")
-    con.execute(numbered, {**traces, "recorded_whole": selection.recorded_whole})
+    numbers = {"base_no": base.trace_no, "this_no": this.trace_no}
+    con.execute(numbered, {**traces, **numbers, "recorded_whole": selection.recorded_whole})
     con.execute(_STRANDS, traces)
     con.execute(_PAIRS.format(this_ns=began_ns(this)))
     counts = dict(con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())

@@ -18,6 +18,7 @@ class Yielded:
     """The first values that a call of a generator yielded, as JSON, and how many there were in all."""
 
     values: tuple[str, ...]
+    at_ns: tuple[int, ...]  # when each was yielded, since the epoch
     count: int
 
 
@@ -25,10 +26,11 @@ def yields_of(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int])
     """What these calls yielded, by call id; calls that yielded nothing are left out."""
     rows = con.execute(
         """
-        SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []), max(position) + 1
+        SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []),
+               coalesce(list(coalesce(at_ns, 0) ORDER BY position) FILTER (value IS NOT NULL), []), max(position) + 1
         FROM yield_records SEMI JOIN (SELECT unnest(?::BIGINT[]) AS call_id) USING (call_id)
         WHERE trace_no = ? GROUP BY call_id
         """,
         [list(call_ids), trace.trace_no],
     ).fetchall()
-    return {call_id: Yielded(tuple(values), count) for call_id, values, count in rows}
+    return {call_id: Yielded(tuple(values), tuple(at_ns), count) for call_id, values, at_ns, count in rows}
