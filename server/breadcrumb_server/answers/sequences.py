@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -86,7 +86,7 @@ class Folder:
         at = 0
         while at < len(parts):
             end = _end_of_rounds(symbols, at, period)
-            if end - at > period:
+            if end - at > period and not _is_better_later(symbols, at, end, period, patterns):
                 pattern = tuple(symbols[at : at + period])
                 patterns.add(pattern)
                 folded.append(self._repeated(pattern, parts[at:end]))
@@ -167,6 +167,23 @@ def _end_of_rounds(symbols: Sequence[int], at: int, period: int) -> int:
     while symbols[end : end + period] == pattern:
         end += period
     return end
+
+
+def _is_better_later(
+    symbols: Sequence[int], at: int, end: int, period: int, patterns: Collection[tuple[int, ...]]
+) -> bool:
+    """Whether a step or more after ``at`` as many rounds begin of a pattern that was found before.
+
+    ``b a b a b`` is two rounds of ``a b`` behind a ``b`` where there were such rounds already: then what stands around
+    both can be equal.
+    """
+    if tuple(symbols[at : at + period]) in patterns:
+        return False
+    return any(
+        tuple(symbols[later : later + period]) in patterns
+        and _end_of_rounds(symbols, later, period) - later >= end - at
+        for later in range(at + 1, at + period)
+    )
 
 
 def _together(parts: Sequence[Part]) -> list[Part]:
