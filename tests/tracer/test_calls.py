@@ -359,3 +359,30 @@ main()
     ]
     assert spool.one("through").yields == spool.named("few")[0].yields
     assert spool.one("main.<locals>.<genexpr>").yields == [(0, 0), (1, 1), (2, 4)]
+
+
+def test_what_an_async_generator_yields_is_recorded_and_not_what_it_waits_for(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        """
+import asyncio
+async def rows(n):
+    for i in range(n):
+        await asyncio.sleep(0)
+        yield {"n": i}
+    await asyncio.sleep(0.001)
+async def doubled(n):
+    async for row in rows(n): yield row["n"] * 2
+async def main():
+    async for _ in doubled(2): pass
+    async for _ in rows(30): pass
+    left = rows(3)
+    await left.asend(None)
+    await left.aclose()
+asyncio.run(main())
+""",
+    )
+    some = [(n, {"n": n}) for n in range(20)]
+    assert [call.yields for call in spool.named("rows")] == [some[:2], [*some, (29, None)], some[:1]]
+    assert spool.one("doubled").yields == [(0, 0), (1, 2)]
+    assert spool.one("main").yields == []

@@ -33,7 +33,7 @@ class CallLog:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self.next_id = itertools.count(1).__next__
-        self._yields: Any = None  # the class, kept: a program may replace what imports go by
+        self._yields: Any = None  # the module, kept: a program may replace what imports go by
         self.suspended: Dict[int, OpenCall] = {}  # generators and coroutines that wait, by the id of their frame
 
     def clear(self) -> None:
@@ -50,10 +50,11 @@ class CallLog:
         if function.keeps_state:
             in_task = function.suspends and function.kind != "generator"
             state = CallState(in_task)
-            if function.kind == "generator":
+            if function.kind.endswith("generator"):
                 if self._yields is None:
-                    self._yields = yields().Yields
-                state.yields = self._yields(function.encode_result)
+                    self._yields = yields()
+                count = self._yields.Yields if function.kind == "generator" else self._yields.AsyncYields
+                state.yields = count(function.encode_result)
             if recorder.lines is not None and not since_ns:  # those of a call that runs already would lack the first
                 state.lines = recorder.lines.of_new_call(function)
             self._enter_task(thread, state)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from gc import get_referents
+
+from .classes import class_name, is_heap_type
 from .record_format import KIND_YIELD
 from .threads import ThreadState, write_record
 
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
 MAX_YIELDS = 20
 
 _YIELD = KIND_YIELD.encode()
+
+# In this an async generator hands out a value, so that it is told from what the tasks that it awaits hand out.
+_WRAPPED = "async_generator_wrapped_value"
 
 
 class Yields:
@@ -35,3 +41,14 @@ class Yields:
         """*call* yields no more: say how many there were, if not all are recorded."""
         if self._count > MAX_YIELDS:
             write_record(thread, _YIELD + b"\t%d\t%d\t\t\t%d\n" % (call, at_ns, self._count - 1))
+
+
+class AsyncYields(Yields):
+    """The same of an async generator, which is also suspended where it waits for something."""
+
+    __slots__ = ()
+
+    def add(self, thread: ThreadState, call: int, at_ns: int, value: Any) -> None:
+        cls = type(value)
+        if class_name(cls) == _WRAPPED and not is_heap_type(cls):
+            super().add(thread, call, at_ns, get_referents(value)[0])

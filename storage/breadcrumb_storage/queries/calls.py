@@ -231,7 +231,7 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no, "ids": list(set(call_ids))},
     ).fetchall()
     calls = {row[0]: CallRow(*row) for row in rows}
-    generators = [call_id for call_id, call in calls.items() if call.kind == "generator"]
+    generators = [call_id for call_id, call in calls.items() if call.kind.endswith("generator")]
     if generators:
         for call_id, yielded in yields_of(con, trace, generators).items():
             calls[call_id] = replace(calls[call_id], yielded=yielded)
