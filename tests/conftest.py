@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import signal
 
+from hypothesis import settings
+
+# A run of the suite depends on the code alone. "pytest --hypothesis-profile=default" looks for other examples each time.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
+
 
 def _ignore(number: int, frame: object) -> None:
     pass
