@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +184,41 @@ def test_what_started_before_the_tracer_keeps_its_place_and_the_report_says_so(
     (notice,) = traced.of("notice")
     assert notice["code"] == "not_observing" and told in notice["message"]
     assert traced.calls == []
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.11"])
+def test_a_trace_function_that_no_python_code_took_away_is_missed_at_the_end(trace: Trace, version: str) -> None:
+    text = """
+        import ctypes
+        def f(n): return n
+        f(1)
+        ctypes.pythonapi.PyEval_SetTrace(None, None)  # as a debugger written in C would
+        f(2)
+    """
+    spool = trace(interpreter(version), textwrap.dedent(text), expect_lost=True)
+    (message,) = replaced_at(spool)
+    assert "sys.settrace was called, in the tracer's place" in message
+    assert [call.args["n"] for call in spool.named("f")] == [1]
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.11"])
+def test_no_audit_hook_is_added_before_code_names_settrace(trace: Trace, tmp_path: Path, version: str) -> None:
+    # All that is audited takes several times as long with a hook: id() among it, and each import.
+    packages = tmp_path / "lib" / f"python{version}" / "site-packages"
+    packages.mkdir(parents=True)
+    count = "sys.added = []; sys.addaudithook(lambda event, _: sys.added.append(event))"
+    (packages / "early.pth").write_text(f"import sys; {count}\n")
+    (tmp_path / "app.py").write_text(
+        "import sys, threading\n"
+        "def tool(): sys.settrace(sys.gettrace())\n"
+        "thread = threading.Thread(target=print); thread.start(); thread.join()\n"
+        "print(sys.added.count('sys.addaudithook'))\n"
+        "tool()\n"
+        "print(sys.added.count('sys.addaudithook'))\n"
+    )
+    spool = trace(interpreter(version), ["app.py"], env={"PYTHONUSERBASE": str(tmp_path)})
+    assert spool.stdout.split() == ["0", "1"], spool.stderr
+    assert len(spool.named("tool")) == 1
 
 
 def test_where_the_interpreter_lists_its_imports_it_lists_the_tracers_too(trace: Trace, tmp_path: Path) -> None:

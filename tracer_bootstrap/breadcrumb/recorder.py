@@ -91,6 +91,7 @@ class Recorder:
         self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
         self._losses: Set[str] = set()
         self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
+        self.before_end: Callable[[], None] = _nothing  # what the backend has to say when the process ends
         self.secret_learned: Callable[[], None] = _nothing
         self.forks_under_way = 0
         self.near_recursion_limit = False  # events were lost there, where nothing can be said
@@ -222,6 +223,7 @@ class Recorder:
             return
         self.calls.end_dropped_generators()
         self.greenlets.check()
+        self.before_end()
         if self.near_recursion_limit:
             self.notice(
                 "recursion_limit",

@@ -54,7 +54,9 @@ class SettraceBackend:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._trace_function = self._on_call  # one object, by which it is known again
+        self._watches_settrace = False
         self._said_replaced = False
+        self._is_paused = False
         self._drops_by_itself = False  # the interpreter, a trace function that has raised
         self._skipped: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
@@ -69,13 +71,10 @@ class SettraceBackend:
                 "sys.settrace is in use already, by %s: nothing is traced (before Python 3.12 only one can be at work)"
                 % _described(other)
             )
-        try:
-            sys.addaudithook(self._on_audit)
-        except BaseException:  # a hook that was there before wants no other, and the program is to run all the same
-            pass
         threading = sys.modules.get("threading")
         if threading is not None:
             threading.settrace(self._trace_function)
+        self._recorder.before_end = self._tell_if_replaced
         sys.settrace(self._trace_function)
 
     def stop(self) -> None:
@@ -85,13 +84,25 @@ class SettraceBackend:
             threading.settrace(None)  # type: ignore[arg-type, unused-ignore]
         sys.settrace(None)
 
-    def _on_audit(self, event: str, arguments: Any) -> None:
-        """Find out who takes sys.settrace away: nothing else tells, and from then on nothing is seen."""
-        if event == "sys.settrace" and not self._said_replaced and not self._drops_by_itself:
-            try:
-                self._settrace_is_called(sys._getframe(1))
-            except Exception:
-                pass
+    def _watch_settrace(self) -> None:
+        """Find out who takes sys.settrace away: nothing else tells, and from then on nothing is seen.
+
+        Not before some code names it, as few programs have: with an audit hook all that is audited (``id``, the code of
+        a frame: each call event needs both) takes five times as long. The hook is no method, which would double that.
+        """
+        self._watches_settrace = True
+
+        def on_audit(event: str, arguments: Any) -> None:
+            if event == "sys.settrace" and not self._said_replaced and not self._drops_by_itself:
+                try:
+                    self._settrace_is_called(sys._getframe(1))
+                except Exception:
+                    pass
+
+        try:
+            sys.addaudithook(on_audit)
+        except BaseException:  # a hook that was there before wants no other, and the program is to run all the same
+            pass
 
     def _settrace_is_called(self, caller: FrameType) -> None:
         if is_own(caller.f_code.co_filename):
@@ -101,16 +112,22 @@ class SettraceBackend:
                 return
         elif sys.gettrace() is not self._trace_function:  # it is somebody else's thread already
             return
+        path = self._recorder.include.absolute(caller.f_code.co_filename)
+        self._tell_replaced("was called at %s:%d (%s)" % (path, caller.f_lineno, caller.f_code.co_name))
+
+    def _tell_if_replaced(self) -> None:
+        """The process ends: somebody may have taken sys.settrace in a way that was not seen, an extension in C say."""
+        now = sys.gettrace()
+        expected = now is self._trace_function or self._is_paused or self._drops_by_itself
+        if not expected and not self._said_replaced:
+            self._tell_replaced("is in use by %s" % _described(now) if now is not None else "was called")
+
+    def _tell_replaced(self, how: str) -> None:
         self._said_replaced = True
         self._recorder.notice(
             "tracer_replaced",
-            "sys.settrace was called at %s:%d (%s), in the tracer's place: that thread's calls from then on are not "
-            "recorded, unless it was given back. Run without that tool, or on Python 3.12 or newer, where both can work"
-            % (
-                self._recorder.include.absolute(caller.f_code.co_filename),
-                caller.f_lineno,
-                caller.f_code.co_name,
-            ),
+            "sys.settrace %s, in the tracer's place: that thread's calls from then on are not recorded, unless it was "
+            "given back. Run without that tool, or on Python 3.12 or newer, where both can work" % how,
         )
 
     @starts_guarded
@@ -120,12 +137,13 @@ class SettraceBackend:
             if event != "call":
                 return None
             code = frame.f_code
+            key = id(code)
             recorder = self._recorder
             if not recorder.not_forked[0]:
                 recorder.after_fork_in_child()
-            function = recorder.functions.get(id(code))
+            function = recorder.functions.get(key)
             if function is None:
-                if id(code) in self._skipped:
+                if key in self._skipped:
                     return self._gap_starts(code, frame)
                 if _would_lose_class(code):
                     return None
@@ -211,6 +229,7 @@ class SettraceBackend:
         traceback of a RecursionError alone is enough objects for one.
         """
         sys.settrace(None)
+        self._is_paused = True
         ident = get_ident()
 
         def go_on(phase: str, info: Any) -> None:
@@ -221,6 +240,7 @@ class SettraceBackend:
             except ValueError:  # not that deep any more
                 gc.callbacks.remove(go_on)
                 sys.settrace(self._trace_function)
+                self._is_paused = False
 
         gc.callbacks.append(go_on)
         self._recorder.near_recursion_limit = True
@@ -230,6 +250,9 @@ class SettraceBackend:
 
     def _decide(self, code: CodeType, frame: FrameType) -> Optional[Function]:
         recorder = self._recorder
+        if not self._watches_settrace and "settrace" in code.co_names:
+            if module_of(frame) not in _SETS_HOOK_OF_THREADING:
+                self._watch_settrace()
         if recorder.is_included(code, frame):
             function = recorder.add_function(code, frame)
             if function is not None:
