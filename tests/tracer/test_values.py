@@ -129,6 +129,19 @@ def test_a_huge_value_costs_little_room() -> None:
     assert len(json.dumps(encoded(big), ensure_ascii=False)) < 4000
 
 
+def test_a_large_field_leaves_room_for_those_behind_it() -> None:
+    table = {f"row {n}": "x" * 100 for n in range(100)}
+    shown = encoded({"text": "x" * 5000, "table": table, "rate": None, "name": "shop"})
+    assert [*shown] == ["text", "table", "rate", "name"]
+    assert (shown["rate"], shown["name"]) == (None, "shop")
+    assert len(shown["text"]) > 1800 and shown["text"].endswith(" chars)")
+    assert len(json.dumps(shown)) < 2100
+
+    # Where there are many, the first may still take half of the room.
+    many = encoded({"text": "x" * 5000, **{f"field {n}": ["y" * 300] for n in range(49)}})
+    assert len(many["text"]) > 900 and len(many) > 5
+
+
 def test_an_item_of_a_set_has_its_share_of_the_room() -> None:
     items = {("key" * 20, str(number)) for number in range(30)}
     assert encoded(items, max_chars=900)["$set"][0] == {

@@ -25,6 +25,9 @@ MIN_CARD = 10**12
 # Names of types and the like fit also where the room is used up.
 _MIN_LEAF_CHARS = 60
 
+# So much is kept free for each field behind one, up to half of the room: a large one is not to hide that one is None.
+_FIELD_CHARS = 40
+
 # In less room there is of an item of a set nothing but its type.
 _MIN_SHARE_CHARS = 8
 
@@ -195,9 +198,11 @@ class Walk:
         keys, texts = encoder.known_keys, encoder.known_texts
         pieces: List[str] = []
         used: List[str] = []
+        behind = min(len(items), self.max_items)
         for key, item in items[: self.max_items]:
             if self.room <= 0:
                 break
+            behind -= 1
             known = keys.get(key) if type(key) is str else None
             key_text, secret_name = known or encoder.key(key, self)
             if known is None:
@@ -221,7 +226,10 @@ class Walk:
             elif item is None:
                 text = "null"
             if text is None:
+                kept = min(behind * _FIELD_CHARS, self.room // 2)
+                self.room -= kept
                 text = self.any(item)
+                self.room = max(self.room + kept, kept // 2)  # the marks of cuts go beyond the room
             else:
                 self.room -= len(text)
             pieces.append(key_text + text)
