@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.since import parse_since
 from breadcrumb_server.answers.text import counted, cut, last_lines, milliseconds
-from breadcrumb_server.answers.values import arguments_text, pairs_text, shares, value_text
+from breadcrumb_server.answers.value_room import arguments_text, cut_value, pairs_text, shares, value_text
+from breadcrumb_server.answers.values import read_value
 from breadcrumb_storage.errors import BreadcrumbError
 
 
@@ -100,6 +101,50 @@ def test_what_gives_way_is_cut_hard_even_where_there_is_room() -> None:
 )
 def test_room_is_shared_by_length(lengths: list[int], chars: int, granted: list[int]) -> None:
     assert shares(lengths, chars) == granted
+
+
+LARGE = {"$type": "Config", "table": {"row 0": "x" * 300, "row 1": "b"}, "name": "shop", "rate": None, "items": [1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("value", "chars", "shown"),
+    [
+        (
+            LARGE,
+            100,
+            "Config(table={'row 0': 'xxxxx…(+296 chars), 'row 1': 'b'}, name='shop', rate=None, items=[1, 2])",
+        ),
+        (
+            {"a": "it's, (", "b": {"c": "y" * 200}, "d": 2},
+            60,
+            "{'a': \"it's, (\", 'b': {'c': 'yyyy…(+197 chars)}, 'd': 2}",
+        ),
+        ({"long": "z" * 99, "…": "+7 items"}, 50, "{'long': 'zzzzzzzzzzz…(+89 chars), …(+7 items)}"),
+        # Nothing to be named, or too much: as any text.
+        (list(range(30)), 30, "[0, 1, 2, 3, 4, 5…(+93 chars)"),
+        ({f"key {n}": n for n in range(30)}, 30, "{'key 0': 0, 'key…(+383 chars)"),
+        ("(a=1, b=2" * 9, 30, "'(a=1, b=2(a=1, b=…(+65 chars)"),
+    ],
+)
+def test_of_a_large_object_every_field_is_told(value: object, chars: int, shown: str) -> None:
+    assert value_text(json.dumps(value), chars) == shown
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text("ab', (){}[]=:\"\\…", max_size=40),
+        lambda inner: (
+            st.lists(inner, max_size=5) | st.dictionaries(st.text("ab', (:=\"", max_size=5), inner, max_size=5)
+        ),
+        max_leaves=20,
+    ),
+    st.integers(25, 200),
+)
+def test_a_value_never_takes_more_than_its_room(value: object, chars: int) -> None:
+    whole = read_value(json.dumps(value))
+    shown = cut_value(whole, chars)
+    assert len(shown) <= chars
+    assert shown == whole if len(whole) <= chars else "…" in shown
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import clean, cut, one_line
-from breadcrumb_server.answers.values import arguments_text, value_text
+from breadcrumb_server.answers.value_room import arguments_text, value_text
 from breadcrumb_storage.queries.call_chains import Link
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import names_by_id

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from breadcrumb_server.answers.base import Cell
 from breadcrumb_server.answers.call_lines import result_text
 from breadcrumb_server.answers.text import milliseconds, one_line
-from breadcrumb_server.answers.values import RECOGNISED_CHARS, named_values, pairs_text
+from breadcrumb_server.answers.value_room import RECOGNISED_CHARS, pairs_text
+from breadcrumb_server.answers.values import named_values
 from breadcrumb_storage.queries import calls as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
 from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from breadcrumb_server.answers.call_lines import call_line, result_text
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import counted, one_line
-from breadcrumb_server.answers.values import arguments_text
+from breadcrumb_server.answers.value_room import arguments_text
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.test_results import CalledLink, FailedTest, last_calls, last_children, links_from
 from breadcrumb_storage.queries.traces import TraceRow

@@ -14,7 +14,7 @@ from breadcrumb_server.answers.compare_noise import Difference, argument_differe
 from breadcrumb_server.answers.divergences import Divergence
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import cut, one_line
-from breadcrumb_server.answers.values import arguments_text
+from breadcrumb_server.answers.value_room import arguments_text
 from breadcrumb_storage.queries.calls import CallRow
 
 # Differing parts of a call that are told one by one.

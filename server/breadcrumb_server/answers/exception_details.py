@@ -13,6 +13,7 @@ from breadcrumb_server.answers.base import Section
 from breadcrumb_server.answers.call_lines import Chain, read_chains
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import clean, cut, one_line
+from breadcrumb_server.answers.value_room import cut_value
 from breadcrumb_server.answers.values import named_values
 from breadcrumb_storage.queries.call_chains import chains, listed_chain
 from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
@@ -102,7 +103,7 @@ class LoadedException:
             if not inside:
                 calls.append(f"{place} (not traced)")
         found = named_values(row.locals)
-        told = [f"{name} = {cut(value, detail.local_chars)}" for name, value in found[: detail.local_lines]]
+        told = [f"{name} = {cut_value(value, detail.local_chars)}" for name, value in found[: detail.local_lines]]
         if len(found) > len(told):
             told.append(f"… {len(found) - len(told)} more")
         stack = _from_the_test_on(clean(row.stack_trace or "").strip().splitlines()) if not calls else []

@@ -12,6 +12,7 @@ from breadcrumb_server.answers.flow_outline import Row
 from breadcrumb_server.answers.flow_tree import Group, Lane
 from breadcrumb_server.answers.flow_values import Pairs, arguments, both_arguments, on_one_line, short, side_by_side
 from breadcrumb_server.answers.text import one_line, rounded
+from breadcrumb_server.answers.value_room import cut_value
 from breadcrumb_server.answers.values import named_values
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.flow_calls import task_names
@@ -84,7 +85,7 @@ class FlowLines:
         if call.outcome == "raised":
             return f"{given} !! {short(self._result_of(call), chars)}"
         shown = call.outcome == "returned" and not call.is_body
-        return f"{given} -> {short(self._result_of(call), chars)}" if shown else given
+        return f"{given} -> {cut_value(self._result_of(call), chars, short)}" if shown else given
 
     def _several(self, group: Group, chars: int) -> str:
         first, other = self._calls.get(group.first_call_id), self._calls.get(group.other_call_id)

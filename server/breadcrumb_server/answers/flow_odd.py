@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow_tree import Group
-from breadcrumb_server.answers.values import value_text
+from breadcrumb_server.answers.value_room import value_text
 from breadcrumb_storage.queries.flow_arguments import ArgumentValue, argument_values
 from breadcrumb_storage.queries.traces import TraceRow
 

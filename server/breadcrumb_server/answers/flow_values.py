@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from breadcrumb_server.answers.text import clean
-from breadcrumb_server.answers.values import fair_share
+from breadcrumb_server.answers.value_room import cut_value, fair_share
 
 MIN_VALUE_CHARS = 8
 # Whose method was called: its type is what tells, and where there are other arguments they have the room.
@@ -51,7 +51,7 @@ def arguments(pairs: Pairs, chars: int) -> str:
             return whole
     names = sum(len(name) + 3 for name, _ in pairs)
     share = fair_share([len(value) for _, value in pairs], chars - names)
-    return short(", ".join(f"{name}={short(value, share)}" for name, value in pairs), chars)
+    return short(", ".join(f"{name}={cut_value(value, share, short)}" for name, value in pairs), chars)
 
 
 def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:

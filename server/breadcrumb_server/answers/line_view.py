@@ -11,7 +11,7 @@ from breadcrumb_server.answers.line_steps import Step, Steps
 from breadcrumb_server.answers.loops import Loop, Node, all_steps, nest, odd_rounds
 from breadcrumb_server.answers.text import clean, counted, cut, one_line
 from breadcrumb_server.answers.value_changes import Change, is_of
-from breadcrumb_server.answers.values import pairs_text
+from breadcrumb_server.answers.value_room import pairs_text
 
 
 @dataclass(frozen=True, slots=True)

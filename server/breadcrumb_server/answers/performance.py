@@ -15,7 +15,7 @@ from breadcrumb_server.answers.growth import find_growth
 from breadcrumb_server.answers.no_calls import why_no_calls
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import counted, milliseconds, one_line, rounded
-from breadcrumb_server.answers.values import arguments_text
+from breadcrumb_server.answers.value_room import arguments_text
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import performance as queries
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id

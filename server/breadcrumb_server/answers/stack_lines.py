@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.places import Places
 from breadcrumb_server.answers.text import counted, one_line
-from breadcrumb_server.answers.values import named_values, pairs_text
+from breadcrumb_server.answers.value_room import pairs_text
+from breadcrumb_server.answers.values import named_values
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.stacks import Stack, StackFrame, list_stacks, stack_locals
 from breadcrumb_storage.queries.traces import ProcessRow, TraceRow

@@ -16,7 +16,8 @@ from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cu
 from breadcrumb_server.answers.fit import fit_table
 from breadcrumb_server.answers.follow_ups import call, first_few
 from breadcrumb_server.answers.text import clean, counted, cut, milliseconds, one_line
-from breadcrumb_server.answers.values import named_values, value_text
+from breadcrumb_server.answers.value_room import value_text
+from breadcrumb_server.answers.values import named_values
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls import CallRow, calls_by_id, spellings_in_json
 from breadcrumb_storage.queries.traces import TraceRow, get_trace

@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeGuard
 
-from breadcrumb_server.answers.text import clean, cut
+from breadcrumb_server.answers.text import clean
 
-# Below this no value says anything.
-_MIN_VALUE_CHARS = 12
-# What the mark of a cut takes.
-_MARK_CHARS = 16
-# To read such a value whole tells more than to read a bit more of a long one.
-_SHORT_VALUE_CHARS = 60
-# Of a value that is only to be recognised.
-RECOGNISED_CHARS = 40
 KEY_MARK = "$key:"
 _BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
 
@@ -30,15 +22,12 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
-def value_text(stored: str | None, chars: int) -> str:
-    """A captured value; "" where none was."""
-    if stored is None:
-        return ""
+def read_value(stored: str) -> str:
+    """A captured value, whole."""
     try:
-        text = notation(json.loads(stored))
+        return clean(notation(json.loads(stored)))
     except (ValueError, RecursionError):  # not written by the tracer, or nested beyond reason: shown as it is
-        text = stored
-    return cut(clean(text), chars)
+        return clean(stored)
 
 
 def named_values(stored: str | None) -> list[tuple[str, str]]:
@@ -52,48 +41,6 @@ def named_values(stored: str | None) -> list[tuple[str, str]]:
     except (ValueError, RecursionError):
         pass
     return [("?", clean(stored))]
-
-
-def arguments_text(stored: str | None, chars: int) -> str:
-    """Captured arguments as ``a=1, b=None``; the long ones give way so that all of them are named."""
-    return pairs_text(named_values(stored), chars)
-
-
-def pairs_text(pairs: Sequence[tuple[str, str]], chars: int, giving_way: Collection[str] = ()) -> str:
-    """``a=1, b=None``; the long values give way so that all are named.
-
-    Args:
-        giving_way: names of values that say little; they get no more room than they need to be recognised.
-    """
-    names = sum(len(name) + 3 for name, _ in pairs)
-    wanted = [min(len(value), RECOGNISED_CHARS) if name in giving_way else len(value) for name, value in pairs]
-    granted = shares(wanted, chars - names)
-    values = zip(pairs, granted, strict=True)
-    return cut(", ".join(f"{name}={cut(value, share)}" for (name, value), share in values), chars)
-
-
-def shares(lengths: Sequence[int], chars: int) -> list[int]:
-    """How much of each text to show so that all stay within ``chars``: short ones whole, before long ones have any."""
-    room, left = chars, len(lengths)
-    granted = [0] * left
-    for index in sorted(range(left), key=lengths.__getitem__):
-        length = lengths[index]
-        whole = length * left <= room or (length <= _SHORT_VALUE_CHARS and length + (left - 1) * _MARK_CHARS <= room)
-        granted[index] = length if whole else max(room // left, _MIN_VALUE_CHARS)
-        room -= granted[index]
-        left -= 1
-    return granted
-
-
-def fair_share(lengths: Sequence[int], chars: int) -> int:
-    """The length to cut each text to so that all stay within ``chars``; short ones leave room to long ones."""
-    room, left = chars, len(lengths)
-    for length in sorted(lengths):
-        if length * left > room:
-            return max(room // left, _MIN_VALUE_CHARS)
-        room -= length
-        left -= 1
-    return max(chars, _MIN_VALUE_CHARS)
 
 
 def notation(value: object) -> str:
