@@ -110,6 +110,37 @@ def test_what_arrives_while_the_state_of_an_ended_thread_is_dropped_reaches_the_
     assert (spool.exit_code, spool.stdout) == (0, "reached True\n"), spool.stderr
 
 
+def test_a_timeout_that_strikes_while_the_tracer_asks_the_system_reaches_the_program(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    # TimeoutError is an OSError: it is not to be taken for an answer of the system.
+    (tmp_path / "1-0-0.calls").touch()
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            from breadcrumb import patterns, spool
+            def strike(*_): raise TimeoutError("time is up")
+            def reaches(module, name, ask):
+                kept = getattr(module, name)
+                setattr(module, name, strike)  # as if a signal handler had run there
+                try:
+                    ask()
+                except TimeoutError:
+                    return True
+                finally:
+                    setattr(module, name, kept)
+            print(
+                reaches(spool, "os_stat", lambda: spool._bytes_of_calls(FOLDER)),
+                reaches(spool, "os_listdir", lambda: spool._bytes_of_calls(FOLDER)),
+                reaches(patterns, "readlink", lambda: patterns._normal("/a/b", True)),
+                reaches(patterns, "getcwd", patterns.current_folder),
+            )
+        """).replace("FOLDER", repr(str(tmp_path))),
+        include=["nothing"],
+    )
+    assert (spool.exit_code, spool.stdout) == (0, "True True True True\n"), spool.stderr
+
+
 def test_a_timeout_that_strikes_while_a_value_is_read_reaches_the_program(python: str, trace: Trace) -> None:
     # The errors that reading a value may well meet by itself.
     spool = trace(

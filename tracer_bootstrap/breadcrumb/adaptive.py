@@ -14,6 +14,7 @@ from os import getpid
 from time import perf_counter_ns
 from types import FrameType
 
+from .backends._guard import failed
 from .record_format import LOOK_SIGNAL_BELOW_MAX
 
 TYPE_CHECKING = False
@@ -189,8 +190,8 @@ class AdaptiveCapture:
                 self._wake(self._wake_at_ns)
             except RecursionError:
                 recorder.near_recursion_limit = True
-            except Exception as error:
-                recorder.lost(error)
+            except BaseException as error:
+                failed(recorder, error)
 
     def _observe_again(self, functions: List[Function], at_ns: int) -> None:
         counters = self._recorder.spool.counters

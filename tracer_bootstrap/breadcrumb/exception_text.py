@@ -6,6 +6,7 @@ from types import FrameType, TracebackType
 
 from .capture.values import Encoder
 from .classes import class_module, class_name, derives, imported_class
+from .interruptions import is_of_the_program
 from .late_modules import import_late_modules
 from .patterns import IncludeFilter
 
@@ -55,7 +56,9 @@ def _written(value: Any, encoder: Encoder) -> str:
 
     try:
         return python_text(text)
-    except (IndexError, ValueError):  # the key of a dict that was cut
+    except (IndexError, ValueError) as error:  # the key of a dict that was cut
+        if is_of_the_program(error):
+            raise
         return text
 
 

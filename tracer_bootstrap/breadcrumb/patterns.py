@@ -9,6 +9,7 @@ from os import getcwd, readlink, sep
 from os.path import abspath, dirname, realpath
 
 from .globs import is_path_pattern, matches_module, matches_path
+from .interruptions import is_of_the_program
 
 TYPE_CHECKING = False  # typing itself is not imported: every import delays the start of the user's program
 if TYPE_CHECKING:
@@ -25,7 +26,9 @@ def current_folder() -> str:
     """The working folder, or an empty text where it has been deleted."""
     try:
         return getcwd()
-    except OSError:
+    except OSError as error:
+        if is_of_the_program(error):
+            raise
         return ""
 
 
@@ -38,7 +41,9 @@ def _normal(path: str, follows_links: bool = False) -> str:
         part = parts.pop()
         try:
             target = readlink(resolved + sep + part) if follows_links and links < _MAX_LINKS else ""
-        except OSError:  # no link
+        except OSError as error:  # no link
+            if is_of_the_program(error):
+                raise
             target = ""
         if target:
             links += 1

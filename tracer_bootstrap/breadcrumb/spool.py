@@ -85,8 +85,9 @@ def _bytes_of_calls(folder: str) -> int:
         for name in os_listdir(folder):
             if name.endswith(record_format.CALLS_SUFFIX):
                 taken += os_stat("%s/%s" % (folder, name)).st_size
-    except OSError:  # the folder is gone; opening the segment says what there is to say
-        pass
+    except OSError as error:  # the folder is gone; opening the segment says what there is to say
+        if is_of_the_program(error):
+            raise
     return taken
 
 

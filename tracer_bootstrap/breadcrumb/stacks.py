@@ -22,6 +22,7 @@ from .capture.frame_locals import encoded_locals
 from .capture.json_text import quote, utf8
 from .capture.values import Encoder
 from .functions import module_of
+from .interruptions import is_of_the_program
 from .patterns import is_own
 from .threads import thread_name
 
@@ -94,7 +95,9 @@ class StackReporter:
         for _ in range(_WAIT_STEPS):
             try:
                 stat(wanted)
-            except OSError:
+            except OSError as error:
+                if is_of_the_program(error):
+                    raise
                 return
             sleep(_WAIT_STEP_SECONDS)  # what a handler of the program raises here goes on into the program
 

@@ -20,8 +20,9 @@ def failed(recorder: Recorder, error: BaseException) -> None:
         raise error
     try:
         recorder.lost(error)
-    except Exception:  # nothing more can be said, and the program goes on
-        pass
+    except Exception as failure:  # nothing more can be said, and the program goes on
+        if is_of_the_program(failure):
+            raise
 
 
 def guard(callback: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:

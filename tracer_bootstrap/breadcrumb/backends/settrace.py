@@ -19,7 +19,7 @@ from ..classes import class_module, class_name
 from ..exceptions import is_control_flow
 from ..features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
 from ..functions import SUSPENDS, callable_code, is_runner, module_of
-from ..interruptions import starts_guarded
+from ..interruptions import is_of_the_program, starts_guarded
 from ..patterns import is_own
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ._guard import failed
@@ -96,8 +96,9 @@ class SettraceBackend:
             if event == "sys.settrace" and not self._said_replaced and not self._drops_by_itself:
                 try:
                     self._settrace_is_called(sys._getframe(1))
-                except Exception:
-                    pass
+                except Exception as error:
+                    if is_of_the_program(error):
+                        raise
 
         try:
             sys.addaudithook(on_audit)
