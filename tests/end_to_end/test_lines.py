@@ -157,7 +157,7 @@ async def test_what_is_bound_is_told_from_what_is_changed(session, workspace: Pa
     assert made["lines"][1].startswith("  19  self.parent = sheet   -> self.parent=Sheet(title=")
     assert made["lines"][2:] == [
         "  20  self._style = style   -> self._style=Style([0, 1, 2])",
-        "  21  self.row = 3   -> self.row=…(beyond what is recorded)   -> returned None",  # the sheet took the room
+        "  21  self.row = 3   -> self.row=3   -> returned None",  # for which the large sheet has left room
     ]
     found = await session.ok("get_calls", project="p", function="Cell.change")
     assert found["lines"][1:] == [
