@@ -197,7 +197,7 @@ def test_a_trace_function_that_no_python_code_took_away_is_missed_at_the_end(tra
     """
     spool = trace(interpreter(version), textwrap.dedent(text), expect_lost=True)
     (message,) = replaced_at(spool)
-    assert "sys.settrace was called, in the tracer's place" in message
+    assert "sys.settrace has lost the tracer, to code in C" in message
     assert [call.args["n"] for call in spool.named("f")] == [1]
 
 

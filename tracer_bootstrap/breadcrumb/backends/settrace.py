@@ -114,21 +114,24 @@ class SettraceBackend:
         elif sys.gettrace() is not self._trace_function:  # it is somebody else's thread already
             return
         path = self._recorder.include.absolute(caller.f_code.co_filename)
-        self._tell_replaced("was called at %s:%d (%s)" % (path, caller.f_lineno, caller.f_code.co_name))
+        self._tell_replaced(
+            "was called at %s:%d (%s), in the tracer's place" % (path, caller.f_lineno, caller.f_code.co_name)
+        )
 
     def _tell_if_replaced(self) -> None:
         """The process ends: somebody may have taken sys.settrace in a way that was not seen, an extension in C say."""
         now = sys.gettrace()
         expected = now is self._trace_function or self._is_paused or self._drops_by_itself
         if not expected and not self._said_replaced:
-            self._tell_replaced("is in use by %s" % _described(now) if now is not None else "was called")
+            by = "is in use by %s, in the tracer's place" % _described(now) if now is not None else ""
+            self._tell_replaced(by or "has lost the tracer, to code in C or at the recursion limit")
 
     def _tell_replaced(self, how: str) -> None:
         self._said_replaced = True
         self._recorder.notice(
             "tracer_replaced",
-            "sys.settrace %s, in the tracer's place: that thread's calls from then on are not recorded, unless it was "
-            "given back. Run without that tool, or on Python 3.12 or newer, where both can work" % how,
+            "sys.settrace %s: that thread's calls from then on are not recorded, unless it was given back. Run without "
+            "that tool, or on Python 3.12 or newer, where both can work" % how,
         )
 
     @starts_guarded
