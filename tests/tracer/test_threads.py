@@ -125,6 +125,32 @@ for t in threads: t.join()
     assert all(c.value == by_call[c.parent].args["n"] for c in spool.named("recall"))
 
 
+def test_functions_that_threads_call_first_at_the_same_moment_have_all_their_calls_with_their_ends(
+    python: str, trace: Trace
+) -> None:
+    spool = trace(
+        python,
+        """
+import sys, threading
+sys.setswitchinterval(1e-6)
+for number in range(60):
+    exec("def f%d(n): return (%d, n)" % (number, number))
+functions = [globals()["f%d" % number] for number in range(60)]
+together = threading.Barrier(4)
+def work(n):
+    together.wait()
+    for at in range(60): functions[(at + n % 2) % 60](n)
+threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+for t in threads: t.start()
+for t in threads: t.join()
+""",
+    )
+    calls = [call for number in range(60) for call in spool.named(f"f{number}")]
+    assert len(calls) == 240
+    told = [(call.function, call.args["n"], call.value) for call in calls]
+    assert all(value == {"$tuple": [int(function[1:]), n]} for function, n, value in told), told
+
+
 def test_what_a_daemon_thread_was_doing_at_the_end_is_unfinished(python: str, trace: Trace) -> None:
     spool = trace(
         python,

@@ -87,11 +87,13 @@ class Recorder:
         self.names = NameFinder()
         self.threads = _local()
         self._thread_numbers = itertools.count()
+        self._function_numbers = itertools.count(1)  # threads may add functions at the same moment
         self.functions: Dict[int, Function] = {}
         self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
         self._losses: Set[str] = set()
         self.forget_last: Callable[[], None] = _nothing  # the backend's shortcuts to what is no longer true
         self.before_end: Callable[[], None] = _nothing  # what the backend has to say when the process ends
+        self.observe: Callable[[Function], None] = _nothing  # what the backend does for a new function
         self.secret_learned: Callable[[], None] = _nothing
         self.forks_under_way = 0
         self.near_recursion_limit = False  # events were lost there, where nothing can be said
@@ -132,6 +134,7 @@ class Recorder:
         self.pid = getpid()
         self.main_thread = get_ident()
         self._thread_numbers = itertools.count()
+        self._function_numbers = itertools.count(1)  # threads may add functions at the same moment
         self.functions.clear()
         self.calls.clear()
         self.exceptions.clear()
@@ -372,12 +375,13 @@ class Recorder:
         file = self.include.absolute(code.co_filename)
         key = (file, name, code.co_firstlineno)
         first = self._first_of.get(key)
-        function_id = first.function_id if first is not None else len(self._first_of) + 1
+        function_id = first.function_id if first is not None else next(self._function_numbers)
         function = Function(code, function_id, name, module, file, self.encoder)
         if self.lines is not None and self.lines.wants(module, name):
             function.record_lines()
         if self.adaptive is not None and not function.runs_tests:  # of these each call is recorded
             self.adaptive.prepare(function, first)
+        self.observe(function)  # before it is known: another thread may call it from then on, and its end is to be seen
         self.functions[id(code)] = function
         if first is None:
             self._first_of[key] = function
@@ -399,5 +403,5 @@ class Recorder:
         )
 
 
-def _nothing() -> None:
+def _nothing(*_arguments: object) -> None:
     pass

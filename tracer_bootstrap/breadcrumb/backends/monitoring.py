@@ -77,6 +77,7 @@ class MonitoringBackend:
             callbacks[events.LINE] = guard(self._on_line, self._recorder)
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
+        self._recorder.observe = self._observe
         self._global_events = (
             events.PY_START
             | events.PY_THROW
@@ -145,7 +146,6 @@ class MonitoringBackend:
                     return self._disable
                 if _is_import_of_greenlet(code, frame):
                     function.keeps_state = True  # its end is no ordinary one
-                self._observe(function)
                 if recorder.adaptive is None or not recorder.adaptive.skips(function, frame):
                     recorder.calls.begin(function, frame)
                 return None
