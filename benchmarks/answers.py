@@ -13,18 +13,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from breadcrumb_server.answers.base import Answer
-from breadcrumb_server.answers.calls import get_calls
-from breadcrumb_server.answers.compare import compare_traces
-from breadcrumb_server.answers.exceptions import find_exceptions
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.flow import FlowView, get_flow
-from breadcrumb_server.answers.gaps import find_gaps
-from breadcrumb_server.answers.performance import analyze_performance
-from breadcrumb_server.answers.report import build_report
+from breadcrumb_server.answers.calls.answer import get_calls
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.common.model import Answer
+from breadcrumb_server.answers.compare.answer import compare_traces
+from breadcrumb_server.answers.exceptions.answer import find_exceptions
+from breadcrumb_server.answers.flow.answer import FlowView, get_flow
+from breadcrumb_server.answers.gaps.answer import find_gaps
+from breadcrumb_server.answers.performance.answer import analyze_performance
+from breadcrumb_server.answers.report.answer import build_report
+from breadcrumb_server.answers.search import search_values
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import list_traces
-from breadcrumb_server.answers.value_search import search_values
 from breadcrumb_storage.database import Database, checkpoint
 
 if TYPE_CHECKING:

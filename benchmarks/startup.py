@@ -19,9 +19,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from breadcrumb_server.config import ProjectConfig
-from breadcrumb_server.launcher import child_environment, make_spool, write_tracer_config
-from breadcrumb_server.run_request import make_request
+from breadcrumb_server.projects.config import ProjectConfig
+from breadcrumb_server.runs.launcher import child_environment, make_spool, write_tracer_config
+from breadcrumb_server.runs.request import make_request
 
 MAX_RATIO = 1.5
 MAX_ADDED_MS = 15.0

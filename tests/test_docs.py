@@ -17,7 +17,7 @@ import pytest
 from breadcrumb import record_format
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb.capture.values import Encoder
-from breadcrumb_server.config import ProjectConfig, parse_config
+from breadcrumb_server.projects.config import ProjectConfig, parse_config
 from breadcrumb_server.tools import all_tools
 from breadcrumb_storage.database import Database
 

@@ -66,8 +66,8 @@ def _port(text: str) -> int:
 def _serve_stdio() -> int:
     import anyio
 
-    from breadcrumb_server.mcp_server import build_server
-    from breadcrumb_server.serving import log_to_stderr, serve_stdio
+    from breadcrumb_server.mcp_server.server import build_server
+    from breadcrumb_server.mcp_server.transports import log_to_stderr, serve_stdio
 
     log_to_stderr()
     if sys.stdin is not None and sys.stdin.isatty():
@@ -79,8 +79,8 @@ def _serve_stdio() -> int:
 def _serve_http(port: int) -> int:
     import anyio
 
-    from breadcrumb_server.mcp_server import build_server
-    from breadcrumb_server.serving import HTTP_HOST, listen, log_to_stderr, serve_http
+    from breadcrumb_server.mcp_server.server import build_server
+    from breadcrumb_server.mcp_server.transports import HTTP_HOST, listen, log_to_stderr, serve_http
 
     log_to_stderr()
     try:

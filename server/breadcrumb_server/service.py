@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, TypeVar
 import anyio
 import anyio.to_thread
 
-from breadcrumb_server import process_group
-from breadcrumb_server.active_run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
-from breadcrumb_server.answers.report import RunReport, build_report
-from breadcrumb_server.config import ProjectConfig, load_config
-from breadcrumb_server.deletion import Choice, TracesDeleted, delete_traces
-from breadcrumb_server.home import Home
-from breadcrumb_server.recovery import recover_runs
-from breadcrumb_server.run_end import POLL_SECONDS, kill_all
-from breadcrumb_server.run_request import RunRequest, check_wait
-from breadcrumb_server.run_state import RUNNING, STOP_MARK, RunState, load_state
-from breadcrumb_server.runs import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
-from breadcrumb_server.stack_request import ANSWER_SECONDS, let_go, take_stacks
+from breadcrumb_server.answers.report.answer import RunReport, build_report
+from breadcrumb_server.projects.config import ProjectConfig, load_config
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
+from breadcrumb_server.runs.ending import POLL_SECONDS, kill_all
+from breadcrumb_server.runs.recovery import recover_runs
+from breadcrumb_server.runs.registry import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
+from breadcrumb_server.runs.request import RunRequest, check_wait
+from breadcrumb_server.runs.run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
+from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, let_go, take_stacks
+from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.traces import get_trace

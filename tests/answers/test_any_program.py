@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.flow import FlowView, get_flow
-from breadcrumb_server.answers.performance import analyze_performance
-from breadcrumb_server.answers.value_search import search_values
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.flow.answer import FlowView, get_flow
+from breadcrumb_server.answers.performance.answer import analyze_performance
+from breadcrumb_server.answers.search import search_values
 
 # Per call i: thread, parent, function, duration in ns (NULL: unfinished), arguments.
 PROGRAMS = {

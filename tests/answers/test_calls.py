@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from breadcrumb_server.answers.call_rows import COLUMNS
-from breadcrumb_server.answers.calls import get_calls
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.calls.answer import get_calls
+from breadcrumb_server.answers.calls.table import COLUMNS
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_storage.errors import BreadcrumbError
 
 STARTED = datetime(2025, 1, 10, 12, 0, 0)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from breadcrumb_server.answers import compare_scope
-from breadcrumb_server.answers.compare import Comparison, compare_traces
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.compare import scope as compare_scope
+from breadcrumb_server.answers.compare.answer import Comparison, compare_traces
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import compare as compare_queries
 

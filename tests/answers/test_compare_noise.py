@@ -7,12 +7,7 @@ from typing import Any
 
 import pytest
 
-from breadcrumb_server.answers.compare_noise import (
-    argument_differences,
-    same_text,
-    same_value,
-    value_differences,
-)
+from breadcrumb_server.answers.compare.noise import argument_differences, same_text, same_value, value_differences
 
 
 def same(base: Any, this: Any) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from breadcrumb_server.answers.calls import get_calls
-from breadcrumb_server.answers.distributions import MAX_CHARS
+from breadcrumb_server.answers.calls.answer import get_calls
+from breadcrumb_server.answers.calls.distributions import MAX_CHARS
 from proposed_calls import call_of
 
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from breadcrumb_server.answers.exceptions import find_exceptions
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.exceptions.answer import find_exceptions
 from breadcrumb_storage.errors import BreadcrumbError
 
 HANDLED = {"handled": True, "handled_by": "shop.pricing:total:9"}

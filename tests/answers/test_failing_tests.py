@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from breadcrumb_server.answers.exceptions import find_exceptions
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.report import AIM_CHARS, build_report
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.exceptions.answer import find_exceptions
+from breadcrumb_server.answers.report.answer import AIM_CHARS, build_report
 from breadcrumb_storage.errors import BreadcrumbError
 
 STARTED = datetime(2025, 1, 10, 12, 0, 0)

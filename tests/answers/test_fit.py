@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from breadcrumb_server.answers.base import Answer, Page, Table
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, fit, fit_table, size_of, squeeze
-from breadcrumb_server.answers.text import cut
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, fit_table, size_of, squeeze
+from breadcrumb_server.answers.common.model import Answer, Page, Table
+from breadcrumb_server.answers.common.text import cut
 
 
 class Numbered(Page):

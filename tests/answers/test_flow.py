@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.flow import Flow, FlowView
-from breadcrumb_server.answers.flow import get_flow as build_flow
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.flow.answer import Flow, FlowView
+from breadcrumb_server.answers.flow.answer import get_flow as build_flow
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import flow as totals
 from breadcrumb_storage.queries import flow_arguments, flow_calls

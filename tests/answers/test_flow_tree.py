@@ -8,8 +8,8 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.flow_outline import AIM_LINES, Outliner, Row
-from breadcrumb_server.answers.flow_tree import FlowTree, Folding, Group, Item, LeftOut, Loop
+from breadcrumb_server.answers.flow.outline import AIM_LINES, Outliner, Row
+from breadcrumb_server.answers.flow.tree import FlowTree, Folding, Group, Item, LeftOut, Loop
 from breadcrumb_storage.queries.flow_calls import FlowCalls
 
 NAMES = {number: f"shop:f{number}" for number in range(4)}

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.flow_values import arguments, both_arguments, on_one_line, side_by_side
+from breadcrumb_server.answers.flow.values import arguments, both_arguments, on_one_line, side_by_side
 
 LINES = st.text("ab'(=, ", max_size=60).map(on_one_line)
 PAIRS = st.lists(

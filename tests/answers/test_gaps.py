@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.gaps import COLUMNS, find_gaps
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.gaps.answer import COLUMNS, find_gaps
 from breadcrumb_storage.errors import BreadcrumbError
 
 SITE = "/work/shop/.venv/lib/python3.12/site-packages"

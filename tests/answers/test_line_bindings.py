@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from breadcrumb_server.answers.line_bindings import Bindings, Bound
+from breadcrumb_server.answers.lines.bindings import Bindings, Bound
 
 SOURCE = """\
 import os

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.call_rows import COLUMNS
-from breadcrumb_server.answers.calls import CallList, get_calls
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.report import build_report
+from breadcrumb_server.answers.calls.answer import CallList, get_calls
+from breadcrumb_server.answers.calls.table import COLUMNS
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.report.answer import build_report
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.traces import get_trace
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import COLUMNS, list_traces
 from breadcrumb_storage.errors import BreadcrumbError

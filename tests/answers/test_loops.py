@@ -5,9 +5,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.line_steps import Step
-from breadcrumb_server.answers.loops import MIN_ROUNDS, Loop, all_steps, nest, odd_rounds
-from breadcrumb_server.answers.value_changes import Change
+from breadcrumb_server.answers.lines.changes import Change
+from breadcrumb_server.answers.lines.loops import MIN_ROUNDS, Loop, all_steps, nest, odd_rounds
+from breadcrumb_server.answers.lines.steps import Step
 
 
 def steps(*lines: int) -> list[Step]:

@@ -7,9 +7,9 @@ from random import Random
 
 import pytest
 
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.growth import find_growth, length_of
-from breadcrumb_server.answers.performance import analyze_performance
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.performance.answer import analyze_performance
+from breadcrumb_server.answers.performance.complexity import find_growth, length_of
 from breadcrumb_storage.errors import BreadcrumbError
 
 COLUMNS = ["function", "calls", "total_ms", "self_ms", "share", "mean_ms", "p50_ms", "p95_ms", "max_ms"]

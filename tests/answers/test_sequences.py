@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.sequences import Folder, Part, Run, Symbols
+from breadcrumb_server.answers.flow.repetitions import Folder, Part, Run, Symbols
 
 
 def folded(text: str, min_rounds: int = 2) -> list[Part]:

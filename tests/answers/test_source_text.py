@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb_server.answers.source_text import SourceText, redact_source
+from breadcrumb_server.answers.lines.source import SourceText, redact_source
 from breadcrumb_storage.queries.traces import get_trace
 
 

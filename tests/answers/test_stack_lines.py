@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from breadcrumb_server.answers.fit import size_of
-from breadcrumb_server.answers.report import build_report
+from breadcrumb_server.answers.common.budget import size_of
+from breadcrumb_server.answers.report.answer import build_report
 
 STDLIB = "/usr/lib/python3.12"
 MAIN = [

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.follow_ups import call, first_few
-from breadcrumb_server.answers.since import parse_since
-from breadcrumb_server.answers.text import counted, cut, last_lines, milliseconds
-from breadcrumb_server.answers.value_room import arguments_text, cut_value, pairs_text, shares, value_text
-from breadcrumb_server.answers.values import read_value
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.text import counted, cut, last_lines, milliseconds
+from breadcrumb_server.answers.common.time_argument import parse_since
+from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, pairs_text, shares, value_text
+from breadcrumb_server.answers.rendering.notation import read_value
 from breadcrumb_storage.errors import BreadcrumbError
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from breadcrumb_server.answers.line_bindings import Bound
-from breadcrumb_server.answers.value_changes import differences, is_of
+from breadcrumb_server.answers.lines.bindings import Bound
+from breadcrumb_server.answers.lines.changes import differences, is_of
 
 
 def told_where(bound: Bound, before: object, after: object) -> list[str]:

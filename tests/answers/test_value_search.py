@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS, size_of
-from breadcrumb_server.answers.value_search import COLUMNS, search_values
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.search import COLUMNS, search_values
 from breadcrumb_storage.errors import BreadcrumbError
 
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from mcp import Client
 
-from breadcrumb_server.home import ENV_HOME, Home
-from breadcrumb_server.mcp_server import BreadcrumbServer, build_server
+from breadcrumb_server.mcp_server.server import BreadcrumbServer, build_server
+from breadcrumb_server.projects.home import ENV_HOME, Home
 from gates import Gate
 
 

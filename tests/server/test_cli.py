@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import pytest
 
-from breadcrumb_server import process_group
+from breadcrumb_server.runs import process_group
 from breadcrumb_server.tools import all_tools
 
 

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from breadcrumb_server.config import ProjectConfig, load_config
-from breadcrumb_server.home import Home
+from breadcrumb_server.projects.config import ProjectConfig, load_config
+from breadcrumb_server.projects.home import Home
 from breadcrumb_storage.errors import BreadcrumbError
 
 

@@ -4,7 +4,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breadcrumb_server.config_edit import edit_text
+from breadcrumb_server.projects.config_edit import edit_text
 
 HAND_WRITTEN = """\
 # my project

@@ -7,9 +7,9 @@ import json
 import pytest
 from mcp import Client
 
-from breadcrumb_server.answers.fit import MAX_ANSWER_CHARS
-from breadcrumb_server.mcp_server import build_server
-from breadcrumb_server.run_state import RunState
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS
+from breadcrumb_server.mcp_server.server import build_server
+from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.database import Database
 
 pytestmark = pytest.mark.anyio

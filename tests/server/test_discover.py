@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from breadcrumb_server.discover import discover_include, workspace_code
+from breadcrumb_server.workspace.discover import discover_include, workspace_code
 
 
 def test_packages_scripts_and_tests_are_found(write, workspace) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb_server.home import Home, check_project_name
+from breadcrumb_server.projects.home import Home, check_project_name
 from breadcrumb_storage.errors import BreadcrumbError
 
 

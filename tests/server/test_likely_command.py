@@ -7,7 +7,7 @@ import venv
 
 import pytest
 
-from breadcrumb_server.likely_command import likely_command
+from breadcrumb_server.workspace.likely_command import likely_command
 
 pytestmark = pytest.mark.anyio
 

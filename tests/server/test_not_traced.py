@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb_server.not_traced import why_not_traced
+from breadcrumb_server.runs.not_traced import why_not_traced
 
 
 def reason(*command: str, enabled: bool = True, cwd: Path = Path("/")) -> str:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb_server.output import KEPT_HEAD_BYTES, KEPT_TAIL_BYTES, OutputCapture
+from breadcrumb_server.runs.output import KEPT_HEAD_BYTES, KEPT_TAIL_BYTES, OutputCapture
 
 
 def test_short_output_is_kept_whole() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from breadcrumb.patterns import IncludeFilter
-from breadcrumb_server.patterns import matches, matches_any
+from breadcrumb_server.workspace.patterns import matches, matches_any
 
 WORKSPACE = Path("/somewhere/workspace")
 

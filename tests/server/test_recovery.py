@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb_server import process_group
-from breadcrumb_server.home import Home
-from breadcrumb_server.recovery import recover_runs
-from breadcrumb_server.run_records import record_start
-from breadcrumb_server.run_state import RunState, load_state
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.recording import record_start
+from breadcrumb_server.runs.recovery import recover_runs
+from breadcrumb_server.runs.state import RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.queries.traces import get_trace
 

@@ -65,7 +65,7 @@ async def test_an_error_of_a_resource_shows_no_secret(shop, monkeypatch) -> None
     def fail(home: object, project: str) -> None:
         raise RuntimeError("cannot reach https://user:hunter2@host/")
 
-    monkeypatch.setattr("breadcrumb_server.projects.get_config", fail)
+    monkeypatch.setattr("breadcrumb_server.projects.manage.get_config", fail)
     with pytest.raises(MCPError, match="RuntimeError: cannot reach") as refused:
         await read(shop, "breadcrumb://projects/shop/config")
     assert "hunter2" not in str(refused.value)

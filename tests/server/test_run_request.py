@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb_server.config import ProjectConfig
-from breadcrumb_server.run_request import check_wait, make_request, split_command
+from breadcrumb_server.projects.config import ProjectConfig
+from breadcrumb_server.runs.request import check_wait, make_request, split_command
 from breadcrumb_storage.errors import BreadcrumbError
 
 

@@ -5,7 +5,7 @@ import sys
 import anyio
 import pytest
 
-from breadcrumb_server import process_group
+from breadcrumb_server.runs import process_group
 
 pytestmark = pytest.mark.anyio
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb_server import process_group
-from breadcrumb_server.run_state import RunState
-from breadcrumb_server.stack_request import let_go, take_stacks
+from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.stack_request import let_go, take_stacks
+from breadcrumb_server.runs.state import RunState
 
 STACKS_SIGNAL = signal.SIGRTMAX - 2
 FAULT_SIGNAL = signal.SIGRTMAX - 3

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from breadcrumb_server import process_group
-from breadcrumb_server.home import Home
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.runs import process_group
 
 HANG_SECONDS = 60
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mcp import Client
 
-from breadcrumb_server.mcp_server import INSTRUCTIONS, BreadcrumbServer
+from breadcrumb_server.mcp_server.server import INSTRUCTIONS, BreadcrumbServer
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "BREADCRUMB_UPDATE_SNAPSHOTS"
@@ -151,7 +151,7 @@ async def test_an_error_of_our_own_names_the_tool_and_keeps_secrets(session, mon
     def fail(home: object) -> None:
         raise RuntimeError("cannot reach https://user:hunter2@host/")
 
-    monkeypatch.setattr("breadcrumb_server.projects.list_projects", fail)
+    monkeypatch.setattr("breadcrumb_server.projects.manage.list_projects", fail)
     error = await session.error("list_projects")
     assert "list_projects failed because of an error in Breadcrumb itself: RuntimeError" in error
     assert "hunter2" not in error

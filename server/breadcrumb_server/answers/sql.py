@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.base import Answer, Cell, check_limit
-from breadcrumb_server.answers.fit import fit_table
-from breadcrumb_server.answers.text import clean, cut
+from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.model import Answer, Cell, check_limit
+from breadcrumb_server.answers.common.text import clean, cut
 from breadcrumb_storage.read_only_sql import run_read_only
 
 if TYPE_CHECKING:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from breadcrumb_server.answers.base import Cell, Page, check_limit
-from breadcrumb_server.answers.cursors import Position, decode_cursor, encode_cursor
-from breadcrumb_server.answers.fit import fit_table
-from breadcrumb_server.answers.follow_ups import call, first_few
-from breadcrumb_server.answers.since import parse_since
-from breadcrumb_server.answers.text import one_line, rounded
+from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.model import Cell, Page, check_limit
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.text import one_line, rounded
+from breadcrumb_server.answers.common.time_argument import parse_since
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import traces as queries
 

@@ -15,7 +15,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from breadcrumb_server.demo.transcript import Transcript, standard_output
-from breadcrumb_server.home import ENV_HOME
+from breadcrumb_server.projects.home import ENV_HOME
 
 SAMPLE = Path(__file__).parent / "sample"
 PROJECT = "shop"

@@ -4,7 +4,7 @@ This goes strand by strand. A strand is a call that nothing of its own thread an
 there: the work of a thread, of an asyncio task, or one job of a pool. Strands find their partner by test, kind of
 process, thread and task, function and arguments, so that neither ids nor the order of threads matter. Within a strand
 the n-th call is held against the n-th, as far as function and parent agree; from there on the tree decides (see
-``answers.compare_tree``). What comes of it stands in temporary tables, which ``aligned_calls`` reads.
+``answers.compare.tree_diff``). What comes of it stands in temporary tables, which ``aligned_calls`` reads.
 """
 
 from __future__ import annotations

@@ -1,0 +1,98 @@
+"""Where to look next from the calls of a function."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence, Set
+from typing import TYPE_CHECKING, Any
+
+from breadcrumb_server.answers.calls.distributions import Distribution
+from breadcrumb_server.answers.calls.where import parse_where
+from breadcrumb_server.answers.common.next_calls import call
+from breadcrumb_server.answers.gaps.answer import rerun_call
+from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
+from breadcrumb_storage.queries.calls import CallRow, find_calls
+from breadcrumb_storage.queries.traces import TraceRow
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def one_call(project: str, trace: TraceRow, each: CallRow, **where: object) -> str:
+    """The call that shows this one alone."""
+    return call(
+        "get_calls",
+        project=project,
+        function=f"{each.module}:{each.name}",
+        trace_id=trace.trace_id,
+        where={"call_id": each.call_id, **where},
+    )
+
+
+def follow_ups(
+    project: str,
+    trace: TraceRow,
+    calls: Sequence[CallRow],
+    *,
+    single: bool,
+    called: Set[int],
+    sampled: bool,
+    lines: LineDetail,
+    shown: ShownLines,
+    odd: str | None,
+) -> list[str | None]:
+    """From many calls to one of them, and to those that were only counted; from one call inwards, outwards, and closer.
+
+    What stands in the answer already is not proposed again.
+
+    Args:
+        called: the calls that made recorded calls themselves.
+        sampled: not all calls were recorded.
+        odd: the call that shows those which stand out in the distribution.
+    """
+    if not calls:
+        return []
+
+    def around(**where: object) -> str:
+        return call("get_calls", project=project, function="*", trace_id=trace.trace_id, where=where)
+
+    unseen = one_call(project, trace, shown.unseen) if shown.unseen else None
+    rest_of_lines = one_call(project, trace, shown.left_out[0], lines=shown.left_out[1]) if shown.left_out else None
+    each = calls[0]
+    inwards = around(parent_call_id=each.call_id) if each.call_id in called else None
+    if single:  # one step inwards, one outwards, and a closer look
+        outwards = around(call_id=each.parent_call_id) if each.parent_call_id else None
+        return [rest_of_lines, inwards, outwards, _closer(project, trace, each, lines)]
+    chosen = next((each for each in calls if each.outcome == "raised"), calls[0])
+    alone: str | None = one_call(project, trace, chosen)
+    if chosen.call_id in shown.whole:
+        alone = around(parent_call_id=chosen.call_id) if chosen.call_id in called else None
+    all_of_them = _closer(project, trace, chosen, lines, full=True) if sampled else None
+    return [unseen, odd, rest_of_lines, alone, all_of_them]
+
+
+def odd_ones(
+    con: DuckDBPyConnection,
+    project: str,
+    trace: TraceRow,
+    function: str,
+    where: Mapping[str, Any] | None,
+    distribution: Distribution,
+    shown: ShownLines,
+) -> str | None:
+    """The call that shows those which stand out in the distribution, unless they are shown here with their lines."""
+    if distribution.odd is None or distribution.odd.keys() & (where or {}).keys():
+        return None
+    conditions = {**(where or {}), **distribution.odd}
+    if shown.whole:
+        few = len(shown.whole) + 1
+        ids, _ = find_calls(con, trace, parse_where(conditions, function), after=0, limit=few)
+        if shown.whole.issuperset(ids):
+            return None
+    return call("get_calls", project=project, function=function, trace_id=trace.trace_id, where=conditions)
+
+
+def _closer(project: str, trace: TraceRow, each: CallRow, lines: LineDetail, *, full: bool = False) -> str | None:
+    """The run that records the lines of this call's function, if this one did not."""
+    if lines.executed or each.name == "<module>" or trace.status == "running":
+        return None
+    return rerun_call(project, trace, lines=[f"{each.module}:{each.name}"], full=full)

@@ -1,0 +1,129 @@
+"""The calls of a page as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from breadcrumb_server.answers.common.model import Cell
+from breadcrumb_server.answers.common.text import milliseconds, one_line
+from breadcrumb_server.answers.rendering.calls import result_text
+from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_text
+from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_storage.queries import calls as queries
+from breadcrumb_storage.queries.tests import tests_of_calls
+from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+COLUMNS = ["call_id", "function", "args", "result", "outcome", "ms", "caller", "callees"]
+# Of a call's callees, by name.
+MAX_CALLEES = 6
+# Callers and callees say where to look; the values are what is looked for.
+MAX_SIDE_CHARS = 160
+
+
+class CallRows:
+    """The calls of a page with all that is shown of them."""
+
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, ids: Sequence[int]) -> None:
+        found = queries.calls_by_id(con, trace, ids)
+        self.calls = [found[call_id] for call_id in ids]
+        self._parents = queries.calls_by_id(con, trace, [c.parent_call_id for c in self.calls if c.parent_call_id])
+        self._callees = queries.callees(con, trace, ids)
+        processes = [process.process_id for process in list_processes(con, trace.trace_id)]
+        self._threads = thread_names(con, trace.trace_id, processes)
+        self._many_processes = len(processes) > 1
+        self._many_threads = len(self._threads) > max(len(processes), 1)
+        self._tasks = any(each.task for each in self.calls)
+        self._tests = tests_of_calls(con, trace, ids)
+        self._many_tests = len({self._tests.get(call_id) for call_id in ids}) > 1
+        self.columns = [
+            *COLUMNS,
+            *["process"] * self._many_processes,
+            *["thread"] * self._many_threads,
+            *["task"] * self._tasks,
+            *["test"] * self._many_tests,
+        ]
+        self._lines: Mapping[int, int] = {}
+        self._arguments = {each.call_id: named_values(each.args) for each in self.calls}
+        self._giving_way = self._of_little_interest()
+
+    def _of_little_interest(self) -> dict[str, set[str]]:
+        """By function, the arguments that do not tell one call of the page from another; and the object itself."""
+        of_function: dict[str, list[list[tuple[str, str]]]] = {}
+        for each in self.calls:
+            of_function.setdefault(self._name(each), []).append(self._arguments[each.call_id])
+        found: dict[str, set[str]] = {}
+        for name, calls in of_function.items():
+            if len(calls) > 1:
+                same = set(calls[0]).intersection(*map(set, calls[1:]))
+                first = {pairs[0][0] for pairs in calls if len(pairs) > 1}
+                found[name] = {argument for argument, _ in same} | (first & {"self", "cls"})
+        return found
+
+    @staticmethod
+    def _name(each: queries.CallRow) -> str:
+        return f"{each.module}:{each.name}"
+
+    def show_lines(self, executed: Mapping[int, int]) -> None:
+        """Tell of the calls that were recorded with their lines how many these were."""
+        self._lines = executed
+        if executed:
+            self.columns.append("lines")
+
+    def cells(self, count: int, chars: int) -> list[list[Cell]]:
+        return [self._row(each, chars) for each in self.calls[:count]]
+
+    def with_callees(self) -> frozenset[int]:
+        """The calls that made recorded calls themselves."""
+        return frozenset(self._callees)
+
+    def first_cut(self, count: int, chars: int) -> int | None:
+        """The first call of these rows of which a value was cut, as far as the stored lengths tell."""
+        return next((each.call_id for each in self.calls[:count] if self._is_cut(each, chars)), None)
+
+    def _is_cut(self, each: queries.CallRow, chars: int) -> bool:
+        return max(len(each.args or ""), len(each.return_value or "")) > chars or any(
+            len(value) > RECOGNISED_CHARS and name in self._giving_way.get(self._name(each), ())
+            for name, value in self._arguments[each.call_id]
+        )
+
+    def _row(self, each: queries.CallRow, chars: int) -> list[Cell]:
+        side = min(chars, MAX_SIDE_CHARS)
+        row: list[Cell] = [
+            each.call_id,
+            one_line(self._name(each), side),
+            pairs_text(self._arguments[each.call_id], chars, self._giving_way.get(self._name(each), ())),
+            result_text(each, chars),
+            each.outcome,
+            milliseconds(each.duration_ns),
+            self._caller(each, side),
+            self._callee_names(each, side),
+        ]
+        if self._many_processes:
+            row.append(each.process_id)
+        if self._many_threads:
+            row.append(self._threads.get((each.process_id, each.thread_id), str(each.thread_id))[:side])
+        if self._tasks:
+            row.append(one_line(each.task or "", side))
+        if self._many_tests:
+            row.append(one_line(self._tests.get(each.call_id, ""), side))
+        if self._lines:
+            row.append(self._lines.get(each.call_id))
+        return row
+
+    def _caller(self, each: queries.CallRow, chars: int) -> str:
+        parent = self._parents.get(each.parent_call_id or 0)
+        if parent is None:
+            return ""
+        line = f":{each.call_line}" if each.call_line else ""
+        return one_line(f"{parent.module}:{parent.name}{line}", chars)
+
+    def _callee_names(self, each: queries.CallRow, chars: int) -> str:
+        names = self._callees.get(each.call_id, [])
+        told = [name if count == 1 else f"{name} x{count:,}" for name, count in names[:MAX_CALLEES]]
+        if len(names) > MAX_CALLEES:
+            told.append(f"… {len(names) - MAX_CALLEES} more")
+        return one_line(", ".join(told), chars)

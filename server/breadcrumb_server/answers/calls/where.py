@@ -1,0 +1,136 @@
+"""The ``where`` argument of get_calls: a small dict, checked key by key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from breadcrumb_server.answers.calls.where_values import COMPARISONS, value_condition
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.calls import OUTCOMES, CallFilter
+from breadcrumb_storage.queries.value_conditions import ValueCondition
+
+# Key and what it takes, as the error message lists them.
+KEYS = {
+    "outcome": "one of " + ", ".join(OUTCOMES),
+    "exception": "the type that was raised, such as KeyError, or a glob",
+    "min_ms": "a number",
+    "max_ms": "a number",
+    "caller": "a function, as in function",
+    "test": "a test's node id, a part of it, or a glob",
+    "process_id": "a whole number",
+    "thread": "a thread's name or number",
+    "call_id": "a whole number",
+    "parent_call_id": "a whole number",
+    "contains": "a text in arguments, result or exception message",
+    "args.NAME": "the value of an argument, also args.order.lines[0]; null is None; or a comparison: " + COMPARISONS,
+    "result": "the return value, as args.NAME",
+    "lines": "a step to begin at, a variable (only the lines that changed it), or false for none",
+}
+_STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
+
+
+@dataclass(frozen=True, slots=True)
+class LinesWanted:
+    """Which lines of a call are to be shown: folded, unless one of these says something else."""
+
+    none: bool = False
+    from_step: int | None = None
+    variable: str | None = None
+
+    @property
+    def folded(self) -> bool:
+        return self.from_step is None and self.variable is None
+
+    @classmethod
+    def of(cls, where: Mapping[str, Any] | None) -> LinesWanted:
+        """What ``where["lines"]`` of get_calls asks for.
+
+        Raises:
+            BreadcrumbError: it asks for nothing that there is.
+        """
+        value = (where or {}).get("lines", True)
+        if isinstance(value, bool):
+            return cls(none=not value)
+        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
+            if int(value) >= 0:
+                return cls(from_step=int(value))
+        elif isinstance(value, str) and value.strip():
+            return cls(variable=value.strip())
+        raise _refused("lines", value, KEYS["lines"])
+
+
+def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
+    """What ``get_calls`` is to filter by.
+
+    Raises:
+        BreadcrumbError: a key that does not exist, or a value that does not go with its key.
+    """
+    given: dict[str, Any] = {"function": function or None}
+    values: list[ValueCondition] = []
+    for key, value in (where or {}).items():
+        if key == "outcome":
+            if value not in OUTCOMES:
+                raise _refused(key, value, KEYS[key])
+            given[key] = value
+        elif key in ("min_ms", "max_ms"):
+            given[key] = float(_number(key, value))
+        elif key in ("process_id", "call_id", "parent_call_id"):
+            given[key] = _whole_number(key, value)
+        elif key == "thread":
+            given[key] = int(value) if str(value).isdecimal() else _text(key, value)
+        elif key in ("caller", "contains", "exception", "test"):
+            given[key] = _text(key, value)
+        elif key == "lines":  # no condition: LinesWanted reads it
+            continue
+        elif key == "result":
+            values.append(value_condition(key, value, "return_value", "$"))
+        elif key.startswith("args."):
+            values.append(value_condition(key, value, "args", _json_path(key)))
+        else:
+            keys = "; ".join(f"{name}: {takes}" for name, takes in KEYS.items())
+            argument = f"An argument is args.{key}. " if key.isidentifier() else ""
+            raise BreadcrumbError(f"where has no key {key[:80]!r}.", hint=f"{argument}The keys are {keys}.")
+    return CallFilter(**given, values=tuple(values))
+
+
+def _refused(key: str, value: object, takes: str) -> BreadcrumbError:
+    return BreadcrumbError(f"where[{key!r}] cannot be {str(value)[:80]!r}.", hint=f"It takes {takes}.")
+
+
+def _number(key: str, value: Any) -> Any:
+    try:
+        if isinstance(value, bool) or not abs(float(value)) < 1e12:
+            raise ValueError(value)
+        return value
+    except (TypeError, ValueError) as error:
+        raise _refused(key, value, KEYS[key]) from error
+
+
+def _whole_number(key: str, value: Any) -> int:
+    number = float(_number(key, value))
+    if number != int(number):
+        raise _refused(key, value, KEYS[key])
+    return int(number)
+
+
+def _text(key: str, value: Any) -> str:
+    if not isinstance(value, str) or not value:
+        raise _refused(key, value, KEYS[key])
+    return value
+
+
+def _json_path(key: str) -> str:
+    """``args.order.lines[0]`` as a path into the arguments."""
+    path, position = "$", len("args")
+    while position < len(key):
+        step = _STEP.match(key, position)
+        if step is None:
+            raise BreadcrumbError(
+                f"where cannot follow {key[:80]!r}.", hint="Write args.NAME, args.NAME.KEY or args.NAME[0]."
+            )
+        path += f'."{step[1]}"' if step[1] is not None else f"[{step[2]}]"
+        position = step.end()
+    return path

@@ -1,0 +1,92 @@
+"""What ``where`` of get_calls says of one value: what it equals, or how it compares."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from typing import Any, Literal
+
+from breadcrumb_server.answers.rendering.notation import is_object
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.value_conditions import ORDERS, Order, ValueCondition
+
+COMPARISONS = '{">": 0.3, "<=": 1}, {"!=": null}, {"contains": "text"}, {"type": "list"}, {"len": 0}'
+_OPERATORS = frozenset({*ORDERS, "==", "!=", "contains", "type", "len"})
+# How other query languages write them: taken as the value itself they would match nothing, without a word.
+_FOREIGN = re.compile(r"\$?(?:gte?|lte?|neq?|eq|n?in)|\$(?:not|regex|exists|type|size)|[<>!=~]+")
+
+
+def value_condition(key: str, value: Any, column: Literal["args", "return_value"], path: str) -> ValueCondition:
+    """The condition that ``where[key] = value`` stands for.
+
+    A dict of nothing but operators compares, anything else is what the value must equal.
+
+    Raises:
+        BreadcrumbError: an operand that does not go with its operator, or an operator of another language.
+    """
+    if not is_object(value) or not value:
+        return ValueCondition(column=column, path=path, equals=_json_spellings(value))
+    if not value.keys() <= _OPERATORS:
+        if all(_FOREIGN.fullmatch(each) for each in value):
+            raise BreadcrumbError(
+                f"where[{key!r}] cannot be compared by {', '.join(value)}.",
+                hint=f'It takes {COMPARISONS}, or a value that it equals, {{"==": ...}} for one that looks like these.',
+            )
+        return ValueCondition(column=column, path=path, equals=_json_spellings(value))
+    orders: list[tuple[Order, float | str]] = [
+        (order, _ordered(key, order, value[order])) for order in ORDERS if order in value
+    ]
+    return ValueCondition(
+        column=column,
+        path=path,
+        equals=_json_spellings(value["=="]) if "==" in value else (),
+        differs=_json_spellings(value["!="]) if "!=" in value else (),
+        orders=tuple(orders),
+        contains=_text(key, "contains", value),
+        kind=_text(key, "type", value),
+        length=_length(key, value),
+    )
+
+
+def _ordered(key: str, order: Order, operand: Any) -> float | str:
+    if isinstance(operand, bool) or not isinstance(operand, int | float | str):
+        raise _refused(key, order, operand, "a number, or a text")
+    try:
+        return float(operand)
+    except ValueError:
+        return str(operand)
+    except OverflowError:
+        raise _refused(key, order, operand, "a number that a float can hold") from None
+
+
+def _text(key: str, operator: str, operands: dict[str, Any]) -> str | None:
+    operand = operands.get(operator)
+    if operator in operands and (not isinstance(operand, str) or not operand):
+        raise _refused(key, operator, operand, "a text" if operator == "contains" else "a type's name: list, NoneType")
+    return "None" if operator == "type" and operand == "NoneType" else operand
+
+
+def _length(key: str, operands: dict[str, Any]) -> int | None:
+    operand = operands.get("len")
+    if "len" in operands and (not isinstance(operand, int) or isinstance(operand, bool) or not 0 <= operand < 2**63):
+        raise _refused(key, "len", operand, "a whole number")
+    return operand
+
+
+def _refused(key: str, operator: str, operand: object, takes: str) -> BreadcrumbError:
+    return BreadcrumbError(f"where[{key!r}]: {operator} cannot take {str(operand)[:80]!r}.", hint=f"It takes {takes}.")
+
+
+def _json_spellings(value: Any) -> tuple[str, ...]:
+    """The minified JSON texts that count as this value: a text also stands for what it spells, so "null" for None."""
+    values = [value]
+    if isinstance(value, str):
+        with suppress(ValueError, RecursionError):
+            values.append(json.loads(value))
+    for number in list(values):
+        if isinstance(number, int) and not isinstance(number, bool):
+            values.append(float(number) if abs(number) < 2**53 else number)
+        elif isinstance(number, float) and number.is_integer():
+            values.append(int(number))
+    return tuple(dict.fromkeys(json.dumps(each, ensure_ascii=False, separators=(",", ":")) for each in values))

@@ -1,0 +1,296 @@
+"""The answer to: what went differently in this run than in that one?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.budget import fit
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.model import Answer, Cell, Table
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.text import counted, milliseconds, one_line
+from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
+from breadcrumb_server.answers.compare.root_causes import Told, tell_apart
+from breadcrumb_server.answers.compare.scope import (
+    Scope,
+    choose_scope,
+    recorded_calls,
+    sampled_functions,
+    trace_notes,
+    whole,
+)
+from breadcrumb_server.answers.compare.text import FirstDifference, Root, ending, summary, tell
+from breadcrumb_server.answers.gaps.answer import rerun_call
+from breadcrumb_server.answers.rendering.calls import Chain, read_chains
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.call_chains import Link, chains
+from breadcrumb_storage.queries.calls import calls_by_id
+from breadcrumb_storage.queries.compare import (
+    FunctionPair,
+    FunctionSide,
+    TestPair,
+    changed_tests,
+    function_pairs,
+    name_functions,
+)
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# (lines of a list, characters of a value): tried in turn until the answer fits.
+DETAIL = ((12, 400), (8, 200), (5, 120), (3, 80))
+# Times differ from run to run. What is told has to differ by this factor and by so many milliseconds of a function's
+# own time.
+MIN_TIME_FACTOR = 2.0
+MIN_TIME_NS = 20_000_000
+
+
+class Comparison(Answer):
+    """What went differently in one run than in another (the base)."""
+
+    always_shown = frozenset({"base_trace_id", "trace_id", "verdict"})
+
+    base_trace_id: str
+    trace_id: str
+    runs: list[str] = Field(default_factory=list, description="the base, and this trace: how they ended")
+    verdict: str = Field(description="the whole in a sentence")
+    first: FirstDifference | None = Field(default=None, description="nothing differed before it: begin here")
+    passed_on: list[str] = Field(default_factory=list, description="calls around it that therefore ended differently")
+    others: list[str] = Field(
+        default_factory=list, description="what differed later, base call_id / call_id: consequences, or causes too"
+    )
+    without_effect: list[str] = Field(
+        default_factory=list, description="other calls within a call that came to the same result"
+    )
+    tests: Table | None = Field(default=None, description="tests that ended differently")
+    only_in_base: list[str] = Field(default_factory=list, description="functions that only the base called")
+    only_in_this: list[str] = Field(default_factory=list, description="functions that only the other trace called")
+    counts: Table | None = Field(default=None, description="functions called more or less often; >= is a lower bound")
+    times: Table | None = Field(default=None, description="own time of functions where it changed much, in ms")
+    compared: str = ""
+
+
+def compare_traces(con: DuckDBPyConnection, project: str, base_trace_id: str, trace_id: str) -> Comparison:
+    """Compare a trace with another one, the base: say, a failing run with a passing one.
+
+    Raises:
+        BreadcrumbError: an unknown trace, or twice the same.
+    """
+    base = get_trace(con, resolve_trace_id(con, base_trace_id, project))
+    this = get_trace(con, resolve_trace_id(con, trace_id, project))
+    if base.trace_id == this.trace_id:
+        raise BreadcrumbError(
+            f"base_trace_id and trace_id name the same trace, {base.trace_id}.",
+            hint=f"{call('list_traces', project=project)} shows the others.",
+        )
+    tests = changed_tests(con, base, this)
+    functions = function_pairs(con, base, this, values=not tests)  # tests that ended differently say where to look
+    name_functions(con, base, this, sampled_functions(functions))
+    scope = choose_scope(con, base, this, functions, tests)
+    found = find_divergences(con, base, this, scope.selection, scope.is_counted)
+    if not found.divergences and scope.is_part:  # the cause may lie before what was looked at
+        scope = whole(scope)
+        found = find_divergences(con, base, this, scope.selection, scope.is_counted)
+    compared = _Compared(con, base, this, functions, tests, scope, found)
+    return fit(compared.answers(project))
+
+
+@dataclass(slots=True)
+class _Compared:
+    """Everything that is known of two traces, ready to be told at any level of detail."""
+
+    con: DuckDBPyConnection
+    base: TraceRow
+    this: TraceRow
+    functions: Sequence[FunctionPair]
+    tests: Sequence[TestPair]
+    scope: Scope
+    found: Findings
+    _known_links: dict[tuple[int, bool], list[Link]] = field(default_factory=dict[tuple[int, bool], list[Link]])
+
+    def answers(self, project: str) -> Iterator[Comparison]:
+        told = self._told()
+        chain = self._chain(told.first) if told.first else None
+        places = Places.of(self.this if told.first is None or told.first.this else self.base)
+        notes = [*trace_notes(self.con, self.base, self.this, self.functions), *self.scope.notes, *self._search_notes()]
+        sampled = bool(self.scope.selection.sampled)
+        for lines, chars in DETAIL:
+            yield Comparison(
+                project=project,
+                base_trace_id=self.base.trace_id,
+                trace_id=self.this.trace_id,
+                runs=[_run_line("base", self.base), _run_line("this", self.this)],
+                verdict=self._verdict(told),
+                first=tell(told.first, chain, places, lines=lines, chars=chars, sampled=sampled)
+                if told.first
+                else None,
+                passed_on=_some(_outwards(told.passed_on, chars), lines // 2),
+                others=_some([summary(root, chars) for root in told.others], lines),
+                without_effect=_some([summary(root, chars) for root in told.without_effect], lines // 2),
+                tests=self._tests(lines),
+                only_in_base=_named(self.functions, lines, in_base=True),
+                only_in_this=_named(self.functions, lines, in_base=False),
+                counts=_counts(self.functions, lines),
+                times=_times(self.functions, lines),
+                compared=self._extent(),
+                notes=notes,
+                next=first_few(self._follow_ups(project, told)),
+            )
+
+    def _told(self) -> Told:
+        ids = {each.around for each in self.found.divergences if each.around is not None}
+        base = calls_by_id(self.con, self.base, [pair[0] for pair in ids])
+        this = calls_by_id(self.con, self.this, [pair[1] for pair in ids])
+        around = {pair: (base[pair[0]], this[pair[1]]) for pair in ids}
+        return tell_apart(
+            self.found.divergences, around, lambda call_id: [link.call_id for link in self._links(call_id)]
+        )
+
+    def _links(self, call_id: int, *, in_base: bool = False) -> list[Link]:
+        """The way to a call; of one call only, for which it is asked twice."""
+        key = (call_id, in_base)
+        if key not in self._known_links:
+            self._known_links[key] = chains(self.con, self.base if in_base else self.this, [call_id])[call_id]
+        return self._known_links[key]
+
+    def _chain(self, root: Root) -> Chain:
+        links = self._links(root.call.call_id, in_base=root.this is None)
+        return read_chains(self.con, self.this if root.this else self.base, [links])[0]
+
+    def _verdict(self, told: Told) -> str:
+        if told.first is None:
+            nothing = "No call went differently"
+            if self.base.status != self.this.status:
+                return f"{nothing}, though the runs ended differently: what did is not traced (find_gaps shows what)."
+            return f"{nothing}."
+        root = told.first
+        ids = (
+            f"calls {root.base.call_id} / {root.this.call_id}"
+            if root.base and root.this
+            else f"call {root.call.call_id} of one side"
+        )
+        further = len(told.others)
+        rest = f" {counted(len(told.passed_on), 'call')} around it ended differently because of it." * bool(
+            told.passed_on
+        )
+        more = f" {counted(further, 'further difference')} followed." * bool(further)
+        return one_line(f"The first thing that went differently is {root.name} ({ids}).{rest}{more}", 400)
+
+    def _extent(self) -> str:
+        base, this = self.found.compared
+        all_base, all_this = recorded_calls(self.functions)
+        noise = f"; {counted(len(self.found.noise), 'pair')} differ by times, ids or temporary names only" * bool(
+            self.found.noise
+        )
+        if (base, this) == (all_base, all_this):
+            return f"all recorded calls: {base:,} and {this:,}{noise}"
+        return f"{base:,} of {all_base:,} and {this:,} of {all_this:,} recorded calls, one by one{noise}"
+
+    def _search_notes(self) -> list[str]:
+        if self.found.complete:
+            return []
+        return ["there are more differences than were looked at: others may lack some that come later"]
+
+    def _tests(self, lines: int) -> Table | None:
+        if not self.tests:
+            return None
+        rows: list[list[Cell]] = [
+            [one_line(each.node_id, 200), each.base or "not ended", each.this or "not ended"]
+            for each in self.tests[:lines]
+        ]
+        return Table(columns=["test", "base", "this"], rows=rows, more=len(self.tests) - len(rows))
+
+    def _follow_ups(self, project: str, told: Told) -> list[str | None]:
+        root = told.first
+        if root is None:
+            return [call("find_gaps", project=project, trace_id=self.this.trace_id)]
+
+        def around(trace: TraceRow, call_id: int) -> str:
+            return call("get_flow", project=project, trace_id=trace.trace_id, root_call_id=call_id)
+
+        def shown(trace: TraceRow, call_id: int) -> str:
+            where = {"call_id": call_id}
+            return call("get_calls", project=project, function=root.name, trace_id=trace.trace_id, where=where)
+
+        ask = around if root.lone else shown
+        closer = None
+        if root.itself and self.scope.selection.sampled:  # the call that is to blame may be one that was not recorded
+            closer = rerun_call(project, self.this, full=True)
+        elif (root.itself or root.lone) and root.call.name != "<module>" and self.this.status != "running":
+            closer = rerun_call(project, self.this, lines=[root.name])
+        return [
+            ask(self.this, root.this.call_id) if root.this else None,
+            ask(self.base, root.base.call_id) if root.base else None,
+            closer,
+        ]
+
+
+def _outwards(roots: Sequence[Root], chars: int) -> list[str]:
+    """A line for each, the calls of a recursion folded to its innermost one."""
+    told: list[str] = []
+    for _, group in groupby(roots, key=lambda root: root.name):
+        members = list(group)
+        more = f" (and {len(members) - 1:,} more of it around that)" * (len(members) > 1)
+        told.append(ending(members[0], chars) + more)
+    return told
+
+
+def _some(lines: Sequence[str], count: int) -> list[str]:
+    return [*lines[:count], *[f"… {len(lines) - count} more"] * (len(lines) > count)]
+
+
+def _run_line(side: str, trace: TraceRow) -> str:
+    end = f" ({trace.signal or f'exit {trace.exit_code}'})" if trace.signal or trace.exit_code is not None else ""
+    label = f" [{trace.label}]" if trace.label else ""
+    duration = milliseconds((trace.duration_ms or 0) * 1_000_000)
+    return one_line(f"{side} {trace.trace_id}{label}: {trace.status}{end}, {duration} ms, {trace.command}", 300)
+
+
+def _named(functions: Sequence[FunctionPair], lines: int, *, in_base: bool) -> list[str]:
+    """The functions of one side only, the most called first."""
+    sides = [
+        (pair.full_name, pair.base if in_base else pair.this) for pair in functions if not (pair.base and pair.this)
+    ]
+    found = [(name, side) for name, side in sides if side is not None]
+    found.sort(key=lambda each: -each[1].started)
+    return _some([f"{one_line(name, 120)} x{_started(side)}" for name, side in found], lines)
+
+
+def _started(side: FunctionSide) -> str:
+    return f"{'' if side.exact else '>='}{side.started:,}"
+
+
+def _counts(functions: Sequence[FunctionPair], lines: int) -> Table | None:
+    found = [
+        (pair.full_name, pair.base, pair.this)
+        for pair in functions
+        if pair.base and pair.this and pair.base.started != pair.this.started
+    ]
+    if not found:
+        return None
+    found.sort(key=lambda each: -abs(each[1].started - each[2].started))
+    rows: list[list[Cell]] = [[one_line(name, 120), _started(b), _started(t)] for name, b, t in found[:lines]]
+    return Table(columns=["function", "base", "this"], rows=rows, more=len(found) - len(rows))
+
+
+def _times(functions: Sequence[FunctionPair], lines: int) -> Table | None:
+    found = [
+        (pair.full_name, pair.base.self_ns, pair.this.self_ns)
+        for pair in functions
+        if pair.base
+        and pair.this
+        and abs(pair.base.self_ns - pair.this.self_ns) >= MIN_TIME_NS
+        and max(pair.base.self_ns, pair.this.self_ns) >= MIN_TIME_FACTOR * min(pair.base.self_ns, pair.this.self_ns)
+    ]
+    if not found:
+        return None
+    found.sort(key=lambda each: -abs(each[1] - each[2]))
+    rows: list[list[Cell]] = [[one_line(name, 120), milliseconds(b), milliseconds(t)] for name, b, t in found[:lines]]
+    return Table(columns=["function", "base_ms", "this_ms"], rows=rows, more=len(found) - len(rows))

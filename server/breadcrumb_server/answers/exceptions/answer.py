@@ -1,0 +1,139 @@
+"""The answer to: which exceptions were there, how did they come about, and who handled them?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.model import Answer, check_limit
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.test_argument import check_test
+from breadcrumb_server.answers.common.text import cut
+from breadcrumb_server.answers.common.time_argument import parse_since
+from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_storage.queries import exceptions as queries
+from breadcrumb_storage.queries.exception_filter import ExceptionFilter, UnderTests
+from breadcrumb_storage.queries.tests import failures_of, test_ranges
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 30
+
+
+class ExceptionList(Answer):
+    """Exceptions, equal ones folded: uncaught ones first, then those that left the traced code, then the handled.
+
+    What was raised under a failing test comes first in each, imports last; of the handled ones the rarer first.
+    """
+
+    always_shown = frozenset({"exceptions", "total"})
+    shown_last = ("next_cursor", "notes", "next")
+
+    trace_id: str = Field(default="", description="the trace searched; empty: all since a time")
+    total: int = Field(description="exceptions on all pages together, equal ones counted each")
+    kinds: int = Field(default=0, description="entries on all pages together")
+    exceptions: list[ExceptionDetail]
+    message: str = Field(default="", description="why there is nothing, where there is nothing")
+    next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
+
+
+def find_exceptions(
+    con: DuckDBPyConnection,
+    project: str,
+    since: str | None = None,
+    trace_id: str | None = None,
+    type: str | None = None,
+    include_handled: bool = True,
+    test: str | None = None,
+    limit: int = 10,
+    cursor: str | None = None,
+) -> ExceptionList:
+    """One page of the exceptions of a trace, or of all traces since a time.
+
+    Args:
+        since: as ``parse_since`` takes it; without it and without ``trace_id``, the newest trace is meant.
+        type: a name with or without its module, or a glob. StopIteration and other control flow shows only so.
+        include_handled: False leaves out what the traced code handled itself.
+        test: only what was raised under the tests of one trace that it names, as ``test_ranges`` takes it.
+
+    Raises:
+        BreadcrumbError: an unknown trace or test, a time that is none, a limit below 1, or a cursor of another query.
+    """
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    query = ("find_exceptions", project, since, trace_id, type, include_handled, test)
+    start = decode_cursor(cursor, query) if cursor else Position(0)
+    about = ""
+    if trace_id is not None or since is None or test is not None:
+        about = resolve_trace_id(con, trace_id or start.trace_id or None, project)
+    wanted = ExceptionFilter(
+        trace_id=about or None,
+        since=parse_since(since) if since else None,
+        type=type or None,
+        include_handled=include_handled,
+        under=_under(con, get_trace(con, about), test) if test is not None else None,
+    )
+    groups, kinds, total = queries.exception_groups(con, wanted, offset=start.at, limit=limit)
+    loaded = load_exceptions(con, groups)
+
+    def build(count: int, chars: int) -> ExceptionList:
+        end = start.at + count
+        return ExceptionList(
+            project=project,
+            trace_id=about,
+            total=total,
+            kinds=kinds,
+            exceptions=[each.tell(Detail.of_size(chars)) for each in loaded[:count]],
+            message="" if kinds else _why_nothing(con, wanted),
+            next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
+            notes=notes,
+            next=first_few(
+                [*(raising_call(project, each) for each in loaded[:2]), _before(project, loaded[0])]
+                if loaded
+                else [call("get_trace", project=project, trace_id=about) if about else None]
+            ),
+        )
+
+    return fit_table(build, len(loaded))
+
+
+def _under(con: DuckDBPyConnection, trace: TraceRow, test: str) -> UnderTests:
+    check_test(con, trace, test)
+    return UnderTests(test_ranges(con, trace, test), failures_of(con, trace, test))
+
+
+def _before(project: str, exception: LoadedException) -> str | None:
+    """The calls around the one in which an exception was raised."""
+    if exception.chain is None:
+        return None
+    row = exception.row
+    return call("get_flow", project=project, trace_id=row.trace_id, exception_id=row.exception_id)
+
+
+def raising_call(project: str, exception: LoadedException) -> str | None:
+    """The call that shows the innermost traced call of an exception with its values whole."""
+    innermost = exception.chain.innermost if exception.chain else None
+    if innermost is None:
+        return None
+    return call(
+        "get_calls",
+        project=project,
+        function=f"{innermost.module}:{innermost.name}",
+        trace_id=exception.row.trace_id,
+        where={"call_id": innermost.call_id},
+    )
+
+
+def _why_nothing(con: DuckDBPyConnection, wanted: ExceptionFilter) -> str:
+    types = queries.exception_types(con, wanted.trace_id, wanted.since)
+    where = "under this test" if wanted.under else "in this trace" if wanted.trace_id else "since then"
+    if not types:
+        return f"No exception was recorded {where}."
+    named = ", ".join(cut(name, 60) for name in types[:8]) + (", …" if len(types) > 8 else "")
+    reason = "of this type " if wanted.type else "uncaught " if not wanted.include_handled else ""
+    return f"No exception {reason}was recorded {where}; what was recorded: {named}."

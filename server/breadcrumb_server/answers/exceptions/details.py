@@ -1,0 +1,218 @@
+"""One exception as an agent reads it: what, where, on which way with which values, and what became of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.model import Section
+from breadcrumb_server.answers.common.text import clean, cut, one_line
+from breadcrumb_server.answers.rendering.calls import Chain, read_chains
+from breadcrumb_server.answers.rendering.layout import cut_value
+from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_storage.queries.call_chains import chains, listed_chain
+from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# What stands around a test in a stack; a runner's own assertions stand further in.
+_RUNNERS_FRAME = re.compile(r"/(?:_pytest|pluggy)/|/unittest/(?:case|async_case)\.py:\d+ in _call")
+# "During handling of the above exception ..." goes on for ever in retry loops.
+MAX_CAUSES = 3
+
+
+class ExceptionDetail(Section):
+    """An exception, or several equal ones."""
+
+    always_shown = frozenset({"type", "message"})
+
+    type: str
+    message: str
+    raised_at: str = Field(default="", description="file:line function")
+    test: str = Field(default="", description="node id of the test that it was raised under")
+    outcome: str = Field(default="", description="uncaught, or who handled it (module:function:line)")
+    count: int | None = Field(default=1, description="exceptions of this type and message from this place")
+    counted_only: int | None = Field(
+        default=None, description="further ones of this type from this place that were only counted"
+    )
+    trace_id: str = Field(default="", description="the newest trace that has it, where several are searched")
+    call_id: int | None = Field(default=None, description="the innermost traced call at the first raise")
+    last_call_id: int | None = None
+    calls: list[str] = Field(default_factory=list, description="the calls it was raised in, outermost first")
+    locals: list[str] = Field(default_factory=list, description="variables of the raising frame")
+    causes: list[str] = Field(default_factory=list)
+    stack: list[str] = Field(default_factory=list, description="end of the traceback, where no call was traced")
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """How much of an exception is told."""
+
+    message_chars: int
+    chain_lines: int
+    argument_chars: int
+    local_lines: int
+    local_chars: int
+
+    @classmethod
+    def of_size(cls, chars: int) -> Detail:
+        """The detail at which an exception takes about this many characters or fewer."""
+        return cls(
+            message_chars=max(min(chars // 4, 600), 60),
+            chain_lines=max(min(chars // 120, 12), 2),
+            argument_chars=max(min(chars // 10, 400), 24),
+            local_lines=min(chars // 120, 10),
+            local_chars=max(min(chars // 12, 300), 24),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedException:
+    """What the database knows of an exception, ready to be told at any level of detail."""
+
+    row: ExceptionRow
+    group: ExceptionGroup
+    chain: Chain | None
+    causes: Sequence[tuple[str, ExceptionRow]]
+    places: Places
+
+    def raised_in_traced_code(self) -> bool:
+        """Whether the function that raised it is the innermost traced call, and not one that this called."""
+        call = self.chain.innermost if self.chain else None
+        return call is not None and (call.name, call.file) == (self.row.name, self.row.file)
+
+    def tell(self, detail: Detail) -> ExceptionDetail:
+        row, group = self.row, self.group
+        place = _place(row, self.places)
+        calls: list[str] = []
+        if self.chain:
+            inside = self.raised_in_traced_code()
+            calls = self.chain.lines(
+                self.places,
+                stack=row.stack_trace or "",
+                lines=detail.chain_lines,
+                chars=detail.argument_chars,
+            )
+            if not inside:
+                calls.append(f"{place} (not traced)")
+        found = named_values(row.locals)
+        told = [f"{name} = {cut_value(value, detail.local_chars)}" for name, value in found[: detail.local_lines]]
+        if len(found) > len(told):
+            told.append(f"… {len(found) - len(told)} more")
+        stack = _from_the_test_on(clean(row.stack_trace or "").strip().splitlines()) if not calls else []
+        return ExceptionDetail(
+            type=one_line(row.type, 200),
+            message=cut(clean(row.message), detail.message_chars),
+            raised_at=place,
+            test=one_line(row.test or "", 200),
+            outcome=_outcome(group),
+            count=group.count,
+            counted_only=group.further or None,
+            trace_id=row.trace_id if group.traces > 1 else "",
+            call_id=row.call_id,
+            last_call_id=group.last_call_id if group.count > 1 else None,
+            calls=calls,
+            locals=told,
+            causes=[
+                one_line(f"{how} {cause.type}: {cause.message}", detail.message_chars)
+                + f", raised at {_place(cause, self.places)}"
+                for how, cause in self.causes
+            ],
+            stack=[cut(line, 160) for line in stack[-2 * detail.chain_lines :]],
+        )
+
+
+def _from_the_test_on(stack: list[str]) -> list[str]:
+    """The stack without the frames of a test runner; nothing where one frame is left, whose place is told anyway."""
+    inner = max((index for index, line in enumerate(stack) if _RUNNERS_FRAME.search(line)), default=-1) + 1
+    return stack if inner == 0 else stack[inner:] if len(stack) - inner > 1 else []
+
+
+def _place(row: ExceptionRow, places: Places) -> str:
+    return one_line(f"{places.path(row.file)}:{row.line or '?'} {row.name}", 200)
+
+
+def _outcome(group: ExceptionGroup) -> str:
+    told: list[str] = []
+    if group.uncaught:
+        told.append("uncaught" + _of(group.uncaught, group.count))
+    if group.handled and group.handled_by:
+        outside = ", which is not traced" if group.escaped else ""
+        told.append(f"handled by {group.handled_by}{_of(group.handled, group.count)}{outside}")
+    elif group.handled:  # by whom is only known of code that the tracer saw handling it
+        told.append("left the traced code and was handled" + _of(group.handled, group.count))
+    return one_line("; ".join(told) or "not known to have been handled", 300)
+
+
+def _of(part: int, whole: int) -> str:
+    return "" if part == whole else f" ({part:,} of {whole:,})"
+
+
+def load_exceptions(
+    con: DuckDBPyConnection,
+    groups: Sequence[ExceptionGroup],
+    traces: Mapping[str, TraceRow] | None = None,
+    *,
+    first_calls: Mapping[int, int] | None = None,
+) -> list[LoadedException]:
+    """The exceptions that stand for these groups, in their order.
+
+    Args:
+        first_calls: by exception id the call id before which its chain does not begin.
+    """
+    known = dict(traces or {})
+    loaded: dict[tuple[str, int], LoadedException] = {}
+    for trace_id in dict.fromkeys(group.trace_id for group in groups):
+        here = [group for group in groups if group.trace_id == trace_id]
+        trace = known.get(trace_id) or get_trace(con, trace_id)
+        rows = _with_causes(con, trace_id, [group.exception_id for group in here])
+        in_calls = {row.call_id for group in here if (row := rows.get(group.exception_id)) and row.call_id is not None}
+        links = {call: chain for call, chain in chains(con, trace, sorted(in_calls)).items() if chain}
+        for row in rows.values():  # counted calls that were recorded late stand between those that had been before
+            if row.call_id in links and row.call_chain:
+                links[row.call_id] = listed_chain(con, trace, row.call_chain)
+            if first_calls and row.call_id in links and row.exception_id in first_calls:
+                first = first_calls[row.exception_id]
+                links[row.call_id] = [link for link in links[row.call_id] if link.call_id >= first]
+        links = {call: chain for call, chain in links.items() if chain}
+        ready = dict(zip(links, read_chains(con, trace, list(links.values())), strict=True))
+        for group in here:
+            row = rows[group.exception_id]
+            loaded[trace_id, group.exception_id] = LoadedException(
+                row=row,
+                group=group,
+                chain=ready.get(row.call_id) if row.call_id is not None else None,
+                causes=_causes(row, rows),
+                places=Places.of(trace),
+            )
+    return [loaded[group.trace_id, group.exception_id] for group in groups]
+
+
+def _with_causes(con: DuckDBPyConnection, trace_id: str, ids: Iterable[int]) -> dict[int, ExceptionRow]:
+    rows: dict[int, ExceptionRow] = {}
+    wanted = set(ids)
+    for _ in range(MAX_CAUSES + 1):
+        fresh = exceptions_by_id(con, trace_id, sorted(wanted - rows.keys()))
+        rows |= fresh
+        wanted = {cause for row in fresh.values() for cause in (row.cause_id, row.context_id) if cause is not None}
+    return rows
+
+
+def _causes(row: ExceptionRow, rows: Mapping[int, ExceptionRow]) -> list[tuple[str, ExceptionRow]]:
+    causes: list[tuple[str, ExceptionRow]] = []
+    seen = {row.exception_id}
+    while len(causes) < MAX_CAUSES:
+        number = row.cause_id if row.cause_id is not None else row.context_id
+        if number is None or number in seen or number not in rows:
+            break
+        causes.append(("caused by" if row.cause_id is not None else "while handling", rows[number]))
+        seen.add(number)
+        row = rows[number]
+    return causes

@@ -1,0 +1,1 @@
+"""Answers get_flow: what happened, in order, as a call tree in text."""

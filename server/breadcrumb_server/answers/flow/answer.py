@@ -1,0 +1,313 @@
+"""The answer to: what happened, in order?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.model import Answer
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.test_argument import check_test
+from breadcrumb_server.answers.common.text import cut, one_line
+from breadcrumb_server.answers.flow.caught import CaughtExceptions, short_name
+from breadcrumb_server.answers.flow.imports import OutlinerWithoutImports
+from breadcrumb_server.answers.flow.lines import VALUE_CHARS, FlowLines
+from breadcrumb_server.answers.flow.next_calls import flow_follow_ups
+from breadcrumb_server.answers.flow.outline import MAX_DEPTH, Below, Lanes, Outliner, Row
+from breadcrumb_server.answers.flow.totals import FlowTotals
+from breadcrumb_server.answers.flow.tree import MODULE_BODY, FlowTree
+from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.flow_calls import FlowRoots, call_count, load_calls, number_functions
+from breadcrumb_storage.queries.flow_window import MAX_CHAIN, call_of_exception, calls_at, window
+from breadcrumb_storage.queries.functions import counted_only, matching_functions
+from breadcrumb_storage.queries.tests import test_ranges
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Functions of which is said that some calls were only counted.
+MAX_COUNTED = 3
+# Calls of which is said that they caught an exception, though they are not shown.
+MAX_CAUGHT = 3
+# What goes with any place to look at.
+KEEPERS = ("test", "thread", "process_id")
+# Far beyond any run, and a number that the database can still hold in nanoseconds.
+_END_OF_TIME_MS = 1e15
+
+
+class Flow(Answer):
+    """The call tree as text, in order.
+
+    ``name(args) -> result  3.1 ms  #7`` is call 7. ``name x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)  0.9-1.4 ms,
+    6 in all  #7..#15`` stands for five calls that did the same, from the first to another one: the arguments in which
+    these two differ, before any other; all results, where few differ, with the call that had the rarer one;
+    ``rate=0.2 x4, None x1 (#9)`` is an argument that nearly all had in common. Below it is what all five called.
+    ``caught KeyError`` marks a call that returned although what it called raised; ``2 caught KeyError (#9)``: two of
+    them, #9 first, and no type was caught by fewer. ``40 rounds of:`` is what was called forty times in that order.
+    ``!!`` marks what raised, ``unfinished`` what had not ended, ``late`` arguments that are not those at the begin,
+    ``[Task-2]`` where another asyncio task begins, ``=>`` what was asked for. ``…`` stands for the rest of a value, or
+    for the beginning that it has in common with the one beside it; at the end of a line for calls below that are not
+    shown: so are those of an import, where other calls are shown.
+    """
+
+    always_shown = frozenset({"lines", "calls"})
+    shown_last = ("lines", "next_cursor", "notes", "next")
+
+    trace_id: str
+    calls: int = Field(description="recorded calls that the lines stand for")
+    recorded: int = Field(default=0, description="recorded calls of the trace")
+    lines: list[str]
+    message: str = Field(default="", description="why there is nothing, where there is nothing")
+    next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FlowView:
+    """Which part of a trace to show: ``test``, ``thread`` and ``process_id`` with any of the others, of which only
+    module and function go together.
+    """
+
+    function: str | None = None  # its outermost calls
+    module: str | None = None  # the outermost calls of its functions
+    root_call_id: int | None = None
+    around_call_id: int | None = None
+    exception_id: int | None = None
+    at_ms: float | None = None  # since the start of the run
+    test: str | None = None  # what ran under the tests that this names, see tests.test_ranges
+    thread: str | int | None = None  # a thread or an asyncio task
+    process_id: int | None = None
+
+    def is_about_imports(self) -> bool:
+        """Whether what imports did is to be shown: a place is looked at that may be within one."""
+        places = (self.around_call_id, self.exception_id, self.at_ms)
+        return any(each is not None for each in places) or MODULE_BODY in (self.function or "")
+
+    def check(self) -> None:
+        """
+        Raises:
+            BreadcrumbError: more than one place to look at.
+        """
+        given = [name for name, value in asdict(self).items() if value is not None and name not in KEEPERS]
+        names = [name for name in given if not (name == "module" and "function" in given)]
+        if len(names) > 1:
+            raise BreadcrumbError(
+                f"{' and '.join(names)} are different places to look at.",
+                hint="Give one of them; test, thread and process_id go with each.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Tree:
+    """What an outline is made of."""
+
+    lanes: Lanes
+    below: Below
+    calls: int
+    call_ids: Sequence[int] = ()  # of the calls, where they are not too many
+    notes: Sequence[str] = ()
+
+
+def get_flow(
+    con: DuckDBPyConnection,
+    project: str,
+    trace_id: str | None = None,
+    view: FlowView | None = None,
+    max_depth: int | None = None,
+    cursor: str | None = None,
+) -> Flow:
+    """One page of the call tree of a trace, or of a part of it.
+
+    Args:
+        max_depth: levels of calls; None: as many as fit.
+
+    Raises:
+        BreadcrumbError: an unknown trace, call or exception, a depth that is not from 1 to MAX_DEPTH, places that do
+            not go together, or a cursor of another query.
+    """
+    view = view or FlowView()
+    view.check()
+    if max_depth is not None and not 1 <= max_depth <= MAX_DEPTH:
+        raise BreadcrumbError(
+            f"max_depth must be from 1 to {MAX_DEPTH}, not {max_depth}.",
+            hint="For what is deeper begin further in: root_call_id takes an id from the lines.",
+        )
+    query = ("get_flow", project, asdict(view), max_depth)
+    start = decode_cursor(cursor, query) if cursor else Position(0)
+    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
+    names = number_functions(con, trace)
+    if view.test is not None:
+        check_test(con, trace, view.test)
+    tree = _tree(con, trace, view, names, max_depth)
+    if not tree.calls:
+        return _nothing(con, project, trace, view)
+    recorded = call_count(con, trace)
+    caught = CaughtExceptions(con, trace, tree.call_ids)
+
+    def page(outline: Sequence[Row]) -> Flow:
+        rows = outline[start.at :]
+        lines = FlowLines(con, trace, rows, caught)
+        notes = [*tree.notes, *_caught_unseen(outline, caught), *_counted_only(con, trace, rows)]
+
+        def build(text: list[str]) -> Flow:
+            at = Position(start.at + len(text), trace.trace_id)
+            return Flow(
+                project=project,
+                trace_id=trace.trace_id,
+                calls=tree.calls,
+                recorded=recorded,
+                lines=text,
+                next_cursor=encode_cursor(query, at) if len(text) < len(rows) else None,
+                notes=notes,
+                next=first_few(flow_follow_ups(project, trace, rows[: len(text)], lines, view.root_call_id)),
+            )
+
+        return fit([_longest(build, lines)])
+
+    if view.is_about_imports():
+        best = Outliner(tree.lanes, tree.below).best
+    else:
+        best = OutlinerWithoutImports(tree.lanes, tree.below, view.root_call_id).best
+    answer = page(best(max_depth))
+    if answer.next_cursor is not None and max_depth is None and not start.at:
+        # The whole in fewer lines: what was called last should not be the next page, behind the insides of the first.
+        shorter = page(best(None, len(answer.lines)))
+        return shorter if shorter.next_cursor is None else answer
+    return answer
+
+
+def _longest(build: Callable[[list[str]], Flow], lines: FlowLines) -> Flow:
+    """All lines with the longest values that fit, or else as many lines as fit."""
+    for chars in VALUE_CHARS:
+        text = lines.all(chars)
+        answer = build(text)
+        if size_of(answer) <= MAX_ANSWER_CHARS:
+            return answer
+    text = lines.all(VALUE_CHARS[2])
+    few, too_many = 0, len(text)
+    while too_many - few > 1:
+        middle = (few + too_many) // 2
+        if size_of(build(text[:middle])) <= MAX_ANSWER_CHARS:
+            few = middle
+        else:
+            too_many = middle
+    return build(text[: max(few, 1)])
+
+
+def _tree(
+    con: DuckDBPyConnection, trace: TraceRow, view: FlowView, names: Mapping[int, str], max_depth: int | None
+) -> _Tree:
+    roots = FlowRoots(
+        call_id=view.root_call_id,
+        function=view.function,
+        module=view.module,
+        ranges=None if view.test is None else test_ranges(con, trace, view.test),
+        thread=view.thread,
+        process_id=view.process_id,
+    )
+    focus = _focus(con, trace, view, roots)
+    if focus is not None:
+        around = window(con, trace, focus)
+        tree = FlowTree(around.calls, names, around.focus, around.left_out)
+        notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
+        return _Tree(tree.lanes, tree.below, len(around.calls.ids), around.calls.ids, notes if around.above else ())
+    calls = load_calls(con, trace, roots)
+    if calls is not None:
+        tree = FlowTree(calls, names)
+        call_ids = tree.call_ids()
+        return _Tree(tree.lanes, tree.below, len(call_ids), call_ids)
+    totals = FlowTotals(con, trace, roots, names, max_depth)
+    return _Tree(totals.lanes, totals.below, totals.calls)
+
+
+def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView, roots: FlowRoots) -> list[int] | None:
+    """The calls to look around; None: the whole, or what is below a call or a function."""
+    if view.around_call_id is not None:
+        return [view.around_call_id]
+    if view.at_ms is not None:
+        started = trace.started_at.replace(tzinfo=UTC).timestamp()  # stored as UTC without a zone
+        at_ms = max(min(view.at_ms, _END_OF_TIME_MS), -_END_OF_TIME_MS)
+        return calls_at(con, trace, int(started * 1e9 + at_ms * 1e6), roots)
+    if view.exception_id is None:
+        return None
+    there, call_id = call_of_exception(con, trace, view.exception_id)
+    if there and call_id is None:
+        raise BreadcrumbError(
+            f"No traced call was under way when exception {view.exception_id} was raised.",
+            hint=f'find_exceptions(trace_id="{trace.trace_id}") shows where it was raised.',
+        )
+    return [call_id] if call_id is not None else []
+
+
+def _caught_unseen(rows: Sequence[Row], caught: CaughtExceptions) -> list[str]:
+    """The calls that caught what hardly any other did and are on no line."""
+    shown = {call_id for row in rows if row.group is not None for call_id in row.group.call_ids}
+    unseen = [each for each in caught.rare() if each.call_id not in shown][:MAX_CAUGHT]
+    if not unseen:
+        return []
+    told = ", ".join(
+        f"{one_line(each.function, 80)} caught {short_name(each.type)} (#{each.call_id})" for each in unseen
+    )
+    return [f"further down, where it is not shown: {told}"]
+
+
+def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row]) -> list[str]:
+    """That calls of the functions shown are missing, as they were counted only."""
+    shown = {row.group.name for row in rows if row.group is not None}
+    counted = counted_only(con, trace, sorted(shown))
+    if not counted:
+        return []
+    told = ", ".join(
+        f"{one_line(each.full_name, 80)} {each.recorded:,} of {'' if each.exact else '>='}{each.started:,}"
+        for each in counted[:MAX_COUNTED]
+    )
+    more = f" and {len(counted) - MAX_COUNTED} more functions" if len(counted) > MAX_COUNTED else ""
+    return [f"calls that were only counted are not in the tree; recorded: {told}{more}"]
+
+
+def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, view: FlowView) -> Flow:
+    whole = call("get_flow", project=project, trace_id=trace.trace_id)
+    follow_ups: list[str | None] = [whole, call("get_trace", project=project, trace_id=trace.trace_id)]
+    call_id = view.root_call_id if view.root_call_id is not None else view.around_call_id
+    functions = matching_functions(con, trace, view.function) if view.function is not None else []
+    kept_to = _kept_to(view)
+    if call_id is not None:
+        message = f"This trace has no recorded call {call_id}."
+    elif view.exception_id is not None:
+        message = f"This trace has no exception {view.exception_id}."
+        follow_ups = [call("find_exceptions", project=project, trace_id=trace.trace_id)]
+    elif view.at_ms is not None:
+        message = f"No call had begun {view.at_ms:g} ms after the start of the run{kept_to}."
+    elif view.function is not None and not (kept_to and any(each.recorded for each in functions)):
+        message, follow_ups = why_no_calls(con, project, trace, functions, view.function, None)
+    elif kept_to and call_count(con, trace):
+        what = view.function or view.module
+        message = f"No call {f'of {cut(what, 100)!r} ' if what else ''}was recorded{kept_to}."
+        if view.test is not None:
+            follow_ups[0] = call("find_gaps", project=project, trace_id=trace.trace_id)
+    elif view.module is not None:
+        message = f"No call of a function of module {cut(view.module, 100)!r} was recorded."
+        follow_ups = [call("find_gaps", project=project, trace_id=trace.trace_id)]
+    else:
+        message = "No call was recorded in this trace."
+        follow_ups.remove(whole)
+    return Flow(
+        project=project, trace_id=trace.trace_id, calls=0, lines=[], message=message, next=first_few(follow_ups)
+    )
+
+
+def _kept_to(view: FlowView) -> str:
+    """Which part of the run is looked at alone; "": all of it."""
+    return (
+        (f" under test {cut(view.test, 200)!r}" if view.test is not None else "")
+        + (f" in a thread or task {cut(str(view.thread), 100)!r}" if view.thread is not None else "")
+        + (f" in process {view.process_id}" if view.process_id is not None else "")
+    )

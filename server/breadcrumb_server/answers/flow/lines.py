@@ -1,0 +1,206 @@
+"""The lines of a flow: each group with arguments, results and times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from breadcrumb_server.answers.common.text import one_line, rounded
+from breadcrumb_server.answers.flow.caught import CaughtExceptions
+from breadcrumb_server.answers.flow.outliers import odd_arguments
+from breadcrumb_server.answers.flow.outline import Row
+from breadcrumb_server.answers.flow.tree import Group, Lane
+from breadcrumb_server.answers.flow.values import Pairs, arguments, both_arguments, on_one_line, short, side_by_side
+from breadcrumb_server.answers.rendering.calls import result_text
+from breadcrumb_server.answers.rendering.layout import cut_value
+from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_storage.queries.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.flow_calls import task_names
+from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Characters of the arguments, and then of the result, of one call: tried in turn until all lines fit.
+VALUE_CHARS = (140, 90, 60, 40, 25, 15)
+# Of a result, far more than is shown: where texts begin alike, what differs may come late.
+MAX_READ_CHARS = 20_000
+MAX_NAME_CHARS = 100
+MAX_HEADING_CHARS = 160
+
+
+class FlowLines:
+    """Rows as text."""
+
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row], caught: CaughtExceptions) -> None:
+        self._rows = rows
+        groups = [row.group for row in rows if row.group is not None]
+        self.odd = odd_arguments(con, trace, groups)
+        self.caught = caught
+        self._calls = calls_by_id(con, trace, [*dict.fromkeys(_wanted(rows))])
+        self._pairs: dict[int, Pairs] = {}
+        self._results_read: dict[int, str] = {}
+        self._tasks = task_names(con, trace)
+        processes = list_processes(con, trace.trace_id)
+        self._processes = {each.process_id: each.name or each.started_by or "" for each in processes}
+        self._threads = thread_names(con, trace.trace_id, sorted(self._processes))
+
+    def all(self, chars: int) -> list[str]:
+        return ["  " * row.indent + self._row(row, chars) for row in self._rows]
+
+    def _row(self, row: Row, chars: int) -> str:
+        if row.lane is not None:
+            return self._heading(row.lane)
+        return row.text if row.group is None else self._group(row.group, row.parent, chars, deeper=row.deeper)
+
+    def _group(self, group: Group, parent: Group | None, chars: int, *, deeper: bool) -> str:
+        single = group.calls == 1
+        pieces = [
+            f"{'=> ' * group.focus}{self._name(group, parent)}" + (self._single(group, chars) if single else ""),
+            f"x{group.calls:,}" if not single else "",
+            self._several(group, chars) if not single else "",
+            self._odd(group, chars),
+            self._caught(group),
+            self._task(group),
+            _duration(group),
+            *_marks(group),
+            f"#{group.first_call_id}" if single else f"#{group.first_call_id}..{group.last_call_id}",
+            "…" if deeper else "",
+        ]
+        # Two spaces set the values apart from what is said about the call.
+        return "  ".join(piece for piece in pieces if piece).replace("  x", " x", 1 if not single else 0)
+
+    def _name(self, group: Group, parent: Group | None) -> str:
+        module, _, name = group.name.rpartition(":")
+        known = parent is not None and parent.name.rpartition(":")[0] == module
+        call = self._calls.get(group.first_call_id)
+        body = "class " * (call is not None and call.kind == "class")
+        return body + one_line(name if known else group.name, MAX_NAME_CHARS)
+
+    def _single(self, group: Group, chars: int) -> str:
+        call = self._calls.get(group.first_call_id)
+        if call is None:
+            return ""
+        given = "" if call.is_body else f"({arguments(self._arguments_of(call), chars)})"
+        if call.outcome == "raised":
+            return f"{given} !! {short(self._result_of(call), chars)}"
+        shown = call.outcome == "returned" and not call.is_body
+        return f"{given} -> {cut_value(self._result_of(call), chars, short)}" if shown else given
+
+    def _several(self, group: Group, chars: int) -> str:
+        first, other = self._calls.get(group.first_call_id), self._calls.get(group.other_call_id)
+        if first is None or other is None:
+            return ""
+        half = max(chars // 2, 12)
+        ends = [f"({text})" for text in both_arguments(self._arguments_of(first), self._arguments_of(other), half)]
+        if group.raised == group.calls:
+            return f"{_from_to(*ends)} !! {short(self._result_of(first), chars)}".strip()
+        if group.results:
+            return f"{_from_to(*ends)} -> {self._results(group, chars)}".strip()
+        if first.outcome == other.outcome == "returned":
+            results = side_by_side([self._result_of(first), self._result_of(other)], half)
+            return _from_to(*(f"{end} -> {result}" for end, result in zip(ends, results, strict=True)))
+        return _from_to(*ends)
+
+    def _odd(self, group: Group, chars: int) -> str:
+        """``rate=0.2 x319, None x1 (#51)``."""
+        odd = self.odd.get(group.first_call_id) if group.calls > 1 else None
+        if odd is None:
+            return ""
+        texts = side_by_side([on_one_line(text) for text, _, _ in odd.values], max(chars // 3, 12))
+        return f"{odd.name}={_counted(texts, [(call_id, count) for _, count, call_id in odd.values])}"
+
+    def _caught(self, group: Group) -> str:
+        """``caught KeyError``, ``2 caught KeyError (#51)``."""
+        caught = self.caught.of(group)
+        if caught is None:
+            return ""
+        what = f"caught {one_line(caught.type, MAX_NAME_CHARS)}"
+        if group.calls == 1:
+            return what
+        return f"{'' if caught.exact else '>='}{caught.calls:,} {what} (#{caught.first_call_id})"
+
+    def _results(self, group: Group, chars: int) -> str:
+        """``True x98, False x2 (#51)``: which calls had the result that others had not is what is looked for."""
+        found = [(call_id, count) for call_id, count in group.results if call_id in self._calls]
+        whole = [self._result_of(self._calls[call_id]) for call_id, _ in found]
+        texts = side_by_side(whole, max(chars // len(group.results), 12))
+        return texts[0] if len(texts) == 1 else _counted(texts, found)
+
+    def _arguments_of(self, call: CallRow) -> Pairs:
+        """Read once, as the lines are made several times."""
+        if call.call_id not in self._pairs:
+            self._pairs[call.call_id] = [(name, on_one_line(value)) for name, value in named_values(call.args)]
+        return self._pairs[call.call_id]
+
+    def _result_of(self, call: CallRow) -> str:
+        if call.call_id not in self._results_read:
+            self._results_read[call.call_id] = on_one_line(result_text(call, MAX_READ_CHARS))
+        return self._results_read[call.call_id]
+
+    def _task(self, group: Group) -> str:
+        if group.task is not None:
+            return f"[{one_line(self._tasks.get(group.task, f'task {group.task[1]}'), 60)}]"
+        return f"[{group.tasks:,} tasks]" if group.tasks else ""
+
+    def _heading(self, lane: Lane) -> str:
+        first, last = lane.threads[0], lane.threads[-1]
+        if len(lane.threads) == 1:
+            return one_line(self._thread(first), MAX_HEADING_CHARS) + ":"
+        processes = len({process for process, _ in lane.threads})
+        of = f" of {processes} processes" if processes > 1 else ""
+        ends = one_line(f"{self._thread(first)} … {self._thread(last)}", MAX_HEADING_CHARS)
+        return f"{len(lane.threads):,} threads{of}, {ends}:"
+
+    def _thread(self, thread: tuple[int, int]) -> str:
+        name = self._threads.get(thread, f"thread {thread[1]}")
+        if len(self._processes) < 2:
+            return name
+        what = self._processes.get(thread[0], "")
+        return f"process {thread[0]}{f' ({what})' if what else ''}, {name}"
+
+
+def _wanted(rows: Sequence[Row]) -> Iterator[int]:
+    for row in rows:
+        if row.group is not None:
+            yield row.group.first_call_id
+            yield row.group.other_call_id
+            for call_id, _ in row.group.results:
+                yield call_id
+
+
+def _counted(texts: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:
+    """Values with their counts; of all but the most frequent the first call is told."""
+    return ", ".join(
+        f"{text} x{count:,}" + (f" (#{call_id})" if number else "")
+        for number, (text, (call_id, count)) in enumerate(zip(texts, counts, strict=True))
+    )
+
+
+def _from_to(first: str, last: str) -> str:
+    if first == last:
+        return first if first != "()" else ""
+    return f"{first} … {last}"
+
+
+def _duration(group: Group) -> str:
+    if group.min_ns is None or group.max_ns is None:
+        return ""
+    least, most = rounded(group.min_ns / 1e6), rounded(group.max_ns / 1e6)
+    if group.calls == 1:
+        return f"{most} ms"
+    spread = f"{most} ms" if least == most else f"{least}-{most} ms"
+    return f"{spread}, {rounded(group.total_ns / 1e6)} in all"
+
+
+def _marks(group: Group) -> Iterator[str]:
+    if group.calls == 1:
+        yield "cancelled" * bool(group.cancelled)
+        yield "unfinished" * bool(group.unfinished)
+        yield "late" * bool(group.late)
+        return
+    if 0 < group.raised < group.calls:
+        yield f"!! {group.raised:,} raised"
+    for word, count in (("cancelled", group.cancelled), ("unfinished", group.unfinished), ("late", group.late)):
+        if count:
+            yield f"{count:,} {word}"

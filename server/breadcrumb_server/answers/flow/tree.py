@@ -1,0 +1,298 @@
+"""The calls of a flow as a tree in which equal ones are folded.
+
+Two calls have the same shape when they are of the same function, ended the same way, and what they called has the same
+shapes in the same order, repetitions folded. Calls of the same shape at the same place are one group; where that
+leaves too much to read, calls of the same function are.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from breadcrumb_server.answers.flow.repetitions import Folder, Part, Run, Symbols, merge
+from breadcrumb_storage.queries.flow_calls import UNFINISHED, FlowCalls
+
+# Calls below another keep their order up to so many lines, folded by function or by shape; beyond, no order helps.
+MAX_IN_ORDER = 60
+MAX_IN_ORDER_BY_SHAPE = 200
+# Different results of the calls of a group that are told apart.
+MAX_RESULTS = 3
+MODULE_BODY = "<module>"
+RETURNED, RAISED, CANCELLED = 0, 1, 2
+
+
+@dataclass(slots=True)
+class Group:
+    """Calls of one function at one place of the tree."""
+
+    name: str  # module:function
+    calls: int
+    first_call_id: int
+    last_call_id: int
+    min_ns: int | None
+    max_ns: int | None
+    total_ns: int
+    raised: int = 0
+    cancelled: int = 0
+    unfinished: int = 0
+    late: int = 0
+    tasks: int = 0  # asyncio tasks that these calls began: other ones than their callers'
+    task: tuple[int, int] | None = None  # that task, if it is one
+    other_call_id: int = 0  # with another result than the first, if there is one: to be shown beside it
+    results: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (first call, calls) where few
+    focus: bool = False  # what the flow was asked to look around
+    calling: bool = False  # something was called, though it may not be among the calls of this flow
+    call_ids: Sequence[int] = ()  # of all calls, where they are known
+    members: list[int] = field(default_factory=list[int])  # the calls to whoever made the tree
+
+    @property
+    def is_import(self) -> bool:
+        """Whether these are bodies of imported modules that went well."""
+        module, _, name = self.name.rpartition(":")
+        notable = self.raised or self.cancelled or self.unfinished or self.focus
+        return name == MODULE_BODY and module != "__main__" and not notable
+
+
+@dataclass(slots=True)
+class Loop:
+    """What was called again and again in the same order."""
+
+    items: list[Item]
+    rounds: int
+    looked_at: int = 0  # not 0: the order is that of the first so many calls, and ``rounds`` follows from the counts
+
+
+@dataclass(slots=True)
+class LeftOut:
+    """Calls that a flow leaves out."""
+
+    calls: int
+    where: str
+
+
+Item = Group | Loop | LeftOut
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """Threads (process, thread) that did the same."""
+
+    threads: list[tuple[int, int]]
+    items: list[Item]
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """How much is folded."""
+
+    by_shape: bool
+    min_rounds: int = 2
+
+
+class FlowTree:
+    """The calls of a flow, and their groups."""
+
+    def __init__(
+        self,
+        calls: FlowCalls,
+        names: Mapping[int, str],
+        focus: Iterable[int] = (),
+        left_out: Mapping[int, tuple[int, int]] | None = None,
+    ) -> None:
+        """
+        Args:
+            focus: calls that are never folded, nor are those that they stand in.
+            left_out: children of a call that come before and after those that are here.
+        """
+        self._calls = calls
+        self._names = names
+        self._left_out = left_out or {}
+        index = {call_id: at for at, call_id in enumerate(calls.ids)}
+        # A parent begins before its children; anything else is no parent.
+        self._parents = [
+            -1 if (parent := index.get(each, -1)) >= at else parent for at, each in enumerate(calls.parents)
+        ]
+        self._children: list[list[int] | None] = [None] * len(calls.ids)
+        for at, parent in enumerate(self._parents):
+            if parent >= 0:
+                below = self._children[parent]
+                if below is None:
+                    self._children[parent] = [at]
+                else:
+                    below.append(at)
+        self._focus = {index[each] for each in focus if each in index}
+        self._pinned = set(self._focus)
+        for at in self._focus:
+            while (at := self._parents[at]) >= 0:
+                self._pinned.add(at)
+        self._symbols = Symbols()
+        self._folder = Folder(self._symbols)
+        self._kinds = [
+            self._symbols.of(("pinned", at) if at in self._pinned else (name, outcome))
+            for at, (name, outcome) in enumerate(zip(calls.names, calls.outcomes, strict=True))
+        ]
+        self._shapes = self._shape_all()
+
+    def call_ids(self) -> list[int]:
+        """The calls that the tree stands for."""
+        found: list[int] = []
+        below = self._roots()
+        while below:
+            found += [self._calls.ids[at] for at in below]
+            below = [child for at in below for child in self._children[at] or ()]
+        return found
+
+    def lanes(self, folding: Folding, most: int) -> list[Lane]:
+        """The roots by thread; threads that did the same, and all beyond ``most``, are one."""
+        by_thread: dict[tuple[int, int], list[int]] = {}
+        for at in self._roots():
+            by_thread.setdefault((self._calls.processes[at], self._calls.threads[at]), []).append(at)
+        keys = self._shapes if folding.by_shape else self._kinds
+        alike: dict[tuple[int, ...], list[tuple[int, int]]] = {}
+        for thread, roots in by_thread.items():
+            parts = self._folder.fold([keys[at] for at in roots], roots)
+            alike.setdefault(tuple(part.symbol for part in parts), []).append(thread)
+        groups = [*alike.values()]
+        if len(groups) > most:
+            groups[most - 1 :] = [[thread for group in groups[most - 1 :] for thread in group]]
+        return [Lane(sorted(group), self._lane_items([by_thread[each] for each in group], folding)) for group in groups]
+
+    def below(self, group: Group, folding: Folding) -> list[Item]:
+        """What the calls of a group called."""
+        children = [below for at in group.members if (below := self._children[at])]
+        items = self._items(children, folding) if children else []
+        return self._with_left_out(items, group.first_call_id if group.calls == 1 else -1)
+
+    def _lane_items(self, roots: list[list[int]], folding: Folding) -> list[Item]:
+        items = self._items(roots, folding)
+        return self._with_left_out(items, 0) if len(roots) == 1 else items
+
+    def _roots(self) -> list[int]:
+        wanted = self._calls.roots
+        if wanted is None:
+            return [at for at, parent in enumerate(self._parents) if parent < 0]
+        # Not those within another: a recursion is shown once, from its outermost call on.
+        inside = [False] * len(self._parents)
+        roots: list[int] = []
+        for at, parent in enumerate(self._parents):
+            inside[at] = parent >= 0 and inside[parent]
+            if not inside[at] and self._calls.ids[at] in wanted:
+                roots.append(at)
+                inside[at] = True
+        return roots
+
+    def _shape_all(self) -> list[int]:
+        """From the innermost calls outwards: a call comes behind its parent."""
+        shapes = list(self._kinds)
+        symbol = self._symbols.of
+        folded: dict[tuple[int, ...], int] = {}
+        for at in range(len(shapes) - 1, -1, -1):
+            children = self._children[at]
+            if children is None:
+                continue
+            raw = tuple([shapes[child] for child in children])
+            below = folded.get(raw)
+            if below is None:
+                parts = self._folder.fold(raw, children)
+                below = folded[raw] = symbol(("below", *(part.symbol for part in parts)))
+            shapes[at] = symbol(("calling", shapes[at], below))
+        return shapes
+
+    def _items(self, sequences: list[list[int]], folding: Folding) -> list[Item]:
+        keys = self._shapes if folding.by_shape else self._kinds
+        # Groups that were made with fewer rounds would not fit onto each other.
+        min_rounds = folding.min_rounds if len(sequences) == 1 else 2
+        merged: list[Part] | None = None
+        for members in sequences:
+            parts = self._folder.fold([keys[at] for at in members], members, min_rounds)
+            if merged is None:
+                merged = parts
+            elif [part.symbol for part in parts] == [part.symbol for part in merged]:
+                for mine, theirs in zip(merged, parts, strict=True):
+                    merge(mine, theirs)  # rounds of different calls add up, as those within one call do
+            else:
+                return self._by_function(sequences)
+        if merged is None:
+            return []
+        most = MAX_IN_ORDER_BY_SHAPE if folding.by_shape else MAX_IN_ORDER
+        if len(merged) > most and not self._pinned:
+            return self._by_function(sequences)
+        return [self._item(part) for part in merged]
+
+    def _by_function(self, sequences: list[list[int]]) -> list[Item]:
+        groups: dict[int, list[int]] = {}
+        for members in sequences:
+            for at in members:
+                groups.setdefault(self._kinds[at], []).append(at)
+        return [self._group(members) for members in groups.values()]
+
+    def _item(self, part: Part) -> Item:
+        if isinstance(part, Run):
+            return self._group(part.members)
+        return Loop([self._item(each) for each in part.parts], part.rounds)
+
+    def _group(self, members: list[int]) -> Group:
+        calls = self._calls
+        members.sort()
+        durations = [ns for at in members if (ns := calls.durations[at]) is not None]
+        outcomes = Counter([calls.outcomes[at] for at in members])
+        tasks = {task for at in members if (task := self._own_task(at)) is not None}
+        return Group(
+            name=self._names[calls.names[members[0]]],
+            calls=len(members),
+            first_call_id=calls.ids[members[0]],
+            last_call_id=calls.ids[members[-1]],
+            min_ns=min(durations, default=None),
+            max_ns=max(durations, default=None),
+            total_ns=sum(durations),
+            raised=outcomes[RAISED],
+            cancelled=outcomes[CANCELLED],
+            unfinished=outcomes[UNFINISHED],
+            late=sum(calls.late[at] for at in members),
+            tasks=len(tasks),
+            task=next(iter(tasks)) if len(tasks) == 1 else None,
+            other_call_id=self._other(members),
+            results=self._results(members),
+            focus=members[0] in self._focus,
+            calling=any(self._children[at] is not None or calls.calling[at] for at in members),
+            call_ids=[calls.ids[at] for at in members],
+            members=members,
+        )
+
+    def _own_task(self, at: int) -> tuple[int, int] | None:
+        task, parent = self._calls.tasks[at], self._parents[at]
+        if task is None or (parent >= 0 and self._calls.tasks[parent] == task):
+            return None
+        return self._calls.processes[at], task
+
+    def _other(self, members: Sequence[int]) -> int:
+        """The last of the calls that had another result than the first, or the last one."""
+        results = self._calls.results
+        first = results[members[0]]
+        other = next((at for at in reversed(members) if results[at] != first), members[-1])
+        return self._calls.ids[other]
+
+    def _results(self, members: Sequence[int]) -> list[tuple[int, int]]:
+        """The first call with each result and how many had it, the most frequent first; [] where they are many."""
+        calls = self._calls
+        first: dict[int, int] = {}
+        counts: Counter[int] = Counter()
+        for at in members:
+            if calls.outcomes[at] == RETURNED:
+                result = calls.results[at]
+                counts[result] += 1
+                if result not in first:
+                    if len(first) == MAX_RESULTS:
+                        return []
+                    first[result] = calls.ids[at]
+        return [(first[result], count) for result, count in counts.most_common()]
+
+    def _with_left_out(self, items: list[Item], call_id: int) -> list[Item]:
+        before, after = self._left_out.get(call_id, (0, 0))
+        return [
+            *([LeftOut(before, "before")] if before else []),
+            *items,
+            *([LeftOut(after, "after")] if after else []),
+        ]

@@ -1,0 +1,122 @@
+"""Values in the lines of a flow: short, and where some stand side by side, cut so that one sees where they differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from breadcrumb_server.answers.common.text import clean
+from breadcrumb_server.answers.rendering.layout import cut_value, fair_share
+
+MIN_VALUE_CHARS = 8
+# Whose method was called: its type is what tells, and where there are other arguments they have the room.
+_OWNERS = ("self", "cls")
+# Of all the characters.
+_OWNERS_SHARE = 1 / 6
+
+Pairs = Sequence[tuple[str, str]]
+
+
+def on_one_line(text: str) -> str:
+    """What the other functions take."""
+    return " ".join(clean(text).split())
+
+
+def short(line: str, chars: int) -> str:
+    """Cut without a count of what is missing: a line has many values, and get_calls shows each whole."""
+    return line if len(line) <= chars else line[: max(chars - 1, 0)] + "…"
+
+
+def side_by_side(lines: Sequence[str], chars: int) -> list[str]:
+    """The texts, each cut to so many characters; those that this would make equal lose their common beginning."""
+    cut = [short(line, chars) for line in lines]
+    shown: list[str] = []
+    for line, text in zip(lines, cut, strict=True):
+        alike = [other for other, its in zip(lines, cut, strict=True) if its == text and other != line]
+        nearest = max(alike, key=lambda other: _common(line, other), default=None)
+        shown.append(text if nearest is None else _beside(line, nearest, chars))
+    return shown
+
+
+def arguments(pairs: Pairs, chars: int) -> str:
+    """``a=1, b=None``; the long values give way, ``self`` before all others."""
+    whole = _listed(pairs)
+    if len(whole) <= chars:
+        return whole
+    first, *others = pairs
+    if others and first[0] in _OWNERS:
+        left = chars - len(_listed(others)) - len(first[0]) - 3
+        pairs = [(first[0], short(first[1], max(left, int(chars * _OWNERS_SHARE), MIN_VALUE_CHARS))), *others]
+        whole = _listed(pairs)
+        if len(whole) <= chars:
+            return whole
+    names = sum(len(name) + 3 for name, _ in pairs)
+    share = fair_share([len(value) for _, value in pairs], chars - names)
+    return short(", ".join(f"{name}={cut_value(value, share, short)}" for name, value in pairs), chars)
+
+
+def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:
+    """The arguments of two calls that stand for more; what differs comes before what does not, which may be missing."""
+    whole = _listed(first), _listed(other)
+    if max(map(len, whole)) <= chars:
+        return whole
+    mine, theirs = dict(first), dict(other)
+    names = [*dict.fromkeys([*mine, *theirs])]
+    names.sort(key=lambda name: name in _OWNERS)
+    differing = [name for name in names if mine.get(name) != theirs.get(name)]
+    if not differing:
+        same = arguments(first, 2 * chars)
+        return same, same
+    while len(differing) > 1 and _room(differing, chars) < MIN_VALUE_CHARS * len(differing):
+        differing.pop()
+    shown = _cut_alike(mine, theirs, differing, chars)
+    for name in names:
+        piece = f"{name}={mine.get(name, '')}"
+        if mine.get(name) == theirs.get(name) and max(map(_length, shown)) + len(piece) + 2 <= chars - len(", …"):
+            for pieces in shown:
+                pieces.append(piece)
+    if any(len(pieces) < len(pairs) for pieces, pairs in zip(shown, (first, other), strict=True)):
+        for pieces in shown:
+            pieces.append("…")
+    return short(", ".join(shown[0]), chars), short(", ".join(shown[1]), chars)
+
+
+def _cut_alike(
+    mine: Mapping[str, str], theirs: Mapping[str, str], names: Sequence[str], chars: int
+) -> tuple[list[str], list[str]]:
+    """``name=value`` of both calls for these parameters, in so many characters each."""
+    lengths = [max(len(mine.get(name, "")), len(theirs.get(name, ""))) for name in names]
+    share = fair_share(lengths, _room(names, chars))
+    shown: tuple[list[str], list[str]] = [], []
+    for name in names:
+        having = [(pieces, call[name]) for pieces, call in zip(shown, (mine, theirs), strict=True) if name in call]
+        texts = side_by_side([value for _, value in having], share)
+        for (pieces, _), text in zip(having, texts, strict=True):
+            pieces.append(f"{name}={text}")
+    return shown
+
+
+def _room(names: Sequence[str], chars: int) -> int:
+    """What the values may take; the mark of what is left out has its place."""
+    return chars - sum(len(name) + 3 for name in names) - len("…")
+
+
+def _common(line: str, other: str) -> int:
+    """The length of what both begin with."""
+    pairs = enumerate(zip(line, other, strict=False))
+    return next((at for at, (one, another) in pairs if one != another), min(len(line), len(other)))
+
+
+def _beside(line: str, other: str, chars: int) -> str:
+    """A part of a line that holds where the other one differs: the end, or what comes shortly before and behind."""
+    common, room = _common(line, other), chars - 1
+    last = max(len(line), len(other)) - room
+    begin = last if last <= common else common - min(chars // 4, common)
+    return "…" + short(line[begin:], room)
+
+
+def _listed(pairs: Pairs) -> str:
+    return ", ".join(f"{name}={value}" for name, value in pairs)
+
+
+def _length(pieces: Sequence[str]) -> int:
+    return sum(len(piece) + 2 for piece in pieces) - 2

@@ -1,0 +1,156 @@
+"""The answer to: what was called from traced code but not traced?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.model import Cell, Page, check_limit
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.text import counted, cut, milliseconds, one_line
+from breadcrumb_server.answers.gaps.ranking import Gap, rank_gaps
+from breadcrumb_server.answers.gaps.suggested_include import next_expansion
+from breadcrumb_server.answers.report.line_patterns import line_patterns
+from breadcrumb_server.runs.request import MAX_TIMEOUT_SECONDS
+from breadcrumb_storage.queries.functions import traced_code
+from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 200
+# Of the functions that are written in C, which no pattern can include.
+MAX_C_FUNCTIONS = 8
+COLUMNS = ["function", "module", "called_by", "call_count", "exact", "time_ms", "suggested_include", "origin"]
+# A run without a timeout of its own is given one: a call that is to be made as it stands needs it.
+DEFAULT_TIMEOUT_SECONDS = 60
+# So many times the time that was not enough.
+LONGER_TIMEOUT = 4
+NOTHING_TRACED = "no code was traced in this run: its report says why"
+
+
+class GapList(Page):
+    """Functions that traced code called and that were not traced, the most instructive first.
+
+    ``exact`` false: the function was called at least ``call_count`` times. ``suggested_include`` is the narrowest
+    pattern that takes the function; empty: no pattern can, it is excluded or built into Python. ``through``, where
+    there are such: the decorator's wrapper that was called, for this function and as many more.
+    """
+
+    trace_id: str
+    edit_config: str = Field(
+        default="",
+        description="the call that has the best of them traced in the next run: first the modules that were called, "
+        "then the whole of their packages",
+    )
+    c_functions: list[str] = Field(
+        default_factory=list, description="called as well, but written in C: they cannot be traced"
+    )
+    message: str = Field(default="", description="why there is nothing, where there is nothing")
+
+
+def find_gaps(
+    con: DuckDBPyConnection, project: str, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
+) -> GapList:
+    """One page of the gaps of a trace (the newest one without ``trace_id``).
+
+    Raises:
+        BreadcrumbError: an unknown trace, a limit below 1, or a cursor of another query.
+    """
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    query = ("find_gaps", project)
+    start = decode_cursor(cursor, query) if cursor else Position(0)
+    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
+    ranked = rank_gaps(list_gaps(con, trace), Places.of(trace), trace.config)
+    gaps = [gap for gap in ranked if gap.row.kind == "python"]
+    traced = traced_code(con, trace)
+    edit = next_expansion(trace, gaps, traced).edit_config_call(project)
+    seen = bool(traced or ranked)
+    why_none = "traced code called no function that could be traced as well" if seen else NOTHING_TRACED
+    report = None if seen else call("get_trace", project=project, trace_id=trace.trace_id)
+    page = gaps[start.at : start.at + limit]
+    has_wrappers = any(gap.is_passed_over for gap in page)
+    c_functions = _c_functions(ranked) if not start.at else []
+
+    def build(rows: int, chars: int) -> GapList:
+        end = start.at + rows
+        return GapList(
+            project=project,
+            trace_id=trace.trace_id,
+            total=len(gaps),
+            columns=[*COLUMNS, *["through"] * has_wrappers],
+            rows=[[*_row(gap, chars), *[_through(gap, chars)] * has_wrappers] for gap in page[:rows]],
+            edit_config=edit,
+            c_functions=c_functions,
+            message="" if gaps else why_none,
+            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if end < len(gaps) else None,
+            notes=notes,
+            next=first_few([edit or None, rerun_call(project, trace) if edit else None, report]),
+        )
+
+    return fit_table(build, len(page))
+
+
+def _row(gap: Gap, chars: int) -> list[Cell]:
+    row = gap.row
+    return [
+        cut(gap.targets[0].name, chars),
+        cut(gap.targets[0].module, chars),
+        gap.called_by(chars),
+        row.call_count,
+        row.exact,
+        milliseconds(row.time_ns) if row.time_ns else None,
+        gap.suggested_include if len(gap.suggested_include) <= chars else "",
+        gap.origin,
+    ]
+
+
+def _through(gap: Gap, chars: int) -> str:
+    if not gap.is_passed_over:
+        return ""
+    others = len(gap.targets) - 1
+    return cut(f"{gap.row.module}:{gap.row.name}", chars) + f" for {counted(others, 'function')} more" * bool(others)
+
+
+def _c_functions(gaps: Sequence[Gap]) -> list[str]:
+    found = [gap.row for gap in gaps if gap.row.kind == "c"]
+    lines = [
+        one_line(f"{row.module}:{row.name} x{row.call_count:,}{'' if row.exact else ' or more'} by {row.caller}", 160)
+        for row in found[:MAX_C_FUNCTIONS]
+    ]
+    return lines + [f"… {len(found) - MAX_C_FUNCTIONS} more"] * (len(found) > MAX_C_FUNCTIONS)
+
+
+def rerun_call(
+    project: str, trace: TraceRow, lines: Sequence[str] = (), *, full: bool = False, longer: bool = False
+) -> str | None:
+    """The call that runs the same command again; None where the command was redacted and cannot be repeated.
+
+    Args:
+        lines: functions whose executed lines are to be recorded as well, beside those of the trace.
+        full: record every call this time.
+        longer: give it more time, as it did not come to its end.
+    """
+    capture: dict[str, object] = {"mode": "full"} if full else {}
+    if recorded := list(dict.fromkeys([*line_patterns(trace), *lines])):
+        capture["lines"] = recorded
+    if "[REDACTED]" in trace.command or not trace.command:
+        return None
+    timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
+    if longer:
+        timeout = min(timeout * LONGER_TIMEOUT, MAX_TIMEOUT_SECONDS)
+    return call(
+        "run",
+        project=project,
+        command=trace.command,
+        timeout_seconds=int(timeout) if timeout == int(timeout) else timeout,
+        cwd=trace.cwd if trace.cwd and trace.cwd != trace.config.get("workspace") else None,
+        capture=capture or None,
+    )

@@ -1,0 +1,107 @@
+"""What to include next, so that the next run shows what this one was blind to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from breadcrumb.globs import is_path_pattern
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.next_calls import MAX_CALL_CHARS, call
+from breadcrumb_server.answers.gaps.ranking import ORIGINS, RUNNERS, Gap
+from breadcrumb_server.answers.gaps.targets import Target, patterns_of
+from breadcrumb_server.workspace.discover import MAIN, discover_include, workspace_code
+from breadcrumb_server.workspace.patterns import matches
+from breadcrumb_storage.queries.traces import TraceRow
+
+# Patterns that are added at once: own code is cheap to include and what the bug is most likely in.
+MAX_OWN_INCLUDES = 5
+MAX_FOREIGN_INCLUDES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Expansion:
+    """Patterns to add to include, the most instructive first."""
+
+    patterns: Sequence[str] = ()
+    workspace: str | None = None  # to be set as well: none is known
+    only_main: bool = False  # nothing but __main__, if that, was traced of all code, runners of tests aside
+
+    def edit_config_call(self, project: str) -> str:
+        """The one call that adds them, "" where there is none."""
+        patterns = list(self.patterns)
+        settings = {"workspace": self.workspace} if self.workspace else None
+        while patterns:
+            text = call("edit_config", project=project, add_include=patterns, set=settings)
+            if len(text) <= MAX_CALL_CHARS:
+                return text
+            patterns.pop()
+        return ""
+
+
+def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tuple[str, str]]) -> Expansion:
+    """What to include next: all of the nearest code that is not traced yet, and nothing beyond it.
+
+    The first step into a package takes the modules that were called, the next one the whole package: so two steps
+    lead anywhere in it. Where no gap leads to the user's own code, because a framework or a test runner stands in
+    between, the code that lies in the workspace is included by its place.
+
+    Args:
+        gaps: ranked.
+        traced: module and file of the traced functions.
+    """
+    places = Places.of(trace)
+    gaps = [gap for gap in gaps if not gap.passes_on] or gaps
+    own = [module for module, file in traced if places.origin(file, module) == "own"]
+    own_is_main = all(module == MAIN for module in own)
+    only_main = own_is_main and not any(_is_package(module, file, places) for module, file in traced)
+    by_origin = {origin: _includes(trace, places, (gap for gap in gaps if gap.origin == origin)) for origin in ORIGINS}
+    if by_origin["own"]:
+        return Expansion(by_origin["own"][:MAX_OWN_INCLUDES], None, only_main)
+    unseen = _unseen_code(trace, {file for _, file in traced}) if own_is_main else []
+    foreign = by_origin["third-party"] or ([] if unseen else by_origin["stdlib"])
+    if unseen and not own:  # what was traced is a runner: what else it calls teaches nothing
+        foreign = []
+    workspace = trace.cwd if unseen and not trace.config.get("workspace") else None
+    return Expansion([*unseen, *foreign[:MAX_FOREIGN_INCLUDES]], workspace, only_main)
+
+
+def _is_package(module: str, file: str, places: Places) -> bool:
+    """Whether it is code of an installed package that the user's code makes use of."""
+    return module != MAIN and module.partition(".")[0] not in RUNNERS and places.origin(file, module) == "third-party"
+
+
+def _includes(trace: TraceRow, places: Places, gaps: Iterable[Gap]) -> list[str]:
+    present = patterns_of(trace.config, "include")
+    gaps = [gap for gap in gaps if not gap.noise]
+    called_at_run_time = [gap for gap in gaps if not gap.row.importing]
+    targets = (target for gap in called_at_run_time or gaps for target in gap.targets)
+    patterns = (_include_for(target, present, places) for target in targets if target.include)
+    return [pattern for pattern in dict.fromkeys(patterns) if pattern not in present]
+
+
+def _include_for(target: Target, present: Sequence[str], places: Places) -> str:
+    """The target's own pattern, or that of everything around it where a part of that is included already."""
+    modules = [pattern for pattern in present if pattern != MAIN and not is_path_pattern(pattern)]
+    top = target.module.partition(".")[0]
+    if target.origin == "stdlib" or not top:
+        return target.include
+    if any(pattern.partition(".")[0] == top for pattern in modules):
+        return f"{top}.*"
+    file = places.path(target.file)
+    single_modules = [pattern for pattern in modules if "." not in pattern]
+    if target.origin == "own" and file.endswith(f"{top}.py") and not file.startswith("/") and single_modules:
+        return str(Path(file).with_name("*.py"))
+    return target.include
+
+
+def _unseen_code(trace: TraceRow, seen: Collection[str]) -> list[str]:
+    """New include patterns for code in the workspace, or where the command ran, of which no function was traced."""
+    folder = Path(str(trace.config.get("workspace") or trace.cwd or "/")).expanduser()
+    if not folder.is_dir() or folder == folder.parent:
+        return []
+    present = patterns_of(trace.config, "include")
+    new = [pattern for pattern in discover_include(folder) if pattern not in present]
+    code = [each for each in workspace_code(folder) if each[1] not in seen] if new else []
+    return [pattern for pattern in new if any(matches(pattern, module, file, folder) for module, file in code)]

@@ -1,0 +1,320 @@
+"""The answer to: where did the time go?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.model import Answer, Cell, Table, check_limit
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.text import counted, milliseconds, one_line, rounded
+from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
+from breadcrumb_server.answers.performance.complexity import find_growth
+from breadcrumb_server.answers.rendering.calls import call_line, result_text
+from breadcrumb_server.answers.rendering.layout import arguments_text
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries import performance as queries
+from breadcrumb_storage.queries.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.functions import (
+    FunctionTime,
+    function_times,
+    matching_functions,
+    nested_times,
+    similar_names,
+)
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 100
+# Functions, the hottest first, whose single calls are looked at where many are asked for.
+MAX_DETAILED = 20
+MAX_CALLERS = 6
+MAX_SLOWEST = 5
+MAX_WAY_STEPS = 12
+MAX_NAME_CHARS = 120
+# Of a slow call's arguments and of its result: what tells it from the others; get_calls shows them whole.
+SLOWEST_CHARS = 120
+_TIMES = ["total_ms", "self_ms"]
+_EACH = ["mean_ms", "p50_ms", "p95_ms", "max_ms"]
+
+
+class Performance(Answer):
+    """Times by function, the one with the most time of its own first.
+
+    ``total_ms`` includes what was called, ``self_ms`` does not; ``active_ms``, where anything waited in between, is
+    the total without suspensions (await, yield). ``share`` is that of all self time; of a caller, that of the
+    function's total. ``calls`` counts all, ``>=`` where that is a lower bound; mean, p50, p95 and max are of the
+    ``recorded`` ones, which are named where they are fewer.
+    """
+
+    always_shown = frozenset({"functions"})
+
+    trace_id: str
+    functions: Table
+    callers: Table | None = Field(default=None, description="who made the function take that time; recorded calls")
+    slowest: Table | None = Field(default=None, description="its slowest calls, with their arguments")
+    critical_path: list[str] = Field(
+        default_factory=list,
+        description="from the call (the slowest, if none was given) down: what took most of the time within it",
+    )
+    growth: str = Field(default="", description="how the time grows with an argument, where the calls show it")
+    message: str = Field(default="", description="why there is nothing, where there is nothing")
+
+
+def analyze_performance(
+    con: DuckDBPyConnection,
+    project: str,
+    function: str | None = None,
+    trace_id: str | None = None,
+    call_id: int | None = None,
+    limit: int = 15,
+) -> Performance:
+    """The hot list of a trace, or all about the functions that ``function`` names.
+
+    Args:
+        function: a substring, a glob, or module:function.
+        call_id: the call whose critical path to show; without ``function``, its function is meant.
+
+    Raises:
+        BreadcrumbError: an unknown trace or call, or a limit below 1.
+    """
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    trace = get_trace(con, resolve_trace_id(con, trace_id, project))
+    function = function or _function_of(con, trace, call_id)
+    places = Places.of(trace)
+    times = function_times(con, trace)
+    chosen = [each for each in times if each.total_ns]
+    overall_ns = sum(each.self_ns for each in times)
+    launchers = [each for each in chosen if places.is_launcher(each.module, each.name, each.file)]
+    if not function and 0 < len(launchers) < len(chosen):
+        # What only starts the user's code has the time of all that is not traced.
+        chosen = [each for each in chosen if each not in launchers]
+        left_ns = sum(each.self_ns for each in launchers)
+        overall_ns -= left_ns
+        notes = [
+            *notes,
+            f"left out: the module that started it all ({places.path(launchers[0].file)}), with "
+            f"{milliseconds(left_ns)} ms in itself and in what it called that is not traced",
+        ]
+    if function:
+        names = {(each.module, each.name) for each in matching_functions(con, trace, function)}
+        chosen = [each for each in chosen if (each.module, each.name) in names]
+    if not chosen:
+        return _nothing(con, project, trace, function)
+    table = _Functions(con, trace, chosen[:limit], overall_ns)
+    detail = _Detail(con, trace, [each.full_name for each in chosen[:MAX_DETAILED]], call_id) if function else None
+    if detail and len(chosen) > MAX_DETAILED:
+        notes = [*notes, f"callers, slowest calls and growth are those of the {MAX_DETAILED} hottest functions"]
+
+    def build(rows: int, chars: int) -> Performance:
+        return Performance(
+            project=project,
+            trace_id=trace.trace_id,
+            functions=table.table(rows, len(chosen)),
+            callers=detail.callers_table() if detail else None,
+            slowest=detail.slowest_table(min(chars, SLOWEST_CHARS)) if detail else None,
+            critical_path=detail.path(min(chars, 160)) if detail else [],
+            growth=detail.growth if detail else "",
+            notes=notes + _notes(chosen[:rows]),
+            next=first_few(_follow_ups(project, trace, chosen[:limit], detail)),
+        )
+
+    return fit_table(build, min(len(chosen), limit))
+
+
+def _function_of(con: DuckDBPyConnection, trace: TraceRow, call_id: int | None) -> str | None:
+    if call_id is None:
+        return None
+    found = calls_by_id(con, trace, [call_id]).get(call_id)
+    if found is None:
+        raise BreadcrumbError(
+            f"Trace {trace.trace_id} has no recorded call {call_id}.",
+            hint="Call ids stand in the answers of get_flow and get_calls.",
+        )
+    return f"{found.module}:{found.name}"
+
+
+class _Functions:
+    """The rows of the hot list."""
+
+    def __init__(
+        self, con: DuckDBPyConnection, trace: TraceRow, shown: Sequence[FunctionTime], overall_ns: int
+    ) -> None:
+        names = [each.full_name for each in shown]
+        self._shown = shown
+        self._overall_ns = overall_ns
+        self._nested = nested_times(con, trace, names)
+        self._distributions = queries.distributions(con, trace, names)
+        self._active = _waited(self._distributions.values())
+        self._sampled = any(each.started > each.recorded for each in shown)
+
+    def table(self, rows: int, functions: int) -> Table:
+        columns = ["function", "calls", *["recorded"] * self._sampled, *_TIMES, *["active_ms"] * self._active]
+        return Table(
+            columns=[*columns, "share", *_EACH],
+            rows=[self._row(each) for each in self._shown[:rows]],
+            more=functions - rows,
+        )
+
+    def _row(self, each: FunctionTime) -> list[Cell]:
+        found = self._distributions.get(each.full_name)
+        return [
+            one_line(each.full_name, MAX_NAME_CHARS),
+            each.started if each.exact else f">={each.started}",
+            *[each.recorded] * self._sampled,
+            milliseconds(each.total_ns - self._nested.get(each.full_name, 0)),
+            milliseconds(each.self_ns),
+            *[milliseconds(found.active_ns) if found else None] * self._active,
+            _share(each.self_ns, self._overall_ns),
+            *(_each(found) if found else [None] * 4),
+        ]
+
+
+class _Detail:
+    """All that is told when a function is asked for."""
+
+    def __init__(
+        self, con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str], call_id: int | None
+    ) -> None:
+        self._places = Places.of(trace)
+        calls = queries.TimedCalls(con, trace, full_names)
+        self._callers = calls.callers(MAX_CALLERS)
+        ids = calls.slowest(MAX_SLOWEST)
+        begin = [call_id] if call_id is not None else ids[:1]
+        self._steps = [step for each in begin for step in queries.way_of_the_time(con, trace, each, MAX_WAY_STEPS)]
+        self._calls = calls_by_id(con, trace, [*ids, *begin, *(step.call_id for step in self._steps)])
+        self.slowest = [self._calls[each] for each in ids]
+        self.begin = next((self._calls[each] for each in begin if each in self._calls), None)
+        growth = find_growth(calls.samples())
+        self.growth = growth.text() if growth else ""
+
+    def callers_table(self) -> Table:
+        first = self._callers.first
+        active = _waited(each.times for each in first)
+        return Table(
+            columns=["caller", "calls", *_TIMES, *["active_ms"] * active, "share", *_EACH],
+            rows=[
+                [
+                    one_line(each.full_name, MAX_NAME_CHARS) or "(not recorded)",
+                    each.times.calls,
+                    milliseconds(each.times.total_ns),
+                    milliseconds(each.times.self_ns),
+                    *[milliseconds(each.times.active_ns)] * active,
+                    _share(each.times.total_ns, self._callers.total_ns),
+                    *_each(each.times),
+                ]
+                for each in first
+            ],
+            more=self._callers.count - len(first),
+        )
+
+    def slowest_table(self, chars: int) -> Table:
+        return Table(
+            columns=["call_id", "ms", "args", "result"],
+            rows=[
+                [
+                    each.call_id,
+                    milliseconds(each.duration_ns),
+                    arguments_text(each.args, chars),
+                    result_text(each, chars),
+                ]
+                for each in self.slowest
+            ],
+        )
+
+    def path(self, chars: int) -> list[str]:
+        if self.begin is None or not self._steps:
+            return []
+        return [
+            f"{milliseconds(self.begin.duration_ns)} ms  {self._call(self.begin, chars)}",
+            *(f"{milliseconds(step.total_ns)} ms  {self._step(step, chars)}" for step in self._steps),
+        ]
+
+    def _step(self, step: queries.Step, chars: int) -> str:
+        text = self._call(self._calls[step.call_id], chars)
+        if step.calls == 1:
+            return text
+        slowest = milliseconds(self._calls[step.call_id].duration_ns)
+        return f"in {step.calls:,} calls, the slowest {slowest} ms: {text}"
+
+    def _call(self, each: CallRow, chars: int) -> str:
+        return f"{call_line(each, self._places, None, chars)}  #{each.call_id}"
+
+
+def _each(times: queries.Distribution) -> list[Cell]:
+    return [milliseconds(ns) for ns in (times.mean_ns, times.p50_ns, times.p95_ns, times.max_ns)]
+
+
+def _waited(times: Iterable[queries.Distribution]) -> bool:
+    """Whether anything was suspended; without that, all time was active."""
+    return any(each.active_ns < each.total_ns for each in times)
+
+
+def _share(part_ns: int, overall_ns: int) -> str:
+    return f"{rounded(100 * part_ns / overall_ns if overall_ns else 0.0)}%"
+
+
+def _notes(shown: Sequence[FunctionTime]) -> list[str]:
+    sampled = [each for each in shown if each.started > each.recorded]
+    notes: list[str] = []
+    if sampled:
+        notes.append(
+            f"of {counted(len(sampled), 'function')} some calls were only counted and timed: mean, p50, p95 and max "
+            "are of the recorded ones, self_ms of the others is estimated in proportion"
+        )
+    if any(not each.exact for each in sampled):
+        notes.append(">=: counting was switched off for a while, so that these calls and times are lower bounds")
+    return notes
+
+
+def _follow_ups(
+    project: str, trace: TraceRow, shown: Sequence[FunctionTime], detail: _Detail | None
+) -> list[str | None]:
+    about = {"project": project, "trace_id": trace.trace_id}
+    if detail is None:
+        hottest = next((each for each in shown if each.name != "<module>"), None)
+        return [
+            call("analyze_performance", project=project, function=hottest.full_name, trace_id=trace.trace_id)
+            if hottest
+            else call("get_flow", **about)
+        ]
+    if detail.begin is None:
+        return [call("get_flow", **about)]
+    return [
+        call("get_flow", **about, root_call_id=detail.begin.call_id),
+        call(
+            "get_calls",
+            project=project,
+            function=f"{detail.begin.module}:{detail.begin.name}",
+            trace_id=trace.trace_id,
+            where={"call_id": detail.begin.call_id},
+        ),
+    ]
+
+
+def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, function: str | None) -> Performance:
+    message = "No call with a duration was recorded in this trace."
+    follow_ups: list[str | None] = [call("get_trace", project=project, trace_id=trace.trace_id)]
+    if function:
+        functions = matching_functions(con, trace, function)
+        if functions:
+            message = f"No call of {one_line(function, 100)!r} has ended in this trace."
+            follow_ups = [call("get_flow", project=project, trace_id=trace.trace_id, function=function)]
+        else:
+            message, follow_ups = why_no_calls(con, project, trace, functions, function, None)
+            for name in similar_names(con, trace, function.replace("*", "").rpartition(":")[2], 1):
+                follow_ups = [call("analyze_performance", project=project, function=name, trace_id=trace.trace_id)]
+    return Performance(
+        project=project,
+        trace_id=trace.trace_id,
+        functions=Table(columns=["function", "calls", *_TIMES, "share", *_EACH], rows=[]),
+        message=message,
+        next=first_few(follow_ups),
+    )

@@ -1,0 +1,153 @@
+"""How a function's time grows with its arguments, where the recorded calls show it.
+
+The classic empirical way: a power law is a straight line on logarithmic axes (Goldsmith, Aiken and Wilkerson,
+"Measuring Empirical Computational Complexity", 2007).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from breadcrumb_server.answers.rendering.notation import is_array, is_object
+
+# Fewer different sizes, or sizes that lie closer together, are no ground for a claim: with six, times that have nothing
+# to do with the size look like it once in 500 functions.
+MIN_SIZES = 6
+MIN_RATIO = 4.0
+# Of the variation of the logarithms, so much must be explained by the line ...
+MIN_R_SQUARED = 0.9
+# ... which must not lean on the largest size alone: without it, its slope is about the same.
+MAX_LEANING = 0.35
+# Below this the time hardly depends on the size: noise.
+MIN_EXPONENT = 0.5
+# A straight line of the logarithm of the time over the size itself is exponential growth, if it fits better by so much
+# and the power would be a high one.
+MIN_BETTER = 0.01
+MIN_EXPONENTIAL = 2.5
+
+_CUT_ITEMS = re.compile(r"…\(\+(\d+) items\)")
+_CUT_CHARS = re.compile(r"…\(\+(\d+) chars\)$")
+_CUT_FIELDS = re.compile(r"\+(\d+) items")
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """``time ~ size ** exponent``, or ``time ~ factor ** size``."""
+
+    size: str  # n, len(items)
+    exponent: float
+    factor: float | None  # for each one more, where the growth is exponential
+    sizes: int
+    calls: int
+    smallest: float
+    largest: float
+    r_squared: float
+
+    def text(self) -> str:
+        """As a sentence."""
+        seen = (
+            f"{self.size} from {self.smallest:,.0f} to {self.largest:,.0f}, {self.sizes:,} sizes in "
+            f"{self.calls:,} calls, R² {self.r_squared:.2f}"
+        )
+        if self.factor is not None:
+            return f"time grows exponentially with {self.size}: {self.factor:.2g} times for each one more ({seen})"
+        return f"time grows with {self.size}{_power(self.exponent)} ({seen})"
+
+
+def _power(exponent: float) -> str:
+    nearest = round(exponent)
+    if abs(exponent - nearest) < 0.2 and 1 <= nearest <= 3:
+        return ("", " squared", " cubed")[nearest - 1]
+    return f" to the power of {exponent:.1f}"
+
+
+def find_growth(samples: Iterable[tuple[str, int]]) -> Growth | None:
+    """The size that explains the time best, if one does.
+
+    Args:
+        samples: arguments as stored, and nanoseconds.
+    """
+    times: dict[str, dict[float, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for arguments, active_ns in samples:
+        for name, size in _sizes(arguments):
+            if size > 0 and active_ns > 0:
+                times[name][size].append(active_ns)
+    found = [growth for name, by_size in times.items() if (growth := _fit(name, by_size)) is not None]
+    return max(found, key=lambda growth: growth.r_squared, default=None)
+
+
+def _sizes(arguments: str) -> Iterator[tuple[str, float]]:
+    try:
+        parsed: object = json.loads(arguments)
+    except (ValueError, RecursionError):
+        return
+    if not is_object(parsed):
+        return
+    for name, value in parsed.items():
+        yield from _size(name, value)
+        if is_object(value) and "$type" in value:  # an object: its attributes
+            for field, part in value.items():
+                if not field.startswith("$"):
+                    yield from _size(f"{name}.{field}", part)
+
+
+def _size(name: str, value: object) -> Iterator[tuple[str, float]]:
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield name, float(value)
+    else:
+        length = length_of(value)
+        if length is not None:
+            yield f"len({name})", float(length)
+
+
+def length_of(value: object) -> int | None:
+    """The true length of a captured text or container, what was cut counted; None for what has none."""
+    if isinstance(value, str):
+        cut = _CUT_CHARS.search(value)
+        return len(value) if cut is None else cut.start() + int(cut[1])
+    if is_array(value):
+        cut = _CUT_ITEMS.fullmatch(value[-1]) if value and isinstance(value[-1], str) else None
+        return len(value) if cut is None else len(value) - 1 + int(cut[1])
+    if not is_object(value):
+        return None
+    first = next(iter(value), "")
+    if first in ("$tuple", "$set", "$frozenset", "$bytes", "$bytearray"):
+        size = value.get("size")
+        return size if isinstance(size, int) else length_of(value[first])
+    if first == "$type":
+        return length_of(value["items"]) if is_array(value.get("items")) else None
+    cut = _CUT_FIELDS.fullmatch(str(value.get("…", "")))
+    return len(value) if cut is None else len(value) - 1 + int(cut[1])
+
+
+def _fit(name: str, by_size: dict[float, list[int]]) -> Growth | None:
+    sizes = sorted(by_size)
+    if len(sizes) < MIN_SIZES or sizes[-1] < MIN_RATIO * sizes[0]:
+        return None
+    # The least time of each size: what else the machine did only ever adds.
+    times = [math.log(min(by_size[size])) for size in sizes]
+    exponent, r_squared = _line([math.log(size) for size in sizes], times)
+    without_largest, _ = _line([math.log(size) for size in sizes[:-1]], times[:-1])
+    if exponent < MIN_EXPONENT:
+        return None
+    steady = abs(without_largest - exponent) <= MAX_LEANING * exponent
+    rate, exponential_r_squared = _line(sizes, times)
+    calls = sum(map(len, by_size.values()))
+    common = (len(sizes), calls, sizes[0], sizes[-1])
+    if exponent >= MIN_EXPONENTIAL and exponential_r_squared >= max(r_squared + MIN_BETTER, MIN_R_SQUARED):
+        return Growth(name, exponent, math.exp(rate), *common, exponential_r_squared)
+    return Growth(name, exponent, None, *common, r_squared) if steady and r_squared >= MIN_R_SQUARED else None
+
+
+def _line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:
+    """Slope and R² of the straight line with the least squares."""
+    mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
+    xx = sum((x - mean_x) ** 2 for x in xs)
+    xy = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))
+    yy = sum((y - mean_y) ** 2 for y in ys)
+    return (xy / xx, xy * xy / (xx * yy)) if xx and yy else (0.0, 0.0)

@@ -1,0 +1,1 @@
+"""Render recorded values and calls as short text."""

@@ -1,0 +1,1 @@
+"""Answers run and get_trace: the run report."""

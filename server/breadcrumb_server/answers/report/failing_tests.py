@@ -1,0 +1,243 @@
+"""The tests of a run: how many of each outcome, and those that failed, with their exceptions and what they called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.model import Section
+from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
+from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_server.answers.report.test_calls import CalledTree, function_of
+from breadcrumb_storage.queries.exceptions import ExceptionGroup
+from breadcrumb_storage.queries.test_results import FailedTest, count_tests, failed_tests, unfinished_tests
+from breadcrumb_storage.queries.traces import TraceRow
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Failures that are told with their exception; those at the same place are told with the first of them.
+MAX_SHOWN = 3
+# Failing tests that are looked at to fold equal ones.
+_MAX_READ = 300
+_MAX_UNFINISHED = 3
+_NODE_CHARS = 160
+_AROUND = {"setup": "error in setup", "teardown": "error in teardown", "collect": "error in collection"}
+_STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
+
+
+class FailingTest(Section):
+    """A test that failed, and those that failed at the same place."""
+
+    always_shown = frozenset({"test"})
+
+    test: str = Field(description="node id")
+    outcome: str = Field(
+        default="", description="where it is no failure of the test itself: error in setup, collection, ..."
+    )
+    exception: ExceptionDetail | None = None
+    message: str = Field(default="", description="what the runner says, where there was no exception")
+    called: list[str] = Field(
+        default_factory=list,
+        description="the last calls of traced functions that the test made, and what the last one called: "
+        "file:line name(args) -> result  #call_id",
+    )
+    also: list[str] = Field(default_factory=list, description="tests that failed at the same place, with their message")
+
+
+class TestResults(Section):
+    """What came of the tests that pytest or unittest ran."""
+
+    __test__ = False  # it is none, whatever pytest thinks of its name
+
+    outcomes: str
+    unfinished: list[str] = Field(default_factory=list, description="had begun, the last one first")
+    failing: list[FailingTest] = Field(default_factory=list[FailingTest])
+    further: list[str] = Field(default_factory=list, description="other failing tests")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultDetail:
+    """How much is told of failing tests: of the first failure, and of each further one."""
+
+    shown: int
+    first_chars: int
+    first_lines: int
+    other_chars: int
+    other_lines: int
+    also: int
+    further: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Tests that failed at one place."""
+
+    tests: Sequence[FailedTest]
+    exception: LoadedException | None
+    called: CalledTree
+
+    @property
+    def first(self) -> FailedTest:
+        return self.tests[0]
+
+    def raised_in_what_it_called(self) -> bool:
+        """Whether the exception came out of traced code that the test called, and is no assertion of its own."""
+        chain = self.exception.chain if self.exception else None
+        innermost = chain.innermost if chain else None
+        return innermost is not None and innermost.name.rpartition(".")[2] != function_of(self.first.node_id)
+
+
+class Results:
+    """All that a report may tell of the tests of a trace."""
+
+    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, places: Places) -> None:
+        self._places = places
+        self._trace_id = trace.trace_id
+        self._counts = count_tests(con, trace.trace_id)
+        self._unfinished: list[str] = []
+        self._failures: list[Failure] = []
+        self._further: list[FailedTest] = []
+        if self._counts.get("unfinished"):
+            self._unfinished = unfinished_tests(con, trace.trace_id, _MAX_UNFINISHED)
+        if not self.failed:
+            return
+        folded = list(_at_one_place(failed_tests(con, trace.trace_id, _MAX_READ), places))
+        self._further = [test for tests in folded[MAX_SHOWN:] for test in tests]
+        shown = folded[:MAX_SHOWN]
+        exceptions = _load(con, trace, [tests[0] for tests in shown])
+        self._failures = [
+            Failure(tests, exception, CalledTree(con, trace, tests[0]))
+            for tests, exception in zip(shown, exceptions, strict=True)
+        ]
+
+    @property
+    def any(self) -> bool:
+        return bool(self._counts)
+
+    @property
+    def failed(self) -> int:
+        return self._counts.get("failed", 0) + self._counts.get("error", 0)
+
+    @property
+    def first_failure(self) -> Failure | None:
+        return self._failures[0] if self._failures else None
+
+    def tell(self, detail: ResultDetail) -> TestResults | None:
+        """None where there were no tests."""
+        if not self._counts:
+            return None
+        shown = self._failures[: detail.shown]
+        further = [test for failure in self._failures[detail.shown :] for test in failure.tests] + self._further
+        named = [_brief(test) for test in further[: detail.further]]
+        left = self.failed - sum(len(failure.tests) for failure in shown) - len(named)
+        if left > 0 and (named or not shown or further):
+            named.append(
+                f"… {left:,} more: SELECT node_id, message FROM tests WHERE trace_id = '{self._trace_id}' "
+                "AND outcome IN ('failed', 'error')"
+            )
+        return TestResults(
+            outcomes=", ".join(f"{count:,} {outcome}" for outcome, count in self._counts.items()),
+            unfinished=[one_line(node_id, _NODE_CHARS) for node_id in self._unfinished],
+            failing=[
+                self._failing(
+                    failure,
+                    detail.first_chars if position == 0 else detail.other_chars,
+                    detail.first_lines if position == 0 else detail.other_lines,
+                    detail.also,
+                )
+                for position, failure in enumerate(shown)
+            ],
+            further=named,
+        )
+
+    def _failing(self, failure: Failure, chars: int, lines: int, also: int) -> FailingTest:
+        test = failure.first
+        exception = failure.exception.tell(Detail.of_size(chars)) if failure.exception else None
+        if exception is not None:
+            # Who catches the exception of a test is its runner.
+            told: dict[str, object] = {"outcome": "", "trace_id": "", "count": None, "test": ""}
+            if not failure.raised_in_what_it_called():
+                told |= {"calls": [], "raised_at": self._place(test) or exception.raised_at}
+            exception = exception.model_copy(update=told)
+        others = [_beside(each, test) for each in failure.tests[1 : 1 + also]]
+        left = len(failure.tests) - 1 - len(others)
+        message = f"{test.exception_type}: {test.message}" if test.exception_type else test.message or ""
+        return FailingTest(
+            test=one_line(test.node_id, _NODE_CHARS),
+            outcome=_outcome(test),
+            exception=exception,
+            message="" if exception else cut(clean(message), 400),
+            called=self._called(failure, lines, max(chars // 12, 60)),
+            also=others + ([f"… {counted(left, 'more test')}"] if left else []),
+        )
+
+    def _place(self, test: FailedTest) -> str:
+        """The line of the user's code at which a test failed."""
+        frame = _STACK_LINE.fullmatch(_users_line(test, self._places))
+        return one_line(f"{self._places.path(frame['file'])}:{frame['line']} {frame['name']}", 200) if frame else ""
+
+    def _called(self, failure: Failure, lines: int, chars: int) -> list[str]:
+        if not failure.called.total:
+            if failure.first.phase == "collect":  # modules are imported in it, which the chain tells of
+                return []
+            return ["no call of a traced function was recorded under this test"]
+        chain = failure.exception.chain if failure.exception and failure.raised_in_what_it_called() else None
+        if chain is None:
+            return failure.called.lines(self._places, lines, chars)
+        # Where it ended is told by the exception; here is what went before.
+        told = {link.call_id for link in chain.links}
+        return failure.called.lines_before(self._places, told, max(lines // 3, 1), chars)
+
+
+def _outcome(test: FailedTest) -> str:
+    told = "" if test.outcome == "failed" else _AROUND.get(test.phase or "", "error")
+    return f"{told or 'failed'}, and passed when it was run again" if test.passed_later else told
+
+
+def _brief(test: FailedTest) -> str:
+    message = f"{test.exception_type or ''}: {test.message or ''}".strip(": ")
+    return f"{one_line(test.node_id, 100)}: {one_line(message, 60)}"
+
+
+def _beside(test: FailedTest, first: FailedTest) -> str:
+    """A test that failed as another one did: what differs."""
+    path = first.node_id.partition("::")[0] + "::"
+    message = (test.message or "").partition("\n")[0]
+    return f"{one_line(test.node_id.removeprefix(path), 80)}: {one_line(message, 80)}"
+
+
+def _at_one_place(tests: Sequence[FailedTest], places: Places) -> Iterator[list[FailedTest]]:
+    """The tests, those together that failed with the same type of exception at the same line of the user's code."""
+    found: dict[tuple[str | None, ...], list[FailedTest]] = {}
+    for test in tests:
+        where = _users_line(test, places) if test.exception_id is not None else test.message
+        found.setdefault((test.outcome, test.exception_type, where), []).append(test)
+    yield from found.values()
+
+
+def _users_line(test: FailedTest, places: Places) -> str:
+    """The innermost frame that is the user's: an assertion of unittest or of numpy fails within them."""
+    for line in reversed(test.stack_end.splitlines()):
+        frame = _STACK_LINE.fullmatch(line)
+        if frame and places.origin(frame["file"], "") == "own":
+            return line
+    return f"{test.file}:{test.line}"
+
+
+def _load(con: DuckDBPyConnection, trace: TraceRow, tests: Sequence[FailedTest]) -> list[LoadedException | None]:
+    """Their exceptions, with the calls that lead to them within the test."""
+    groups = {
+        test.exception_id: ExceptionGroup(trace.trace_id, test.exception_id, 1, 1, 0, 0, 0, None, None, None, 0)
+        for test in tests
+        if test.exception_id is not None
+    }
+    first_calls = {test.exception_id: test.first_call_id for test in tests if test.exception_id is not None}
+    loaded = load_exceptions(con, [*groups.values()], {trace.trace_id: trace}, first_calls=first_calls)
+    by_id = dict(zip(groups, loaded, strict=True))
+    return [by_id[test.exception_id] if test.exception_id is not None else None for test in tests]

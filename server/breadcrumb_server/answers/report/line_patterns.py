@@ -1,0 +1,59 @@
+"""What became of the functions whose lines a run was to record: those that it did not find are told loudly."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterator, Sequence
+
+from breadcrumb.globs import matches_function
+from breadcrumb_server.answers.gaps.ranking import Gap
+from breadcrumb_server.answers.gaps.targets import Target, patterns_of
+from breadcrumb_server.answers.rendering.notation import is_object
+from breadcrumb_storage.queries.functions import FunctionTime
+from breadcrumb_storage.queries.traces import TraceRow
+
+MAX_NEAR = 3
+
+
+def line_patterns(trace: TraceRow) -> list[str]:
+    """``capture.lines`` of the run."""
+    capture: object = trace.config.get("capture")
+    return patterns_of(capture, "lines") if is_object(capture) else []
+
+
+def with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[FunctionTime]:
+    """The functions of which lines were recorded: those that the patterns name and that were called."""
+    patterns = line_patterns(trace)
+    return [
+        each
+        for each in functions
+        if each.recorded and any(matches_function(each.module, each.name, pattern) for pattern in patterns)
+    ]
+
+
+def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence[Gap]) -> Iterator[str]:
+    """One sentence for each pattern of ``capture.lines`` that names no traced function which ran."""
+    if trace.status == "running":
+        return
+    for pattern in line_patterns(trace):
+        if any(matches_function(each.module, each.name, pattern) for each in functions):
+            continue
+        called = ((gap, target) for gap in gaps for target in gap.targets)
+        found = next((each for each in called if matches_function(each[1].module, each[1].name, pattern)), None)
+        yield f"no lines for {pattern!r}: " + (_why_gap(*found) if found else _not_found(pattern, functions))
+
+
+def _why_gap(gap: Gap, target: Target) -> str:
+    if gap.row.kind == "c":
+        return f"{target.full_name} ran, but it is written in C"
+    include = f"; the include pattern {target.include} takes it" if target.include else ""
+    return f"{target.full_name} ran, but it is not traced{include}"
+
+
+def _not_found(pattern: str, functions: Sequence[FunctionTime]) -> str:
+    wanted = pattern.replace(":", ".").rpartition(".")[2].lower()
+    by_name: dict[str, list[str]] = {}
+    for each in functions:
+        by_name.setdefault(each.name.rpartition(".")[2].lower(), []).append(f"{each.module}:{each.name}")
+    near = [name for key in difflib.get_close_matches(wanted, by_name, MAX_NEAR) for name in by_name[key]]
+    return "no traced function of that name ran" + (f"; near it: {', '.join(near[:MAX_NEAR])}" if near else "")

@@ -1,0 +1,162 @@
+"""Where every thread and waiting task stood when the run was ended, or a process crashed, as text lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.rendering.layout import pairs_text
+from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_storage.queries.functions import FunctionTime
+from breadcrumb_storage.queries.stacks import Stack, StackFrame, list_stacks, stack_locals
+from breadcrumb_storage.queries.traces import ProcessRow, TraceRow
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Groups of equal stacks whose variables are read at all.
+MAX_GROUPS = 12
+MAX_PLACE_CHARS = 160
+# How many threads are named that stand at the same place.
+MAX_NAMES = 2
+# What is defined in a function says nothing about where it stands.
+_DEFINITIONS = ("'<function ", "'<module ", "'<class ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Threads, or tasks, that stood at the same place; the variables are those of the first."""
+
+    stacks: Sequence[Stack]
+    in_own_code: bool
+
+    @property
+    def first(self) -> Stack:
+        return self.stacks[0]
+
+
+@dataclass(frozen=True, slots=True)
+class StackDetail:
+    """How much of the stacks is told."""
+
+    chars: int
+    frames: int
+    local_chars: int
+
+
+class ThreadStacks:
+    """The stacks of a trace, equal ones together, ready to be told at any level of detail."""
+
+    def __init__(
+        self,
+        con: DuckDBPyConnection,
+        trace: TraceRow,
+        places: Places,
+        processes: Sequence[ProcessRow],
+        traced: Iterable[FunctionTime],
+    ) -> None:
+        stacks, self._total = list_stacks(con, trace.trace_id)
+        self._trace_id = trace.trace_id
+        self._places = places
+        self._traced = {(each.module, each.name) for each in traced}
+        self._processes = {each.process_id: each for each in processes}
+        self._groups = self._grouped(stacks)
+        shown = [group.first for group in self._groups[:MAX_GROUPS]]
+        self._locals: Mapping[tuple[int, int, int], str] = stack_locals(con, trace.trace_id, shown)
+
+    def __bool__(self) -> bool:
+        return bool(self._groups)
+
+    def lines(self, detail: StackDetail) -> list[str]:
+        """One line a frame, the innermost first, below one that says whose they are."""
+        told: list[str] = []
+        used = shown = 0
+        for group in self._groups[:MAX_GROUPS]:
+            block = [f"{self._whose(group)}:", *(f"  {line}" for line in self._frames(group, detail))]
+            size = sum(map(len, block))
+            if told and used + size > detail.chars:
+                break
+            told += block
+            used += size
+            shown += len(group.stacks)
+        if self._total > shown:
+            told.append(
+                f"… {self._total - shown:,} more: SELECT * FROM stacks WHERE trace_id = '{self._trace_id}' "
+                "ORDER BY process_id, stack_id, depth"
+            )
+        return told
+
+    def _grouped(self, stacks: Sequence[Stack]) -> list[_Group]:
+        """Equal stacks as one; first what crashed, then what stands in the user's code, then idle threads."""
+        equal: dict[object, list[Stack]] = {}
+        for stack in stacks:
+            places = tuple((frame.file, frame.line, frame.function) for frame in stack.frames)
+            equal.setdefault((stack.crashed, stack.task_name is None, places), []).append(stack)
+        groups = [_Group(each, any(self._is_own(f) for f in each[0].frames)) for each in equal.values()]
+        return sorted(groups, key=lambda group: (not group.first.crashed, not group.in_own_code))
+
+    def _is_own(self, frame: StackFrame) -> bool:
+        """Whether it is of code that the user writes, or has included."""
+        return (frame.module, frame.function) in self._traced or self._places.origin(frame.file, frame.module) == "own"
+
+    def _whose(self, group: _Group) -> str:
+        stack = group.first
+        names = list(dict.fromkeys(_name(each) for each in group.stacks))
+        name = ", ".join(names[:MAX_NAMES])
+        more = len(group.stacks) - len(names[:MAX_NAMES])
+        if more > 0:
+            name += f" and {more:,} more at the same place"
+        process = self._processes.get(stack.process_id)
+        if len(self._processes) > 1 and process is not None:
+            name = f"process {process.process_id} (pid {process.pid}), {name}"
+        return one_line(f"{name}, {stack.reason}" if stack.crashed else name, MAX_PLACE_CHARS)
+
+    def _frames(self, group: _Group, detail: StackDetail) -> Iterator[str]:
+        frames = group.first.frames
+        own = [position for position, frame in enumerate(frames) if self._is_own(frame)]
+        if not own:
+            yield self._place(frames[0])
+            if len(frames) > 1:
+                yield f"… {counted(len(frames) - 1, 'frame')}, none of your code"
+            return
+        # Of what the user's code called: where it stands, and what was called first.
+        chosen = sorted({0, own[0] - 1, *self._without_repeats(frames, own)[: detail.frames]} - {-1})
+        before = -1
+        for position in chosen:
+            if (left_out := frames[position].depth - before - 1) > 0:
+                yield f"… {counted(left_out, 'frame')}"
+            yield self._line(group.first, frames[position], detail, innermost=position == own[0])
+            before = frames[position].depth
+        if (left_out := frames[own[-1]].depth - before) > 0:
+            yield f"… {counted(left_out, 'frame')} further out"
+
+    def _without_repeats(self, frames: Sequence[StackFrame], positions: Sequence[int]) -> list[int]:
+        """Of frames that stand at the same line, one below the other, only the first and the last: a recursion."""
+        lines = [(frames[position].file, frames[position].line) for position in positions]
+        return [
+            position
+            for index, position in enumerate(positions)
+            if not (0 < index < len(lines) - 1 and lines[index - 1] == lines[index] == lines[index + 1])
+        ]
+
+    def _line(self, stack: Stack, frame: StackFrame, detail: StackDetail, *, innermost: bool) -> str:
+        place = self._place(frame)
+        stored = self._locals.get((stack.process_id, stack.stack_id, frame.depth))
+        if stored is None or not self._is_own(frame):
+            return place
+        pairs = [(name, value) for name, value in named_values(stored) if not value.startswith(_DEFINITIONS)]
+        # The variables of the innermost frame are the ones that are looked for.
+        values = pairs_text(pairs, detail.local_chars * (2 if innermost else 1))
+        return f"{place}: {values}" if values else place
+
+    def _place(self, frame: StackFrame) -> str:
+        return one_line(f"{self._places.path(frame.file)}:{frame.line or '?'} {frame.function}", MAX_PLACE_CHARS)
+
+
+def _name(stack: Stack) -> str:
+    if stack.task_name is not None:
+        return f"task {stack.task_name} (waiting)"
+    return stack.thread_name or "a thread without a name"

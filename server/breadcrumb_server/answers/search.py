@@ -1,0 +1,277 @@
+"""The answer to: where did this value come from, and where did it go?"""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.model import Cell, Page, check_limit
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line
+from breadcrumb_server.answers.rendering.layout import value_text
+from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.calls import CallRow, calls_by_id, spellings_in_json
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.queries.value_search import FunctionHits, Hit, TextHits, word_pattern
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MAX_LIMIT = 200
+COLUMNS = ["call_id", "function", "found_in", "outcome", "at_ms", "caller"]
+# What stands around the text in a longer value.
+MAX_AROUND_CHARS = 120
+MAX_NAME_CHARS = 120
+MAX_SUMMARY_CHARS = 500
+# Of a value that is searched for what to show of it.
+MAX_READ_CHARS = 1_000_000
+
+
+class ValueHits(Page):
+    """The calls that had the text, in the order in which they had it first: arguments when a call began, results and
+    exceptions when it ended.
+
+    ``found_in`` shows where, with what stands around it; ``yielded[2]`` is the third value of a generator, ``locals of
+    KeyError`` are the variables of the call when that was raised. ``at_ms`` counts from the start of the run.
+    """
+
+    always_shown = frozenset({"summary", "columns", "rows", "total"})
+    shown_last = ("columns", "rows", "next_cursor", "notes", "next")
+
+    trace_id: str
+    summary: list[str] = Field(
+        default_factory=list, description="where it appeared first, which functions it went through, where it ended"
+    )
+    message: str = Field(default="", description="why there is nothing, where there is nothing")
+
+
+def search_values(
+    con: DuckDBPyConnection,
+    project: str,
+    text: str | float,
+    trace_id: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+) -> ValueHits:
+    """One page of the calls whose arguments, yielded values, return value or exception hold ``text``.
+
+    Calls that have it as a whole word or number are the hits where there are any (42 is not in 1429), else those that
+    have it anywhere.
+
+    Raises:
+        BreadcrumbError: an empty text, an unknown trace, a limit below 1, or a cursor of another query.
+    """
+    text = text if isinstance(text, str) else json.dumps(text)
+    if not text:
+        raise BreadcrumbError("text is empty.", hint="Give a part of the value: a name, a number, an id.")
+    limit, notes = check_limit(limit, MAX_LIMIT)
+    query = ("search_values", project, text)
+    start = decode_cursor(cursor, query) if cursor else Position(0)
+    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
+    hits = TextHits(con, trace, text, spellings(text))
+    if not hits.total:
+        return _nothing(project, trace, text, hits.exceptions_elsewhere())
+    page = _Page(con, trace, text, hits, hits.page(start.at, limit))
+    ends = [hits.page(0, 1)[0], *hits.page(hits.total - 1, 1)]
+    summary = _Page(con, trace, text, hits, ends).summary(*hits.functions())
+
+    def build(rows: int, chars: int) -> ValueHits:
+        end = start.at + rows
+        return ValueHits(
+            project=project,
+            trace_id=trace.trace_id,
+            total=hits.total,
+            summary=summary,
+            columns=COLUMNS,
+            rows=[page.row(index, min(chars, 600)) for index in range(rows)],
+            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if end < hits.total else None,
+            notes=[*notes, *_notes(hits, text)],
+            next=first_few(page.follow_ups(project, trace)),
+        )
+
+    return fit_table(build, len(page.calls))
+
+
+def spellings(text: str) -> list[str]:
+    """How a text can stand in a stored value, which is JSON: as it is, escaped, or the JSON of what it is in Python."""
+    found = spellings_in_json(text)
+    try:
+        value: object = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return found
+    if value is None or isinstance(value, (bool, str, list, dict)):
+        try:
+            found += [json.dumps(value), json.dumps(value, ensure_ascii=False)]
+        except (TypeError, ValueError, RecursionError):
+            return found
+    return [*dict.fromkeys(found)]
+
+
+class _Page:
+    """Some of the calls that have the text."""
+
+    def __init__(
+        self, con: DuckDBPyConnection, trace: TraceRow, text: str, hits: TextHits, shown: Sequence[Hit]
+    ) -> None:
+        found = calls_by_id(con, trace, [hit.call_id for hit in shown])
+        self._shown = [hit for hit in shown if hit.call_id in found]
+        self.calls = [found[hit.call_id] for hit in self._shown]
+        self._parents = calls_by_id(con, trace, [c.parent_call_id for c in self.calls if c.parent_call_id])
+        self._exceptions = hits.exceptions([*found])
+        self._yields = hits.yields([*found])
+        self._texts = [text, *spellings(text), repr(text)[1:-1]]  # as it stands in values in Python's notation
+        words = word_pattern(self._texts) if hits.words else ""
+        self._pattern = re.compile(words or "|".join(map(re.escape, self._texts)))
+        self._total = hits.total
+        self._started_ns = int(trace.started_at.replace(tzinfo=UTC).timestamp() * 1e9)  # stored as UTC without a zone
+
+    def row(self, index: int, chars: int) -> list[Cell]:
+        each = self.calls[index]
+        return [
+            each.call_id,
+            one_line(f"{each.module}:{each.name}", MAX_NAME_CHARS),
+            cut(self._places(each, min(chars, MAX_AROUND_CHARS)), chars),
+            each.outcome,
+            milliseconds(self._shown[index].seen_ns - self._started_ns),
+            self._caller(each),
+        ]
+
+    def summary(self, functions: Sequence[FunctionHits], function_count: int) -> list[str]:
+        """Three lines, of a page with the first and the last hit."""
+        way = " -> ".join(_function_text(each) for each in functions)
+        more = f" -> … {function_count - len(functions)} more" if function_count > len(functions) else ""
+        lines = [
+            f"first: {self._sentence(self.calls[0])}",
+            f"through {counted(self._total, 'call')} of {counted(function_count, 'function')}: {way}{more}",
+            f"last: {self._sentence(self.calls[-1])}" if self._total > 1 else "last: that call, no other has it",
+        ]
+        return [cut(clean(line), MAX_SUMMARY_CHARS) for line in lines]
+
+    def follow_ups(self, project: str, trace: TraceRow) -> list[str | None]:
+        first, last = self.calls[0], self.calls[-1]
+        return [
+            call(
+                "get_calls",
+                project=project,
+                function=f"{first.module}:{first.name}",
+                trace_id=trace.trace_id,
+                where={"call_id": first.call_id},
+            ),
+            call("get_flow", project=project, trace_id=trace.trace_id, around_call_id=first.call_id),
+            call("get_flow", project=project, trace_id=trace.trace_id, around_call_id=last.call_id)
+            if last is not first
+            else None,
+        ]
+
+    def _sentence(self, each: CallRow) -> str:
+        caller = self._caller(each)
+        by = f", called by {caller}," if caller else ""
+        return f"call {each.call_id} {each.module}:{each.name}{by} has it in {self._places(each, MAX_AROUND_CHARS)}"
+
+    def _caller(self, each: CallRow) -> str:
+        parent = self._parents.get(each.parent_call_id or 0)
+        if parent is None:
+            return ""
+        line = f":{each.call_line}" if each.call_line else ""
+        return one_line(f"{parent.module}:{parent.name}{line}", MAX_NAME_CHARS)
+
+    def _places(self, each: CallRow, chars: int) -> str:
+        """``items=[…'abc'…]; result …``: where in the call the text stands."""
+        places = [*self._found(each, chars)]
+        # A value whose notation differs from how it is stored: it is there all the same.
+        return "; ".join(places) or f"its values: {cut(value_text(each.args, MAX_READ_CHARS), chars)}"
+
+    def _found(self, each: CallRow, chars: int) -> Iterator[str]:
+        for name, value in named_values(each.args):
+            if self._pattern.search(value) or self._pattern.search(name):
+                yield f"{name}={self._around(value, chars)}"
+        for hit in self._yields.get(each.call_id, ()):
+            value = value_text(hit.value, MAX_READ_CHARS)
+            if self._pattern.search(value):
+                yield f"yielded[{hit.position}] {self._around(value, chars)}"
+                break
+        result = value_text(each.return_value, MAX_READ_CHARS)
+        if self._pattern.search(result):
+            yield f"result {self._around(result, chars)}"
+        message = clean(each.exception_message or "")
+        if each.exception_type is not None and self._pattern.search(message):
+            yield f"{each.exception_type}: {self._around(message, chars)}"
+        raised = self._exceptions.get(each.call_id)
+        if raised is not None:
+            message = clean(raised.message or "")
+            if each.exception_type is None and self._pattern.search(message):
+                yield f"{raised.type}, handled in it: {self._around(message, chars)}"
+            for name, value in named_values(raised.locals):
+                if self._pattern.search(value) or self._pattern.search(name):
+                    yield f"locals of {raised.type}: {name}={self._around(value, chars)}"
+
+    def _around(self, value: str, chars: int) -> str:
+        """The text with what stands around it, the rest left out."""
+        if len(value) <= chars:
+            return value
+        match = self._pattern.search(value)
+        at, end = match.span() if match else (0, 0)
+        room = max(chars - (end - at), 0) // 2
+        begin, end = max(at - room, 0), min(end + room, len(value))
+        return "…" * (begin > 0) + cut(value[begin:end], chars) + "…" * (end < len(value))
+
+
+def _notes(hits: TextHits, text: str) -> list[str]:
+    notes: list[str] = []
+    if hits.within_longer:
+        notes.append(
+            f"{counted(hits.within_longer, 'more call')} with {one_line(text, 60)!r} only in longer words or numbers"
+        )
+    elsewhere = hits.exceptions_elsewhere()
+    if elsewhere:
+        notes.append(f"{counted(elsewhere, 'exception')} with it, raised outside of recorded calls: find_exceptions")
+    return notes
+
+
+def _function_text(each: FunctionHits) -> str:
+    counts = [
+        f"{counted(count, noun)}"
+        for count, noun in (
+            (each.in_args, "argument"),
+            (each.in_yields, "yield"),
+            (each.in_results, "result"),
+            (each.in_exceptions, "exception"),
+        )
+        if count
+    ]
+    return one_line(f"{each.full_name} ({', '.join(counts)})", MAX_NAME_CHARS + 60)
+
+
+def _nothing(project: str, trace: TraceRow, text: str, exceptions: int) -> ValueHits:
+    elsewhere = f" {counted(exceptions, 'exception')} outside of recorded calls has it." if exceptions else ""
+    return ValueHits(
+        project=project,
+        trace_id=trace.trace_id,
+        total=0,
+        columns=COLUMNS,
+        rows=[],
+        message=cut(
+            clean(
+                f"No recorded call has {text[:80]!r} in its arguments, yields, result or exception.{elsewhere} "
+                "Long values are cut when they are recorded (capture.max_value_chars), secrets are redacted, and code "
+                "that is not included is not seen."
+            ),
+            600,
+        ),
+        next=first_few(
+            [
+                call("find_exceptions", project=project, trace_id=trace.trace_id) if exceptions else None,
+                call("find_gaps", project=project, trace_id=trace.trace_id),
+            ]
+        ),
+    )

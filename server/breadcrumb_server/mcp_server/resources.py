@@ -1,0 +1,99 @@
+"""What a client can read without calling a tool: the schema, a project's settings, the report of a run."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import anyio.to_thread
+
+from breadcrumb_server.mcp_server.tools.registration import ServiceContext
+from breadcrumb_server.projects import manage as projects
+from breadcrumb_server.projects.home import Home
+from breadcrumb_storage.schema_page import schema_page
+
+# Stands for the newest trace where a URI names a trace.
+LATEST = "latest"
+# Projects whose resources are listed; those of the others can be read all the same.
+MAX_LISTED_PROJECTS = 25
+
+JSON = "application/json"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceDefinition:
+    """A resource, or a template of resources where the URI has parameters."""
+
+    uri: str
+    read: Callable[..., Awaitable[str]]
+    name: str
+    title: str
+    description: str
+    mime_type: str
+
+
+async def schema() -> str:
+    return await anyio.to_thread.run_sync(schema_page)
+
+
+async def project_config(ctx: ServiceContext, project: str) -> str:
+    home = ctx.request_context.lifespan_context.home
+    settings = await anyio.to_thread.run_sync(partial(projects.get_config, home, project))
+    return settings.model_dump_json(indent=1)
+
+
+async def trace_report(ctx: ServiceContext, project: str, trace_id: str) -> str:
+    service = ctx.request_context.lifespan_context
+    report = await service.report(project, None if trace_id == LATEST else trace_id)
+    return report.model_dump_json(indent=1)
+
+
+RESOURCES = (
+    ResourceDefinition(
+        "breadcrumb://schema",
+        schema,
+        "schema",
+        "Schema of the trace database",
+        "Tables and columns for query_traces, with example queries that work as they stand",
+        "text/markdown",
+    ),
+    ResourceDefinition(
+        "breadcrumb://projects/{project}/config",
+        project_config,
+        "project-config",
+        "A project's settings",
+        "What is traced, how much of each call is kept, and in which file that stands; the answer of get_config",
+        JSON,
+    ),
+    ResourceDefinition(
+        "breadcrumb://projects/{project}/traces/{trace_id}/report",
+        trace_report,
+        "trace-report",
+        "The report of a run",
+        "How a traced Python command ended, why it failed, where it was slow, and what to ask next; the answer of "
+        f"get_trace. trace_id may be {LATEST}",
+        JSON,
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ListedResource:
+    """One resource of a project that exists."""
+
+    uri: str
+    definition: ResourceDefinition
+    title: str
+
+
+def listed_resources(home: Home) -> list[ListedResource]:
+    """The settings and the newest report of each project, for clients that offer resources to choose from."""
+    return [
+        ListedResource(
+            each.uri.format(project=project, trace_id=LATEST),
+            each,
+            f"{project}: {each.title[0].lower()}{each.title[1:]}",
+        )
+        for project in home.project_names()[:MAX_LISTED_PROJECTS]
+        for each in RESOURCES
+        if "{" in each.uri
+    ]

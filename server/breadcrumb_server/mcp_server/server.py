@@ -1,0 +1,221 @@
+"""The MCP server: its tools, resources, prompts and instructions, and the one place where errors become MCP's."""
+
+import inspect
+import json
+import logging
+import traceback
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+import anyio.to_thread
+from mcp.server import MCPServer
+from mcp.server.lowlevel.helper_types import ReadResourceContents
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import (
+    ResourceError,
+    ResourceNotFoundError,
+    ToolError,
+    UnexpectedResourceError,
+    UnexpectedToolError,
+)
+from mcp.server.mcpserver.prompts import Prompt
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Resource, TextContent
+from mcp.types import Prompt as PromptDescription
+from pydantic import AnyUrl, ValidationError
+
+from breadcrumb_server.mcp_server.prompts import PROMPTS
+from breadcrumb_server.mcp_server.resources import RESOURCES, listed_resources
+from breadcrumb_server.mcp_server.tools import all_tools
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.projects.validation_text import closest, explain_arguments
+from breadcrumb_server.runs.registry import RunRegistry
+from breadcrumb_server.service import Service
+from breadcrumb_storage.errors import BreadcrumbError
+
+logger = logging.getLogger(__name__)
+
+SERVER_NAME = "breadcrumb"
+
+# Clients cut instructions at 2 KB, and decide by them whether to offer the server: the key facts come first.
+INSTRUCTIONS = """\
+Debug Python programs by tracing them: see what a program really did - every call with its argument values, return \
+value and duration, every exception with its call chain and local variables - without changing the code, without \
+print statements or a debugger. Use it when you ask: why does this Python fail, where does this wrong value come from, \
+why is it slow, where does it hang, which tests break and why, was this function called and with what.
+
+The loop:
+1. init_project(project, workspace) once per code base. list_projects shows what exists.
+2. run(project, command, timeout_seconds) any Python command: a script, -m module, pytest, uv run. Its run report \
+names the failure with the argument values up the call chain, the hot functions, and the gaps.
+3. find_gaps(project) if the cause lies in code that was called but not traced; then edit_config(project, add_include=\
+[...]) and run again.
+4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, \
+also what the program swallowed, get_flow(project) for what happened in which order, search_values(project, text) to \
+follow a value, analyze_performance(project) for where the time went, compare_traces(project, base_trace_id, trace_id) \
+for where a failing run parted from a passing one, query_traces(project, sql) for anything else \
+(breadcrumb://schema lists the tables).
+5. To step through a function, run with capture={"lines": ["Cart.total"]}: get_calls then shows each line it executed \
+and what the line changed.
+A command that takes long: run answers after wait_seconds with status "running"; go on with wait_for_run or stop_run.
+
+Every call names its project; there is no current one. trace_id left out means the newest trace. Every answer is short \
+and ends with `next`: complete calls worth making next. Secrets (passwords, tokens, keys) are redacted before anything \
+is stored.
+"""
+
+# Clients cut error texts near 11,000 characters.
+MAX_ERROR_CHARS = 4_000
+
+
+class BreadcrumbServer(MCPServer[Service]):
+    """MCPServer with Breadcrumb's tools; refuses what the SDK lets pass, and says what went wrong."""
+
+    def __init__(self, home: Home) -> None:
+        tools = all_tools()
+        super().__init__(
+            SERVER_NAME,
+            title="Breadcrumb",
+            description="Runs Python commands under a tracer and answers what happened",
+            instructions=INSTRUCTIONS,
+            version=version("breadcrumb-mcp"),
+            tools=tools,
+            lifespan=self._serve_runs,
+            log_level="WARNING",
+        )
+        for each in RESOURCES:
+            self.resource(
+                each.uri, name=each.name, title=each.title, description=each.description, mime_type=each.mime_type
+            )(each.read)
+        for function, title in PROMPTS:
+            self.add_prompt(Prompt.from_function(function, title=title, description=inspect.getdoc(function)))
+        self._home = home
+        self._tools_by_name = {tool.name: tool for tool in tools}
+        self._runs: RunRegistry | None = None
+
+    @asynccontextmanager
+    async def _serve_runs(self, _: MCPServer[Service]) -> AsyncGenerator[Service]:
+        """What lives as long as the server: it has no effect before the first tool call."""
+        async with RunRegistry(self._home) as runs:
+            self._runs = runs
+            try:
+                yield Service(self._home, runs)
+            finally:
+                self._runs = None
+
+    async def end_runs(self) -> None:
+        """Stop every run and finish its trace. For a process that is about to be ended by a signal."""
+        if self._runs is not None:
+            await self._runs.shutdown()
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Service, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool.
+
+        Raises:
+            ToolError: With a text for the model, whatever went wrong.
+        """
+        tool = self._tools_by_name.get(name)
+        if tool is None:
+            names = list(self._tools_by_name)
+            raise ToolError(
+                f"There is no tool {_without_secrets(name[:100])!r}{closest(name, names)}. Tools: {', '.join(names)}."
+            )
+        try:
+            result = await super().call_tool(name, arguments, context)
+        except ToolError as error:
+            cause = error.__cause__
+            if isinstance(cause, BreadcrumbError):
+                text = str(cause)
+            elif isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+                text = explain_arguments(cause, name, tool.fn_metadata.arg_model)
+            else:
+                text = _unexpected(name, cause or error)
+            raise ToolError(_printable(_without_secrets(text))) from cause
+        if isinstance(result, CallToolResult) and result.structured_content is not None:
+            # For clients that show the text: the same content, without the SDK's indentation.
+            compact = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
+            result.content = [TextContent(type="text", text=compact)]
+        return result
+
+    async def list_resources(self) -> list[Resource]:
+        """The schema, and what there is of each project."""
+        projects = await anyio.to_thread.run_sync(listed_resources, self._home)
+        return await super().list_resources() + [
+            Resource(
+                uri=each.uri,
+                name=each.definition.name,
+                title=each.title,
+                description=each.definition.description,
+                mime_type=each.definition.mime_type,
+            )
+            for each in projects
+        ]
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[Service, Any] | None = None
+    ) -> Iterable[ReadResourceContents] | InputRequiredResult:
+        """Read a resource.
+
+        Raises:
+            ResourceError: With a text for whoever reads it.
+        """
+        try:
+            return await super().read_resource(uri, context)
+        except ResourceNotFoundError as error:
+            known = ", ".join(each.uri for each in RESOURCES)
+            raise ResourceNotFoundError(f"{error}. Resources: {known}.") from None
+        except UnexpectedResourceError as error:
+            cause = error.__cause__
+            text = str(cause) if isinstance(cause, BreadcrumbError) else _unexpected("Reading it", cause or error)
+            raise ResourceError(_printable(_without_secrets(text))) from cause
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[Service, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        """Fill in a prompt.
+
+        Raises:
+            MCPError: There is no such prompt, or its arguments are not those that it takes.
+        """
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            takes = "; ".join(_signature(each) for each in await self.list_prompts())
+            text = f"The prompt {name[:100]!r} could not be filled in with these arguments. Prompts: {takes}."
+            raise MCPError(INVALID_PARAMS, _without_secrets(text)) from error
+
+
+def build_server(home: Home | None = None) -> BreadcrumbServer:
+    """A server for one home folder (from the environment unless given). Touches no file."""
+    return BreadcrumbServer(home or Home.from_environment())
+
+
+def _signature(prompt: PromptDescription) -> str:
+    arguments = (each.name if each.required else f"{each.name}?" for each in prompt.arguments or ())
+    return f"{prompt.name}({', '.join(arguments)})"
+
+
+def _unexpected(tool: str, error: BaseException) -> str:
+    """A defect of ours. The traceback goes to the log; neither place shows a secret."""
+    logger.error("%s failed:\n%s", tool, _without_secrets("".join(traceback.format_exception(error))))
+    message = str(error)[:300]
+    return (
+        f"{tool} failed because of an error in Breadcrumb itself: {type(error).__name__}: {message}\n"
+        "The server's log (stderr) has the traceback. Other tools still work; list_traces shows what is recorded."
+    )
+
+
+def _without_secrets(text: str) -> str:
+    """An error repeats what the caller wrote, and that may hold a password: in a command, say."""
+    from breadcrumb.capture.secret_redactor import Redactor
+
+    return Redactor().redact_text(text)
+
+
+def _printable(text: str) -> str:
+    text = text.encode("utf-8", errors="replace").decode()
+    return text if len(text) <= MAX_ERROR_CHARS else f"{text[:MAX_ERROR_CHARS]}... ({len(text):,} characters)"

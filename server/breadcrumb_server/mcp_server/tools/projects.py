@@ -1,0 +1,139 @@
+"""Tools that make, show and change projects."""
+
+from functools import partial
+from typing import Annotated, Any
+
+import anyio.to_thread
+from pydantic import Field
+
+from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition
+from breadcrumb_server.projects import manage as projects
+from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
+from breadcrumb_server.projects.config_changes import ConfigChanges
+from breadcrumb_server.runs.deletion import Choice, TracesDeleted
+
+Patterns = list[str] | None
+
+
+def _service_home(ctx: ServiceContext) -> Any:
+    return ctx.request_context.lifespan_context.home
+
+
+async def init_project(
+    ctx: ServiceContext,
+    project: Annotated[str, Field(description="A new name: letters, digits, '-', '_', '.'")],
+    workspace: Annotated[str | None, Field(description="Absolute path of the folder that holds the code")] = None,
+    include: Annotated[Patterns, Field(description="Patterns to trace instead of those found in the workspace")] = None,
+    exclude: Annotated[Patterns, Field(description="Patterns never to trace")] = None,
+) -> ProjectCreated:
+    """Set up a project: the first step before any Python program can be traced. Do it once per code base.
+
+    With a workspace, its packages, scripts and tests are found and written into `include` (virtual environments left
+    out), so that the first run already records your own code. Without one, only `__main__` is traced. An existing
+    project is returned untouched, so calling this again is safe. Nothing in the workspace is changed.
+
+    Patterns are module globs ("shop.*" is shop and everything below it) or path globs relative to the workspace
+    ("tests/**/*.py").
+
+    Example: init_project(project="shop", workspace="/home/me/shop"), then
+    run(project="shop", command=["python", "-m", "pytest", "-x"], timeout_seconds=120)
+    """
+    call = partial(projects.init_project, _service_home(ctx), project, workspace, include, exclude)
+    return await anyio.to_thread.run_sync(call)
+
+
+async def list_projects(ctx: ServiceContext) -> ProjectList:
+    """List the projects that exist, each with its workspace, number of traces, size and last run.
+
+    Call this when you do not know the project's name; every other tool needs it.
+
+    Example: list_projects()
+    """
+    return await anyio.to_thread.run_sync(projects.list_projects, _service_home(ctx))
+
+
+async def get_config(ctx: ServiceContext, project: Project) -> ProjectSettings:
+    """Show a project's settings and the file they stand in: what is traced (include, exclude), how much of each call
+    is kept (capture), what is secret (redact), where the database is.
+
+    Example: get_config(project="shop")
+    """
+    return await anyio.to_thread.run_sync(projects.get_config, _service_home(ctx), project)
+
+
+async def edit_config(
+    ctx: ServiceContext,
+    project: Project,
+    add_include: Annotated[Patterns, Field(description="Patterns to trace as well")] = None,
+    remove_include: Annotated[Patterns, Field(description="Patterns to take out of include")] = None,
+    add_exclude: Annotated[Patterns, Field(description="Patterns never to trace; exclude wins over include")] = None,
+    remove_exclude: Annotated[Patterns, Field(description="Patterns to take out of exclude")] = None,
+    set: Annotated[
+        dict[str, Any] | None, Field(description='Other settings by dotted key: {"capture.mode": "full"}')
+    ] = None,
+) -> SettingsChanged:
+    """Change what a project traces, most often to close a gap: find_gaps names functions that were called but not
+    recorded, this adds their pattern, the next run records them. Answers the settings before and after, and warns
+    of a pattern that matches nothing seen so far. Comments in a hand-edited file are kept.
+
+    Patterns are module globs ("shop.pricing.*", also matches shop.pricing itself) or path globs relative to the
+    workspace ("tests/**/*.py"). Keys for set: workspace, enabled, include, exclude, capture.mode (adaptive | full),
+    capture.calls_per_function, capture.max_value_chars, capture.max_items, capture.max_depth, capture.sample_rate,
+    capture.locals_on_exception, capture.max_trace_mb, capture.lines, redact, retention.max_traces,
+    retention.max_db_mb, db_path, backend.
+    It holds for new runs; for one run only, give run its `capture`.
+
+    Example: edit_config(project="shop", add_include=["vendored_tax.*"], set={"capture.max_depth": 6})
+    """
+    changes = ConfigChanges(
+        add_include=add_include or (),
+        remove_include=remove_include or (),
+        add_exclude=add_exclude or (),
+        remove_exclude=remove_exclude or (),
+        set=set or {},
+    )
+    return await anyio.to_thread.run_sync(projects.edit_config, _service_home(ctx), project, changes)
+
+
+async def delete_traces(
+    ctx: ServiceContext,
+    project: Project,
+    trace_ids: Annotated[
+        list[str] | None, Field(description="Trace ids, or unique beginnings or ends of them (list_traces shows them)")
+    ] = None,
+    older_than: Annotated[
+        str | None, Field(description="An age (12h, 7d, 4w), a date, or an ISO time (UTC): runs that began before")
+    ] = None,
+    all: Annotated[bool, Field(description="true: every trace of the project")] = False,
+) -> TracesDeleted:
+    """Delete recorded runs with everything that belongs to them, for good, and give their space back. Give exactly one
+    of trace_ids, older_than and all. Answers what went, what is left and how much space was freed. Your code and the
+    project's settings are not touched; a command that still runs is not stopped, and its trace is kept.
+
+    Seldom needed: the oldest traces go by themselves (retention.max_traces and retention.max_db_mb of edit_config).
+
+    Example: delete_traces(project="shop", older_than="7d")
+    Example: delete_traces(project="shop", trace_ids=["20250110-142301-3fa9"])
+    """
+    choice = Choice.of(trace_ids, older_than, all=all)
+    return await ctx.request_context.lifespan_context.delete_traces(project, choice)
+
+
+TOOLS = (
+    ToolDefinition(
+        init_project, "Set up a project", read_only=False, destructive=False, idempotent=True, open_world=False
+    ),
+    ToolDefinition(
+        list_projects, "List projects", read_only=True, destructive=False, idempotent=True, open_world=False
+    ),
+    ToolDefinition(
+        get_config, "Show a project's settings", read_only=True, destructive=False, idempotent=True, open_world=False
+    ),
+    # Replaces settings, as asked; doing it twice changes nothing more.
+    ToolDefinition(
+        edit_config, "Change what is traced", read_only=False, destructive=True, idempotent=True, open_world=False
+    ),
+    ToolDefinition(
+        delete_traces, "Delete recorded runs", read_only=False, destructive=True, idempotent=True, open_world=False
+    ),
+)

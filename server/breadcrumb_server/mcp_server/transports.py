@@ -1,0 +1,90 @@
+"""Serve MCP until the client is gone or a signal comes; in both cases no command is left running."""
+
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+import anyio
+
+from breadcrumb_server.mcp_server.server import BreadcrumbServer
+
+if TYPE_CHECKING:
+    import uvicorn
+
+# 127.0.0.1 and nothing else: whoever reaches the port can run commands. The SDK checks Host and
+# Origin by itself only for localhost names.
+HTTP_HOST = "127.0.0.1"
+HTTP_GRACE_SECONDS = 1
+
+_ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+# Finishing the traces of what runs takes about a second; clients send SIGKILL after a few.
+FINISH_SECONDS = 10.0
+
+
+def log_to_stderr() -> None:
+    """Standard output belongs to the protocol. Set up before the SDK does, whose handler draws tables."""
+    logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+async def serve_stdio(server: BreadcrumbServer) -> None:
+    """Serve one client on stdin and stdout until stdin ends."""
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_end_on_signal, server)
+        await server.run_stdio_async()
+        tasks.cancel_scope.cancel()
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on loopback, so that a port in use is met before anything else is set up.
+
+    Raises:
+        OSError: The port cannot be had.
+    """
+    listener = socket.socket()
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HTTP_HOST, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def serve_http(server: BreadcrumbServer, listener: socket.socket) -> None:
+    """Serve Streamable HTTP at ``http://127.0.0.1:<port>/mcp`` until a signal comes."""
+    import uvicorn  # comes with the SDK
+
+    app = server.streamable_http_app(host=HTTP_HOST)
+    # Without a limit uvicorn would wait for a call of "run" to be answered, however long its command takes.
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=HTTP_GRACE_SECONDS)
+    http = uvicorn.Server(config)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(_exit_on_hangup, http)
+        await http.serve(sockets=[listener])
+        tasks.cancel_scope.cancel()
+
+
+async def _exit_on_hangup(http: "uvicorn.Server") -> None:
+    """uvicorn handles SIGTERM and SIGINT, but not the end of its terminal."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return
+    with anyio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            http.should_exit = True
+
+
+async def _end_on_signal(server: BreadcrumbServer) -> None:
+    # A signal that is ignored on purpose (nohup) stays ignored.
+    wanted = [number for number in _ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    with anyio.open_signal_receiver(*wanted) as signals:
+        async for number in signals:
+            with anyio.move_on_after(FINISH_SECONDS):
+                await server.end_runs()
+            # Cancelling would not do: the SDK's reader thread sits in read() on stdin until a
+            # line comes. Die by the signal, so that the parent sees the true reason.
+            sys.stderr.flush()
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -1,0 +1,204 @@
+"""A project's settings: the model, and reading them from ``<project>.yaml``."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic_core import PydanticCustomError
+
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.projects.validation_text import explain_validation
+from breadcrumb_storage.errors import BreadcrumbError
+
+# Without this limit a slip of the hand (a file pasted into a pattern) would be copied into every trace.
+MAX_PATTERN_CHARS = 500
+
+Pattern = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATTERN_CHARS, pattern=r"^[^\x00-\x1f]+$")]
+
+_NAMES_FUNCTIONS = re.compile(r"[\w.*?<>:-]+")
+
+
+def _check_function_pattern(pattern: str) -> str:
+    if not _NAMES_FUNCTIONS.fullmatch(pattern) or pattern.endswith(".py"):
+        raise PydanticCustomError(
+            "function_pattern",
+            "must name functions, not files or calls: shop.pricing.total, Cart.total (in any module) or shop.cart.*",
+        )
+    return pattern
+
+
+FunctionPattern = Annotated[Pattern, AfterValidator(_check_function_pattern)]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class CaptureConfig(_Settings):
+    """How much of each call is recorded."""
+
+    mode: Literal["adaptive", "full"] = "adaptive"
+    calls_per_function: Annotated[int, Field(ge=1)] = 1000
+    max_value_chars: Annotated[int, Field(ge=20, le=1_000_000)] = 2000
+    max_items: Annotated[int, Field(ge=1, le=100_000)] = 50
+    max_depth: Annotated[int, Field(ge=1, le=50)] = 4
+    sample_rate: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 1.0
+    locals_on_exception: bool = True
+    max_trace_mb: Annotated[int, Field(ge=1)] = 2048
+    lines: list[FunctionPattern] = []
+
+
+class RetentionConfig(_Settings):
+    """How much is kept: the oldest traces go first."""
+
+    max_traces: Annotated[int, Field(ge=1)] = 200
+    max_db_mb: Annotated[int, Field(ge=1)] = 2048
+
+
+class ProjectConfig(_Settings):
+    """Everything that a project's file may say; each key but ``project`` has a default. README shows one."""
+
+    project: str
+    workspace: str | None = None
+    enabled: bool = True
+    include: list[Pattern] = ["__main__"]
+    exclude: list[Pattern] = []
+    capture: CaptureConfig = CaptureConfig()
+    redact: list[Pattern] = []
+    retention: RetentionConfig = RetentionConfig()
+    db_path: str | None = None
+    backend: Literal["auto", "monitoring", "settrace"] = "auto"
+
+    def workspace_folder(self) -> Path | None:
+        return Path(self.workspace).expanduser() if self.workspace else None
+
+    def database_file(self, home: Home) -> Path:
+        return Path(self.db_path).expanduser() if self.db_path else home.database_file(self.project)
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A valid config, and the text that it was read from (which an edit keeps as far as possible)."""
+
+    config: ProjectConfig
+    file: Path
+    text: str
+
+
+def load_config(home: Home, project: str) -> LoadedConfig:
+    """Read and check a project's file.
+
+    Raises:
+        BreadcrumbError: There is no such project (names those that exist), the file is not YAML
+            (file, line and column), or a key or value in it is refused. The file is never changed.
+    """
+    file = home.config_file(project)
+    try:
+        text = file.read_text("utf-8")
+    except FileNotFoundError:
+        raise unknown_project(home, project) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise BreadcrumbError(f"Cannot read {file}.", why=str(error)) from error
+    return LoadedConfig(parse_config(text, file, project), file, text)
+
+
+def parse_config(text: str, file: Path, project: str) -> ProjectConfig:
+    """Check the text of a config file.
+
+    Raises:
+        BreadcrumbError: As for :func:`load_config`.
+    """
+    data = _parse_yaml(text, file)
+    config = check_settings(data, str(file))
+    if config.project != project:
+        raise BreadcrumbError(
+            f"{file} says project: {config.project!r}, but its name says {project!r}.",
+            why="Its traces would land in another project's database.",
+            hint=f"Write project: {project} into the file, or rename the file to {config.project}.yaml.",
+        )
+    return config
+
+
+def check_settings(data: object, source: str) -> ProjectConfig:
+    """Turn plain data into a config.
+
+    Raises:
+        BreadcrumbError: Names every refused key and value at once, and what is allowed.
+    """
+    try:
+        config = ProjectConfig.model_validate(data)
+    except ValidationError as error:
+        problems = explain_validation(error, ProjectConfig)
+        raise BreadcrumbError(
+            f"{source} was refused: {len(problems)} problem{'s' if len(problems) > 1 else ''}.",
+            why="\n".join(problems),
+            hint="Nothing was changed. Correct the values named above.",
+        ) from None
+    for key, value in (("workspace", config.workspace), ("db_path", config.db_path)):
+        if value is not None and not value.startswith(("/", "~")):
+            raise BreadcrumbError(
+                f"{source} was refused: {key} = {value!r}.",
+                why=f"{key} must be an absolute path (or start with ~), so that it means the same wherever it is read.",
+            )
+    return config
+
+
+def unknown_project(home: Home, project: str) -> BreadcrumbError:
+    names = home.project_names()
+    return BreadcrumbError(
+        f"There is no project {project[:200]!r}.",
+        why=f"Projects here: {', '.join(names[:30])}{', ...' if len(names) > 30 else ''}."
+        if names
+        else f"No project has been made yet in {home.folder}.",
+        hint=f'Make it with init_project(project="{project[:200]}", workspace="/path/of/the/code").',
+    )
+
+
+def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
+    import yaml  # only tools that touch a config pay for the import; the start of the server does not
+
+    try:
+        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        data = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        problem = getattr(error, "problem", None) or str(error)
+        raise BreadcrumbError(
+            f"{file}{where}: this is not valid YAML: {problem}.",
+            why=_shown_line(text, mark.line) if mark else "",
+            hint="The file was left untouched. Correct it by hand, then call again.",
+        ) from None
+    if not isinstance(data, dict):
+        raise BreadcrumbError(
+            f"{file} does not hold a mapping of settings.",
+            why="It is empty." if data is None else f"It holds a {type(data).__name__}.",
+            hint="The file was left untouched. Its first line should read 'project: <name>'.",
+        )
+    _refuse_double_keys(tree, file)
+    return cast("dict[str, Any]", data)
+
+
+def _refuse_double_keys(tree: Any, file: Path) -> None:
+    """YAML lets the last of two equal keys win; whoever wrote the first would never know."""
+    import yaml
+
+    if not isinstance(tree, yaml.MappingNode):
+        return
+    first_lines: dict[str, int] = {}
+    for key, value in tree.value:
+        line = key.start_mark.line + 1
+        if key.value in first_lines:
+            raise BreadcrumbError(
+                f"{file}, line {line}: the key {key.value!r} stands in line {first_lines[key.value]} already.",
+                hint="The file was left untouched. Keep one of the two.",
+            )
+        first_lines[str(key.value)] = line
+        _refuse_double_keys(value, file)
+
+
+def _shown_line(text: str, number: int) -> str:
+    lines = text.splitlines()
+    return f"The line reads: {lines[number].strip()[:200]}" if number < len(lines) else "The file ends too early."

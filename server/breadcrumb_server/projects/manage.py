@@ -1,0 +1,260 @@
+"""Make, list, show and change projects. Blocking: to be called in a worker thread."""
+
+import fcntl
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, squeeze
+from breadcrumb_server.answers.common.model import Cell, Table
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.gaps.answer import rerun_call
+from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
+from breadcrumb_server.projects.config import ProjectConfig, check_settings, load_config
+from breadcrumb_server.projects.config_changes import ConfigChanges, changed_settings
+from breadcrumb_server.projects.config_file import render_config, write_file
+from breadcrumb_server.projects.home import Home, check_project_name
+from breadcrumb_server.projects.pattern_warnings import compare_with_traces
+from breadcrumb_server.workspace.discover import MAIN, discover_include
+from breadcrumb_server.workspace.likely_command import PLACEHOLDER, likely_command
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.project_overview import ProjectOverview, project_overview
+
+# list_projects asks every project's database: a locked one must not hold up the others for long.
+OVERVIEW_LOCK_SECONDS = 0.5
+MAX_LISTED = 60
+MAX_LIST_NOTES = 5
+MAX_CELL_CHARS = 100
+PROJECT_COLUMNS = ["project", "workspace", "traces", "size_mb", "last_run"]
+
+
+def init_project(
+    home: Home,
+    project: str,
+    workspace: str | None = None,
+    include: Sequence[str] | None = None,
+    exclude: Sequence[str] | None = None,
+) -> ProjectCreated:
+    """Write the project's file and make its database; a project that exists is returned untouched.
+
+    Raises:
+        BreadcrumbError: The name, the workspace or a pattern is refused, or an existing file is broken.
+    """
+    check_project_name(project)
+    home.create()
+    with _locked(home):
+        if home.config_file(project).exists():
+            return _existing(home, project, given=bool(workspace or include or exclude))
+        config = _new_config(project, workspace, include, exclude)
+        file = home.config_file(project)
+        database = config.database_file(home)
+        existed = database.exists()
+        with Database(database).write():
+            pass
+        write_file(file, render_config(config, _with_tilde(database)))
+    notes = (
+        [] if workspace else ["no workspace: only __main__ (the started script itself) is traced until you widen it"]
+    )
+    if existed:
+        notes.append("the database existed already and was kept with its traces")
+    folder = config.workspace_folder()
+    if folder and config.include == [MAIN]:
+        notes.append(f"no Python code was found in {folder}")
+    command, is_there = likely_command(folder)
+    if not is_there:
+        notes.append(f"{PLACEHOLDER} stands for your own program: no script and no tests were found")
+    return ProjectCreated(
+        project=project,
+        created=True,
+        config_file=str(file),
+        database=str(database),
+        config=_shown(load_config(home, project).config, home),
+        notes=notes,
+        next=[call("run", project=project, command=command, timeout_seconds=60)],
+    )
+
+
+def list_projects(home: Home) -> ProjectList:
+    """Every project of the home folder, also those whose file is broken."""
+    names = home.project_names()
+    rows: list[list[Cell]] = []
+    notes: list[str] = []
+    for name in names[:MAX_LISTED]:
+        row, note = _project_row(home, name)
+        rows.append(row)
+        notes += note
+    next_call = f'list_traces(project="{names[0]}")' if names else 'init_project(project="my-app", workspace="/path")'
+    while True:
+        answer = ProjectList(
+            home=str(home.folder),
+            projects=Table(columns=PROJECT_COLUMNS, rows=rows, more=len(names) - len(rows)),
+            notes=notes[:MAX_LIST_NOTES],
+            next=[next_call],
+        )
+        if len(rows) <= 1 or len(answer.model_dump_json()) <= MAX_ANSWER_CHARS:
+            return answer
+        rows = rows[: len(rows) * 3 // 4]
+
+
+def _project_row(home: Home, name: str) -> tuple[list[Cell], list[str]]:
+    try:
+        config = load_config(home, name).config
+    except BreadcrumbError as error:
+        return [name, None, None, None, None], [f"{name}: {error.what}"[:300]]
+    database = config.database_file(home)
+    overview = _overview(database)
+    size = round(database.stat().st_size / 1_000_000, 1) if database.exists() else 0.0
+    if overview is None:
+        busy = f"{name}: its database is in use or cannot be read now; get_config still works"
+        return [name, _cut(config.workspace), None, size, None], [busy]
+    last = f"{overview.last_trace_id} {overview.last_status}" if overview.last_trace_id else None
+    return [name, _cut(config.workspace), overview.traces, size, last], []
+
+
+def get_config(home: Home, project: str) -> ProjectSettings:
+    loaded = load_config(home, project)
+    answer = ProjectSettings(
+        project=project,
+        config_file=str(loaded.file),
+        config=_shown(loaded.config, home),
+        next=[f'edit_config(project="{project}", add_include=["package.*"])'],
+    )
+    return squeeze(answer)
+
+
+def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsChanged:
+    """Change the file, as little of it as possible.
+
+    Raises:
+        BreadcrumbError: The project is unknown, its file is broken, or a change is refused. Then the file is untouched.
+    """
+    load_config(home, project)  # an unknown project is named before the home folder is locked
+    with _locked(home):
+        loaded = load_config(home, project)
+        new_values, notes = changed_settings(loaded.config, changes)
+        config = check_settings(
+            {**loaded.config.model_dump(exclude_unset=True), **_nested(loaded.config, new_values)},
+            f"The change of {project!r}",
+        )
+        if new_values:
+            text, kept = _edited_text(loaded.text, new_values, config, home)
+            write_file(loaded.file, text)
+            if not kept:
+                notes.append("the file could not be changed in place and was written anew: comments in it are gone")
+    before, after = loaded.config.model_dump(), config.model_dump()
+    changed = [key for key in after if before[key] != after[key]]
+    warnings, last_run = compare_with_traces(home, config, loaded.config, notes)
+    answer = SettingsChanged(
+        project=project,
+        config_file=str(loaded.file),
+        changed=changed,
+        before={key: before[key] for key in changed},
+        config=_shown(config, home),
+        warnings=warnings,
+        notes=notes,
+        next=first_few([rerun_call(project, last_run) if last_run else None, call("list_traces", project=project)]),
+    )
+    return squeeze(answer)
+
+
+def _existing(home: Home, project: str, *, given: bool) -> ProjectCreated:
+    loaded = load_config(home, project)
+    notes = ["the project existed and was left as it is"]
+    if given:
+        notes.append("workspace, include and exclude of this call were not applied: use edit_config")
+    return ProjectCreated(
+        project=project,
+        created=False,
+        config_file=str(loaded.file),
+        database=str(loaded.config.database_file(home)),
+        config=_shown(loaded.config, home),
+        notes=notes,
+        next=[f'list_traces(project="{project}")', f'edit_config(project="{project}", add_include=["package.*"])'],
+    )
+
+
+def _new_config(
+    project: str, workspace: str | None, include: Sequence[str] | None, exclude: Sequence[str] | None
+) -> ProjectConfig:
+    folder = _workspace(workspace) if workspace else None
+    if include is None:
+        include = discover_include(folder) if folder else [MAIN]
+    data = {
+        "project": project,
+        "workspace": str(folder) if folder else None,
+        "include": list(include),
+        "exclude": list(exclude or []),
+    }
+    return check_settings(data, "The new project")
+
+
+def _workspace(given: str) -> Path:
+    if "\0" in given:
+        raise BreadcrumbError("workspace holds a NUL byte.")
+    folder = Path(os.path.normpath(Path(given).expanduser().absolute()))
+    if folder.is_dir():
+        return folder
+    state = "is not a folder" if folder.exists() else "does not exist"
+    raise BreadcrumbError(
+        f"The workspace {state}: {folder}",
+        hint="Give the absolute path of the folder that holds the code, or leave workspace out.",
+    )
+
+
+def _edited_text(text: str, new_values: Mapping[str, Any], config: ProjectConfig, home: Home) -> tuple[str, bool]:
+    from breadcrumb_server.projects.config_edit import edit_text  # imports yaml
+
+    edited = edit_text(text, dict(new_values))
+    if edited is not None:
+        return edited, True
+    return render_config(config, _with_tilde(config.database_file(home))), False
+
+
+def _nested(config: ProjectConfig, new_values: Mapping[str, Any]) -> dict[str, Any]:
+    """Dotted keys as the mappings that they change."""
+    data: dict[str, Any] = {}
+    for dotted, value in new_values.items():
+        key, _, inner = dotted.partition(".")
+        if inner:
+            section = data.setdefault(key, getattr(config, key).model_dump())
+            section[inner] = value
+        else:
+            data[key] = value
+    return data
+
+
+def _overview(database: Path) -> ProjectOverview | None:
+    if not database.exists():
+        return ProjectOverview(0, None, None, None)
+    try:
+        with Database(database, lock_timeout_seconds=OVERVIEW_LOCK_SECONDS).read() as con:
+            return project_overview(con)
+    except BreadcrumbError:
+        return None
+
+
+def _shown(config: ProjectConfig, home: Home) -> dict[str, Any]:
+    return {**config.model_dump(exclude={"project"}), "db_path": str(config.database_file(home))}
+
+
+def _cut(text: str | None) -> str | None:
+    return text if text is None or len(text) <= MAX_CELL_CHARS else "..." + text[3 - MAX_CELL_CHARS :]
+
+
+def _with_tilde(path: Path) -> str:
+    user = Path.home()
+    return f"~/{path.relative_to(user)}" if path.is_relative_to(user) else str(path)
+
+
+@contextmanager
+def _locked(home: Home) -> Generator[None]:
+    """One change of the home folder's configs at a time, over all threads and servers."""
+    descriptor = os.open(home.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Run commands under the tracer: launch, wait, end, record, recover and delete."""

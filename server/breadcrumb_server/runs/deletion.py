@@ -1,0 +1,198 @@
+"""Deletes recorded runs at a user's wish. Blocking: to be called in a worker thread."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import Field
+
+from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.model import Answer, Table
+from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.common.time_argument import parse_since
+from breadcrumb_server.runs.recovery import Claim
+from breadcrumb_server.runs.state import RUNNING
+from breadcrumb_storage.compaction import Space, compact
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
+from breadcrumb_storage.queries.project_overview import project_overview
+from breadcrumb_storage.queries.traces import TraceSummary, count_calls, summaries
+from breadcrumb_storage.trace_rows import delete_traces as delete_rows
+from breadcrumb_storage.trace_rows import resolve_trace_id
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+# Of the traces that went, and of ids in a text: whoever deletes hundreds knows what they were.
+MAX_SHOWN = 20
+MAX_NAMED = 5
+COLUMNS = ["trace_id", "status", "started_at", "calls", "command", "label"]
+# Space below this is noise: a database without a row takes so much.
+MIN_TOLD_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which traces are meant; without ids and without a time, all."""
+
+    trace_ids: tuple[str, ...] | None = None
+    before: datetime | None = None
+
+    @classmethod
+    def of(cls, trace_ids: Sequence[str] | None, older_than: str | None, *, all: bool) -> Choice:
+        """What the arguments of ``delete_traces`` ask for.
+
+        Raises:
+            BreadcrumbError: they are none, or more than one, or no time.
+        """
+        given = [name for name, value in (("trace_ids", trace_ids), ("older_than", older_than)) if value is not None]
+        given += ["all"] * all
+        if len(given) != 1 or trace_ids == []:
+            told = " and ".join(given) + " together" if len(given) > 1 else "an empty list" if given else "none"
+            raise BreadcrumbError(
+                f"delete_traces takes exactly one of trace_ids, older_than and all=True; it got {told}.",
+                hint='Nothing was deleted. Say which: trace_ids=["..."], older_than="7d", or all=True.',
+            )
+        moment = parse_since(older_than, argument="older_than") if older_than is not None else None
+        return cls(tuple(trace_ids) if trace_ids is not None else None, moment)
+
+
+class TracesDeleted(Answer):
+    """The answer of ``delete_traces``."""
+
+    always_shown: ClassVar[frozenset[str]] = frozenset({"deleted", "kept", "freed_mb", "database_mb"})
+
+    deleted: int = Field(description="traces that went")
+    calls: int = Field(default=0, description="recorded calls in them")
+    kept: int = Field(description="traces that are left")
+    running: list[str] = Field(default_factory=list, description="left because they go on; stop_run ends them")
+    traces: Table | None = Field(default=None, description="what went, the newest first")
+    freed_mb: float = Field(description="given back to the file system")
+    database_mb: float = Field(description="size of the database now")
+    reusable_mb: float | None = Field(default=None, description="of that, free for the next traces")
+
+
+def delete_traces(database: Database, spools: Path, project: str, choice: Choice) -> TracesDeleted:
+    """Delete the chosen traces with their spool folders, and make the database smaller where that is worth it.
+
+    Whatever ends this in the middle, a trace is either whole or gone.
+
+    Raises:
+        BreadcrumbError: an id that no trace has or several have, or one of a run that goes on. Nothing is deleted then.
+    """
+    before = _bytes_of(database)
+    with database.write() as con, ExitStack() as claims:
+        wanted = _wanted(con, project, choice)
+        ended = [trace for trace in wanted if trace.status != RUNNING and _claim(claims, spools / trace.trace_id)]
+        running = [trace.trace_id for trace in wanted if trace not in ended]
+        if running and choice.trace_ids is not None:
+            raise _still_running(project, running)
+        # The folders first: a run that has ended is whole in the database, and one whose folder outlived its rows
+        # would be taken in again.
+        spooled = sum(_remove(spools / trace.trace_id) for trace in ended)
+        calls = count_calls(con)
+        delete_rows(con, [trace.trace_id for trace in ended])
+        kept, share = project_overview(con).traces, count_calls(con) / calls if calls else 1.0
+    space, notes = _given_back(database, int(before * share)) if ended else (Space(before, 0), [])
+    if not ended:
+        notes.append(_why_nothing(choice, kept))
+
+    def build(rows: int, chars: int) -> TracesDeleted:
+        shown = ended[:rows]
+        return TracesDeleted(
+            project=project,
+            deleted=len(ended),
+            calls=sum(trace.calls for trace in ended),
+            kept=kept,
+            running=running[:MAX_SHOWN],
+            traces=Table(columns=COLUMNS, rows=[_row(trace, chars) for trace in shown], more=len(ended) - len(shown))
+            if ended
+            else None,
+            freed_mb=_megabytes(max(before + spooled - space.file_bytes, 0)),
+            database_mb=_megabytes(space.file_bytes),
+            reusable_mb=_megabytes(space.reusable_bytes) if space.reusable_bytes >= MIN_TOLD_BYTES else None,
+            notes=notes,
+            next=first_few(
+                [
+                    call("stop_run", project=project, trace_id=running[0]) if running else None,
+                    call("list_traces", project=project) if kept else None,
+                ]
+            ),
+        )
+
+    return fit_table(build, min(len(ended), MAX_SHOWN))
+
+
+def _wanted(con: DuckDBPyConnection, project: str, choice: Choice) -> list[TraceSummary]:
+    if choice.trace_ids is None:
+        return summaries(con, before=choice.before)
+    return summaries(con, [resolve_trace_id(con, given, project) for given in choice.trace_ids])
+
+
+def _claim(claims: ExitStack, spool: Path) -> bool:
+    """Whether the folder is gone, or ours: another server may be about to finish a run whose server died."""
+    return not spool.exists() or claims.enter_context(Claim(spool)) or not spool.exists()
+
+
+def _remove(spool: Path) -> int:
+    """How many bytes that gave back."""
+    size = sum(file.stat().st_blocks * 512 for file in spool.rglob("*") if file.is_file())
+    shutil.rmtree(spool, ignore_errors=True)
+    return size
+
+
+def _still_running(project: str, running: Sequence[str]) -> BreadcrumbError:
+    more = f" and {len(running) - MAX_NAMED} more" if len(running) > MAX_NAMED else ""
+    return BreadcrumbError(
+        f"Still running: {', '.join(running[:MAX_NAMED])}{more}. Nothing was deleted.",
+        hint=f"End it first: {call('stop_run', project=project, trace_id=running[0])}.",
+    )
+
+
+def _given_back(database: Database, expected_bytes: int) -> tuple[Space, list[str]]:
+    """What the database takes now, and what is to be said about it. The traces are gone either way."""
+    try:
+        space = compact(database, expected_bytes)
+    except DatabaseBusy as error:
+        return Space(_bytes_of(database), 0), [f"the file is as large as before: {error.what}"]
+    notes: list[str] = []
+    if space.why_not_given_back:
+        notes.append(f"the file could not be made smaller: {one_line(space.why_not_given_back, 300)}")
+    elif space.reusable_bytes >= MIN_TOLD_BYTES:
+        notes.append("the file keeps reusable_mb, which the next traces fill: copying what is left costs more")
+    return space, notes
+
+
+def _why_nothing(choice: Choice, kept: int) -> str:
+    if choice.before is not None and kept:
+        when = choice.before.isoformat(sep=" ", timespec="seconds")
+        return f"nothing was deleted: none of the {counted(kept, 'trace')} that ended began before {when} UTC"
+    return "nothing was deleted: " + ("all that there is still runs" if kept else "the project has no traces")
+
+
+def _bytes_of(database: Database) -> int:
+    """The file and its log."""
+    files = (database.path, Path(f"{database.path}.wal"))
+    return sum(file.stat().st_size for file in files if file.exists())
+
+
+def _megabytes(number: int) -> float:
+    return round(number / 1_000_000, 1)
+
+
+def _row(trace: TraceSummary, chars: int) -> list[str | int | float | bool | None]:
+    return [
+        trace.trace_id,
+        trace.status,
+        trace.started_at.isoformat(sep=" ", timespec="seconds"),
+        trace.calls,
+        one_line(trace.command, min(chars, 120)),
+        one_line(trace.label, min(chars, 120)) if trace.label else None,
+    ]

@@ -1,0 +1,245 @@
+"""Start one command under the tracer: its spool folder, its environment, its pipes."""
+
+import errno
+import importlib.util
+import marshal
+import os
+import secrets
+import shlex
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from subprocess import DEVNULL, PIPE
+from typing import Any
+
+import anyio
+import anyio.abc
+
+from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, SECRETS_FIFO
+from breadcrumb_server.projects.config import ProjectConfig
+from breadcrumb_server.projects.home import FILE_MODE, FOLDER_MODE, make_private_folder
+from breadcrumb_server.runs.output import OutputCapture
+from breadcrumb_server.runs.request import RunRequest
+from breadcrumb_server.runs.secrets_pipe import SecretsPipe
+from breadcrumb_storage.errors import BreadcrumbError
+
+_READ_BYTES = 64 * 1024
+_MAX_SEARCHED_STDIN_CHARS = 64 * 1024
+# Each process of a run may tell as many secrets as it can remember itself.
+_MAX_LEARNED = 50_000
+
+
+class TracedCommand:
+    """A command that has been started; its output is captured while :meth:`pump` runs."""
+
+    def __init__(self, process: anyio.abc.Process, spool: Path, redactor: Redactor, pipes: tuple[int, int]) -> None:
+        self.process = process
+        self.spool = spool
+        self.redactor = redactor
+        self.stdout = OutputCapture()
+        self.stderr = OutputCapture()
+        self.output_ended = anyio.Event()
+        self.secrets = SecretsPipe(spool / SECRETS_FIFO, redactor)
+        self._pipes = pipes
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    async def pump(self, stdin: str | None) -> None:
+        """Feed the input, and read output and learned secrets, until cancelled or both outputs have ended."""
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self.secrets.read)
+            if stdin is not None:
+                tasks.start_soon(self._feed, stdin)
+            async with anyio.create_task_group() as readers:
+                readers.start_soon(_drain, self._pipes[0], self.stdout)
+                readers.start_soon(_drain, self._pipes[1], self.stderr)
+            self.output_ended.set()
+
+    def close(self) -> None:
+        """Take what is still in the pipes, then close them. Call when :meth:`pump` has ended."""
+        for pipe, capture in zip(self._pipes, (self.stdout, self.stderr), strict=True):
+            _drain_now(pipe, capture)
+            os.close(pipe)
+        self.secrets.read_now()
+        self.secrets.close()
+
+    async def _feed(self, text: str) -> None:
+        stream = self.process.stdin
+        if stream is None:
+            return
+        try:
+            await stream.send(text.encode("utf-8", errors="surrogateescape"))
+            await stream.aclose()
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            return  # the command ended, or closed its input, before it had read everything: its right
+
+
+def new_trace_id() -> str:
+    """``YYYYMMDD-HHMMSS-xxxx`` (UTC): sorts by time, short enough to be typed."""
+    return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
+    """A redactor that already knows the secrets of the command's environment and input."""
+    redactor = Redactor(config.redact, max_learned=_MAX_LEARNED)
+    redactor.learn_environment({**os.environ, **request.env})
+    if request.stdin:
+        redactor.redact_text(request.stdin[:_MAX_SEARCHED_STDIN_CHARS])  # to learn what it names
+    return redactor
+
+
+def make_spool(parent: Path) -> tuple[str, Path]:
+    """A new trace id and its folder, which nobody else has."""
+    make_private_folder(parent)
+    while True:
+        trace_id = new_trace_id()
+        try:
+            (parent / trace_id).mkdir(mode=FOLDER_MODE)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise BreadcrumbError(f"Cannot make a folder in {parent}.", why=str(error)) from error
+        return trace_id, parent / trace_id
+
+
+def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, request: RunRequest) -> None:
+    settings: dict[str, Any] = {
+        "format": FORMAT_VERSION,
+        "trace_id": trace_id,
+        "project": config.project,
+        "workspace": str(config.workspace_folder()) if config.workspace else None,
+        "include": list(config.include),
+        "exclude": list(config.exclude),
+        "capture": request.capture.model_dump(),
+        "redact": list(config.redact),
+        "backend": config.backend,
+    }
+    file = spool / CONFIG_FILE
+    file.touch(FILE_MODE)
+    file.write_bytes(marshal.dumps(settings, 2))
+    os.mkfifo(spool / SECRETS_FIFO, FILE_MODE)
+
+
+def child_environment(request: RunRequest, spool: Path | None, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the command; without a spool folder it is not traced."""
+    environment = {**inherited, **request.env}
+    environment.pop(ENV_TRACE, None)  # the server itself may run under a tracer: that trace is not this one
+    if spool is not None:
+        environment[ENV_TRACE] = str(spool)
+        # Only non-empty parts: an empty one would put the current folder on the program's sys.path.
+        parts = [str(inject_folder()), environment.get("PYTHONPATH", "")]
+        environment["PYTHONPATH"] = os.pathsep.join(part for part in parts if part)
+    return environment
+
+
+def inject_folder() -> Path:
+    """The folder with the tracer's ``sitecustomize``, found without importing the tracer.
+
+    Raises:
+        BreadcrumbError: It is not installed beside the server.
+    """
+    spec = importlib.util.find_spec("breadcrumb")
+    folder = Path(spec.origin).parent / "_inject" if spec and spec.origin else None
+    if folder is None or not (folder / "sitecustomize.py").is_file():
+        raise BreadcrumbError(
+            "The tracer is not installed beside the server.",
+            why=f"No sitecustomize.py in {folder}." if folder else "The package 'breadcrumb' cannot be found.",
+            hint="Reinstall the package: pip install --force-reinstall breadcrumb-mcp",
+        )
+    return folder
+
+
+async def launch(request: RunRequest, environment: dict[str, str], spool: Path, redactor: Redactor) -> TracedCommand:
+    """Start the command in a session of its own, so that it can be ended together with its children.
+
+    Raises:
+        BreadcrumbError: It could not be started: not found, not executable, a bad interpreter line.
+    """
+    # Pipes of our own: those of asyncio would keep wait() from returning for as long as
+    # a grandchild holds one open (gh-119710, 3.11 and early 3.12).
+    out_read, out_write = os.pipe()
+    err_read, err_write = os.pipe()
+    try:
+        process = await anyio.open_process(
+            request.command,
+            stdin=DEVNULL if request.stdin is None else PIPE,
+            stdout=out_write,
+            stderr=err_write,
+            cwd=request.cwd,
+            env=environment,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        os.close(out_read)
+        os.close(err_read)
+        raise _cannot_start(request, environment, redactor, error) from error
+    finally:
+        os.close(out_write)
+        os.close(err_write)
+    for pipe in (out_read, err_read):
+        os.set_blocking(pipe, False)
+    return TracedCommand(process, spool, redactor, (out_read, err_read))
+
+
+def _cannot_start(
+    request: RunRequest, environment: Mapping[str, str], redactor: Redactor, error: Exception
+) -> BreadcrumbError:
+    words = redactor.redact_command(request.command)
+    what = f"The command could not be started: {shlex.join(words)[:500]}"
+    path = request.cwd / request.command[0] if "/" in request.command[0] else None
+    program = words[0]
+    code = error.errno if isinstance(error, OSError) else None
+    if code == errno.ENOENT and path is not None and path.exists():
+        with path.open("rb") as stream:
+            first_line = stream.readline(200).decode("utf-8", errors="replace").strip()
+        return BreadcrumbError(
+            what,
+            why=f"The interpreter in its first line does not exist: {first_line!r}.",
+            hint=f'Name the interpreter yourself: ["python", "{program}"].',
+        )
+    if code == errno.ENOENT:
+        searched = f"in {path}" if path else f"on PATH ({environment.get('PATH', 'not set')[:300]})"
+        hint = 'Give the path of the program, or an interpreter: ["python3", "script.py"].'
+        if any(mark in program for mark in "|&;<>$") or " " in program:
+            hint = 'No shell runs the command. For shell syntax use ["sh", "-c", "..."].'
+        return BreadcrumbError(what, why=f"There is no program {program!r} {searched}.", hint=hint)
+    if code == errno.EACCES:
+        return BreadcrumbError(
+            what,
+            why=f"{program!r} is not executable (or is a folder).",
+            hint=f'For a Python script: ["python", "{program}"]. Otherwise chmod +x it.',
+        )
+    if code == errno.ENOEXEC:
+        return BreadcrumbError(
+            what,
+            why=f"{program!r} is neither a program nor a script with an interpreter line (#!).",
+            hint=f'Name the interpreter: ["python", "{program}"].',
+        )
+    if code == errno.E2BIG:
+        return BreadcrumbError(
+            what, why="Command and environment together are too long for the system.", hint="Pass large data by stdin."
+        )
+    return BreadcrumbError(what, why=str(error))
+
+
+async def _drain(pipe: int, capture: OutputCapture) -> None:
+    while True:
+        await anyio.wait_readable(pipe)
+        try:
+            data = os.read(pipe, _READ_BYTES)
+        except BlockingIOError:
+            continue
+        if not data:
+            return
+        capture.feed(data)
+
+
+def _drain_now(pipe: int, capture: OutputCapture) -> None:
+    try:
+        while data := os.read(pipe, _READ_BYTES):
+            capture.feed(data)
+    except BlockingIOError:
+        return

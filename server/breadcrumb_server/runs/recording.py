@@ -1,0 +1,97 @@
+"""What of a run goes into the database, and when. Blocking: to be called in a worker thread."""
+
+import shlex
+import shutil
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb_server.runs.state import RunState
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.ingest import IngestStats, ingest_trace
+from breadcrumb_storage.ingest_faults import add_printed_fault, explain_stacks, ingest_faults
+from breadcrumb_storage.queries.project_overview import add_notices
+from breadcrumb_storage.queries.traces import list_processes
+from breadcrumb_storage.retention import apply_retention
+from breadcrumb_storage.trace_rows import TraceEnd, TraceStart, TraceStatus, finish_trace, insert_trace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+def record_start(database: Database, state: RunState) -> None:
+    with database.write() as con:
+        _insert(con, state)
+
+
+def record_progress(database: Database, spool: Path, state: RunState, redactor: Redactor) -> IngestStats:
+    """Take in what the processes have written so far.
+
+    Arguments:
+        redactor: for what was written by who did not know (yet) what is secret.
+    """
+    with database.write() as con:
+        _insert(con, state)
+        stats = ingest_trace(con, spool, state.trace_id, without_secrets=redactor.redact_records)
+        ingest_faults(con, spool, state.trace_id, redactor.redact_text)
+        return stats
+
+
+def record_end(database: Database, spool: Path, state: RunState, redactor: Redactor) -> None:
+    """Take in the rest, write how the run ended, and remove its spool folder. May be repeated.
+
+    Call it only when every process of the run has ended and ``state`` says how.
+
+    Arguments:
+        redactor: for what was written by who did not know (yet) what is secret.
+
+    Raises:
+        BreadcrumbError: The database cannot be written. The folder stays, so that a later call
+            (of whichever server) can finish the trace.
+    """
+    with database.write() as con:
+        _insert(con, state)
+        ingest_trace(con, spool, state.trace_id, final=True, without_secrets=redactor.redact_records)
+        ingest_faults(con, spool, state.trace_id, redactor.redact_text)
+        add_printed_fault(con, state.trace_id, state.stderr_tail, state.child_pid)
+        explain_stacks(con, state.trace_id, state.status)
+        traced = bool(list_processes(con, state.trace_id))
+        add_notices(con, state.trace_id, [(code, message) for code, message in state.notices])
+        finish_trace(con, state.trace_id, _end(state, traced=traced))
+        if state.max_traces and state.max_db_mb:
+            apply_retention(con, state.max_traces, state.max_db_mb * 1_000_000)
+    shutil.rmtree(spool, ignore_errors=True)
+
+
+def _insert(con: "DuckDBPyConnection", state: RunState) -> None:
+    insert_trace(
+        con,
+        TraceStart(
+            trace_id=state.trace_id,
+            started_at=datetime.fromisoformat(state.started_at),
+            command=shlex.join(state.command),
+            label=state.label,
+            cwd=state.cwd,
+            timeout_seconds=state.timeout_seconds,
+            pid=state.child_pid,
+            config=state.config,
+        ),
+    )
+
+
+def _end(state: RunState, *, traced: bool) -> TraceEnd:
+    if state.finished_at is None or state.duration_ms is None:
+        raise ValueError(f"run {state.trace_id} has not ended")
+    return TraceEnd(
+        status=cast("TraceStatus", state.status),
+        finished_at=datetime.fromisoformat(state.finished_at),
+        duration_ms=state.duration_ms,
+        exit_code=state.exit_code,
+        signal=state.signal,
+        stdout_tail=state.stdout_tail,
+        stderr_tail=state.stderr_tail,
+        stdout_bytes=state.stdout_bytes,
+        stderr_bytes=state.stderr_bytes,
+        not_traced_reason=None if traced else state.not_traced_reason,
+    )

@@ -1,0 +1,285 @@
+"""The runs of this server: each belongs to the server process, not to the request that started it.
+
+A run goes on when the call that started it has answered, and is over at the latest when the
+server is: closing stdin, a signal, or cancelling the call ends the command and everything that it
+started, and the trace is finished all the same.
+"""
+
+import json
+import logging
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.abc
+import anyio.to_thread
+
+from breadcrumb_server.projects.config import ProjectConfig
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.ending import end_leftovers, kill_all, stop_command, wait_for_ending
+from breadcrumb_server.runs.launcher import (
+    TracedCommand,
+    child_environment,
+    launch,
+    make_redactor,
+    make_spool,
+    write_tracer_config,
+)
+from breadcrumb_server.runs.look_request import look_again
+from breadcrumb_server.runs.not_traced import why_not_traced
+from breadcrumb_server.runs.recording import record_start
+from breadcrumb_server.runs.request import RunRequest
+from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, Run
+from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER_SECONDS
+from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
+
+logger = logging.getLogger(__name__)
+
+# Between SIGTERM and SIGKILL: time for a program to write its last lines.
+STOP_GRACE_SECONDS = 3.0
+# The same when the server itself ends: clients kill a server two seconds after they closed its stdin.
+SHUTDOWN_GRACE_SECONDS = 0.4
+# What is recorded is taken into the database while the program runs, so that the spool does not grow
+# without bound and questions find something. Less often while nothing new comes.
+FIRST_INGEST_SECONDS = 2.0
+LONGEST_INGEST_SECONDS = 15.0
+# Often enough that a client sees life; clients reset their idle timers by it.
+PROGRESS_SECONDS = 1.0
+
+ReportProgress = Callable[[float, str], Awaitable[None]]
+
+
+class RunRegistry:
+    """Starts runs, keeps them, and ends them with the server. An async context manager."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._runs: dict[str, Run] = {}
+        self._starting: set[anyio.Event] = set()  # commands that may run already, but are not in _runs yet
+        self._stack = AsyncExitStack()
+        self._tasks: anyio.abc.TaskGroup | None = None
+        self._stop_grace = STOP_GRACE_SECONDS
+        self._answer_time = ANSWER_SECONDS
+        self._is_ending = False
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await self._stack.enter_async_context(anyio.create_task_group())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        self.request_shutdown()
+        # Waits for the supervisors; they are shielded, so that also a cancelled server ends its runs properly.
+        return await self._stack.__aexit__(kind, error, traceback)
+
+    def request_shutdown(self) -> None:
+        """Ask every run to end soon; does not wait."""
+        self._is_ending = True
+        self._stop_grace = SHUTDOWN_GRACE_SECONDS
+        self._answer_time = SHUTDOWN_ANSWER_SECONDS
+        for run in self._runs.values():
+            run.request_stop(BY_SHUTDOWN)
+
+    async def shutdown(self) -> None:
+        """End every run and wait until their traces are whole."""
+        self.request_shutdown()
+        for started in list(self._starting):
+            await started.wait()
+        for run in list(self._runs.values()):
+            await run.finished.wait()
+
+    def __contains__(self, trace_id: object) -> bool:
+        """Whether it is a run that goes on, or is being stored. May be asked in any thread."""
+        return trace_id in self._runs
+
+    def find(self, trace_id: str) -> Run | None:
+        """A run of this server that goes on, by its full trace id."""
+        return self._runs.get(trace_id)
+
+    def of_project(self, project: str) -> list[Run]:
+        return [run for run in self._runs.values() if run.state.project == project]
+
+    async def start(self, config: ProjectConfig, request: RunRequest) -> Run:
+        """Start a command.
+
+        Raises:
+            BreadcrumbError: The database cannot be used, or the command cannot be started. Nothing runs then.
+        """
+        if self._tasks is None:
+            raise RuntimeError("the registry has not been entered")
+        # A cancelled call must not leave a half-started run behind; what follows takes a moment only.
+        run: Run | None = None
+        started = anyio.Event()
+        self._starting.add(started)
+        try:
+            with anyio.CancelScope(shield=True):
+                run = await self._launch(config, request)
+                self._runs[run.state.trace_id] = run
+                self._tasks.start_soon(self._supervise, run, request)
+                if self._is_ending:
+                    run.request_stop(BY_SHUTDOWN)
+        finally:
+            self._starting.remove(started)
+            started.set()
+        assert run is not None  # mypy takes a cancel scope for one that may swallow an error
+        return run
+
+    async def wait(self, run: Run, seconds: float, report: ReportProgress) -> bool:
+        """Wait for the end of a run, at most so long; say how it goes meanwhile. Whether it has ended."""
+        with anyio.move_on_after(seconds):
+            while not run.finished.is_set():
+                with anyio.move_on_after(PROGRESS_SECONDS):
+                    await run.finished.wait()
+                    break
+                elapsed = time.monotonic() - run.started_at
+                await report(elapsed, f"{run.state.trace_id} runs for {elapsed:.0f} s, {run.calls:,} calls recorded")
+        if run.failure is not None:
+            raise run.failure
+        return run.finished.is_set()
+
+    async def _launch(self, config: ProjectConfig, request: RunRequest) -> Run:
+        database = Database(config.database_file(self._home))
+        # A database that is damaged or too new is better met now than when the program has run.
+        await anyio.to_thread.run_sync(_check_database, database)
+        trace_id, spool = make_spool(self._home.spool_folder(config.project))
+        command: TracedCommand | None = None
+        try:
+            write_tracer_config(spool, trace_id, config, request)
+            redactor = make_redactor(config, request)
+            environment = child_environment(request, spool if config.enabled else None, os.environ)
+            why = why_not_traced(request.command, request.cwd, environment, enabled=config.enabled)
+            shown = config.model_copy(update={"capture": request.capture})
+            state = RunState(
+                project=config.project,
+                trace_id=trace_id,
+                command=redactor.redact_command(request.command),
+                label=redactor.redact_text(request.label) if request.label else None,
+                # A folder's name may hold bytes that are no UTF-8; a database cannot.
+                cwd=redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace")),
+                timeout_seconds=request.timeout_seconds,
+                config=json.dumps(shown.model_dump(include={"workspace", "include", "exclude", "capture"})),
+                not_traced_reason=redactor.redact_text(why),
+                max_traces=config.retention.max_traces,
+                max_db_mb=config.retention.max_db_mb,
+            )
+            state.save(spool)
+            command = await launch(request, environment, spool, redactor)
+            state.child_pid = command.pid
+            state.child_started = process_group.start_time(command.pid)
+            state.save(spool)
+        except BaseException:
+            if command is not None:
+                process_group.send_to_group(command.pid, signal.SIGKILL)
+            _remove(spool)
+            raise
+        run = Run(state, spool, database, command)
+        try:
+            await anyio.to_thread.run_sync(record_start, database, state)
+        except BreadcrumbError as error:  # the command runs already: the next ingest, or the last, writes the row
+            logger.warning("The start of %s is not in the database yet: %s", trace_id, error.what)
+        return run
+
+    async def _supervise(self, run: Run, request: RunRequest) -> None:
+        with anyio.CancelScope(shield=True):
+            try:
+                await self._follow(run, request)
+                run.state.save(run.spool)  # from here on the end survives the server
+                await anyio.to_thread.run_sync(run.record_end)
+            except BreadcrumbError as error:
+                run.failure = BreadcrumbError(
+                    f"The command of {run.state.trace_id} has ended ({run.state.status}), "
+                    f"but its trace could not be stored yet.",
+                    why=str(error),
+                    hint="Nothing is lost: the next call about this project tries again.",
+                )
+            except Exception:
+                logger.exception("Run %s could not be followed to its end", run.state.trace_id)
+                run.failure = await _abandon(run)
+            finally:
+                del self._runs[run.state.trace_id]
+                run.finished.set()
+
+    async def _follow(self, run: Run, request: RunRequest) -> None:
+        """See the command through to its end, however that comes, and fill in ``run.state``."""
+        ending: str = "stopped"
+        duration = 0.0
+        async with anyio.create_task_group() as background:
+            background.start_soon(run.command.pump, request.stdin)
+            background.start_soon(_ingest_regularly, run)
+            ending = await wait_for_ending(run, request.timeout_seconds)
+            if ending != "ended":
+                await stop_command(run, self._stop_grace, self._answer_time)
+            duration = time.monotonic() - run.started_at
+            await end_leftovers(run, self._stop_grace, announce=ending == "ended")
+            background.cancel_scope.cancel()
+        await self._note_end(run, ending, duration)
+
+    async def _note_end(self, run: Run, ending: str, duration: float) -> None:
+        """Write into ``run.state`` how the command ended and what it printed."""
+        command, state = run.command, run.state
+        code = await command.process.wait()
+        command.close()
+        state.stdout_tail = command.stdout.text(command.redactor)
+        state.stderr_tail = command.stderr.text(command.redactor)
+        state.stdout_bytes, state.stderr_bytes = command.stdout.total_bytes, command.stderr.total_bytes
+        if ending == "ended":
+            ending = "crashed" if code < 0 else "failed" if code else "completed"
+            if (run.spool / STOP_MARK).exists():
+                ending = "stopped"
+                run.stopped_by = BY_STOP_RUN
+        if ending == "stopped":
+            state.add_notice("stopped", run.stopped_by)
+        state.finish(
+            ending,
+            exit_code=code if code >= 0 else None,
+            signal=process_group.signal_name(-code) if code < 0 else None,
+            duration_seconds=duration,
+        )
+
+
+async def _abandon(run: Run) -> BreadcrumbError:
+    """After an error of our own: leave no process behind, and a state with which the trace can be finished."""
+    await kill_all(run.state, run.spool)
+    if run.state.status == RUNNING:
+        run.state.add_notice("server_error", "The server lost track of this command and ended it; its log says why.")
+        run.state.finish("stopped")
+        run.state.save(run.spool)
+    return BreadcrumbError(
+        f"The run {run.state.trace_id} was ended: the server lost track of it.",
+        why="An unexpected error; the server's log (stderr) has it.",
+        hint="What was recorded is kept: the next call about this project finishes the trace.",
+    )
+
+
+async def _ingest_regularly(run: Run) -> None:
+    pause = FIRST_INGEST_SECONDS
+    while True:
+        await anyio.sleep(pause)
+        try:
+            calls = await anyio.to_thread.run_sync(run.ingest)
+        except BreadcrumbError as error:  # a busy database: the next time will do
+            logger.warning("%s was not taken in: %s", run.state.trace_id, error.what)
+            calls = 0
+        await anyio.to_thread.run_sync(look_again, run.state, run.spool)
+        pause = FIRST_INGEST_SECONDS if calls else min(pause * 1.5, LONGEST_INGEST_SECONDS)
+
+
+def _check_database(database: Database) -> None:
+    with database.write():
+        pass
+
+
+def _remove(spool: Path) -> None:
+    import shutil
+
+    shutil.rmtree(spool, ignore_errors=True)

@@ -1,0 +1,161 @@
+"""What a caller asks to run, checked before anything is started."""
+
+import math
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from breadcrumb_server.projects.config import CaptureConfig, ProjectConfig
+from breadcrumb_server.projects.validation_text import explain_validation
+from breadcrumb_storage.errors import BreadcrumbError
+
+# A week. Beyond it a timeout is a slip (milliseconds, say), and timers overflow.
+MAX_TIMEOUT_SECONDS = 7 * 24 * 3600.0
+# What clients grant one tool call is between one minute (Claude Desktop) and 30; a longer wait ends in their error.
+MAX_WAIT_SECONDS = 1800.0
+# The system's limit for one argument is 128 KiB; labels are for reading.
+MAX_LABEL_CHARS = 200
+
+
+@dataclass(frozen=True)
+class RunRequest:
+    """One command to run, with everything resolved."""
+
+    command: list[str]
+    cwd: Path
+    timeout_seconds: float
+    env: dict[str, str]
+    stdin: str | None
+    label: str | None
+    capture: CaptureConfig
+
+
+def make_request(
+    config: ProjectConfig,
+    command: str | Sequence[str],
+    timeout_seconds: float,
+    *,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    label: str | None = None,
+    capture: Mapping[str, object] | None = None,
+) -> RunRequest:
+    """Check the arguments of a run.
+
+    Raises:
+        BreadcrumbError: One of them cannot be used; says which, why, and what to do.
+    """
+    return RunRequest(
+        command=split_command(command),
+        cwd=_check_cwd(cwd, config),
+        timeout_seconds=check_timeout(timeout_seconds),
+        env=_check_env(env or {}),
+        stdin=stdin,
+        label=_check_label(label),
+        capture=_merge_capture(config.capture, capture),
+    )
+
+
+def split_command(command: str | Sequence[str]) -> list[str]:
+    """The words of a command. A string is split as a shell would, but no shell runs: no pipes, no variables."""
+    hint = 'Give a list such as ["python", "app.py"], or one string such as "python app.py".'
+    if isinstance(command, str):
+        try:
+            words = shlex.split(command)
+        except ValueError as error:
+            raise BreadcrumbError(
+                f"The command {command[:200]!r} cannot be split into words.", why=f"{error}.", hint=hint
+            ) from None
+    else:
+        words = list(command)
+    if not words or not words[0].strip():
+        raise BreadcrumbError("The command is empty.", hint=hint)
+    if any("\0" in word for word in words):
+        raise BreadcrumbError(
+            "The command holds a NUL byte.", why="No program can be given one in its arguments.", hint=hint
+        )
+    return words
+
+
+def check_timeout(seconds: float) -> float:
+    """``timeout_seconds`` of a run.
+
+    Raises:
+        BreadcrumbError: It is not a number of seconds above 0 and up to a week.
+    """
+    if math.isfinite(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS:
+        return float(seconds)
+    raise BreadcrumbError(
+        f"timeout_seconds = {seconds} cannot be used.",
+        why=f"It must be more than 0 and at most {MAX_TIMEOUT_SECONDS:,.0f} (a week): the command is ended then.",
+        hint="Try timeout_seconds=60.",
+    )
+
+
+def check_wait(seconds: float) -> float:
+    """``wait_seconds``: 0 answers at once."""
+    if math.isfinite(seconds) and 0 <= seconds <= MAX_WAIT_SECONDS:
+        return float(seconds)
+    raise BreadcrumbError(
+        f"wait_seconds = {seconds} cannot be used.",
+        why=f"It must be 0 to {MAX_WAIT_SECONDS:,.0f}: how long this call waits for the end of the command.",
+        hint="Try wait_seconds=45, then wait_for_run for a longer command.",
+    )
+
+
+def _check_cwd(cwd: str | None, config: ProjectConfig) -> Path:
+    """The folder to start in: as given (relative to the workspace), else the workspace, else the server's own."""
+    base = config.workspace_folder() or Path.cwd()
+    folder = base / Path(cwd).expanduser() if cwd else base
+    if cwd and "\0" in cwd:
+        raise BreadcrumbError("cwd holds a NUL byte.")
+    if folder.is_dir():
+        return folder
+    which = "cwd" if cwd else f"The workspace of project {config.project!r}"
+    state = "is not a folder" if folder.exists() else "does not exist"
+    raise BreadcrumbError(
+        f"{which} {state}: {folder}",
+        why="A relative cwd is taken from the workspace." if cwd and not Path(cwd).is_absolute() else "",
+        hint="Give cwd the absolute path of an existing folder"
+        + (
+            "."
+            if cwd
+            else f', or correct it with edit_config(project="{config.project}", set={{"workspace": "/abs/path"}}).'
+        ),
+    )
+
+
+def _check_env(env: Mapping[str, str]) -> dict[str, str]:
+    for name, value in env.items():
+        # The value is never shown: it may be what must stay secret.
+        if not name or "=" in name or "\0" in name:
+            raise BreadcrumbError(
+                f"env has a variable named {name!r}.",
+                why="A name must not be empty and must hold neither '=' nor a NUL byte.",
+            )
+        if "\0" in value:
+            raise BreadcrumbError(f"The value of the environment variable {name} holds a NUL byte.")
+    return dict(env)
+
+
+def _check_label(label: str | None) -> str | None:
+    if label is not None and len(label) > MAX_LABEL_CHARS:
+        raise BreadcrumbError(f"label has {len(label)} characters; at most {MAX_LABEL_CHARS} are allowed.")
+    return label or None
+
+
+def _merge_capture(base: CaptureConfig, changes: Mapping[str, object] | None) -> CaptureConfig:
+    from pydantic import ValidationError
+
+    if not changes:
+        return base
+    try:
+        return CaptureConfig.model_validate({**base.model_dump(), **changes})
+    except ValidationError as error:
+        raise BreadcrumbError(
+            "capture was refused.",
+            why="\n".join(explain_validation(error, CaptureConfig)),
+            hint='For example capture={"mode": "full", "lines": ["shop.pricing.total"]}; it holds for this run only.',
+        ) from None
