@@ -10,7 +10,7 @@ from typing import Any
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
 from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.gaps.answer import rerun_call
+from breadcrumb_server.answers.common.rerun import rerun_call
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.projects.config import ProjectConfig, check_settings, load_config
 from breadcrumb_server.projects.config_changes import ConfigChanges, changed_settings

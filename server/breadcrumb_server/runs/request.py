@@ -8,10 +8,9 @@ from pathlib import Path
 
 from breadcrumb_server.projects.config import CaptureConfig, ProjectConfig
 from breadcrumb_server.projects.validation_text import explain_validation
+from breadcrumb_server.timeouts import MAX_TIMEOUT_SECONDS
 from breadcrumb_storage.errors import BreadcrumbError
 
-# A week. Beyond it a timeout is a slip (milliseconds, say), and timers overflow.
-MAX_TIMEOUT_SECONDS = 7 * 24 * 3600.0
 # What clients grant one tool call is between one minute (Claude Desktop) and 30; a longer wait ends in their error.
 MAX_WAIT_SECONDS = 1800.0
 # The system's limit for one argument is 128 KiB; labels are for reading.

@@ -11,7 +11,7 @@ from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb_server.answers.calls.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.calls.next_calls import follow_ups, odd_ones
 from breadcrumb_server.answers.calls.table import COLUMNS, CallRows
-from breadcrumb_server.answers.calls.where import LinesWanted, parse_where
+from breadcrumb_server.answers.calls.where import lines_wanted, parse_where
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit_table, size_of, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
@@ -94,7 +94,7 @@ def get_calls(
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     wanted = parse_where(where, function)
-    lines_wanted = LinesWanted.of(where)
+    selected_lines = lines_wanted(where)
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
     trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
@@ -120,7 +120,9 @@ def get_calls(
     rows = CallRows(con, trace, ids[:limit])
     distribution = Distribution() if cursor else read_distribution(con, trace, wanted, functions, total)
     source = SourceText(trace, Redactor(redact))
-    lines = LineDetail.read(con, trace, rows.calls, lines_wanted, source, wanted if total > 1 and not cursor else None)
+    lines = LineDetail.read(
+        con, trace, rows.calls, selected_lines, source, wanted if total > 1 and not cursor else None
+    )
     rows.show_lines(lines.executed)
     of_one_function = lines.executed and len(functions) == 1 and not where and not cursor
     rare = rare_lines(con, trace, function) if of_one_function else []
@@ -163,7 +165,7 @@ def get_calls(
 
     if not lines.views:
         return fit_table(build, len(rows.calls))
-    page = fit_table(build, len(rows.calls), MAX_TABLE_CHARS if lines_wanted.folded else MAX_TABLE_CHARS_AGAIN)
+    page = fit_table(build, len(rows.calls), MAX_TABLE_CHARS if selected_lines.folded else MAX_TABLE_CHARS_AGAIN)
     shown = lines.fit(MAX_ANSWER_CHARS - size_of(page) - SPARE_CHARS)
     told = {
         "lines": list(shown.lines),

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import clean, cut, rounded
-from breadcrumb_server.answers.rendering.notation import is_object, notation
+from breadcrumb_server.answers.rendering.notation import notation
 from breadcrumb_storage.queries.distributions import (
     RESULT,
     Distributions,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from breadcrumb_server.answers.calls.distributions import Distribution
 from breadcrumb_server.answers.calls.where import parse_where
 from breadcrumb_server.answers.common.next_calls import call
-from breadcrumb_server.answers.gaps.answer import rerun_call
+from breadcrumb_server.answers.common.rerun import rerun_call
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
 from breadcrumb_storage.queries.calls import CallRow, find_calls
 from breadcrumb_storage.queries.traces import TraceRow

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from breadcrumb_server.answers.calls.where_values import COMPARISONS, value_condition
+from breadcrumb_server.answers.lines.selection import LinesWanted
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls import OUTCOMES, CallFilter
 from breadcrumb_storage.queries.value_conditions import ValueCondition
@@ -32,34 +32,21 @@ KEYS = {
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
 
 
-@dataclass(frozen=True, slots=True)
-class LinesWanted:
-    """Which lines of a call are to be shown: folded, unless one of these says something else."""
+def lines_wanted(where: Mapping[str, Any] | None) -> LinesWanted:
+    """What ``where["lines"]`` of get_calls asks for.
 
-    none: bool = False
-    from_step: int | None = None
-    variable: str | None = None
-
-    @property
-    def folded(self) -> bool:
-        return self.from_step is None and self.variable is None
-
-    @classmethod
-    def of(cls, where: Mapping[str, Any] | None) -> LinesWanted:
-        """What ``where["lines"]`` of get_calls asks for.
-
-        Raises:
-            BreadcrumbError: it asks for nothing that there is.
-        """
-        value = (where or {}).get("lines", True)
-        if isinstance(value, bool):
-            return cls(none=not value)
-        if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
-            if int(value) >= 0:
-                return cls(from_step=int(value))
-        elif isinstance(value, str) and value.strip():
-            return cls(variable=value.strip())
-        raise _refused("lines", value, KEYS["lines"])
+    Raises:
+        BreadcrumbError: it asks for nothing that there is.
+    """
+    value = (where or {}).get("lines", True)
+    if isinstance(value, bool):
+        return LinesWanted(none=not value)
+    if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
+        if int(value) >= 0:
+            return LinesWanted(from_step=int(value))
+    elif isinstance(value, str) and value.strip():
+        return LinesWanted(variable=value.strip())
+    raise _refused("lines", value, KEYS["lines"])
 
 
 def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
@@ -83,7 +70,7 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
             given[key] = int(value) if str(value).isdecimal() else _text(key, value)
         elif key in ("caller", "contains", "exception", "test"):
             given[key] = _text(key, value)
-        elif key == "lines":  # no condition: LinesWanted reads it
+        elif key == "lines":  # no condition: lines_wanted reads it
             continue
         elif key == "result":
             values.append(value_condition(key, value, "return_value", "$"))

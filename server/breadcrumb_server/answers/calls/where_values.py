@@ -7,7 +7,7 @@ import re
 from contextlib import suppress
 from typing import Any, Literal
 
-from breadcrumb_server.answers.rendering.notation import is_object
+from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.value_conditions import ORDERS, Order, ValueCondition
 

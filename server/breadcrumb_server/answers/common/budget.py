@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from breadcrumb_server.answers.common.model import Answer
-from breadcrumb_server.answers.rendering.notation import is_array, is_object
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
 A = TypeVar("A", bound=Answer)
 

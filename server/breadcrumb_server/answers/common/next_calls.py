@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from breadcrumb_server.answers.rendering.notation import is_array, is_object
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
 # A longer call costs more to read than it saves.
 MAX_CALL_CHARS = 400

@@ -13,6 +13,7 @@ from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
 from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.rerun import rerun_call
 from breadcrumb_server.answers.common.text import counted, milliseconds, one_line
 from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
 from breadcrumb_server.answers.compare.root_causes import Told, tell_apart
@@ -25,7 +26,6 @@ from breadcrumb_server.answers.compare.scope import (
     whole,
 )
 from breadcrumb_server.answers.compare.text import FirstDifference, Root, ending, summary, tell
-from breadcrumb_server.answers.gaps.answer import rerun_call
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.call_chains import Link, chains

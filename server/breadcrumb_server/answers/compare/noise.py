@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb_server.answers.rendering.notation import is_array, is_object, notation
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
+from breadcrumb_server.answers.rendering.notation import notation
 
 # Levels of containers in which the differing part is looked for: deeper, the whole says it as well.
 MAX_DEPTH = 5

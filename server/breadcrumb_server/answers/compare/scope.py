@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.compare.ends import same_end
 from breadcrumb_server.answers.compare.noise import same_value, without_noise
-from breadcrumb_server.answers.rendering.notation import is_object
 from breadcrumb_storage.ingest_batch import ID_SPACE
 from breadcrumb_storage.queries.alignment import Selection
 from breadcrumb_storage.queries.calls import calls_by_id

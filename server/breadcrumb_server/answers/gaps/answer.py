@@ -12,14 +12,13 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.rerun import rerun_call
 from breadcrumb_server.answers.common.text import counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.gaps.ranking import Gap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
-from breadcrumb_server.answers.report.line_patterns import line_patterns
-from breadcrumb_server.runs.request import MAX_TIMEOUT_SECONDS
 from breadcrumb_storage.queries.functions import traced_code
 from breadcrumb_storage.queries.gaps import list_gaps
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
+from breadcrumb_storage.queries.traces import get_trace
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
@@ -29,10 +28,6 @@ MAX_LIMIT = 200
 # Of the functions that are written in C, which no pattern can include.
 MAX_C_FUNCTIONS = 8
 COLUMNS = ["function", "module", "called_by", "call_count", "exact", "time_ms", "suggested_include", "origin"]
-# A run without a timeout of its own is given one: a call that is to be made as it stands needs it.
-DEFAULT_TIMEOUT_SECONDS = 60
-# So many times the time that was not enough.
-LONGER_TIMEOUT = 4
 NOTHING_TRACED = "no code was traced in this run: its report says why"
 
 
@@ -126,31 +121,3 @@ def _c_functions(gaps: Sequence[Gap]) -> list[str]:
         for row in found[:MAX_C_FUNCTIONS]
     ]
     return lines + [f"… {len(found) - MAX_C_FUNCTIONS} more"] * (len(found) > MAX_C_FUNCTIONS)
-
-
-def rerun_call(
-    project: str, trace: TraceRow, lines: Sequence[str] = (), *, full: bool = False, longer: bool = False
-) -> str | None:
-    """The call that runs the same command again; None where the command was redacted and cannot be repeated.
-
-    Args:
-        lines: functions whose executed lines are to be recorded as well, beside those of the trace.
-        full: record every call this time.
-        longer: give it more time, as it did not come to its end.
-    """
-    capture: dict[str, object] = {"mode": "full"} if full else {}
-    if recorded := list(dict.fromkeys([*line_patterns(trace), *lines])):
-        capture["lines"] = recorded
-    if "[REDACTED]" in trace.command or not trace.command:
-        return None
-    timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
-    if longer:
-        timeout = min(timeout * LONGER_TIMEOUT, MAX_TIMEOUT_SECONDS)
-    return call(
-        "run",
-        project=project,
-        command=trace.command,
-        timeout_seconds=int(timeout) if timeout == int(timeout) else timeout,
-        cwd=trace.cwd if trace.cwd and trace.cwd != trace.config.get("workspace") else None,
-        capture=capture or None,
-    )

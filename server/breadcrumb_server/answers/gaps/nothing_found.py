@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.next_calls import call
+from breadcrumb_server.answers.common.rerun import rerun_call
 from breadcrumb_server.answers.common.text import clean, counted, cut
-from breadcrumb_server.answers.gaps.answer import rerun_call
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
 from breadcrumb_storage.queries.functions import FunctionName, similar_names
 from breadcrumb_storage.queries.gaps import list_gaps

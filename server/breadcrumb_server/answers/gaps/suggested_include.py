@@ -9,8 +9,9 @@ from pathlib import Path
 from breadcrumb.globs import is_path_pattern
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.next_calls import MAX_CALL_CHARS, call
+from breadcrumb_server.answers.common.trace_config import patterns_of
 from breadcrumb_server.answers.gaps.ranking import ORIGINS, RUNNERS, Gap
-from breadcrumb_server.answers.gaps.targets import Target, patterns_of
+from breadcrumb_server.answers.gaps.targets import Target
 from breadcrumb_server.workspace.discover import MAIN, discover_include, workspace_code
 from breadcrumb_server.workspace.patterns import matches
 from breadcrumb_storage.queries.traces import TraceRow

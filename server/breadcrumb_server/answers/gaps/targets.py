@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from breadcrumb_server.answers.common.code_origin import Origin, Places
-from breadcrumb_server.answers.rendering.notation import is_array
+from breadcrumb_server.answers.common.trace_config import patterns_of
 from breadcrumb_server.workspace.patterns import matches
 from breadcrumb_storage.queries.gaps import GapRow
 
@@ -56,12 +56,6 @@ class Filter:
 
     def _match(self, patterns: Sequence[str], module: str, file: str | None) -> bool:
         return any(matches(pattern, module, file or "", self.root) for pattern in patterns)
-
-
-def patterns_of(config: dict[str, Any], key: str) -> list[str]:
-    """The patterns under a key of a trace's configuration."""
-    given: object = config.get(key)
-    return [str(pattern) for pattern in given] if is_array(given) else []
 
 
 def targets_of(row: GapRow, origin: Origin, places: Places, patterns: Filter) -> tuple[Target, ...]:

@@ -6,9 +6,10 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.lines.bindings import Bound
-from breadcrumb_server.answers.rendering.notation import KEY_MARK, is_array, is_object, key_text, notation
+from breadcrumb_server.answers.rendering.notation import KEY_MARK, key_text, notation
 from breadcrumb_server.answers.rendering.truncation import entries_of, items_of, same_as_far_as_known
 
 # Where more than this differs, the whole value says it better.

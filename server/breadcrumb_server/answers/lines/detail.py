@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from breadcrumb_server.answers.calls.where import LinesWanted
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.lines.bindings import Bindings
 from breadcrumb_server.answers.lines.raises import Raises
+from breadcrumb_server.answers.lines.selection import LinesWanted
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.lines.steps import Steps
 from breadcrumb_server.answers.lines.view import DETAILS, Detail, Entry, LineView, shorten

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.lines.changes import Change
 from breadcrumb_server.answers.lines.steps import Step
-from breadcrumb_server.answers.rendering.notation import is_array, is_object
 
 # Lines that are passed fewer times (a `with` at its end, an argument list over several lines) are no loop.
 MIN_ROUNDS = 4

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.lines.bindings import Bindings
 from breadcrumb_server.answers.lines.changes import NOTHING_BOUND, Change, differences
 from breadcrumb_server.answers.lines.raises import Raises
-from breadcrumb_server.answers.rendering.notation import is_object
 from breadcrumb_storage.queries.lines import LineRow
 
 NO_RAISES = Raises()

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from breadcrumb_server.answers.rendering.notation import is_array, is_object
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
 # Fewer different sizes, or sizes that lie closer together, are no ground for a claim: with six, times that have nothing
 # to do with the size look like it once in 500 functions.

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any, TypeGuard
+from typing import Any
 
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import clean
 
 KEY_MARK = "$key:"
 _BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
-
-
-def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a parsed piece of JSON is an object."""
-    return isinstance(value, dict)
-
-
-def is_array(value: object) -> TypeGuard[list[Any]]:
-    """Whether a parsed piece of JSON is an array."""
-    return isinstance(value, list)
 
 
 def read_value(stored: str) -> str:

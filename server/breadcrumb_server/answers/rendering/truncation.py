@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from breadcrumb_server.answers.rendering.notation import is_array, is_object
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
 _ITEMS = re.compile(r"…\(\+(\d+) items\)")
 _ENTRIES = re.compile(r"\+(\d+) items")

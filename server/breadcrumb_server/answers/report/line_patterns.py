@@ -6,19 +6,13 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from breadcrumb.globs import matches_function
+from breadcrumb_server.answers.common.trace_config import line_patterns
 from breadcrumb_server.answers.gaps.ranking import Gap
-from breadcrumb_server.answers.gaps.targets import Target, patterns_of
-from breadcrumb_server.answers.rendering.notation import is_object
+from breadcrumb_server.answers.gaps.targets import Target
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
 
 MAX_NEAR = 3
-
-
-def line_patterns(trace: TraceRow) -> list[str]:
-    """``capture.lines`` of the run."""
-    capture: object = trace.config.get("capture")
-    return patterns_of(capture, "lines") if is_object(capture) else []
 
 
 def with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[FunctionTime]:

@@ -6,16 +6,16 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.rerun import rerun_call
+from breadcrumb_server.answers.common.trace_config import line_patterns, patterns_of
 from breadcrumb_server.answers.exceptions.answer import raising_call
 from breadcrumb_server.answers.exceptions.details import LoadedException
-from breadcrumb_server.answers.gaps.answer import rerun_call
 from breadcrumb_server.answers.gaps.ranking import Gap
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
-from breadcrumb_server.answers.gaps.targets import patterns_of
 from breadcrumb_server.answers.rendering.calls import Chain
 from breadcrumb_server.answers.report.busy_module import BusyModule, is_slowed_down
 from breadcrumb_server.answers.report.failing_tests import Failure, Results
-from breadcrumb_server.answers.report.line_patterns import line_patterns, with_lines
+from breadcrumb_server.answers.report.line_patterns import with_lines
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
