@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest import ingest_trace
+from breadcrumb_storage.ingest.ingest import ingest_trace
 from breadcrumb_storage.trace_rows import TraceStart, insert_trace
 
 CALLS = 1_000_000

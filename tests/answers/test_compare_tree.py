@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from breadcrumb_server.answers.compare import tree_diff as compare_tree
 from breadcrumb_server.answers.compare.tree_diff import Pair, align, match
-from breadcrumb_storage.queries.aligned_calls import StrandCall
+from breadcrumb_storage.queries.compare.aligned_calls import StrandCall
 
 FIRST = 10  # the strands are the same up to here: call 10 is the first that is not
 

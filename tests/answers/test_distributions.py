@@ -171,7 +171,7 @@ def test_names_and_values_that_are_no_json_break_nothing(project, trace) -> None
 
 
 def test_very_many_calls_are_read_in_an_even_share_and_that_is_said(project, trace, monkeypatch) -> None:
-    monkeypatch.setattr("breadcrumb_storage.queries.distributions.MAX_CALLS", 50)
+    monkeypatch.setattr("breadcrumb_storage.queries.calls.distributions.MAX_CALLS", 50)
     calls(trace, "f", *((1, {"n": n}) for n in range(400)))
 
     answer = get_calls(project.con, "shop", "f")

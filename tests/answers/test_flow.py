@@ -11,8 +11,9 @@ from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.flow.answer import Flow, FlowView
 from breadcrumb_server.answers.flow.answer import get_flow as build_flow
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries import flow as totals
-from breadcrumb_storage.queries import flow_arguments, flow_calls
+from breadcrumb_storage.queries.flow import arguments as flow_arguments
+from breadcrumb_storage.queries.flow import calls as flow_calls
+from breadcrumb_storage.queries.flow import totals as totals
 
 
 @pytest.fixture

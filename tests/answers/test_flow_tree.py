@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from breadcrumb_server.answers.flow.outline import AIM_LINES, Outliner, Row
 from breadcrumb_server.answers.flow.tree import FlowTree, Folding, Group, Item, LeftOut, Loop
-from breadcrumb_storage.queries.flow_calls import FlowCalls
+from breadcrumb_storage.queries.flow.calls import FlowCalls
 
 NAMES = {number: f"shop:f{number}" for number in range(4)}
 FOLDINGS = [Folding(by_shape=True, min_rounds=4), Folding(by_shape=True), Folding(by_shape=False)]

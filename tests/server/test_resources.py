@@ -9,8 +9,8 @@ import pytest
 from mcp.shared.exceptions import MCPError
 
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.read_only_sql import describe_tables
-from breadcrumb_storage.schema_page import EXAMPLES, TABLES, schema_page
+from breadcrumb_storage.sql_access.read_only_sql import describe_tables
+from breadcrumb_storage.sql_access.schema_page import EXAMPLES, TABLES, schema_page
 
 pytestmark = pytest.mark.anyio
 

@@ -14,7 +14,7 @@ from struct import pack
 import pytest
 
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest import IngestStats, ingest_trace
+from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.trace_rows import TraceStart, insert_trace
 
 TRACE_ID = "20250110-120000-abcd"

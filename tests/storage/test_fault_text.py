@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from breadcrumb_storage.fault_text import Fault, FaultFrame, FaultStack, parse_fault
+from breadcrumb_storage.ingest.fault_text import Fault, FaultFrame, FaultStack, parse_fault
 
 CRASH = r"""Fatal Python error: Segmentation fault
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.ingest import ingest_trace
+from breadcrumb_storage.ingest.ingest import ingest_trace
 
 NOON = datetime(2025, 1, 10, 12)
 

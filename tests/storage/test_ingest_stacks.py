@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import breadcrumb.record_format
-from breadcrumb_storage.ingest_faults import add_printed_fault, explain_stacks, ingest_faults
+from breadcrumb_storage.ingest.faults import add_printed_fault, explain_stacks, ingest_faults
 
 NOON = datetime(2025, 1, 10, 12)
 FRAMES = "SELECT stack_id, thread_name, task_name, depth, function_name, line, source, reason FROM stacks ORDER BY ALL"

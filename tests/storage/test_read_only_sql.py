@@ -6,7 +6,7 @@ from datetime import datetime
 import pytest
 
 from breadcrumb_storage.errors import QueryFailed, QueryRefused
-from breadcrumb_storage.read_only_sql import SqlResult, run_read_only
+from breadcrumb_storage.sql_access.read_only_sql import SqlResult, run_read_only
 from breadcrumb_storage.trace_rows import TraceEnd, finish_trace
 
 

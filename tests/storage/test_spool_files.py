@@ -3,8 +3,8 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from breadcrumb_storage import spool_files
-from breadcrumb_storage.spool_files import batches, copy_records, list_spool, unread_chunks
+from breadcrumb_storage.ingest import spool_files
+from breadcrumb_storage.ingest.spool_files import batches, copy_records, list_spool, unread_chunks
 
 
 def test_files_come_by_process_start_then_stream_then_segment(tmp_path: Path):

@@ -14,7 +14,7 @@ import pytest
 
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb.capture.values import Encoder
-from breadcrumb_storage.queries.value_sql import kind_of, length_of, number_of
+from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of
 
 
 class Color(enum.Enum):

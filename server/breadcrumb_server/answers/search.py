@@ -19,9 +19,9 @@ from breadcrumb_server.answers.common.text import clean, counted, cut, milliseco
 from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.calls import CallRow, calls_by_id, spellings_in_json
+from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id, spellings_in_json
+from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.queries.value_search import FunctionHits, Hit, TextHits, word_pattern
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.model import Answer, Cell, check_limit
 from breadcrumb_server.answers.common.text import clean, cut
-from breadcrumb_storage.read_only_sql import run_read_only
+from breadcrumb_storage.sql_access.read_only_sql import run_read_only
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -9,7 +9,7 @@ import anyio.to_thread
 from breadcrumb_server.mcp_server.tools.registration import ServiceContext
 from breadcrumb_server.projects import manage as projects
 from breadcrumb_server.projects.home import Home
-from breadcrumb_storage.schema_page import schema_page
+from breadcrumb_storage.sql_access.schema_page import schema_page
 
 # Stands for the newest trace where a URI names a trace.
 LATEST = "latest"

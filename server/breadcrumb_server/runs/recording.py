@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, cast
 from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest import IngestStats, ingest_trace
-from breadcrumb_storage.ingest_faults import add_printed_fault, explain_stacks, ingest_faults
+from breadcrumb_storage.ingest.faults import add_printed_fault, explain_stacks, ingest_faults
+from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.queries.project_overview import add_notices
 from breadcrumb_storage.queries.traces import list_processes
 from breadcrumb_storage.retention import apply_retention

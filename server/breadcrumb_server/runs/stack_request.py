@@ -20,7 +20,7 @@ from breadcrumb.record_format import (
 )
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.state import RunState
-from breadcrumb_storage.spool_files import list_spool
+from breadcrumb_storage.ingest.spool_files import list_spool
 
 # An answer takes milliseconds; this is for a busy machine, and for many processes.
 ANSWER_SECONDS = 1.0

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import clean, cut, rounded
 from breadcrumb_server.answers.rendering.notation import notation
-from breadcrumb_storage.queries.distributions import (
+from breadcrumb_storage.queries.calls.distributions import (
     RESULT,
     Distributions,
     KindCount,
@@ -22,7 +22,7 @@ from breadcrumb_storage.queries.distributions import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-    from breadcrumb_storage.queries.calls import CallFilter
+    from breadcrumb_storage.queries.calls.calls import CallFilter
     from breadcrumb_storage.queries.functions import FunctionName
     from breadcrumb_storage.queries.traces import TraceRow
 

@@ -10,7 +10,7 @@ from breadcrumb_server.answers.calls.where import parse_where
 from breadcrumb_server.answers.common.next_calls import call
 from breadcrumb_server.answers.common.rerun import rerun_call
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
-from breadcrumb_storage.queries.calls import CallRow, find_calls
+from breadcrumb_storage.queries.calls.calls import CallRow, find_calls
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_text
 from breadcrumb_server.answers.rendering.notation import named_values
-from breadcrumb_storage.queries import calls as queries
+from breadcrumb_storage.queries.calls import calls as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
 from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.value_conditions import ORDERS, Order, ValueCondition
+from breadcrumb_storage.queries.calls.value_conditions import ORDERS, Order, ValueCondition
 
 COMPARISONS = '{">": 0.3, "<=": 1}, {"!=": null}, {"contains": "text"}, {"type": "list"}, {"len": 0}'
 _OPERATORS = frozenset({*ORDERS, "==", "!=", "contains", "type", "len"})

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 from breadcrumb_server.answers.compare.ends import first_other_yield, same_end
 from breadcrumb_server.answers.compare.noise import same_value
 from breadcrumb_server.answers.compare.tree_diff import Alone, Pair, align
-from breadcrumb_storage.queries import aligned_calls as queries
-from breadcrumb_storage.queries.alignment import Selection, align_calls, began_ns
-from breadcrumb_storage.queries.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.compare import aligned_calls as queries
+from breadcrumb_storage.queries.compare.alignment import Selection, align_calls, began_ns
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.compare.ends import same_end
 from breadcrumb_server.answers.compare.noise import same_value, without_noise
-from breadcrumb_storage.ingest_batch import ID_SPACE
-from breadcrumb_storage.queries.alignment import Selection
-from breadcrumb_storage.queries.calls import calls_by_id
-from breadcrumb_storage.queries.compare import FunctionPair, TestPair, unmatched_calls
+from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.queries.calls.calls import calls_by_id
+from breadcrumb_storage.queries.compare.alignment import Selection
+from breadcrumb_storage.queries.compare.compare import FunctionPair, TestPair, unmatched_calls
 from breadcrumb_storage.queries.tests import CallRange, ranges_of_each
 from breadcrumb_storage.queries.traces import TraceRow
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
-from breadcrumb_storage.queries.aligned_calls import StrandCall
+from breadcrumb_storage.queries.compare.aligned_calls import StrandCall
 
 # Sequences whose lengths multiply to more than this are not matched by difflib, which may take as long as this product
 # times their length.

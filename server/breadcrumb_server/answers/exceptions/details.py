@@ -15,7 +15,7 @@ from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import named_values
-from breadcrumb_storage.queries.call_chains import chains, listed_chain
+from breadcrumb_storage.queries.calls.chains import chains, listed_chain
 from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 

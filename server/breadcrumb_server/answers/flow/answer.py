@@ -24,8 +24,8 @@ from breadcrumb_server.answers.flow.totals import FlowTotals
 from breadcrumb_server.answers.flow.tree import MODULE_BODY, FlowTree
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.flow_calls import FlowRoots, call_count, load_calls, number_functions
-from breadcrumb_storage.queries.flow_window import MAX_CHAIN, call_of_exception, calls_at, window
+from breadcrumb_storage.queries.flow.calls import FlowRoots, call_count, load_calls, number_functions
+from breadcrumb_storage.queries.flow.window import MAX_CHAIN, call_of_exception, calls_at, window
 from breadcrumb_storage.queries.functions import counted_only, matching_functions
 from breadcrumb_storage.queries.tests import test_ranges
 from breadcrumb_storage.queries.traces import TraceRow, get_trace

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow.tree import MODULE_BODY, Group
-from breadcrumb_storage.queries.flow_caught import CaughtBelow, caught_below, types_not_all_written
+from breadcrumb_storage.queries.flow.caught import CaughtBelow, caught_below, types_not_all_written
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow.tree import Group
 from breadcrumb_server.answers.rendering.layout import value_text
-from breadcrumb_storage.queries.flow_arguments import ArgumentValue, argument_values
+from breadcrumb_storage.queries.flow.arguments import ArgumentValue, argument_values
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:

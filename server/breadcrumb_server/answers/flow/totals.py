@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from breadcrumb_server.answers.flow.outline import AIM_LINES, FEW_LANES
 from breadcrumb_server.answers.flow.repetitions import Folder, Part, Rounds, Run, Symbols
 from breadcrumb_server.answers.flow.tree import MAX_IN_ORDER, Folding, Group, Item, Lane, Loop
-from breadcrumb_storage.queries import flow as queries
-from breadcrumb_storage.queries.flow_calls import FlowRoots
+from breadcrumb_storage.queries.flow import totals as queries
+from breadcrumb_storage.queries.flow.calls import FlowRoots
 from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:

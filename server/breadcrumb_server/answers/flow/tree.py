@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from breadcrumb_server.answers.flow.repetitions import Folder, Part, Run, Symbols, merge
-from breadcrumb_storage.queries.flow_calls import UNFINISHED, FlowCalls
+from breadcrumb_storage.queries.flow.calls import UNFINISHED, FlowCalls
 
 # Calls below another keep their order up to so many lines, folded by function or by shape; beyond, no order helps.
 MAX_IN_ORDER = 60

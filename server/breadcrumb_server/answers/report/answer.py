@@ -22,7 +22,7 @@ from breadcrumb_server.answers.report.line_patterns import unmatched
 from breadcrumb_server.answers.report.next_calls import follow_ups
 from breadcrumb_server.answers.report.recording import Traced, how_much, not_traced, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackDetail, ThreadStacks
-from breadcrumb_storage.queries.call_chains import open_chains
+from breadcrumb_storage.queries.calls.chains import open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, handled_places
 from breadcrumb_storage.queries.functions import function_times, nested_times

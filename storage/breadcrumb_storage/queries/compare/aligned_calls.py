@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.alignment import began_ns
+from breadcrumb_storage.queries.compare.alignment import began_ns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

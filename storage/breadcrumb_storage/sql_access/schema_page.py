@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from breadcrumb_storage.migrate import migrate
-from breadcrumb_storage.read_only_sql import INTERNAL_TABLES
+from breadcrumb_storage.sql_access.read_only_sql import INTERNAL_TABLES
 
 # What a row of each table is.
 TABLES = {

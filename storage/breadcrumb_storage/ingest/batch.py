@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.spool_files import ReadChunk
+from breadcrumb_storage.ingest.spool_files import ReadChunk
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -28,7 +28,7 @@ from breadcrumb.record_format import (
     OUTCOME_CANCELLED,
     OUTCOME_RAISED,
 )
-from breadcrumb_storage.ingest_batch import ID_SPACE, ID_SPACE_SQL, Batch, TraceKey, report_unreadable
+from breadcrumb_storage.ingest.batch import ID_SPACE, ID_SPACE_SQL, Batch, TraceKey, report_unreadable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

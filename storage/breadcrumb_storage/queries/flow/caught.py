@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.flow_calls import FUNCTIONS
+from breadcrumb_storage.queries.flow.calls import FUNCTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -23,8 +23,8 @@ from breadcrumb.record_format import (
     EVENT_THREAD,
     EVENT_UNCAUGHT,
 )
-from breadcrumb_storage.ingest_batch import ID_SPACE_SQL, MOMENT_SQL, TIME_SQL, Batch, report_unreadable
-from breadcrumb_storage.ingest_tests import TEST_STATEMENTS
+from breadcrumb_storage.ingest.batch import ID_SPACE_SQL, MOMENT_SQL, TIME_SQL, Batch, report_unreadable
+from breadcrumb_storage.ingest.tests import TEST_STATEMENTS
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

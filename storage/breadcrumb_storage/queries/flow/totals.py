@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.flow_calls import FUNCTIONS, KEEPS_ALL, FlowRoots, kept_to, named_functions
+from breadcrumb_storage.queries.flow.calls import FUNCTIONS, KEEPS_ALL, FlowRoots, kept_to, named_functions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.call_chains import Link, chains
-from breadcrumb_storage.queries.flow_calls import FlowCalls, FlowRoots, kept_to, load_listed
+from breadcrumb_storage.queries.calls.chains import Link, chains
+from breadcrumb_storage.queries.flow.calls import FlowCalls, FlowRoots, kept_to, load_listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,11 +7,11 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_storage.queries.calls.value_conditions import ValueCondition
+from breadcrumb_storage.queries.calls.yields import Yielded, yields_of
 from breadcrumb_storage.queries.exception_filter import exception_type_condition
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import in_ranges, test_ranges
-from breadcrumb_storage.queries.value_conditions import ValueCondition
-from breadcrumb_storage.queries.yields import Yielded, yields_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

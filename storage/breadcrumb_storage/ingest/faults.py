@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import breadcrumb.record_format
 from breadcrumb.record_format import FAULT_SUFFIX
-from breadcrumb_storage.fault_text import FATAL, Fault, FaultFrame, parse_fault
+from breadcrumb_storage.ingest.fault_text import FATAL, Fault, FaultFrame, parse_fault
 from breadcrumb_storage.transaction import transaction
 
 if TYPE_CHECKING:

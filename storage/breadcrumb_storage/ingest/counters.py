@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import COUNTER_SLOT_BYTES
-from breadcrumb_storage.ingest_batch import TraceKey
-from breadcrumb_storage.spool_files import SpoolFile
+from breadcrumb_storage.ingest.batch import TraceKey
+from breadcrumb_storage.ingest.spool_files import SpoolFile
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX, FAILED_SUFFIX, RECORDING_STOPPED
 from breadcrumb_storage.database import checkpoint
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.ingest_batch import UNREADABLE, Batch, Process, TraceKey
-from breadcrumb_storage.ingest_calls import drop_pending, insert_calls
-from breadcrumb_storage.ingest_counters import update_counters
-from breadcrumb_storage.ingest_events import insert_events
-from breadcrumb_storage.spool_files import Chunk, SpoolFile, batches, copy_records, list_spool, unread_chunks
+from breadcrumb_storage.ingest.batch import UNREADABLE, Batch, Process, TraceKey
+from breadcrumb_storage.ingest.calls import drop_pending, insert_calls
+from breadcrumb_storage.ingest.counters import update_counters
+from breadcrumb_storage.ingest.events import insert_events
+from breadcrumb_storage.ingest.spool_files import Chunk, SpoolFile, batches, copy_records, list_spool, unread_chunks
 from breadcrumb_storage.transaction import transaction
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from breadcrumb_storage.queries.value_sql import kind_of, length_of, number_of, text_of
+from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of, text_of
 
 # JSON texts that stand in a document just so: no spaces, escapes, or other ways to write the same number.
 _PLAIN_JSON = re.compile(r'null|true|false|-?\d{1,15}(?:\.0)?|"[A-Za-z0-9_.: -]*"')

@@ -1,0 +1,1 @@
+"""Take a trace's spool into the database, each record exactly once."""

@@ -1,0 +1,1 @@
+"""Find single calls by function, values and place in the call tree."""

@@ -1,0 +1,1 @@
+"""Align and compare the calls of two traces."""
