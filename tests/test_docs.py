@@ -13,12 +13,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from breadcrumb_server.tools import all_tools
 
 from breadcrumb import record_format
-from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb.capture.values import Encoder
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.values.encoder import Encoder
 from breadcrumb_server.projects.config import ProjectConfig, parse_config
-from breadcrumb_server.tools import all_tools
 from breadcrumb_storage.database import Database
 
 ROOT = Path(__file__).parent.parent

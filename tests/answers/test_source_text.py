@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.lines.source import SourceText, redact_source
 from breadcrumb_storage.queries.traces import get_trace
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs.output import KEPT_HEAD_BYTES, KEPT_TAIL_BYTES, OutputCapture
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breadcrumb.patterns import IncludeFilter
+from breadcrumb.session.patterns import IncludeFilter
 from breadcrumb_server.workspace.patterns import matches, matches_any
 
 WORKSPACE = Path("/somewhere/workspace")

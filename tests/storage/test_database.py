@@ -223,8 +223,6 @@ def test_a_file_that_is_no_sound_database_of_ours_is_refused_and_keeps_every_byt
 
 
 def test_importing_the_module_does_not_load_duckdb(start_python):
-    code = (
-        "import sys, breadcrumb_storage.database, breadcrumb_storage.ingest.ingest, breadcrumb_storage.read_only_sql\n"
-    )
+    code = "import sys, breadcrumb_storage.database, breadcrumb_storage.ingest.ingest, breadcrumb_storage.sql_access.read_only_sql\n"
     output, errors = start_python(f"{code}print('duckdb' in sys.modules)").communicate()
     assert (output, errors) == ("False\n", "")

@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb.capture.values import Encoder
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.values.encoder import Encoder
 from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of
 
 

@@ -294,7 +294,7 @@ def test_the_hot_path_writes_what_the_plain_path_writes(monitoring_python: str, 
     (own / "sitecustomize.py").write_text(
         program("""
             import os
-            from breadcrumb.functions import Function
+            from breadcrumb.session.functions import Function
             if os.environ.get("PLAIN_PATH"):
                 begin = Function.__init__
                 def init(self, *args):

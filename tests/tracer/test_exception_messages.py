@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb.capture.values import Encoder
-from breadcrumb.exception_text import message_of
+from breadcrumb.events.exception_text import message_of
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.values.encoder import Encoder
 
 texts = st.text("ab'\"\\ \n\té…{[,:$", max_size=6).filter(lambda text: not text.startswith("…"))
 plain = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | texts

@@ -90,7 +90,7 @@ def test_what_arrives_while_the_state_of_an_ended_thread_is_dropped_reaches_the_
         python,
         textwrap.dedent("""
             import ctypes, threading
-            from breadcrumb.spool import CallSegments, SpoolWriter
+            from breadcrumb.session.spool import CallSegments, SpoolWriter
             class Stop(Exception): pass
             set_async = ctypes.pythonapi.PyThreadState_SetAsyncExc
             ident, stop = ctypes.c_ulong(threading.get_ident()), ctypes.py_object(Stop)
@@ -118,7 +118,7 @@ def test_a_timeout_that_strikes_while_the_tracer_asks_the_system_reaches_the_pro
     spool = trace(
         python,
         textwrap.dedent("""
-            from breadcrumb import patterns, spool
+            from breadcrumb.session import patterns, spool
             def strike(*_): raise TimeoutError("time is up")
             def reaches(module, name, ask):
                 kept = getattr(module, name)

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from breadcrumb import record_format
-from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb.capture.values import Encoder
 from breadcrumb.record_format import REDACTED
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.values.encoder import Encoder
 from spool_reader import Spool, Trace
 
 SECRET = "zq-Planted-7731"

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from breadcrumb.events.lines import LAST_LINES, MAX_LINES_PER_CALL
 from breadcrumb.globs import matches_function
-from breadcrumb.lines import LAST_LINES, MAX_LINES_PER_CALL
 from spool_reader import TARGETS, Call, Spool, Trace
 
 STEPPED = TARGETS / "stepped.py"
@@ -309,7 +309,7 @@ def line_events(function):
     return any(monitoring.get_local_events(tool, function.__code__) & monitoring.events.LINE
                or monitoring.get_events(tool) & monitoring.events.LINE for tool in tools)
 plain(0), wanted(0)
-print(bool(line_events(plain)), bool(line_events(wanted)), "breadcrumb.lines" in sys.modules)
+print(bool(line_events(plain)), bool(line_events(wanted)), "breadcrumb.events.lines" in sys.modules)
 """
 
 

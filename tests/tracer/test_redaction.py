@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from breadcrumb.capture.secret_names import SECRET_NAMES, WEAK_SECRET_NAMES
-from breadcrumb.capture.secret_redactor import Redactor, configure_redactor
-from breadcrumb.capture.values import Encoder
 from breadcrumb.record_format import REDACTED
+from breadcrumb.redaction.redactor import Redactor, configure_redactor
+from breadcrumb.redaction.secret_names import SECRET_NAMES, WEAK_SECRET_NAMES
+from breadcrumb.values.encoder import Encoder
 
 
 @pytest.mark.parametrize("name", SECRET_NAMES)

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from breadcrumb import record_format, stacks
+from breadcrumb import record_format
+from breadcrumb.postmortem import stacks
 from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
 
 ASK = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX

@@ -290,7 +290,7 @@ def runtestprotocol(item): return item
 class Worker(threading.Thread):
     def run(self): run(3)
 worker = Worker(); worker.start(); worker.join()
-print("breadcrumb.test_runners" in sys.modules)
+print("breadcrumb.events.test_runners" in sys.modules)
 """,
     )
     assert spool.stdout == "False\n"

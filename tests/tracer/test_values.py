@@ -20,8 +20,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breadcrumb.capture.secret_redactor import Redactor
-from breadcrumb.capture.values import Encoder
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.values.encoder import Encoder
 from spool_reader import TARGETS, Trace
 
 

@@ -8,8 +8,8 @@ import os
 import sys
 
 from . import backends
-from .processes import command_line, is_resource_tracker
 from .record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION
+from .session.processes import command_line, is_resource_tracker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ def _mark_started() -> None:
 
 def _prepare_for_the_end(recorder: Recorder) -> None:
     """Have the stacks told at a crash, and when the server asks before it ends this process."""
-    from .fault_handler import FaultHandler
-    from .stacks import StackReporter
+    from .postmortem.fault_handler import FaultHandler
+    from .postmortem.stacks import StackReporter
 
     fault_handler = FaultHandler(recorder)
     for part in (fault_handler, StackReporter(recorder)):

@@ -14,20 +14,20 @@ from time import perf_counter_ns
 from types import CodeType, FrameType
 
 from . import record_format
-from .adaptive import AdaptiveCapture
-from .calls import CallLog
-from .capture.json_text import quote, utf8
-from .capture.secret_redactor import process_redactor
-from .capture.values import Encoder
-from .exceptions import ExceptionLog, traceback_of
-from .features import LIVE_F_LOCALS
-from .functions import Function, NameFinder, module_of
-from .gaps import GapLog
-from .greenlets import GreenletChains
-from .late_modules import test_runners
-from .open_calls import ROOT
-from .patterns import IncludeFilter, current_folder
-from .processes import (
+from .events.adaptive import AdaptiveCapture
+from .events.calls import CallLog
+from .events.exceptions import ExceptionLog, traceback_of
+from .events.gaps import GapLog
+from .events.greenlets import GreenletChains
+from .events.tasks import TaskLog
+from .json_text import quote, utf8
+from .redaction.redactor import process_redactor
+from .runtime.features import LIVE_F_LOCALS
+from .runtime.late_modules import test_runners
+from .session.functions import Function, NameFinder, module_of
+from .session.open_calls import ROOT
+from .session.patterns import IncludeFilter, current_folder
+from .session.processes import (
     MultiprocessingChild,
     ancestors,
     command_line,
@@ -36,16 +36,16 @@ from .processes import (
     short_command,
     starts_for_multiprocessing,
 )
-from .spool import SpoolWriter
-from .tasks import TaskLog
-from .threads import ThreadState, thread_name
+from .session.spool import SpoolWriter
+from .session.threads import ThreadState, thread_name
+from .values.encoder import Encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional, Sequence, Set, Tuple
 
-    from .lines import LineLog
-    from .test_runners import TestLog
+    from .events.lines import LineLog
+    from .events.test_runners import TestLog
 
 # Where the settings do not say: some 16 million calls of the usual size.
 DEFAULT_MAX_TRACE_MB = 2048
@@ -106,7 +106,7 @@ class Recorder:
         self.greenlets = GreenletChains(self)
         self.lines: Optional[LineLog] = None
         if capture.get("lines"):
-            from .lines import LineLog  # seldom asked for: not at every start
+            from .events.lines import LineLog  # seldom asked for: not at every start
 
             self.lines = LineLog(self, capture["lines"])
         self._tests: Optional[TestLog] = None
@@ -296,7 +296,7 @@ class Recorder:
 
     def on_secret(self, value: str) -> None:
         """A value has been learned: tell the server, and take it out of what was written a moment ago."""
-        from .capture.learned_secrets import looks_random  # one of the late modules, and here by now
+        from .redaction.learned_secrets import looks_random  # one of the late modules, and here by now
 
         self.secret_learned()
         self.spool.tell_secret(value)

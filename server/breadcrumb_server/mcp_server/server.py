@@ -211,7 +211,7 @@ def _unexpected(tool: str, error: BaseException) -> str:
 
 def _without_secrets(text: str) -> str:
     """An error repeats what the caller wrote, and that may hold a password: in a command, say."""
-    from breadcrumb.capture.secret_redactor import Redactor
+    from breadcrumb.redaction.redactor import Redactor
 
     return Redactor().redact_text(text)
 

@@ -15,8 +15,8 @@ from typing import Any
 import anyio
 import anyio.abc
 
-from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb.record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, SECRETS_FIFO
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import FILE_MODE, FOLDER_MODE, make_private_folder
 from breadcrumb_server.runs.output import OutputCapture

@@ -6,7 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.ingest.faults import add_printed_fault, explain_stacks, ingest_faults

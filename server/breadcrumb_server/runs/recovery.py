@@ -10,8 +10,8 @@ import time
 from collections.abc import Container
 from pathlib import Path
 
-from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb.record_format import CONFIG_FILE
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.recording import record_end
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, take_stacks

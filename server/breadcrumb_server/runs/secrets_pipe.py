@@ -8,8 +8,8 @@ from pathlib import Path
 
 import anyio
 
-from breadcrumb.capture.secret_redactor import Redactor
 from breadcrumb.record_format import NAME_PATTERN_MARK
+from breadcrumb.redaction.redactor import Redactor
 
 _READ_BYTES = 64 * 1024
 

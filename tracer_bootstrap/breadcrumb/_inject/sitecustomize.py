@@ -44,7 +44,7 @@ def _import_tracer(inject_folder):
             "breadcrumb", external._path_join(package, "__init__.py"), submodule_search_locations=[package]
         )
         bootstrap._load(spec)
-    import breadcrumb.own_builtins  # noqa: F401  (first: it decides how the others are loaded)
+    import breadcrumb.runtime.own_builtins  # noqa: F401  (first: it decides how the others are loaded)
     from breadcrumb import bootstrap
 
     return bootstrap

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..features import monitoring
+from ..runtime.features import monitoring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

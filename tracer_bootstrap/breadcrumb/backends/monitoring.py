@@ -10,13 +10,13 @@ from sys import _getframe as get_frame  # bound now: programs take it away to se
 from time import perf_counter_ns
 from types import CodeType, FunctionType, SimpleNamespace
 
-from .. import greenlets
-from ..capture.frame_locals import forget_locals
-from ..exceptions import is_control_flow, traceback_of
-from ..features import monitoring
-from ..functions import Function, c_function_name, callable_code, is_runner, module_of
+from ..events import greenlets
+from ..events.exceptions import is_control_flow, traceback_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
-from ._guard import failed, guard
+from ..runtime.features import monitoring
+from ..runtime.guard import failed, guard
+from ..session.functions import Function, c_function_name, callable_code, is_runner, module_of
+from ..values.frame_locals import forget_locals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,24 +14,24 @@ from opcode import opmap
 from time import perf_counter_ns
 from types import CodeType, FrameType
 
-from .. import greenlets
-from ..classes import class_module, class_name
-from ..exceptions import is_control_flow
-from ..features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
-from ..functions import SUSPENDS, callable_code, is_runner, module_of
-from ..interruptions import is_of_the_program, starts_guarded
-from ..patterns import is_own
+from ..events import greenlets
+from ..events.exceptions import is_control_flow
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
-from ._guard import failed
-from ._in_flight import Arrival, InFlight
+from ..runtime.classes import class_module, class_name
+from ..runtime.features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
+from ..runtime.guard import failed
+from ..runtime.interruptions import is_of_the_program, starts_guarded
+from ..session.functions import SUSPENDS, callable_code, is_runner, module_of
+from ..session.patterns import is_own
+from .in_flight import Arrival, InFlight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional
 
-    from ..functions import Function
     from ..recorder import Recorder
-    from ..threads import ThreadState
+    from ..session.functions import Function
+    from ..session.threads import ThreadState
 
 _RETURN_VALUE = opmap["RETURN_VALUE"]
 _YIELD_VALUE = opmap["YIELD_VALUE"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from breadcrumb.capture.secret_redactor import Redactor
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.calls.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.calls.next_calls import follow_ups, odd_ones
 from breadcrumb_server.answers.calls.table import COLUMNS, CallRows

@@ -1,7 +1,7 @@
 """What a captured value is, in SQL: its Python type, its length and its number, as the tracer has written them.
 
 Each function takes the SQL of a JSON value and gives the SQL of what is asked. The forms are those of
-``breadcrumb.capture.values``.
+``breadcrumb.values.encoder``.
 """
 
 from __future__ import annotations

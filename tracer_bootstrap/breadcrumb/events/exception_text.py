@@ -1,0 +1,136 @@
+"""What is said of an exception: its type, its message, the way through the frames; nothing of its class is asked."""
+
+from __future__ import annotations
+
+from types import FrameType, TracebackType
+
+from ..runtime.classes import class_module, class_name, derives, imported_class
+from ..runtime.interruptions import is_of_the_program
+from ..runtime.late_modules import import_late_modules
+from ..session.patterns import IncludeFilter
+from ..values.encoder import Encoder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, List, Optional, Tuple
+
+_MAX_STACK_FRAMES = 40
+_MAX_ARGUMENT_CHARS = 200
+
+# Its errors are what programs that use pydantic see most often.
+_PYDANTIC_CORE = "pydantic_core._pydantic_core"
+
+_args_of: Any = BaseException.__dict__["args"].__get__
+_filename_of: Any = OSError.__dict__["filename"].__get__  # it is not among the args
+
+
+def type_name(cls: type) -> str:
+    """The class of an exception, with its module unless it is a built-in one."""
+    module = class_module(cls)
+    return class_name(cls) if module in ("builtins", "") else "%s.%s" % (module, class_name(cls))
+
+
+def message_of(exception: BaseException, encoder: Encoder) -> str:
+    """What ``str(exception)`` would say, from ``args`` alone: the class may have a ``__str__`` of its own."""
+    args = _args_of(exception)
+    if type(args) is not tuple or not args:
+        return _message_without_args(exception)
+    first = args[0]
+    if len(args) == 1:
+        if type(first) is str:
+            return first if type(exception) is not KeyError else "'%s'" % first
+        return _written(first, encoder)
+    if derives(type(exception), OSError) and type(first) is int:
+        reason = args[1] if type(args[1]) is str else _written(args[1], encoder)
+        return "[Errno %d] %s%s" % (first, reason, _file_of(exception, encoder))
+    if derives(type(exception), SyntaxError) and len(args) == 2 and type(args[1]) is tuple:
+        return (first if type(first) is str else _written(first, encoder)) + _line_of(args[1])
+    return "(%s)" % ", ".join([_shortened(_written(arg, encoder)) for arg in args])
+
+
+def _written(value: Any, encoder: Encoder) -> str:
+    """A value in the notation of Python, without its secrets."""
+    text = encoder.encode(value).decode("utf-8", "replace")
+    import_late_modules()
+    from ..values.python_text import python_text
+
+    try:
+        return python_text(text)
+    except (IndexError, ValueError) as error:  # the key of a dict that was cut
+        if is_of_the_program(error):
+            raise
+        return text
+
+
+def _shortened(text: str) -> str:
+    """One of several arguments: what was parsed, say, is not to hide what was wrong with it."""
+    return text if len(text) <= _MAX_ARGUMENT_CHARS else text[:_MAX_ARGUMENT_CHARS] + "…"
+
+
+def _message_without_args(exception: BaseException) -> str:
+    if class_module(type(exception)) != _PYDANTIC_CORE:
+        return ""
+    import_late_modules()
+    from ..values.library_objects import validation_summary
+
+    known = imported_class(_PYDANTIC_CORE, "ValidationError")
+    return validation_summary(exception) if type(exception) is known else ""
+
+
+def _file_of(exception: BaseException, encoder: Encoder) -> str:
+    filename = _filename_of(exception)
+    if filename is None:
+        return ""
+    return ": '%s'" % filename if type(filename) is str else ": " + _written(filename, encoder)
+
+
+def _line_of(details: Tuple[Any, ...]) -> str:
+    """`` (module.py, line 3)`` of what a SyntaxError has besides its message."""
+    if len(details) < 2 or type(details[0]) is not str or type(details[1]) is not int:
+        return ""
+    return " (%s, line %d)" % (details[0].replace("\\", "/").rpartition("/")[2], details[1])
+
+
+def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> str:
+    """The frames from the outermost to where it was raised, one a line; the middle of a deep one left out.
+
+    frames: with the line that each was at, from one that is still on the stack inwards.
+    """
+    lines: List[str] = []
+    back: Optional[FrameType] = frames[0][0].f_back
+    while back is not None:
+        lines.append(_frame_line(include.absolute(back.f_code.co_filename), back.f_lineno, back.f_code.co_name))
+        back = back.f_back
+    lines.reverse()
+    for raising, line in frames:
+        lines.append(_frame_line(include.absolute(raising.f_code.co_filename), line, raising.f_code.co_name))
+    if len(lines) > _MAX_STACK_FRAMES:
+        half = _MAX_STACK_FRAMES // 2
+        lines[half:-half] = ["... %d frames left out" % (len(lines) - 2 * half)]
+    return "\n".join(lines)
+
+
+def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[FrameType, int]:
+    """The frame in which it was raised, and the instruction there: in *frame*, or further in."""
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    if traceback is None:
+        return frame, frame.f_lasti
+    while traceback.tb_next is not None:
+        traceback = traceback.tb_next
+    return traceback.tb_frame, traceback.tb_lasti
+
+
+def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
+    """(frame, line) from *frame* to where the exception was raised."""
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    if traceback is None:
+        yield frame, frame.f_lineno
+    while traceback is not None:
+        yield traceback.tb_frame, traceback.tb_lineno
+        traceback = traceback.tb_next
+
+
+def _frame_line(file: str, line: Optional[int], name: str) -> str:
+    return "%s:%s in %s" % (file, line, name)

@@ -1,0 +1,190 @@
+"""Gaps: functions that traced code called but that are not traced themselves."""
+
+from __future__ import annotations
+
+from time import perf_counter_ns
+from types import CodeType, FrameType
+
+from .. import record_format
+from ..runtime.late_modules import wrappers
+from ..session.functions import module_of
+from ..session.patterns import is_own
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional, Tuple
+
+    from ..recorder import Recorder
+    from ..session.functions import Function
+
+
+# Calls of a wrapper of which is found out what it wraps, and functions that are written of each that calls it: one
+# wrapper's code may stand around all functions of a library.
+_MAX_LOOKS = 64
+_MAX_WRAPPED = 8
+
+
+class Gap:
+    """A function that is not traced, and from which traced functions it is called."""
+
+    __slots__ = ("code", "exact", "file", "kind", "line", "looks_left", "module", "name", "seen", "slots", "wraps")
+
+    def __init__(self, code: Any, name: str, module: str, file: str, line: int, kind: str) -> None:
+        self.code = code  # kept: the gap is found by its id
+        self.name = name
+        self.module = module
+        self.file = file
+        self.line = line
+        self.kind = kind
+        self.slots: Dict[int, int] = {}  # counter slot by the caller's function id
+        self.wraps: Dict[int, List[str]] = {}  # module:function:file, by the caller's function id
+        self.looks_left = _MAX_LOOKS if code is not None and _may_wrap(code) else 0
+        self.seen = 0
+        self.exact = True
+
+
+def _may_wrap(code: CodeType) -> bool:
+    """Whether it is worth the look: what has no closure, no keyword of its own and is no ``__call__`` wraps nothing."""
+    return bool(code.co_freevars or code.co_kwonlyargcount or code.co_name == "__call__")
+
+
+class GapLog:
+    """Counts the calls of gaps by caller, in counters that survive the process's death."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self.gaps: Dict[int, Gap] = {}
+        self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
+        # Kept, as a program may replace what imports go by.
+        self._wrapped_function: Any = None
+        # Counter slot, start and code, by frame id. The end of a call may not be seen (its function is not watched any
+        # more), and its frame's id is given to another one: so the code is compared.
+        self._open: Dict[int, Tuple[int, int, CodeType]] = {}
+
+    def clear(self) -> None:
+        """Forget all: a forked child counts anew."""
+        self.gaps.clear()
+        self._by_name.clear()
+        self._open.clear()
+
+    def add_python(self, code: CodeType, module: str, frame: Any = None) -> Gap:
+        """The gap of a Python function. frame: one of its calls, where there is one (for the name before 3.11)."""
+        gap = self.gaps.get(id(code))
+        if gap is None:
+            recorder = self._recorder
+            name = recorder.names.qualified_name(code, frame)
+            file = recorder.include.absolute(code.co_filename)
+            key = (file, module, name, code.co_firstlineno)
+            # Code that is made anew again and again (exec, eval) is one gap; the last code object stands for it.
+            gap = self._by_name.get(key)
+            if gap is None:
+                gap = self._by_name[key] = Gap(code, name, module, file, code.co_firstlineno, "python")
+            else:
+                self.gaps.pop(id(gap.code), None)
+                gap.code = code
+            self.gaps[id(code)] = gap
+        return gap
+
+    def discover(self, code: CodeType, frame: FrameType) -> Optional[Gap]:
+        """*code*, which is not traced, starts in *frame*: its gap, with this call begun, if traced code called it."""
+        back = frame.f_back
+        if back is None or id(back.f_code) not in self._recorder.functions or is_own(code.co_filename):
+            return None
+        gap = self.add_python(code, module_of(frame), frame)
+        self.begin(gap, frame)
+        return gap
+
+    def add_c(self, name: str, module: str) -> Gap:
+        """The gap of a function written in C, which no pattern can include."""
+        key = ("", module, name, 0)
+        gap = self._by_name.get(key)
+        if gap is None:
+            gap = self._by_name[key] = Gap(None, name, module, "", 0, "c")
+        return gap
+
+    def count(self, gap: Gap, caller: Function) -> int:
+        """One more call of *gap* from *caller*; returns the counter slot, or -1 where it cannot be counted."""
+        recorder = self._recorder
+        if recorder.forks_under_way and recorder.is_forking():  # it might be counted in the parent and in the child
+            return -1
+        slot = gap.slots.get(caller.function_id)
+        if slot is None:
+            slot = gap.slots[caller.function_id] = self._recorder.new_slot()
+            self._write(gap, caller.function_id, slot)
+        gap.seen += 1
+        counters = self._recorder.spool.counters
+        if slot >= 0 and counters is not None:
+            counters[2 * slot] += 1
+        return slot
+
+    def begin(self, gap: Gap, frame: FrameType) -> bool:
+        """A call of *gap* starts in *frame*; False if it was not called from traced code."""
+        back = frame.f_back
+        if back is None:
+            return False
+        caller = self._recorder.functions.get(id(back.f_code))
+        if caller is None:
+            return False
+        if gap.looks_left:
+            self.look_behind(gap, frame, caller)
+        slot = self.count(gap, caller)
+        if slot >= 0:
+            self._open[id(frame)] = (slot, perf_counter_ns(), frame.f_code)
+        return True
+
+    def look_behind(self, gap: Gap, frame: FrameType, caller: Function) -> None:
+        """Find out what function *gap*, called in *frame*, is a wrapper of."""
+        gap.looks_left -= 1
+        recorder = self._recorder
+        if self._wrapped_function is None:
+            self._wrapped_function = wrappers().wrapped_function
+        found = self._wrapped_function(frame, recorder.encoder, recorder.clears_locals)
+        if found is None:
+            return
+        module, name, file = found
+        text = "%s:%s:%s" % (module, name, recorder.include.absolute(file) if file else "")
+        known = gap.wraps.setdefault(caller.function_id, [])
+        if text not in known and len(known) < _MAX_WRAPPED:
+            known.append(text)
+            slot = gap.slots.get(caller.function_id)
+            if slot is not None:
+                self._write(gap, caller.function_id, slot)
+
+    def end(self, frame: FrameType, at_ns: int) -> bool:
+        """The call in *frame* has ended; False if it was not begun here."""
+        begun = self._open.pop(id(frame), None)
+        if begun is None or begun[2] is not frame.f_code:
+            return False
+        slot, started_ns, _ = begun
+        counters = self._recorder.spool.counters
+        if counters is not None:
+            counters[2 * slot + 1] += at_ns - started_ns
+        return True
+
+    def stop_counting(self, gap: Gap) -> None:
+        """From now on the gap's counts are lower bounds."""
+        if gap.exact:
+            gap.exact = False
+            for caller_id, slot in gap.slots.items():
+                self._write(gap, caller_id, slot)
+
+    def caller_switched_off(self, caller_id: int) -> None:
+        """A traced function is not observed any more, and so is what it calls."""
+        for gap in list(self._by_name.values()):
+            if caller_id in gap.slots:
+                self.stop_counting(gap)
+
+    def _write(self, gap: Gap, caller_id: int, slot: int) -> None:
+        if slot >= 0:
+            self._recorder.event(
+                record_format.EVENT_GAP,
+                slot=slot,
+                function=gap.name,
+                module=gap.module,
+                file=gap.file,
+                line=gap.line,
+                kind=gap.kind,
+                caller=caller_id,
+                exact=gap.exact,
+                wraps=gap.wraps.get(caller_id, []),
+            )

@@ -1,0 +1,169 @@
+"""Greenlets: programs that switch stacks themselves (greenlet, gevent, SQLAlchemy's asyncio).
+
+Each greenlet has a chain of open calls of its own. greenlet tells of each switch, so nothing is asked at the calls.
+"""
+
+from __future__ import annotations
+
+import sys
+from _weakref import ref
+from time import perf_counter_ns
+
+from ..runtime.classes import class_name
+from ..runtime.guard import guard
+from ..session.open_calls import ROOT, CallState
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import FrameType
+    from typing import Any, Dict, Iterator, Optional, Tuple
+
+    from ..recorder import Recorder
+    from ..session.open_calls import OpenCall
+
+# Whose import, once it is done, lets the program make greenlets.
+MODULE = "greenlet"
+_NATIVE_MODULE = "greenlet._greenlet"
+
+
+class _Greenlet:
+    """What is known of a greenlet, as it was when it was last switched from or to."""
+
+    __slots__ = ("chain", "ref", "since_ns", "started_by", "task", "works_for")
+
+    def __init__(self, greenlet: Any, started_by: int, task: int) -> None:
+        self.ref = ref(greenlet)  # an address is used again
+        self.started_by = started_by  # the call that switched to it for the first time
+        self.chain = ROOT
+        self.task = task
+        self.since_ns = 0  # when it was switched away from; 0 while another works for a call of it
+        self.works_for: Optional[_Greenlet] = None
+
+
+class GreenletChains:
+    """Puts the chain of a greenlet's open calls in its thread's place when it is switched to."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._tracer = guard(self._switched, recorder)
+        self._native: Any = None  # greenlet's C module, once it is there
+        self._known: Dict[int, _Greenlet] = {}  # by the greenlet's address
+        self._said = False
+
+    def clear(self) -> None:
+        """Forget all: what waits in a forked child is its parent's to close."""
+        self._known.clear()
+        self._said = False
+
+    def loaded(self) -> None:
+        """The program has imported greenlet: from here on this thread is watched, and others from their first call."""
+        self._native = sys.modules.get(_NATIVE_MODULE)
+        self.watch_thread()
+
+    def watch_thread(self) -> None:
+        """Have this thread's switches told, unless the program has that told to itself."""
+        if self._native is not None and self._native.gettrace() is None:
+            self._native.settrace(self._tracer)
+        self.check()
+
+    def check(self) -> None:
+        """Say if switches may pass unseen."""
+        if self._said or MODULE not in sys.modules:
+            return
+        if self._native is None:
+            if self._is_being_imported():
+                return
+        elif self._native.gettrace() is self._tracer:
+            return
+        self._said = True
+        self._recorder.notice(
+            "greenlets",
+            "greenlets switch without the tracer being told (greenlet.settrace was used by the program itself, or this "
+            "version of greenlet is not known): calls in which they do may have wrong parents, durations and ends",
+        )
+
+    def _is_being_imported(self) -> bool:
+        return bool(getattr(getattr(sys.modules[MODULE], "__spec__", None), "_initializing", False))
+
+    def ends_one(self, cancelled: bool) -> bool:
+        """Whether an exception that leaves the outermost frame as a cancellation is the usual end of a greenlet."""
+        return cancelled and self._native is not None
+
+    def waiting(self) -> Iterator[Tuple[str, FrameType]]:
+        """(name, innermost frame) of each greenlet that was switched away from: its frames are on no thread's stack."""
+        if self._native is None:
+            return
+        frame_of = self._native.greenlet.gr_frame.__get__
+        for known in list(self._known.values()):
+            greenlet = known.ref()
+            frame = None if greenlet is None else frame_of(greenlet)
+            if frame is not None:
+                yield "%s-%d" % (class_name(type(greenlet)), known.task) if known.task else "main greenlet", frame
+
+    def _switched(self, event: str, greenlets: Tuple[Any, Any]) -> None:
+        """The trace function of greenlet: *target* goes on (or starts) in the place of *origin*."""
+        at_ns = perf_counter_ns()
+        recorder = self._recorder
+        thread = recorder.thread()
+        before, after = self._find(greenlets[0]), self._find(greenlets[1])
+        if before is None:
+            before = self._add(greenlets[0], 0, thread.task)
+        before.chain, before.task, before.since_ns = thread.top, thread.task, at_ns
+        if after is None:
+            starter = thread.top[0] if thread.top[1] is not None else 0
+            after = self._add(greenlets[1], starter, thread.task or recorder.tasks.of_greenlet(greenlets[1]))
+            # What it calls until it is switched away from runs inside of the call that started it.
+            after.chain = (starter, *ROOT[1:])
+        if _is_open(before.chain, after.started_by):
+            after.works_for, before.since_ns = before, 0
+        else:
+            _stop_working(before, after, at_ns)
+        if self._native.greenlet.dead.__get__(greenlets[0]):
+            del self._known[id(greenlets[0])]
+        thread.top, thread.task = _resumed(after, at_ns), after.task
+
+    def _find(self, greenlet: Any) -> Optional[_Greenlet]:
+        known = self._known.get(id(greenlet))
+        return known if known is not None and known.ref() is greenlet else None
+
+    def _add(self, greenlet: Any, started_by: int, task: int) -> _Greenlet:
+        new = self._known[id(greenlet)] = _Greenlet(greenlet, started_by, task)
+        return new
+
+
+def _is_open(chain: OpenCall, call: int) -> bool:
+    while chain[1] is not None:
+        if chain[0] == call:
+            return True
+        chain = chain[1]
+    return False
+
+
+def _stop_working(worker: _Greenlet, successor: _Greenlet, at_ns: int) -> None:
+    """A greenlet is switched away from: what it worked for waits from now on, unless it is what goes on."""
+    boss = worker.works_for
+    while boss is not None:
+        worker.works_for = None
+        if boss is successor:
+            return
+        boss.since_ns = at_ns
+        worker, boss = boss, boss.works_for
+
+
+def _resumed(greenlet: _Greenlet, at_ns: int) -> OpenCall:
+    """The chain of a greenlet that goes on: unless another worked for it, none of its calls was active meanwhile."""
+    chain = greenlet.chain
+    if not greenlet.since_ns:
+        return chain
+    calls = []
+    while chain[1] is not None:
+        calls.append(chain)
+        chain = chain[1]
+    resumed = ROOT
+    for call, _, frame, state, sites in reversed(calls):
+        if state is None:
+            state = CallState(in_task=False)
+            state.outer_task = greenlet.task
+        state.suspended_ns += at_ns - greenlet.since_ns
+        resumed = (call, resumed, frame, state, sites)
+    return resumed

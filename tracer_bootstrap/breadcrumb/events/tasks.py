@@ -1,0 +1,83 @@
+"""Which asyncio task is running, or which greenlet, as a number of ours.
+
+Tasks are asked for at each start and resume of a coroutine.
+"""
+
+from __future__ import annotations
+
+import sys
+from _weakref import ref
+
+from .. import record_format
+from ..runtime.classes import class_name, derives, namespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict, Tuple
+
+    from ..recorder import Recorder
+
+# Tasks are known by their address, and those that have ended are only noticed when it is used again.
+_MAX_KNOWN = 10_000
+
+
+class TaskLog:
+    """Gives each task a number at its first sight, and writes its name."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._known: Dict[int, Tuple[Any, int]] = {}  # a weak reference and the number, by the task's address
+        self._last_number = 0
+
+    def clear(self) -> None:
+        """Forget all: a forked child begins anew."""
+        self._known.clear()
+        self._last_number = 0
+
+    def current(self) -> int:
+        """The number of the task that this thread's event loop is running; 0 for none, or no asyncio."""
+        asyncio_tasks = sys.modules.get("asyncio.tasks")
+        if asyncio_tasks is None:
+            return 0
+        # Not asyncio.current_task(): it hashes the loop, whose class may be the user's.
+        running = getattr(asyncio_tasks, "_current_tasks", None)
+        events = sys.modules.get("asyncio.events")
+        if type(running) is not dict or not running or events is None:
+            return 0
+        loop = events._get_running_loop()
+        if loop is None:
+            return 0
+        for candidate, task in list(running.items()):
+            if candidate is loop:
+                return self._number(task)
+        return 0
+
+    def _number(self, task: Any) -> int:
+        known = self._known.get(id(task))
+        if known is not None and known[0]() is task:
+            return known[1]
+        if len(self._known) >= _MAX_KNOWN:
+            self._known.clear()
+        number = self._new(task_name(task))
+        self._known[id(task)] = (ref(task), number)
+        return number
+
+    def of_greenlet(self, greenlet: Any) -> int:
+        """A number for a greenlet that starts."""
+        return self._new("%s-%d" % (class_name(type(greenlet)), self._last_number + 1))
+
+    def _new(self, name: str) -> int:
+        self._last_number += 1
+        self._recorder.event(record_format.EVENT_TASK, task=self._last_number, name=name)
+        return self._last_number
+
+
+def task_name(task: Any) -> str:
+    """The task's name, without running a method of a class of the user's."""
+    c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
+    if c_task is not None and derives(type(task), c_task):
+        name = c_task.get_name(task)
+    else:
+        own = namespace(object).get("__getattribute__")(task, "__dict__")
+        name = own.get("_name") if type(own) is dict else None
+    return name if type(name) is str else "task"

@@ -1,0 +1,240 @@
+"""Which test runs, and what came of it: learned from the functions of pytest and unittest that know it.
+
+They are observed whether they are traced or not. This module is imported when the first of them starts. Of the runners'
+objects the fields are read, and no code of theirs or the program's is run.
+
+A test is told with the number that the next call gets, and its end with the last one: call ids count up in all threads
+of a process, so these say which calls ran under it.
+"""
+
+from __future__ import annotations
+
+from _thread import get_ident
+from time import perf_counter_ns
+from types import CodeType, FrameType
+
+from .. import record_format
+from ..runtime.classes import attribute_of, class_module, class_name, derives
+from ..values.frame_locals import forget_locals
+from .exception_text import message_of, type_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Optional, Tuple
+
+    from ..recorder import Recorder
+
+
+_cause_of: Any = BaseException.__dict__["__cause__"].__get__
+
+
+class OpenTest:
+    """A test that runs: what the runner calls it with, and the frame in which it does."""
+
+    __slots__ = ("frame_id", "number", "subject_id")
+
+    def __init__(self, number: int, subject: Any, frame: FrameType) -> None:
+        self.number = number
+        self.subject_id = id(subject)
+        self.frame_id = id(frame)
+
+
+class TestLog:
+    """Writes when tests begin and end, and the reports that their runner makes of them."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._open: Dict[int, OpenTest] = {}  # by thread: the outermost one, as a test may itself run tests
+        self._last_number = 0
+        self._collecting: Dict[int, Tuple[int, int]] = {}  # by thread: since when, and a call id of that moment
+        self._at_start: Dict[str, Callable[[FrameType], None]] = {
+            "runtestprotocol": self._pytest_begins,
+            "pytest_runtest_makereport": self._pytest_reports,
+            "pytest_make_collect_report": self._pytest_collects,
+            "run": self._unittest_begins,
+            "addSuccess": lambda frame: self._unittest_reports(frame, "passed"),
+            "addFailure": lambda frame: self._unittest_reports(frame, "failed"),
+            "addError": lambda frame: self._unittest_reports(frame, "error"),
+            "addSubTest": self._unittest_reports,
+            "addSkip": lambda frame: self._unittest_reports(frame, "skipped"),
+            "addExpectedFailure": lambda frame: self._unittest_reports(frame, "xfailed"),
+            "addUnexpectedSuccess": lambda frame: self._unittest_reports(frame, "xpassed"),
+        }
+
+    def clear(self) -> None:
+        """Forget all: a forked child begins anew."""
+        self._open.clear()
+        self._collecting.clear()
+        self._last_number = 0
+
+    def starts(self, code: CodeType, frame: FrameType) -> None:
+        """A function of a runner starts. (``is_runner`` says which are.)"""
+        note = self._at_start.get(code.co_name)
+        if note is not None:
+            note(frame)
+
+    def ends(self, code: CodeType, frame: FrameType, value: Any) -> None:
+        """A function of a runner returns *value*, or is left by an exception (None)."""
+        if code.co_name == "call_and_report":
+            self._pytest_phase_ends(frame, value)
+        elif code.co_name == "pytest_make_collect_report":
+            self._pytest_collected(frame, value)
+        test = self._open.get(get_ident())
+        if test is not None and test.frame_id == id(frame):
+            del self._open[get_ident()]
+            self._end(test)
+
+    def _begin(self, name: str, subject: Any, frame: FrameType, since: Optional[Tuple[int, int]] = None) -> OpenTest:
+        """since: when it began, and a call id of that moment, if that is not now."""
+        recorder = self._recorder
+        at_ns, first_call = since or (perf_counter_ns(), recorder.calls.next_id())
+        self._last_number += 1
+        recorder.event(
+            record_format.EVENT_TEST,
+            id=self._last_number,
+            name=name,
+            at_ns=at_ns,
+            thread=recorder.thread().number,
+            first_call=first_call,
+        )
+        return OpenTest(self._last_number, subject, frame)
+
+    def _end(self, test: OpenTest) -> None:
+        recorder = self._recorder
+        recorder.event(
+            record_format.EVENT_TEST_END, id=test.number, at_ns=perf_counter_ns(), last_call=recorder.calls.next_id()
+        )
+
+    def _report(self, test: OpenTest, phase: Optional[str], outcome: str, exception: Any, message: Any = None) -> None:
+        """exception: what ended the phase early; None if nothing did, and *message* is all that the runner says."""
+        recorder = self._recorder
+        exception_id = 0
+        told = None
+        if isinstance(exception, BaseException):
+            if outcome in ("failed", "error"):
+                exception_id = recorder.exceptions.caught_by_runner(exception, recorder.thread())
+            told = type_name(type(exception))
+            message = message_of(exception, recorder.encoder)
+        recorder.event(
+            record_format.EVENT_TEST_REPORT,
+            id=test.number,
+            at_ns=perf_counter_ns(),
+            phase=phase,
+            outcome=outcome,
+            exception=exception_id,
+            type=told,
+            message=recorder.encoder.encode(message) if type(message) is str else None,
+        )
+
+    def _pytest_begins(self, frame: FrameType) -> None:
+        if get_ident() not in self._open:
+            item = self._variable(frame, "item")
+            name = _node_id(item)
+            if name:
+                self._open[get_ident()] = self._begin(name, item, frame)
+
+    def _pytest_phase_ends(self, frame: FrameType, report: Any) -> None:
+        test = self._open_test_of(self._variable(frame, "item"))
+        outcome, phase = attribute_of(report, "outcome"), attribute_of(report, "when")
+        if test is None or type(outcome) is not str or type(phase) is not str:
+            return
+        if attribute_of(report, "wasxfail") is not None:
+            outcome = {"passed": "xpassed", "skipped": "xfailed"}.get(outcome, outcome)
+        if outcome == "failed" and phase != "call":
+            outcome = "error"
+        if outcome != "passed" or phase == "call":
+            exception = _caught(self._variable(frame, "call"))
+            self._report(test, phase, outcome, exception, attribute_of(report, "longrepr"))
+
+    def _pytest_reports(self, frame: FrameType) -> None:
+        """A report is made: of a whole phase, which ``call_and_report`` tells of in the end, or of a subtest."""
+        back = frame.f_back
+        while back is not None and "pluggy" in back.f_code.co_filename:
+            back = back.f_back
+        if back is None or back.f_code.co_name == "call_and_report":
+            return
+        test = self._open_test_of(self._variable(frame, "item"))
+        exception = _caught(self._variable(frame, "call"))
+        if test is not None and exception is not None and not _is_skip(type(exception)):
+            self._report(test, "call", "failed", exception)
+
+    def _pytest_collects(self, frame: FrameType) -> None:
+        """A module is imported, a class or a folder is looked through for tests."""
+        self._collecting[get_ident()] = perf_counter_ns(), self._recorder.calls.next_id()
+
+    def _pytest_collected(self, frame: FrameType, report: Any) -> None:
+        """What fails here is an error in place of the tests that were not found."""
+        since = self._collecting.pop(get_ident(), None)
+        if since is None or get_ident() in self._open or attribute_of(report, "outcome") != "failed":
+            return
+        collector = self._variable(frame, "collector")
+        name = _node_id(collector)
+        exception = _caught(attribute_of(report, "call"))
+        if not name or exception is None:
+            return
+        if class_name(type(exception)).endswith("CollectError"):  # pytest's own, around what an import raised
+            cause = _cause_of(exception)
+            exception = exception if cause is None else cause
+        test = self._begin(name, collector, frame, since)
+        self._report(test, "collect", "error", exception)
+        self._end(test)
+
+    def _unittest_begins(self, frame: FrameType) -> None:
+        if get_ident() not in self._open:  # pytest's tests may be these, and have its names
+            case = self._variable(frame, "self")
+            method = attribute_of(case, "_testMethodName")
+            if type(method) is str:
+                cls = type(case)
+                name = "%s.%s.%s" % (class_module(cls), class_name(cls), method)
+                self._open[get_ident()] = self._begin(name, case, frame)
+
+    def _unittest_reports(self, frame: FrameType, outcome: str = "") -> None:
+        case = self._variable(frame, "test")
+        caught = self._variable(frame, "err")
+        exception = caught[1] if type(caught) is tuple and len(caught) == 3 else None
+        if not outcome:  # of a subtest
+            if exception is None:
+                return
+            outcome = "failed" if derives(type(exception), AssertionError) else "error"
+        test = self._open_test_of(case)
+        if test is not None:
+            self._report(test, "call", outcome, exception, self._variable(frame, "reason"))
+        elif get_ident() not in self._open:  # what prepares a class or a module for its tests
+            name = attribute_of(case, "description")
+            if type(name) is str:
+                test = self._begin(name, case, frame)
+                self._report(test, "setup", outcome, exception, self._variable(frame, "reason"))
+                self._end(test)
+
+    def _open_test_of(self, subject: Any) -> Optional[OpenTest]:
+        test = self._open.get(get_ident())
+        return test if test is not None and test.subject_id == id(subject) else None
+
+    def _variable(self, frame: FrameType, name: str) -> Any:
+        """A variable of the frame; None where there is none of that name."""
+        value = frame.f_locals.get(name)
+        if self._recorder.clears_locals:
+            forget_locals(frame)
+        return value
+
+
+def _node_id(item: Any) -> str:
+    """What pytest calls a test by; from version 9.2 on it is kept in parts, and put together when it is asked for."""
+    parts = attribute_of(item, "_id")
+    for known in (attribute_of(item, "_nodeid"), attribute_of(parts, "_str_cache")):
+        if type(known) is str:
+            return known
+    path, names, params = (attribute_of(parts, part) for part in ("path", "names", "params"))
+    if type(path) is not str or type(names) is not tuple or not all(type(name) is str for name in names):
+        return ""
+    return "::".join((path, *names)) + ("[%s]" % params if type(params) is str else "")
+
+
+def _caught(call: Any) -> Any:
+    """The exception that ended what pytest has called, or None."""
+    found = attribute_of(attribute_of(call, "excinfo"), "_excinfo")
+    return found[1] if type(found) is tuple and len(found) == 3 else None
+
+
+def _is_skip(cls: type) -> bool:
+    return class_name(cls) in ("Skipped", "SkipTest")

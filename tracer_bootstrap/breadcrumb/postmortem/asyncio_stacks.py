@@ -1,0 +1,71 @@
+"""Where the suspended asyncio tasks of the process wait: their frames are on no thread's stack."""
+
+from __future__ import annotations
+
+import sys
+from gc import get_referents
+from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+
+from ..events.tasks import task_name
+from ..runtime.classes import class_name, derives, namespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterator, List, Optional, Tuple
+
+_MAX_DEPTH = 1000
+
+# What stands between two frames of a chain and has no attribute that leads on; the garbage collector knows the way.
+_STEPS_OF_C = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable")
+
+
+def suspended_tasks() -> Iterator[Tuple[str, List[FrameType]]]:
+    """(name, frames) of each task that waits, the innermost frame first. Runs no code of the program."""
+    module = sys.modules.get("asyncio.tasks")
+    # Sets of weak references, read past their class, which would hash the tasks; until 3.11 and from then on.
+    for name in ("_all_tasks", "_scheduled_tasks"):
+        references = getattr(getattr(module, name, None), "data", None)
+        if type(references) is set:
+            for reference in list(references):
+                task = reference()
+                frames = [] if task is None else _await_chain(_coroutine_of(task))
+                if frames:
+                    yield task_name(task), frames[::-1]
+
+
+def _coroutine_of(task: Any) -> Any:
+    c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
+    if c_task is not None and derives(type(task), c_task):
+        return c_task.get_coro(task)
+    fields = namespace(object)["__getattribute__"](task, "__dict__")
+    return fields.get("_coro") if type(fields) is dict else None
+
+
+def _await_chain(awaited: Any) -> List[FrameType]:
+    """The frames from a coroutine in to where it waits; none where it is being run, or has ended."""
+    frames: List[FrameType] = []
+    while awaited is not None and len(frames) < _MAX_DEPTH:
+        frame: Optional[FrameType] = None
+        kind = type(awaited)
+        if kind is CoroutineType:
+            running, frame, awaited = awaited.cr_running, awaited.cr_frame, awaited.cr_await
+        elif kind is GeneratorType:
+            running, frame, awaited = awaited.gi_running, awaited.gi_frame, awaited.gi_yieldfrom
+        elif kind is AsyncGeneratorType:
+            running, frame, awaited = False, awaited.ag_frame, awaited.ag_await
+        elif class_name(kind) in _STEPS_OF_C:
+            running, awaited = False, _led_to(awaited)
+        else:
+            break
+        if running:
+            return []
+        if frame is not None:
+            frames.append(frame)
+    return frames
+
+
+def _led_to(step: Any) -> Any:
+    for candidate in get_referents(step):
+        if type(candidate) in (CoroutineType, GeneratorType, AsyncGeneratorType):
+            return candidate
+    return None

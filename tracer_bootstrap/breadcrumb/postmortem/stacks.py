@@ -1,0 +1,183 @@
+"""Where every thread and every waiting task stands, with its variables: written when the server asks by a signal.
+
+It asks before it ends a process: at a timeout, or when a user stops the run.
+"""
+
+from __future__ import annotations
+
+import _signal  # type: ignore[import-not-found, unused-ignore]
+from _thread import get_ident
+from os import O_CREAT, O_WRONLY, stat
+from os import close as os_close
+from os import open as os_open
+from sys import _current_frames as current_frames
+from time import perf_counter_ns, sleep
+from types import FrameType
+
+from .. import record_format
+from ..json_text import quote, utf8
+from ..runtime.guard import failed
+from ..runtime.interruptions import OWN_FOLDER, is_of_the_program
+from ..session.functions import module_of
+from ..session.patterns import is_own
+from ..session.threads import thread_name
+from ..values.encoder import Encoder
+from ..values.frame_locals import encoded_locals
+from .asyncio_stacks import suspended_tasks
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Iterable, List, Optional, Tuple
+
+    from ..recorder import Recorder
+
+# Of one stack: the innermost frames say what is going on, the outermost how it came about.
+_INNERMOST_FRAMES = 24
+_OUTERMOST_FRAMES = 6
+# Variables of frames that are not traced, which are seldom the user's: only where the thread stands.
+_INNERMOST_WITH_LOCALS = 3
+_MAX_THREADS = 100
+_MAX_TASKS = 100
+
+# The server waits for about a second: what does not fit in is told without variables.
+_LOCALS_TIME_NS = 400_000_000
+_MAX_VALUE_CHARS = 500
+_MAX_ITEMS = 20
+_MAX_DEPTH = 3
+
+# From the answer to the end of the process the main thread waits, so that no call of the program that the signal has
+# interrupted (pause, a sleep in C) is seen to return. At most so long: the server may die.
+_WAIT_STEPS = 400
+_WAIT_STEP_SECONDS = 0.005
+
+# What the injected sitecustomize imports is the program's.
+_INJECT_FOLDER = OWN_FOLDER + "_inject/"
+
+
+class StackReporter:
+    """Answers STACKS_SIGNAL with one EVENT_STACK for each thread, and for each task or greenlet that waits."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._is_answering = False
+        usual = recorder.encoder
+        self._encoder = Encoder(
+            recorder.redactor,
+            min(usual.max_chars, _MAX_VALUE_CHARS),
+            min(usual.max_items, _MAX_ITEMS),
+            min(usual.max_depth, _MAX_DEPTH),
+        )
+
+    def start(self) -> None:
+        """Listen to the signal where it is free. Raises ValueError outside the main thread."""
+        if hasattr(_signal, "SIGRTMAX"):
+            number = _signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
+            if _signal.getsignal(number) is _signal.SIG_DFL:
+                _signal.signal(number, self._on_signal)
+
+    def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        """Runs in the main thread between two instructions of it, which may be the tracer's."""
+        recorder = self._recorder
+        recorder.notice_fork()
+        if self._is_answering or recorder.is_forking():  # then the spool at hand may be another process's
+            return
+        self._is_answering = True
+        try:
+            self._write_stacks(frame)
+        except (RecursionError, MemoryError):  # no room to answer: the server sees it and asks the C code
+            pass
+        except BaseException as error:
+            failed(recorder, error)
+        finally:
+            self._is_answering = False
+        wanted = "%s/%s" % (recorder.folder, record_format.STACKS_WANTED_FILE)
+        for _ in range(_WAIT_STEPS):
+            try:
+                stat(wanted)
+            except OSError as error:
+                if is_of_the_program(error):
+                    raise
+                return
+            sleep(_WAIT_STEP_SECONDS)  # what a handler of the program raises here goes on into the program
+
+    def _write_stacks(self, interrupted: Optional[FrameType]) -> None:
+        at_ns = perf_counter_ns()
+        frames = current_frames()
+        main = get_ident()
+        frames.pop(main, None)  # that is this function
+        threads = [(main, interrupted), *reversed(frames.items())]
+        tasks = [
+            *suspended_tasks(),
+            *((name, _outwards(frame)) for name, frame in self._recorder.greenlets.waiting()),
+        ]
+        stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
+            (ident, thread_name(ident, "thread", self._recorder.main_thread), None, _outwards(frame))
+            for ident, frame in threads[:_MAX_THREADS]
+        ]
+        stacks += [(None, None, name, frames) for name, frames in tasks[:_MAX_TASKS]]
+        for number, (ident, name, task, chain) in enumerate(stacks):
+            self._recorder.event(
+                record_format.EVENT_STACK,
+                id=number,
+                at_ns=at_ns,
+                ident=ident,
+                name=name,
+                task_name=task,
+                frames=self._frames(list(chain), at_ns + _LOCALS_TIME_NS),
+            )
+        if len(threads) > _MAX_THREADS or len(tasks) > _MAX_TASKS:
+            self._recorder.notice(
+                "stacks_left_out",
+                "of %d threads and %d waiting tasks the stacks of %d and %d at most are here"
+                % (len(threads), len(tasks), _MAX_THREADS, _MAX_TASKS),
+            )
+        self._say_done()
+
+    def _frames(self, frames: List[FrameType], locals_until_ns: int) -> bytes:
+        """JSON of the frames of a stack, the innermost first; the middle of a deep one is left out."""
+        functions = self._recorder.functions
+        pieces: List[bytes] = []
+        for depth, frame in enumerate(frames):
+            if _INNERMOST_FRAMES <= depth < len(frames) - _OUTERMOST_FRAMES:
+                continue
+            wanted = depth < _INNERMOST_WITH_LOCALS or id(frame.f_code) in functions
+            in_time = wanted and self._recorder.locals_on_exception and perf_counter_ns() < locals_until_ns
+            pieces.append(self._frame(depth, frame, in_time))
+        return b"[" + b", ".join(pieces) + b"]"
+
+    def _frame(self, depth: int, frame: FrameType, with_locals: bool) -> bytes:
+        recorder = self._recorder
+        encode = recorder.encoder.encode_text
+        code = frame.f_code
+        variables = b"null"
+        if with_locals:
+            encoded = encoded_locals(frame, self._encoder, recorder.clears_locals)
+            variables = utf8(quote(encoded.decode("utf-8", "replace")))
+        return b'{"depth": %d, "function": %b, "module": %b, "file": %b, "line": %d, "locals": %b}' % (
+            depth,
+            encode(recorder.names.qualified_name(code, frame)),
+            encode(module_of(frame)),
+            encode(recorder.include.absolute(code.co_filename)),
+            frame.f_lineno or code.co_firstlineno,
+            variables,
+        )
+
+    def _say_done(self) -> None:
+        """The server learns that the answer is whole from a file's name."""
+        spool = self._recorder.spool
+        if spool.failure is None:
+            path = "%s/%s" % (spool.folder, spool.process_key + record_format.STACKS_SUFFIX)
+            os_close(os_open(path, O_CREAT | O_WRONLY, 0o600))
+
+
+def _outwards(frame: Optional[FrameType]) -> List[FrameType]:
+    """The frames from this one to the outermost, without the tracer and what it was just calling."""
+    frames: List[FrameType] = []
+    while frame is not None:
+        filename = frame.f_code.co_filename
+        if is_own(filename) and not filename.startswith(_INJECT_FOLDER):
+            frames.clear()
+        else:
+            frames.append(frame)
+        frame = frame.f_back
+    return frames

@@ -1,0 +1,154 @@
+"""Secret values that were seen once, and where they turn up again."""
+
+from __future__ import annotations
+
+from ..json_text import quote, quote_ascii, utf8
+from ..record_format import REDACTED
+from .suspicion import MIN_RUN_CHARS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Dict, Iterator, List, Set
+
+# Shorter forms of a value are not searched for: they would be cut out of every text.
+MIN_FORM_CHARS = 5
+
+# A longer value is learned in pieces of this length: one that straddles a cut is then found but for less than a piece.
+PIECE_CHARS = 512
+MAX_VALUE_CHARS = 1 << 16
+
+# Searching so many megabytes of records for a value takes as many milliseconds.
+_MAX_IN_RECORDS = 64
+
+# From so many on a text is first asked for their beginnings, all at once.
+_MANY = 100
+_GRAM_CHARS = MIN_FORM_CHARS
+
+_MIN_RANDOM_CHARS = 8
+
+# A value this short and made of letters and digits is redacted as a word of its own only.
+_MAX_WORD_CHARS = 7
+
+_HTML = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"))
+
+
+class LearnedSecrets:
+    """The values, in all the forms in which texts spell them."""
+
+    def __init__(self) -> None:
+        self._values: Dict[str, None] = {}
+        self._forms: List[str] = []  # longest first: a secret that contains another one goes as a whole
+        self._words: Set[str] = set()
+        self._known_forms: Set[str] = set()
+        self._by_gram: Dict[str, List[str]] = {}  # the forms by their beginnings
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __contains__(self, value: str) -> bool:
+        return value in self._values
+
+    def add(self, value: str) -> None:
+        """Remember a value of at most PIECE_CHARS characters."""
+        self._values[value] = None
+        if len(value) <= _MAX_WORD_CHARS and value.isalnum():
+            self._words.add(value)
+        new = {form for form in _forms_of(value) if len(form) >= MIN_FORM_CHARS and form not in self._known_forms}
+        self._known_forms |= new
+        for form in new:
+            self._by_gram.setdefault(form[:_GRAM_CHARS], []).append(form)
+        self._forms = sorted([*self._forms, *new], key=len, reverse=True)
+
+    def redact(self, text: str) -> str:
+        """The text with the mark in the place of each value."""
+        forms = self._forms
+        if len(forms) > _MANY:
+            grams = {text[at : at + _GRAM_CHARS] for at in range(len(text) - _GRAM_CHARS + 1)}
+            forms = [form for gram in grams & self._by_gram.keys() for form in self._by_gram[gram]]
+            forms.sort(key=len, reverse=True)
+        for form in forms:
+            if form in text:
+                text = _replace_word(text, form) if form in self._words else text.replace(form, REDACTED)
+        return text
+
+    def redact_records(self, records: bytes) -> bytes:
+        """Spool records without the values; see ``Redactor.redact_records``."""
+        for value in list(self._values)[-_MAX_IN_RECORDS:]:
+            if looks_random(value):
+                needle = utf8(quote(value)[1:-1])
+                if needle in records:
+                    records = records.replace(needle, REDACTED.encode())
+        return records
+
+
+def looks_random(value: str, at_least: int = _MIN_RANDOM_CHARS) -> bool:
+    """Whether a value looks made by a machine: letters and digits, no spaces."""
+    return (
+        len(value) >= at_least
+        and not any(c.isspace() for c in value)
+        and any(c.isdigit() for c in value)
+        and any(c.isalpha() for c in value)
+    )
+
+
+def pieces_of(value: str) -> Iterator[str]:
+    """A value in parts of nearly equal length, none longer than PIECE_CHARS."""
+    value = value[:MAX_VALUE_CHARS]
+    count = -(-len(value) // PIECE_CHARS) or 1
+    size = -(-len(value) // count)
+    for start in range(0, len(value), size or 1):
+        yield value[start : start + size]
+
+
+def _forms_of(value: str) -> Iterator[str]:
+    """How the value is spelled in a text, in a JSON text, in JSON inside of JSON, in a repr, in HTML."""
+    spellings = {value}
+    raw = value.encode("utf-8", "surrogateescape") if _is_encodable(value) else b""
+    if not value.isascii():
+        spellings.add(raw.decode("utf-8", "backslashreplace"))
+        spellings.add(raw.decode("utf-8", "replace"))
+        spellings.add(repr(raw)[2:-1])
+    for spelling in list(spellings):
+        html = spelling
+        for char, entity in _HTML:
+            html = html.replace(char, entity)
+        quoted = {quote(spelling)[1:-1], quote_ascii(spelling)[1:-1], repr(spelling)[1:-1]}
+        if len(raw) < MIN_RUN_CHARS * 3 // 4:  # longer ones are found by decoding, at any offset
+            yield _base64_of(raw)
+            yield raw.hex()
+        yield from (html, html.replace("'", "&#x27;"), html.replace("'", "&#39;"))
+        yield from quoted
+        for text in quoted:
+            yield quote(text)[1:-1]
+    yield value.replace(" ", "+")
+    yield from spellings
+
+
+def _is_encodable(value: str) -> bool:
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _replace_word(text: str, word: str) -> str:
+    """Replace the word where no letter or digit stands beside it, but for those of an escape: ``\\n``, ``%20``."""
+    pieces: List[str] = []
+    copied = 0
+    at = text.find(word)
+    while at >= 0:
+        end = at + len(word)
+        before = not text[at - 1 : at].isalnum() or text[at - 2 : at - 1] == "\\" or text[at - 3 : at - 2] == "%"
+        if (at == 0 or before) and not text[end : end + 1].isalnum():
+            pieces += [text[copied:at], REDACTED]
+            copied = end
+        at = text.find(word, end)
+    return "".join(pieces) + text[copied:] if pieces else text
+
+
+def _base64_of(data: bytes) -> str:
+    """Without the characters at its end that depend on what follows."""
+    from binascii import b2a_base64
+
+    return b2a_base64(data).decode().rstrip("=\n")[: len(data) * 8 // 6]

@@ -1,0 +1,105 @@
+"""Values that are written as one short text: functions, classes, modules, dates, and what has no content to show."""
+
+from __future__ import annotations
+
+from types import FunctionType, MethodDescriptorType, MethodType, ModuleType
+
+from ..runtime.classes import class_module, class_name, derives, imported_class, mro, namespace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable
+
+_module_dict: Callable[[Any], Any] = vars(ModuleType)["__dict__"].__get__
+_function_qualname: Callable[[Any], Any] = FunctionType.__dict__["__qualname__"].__get__
+_function_globals: Callable[[Any], Any] = FunctionType.__dict__["__globals__"].__get__
+_method_function: Callable[[Any], Any] = MethodType.__dict__["__func__"].__get__
+
+
+def qualified_class(cls: type) -> str:
+    """A class with its module, unless that is the built-in one."""
+    module = class_module(cls)
+    return class_name(cls) if module in ("", "builtins") else "%s.%s" % (module, class_name(cls))
+
+
+def describe_class(value: Any) -> str:
+    return "<class %s>" % qualified_class(value)
+
+
+def describe_function(value: Any) -> str:
+    return "<function %s>" % _function_name(value)
+
+
+def describe_wrapper(kind: str, function: Any) -> str:
+    """What stands around a function: ``<staticmethod shop.total>``."""
+    return "<%s %s>" % (kind, _function_name(function)) if type(function) is FunctionType else "<%s>" % kind
+
+
+def describe_method(value: Any) -> str:
+    function = _method_function(value)
+    return "<method %s>" % _function_name(function) if type(function) is FunctionType else "<method>"
+
+
+def describe_built_in(value: Any) -> str:
+    """A function or bound method that is written in C. (Its __qualname__ would ask the class that it is bound to.)"""
+    owner = value.__self__
+    if owner is None or type(owner) is ModuleType:
+        return "<built-in %s>" % value.__name__
+    return "<built-in %s.%s>" % (class_name(owner if derives(type(owner), type) else type(owner)), value.__name__)
+
+
+def describe_descriptor(value: MethodDescriptorType) -> str:
+    return "<method %s.%s>" % (class_name(value.__objclass__), value.__name__)
+
+
+def describe_module(value: Any) -> str:
+    name = _module_dict(value).get("__name__")
+    return "<module %s>" % (name if type(name) is str else "?")
+
+
+def describe_generator(value: Any) -> str:
+    """Generators and coroutines; the function's name is a plain text in them."""
+    return "<%s %s>" % (class_name(type(value)), value.__qualname__)
+
+
+def describe_range(value: Any) -> str:
+    """Its ends may be of the user's own kind of integer."""
+    numbers = [value.start, value.stop, value.step]
+    if any(number.bit_length() > 200 for number in map(int.__int__, numbers)):
+        return "<range>"
+    if int.__int__(numbers[2]) == 1:
+        numbers.pop()
+    return "range(%s)" % ", ".join(int.__repr__(number) for number in numbers)
+
+
+def describe_enum_member(value: Any, name: Any, number: Any) -> str:
+    cls = class_name(type(value))
+    if type(name) is str:
+        return "<%s.%s>" % (cls, name)
+    return "<%s %d>" % (cls, number) if type(number) is int else "<%s>" % cls
+
+
+def describe_date_time(value: Any, base: type) -> str:
+    """A datetime or time in ISO 8601. A time zone that is not of the standard library would be asked for its offset."""
+    zone = namespace(base)["tzinfo"].__get__(value)
+    if zone is None or _is_standard_zone(type(zone)):
+        return namespace(base)["isoformat"](value)  # type: ignore[no-any-return]
+    fields = {}
+    for cls in reversed(mro(base)):
+        fields.update(namespace(cls))
+    parts = [fields[name].__get__(value) for name in ("hour", "minute", "second", "microsecond")]
+    text = "%02d:%02d:%02d" % tuple(parts[:3]) + (".%06d" % parts[3] if parts[3] else "")
+    if "year" in fields:
+        date = tuple(fields[name].__get__(value) for name in ("year", "month", "day"))
+        text = "%04d-%02d-%02dT" % date + text
+    return "%s[%s]" % (text, qualified_class(type(zone)))
+
+
+def _is_standard_zone(cls: type) -> bool:
+    return cls is imported_class("datetime", "timezone") or cls is imported_class("zoneinfo", "ZoneInfo")
+
+
+def _function_name(function: Any) -> str:
+    module = _function_globals(function).get("__name__")
+    name = str.__str__(_function_qualname(function))
+    return "%s.%s" % (module, name) if type(module) is str else name

@@ -1,0 +1,228 @@
+"""Which way of writing is that of a class: decided once, by identity. No class is asked anything."""
+
+from __future__ import annotations
+
+import types
+from types import (
+    AsyncGeneratorType,
+    BuiltinFunctionType,
+    CoroutineType,
+    FunctionType,
+    GeneratorType,
+    MappingProxyType,
+    MethodDescriptorType,
+    MethodType,
+    ModuleType,
+)
+
+from ..runtime.classes import (
+    ARRAY_PACKAGES,
+    class_module,
+    class_name,
+    derives,
+    imported_class,
+    is_enum,
+    namespace,
+    package_of,
+)
+from . import descriptions, library_objects, objects
+from .arrays import array_writer
+from .containers import items_writer, mapping_writer, set_writer, view_writer, write_proxy, write_tuple
+from .dataframes import pandas_writer
+from .objects import described, members_writer, text_writer, typed
+from .typing_text import typing_text
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Dict, Optional, Tuple
+
+    from .type_plan import TypePlan
+    from .walk import Walk
+
+    Writer = Callable[[Walk, Any, TypePlan], str]
+
+    # How instances of the class itself are written, and those of its subclasses; None: as it had not been found.
+    Pair = Tuple[Optional[Writer], Optional[Writer]]
+
+# list[int] came with 3.9, int | str with 3.10.
+_TYPING = tuple(id(getattr(types, name)) for name in ("GenericAlias", "UnionType") if hasattr(types, name))
+
+# Types whose fields say nothing about the program: files, locks, sockets, event loops.
+OPAQUE_PACKAGES = {
+    "_io", "io", "_thread", "threading", "_socket", "socket", "_ssl", "ssl", "_queue", "queue", "_asyncio", "asyncio",
+    "concurrent", "multiprocessing", "selectors", "select", "contextvars", "weakref", "_weakref", "_weakrefset",
+}  # fmt: skip
+
+# What instances of their classes hold are the library's insides (a session: its engine, its pool, its dialect). Those
+# of the program's classes that derive from them are shown.
+_INTERNAL_PACKAGES = {"sqlalchemy"}
+
+# Classes of ARRAY_PACKAGES that are something else in the first place: errors, rows and results, dates.
+_NO_ARRAYS = (BaseException, tuple, list, dict)
+_DATES = ("Timestamp", "Timedelta")
+
+
+def _same(writer: Writer) -> Pair:
+    return writer, writer
+
+
+def _wrapper(base: Any) -> Pair:
+    function = namespace(base)["__func__"]
+    return _same(described(lambda value: descriptions.describe_wrapper(class_name(base), function.__get__(value))))
+
+
+_BUILT_IN: Dict[int, Pair] = {
+    id(cls): pair
+    for cls, pair in [
+        (str, (None, objects.write_str)),
+        (int, (None, objects.write_int)),
+        (float, (None, objects.write_float)),
+        (complex, (described(complex.__repr__), typed(complex.__repr__))),
+        (bytes, _same(objects.bytes_writer(bytes))),
+        (bytearray, _same(objects.bytes_writer(bytearray))),
+        (memoryview, (objects.write_memoryview, None)),
+        (list, (None, items_writer(list))),
+        (tuple, (None, write_tuple)),
+        (dict, (None, mapping_writer(dict))),
+        (set, (set_writer(set, '{"$set": ['), set_writer(set, ""))),
+        (frozenset, (set_writer(frozenset, '{"$frozenset": ['), set_writer(frozenset, ""))),
+        (type({}.keys()), _same(view_writer(type({}.keys())))),
+        (type({}.values()), _same(view_writer(type({}.values())))),
+        (type({}.items()), _same(view_writer(type({}.items())))),
+        (MappingProxyType, _same(write_proxy)),
+        (range, _same(described(descriptions.describe_range))),
+        (slice, _same(members_writer(slice, ("start", "stop", "step")))),
+        (BaseException, _same(objects.write_exception)),
+        (FunctionType, _same(described(descriptions.describe_function))),
+        (MethodType, _same(described(descriptions.describe_method))),
+        (BuiltinFunctionType, _same(described(descriptions.describe_built_in))),
+        (MethodDescriptorType, _same(described(descriptions.describe_descriptor))),
+        (classmethod, _wrapper(classmethod)),
+        (staticmethod, _wrapper(staticmethod)),
+        (ModuleType, _same(described(descriptions.describe_module))),
+        (GeneratorType, _same(described(descriptions.describe_generator))),
+        (CoroutineType, _same(described(descriptions.describe_generator))),
+        (AsyncGeneratorType, _same(described(descriptions.describe_generator))),
+    ]
+}
+
+
+def _text(base: Any) -> Pair:
+    return text_writer(base), None
+
+
+def _text_of_all(base: Any) -> Pair:
+    """Its __str__ is written in C and asks nothing of a subclass."""
+    return text_writer(base), typed(lambda value: str.__str__(base.__str__(value)))
+
+
+def _date(base: Any) -> Pair:
+    isoformat = namespace(base)["isoformat"]
+    return described(isoformat), typed(isoformat)
+
+
+def _date_time(base: Any) -> Pair:
+    def describe(value: Any) -> str:
+        return descriptions.describe_date_time(value, base)
+
+    return described(describe), typed(describe)
+
+
+def _items(base: Any) -> Pair:
+    return _same(items_writer(base))
+
+
+def _ordered(base: Any) -> Pair:
+    return _same(mapping_writer(base))
+
+
+def _partial(base: Any) -> Pair:
+    return _same(members_writer(base, ("func", "args", "keywords")))
+
+
+def _cached_function(base: Any) -> Pair:
+    return _same(objects.write_cached_function)
+
+
+def _pattern(base: Any) -> Pair:
+    return _same(members_writer(base, ("pattern",)))
+
+
+def _match(base: Any) -> Pair:
+    return _same(objects.match_writer(base))
+
+
+def _short_name(base: Any) -> Pair:
+    return _same(objects.write_short_name)
+
+
+def _row(base: Any) -> Pair:
+    return _same(library_objects.write_row)
+
+
+def _logger(base: Any) -> Pair:
+    return _same(library_objects.write_logger)
+
+
+def _validation_error(base: Any) -> Pair:
+    return _same(library_objects.write_validation_error)
+
+
+# Of libraries, by module and name; looked for in the modules that the program has imported.
+_LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
+    ("collections", "OrderedDict"): _ordered,
+    ("collections", "deque"): _items,
+    ("array", "array"): _items,
+    ("datetime", "datetime"): _date_time,
+    ("datetime", "time"): _date_time,
+    ("datetime", "date"): _date,
+    ("datetime", "timedelta"): _text_of_all,
+    ("datetime", "timezone"): _text,
+    ("zoneinfo", "ZoneInfo"): _text,
+    ("decimal", "Decimal"): _text_of_all,
+    ("fractions", "Fraction"): _text,
+    ("uuid", "UUID"): _text,
+    ("functools", "partial"): _partial,
+    ("functools", "_lru_cache_wrapper"): _cached_function,
+    ("re", "Pattern"): _pattern,
+    ("re", "Match"): _match,
+    ("unittest.mock", "NonCallableMock"): _short_name,
+    ("mock.mock", "NonCallableMock"): _short_name,
+    ("logging", "Logger"): _logger,
+    ("pydantic_core._pydantic_core", "Url"): _text,
+    ("pydantic_core._pydantic_core", "MultiHostUrl"): _text,
+    ("pydantic_core._pydantic_core", "ValidationError"): _validation_error,
+    ("sqlalchemy.engine.row", "Row"): _row,
+    ("sqlalchemy.engine.row", "RowMapping"): _row,
+}
+for _module in ("pathlib", "pathlib._local"):
+    for _name in ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"):
+        _LIBRARY[_module, _name] = _text
+for _kind in ("Address", "Network", "Interface"):
+    for _version in "46":
+        _LIBRARY["ipaddress", f"IPv{_version}{_kind}"] = _text
+
+
+def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
+    """How instances of a class with these bases (its MRO) are written."""
+    if derives(cls, type):
+        return described(descriptions.describe_class)
+    if is_enum(cls):
+        return objects.write_enum
+    owner = next((base for base in bases if package_of(base) in ARRAY_PACKAGES), None)
+    if owner is not None and class_name(owner) not in _DATES and not any(derives(cls, base) for base in _NO_ARRAYS):
+        return pandas_writer(cls) if package_of(owner) == "pandas" else array_writer(cls, bases, owner)
+    if class_module(cls) == "typing" or id(cls) in _TYPING:
+        return described(typing_text)
+    for position, base in enumerate(bases):
+        pair = _BUILT_IN.get(id(base))
+        if pair is None:
+            key = (class_module(base), class_name(base))
+            make = _LIBRARY.get(key)
+            # Any class can say that it is of such a module.
+            pair = make(base) if make is not None and imported_class(*key) is base else None
+        found = pair[min(position, 1)] if pair is not None else None
+        if found is not None:
+            return found
+    is_opaque = package_of(cls) in OPAQUE_PACKAGES or package_of(cls) in _INTERNAL_PACKAGES
+    return objects.write_name if is_opaque else objects.write_object
