@@ -81,7 +81,6 @@ class Shop:
 
     def __init__(self, project: Any) -> None:
         self.project = project
-        project.con.execute("BEGIN")  # one for all rows: a transaction for each takes most of a test's time
 
     def trace(self, trace_id: str, *calls: Call, **columns: Any) -> Player:
         trace = self.project.trace(trace_id, **columns)
