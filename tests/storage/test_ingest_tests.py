@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
 from breadcrumb_storage.queries.tests import test_ranges as ranges_of
 from breadcrumb_storage.queries.traces import get_trace

@@ -12,6 +12,7 @@ import yaml
 
 # Marks of libyaml's C loader are not offsets into the text; those of the Python loader are.
 _LOADER = yaml.SafeLoader
+_ONE_LINE = 1 << 31  # columns: no value is wrapped
 
 
 def edit_text(text: str, changes: dict[str, Any]) -> str | None:
@@ -36,8 +37,8 @@ def edit_text(text: str, changes: dict[str, Any]) -> str | None:
 
 def flow(value: Any) -> str:
     """One line of YAML for a value, quoted so that it may stand anywhere, also between brackets."""
-    text: str = yaml.safe_dump(
-        [value], default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False
+    text: str = yaml.safe_dump(  # pyright: ignore[reportUnknownMemberType]  # its stubs leave a type open
+        [value], default_flow_style=True, width=_ONE_LINE, allow_unicode=True, sort_keys=False
     )
     return text.removesuffix("\n")[1:-1]
 

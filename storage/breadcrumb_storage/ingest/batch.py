@@ -12,10 +12,6 @@ from breadcrumb_storage.ingest.spool_files import ReadChunk
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# call_id and exception_id are process_id * ID_SPACE + the process's own count: unique within a trace.
-ID_SPACE = 1_000_000_000
-ID_SPACE_SQL = f"{ID_SPACE}::BIGINT"  # process_id is an INTEGER, and the product must not be one
-
 # A moment of a process's monotonic clock, e.at_ns; {0} is its row of `processes`: what it showed at the start.
 TIME_SQL = "make_timestamp_ns({})::TIMESTAMP"
 MOMENT_SQL = TIME_SQL.format("{0}.started_at_ns - coalesce({0}.clock_origin_ns, 0) + e.at_ns")

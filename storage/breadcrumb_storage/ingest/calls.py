@@ -28,7 +28,8 @@ from breadcrumb.record_format import (
     OUTCOME_CANCELLED,
     OUTCOME_RAISED,
 )
-from breadcrumb_storage.ingest.batch import ID_SPACE, ID_SPACE_SQL, Batch, TraceKey, report_unreadable
+from breadcrumb_storage.ids import ID_SPACE, ID_SPACE_SQL
+from breadcrumb_storage.ingest.batch import Batch, TraceKey, report_unreadable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection

@@ -23,7 +23,8 @@ from breadcrumb.record_format import (
     EVENT_THREAD,
     EVENT_UNCAUGHT,
 )
-from breadcrumb_storage.ingest.batch import ID_SPACE_SQL, MOMENT_SQL, TIME_SQL, Batch, report_unreadable
+from breadcrumb_storage.ids import ID_SPACE_SQL
+from breadcrumb_storage.ingest.batch import MOMENT_SQL, TIME_SQL, Batch, report_unreadable
 from breadcrumb_storage.ingest.tests import TEST_STATEMENTS
 
 if TYPE_CHECKING:

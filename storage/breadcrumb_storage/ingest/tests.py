@@ -6,7 +6,8 @@ A test has reports of its phases, and one outcome: the first that is no success 
 from __future__ import annotations
 
 from breadcrumb.record_format import EVENT_TEST, EVENT_TEST_END, EVENT_TEST_REPORT
-from breadcrumb_storage.ingest.batch import ID_SPACE_SQL, MOMENT_SQL
+from breadcrumb_storage.ids import ID_SPACE_SQL
+from breadcrumb_storage.ingest.batch import MOMENT_SQL
 
 _MOMENT = MOMENT_SQL.format("p")
 

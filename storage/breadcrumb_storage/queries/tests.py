@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.ids import ID_SPACE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

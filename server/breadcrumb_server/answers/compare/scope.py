@@ -11,7 +11,7 @@ from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.compare.ends import same_end
 from breadcrumb_server.answers.compare.noise import same_value, without_noise
-from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.calls.calls import calls_by_id
 from breadcrumb_storage.queries.compare.alignment import Selection
 from breadcrumb_storage.queries.compare.compare import FunctionPair, TestPair, unmatched_calls

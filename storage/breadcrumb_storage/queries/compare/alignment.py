@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
 
 if TYPE_CHECKING:

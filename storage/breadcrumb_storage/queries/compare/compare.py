@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.functions import COLON_NAME
 from breadcrumb_storage.queries.tests import CallRange, in_ranges, joined
 
