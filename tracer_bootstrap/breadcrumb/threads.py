@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
+    from .open_calls import OpenCall
+
 
 class ThreadState(CallSegments):
     """What one thread is doing, and where it is written.
@@ -25,7 +27,7 @@ class ThreadState(CallSegments):
         self.number = number
         self.name = ""  # as it was told last
         self.first_call = 0  # later ones in a stream that was another thread's before are this thread's
-        self.top = (*ROOT[:4], {})  # without a call site: the first call asks for it, see CallLog.site
+        self.top: OpenCall = (*ROOT[:4], {})  # without a call site: the first call asks for it, see CallLog.site
         self.task = 0
         self.held_events: Optional[List[bytes]] = None  # while records are held back
 

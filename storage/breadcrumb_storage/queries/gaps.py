@@ -36,7 +36,8 @@ class GapRow:
 
         What an older version has redacted as one text (``session:[REDACTED]``) lacks its last parts: they are empty.
         """
-        return tuple((*each.split(":", 2), "", "")[:3] for each in dict.fromkeys(self.wrapped or ()))
+        parts = ([*each.split(":", 2), "", ""] for each in dict.fromkeys(self.wrapped or ()))
+        return tuple((module, name, file) for module, name, file, *_ in parts)
 
 
 def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = None) -> list[GapRow]:
