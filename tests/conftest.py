@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 from hypothesis import settings
@@ -11,16 +12,32 @@ settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
 
 
+# The variables that the programs which tests start are given of those of whoever runs the suite. Any other one may
+# change what comes out: a token is a secret that the tracer knows, PYTEST_ADDOPTS, PYTHONWARNINGS or NO_COLOR change what
+# the traced programs do. PYTHONPATH is there for a checkout that is not installed.
+KEPT_VARIABLES = {
+    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYENV_ROOT"),
+    *("BREADCRUMB_REQUIRE_PYTHONS", "BREADCRUMB_EQUIPPED_PYTHONS"),
+    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS"),
+}
+KEPT_PREFIX = "PYTEST_XDIST_"  # of the worker that this is
+LANGUAGE = {"LANG": "C.UTF-8"}
+
+
 def _ignore(number: int, frame: object) -> None:
     pass
 
 
 def pytest_configure() -> None:
-    """Let the programs that tests start be ended by the usual signals.
+    """Let what tests start depend neither on the variables nor on the ignored signals of whoever runs the suite.
 
     A job in the background ignores SIGINT, one under nohup SIGHUP, and hands that on to all that it starts. A handler
     that does nothing ignores the signal just as well, and is not handed on.
     """
+    for name in set(os.environ) - KEPT_VARIABLES:
+        if not name.startswith(KEPT_PREFIX):
+            del os.environ[name]
+    os.environ.update(LANGUAGE)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, _ignore)

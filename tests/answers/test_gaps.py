@@ -9,6 +9,7 @@ import pytest
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.gaps.answer import COLUMNS, find_gaps
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.project_overview import seen_code
 
 SITE = "/work/shop/.venv/lib/python3.12/site-packages"
 STDLIB = "/usr/lib/python3.12"
@@ -263,6 +264,17 @@ def test_callers_of_one_wrapper_are_told_together(project, trace) -> None:
 
     assert row[:4] == ["d", "b.c", "__main__:other and 1 more", 7]
     assert row[-1] == "tools.decorators:logged.<locals>.wrapper for 1 function more"
+
+
+def test_a_row_that_an_older_version_has_redacted_as_one_text_is_answered(project, trace) -> None:
+    trace.gap(**DECORATORS, caller=trace.main, wraps=["shop.session:[REDACTED]", "routes.token", f"a:b:c:{WAYS}"])
+
+    [row] = find_gaps(project.con, "shop").rows
+
+    assert row[:2] == ["[REDACTED]", "shop.session"]
+    assert row[-1] == "tools.decorators:logged.<locals>.wrapper for 2 functions more"
+    seen = seen_code(project.con)
+    assert {("shop.session", ""), ("routes.token", "")} <= seen and not any("REDACTED" in file for _, file in seen)
 
 
 def _workspace(folder, *files: str) -> str:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+import duckdb
 import pytest
 
 from breadcrumb_storage.errors import QueryFailed, QueryRefused
@@ -205,9 +206,14 @@ def test_values_come_as_json_has_them(recorded, sql, value):
     json.dumps(result.rows, allow_nan=False)
 
 
-def test_a_time_with_a_zone_says_how_to_ask_for_it(recorded):
-    with pytest.raises(QueryFailed, match=r"now\(\)::TIMESTAMP"):
-        run(recorded, "SELECT now()")
+def test_a_time_with_a_zone_is_returned_or_says_how_to_ask_for_it(recorded):
+    """DuckDB 2.0.0 needs pytz for it, which is no dependency of ours."""
+    question = "SELECT TIMESTAMPTZ '2025-01-10 13:00:00+01'"
+    if duckdb.__version__ == "2.0.0":
+        with pytest.raises(QueryFailed, match=r"now\(\)::TIMESTAMP"):
+            run(recorded, question)
+    else:
+        assert run(recorded, question).rows == [["2025-01-10T12:00:00+00:00"]]
 
 
 def test_a_query_that_takes_too_long_is_stopped(recorded):

@@ -203,6 +203,28 @@ def test_a_wrapper_of_another_module_says_what_it_was_called_for(python: str, tr
     }
 
 
+def test_what_a_wrapper_was_called_for_is_told_whole_where_a_module_is_called_like_a_secret(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    (tmp_path / "shop").mkdir()
+    for name in ("session", "password"):
+        (tmp_path / "shop" / (name + ".py")).write_text(
+            "from contextlib import contextmanager\n@contextmanager\ndef opened(n): yield n\n"
+            "def renamed(n): yield n\nrenamed.__qualname__ = 'a:b'\nrenamed = contextmanager(renamed)\n"
+        )
+    spool = trace(
+        python,
+        "from shop import password, session\n"
+        "def main(opened):\n    with opened(1): pass\n"
+        "for module in (session, password): main(module.opened), main(module.renamed)\n",
+    )
+    wraps = {wrapped for gap in spool.of("gap") for wrapped in gap["wraps"]}
+    folder = tmp_path / "shop"
+    assert wraps == {
+        f"shop.{module}:{name}:{folder / module}.py" for module in ("session", "password") for name in ("opened", "a.b")
+    }
+
+
 def test_the_time_of_generators_and_coroutines_is_measured_and_no_one_elses(
     python: str, trace: Trace, tmp_path: Path
 ) -> None:

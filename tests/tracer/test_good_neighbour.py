@@ -46,9 +46,20 @@ def test_in_development_mode_it_sees_no_more(trace: Trace) -> None:
     expect_what_is_listed(interpreter("3.12"), trace, ["-X", "dev"])
 
 
-def expect_what_is_listed(python: str, trace: Trace, options: list[str]) -> None:
+def test_with_secrets_in_the_environment_it_sees_no_more(python: str, trace: Trace) -> None:
+    secrets = {
+        "GITHUB_TOKEN": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
+        "DB_PASSWORD": "s3cr3t!",
+        "API_KEY": "abc-12345",
+    }
+    expect_what_is_listed(python, trace, [], secrets)
+
+
+def expect_what_is_listed(
+    python: str, trace: Trace, options: list[str], variables: dict[str, str] | None = None
+) -> None:
     args = [*options, str(TARGETS / "everything_visible.py"), "argument"]
-    env = {"PYTHONHASHSEED": "3"}
+    env = {"PYTHONHASHSEED": "3", **(variables or {})}
     untraced = trace(python, args, env={**env, **UNTRACED})
     traced = trace(python, args, env=env)
     assert traced.of("process") and not untraced.of("process")

@@ -71,6 +71,9 @@ def test_the_working_folder_in_the_environment_is_no_password() -> None:
         "http://host:8080/path", "https://example.com/a/very/long/path/with/Many_Segments/and-dashes?page=2&sort=name#top",
         "postgres://localhost:5432/shop", "ssh://git@github.com/owner/repo.git", "mailto:bob@example.com", "s3://bucket-name/key/Object.tar.gz",
         "/usr/lib/python3.12/site-packages/sqlalchemy/orm/session.py", "C:\\Users\\bob\\AppData\\Local\\Temp", "12:34:56:78:9a:bc", "fe80::1ff:fe23:4567:890a",
+        # names of tests, lines of files
+        "tests/test_token.py::TestToken::test_expiry[3-abc]", "test_auth.py::TestPassword::test_reset", "Session::start: 3 rows",
+        "/srv/shop/token.py:12 in Token.read", "tests/test_password.py:5: AssertionError", "shop/session.py:123:45: E501",
         # words
         "key: value", "a: b, c: d", "the bearer of this letter", "a basic explanation of things", "basic characteristics", "token of appreciation",
         "unexpected token 'identifier'", "unexpected token: '}'", "Token NAME expected", "the secretary: Ms Smith", "keyboard=qwertz", "monkey=1",

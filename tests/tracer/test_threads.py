@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from breadcrumb import record_format
 from spool_reader import Spool, Trace
 
@@ -190,6 +192,31 @@ done.acquire()
     inner = spool.one("inner")
     assert inner.value == 3
     assert names_of(spool)[inner.thread] == "thread-1"
+
+
+def test_a_thread_has_the_name_of_its_first_call_whatever_it_called_before(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    """threading sets an event in each new thread before it knows its name: here this is a gap of traced code."""
+    (tmp_path / "lib.py").write_text(
+        "import threading\ndef renamed(work):\n    threading.current_thread().name = 'by a library'\n    work()\n"
+    )
+    spool = trace(
+        python,
+        """
+import threading
+import lib
+threading.Event().set()
+def work(): return threading.current_thread().name
+for thread in (threading.Thread(target=work, name="worker"), threading.Thread(target=lib.renamed, args=(work,))):
+    thread.start()
+    thread.join()
+""",
+    )
+    names = names_of(spool)
+    assert [(names[call.thread], call.value) for call in spool.named("work")] == [
+        ("worker", "worker"), ("by a library", "by a library"),
+    ]  # fmt: skip
 
 
 def test_a_thousand_short_lived_threads_lose_no_call(python: str, trace: Trace) -> None:

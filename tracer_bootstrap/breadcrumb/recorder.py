@@ -242,12 +242,10 @@ class Recorder:
         self.event(record_format.EVENT_END, at_ns=perf_counter_ns())
 
     def event(self, kind: str, /, **fields: Any) -> None:
-        """Write one event: numbers as they are, texts (and lists of texts) redacted, bytes as ready JSON."""
+        """Write one event: numbers as they are, texts redacted, bytes as ready JSON."""
         pieces = [b'{"k": "%s"' % kind.encode()]
         for name, value in fields.items():
-            if type(value) is list:
-                text = b"[" + b", ".join(self.encoder.encode_text(item) for item in value) + b"]"
-            elif type(value) is str:
+            if type(value) is str:
                 text = self.encoder.encode_text(value)
             elif type(value) is bytes:
                 text = value
@@ -323,16 +321,33 @@ class Recorder:
         self.notice_fork()
         number = next(self._thread_numbers)
         state = self.threads.state = ThreadState(self.spool, number)
-        self.event(
-            record_format.EVENT_THREAD,
-            thread=number,
-            ident=get_ident(),
-            name=thread_name(get_ident(), "thread-%d" % number, self.main_thread),
-            stream=state.stream,
-            first_call=self.calls.next_id() if state.stream != number else 0,  # later ones there are this thread's
-        )
+        if state.stream != number:
+            state.first_call = self.calls.next_id()
+        self._tell_thread(state)
         self.greenlets.watch_thread()
         return state
+
+    def thread_calls(self) -> None:
+        """Tell the current thread again if its name has changed between its first event and its first call.
+
+        Functions of threading that traced code has called are observed, also where a thread calls them before
+        threading knows its name. Whether it does is a matter of luck.
+        """
+        self._tell_thread(self.thread())
+
+    def _tell_thread(self, state: ThreadState) -> None:
+        name = thread_name(get_ident(), "thread-%d" % state.number, self.main_thread)
+        if name == state.name:
+            return
+        state.name = name
+        self.event(
+            record_format.EVENT_THREAD,
+            thread=state.number,
+            ident=get_ident(),
+            name=name,
+            stream=state.stream,
+            first_call=state.first_call,
+        )
 
     def thread(self) -> ThreadState:
         """The state of the current thread."""

@@ -31,9 +31,13 @@ class GapRow:
     wrapped: Sequence[str] | None  # see ``wraps``; in any order, and perhaps more than once
 
     @property
-    def wraps(self) -> tuple[str, ...]:
-        """module:function:file of what it, a wrapper of other modules' functions, was called for."""
-        return tuple(dict.fromkeys(self.wrapped or ()))
+    def wraps(self) -> tuple[tuple[str, str, str], ...]:
+        """Module, function and file of what it, a wrapper of other modules' functions, was called for.
+
+        What an older version has redacted as one text (``session:[REDACTED]``) lacks its last parts: they are empty.
+        """
+        parts = ([*each.split(":", 2), "", ""] for each in dict.fromkeys(self.wrapped or ()))
+        return tuple((module, name, file) for module, name, file, *_ in parts)
 
 
 def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = None) -> list[GapRow]:

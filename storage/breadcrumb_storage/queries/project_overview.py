@@ -42,7 +42,7 @@ def seen_code(con: DuckDBPyConnection) -> set[tuple[str, str]]:
         FROM (
             SELECT module_name, file FROM functions
             UNION ALL SELECT module_name, file FROM gap_records
-            UNION ALL SELECT split_part(wrapped, ':', 1), regexp_replace(wrapped, '^[^:]*:[^:]*:', '')
+            UNION ALL SELECT split_part(wrapped, ':', 1), regexp_extract(wrapped, '(?s)^[^:]*:[^:]*:(.*)', 1)
                       FROM (SELECT unnest(wraps) AS wrapped FROM gap_records))
         """
     ).fetchall()

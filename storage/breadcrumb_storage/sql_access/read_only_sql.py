@@ -95,7 +95,7 @@ def run_read_only(
             hint="Narrow it: WHERE trace_id = '...', or an aggregate instead of sorted rows.",
         ) from error
     except duckdb.Error as error:
-        if "'pytz'" in str(error):  # a dependency of DuckDB's for this one type, which no table here has
+        if "'pytz'" in str(error):  # DuckDB 2.0.0 needs it for this one type, which no table here has
             raise QueryFailed(
                 "A TIMESTAMP WITH TIME ZONE cannot be returned.",
                 hint="Cast it, as in now()::TIMESTAMP: all times here are UTC.",

@@ -85,6 +85,8 @@ class CallLog:
         sites = caller[4]
         site = sites.get(at)
         if site is None:
+            if caller[1] is None:  # the thread's first call
+                self._recorder.thread_calls()
             line = caller[2].f_lineno  # None in code that the compiler made up
             site = sites[at] = b"\t%d\n" % line if line else b"\t\n"
         return site

@@ -37,7 +37,7 @@ class Gap:
         self.line = line
         self.kind = kind
         self.slots: Dict[int, int] = {}  # counter slot by the caller's function id
-        self.wraps: Dict[int, List[str]] = {}  # module:function:file, by the caller's function id
+        self.wraps: Dict[int, List[Tuple[str, str, str]]] = {}  # module, function, file, by the caller's function id
         self.looks_left = _MAX_LOOKS if code is not None and _may_wrap(code) else 0
         self.seen = 0
         self.exact = True
@@ -142,10 +142,10 @@ class GapLog:
         if found is None:
             return
         module, name, file = found
-        text = "%s:%s:%s" % (module, name, recorder.include.absolute(file) if file else "")
+        parts = (module, name, recorder.include.absolute(file) if file else "")
         known = gap.wraps.setdefault(caller.function_id, [])
-        if text not in known and len(known) < _MAX_WRAPPED:
-            known.append(text)
+        if parts not in known and len(known) < _MAX_WRAPPED:
+            known.append(parts)
             slot = gap.slots.get(caller.function_id)
             if slot is not None:
                 self._write(gap, caller.function_id, slot)
@@ -186,5 +186,14 @@ class GapLog:
                 kind=gap.kind,
                 caller=caller_id,
                 exact=gap.exact,
-                wraps=gap.wraps.get(caller_id, []),
+                wraps=b"[%b]" % b", ".join(self._wrapped_text(*parts) for parts in gap.wraps.get(caller_id, ())),
             )
+
+    def _wrapped_text(self, module: str, name: str, file: str) -> bytes:
+        """``module:function:file`` as JSON. Each part is redacted alone: in one text ``session:use`` looks secret.
+
+        The first two colons separate the parts, whatever the program has named its functions.
+        """
+        encode = self._recorder.encoder.encode_text
+        parts = (encode(module.replace(":", ".")), encode(name.replace(":", ".")), encode(file))
+        return b'"%b"' % b":".join(part[1:-1] for part in parts)

@@ -17,6 +17,7 @@ def _only(chars: bytes) -> bytes:
 
 _PERCENT_CHARS = _only(ALPHANUMERIC + b"_.~+!*'()/-%")  # a value of a query string is a word of these
 _BASE64_CHARS = _only(ALPHANUMERIC + b"_-+/")  # of either alphabet
+_PLAIN_BASE64 = ALPHANUMERIC + b"+/=\r\n"
 _HEX_CHARS = _only(b"0123456789abcdefABCDEF")
 
 _WIDE_CODECS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
@@ -71,10 +72,13 @@ def holds_wide(data: bytes, redact: Callable[[str], str]) -> bool:
 
 def decoded_base64(word: str) -> str:
     """The text that a word is the base64 form of; empty if it is none."""
+    raw = word.encode("ascii", "replace")
+    if raw.translate(None, _PLAIN_BASE64):  # no start of an interpreter imports binascii for a token in its environment
+        return ""
     from binascii import Error, a2b_base64
 
     try:
-        text = a2b_base64(word.encode("ascii", "replace")).decode("utf-8", "replace")
+        text = a2b_base64(raw).decode("utf-8", "replace")
     except Error:
         return ""
     return text if text.isprintable() and "\ufffd" not in text else ""

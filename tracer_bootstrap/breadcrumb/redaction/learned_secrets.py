@@ -29,6 +29,8 @@ _MIN_RANDOM_CHARS = 8
 # A value this short and made of letters and digits is redacted as a word of its own only.
 _MAX_WORD_CHARS = 7
 
+_BASE64_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+
 _HTML = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"))
 
 
@@ -148,7 +150,10 @@ def _replace_word(text: str, word: str) -> str:
 
 
 def _base64_of(data: bytes) -> str:
-    """Without the characters at its end that depend on what follows."""
-    from binascii import b2a_base64
+    """Without the characters at its end that depend on what follows; for short data.
 
-    return b2a_base64(data).decode().rstrip("=\n")[: len(data) * 8 // 6]
+    (Without binascii, which every start of an interpreter would import where its environment holds a short secret.)
+    """
+    digits = len(data) * 8 // 6
+    number = int.from_bytes(data, "big") >> (len(data) * 8 - digits * 6)
+    return "".join([_BASE64_DIGITS[number >> 6 * at & 63] for at in range(digits - 1, -1, -1)])

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     OpenCall = Tuple[int, Any, Any, Optional["CallState"], Dict[int, bytes]]
 
 # The bottom of every thread's chain of open calls; its frame is never met, and stands at no line.
-ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1), None, {-1: b"\t\n"})
+ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1, f_lineno=None), None, {-1: b"\t\n"})
 
 
 class CallState:

@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Optional
 
+    from .open_calls import OpenCall
+
 
 class ThreadState(CallSegments):
     """What one thread is doing, and where it is written.
@@ -18,12 +20,14 @@ class ThreadState(CallSegments):
     ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
     """
 
-    __slots__ = ("_held_calls", "_held_write", "held_events", "number", "task", "top")
+    __slots__ = ("_held_calls", "_held_write", "first_call", "held_events", "name", "number", "task", "top")
 
     def __init__(self, spool: SpoolWriter, number: int) -> None:
         super().__init__(spool)
         self.number = number
-        self.top = ROOT
+        self.name = ""  # as it was told last
+        self.first_call = 0  # later ones in a stream that was another thread's before are this thread's
+        self.top: OpenCall = (*ROOT[:4], {})  # without a call site: the first call asks for it, see CallLog.site
         self.task = 0
         self.held_events: Optional[List[bytes]] = None  # while records are held back
 

@@ -67,7 +67,7 @@ def targets_of(row: GapRow, origin: Origin, places: Places, patterns: Filter) ->
     itself = Target(row.module, row.name, row.file, origin)
     wrapped = [
         Target(module, name, file or None, places.origin(file or None, module))
-        for module, name, file in (each.split(":", 2) for each in row.wraps)
+        for module, name, file in row.wraps
         if not patterns.includes(module, file)
     ]
     if origin == "own":
