@@ -234,7 +234,11 @@ class SpoolWriter:
         if self.failure is None:
             self.failure = why
             text = "recording stopped before the end of process %d: %s" % (os.getpid(), why)
-            notice = record_format.EVENT_NOTICE.encode(), record_format.RECORDING_STOPPED.encode(), utf8(quote(text))
+            notice = (
+                record_format.EVENT_NOTICE.encode(),
+                record_format.NOTICE_RECORDING_STOPPED.encode(),
+                utf8(quote(text)),
+            )
             try:  # there may be room still, also for who may not make files any more: it has given up its rights
                 self._events.write(b'{"k": "%b", "code": "%b", "message": %b}\n' % notice)
             except (AttributeError, ValueError):
