@@ -1,7 +1,7 @@
 """The spool: names, record kinds and columns that the tracer writes and storage reads.
 
-This module is the whole of what the other two worlds may import from the tracer at run
-time (besides the redactor). It holds constants only. ``docs/spool-format.md`` explains them.
+This module and ``value_format`` are the whole of what the other two worlds may import from the tracer at run
+time (besides the redactor). They hold constants only. ``docs/spool-format.md`` explains them.
 """
 
 FORMAT_VERSION = 1
@@ -90,5 +90,3 @@ NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its e
 
 # A counters file: little-endian unsigned 64-bit pairs (count, time_ns), one pair a slot.
 COUNTER_SLOT_BYTES = 16
-
-REDACTED = "[REDACTED]"
