@@ -18,6 +18,7 @@ import pytest
 
 from breadcrumb import record_format
 
+NOTICES = {value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
 VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 TARGETS = Path(__file__).parent.parent / "targets"
 
@@ -174,6 +175,8 @@ def read_spool(spool: Spool) -> Spool:
                 owners.setdefault((process, event["stream"]), []).append((event["first_call"], event["thread"]))
             elif event["k"] == "task":
                 tasks[process, event["task"]] = event["name"]
+            elif event["k"] == record_format.EVENT_NOTICE:
+                assert event["code"] in NOTICES, event
     calls: dict[tuple[str, int], Call] = {}
     lines, yields, returns = [], [], []
     for path in sorted(spool.folder.glob("*" + record_format.CALLS_SUFFIX)):

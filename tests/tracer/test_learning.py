@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from breadcrumb import record_format
-from breadcrumb.record_format import REDACTED
 from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.value_format import REDACTED
 from breadcrumb.values.encoder import Encoder
 from spool_reader import Spool, Trace
 

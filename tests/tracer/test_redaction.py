@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from breadcrumb.record_format import REDACTED
 from breadcrumb.redaction.redactor import Redactor, configure_redactor
 from breadcrumb.redaction.secret_names import SECRET_NAMES, WEAK_SECRET_NAMES
+from breadcrumb.value_format import REDACTED
 from breadcrumb.values.encoder import Encoder
 
 

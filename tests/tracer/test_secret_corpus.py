@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb.record_format import REDACTED
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.redaction.secret_names import SECRET_NAMES, SecretNames
 from breadcrumb.redaction.secret_shapes import SHAPES
 from breadcrumb.redaction.suspicion import MIN_RUN_CHARS, SHAPE_HINTS, TOKENS, look
 from breadcrumb.redaction.token_prefixes import TOKEN_PREFIXES
+from breadcrumb.value_format import REDACTED
 from breadcrumb.values.encoder import Encoder
 from secret_corpus import Secret, SecretSearch, corpus, find
 from spool_reader import TARGETS, Trace, interpreter

@@ -8,7 +8,7 @@ import os
 import sys
 
 from . import backends
-from .record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION
+from .record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND, NOTICE_NOT_OBSERVING
 from .session.processes import command_line, is_resource_tracker
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     name, why_not_wanted = backends.choose(settings.get("backend", "auto"))
     recorder = Recorder(folder, settings, name)
     if why_not_wanted:
-        recorder.notice("backend", why_not_wanted)
+        recorder.notice(NOTICE_BACKEND, why_not_wanted)
     _mark_started()
     atexit.register(recorder.end_process)
     if hasattr(os, "register_at_fork"):
@@ -84,4 +84,4 @@ def _observe(backend: Backend, recorder: Recorder) -> None:
     try:
         backend.start()
     except RuntimeError as error:
-        recorder.notice("not_observing", str(error))
+        recorder.notice(NOTICE_NOT_OBSERVING, str(error))

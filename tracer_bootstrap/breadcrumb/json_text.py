@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .value_format import DELETED_KEY
+
 try:
     from _json import encode_basestring as quote
     from _json import encode_basestring_ascii as quote_ascii
@@ -12,7 +14,7 @@ except ImportError:  # no C accelerator
 __all__ = ["DELETED", "float_text", "quote", "quote_ascii", "utf8"]
 
 # Stands for the value of a variable that is gone.
-DELETED = b'{"$deleted": true}'
+DELETED = b'{"%b": true}' % DELETED_KEY.encode()
 
 
 def utf8(text: str) -> bytes:

@@ -1,7 +1,7 @@
 """The spool: names, record kinds and columns that the tracer writes and storage reads.
 
-This module is the whole of what the other two worlds may import from the tracer at run
-time (besides the redactor). It holds constants only. ``docs/spool-format.md`` explains them.
+This module and ``value_format`` are the whole of what the other two worlds may import from the tracer at run
+time (besides the redactor). They hold constants only. ``docs/spool-format.md`` explains them.
 """
 
 FORMAT_VERSION = 1
@@ -62,9 +62,31 @@ EVENT_TEST = "test"
 EVENT_TEST_REPORT = "test_report"
 EVENT_TEST_END = "test_end"
 EVENT_NOTICE = "notice"
-RECORDING_STOPPED = "recording_stopped"  # the code of a notice that a file with FAILED_SUFFIX stands for as well
+
+# Codes of notices: each says that a report shows less, or other, than what happened. docs/spool-format.md lists them.
+# Written by the tracer, as events:
+NOTICE_BACKEND = "backend"  # at the start, if not the configured backend observes: slower, nothing is missing
+NOTICE_NOT_OBSERVING = "not_observing"  # at the start, if no backend can observe: no calls of the process are recorded
+NOTICE_TRACER_REPLACED = "tracer_replaced"  # the program took sys.settrace: calls of that thread may be missing
+NOTICE_RECORDS_LOST = "records_lost"  # a bug of the tracer, once for each type of error: some records are missing
+NOTICE_RECURSION_LIMIT = "recursion_limit"  # at the end, if the stack was too deep to record: calls or ends are missing
+NOTICE_RECORDING_STOPPED = "recording_stopped"  # no more room on the disk: later records are missing; FAILED_SUFFIX too
+NOTICE_TRACE_FULL = "trace_full"  # capture.max_trace_mb is reached: later calls of the process are missing
+NOTICE_TOO_MANY_FUNCTIONS = "too_many_functions"  # the limit of functions is reached: calls of later ones are missing
+NOTICE_COUNTERS_USED_UP = "counters_used_up"  # the limit of counters is reached: later gaps are missing
+NOTICE_LINES_LEFT_OUT = "lines_left_out"  # a call has too many lines or variables: later ones are missing
+NOTICE_GREENLETS = "greenlets"  # greenlets switch unseen: parents, durations and ends of calls in them may be wrong
+NOTICE_SECRETS_NOT_LEARNED = "secrets_not_learned"  # too many secret values: later ones are redacted in fewer places
+NOTICE_STACKS_LEFT_OUT = "stacks_left_out"  # asked for stacks, with too many threads or tasks: some stacks are missing
+# Written by ingest:
+NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
+NOTICE_UNKNOWN = "unknown"  # an event that is a notice without a code, which no tracer writes: its message says more
+# Written by the server at the end of a run:
+NOTICE_STOPPED = "stopped"  # a user or the server's end stopped the run: it shows the program up to that moment
+NOTICE_LEFTOVER_PROCESSES = "leftover_processes"  # processes outlived the command, were killed: their ends are missing
+NOTICE_STACKS_INCOMPLETE = "stacks_incomplete"  # a process did not say where it stood: its stacks or values are missing
+NOTICE_SERVER_DIED = "server_died"  # another server finished the run: its end, output and exit code are missing
+NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its end, output and exit code are missing
 
 # A counters file: little-endian unsigned 64-bit pairs (count, time_ns), one pair a slot.
 COUNTER_SLOT_BYTES = 16
-
-REDACTED = "[REDACTED]"

@@ -170,7 +170,7 @@ class Recorder:
     def _trace_is_full(self) -> None:
         """Say that no more calls are recorded."""
         self.notice(
-            "trace_full",
+            record_format.NOTICE_TRACE_FULL,
             "RECORDING STOPPED %.1f s after the start of process %d: the trace has reached capture.max_trace_mb "
             "(%d MB). Later calls are missing, exceptions are not. Include less, use mode adaptive, or raise the limit"
             % ((perf_counter_ns() - self.spool.clock_origin_ns) / 1e9, self.pid, self._max_trace_mb),
@@ -229,7 +229,7 @@ class Recorder:
         self.before_end()
         if self.near_recursion_limit:
             self.notice(
-                "recursion_limit",
+                record_format.NOTICE_RECURSION_LIMIT,
                 "near the recursion limit the tracer had no room to work: the deepest calls may not be recorded",
             )
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
@@ -278,7 +278,10 @@ class Recorder:
             self.forget_last()
         if slot < 0 and "slots" not in self._losses:
             self._losses.add("slots")
-            self.notice("counters_used_up", "more functions and gaps than counters: later gaps are not listed")
+            self.notice(
+                record_format.NOTICE_COUNTERS_USED_UP,
+                "more functions and gaps than counters: later gaps are not listed",
+            )
         return slot
 
     def lost(self, error: BaseException) -> None:
@@ -290,7 +293,10 @@ class Recorder:
             while place is not None and place.tb_next is not None:
                 place = place.tb_next
             where = "%s:%d" % (os.path.basename(place.tb_frame.f_code.co_filename), place.tb_lineno) if place else "?"
-            self.notice("records_lost", "the tracer could not record an event (%s at %s): %s" % (kind, where, error))
+            self.notice(
+                record_format.NOTICE_RECORDS_LOST,
+                "the tracer could not record an event (%s at %s): %s" % (kind, where, error),
+            )
 
     def on_secret(self, value: str) -> None:
         """A value has been learned: tell the server, and take it out of what was written a moment ago."""
@@ -304,7 +310,7 @@ class Recorder:
     def on_too_many_secrets(self) -> None:
         """Later values will be redacted under their names and by their shapes only."""
         self.notice(
-            "secrets_not_learned",
+            record_format.NOTICE_SECRETS_NOT_LEARNED,
             "the program has more values under secret names than are remembered: later ones are redacted under these "
             "names and by their shapes, but not wherever else they turn up",
         )
@@ -376,7 +382,7 @@ class Recorder:
         if len(self.functions) >= MAX_FUNCTIONS:
             if len(self.functions) == MAX_FUNCTIONS:
                 self.notice(
-                    "too_many_functions",
+                    record_format.NOTICE_TOO_MANY_FUNCTIONS,
                     "the program made more than %d functions: later ones are not traced" % MAX_FUNCTIONS,
                 )
                 self.functions[0] = next(iter(self.functions.values()))  # said once

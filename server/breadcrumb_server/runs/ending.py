@@ -9,6 +9,7 @@ from typing import Literal
 import anyio
 import anyio.to_thread
 
+from breadcrumb.record_format import NOTICE_LEFTOVER_PROCESSES
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.run import Run
 from breadcrumb_server.runs.stack_request import let_go, take_stacks
@@ -71,7 +72,7 @@ async def end_leftovers(run: Run, grace_seconds: float, *, announce: bool) -> No
         if announce:
             noun = "process" if len(left) == 1 else "processes"
             run.state.add_notice(
-                "leftover_processes",
+                NOTICE_LEFTOVER_PROCESSES,
                 f"{len(left)} {noun} that the command had started outlived it and got SIGKILL: "
                 "a run ends with its command.",
             )

@@ -10,7 +10,7 @@ import time
 from collections.abc import Container
 from pathlib import Path
 
-from breadcrumb.record_format import CONFIG_FILE
+from breadcrumb.record_format import CONFIG_FILE, NOTICE_SERVER_DIED
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.recording import record_end
@@ -61,7 +61,7 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
     if state.status == RUNNING:
         _end_processes(state, spool)
         state.add_notice(
-            "server_died", "The server that ran this command died. What had been recorded until then was kept."
+            NOTICE_SERVER_DIED, "The server that ran this command died. What had been recorded until then was kept."
         )
         state.finish("stopped")
         state.save(spool)

@@ -20,6 +20,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
+from breadcrumb.record_format import NOTICE_SERVER_ERROR, NOTICE_STOPPED
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
@@ -238,7 +239,7 @@ class RunRegistry:
                 ending = "stopped"
                 run.stopped_by = BY_STOP_RUN
         if ending == "stopped":
-            state.add_notice("stopped", run.stopped_by)
+            state.add_notice(NOTICE_STOPPED, run.stopped_by)
         state.finish(
             ending,
             exit_code=code if code >= 0 else None,
@@ -251,7 +252,9 @@ async def _abandon(run: Run) -> BreadcrumbError:
     """After an error of our own: leave no process behind, and a state with which the trace can be finished."""
     await kill_all(run.state, run.spool)
     if run.state.status == RUNNING:
-        run.state.add_notice("server_error", "The server lost track of this command and ended it; its log says why.")
+        run.state.add_notice(
+            NOTICE_SERVER_ERROR, "The server lost track of this command and ended it; its log says why."
+        )
         run.state.finish("stopped")
         run.state.save(run.spool)
     return BreadcrumbError(

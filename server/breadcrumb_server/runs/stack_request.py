@@ -14,6 +14,7 @@ from breadcrumb.record_format import (
     EVENTS_SUFFIX,
     FAULT_SIGNAL_BELOW_MAX,
     FAULT_SUFFIX,
+    NOTICE_STACKS_INCOMPLETE,
     STACKS_SIGNAL_BELOW_MAX,
     STACKS_SUFFIX,
     STACKS_WANTED_FILE,
@@ -118,4 +119,4 @@ def _ask_c_code(mute: list[_Traced]) -> list[tuple[str, str]]:
     ]
     if len(mute) > MAX_NAMED:
         notices.append(f"{len(mute) - MAX_NAMED} more processes did not answer either")
-    return [("stacks_incomplete", message) for message in notices]
+    return [(NOTICE_STACKS_INCOMPLETE, message) for message in notices]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from breadcrumb.record_format import NOTICE_SPOOL_DAMAGED
 from breadcrumb_storage.ingest.spool_files import ReadChunk
 
 if TYPE_CHECKING:
@@ -15,8 +16,6 @@ if TYPE_CHECKING:
 # A moment of a process's monotonic clock, e.at_ns; {0} is its row of `processes`: what it showed at the start.
 TIME_SQL = "make_timestamp_ns({})::TIMESTAMP"
 MOMENT_SQL = TIME_SQL.format("{0}.started_at_ns - coalesce({0}.clock_origin_ns, 0) + e.at_ns")
-
-UNREADABLE = "spool_damaged"
 
 _SOURCES = """
 CREATE OR REPLACE TEMP TABLE sources AS
@@ -86,7 +85,7 @@ def report_unreadable(con: DuckDBPyConnection, batch: Batch, read: Mapping[int, 
                 [
                     batch.trace.trace_id,
                     batch.process_of(chunk).process_id,
-                    UNREADABLE,
+                    NOTICE_SPOOL_DAMAGED,
                     f"{lost} of {chunk.records} records in a part of {chunk.file.name} could not be read.",
                 ],
             )

@@ -22,6 +22,7 @@ from breadcrumb.record_format import (
     EVENT_TASK,
     EVENT_THREAD,
     EVENT_UNCAUGHT,
+    NOTICE_UNKNOWN,
 )
 from breadcrumb_storage.ids import ID_SPACE_SQL
 from breadcrumb_storage.ingest.batch import MOMENT_SQL, TIME_SQL, Batch, report_unreadable
@@ -200,7 +201,7 @@ ON CONFLICT DO UPDATE SET function_name = excluded.function_name, module_name = 
 
 _NOTICES = f"""
 INSERT INTO notices (trace_id, process_id, code, message)
-SELECT $1, process_id, coalesce(code, 'unknown'), coalesce(message, '') FROM events WHERE k = '{EVENT_NOTICE}'
+SELECT $1, process_id, coalesce(code, '{NOTICE_UNKNOWN}'), coalesce(message, '') FROM events WHERE k = '{EVENT_NOTICE}'
 """
 
 # An answer is as many records as the process had threads and tasks, all of the same moment: only the newest counts.

@@ -14,10 +14,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX, FAILED_SUFFIX, RECORDING_STOPPED
+from breadcrumb.record_format import (
+    CALLS_SUFFIX,
+    COUNTERS_SUFFIX,
+    EVENTS_SUFFIX,
+    FAILED_SUFFIX,
+    NOTICE_RECORDING_STOPPED,
+    NOTICE_SPOOL_DAMAGED,
+)
 from breadcrumb_storage.database import checkpoint
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.ingest.batch import UNREADABLE, Batch, Process, TraceKey
+from breadcrumb_storage.ingest.batch import Batch, Process, TraceKey
 from breadcrumb_storage.ingest.calls import drop_pending, insert_calls
 from breadcrumb_storage.ingest.counters import update_counters
 from breadcrumb_storage.ingest.events import insert_events
@@ -49,13 +56,13 @@ ON CONFLICT DO UPDATE SET bytes_read = excluded.bytes_read
 # A final ingest may run again after a crash: it is told once.
 _TELL_STOPPED = f"""
 INSERT INTO notices (trace_id, process_id, code, message)
-SELECT $1, p.process_id, '{RECORDING_STOPPED}',
+SELECT $1, p.process_id, '{NOTICE_RECORDING_STOPPED}',
        'Recording stopped in process ' || coalesce(p.pid::VARCHAR, $2) || ' before its end: its spool could not be '
        || 'written (is the disk full?). What was recorded until then is here.'
 FROM (SELECT 1) LEFT JOIN processes p ON p.trace_id = $1 AND p.process_key = $2
 WHERE NOT EXISTS (
     SELECT 1 FROM notices n
-    WHERE n.trace_id = $1 AND n.code = '{RECORDING_STOPPED}' AND n.process_id IS NOT DISTINCT FROM p.process_id
+    WHERE n.trace_id = $1 AND n.code = '{NOTICE_RECORDING_STOPPED}' AND n.process_id IS NOT DISTINCT FROM p.process_id
 )
 """
 
@@ -199,7 +206,11 @@ class _Ingest:
             if lost := drop_pending(self._con, self._trace):
                 self._con.execute(
                     "INSERT INTO notices (trace_id, code, message) VALUES (?, ?, ?)",
-                    [self._trace.trace_id, UNREADABLE, f"The beginnings of {lost} ended calls could not be read."],
+                    [
+                        self._trace.trace_id,
+                        NOTICE_SPOOL_DAMAGED,
+                        f"The beginnings of {lost} ended calls could not be read.",
+                    ],
                 )
 
     def _checkpoint_when_due(self) -> None:

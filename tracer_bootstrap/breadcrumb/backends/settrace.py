@@ -16,7 +16,7 @@ from types import CodeType, FrameType
 
 from ..events import greenlets
 from ..events.exceptions import is_control_flow
-from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
+from ..record_format import NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.classes import class_module, class_name
 from ..runtime.features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
 from ..runtime.guard import failed
@@ -129,7 +129,7 @@ class SettraceBackend:
     def _tell_replaced(self, how: str) -> None:
         self._said_replaced = True
         self._recorder.notice(
-            "tracer_replaced",
+            NOTICE_TRACER_REPLACED,
             "sys.settrace %s: that thread's calls from then on are not recorded, unless it was given back. Run without "
             "that tool, or on Python 3.12 or newer, where both can work" % how,
         )

@@ -9,6 +9,7 @@ import sys
 from _weakref import ref
 from time import perf_counter_ns
 
+from ..record_format import NOTICE_GREENLETS
 from ..runtime.classes import class_name
 from ..runtime.guard import guard
 from ..session.open_calls import ROOT, CallState
@@ -77,7 +78,7 @@ class GreenletChains:
             return
         self._said = True
         self._recorder.notice(
-            "greenlets",
+            NOTICE_GREENLETS,
             "greenlets switch without the tracer being told (greenlet.settrace was used by the program itself, or this "
             "version of greenlet is not known): calls in which they do may have wrong parents, durations and ends",
         )

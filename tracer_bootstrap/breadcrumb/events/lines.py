@@ -14,6 +14,7 @@ from types import FrameType
 
 from ..globs import matches_function
 from ..json_text import DELETED, quote, utf8
+from ..record_format import NOTICE_LINES_LEFT_OUT
 from ..session.threads import write_record
 from ..values.encoder import Encoder
 from ..values.frame_locals import variables_of
@@ -80,7 +81,7 @@ class LineLog:
         """Tell the reader of the report what is not recorded of a function's lines."""
         if (function.function_id, what) not in self._said:
             self._said.add((function.function_id, what))
-            self.recorder.notice("lines_left_out", "%s.%s: %s" % (function.module, function.name, what))
+            self.recorder.notice(NOTICE_LINES_LEFT_OUT, "%s.%s: %s" % (function.module, function.name, what))
 
 
 class CallLines:

@@ -127,7 +127,7 @@ class StackReporter:
             )
         if len(threads) > _MAX_THREADS or len(tasks) > _MAX_TASKS:
             self._recorder.notice(
-                "stacks_left_out",
+                record_format.NOTICE_STACKS_LEFT_OUT,
                 "of %d threads and %d waiting tasks the stacks of %d and %d at most are here"
                 % (len(threads), len(tasks), _MAX_THREADS, _MAX_TASKS),
             )

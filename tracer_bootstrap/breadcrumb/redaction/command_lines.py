@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..record_format import REDACTED
+from ..value_format import REDACTED
 from .secret_names import SECRET, SecretNames
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..record_format import REDACTED
+from ..value_format import REDACTED
 from .suspicion import ALPHANUMERIC, MIN_HEX_CHARS, MIN_RUN_CHARS, has_base64, has_hex
 
 TYPE_CHECKING = False

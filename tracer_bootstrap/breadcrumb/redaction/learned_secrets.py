@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..json_text import quote, quote_ascii, utf8
-from ..record_format import REDACTED
+from ..value_format import REDACTED
 from .suspicion import MIN_RUN_CHARS
 
 TYPE_CHECKING = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..record_format import REDACTED
+from ..value_format import REDACTED
 from .encoded_texts import decoded_base64
 from .learned_secrets import MAX_VALUE_CHARS, MIN_FORM_CHARS, looks_random
 from .secret_names import WEAK, SecretNames, words_of

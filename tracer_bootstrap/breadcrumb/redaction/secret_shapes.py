@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..record_format import REDACTED
+from ..value_format import REDACTED
 from .regex import compiled
 from .suspicion import ALPHANUMERIC
 from .token_prefixes import TOKEN_PREFIXES

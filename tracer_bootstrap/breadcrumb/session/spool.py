@@ -24,6 +24,7 @@ from .. import record_format
 from ..json_text import quote, utf8
 from ..runtime.interruptions import is_of_the_program, starts_guarded
 from ..runtime.mapped_files import map_file
+from ..value_format import REDACTED
 
 # The first segment is small (most threads and forked children say little), each next one four times as large, up
 # to what keeps the mapped memory of the whole process near 16 MiB: it is part of the process's resident size.
@@ -234,7 +235,11 @@ class SpoolWriter:
         if self.failure is None:
             self.failure = why
             text = "recording stopped before the end of process %d: %s" % (os.getpid(), why)
-            notice = record_format.EVENT_NOTICE.encode(), record_format.RECORDING_STOPPED.encode(), utf8(quote(text))
+            notice = (
+                record_format.EVENT_NOTICE.encode(),
+                record_format.NOTICE_RECORDING_STOPPED.encode(),
+                utf8(quote(text)),
+            )
             try:  # there may be room still, also for who may not make files any more: it has given up its rights
                 self._events.write(b'{"k": "%b", "code": "%b", "message": %b}\n' % notice)
             except (AttributeError, ValueError):
@@ -341,7 +346,7 @@ class SpoolWriter:
 
     def take_out(self, secret: bytes) -> None:
         """Overwrite what has been written of late and turned out to be secret. The records keep their lengths."""
-        mark = (record_format.REDACTED.encode() + b"*" * len(secret))[: len(secret)]
+        mark = (REDACTED.encode() + b"*" * len(secret))[: len(secret)]
         for mapped in list(self.mapped.values()):
             end = mapped.tell()
             at = mapped.find(secret, max(end - TAKE_OUT_BYTES, 0), end)

@@ -14,9 +14,9 @@ two runs compare equal.
 from __future__ import annotations
 
 from ..json_text import float_text, quote, utf8
-from ..record_format import REDACTED
 from ..redaction.redactor import Redactor
 from ..runtime.late_modules import import_late_modules
+from ..value_format import CHARS_CUT, CUT_MARK, KEY_MARK, REDACTED
 from .walk import MIN_CARD, Walk
 
 TYPE_CHECKING = False
@@ -48,10 +48,6 @@ _MARK = '"%s"' % REDACTED
 # In the text of an object that has none of its own. It is another one in each run.
 _ADDRESS = " at 0x"
 _MIN_ADDRESS_DIGITS = 6
-
-
-# Before the JSON of a key that is no string: 1 and "1" are two keys, and JSON has only the second.
-_KEY_MARK = "$key:"
 
 
 def _make_room(memo: Dict[Any, Any]) -> None:
@@ -183,7 +179,7 @@ class Encoder:
         if size <= limit:
             return quote(self._redacted(value))
         text, is_cut = self._cut(value[: self.window(limit)], size, limit)
-        return quote("%s…(+%d chars)" % (text, size - len(text)) if is_cut else text)
+        return quote(text + CHARS_CUT % (size - len(text)) if is_cut else text)
 
     def quoted_bytes(self, head: bytes, size: int, limit: int) -> Tuple[str, bool]:
         """Bytes as the JSON of the text that they are (``\\xNN`` for what is none), and whether it is cut.
@@ -197,7 +193,7 @@ class Encoder:
         if len(escaped) > window:  # four times as long, where it is no text
             escaped, size = escaped[:window], max(size, window + 1)
         text, is_cut = self._cut(escaped, size, limit)
-        return quote(text + "…" if is_cut else text), is_cut
+        return quote(text + CUT_MARK if is_cut else text), is_cut
 
     def window(self, limit: int) -> int:
         """How much of a text is looked through for secrets if *limit* characters of it are written.
@@ -251,8 +247,8 @@ class Encoder:
         """The text of a key with its colon, and its name if that is secret."""
         name = key if type(key) is str else self._hidden.name_of(key)
         text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.apart(key, _MAX_KEY_CHARS)
-        if type(key) is not str or key.startswith(_KEY_MARK):
-            text = quote(_KEY_MARK + text)
+        if type(key) is not str or key.startswith(KEY_MARK):
+            text = quote(KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
         if type(key) is str and len(key) <= _MAX_KEY_CHARS:
             self.known_keys[key] = known

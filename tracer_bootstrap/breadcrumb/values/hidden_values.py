@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import islice
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
-from ..record_format import REDACTED
 from ..redaction.learned_secrets import looks_random
 from ..redaction.redactor import Redactor
 from ..runtime.classes import derives, is_enum
+from ..value_format import REDACTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,15 +7,25 @@ try:
 except ImportError:  # no C accelerator
     from json.decoder import py_scanstring as scanstring  # type: ignore[attr-defined, no-redef, unused-ignore]
 
-from ..record_format import REDACTED
+from ..value_format import (
+    BYTEARRAY_KEY,
+    BYTES_KEY,
+    CUT_MARK,
+    FLOAT_KEY,
+    FROZENSET_KEY,
+    KEY_MARK,
+    REDACTED,
+    SET_KEY,
+    TUPLE_KEY,
+    TYPE_KEY,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Tuple
 
 _CONSTANTS = {"null": "None", "true": "True", "false": "False"}
-_BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
-_KEY_MARK = "$key:"
+_BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
 
 
 def python_text(json_text: str) -> str:
@@ -62,7 +72,7 @@ class _Reader:
             if key in _BRACKETS and not pairs:
                 items = self._items()
                 opening, closing = _BRACKETS[key]
-                comma = "," if key == "$tuple" and len(items) == 1 else ""
+                comma = "," if key == TUPLE_KEY and len(items) == 1 else ""
                 self._at += 1
                 return opening + ", ".join(items) + comma + closing
             pairs.append((key, self.value()))
@@ -81,20 +91,20 @@ class _Reader:
 
 def _object_text(pairs: List[Tuple[str, str]]) -> str:
     kind = pairs[0][0] if pairs else ""
-    if kind == "$type":
+    if kind == TYPE_KEY:
         fields = ["%s=%s" % pair for pair in pairs[1:]]
         return "%s(%s)" % (pairs[0][1][1:-1], ", ".join(fields))
-    if kind == "$float":
+    if kind == FLOAT_KEY:
         return pairs[0][1][1:-1]
-    if kind in ("$bytes", "$bytearray"):
+    if kind in (BYTES_KEY, BYTEARRAY_KEY):
         return "b" + pairs[0][1].replace("\\\\", "\\")  # its escapes are those of bytes already
     return "{%s}" % ", ".join("%s: %s" % (_key(key), item) for key, item in pairs)
 
 
 def _key(key: str) -> str:
     """The key of a dict: JSON has only texts, so any other is marked."""
-    return python_text(key[len(_KEY_MARK) :]) if key.startswith(_KEY_MARK) else _quoted(key)
+    return python_text(key[len(KEY_MARK) :]) if key.startswith(KEY_MARK) else _quoted(key)
 
 
 def _quoted(text: str) -> str:
-    return text if text == REDACTED or text.startswith("…") else repr(text)
+    return text if text == REDACTED or text.startswith(CUT_MARK) else repr(text)

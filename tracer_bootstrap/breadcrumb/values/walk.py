@@ -5,9 +5,9 @@ from __future__ import annotations
 from itertools import islice
 
 from ..json_text import float_text, quote
-from ..record_format import REDACTED
 from ..runtime.classes import class_name
 from ..runtime.interruptions import is_of_the_program
+from ..value_format import CUT_MARK, ENTRIES_CUT, ITEMS_CUT, REDACTED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ _FIELD_CHARS = 40
 _MIN_SHARE_CHARS = 8
 
 _MARK = '"%s"' % REDACTED
+_ITEMS_CUT = '"%s"' % ITEMS_CUT
+_ENTRIES_CUT = '"%s": "%s"' % (CUT_MARK, ENTRIES_CUT)
 
 # Changed by another thread meanwhile, or built by a C extension in a way unknown here.
 _UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
@@ -234,12 +236,12 @@ class Walk:
                 self.room -= len(text)
             pieces.append(key_text + text)
         if len(pieces) < size:
-            pieces.append('"…": "+%d items"' % (size - len(pieces)))
+            pieces.append(_ENTRIES_CUT % (size - len(pieces)))
         self._inside.pop()
         return ", ".join(pieces)
 
 
 def _closed(opening: str, pieces: List[str], size: int) -> str:
     if len(pieces) < size:
-        pieces.append('"…(+%d items)"' % (size - len(pieces)))
+        pieces.append(_ITEMS_CUT % (size - len(pieces)))
     return opening + ", ".join(pieces) + ("]" if opening[0] == "[" else "]}")

@@ -25,6 +25,7 @@ from ..runtime.classes import (
     namespace,
     package_of,
 )
+from ..value_format import FROZENSET_KEY, SET_KEY
 from . import descriptions, library_objects, objects
 from .arrays import array_writer
 from .containers import items_writer, mapping_writer, set_writer, view_writer, write_proxy, write_tuple
@@ -84,8 +85,8 @@ _BUILT_IN: Dict[int, Pair] = {
         (list, (None, items_writer(list))),
         (tuple, (None, write_tuple)),
         (dict, (None, mapping_writer(dict))),
-        (set, (set_writer(set, '{"$set": ['), set_writer(set, ""))),
-        (frozenset, (set_writer(frozenset, '{"$frozenset": ['), set_writer(frozenset, ""))),
+        (set, (set_writer(set, '{"%s": [' % SET_KEY), set_writer(set, ""))),
+        (frozenset, (set_writer(frozenset, '{"%s": [' % FROZENSET_KEY), set_writer(frozenset, ""))),
         (type({}.keys()), _same(view_writer(type({}.keys())))),
         (type({}.values()), _same(view_writer(type({}.values())))),
         (type({}.items()), _same(view_writer(type({}.items())))),

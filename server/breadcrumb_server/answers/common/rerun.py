@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from breadcrumb.value_format import REDACTED
 from breadcrumb_server.answers.common.next_calls import call
 from breadcrumb_server.answers.common.trace_config import line_patterns
 from breadcrumb_server.timeouts import MAX_TIMEOUT_SECONDS
@@ -28,7 +29,7 @@ def rerun_call(
     capture: dict[str, object] = {"mode": "full"} if full else {}
     if recorded := list(dict.fromkeys([*line_patterns(trace), *lines])):
         capture["lines"] = recorded
-    if "[REDACTED]" in trace.command or not trace.command:
+    if REDACTED in trace.command or not trace.command:
         return None
     timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
     if longer:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb.value_format import TYPE_KEY
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.rendering.notation import notation
 
@@ -153,9 +154,9 @@ def _of_key(
 def _parts(path: str, base: object, this: object, depth: int, name: str = "") -> Iterator[Difference]:
     if _same(base, this, name):
         return
-    if depth > 0 and is_object(base) and is_object(this) and base.get("$type") == this.get("$type"):
+    if depth > 0 and is_object(base) and is_object(this) and base.get(TYPE_KEY) == this.get(TYPE_KEY):
         for key in _keys(base, this):
-            inner = f"{path}.{key}" if "$type" in base else path if key.startswith("$") else f"{path}[{key!r}]"
+            inner = f"{path}.{key}" if TYPE_KEY in base else path if key.startswith("$") else f"{path}[{key!r}]"
             yield from _of_key(inner, key, base, this, depth - 1)
     elif depth > 0 and is_array(base) and is_array(this):
         yield from _of_items(path, base, this, depth)

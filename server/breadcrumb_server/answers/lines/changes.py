@@ -6,10 +6,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb.value_format import DELETED_KEY, KEY_MARK, TYPE_KEY
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.lines.bindings import Bound
-from breadcrumb_server.answers.rendering.notation import KEY_MARK, key_text, notation
+from breadcrumb_server.answers.rendering.notation import key_text, notation
 from breadcrumb_server.answers.rendering.truncation import entries_of, items_of, same_as_far_as_known
 
 # Where more than this differs, the whole value says it better.
@@ -77,7 +78,7 @@ def _is_in(part: str, whole: str) -> bool:
 
 
 def _change(path: str, value: object) -> Change:
-    return Change(path, None, gone=True) if value == {"$deleted": True} else Change(path, value)
+    return Change(path, None, gone=True) if value == {DELETED_KEY: True} else Change(path, value)
 
 
 def _parts(path: str, before: object, after: object, depth: int, bound: Bound) -> list[Change] | None:
@@ -87,7 +88,7 @@ def _parts(path: str, before: object, after: object, depth: int, bound: Bound) -
     parts: list[Change] | None = None
     if is_object(before) and is_object(after):
         items_before, items_after = _own_items(before, bound), _own_items(after, bound)
-        if items_before is not None and items_after is not None and before["$type"] == after["$type"]:
+        if items_before is not None and items_after is not None and before[TYPE_KEY] == after[TYPE_KEY]:
             parts = _items(path, items_before, items_after, depth, bound)
         else:
             parts = _fields(path, before, after, depth, bound)
@@ -99,16 +100,16 @@ def _parts(path: str, before: object, after: object, depth: int, bound: Bound) -
 def _own_items(value: Mapping[str, object], bound: Bound) -> list[object] | None:
     """What a deque, an array, or an object of a class of lists holds."""
     items = value.get("items")
-    only_items = set(value) == {"$type", "items"} and is_array(items)
-    is_field = bound.items_is_field and value.get("$type") not in ("deque", "array")
+    only_items = set(value) == {TYPE_KEY, "items"} and is_array(items)
+    is_field = bound.items_is_field and value.get(TYPE_KEY) not in ("deque", "array")
     return items if only_items and not is_field and is_array(items) else None
 
 
 def _fields(
     path: str, before: Mapping[str, object], after: Mapping[str, object], depth: int, bound: Bound
 ) -> list[Change] | None:
-    kind = after.get("$type")
-    if before.get("$type") != kind:
+    kind = after.get(TYPE_KEY)
+    if before.get(TYPE_KEY) != kind:
         return None
     if kind is None and any(key.startswith("$") and not key.startswith(KEY_MARK) for key in (*before, *after)):
         return None  # a tuple, a set, bytes

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from breadcrumb.value_format import FLOAT_KEY, TYPE_KEY
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.lines.changes import Change
 from breadcrumb_server.answers.lines.steps import Step
@@ -196,7 +197,7 @@ def _kind(value: object) -> str:
         return "a list"
     if is_object(value):
         first = next(iter(value), "")
-        if first == "$float":  # nan, inf
+        if first == FLOAT_KEY:  # nan, inf
             return str(value[first])
-        return str(value["$type"]) if first == "$type" else f"a {first[1:]}" if first.startswith("$") else "a dict"
+        return str(value[TYPE_KEY]) if first == TYPE_KEY else f"a {first[1:]}" if first.startswith("$") else "a dict"
     return "?"

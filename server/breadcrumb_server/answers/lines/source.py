@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from breadcrumb.value_format import REDACTED
 from breadcrumb_storage.queries.traces import TraceRow
 
 # Nobody writes more by hand, and a generated file explains nothing.
@@ -20,7 +21,6 @@ _LITERAL_OR_NAME = re.compile(
     r"""|(?P<comment>\#.*)|(?P<number>\b\d[\w.]*)|(?P<name>[^\W\d]\w*)""",
     re.VERBOSE,
 )
-_MARK = "[REDACTED]"
 # Shorter numbers are sizes and flags.
 _MIN_SECRET_DIGITS = 4
 
@@ -90,11 +90,11 @@ def redact_source(line: str, redactor: NameRedactor) -> str:
             secret_name_before = secret_name_before or redactor.is_secret_name(match["name"])
         elif match["number"] is not None:
             hidden = secret_name_before and sum(c.isdigit() for c in match["number"]) >= _MIN_SECRET_DIGITS
-            replacement = _MARK if hidden or redactor.redact_text(match["number"]) != match["number"] else None
+            replacement = REDACTED if hidden or redactor.redact_text(match["number"]) != match["number"] else None
         elif redactor.is_secret_name(match["text"]):  # the key of what follows
             secret_name_before = True
         elif match["text"]:
-            redacted = _MARK if secret_name_before else redactor.redact_text(match["text"])
+            redacted = REDACTED if secret_name_before else redactor.redact_text(match["text"])
             if redacted != match["text"]:
                 replacement = match["quote"] + redacted + match["quote"]
         if replacement is not None:

@@ -13,6 +13,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from breadcrumb.value_format import (
+    BYTEARRAY_KEY,
+    BYTES_KEY,
+    CHARS_CUT_PATTERN,
+    CUT_MARK,
+    ENTRIES_CUT_PATTERN,
+    FROZENSET_KEY,
+    ITEMS_CUT_PATTERN,
+    SET_KEY,
+    TUPLE_KEY,
+    TYPE_KEY,
+)
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
 # Fewer different sizes, or sizes that lie closer together, are no ground for a claim: with six, times that have nothing
@@ -30,9 +42,9 @@ MIN_EXPONENT = 0.5
 MIN_BETTER = 0.01
 MIN_EXPONENTIAL = 2.5
 
-_CUT_ITEMS = re.compile(r"…\(\+(\d+) items\)")
-_CUT_CHARS = re.compile(r"…\(\+(\d+) chars\)$")
-_CUT_FIELDS = re.compile(r"\+(\d+) items")
+_CUT_ITEMS = re.compile(ITEMS_CUT_PATTERN)
+_CUT_CHARS = re.compile(rf"{CHARS_CUT_PATTERN}$")
+_CUT_FIELDS = re.compile(ENTRIES_CUT_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +102,7 @@ def _sizes(arguments: str) -> Iterator[tuple[str, float]]:
         return
     for name, value in parsed.items():
         yield from _size(name, value)
-        if is_object(value) and "$type" in value:  # an object: its attributes
+        if is_object(value) and TYPE_KEY in value:  # an object: its attributes
             for field, part in value.items():
                 if not field.startswith("$"):
                     yield from _size(f"{name}.{field}", part)
@@ -116,12 +128,12 @@ def length_of(value: object) -> int | None:
     if not is_object(value):
         return None
     first = next(iter(value), "")
-    if first in ("$tuple", "$set", "$frozenset", "$bytes", "$bytearray"):
+    if first in (TUPLE_KEY, SET_KEY, FROZENSET_KEY, BYTES_KEY, BYTEARRAY_KEY):
         size = value.get("size")
         return size if isinstance(size, int) else length_of(value[first])
-    if first == "$type":
+    if first == TYPE_KEY:
         return length_of(value["items"]) if is_array(value.get("items")) else None
-    cut = _CUT_FIELDS.fullmatch(str(value.get("…", "")))
+    cut = _CUT_FIELDS.fullmatch(str(value.get(CUT_MARK, "")))
     return len(value) if cut is None else len(value) - 1 + int(cut[1])
 
 

@@ -6,11 +6,24 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from breadcrumb.value_format import (
+    BYTEARRAY_KEY,
+    BYTES_KEY,
+    CUT_MARK,
+    CUT_OPENING,
+    FLOAT_KEY,
+    FROZENSET_KEY,
+    KEY_MARK,
+    REDACTED,
+    SET_KEY,
+    TUPLE_KEY,
+    TYPE_KEY,
+)
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import clean
 
-KEY_MARK = "$key:"
-_BRACKETS = {"$tuple": ("(", ")"), "$set": ("{", "}"), "$frozenset": ("frozenset({", "})")}
+_BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
+_REST_NAMES = (CUT_MARK, repr(CUT_MARK))
 
 
 def read_value(stored: str) -> str:
@@ -40,7 +53,7 @@ def notation(value: object) -> str:
         return _object(value)
     if is_array(value):
         return f"[{_items(value)}]"
-    if isinstance(value, str) and (value == "[REDACTED]" or value.startswith("…(+")):
+    if isinstance(value, str) and (value == REDACTED or value.startswith(CUT_OPENING)):
         return value
     return repr(value)
 
@@ -49,19 +62,19 @@ def _object(value: dict[str, Any]) -> str:
     first = next(iter(value), "")
     if first in _BRACKETS and is_array(value[first]):
         opening, closing = _BRACKETS[first]
-        comma = "," if first == "$tuple" and len(value[first]) == 1 else ""
+        comma = "," if first == TUPLE_KEY and len(value[first]) == 1 else ""
         return opening + _items(value[first]) + comma + closing
-    if first == "$float":
+    if first == FLOAT_KEY:
         return str(value[first])
-    if first in ("$bytes", "$bytearray"):
+    if first in (BYTES_KEY, BYTEARRAY_KEY):
         size = f"…({value['size']:,} bytes in all)" if isinstance(value.get("size"), int) else ""
         return f"b{value[first]!r}{size}"
-    if first != "$type":
+    if first != TYPE_KEY:
         return _mapping(value)
-    fields = {key: item for key, item in value.items() if key != "$type"}
+    fields = {key: item for key, item in value.items() if key != TYPE_KEY}
     if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict: no field has such a name
-        return f"{value['$type']}({_mapping(fields)})"
-    return f"{value['$type']}({_content(fields)})"
+        return f"{value[TYPE_KEY]}({_mapping(fields)})"
+    return f"{value[TYPE_KEY]}({_content(fields)})"
 
 
 def _mapping(entries: dict[str, Any]) -> str:
@@ -89,7 +102,7 @@ def _content(fields: dict[str, Any]) -> str:
 
 
 def _pair(name: str, between: str, item: object) -> str:
-    return f"…({item})" if name in ("…", "'…'") else f"{name}{between}{notation(item)}"
+    return f"…({item})" if name in _REST_NAMES else f"{name}{between}{notation(item)}"
 
 
 def _items(items: Sequence[object]) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
+from breadcrumb.value_format import CHARS_CUT_PATTERN, CUT_MARK, ENTRIES_CUT_PATTERN, ITEMS_CUT_PATTERN
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
-_ITEMS = re.compile(r"…\(\+(\d+) items\)")
-_ENTRIES = re.compile(r"\+(\d+) items")
-_CHARS = re.compile(r"(.*)…\(\+(\d+) chars\)", re.DOTALL)
-_REST = "…"  # the key under which the entries that are left out are counted
+_ITEMS = re.compile(ITEMS_CUT_PATTERN)
+_ENTRIES = re.compile(ENTRIES_CUT_PATTERN)
+_CHARS = re.compile(rf"(.*){CHARS_CUT_PATTERN}", re.DOTALL)
 
 
 def items_of(value: Sequence[object]) -> tuple[list[object], int]:
@@ -23,9 +23,9 @@ def items_of(value: Sequence[object]) -> tuple[list[object], int]:
 
 def entries_of(value: Mapping[str, object]) -> tuple[dict[str, object], int]:
     """The recorded entries of a dict, or fields of an object, and how many there were."""
-    rest = value.get(_REST)
+    rest = value.get(CUT_MARK)
     if isinstance(rest, str) and (cut := _ENTRIES.fullmatch(rest)):
-        return {key: item for key, item in value.items() if key != _REST}, len(value) - 1 + int(cut[1])
+        return {key: item for key, item in value.items() if key != CUT_MARK}, len(value) - 1 + int(cut[1])
     return dict(value), len(value)
 
 

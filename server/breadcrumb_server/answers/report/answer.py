@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
@@ -174,7 +175,9 @@ class RunFacts:
         links, unfinished = open_chains(con, trace)
         notices = list_notices(con, trace.trace_id)
         # Near the recursion limit calls end unseen: that they have no end says nothing of where the program stood.
-        ends_lost = trace.status in ("completed", "failed") and any(each.code == "recursion_limit" for each in notices)
+        ends_lost = trace.status in ("completed", "failed") and any(
+            each.code == NOTICE_RECURSION_LIMIT for each in notices
+        )
         if ends_lost:
             links = []
         self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])

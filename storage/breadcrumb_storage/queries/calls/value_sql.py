@@ -1,10 +1,22 @@
 """What a captured value is, in SQL: its Python type, its length and its number, as the tracer has written them.
 
 Each function takes the SQL of a JSON value and gives the SQL of what is asked. The forms are those of
-``breadcrumb.values.encoder``.
+``breadcrumb.value_format``.
 """
 
 from __future__ import annotations
+
+from breadcrumb.value_format import (
+    BYTES_KEY,
+    CHARS_CUT_PATTERN,
+    CUT_MARK,
+    ENTRIES_CUT_PATTERN,
+    FROZENSET_KEY,
+    REDACTED,
+    SET_KEY,
+    TUPLE_KEY,
+    TYPE_KEY,
+)
 
 
 def text_of(value: str) -> str:
@@ -22,9 +34,9 @@ def kind_of(value: str) -> str:
     text = text_of(value)
     return f"""CASE json_type({value})
         WHEN 'NULL' THEN 'None' WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'float' WHEN 'ARRAY' THEN 'list'
-        WHEN 'VARCHAR' THEN CASE WHEN {text} = '[REDACTED]' THEN {text} WHEN {_is_in_words(text)}
+        WHEN 'VARCHAR' THEN CASE WHEN {text} = '{REDACTED}' THEN {text} WHEN {_is_in_words(text)}
             THEN regexp_extract({text}, '^<(?:cycle: )?([^\\s.>]*)', 1) ELSE 'str' END
-        WHEN 'OBJECT' THEN coalesce(json_extract_string({value}, '$."$type"'),
+        WHEN 'OBJECT' THEN coalesce(json_extract_string({value}, '$."{TYPE_KEY}"'),
             nullif(regexp_extract({value}::VARCHAR, '^."\\$(\\w+)":', 1), ''), 'dict')
         ELSE 'int' END"""
 
@@ -32,15 +44,16 @@ def kind_of(value: str) -> str:
 def length_of(value: str) -> str:
     """How many characters or items it had before it was cut; NULL for what has no length."""
     text = text_of(value)
+    in_objects = ", ".join(f"""json_extract({value}, '$."{key}"')""" for key in (TUPLE_KEY, SET_KEY, FROZENSET_KEY))
     items = f"""coalesce(CASE WHEN json_type({value}) = 'ARRAY' THEN {value} END,
-        json_extract({value}, '$."$tuple"'), json_extract({value}, '$."$set"'), json_extract({value}, '$."$frozenset"'),
-        CASE WHEN json_keys({value}) = ['$type', 'items'] THEN json_extract({value}, '$.items') END)"""
+        {in_objects},
+        CASE WHEN json_keys({value}) = ['{TYPE_KEY}', 'items'] THEN json_extract({value}, '$.items') END)"""
     size = f"TRY_CAST(json_extract_string({value}, '$.size') AS BIGINT)"
-    content = f"json_extract_string({value}, '$.\"$bytes\"')"
+    content = f"json_extract_string({value}, '$.\"{BYTES_KEY}\"')"
     told = _found(text, r" of (\d+)>$")
     of_text = f"CASE WHEN {_is_in_words(text)} THEN {told} ELSE {_characters(text)} END"
     of_items = _with_the_cut(f"json_array_length({items})", f"json_extract_string({items}, '$[#-1]')")
-    of_keys = _with_the_cut(f"len(json_keys({value}))", f"json_extract_string({value}, '$.\"…\"')")
+    of_keys = _with_the_cut(f"len(json_keys({value}))", f"json_extract_string({value}, '$.\"{CUT_MARK}\"')")
     return f"""coalesce(
         CASE WHEN json_type({value}) = 'VARCHAR' THEN {of_text} END,
         CASE WHEN {content} IS NOT NULL THEN coalesce({size}, length({content})) END,
@@ -54,13 +67,13 @@ def _is_in_words(text: str) -> str:
 
 
 def _characters(text: str) -> str:
-    mark = r"…\(\+(\d+) chars\)$"
+    mark = f"{CHARS_CUT_PATTERN}$"
     return f"length(regexp_replace({text}, '{mark}', '')) + coalesce({_found(text, mark)}, 0)"
 
 
 def _with_the_cut(count: str, mark: str) -> str:
     """A container that was cut ends with an item, or an entry, that says how many are missing."""
-    missing = _found(mark, r"^(?:…\()?\+(\d+) items\)?$")
+    missing = _found(mark, rf"^(?:{CUT_MARK}\()?{ENTRIES_CUT_PATTERN}\)?$")
     return f"{count}::BIGINT + coalesce({missing} - 1, 0)"
 
 

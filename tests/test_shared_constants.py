@@ -1,0 +1,158 @@
+"""Constants on which the three roots must agree stand in one place each."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from breadcrumb import record_format, value_format
+from breadcrumb.json_text import DELETED
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.values.encoder import Encoder
+
+ROOT = Path(__file__).parent.parent
+NOTICES = {name: value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
+# Words with other meanings elsewhere: they may be literals, but in no place that wants the code of a notice.
+COMMON_WORDS = {"backend", "stopped", "greenlets", "unknown"}
+KEYS = {value for name, value in vars(value_format).items() if name.endswith("_KEY")}
+CUTS = {
+    (value_format.CHARS_CUT, value_format.CHARS_CUT_PATTERN),
+    (value_format.ITEMS_CUT, value_format.ITEMS_CUT_PATTERN),
+    (value_format.ENTRIES_CUT, value_format.ENTRIES_CUT_PATTERN),
+}
+
+
+@cache
+def trees() -> dict[Path, ast.Module]:
+    """Every module of the three roots, by its path."""
+    return {
+        path.relative_to(ROOT): ast.parse(path.read_text("utf-8"))
+        for root in ("tracer_bootstrap", "storage", "server")
+        for path in (ROOT / root).rglob("*.py")
+    }
+
+
+def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """The text literals of a module with their lines, without docstrings."""
+    docstrings = {
+        id(node.body[0].value)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.body
+        and isinstance(node.body[0], ast.Expr)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and id(node) not in docstrings and isinstance(node.value, str | bytes):
+            text = node.value if isinstance(node.value, str) else node.value.decode("utf-8", "replace")
+            yield node.lineno, text
+
+
+def last_name(node: ast.AST) -> str:
+    """``NOTICE_X`` of both ``NOTICE_X`` and ``record_format.NOTICE_X``."""
+    return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+
+
+def codes_in(tree: ast.Module) -> Iterator[ast.expr]:
+    """Whatever a module takes for the code of a notice: what it writes, and what it compares with."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and last_name(node.func) in ("notice", "add_notice"):
+            yield from node.args[:1]
+            yield from (each.value for each in node.keywords if each.arg == "code")
+        elif isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(last_name(side) == "code" for side in sides):
+                for side in sides:
+                    yield from side.elts if isinstance(side, ast.Tuple | ast.List | ast.Set) else [side]
+
+
+def is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+
+
+def test_codes_of_notices_are_constants_of_the_record_format() -> None:
+    rare = re.compile(rf"\b({'|'.join(set(NOTICES.values()) - COMMON_WORDS)})\b")
+    for path, tree in trees().items():
+        codes = list(codes_in(tree))
+        assert not [f"{path}:{code.lineno}" for code in codes if is_text(code)]
+        assert {name for name in map(last_name, codes) if name.startswith("NOTICE_")} <= NOTICES.keys(), path
+        if path.name != "record_format.py":
+            assert not [f"{path}:{line}" for line, text in literals(tree) if rare.search(text)]
+
+
+def test_no_two_notices_have_the_same_code_and_each_is_written_by_somebody() -> None:
+    assert len(set(NOTICES.values())) == len(NOTICES)
+    used = {
+        last_name(node)
+        for tree in trees().values()
+        for node in ast.walk(tree)
+        if isinstance(getattr(node, "ctx", None), ast.Load)
+    }
+    assert not NOTICES.keys() - used
+
+
+def test_the_page_on_the_spool_lists_each_notice() -> None:
+    page = (ROOT / "docs" / "spool-format.md").read_text("utf-8")
+    (table,) = re.findall(r"\n## Notices\n(.*?)\n## ", page, re.DOTALL)
+    assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(NOTICES.values())
+
+
+def test_the_marks_of_values_are_spelled_out_in_one_module_and_in_the_tracers_templates() -> None:
+    marks = "|".join(rf"{re.escape(key)}\b" for key in KEYS)
+    cuts = "|".join(re.escape(each) for cut in CUTS for each in cut)
+    spelled = re.compile(rf"{marks}|{re.escape(value_format.KEY_MARK)}|{re.escape(value_format.REDACTED)}|{cuts}")
+    for path, tree in trees().items():
+        if path.name == "value_format.py":
+            continue
+        found = [match[0] for _, text in literals(tree) for match in spelled.finditer(text)]
+        if path.parts[0] == "tracer_bootstrap":
+            written = [match for _, text in literals(tree) for match in re.findall(r'\{"(\$\w+)', text)]
+            assert set(written) <= KEYS, path
+            found = [mark for mark in found if mark not in KEYS]
+        assert not found, path
+
+
+def test_the_templates_of_cuts_are_what_their_patterns_find() -> None:
+    for template, pattern in CUTS:
+        match = re.fullmatch(pattern, template % 42)
+        assert match is not None and match[1] == "42"
+    for mark in (value_format.CHARS_CUT, value_format.ITEMS_CUT):
+        assert mark.startswith(value_format.CUT_OPENING)
+    assert value_format.CUT_OPENING.startswith(value_format.CUT_MARK)
+
+
+class Cart:
+    def __init__(self) -> None:
+        self.total = 5
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        ((1, 2), {value_format.TUPLE_KEY: [1, 2]}),
+        ({1}, {value_format.SET_KEY: [1]}),
+        (frozenset([1]), {value_format.FROZENSET_KEY: [1]}),
+        (float("inf"), {value_format.FLOAT_KEY: "inf"}),
+        (b"raw", {value_format.BYTES_KEY: "raw"}),
+        (bytearray(b"raw"), {value_format.BYTEARRAY_KEY: "raw"}),
+        (Cart(), {value_format.TYPE_KEY: "Cart", "total": 5}),
+        ({1: 2}, {value_format.KEY_MARK + "1": 2}),
+        ({"password": "swordfish-1"}, {"password": value_format.REDACTED}),
+        ("x" * 30, "x" * 20 + value_format.CHARS_CUT % 10),
+        (b"x" * 30, {value_format.BYTES_KEY: "x" * 20 + value_format.CUT_MARK, "size": 30}),
+        ([1, 2, 3, 4, 5], [1, 2, 3, value_format.ITEMS_CUT % 2]),
+        (dict.fromkeys("abcde", 0), {"a": 0, "b": 0, "c": 0, value_format.CUT_MARK: value_format.ENTRIES_CUT % 2}),
+    ],
+)
+def test_the_tracer_writes_the_marks(value: object, written: object) -> None:
+    encoder = Encoder(Redactor(), max_chars=60 if type(value) is dict else 20, max_items=3)
+    assert json.loads(encoder.encode(value)) == written
+
+
+def test_a_variable_that_is_gone_has_the_mark() -> None:
+    assert json.loads(DELETED) == {value_format.DELETED_KEY: True}

@@ -1,0 +1,42 @@
+"""The format of a recorded value: the marks in its JSON text, which the tracer writes and storage and server read.
+
+None, bool, int, float, str, list and dict stand there as JSON. Any other value is one of these (docs/values.md has a
+table of examples):
+
+- An object whose first key is one of ``*_KEY``: ``{"$tuple": [1, 2]}``, ``{"$float": "nan"}``, ``{"$bytes": "raw"}``.
+- An instance of another class: ``{"$type": "Cart", "total": 5}``, its class and then its fields. A subclass of a
+  built-in type has its content as ``items`` or ``value``, an exception its arguments as ``args``.
+- A text in angle brackets where only the type or a name is of use: ``"<function shop.total>"``, ``"<list of 3>"``.
+
+A cut says how much is missing: in a text or list with ``…(+42 chars)`` or ``…(+42 items)`` at its end, in a dict with
+an entry ``"…": "+42 items"``, in bytes with ``…`` at the end and the number of all as ``size``.
+
+This module holds constants only. Where the tracer writes a mark for each value it spells it out in a template of JSON,
+as that is faster; ``tests/test_shared_constants.py`` holds that these are the same.
+"""
+
+# First key of the object that stands for a value.
+TYPE_KEY = "$type"  # name of the class; the other keys are the fields
+TUPLE_KEY = "$tuple"  # list of the items
+SET_KEY = "$set"  # list of the items, in an order that does not change from run to run
+FROZENSET_KEY = "$frozenset"  # as SET_KEY
+FLOAT_KEY = "$float"  # "nan", "inf" or "-inf", for which JSON has no numbers
+BYTES_KEY = "$bytes"  # text of the bytes, \xNN for what is no text
+BYTEARRAY_KEY = "$bytearray"  # as BYTES_KEY
+DELETED_KEY = "$deleted"  # true: the variable has no value any more
+
+# In a dict, before the JSON of a key that is no text: 1 and "1" are two keys, and JSON has only the second.
+KEY_MARK = "$key:"
+
+# A value, or the part of a text, that is a secret.
+REDACTED = "[REDACTED]"
+
+# Marks of cuts: templates of the number that is missing, and regular expressions that find it.
+CUT_MARK = "…"  # alone: end of cut bytes, and in a dict the key of ENTRIES_CUT
+CUT_OPENING = "…(+"  # begins CHARS_CUT and ITEMS_CUT
+CHARS_CUT = "…(+%d chars)"  # end of a cut text
+CHARS_CUT_PATTERN = r"…\(\+(\d+) chars\)"
+ITEMS_CUT = "…(+%d items)"  # last item of a cut list
+ITEMS_CUT_PATTERN = r"…\(\+(\d+) items\)"
+ENTRIES_CUT = "+%d items"  # under the key CUT_MARK, last entry of a cut dict or object
+ENTRIES_CUT_PATTERN = r"\+(\d+) items"
