@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import json
 import re
 from collections.abc import Iterator
@@ -12,14 +13,22 @@ from pathlib import Path
 import pytest
 
 from breadcrumb import record_format, value_format
+from breadcrumb.events import exceptions, lines
 from breadcrumb.json_text import DELETED
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.values.encoder import Encoder
+from breadcrumb_server.mcp_server.tools import questions
+from breadcrumb_server.projects.config import ProjectConfig
 
 ROOT = Path(__file__).parent.parent
 NOTICES = {name: value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
 # Words with other meanings elsewhere: they may be literals, but in no place that wants the code of a notice.
 COMMON_WORDS = {"backend", "stopped", "greenlets", "unknown"}
+DEFAULTS = {
+    name.removeprefix("DEFAULT_").lower(): value
+    for name, value in vars(record_format).items()
+    if name.startswith("DEFAULT_")
+}
 KEYS = {value for name, value in vars(value_format).items() if name.endswith("_KEY")}
 CUTS = {
     (value_format.CHARS_CUT, value_format.CHARS_CUT_PATTERN),
@@ -156,3 +165,51 @@ def test_the_tracer_writes_the_marks(value: object, written: object) -> None:
 
 def test_a_variable_that_is_gone_has_the_mark() -> None:
     assert json.loads(DELETED) == {value_format.DELETED_KEY: True}
+
+
+def test_the_defaults_of_the_config_are_those_of_the_tracer() -> None:
+    config = ProjectConfig(project="shop")
+    assert config.capture.lines == []  # without lines the tracer does not even load what records them
+    assert {**config.capture.model_dump(exclude={"lines"}), "backend": config.backend} == DEFAULTS
+
+
+def test_the_tracer_has_no_other_defaults_of_settings() -> None:
+    """``capture.get("mode", record_format.DEFAULT_MODE)``"""
+    found = {
+        node.args[0].value: last_name(node.args[1])
+        for path, tree in trees().items()
+        if path.parts[0] == "tracer_bootstrap"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+        and last_name(node.func) == "get"
+        and len(node.args) == 2
+        and isinstance(node.args[0], ast.Constant)
+        and node.args[0].value in DEFAULTS
+    }
+    assert found == {name: f"DEFAULT_{name.upper()}" for name in DEFAULTS}
+
+
+def test_a_tool_and_the_answer_that_it_asks_for_have_the_same_defaults() -> None:
+    answers = {each.__name__: each for name, each in vars(questions).items() if name.startswith("build_")}
+    assert len(answers) > 7
+    for name, answer in answers.items():
+        wanted = inspect.signature(answer).parameters
+        for parameter in inspect.signature(getattr(questions, name)).parameters.values():
+            if parameter.name in wanted and wanted[parameter.name].default is not inspect.Parameter.empty:
+                assert parameter.default == wanted[parameter.name].default, f"{name}: {parameter}"
+
+
+@pytest.mark.parametrize(
+    ("page", "text"),
+    [
+        ("values.md", f"| `max_value_chars`: {record_format.DEFAULT_MAX_VALUE_CHARS} "),
+        ("values.md", f"| `max_items`: {record_format.DEFAULT_MAX_ITEMS} "),
+        ("values.md", f"| `max_depth`: {record_format.DEFAULT_MAX_DEPTH} "),
+        ("values.md", f" {lines._MAX_VALUE_CHARS} characters and {lines._MAX_ITEMS} items"),
+        ("spool-format.md", f" {lines.MAX_LINES_PER_CALL:,} lines"),
+        ("spool-format.md", f" last {lines.LAST_LINES},"),
+        ("spool-format.md", f" first {exceptions.DETAILED_PER_PLACE} "),
+    ],
+)
+def test_the_pages_name_the_limits_that_hold(page: str, text: str) -> None:
+    assert text in (ROOT / "docs" / page).read_text("utf-8")

@@ -8,7 +8,14 @@ import os
 import sys
 
 from . import backends
-from .record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND, NOTICE_NOT_OBSERVING
+from .record_format import (
+    CONFIG_FILE,
+    DEFAULT_BACKEND,
+    ENV_TRACE,
+    FORMAT_VERSION,
+    NOTICE_BACKEND,
+    NOTICE_NOT_OBSERVING,
+)
 from .session.processes import command_line, is_resource_tracker
 
 TYPE_CHECKING = False
@@ -44,7 +51,7 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     """
     from .recorder import Recorder
 
-    name, why_not_wanted = backends.choose(settings.get("backend", "auto"))
+    name, why_not_wanted = backends.choose(settings.get("backend", DEFAULT_BACKEND))
     recorder = Recorder(folder, settings, name)
     if why_not_wanted:
         recorder.notice(NOTICE_BACKEND, why_not_wanted)

@@ -4,6 +4,12 @@ This module and ``value_format`` are the whole of what the other two worlds may 
 time (besides the redactor). They hold constants only. ``docs/spool-format.md`` explains them.
 """
 
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
+
 FORMAT_VERSION = 1
 
 # Environment of a traced process. ENV_TRACE names the trace's spool folder; a process
@@ -29,6 +35,17 @@ FAULT_SIGNAL_BELOW_MAX = 3
 STACKS_WANTED_FILE = "stacks-wanted"
 # A process that handles this one has functions that are too hot to be observed; it looks at them again.
 LOOK_SIGNAL_BELOW_MAX = 4
+
+# What holds where CONFIG_FILE does not say, and for a project whose config does not.
+DEFAULT_BACKEND: Final = "auto"
+DEFAULT_MODE: Final = "adaptive"
+DEFAULT_CALLS_PER_FUNCTION = 1000
+DEFAULT_SAMPLE_RATE = 1.0
+DEFAULT_MAX_VALUE_CHARS = 2000
+DEFAULT_MAX_ITEMS = 50
+DEFAULT_MAX_DEPTH = 4
+DEFAULT_LOCALS_ON_EXCEPTION = True
+DEFAULT_MAX_TRACE_MB = 2048  # some 16 million calls of the usual size
 
 # A calls segment: tab-separated lines without quoting; values are JSON, so that tab,
 # newline, carriage return and NUL never occur raw. The tail of the file is NUL bytes.

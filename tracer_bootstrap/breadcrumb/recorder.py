@@ -47,9 +47,6 @@ if TYPE_CHECKING:
     from .events.lines import LineLog
     from .events.test_runners import TestLog
 
-# Where the settings do not say: some 16 million calls of the usual size.
-DEFAULT_MAX_TRACE_MB = 2048
-
 # Programs that make code without end (eval loops) would make functions without end.
 MAX_FUNCTIONS = 50_000
 
@@ -65,9 +62,11 @@ class Recorder:
         self.settings = settings
         self.backend = backend
         capture = settings.get("capture", {})
-        sample_rate: float = capture.get("sample_rate", 1.0)
-        full_mode = capture.get("mode", "adaptive") == "full"
-        self.calls_per_function: int = sys.maxsize if full_mode else capture.get("calls_per_function", 1000)
+        sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
+        full_mode = capture.get("mode", record_format.DEFAULT_MODE) == "full"
+        self.calls_per_function: int = (
+            sys.maxsize if full_mode else capture.get("calls_per_function", record_format.DEFAULT_CALLS_PER_FUNCTION)
+        )
         # None: every call is recorded, and none needs to be counted.
         self.adaptive: Optional[AdaptiveCapture] = None
         if not full_mode or sample_rate < 1:
@@ -76,14 +75,14 @@ class Recorder:
         self.redactor = process_redactor(settings.get("redact", ()), self)
         self.encoder = Encoder(
             self.redactor,
-            capture.get("max_value_chars", 2000),
-            capture.get("max_items", 50),
-            capture.get("max_depth", 4),
+            capture.get("max_value_chars", record_format.DEFAULT_MAX_VALUE_CHARS),
+            capture.get("max_items", record_format.DEFAULT_MAX_ITEMS),
+            capture.get("max_depth", record_format.DEFAULT_MAX_DEPTH),
         )
         # Before PEP 667 f_locals keeps what it was filled with. (Not under settrace: what a trace function leaves in
         # f_locals is written back into the variables.)
         self.clears_locals = backend == "monitoring" and not LIVE_F_LOCALS
-        self.locals_on_exception: bool = capture.get("locals_on_exception", True)
+        self.locals_on_exception: bool = capture.get("locals_on_exception", record_format.DEFAULT_LOCALS_ON_EXCEPTION)
         self.names = NameFinder()
         self.threads = _local()
         self._thread_numbers = itertools.count()
@@ -97,7 +96,7 @@ class Recorder:
         self.secret_learned: Callable[[], None] = _nothing
         self.forks_under_way = 0
         self.near_recursion_limit = False  # events were lost there, where nothing can be said
-        self._max_trace_mb: int = capture.get("max_trace_mb", DEFAULT_MAX_TRACE_MB)
+        self._max_trace_mb: int = capture.get("max_trace_mb", record_format.DEFAULT_MAX_TRACE_MB)
         self.spool = self._new_spool()
         self.calls = CallLog(self)
         self.exceptions = ExceptionLog(self)
@@ -127,7 +126,7 @@ class Recorder:
             "executable": encode(sys.executable or ""),
             "command": b"[" + b", ".join(encode(word) for word in command) + b"]",
             "backend": encode(self.backend),
-            "mode": encode(self.settings.get("capture", {}).get("mode", "adaptive")),
+            "mode": encode(self.settings.get("capture", {}).get("mode", record_format.DEFAULT_MODE)),
         }
 
     def _begin_process(self, parent: Optional[str]) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from pydantic_core import PydanticCustomError
 
+from breadcrumb import record_format
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.validation_text import explain_validation
 from breadcrumb_storage.errors import BreadcrumbError
@@ -39,14 +40,14 @@ class _Settings(BaseModel):
 class CaptureConfig(_Settings):
     """How much of each call is recorded."""
 
-    mode: Literal["adaptive", "full"] = "adaptive"
-    calls_per_function: Annotated[int, Field(ge=1)] = 1000
-    max_value_chars: Annotated[int, Field(ge=20, le=1_000_000)] = 2000
-    max_items: Annotated[int, Field(ge=1, le=100_000)] = 50
-    max_depth: Annotated[int, Field(ge=1, le=50)] = 4
-    sample_rate: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = 1.0
-    locals_on_exception: bool = True
-    max_trace_mb: Annotated[int, Field(ge=1)] = 2048
+    mode: Literal["adaptive", "full"] = record_format.DEFAULT_MODE
+    calls_per_function: Annotated[int, Field(ge=1)] = record_format.DEFAULT_CALLS_PER_FUNCTION
+    max_value_chars: Annotated[int, Field(ge=20, le=1_000_000)] = record_format.DEFAULT_MAX_VALUE_CHARS
+    max_items: Annotated[int, Field(ge=1, le=100_000)] = record_format.DEFAULT_MAX_ITEMS
+    max_depth: Annotated[int, Field(ge=1, le=50)] = record_format.DEFAULT_MAX_DEPTH
+    sample_rate: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = record_format.DEFAULT_SAMPLE_RATE
+    locals_on_exception: bool = record_format.DEFAULT_LOCALS_ON_EXCEPTION
+    max_trace_mb: Annotated[int, Field(ge=1)] = record_format.DEFAULT_MAX_TRACE_MB
     lines: list[FunctionPattern] = []
 
 
@@ -69,7 +70,7 @@ class ProjectConfig(_Settings):
     redact: list[Pattern] = []
     retention: RetentionConfig = RetentionConfig()
     db_path: str | None = None
-    backend: Literal["auto", "monitoring", "settrace"] = "auto"
+    backend: Literal["auto", "monitoring", "settrace"] = record_format.DEFAULT_BACKEND
 
     def workspace_folder(self) -> Path | None:
         return Path(self.workspace).expanduser() if self.workspace else None

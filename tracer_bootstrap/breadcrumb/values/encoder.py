@@ -14,6 +14,7 @@ two runs compare equal.
 from __future__ import annotations
 
 from ..json_text import float_text, quote, utf8
+from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VALUE_CHARS
 from ..redaction.redactor import Redactor
 from ..runtime.late_modules import import_late_modules
 from ..value_format import CHARS_CUT, CUT_MARK, KEY_MARK, REDACTED
@@ -61,7 +62,13 @@ class Encoder:
     max_chars: per value; max_items: per container; max_depth: levels of containers and objects.
     """
 
-    def __init__(self, redactor: Redactor, max_chars: int = 2000, max_items: int = 50, max_depth: int = 4) -> None:
+    def __init__(
+        self,
+        redactor: Redactor,
+        max_chars: int = DEFAULT_MAX_VALUE_CHARS,
+        max_items: int = DEFAULT_MAX_ITEMS,
+        max_depth: int = DEFAULT_MAX_DEPTH,
+    ) -> None:
         self._redactor = redactor
         # Kept from late_modules, as a program may take away what stands in sys.modules.
         self._hidden_values: Optional[HiddenValues] = None

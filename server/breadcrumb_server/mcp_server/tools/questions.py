@@ -12,6 +12,7 @@ from breadcrumb_server.answers.exceptions.answer import ExceptionList
 from breadcrumb_server.answers.exceptions.answer import find_exceptions as build_exceptions
 from breadcrumb_server.answers.flow.answer import Flow, FlowView
 from breadcrumb_server.answers.flow.answer import get_flow as build_flow
+from breadcrumb_server.answers.flow.outline import MAX_DEPTH
 from breadcrumb_server.answers.gaps.answer import GapList
 from breadcrumb_server.answers.gaps.answer import find_gaps as build_gaps
 from breadcrumb_server.answers.performance.answer import Performance
@@ -172,7 +173,7 @@ async def get_flow(
     thread: Annotated[str | int | None, Field(description="Only this thread or asyncio task, by its name")] = None,
     process_id: Annotated[int | None, Field(description="Only this process, by its number in the run report")] = None,
     max_depth: Annotated[
-        int | None, Field(description="Levels of calls, from 1 to 50; left out: as many as fit")
+        int | None, Field(description=f"Levels of calls, from 1 to {MAX_DEPTH}; left out: as many as fit")
     ] = None,
     cursor: Cursor = None,
 ) -> Flow:
