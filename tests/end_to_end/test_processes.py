@@ -19,7 +19,7 @@ def double(n):
 
 def main(other):
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
-        print(sum(pool.map(double, range(10))))
+        print(sum(pool.map(double, range(10))), flush=True)  # before the exec, which drops what is buffered
     subprocess.check_call([other, "child.py"])
     subprocess.check_call(f"cd . && '{other}' child.py && true", shell=True)
     os.execv(sys.executable, [sys.executable, "child.py"])
