@@ -1,7 +1,7 @@
 """Write arrays, tensors and related objects by type, shape and dtype, without reading their content.
 
-Attributes are read by the C descriptors of these libraries. For instances of the program's classes too, which may have
-attributes of the same names.
+Attributes are read by the C descriptors of these libraries, from instances of the program's subclasses too, whose own
+attributes of the same names are skipped.
 """
 
 from __future__ import annotations

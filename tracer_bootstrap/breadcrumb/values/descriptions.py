@@ -44,7 +44,7 @@ def describe_method(value: Any) -> str:
 
 
 def describe_built_in(value: Any) -> str:
-    """Describe a function or bound method written in C. (Its ``__qualname__`` would call into the bound class.)"""
+    """Describe a function or bound method written in C, without its ``__qualname__``, which calls into the class."""
     owner = value.__self__
     if owner is None or type(owner) is ModuleType:
         return "<built-in %s>" % value.__name__
@@ -86,7 +86,7 @@ def describe_enum_member(value: Any, name: Any, number: Any) -> str:
 
 
 def describe_date_time(value: Any, base: type) -> str:
-    """Describe a datetime or time in ISO 8601, without the offset if the time zone is a class of the program."""
+    """Describe a datetime or time in ISO 8601, a time zone of the program by its class instead of its offset."""
     zone = namespace(base)["tzinfo"].__get__(value)
     if zone is None or _is_standard_zone(type(zone)):
         return namespace(base)["isoformat"](value)  # type: ignore[no-any-return]

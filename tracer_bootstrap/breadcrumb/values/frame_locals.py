@@ -81,7 +81,7 @@ def _items(frame_locals: Any, is_function: int) -> List[Tuple[Any, Any]]:
 
 
 def _is_synthetic(name: str) -> bool:
-    """Return whether a variable was not named by the program, such as those of pytest's rewritten assertions."""
+    """Return whether a variable was made by the interpreter or by pytest, in a rewritten assertion."""
     return name.startswith((".", "@py_")) or (name.startswith("__") and name.endswith("__"))
 
 

@@ -42,8 +42,8 @@ class HiddenValues:
     def is_hidden(self, value: Any, name: str) -> bool:
         """Return whether a value under a secret name is hidden, and learn the secrets in it.
 
-        That a password is None, False or empty is no secret, and often the bug. Functions, classes, modules and members
-        of enumerations are no secrets. Under a weak name (a session), objects are shown.
+        Not hidden are None, booleans and empty texts (no secrets, and often the bug), functions, classes, modules,
+        members of enumerations, and, under a weak name (a session), objects.
         """
         kind = type(value)
         if value is None or kind is bool or _is_code(kind) or is_enum(kind):

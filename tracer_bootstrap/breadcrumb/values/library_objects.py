@@ -41,7 +41,7 @@ def write_validation_error(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def validation_summary(error: Any) -> str:
-    """Return the first line of an error's message: the others may call the repr of the validated value.
+    """Return the first line of an error's message; the other lines would call the repr of the validated value.
 
     Args:
         error: A ValidationError of pydantic-core.
