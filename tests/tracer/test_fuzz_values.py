@@ -1,4 +1,4 @@
-"""Random values, plain and hostile: none of the program's code is run by recording them, and they are told truly."""
+"""Test random values, plain and hostile: recording them is truthful and runs none of the program's code."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ from random_values import (
 )
 from spool_reader import TARGETS, Trace
 
-# Each example is a file of values. A longer search: BREADCRUMB_FUZZ_EXAMPLES=200 python3 -m pytest ...
+# Each example is a program with many values. For a longer search: BREADCRUMB_FUZZ_EXAMPLES=200 python3 -m pytest ...
 EXAMPLES = os.environ.get("BREADCRUMB_FUZZ_EXAMPLES")
 fuzz = settings(
     max_examples=int(EXAMPLES or 3),
     derandomize=not EXAMPLES,
     deadline=None,
-    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # it names the value that failed: no need to look for less
+    phases=(Phase.explicit, Phase.reuse, Phase.generate),  # no shrinking: the failing value is named
     suppress_health_check=list(HealthCheck),
 )
 
@@ -78,28 +78,28 @@ def use(number, make):
 for number, make in enumerate([
     {values},
 ]):
-    told = use(number, make)
-    if told:
-        print(number, told)
+    ran = use(number, make)
+    if ran:
+        print(number, ran)
         break
 make = None
 gc.collect()
 print(len(H.deleted), "objects died")
 """
 
-# What of the JSON is no content of the value: brackets, type names, marks, escapes of control characters.
+# The JSON has more than the value's content: brackets, type names, marks, escapes of control characters.
 MOST_CHARS = 8 * MAX_CHARS
 
 
 class Values:
-    """What one program shows to the tracer: plain values, and expressions for hostile ones."""
+    """The values of one traced program: plain ones, and expressions for hostile ones."""
 
     def __init__(self, plain: list[Any], hostile: list[str]) -> None:
         self.plain = plain
         self.texts = [ascii(value) for value in plain] + hostile
 
     def __repr__(self) -> str:
-        return f"{len(self.texts)} values"  # all of them are too long to be printed, and the one that fails is named
+        return f"{len(self.texts)} values"  # all of them would be too long to print, and the failing one is named
 
 
 @st.composite
@@ -112,7 +112,7 @@ def some_values(draw: st.DrawFn) -> Values:
 @fuzz
 @example(Values([], EVERY_EXPRESSION))
 @given(some_values())
-def test_recording_a_value_runs_nothing_and_tells_the_truth(python: str, trace: Trace, values: Values) -> None:
+def test_recording_a_value_is_truthful_and_runs_none_of_its_code(python: str, trace: Trace, values: Values) -> None:
     texts = values.texts
     program = PROGRAM.format(targets=str(TARGETS), values=",\n    ".join("lambda: " + text for text in texts))
     traced = trace(python, program, include=["__main__"], capture={"lines": ["__main__.lines"]})
@@ -138,6 +138,6 @@ def test_recording_a_value_runs_nothing_and_tells_the_truth(python: str, trace: 
 
 
 def widest(written: Any) -> int:
-    """The most entries that something in it has."""
+    """Return the largest number of entries on any level."""
     inner = list(written.values()) if type(written) is dict else written if type(written) is list else []
     return max([len(inner), *map(widest, inner)])

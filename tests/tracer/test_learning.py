@@ -1,4 +1,4 @@
-"""A value that was seen once under a secret name is redacted from then on, and in what was written just before."""
+"""Test that a value under a secret name is redacted from then on, and in the records written just before."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ SECRET = "zq-Planted-7731"
 
 
 def on_disk(spool: Spool, text: str = SECRET) -> list[str]:
-    """The files of the spool that hold a text."""
+    """Return the names of the spool files that hold a text."""
     return [path.name for path in spool.folder.iterdir() if path.is_file() and text.encode() in path.read_bytes()]
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        # A store is asked for it by its name, then it is used under its name.
+        # Read from a store without a secret name, then used under one.
         'def get(key): return {"db": SECRET}[key]\ndef connect(password): pass\nconnect(get("db"))',
-        # In one record, before its name: two arguments, three, any number, in one value, in one text.
+        # In one record, before its name: among two, three, any number of arguments, in one value, in one text.
         'def f(a, b): pass\nf("uses " + SECRET, {"password": SECRET})',
         'def f(a, b, c): pass\nf("uses " + SECRET, 2, {"password": SECRET})',
         'def f(a, *b, **c): pass\nf("uses " + SECRET, SECRET, password=SECRET)',
         'def f(a, password): pass\nf("uses " + SECRET, SECRET)',
         'def f(a): pass\nf([SECRET, {"password": SECRET}])',
         'def f(a): pass\nf("tried %s: password=%s" % (SECRET, SECRET))',
-        # What a function with a secret name returns, and a property.
+        # The result of a function and of a property with a secret name.
         'def get_password(): return SECRET\nget_password()',
         'def load_secrets(): return {"db": SECRET}\nload_secrets()',
         'class A:\n    @property\n    def api_key(self): return SECRET\nA().api_key',
-        # The message comes before the variables.
+        # In an exception's message, which is recorded before the variables.
         'def f():\n    password = SECRET\n    raise ValueError("no good: " + SECRET)\ntry: f()\nexcept ValueError: pass',
         'def f():\n    note = SECRET\n    token = SECRET\n    raise KeyError(SECRET)\ntry: f()\nexcept KeyError: pass',
     ],
 )  # fmt: skip
-def test_no_file_holds_a_secret_that_was_met_before_its_name(python: str, trace: Trace, text: str) -> None:
+def test_no_file_holds_a_secret_that_appears_before_its_name(python: str, trace: Trace, text: str) -> None:
     spool = trace(python, f"SECRET = '{SECRET[:5]}' + '{SECRET[5:]}'\n{text}\n")
     assert spool.exit_code == 0, spool.stderr
     assert not on_disk(spool)
@@ -93,8 +93,8 @@ def test_names_of_the_config_are_secret(python: str, trace: Trace) -> None:
     assert spool.one("store").args == {"plan_code": REDACTED, "other": ["x", {"my_secret_plan": REDACTED}]}
 
 
-def test_the_server_is_told_what_the_process_knows(python: str, trace: Trace) -> None:
-    told: list[bytes] = []
+def test_the_server_receives_what_the_process_learns(python: str, trace: Trace) -> None:
+    received: list[bytes] = []
 
     def listen(folder: Path) -> None:
         path = folder / record_format.SECRETS_FIFO
@@ -113,11 +113,11 @@ f("Long" + "-".join(map(str, range(500))))
 f(b"\\xff\\xfe-raw-1")
 """
     trace(python, text, before=listen)
-    told += os.read(readers[0], 1 << 16).split(b"\0")
+    received += os.read(readers[0], 1 << 16).split(b"\0")
     os.close(readers[0])
-    assert record_format.NAME_PATTERN_MARK + b"plan_*" in told
-    assert SECRET.encode() in told and b"\xff\xfe-raw-1" in told
-    assert ("Long" + "-".join(map(str, range(500)))).encode() in b"".join(told)
+    assert record_format.NAME_PATTERN_MARK + b"plan_*" in received
+    assert SECRET.encode() in received and b"\xff\xfe-raw-1" in received
+    assert ("Long" + "-".join(map(str, range(500)))).encode() in b"".join(received)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ f(b"\\xff\\xfe-raw-1")
      "${DB_PASSWORD}", "{{ token }}", "<password>", "%(password)s", "api_key", "API_KEY", "csrf-token", "access_token", "/etc/ssl/key.pem",
      "./secrets.txt", "~/.netrc", "[REDACTED]", "REDACTED", "", " ", "\n"],
 )  # fmt: skip
-def test_what_would_blank_out_the_trace_is_not_learned(value: str) -> None:
+def test_values_that_occur_by_chance_are_not_learned(value: str) -> None:
     redactor = Redactor()
     encoder = Encoder(redactor)
     for name in ("password", "api_key", "secret", "token"):
@@ -147,7 +147,7 @@ def test_the_tokens_of_a_parser_are_hidden_under_their_name_and_not_learned(word
     assert REDACTED.encode() not in encoder.encode([f"{word} is a word"])
 
 
-def test_a_short_secret_is_redacted_as_a_word_of_its_own_only() -> None:
+def test_a_short_secret_is_redacted_as_a_whole_word_only() -> None:
     redactor = Redactor()
     redactor.learn("orange", "password")
     redactor.learn("482913", "otp")
@@ -157,7 +157,7 @@ def test_a_short_secret_is_redacted_as_a_word_of_its_own_only() -> None:
     )
 
 
-def test_what_is_beside_a_secret_in_credentials_is_not_learned() -> None:
+def test_user_and_host_in_credentials_are_not_learned() -> None:
     encoder = Encoder(Redactor())
     for credentials in (
         {"username": "alice", "password": "s3cret-one", "host": "db.example"}, ("alice", "s3cret-two"), ["alice", "s3cret-three"],
@@ -169,7 +169,7 @@ def test_what_is_beside_a_secret_in_credentials_is_not_learned() -> None:
     assert encoder.encode("bob: s3cret-four") == b'"bob: [REDACTED]"'
 
 
-def test_of_a_structured_value_the_secret_parts_are_learned() -> None:
+def test_the_secret_parts_of_a_structured_value_are_learned() -> None:
     for value, secret in {
         "postgres://bob:hunter22x@db.example/shop": "hunter22x",
         "Bearer abc123DEF456": "abc123DEF456",
@@ -184,7 +184,7 @@ def test_of_a_structured_value_the_secret_parts_are_learned() -> None:
         assert redactor.redact_text("db.example theme dark bob postgres") == "db.example theme dark bob postgres"
 
 
-def test_a_program_with_more_secrets_than_are_remembered_is_told_so(python: str, trace: Trace) -> None:
+def test_a_notice_says_that_a_program_has_too_many_secrets(python: str, trace: Trace) -> None:
     text = "def f(password): return password\nfor n in range(2100): f('secret-%d-x' % n)\n"
     spool = trace(python, text)
     assert [n["code"] for n in spool.of("notice")] == ["secrets_not_learned"]
@@ -193,7 +193,7 @@ def test_a_program_with_more_secrets_than_are_remembered_is_told_so(python: str,
 
 
 @pytest.mark.parametrize("wrap", [str, str.encode, lambda text: text.encode("utf-16-le")], ids=["str", "bytes", "wide"])
-def test_a_long_field_is_searched_once_and_again_when_a_secret_was_learned(wrap) -> None:
+def test_a_long_field_is_searched_again_only_after_a_secret_was_learned(wrap) -> None:
     searched: list[int] = []
 
     class Counting(Redactor):
@@ -209,7 +209,7 @@ def test_a_long_field_is_searched_once_and_again_when_a_secret_was_learned(wrap)
     for position in range(50):
         assert b"[REDACTED]" not in encoder.encode(Buffer(10**position))
     long_ones = [length for length in searched if length > 1_000]
-    # What is left of the value's limit for the data differs from call to call: in steps, not with every character.
+    # The room left for the data differs from call to call, but the searched length changes in steps of many characters.
     assert 0 < len(long_ones) <= 10
     encoder.encode({"password": SECRET})
     assert b"[REDACTED]" in encoder.encode(Buffer(1))

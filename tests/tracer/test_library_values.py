@@ -1,4 +1,4 @@
-"""Values of NumPy, pandas, attrs, pydantic and SQLAlchemy: told by what they hold, and none of their code is woken."""
+"""Test values of NumPy, pandas, attrs, pydantic and SQLAlchemy: written by content, without running their code."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from spool_reader import TARGETS, Spool, Trace, equipped_interpreter
 
 VERSIONS = ("3.8", "3.11", "3.12", "3.13")
 
-# Classes move from module to module between versions of a library.
+# The module of a class differs between versions of a library.
 MODULE = re.compile(r"<(?:class )?(?:numpy|pandas|sqlalchemy|__main__)\.(?:[a-z_]+\.|<locals>\.)*")
 
 
@@ -21,7 +21,7 @@ ShowValues = Callable[..., Spool]
 
 @pytest.fixture
 def show_values(trace: Trace) -> ShowValues:
-    """Lets tests/targets/library_values.py show its values of a library."""
+    """Return a function that traces tests/targets/library_values.py with the values of a library."""
 
     def run(version: str, library: str, output: str = "") -> Spool:
         python = equipped_interpreter(version, library)
@@ -33,14 +33,14 @@ def show_values(trace: Trace) -> ShowValues:
 
 
 def shown(spool: Spool) -> dict[str, Any]:
-    """What was recorded of each value, by the name that the program gave it."""
+    """Return each recorded value by the name that the program gave it."""
     calls = spool.named("show")
     assert "Planted" not in str([call.args for call in calls])
     return {call.args["name"]: plain(call.args["value"]) for call in calls}
 
 
 def plain(value: Any) -> Any:
-    """Without modules, nor the functions that a class was defined in."""
+    """Return a recorded value without modules and the functions that classes were defined in."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
@@ -49,7 +49,7 @@ def plain(value: Any) -> Any:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_values_of_numpy_are_told_by_shape_and_dtype(show_values: ShowValues, version: str) -> None:
+def test_values_of_numpy_are_written_by_shape_and_dtype(show_values: ShowValues, version: str) -> None:
     values = shown(show_values(version, "numpy"))
     scalars = {
         "float64": 1.5, "float32": {"$float": "nan"}, "int32": 7, "uint64": 2**64 - 1, "bool": True, "complex64": "(1+2j)",
@@ -78,7 +78,7 @@ def test_values_of_numpy_are_told_by_shape_and_dtype(show_values: ShowValues, ve
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_values_of_pandas_are_told_by_shape_and_dtypes(show_values: ShowValues, version: str) -> None:
+def test_values_of_pandas_are_written_by_shape_and_dtypes(show_values: ShowValues, version: str) -> None:
     assert shown(show_values(version, "pandas")) == {
         "frame": "<DataFrame shape=(3, 4) dtype=category,datetime64[ns],float64,int64>",
         "empty": "<DataFrame shape=(0, 0)>",
@@ -104,7 +104,7 @@ def test_values_of_pandas_are_told_by_shape_and_dtypes(show_values: ShowValues, 
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_objects_of_attrs_are_told_by_their_fields(show_values: ShowValues, version: str) -> None:
+def test_objects_of_attrs_are_written_by_their_fields(show_values: ShowValues, version: str) -> None:
     item = {"name": "tea", "price": 1.0, "token": "[REDACTED]"}
     assert shown(show_values(version, "attr")) == {
         "slots": {"$type": "Item", **item},
@@ -117,7 +117,7 @@ def test_objects_of_attrs_are_told_by_their_fields(show_values: ShowValues, vers
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_models_of_pydantic_are_told_by_fields_extra_and_private_attributes(
+def test_models_of_pydantic_are_written_by_fields_extra_and_private_attributes(
     show_values: ShowValues, version: str
 ) -> None:
     spool = show_values(version, "pydantic")
@@ -148,7 +148,7 @@ def test_models_of_pydantic_are_told_by_fields_extra_and_private_attributes(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_objects_of_sqlalchemy_are_told_as_far_as_they_are_loaded(show_values: ShowValues, version: str) -> None:
+def test_objects_of_sqlalchemy_are_written_as_far_as_they_are_loaded(show_values: ShowValues, version: str) -> None:
     spool = show_values(version, "sqlalchemy", "INSERT INSERT SELECT SELECT SELECT\n")
     children = {"$type": "InstrumentedList", "items": [{"$type": "Child", "id": 1, "parent_id": 1}]}
     assert shown(spool) == {

@@ -1,4 +1,4 @@
-"""No secret reaches the disk, and what is no secret stays."""
+"""Test that secrets are redacted and harmless names, texts and numbers are not."""
 
 from __future__ import annotations
 
@@ -98,19 +98,19 @@ def test_integers_that_are_no_card_are_left_alone(number: int) -> None:
     assert Encoder(Redactor()).encode(number) == b"%d" % number
 
 
-def test_the_example_of_the_contract() -> None:
+def test_values_under_secret_names_are_redacted() -> None:
     value = {"username": "alice", "password": "secret123", "api_key": "sk-1234567890"}
     expected = '{"username": "alice", "password": "[REDACTED]", "api_key": "[REDACTED]"}'
     assert Encoder(Redactor()).encode(value).decode() == expected
 
 
-def test_that_a_secret_is_missing_is_no_secret() -> None:
+def test_a_missing_secret_is_shown_as_missing() -> None:
     assert json.loads(Encoder(Redactor()).encode({"password": None, "token": "", "secret": False})) == {
         "password": None, "token": "", "secret": False,
     }  # fmt: skip
 
 
-def test_a_value_seen_once_is_redacted_everywhere_after() -> None:
+def test_a_value_under_a_secret_name_is_redacted_everywhere_after() -> None:
     encoder = Encoder(Redactor())
     assert encoder.encode("say open-sesame") == b'"say open-sesame"'
     encoder.encode({"password": "open-sesame"})

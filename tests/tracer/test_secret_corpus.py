@@ -1,4 +1,4 @@
-"""Every kind of secret goes by its rule: by shape, by name, or by value once seen."""
+"""Test that every kind of secret is redacted by its rule: by shape, by name, or by value once learned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.redaction.secret_names import SECRET_NAMES, SecretNames
 from breadcrumb.redaction.secret_shapes import SHAPES
-from breadcrumb.redaction.suspicion import MIN_RUN_CHARS, SHAPE_HINTS, TOKENS, look
+from breadcrumb.redaction.suspicion import MIN_RUN_CHARS, SHAPE_HINTS, TOKENS, possible_kinds
 from breadcrumb.redaction.token_prefixes import TOKEN_PREFIXES
 from breadcrumb.value_format import REDACTED
 from breadcrumb.values.encoder import Encoder
@@ -22,7 +22,7 @@ from spool_reader import TARGETS, Trace, interpreter
 
 SECRETS = {secret.kind: secret for secret in corpus()}
 
-# How a program may write down what it holds.
+# Forms in which a program may write a secret.
 FORMS: dict[str, Callable[[str], str]] = {
     "alone": str,
     "in a sentence": lambda text: f"before {text} after",
@@ -43,13 +43,13 @@ FORMS: dict[str, Callable[[str], str]] = {
 }
 
 
-def test_the_corpus_has_sixty_kinds_and_more() -> None:
+def test_the_corpus_has_at_least_120_kinds_and_every_rule() -> None:
     assert len(SECRETS) == len(corpus()) >= 120
     assert {secret.rule for secret in SECRETS.values()} == {"shape", "name", "value"}
 
 
 @pytest.mark.parametrize("kind", SECRETS)
-def test_a_secret_is_gone_from_whatever_a_text_makes_of_it(kind: str) -> None:
+def test_a_secret_is_redacted_in_every_form(kind: str) -> None:
     secret = SECRETS[kind]
     redactor = Redactor()
     if secret.rule != "shape":
@@ -63,7 +63,7 @@ def test_a_secret_is_gone_from_whatever_a_text_makes_of_it(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", [kind for kind, secret in SECRETS.items() if secret.rule == "name"])
-def test_a_value_under_a_secret_name_is_gone_and_learned(kind: str) -> None:
+def test_a_value_under_a_secret_name_is_redacted_and_learned(kind: str) -> None:
     secret = SECRETS[kind]
     for encode in (
         lambda encoder: encoder.encode({secret.name: secret.text}),
@@ -80,7 +80,7 @@ def test_a_value_under_a_secret_name_is_gone_and_learned(kind: str) -> None:
         assert encoder.encode(f"say {secret.text}!") == b'"say [REDACTED]!"'
 
 
-def test_the_cheap_look_misses_nothing_that_the_search_would_find() -> None:
+def test_the_cheap_check_misses_nothing_that_the_search_would_find() -> None:
     names = SecretNames()
     for name in SECRET_NAMES:
         assert names.may_be_in(name), name
@@ -92,23 +92,21 @@ def test_the_cheap_look_misses_nothing_that_the_search_would_find() -> None:
             assert len(prefix) + 8 >= MIN_RUN_CHARS or "{8" not in rest, prefix
     for secret in SECRETS.values():
         if secret.rule == "shape":
-            assert look(f"x {secret.text} x", names), secret.kind
-    assert look("sk-1234567890", names) & TOKENS
+            assert possible_kinds(f"x {secret.text} x", names), secret.kind
+    assert possible_kinds("sk-1234567890", names) & TOKENS
 
 
 @pytest.fixture(params=["3.9", "3.10"])
-def python_of_the_rest(request: pytest.FixtureRequest) -> str:
-    """The versions that tests/end_to_end/test_no_secret_on_disk.py does not run."""
+def other_python(request: pytest.FixtureRequest) -> str:
+    """Return a Python that tests/end_to_end/test_no_secret_on_disk.py does not run."""
     return interpreter(request.param)
 
 
-def test_no_planted_secret_is_found_in_any_file_of_the_spool(
-    python_of_the_rest: str, trace: Trace, tmp_path: Path
-) -> None:
+def test_no_planted_secret_is_found_in_any_file_of_the_spool(other_python: str, trace: Trace, tmp_path: Path) -> None:
     planted: list[Secret] = list(SECRETS.values())
     file = tmp_path / "corpus.json"
     file.write_text(json.dumps([[secret.rule, secret.name, secret.text] for secret in planted]))
-    spool = trace(python_of_the_rest, [str(TARGETS / "planted.py"), str(file)])
+    spool = trace(other_python, [str(TARGETS / "planted.py"), str(file)])
     assert spool.exit_code == 0, spool.stderr[-2000:]
     assert len(spool.named("take")) > 5000
     search = SecretSearch(planted)

@@ -1,4 +1,4 @@
-"""Values as JSON: what they are, within limits, without running a line of the user's code."""
+"""Test the encoding of values as JSON: true to the value, within limits, without running code of the program."""
 
 from __future__ import annotations
 
@@ -98,12 +98,12 @@ Point = collections.namedtuple("Point", "x y")
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_a_value_is_written_as_what_it_is(value: Any, expected: Any) -> None:
+def test_each_kind_of_value_has_its_json_form(value: Any, expected: Any) -> None:
     text = json.dumps(encoded(value))
     assert json.loads(text.replace(f"{__name__}.", "test_values.")) == expected
 
 
-def test_each_cut_is_marked_with_the_true_size() -> None:
+def test_each_cut_is_marked_with_the_size_left_out() -> None:
     assert encoded("x" * 5000) == "x" * 2000 + "…(+3000 chars)"
     assert encoded(list(range(60)))[-1] == "…(+10 items)"
     assert encoded({str(n): n for n in range(60)})["…"] == "+10 items"
@@ -124,12 +124,12 @@ def test_no_memory_address_is_written() -> None:
     assert "0x" not in json.dumps(encoded(values))
 
 
-def test_a_huge_value_costs_little_room() -> None:
+def test_the_text_of_a_huge_value_is_bounded() -> None:
     big = {"rows": [{"id": n, "text": "x" * 1000, "more": list(range(100))} for n in range(1000)]}
     assert len(json.dumps(encoded(big), ensure_ascii=False)) < 4000
 
 
-def test_a_large_field_leaves_room_for_those_behind_it() -> None:
+def test_a_large_field_leaves_room_for_later_fields() -> None:
     table = {f"row {n}": "x" * 100 for n in range(100)}
     shown = encoded({"text": "x" * 5000, "table": table, "rate": None, "name": "shop"})
     assert [*shown] == ["text", "table", "rate", "name"]
@@ -137,12 +137,12 @@ def test_a_large_field_leaves_room_for_those_behind_it() -> None:
     assert len(shown["text"]) > 1800 and shown["text"].endswith(" chars)")
     assert len(json.dumps(shown)) < 2100
 
-    # Where there are many, the first may still take half of the room.
+    # Before many others, the first field may still take half of the room.
     many = encoded({"text": "x" * 5000, **{f"field {n}": ["y" * 300] for n in range(49)}})
     assert len(many["text"]) > 900 and len(many) > 5
 
 
-def test_an_item_of_a_set_has_its_share_of_the_room() -> None:
+def test_each_item_of_a_set_has_an_equal_share_of_the_room() -> None:
     items = {("key" * 20, str(number)) for number in range(30)}
     assert encoded(items, max_chars=900)["$set"][0] == {
         "$tuple": ["keykeykeykeykeykeykeykeykeykey…(+30 chars)", "…(+1 items)"]
@@ -168,7 +168,7 @@ def test_any_nested_value_becomes_one_line_of_valid_json(value: Any, chars: int,
     assert not set(raw) & set(b"\t\n\r\0")
 
 
-def test_hostile_values_run_nothing_on_any_python(python: str, trace: Trace) -> None:
+def test_no_code_of_hostile_values_runs_on_any_python(python: str, trace: Trace) -> None:
     spool = trace(python, [str(TARGETS / "hostile.py")])
     assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "survived\n", "")
     hostile, _, items, mapping, text, number, made, cls, nested = [c.args["value"] for c in spool.named("take")]
@@ -188,7 +188,7 @@ def test_a_half_built_object_is_written_by_its_type_alone(python: str, trace: Tr
 
 
 def test_reading_arguments_keeps_no_object_alive(monitoring_python: str, trace: Trace) -> None:
-    # With sys.settrace the interpreter itself keeps a frame's variables until its next event.
+    # Monitoring only: with sys.settrace the interpreter itself keeps a frame's variables until its next event.
     text = """
 import traceback, weakref
 class Thing: pass
@@ -244,7 +244,7 @@ print(ref() is None)
     assert trace(python, text).stdout == "True\n"
 
 
-def test_two_runs_with_other_hashes_and_addresses_record_the_same(python: str, trace: Trace) -> None:
+def test_two_runs_with_different_hashes_and_addresses_record_the_same(python: str, trace: Trace) -> None:
     runs = [
         trace(python, [str(TARGETS / "unordered.py")], env={"PYTHONHASHSEED": seed, "PYTHONMALLOC": allocator})
         for seed, allocator in (("1", "pymalloc"), ("4242", "malloc"))
@@ -256,7 +256,7 @@ def test_two_runs_with_other_hashes_and_addresses_record_the_same(python: str, t
         assert recorded == again
 
 
-def test_keys_that_are_written_alike_stay_apart() -> None:
+def test_keys_with_the_same_text_stay_distinct() -> None:
     assert encoded({object(): 1, object(): 2, "x" * 300 + "a": 3, "x" * 300 + "b": 4}) == {
         '$key:"<object>"': 1,
         '$key:"<object>" (2)': 2,
@@ -265,7 +265,7 @@ def test_keys_that_are_written_alike_stay_apart() -> None:
     }
 
 
-def test_a_construct_of_typing_is_told_in_its_notation_and_ends() -> None:
+def test_a_type_hint_is_written_in_its_own_notation_even_if_it_is_endless() -> None:
     endless: list[Any] = [int]
     endless.append(endless)
     alias: Any = types.GenericAlias(list, (endless,))

@@ -1,6 +1,6 @@
-"""The globs of include and exclude patterns. The server reads patterns by the same rules.
+"""Match include and exclude patterns. The server uses the same rules.
 
-Matched without ``re``: importing it takes longer than the rest of the tracer's start.
+Needs no ``re``: importing it takes longer than the rest of the tracer's start.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ if TYPE_CHECKING:
 
 
 def is_path_pattern(pattern: str) -> bool:
-    """A pattern with a slash or a ``.py`` ending speaks of files, any other of modules."""
+    """Return whether a pattern is about files, by a slash or the ending ``.py``; others are about modules."""
     return "/" in pattern or pattern.endswith(".py")
 
 
 def matches_glob(text: str, pattern: str) -> bool:
-    """Whether the whole text matches; ``*`` stands for any characters, ``?`` for one."""
+    """Return whether the whole text matches; ``*`` stands for any characters, ``?`` for one."""
     if "*" not in pattern and "?" not in pattern:
         return text == pattern
-    # The usual two pointers: go back to the last star, which then takes one character more.
+    # On a mismatch, go back to the last star and let it take one character more.
     position = index = 0
     star = -1
     star_position = 0
@@ -39,18 +39,27 @@ def matches_glob(text: str, pattern: str) -> bool:
 
 
 def matches_module(module: str, pattern: str) -> bool:
-    """Whether a dotted module name matches; ``*`` crosses dots, ``shop.*`` takes the package ``shop`` itself too."""
+    """Return whether a module name matches; ``*`` crosses dots, and ``shop.*`` includes ``shop`` itself.
+
+    Args:
+        module: The dotted name.
+        pattern: A glob over dotted names.
+    """
     return matches_glob(module, pattern) or (pattern.endswith(".*") and matches_glob(module, pattern[:-2]))
 
 
 def matches_function(module: str, name: str, pattern: str) -> bool:
-    """Whether a pattern names the function of that qualified name.
+    """Return whether a pattern names a function.
 
-    ``shop.cart.Cart.total`` (or ``shop.cart:Cart.total``), or its end from a dot on: ``Cart.total``, ``total``. Globs
-    are those of modules, so that ``Cart.*`` takes all methods. ``<locals>`` may be left out.
+    Args:
+        module: The dotted name of the function's module.
+        name: The function's qualified name in the module.
+        pattern: The function's full name or its end after any dot: ``shop.cart.Cart.total``, ``shop.cart:Cart.total``,
+            ``Cart.total``, ``total``. ``<locals>`` may be left out. Globs match as for modules: ``Cart.*`` matches all
+            methods.
     """
     pattern = pattern.replace(":", ".")
-    # The main module, in a child that multiprocessing spawned.
+    # The name of the main module in a child that multiprocessing spawned.
     full_name = "%s.%s" % ("__main__" if module == "__mp_main__" else module, name)
     return any(
         matches_module(spelling, pattern) or matches_module(spelling, "*." + pattern)
@@ -59,7 +68,12 @@ def matches_function(module: str, name: str, pattern: str) -> bool:
 
 
 def matches_path(path: str, pattern: str) -> bool:
-    """Whether a path matches; ``**`` stands for any number of folders, ``*`` and ``?`` stay within one."""
+    """Return whether a path matches; ``**`` stands for any number of folders, ``*`` and ``?`` stay within one.
+
+    Args:
+        path: The path with slashes.
+        pattern: A glob over the whole path.
+    """
     return _matches_parts(path.split("/"), pattern.split("/"))
 
 

@@ -1,4 +1,4 @@
-"""Texts and numbers as JSON, and JSON as bytes."""
+"""Write texts and numbers as JSON, and JSON as bytes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ except ImportError:  # no C accelerator
 
 __all__ = ["DELETED", "float_text", "quote", "quote_ascii", "utf8"]
 
-# Stands for the value of a variable that is gone.
+# The value of a variable that was deleted.
 DELETED = b'{"%b": true}' % DELETED_KEY.encode()
 
 
 def utf8(text: str) -> bytes:
-    # A lone surrogate becomes \udc80: inside a JSON string that is its escape.
+    """Encode JSON text; a lone surrogate becomes an escape, which is valid inside a JSON string."""
     return text.encode("utf-8", "backslashreplace")
 
 
 def float_text(value: float) -> str:
-    """A float; those that JSON has no number for as objects, so that they are told from texts."""
+    """Write a float; NaN and infinities as ``{"$float": "nan"}``, since JSON has no numbers for them."""
     text = float.__repr__(value)
     return text if text[-1] not in "nf" else '{"$float": "%s"}' % text  # nan, inf, -inf

@@ -1,0 +1,1 @@
+"""Keep the import path that users know; the code is in ``redaction``."""

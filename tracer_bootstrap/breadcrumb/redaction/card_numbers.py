@@ -1,4 +1,4 @@
-"""Numbers that are secret by their shape: payment cards and US social security numbers."""
+"""Redact payment card numbers and US social security numbers, which are known by their shape."""
 
 from __future__ import annotations
 
@@ -9,41 +9,43 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Match
 
-# 13 to 19 digits, in groups of four or as American Express and Diners Club print them, or in none.
+# Social security numbers, and cards: 13 to 19 digits, ungrouped, in groups of four, or grouped as American Express and
+# Diners Club print them.
 _NUMBERS = (
     r"(?:(?<![\d%-])|(?<=%[0-9A-Fa-f]{2}))(?!000|666|9\d\d)\d{3}-(?!00)\d{2}-(?!0000)\d{4}(?![\d-])"
-    r"|(?:(?<![\d.%])|(?<=%[0-9A-Fa-f]{2}))"  # (what a percent escape ends with is no digit of the number)
+    r"|(?:(?<![\d.%])|(?<=%[0-9A-Fa-f]{2}))"  # the digits of a percent escape do not belong to the number
     r"(?P<card>\d{13,19}|\d{4}(?P<gap>[ +-])(?:\d{4}(?P=gap)\d{4}(?P=gap)\d{1,7}|\d{6}(?P=gap)\d{4,5}))(?!\d)"
 )
 
-# The smallest and the largest number of a card.
-_LOWEST, _BEYOND = 10**12, 10**19
+# Card numbers have 13 to 19 digits.
+_MIN_CARD, _CARD_LIMIT = 10**12, 10**19
 
-# Seconds since 1970 of 2015 and 2035: a clock in milli-, micro- or nanoseconds is no card.
-_CLOCK_FROM, _CLOCK_TO = "1420070400", "2051222400"
-_CLOCK_DIGITS = (13, 16, 19)
+# 2015 and 2035 in seconds since the epoch. A number that begins between them and has as many digits as a time in
+# milli-, micro- or nanoseconds is a time and no card.
+_EPOCH_2015, _EPOCH_2035 = "1420070400", "2051222400"
+_TIME_DIGITS = (13, 16, 19)
 
-# What the numbers of cards begin with (ISO/IEC 7812). Sixteen digits are taken for one whatever they begin with.
+# First digits of card numbers (ISO/IEC 7812). Not required of sixteen digits, the usual length.
 _FIRST_DIGITS = "23456"
 
-# Digits within so many hexadecimal ones are a piece of a hash.
+# Digits in a run of at least this many hexadecimal characters are part of a hash.
 _MIN_HASH_CHARS = 24
 _HEXADECIMAL = "0123456789abcdefABCDEF"
 
 
 def redact_numbers(text: str) -> str:
-    """The text with the mark in the place of each card number and social security number."""
+    """Redact the card numbers and social security numbers in a text."""
     pattern = compiled(_NUMBERS)
     return REDACTED if pattern is None else str(pattern.sub(_mark_number, text))
 
 
 def is_card_number(number: int) -> bool:
-    """Whether an integer is the number of a payment card."""
-    return _LOWEST <= number < _BEYOND and _is_card("%d" % number)
+    """Return whether an integer is a payment card number."""
+    return _MIN_CARD <= number < _CARD_LIMIT and _is_card("%d" % number)
 
 
 def _is_card(digits: str) -> bool:
-    if len(digits) in _CLOCK_DIGITS and _CLOCK_FROM <= digits[:10] < _CLOCK_TO:
+    if len(digits) in _TIME_DIGITS and _EPOCH_2015 <= digits[:10] < _EPOCH_2035:
         return False
     if len(digits) != 16 and digits[0] not in _FIRST_DIGITS:
         return False
@@ -51,7 +53,7 @@ def _is_card(digits: str) -> bool:
 
 
 def _luhn(digits: str) -> bool:
-    """The check sum of payment cards (ISO/IEC 7812-1)."""
+    """Verify the check digit of a payment card number (ISO/IEC 7812-1)."""
     total = 0
     for position, char in enumerate(reversed(digits)):
         digit = int(char)
@@ -69,7 +71,7 @@ def _mark_number(match: Match[str]) -> str:
 
 
 def _is_in_hash(match: Match[str]) -> bool:
-    """Whether the digits are a part of a longer hexadecimal number."""
+    """Return whether the digits are part of a longer hexadecimal number."""
     text, start, end = match.string, match.start(), match.end()
     while start > 0 and text[start - 1] in _HEXADECIMAL:
         start -= 1

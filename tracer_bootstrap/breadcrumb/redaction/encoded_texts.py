@@ -1,4 +1,4 @@
-"""Secrets in what is encoded: percent-encoding, base64, hexadecimal digits, UTF-16. Done without ``re``."""
+"""Redact secrets in encoded words: percent-encoding, base64, hexadecimal digits, UTF-16. Needs no ``re``."""
 
 from __future__ import annotations
 
@@ -11,25 +11,27 @@ if TYPE_CHECKING:
 
 
 def _only(chars: bytes) -> bytes:
-    """A table that makes a space of all other characters."""
+    """Return a translation table that turns all other characters into spaces."""
     return bytes(char if char in chars else 32 for char in range(256))
 
 
-_PERCENT_CHARS = _only(ALPHANUMERIC + b"_.~+!*'()/-%")  # a value of a query string is a word of these
-_BASE64_CHARS = _only(ALPHANUMERIC + b"_-+/")  # of either alphabet
+_PERCENT_CHARS = _only(ALPHANUMERIC + b"_.~+!*'()/-%")  # the characters of a value in a query string
+_BASE64_CHARS = _only(ALPHANUMERIC + b"_-+/")  # of both alphabets
 _PLAIN_BASE64 = ALPHANUMERIC + b"+/=\r\n"
 _HEX_CHARS = _only(b"0123456789abcdefABCDEF")
 
 _WIDE_CODECS = ("utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be")
-# Where the NULs of four such letters are, in UTF-16 and in UTF-32. Other data has NULs too, but not so.
+# Four ASCII letters in each of these, as they look with NUL as 0 and any other byte as x. Few other data look so.
 _AS_WIDE = b"0" + b"x" * 255
 _WIDE_RUNS = (b"x0x0x0x0", b"0x0x0x0x", b"x000x000x000x000", b"000x000x000x000x")
 
 
 def redact_encoded(text: str, redact: Callable[[str], str]) -> str:
-    """The text with the mark in the place of each encoded word that holds a secret.
+    """Redact each encoded word that holds a secret.
 
-    redact: what takes the secrets out of a plain text.
+    Args:
+        text: The text with the encoded words.
+        redact: Takes the secrets out of a decoded text.
     """
     raw = text.encode("utf-8", "replace")
     if "%" in text:
@@ -59,7 +61,12 @@ def _holds_secret(decodings: Iterator[str], redact: Callable[[str], str]) -> boo
 
 
 def holds_wide(data: bytes, redact: Callable[[str], str]) -> bool:
-    """Whether bytes hold a secret as UTF-16 or UTF-32."""
+    """Return whether bytes hold a secret in UTF-16 or UTF-32.
+
+    Args:
+        data: The bytes, text or not.
+        redact: Takes the secrets out of a decoded text.
+    """
     layout = data.translate(_AS_WIDE)
     if not any([run in layout for run in _WIDE_RUNS]):
         return False
@@ -70,10 +77,10 @@ def holds_wide(data: bytes, redact: Callable[[str], str]) -> bool:
     return False
 
 
-def decoded_base64(word: str) -> str:
-    """The text that a word is the base64 form of; empty if it is none."""
+def decode_base64(word: str) -> str:
+    """Decode a word as base64; empty if the result is no printable text."""
     raw = word.encode("ascii", "replace")
-    if raw.translate(None, _PLAIN_BASE64):  # no start of an interpreter imports binascii for a token in its environment
+    if raw.translate(None, _PLAIN_BASE64):  # spares interpreters with a token in their environment the import below
         return ""
     from binascii import Error, a2b_base64
 
@@ -107,7 +114,7 @@ def _from_base64(word: bytes) -> Iterator[str]:
 def _from_hex(word: bytes) -> Iterator[str]:
     from binascii import a2b_hex
 
-    for start in (0, 1):  # the digit before may be none of it: 0x
+    for start in (0, 1):  # a digit directly before the word may not belong to it
         yield from _texts_of(a2b_hex(word[start : start + (len(word) - start) // 2 * 2]))
 
 

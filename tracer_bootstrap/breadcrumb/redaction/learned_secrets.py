@@ -1,4 +1,4 @@
-"""Secret values that were seen once, and where they turn up again."""
+"""Remember secret values, and redact them wherever they appear again."""
 
 from __future__ import annotations
 
@@ -10,23 +10,24 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterator, List, Set
 
-# Shorter forms of a value are not searched for: they would be cut out of every text.
+# Shorter forms of a value are not searched for: they occur in too many texts by chance.
 MIN_FORM_CHARS = 5
 
-# A longer value is learned in pieces of this length: one that straddles a cut is then found but for less than a piece.
+# Longer values are learned in pieces of at most this length, so that of a value that a text cuts off, less than one
+# piece is missed.
 PIECE_CHARS = 512
 MAX_VALUE_CHARS = 1 << 16
 
-# Searching so many megabytes of records for a value takes as many milliseconds.
+# Number of values searched for in records: each takes about a millisecond per megabyte.
 _MAX_IN_RECORDS = 64
 
-# From so many on a text is first asked for their beginnings, all at once.
-_MANY = 100
+# With more forms, only those whose first characters occur in the text are searched for.
+_MAX_FORMS_SEARCHED = 100
 _GRAM_CHARS = MIN_FORM_CHARS
 
 _MIN_RANDOM_CHARS = 8
 
-# A value this short and made of letters and digits is redacted as a word of its own only.
+# Values of at most this length, of letters and digits only, are redacted as whole words only.
 _MAX_WORD_CHARS = 7
 
 _BASE64_DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -35,14 +36,14 @@ _HTML = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"))
 
 
 class LearnedSecrets:
-    """The values, in all the forms in which texts spell them."""
+    """Secret values in all the forms in which texts spell them."""
 
     def __init__(self) -> None:
         self._values: Dict[str, None] = {}
-        self._forms: List[str] = []  # longest first: a secret that contains another one goes as a whole
+        self._forms: List[str] = []  # longest first: a secret that contains another is redacted as a whole
         self._words: Set[str] = set()
         self._known_forms: Set[str] = set()
-        self._by_gram: Dict[str, List[str]] = {}  # the forms by their beginnings
+        self._by_gram: Dict[str, List[str]] = {}  # the forms by their first characters
 
     def __len__(self) -> int:
         return len(self._values)
@@ -62,9 +63,9 @@ class LearnedSecrets:
         self._forms = sorted([*self._forms, *new], key=len, reverse=True)
 
     def redact(self, text: str) -> str:
-        """The text with the mark in the place of each value."""
+        """Redact the values in a text."""
         forms = self._forms
-        if len(forms) > _MANY:
+        if len(forms) > _MAX_FORMS_SEARCHED:
             grams = {text[at : at + _GRAM_CHARS] for at in range(len(text) - _GRAM_CHARS + 1)}
             forms = [form for gram in grams & self._by_gram.keys() for form in self._by_gram[gram]]
             forms.sort(key=len, reverse=True)
@@ -74,7 +75,7 @@ class LearnedSecrets:
         return text
 
     def redact_records(self, records: bytes) -> bytes:
-        """Spool records without the values; see ``Redactor.redact_records``."""
+        """Redact the values in spool records; see ``Redactor.redact_records``."""
         for value in list(self._values)[-_MAX_IN_RECORDS:]:
             if looks_random(value):
                 needle = utf8(quote(value)[1:-1])
@@ -84,7 +85,12 @@ class LearnedSecrets:
 
 
 def looks_random(value: str, at_least: int = _MIN_RANDOM_CHARS) -> bool:
-    """Whether a value looks made by a machine: letters and digits, no spaces."""
+    """Return whether a value looks generated: letters and digits, no spaces.
+
+    Args:
+        value: The value as text.
+        at_least: The minimum length in characters.
+    """
     return (
         len(value) >= at_least
         and not any(c.isspace() for c in value)
@@ -94,7 +100,7 @@ def looks_random(value: str, at_least: int = _MIN_RANDOM_CHARS) -> bool:
 
 
 def pieces_of(value: str) -> Iterator[str]:
-    """A value in parts of nearly equal length, none longer than PIECE_CHARS."""
+    """Split a value into parts of nearly equal length, none longer than PIECE_CHARS."""
     value = value[:MAX_VALUE_CHARS]
     count = -(-len(value) // PIECE_CHARS) or 1
     size = -(-len(value) // count)
@@ -103,7 +109,7 @@ def pieces_of(value: str) -> Iterator[str]:
 
 
 def _forms_of(value: str) -> Iterator[str]:
-    """How the value is spelled in a text, in a JSON text, in JSON inside of JSON, in a repr, in HTML."""
+    """Yield the spellings of a value in plain text, JSON, JSON inside JSON, repr, HTML and short encodings."""
     spellings = {value}
     raw = value.encode("utf-8", "surrogateescape") if _is_encodable(value) else b""
     if not value.isascii():
@@ -135,7 +141,7 @@ def _is_encodable(value: str) -> bool:
 
 
 def _replace_word(text: str, word: str) -> str:
-    """Replace the word where no letter or digit stands beside it, but for those of an escape: ``\\n``, ``%20``."""
+    r"""Redact a word where no letter or digit adjoins it, except the end of an escape: ``\n``, ``%20``."""
     pieces: List[str] = []
     copied = 0
     at = text.find(word)
@@ -150,9 +156,9 @@ def _replace_word(text: str, word: str) -> str:
 
 
 def _base64_of(data: bytes) -> str:
-    """Without the characters at its end that depend on what follows; for short data.
+    """Encode short data as base64, without the last characters, which depend on the bytes that follow.
 
-    (Without binascii, which every start of an interpreter would import where its environment holds a short secret.)
+    Does without binascii, which every interpreter with a short secret in its environment would import at its start.
     """
     digits = len(data) * 8 // 6
     number = int.from_bytes(data, "big") >> (len(data) * 8 - digits * 6)

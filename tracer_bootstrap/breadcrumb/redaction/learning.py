@@ -1,21 +1,21 @@
-"""What is to be redacted elsewhere once it was seen under a secret name: the value itself, and the secrets in it."""
+"""Choose what to learn from a value under a secret name: the value itself and the secrets inside it."""
 
 from __future__ import annotations
 
 from ..value_format import REDACTED
-from .encoded_texts import decoded_base64
+from .encoded_texts import decode_base64
 from .learned_secrets import MAX_VALUE_CHARS, MIN_FORM_CHARS, looks_random
 from .secret_names import WEAK, SecretNames, words_of
-from .suspicion import NAMED, SHAPES, look
-from .text_search import search
+from .suspicion import NAMED, SHAPES, possible_kinds
+from .text_search import redact_kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Set
 
-# Not learned are short values, which would be cut out of every text, ...
+# Shorter numbers are not learned: they occur in too many texts by chance.
 _MIN_DIGITS = 6
-# ... and words that stand under secret names everywhere: defaults of databases, placeholders, types, names of schemes.
+# Never learned: common values of secret names, such as defaults of databases, placeholders, types, names of schemes.
 _COMMON_VALUES = set(
     """
     password passwd passw0rd password1 password123 secret token bearer basic digest negotiate session string bytes
@@ -28,18 +28,23 @@ _COMMON_VALUES = set(
 _PATH_BEGINNINGS = ("/", "./", "../", "~/")
 _PLACEHOLDER_MARKS = {("$", "}"), ("{", "}"), ("<", ">"), ("%", "s"), ("%", "%")}
 
-# What stands under "token" in a parser is a word: the longer ones that are none are learned.
+# A parser's "token" is mostly a word: a value there that does not look random is learned only if it is at least this
+# long and no identifier.
 _MIN_TOKEN_CHARS = 12
 
-# Words that say how a credential is to be understood (RFC 9110, 11.4). The credential follows.
+# Names of authentication schemes, which precede a credential (RFC 9110, 11.4).
 _SCHEMES = ("bearer", "basic", "token", "digest", "apikey", "negotiate", "ntlm")
 
 
-def lessons(value: str, name: str, names: SecretNames) -> List[str]:
-    """The values to learn from one that stood under a secret name (or under none: it was known by its shape).
+def secrets_in(value: str, name: str, names: SecretNames) -> List[str]:
+    """Return the secrets in a value: mostly the value itself, and parts such as the password of a URL.
 
-    Those that would cut harmless texts to pieces are not among them (see ``is_worth_learning``), nor those of a name
-    that as often means something else, unless they look random.
+    Left out are values that ``is_worth_learning`` refuses, and those under a weak name, unless they look random.
+
+    Args:
+        value: The value as text.
+        name: The secret name of the value; empty if its shape made it known.
+        names: The rules for secret names.
     """
     found: List[str] = []
     _collect(value, name, names, found, set())
@@ -53,12 +58,12 @@ def _collect(value: str, name: str, names: SecretNames, found: List[str], seen: 
     seen.add(value)
     if name and names.kind_of(name) == WEAK and not looks_random(value):
         return
-    if _is_token(name) and _is_word_of_a_language(value):
+    if _is_token(name) and _is_parser_token(value):
         return
     scheme, _, credential = value.partition(" ")
     if credential and scheme.lower() in _SCHEMES:
         value = credential.strip()
-    if "://" not in value:  # of a URL only what is secret in it
+    if "://" not in value:  # of a URL only the secrets in it are learned
         found.append(value)
     if value.isalnum():
         return
@@ -66,16 +71,16 @@ def _collect(value: str, name: str, names: SecretNames, found: List[str], seen: 
     parts += value.splitlines()[1:]  # the lines of a key
     found.extend(part.strip() for part in parts if looks_random(part.strip()) and is_worth_learning(part.strip()))
 
-    user, separator, password = decoded_base64(value).partition(":")
+    user, separator, password = decode_base64(value).partition(":")
     if user and separator:  # HTTP basic authentication (RFC 7617)
         _collect(password, "", names, found, seen)
-    kinds = look(value, names) & (SHAPES | NAMED)
+    kinds = possible_kinds(value, names) & (SHAPES | NAMED)
     if kinds:
-        search(value, kinds, names, lambda part, part_name: _collect(part, part_name, names, found, seen), str)
+        redact_kinds(value, kinds, names, lambda part, part_name: _collect(part, part_name, names, found, seen), str)
 
 
 def is_worth_learning(value: str) -> bool:
-    """Whether a value under a secret name is to be redacted elsewhere: not if that cut harmless texts to pieces."""
+    """Return whether to redact a value in other texts too: not if it is likely to occur there by chance."""
     if not MIN_FORM_CHARS <= len(value) <= MAX_VALUE_CHARS or len(set(value)) <= 2:
         return False
     if value.lower() in _COMMON_VALUES or value in REDACTED or REDACTED in value:
@@ -88,11 +93,11 @@ def is_worth_learning(value: str) -> bool:
 
 
 def _is_token(name: str) -> bool:
-    """Whether a name may be that of a token in the sense of a parser: most of those are words."""
+    """Return whether a name may mean a parser's token, most of which are words."""
     return name.lower().endswith("token") and words_of(name)[-1] == "token"
 
 
-def _is_word_of_a_language(value: str) -> bool:
+def _is_parser_token(value: str) -> bool:
     if any(c.isspace() or c in "\"'" for c in value):
         return True
     return not looks_random(value) and (len(value) < _MIN_TOKEN_CHARS or value.isidentifier())

@@ -1,4 +1,4 @@
-"""Secret values in a text, told by the name before them: ``password=x``, ``"token": "x"``, ``--api-key x``."""
+"""Redact values that follow a secret name in a text: ``password=x``, ``"token": "x"``, ``--api-key x``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, List, Tuple
 
-# In quotes (also escaped ones, of JSON inside of JSON), or up to what ends a value in most notations.
+# A value is in quotes (escaped ones too, for JSON inside JSON), or ends where it does in most notations.
 _QUOTED = r"""b?"(?:[^"\\]|\\.)*"|b?'(?:[^'\\]|\\.)*'|(\\+)(["'])[\s\S]*?(?<!\\)\1\2"""
 _BARE = r"""(?:(?:[Bb]earer|[Bb]asic|[Tt]oken|Digest|ApiKey)\s+)?[^\s,;&"'(){}\[\]<>][^\s,;&"')}\]>]*"""
 
-# The texts one of which must occur, a name, and the value that follows it. The value is matched on its own, so that in
-# "failed: password=x" the name that counts is the second one.
+# Each notation: hints (texts, one of which must occur), the regex of the name, and that of the value after it. The
+# value is matched separately, so that in "failed: password=x" the second name is found too.
 _NOTATIONS = [
     (
         ("=", ":"),  # but not "::": what stands behind it in TestToken::test_expiry is a part of the name
@@ -36,7 +36,7 @@ _NOTATIONS = [
     ),
 ]  # fmt: skip
 
-# Names whose whole line is their value where they stand as a header: "Cookie: a=b; c=d".
+# Headers whose value is the rest of the line: "Cookie: a=b; c=d".
 _HEADERS = ("authorization", "cookie")
 _LINE = r"[^\r\n]+"
 
@@ -47,13 +47,19 @@ _HARMLESS_VALUES = {"None", "null", "True", "False", "true", "false"}
 
 
 def redact_named(text: str, names: SecretNames, learn: Callable[[str, str], None]) -> str:
-    """The text with the mark in the place of what stands behind secret names. learn: called with value and name."""
+    """Redact the values that follow secret names.
+
+    Args:
+        text: The text to search.
+        names: The rules for secret names.
+        learn: Called with each secret value and its name.
+    """
     for hints, name_regex, value_regex in _NOTATIONS:
         for hint in hints:
             if hint in text:
                 find_name, match_value, match_line = compiled(name_regex), compiled(value_regex), compiled(_LINE)
                 if find_name is None or match_value is None or match_line is None:
-                    return REDACTED  # called for texts with secret names only
+                    return REDACTED  # only texts that may hold a secret name come here
                 text = _redact(text, names, learn, (find_name, match_value, match_line))
                 break
     return text
@@ -88,14 +94,14 @@ def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], pa
 
 
 def _can_be_secret(value: str, kind: int) -> bool:
-    """Not "token: }", nor "session: closed"."""
+    """Return whether a value can be secret, unlike those in ``token: }`` and ``session: closed``."""
     if value in _HARMLESS_VALUES or not any(char.isalnum() for char in value):
         return False
     return kind == SECRET or not value.isalpha()
 
 
 def _unquoted(value: str) -> Tuple[str, str, str]:
-    """Opening quote, what is between, and closing quote."""
+    """Split a value into opening quote, content and closing quote."""
     start = 1 if value[:2] in ("b'", 'b"') else 0
     end = start
     while value[end : end + 1] == "\\":
@@ -107,7 +113,7 @@ def _unquoted(value: str) -> Tuple[str, str, str]:
 
 
 def _unescaped(text: str) -> str:
-    r"""Without the escapes of JSON and repr: ``\"``, ``\n``, ``\u00e9``."""
+    r"""Resolve the escapes of JSON and repr: ``\"``, ``\n``, ``\u00e9``."""
 
     def character(match: Any) -> str:
         escape = match.group(1)

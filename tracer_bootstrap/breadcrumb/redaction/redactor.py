@@ -1,9 +1,9 @@
-"""Takes secrets out of everything before it is written: by name, by shape, by value once seen.
+"""Redact secrets before anything is written: by name, by shape, and by value once learned.
 
-What is secret is told in ``secret_names``, ``secret_shapes``, ``token_prefixes`` and ``card_numbers``. The server uses
-the same class for what it captures itself (output, command lines, environment).
+The rules are in ``secret_names``, ``secret_shapes``, ``token_prefixes`` and ``card_numbers``. The server uses the same
+class for what it captures itself: output, command lines, environment.
 
-What stands in ``late_modules`` is imported by what first needs it.
+Modules listed in ``late_modules`` are imported where they are first needed.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from ..runtime.late_modules import import_late_modules
 from .command_lines import redact_words
 from .secret_names import WEAK, SecretNames
-from .suspicion import ENCODED, look
+from .suspicion import ENCODED, possible_kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,36 +20,42 @@ if TYPE_CHECKING:
     from .learned_secrets import LearnedSecrets
 
     class Listener(Protocol):
-        """Who is told what becomes known to be secret."""
+        """An observer of what a redactor learns."""
 
         def on_secret(self, value: str) -> None:
-            """A value, or a piece of a long one, will be redacted from now on."""
+            """Handle a value, or a piece of a long one, that is redacted from now on."""
 
         def on_too_many_secrets(self) -> None:
-            """No more values are learned."""
+            """Handle the first value that is not learned because there are too many."""
 
         def on_name_patterns(self, patterns: Sequence[str]) -> None:
-            """What stands under names that match will be redacted from now on."""
+            """Handle patterns of names whose values are redacted from now on."""
 
 
-# Shorter texts hold no secret that is known by its shape or by a name before it (user:pw@ in scheme://user:pw@h).
+# Shorter texts hold no secret with a known shape or with a name before it.
 _MIN_TEXT_CHARS = 8
 
-# More values are not remembered: a program that makes a session id for each request would be slowed down by each.
+# Maximum number of learned values: each one slows down every later text, and a program may make a session id per
+# request.
 MAX_LEARNED = 2000
 
-# How many encodings inside of each other are undone.
+# Maximum number of nested encodings that are decoded.
 _MAX_ENCODINGS = 2
 
-# Variables of desktops and shells with numbers, sockets and folders under names that sound secret.
+# Variables of desktops and shells with secret names that hold numbers, sockets and folders.
 _HARMLESS_VARIABLES = ("XDG_", "DBUS_", "SSH_", "GPG_", "PWD", "OLDPWD", "DESKTOP_")
 
 
 class Redactor:
-    """Knows what is secret, and learns.
+    """The rules for secrets and the secret values learned so far.
 
-    extra_name_patterns: globs over whole names, case-insensitive: ``my_secret_*``.
-    listener: is told each secret value that is new here, in pieces if it is long, and patterns that are added.
+    Args:
+        extra_name_patterns: Globs over whole names that are secret too, case-insensitive: ``my_secret_*``.
+        listener: Notified of each newly learned value, in pieces if it is long, and of each added pattern.
+        max_learned: Maximum number of learned values. A long value counts once per piece.
+
+    Attributes:
+        generation: Changes whenever an earlier result may be outdated, so that caches can compare it.
     """
 
     def __init__(
@@ -60,14 +66,18 @@ class Redactor:
     ) -> None:
         self._names = SecretNames(extra_name_patterns)
         self._learned: Optional[LearnedSecrets] = None
-        self._search: Optional[Callable[..., str]] = None
+        self._redact_kinds: Optional[Callable[..., str]] = None
         self._listener = listener
         self._max_learned = max_learned
-        self.generation = 0  # changes whenever an earlier answer may have become wrong: for caches
+        self.generation = 0
         self._is_full = False
 
     def add_name_patterns(self, patterns: Iterable[str]) -> None:
-        """Treat names that match these globs as secret too."""
+        """Treat more names as secret, and notify the listener.
+
+        Args:
+            patterns: Globs over whole names, case-insensitive.
+        """
         patterns = list(patterns)
         self._names.add_patterns(patterns)
         self.generation += 1
@@ -75,26 +85,42 @@ class Redactor:
             self._listener.on_name_patterns(patterns)
 
     def is_secret_name(self, name: str) -> bool:
-        """Whether a parameter, key, attribute, option or variable of this name holds a secret."""
+        """Return whether a parameter, key, attribute, option or variable of this name holds a secret.
+
+        Args:
+            name: The name in any spelling: ``apiKey``, ``API_KEY``, ``--api-key``.
+        """
         return self._names.kind_of(name) > 0
 
     def is_weak_name(self, name: str) -> bool:
-        """Whether a secret name is one that as often means something else: a session may be an object."""
+        """Return whether a name is as often harmless as secret: a session may be an object.
+
+        Args:
+            name: The name in any spelling.
+        """
         return self._names.kind_of(name) == WEAK
 
     def learn(self, value: str, name: str = "") -> None:
-        """Redact this value from now on wherever it turns up, and the secrets in it: a password in a URL, a cookie.
+        """Redact a value wherever it appears from now on, and the secrets in it: a password in a URL, a cookie.
 
-        name: what it stood under. What would cut harmless texts to pieces is not learned: see ``learning``.
+        Values that occur in harmless texts by chance are not learned: see ``learning``.
+
+        Args:
+            value: The secret value.
+            name: The secret name of the value; empty if its shape made it known.
         """
         import_late_modules()
-        from .learning import lessons
+        from .learning import secrets_in
 
-        for lesson in lessons(value, name, self._names):
-            self.learn_exactly(lesson)
+        for secret in secrets_in(value, name, self._names):
+            self.learn_exactly(secret)
 
     def learn_exactly(self, value: str) -> None:
-        """Redact this value from now on, whatever it is."""
+        """Redact a value from now on without judging it. Nothing is learned beyond *max_learned* values.
+
+        Args:
+            value: The secret value, remembered in pieces if it is long.
+        """
         import_late_modules()
         from .learned_secrets import LearnedSecrets, pieces_of
 
@@ -114,61 +140,91 @@ class Redactor:
                 self._listener.on_secret(piece)
 
     def learn_environment(self, variables: Mapping[str, str]) -> None:
-        """Learn the values of variables with secret names."""
+        """Learn the values of variables with secret names.
+
+        Args:
+            variables: The environment, by name.
+        """
         for name, value in variables.items():
             if self._names.kind_of(name) and not name.startswith(_HARMLESS_VARIABLES):
                 self.learn(value, name)
 
     def redact_text(self, text: str) -> str:
-        """The text without what is secret in it by shape, by a name before it, or by having been learned."""
+        """Redact what is secret in a text: by its shape, by the name before it, or because it was learned.
+
+        Secrets that are found by shape or name are learned.
+
+        Args:
+            text: The text, of any length.
+
+        Returns:
+            The text with ``[REDACTED]`` in place of each secret.
+        """
         generation = self.generation
         redacted = self._redact(text, 0)
-        if self.generation != generation:  # it taught a value, which may stand in it before its name as well
+        if self.generation != generation:  # a value was learned, which may occur before its name too
             redacted = self._redact(text, 0)
         return redacted
 
     def _redact(self, text: str, encodings: int) -> str:
-        """encodings: how many have been undone to come to this text."""
+        """Redact a text that was decoded this many times."""
         if self._learned is not None:
             text = self._learned.redact(text)
         if len(text) < _MIN_TEXT_CHARS:
             return text
-        kinds = look(text, self._names)
+        kinds = possible_kinds(text, self._names)
         if encodings == _MAX_ENCODINGS:
             kinds &= ~ENCODED
         if not kinds:
             return text
-        if self._search is None:
+        if self._redact_kinds is None:
             import_late_modules()
-            from .text_search import search
+            from .text_search import redact_kinds
 
-            self._search = search  # a program may take away what stands in sys.modules
-        return self._search(
+            self._redact_kinds = redact_kinds  # kept here, as a program may empty sys.modules
+        return self._redact_kinds(
             text, kinds, self._names, self.learn, lambda plain: self._redact_decoded(plain, encodings + 1)
         )
 
     def _redact_decoded(self, text: str, encodings: int) -> str:
-        if "\ufffd" in text:  # no text: most words are base64 of nothing
+        if "\ufffd" in text:  # bytes that are no text: most words only look like base64
             return text if self._learned is None else self._learned.redact(text)
         return self._redact(text, encodings)
 
     def redact_records(self, records: bytes) -> bytes:
-        """Spool records without the values that have been learned, for those that were written before or elsewhere.
+        """Redact learned values in spool records that were written earlier or by another process.
 
-        Looks for the values that were learned last, as they stand in JSON, and only for what no record is made of
-        otherwise: letters with digits.
+        Only the values learned last are searched for, in their JSON spelling, and only those with letters and digits:
+        any other may be part of the record format.
+
+        Args:
+            records: Lines of a segment.
+
+        Returns:
+            The records with ``[REDACTED]`` in place of each value.
         """
         return records if self._learned is None else self._learned.redact_records(records)
 
     def is_secret_number(self, number: int) -> bool:
-        """Whether an integer has the shape of a payment card."""
+        """Return whether an integer is a payment card number.
+
+        Args:
+            number: The integer, of any size.
+        """
         import_late_modules()
         from .card_numbers import is_card_number
 
         return is_card_number(number)
 
     def redact_command(self, argv: Sequence[str]) -> List[str]:
-        """A command line: also the value after ``--password``, in ``--token=...`` and ``API_KEY=...``."""
+        """Redact a command line, including the values of ``--password x``, ``--token=x`` and ``API_KEY=x``.
+
+        Args:
+            argv: The words of the command line, program first.
+
+        Returns:
+            As many words, redacted.
+        """
         return redact_words(argv, self._names, self.learn, self.redact_text)
 
 
@@ -177,9 +233,12 @@ _custom: List[str] = []
 
 
 def configure_redactor(custom_patterns: Sequence[str] = ()) -> None:
-    """Add name patterns (globs such as ``my_secret_*``) to those that are redacted in this process.
+    """Treat more names as secret in this process, for everything recorded from now on.
 
-    May be called before or after the tracer has started; holds for what is recorded from then on.
+    May be called before or after the tracer has started.
+
+    Args:
+        custom_patterns: Globs over whole names, case-insensitive: ``my_secret_*``.
     """
     _custom.extend(custom_patterns)
     if _default is not None:
@@ -187,7 +246,12 @@ def configure_redactor(custom_patterns: Sequence[str] = ()) -> None:
 
 
 def process_redactor(extra_name_patterns: Sequence[str], listener: Listener) -> Redactor:
-    """The redactor of this process's tracer, with what ``configure_redactor`` was told so far."""
+    """Create the redactor of this process's tracer, including patterns given to ``configure_redactor`` so far.
+
+    Args:
+        extra_name_patterns: Globs over whole names that are secret too, from the config of the run.
+        listener: Notified of each learned value and added pattern.
+    """
     global _default
     _default = Redactor([*extra_name_patterns, *_custom], listener)
     return _default

@@ -1,7 +1,7 @@
-"""Regular expressions, compiled when there is something to look for.
+"""Compile regular expressions on first use.
 
-Importing ``re`` takes longer than the rest of the tracer's start. The compiled ones are kept here: the cache of ``re``
-is the program's, and small.
+Importing ``re`` takes longer than the rest of the tracer's start. The compiled expressions are kept here because the
+cache of ``re`` is small and belongs to the program.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 _compiled: Dict[str, Any] = {}
 
-# What re is made of, on all versions. Where one of these is being imported (by the program, in this thread or another),
-# it is half done, and re cannot be had.
+# The modules that re consists of, on all versions. While the program imports one of these, in this or another thread,
+# it is incomplete, and importing re would fail.
 _PARTS = (
     "re", "re._compiler", "re._parser", "re._constants", "re._casefix", "sre_compile", "sre_parse", "sre_constants",
     "enum", "functools", "collections", "collections.abc", "_collections_abc", "operator", "types", "copyreg",
@@ -24,7 +24,7 @@ _PARTS = (
 
 
 def compiled(regex: str) -> Any:
-    """The compiled expression, or None where ``re`` cannot be had at this moment: the text is then redacted whole."""
+    """Return the compiled expression, or None while ``re`` cannot be imported: the whole text is then redacted."""
     known = _compiled.get(regex)
     if known is not None:
         return known

@@ -1,6 +1,6 @@
-"""Which names hold a secret: of parameters, keys, attributes, variables, options.
+"""Decide which names of parameters, keys, attributes, variables and options hold a secret.
 
-The rules are data at the top. Nothing here needs ``re``: names are looked at from the tracer's first moment on.
+The rules are data at the top. Nothing here needs ``re``, as names are checked from the tracer's start.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Iterable, List, Set, Tuple
 
-# A name is secret if these words stand in it side by side, in any spelling: user_api_key, userApiKey,
-# USER-API-KEY, x.api.key, apikey. Whole words only: tokenize, secretary, passport and keyboard are not secret.
+# A name is secret if it contains these words in a row, in any spelling: user_api_key, userApiKey, USER-API-KEY,
+# x.api.key, apikey. Whole words only: tokenize, secretary, passport and keyboard are not secret.
 SECRET_NAMES = """
     password passwords passwd passwort pwd passphrase passcode kennwort mot_de_passe contrasena senha
     secret secrets client_secret shared_secret app_secret api_secret signature_secret webhook_secret nonce_secret
@@ -31,29 +31,29 @@ SECRET_NAMES = """
     cvv cvc card_number credit_card creditcard cc_number card_no iban ssn social_security_number pepper
 """.split()  # noqa: SIM905  (a list of a hundred quoted words reads worse)
 
-# Words that stand for a secret only as the last word of a name (db_pass, user_session) or as the whole of it:
-# pass_through, session_scope and pin_size hold none. What stands under them is redacted there, but learned only if it
-# looks random.
+# Words that as often mean something harmless. As the last word of a name (db_pass, user_session, but not pass_through
+# or pin_size) they make it weak: its values are redacted under it, but learned only if they look random.
 WEAK_SECRET_NAMES = ["pass", "pw", "pin", "sid", "session", "auth", "salt"]
 
-# Words that are secret also when they are written in one with others: dbpassword, PGPASSWORD, myapikey.
+# Secret also as part of a word: dbpassword, PGPASSWORD, myapikey.
 _STEMS = ("password", "passwd", "passphrase", "apikey", "secretkey", "privatekey", "accesskey", "credential")
-# The same at the end of a word only: mysecret, authtoken, userpwd. And dbpass, of which the dictionary has more.
+# Secret also at the end of a word: mysecret, authtoken, userpwd.
 _STEMS_AT_END = ("secret", "token", "pwd", "cookie")
+# A last word that ends in pass (dbpass) makes a name weak too, except for these English words.
 _WORDS_IN_PASS = ("compass", "bypass", "surpass", "trespass", "overpass", "underpass", "encompass")
 
-# One of these is in every name above: a look for them in a text is all that most texts cost.
-_TRACES = (
+# Every name above contains one of these, so that for most texts searching for them is all the work.
+_FRAGMENTS = (
     "pass", "pw", "secret", "token", "key", "auth", "cookie", "sess", "cred", "bearer", "jwt", "srf", "pin", "sid",
     "salt", "pepper", "otp", "code", "cvv", "cvc", "card", "cc", "iban", "ssn", "social", "pem", "conn", "dsn",
     "database", "kennwort", "contrasena", "senha", "psk", "netrc", "assertion", "saml", "answer", "phrase", "mnemonic",
     "seed",
 )  # fmt: skip
 
-# The working folder in the environment of every shell.
+# The working folder in the environment of a shell.
 _NEVER_SECRET = {"PWD", "OLDPWD"}
 
-# Words that turn a secret word into something else: max_tokens is a number, token_count too, cookie_path a path.
+# As the last word of a name these make it harmless: token_count is a number, cookie_path a path.
 _HARMLESS_SUFFIXES = set(
     """
     count counts length len size type types kind expiry expires lifetime age ttl timeout limit url endpoint name names
@@ -69,14 +69,18 @@ _MAX_KNOWN_NAMES = 10_000  # names can be data: dict keys of the traced program
 
 
 class SecretNames:
-    """Decides about names, each once. patterns: globs over whole names, case-insensitive: ``my_secret_*``."""
+    """The rules for secret names, with the decision about each name seen so far.
+
+    Args:
+        patterns: Globs over whole names that are secret too, case-insensitive: ``my_secret_*``.
+    """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
         self._joined: Set[str] = {name.replace("_", "") for name in SECRET_NAMES}
         self._longest = max(name.count("_") + 1 for name in SECRET_NAMES)
         self._known: Dict[str, int] = {}
         self._patterns: List[str] = []
-        self._traces: Tuple[str, ...] = _TRACES
+        self._fragments: Tuple[str, ...] = _FRAGMENTS
         self.add_patterns(patterns)
 
     def add_patterns(self, patterns: Iterable[str]) -> None:
@@ -84,11 +88,11 @@ class SecretNames:
         for pattern in patterns:
             self._patterns.append(pattern.lower())
             longest_literal = max(pattern.lower().replace("?", "*").split("*"), key=len)
-            self._traces += (longest_literal,)
+            self._fragments += (longest_literal,)
         self._known.clear()
 
     def kind_of(self, name: str) -> int:
-        """NOT_SECRET, WEAK (it as often means something else: a session may be an object) or SECRET."""
+        """Return NOT_SECRET, SECRET, or WEAK: as often harmless as secret (a session may be an object)."""
         kind = self._known.get(name)
         if kind is None:
             if len(self._known) >= _MAX_KNOWN_NAMES:
@@ -97,15 +101,15 @@ class SecretNames:
         return kind
 
     def may_be_in(self, text: str) -> bool:
-        """A cheap look whether a text can hold a secret name at all."""
+        """Return whether a text can hold a secret name at all, by a cheap check."""
         lowered = text.lower()
-        for trace in self._traces:
-            if trace in lowered:
+        for fragment in self._fragments:
+            if fragment in lowered:
                 return True
         return False
 
     def is_name(self, value: str) -> bool:
-        """Whether a value is itself one of the names: a label or a key, and no secret."""
+        """Return whether a value is itself one of the names, and thus no secret."""
         return "".join(c for c in value.lower() if c.isalnum()) in self._joined
 
     def _decide(self, name: str) -> int:
@@ -136,7 +140,7 @@ class SecretNames:
 
 
 def words_of(name: str) -> List[str]:
-    """The words of an identifier: user_apiKey, user-api.key and UserAPIKey all give user, api, key."""
+    """Split an identifier into words: user_apiKey, user-api.key and UserAPIKey all give user, api, key."""
     words: List[str] = []
     word = ""
     for position, char in enumerate(name):

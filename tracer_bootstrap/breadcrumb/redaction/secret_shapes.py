@@ -1,4 +1,4 @@
-"""What secrets look like, whatever they are called: keys and tokens, passwords in URLs, payment cards."""
+"""Redact secrets by their shape, whatever their name: keys, tokens, passwords in URLs, hashes of passwords."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Callable, FrozenSet, List, Match, Tuple
 
-# The texts one of which must occur (a substring search is some fifty times cheaper than the expression, and most texts
-# hold none), and the expression. A group named "keep" stays.
+# Each shape: hints (texts, one of which must occur: a substring search is some fifty times cheaper than the expression,
+# and most texts hold none), and the expression. A group named "keep" is not redacted.
 SHAPES: List[Tuple[Tuple[str, ...], str]] = [
     (
         ("PRIVATE KEY",),
@@ -22,7 +22,7 @@ SHAPES: List[Tuple[Tuple[str, ...], str]] = [
     (
         ("PRIVATE KEY",),
         r"\A[A-Za-z0-9+/=\s]+-----END [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----",
-    ),  # its beginning is cut off
+    ),  # the beginning of the key is cut off
     (("PuTTY-User-Key-File",), r"(?P<keep>PuTTY-User-Key-File-\d[\s\S]*?Private-Lines: \d+)[\s\S]*"),
     (("hooks.slack.com",), r"(?P<keep>hooks\.slack\.com/(?:services|workflows|triggers)/)[A-Za-z0-9/]{10,}"),
     (("/webhooks/",), r"(?P<keep>discord(?:app)?\.com/api/(?:v\d+/)?webhooks/\d+/)[A-Za-z0-9_-]{20,}"),
@@ -53,8 +53,8 @@ SHAPES: List[Tuple[Tuple[str, ...], str]] = [
     ((" password ",), r"(?P<keep>\blogin\s+\S+\s+password\s+)\S+"),  # .netrc
 ]
 
-# Tokens that are not told by how they begin: a text that must occur, and how many letters, digits, dashes, underscores,
-# dots and colons have to stand side by side.
+# Tokens without a distinctive prefix: a text that must occur, the minimum run of letters, digits, dashes, underscores,
+# dots and colons, and the expression.
 LONG_SHAPES: List[Tuple[str, int, str]] = [
     (".atlasv1.", 46, r"(?<![A-Za-z0-9])[A-Za-z0-9]{10,}\.atlasv1\.[A-Za-z0-9_-]{30,}"),  # Terraform
     ("-us", 36, r"(?<![0-9a-z])[0-9a-f]{32}-us\d{1,2}(?!\d)"),  # Mailchimp
@@ -64,14 +64,14 @@ LONG_SHAPES: List[Tuple[str, int, str]] = [
 _MIN_LONG_CHARS = min(chars for _, chars, _ in LONG_SHAPES)
 _AS_LONG = bytes(120 if char in ALPHANUMERIC + b"_-.:" else 32 for char in range(256))
 
-# Most texts with a run as long as that of a token do not hold what stands before the first mark of a prefix (a dash,
-# an underscore, a dot, a dollar sign) as a word of its own.
+# Most texts with a run as long as that of a token do not contain, as a word, the part of any prefix before its first
+# mark (a dash, an underscore, a dot, a dollar sign).
 _AS_WORDS = bytes(char if char in ALPHANUMERIC else 32 for char in range(256))
-_MAX_CHARS_IN_WORDS = 500  # beyond, splitting takes longer than searching
+_MAX_CHARS_IN_WORDS = 500  # in longer texts, splitting takes longer than searching
 
 
 def _prefixes() -> Tuple[List[Tuple[str, str]], FrozenSet[bytes], List[Tuple[str, str]]]:
-    """The prefixes with a mark in them, their first words, and the prefixes without."""
+    """Return the prefixes that contain a mark, their first words, and the prefixes without a mark."""
     marked: List[Tuple[str, str]] = []
     unmarked: List[Tuple[str, str]] = []
     words: List[bytes] = []
@@ -92,7 +92,12 @@ _SHAPES_BY_HINT = [(hint, regex) for hints, regex in SHAPES for hint in hints]
 
 
 def redact_shapes(text: str, found: Callable[[str], None]) -> str:
-    """The text with the mark in the place of what has one of the shapes. found: called with each secret."""
+    """Redact the parts of a text that have one of the shapes.
+
+    Args:
+        text: The text to search.
+        found: Called with each secret.
+    """
     for hint, regex in _SHAPES_BY_HINT:
         if hint in text:
             text = _redact_matches(text, regex, found)
@@ -100,13 +105,18 @@ def redact_shapes(text: str, found: Callable[[str], None]) -> str:
 
 
 def redact_tokens(text: str, found: Callable[[str], None]) -> str:
-    """The text with the mark in the place of the keys and tokens of well-known issuers."""
+    """Redact the keys and tokens of well-known issuers.
+
+    Args:
+        text: The text to search.
+        found: Called with each secret.
+    """
     for prefix, rest in _UNMARKED:
         if prefix in text:
             text = _redact_prefixed(text, prefix, rest, found)
     if (
         len(text) > _MAX_CHARS_IN_WORDS
-        or "\\" in text  # the last character of an escape is no part of a word
+        or "\\" in text  # the last character of an escape looks like part of the word after it
         or "%" in text
         or not _FIRST_WORDS.isdisjoint(text.encode("utf-8", "replace").translate(_AS_WORDS).split())
     ):
@@ -152,7 +162,7 @@ def _redact_prefixed(text: str, prefix: str, rest: str, found: Callable[[str], N
 
 
 def ends_escape(text: str, at: int) -> bool:
-    r"""Whether an escape ends before a position: ``\n``, ``\x0a``, ``\u000a``, ``%0A``."""
+    r"""Return whether an escape ends before a position: ``\n``, ``\x0a``, ``\u000a``, ``%0A``."""
     return (
         (at >= 2 and text[at - 2] == "\\")
         or (at >= 3 and text[at - 3] == "%")

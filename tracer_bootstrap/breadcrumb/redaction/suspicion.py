@@ -1,23 +1,23 @@
-"""A cheap look at a text: which kinds of secrets can it hold that are known by their shape or by a name before them?
+"""Check cheaply which kinds of secrets a text can hold, known by their shape or by a name before them.
 
-Most texts can hold none, and cost no more than this. The search itself, and ``re`` with it, is imported for the first
-that can.
+Most texts can hold none and cost no more than this check. The search, and ``re`` with it, is imported for the first
+text that can.
 """
 
 from __future__ import annotations
 
 from .secret_names import SecretNames
 
-# One of these is in every text with one of the shapes of ``secret_shapes`` that are not found by the length of a run.
+# Every text with one of the SHAPES of ``secret_shapes`` contains one of these.
 SHAPE_HINTS = (
     "PRIVATE KEY", "PuTTY", "://", "hooks.", "webhooks", "AccountKey=", "SharedAccess", "sig=", "ignature=", "earer",
     "asic", "oken", "EARER", "ASIC", "$", "assword", "ASSWORD", "dentified ", "DENTIFIED ",
 )  # fmt: skip
 
-# One of these stands between a name and its value in every notation.
+# Every notation of a named value contains one of these, or begins with a dash.
 _MARKS = ("=", ":", " -", "--", "</", "('", '("', "(b'", '(b"')
 
-# Tokens have at least so many letters, digits, dashes and underscores side by side, base64 slashes and pluses too.
+# Minimum run of letters, digits, dashes and underscores in a token; in base64, of slashes and pluses too.
 MIN_RUN_CHARS = 12
 MIN_HEX_CHARS = 16
 ALPHANUMERIC = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -25,6 +25,7 @@ _HEX_DIGITS = b"0123456789abcdefABCDEF"
 
 
 def _table(chars: bytes) -> bytes:
+    """Return a translation table: x for these characters, a space for all others."""
     return bytes(120 if char in chars else 32 for char in range(256))
 
 
@@ -34,19 +35,18 @@ _AS_HEX = _table(_HEX_DIGITS)
 _RUN = b"x" * MIN_RUN_CHARS
 _HEX_RUN = b"x" * MIN_HEX_CHARS
 
-# How payment cards and social security numbers are laid out, with a d for each digit.
+# Layouts of payment cards and social security numbers, with a d for each digit.
 _MIN_DIGITS = 9
 _DIGITS = b"0123456789"
 _AS_LAYOUT = bytes(100 if char in _DIGITS else 32 if char in b" +" else 45 if char == 45 else 46 for char in range(256))
 _LAYOUTS = (b"d" * 13, b"dddd dddd dddd ", b"dddd-dddd-dddd-", b"dddd dddddd ", b"dddd-dddddd-", b"ddd-dd-dddd")
 
-
-# What a text may hold: see the modules of these names.
+# Kinds of secrets, as flags.
 SHAPES, TOKENS, NUMBERS, NAMED, ENCODED = 1, 2, 4, 8, 16
 
 
-def look(text: str, names: SecretNames) -> int:
-    """The kinds of secrets that can be in a text; 0 for none."""
+def possible_kinds(text: str, names: SecretNames) -> int:
+    """Return the flags of the kinds of secrets that can be in a text; 0 for none."""
     found = 0
     for hint in SHAPE_HINTS:
         if hint in text:
@@ -71,12 +71,12 @@ def look(text: str, names: SecretNames) -> int:
 
 
 def has_base64(raw: bytes) -> bool:
-    """Whether a text, given as UTF-8, may hold base64. (What has no capital letter in it is none.)"""
+    """Return whether a text, given as UTF-8, can hold base64, which has capital letters."""
     return raw.lower() != raw and _RUN in raw.translate(_AS_BASE64)
 
 
 def has_hex(raw: bytes) -> bool:
-    """Whether it may hold hexadecimal digits."""
+    """Return whether a text, given as UTF-8, can hold encoded hexadecimal digits."""
     return _HEX_RUN in raw.translate(_AS_HEX)
 
 

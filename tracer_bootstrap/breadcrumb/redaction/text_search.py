@@ -1,4 +1,4 @@
-"""Takes out of a text what is secret in it by its shape or by the name before it, as it stands there or encoded."""
+"""Redact secrets that are known by their shape or by the name before them, plain or encoded."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ if TYPE_CHECKING:
     from typing import Callable
 
 
-def search(
+def redact_kinds(
     text: str,
     kinds: int,
     names: SecretNames,
     learn: Callable[[str, str], None],
     redact_decoded: Callable[[str], str],
 ) -> str:
-    """The text with the mark in the place of each secret.
+    """Redact the secrets of these kinds.
 
-    kinds: what to look for, as ``suspicion.look`` says; learn: called with each secret and the name that it stood
-    behind, if any; redact_decoded: takes the secrets out of a text that was encoded in this one.
+    Args:
+        text: The text to search.
+        kinds: Flags from ``suspicion.possible_kinds``.
+        names: The rules for secret names.
+        learn: Called with each secret and the name before it, empty if there is none.
+        redact_decoded: Takes the secrets out of a text that was encoded in this one.
     """
     if kinds & SHAPES:
         text = redact_shapes(text, lambda secret: learn(secret, ""))

@@ -1,6 +1,6 @@
-"""The beginnings by which the keys and tokens of well-known issuers are told, and what follows them.
+"""List the prefixes of keys and tokens of well-known issuers, and the expressions for the rest.
 
-After the documentation of those who issue them, and the rules of gitleaks (https://github.com/gitleaks/gitleaks).
+Sources: the issuers' documentation and the rules of gitleaks (https://github.com/gitleaks/gitleaks).
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Tuple
 
-# Beginnings, separated by spaces, and the expression for the rest. Each token has a run of MIN_RUN_CHARS letters,
-# digits, dashes and underscores (see ``suspicion``).
+# Prefixes, separated by spaces, and the expression for the rest. Each token must have a run of MIN_RUN_CHARS letters,
+# digits, dashes and underscores: ``suspicion`` finds no others.
 TOKEN_PREFIXES: List[Tuple[str, str]] = [
     ("eyJ", r"[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}"),  # JWT
     ("AKIA ASIA AROA AIDA ABIA ACCA", r"[A-Z0-9]{16}(?![A-Za-z0-9])"),  # AWS

@@ -1,7 +1,7 @@
-"""Arrays, tensors and what belongs to them: by type, shape and dtype. Their content is never touched.
+"""Write arrays, tensors and related objects by type, shape and dtype, without reading their content.
 
-What is asked are the C descriptors of these libraries, also for an instance of a class of the user's, whose own
-attributes of these names are passed over.
+Attributes are read by the C descriptors of these libraries, from instances of the program's subclasses too, whose own
+attributes of the same names are skipped.
 """
 
 from __future__ import annotations
@@ -21,16 +21,22 @@ if TYPE_CHECKING:
 
     Writer = Callable[[Walk, Any, TypePlan], str]
 
-# Their item() knows no more of them than datetime does: nanoseconds become a number without a unit.
+# Written as text, since their item() makes nanoseconds a number without a unit.
 _SCALARS_BY_TEXT = ("datetime64", "timedelta64")
 
-# Small objects of C whose own text tells all of them. None of these classes can be derived from.
+# Objects written in C whose str is complete. These classes cannot be subclassed.
 _DTYPES = (("numpy", "dtype"), ("torch", "dtype"))
 _TEXTS = (*_DTYPES, ("torch", "device"))
 
 
 def array_writer(cls: type, bases: Tuple[type, ...], owner: type) -> Writer:
-    """How instances are written. owner: the first of the bases that is of such a library."""
+    """Choose the writer for a class that derives from a class of ARRAY_PACKAGES.
+
+    Args:
+        cls: The class.
+        bases: The MRO of the class.
+        owner: The first of the bases that is in such a package.
+    """
     scalar = imported_class("numpy", "generic")
     if scalar is not None and derives(cls, scalar):
         return _write_scalar
@@ -40,7 +46,7 @@ def array_writer(cls: type, bases: Tuple[type, ...], owner: type) -> Writer:
 
 
 def _tensor_writer(bases: Tuple[type, ...], owner: type) -> Writer:
-    """The getters of a tensor turn to the ``__torch_function__`` of its class, and of modes, if they are let."""
+    """Return a writer that keeps a tensor's getters from calling ``__torch_function__`` of its class or of modes."""
     without_functions = imported_class("torch._C", "DisableTorchFunction")
     users = bases[: next(at for at, base in enumerate(bases) if base is owner)]
     if without_functions is None or any(namespace(base).get("__torch_dispatch__") is not None for base in users):
@@ -58,13 +64,13 @@ def _write_name(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def _write_array(walk: Walk, value: Any, plan: TypePlan) -> str:
-    function = read(value, "__name__") or plan.own_fields(value).get("__name__")
-    if type(function) is str:  # of NumPy: functions that are objects
+    function = read_attribute(value, "__name__") or plan.own_fields(value).get("__name__")
+    if type(function) is str:  # NumPy's functions that are objects (ufuncs)
         return walk.leaf("<%s %s>" % (plan.full_name(), function))
-    shape, device = read(value, "shape"), read(value, "device")
+    shape, device = read_attribute(value, "shape"), read_attribute(value, "device")
     parts = {
         "shape": shape_text(shape) if derives(type(shape), tuple) else "",
-        "dtype": dtype_text(read(value, "dtype")),
+        "dtype": dtype_text(read_attribute(value, "dtype")),
         "device": str(device) if _is_one_of(type(device), (("torch", "device"),)) else "",
     }
     texts = ["%s=%s" % (name, text) for name, text in parts.items() if text]
@@ -72,15 +78,15 @@ def _write_array(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def _write_scalar(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """A number of NumPy's as the Python object that stands for it."""
+    """Write a NumPy scalar as the Python object with the same value."""
     for base in mro(type(value)):
         item, text = namespace(base).get("item"), namespace(base).get("__str__")
         if class_name(base) in _SCALARS_BY_TEXT and type(text) is WrapperDescriptorType:
             return '{"$type": %s, "value": %s}' % (quote(plan.name), walk.leaf(text(value)))
         if type(item) is MethodDescriptorType:
             plain = item(value)
-            if type(plain) is not type(value):  # a long double has none that is as exact
-                return '{"$type": %s, "value": %s}' % (quote(plan.name), walk.any(plain))
+            if type(plain) is not type(value):  # for a long double, no Python number is as exact
+                return '{"$type": %s, "value": %s}' % (quote(plan.name), walk.render(plain))
             break
     return _write_name(walk, value, plan)
 
@@ -91,24 +97,24 @@ def _write_text(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def dtype_text(dtype: Any) -> str:
-    """The name of a dtype of NumPy or torch; empty for anything else."""
+    """Return the name of a dtype of NumPy or torch; empty for anything else."""
     return str(dtype) if _is_one_of(type(dtype), _DTYPES) else ""
 
 
 def _is_one_of(cls: type, names: Tuple[Tuple[str, str], ...]) -> bool:
-    """Whether it derives from one of these classes, by module and name. (Any class can say that it is of NumPy.)"""
+    """Return whether a class derives from one of these, given by module and name, which any class can claim."""
     classes = [imported_class(module, name) for module, name in names]
     return any(known is not None and derives(cls, known) for known in classes)
 
 
 def shape_text(shape: Any) -> str:
-    """A tuple of sizes as Python writes it."""
+    """Return a tuple of sizes in Python's notation."""
     sizes = ["%d" % size if type(size) is int else "?" for size in tuple.__iter__(shape)]
     return "(%s,)" % sizes[0] if len(sizes) == 1 else "(%s)" % ", ".join(sizes)
 
 
-def read(value: Any, name: str, packages: Collection[str] = ARRAY_PACKAGES) -> Any:
-    """An attribute by the C descriptor of a class of these packages; None where there is none, or no value."""
+def read_attribute(value: Any, name: str, packages: Collection[str] = ARRAY_PACKAGES) -> Any:
+    """Return an attribute by the C descriptor of a class in these packages; None if it has none or no value."""
     for base in mro(type(value)):
         member = namespace(base).get(name)
         is_of_c = type(member) is GetSetDescriptorType or type(member) is MemberDescriptorType

@@ -1,4 +1,4 @@
-"""Sets, views, and the subclasses of built-in containers: read by the built-in class's own methods."""
+"""Write sets, views and subclasses of built-in containers, read by the methods of the built-in class."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ if TYPE_CHECKING:
 
     Writer = Callable[[Walk, Any, TypePlan], str]
 
-# Sets of up to this many items are sorted, so that two runs with other hashes compare equal: plain items by value, all
-# others by what is written of them. Of larger ones only the size is told.
+# Number of items up to which a set is sorted, so that two runs with different hashes compare equal: by value if all
+# items are plain, else by text. Of larger sets only the size is written.
 _MAX_SORTED_ITEMS = 1000
 _MAX_SORTED_TEXTS = 200
 
 
 def set_writer(base: Any, opening: str) -> Writer:
-    """opening: of the exact class; empty for subclasses."""
+    """Return a writer for a set class or its subclasses.
+
+    Args:
+        base: ``set`` or ``frozenset``.
+        opening: The beginning of the JSON text; empty for subclasses, which begin with their type.
+    """
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         size = base.__len__(value)
@@ -38,7 +43,7 @@ def set_writer(base: Any, opening: str) -> Writer:
 
 
 def items_writer(base: Any) -> Writer:
-    """For what the base's own iterator goes through: subclasses of list and tuple, deques, arrays."""
+    """Return a writer that uses the iterator of the base: for subclasses of list and tuple, deques, arrays."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         items = list(islice(base.__iter__(value), walk.max_items))
@@ -48,7 +53,7 @@ def items_writer(base: Any) -> Writer:
 
 
 def view_writer(base: Any) -> Writer:
-    """Keys, values and items of a dict: ``{"$dict_keys": [...]}``."""
+    """Return a writer for the keys, values or items of a dict: ``{"$dict_keys": [...]}``."""
     opening = '{"$%s": [' % class_name(base).replace("odict", "dict")
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
@@ -58,13 +63,17 @@ def view_writer(base: Any) -> Writer:
 
 
 def mapping_writer(base: Any) -> Writer:
-    """For subclasses of dict. base: dict, or OrderedDict, which has an order of its own."""
+    """Return a writer for subclasses of dict.
+
+    Args:
+        base: ``dict`` or ``OrderedDict``, which keeps a separate order.
+    """
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         size = dict.__len__(value)
         read: Any = dict
         if base is not dict and size <= _MAX_SORTED_ITEMS and all(type(key) is str for key in dict.__iter__(value)):
-            read = base  # going by its order looks its keys up: that may run the hash of other keys
+            read = base  # iterating in its order looks keys up, which may run the hash of keys that are not str
         items = list(islice(read.items(value), walk.max_items))
         return walk.mapping('{"$type": %s%s' % (quote(plan.name), ", " if items else ""), items, value, size)
 
@@ -72,15 +81,15 @@ def mapping_writer(base: Any) -> Writer:
 
 
 def write_proxy(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """A mappingproxy would ask the mapping behind it; the garbage collector knows it as well."""
-    behind: List[Any] = [mapping for mapping in gc.get_referents(value) if type(mapping) is dict]
-    if len(behind) != 1:
+    """Write the mapping of a mappingproxy, taken from the garbage collector: a proxy calls the mapping's methods."""
+    mappings: List[Any] = [mapping for mapping in gc.get_referents(value) if type(mapping) is dict]
+    if len(mappings) != 1:
         return walk.leaf("<%s>" % plan.name)
-    return mapping_writer(dict)(walk, behind[0], plan)
+    return mapping_writer(dict)(walk, mappings[0], plan)
 
 
 def write_tuple(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """A subclass of tuple: by its fields if it is a named tuple."""
+    """Write a subclass of tuple, a named tuple by its fields."""
     names: Any = None
     for base in mro(type(value)):
         names = namespace(base).get("_fields")
@@ -104,6 +113,6 @@ def _is_plain(kind: type) -> bool:
 
 
 def _plain_order(item: Any) -> Tuple[str, Any]:
-    """Only items of the same type are compared with each other. (NaN is neither before nor behind another float.)"""
+    """Return a sort key that compares items of the same type only, and floats by text because of NaN."""
     kind = type(item)
     return kind.__name__, float.__repr__(item) if kind is float else item is not None and item

@@ -1,13 +1,13 @@
-"""Data frames, series, indexes and arrays of pandas: by type, shape and dtype, from what they store.
+"""Write data frames, series, indexes and arrays of pandas by type, shape and dtype.
 
-No method of theirs is called: the shape is that of the arrays of NumPy or Arrow at the end of what they are made of. So
-it is told of a class of the user's too.
+No method of pandas is called: the shape is that of the stored NumPy or Arrow arrays. So instances of the program's
+subclasses can be written too.
 """
 
 from __future__ import annotations
 
 from ..runtime.classes import class_name, derives, imported_class, namespace, package_of
-from .arrays import dtype_text, read, shape_text
+from .arrays import dtype_text, read_attribute, shape_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 
 _MAX_DTYPES = 8
 
-# Where an index or an array of pandas keeps its items, depending on its kind.
+# Fields in which an index or an array of pandas keeps its items, depending on its class.
 _STORED = ("_data", "_range", "_ndarray", "_codes", "_pa_array", "_left")
 
-# An interval index stores an array of intervals, this the index of their left ends, and that one an array.
+# Maximum number of steps from an object to its array: an interval index holds an interval array, which holds an index
+# of the left ends, which holds an array.
 _MAX_STORED_DEPTH = 5
 
 
 def pandas_writer(cls: type) -> Writer:
-    """How instances of a class of pandas, or of one that derives from such a class, are written."""
+    """Choose the writer for a class that derives from a class of pandas."""
     for module, name, write in (
         ("pandas.core.generic", "NDFrame", _write_frame),
         ("pandas.core.indexes.base", "Index", _write_index),
@@ -45,7 +46,7 @@ def _write_name(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def _write_frame(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """A frame or a series; the latter's manager has fields where the former's has C descriptors."""
+    """Write a frame or a series. A series' manager has fields where a frame's has C descriptors."""
     manager = plan.own_fields(value).get("_mgr")
     axes, blocks = _stored(manager, "axes", walk), _stored(manager, "blocks", walk)
     lengths = [_length(axis, walk) for axis in reversed(axes)] if type(axes) is list else []
@@ -69,20 +70,23 @@ def _write(walk: Walk, plan: TypePlan, lengths: List[int], dtypes: Iterable[Opti
         parts.append("shape=%s" % shape_text(tuple(lengths)))
     names = sorted({name for name in dtypes if name})
     if names:
-        parts.append("dtype=%s" % ",".join(names[:_MAX_DTYPES] + ["..."] * (len(names) > _MAX_DTYPES)))
+        shown = names[:_MAX_DTYPES]
+        if len(names) > _MAX_DTYPES:
+            shown.append("...")
+        parts.append("dtype=%s" % ",".join(shown))
     return walk.leaf("<%s>" % " ".join(parts))
 
 
 def _length(value: Any, walk: Walk) -> int:
-    """How many items an index or an array has; -1 where it would take code of the user's to find that out."""
+    """Return the number of items of an index or array; -1 if only code of the program could tell it."""
     for _ in range(_MAX_STORED_DEPTH):
-        shape = read(value, "shape")
+        shape = read_attribute(value, "shape")
         if type(shape) is tuple:
             return shape[0] if shape else -1
         arrow = imported_class("pyarrow.lib", "ChunkedArray")
         if type(value) is range or type(value) is arrow:
             return len(value)
-        if derives(type(value), list):  # of a multi-index: for each level the codes of all items
+        if derives(type(value), list):  # a multi-index stores, for each level, the codes of all items
             value = next(list.__iter__(value), None)
         else:
             value = _storage(value, walk)
@@ -90,12 +94,12 @@ def _length(value: Any, walk: Walk) -> int:
 
 
 def _dtype_text(value: Any, walk: Walk) -> str:
-    """The dtype of an array; its class if it stores none."""
+    """Return the dtype of an array, or the name of its class if it stores none."""
     return "int64" if type(value) is range else _stored_dtype(value, walk) or class_name(type(value))
 
 
 def _stored_dtype(value: Any, walk: Walk) -> Optional[str]:
-    """A dtype by the name that NumPy or pandas has for it."""
+    """Return the name of the dtype that an array stores, or None."""
     for name in ("dtype", "_dtype"):
         dtype = _stored(value, name, walk)
         known = dtype_text(dtype)
@@ -112,6 +116,6 @@ def _storage(value: Any, walk: Walk) -> Any:
 
 
 def _stored(value: Any, name: str, walk: Walk) -> Any:
-    """What an instance has under a name, in its ``__dict__`` or in C."""
+    """Return an attribute from an instance's ``__dict__`` or by a C descriptor."""
     found = walk.encoder.plan(type(value)).own_fields(value).get(name)
-    return read(value, name) if found is None else found
+    return read_attribute(value, name) if found is None else found

@@ -1,4 +1,4 @@
-"""Values that are written as one short text: functions, classes, modules, dates, and what has no content to show."""
+"""Describe functions, classes, modules, dates and values without content in a short text."""
 
 from __future__ import annotations
 
@@ -17,31 +17,34 @@ _method_function: Callable[[Any], Any] = MethodType.__dict__["__func__"].__get__
 
 
 def qualified_class(cls: type) -> str:
-    """A class with its module, unless that is the built-in one."""
+    """Return the name of a class with its module, unless it is built in."""
     module = class_module(cls)
     return class_name(cls) if module in ("", "builtins") else "%s.%s" % (module, class_name(cls))
 
 
 def describe_class(value: Any) -> str:
+    """Describe a class: ``<class shop.Cart>``."""
     return "<class %s>" % qualified_class(value)
 
 
 def describe_function(value: Any) -> str:
+    """Describe a function: ``<function shop.total>``."""
     return "<function %s>" % _function_name(value)
 
 
 def describe_wrapper(kind: str, function: Any) -> str:
-    """What stands around a function: ``<staticmethod shop.total>``."""
+    """Describe a wrapper of a function: ``<staticmethod shop.total>``."""
     return "<%s %s>" % (kind, _function_name(function)) if type(function) is FunctionType else "<%s>" % kind
 
 
 def describe_method(value: Any) -> str:
+    """Describe a bound method: ``<method shop.Cart.total>``."""
     function = _method_function(value)
     return "<method %s>" % _function_name(function) if type(function) is FunctionType else "<method>"
 
 
 def describe_built_in(value: Any) -> str:
-    """A function or bound method that is written in C. (Its __qualname__ would ask the class that it is bound to.)"""
+    """Describe a function or bound method written in C, without its ``__qualname__``, which calls into the class."""
     owner = value.__self__
     if owner is None or type(owner) is ModuleType:
         return "<built-in %s>" % value.__name__
@@ -49,21 +52,23 @@ def describe_built_in(value: Any) -> str:
 
 
 def describe_descriptor(value: MethodDescriptorType) -> str:
+    """Describe an unbound method written in C: ``<method str.join>``."""
     return "<method %s.%s>" % (class_name(value.__objclass__), value.__name__)
 
 
 def describe_module(value: Any) -> str:
+    """Describe a module: ``<module json>``."""
     name = _module_dict(value).get("__name__")
     return "<module %s>" % (name if type(name) is str else "?")
 
 
 def describe_generator(value: Any) -> str:
-    """Generators and coroutines; the function's name is a plain text in them."""
+    """Describe a generator or coroutine by its qualified name, which is always a plain str."""
     return "<%s %s>" % (class_name(type(value)), value.__qualname__)
 
 
 def describe_range(value: Any) -> str:
-    """Its ends may be of the user's own kind of integer."""
+    """Describe a range, whose bounds may be of a subclass of int."""
     numbers = [value.start, value.stop, value.step]
     if any(number.bit_length() > 200 for number in map(int.__int__, numbers)):
         return "<range>"
@@ -73,6 +78,7 @@ def describe_range(value: Any) -> str:
 
 
 def describe_enum_member(value: Any, name: Any, number: Any) -> str:
+    """Describe a member of an enumeration by its name, or by its number if it has no name."""
     cls = class_name(type(value))
     if type(name) is str:
         return "<%s.%s>" % (cls, name)
@@ -80,7 +86,7 @@ def describe_enum_member(value: Any, name: Any, number: Any) -> str:
 
 
 def describe_date_time(value: Any, base: type) -> str:
-    """A datetime or time in ISO 8601. A time zone that is not of the standard library would be asked for its offset."""
+    """Describe a datetime or time in ISO 8601, a time zone of the program by its class instead of its offset."""
     zone = namespace(base)["tzinfo"].__get__(value)
     if zone is None or _is_standard_zone(type(zone)):
         return namespace(base)["isoformat"](value)  # type: ignore[no-any-return]

@@ -1,14 +1,14 @@
-"""Values as JSON text, taken without running a line of the user's code.
+"""Encode values as JSON text without running any code of the program.
 
-Nothing here calls ``repr``, ``str``, ``len``, ``==`` or ``hash`` on a value of a type that is not built in, and nothing
-reads an attribute the ordinary way: a property, a ``__getattr__`` or a ``__class__`` of the user's would run
-(peers do: a MagicMock counts the call, a lazy ORM object queries its database). Types are told apart
-by identity, fields are read from ``__dict__`` and slots by the C descriptors.
+Nothing here calls ``repr``, ``str``, ``len``, ``==`` or ``hash`` on a value whose type is not built in, or reads an
+attribute the ordinary way: that could run a property, a ``__getattr__`` or a ``__class__`` of the program (a MagicMock
+counts the call, a lazy ORM object queries its database). Types are compared by identity; fields are read from
+``__dict__`` and slots by the C descriptors.
 
-What is written: JSON as it stands for None, bool, int, float, str, list and dict; ``{"$tuple": [...]}``,
-``{"$set": [...]}``, ``{"$type": "Cart", field: ...}`` for the rest, ``"<function shop.total>"`` for what has no value
-worth the room. A cut is marked with the true size: ``"abc…(+970 chars)"``, ``"…(+42 items)"``. No memory addresses:
-two runs compare equal.
+None, bool, int, float, str, list and dict become plain JSON. Other values become objects with a marked key:
+``{"$tuple": [...]}``, ``{"$set": [...]}``, ``{"$type": "Cart", field: ...}``. Functions, classes and the like become a
+description: ``"<function shop.total>"``. A cut is marked with the number left out: ``"abc…(+970 chars)"``,
+``"…(+42 items)"``. Memory addresses are never written, so that two runs compare equal.
 """
 
 from __future__ import annotations
@@ -27,18 +27,19 @@ if TYPE_CHECKING:
     from .hidden_values import HiddenValues
     from .type_plan import TypePlan
 
-# Only this much beyond the limit is looked through for secrets: one that straddles the cut is found, a
-# text of a gigabyte is not read.
+# Secrets are searched for this far beyond the limit, so that one across the cut is found and a text of a gigabyte is
+# not read.
 REDACTION_MARGIN_CHARS = 4096
 
-# Texts that are not values of the program: a stack of forty frames, a command line.
+# Limit of texts that are not values, such as a command line or a stack of forty frames.
 _MAX_TEXT_CHARS = 20_000
 
-# Texts of up to this many characters are remembered with their redacted, quoted form.
+# Texts of at most this length are kept in memory with their redacted, quoted form.
 _MEMO_MAX_CHARS = 200
 _MEMO_SIZE = 4096
-# Long texts of which is known what was found in them, and the step in which as much as is searched of one grows.
+# Number of long texts, and of bytes, that are kept in memory with their redacted form.
 _LONG_MEMO_SIZE = 128
+# The searched part of a long text grows in steps of this many characters.
 _WINDOW_STEP_CHARS = 1024
 
 _MAX_KEY_CHARS = 200
@@ -46,20 +47,24 @@ _MAX_KNOWN_TYPES = 5000
 
 _MARK = '"%s"' % REDACTED
 
-# In the text of an object that has none of its own. It is another one in each run.
+# Precedes the address in the default repr of an object, which differs from run to run.
 _ADDRESS = " at 0x"
 _MIN_ADDRESS_DIGITS = 6
 
 
-def _make_room(memo: Dict[Any, Any]) -> None:
+def _clear_if_full(memo: Dict[Any, Any]) -> None:
     if len(memo) >= _LONG_MEMO_SIZE:
         memo.clear()
 
 
 class Encoder:
-    """Turns values into JSON text within limits, secrets taken out.
+    """An encoder of values as redacted JSON text within limits.
 
-    max_chars: per value; max_items: per container; max_depth: levels of containers and objects.
+    Args:
+        redactor: Knows the secrets, and learns those found under secret names.
+        max_chars: Approximate limit of a value's JSON text, in characters.
+        max_items: Maximum number of items of a container and of fields of an object.
+        max_depth: Maximum number of nested containers and objects.
     """
 
     def __init__(
@@ -70,25 +75,31 @@ class Encoder:
         max_depth: int = DEFAULT_MAX_DEPTH,
     ) -> None:
         self._redactor = redactor
-        # Kept from late_modules, as a program may take away what stands in sys.modules.
+        # Kept here once imported, as a program may empty sys.modules.
         self._hidden_values: Optional[HiddenValues] = None
         self._plan_of: Optional[Callable[[type], TypePlan]] = None
         self.max_chars = max_chars
         self.max_items = max_items
         self.max_depth = max_depth
-        # What was made of short texts: as values, inside of values, and as keys, with their names if these are secret.
+        # The JSON of short texts: as values, inside values, and as keys (with the name if it is secret).
         self._memo: Dict[str, bytes] = {}
         self.known_texts: Dict[str, str] = {}
         self.known_keys: Dict[str, Tuple[str, str]] = {}
-        # Long texts with what was left of them, and bytes with their text. To search takes a thousand times as long as
-        # to look it up, and an object's large field is met again at each call of a method.
+        # Long texts with their redacted form, and bytes with their text. Searching takes a thousand times as long as a
+        # look-up, and a large field of an object comes again with each call of a method.
         self._known_long: Dict[str, str] = {}
         self._known_bytes: Dict[bytes, Optional[str]] = {}
         self._generation = redactor.generation
         self._plans: Dict[int, TypePlan] = {}
 
     def encode(self, value: Any) -> bytes:
-        """The JSON text of a value, as UTF-8. Raises nothing but what a signal handler raises."""
+        """Return a value's JSON text, one line of UTF-8.
+
+        Never fails because of the value. What the program raises meanwhile, as in a signal handler, passes through.
+
+        Raises:
+            RecursionError: The program is close to the recursion limit.
+        """
         kind = type(value)
         if kind is int:
             if -MIN_CARD < value < MIN_CARD:
@@ -110,7 +121,7 @@ class Encoder:
             self._forget_outdated()
         text = Walk(self).text(value)
         if generation != self._redactor.generation:
-            # A secret that was learned from the value may stand in it before its name as well.
+            # A secret learned from the value may occur in it before its name too.
             self._forget_outdated()
             text = Walk(self).text(value)
         return utf8(text)
@@ -125,34 +136,39 @@ class Encoder:
             self._known_bytes.clear()
 
     def is_secret_number(self, number: int) -> bool:
-        """Whether an integer is redacted: a payment card's."""
+        """Return whether an integer is redacted as a payment card number."""
         return number >= MIN_CARD and self._redactor.is_secret_number(number)
 
     def is_secret_name(self, name: str) -> bool:
-        """Whether what stands under *name* is redacted."""
+        """Return whether values of this name (of a parameter, variable, field, function) are redacted."""
         return self._redactor.is_secret_name(name)
 
     def encode_fields_hidden(self, value: Any) -> bytes:
-        """A half-built object (``self`` in ``__init__``) by its type alone."""
+        """Encode an object by its type alone: ``self`` in ``__init__`` is half-built."""
         return utf8('{"$type": %s}' % quote(self.plan(type(value)).name))
 
     def encode_named(self, name: str, value: Any) -> bytes:
-        """A value that stands under *name*: the mark instead, if the name is secret."""
+        """Encode the value of a parameter, variable or field, redacted if the name is secret."""
         if self._redactor.is_secret_name(name) and self._hidden.is_hidden(value, name):
             return _MARK.encode()
         return self.encode(value)
 
     def encode_result(self, name: str, value: Any) -> bytes:
-        """What a function with a secret name returns: the secrets in it are learned first."""
-        self._hidden.teach(value, name)
+        """Encode the result of a function with a secret name, learning the secrets in it first.
+
+        Args:
+            name: The last part of the function's name.
+            value: The result.
+        """
+        self._hidden.learn(value, name)
         return self.encode(value)
 
     def generation(self) -> int:
-        """Changes whenever something becomes known to be secret."""
+        """Return a number that changes whenever something is learned to be secret."""
         return self._redactor.generation
 
     def encode_fields(self, fields: Sequence[Tuple[str, Any]]) -> bytes:
-        """A JSON object of named values, each within the limits of a value.
+        """Encode named values as a JSON object, each within the limits of a value.
 
         A secret that is learned from one of them is redacted in those before it too.
         """
@@ -165,7 +181,7 @@ class Encoder:
         return b"{" + b", ".join(pieces) + b"}"
 
     def encode_text(self, text: str) -> bytes:
-        """A text that is not a value (a name, a stack), redacted, as JSON."""
+        """Encode a text that is not a value (a name, a stack), redacted and cut after 20,000 characters."""
         return utf8(self.quoted(text, _MAX_TEXT_CHARS))
 
     def _encode_str(self, value: str) -> bytes:
@@ -175,7 +191,7 @@ class Encoder:
         return encoded
 
     def quoted(self, value: str, limit: int) -> str:
-        """A text as JSON: redacted first, then cut to *limit* characters, the cut marked."""
+        """Return a text as JSON, first redacted, then cut to *limit* characters."""
         size = len(value)
         if size <= _MEMO_MAX_CHARS and size <= limit:
             self._forget_outdated()
@@ -189,51 +205,55 @@ class Encoder:
         return quote(text + CHARS_CUT % (size - len(text)) if is_cut else text)
 
     def quoted_bytes(self, head: bytes, size: int, limit: int) -> Tuple[str, bool]:
-        """Bytes as the JSON of the text that they are (``\\xNN`` for what is none), and whether it is cut.
+        r"""Return bytes as the JSON of a text, with ``\xNN`` where they are no text, and whether it is cut.
 
-        head: the first of *size* bytes, as many as ``window`` says.
+        Args:
+            head: The first bytes, as many as ``window`` returns.
+            size: The number of all bytes.
+            limit: Maximum number of characters.
         """
         escaped = self._escaped(head)
         if escaped is None:
             return _MARK, False
         window = self.window(limit)
-        if len(escaped) > window:  # four times as long, where it is no text
+        if len(escaped) > window:  # bytes that are no text become four times as long
             escaped, size = escaped[:window], max(size, window + 1)
         text, is_cut = self._cut(escaped, size, limit)
         return quote(text + CUT_MARK if is_cut else text), is_cut
 
     def window(self, limit: int) -> int:
-        """How much of a text is looked through for secrets if *limit* characters of it are written.
+        """Return how many characters to search for secrets if *limit* characters are written.
 
-        Rounded up: what is left of a value's limit differs a little from call to call, and the window is to be known.
+        The number is rounded up: with limits that differ a little from call to call, the text to search stays the same.
         """
         return (limit + REDACTION_MARGIN_CHARS) // _WINDOW_STEP_CHARS * _WINDOW_STEP_CHARS + _WINDOW_STEP_CHARS
 
     def _cut(self, head: str, size: int, limit: int) -> Tuple[str, bool]:
-        """The redacted beginning of a text, and whether it is less than all of it."""
+        """Return the redacted beginning of a text, and whether that is not all of it."""
         text = self._redacted(head)
         if len(head) >= size:
             return text[:limit], len(text) > limit
-        # What the window cuts in two is not known for what it is, and marks move it up if they are shorter.
+        # A secret that the window cuts in two is not recognized, and marks shorter than their secrets move it forward:
+        # leave out the margin.
         return text[: max(min(limit, len(text) - REDACTION_MARGIN_CHARS), 0)], True
 
     def _redacted(self, text: str) -> str:
         if len(text) <= _MEMO_MAX_CHARS:
-            return self._searched(text)
+            return self._search_and_redact(text)
         self._forget_outdated()
         known = self._known_long.get(text)
         if known is None:
-            known = self._searched(text)
+            known = self._search_and_redact(text)
             if self._generation == self._redactor.generation:  # nothing was learned from it
-                _make_room(self._known_long)
+                _clear_if_full(self._known_long)
                 self._known_long[text] = known
         return known
 
-    def _searched(self, text: str) -> str:
+    def _search_and_redact(self, text: str) -> str:
         return self._redactor.redact_text(without_addresses(text) if _ADDRESS in text else text)
 
     def _escaped(self, head: bytes) -> Optional[str]:
-        """Bytes as text, as much of them as can be wanted; None if they hold a secret in wide characters."""
+        """Decode bytes up to the largest window; None if they hold a secret in wide characters."""
         self._forget_outdated()
         if head in self._known_bytes:
             return self._known_bytes[head]
@@ -246,14 +266,14 @@ class Encoder:
         most = self.window(self.max_chars) + 1
         escaped = None if is_secret else head.decode("utf-8", "backslashreplace")[:most]
         if self._generation == self._redactor.generation:
-            _make_room(self._known_bytes)
+            _clear_if_full(self._known_bytes)
             self._known_bytes[head] = escaped
         return escaped
 
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
-        """The text of a key with its colon, and its name if that is secret."""
+        """Return the JSON of a key with its colon, and its name if that is secret, else an empty string."""
         name = key if type(key) is str else self._hidden.name_of(key)
-        text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.apart(key, _MAX_KEY_CHARS)
+        text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.render_within(key, _MAX_KEY_CHARS)
         if type(key) is not str or key.startswith(KEY_MARK):
             text = quote(KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
@@ -262,15 +282,15 @@ class Encoder:
         return known
 
     def is_hidden(self, value: Any, name: str) -> bool:
-        """Whether the mark is written in the place of a value under a secret name."""
+        """Return whether to redact a value under a secret name."""
         return self._hidden.is_hidden(value, name)
 
-    def without_named(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The items of a sequence without those that stand behind a secret name in it."""
-        return self._hidden.without_named(items)
+    def redact_items(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Redact the items of a sequence that follow a secret name in it."""
+        return self._hidden.redact_items(items)
 
     def plan(self, cls: type) -> TypePlan:
-        """How values of this class are read."""
+        """Return the plan by which instances of a class are encoded."""
         plan = self._plans.get(id(cls))
         if plan is None or plan.ref() is not cls:
             if len(self._plans) >= _MAX_KNOWN_TYPES:
@@ -294,7 +314,7 @@ class Encoder:
 
 
 def without_addresses(text: str) -> str:
-    """``<Cart object at 0x7f21c0>`` as ``<Cart object at 0x...>``."""
+    """Replace memory addresses: ``<Cart object at 0x7f21c0>`` becomes ``<Cart object at 0x...>``."""
     pieces = text.split(_ADDRESS)
     for position in range(1, len(pieces)):
         piece = pieces[position]

@@ -1,4 +1,4 @@
-"""What stands under a secret name: what is learned from it, and where such names stand in data without keys."""
+"""Hide values under secret names, learn the secrets in them, and find such names in data without keys."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from .type_plan import TypePlan
 
-# How far what is hidden is looked through for values to learn: levels; containers and objects in all (they may know
-# each other, as the nodes of a graph do); items of each.
+# Limits of the search for secrets in a hidden value: levels; containers and objects in all (which may refer to each
+# other as the nodes of a graph do); items of each; characters of bytes; bits of an integer.
 _MAX_DEPTH = 6
 _MAX_ENTERED = 100
 _MAX_ITEMS = 200
@@ -28,17 +28,22 @@ _SEQUENCES = (list, tuple, set, frozenset)
 
 
 class HiddenValues:
-    """Decides what is hidden under a name. plan_of: how values of a class are read."""
+    """The rules for hiding values under secret names, in containers and in sequences.
+
+    Args:
+        redactor: Has the rules for names, and learns.
+        plan_of: Returns the plan by which instances of a class are read.
+    """
 
     def __init__(self, redactor: Redactor, plan_of: Callable[[type], TypePlan]) -> None:
         self._redactor = redactor
         self._plan_of = plan_of
 
     def is_hidden(self, value: Any, name: str) -> bool:
-        """Whether a value under a secret name is hidden; what is secret in it is learned then.
+        """Return whether a value under a secret name is hidden, and learn the secrets in it.
 
-        That a password is None, False or empty is no secret, and often the bug; nor are functions, classes, modules
-        and members of enumerations. Under a name that as often means something else (a session) objects are shown.
+        Not hidden are None, booleans and empty texts (no secrets, and often the bug), functions, classes, modules,
+        members of enumerations, and, under a weak name (a session), objects.
         """
         kind = type(value)
         if value is None or kind is bool or _is_code(kind) or is_enum(kind):
@@ -53,8 +58,8 @@ class HiddenValues:
         self._learn_from(value, name, 0, set())
         return True
 
-    def teach(self, value: Any, name: str) -> None:
-        """Learn what is secret in something that has to do with a secret name, without hiding it as a whole."""
+    def learn(self, value: Any, name: str) -> None:
+        """Learn the secrets in a value under a secret name, without hiding the value as a whole."""
         if _text_of(value) is not None or not self._redactor.is_weak_name(name):
             self._learn_from(value, name, 0, set())
 
@@ -84,32 +89,33 @@ class HiddenValues:
                 self._learn_from(item, field, depth, entered)
             elif len(fields) == 1 or _text_of(item) is None or looks_random(_text_of(item) or ""):
                 self._learn_from(item, name, depth, entered)
-            # What is left, the user's name or the host, is redacted here but not elsewhere.
+            # Other fields, such as a user name or a host, are redacted here but not elsewhere.
 
-    def without_named(self, items: Sequence[Any]) -> Sequence[Any]:
-        """The items of a sequence with the mark in the place of secrets that stand behind their names.
+    def redact_items(self, items: Sequence[Any]) -> Sequence[Any]:
+        """Redact the items of a sequence that follow a secret name.
 
-        In the words of a command line: ``["--password", "x"]``; in a pair: ``("password", "x")``; in a list of pairs.
+        Such names are in the words of a command line (``["--password", "x"]``), in a pair (``("password", "x")``), and
+        in a list of pairs.
         """
         if _is_text(items[0]):
             if _has_option(items):
                 words = self._redactor.redact_command([item if type(item) is str else "" for item in items])
                 return [word if type(item) is str else item for item, word in zip(items, words)]
-            # ("password", "email") are the names of two fields.
+            # ("password", "email") may be the names of two fields.
             if len(items) == 2 and _is_text(items[1]) and not items[1].isalpha():
-                return list(self._without_value(items))
+                return list(self._redact_pair(items))
         elif all(_is_pair(item) for item in items):
-            return [self._without_value(item) for item in items]
+            return [self._redact_pair(item) for item in items]
         return items
 
-    def _without_value(self, pair: Any) -> Any:
+    def _redact_pair(self, pair: Any) -> Any:
         name = self.name_of(pair[0])
         if self._redactor.is_secret_name(name) and self.is_hidden(pair[1], name):
             return type(pair)((pair[0], REDACTED))
         return pair
 
     def name_of(self, key: Any) -> str:
-        """The name that a key of a mapping stands for; empty if it is none."""
+        """Return the name in a key of a mapping; empty if there is none."""
         kind = type(key)
         if kind is tuple:  # ("headers", "Authorization")
             return " ".join([self.name_of(part) for part in key[:4]])
@@ -139,13 +145,13 @@ def _is_pair(item: Any) -> bool:
 
 
 def _holds_texts_only(value: Any) -> bool:
-    """A sequence of texts: (user, password), as requests takes it, or the values of a field in a form."""
+    """Return whether a value is a sequence of texts: (user, password), or the values of a form field."""
     items = _items_of(value)
     return bool(items) and all(_text_of(item) is not None for item in items or ())
 
 
 def _text_of(value: Any) -> Optional[str]:
-    """What a text, bytes or an integer stands for; None for anything else."""
+    """Return a text, bytes or an integer as text; None for anything else."""
     kind = type(value)
     if derives(kind, str):
         return str.__str__(value)

@@ -1,10 +1,10 @@
-"""Objects of libraries that keep what they hold where fields are not looked for, or beside much that is their own."""
+"""Write objects of libraries whose content is not in their fields, or is mixed with internal fields."""
 
 from __future__ import annotations
 
 from ..json_text import quote
 from ..runtime.classes import class_name, derives, namespace
-from .arrays import read
+from .arrays import read_attribute
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 def write_row(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """A row of a result of SQLAlchemy, by the names of its columns if each has one."""
-    data, positions = (read(value, name, ("sqlalchemy",)) for name in ("_data", "_key_to_index"))
+    """Write a result row of SQLAlchemy, by the names of its columns if each has one."""
+    data, positions = (read_attribute(value, name, ("sqlalchemy",)) for name in ("_data", "_key_to_index"))
     if type(data) is not tuple:
         return walk.leaf("<%s>" % plan.full_name())
     names: Dict[int, str] = {}
@@ -30,19 +30,23 @@ def write_row(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def write_logger(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """A logger by its name; its handlers and parents are the program's configuration, not the object's state."""
+    """Write a logger by its name. Its handlers and parents are configuration, not state."""
     name = plan.own_fields(value).get("name")
     return walk.leaf("<%s %s>" % (plan.full_name(), name) if type(name) is str else "<%s>" % plan.full_name())
 
 
 def write_validation_error(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """An error of pydantic-core: it is written in Rust and has no arguments."""
+    """Write an error of pydantic-core, which is written in Rust and has no arguments."""
     return '{"$type": %s, "message": %s}' % (quote(plan.name), walk.leaf(validation_summary(value)))
 
 
 def validation_summary(error: Any) -> str:
-    """The first line of its message: the others may hold the repr of what was validated, which is the user's code."""
+    """Return the first line of an error's message; the other lines would call the repr of the validated value.
+
+    Args:
+        error: A ValidationError of pydantic-core.
+    """
     count = namespace(type(error))["error_count"](error)
-    title = read(error, "title", ("pydantic_core",))
+    title = read_attribute(error, "title", ("pydantic_core",))
     name = title if type(title) is str else class_name(type(error))
     return "%d validation error%s for %s" % (count, "" if count == 1 else "s", name)

@@ -1,4 +1,4 @@
-"""Objects by their fields, exceptions by their arguments, subclasses of built-in scalars by their value."""
+"""Write objects by their fields, exceptions by their arguments, subclasses of built-in scalars by their value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _exception_args: Any = BaseException.__dict__["args"].__get__
 
 
 def write_object(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """An instance of a class that derives from nothing that is written in a way of its own."""
+    """Write an object by its fields."""
     fields, size = plan.fields(value, walk.max_items)
     if fields:
         return walk.fields(plan.name, fields, value, size)
@@ -29,17 +29,17 @@ def write_object(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def write_name(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """By the name of its type alone."""
+    """Write an object by the full name of its type."""
     return walk.leaf("<%s>" % plan.full_name())
 
 
 def write_short_name(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """The same without the module."""
+    """Write an object by the name of its type, without the module."""
     return walk.leaf("<%s>" % plan.name)
 
 
 def write_exception(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """``{"$type": "HTTPError", "args": [...], "code": 404}``: its arguments, and what else it holds."""
+    """Write an exception by its arguments and fields: ``{"$type": "HTTPError", "args": [...], "code": 404}``."""
     args = _exception_args(value)
     text = walk.sequence('{"$type": %s, "args": [' % quote(plan.name), args, value, len(args))
     fields, size = plan.fields(value, walk.max_items)
@@ -49,18 +49,18 @@ def write_exception(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 
 def write_enum(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """A member of an enumeration by its name, several flags in one by their number where they have none."""
+    """Write a member of an enumeration by its name, or by its number if it is an unnamed combination of flags."""
     own = plan.own_fields(value)
     return walk.leaf(describe_enum_member(value, own.get("_name_"), own.get("_value_")))
 
 
 def write_cached_function(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """What ``functools.lru_cache`` makes of a function."""
+    """Write a function that is wrapped by ``functools.lru_cache``."""
     return walk.leaf(describe_wrapper("cached function", plan.own_fields(value).get("__wrapped__")))
 
 
 def match_writer(base: type) -> Writer:
-    """A match of a regular expression: what was found, and where."""
+    """Return a writer for matches of a regular expression: position and text."""
     found, span = namespace(base)["group"], namespace(base)["span"]
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
@@ -70,7 +70,7 @@ def match_writer(base: type) -> Writer:
 
 
 def members_writer(base: type, names: Tuple[str, ...]) -> Writer:
-    """For classes written in C: these of their attributes, read by the descriptors of the base."""
+    """Return a writer for classes written in C: by these attributes, read by the descriptors of the base."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         fields: List[Tuple[str, Any]] = []
@@ -84,7 +84,7 @@ def members_writer(base: type, names: Tuple[str, ...]) -> Writer:
 
 
 def text_writer(base: Any) -> Writer:
-    """For classes of the standard library whose own text says it all."""
+    """Return a writer for classes of the standard library: by the ``str`` of the base."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         return walk.leaf(str.__str__(base.__str__(value)))
@@ -93,7 +93,7 @@ def text_writer(base: Any) -> Writer:
 
 
 def described(describe: Callable[[Any], str]) -> Writer:
-    """For what is written as a short text without the quotes of a value."""
+    """Return a writer for values that are written as a description."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         return walk.leaf(describe(value))
@@ -102,7 +102,7 @@ def described(describe: Callable[[Any], str]) -> Writer:
 
 
 def typed(describe: Callable[[Any], str]) -> Writer:
-    """For a subclass of something that is written as a text: its type with that text."""
+    """Return a writer for subclasses of classes that are written as a text: the type with that text."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         return _typed(walk, plan, ', "value": %s' % walk.leaf(describe(value)))
@@ -111,14 +111,17 @@ def typed(describe: Callable[[Any], str]) -> Writer:
 
 
 def write_str(walk: Walk, value: Any, plan: TypePlan) -> str:
-    return _typed(walk, plan, ', "value": %s' % walk.any(str.__str__(value)))
+    """Write an instance of a subclass of str."""
+    return _typed(walk, plan, ', "value": %s' % walk.render(str.__str__(value)))
 
 
 def write_int(walk: Walk, value: Any, plan: TypePlan) -> str:
+    """Write an instance of a subclass of int."""
     return _typed(walk, plan, ', "value": %s' % walk.int_text(int.__int__(value)))
 
 
 def write_float(walk: Walk, value: Any, plan: TypePlan) -> str:
+    """Write an instance of a subclass of float."""
     return _typed(walk, plan, ', "value": %s' % float_text(float.__float__(value)))
 
 
@@ -129,7 +132,7 @@ def _typed(walk: Walk, plan: TypePlan, rest: str) -> str:
 
 
 def bytes_writer(base: Any) -> Writer:
-    """bytes and bytearray: as text where they are text, so that secrets in it are found; ``\\xNN`` for what is not."""
+    r"""Return a writer for bytes or bytearray: as text, so that secrets are found, with ``\xNN`` for other bytes."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         return _write_bytes(walk, base.__getitem__, value, base.__len__(value), plan)
@@ -138,7 +141,7 @@ def bytes_writer(base: Any) -> Writer:
 
 
 def write_memoryview(walk: Walk, value: Any, plan: TypePlan) -> str:
-    """The bytes that it shows, if it is a plain row of them."""
+    """Write the bytes of a memoryview if it is one row of plain bytes, else their number."""
     if value.ndim != 1 or value.format != "B":
         return walk.leaf("<memoryview of %d bytes>" % value.nbytes)
     return _write_bytes(walk, memoryview.__getitem__, value, value.nbytes, plan)

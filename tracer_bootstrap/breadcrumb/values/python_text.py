@@ -1,4 +1,4 @@
-"""Captured values, which are JSON, as Python writes them: so that an exception's message is what ``str`` says."""
+"""Translate encoded values from JSON to Python's notation, as in the message of an exception."""
 
 from __future__ import annotations
 
@@ -29,12 +29,16 @@ _BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozen
 
 
 def python_text(json_text: str) -> str:
-    """A value that the encoder has written, in the notation of Python; secrets and cuts stay marked as they are."""
+    """Translate a value's JSON text to Python's notation, keeping the marks of secrets and cuts.
+
+    Args:
+        json_text: A text from ``Encoder``.
+    """
     return _Reader(json_text).value()
 
 
 class _Reader:
-    """Reads the encoder's JSON: of its spaces, there is one behind each comma and each colon."""
+    """A reader of the encoder's JSON, which has one space after each comma and colon, and no others."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -102,7 +106,7 @@ def _object_text(pairs: List[Tuple[str, str]]) -> str:
 
 
 def _key(key: str) -> str:
-    """The key of a dict: JSON has only texts, so any other is marked."""
+    """Translate the key of a dict; keys that are not str are marked, as JSON has no others."""
     return python_text(key[len(KEY_MARK) :]) if key.startswith(KEY_MARK) else _quoted(key)
 
 

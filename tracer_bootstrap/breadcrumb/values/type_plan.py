@@ -1,4 +1,4 @@
-"""How values of a class are read: found out once per class, without asking it."""
+"""Plan how to read the fields of a class's instances, once per class and without calling into it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,17 @@ if TYPE_CHECKING:
 
     from .walk import Walk
 
-# What SQLAlchemy keeps beside the fields of a mapped object.
-_UNTOLD_FIELD = "_sa_instance_state"
+# SQLAlchemy's own field in a mapped object.
+_SQLALCHEMY_FIELD = "_sa_instance_state"
 
-# What unittest keeps beside the fields of a test case: how the tests went so far.
-_OF_TEST_CASE = {
+# unittest's own fields in a test case.
+_TEST_CASE_FIELDS = {
     "_outcome", "_testMethodDoc", "_cleanups", "_subtest", "_type_equality_funcs", "_asyncioRunner", "_asyncioTestLoop",
     "_asyncioTestContext", "_asyncioCallsQueue",
 }  # fmt: skip
 
-# Pydantic keeps these outside of the instance's __dict__, in slots.
-_FURTHER_FIELDS = {"__pydantic_extra__", "__pydantic_private__"}
-
+# Pydantic keeps these dicts of fields in slots, outside of the instance's __dict__.
+_PYDANTIC_FIELDS = {"__pydantic_extra__", "__pydantic_private__"}
 
 _UNSET = object()
 
@@ -35,19 +34,25 @@ _get: Callable[[Any, str], Any] = object.__getattribute__
 
 
 class TypePlan:
-    """How one class's instances are written. ``write`` takes the walk, the value and this plan.
+    """The way to read and write the instances of one class.
 
-    It does not keep the class alive: programs make classes without end, and look whether they die. (Descriptors know
-    their class, so they are not kept either, only where in the class's MRO they stand.)
+    A plan does not keep its class alive: programs make any number of classes, and may check that they are collected.
+    Descriptors refer to their class, so a plan keeps only the position of their owner in the MRO.
+
+    Attributes:
+        module: The module of the class.
+        name: The qualified name of the class.
+        ref: A weak reference to the class.
+        write: Writes an instance; takes the walk, the instance and this plan.
     """
 
     __slots__ = (
         "_dict_at",
-        "_further",
-        "_is_public",
+        "_extra",
         "_shadowed",
+        "_skipped",
+        "_skips_private",
         "_slots",
-        "_untold",
         "module",
         "name",
         "ref",
@@ -58,15 +63,15 @@ class TypePlan:
         self.ref = ref(cls)
         self.name = class_name(cls)
         self.module = class_module(cls)
-        self._dict_at = -1  # where in the MRO the descriptor of __dict__ stands
+        self._dict_at = -1  # position in the MRO of the class with the descriptor of __dict__
         self._slots: List[str] = []
-        self._shadowed: List[Tuple[str, int]] = []  # slots behind something else of that name, and where they stand
-        self._further: List[Tuple[str, int]] = []  # slots that hold dicts of fields
+        self._shadowed: List[Tuple[str, int]] = []  # slots that another attribute hides, with their position in the MRO
+        self._extra: List[Tuple[str, int]] = []  # slots that hold dicts of fields
         bases = mro(cls)
-        # What a base of these has of its own (a thread: the address that identifies it) says nothing of the program.
-        self._is_public = any(class_module(base).partition(".")[0] in OPAQUE_PACKAGES for base in bases)
+        # Private fields of such a base (in a thread, the address that identifies it) say nothing about the program.
+        self._skips_private = any(class_module(base).partition(".")[0] in OPAQUE_PACKAGES for base in bases)
         is_test_case = any(class_module(base) == "unittest.case" for base in bases)
-        self._untold = _OF_TEST_CASE if is_test_case else {_UNTOLD_FIELD}
+        self._skipped = _TEST_CASE_FIELDS if is_test_case else {_SQLALCHEMY_FIELD}
         self._find_fields(bases)
         self.write: Callable[[Walk, Any, TypePlan], str] = choose_writer(cls, bases)
 
@@ -78,12 +83,12 @@ class TypePlan:
                 member = namespace(base).get(name)
                 kind = type(member)
                 if name == "__dict__":
-                    # (A class may put a property of its own in front.)
+                    # A class before it in the MRO may have a property of this name.
                     if name not in seen and (kind is GetSetDescriptorType or kind is MemberDescriptorType):
                         self._dict_at = position
                 elif kind is MemberDescriptorType and is_heap_type(base):
-                    if name in _FURTHER_FIELDS:
-                        self._further.append((name, position))
+                    if name in _PYDANTIC_FIELDS:
+                        self._extra.append((name, position))
                     elif name not in seen and not _is_special(name):
                         self._slots.append(name)
                     elif name not in self._slots and not _is_special(name):
@@ -91,20 +96,29 @@ class TypePlan:
             seen.update(names)
 
     def full_name(self) -> str:
-        """With the module, unless it is a built-in class."""
+        """Return the name of the class with its module, unless it is built in."""
         return self.name if self.module in ("", "builtins") else "%s.%s" % (self.module, self.name)
 
     def has_fields(self) -> bool:
-        """Whether instances can have fields at all."""
+        """Return whether instances can have fields."""
         return self._dict_at >= 0 or bool(self._slots)
 
     def own_fields(self, value: Any) -> Dict[Any, Any]:
-        """The ``__dict__`` of an instance (which must not be changed); empty where there is none."""
+        """Return the ``__dict__`` of an instance, which must not be changed; empty if there is none.
+
+        Args:
+            value: An instance of the class.
+        """
         own = _get(value, "__dict__") if self._dict_at >= 0 else None
         return own if type(own) is dict else {}
 
     def fields(self, value: Any, limit: int) -> Tuple[List[Tuple[str, Any]], int]:
-        """Names and values of the first fields of an instance, and how many it has."""
+        """Return names and values of an instance's first fields, and the number of all its fields.
+
+        Args:
+            value: An instance of the class.
+            limit: The number of fields wanted; some more may be returned.
+        """
         found: List[Tuple[str, Any]] = []
         for name in self._slots:
             try:
@@ -120,15 +134,15 @@ class TypePlan:
         own = self.own_fields(value)
         if own:
             size += len(own)
-            # SQLAlchemy loads the columns of a row in the order of a set.
-            order = sorted(key for key in own if type(key) is str) if own.get(_UNTOLD_FIELD) is not None else own
+            # SQLAlchemy sets the columns of a row in the order of a set, which differs from run to run.
+            order = sorted(key for key in own if type(key) is str) if own.get(_SQLALCHEMY_FIELD) is not None else own
             for name, item in [(name, own.get(name)) for name in islice(order, limit + 1)]:
-                # A key that is no text may have a hash of the user's.
-                if type(name) is not str or name in self._untold or (self._is_public and name[:1] == "_"):
+                # A key that is not str may have a __hash__ of the program.
+                if type(name) is not str or name in self._skipped or (self._skips_private and name[:1] == "_"):
                     size -= 1
                 else:
                     found.append((name, item))
-        for name, position in self._further:
+        for name, position in self._extra:
             more = _slot_of(value, name, position)
             if type(more) is dict:
                 size += len(more)
@@ -137,7 +151,7 @@ class TypePlan:
 
 
 def _slot_of(value: Any, name: str, position: int) -> Any:
-    """What a slot of the class at that position of the MRO holds."""
+    """Return the value of a slot of the class at a position in the MRO."""
     try:
         return namespace(mro(type(value))[position])[name].__get__(value)
     except AttributeError as error:

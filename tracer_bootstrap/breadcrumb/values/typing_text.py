@@ -1,4 +1,4 @@
-"""Constructs of typing as one writes them: ``list[int]``, ``Optional[Cart]``."""
+"""Write type hints in their own notation: ``list[int]``, ``Optional[Cart]``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Of what a construct is made of; half as much at each further level.
+# Levels, and arguments at the first level; half as many at each further level.
 _MAX_DEPTH = 4
 _MAX_ARGUMENTS = 20
 
@@ -20,9 +20,9 @@ _C_KINDS = tuple(getattr(types, name) for name in ("GenericAlias", "UnionType") 
 
 
 def typing_text(value: Any, depth: int = 0) -> str:
-    """The construct in its own notation; of what is none only the type, as its repr would be the user's."""
+    """Return a type hint in its own notation; of other objects only the type, as their repr is the program's code."""
     kind = type(value)
-    if depth > _MAX_DEPTH:  # or in a list that holds itself
+    if depth > _MAX_DEPTH:  # also ends a list that contains itself
         return "..."
     if derives(kind, type):
         return "None" if value is type(None) else qualified_class(value)
@@ -55,7 +55,7 @@ def _joined(arguments: Any, depth: int, between: str = ", ") -> str:
 
 
 def _attribute(value: Any, name: str) -> Any:
-    """A field in the instance's dict, or a member or slot of its class."""
+    """Return a field from the instance's ``__dict__``, or a member or slot of its class; None if there is none."""
     for cls in type.__dict__["__mro__"].__get__(type(value)):
         found = namespace(cls)
         own = found.get("__dict__")

@@ -1,4 +1,4 @@
-"""One value on its way into JSON text: goes down into it within the limits, and never asks it anything."""
+"""Render one value as JSON text within limits, without calling its methods."""
 
 from __future__ import annotations
 
@@ -15,34 +15,38 @@ if TYPE_CHECKING:
 
     from .encoder import Encoder
 
-# Integers with more digits than this are written by their size: turning them into text is quadratic, and
-# Python itself refuses beyond 4,300 digits.
+# Larger integers are written by their size: the conversion to text is quadratic, and Python refuses it beyond 4,300
+# digits.
 _MAX_INT_BITS = 1024
 
-# The smallest number of 13 digits: payment cards begin there.
+# The smallest number of 13 digits, and thus the smallest payment card number.
 MIN_CARD = 10**12
 
-# Names of types and the like fit also where the room is used up.
+# Descriptions may use this many characters even where no room is left.
 _MIN_LEAF_CHARS = 60
 
-# So much is kept free for each field behind one, up to half of the room: a large one is not to hide that one is None.
+# While a field is written, this much is reserved for each later one, up to half of the room: a large field must not
+# hide that a later one is None.
 _FIELD_CHARS = 40
 
-# In less room there is of an item of a set nothing but its type.
+# Minimum room per item of a set: with less, only the type of each item would fit, and none is written.
 _MIN_SHARE_CHARS = 8
 
 _MARK = '"%s"' % REDACTED
 _ITEMS_CUT = '"%s"' % ITEMS_CUT
 _ENTRIES_CUT = '"%s": "%s"' % (CUT_MARK, ENTRIES_CUT)
 
-# Changed by another thread meanwhile, or built by a C extension in a way unknown here.
+# Raised for values that another thread changes meanwhile, and by C extensions with unusual objects.
 _UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
 
 
 class Walk:
-    """What room is left for a value, and what the walk is inside of.
+    """A value being rendered, with the room that is left for it.
 
-    room: characters; max_items: of each container.
+    Attributes:
+        encoder: Has the limits, and renders texts and keys.
+        max_items: Maximum number of items of each container.
+        room: Number of characters left.
     """
 
     __slots__ = ("_inside", "_texts", "encoder", "max_items", "room")
@@ -52,19 +56,19 @@ class Walk:
         self.room = encoder.max_chars
         self.max_items = encoder.max_items
         self._texts = encoder.known_texts
-        self._inside: List[int] = []  # addresses of the containers and objects around
+        self._inside: List[int] = []  # ids of the containers and objects being rendered
 
     def text(self, value: Any) -> str:
-        """Its JSON text; a description in its place where it cannot be read."""
+        """Return the value's JSON text, or a description if it cannot be read."""
         try:
-            return self.any(value)
-        except RecursionError:  # the walk is bounded: it is the program that is near the limit, and so it is told there
+            return self.render(value)
+        except RecursionError:  # the walk is bounded, so the program is near the limit: the caller handles that
             raise
         except _UNREADABLE as error:
             return self._unreadable(value, error)
 
-    def any(self, value: Any) -> str:
-        """The JSON text of the value or of something in it."""
+    def render(self, value: Any) -> str:
+        """Return the JSON text of the value or of a value inside it."""
         kind = type(value)
         if kind is str:
             text = self._texts.get(value)
@@ -106,7 +110,7 @@ class Walk:
         return self.leaf("<%s: not readable (%s)>" % (class_name(type(value)), class_name(type(error))))
 
     def int_text(self, value: int) -> str:
-        """An integer; its size in place of a huge one."""
+        """Return an integer as JSON, a huge one by its size."""
         if -MIN_CARD < value < MIN_CARD:
             return "%d" % value
         if value.bit_length() > _MAX_INT_BITS:
@@ -116,105 +120,108 @@ class Walk:
         return "%d" % value
 
     def leaf(self, text: str) -> str:
-        """A description. Its parts may be names from the program, so it is redacted as any text."""
+        """Return a description as JSON, redacted, as it may contain names from the program."""
         text = self.encoder.quoted(text, max(self.room, _MIN_LEAF_CHARS))
         self.room -= len(text)
         return text
 
-    def apart(self, value: Any, room: int) -> str:
-        """The text of something in at most that room, or what there is; it is not taken out of the room here."""
+    def render_within(self, value: Any, room: int) -> str:
+        """Return the JSON text of a value in at most this room, without using up the room of the walk."""
         left = self.room
         self.room = min(room, left)
         try:
-            return self.any(value)
+            return self.render(value)
         finally:
             self.room = left
 
     def sequence(self, opening: str, items: Sequence[Any], owner: Any, size: int) -> str:
-        """Items side by side; as many as there is room for, and how many more there are.
+        """Return items in brackets, as many as there is room for, and the number of the rest.
 
-        opening: ends with the bracket, and may begin an object before it; items: a list or tuple (no subclass) of at
-        least the first ones; owner: what is written, to find cycles; size: of all.
+        Args:
+            opening: Ends with the bracket; the key of an object may come before it.
+            items: At least the first items, in a list or tuple (no subclass).
+            owner: The container, to find cycles.
+            size: The number of all items.
         """
         if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
-            return self._not_entered(owner, " of %d" % size)
+            return self._placeholder(owner, " of %d" % size)
         self._inside.append(id(owner))
         items = items[: self.max_items]
         first = type(items[0]) if len(items) > 0 else None
         if first is str or first is tuple or first is list or first is bytes:
-            items = self.encoder.without_named(items)
+            items = self.encoder.redact_items(items)
         pieces: List[str] = []
         for item in items:
             if self.room <= 0:
                 break
-            pieces.append(self.any(item))
+            pieces.append(self.render(item))
             self.room -= 2
         self._inside.pop()
-        return _closed(opening, pieces, size)
+        return _close(opening, pieces, size)
 
     def unordered(self, opening: str, items: Sequence[Any], owner: Any, size: int) -> str:
-        """Items that have no order, in that of their texts. The arguments are those of ``sequence``.
+        """Return items without an order, sorted by their texts. The arguments are those of ``sequence``.
 
-        Each gets a share of the room: with all of it for every one, sets of objects that know each other in sets (a
-        graph) would be written over and over.
+        Each item gets an equal share of the room. If each could use all of it, sets of objects that refer to each other
+        (a graph) would be rendered over and over.
         """
         if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
-            return self._not_entered(owner, " of %d" % size)
+            return self._placeholder(owner, " of %d" % size)
         self._inside.append(id(owner))
         share = self.room // max(min(len(items), self.max_items), 1)
         if share < _MIN_SHARE_CHARS:
             items = ()
         if items and type(items[0]) is tuple:
-            items = self.encoder.without_named(items)
+            items = self.encoder.redact_items(items)
         pieces: List[str] = []
-        for text in sorted([self.apart(item, share) for item in items])[: self.max_items]:
+        for text in sorted([self.render_within(item, share) for item in items])[: self.max_items]:
             if self.room <= 0:
                 break
             pieces.append(text)
             self.room -= len(text) + 2
         self._inside.pop()
-        return _closed(opening, pieces, size)
+        return _close(opening, pieces, size)
 
     def mapping(self, opening: str, items: Sequence[Tuple[Any, Any]], owner: Any, size: int) -> str:
-        """Keys and values; what stands under a secret name is hidden. The arguments are those of ``sequence``."""
+        """Return keys and values, redacted under secret names. The arguments are those of ``sequence``."""
         if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
-            return self._not_entered(owner, " of %d" % size)
+            return self._placeholder(owner, " of %d" % size)
         return opening + self.entries(items, owner, size) + "}"
 
     def fields(self, type_name: str, items: Sequence[Tuple[str, Any]], owner: Any, size: int) -> str:
-        """An object by its fields."""
+        """Return an object by its fields. The arguments are those of ``sequence``."""
         if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
-            return self._not_entered(owner, "")
+            return self._placeholder(owner, "")
         self.room -= len(type_name) + len('{"$type": ""}')
         entries = self.entries(items, owner, size)
         return '{"$type": %s%s%s}' % (quote(type_name), ", " if entries else "", entries)
 
-    def _not_entered(self, owner: Any, size: str) -> str:
+    def _placeholder(self, owner: Any, size: str) -> str:
         cycle = "cycle: " if id(owner) in self._inside else ""
         return self.leaf("<%s%s%s>" % (cycle, class_name(type(owner)), size))
 
     def entries(self, items: Sequence[Tuple[Any, Any]], owner: Any, size: int) -> str:
-        """What stands between the braces of an object."""
+        """Return what is between the braces of an object. The arguments are those of ``sequence``."""
         self._inside.append(id(owner))
         encoder = self.encoder
         keys, texts = encoder.known_keys, encoder.known_texts
         pieces: List[str] = []
         used: List[str] = []
-        behind = min(len(items), self.max_items)
+        later = min(len(items), self.max_items)
         for key, item in items[: self.max_items]:
             if self.room <= 0:
                 break
-            behind -= 1
+            later -= 1
             known = keys.get(key) if type(key) is str else None
             key_text, secret_name = known or encoder.key(key, self)
             if known is None:
-                # Two objects may be written alike; of two equal keys JSON has only one.
+                # Different keys may have the same text, and JSON keeps only one of two equal keys.
                 used.append(key_text)
                 count = used.count(key_text)
                 if count > 1:
                     key_text = '%s (%d)": ' % (key_text[:-3], count)
             self.room -= len(key_text) + 2
-            # What any() does, for what is most often met.
+            # The most frequent kinds, without the cost of calling render().
             kind = type(item)
             text: Optional[str] = None
             if secret_name and encoder.is_hidden(item, secret_name):
@@ -228,10 +235,10 @@ class Walk:
             elif item is None:
                 text = "null"
             if text is None:
-                kept = min(behind * _FIELD_CHARS, self.room // 2)
-                self.room -= kept
-                text = self.any(item)
-                self.room = max(self.room + kept, kept // 2)  # the marks of cuts go beyond the room
+                reserved = min(later * _FIELD_CHARS, self.room // 2)
+                self.room -= reserved
+                text = self.render(item)
+                self.room = max(self.room + reserved, reserved // 2)  # marks of cuts exceed the room
             else:
                 self.room -= len(text)
             pieces.append(key_text + text)
@@ -241,7 +248,7 @@ class Walk:
         return ", ".join(pieces)
 
 
-def _closed(opening: str, pieces: List[str], size: int) -> str:
+def _close(opening: str, pieces: List[str], size: int) -> str:
     if len(pieces) < size:
         pieces.append(_ITEMS_CUT % (size - len(pieces)))
     return opening + ", ".join(pieces) + ("]" if opening[0] == "[" else "]}")

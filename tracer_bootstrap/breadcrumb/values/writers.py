@@ -1,4 +1,4 @@
-"""Which way of writing is that of a class: decided once, by identity. No class is asked anything."""
+"""Choose the writer of a class, by identity and without calling into the class."""
 
 from __future__ import annotations
 
@@ -42,24 +42,24 @@ if TYPE_CHECKING:
 
     Writer = Callable[[Walk, Any, TypePlan], str]
 
-    # How instances of the class itself are written, and those of its subclasses; None: as it had not been found.
+    # Writers for instances of the class itself and of its subclasses; None: go on with the next base.
     Pair = Tuple[Optional[Writer], Optional[Writer]]
 
 # list[int] came with 3.9, int | str with 3.10.
 _TYPING = tuple(id(getattr(types, name)) for name in ("GenericAlias", "UnionType") if hasattr(types, name))
 
-# Types whose fields say nothing about the program: files, locks, sockets, event loops.
+# Packages of classes whose fields say nothing about the program: files, locks, sockets, event loops.
 OPAQUE_PACKAGES = {
     "_io", "io", "_thread", "threading", "_socket", "socket", "_ssl", "ssl", "_queue", "queue", "_asyncio", "asyncio",
     "concurrent", "multiprocessing", "selectors", "select", "contextvars", "weakref", "_weakref", "_weakrefset",
 }  # fmt: skip
 
-# What instances of their classes hold are the library's insides (a session: its engine, its pool, its dialect). Those
-# of the program's classes that derive from them are shown.
+# Packages of classes whose fields are the library's internals (a session has an engine, a pool, a dialect). Subclasses
+# in the program are written by their fields.
 _INTERNAL_PACKAGES = {"sqlalchemy"}
 
-# Classes of ARRAY_PACKAGES that are something else in the first place: errors, rows and results, dates.
-_NO_ARRAYS = (BaseException, tuple, list, dict)
+# Subclasses of these in ARRAY_PACKAGES are errors, rows or results, and no arrays; the others are dates.
+_NOT_ARRAYS = (BaseException, tuple, list, dict)
 _DATES = ("Timestamp", "Timedelta")
 
 
@@ -113,7 +113,7 @@ def _text(base: Any) -> Pair:
 
 
 def _text_of_all(base: Any) -> Pair:
-    """Its __str__ is written in C and asks nothing of a subclass."""
+    """Return text writers for a class whose ``__str__`` is written in C and calls nothing of a subclass."""
     return text_writer(base), typed(lambda value: str.__str__(base.__str__(value)))
 
 
@@ -169,7 +169,7 @@ def _validation_error(base: Any) -> Pair:
     return _same(library_objects.write_validation_error)
 
 
-# Of libraries, by module and name; looked for in the modules that the program has imported.
+# Classes of libraries by module and name, looked up in the modules that the program has imported.
 _LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
     ("collections", "OrderedDict"): _ordered,
     ("collections", "deque"): _items,
@@ -205,13 +205,18 @@ for _kind in ("Address", "Network", "Interface"):
 
 
 def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
-    """How instances of a class with these bases (its MRO) are written."""
+    """Choose the writer for instances of a class.
+
+    Args:
+        cls: The class.
+        bases: The MRO of the class.
+    """
     if derives(cls, type):
         return described(descriptions.describe_class)
     if is_enum(cls):
         return objects.write_enum
     owner = next((base for base in bases if package_of(base) in ARRAY_PACKAGES), None)
-    if owner is not None and class_name(owner) not in _DATES and not any(derives(cls, base) for base in _NO_ARRAYS):
+    if owner is not None and class_name(owner) not in _DATES and not any(derives(cls, base) for base in _NOT_ARRAYS):
         return pandas_writer(cls) if package_of(owner) == "pandas" else array_writer(cls, bases, owner)
     if class_module(cls) == "typing" or id(cls) in _TYPING:
         return described(typing_text)
@@ -220,7 +225,7 @@ def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
         if pair is None:
             key = (class_module(base), class_name(base))
             make = _LIBRARY.get(key)
-            # Any class can say that it is of such a module.
+            # Any class can claim to be of such a module.
             pair = make(base) if make is not None and imported_class(*key) is base else None
         found = pair[min(position, 1)] if pair is not None else None
         if found is not None:
