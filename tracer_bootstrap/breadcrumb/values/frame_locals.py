@@ -86,6 +86,6 @@ def _is_synthetic(name: str) -> bool:
 
 
 def _is_variable(value: Any) -> bool:
-    # Not `in`: a metaclass may have an __eq__ of its own.
+    # Not `in`: a metaclass may define __eq__.
     kind = type(value)
     return kind is not ModuleType and kind is not FunctionType and kind is not type

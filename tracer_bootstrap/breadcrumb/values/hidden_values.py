@@ -135,7 +135,7 @@ def _has_option(items: Sequence[Any]) -> bool:
 
 
 def _is_text(value: Any) -> bool:
-    kind = type(value)  # not `in`: a metaclass may have an __eq__ of its own
+    kind = type(value)  # not `in`: a metaclass may define __eq__
     return kind is str or kind is bytes
 
 
