@@ -15,7 +15,7 @@ from mcp.server.mcpserver.tools import Tool
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS
 from breadcrumb_server.mcp_server.prompts import PROMPTS
 from breadcrumb_server.mcp_server.resources import RESOURCES
-from breadcrumb_server.tools import all_tools
+from breadcrumb_server.mcp_server.tools import all_tools
 
 PAGE = Path(__file__).with_name("tools.md")
 INTRODUCTION = f"""\

@@ -18,7 +18,7 @@ _BARE = r"""(?:(?:[Bb]earer|[Bb]asic|[Tt]oken|Digest|ApiKey)\s+)?[^\s,;&"'(){}\[
 # value is matched separately, so that in "failed: password=x" the second name is found too.
 _NOTATIONS = [
     (
-        ("=", ":"),  # but not "::": what stands behind it in TestToken::test_expiry is a part of the name
+        ("=", ":"),  # but not "::", as in the test id TestToken::test_expiry
         r"""(?<![A-Za-z0-9_.-])(_*[A-Za-z][A-Za-z0-9_.-]*)(\\*["']?\s*(?:=>|=|:(?!:))\s*)""",
         _QUOTED + "|" + _BARE,
     ),
