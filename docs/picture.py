@@ -1,4 +1,4 @@
-"""Draw docs/images/session.svg, the picture of a session in the README: ``python docs/picture.py``.
+"""Draw docs/images/session.svg, the picture of a session in the README: ``python docs/picture.py [FILE]``.
 
 A real client makes the calls to a real server, on a copy of the demo's program. The picture shows parts of the answers.
 """
@@ -209,5 +209,5 @@ def session_picture() -> str:
 
 
 if __name__ == "__main__":
-    PICTURE.parent.mkdir(exist_ok=True)
-    PICTURE.write_text(session_picture())
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else PICTURE
+    target.write_text(session_picture())
