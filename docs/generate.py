@@ -21,12 +21,12 @@ PAGE = Path(__file__).with_name("tools.md")
 INTRODUCTION = f"""\
 # The tools
 
-Written by `python docs/generate.py` from the schemas that a client gets: what you want to change here, change in
-`server/breadcrumb_server/tools/` and `answers/`, then run it again.
+`python docs/generate.py` writes this page from the schemas that a client receives. To change a text, change it in
+`server/breadcrumb_server/mcp_server/tools/` or `answers/` and run the command again.
 
-Every call names its project. An answer has at most about {MAX_ANSWER_CHARS:,} characters; fields without content are
-left out. What a tool may do to the world stands behind its title, as MCP's hints: whether it only reads, may destroy
-something, changes nothing more when called again (idempotent), and reaches beyond the machine's traces (open world).
+Every call names its project. An answer has at most about {MAX_ANSWER_CHARS:,} characters, and fields without content
+are left out. After the title of each tool stand its MCP hints: whether it only reads, may destroy something, changes
+nothing more when it is called again (idempotent), and reaches beyond the recorded traces (open world).
 """
 
 Schema = dict[str, Any]
