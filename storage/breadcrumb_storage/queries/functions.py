@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -70,21 +72,22 @@ def name_condition(pattern: str) -> tuple[str, list[Any]]:
 def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> list[FunctionName]:
     """The functions that ``pattern`` names, the most called first, also those without a recorded call."""
     condition, parameters = name_condition(pattern)
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH named AS (SELECT * FROM functions WHERE trace_id = ? AND {condition}),
         counted AS (
             SELECT process_id, function_id, count(*) AS calls FROM call_records
             SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
-        SELECT coalesce(module_name, ''), function_name, any_value(file), any_value(line),
-               coalesce(sum(calls), 0)::BIGINT, coalesce(sum(greatest(started_count, calls)), 0)::BIGINT,
-               bool_and(coalesce(exact, true))
+        SELECT coalesce(module_name, '') AS module, function_name AS name, any_value(file) AS file,
+               any_value(line) AS line, coalesce(sum(calls), 0)::BIGINT AS recorded,
+               coalesce(sum(greatest(started_count, calls)), 0)::BIGINT AS started,
+               bool_and(coalesce(exact, true)) AS exact
         FROM named LEFT JOIN counted USING (process_id, function_id)
-        GROUP BY module_name, function_name ORDER BY 5 DESC, 1, 2
+        GROUP BY module_name, function_name ORDER BY recorded DESC, module, name
         """,
         [trace.trace_id, *parameters, trace.trace_no],
-    ).fetchall()
-    return [FunctionName(*row) for row in rows]
+    )
+    return fetch(result, FunctionName)
 
 
 def traced_code(con: DuckDBPyConnection, trace: TraceRow) -> set[tuple[str, str]]:
@@ -135,28 +138,28 @@ def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTim
 
     A function that was seen but of which no call was recorded has zeros.
     """
-    rows = con.execute(
+    result = con.execute(
         """
         WITH timed AS (
             SELECT process_id, function_id, count(*) AS recorded, sum(duration_ns) AS total_ns,
                    sum(duration_ns - child_ns - suspended_ns) AS self_ns
             FROM call_records WHERE trace_no = $trace_no GROUP BY process_id, function_id)
-        SELECT coalesce(f.module_name, ''), f.function_name, any_value(f.file), any_value(f.line),
-               coalesce(sum(t.recorded), 0)::BIGINT,
-               coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT,
-               bool_and(coalesce(f.exact, true)),
-               (coalesce(sum(t.total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT,
+        SELECT coalesce(f.module_name, '') AS module, f.function_name AS name, any_value(f.file) AS file,
+               any_value(f.line) AS line, coalesce(sum(t.recorded), 0)::BIGINT AS recorded,
+               coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT AS started,
+               bool_and(coalesce(f.exact, true)) AS exact,
+               (coalesce(sum(t.total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT AS total_ns,
                -- children in other tasks can outlast the call that began them
                (greatest(coalesce(sum(t.self_ns), 0), 0)
                 * coalesce(1 + sum(f.counted_ns) / nullif(sum(t.total_ns), 0), 1))::BIGINT AS self_ns
         FROM functions f LEFT JOIN timed t USING (process_id, function_id)
         WHERE f.trace_id = $trace_id
         GROUP BY f.module_name, f.function_name
-        ORDER BY self_ns DESC, 6 DESC, 1, 2
+        ORDER BY self_ns DESC, started DESC, module, name
         """,
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
-    ).fetchall()
-    return [FunctionTime(*row) for row in rows]
+    )
+    return fetch(result, FunctionTime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +174,7 @@ class CountedFunction:
 
 def counted_only(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> list[CountedFunction]:
     """Those of the functions (``module:function``) that have calls which were counted only, the most calls first."""
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH named AS (
             SELECT process_id, function_id, started_count, exact, {COLON_NAME} AS full_name FROM functions
@@ -180,13 +183,14 @@ def counted_only(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[
             SELECT process_id, function_id, count(*) AS calls FROM call_records
             SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
         SELECT full_name, coalesce(sum(calls), 0)::BIGINT AS recorded,
-               sum(greatest(started_count, coalesce(calls, 0)))::BIGINT AS started, bool_and(coalesce(exact, true))
+               sum(greatest(started_count, coalesce(calls, 0)))::BIGINT AS started,
+               bool_and(coalesce(exact, true)) AS exact
         FROM named LEFT JOIN counted USING (process_id, function_id)
         GROUP BY full_name HAVING started > recorded ORDER BY started DESC, full_name
         """,
         [trace.trace_id, list(full_names), trace.trace_no],
-    ).fetchall()
-    return [CountedFunction(*row) for row in rows]
+    )
+    return fetch(result, CountedFunction)
 
 
 def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, int]:

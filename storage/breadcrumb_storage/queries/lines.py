@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.functions import name_condition
+from breadcrumb_storage.rows import fetch_page, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,16 +50,16 @@ def lines_of_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
-    rows = con.execute(
+    result = con.execute(
         f"""
         SELECT call_id, position, line, changes, at_ns FROM line_records
         WHERE trace_no = ? AND call_id IN ({numbers}) ORDER BY call_id, position
         """,
         [trace.trace_no],
-    ).fetchall()
+    )
     found: dict[int, list[LineRow]] = {}
-    for call_id, *row in rows:
-        found.setdefault(call_id, []).append(LineRow(*row))
+    for row, (call_id,) in fetch_with(result, LineRow, "call_id"):
+        found.setdefault(call_id, []).append(row)
     return found
 
 
@@ -77,20 +78,20 @@ def raised_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[in
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
-    rows = con.execute(
+    result = con.execute(
         f"""
         SELECT c.parent_call_id, c.started_ns + c.duration_ns AS ended_ns, e.exception_id, e.exception_type,
-               coalesce(e.exception_message, '')
+               coalesce(e.exception_message, '') AS message
         FROM call_records c
         JOIN exceptions e ON e.trace_id = ? AND e.exception_id = c.exception_id AND NOT e.control_flow
         WHERE c.trace_no = ? AND c.parent_call_id IN ({numbers}) AND c.outcome = 1
         ORDER BY ended_ns LIMIT {MAX_RAISED_CALLS}
         """,
         [trace.trace_id, trace.trace_no],
-    ).fetchall()
+    )
     found: dict[int, list[RaisedCall]] = {}
-    for call_id, *row in rows:
-        found.setdefault(call_id, []).append(RaisedCall(*row))
+    for row, (call_id,) in fetch_with(result, RaisedCall, "parent_call_id"):
+        found.setdefault(call_id, []).append(row)
     return found
 
 
@@ -106,16 +107,17 @@ class LineCount:
 def line_counts(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> tuple[list[LineCount], int]:
     """The executed lines of the functions that a pattern names, in their order, and how many calls have any."""
     condition, parameters = name_condition(pattern)
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition}),
         of_calls AS (SELECT call_id FROM call_records SEMI JOIN named USING (process_id, function_id)
                      WHERE trace_no = ?),
         executed AS (SELECT DISTINCT line, call_id FROM line_records SEMI JOIN of_calls USING (call_id)
                      WHERE trace_no = ? AND line IS NOT NULL)
-        SELECT line, count(*), min(call_id), (SELECT count(DISTINCT call_id) FROM executed)
+        SELECT line, count(*) AS calls, min(call_id) AS first_call_id,
+               (SELECT count(DISTINCT call_id) FROM executed) AS total
         FROM executed GROUP BY line ORDER BY line
         """,
         [trace.trace_id, *parameters, trace.trace_no, trace.trace_no],
-    ).fetchall()
-    return [LineCount(*row[:3]) for row in rows], rows[0][3] if rows else 0
+    )
+    return fetch_page(result, LineCount)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.functions import COLON_NAME
+from breadcrumb_storage.rows import fetch_one, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,17 +62,18 @@ class Step:
 
 
 _DISTRIBUTION = """
-    count(*), coalesce(sum(duration_ns), 0)::BIGINT,
+    count(*) AS calls, coalesce(sum(duration_ns), 0)::BIGINT AS total_ns,
     -- children in other tasks can outlast the call that began them
-    greatest(coalesce(sum(duration_ns - child_ns - suspended_ns), 0), 0)::BIGINT,
-    coalesce(sum(duration_ns - suspended_ns), 0)::BIGINT,
-    avg(duration_ns), quantile_cont(duration_ns, 0.5), quantile_cont(duration_ns, 0.95), max(duration_ns)
+    greatest(coalesce(sum(duration_ns - child_ns - suspended_ns), 0), 0)::BIGINT AS self_ns,
+    coalesce(sum(duration_ns - suspended_ns), 0)::BIGINT AS active_ns,
+    avg(duration_ns) AS mean_ns, quantile_cont(duration_ns, 0.5) AS p50_ns, quantile_cont(duration_ns, 0.95) AS p95_ns,
+    max(duration_ns) AS max_ns
 """
 
 
 def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, Distribution]:
     """The distribution of each of these functions (``module:function``); without an ended call there is none."""
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH named AS (
             SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
@@ -80,8 +82,8 @@ def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence
         WHERE trace_no = ? AND duration_ns IS NOT NULL GROUP BY full_name
         """,
         [trace.trace_id, list(full_names), trace.trace_no],
-    ).fetchall()
-    return {row[0]: Distribution(*row[1:]) for row in rows}
+    )
+    return {full_name: times for times, (full_name,) in fetch_with(result, Distribution, "full_name")}
 
 
 class TimedCalls:
@@ -108,21 +110,23 @@ class TimedCalls:
 
     def callers(self, limit: int) -> Callers:
         """Who called them, the one that made them take most time first."""
-        rows = self._con.execute(
+        result = self._con.execute(
             f"""
             WITH called AS (
                 SELECT c.*, p.process_id, p.function_id FROM timed_calls c
                 LEFT JOIN (SELECT call_id, process_id, function_id FROM call_records WHERE trace_no = ?) p
                   ON p.call_id = c.parent_call_id)
             SELECT coalesce({COLON_NAME}, '') AS caller, {_DISTRIBUTION},
-                   count(*) OVER (), (sum(sum(duration_ns)) OVER ())::BIGINT
+                   count(*) OVER () AS callers, (sum(sum(duration_ns)) OVER ())::BIGINT AS of_all_ns
             FROM called LEFT JOIN (FROM functions WHERE trace_id = ?) f USING (process_id, function_id)
-            GROUP BY caller ORDER BY 3 DESC, 2 DESC, 1 LIMIT {int(limit)}
+            GROUP BY caller ORDER BY total_ns DESC, calls DESC, caller LIMIT {int(limit)}
             """,
             [self._trace.trace_no, self._trace.trace_id],
-        ).fetchall()
-        first = [CallerTime(row[0], Distribution(*row[1:-2])) for row in rows]
-        return Callers(first, rows[0][-2], rows[0][-1]) if rows else Callers([], 0, 0)
+        )
+        found = fetch_with(result, Distribution, "caller", "callers", "of_all_ns")
+        first = [CallerTime(full_name=caller, times=times) for times, (caller, _, _) in found]
+        _, count, total_ns = found[0][1] if found else ("", 0, 0)
+        return Callers(first=first, count=count, total_ns=total_ns)
 
     def slowest(self, limit: int) -> list[int]:
         """The ids of those that took longest."""
@@ -156,16 +160,18 @@ def way_of_the_time(con: DuckDBPyConnection, trace: TraceRow, call_id: int, dept
     steps: list[Step] = []
     current = int(call_id)
     for _ in range(depth):
-        rows = con.execute(
+        result = con.execute(
             f"""
-            SELECT arg_max(call_id, (duration_ns, -call_id)), count(*), sum(duration_ns)::BIGINT FROM call_records
-            WHERE trace_no = ? AND parent_call_id = {current} AND duration_ns IS NOT NULL
-            GROUP BY process_id, function_id ORDER BY 3 DESC, 1 LIMIT 1
+            SELECT arg_max(call_id, (duration_ns, -call_id)) AS call_id, count(*) AS calls,
+                   sum(duration_ns)::BIGINT AS total_ns
+            FROM call_records WHERE trace_no = ? AND parent_call_id = {current} AND duration_ns IS NOT NULL
+            GROUP BY process_id, function_id ORDER BY total_ns DESC, 1 LIMIT 1
             """,
             [trace.trace_no],
-        ).fetchall()
-        if not rows:
+        )
+        step = fetch_one(result, Step)
+        if step is None:
             break
-        steps.append(Step(*rows[0]))
-        current = rows[0][0]
+        steps.append(step)
+        current = step.call_id
     return steps

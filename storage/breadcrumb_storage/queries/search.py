@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.functions import COLON_NAME
+from breadcrumb_storage.rows import fetch, fetch_page, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -148,53 +149,54 @@ class TextHits:
 
     def page(self, offset: int, limit: int) -> list[Hit]:
         """Some of the calls, by the time at which they had the text first."""
-        rows = self._con.execute(
+        result = self._con.execute(
             f"""
             SELECT call_id, {_SEEN_NS} AS seen_ns
             FROM found_calls ORDER BY seen_ns, call_id LIMIT {int(limit)} OFFSET {int(offset)}
             """
-        ).fetchall()
-        return [Hit(*row) for row in rows]
+        )
+        return fetch(result, Hit)
 
     def functions(self) -> tuple[list[FunctionHits], int]:
         """Who had the text, in the order of first sight, and of how many functions these are the first."""
-        rows = self._con.execute(
+        result = self._con.execute(
             f"""
-            SELECT {COLON_NAME}, count(*) FILTER (in_args), count(yielded_ns), count(*) FILTER (in_result),
-                   count(*) FILTER (in_exception), count(*) OVER ()
+            SELECT {COLON_NAME} AS full_name, count(*) FILTER (in_args) AS in_args, count(yielded_ns) AS in_yields,
+                   count(*) FILTER (in_result) AS in_results, count(*) FILTER (in_exception) AS in_exceptions,
+                   count(*) OVER () AS total
             FROM found_calls h JOIN functions f ON f.process_id = h.process_id AND f.function_id = h.function_id
             WHERE f.trace_id = ? GROUP BY 1
             ORDER BY min({_SEEN_NS}), 1
             LIMIT {MAX_FUNCTIONS}
             """,
             [self._trace.trace_id],
-        ).fetchall()
-        return [FunctionHits(*row[:5]) for row in rows], rows[0][5] if rows else 0
+        )
+        return fetch_page(result, FunctionHits)
 
     def exceptions(self, call_ids: Sequence[int]) -> dict[int, ExceptionHit]:
         """The first exception with the text that was raised in each of these calls, by call id."""
-        rows = self._con.execute(
+        result = self._con.execute(
             """
-            SELECT f.call_id, e.exception_type, f.exception_message, f.locals
+            SELECT f.call_id, e.exception_type AS type, f.exception_message AS message, f.locals
             FROM found_exceptions f JOIN exceptions e ON e.trace_id = ? AND e.exception_id = f.exception_id
             WHERE f.call_id IN (SELECT unnest(?::BIGINT[])) ORDER BY f.exception_id DESC
             """,
             [self._trace.trace_id, list(call_ids)],
-        ).fetchall()
-        return {row[0]: ExceptionHit(*row[1:]) for row in rows}
+        )
+        return {call_id: hit for hit, (call_id,) in fetch_with(result, ExceptionHit, "call_id")}
 
     def yields(self, call_ids: Sequence[int]) -> dict[int, list[YieldHit]]:
         """The recorded values with the text that these calls yielded, in their order, by call id."""
-        rows = self._con.execute(
+        result = self._con.execute(
             """
             SELECT call_id, position, value FROM found_yields
             WHERE call_id IN (SELECT unnest(?::BIGINT[])) ORDER BY call_id, position
             """,
             [list(call_ids)],
-        ).fetchall()
+        )
         found: dict[int, list[YieldHit]] = {}
-        for call_id, position, value in rows:
-            found.setdefault(call_id, []).append(YieldHit(position, value))
+        for hit, (call_id,) in fetch_with(result, YieldHit, "call_id"):
+            found.setdefault(call_id, []).append(hit)
         return found
 
     def exceptions_elsewhere(self) -> int:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.rows import fetch, fetch_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -73,20 +74,20 @@ def unfinished_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list
 
 def failed_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list[FailedTest]:
     """The first tests that failed, in the order in which they ran; at the end those that passed when run again."""
-    rows = con.execute(
+    result = con.execute(
         f"""
         SELECT t.process_id, t.node_id, t.outcome, t.phase, t.first_call_id,
-               coalesce(t.last_call_id, (t.process_id + 1) * {ID_SPACE}::BIGINT - 1),
+               coalesce(t.last_call_id, (t.process_id + 1) * {ID_SPACE}::BIGINT - 1) AS last_call_id,
                t.exception_id, t.exception_type, t.message, e.file, e.line,
-               coalesce(right(e.stack_trace, {_STACK_END_CHARS}), ''),
+               coalesce(right(e.stack_trace, {_STACK_END_CHARS}), '') AS stack_end,
                t.node_id IN (SELECT node_id FROM tests WHERE trace_id = $trace AND outcome = 'passed') AS passed_later
         FROM tests t LEFT JOIN exceptions e ON e.trace_id = t.trace_id AND e.exception_id = t.exception_id
         WHERE t.trace_id = $trace AND t.outcome IN ('failed', 'error')
         ORDER BY passed_later, t.started_at, t.process_id, t.test_id LIMIT $limit
         """,
         {"trace": trace_id, "limit": limit},
-    ).fetchall()
-    return [FailedTest(*row) for row in rows]
+    )
+    return fetch(result, FailedTest)
 
 
 def last_calls(
@@ -115,22 +116,23 @@ def last_children(
 
 
 def _calls(con: DuckDBPyConnection, trace: TraceRow, where: str, limit: int) -> tuple[list[CalledLink], int]:
-    rows = con.execute(
+    result = con.execute(
         f"""
-        SELECT c.call_id, c.parent_call_id, f.function_name, f.kind, count(*) OVER ()
+        SELECT c.call_id, c.parent_call_id, f.function_name, f.kind, count(*) OVER () AS total
         FROM call_records c
         JOIN functions f ON f.trace_id = ? AND f.process_id = c.process_id AND f.function_id = c.function_id
         WHERE c.trace_no = ? AND {where} AND f.kind IS DISTINCT FROM 'module' AND f.kind IS DISTINCT FROM 'class'
         ORDER BY c.call_id DESC LIMIT {int(limit)}
         """,
         [trace.trace_id, trace.trace_no],
-    ).fetchall()
-    return [CalledLink(*row[:4]) for row in reversed(rows)], (rows[0][4] if rows else 0)
+    )
+    newest_first, total = fetch_page(result, CalledLink)
+    return newest_first[::-1], total
 
 
 def links_from(con: DuckDBPyConnection, trace: TraceRow, first_call_id: int, last_call_id: int) -> list[CalledLink]:
     """The first MAX_LINKS calls between two ids, in their order."""
-    rows = con.execute(
+    result = con.execute(
         f"""
         SELECT c.call_id, c.parent_call_id, f.function_name, f.kind
         FROM call_records c
@@ -139,5 +141,5 @@ def links_from(con: DuckDBPyConnection, trace: TraceRow, first_call_id: int, las
         ORDER BY c.call_id LIMIT {MAX_LINKS}
         """,
         [trace.trace_id, trace.trace_no],
-    ).fetchall()
-    return [CalledLink(*row) for row in rows]
+    )
+    return fetch(result, CalledLink)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ingest.batch import ID_SPACE
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -64,7 +65,7 @@ def ranges_of_each(con: DuckDBPyConnection, trace: TraceRow, node_ids: Sequence[
 
 def _ranges(con: DuckDBPyConnection, trace: TraceRow, condition: str, parameters: dict[str, Any]) -> list[CallRange]:
     """The calls under the tests for which ``condition`` is true, in the order of their ids."""
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH RECURSIVE named AS (
             SELECT * FROM tests WHERE trace_id = $trace AND ({condition})),
@@ -74,14 +75,16 @@ def _ranges(con: DuckDBPyConnection, trace: TraceRow, condition: str, parameters
             UNION
             SELECT p.process_id FROM processes p JOIN started s ON p.parent_process_id = s.process_id
             WHERE p.trace_id = $trace)
-        SELECT process_id, first_call_id, coalesce(last_call_id, (process_id + 1) * {ID_SPACE}::BIGINT - 1) FROM named
+        SELECT process_id, first_call_id,
+               coalesce(last_call_id, (process_id + 1) * {ID_SPACE}::BIGINT - 1) AS last_call_id
+        FROM named
         UNION ALL
         SELECT process_id, process_id * {ID_SPACE}::BIGINT, (process_id + 1) * {ID_SPACE}::BIGINT - 1 FROM started
         ORDER BY ALL
         """,
         {"trace": trace.trace_id, **parameters},
-    ).fetchall()
-    return [CallRange(*row) for row in rows]
+    )
+    return fetch(result, CallRange)
 
 
 def test_names(con: DuckDBPyConnection, trace: TraceRow) -> list[str]:

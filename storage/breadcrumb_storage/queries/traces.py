@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from breadcrumb_storage.rows import fetch, fetch_one
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
@@ -84,20 +86,21 @@ def get_trace(con: DuckDBPyConnection, trace_id: str) -> TraceRow:
     Raises:
         LookupError: there is no such trace.
     """
-    row = con.execute(
+    result = con.execute(
         """
         SELECT trace_id, trace_no, status, started_at,
-               coalesce(duration_ms, date_diff('microsecond', started_at, now() AT TIME ZONE 'UTC') / 1000.0),
+               coalesce(duration_ms, date_diff('microsecond', started_at, now() AT TIME ZONE 'UTC') / 1000.0)
+                   AS duration_ms,
                command, label, cwd, timeout_seconds, exit_code, signal,
                stdout_tail, stderr_tail, stdout_bytes, stderr_bytes, not_traced_reason, config
         FROM traces WHERE trace_id = ?
         """,
         [trace_id],
-    ).fetchone()
-    if row is None:
+    )
+    trace = fetch_one(result, TraceRow, convert={"config": _config})
+    if trace is None:
         raise LookupError(trace_id)
-    values: list[Any] = [*row[:-1], _config(row[-1])]
-    return TraceRow(*values)
+    return trace
 
 
 def _config(text: str | None) -> dict[str, Any]:
@@ -138,7 +141,7 @@ def summaries(
 
 
 def _summaries(con: DuckDBPyConnection, condition: str, parameters: Sequence[object]) -> list[TraceSummary]:
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH page AS (SELECT * FROM traces WHERE {condition}),
         counted AS (
@@ -148,13 +151,13 @@ def _summaries(con: DuckDBPyConnection, condition: str, parameters: Sequence[obj
             SELECT trace_id, arg_max(exception_type, exception_id) AS uncaught FROM exceptions
             WHERE uncaught AND trace_id IN (SELECT trace_id FROM page) GROUP BY trace_id)
         SELECT trace_no, trace_id, status, started_at, duration_ms, exit_code, signal,
-               coalesce(calls, 0), uncaught, command, label
+               coalesce(calls, 0) AS calls, uncaught, command, label
         FROM page LEFT JOIN counted USING (trace_no) LEFT JOIN thrown USING (trace_id)
         ORDER BY trace_no DESC
         """,
         list(parameters),
-    ).fetchall()
-    return [TraceSummary(*row) for row in rows]
+    )
+    return fetch(result, TraceSummary)
 
 
 def last_completed(con: DuckDBPyConnection, trace: TraceRow) -> str | None:
@@ -178,15 +181,17 @@ def count_calls(con: DuckDBPyConnection) -> int:
 
 def list_processes(con: DuckDBPyConnection, trace_id: str) -> list[ProcessRow]:
     """The traced processes of a trace in the order in which they started."""
-    rows = con.execute(
+    result = con.execute(
         """
-        SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode, ended_at IS NOT NULL,
+        SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode,
+               ended_at IS NOT NULL AS ended,
                process_id IN (SELECT parent_process_id FROM processes WHERE trace_id = $1 AND started_by = 'exec')
+                   AS replaced
         FROM processes WHERE trace_id = $1 ORDER BY process_id
         """,
         [trace_id],
-    ).fetchall()
-    return [ProcessRow(*row) for row in rows]
+    )
+    return fetch(result, ProcessRow)
 
 
 def calls_by_process(con: DuckDBPyConnection, trace: TraceRow) -> dict[int, int]:
@@ -200,14 +205,14 @@ def calls_by_process(con: DuckDBPyConnection, trace: TraceRow) -> dict[int, int]
 
 def list_notices(con: DuckDBPyConnection, trace_id: str) -> list[Notice]:
     """What the tracer asked to have told, equal messages of several processes once."""
-    rows = con.execute(
+    result = con.execute(
         """
-        SELECT code, message, count(DISTINCT process_id) FROM notices
+        SELECT code, message, count(DISTINCT process_id) AS processes FROM notices
         WHERE trace_id = ? GROUP BY code, message ORDER BY min(process_id), code, message
         """,
         [trace_id],
-    ).fetchall()
-    return [Notice(*row) for row in rows]
+    )
+    return fetch(result, Notice)
 
 
 def thread_names(con: DuckDBPyConnection, trace_id: str, process_ids: Sequence[int]) -> dict[tuple[int, int], str]:

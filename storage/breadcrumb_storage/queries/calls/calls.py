@@ -12,6 +12,7 @@ from breadcrumb_storage.queries.calls.yields import Yielded, yields_of
 from breadcrumb_storage.queries.exception_filter import exception_type_condition
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import in_ranges, test_ranges
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,18 +211,20 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
     """The calls with these ids, by id; ids that were not recorded are left out."""
     if not call_ids:
         return {}
-    rows = con.execute(
+    result = con.execute(
         """
         -- A join: the ids are a filter of the scan then, which reads the values of nothing else. IN reads all of them.
         WITH wanted AS (
             SELECT * FROM call_records SEMI JOIN (SELECT unnest($ids::BIGINT[]) AS call_id) USING (call_id)
             WHERE trace_no = $trace_no)
-        SELECT c.call_id, nullif(c.parent_call_id, 0), c.process_id, c.thread_id, k.name,
-               coalesce(f.module_name, ''), coalesce(f.function_name, '?'), f.file, f.line, c.call_line,
-               c.started_ns, c.duration_ns, c.suspended_ns,
-               CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END,
-               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value, coalesce(c.late, false),
-               coalesce(f.kind, 'function')
+        SELECT c.call_id, nullif(c.parent_call_id, 0) AS parent_call_id, c.process_id, c.thread_id, k.name AS task,
+               coalesce(f.module_name, '') AS module, coalesce(f.function_name, '?') AS name, f.file, f.line,
+               c.call_line, c.started_ns, c.duration_ns, c.suspended_ns,
+               CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END
+                   AS outcome,
+               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value,
+               coalesce(c.late, false) AS late, coalesce(f.kind, 'function') AS kind,
+               NULL AS yielded  -- read for generators only, below
         FROM wanted c
         LEFT JOIN functions f
           ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
@@ -229,8 +232,8 @@ def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int
         LEFT JOIN tasks k ON k.trace_id = $trace_id AND k.process_id = c.process_id AND k.task_id = c.task_id
         """,
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no, "ids": list(set(call_ids))},
-    ).fetchall()
-    calls = {row[0]: CallRow(*row) for row in rows}
+    )
+    calls = {row.call_id: row for row in fetch(result, CallRow)}
     generators = [call_id for call_id, call in calls.items() if call.kind.endswith("generator")]
     if generators:
         for call_id, yielded in yields_of(con, trace, generators).items():

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -33,7 +35,7 @@ class Link:
     call_line: int | None  # the caller's line
 
 
-_LINK = "call_id, nullif(parent_call_id, 0), process_id, function_id, call_line"
+_LINK = "call_id, nullif(parent_call_id, 0) AS parent_call_id, process_id, function_id, call_line"
 
 
 def chains(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) -> dict[int, list[Link]]:
@@ -68,15 +70,15 @@ def _links(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) ->
     numbers = ", ".join(str(int(call_id)) for call_id in call_ids)
     if not numbers:
         return {}
-    rows = con.execute(
+    result = con.execute(
         f"SELECT {_LINK} FROM call_records WHERE trace_no = ? AND call_id IN ({numbers})", [trace.trace_no]
-    ).fetchall()
-    return {row[0]: Link(*row) for row in rows}
+    )
+    return _by_id(fetch(result, Link))
 
 
 def _open_when_it_began(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> dict[int, Link]:
     """The call and all that were open at its beginning: its ancestors are among them, however deep it stands."""
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH moment AS (
             SELECT started_ns, process_id FROM call_records WHERE trace_no = $trace_no AND call_id = {int(call_id)})
@@ -86,8 +88,8 @@ def _open_when_it_began(con: DuckDBPyConnection, trace: TraceRow, call_id: int) 
           AND (duration_ns IS NULL OR started_ns + duration_ns >= (SELECT started_ns FROM moment))
         """,
         {"trace_no": trace.trace_no},
-    ).fetchall()
-    return {row[0]: Link(*row) for row in rows}
+    )
+    return _by_id(fetch(result, Link))
 
 
 def open_chains(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[list[Link]], int]:
@@ -103,17 +105,21 @@ def open_chains(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[list[Lin
             WHERE trace_id = $trace_id AND started_by = 'exec' AND parent_process_id IS NOT NULL)
     """
     of_trace = {"trace_no": trace.trace_no, "trace_id": trace.trace_id}
-    rows = con.execute(
+    result = con.execute(
         f"""
         SELECT {_LINK} FROM call_records WHERE {is_open}
         ORDER BY started_ns DESC, call_id DESC LIMIT {MAX_OPEN_CALLS}
         """,
         of_trace,
-    ).fetchall()
+    )
+    links = _by_id(fetch(result, Link))
     total = con.execute(f"SELECT count(*) FROM call_records WHERE {is_open}", of_trace).fetchall()[0][0]
-    links = {row[0]: Link(*row) for row in rows}
     parents = {link.parent_call_id for link in links.values()}
     return [_up(links, leaf) for leaf in links if leaf not in parents], total
+
+
+def _by_id(links: Iterable[Link]) -> dict[int, Link]:
+    return {link.call_id: link for link in links}
 
 
 def _up(links: Mapping[int, Link], call_id: int) -> list[Link]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch_with
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -24,13 +26,15 @@ class Yielded:
 
 def yields_of(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, Yielded]:
     """What these calls yielded, by call id; calls that yielded nothing are left out."""
-    rows = con.execute(
+    result = con.execute(
         """
-        SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []),
-               coalesce(list(coalesce(at_ns, 0) ORDER BY position) FILTER (value IS NOT NULL), []), max(position) + 1
+        SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []) AS values,
+               coalesce(list(coalesce(at_ns, 0) ORDER BY position) FILTER (value IS NOT NULL), []) AS at_ns,
+               max(position) + 1 AS count
         FROM yield_records SEMI JOIN (SELECT unnest(?::BIGINT[]) AS call_id) USING (call_id)
         WHERE trace_no = ? GROUP BY call_id
         """,
         [list(call_ids), trace.trace_no],
-    ).fetchall()
-    return {call_id: Yielded(tuple(values), tuple(at_ns), count) for call_id, values, at_ns, count in rows}
+    )
+    found = fetch_with(result, Yielded, "call_id", convert={"values": tuple, "at_ns": tuple})
+    return {call_id: yielded for yielded, (call_id,) in found}

@@ -182,7 +182,10 @@ def _scope(con: DuckDBPyConnection, trace: TraceRow, ranges: Sequence[CallRange]
     """SQL that is true for the first calls of each range, or of each process, as many as are aligned."""
     if ranges is None:
         rows = con.execute("SELECT process_id FROM processes WHERE trace_id = ?", [trace.trace_id]).fetchall()
-        ranges = [CallRange(process, process * ID_SPACE, (process + 1) * ID_SPACE - 1) for (process,) in rows]
+        ranges = [
+            CallRange(process_id=process, first_call_id=process * ID_SPACE, last_call_id=(process + 1) * ID_SPACE - 1)
+            for (process,) in rows
+        ]
     each = max(max_calls // max(len(ranges), 1), _MIN_ALIGNED_PER_RANGE)
     # Plain bounds, which DuckDB can hold against what it knows of its row groups.
     return in_ranges(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ingest.batch import ID_SPACE
 from breadcrumb_storage.queries.functions import COLON_NAME
 from breadcrumb_storage.queries.tests import CallRange, in_ranges, joined
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 # Calls are first summed up by this many ids side by side, so that only where two traces differ is read again.
 BLOCK_CALLS = 1 << 14
+
+_SIDE = ", ".join(f"'{field}': {{0}}.{field}" for field in ("recorded", "started", "exact", "total_ns", "self_ns"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, v
         FROM call_records WHERE trace_no IN ({int(base.trace_no)}, {int(this.trace_no)}) GROUP BY ALL
         """
     )
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH recorded AS (
             SELECT trace_no, process_id, function_id, sum(recorded) AS recorded, sum(total_ns) AS total_ns,
@@ -99,40 +102,37 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, v
             LEFT JOIN recorded r
               ON r.trace_no = t.trace_no AND r.process_id = f.process_id AND r.function_id = f.function_id
             WHERE f.trace_id IN (?, ?) GROUP BY ALL HAVING started > 0)
-        SELECT full_name, b.recorded, b.started, b.exact, b.total_ns, b.self_ns,
-               t.recorded, t.started, t.exact, t.total_ns, t.self_ns,
+        SELECT full_name, CASE WHEN b.recorded IS NOT NULL THEN {{{_SIDE.format("b")}}} END AS base,
+               CASE WHEN t.recorded IS NOT NULL THEN {{{_SIDE.format("t")}}} END AS this,
                {values} AND (b.recorded, b.values_sum) IS NOT DISTINCT FROM (t.recorded, t.values_sum) AND b.raised = 0
+                   AS same_values
         FROM (FROM sides WHERE trace_id = ?) b FULL JOIN (FROM sides WHERE trace_id = ?) t USING (full_name)
         ORDER BY full_name
         """,
         [base.trace_id, this.trace_id, base.trace_id, this.trace_id],
-    ).fetchall()
-    return [
-        FunctionPair(
-            row[0],
-            FunctionSide(*row[1:6]) if row[1] is not None else None,
-            FunctionSide(*row[6:11]) if row[6] is not None else None,
-            row[11],
-        )
-        for row in rows
-    ]
+    )
+    return fetch(result, FunctionPair, convert={"base": _side, "this": _side})
+
+
+def _side(found: dict[str, Any] | None) -> FunctionSide | None:
+    return FunctionSide(**found) if found else None
 
 
 def changed_tests(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> list[TestPair]:
     """The tests that ran in both traces and ended differently, in the order of this trace."""
-    rows = con.execute(
+    result = con.execute(
         """
         WITH last AS (  -- a test that is run again counts as it ended last
             SELECT trace_id, node_id, arg_max(coalesce(outcome, ''), first_call_id) AS outcome,
                    min(first_call_id) AS first
             FROM tests WHERE trace_id IN ($base, $this) GROUP BY ALL)
-        SELECT node_id, b.outcome, t.outcome
+        SELECT node_id, b.outcome AS base, t.outcome AS this
         FROM (FROM last WHERE trace_id = $base) b JOIN (FROM last WHERE trace_id = $this) t USING (node_id)
         WHERE b.outcome <> t.outcome ORDER BY t.first, node_id
         """,
         {"base": base.trace_id, "this": this.trace_id},
-    ).fetchall()
-    return [TestPair(*row) for row in rows]
+    )
+    return fetch(result, TestPair)
 
 
 def unmatched_calls(
@@ -144,23 +144,25 @@ def unmatched_calls(
     ``function_pairs`` has been asked about the same traces and their values before, and then ``name_functions``.
     """
     # A block of call ids that holds the same calls in both adds nothing to what one of them has more of.
-    blocks = con.execute(
+    result = con.execute(
         """
         WITH sums AS (
             SELECT f.name_no, b.block, f.in_this, sum(b.recorded) AS recorded, sum(b.values_sum) AS values_sum
             FROM compare_blocks b JOIN compare_functions f
               ON f.process_id = b.process_id AND f.function_id = b.function_id AND f.in_this = (b.trace_no = $this)
             WHERE list_contains($names, f.full_name) GROUP BY ALL)
-        SELECT DISTINCT block * $size // $process, block * $size, (block + 1) * $size - 1
+        SELECT DISTINCT block * $size // $process AS process_id, block * $size AS first_call_id,
+               (block + 1) * $size - 1 AS last_call_id
         FROM (FROM sums WHERE in_this) t FULL JOIN (FROM sums WHERE NOT in_this) b USING (name_no, block)
         WHERE (t.recorded, t.values_sum) IS DISTINCT FROM (b.recorded, b.values_sum)
         ORDER BY ALL
         """,
         {"this": this.trace_no, "names": list(full_names), "size": BLOCK_CALLS, "process": ID_SPACE},
-    ).fetchall()
+    )
+    blocks = fetch(result, CallRange)
     if not blocks:
         return []
-    there = in_ranges(joined(CallRange(*block) for block in blocks))
+    there = in_ranges(joined(blocks))
     sides = " UNION ALL ".join(
         f"""
         SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,
@@ -171,7 +173,7 @@ def unmatched_calls(
         """
         for in_this, trace in (("false", base), ("true", this))
     )
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH sides AS ({sides}),
         kinds AS (
@@ -182,14 +184,14 @@ def unmatched_calls(
             FROM sides GROUP BY ALL HAVING surplus <> 0),
         lost AS (SELECT name_no, args_hash, min(base_id) AS base_id FROM kinds WHERE surplus < 0 GROUP BY ALL),
         lost_of_name AS (SELECT name_no, min(base_id) AS base_id FROM lost GROUP BY name_no)
-        SELECT k.this_id, coalesce(l.base_id, n.base_id), l.base_id IS NOT NULL,
+        SELECT k.this_id, coalesce(l.base_id, n.base_id) AS base_id, l.base_id IS NOT NULL AS same_args,
                CASE WHEN l.base_id IS NULL THEN k.started_ns ELSE k.ended_ns END AS at_ns
         FROM kinds k LEFT JOIN lost l USING (name_no, args_hash) LEFT JOIN lost_of_name n USING (name_no)
         WHERE k.surplus > 0 ORDER BY at_ns NULLS LAST, k.this_id DESC LIMIT {int(limit)}
         """,
         {"names": list(full_names)},
-    ).fetchall()
-    return [UnmatchedCall(*row) for row in rows]
+    )
+    return fetch(result, UnmatchedCall)
 
 
 def name_functions(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, sampled: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -38,7 +40,7 @@ def argument_values(
     """
     if not groups:
         return []
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH asked AS (SELECT unnest($groups::INTEGER[]) AS group_no, unnest($ids::BIGINT[]) AS call_id),
         found AS MATERIALIZED (  -- no value is parsed before the rows are chosen
@@ -54,7 +56,7 @@ def argument_values(
         counted AS (
             SELECT group_no, name, arg_min(value, call_id) AS value, count(*) AS calls, min(call_id) AS first_call_id
             FROM given GROUP BY group_no, name, hash(value))
-        SELECT group_no, name, value, calls, first_call_id FROM counted
+        SELECT group_no AS group, name, value, calls, first_call_id FROM counted
         QUALIFY count(*) OVER (PARTITION BY group_no, name) BETWEEN 2 AND $most
         ORDER BY group_no, name, calls DESC, first_call_id
         """,
@@ -64,5 +66,5 @@ def argument_values(
             "ids": [call_id for call_ids in groups for call_id in call_ids],
             "most": most,
         },
-    ).fetchall()
-    return [ArgumentValue(*row) for row in rows]
+    )
+    return fetch(result, ArgumentValue)

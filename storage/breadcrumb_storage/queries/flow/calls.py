@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
+from breadcrumb_storage.rows import fetch_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +28,10 @@ UNFINISHED = 3  # behind record_format.OUTCOME_*
 FUNCTIONS = "flow_functions"
 KEEPS_ALL = "true"
 _COLUMNS = f"""
-    c.call_id, coalesce(c.parent_call_id, 0), f.name_no, coalesce(c.outcome, {UNFINISHED}), c.duration_ns,
-    c.process_id, c.thread_id, c.task_id, coalesce(c.late, false), c.child_ns > 0, hash(c.return_value)
+    c.call_id AS ids, coalesce(c.parent_call_id, 0) AS parents, f.name_no AS names,
+    coalesce(c.outcome, {UNFINISHED}) AS outcomes, c.duration_ns AS durations, c.process_id AS processes,
+    c.thread_id AS threads, c.task_id AS tasks, coalesce(c.late, false) AS late, c.child_ns > 0 AS calling,
+    hash(c.return_value) AS results
 """
 
 
@@ -209,17 +212,15 @@ def _if_few(
 def _load(
     con: DuckDBPyConnection, trace: TraceRow, condition: str, values: Sequence[Any], roots: frozenset[int] | None
 ) -> FlowCalls:
-    rows = con.execute(
+    result = con.execute(
         f"""
         SELECT {_COLUMNS} FROM call_records c
         JOIN {FUNCTIONS} f ON f.process_id = c.process_id AND f.function_id = c.function_id
         WHERE c.trace_no = ? AND {condition} ORDER BY c.started_ns, c.call_id
         """,
         [trace.trace_no, *values],
-    ).fetchall()
-    columns: list[Any] = [*zip(*rows, strict=True)] if rows else [()] * 11
-    fields: list[Any] = [*columns, roots]
-    return FlowCalls(*fields)
+    )
+    return FlowCalls(**fetch_columns(result), roots=roots)
 
 
 def _among(column: str, call_ids: Sequence[int]) -> tuple[str, list[Any]]:

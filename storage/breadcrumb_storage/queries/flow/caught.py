@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.flow.calls import FUNCTIONS
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,7 +34,7 @@ def caught_below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[in
     """
     if not call_ids:
         return []
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH asked AS MATERIALIZED (
             SELECT call_id, task_id, process_id, function_id, started_ns + duration_ns AS ended_ns
@@ -50,12 +51,12 @@ def caught_below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[in
         counts AS (
             SELECT full_name, count(*) AS calls FROM asked JOIN {FUNCTIONS} USING (process_id, function_id)
             GROUP BY full_name)
-        SELECT call_id, exception_type, full_name, calls FROM found JOIN counts USING (full_name)
-        ORDER BY call_id, exception_type
+        SELECT call_id, exception_type AS type, full_name AS function, calls AS calls_of_function
+        FROM found JOIN counts USING (full_name) ORDER BY call_id, exception_type
         """,
         {"trace_id": trace.trace_id, "trace_no": trace.trace_no, "ids": list(call_ids)},
-    ).fetchall()
-    return [CaughtBelow(*row) for row in rows]
+    )
+    return fetch(result, CaughtBelow)
 
 
 def types_not_all_written(con: DuckDBPyConnection, trace: TraceRow) -> frozenset[str]:

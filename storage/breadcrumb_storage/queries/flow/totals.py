@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.flow.calls import FUNCTIONS, KEEPS_ALL, FlowRoots, kept_to, named_functions
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,16 +92,19 @@ class FlowLevels:
 
     def nodes(self) -> list[FlowNode]:
         """The nodes of this level, in the order of their first call."""
-        rows = self._con.execute(
+        result = self._con.execute(
             """
-            SELECT node, any_value(parent), any_value(process_id), any_value(thread_id), any_value(name_no), count(*),
-                   min(duration_ns), max(duration_ns), coalesce(sum(duration_ns), 0)::BIGINT,
-                   count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome IS NULL),
-                   count(*) FILTER (late), min(call_id), max(call_id), bool_or(calling)
+            SELECT node, any_value(parent) AS parent, any_value(process_id) AS process_id,
+                   any_value(thread_id) AS thread_id, any_value(name_no) AS name_no, count(*) AS calls,
+                   min(duration_ns) AS min_ns, max(duration_ns) AS max_ns,
+                   coalesce(sum(duration_ns), 0)::BIGINT AS total_ns, count(*) FILTER (outcome = 1) AS raised,
+                   count(*) FILTER (outcome = 2) AS cancelled, count(*) FILTER (outcome IS NULL) AS unfinished,
+                   count(*) FILTER (late) AS late, min(call_id) AS first_call_id, max(call_id) AS last_call_id,
+                   bool_or(calling) AS calling
             FROM flow_level GROUP BY node ORDER BY min(started_ns), min(call_id)
             """
-        ).fetchall()
-        return [FlowNode(*row) for row in rows]
+        )
+        return fetch(result, FlowNode)
 
     def threads(self) -> list[tuple[int, int]]:
         """The threads (process, thread) of this level."""
@@ -123,7 +127,7 @@ class FlowLevels:
 
     def in_order(self, single: Sequence[int]) -> list[OrderedCall]:
         """Of this level what the nodes ``single`` of the one before, which are one call each, called, in its order."""
-        rows = self._con.execute(
+        result = self._con.execute(
             f"""
             WITH few AS (
                 SELECT parent FROM flow_level WHERE parent IN (SELECT unnest(?::BIGINT[]))
@@ -132,12 +136,13 @@ class FlowLevels:
             ORDER BY parent, started_ns, call_id LIMIT {MAX_IN_ORDER_OF_LEVEL + 1}
             """,
             [list(single)],
-        ).fetchall()
-        return [OrderedCall(*row) for row in rows] if len(rows) <= MAX_IN_ORDER_OF_LEVEL else []
+        )
+        found = fetch(result, OrderedCall)
+        return found if len(found) <= MAX_IN_ORDER_OF_LEVEL else []
 
     def first_of_many(self, single: Sequence[int]) -> list[OrderedCall]:
         """The same of those that called more: the first MAX_IN_ORDER calls of each."""
-        rows = self._con.execute(
+        result = self._con.execute(
             f"""
             WITH firsts AS (
                 SELECT unnest(min(call_id, {MAX_IN_ORDER})) AS call_id FROM flow_level
@@ -146,8 +151,8 @@ class FlowLevels:
             ORDER BY parent, started_ns, call_id LIMIT {MAX_IN_ORDER_OF_LEVEL}
             """,
             [list(single)],
-        ).fetchall()
-        return [OrderedCall(*row) for row in rows]
+        )
+        return fetch(result, OrderedCall)
 
     def renumber(self, call_ids: Sequence[int], nodes: Sequence[int]) -> None:
         """Put these calls of this level into other nodes."""
