@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
+    from breadcrumb_storage.queries.trace_reader import TraceReader
+
 
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
@@ -120,13 +122,13 @@ def exception_groups(
     return [group for group, _ in found], kinds, int(total)
 
 
-def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[list[HandledPlace], int]:
+def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace], int]:
     """What the traced code raised and handled itself, by type and place, and of how many.
 
     In the order of ``exception_groups``.
     """
-    where, parameters = where_sql(ExceptionFilter(trace_id=trace_id))
-    result = con.execute(
+    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    result = reader.con.execute(
         f"""
         {CLASSIFIED.format(where=where)}, {FURTHER}
         SELECT exception_type AS type, coalesce(module_name, '') AS module, coalesce(function_name, '') AS name,
@@ -149,15 +151,15 @@ def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[
     return fetch_page(result, HandledPlace)
 
 
-def count_exceptions(con: DuckDBPyConnection, trace_id: str) -> int:
+def count_exceptions(reader: TraceReader) -> int:
     """The exceptions of a trace, also those that were only counted; control flow left out."""
-    where, parameters = where_sql(ExceptionFilter(trace_id=trace_id))
-    total: int = con.execute(
+    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    total: int = reader.con.execute(
         f"""
         SELECT (SELECT count(*) FROM exceptions WHERE {where})
                + (SELECT coalesce(sum(further_count), 0) FROM exception_counts WHERE trace_id = ?)::BIGINT
         """,
-        [*parameters, trace_id],
+        [*parameters, reader.trace_id],
     ).fetchall()[0][0]
     return total
 
@@ -175,12 +177,12 @@ def exception_types(con: DuckDBPyConnection, trace_id: str | None, since: dateti
     return [row[0] for row in rows]
 
 
-def exceptions_by_id(con: DuckDBPyConnection, trace_id: str, exception_ids: Sequence[int]) -> dict[int, ExceptionRow]:
+def exceptions_by_id(reader: TraceReader, exception_ids: Sequence[int]) -> dict[int, ExceptionRow]:
     """These exceptions of one trace in full, by id."""
     if not exception_ids:
         return {}
     numbers = ", ".join(str(int(number)) for number in set(exception_ids))
-    result = con.execute(
+    result = reader.con.execute(
         f"""
         SELECT e.trace_id, e.exception_id, e.exception_type AS type, coalesce(exception_message, '') AS message,
                nullif(call_id, 0) AS call_id, coalesce(module_name, '') AS module, coalesce(function_name, '') AS name,
@@ -190,6 +192,6 @@ def exceptions_by_id(con: DuckDBPyConnection, trace_id: str, exception_ids: Sequ
         ASOF LEFT JOIN (FROM tests WHERE trace_id = ?) t
           ON t.process_id = e.process_id AND t.started_at <= e.raised_at
         """,
-        [trace_id, trace_id],
+        [reader.trace_id, reader.trace_id],
     )
     return {row.exception_id: row for row in fetch(result, ExceptionRow)}

@@ -10,9 +10,7 @@ from breadcrumb_storage.rows import fetch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,9 @@ class GapRow:
         return tuple(dict.fromkeys(self.wrapped or ()))
 
 
-def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = None) -> list[GapRow]:
+def list_gaps(reader: TraceReader, name_part: str | None = None) -> list[GapRow]:
     """The gaps of a trace that were called, the most called first; with ``name_part``, those whose name holds it."""
-    result = con.execute(
+    result = reader.con.execute(
         """
         WITH by_caller AS (
             SELECT coalesce(g.module_name, '') AS module, coalesce(g.function_name, '?') AS name,
@@ -66,6 +64,6 @@ def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = 
         FROM by_caller GROUP BY module, name, kind HAVING sum(calls) > 0
         ORDER BY call_count DESC, module, name
         """,
-        {"trace_id": trace.trace_id, "part": name_part},
+        {"trace_id": reader.trace_id, "part": name_part},
     )
     return fetch(result, GapRow)

@@ -11,9 +11,7 @@ from breadcrumb_storage.rows import fetch_page
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Of the calls that took a path, by id.
 MAX_CALL_IDS = 6
@@ -28,13 +26,13 @@ class LinePath:
     call_ids: Sequence[int]  # the first ones
 
 
-def line_paths(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, limit: int) -> tuple[list[LinePath], int]:
+def line_paths(reader: TraceReader, wanted: CallFilter, limit: int) -> tuple[list[LinePath], int]:
     """The ``limit`` rarest paths of the calls that fit, the rarest first, and how many different ones there are.
 
     A path is a set: how often a loop went round makes no other path of it, what it came through does.
     """
-    where, parameters = call_conditions(con, trace, wanted)
-    result = con.execute(
+    where, parameters = call_conditions(reader, wanted)
+    result = reader.con.execute(
         f"""
         WITH fitting AS (
             SELECT c.call_id, c.process_id, c.function_id, c.outcome, c.exception_id
@@ -61,6 +59,6 @@ def line_paths(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, lim
         -- Of paths that are equally rare, what went wrong comes first.
         ORDER BY calls, coalesce(outcome, -1) = 0, ids[1] LIMIT {int(limit)}
         """,
-        [*parameters, trace.trace_no, trace.trace_id, trace.trace_no, trace.trace_id],
+        [*parameters, reader.trace_no, reader.trace_id, reader.trace_no, reader.trace_id],
     )
     return fetch_page(result, LinePath)

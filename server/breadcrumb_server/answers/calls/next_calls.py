@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from breadcrumb_server.answers.calls.distributions import Distribution
 from breadcrumb_server.answers.calls.where import parse_where
@@ -11,10 +11,8 @@ from breadcrumb_server.answers.common.next_calls import call
 from breadcrumb_server.answers.common.rerun import rerun_call
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
 from breadcrumb_storage.queries.calls.calls import CallRow, find_calls
+from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 
 def one_call(project: str, trace: TraceRow, each: CallRow, **where: object) -> str:
@@ -71,9 +69,8 @@ def follow_ups(
 
 
 def odd_ones(
-    con: DuckDBPyConnection,
+    reader: TraceReader,
     project: str,
-    trace: TraceRow,
     function: str,
     where: Mapping[str, Any] | None,
     distribution: Distribution,
@@ -85,10 +82,10 @@ def odd_ones(
     conditions = {**(where or {}), **distribution.odd}
     if shown.whole:
         few = len(shown.whole) + 1
-        ids, _ = find_calls(con, trace, parse_where(conditions, function), after=0, limit=few)
+        ids, _ = find_calls(reader, parse_where(conditions, function), after=0, limit=few)
         if shown.whole.issuperset(ids):
             return None
-    return call("get_calls", project=project, function=function, trace_id=trace.trace_id, where=conditions)
+    return call("get_calls", project=project, function=function, trace_id=reader.trace_id, where=conditions)
 
 
 def _closer(project: str, trace: TraceRow, each: CallRow, lines: LineDetail, *, full: bool = False) -> str | None:

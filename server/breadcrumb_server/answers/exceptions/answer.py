@@ -17,8 +17,7 @@ from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail
 from breadcrumb_storage.queries import exceptions as queries
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter, UnderTests
 from breadcrumb_storage.queries.tests import failures_of, test_ranges
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -68,18 +67,19 @@ def find_exceptions(
     limit, notes = check_limit(limit, MAX_LIMIT)
     query = ("find_exceptions", project, since, trace_id, type, include_handled, test)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    about = ""
+    reader = None
     if trace_id is not None or since is None or test is not None:
-        about = resolve_trace_id(con, trace_id or start.trace_id or None, project)
+        reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    about = reader.trace_id if reader else ""
     wanted = ExceptionFilter(
         trace_id=about or None,
         since=parse_since(since) if since else None,
         type=type or None,
         include_handled=include_handled,
-        under=_under(con, get_trace(con, about), test) if test is not None else None,
+        under=_under(reader, test) if reader and test is not None else None,
     )
     groups, kinds, total = queries.exception_groups(con, wanted, offset=start.at, limit=limit)
-    loaded = load_exceptions(con, groups)
+    loaded = load_exceptions(con, groups, reader)
 
     def build(count: int, chars: int) -> ExceptionList:
         end = start.at + count
@@ -102,9 +102,9 @@ def find_exceptions(
     return fit_table(build, len(loaded))
 
 
-def _under(con: DuckDBPyConnection, trace: TraceRow, test: str) -> UnderTests:
-    check_test(con, trace, test)
-    return UnderTests(test_ranges(con, trace, test), failures_of(con, trace, test))
+def _under(reader: TraceReader, test: str) -> UnderTests:
+    check_test(reader, test)
+    return UnderTests(test_ranges(reader, test), failures_of(reader, test))
 
 
 def _before(project: str, exception: LoadedException) -> str | None:

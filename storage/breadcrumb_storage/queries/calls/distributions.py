@@ -10,9 +10,7 @@ from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, numbe
 from breadcrumb_storage.rows import fetch_with
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # What is parsed for one answer, in some 100 ms: of more calls, or longer values, an even share is.
 MAX_CALLS = 50_000
@@ -60,19 +58,17 @@ class Distributions:
     kinds: dict[str, list[KindCount]]
 
 
-def value_distributions(
-    con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, *, calls: int, recorded: int
-) -> Distributions:
+def value_distributions(reader: TraceReader, wanted: CallFilter, *, calls: int, recorded: int) -> Distributions:
     """The distribution of each parameter and of the result over all calls that fit.
 
     Args:
         calls: how many fit, or an upper bound.
         recorded: how many calls of the function there are.
     """
-    names, chars = _signature(con, trace, wanted, recorded)
+    names, chars = _signature(reader, wanted, recorded)
     every = max(-(-calls // MAX_CALLS), calls * chars // MAX_CHARS, 1)
-    conditions, parameters = call_conditions(con, trace, wanted)
-    result = con.execute(
+    conditions, parameters = call_conditions(reader, wanted)
+    result = reader.con.execute(
         f"""
         WITH chosen AS MATERIALIZED (  -- no value is parsed before the rows are chosen
             SELECT c.call_id, c.args, c.return_value, c.outcome, c.exception_id
@@ -112,7 +108,7 @@ def value_distributions(
                coalesce(sum(calls) FILTER (is_far), 0)::BIGINT AS far_calls
         FROM fenced GROUP BY position, kind ORDER BY position, 3 DESC, kind
         """,
-        [*parameters, [f'$."{name}"' for name in names], trace.trace_id],
+        [*parameters, [f'$."{name}"' for name in names], reader.trace_id],
     )
     kinds: dict[str, list[KindCount]] = {}
     labels = [*(f"args.{name}" for name in names), RESULT]
@@ -123,11 +119,11 @@ def value_distributions(
     return Distributions(calls, read, kinds)
 
 
-def _signature(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, recorded: int) -> tuple[list[str], int]:
+def _signature(reader: TraceReader, wanted: CallFilter, recorded: int) -> tuple[list[str], int]:
     """The names of the parameters, and the characters of the values of a call, from some calls of the function."""
     of_function = CallFilter(function=wanted.function, full_names=wanted.full_names)
-    conditions, parameters = call_conditions(con, trace, of_function)
-    rows = con.execute(
+    conditions, parameters = call_conditions(reader, of_function)
+    rows = reader.con.execute(
         f"""
         SELECT TRY(json_keys(c.args)), coalesce(strlen(c.args), 0) + coalesce(strlen(c.return_value), 0)
         FROM call_records c

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from duckdb import DuckDBPyConnection
 
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +86,7 @@ def broken_strands(con: DuckDBPyConnection, limit: int) -> tuple[list[tuple[int,
     return [(strand, place) for strand, place, _ in rows], rows[0][2] if rows else 0
 
 
-def strand_calls(
-    con: DuckDBPyConnection, this: TraceRow, strand: int, first: int, limit: int
-) -> tuple[list[StrandCall], list[StrandCall]]:
+def strand_calls(this: TraceReader, strand: int, first: int, limit: int) -> tuple[list[StrandCall], list[StrandCall]]:
     """The calls of a strand from the ``first``-th on, at most ``limit``: those of the base, and those of this trace.
 
     Times count from the beginning of this trace in both, and mean nothing for the base.
@@ -96,7 +94,7 @@ def strand_calls(
     began = began_ns(this)
     sides: list[list[StrandCall]] = []
     for root, in_this in (("base_root", False), ("this_root", True)):
-        result = con.execute(
+        result = this.con.execute(
             f"""
             SELECT c.call_id, c.n, c.parent_n, f.full_name AS name, c.args_hash, c.end_hash,
                    c.started_ns - {began} AS started_ns, c.ended_ns - {began} AS ended_ns, c.sampled
@@ -122,9 +120,9 @@ def strand_places(con: DuckDBPyConnection, strand: int, places: Sequence[int]) -
     return {call.n: call for call in fetch(result, AlignedCall)}
 
 
-def lone_strands(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, limit: int) -> tuple[list[LoneStrand], int]:
+def lone_strands(base: TraceReader, this: TraceReader, limit: int) -> tuple[list[LoneStrand], int]:
     """Strands that only one of the traces has, in the order of their begin, and how many there are."""
-    result = con.execute(
+    result = this.con.execute(
         f"""
         WITH lone AS (
             SELECT in_this, root_id, name_no, call_id, started_ns FROM compare_calls WHERE n = 1),

@@ -13,9 +13,7 @@ from breadcrumb_storage.rows import fetch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Calls are first summed up by this many ids side by side, so that only where two traces differ is read again.
 BLOCK_CALLS = 1 << 14
@@ -67,7 +65,7 @@ class UnmatchedCall:
     at_ns: int | None  # since the epoch; None: it had not ended
 
 
-def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, values: bool) -> list[FunctionPair]:
+def function_pairs(base: TraceReader, this: TraceReader, *, values: bool) -> list[FunctionPair]:
     """Every function that was called in one of the traces, by name. Makes the table of blocks for unmatched_calls.
 
     Args:
@@ -75,7 +73,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, v
             and ``unmatched_calls`` cannot be asked.
     """
     values_sum = "sum(hash(args, outcome, return_value))" if values else "NULL"
-    con.execute(
+    this.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_blocks AS
         SELECT trace_no, process_id, function_id, call_id // {BLOCK_CALLS} AS block, count(*) AS recorded,
@@ -84,7 +82,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, v
         FROM call_records WHERE trace_no IN ({int(base.trace_no)}, {int(this.trace_no)}) GROUP BY ALL
         """
     )
-    result = con.execute(
+    result = this.con.execute(
         f"""
         WITH recorded AS (
             SELECT trace_no, process_id, function_id, sum(recorded) AS recorded, sum(total_ns) AS total_ns,
@@ -118,9 +116,9 @@ def _side(found: dict[str, Any] | None) -> FunctionSide | None:
     return FunctionSide(**found) if found else None
 
 
-def changed_tests(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> list[TestPair]:
+def changed_tests(base: TraceReader, this: TraceReader) -> list[TestPair]:
     """The tests that ran in both traces and ended differently, in the order of this trace."""
-    result = con.execute(
+    result = this.con.execute(
         """
         WITH last AS (  -- a test that is run again counts as it ended last
             SELECT trace_id, node_id, arg_max(coalesce(outcome, ''), first_call_id) AS outcome,
@@ -135,16 +133,14 @@ def changed_tests(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> li
     return fetch(result, TestPair)
 
 
-def unmatched_calls(
-    con: DuckDBPyConnection, base: TraceRow, this: TraceRow, full_names: Sequence[str], limit: int
-) -> list[UnmatchedCall]:
+def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[str], limit: int) -> list[UnmatchedCall]:
     """Calls of these functions that this trace has and the base has not, the earliest first.
 
     Tells where to look in traces that are too large to be aligned whole; the order of calls is not asked for.
     ``function_pairs`` has been asked about the same traces and their values before, and then ``name_functions``.
     """
     # A block of call ids that holds the same calls in both adds nothing to what one of them has more of.
-    result = con.execute(
+    result = this.con.execute(
         """
         WITH sums AS (
             SELECT f.name_no, b.block, f.in_this, sum(b.recorded) AS recorded, sum(b.values_sum) AS values_sum
@@ -168,12 +164,12 @@ def unmatched_calls(
         SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,
                hash(c.outcome, c.return_value) AS end_hash, c.started_ns, c.started_ns + c.duration_ns AS ended_ns
         FROM call_records c JOIN compare_functions f USING (process_id, function_id)
-        WHERE c.trace_no = {int(trace.trace_no)} AND {there}
+        WHERE c.trace_no = {int(side.trace_no)} AND {there}
           AND f.in_this = {in_this} AND list_contains($names, f.full_name)
         """
-        for in_this, trace in (("false", base), ("true", this))
+        for in_this, side in (("false", base), ("true", this))
     )
-    result = con.execute(
+    result = this.con.execute(
         f"""
         WITH sides AS ({sides}),
         kinds AS (
@@ -194,13 +190,13 @@ def unmatched_calls(
     return fetch(result, UnmatchedCall)
 
 
-def name_functions(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, sampled: Sequence[str]) -> None:
+def name_functions(base: TraceReader, this: TraceReader, sampled: Sequence[str]) -> None:
     """Make the table of the functions of both traces, with a number for each name, that the other functions need.
 
     Args:
         sampled: full names of those of which not every call was recorded.
     """
-    con.execute(
+    this.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_functions AS
         WITH named AS (

@@ -10,9 +10,7 @@ from breadcrumb_storage.rows import fetch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Characters of arguments that are taken apart for one answer, in some 50 ms; the groups beyond are left out whole.
 MAX_CHARS = 15_000_000
@@ -29,9 +27,7 @@ class ArgumentValue:
     first_call_id: int
 
 
-def argument_values(
-    con: DuckDBPyConnection, trace: TraceRow, groups: Sequence[Sequence[int]], most: int
-) -> list[ArgumentValue]:
+def argument_values(reader: TraceReader, groups: Sequence[Sequence[int]], most: int) -> list[ArgumentValue]:
     """Of each group's calls the parameters that differ and have at most so many values, the most frequent value first.
 
     Args:
@@ -40,7 +36,7 @@ def argument_values(
     """
     if not groups:
         return []
-    result = con.execute(
+    result = reader.con.execute(
         f"""
         WITH asked AS (SELECT unnest($groups::INTEGER[]) AS group_no, unnest($ids::BIGINT[]) AS call_id),
         found AS MATERIALIZED (  -- no value is parsed before the rows are chosen
@@ -61,7 +57,7 @@ def argument_values(
         ORDER BY group_no, name, calls DESC, first_call_id
         """,
         {
-            "trace_no": trace.trace_no,
+            "trace_no": reader.trace_no,
             "groups": [number for number, call_ids in enumerate(groups) for _ in call_ids],
             "ids": [call_id for call_ids in groups for call_id in call_ids],
             "most": most,
