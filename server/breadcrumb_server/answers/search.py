@@ -14,7 +14,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values
@@ -22,7 +22,6 @@ from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id, spellings_in_json
 from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
 from breadcrumb_storage.queries.trace_reader import TraceReader
-from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -78,9 +77,10 @@ def search_values(
     query = ("search_values", project, text)
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    next_calls = NextCalls(project, reader.trace)
     hits = TextHits(reader, text, spellings(text))
     if not hits.total:
-        return _nothing(project, reader.trace, text, hits.exceptions_elsewhere())
+        return _nothing(next_calls, text, hits.exceptions_elsewhere())
     page = _Page(reader, text, hits, hits.page(start.at, limit))
     ends = [hits.page(0, 1)[0], *hits.page(hits.total - 1, 1)]
     summary = _Page(reader, text, hits, ends).summary(*hits.functions())
@@ -96,7 +96,7 @@ def search_values(
             rows=[page.row(index, min(chars, 600)) for index in range(rows)],
             next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < hits.total else None,
             notes=[*notes, *_notes(hits, text)],
-            next=first_few(page.follow_ups(project, reader.trace)),
+            next=first_few(page.follow_ups(next_calls)),
         )
 
     return fit_table(build, len(page.calls))
@@ -156,20 +156,12 @@ class _Page:
         ]
         return [cut(clean(line), MAX_SUMMARY_CHARS) for line in lines]
 
-    def follow_ups(self, project: str, trace: TraceRow) -> list[str | None]:
+    def follow_ups(self, next_calls: NextCalls) -> list[str | None]:
         first, last = self.calls[0], self.calls[-1]
         return [
-            call(
-                "get_calls",
-                project=project,
-                function=f"{first.module}:{first.name}",
-                trace_id=trace.trace_id,
-                where={"call_id": first.call_id},
-            ),
-            call("get_flow", project=project, trace_id=trace.trace_id, around_call_id=first.call_id),
-            call("get_flow", project=project, trace_id=trace.trace_id, around_call_id=last.call_id)
-            if last is not first
-            else None,
+            next_calls.get_calls(f"{first.module}:{first.name}", {"call_id": first.call_id}),
+            next_calls.call("get_flow", around_call_id=first.call_id),
+            next_calls.call("get_flow", around_call_id=last.call_id) if last is not first else None,
         ]
 
     def _sentence(self, each: CallRow) -> str:
@@ -251,11 +243,11 @@ def _function_text(each: FunctionHits) -> str:
     return one_line(f"{each.full_name} ({', '.join(counts)})", MAX_NAME_CHARS + 60)
 
 
-def _nothing(project: str, trace: TraceRow, text: str, exceptions: int) -> ValueHits:
+def _nothing(next_calls: NextCalls, text: str, exceptions: int) -> ValueHits:
     elsewhere = f" {counted(exceptions, 'exception')} outside of recorded calls has it." if exceptions else ""
     return ValueHits(
-        project=project,
-        trace_id=trace.trace_id,
+        project=next_calls.project,
+        trace_id=next_calls.trace.trace_id,
         total=0,
         columns=COLUMNS,
         rows=[],
@@ -269,8 +261,8 @@ def _nothing(project: str, trace: TraceRow, text: str, exceptions: int) -> Value
         ),
         next=first_few(
             [
-                call("find_exceptions", project=project, trace_id=trace.trace_id) if exceptions else None,
-                call("find_gaps", project=project, trace_id=trace.trace_id),
+                next_calls.call("find_exceptions") if exceptions else None,
+                next_calls.call("find_gaps"),
             ]
         ),
     )

@@ -16,7 +16,7 @@ from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit_table,
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Page, check_limit
-from breadcrumb_server.answers.common.next_calls import first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
@@ -97,6 +97,7 @@ def get_calls(
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    next_calls = NextCalls(project, reader.trace)
     if wanted.test is not None:
         check_test(reader, wanted.test)
     functions = matching_functions(reader, function)
@@ -105,7 +106,7 @@ def get_calls(
     named = [_function_line(each, places) for each in functions[:MAX_FUNCTIONS]]
     named += [f"… {len(functions) - MAX_FUNCTIONS} more"] * (len(functions) > MAX_FUNCTIONS)
     if not total:
-        message, instead = why_no_calls(reader, project, functions, function, where)
+        message, instead = why_no_calls(reader, next_calls, functions, function, where)
         return CallList(
             project=project,
             trace_id=reader.trace_id,
@@ -128,15 +129,14 @@ def get_calls(
     def further(count: int, shown: ShownLines) -> list[str]:
         return first_few(
             follow_ups(
-                project,
-                reader.trace,
+                next_calls,
                 rows.calls[:count],
                 single=total == 1,
                 called=rows.with_callees(),
                 sampled=sampled,
                 lines=lines,
                 shown=shown,
-                odd=odd_ones(reader, project, function, where, distribution, shown),
+                odd=odd_ones(reader, next_calls, function, where, distribution, shown),
             )
         )
 

@@ -12,8 +12,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
-from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.common.rerun import rerun_call
+from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.answers.common.text import counted, milliseconds, one_line
 from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
 from breadcrumb_server.answers.compare.root_causes import Told, tell_apart
@@ -212,25 +211,23 @@ class _Compared:
 
     def _follow_ups(self, project: str, told: Told) -> list[str | None]:
         root = told.first
+        about_this, about_base = NextCalls(project, self.this.trace), NextCalls(project, self.base.trace)
         if root is None:
-            return [call("find_gaps", project=project, trace_id=self.this.trace_id)]
+            return [about_this.call("find_gaps")]
 
-        def around(side: TraceReader, call_id: int) -> str:
-            return call("get_flow", project=project, trace_id=side.trace_id, root_call_id=call_id)
+        def ask(about: NextCalls, call_id: int) -> str:
+            if root.lone:
+                return about.call("get_flow", root_call_id=call_id)
+            return about.get_calls(root.name, {"call_id": call_id})
 
-        def shown(side: TraceReader, call_id: int) -> str:
-            where = {"call_id": call_id}
-            return call("get_calls", project=project, function=root.name, trace_id=side.trace_id, where=where)
-
-        ask = around if root.lone else shown
         closer = None
         if root.itself and self.scope.selection.sampled:  # the call that is to blame may be one that was not recorded
-            closer = rerun_call(project, self.this.trace, full=True)
+            closer = about_this.rerun(full=True)
         elif (root.itself or root.lone) and root.call.name != "<module>" and self.this.trace.status != "running":
-            closer = rerun_call(project, self.this.trace, lines=[root.name])
+            closer = about_this.rerun(lines=[root.name])
         return [
-            ask(self.this, root.this.call_id) if root.this else None,
-            ask(self.base, root.base.call_id) if root.base else None,
+            ask(about_this, root.this.call_id) if root.this else None,
+            ask(about_base, root.base.call_id) if root.base else None,
             closer,
         ]
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Answer, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.common.time_argument import parse_since
@@ -95,7 +95,7 @@ def find_exceptions(
             next=first_few(
                 [*(raising_call(project, each) for each in loaded[:2]), _before(project, loaded[0])]
                 if loaded
-                else [call("get_trace", project=project, trace_id=about) if about else None]
+                else [NextCalls(project, reader.trace).call("get_trace") if reader else None]
             ),
         )
 
@@ -108,25 +108,19 @@ def _under(reader: TraceReader, test: str) -> UnderTests:
 
 
 def _before(project: str, exception: LoadedException) -> str | None:
-    """The calls around the one in which an exception was raised."""
+    """Propose the calls around the one in which an exception was raised."""
     if exception.chain is None:
         return None
-    row = exception.row
-    return call("get_flow", project=project, trace_id=row.trace_id, exception_id=row.exception_id)
+    return NextCalls(project, exception.trace).call("get_flow", exception_id=exception.row.exception_id)
 
 
 def raising_call(project: str, exception: LoadedException) -> str | None:
-    """The call that shows the innermost traced call of an exception with its values whole."""
+    """Propose the innermost traced call of an exception, with its values whole."""
     innermost = exception.chain.innermost if exception.chain else None
     if innermost is None:
         return None
-    return call(
-        "get_calls",
-        project=project,
-        function=f"{innermost.module}:{innermost.name}",
-        trace_id=exception.row.trace_id,
-        where={"call_id": innermost.call_id},
-    )
+    next_calls = NextCalls(project, exception.trace)
+    return next_calls.get_calls(f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id})
 
 
 def _why_nothing(con: DuckDBPyConnection, wanted: ExceptionFilter) -> str:

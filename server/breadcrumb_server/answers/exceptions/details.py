@@ -18,7 +18,7 @@ from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.calls.chains import chains, listed_chain
 from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
-from breadcrumb_storage.queries.traces import get_trace
+from breadcrumb_storage.queries.traces import TraceRow, get_trace
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -82,6 +82,7 @@ class LoadedException:
     group: ExceptionGroup
     chain: Chain | None
     causes: Sequence[tuple[str, ExceptionRow]]
+    trace: TraceRow
     places: Places
 
     def raised_in_traced_code(self) -> bool:
@@ -191,6 +192,7 @@ def load_exceptions(
                 group=group,
                 chain=ready.get(row.call_id) if row.call_id is not None else None,
                 causes=_causes(row, rows),
+                trace=reader.trace,
                 places=Places.of(reader.trace),
             )
     return [loaded[group.trace_id, group.exception_id] for group in groups]

@@ -12,7 +12,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Answer
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut, one_line
 from breadcrumb_server.answers.flow.caught import CaughtExceptions, short_name
@@ -142,12 +142,13 @@ def get_flow(
     query = ("get_flow", project, asdict(view), max_depth)
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    next_calls = NextCalls(project, reader.trace)
     names = number_functions(reader)
     if view.test is not None:
         check_test(reader, view.test)
     tree = _tree(reader, view, names, max_depth)
     if not tree.calls:
-        return _nothing(reader, project, view)
+        return _nothing(reader, next_calls, view)
     recorded = call_count(reader)
     caught = CaughtExceptions(reader, tree.call_ids)
 
@@ -166,7 +167,7 @@ def get_flow(
                 lines=text,
                 next_cursor=encode_cursor(query, at) if len(text) < len(rows) else None,
                 notes=notes,
-                next=first_few(flow_follow_ups(project, reader.trace, rows[: len(text)], lines, view.root_call_id)),
+                next=first_few(flow_follow_ups(next_calls, rows[: len(text)], lines, view.root_call_id)),
             )
 
         return fit([_longest(build, lines)])
@@ -270,9 +271,9 @@ def _counted_only(reader: TraceReader, rows: Sequence[Row]) -> list[str]:
     return [f"calls that were only counted are not in the tree; recorded: {told}{more}"]
 
 
-def _nothing(reader: TraceReader, project: str, view: FlowView) -> Flow:
-    whole = call("get_flow", project=project, trace_id=reader.trace_id)
-    follow_ups: list[str | None] = [whole, call("get_trace", project=project, trace_id=reader.trace_id)]
+def _nothing(reader: TraceReader, next_calls: NextCalls, view: FlowView) -> Flow:
+    whole = next_calls.call("get_flow")
+    follow_ups: list[str | None] = [whole, next_calls.call("get_trace")]
     call_id = view.root_call_id if view.root_call_id is not None else view.around_call_id
     functions = matching_functions(reader, view.function) if view.function is not None else []
     kept_to = _kept_to(view)
@@ -280,24 +281,29 @@ def _nothing(reader: TraceReader, project: str, view: FlowView) -> Flow:
         message = f"This trace has no recorded call {call_id}."
     elif view.exception_id is not None:
         message = f"This trace has no exception {view.exception_id}."
-        follow_ups = [call("find_exceptions", project=project, trace_id=reader.trace_id)]
+        follow_ups = [next_calls.call("find_exceptions")]
     elif view.at_ms is not None:
         message = f"No call had begun {view.at_ms:g} ms after the start of the run{kept_to}."
     elif view.function is not None and not (kept_to and any(each.recorded for each in functions)):
-        message, follow_ups = why_no_calls(reader, project, functions, view.function, None)
+        message, follow_ups = why_no_calls(reader, next_calls, functions, view.function, None)
     elif kept_to and call_count(reader):
         what = view.function or view.module
         message = f"No call {f'of {cut(what, 100)!r} ' if what else ''}was recorded{kept_to}."
         if view.test is not None:
-            follow_ups[0] = call("find_gaps", project=project, trace_id=reader.trace_id)
+            follow_ups[0] = next_calls.call("find_gaps")
     elif view.module is not None:
         message = f"No call of a function of module {cut(view.module, 100)!r} was recorded."
-        follow_ups = [call("find_gaps", project=project, trace_id=reader.trace_id)]
+        follow_ups = [next_calls.call("find_gaps")]
     else:
         message = "No call was recorded in this trace."
         follow_ups.remove(whole)
     return Flow(
-        project=project, trace_id=reader.trace_id, calls=0, lines=[], message=message, next=first_few(follow_ups)
+        project=next_calls.project,
+        trace_id=reader.trace_id,
+        calls=0,
+        lines=[],
+        message=message,
+        next=first_few(follow_ups),
     )
 
 

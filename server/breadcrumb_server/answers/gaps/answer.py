@@ -11,8 +11,7 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.common.rerun import rerun_call
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.gaps.ranking import Gap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
@@ -68,7 +67,8 @@ def find_gaps(
     edit = next_expansion(reader.trace, gaps, traced).edit_config_call(project)
     seen = bool(traced or ranked)
     why_none = "traced code called no function that could be traced as well" if seen else NOTHING_TRACED
-    report = None if seen else call("get_trace", project=project, trace_id=reader.trace_id)
+    next_calls = NextCalls(project, reader.trace)
+    report = None if seen else next_calls.call("get_trace")
     page = gaps[start.at : start.at + limit]
     has_wrappers = any(gap.is_passed_over for gap in page)
     c_functions = _c_functions(ranked) if not start.at else []
@@ -86,7 +86,7 @@ def find_gaps(
             message="" if gaps else why_none,
             next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < len(gaps) else None,
             notes=notes,
-            next=first_few([edit or None, rerun_call(project, reader.trace) if edit else None, report]),
+            next=first_few([edit or None, next_calls.rerun() if edit else None, report]),
         )
 
     return fit_table(build, len(page))

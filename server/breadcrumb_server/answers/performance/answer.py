@@ -10,7 +10,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import counted, milliseconds, one_line, rounded
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_server.answers.performance.complexity import find_growth
@@ -27,7 +27,6 @@ from breadcrumb_storage.queries.functions import (
     similar_names,
 )
 from breadcrumb_storage.queries.trace_reader import TraceReader
-from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -87,6 +86,7 @@ def analyze_performance(
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     reader = TraceReader.open(con, trace_id, project)
+    next_calls = NextCalls(project, reader.trace)
     function = function or _function_of(reader, call_id)
     places = Places.of(reader.trace)
     times = function_times(reader)
@@ -107,7 +107,7 @@ def analyze_performance(
         names = {(each.module, each.name) for each in matching_functions(reader, function)}
         chosen = [each for each in chosen if (each.module, each.name) in names]
     if not chosen:
-        return _nothing(reader, project, function)
+        return _nothing(reader, next_calls, function)
     table = _Functions(reader, chosen[:limit], overall_ns)
     detail = _Detail(reader, [each.full_name for each in chosen[:MAX_DETAILED]], call_id) if function else None
     if detail and len(chosen) > MAX_DETAILED:
@@ -123,7 +123,7 @@ def analyze_performance(
             critical_path=detail.path(min(chars, 160)) if detail else [],
             growth=detail.growth if detail else "",
             notes=notes + _notes(chosen[:rows]),
-            next=first_few(_follow_ups(project, reader.trace, chosen[:limit], detail)),
+            next=first_few(_follow_ups(next_calls, chosen[:limit], detail)),
         )
 
     return fit_table(build, min(len(chosen), limit))
@@ -270,45 +270,36 @@ def _notes(shown: Sequence[FunctionTime]) -> list[str]:
     return notes
 
 
-def _follow_ups(
-    project: str, trace: TraceRow, shown: Sequence[FunctionTime], detail: _Detail | None
-) -> list[str | None]:
-    about = {"project": project, "trace_id": trace.trace_id}
+def _follow_ups(next_calls: NextCalls, shown: Sequence[FunctionTime], detail: _Detail | None) -> list[str | None]:
     if detail is None:
         hottest = next((each for each in shown if each.name != "<module>"), None)
         return [
-            call("analyze_performance", project=project, function=hottest.full_name, trace_id=trace.trace_id)
+            next_calls.call("analyze_performance", function=hottest.full_name)
             if hottest
-            else call("get_flow", **about)
+            else next_calls.call("get_flow")
         ]
     if detail.begin is None:
-        return [call("get_flow", **about)]
+        return [next_calls.call("get_flow")]
     return [
-        call("get_flow", **about, root_call_id=detail.begin.call_id),
-        call(
-            "get_calls",
-            project=project,
-            function=f"{detail.begin.module}:{detail.begin.name}",
-            trace_id=trace.trace_id,
-            where={"call_id": detail.begin.call_id},
-        ),
+        next_calls.call("get_flow", root_call_id=detail.begin.call_id),
+        next_calls.get_calls(f"{detail.begin.module}:{detail.begin.name}", {"call_id": detail.begin.call_id}),
     ]
 
 
-def _nothing(reader: TraceReader, project: str, function: str | None) -> Performance:
+def _nothing(reader: TraceReader, next_calls: NextCalls, function: str | None) -> Performance:
     message = "No call with a duration was recorded in this trace."
-    follow_ups: list[str | None] = [call("get_trace", project=project, trace_id=reader.trace_id)]
+    follow_ups: list[str | None] = [next_calls.call("get_trace")]
     if function:
         functions = matching_functions(reader, function)
         if functions:
             message = f"No call of {one_line(function, 100)!r} has ended in this trace."
-            follow_ups = [call("get_flow", project=project, trace_id=reader.trace_id, function=function)]
+            follow_ups = [next_calls.call("get_flow", function=function)]
         else:
-            message, follow_ups = why_no_calls(reader, project, functions, function, None)
+            message, follow_ups = why_no_calls(reader, next_calls, functions, function, None)
             for name in similar_names(reader, function.replace("*", "").rpartition(":")[2], 1):
-                follow_ups = [call("analyze_performance", project=project, function=name, trace_id=reader.trace_id)]
+                follow_ups = [next_calls.call("analyze_performance", function=name)]
     return Performance(
-        project=project,
+        project=next_calls.project,
         trace_id=reader.trace_id,
         functions=Table(columns=["function", "calls", *_TIMES, "share", *_EACH], rows=[]),
         message=message,

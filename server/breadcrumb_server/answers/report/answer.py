@@ -11,6 +11,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
+from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.common.text import clean, cut, last_lines, milliseconds, one_line, rounded
 from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
@@ -224,7 +225,7 @@ class RunFacts:
             stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, stdout_lines),
             stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if told_already else MAX_TAIL_LINES),
             notes=self._notes(level),
-            next=follow_ups(self.project, trace, self),
+            next=follow_ups(NextCalls(self.project, trace), self),
         )
 
     def _exceptions(self, level: _Level) -> list[ExceptionDetail]:
