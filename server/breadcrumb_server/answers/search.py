@@ -57,6 +57,7 @@ class ValueHits(Page):
 def search_values(
     con: DuckDBPyConnection,
     project: str,
+    *,
     text: str | float,
     trace_id: str | None = None,
     limit: int = 20,

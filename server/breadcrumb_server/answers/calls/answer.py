@@ -74,6 +74,7 @@ class CallList(Page):
 def get_calls(
     con: DuckDBPyConnection,
     project: str,
+    *,
     function: str,
     trace_id: str | None = None,
     where: Mapping[str, Any] | None = None,

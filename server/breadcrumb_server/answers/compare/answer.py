@@ -76,7 +76,7 @@ class Comparison(Answer):
     compared: str = ""
 
 
-def compare_traces(con: DuckDBPyConnection, project: str, base_trace_id: str, trace_id: str) -> Comparison:
+def compare_traces(con: DuckDBPyConnection, project: str, *, base_trace_id: str, trace_id: str) -> Comparison:
     """Compare a trace with another one, the base: say, a failing run with a passing one.
 
     Raises:

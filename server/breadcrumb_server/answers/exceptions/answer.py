@@ -45,6 +45,7 @@ class ExceptionList(Answer):
 def find_exceptions(
     con: DuckDBPyConnection,
     project: str,
+    *,
     since: str | None = None,
     trace_id: str | None = None,
     type: str | None = None,

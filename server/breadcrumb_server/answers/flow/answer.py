@@ -118,6 +118,7 @@ class _Tree:
 def get_flow(
     con: DuckDBPyConnection,
     project: str,
+    *,
     trace_id: str | None = None,
     view: FlowView | None = None,
     max_depth: int | None = None,

@@ -50,7 +50,7 @@ class GapList(Page):
 
 
 def find_gaps(
-    con: DuckDBPyConnection, project: str, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
+    con: DuckDBPyConnection, project: str, *, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
 ) -> GapList:
     """One page of the gaps of a trace (the newest one without ``trace_id``).
 

@@ -70,6 +70,7 @@ class Performance(Answer):
 def analyze_performance(
     con: DuckDBPyConnection,
     project: str,
+    *,
     function: str | None = None,
     trace_id: str | None = None,
     call_id: int | None = None,

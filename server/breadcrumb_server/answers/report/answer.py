@@ -132,7 +132,7 @@ _LEVELS = (
 )
 
 
-def build_report(con: DuckDBPyConnection, project: str, trace_id: str | None) -> RunReport:
+def build_report(con: DuckDBPyConnection, project: str, *, trace_id: str | None) -> RunReport:
     """The report on a trace, also on one whose program still runs.
 
     Raises:
