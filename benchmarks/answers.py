@@ -114,10 +114,10 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     """One call of each answer, and of get_calls one for each costly kind of condition."""
 
     def calls(function: str, **where: object) -> Callable[[], Answer]:
-        return lambda: get_calls(con, "shop", function, where=where)
+        return lambda: get_calls(con, "shop", function=function, where=where)
 
     return {
-        "run report": lambda: build_report(con, "shop", TRACE),
+        "run report": lambda: build_report(con, "shop", trace_id=TRACE),
         "list_traces": lambda: list_traces(con, "shop"),
         "find_gaps": lambda: find_gaps(con, "shop"),
         "find_exceptions": lambda: find_exceptions(con, "shop"),
@@ -139,10 +139,10 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "get_flow, around a call": lambda: get_flow(con, "shop", view=FlowView(around_call_id=700_004)),
         "get_flow, a moment": lambda: get_flow(con, "shop", view=FlowView(at_ms=500)),
         "analyze_performance": lambda: analyze_performance(con, "shop"),
-        "analyze_performance, one function": lambda: analyze_performance(con, "shop", "function_9"),
-        "search_values": lambda: search_values(con, "shop", "700001"),
+        "analyze_performance, one function": lambda: analyze_performance(con, "shop", function="function_9"),
+        "search_values": lambda: search_values(con, "shop", text="700001"),
         "query_traces": lambda: query_traces(
-            con, "shop", "SELECT function_name, count(*) FROM trace_events GROUP BY function_name"
+            con, "shop", sql="SELECT function_name, count(*) FROM trace_events GROUP BY function_name"
         ),
     }
 
@@ -150,10 +150,10 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
 def of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     """Where tests ran."""
     return {
-        "run report, of tests": lambda: build_report(con, "shop", TRACE),
-        "get_calls, with their tests": lambda: get_calls(con, "shop", "*", limit=200),
-        "get_calls, a test": lambda: get_calls(con, "shop", "*", where={"test": "test_shop.py::test_700"}),
-        "get_calls, many tests": lambda: get_calls(con, "shop", "*", where={"test": "test_*7"}),
+        "run report, of tests": lambda: build_report(con, "shop", trace_id=TRACE),
+        "get_calls, with their tests": lambda: get_calls(con, "shop", function="*", limit=200),
+        "get_calls, a test": lambda: get_calls(con, "shop", function="*", where={"test": "test_shop.py::test_700"}),
+        "get_calls, many tests": lambda: get_calls(con, "shop", function="*", where={"test": "test_*7"}),
         "get_flow, a test": lambda: get_flow(con, "shop", view=FlowView(test="test_shop.py::test_700")),
         "find_exceptions, of tests": lambda: find_exceptions(con, "shop", limit=30),
         "find_exceptions, many tests": lambda: find_exceptions(con, "shop", test="test_*7", limit=30),
@@ -163,14 +163,14 @@ def of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
 def comparisons(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     """Of two traces of one million calls each."""
     return {
-        "compare_traces": lambda: compare_traces(con, "shop", TRACE, OTHER_TRACE),
-        "compare_traces, alike": lambda: compare_traces(con, "shop", TRACE, ALIKE_TRACE),
+        "compare_traces": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=OTHER_TRACE),
+        "compare_traces, alike": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=ALIKE_TRACE),
     }
 
 
 def comparisons_of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     """Where tests ended otherwise."""
-    return {"compare_traces, of tests": lambda: compare_traces(con, "shop", TRACE, OTHER_TRACE)}
+    return {"compare_traces, of tests": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=OTHER_TRACE)}
 
 
 def main() -> None:

@@ -60,7 +60,7 @@ class Service:
         return await _read(Database(config.database_file(self.home)), build)
 
     async def report(self, project: str, trace_id: str | None) -> RunReport:
-        return await self.ask(project, lambda con: build_report(con, project, trace_id))
+        return await self.ask(project, lambda con: build_report(con, project, trace_id=trace_id))
 
     async def run(
         self, config: ProjectConfig, request: RunRequest, wait_seconds: float, report: ReportProgress

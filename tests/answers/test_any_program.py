@@ -53,10 +53,10 @@ def test_answers_stay_within_their_size(con) -> None:
         get_flow(con, "shop", view=FlowView(at_ms=total / 2_000)),
         get_flow(con, "shop", view=FlowView(function="name_that_is_not_short_1")),
         get_flow(con, "shop", view=FlowView(root_call_id=int(one) if one.isdigit() else 1)),
-        search_values(con, "shop", "needle", limit=200),
-        search_values(con, "shop", 137),
+        search_values(con, "shop", text="needle", limit=200),
+        search_values(con, "shop", text=137),
         analyze_performance(con, "shop", limit=100),
-        analyze_performance(con, "shop", "name_that_is_not_short_1"),
+        analyze_performance(con, "shop", function="name_that_is_not_short_1"),
     ]
     assert [size_of(answer) for answer in answers if size_of(answer) > MAX_ANSWER_CHARS] == []
     assert all(answer.lines for answer in answers[:7] if hasattr(answer, "lines"))

@@ -20,7 +20,7 @@ def ids(answer) -> list[int]:
 
 
 def test_a_call_is_shown_with_arguments_result_duration_caller_and_callees(project, shop) -> None:
-    answer = get_calls(project.con, "shop", "total")
+    answer = get_calls(project.con, "shop", function="total")
 
     assert answer.columns == COLUMNS
     assert answer.functions == ["shop.pricing:total x2 shop/pricing.py:12"]
@@ -32,8 +32,8 @@ def test_a_call_is_shown_with_arguments_result_duration_caller_and_callees(proje
 
 
 def test_one_call_is_shown_whole_and_a_page_of_calls_says_how_to_get_there(project, shop) -> None:
-    [page] = [get_calls(project.con, "shop", "total")]
-    [one] = get_calls(project.con, "shop", "", where={"call_id": shop.failing}).rows
+    [page] = [get_calls(project.con, "shop", function="total")]
+    [one] = get_calls(project.con, "shop", function="", where={"call_id": shop.failing}).rows
 
     assert "x" * 3_000 in one[2]
     assert "x" * 500 not in page.rows[1][2]
@@ -59,7 +59,7 @@ def test_one_call_is_shown_whole_and_a_page_of_calls_says_how_to_get_there(proje
     ],
 )
 def test_a_function_is_named_by_a_substring_a_glob_or_in_full(project, shop, function, found) -> None:
-    assert ids(get_calls(project.con, "shop", function)) == found
+    assert ids(get_calls(project.con, "shop", function=function)) == found
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_function_is_named_by_a_substring_a_glob_or_in_full(project, shop, fun
     ],
 )
 def test_conditions_narrow_the_calls_and_all_must_hold(project, shop, where, found) -> None:
-    answer = get_calls(project.con, "shop", "", where=where)
+    answer = get_calls(project.con, "shop", function="", where=where)
 
     assert ids(answer) == found
     assert answer.total == len(found)
@@ -122,9 +122,9 @@ def test_a_text_is_found_however_it_was_escaped(project) -> None:
     trace.call(function, args='{"name": "Zo\\u00eb \\"Z\\""}')
     trace.call(function, args='{"name": "Zoë"}')
 
-    assert ids(get_calls(project.con, "shop", "f", where={"contains": "Zoë"})) == [1, 2]
-    assert ids(get_calls(project.con, "shop", "f", where={"contains": '"Z"'})) == [1]
-    assert ids(get_calls(project.con, "shop", "f", where={"args.name": "Zoë"})) == [2]
+    assert ids(get_calls(project.con, "shop", function="f", where={"contains": "Zoë"})) == [1, 2]
+    assert ids(get_calls(project.con, "shop", function="f", where={"contains": '"Z"'})) == [1]
+    assert ids(get_calls(project.con, "shop", function="f", where={"args.name": "Zoë"})) == [2]
 
 
 def test_arguments_that_are_no_json_fit_no_condition_and_break_nothing(project) -> None:
@@ -132,8 +132,8 @@ def test_arguments_that_are_no_json_fit_no_condition_and_break_nothing(project) 
     trace.process()
     trace.call(trace.function("f"), args="{broken")
 
-    assert get_calls(project.con, "shop", "f", where={"args.x": 1}).total == 0
-    assert get_calls(project.con, "shop", "f").rows[0][2] == "?={broken"
+    assert get_calls(project.con, "shop", function="f", where={"args.x": 1}).total == 0
+    assert get_calls(project.con, "shop", function="f").rows[0][2] == "?={broken"
 
 
 @pytest.mark.parametrize(
@@ -160,13 +160,13 @@ def test_arguments_that_are_no_json_fit_no_condition_and_break_nothing(project) 
 )
 def test_a_condition_that_cannot_be_is_refused_with_what_could_be(project, shop, where, says) -> None:
     with pytest.raises(BreadcrumbError, match=says):
-        get_calls(project.con, "shop", "total", where=where)
+        get_calls(project.con, "shop", function="total", where=where)
 
 
 def test_a_function_that_was_called_but_not_traced_leads_to_including_it(project, shop) -> None:
     shop.trace.gap("convert", "shop.currency", caller=shop.total, calls=7)
 
-    answer = get_calls(project.con, "shop", "convert")
+    answer = get_calls(project.con, "shop", function="convert")
 
     assert answer.rows == []
     assert "shop.currency:convert was called 7 times but not traced" in answer.message
@@ -176,29 +176,29 @@ def test_a_function_that_was_called_but_not_traced_leads_to_including_it(project
 def test_a_c_function_is_said_to_be_one(project, shop) -> None:
     shop.trace.gap("len", "builtins", kind="c", file="", calls=3)
 
-    assert "cannot be traced: it is a C function" in get_calls(project.con, "shop", "len").message
+    assert "cannot be traced: it is a C function" in get_calls(project.con, "shop", function="len").message
 
 
 def test_a_misspelt_name_leads_to_the_one_that_was_recorded(project, shop) -> None:
-    answer = get_calls(project.con, "shop", "chekout")
+    answer = get_calls(project.con, "shop", function="chekout")
 
     assert "shop.cart:checkout" in answer.message
     assert 'function="shop.cart:checkout"' in answer.next[0]
 
 
 def test_conditions_that_fit_nothing_are_told_from_a_name_that_fits_nothing(project, shop) -> None:
-    answer = get_calls(project.con, "shop", "total", where={"args.rate": 9})
+    answer = get_calls(project.con, "shop", function="total", where={"args.rate": 9})
 
     assert answer.message == "2 calls of 'total' were recorded, and none of them fits where={\"args.rate\": 9}."
     assert answer.next == [f'get_calls(project="shop", function="total", trace_id="{shop.trace.trace_id}")']
 
 
 def test_process_and_thread_are_columns_only_where_there_are_several(project, shop) -> None:
-    assert get_calls(project.con, "shop", "total").columns == COLUMNS
+    assert get_calls(project.con, "shop", function="total").columns == COLUMNS
     shop.trace.process(1, thread="worker")
     shop.trace.thread(1, "pool-1")
 
-    answer = get_calls(project.con, "shop", "total")
+    answer = get_calls(project.con, "shop", function="total")
 
     assert answer.columns == [*COLUMNS, "process", "thread"]
     assert answer.rows[0][-2:] == [0, "MainThread"]
@@ -209,7 +209,7 @@ def test_an_unfinished_call_has_no_result_and_no_duration(project) -> None:
     trace.process()
     trace.call(trace.function("f"), ms=None)
 
-    assert get_calls(project.con, "shop", "f").rows[0][3:6] == ["", "unfinished", None]
+    assert get_calls(project.con, "shop", function="f").rows[0][3:6] == ["", "unfinished", None]
 
 
 def test_pages_hold_every_call_once_and_within_the_size(project) -> None:
@@ -220,7 +220,7 @@ def test_pages_hold_every_call_once_and_within_the_size(project) -> None:
         trace.call(function, args={"n": number, "text": "é\x00" * 900})
     found, cursor = [], None
     while True:
-        answer = get_calls(project.con, "shop", "f", where={"outcome": "returned"}, limit=40, cursor=cursor)
+        answer = get_calls(project.con, "shop", function="f", where={"outcome": "returned"}, limit=40, cursor=cursor)
         assert size_of(answer) <= MAX_ANSWER_CHARS
         assert answer.total == 90
         found += ids(answer)
@@ -232,16 +232,16 @@ def test_pages_hold_every_call_once_and_within_the_size(project) -> None:
 
 
 def test_a_cursor_of_another_query_and_what_is_no_cursor_are_refused(project, shop) -> None:
-    cursor = get_calls(project.con, "shop", "shop", limit=1).next_cursor
+    cursor = get_calls(project.con, "shop", function="shop", limit=1).next_cursor
 
     with pytest.raises(BreadcrumbError, match="belongs to another query"):
-        get_calls(project.con, "shop", "total", cursor=cursor)
+        get_calls(project.con, "shop", function="total", cursor=cursor)
     with pytest.raises(BreadcrumbError, match="belongs to another query"):
-        get_calls(project.con, "shop", "shop", where={"outcome": "raised"}, cursor=cursor)
+        get_calls(project.con, "shop", function="shop", where={"outcome": "raised"}, cursor=cursor)
     for wrong in ("", "x", "é", "e30", json.dumps([1, 2, 3])):
         if wrong:
             with pytest.raises(BreadcrumbError, match="not a cursor"):
-                get_calls(project.con, "shop", "shop", cursor=wrong)
+                get_calls(project.con, "shop", function="shop", cursor=wrong)
 
 
 def test_the_task_of_a_call_is_shown_where_there_are_tasks(project) -> None:
@@ -251,7 +251,7 @@ def test_the_task_of_a_call_is_shown_where_there_are_tasks(project) -> None:
     trace.task(1, "worker-1")
     trace.call(fetch, task_id=1)
     trace.call(fetch)
-    answer = get_calls(project.con, "shop", "fetch")
+    answer = get_calls(project.con, "shop", function="fetch")
     assert answer.columns == [*COLUMNS, "task"]
     assert [row[-1] for row in answer.rows] == ["worker-1", ""]
 
@@ -262,7 +262,7 @@ def test_calls_that_were_recorded_late_are_named(project) -> None:
     hot = trace.function("hot", started_count=500_000, exact=False)
     trace.call(hot)
     late = trace.call(hot, late=True)
-    answer = get_calls(project.con, "shop", "hot")
+    answer = get_calls(project.con, "shop", function="hot")
     assert answer.functions == ["shop.pricing:hot x2 of >=500,000 shop/pricing.py:1"]
     (note,) = answer.notes
     assert note.startswith(f"{late}: recorded when the call was under way")
@@ -271,15 +271,17 @@ def test_calls_that_were_recorded_late_are_named(project) -> None:
 def test_calls_are_found_by_the_test_that_they_ran_under(project, shop) -> None:
     shop.trace.test("tests/test_shop.py::test_good[1]", 2, 3)
     shop.trace.test("tests/test_shop.py::test_bad", 4, None, "failed")
-    every = get_calls(project.con, "shop", "total")
+    every = get_calls(project.con, "shop", function="total")
     assert every.columns == [*COLUMNS, "test"]
     assert [row[-1] for row in every.rows] == ["tests/test_shop.py::test_good[1]", "tests/test_shop.py::test_bad"]
-    assert get_calls(project.con, "shop", "*").rows[0][-1] == ""
+    assert get_calls(project.con, "shop", function="*").rows[0][-1] == ""
 
-    one = get_calls(project.con, "shop", "total", where={"test": "test_good"})
+    one = get_calls(project.con, "shop", function="total", where={"test": "test_good"})
     assert (ids(one), one.columns) == ([3], COLUMNS)
-    assert ids(get_calls(project.con, "shop", "*", where={"test": "*::test_bad"})) == [4, 5, 6, 7]
-    assert ids(get_calls(project.con, "shop", "total", where={"test": "test_shop.py", "outcome": "raised"})) == [5]
+    assert ids(get_calls(project.con, "shop", function="*", where={"test": "*::test_bad"})) == [4, 5, 6, 7]
+    assert ids(
+        get_calls(project.con, "shop", function="total", where={"test": "test_shop.py", "outcome": "raised"})
+    ) == [5]
 
 
 def test_calls_of_a_process_that_a_test_started_are_calls_of_that_test(project, shop) -> None:
@@ -291,26 +293,26 @@ def test_calls_of_a_process_that_a_test_started_are_calls_of_that_test(project, 
     for process in (1, 2):
         total = shop.trace.function("total", process_id=process)
         shop.trace.call(total, process_id=process, call_id=process * 1_000_000_000 + 1)
-    found = get_calls(project.con, "shop", "total", where={"test": "test_second"})
+    found = get_calls(project.con, "shop", function="total", where={"test": "test_second"})
     assert ids(found) == [5, 1_000_000_001, 2_000_000_001]
-    every = get_calls(project.con, "shop", "total")
+    every = get_calls(project.con, "shop", function="total")
     assert [row[every.columns.index("test")] for row in every.rows] == ["test_first", *["test_second"] * 3]
 
 
 def test_a_test_that_was_not_run_is_refused_with_those_that_were(project, shop) -> None:
     with pytest.raises(BreadcrumbError, match="No test was seen"):
-        get_calls(project.con, "shop", "*", where={"test": "test_bad"})
+        get_calls(project.con, "shop", function="*", where={"test": "test_bad"})
     shop.trace.test("test_good", 2, 3)
     shop.trace.test("test_bad", 4, 7, "failed")
     with pytest.raises(BreadcrumbError) as refused:
-        get_calls(project.con, "shop", "*", where={"test": "test_ugly"})
+        get_calls(project.con, "shop", function="*", where={"test": "test_ugly"})
     assert "test_bad, test_good" in str(refused.value)
 
 
 def test_from_a_single_call_the_way_inwards_is_proposed_only_where_it_leads_to_calls(project, shop) -> None:
-    outer = get_calls(project.con, "shop", "checkout", where={"call_id": 2})
+    outer = get_calls(project.con, "shop", function="checkout", where={"call_id": 2})
     assert any('"parent_call_id": 2' in text for text in outer.next)
-    leaf = get_calls(project.con, "shop", "total", where={"call_id": 3})
+    leaf = get_calls(project.con, "shop", function="total", where={"call_id": 3})
     assert leaf.total == 1
     assert not any("parent_call_id" in text for text in leaf.next)
 
@@ -323,13 +325,13 @@ def test_what_is_the_same_in_all_rows_leaves_the_room_to_what_differs(project) -
     for number in range(30):
         style = {"$type": "Style", "items": [0] * 12 + [number]}
         trace.call(function, args={"self": {"$type": "Cell", "id": f"{number} " * 40}, "sheet": sheet, "style": style})
-    page = get_calls(project.con, "shop", "Cell.__init__", limit=30)
+    page = get_calls(project.con, "shop", function="Cell.__init__", limit=30)
     rows = [row[page.columns.index("args")] for row in page.rows]
     assert all(f"style=Style([{'0, ' * 12}{number}])" in text for number, text in enumerate(rows))
     assert all(text.startswith("self=Cell(") and ", sheet=Worksheet(" in text for text in rows)
     assert max(map(len, rows)) < 170
     assert any("values were cut" in note for note in page.notes)
-    alone = get_calls(project.con, "shop", "Cell.__init__", where={"call_id": 3})
+    alone = get_calls(project.con, "shop", function="Cell.__init__", where={"call_id": 3})
     assert "x" * 1_500 in str(alone.rows[0])
 
 
@@ -341,7 +343,7 @@ def test_a_generator_is_told_by_what_it_yielded(project) -> None:
     trace.yields(few, 1, [2])
     trace.yields(many, *range(20), count=30)
 
-    rows = get_calls(project.con, "shop", "numbers").rows
+    rows = get_calls(project.con, "shop", function="numbers").rows
 
     assert [row[3] for row in rows] == [
         "yielded [1, [2]], returned 'done'",
@@ -357,6 +359,8 @@ def test_what_an_answer_shows_can_be_looked_for_as_it_stands_there(project) -> N
     call = trace.call(trace.function("flush"), args={"self": cache})
     trace.call(trace.function("flush"), args={"self": {**cache, "count": 1}})
     for contains in ("count=0", "items={'a': None}, count=0, full=False", "full=False"):
-        found = get_calls(project.con, "shop", "flush", where={"contains": contains}).rows
+        found = get_calls(project.con, "shop", function="flush", where={"contains": contains}).rows
         assert call in [row[0] for row in found], contains
-    assert [row[0] for row in get_calls(project.con, "shop", "flush", where={"contains": "count=0"}).rows] == [call]
+    assert [row[0] for row in get_calls(project.con, "shop", function="flush", where={"contains": "count=0"}).rows] == [
+        call
+    ]

@@ -93,7 +93,7 @@ class Shop:
         return self.answer()
 
     def answer(self) -> Comparison:
-        answer = compare_traces(self.project.con, "shop", BASE, THIS)
+        answer = compare_traces(self.project.con, "shop", base_trace_id=BASE, trace_id=THIS)
         assert size_of(answer) <= MAX_ANSWER_CHARS
         return answer
 
@@ -541,10 +541,10 @@ def test_many_large_differences_make_a_short_answer(shop: Shop) -> None:
 def test_a_trace_is_not_compared_with_itself_or_with_one_that_does_not_exist(shop: Shop) -> None:
     shop.trace(BASE, main())
     with pytest.raises(BreadcrumbError, match="name the same trace") as refused:
-        compare_traces(shop.project.con, "shop", BASE, BASE[-4:])
+        compare_traces(shop.project.con, "shop", base_trace_id=BASE, trace_id=BASE[-4:])
     assert "list_traces" in refused.value.hint
     with pytest.raises(BreadcrumbError, match="no trace 'nosuch'"):
-        compare_traces(shop.project.con, "shop", BASE, "nosuch")
+        compare_traces(shop.project.con, "shop", base_trace_id=BASE, trace_id="nosuch")
 
 
 class RandomRuns:

@@ -26,7 +26,7 @@ def calls(trace, name: str, *values: tuple[int, dict], returns: object = None, *
 
 
 def distribution(project, function: str, **arguments) -> list[str]:
-    return get_calls(project.con, "shop", function, limit=1, **arguments).distribution
+    return get_calls(project.con, "shop", function=function, limit=1, **arguments).distribution
 
 
 def test_few_values_are_listed_with_their_number_of_calls(project, trace) -> None:
@@ -38,11 +38,11 @@ def test_few_values_are_listed_with_their_number_of_calls(project, trace) -> Non
 def test_the_odd_one_out_comes_first_and_the_next_call_shows_it(project, trace) -> None:
     calls(trace, "f", *((1, {"n": n, "region": "EU"}) for n in range(60)), (1, {"n": 7, "region": "US"}))
 
-    answer = get_calls(project.con, "shop", "f")
+    answer = get_calls(project.con, "shop", function="f")
 
     assert answer.distribution == ["region: 'EU' x60, 'US' x1", "n: 0..59 x61 (60 distinct)"]
     assert f'trace_id="{trace.trace_id}", where={{"args.region": "US"}})' in answer.next[0]
-    shown = get_calls(project.con, "shop", "f", where={"args.region": "US"})
+    shown = get_calls(project.con, "shop", function="f", where={"args.region": "US"})
     assert [row[2] for row in shown.rows] == ["n=7, region='US'"]
     assert shown.distribution == []
 
@@ -64,11 +64,11 @@ def test_the_odd_one_out_comes_first_and_the_next_call_shows_it(project, trace) 
 def test_what_differs_in_type_size_or_value_stands_out(project, trace, usual, odd, line, where) -> None:
     calls(trace, "f", *((1, {"v": value}) for value in [*usual, odd]))
 
-    answer = get_calls(project.con, "shop", "f")
+    answer = get_calls(project.con, "shop", function="f")
 
     assert answer.distribution == [line]
     assert call_of(answer.next[0])[1]["where"] == where
-    shown = get_calls(project.con, "shop", "f", where=where)
+    shown = get_calls(project.con, "shop", function="f", where=where)
     assert shown.total in (1, 2)  # where the value is a text that spells a number, the number fits as well
     assert len(usual) + 1 in [row[0] for row in shown.rows]
 
@@ -78,7 +78,7 @@ def test_exceptions_and_unfinished_calls_are_among_the_results(project, trace) -
     trace.call(function, args={"n": 3}, raises=trace.exception("ValueError"))
     trace.call(function, args={"n": 4}, ms=None)
 
-    answer = get_calls(project.con, "shop", "f")
+    answer = get_calls(project.con, "shop", function="f")
 
     assert answer.distribution[0] == "result: 5 x20, raised ValueError x1, unfinished x1"
     assert 'where={"outcome": "unfinished"}' in answer.next[0]
@@ -87,7 +87,7 @@ def test_exceptions_and_unfinished_calls_are_among_the_results(project, trace) -
 def test_a_parameter_called_result_is_not_the_result(project, trace) -> None:
     calls(trace, "f", (9, {"result": 1}), (1, {"result": 2}), returns=3)
 
-    answer = get_calls(project.con, "shop", "f")
+    answer = get_calls(project.con, "shop", function="f")
 
     assert answer.distribution == ["args.result: 1 x9, 2 x1", "result: 3 x10"]
     assert 'where={"args.result": 2}' in answer.next[0]
@@ -103,7 +103,7 @@ def test_numbers_that_no_float_can_hold_break_nothing(project, trace) -> None:
 def test_values_that_are_all_rare_are_not_odd(project, trace) -> None:
     calls(trace, "f", *((1, {"n": n, "m": 1}) for n in range(5)))
 
-    answer = get_calls(project.con, "shop", "f")
+    answer = get_calls(project.con, "shop", function="f")
 
     assert answer.distribution == ["n: 0 x1, 1 x1, 2 x1, 3 x1, 4 x1", "m: 1 x5"]
     assert all('"args.' not in text for text in answer.next)
@@ -136,7 +136,7 @@ def test_of_many_functions_that_a_text_names_those_of_just_that_name_are_meant(p
         calls(trace, name, (5, {"n": 1}))
     calls(trace, "Cart.total", (5, {"rate": 0.2}))
 
-    answer = get_calls(project.con, "shop", "total")
+    answer = get_calls(project.con, "shop", function="total")
 
     assert answer.distribution == ["rate: 0.2 x5"]
     assert answer.notes == ["distribution: of the calls of shop.pricing:Cart.total only"]
@@ -147,9 +147,9 @@ def test_a_few_calls_and_later_pages_are_shown_without_it(project, trace) -> Non
     calls(trace, "many", (9, {"n": 1}))
 
     assert distribution(project, "few") == []
-    page = get_calls(project.con, "shop", "many", limit=4)
+    page = get_calls(project.con, "shop", function="many", limit=4)
     assert page.distribution == ["n: 1 x9"]
-    assert get_calls(project.con, "shop", "many", limit=4, cursor=page.next_cursor).distribution == []
+    assert get_calls(project.con, "shop", function="many", limit=4, cursor=page.next_cursor).distribution == []
 
 
 def test_it_takes_a_few_hundred_characters_however_many_parameters_there_are(project, trace) -> None:
@@ -174,7 +174,7 @@ def test_very_many_calls_are_read_in_an_even_share_and_that_is_said(project, tra
     monkeypatch.setattr("breadcrumb_storage.queries.calls.distributions.MAX_CALLS", 50)
     calls(trace, "f", *((1, {"n": n}) for n in range(400)))
 
-    answer = get_calls(project.con, "shop", "f")
+    answer = get_calls(project.con, "shop", function="f")
 
     (note,) = [note for note in answer.notes if note.startswith("distribution: of an even share of ")]
     read = int(note.split()[6])

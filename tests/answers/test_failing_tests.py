@@ -49,7 +49,7 @@ def suite(project) -> Suite:
 
 
 def report_of(project):
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
     assert size_of(report) <= MAX_ANSWER_CHARS
     return report
 

@@ -112,7 +112,7 @@ def test_where_nothing_can_be_included_that_is_said(project, trace) -> None:
 def test_a_run_of_which_nothing_was_traced_has_its_report_to_say_why(project) -> None:
     empty = project.trace(not_traced_reason="echo is not a Python program")
 
-    answer = find_gaps(project.con, "shop", empty.trace_id)
+    answer = find_gaps(project.con, "shop", trace_id=empty.trace_id)
 
     assert answer.message == "no code was traced in this run: its report says why"
     assert answer.next == [f'get_trace(project="shop", trace_id="{empty.trace_id}")']

@@ -51,7 +51,7 @@ class Traced:
         return number
 
     def ask(self, **where: Any) -> CallList:
-        return get_calls(self.project.con, "shop", "total", where=where)
+        return get_calls(self.project.con, "shop", function="total", where=where)
 
     def loop(self, prices: list[Any], **columns: Any) -> int:
         """A call with a round for each price, as the tracer would write it."""
@@ -237,9 +237,9 @@ def test_the_paths_are_those_of_the_calls_that_fit(traced: Traced) -> None:
     assert len(headings(traced.ask())) == 2
     (heading,) = headings(traced.ask(outcome="returned", result={">": 2}))
     assert heading == "call 4 of shop.pricing:total, 5 lines executed; path of all 3 calls: 4, 5, 6:"
-    page = get_calls(traced.project.con, "shop", "total", limit=1)  # also of those on later pages
+    page = get_calls(traced.project.con, "shop", function="total", limit=1)  # also of those on later pages
     assert len(headings(page)) == 2
-    later = get_calls(traced.project.con, "shop", "total", limit=1, cursor=page.next_cursor)
+    later = get_calls(traced.project.con, "shop", function="total", limit=1, cursor=page.next_cursor)
     assert headings(later) == ["call 2 of shop.pricing:total, 5 lines executed:"]
 
 
@@ -356,14 +356,14 @@ def test_a_secret_name_of_the_project_is_redacted_in_the_source(traced: Traced) 
     traced.file.write_text(SOURCE.replace("subtotal = 0", 'my_house = "hunter2"'))
     os.utime(traced.file, (1, 1))
     traced.call((2, {}), (None, {"my_house": "[REDACTED]"}))
-    answer = get_calls(traced.project.con, "shop", "total", redact=["my_*"])
+    answer = get_calls(traced.project.con, "shop", function="total", redact=["my_*"])
     assert answer.lines[1].startswith('   2  my_house = "[REDACTED]"   -> my_house=[REDACTED]')
 
 
 def test_a_call_without_lines_leads_to_a_run_with_them_only_when_it_is_looked_at_alone(project, shop) -> None:
-    page = get_calls(project.con, "shop", "total")
+    page = get_calls(project.con, "shop", function="total")
     assert page.columns == COLUMNS and "capture" not in json.dumps(page.next)
-    alone = get_calls(project.con, "shop", "total", where={"call_id": shop.failing})
+    alone = get_calls(project.con, "shop", function="total", where={"call_id": shop.failing})
     assert alone.next[-1] == (
         'run(project="shop", command="python main.py", timeout_seconds=60, capture={"lines": ["shop.pricing:total"]})'
     )
@@ -382,10 +382,10 @@ def test_no_way_through_the_lines_breaks_the_answer_or_its_size(traced: Traced, 
     way = data.draw(st.lists(line, max_size=12)) * data.draw(st.sampled_from([1, 3, 40]))
     call = traced.call(*way, *([(None, {})] * data.draw(st.integers(0, 1))))
     for lines in (True, 0, len(way) // 2, "a", False):
-        answer = get_calls(traced.project.con, "shop", "total", where={"call_id": call, "lines": lines})
+        answer = get_calls(traced.project.con, "shop", function="total", where={"call_id": call, "lines": lines})
         assert size_of(answer) <= MAX_ANSWER_CHARS
         assert answer.total == 1
-    assert size_of(get_calls(traced.project.con, "shop", "total")) <= MAX_ANSWER_CHARS
+    assert size_of(get_calls(traced.project.con, "shop", function="total")) <= MAX_ANSWER_CHARS
 
 
 def lines_wanted(*patterns: str) -> dict[str, Any]:
@@ -399,7 +399,7 @@ def test_a_pattern_that_found_no_function_is_told_with_what_is_near_or_why(proje
     trace.call(total)
     trace.gap("convert", "shop.currency", caller=total, calls=7)
     trace.gap("loads", "json", kind="c", file="", calls=3)
-    assert build_report(project.con, "shop", None).warnings == [
+    assert build_report(project.con, "shop", trace_id=None).warnings == [
         "no lines for 'totl': no traced function of that name ran; near it: shop.pricing:total",
         "no lines for 'convert': shop.currency:convert ran, but it is not traced; the include pattern shop.currency "
         "takes it",
@@ -411,15 +411,15 @@ def test_a_pattern_that_found_no_function_is_told_with_what_is_near_or_why(proje
 def test_a_running_program_may_still_come_to_a_function(project) -> None:
     trace = project.trace(status="running", config=lines_wanted("later"))
     trace.process(ended=False)
-    assert build_report(project.con, "shop", None).warnings == []
+    assert build_report(project.con, "shop", trace_id=None).warnings == []
 
 
 def test_a_report_on_an_exception_leads_to_the_lines_unless_they_were_recorded(project, shop) -> None:
     expected = 'capture={"lines": ["shop.pricing:total"]}'
-    assert any(expected in text for text in build_report(project.con, "shop", shop.trace.trace_id).next)
+    assert any(expected in text for text in build_report(project.con, "shop", trace_id=shop.trace.trace_id).next)
     config = json.dumps({"workspace": "/work/shop", **lines_wanted("total")})
     project.con.execute("UPDATE traces SET config = ?", [config])
-    assert not any("capture" in text for text in build_report(project.con, "shop", shop.trace.trace_id).next)
+    assert not any("capture" in text for text in build_report(project.con, "shop", trace_id=shop.trace.trace_id).next)
 
 
 def test_lines_that_few_calls_executed_are_told_first(project, tmp_path) -> None:

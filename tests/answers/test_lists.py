@@ -63,7 +63,7 @@ def test_pages_hold_every_trace_once_also_when_new_ones_are_added(project) -> No
 
 
 def test_rows_of_a_statement_come_as_they_are(project, shop) -> None:
-    answer = query_traces(project.con, "shop", "SELECT status, exit_code, label, started_at FROM traces")
+    answer = query_traces(project.con, "shop", sql="SELECT status, exit_code, label, started_at FROM traces")
 
     assert answer.columns == ["status", "exit_code", "label", "started_at"]
     assert answer.rows == [["failed", 1, None, "2025-01-10T12:00:00"]]
@@ -71,7 +71,7 @@ def test_rows_of_a_statement_come_as_they_are(project, shop) -> None:
 
 
 def test_more_rows_than_the_limit_are_truncated_and_said(project) -> None:
-    answer = query_traces(project.con, "shop", "SELECT * FROM range(50)", limit=10)
+    answer = query_traces(project.con, "shop", sql="SELECT * FROM range(50)", limit=10)
 
     assert (len(answer.rows), answer.truncated) == (10, True)
 
@@ -86,7 +86,7 @@ def test_more_rows_than_the_limit_are_truncated_and_said(project) -> None:
     ],
 )
 def test_whatever_a_statement_returns_the_answer_fits_and_says_what_is_missing(project, sql) -> None:
-    answer = query_traces(project.con, "shop", sql, limit=1_000)
+    answer = query_traces(project.con, "shop", sql=sql, limit=1_000)
 
     assert size_of(answer) <= MAX_ANSWER_CHARS
     assert answer.rows
@@ -96,6 +96,6 @@ def test_whatever_a_statement_returns_the_answer_fits_and_says_what_is_missing(p
 
 
 def test_numbers_that_json_readers_would_round_are_texts(project) -> None:
-    [row] = query_traces(project.con, "shop", "SELECT 9007199254740993 AS a, 12 AS b, 1.5 AS c").rows
+    [row] = query_traces(project.con, "shop", sql="SELECT 9007199254740993 AS a, 12 AS b, 1.5 AS c").rows
 
     assert row == ["9007199254740993", 12, 1.5]

@@ -46,7 +46,7 @@ def test_a_function_is_told_with_its_callers_its_slowest_calls_and_the_way_of_th
     inner = trace.call(parse, slow, args={"text": "x"}, ms=50)
     trace.call(parse, slow, ms=5)
     trace.call(load, None, args={"path": "c"}, ms=1)
-    answer = analyze_performance(project.con, "shop", "load")
+    answer = analyze_performance(project.con, "shop", function="load")
     assert [row[0] for row in answer.functions.rows] == ["shop.pricing:load"]
     assert answer.callers is not None and answer.slowest is not None
     assert answer.callers.columns == ["caller", *COLUMNS[1:]]
@@ -82,7 +82,7 @@ def test_time_that_was_spent_waiting_is_told_apart(project, trace) -> None:
     main, fetch = trace.function("main"), trace.function("fetch", kind="coroutine")
     outer = trace.call(main, ms=120)
     trace.call(fetch, outer, ms=100, suspended_ns=95_000_000)
-    answer = analyze_performance(project.con, "shop", "fetch")
+    answer = analyze_performance(project.con, "shop", function="fetch")
     assert answer.functions.columns[:5] == ["function", "calls", "total_ms", "self_ms", "active_ms"]
     assert answer.functions.rows[0][2:5] == [100, 5.0, 5.0]
     assert answer.callers is not None and answer.callers.rows[0][2:5] == [100, 5.0, 5.0]
@@ -90,7 +90,7 @@ def test_time_that_was_spent_waiting_is_told_apart(project, trace) -> None:
 
 def test_of_a_slow_call_only_the_beginning_of_its_arguments_is_shown(project, trace) -> None:
     slow = trace.call(trace.function("distinct"), args={"names": ["x" * 50] * 20}, ms=60)
-    answer = analyze_performance(project.con, "shop", "distinct")
+    answer = analyze_performance(project.con, "shop", function="distinct")
     assert answer.slowest is not None and len(str(answer.slowest.rows[0][2])) < 150
     assert answer.next[1].endswith(f'where={{"call_id": {slow}}})')
 
@@ -108,7 +108,7 @@ def test_quadratic_time_is_recognised_from_the_lengths_of_an_argument(project, t
     total = trace.function("total")
     for n in range(2, 40):
         trace.call(total, args={"items": list(range(n)), "rate": 0.2}, ms=n * n / 100)
-    answer = analyze_performance(project.con, "shop", "total")
+    answer = analyze_performance(project.con, "shop", function="total")
     assert answer.growth == (
         "time grows with len(items) squared (len(items) from 2 to 39, 38 sizes in 38 calls, R² 1.00)"
     )
@@ -176,7 +176,7 @@ def test_the_length_of_a_cut_value_is_the_true_one(value, length) -> None:
 
 def test_a_name_that_fits_nothing_is_answered_with_names_like_it(project, trace) -> None:
     trace.call(trace.function("total"))
-    answer = analyze_performance(project.con, "shop", "totl")
+    answer = analyze_performance(project.con, "shop", function="totl")
     assert answer.functions.rows == []
     assert "shop.pricing:total" in answer.message
     assert answer.next[0].startswith('analyze_performance(project="shop", function="shop.pricing:total"')
@@ -193,7 +193,7 @@ def test_a_long_hot_list_stays_within_its_size(project, trace) -> None:
 def test_of_many_functions_the_hottest_are_told_in_detail(project, trace) -> None:
     for number in range(30):
         trace.call(trace.function(f"step_{number}"), ms=number + 1)
-    answer = analyze_performance(project.con, "shop", "step")
+    answer = analyze_performance(project.con, "shop", function="step")
     assert answer.functions.more == 15
     assert answer.callers is not None and answer.callers.rows[0][1] == 20
     assert answer.notes == ["callers, slowest calls and growth are those of the 20 hottest functions"]

@@ -17,7 +17,7 @@ STARTED = datetime(2025, 1, 10, 12, 0, 0)
 
 
 def test_an_uncaught_exception_is_told_with_its_place_its_calls_their_values_and_the_locals(project, shop) -> None:
-    report = build_report(project.con, "shop", shop.trace.trace_id)
+    report = build_report(project.con, "shop", trace_id=shop.trace.trace_id)
 
     assert (report.status, report.exit_code, report.signal, report.duration_ms) == ("failed", 1, None, 1235)
     [error] = report.exceptions
@@ -37,7 +37,7 @@ def test_an_uncaught_exception_is_told_with_its_place_its_calls_their_values_and
 
 
 def test_the_report_is_short_and_leaves_out_what_is_empty_but_not_what_others_rely_on(project, shop) -> None:
-    sent = json.loads(build_report(project.con, "shop", None).model_dump_json())
+    sent = json.loads(build_report(project.con, "shop", trace_id=None).model_dump_json())
 
     assert {"trace_id", "status", "exit_code", "signal", "duration_ms", "traced"} <= sent.keys()
     assert not {"warnings", "open_calls", "handled_exceptions", "label"} & sent.keys()
@@ -50,7 +50,7 @@ def test_where_no_call_was_traced_the_end_of_the_stack_is_told(project) -> None:
     trace.process()
     trace.exception(uncaught=True, stack_trace="\n".join(f"/work/shop/a.py:{line} in f{line}" for line in range(90)))
 
-    [error] = build_report(project.con, "shop", None).exceptions
+    [error] = build_report(project.con, "shop", trace_id=None).exceptions
 
     assert error.calls == []
     assert error.stack[-1] == "/work/shop/a.py:89 in f89"
@@ -67,7 +67,7 @@ def test_an_exception_from_untraced_code_below_a_traced_call_ends_the_chain_ther
     )  # fmt: skip
     trace.call(load, args={"text": "{"}, raises=1)
 
-    [error] = build_report(project.con, "shop", None).exceptions
+    [error] = build_report(project.con, "shop", trace_id=None).exceptions
 
     assert error.calls == ["shop/files.py:8 load(text='{')", "json/decoder.py:355 raw_decode (not traced)"]
 
@@ -84,7 +84,7 @@ def test_an_exception_out_of_a_gap_leads_to_tracing_that_gap_first(project) -> N
     trace.gap("f", "shop.other", caller=tax, calls=99, ms=99)
     trace.gap("rate", "book.rates", caller=tax, file=f"{site}/book/rates.py")
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.next[:2] == [
         'edit_config(project="shop", add_include=["book.rates"])',
@@ -98,7 +98,7 @@ def test_the_standard_library_is_no_gap_worth_a_place_in_the_report(project) -> 
     trace.call(trace.function("main"))
     trace.gap("loads", "json", file="/usr/lib/python3.12/json/__init__.py", ms=50)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert (report.gaps, report.edit_config) == (None, "")
     assert report.next[-1] == f'find_gaps(project="shop", trace_id="{trace.trace_id}")'
@@ -111,7 +111,7 @@ def test_causes_are_named_in_order_also_when_they_go_in_a_circle(project) -> Non
     trace.exception("ValueError", "bad file", context_id=1)
     trace.exception("ShopError", "no prices", cause_id=2, uncaught=True)
 
-    [error, *_] = build_report(project.con, "shop", None).exceptions
+    [error, *_] = build_report(project.con, "shop", trace_id=None).exceptions
 
     assert error.causes == [
         "caused by ValueError: bad file, raised at shop/pricing.py:14 total",
@@ -128,7 +128,7 @@ def test_a_deep_recursion_is_told_by_both_ends_and_counts_the_middle(project) ->
     for depth in range(900):
         parent = trace.call(fib, parent, args={"n": depth}, raises=1, at_ms=depth, ms=2_000 - 2 * depth)
 
-    [error] = build_report(project.con, "shop", None).exceptions
+    [error] = build_report(project.con, "shop", trace_id=None).exceptions
 
     assert error.calls[0] == "shop/math.py:2 fib(n=0)"
     assert "… 888 calls not shown: fib x888" in error.calls
@@ -143,7 +143,7 @@ def test_an_exception_that_a_test_runner_caught_is_told_like_an_uncaught_one(pro
     trace.exception("KeyError", "'x'", call_id=1, handled=True, handled_by="tests.test_pricing:test_total:5")
     trace.call(test, raises=1)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     [error] = report.exceptions
     assert (error.type, error.outcome) == (
@@ -163,7 +163,7 @@ def test_control_flow_is_no_exception_and_neither_is_a_successful_exit(project) 
     trace.exception("StopIteration", "", control_flow=True)
     trace.exception("SystemExit", "0", uncaught=True)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.exceptions == []
     assert report.traced.exceptions == 1
@@ -175,7 +175,7 @@ def test_the_exit_of_a_runner_gives_way_to_what_made_it_fail(project) -> None:
     trace.exception("KeyError", "'food'", handled=True)
     trace.exception("SystemExit", "1", uncaught=True)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert [(each.type, each.outcome) for each in report.exceptions] == [
         ("KeyError", "left the traced code and was handled")
@@ -190,7 +190,7 @@ def test_how_a_lookup_says_that_there_is_no_such_name_gives_way_to_real_exceptio
     for name in ("foo", "__path__", "bar", "baz"):
         trace.exception("AttributeError", name, function_name="__getattr__", module_name="lazy", handled=True)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert [each.type for each in report.exceptions] == ["KeyError"]
     found = find_exceptions(project.con, "shop")
@@ -203,7 +203,10 @@ def test_a_lookup_that_ends_the_program_is_told_first(project) -> None:
     trace.exception("KeyError", "'food'", handled=True)
     trace.exception("AttributeError", "foo", function_name="Lazy.__getattr__", uncaught=True)
 
-    assert [each.type for each in build_report(project.con, "shop", None).exceptions] == ["AttributeError", "KeyError"]
+    assert [each.type for each in build_report(project.con, "shop", trace_id=None).exceptions] == [
+        "AttributeError",
+        "KeyError",
+    ]
 
 
 def test_a_failure_that_is_only_an_exit_is_told_by_where_that_was_called(project) -> None:
@@ -211,13 +214,13 @@ def test_a_failure_that_is_only_an_exit_is_told_by_where_that_was_called(project
     trace.process()
     trace.exception("SystemExit", "3", uncaught=True)
 
-    assert build_report(project.con, "shop", None).exceptions[0].type == "SystemExit"
+    assert build_report(project.con, "shop", trace_id=None).exceptions[0].type == "SystemExit"
 
 
 def test_nothing_traced_is_said_loudly_with_the_reason(project) -> None:
     project.trace(not_traced_reason="the interpreter was started with -I, which skips sitecustomize")
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.not_traced[0].startswith("NOTHING WAS TRACED")
     assert "-I" in report.not_traced[1]
@@ -228,7 +231,7 @@ def test_code_that_no_pattern_takes_is_said_and_the_gaps_lead_on(project) -> Non
     trace.process()
     trace.gap("main", "app.start", calls=1)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert "no code that ran matches the include patterns ['__main__', 'shop']" in report.not_traced[0]
     assert report.next[0] == 'edit_config(project="shop", add_include=["app.start"])'
@@ -242,7 +245,7 @@ def test_sampling_notices_unfinished_calls_and_killed_processes_are_said(project
     trace.call(hot, ms=None)
     trace.notice("backend", "sys.monitoring was in use by a debugger: settrace was used")
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.traced.calls == 2
     assert report.traced.calls_started == 54_321
@@ -267,7 +270,7 @@ def test_several_processes_are_listed_with_their_parents_and_ends(project) -> No
     for _ in range(3):
         trace.call(work, process_id=2)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.traced.processes == 4
     assert report.processes is not None
@@ -292,7 +295,7 @@ def test_on_a_timeout_the_report_says_where_each_thread_stood(project) -> None:
     trace.call(wait, root, args={"seconds": 60}, ms=None, call_line=9)
     last = trace.call(wait, args={"seconds": 5}, ms=None, thread_id=1)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.open_calls == [
         "worker:",
@@ -309,7 +312,7 @@ def test_a_running_program_is_reported_with_its_progress_and_how_to_go_on(projec
     trace.process(ended=False)
     trace.call(trace.function("serve", "shop.app", 40), args={"port": 80}, ms=None)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.traced.calls == 1
     assert report.open_calls == ["shop/app.py:40 serve(port=80)"]
@@ -325,7 +328,7 @@ def test_time_of_a_function_that_calls_itself_is_not_counted_twice(project) -> N
     outer = trace.call(fact, root, ms=10, child_ns=8_000_000)
     trace.call(fact, outer, ms=8)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.hot is not None
     assert report.hot.rows == [["shop.pricing:fact", 2, 10.0, 10.0], ["shop.pricing:main", 1, 12.0, 2.0]]
@@ -342,7 +345,7 @@ def test_time_of_functions_that_call_each_other_is_not_counted_twice_either(proj
         trace.call(parse, within, at_ms=23, ms=5, thread_id=thread)
     trace.call(parse, at_ms=40, ms=3)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.hot is not None
     totals = {row[0]: row[2] for row in report.hot.rows}
@@ -370,7 +373,7 @@ def test_whatever_the_program_did_the_report_fits_and_still_names_the_exception(
         trace.call(number + 1, number or None, args=json.dumps({"a" * size: "\ud800" * size}), raises=number + 1)
         trace.call(number + 1, ms=None)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert size_of(report) <= MAX_ANSWER_CHARS
     assert report.trace_id == trace.trace_id
@@ -379,7 +382,7 @@ def test_whatever_the_program_did_the_report_fits_and_still_names_the_exception(
 
 def test_an_unknown_trace_is_an_error_that_names_the_newest(project, shop) -> None:
     with pytest.raises(BreadcrumbError, match=shop.trace.trace_id):
-        build_report(project.con, "shop", "20990101")
+        build_report(project.con, "shop", trace_id="20990101")
 
 
 def test_counts_that_are_lower_bounds_and_raises_that_were_only_counted_are_said(project) -> None:
@@ -390,7 +393,7 @@ def test_counts_that_are_lower_bounds_and_raises_that_were_only_counted_are_said
     trace.exception(call_id=1, handled=True, handled_by="shop.pricing:hot:9")
     trace.further_raises(999_999)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.hot is not None and report.handled_exceptions is not None
     assert report.hot.rows == [["shop.pricing:hot", ">=150000", 4.0, 4.0, 1]]
@@ -414,9 +417,9 @@ def test_a_run_that_failed_is_compared_with_the_last_one_of_its_command_that_did
     failed = run("python main.py", "failed")
     proposed = f'compare_traces(project="shop", base_trace_id="{passed}", trace_id="{failed}")'
 
-    assert proposed in build_report(project.con, "shop", failed).next
+    assert proposed in build_report(project.con, "shop", trace_id=failed).next
     for trace_id in (passed, run("python third.py", "failed")):
-        assert "compare_traces" not in str(build_report(project.con, "shop", trace_id).next)
+        assert "compare_traces" not in str(build_report(project.con, "shop", trace_id=trace_id).next)
 
 
 def test_where_a_program_found_a_value_wrong_itself_the_flow_that_led_to_it_comes_first(project) -> None:
@@ -425,7 +428,7 @@ def test_where_a_program_found_a_value_wrong_itself_the_flow_that_led_to_it_come
     main = trace.call(trace.function("main"), ms=400)
     trace.exception("AssertionError", "1 != 2", call_id=main, uncaught=True)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={main})'
     assert not [proposed for proposed in report.next if proposed.startswith("analyze_performance")]
@@ -438,7 +441,7 @@ def test_code_that_is_not_traced_is_widened_before_the_flow_to_a_wrong_value_is_
     trace.exception("AssertionError", "1 != 2", call_id=trace.call(main), uncaught=True)
     trace.gap("convert", "shop.currency", caller=main)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert [proposed.partition("(")[0] for proposed in report.next] == ["edit_config", "run", "get_flow"]
 
@@ -452,7 +455,7 @@ def test_a_function_that_took_most_of_a_run_is_proposed_for_its_performance(proj
     trace.call(trace.function("<module>"), ms=others_ms)
     trace.call(trace.function("total"), ms=ms)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.next[0] == f'{tool}(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
 
@@ -465,7 +468,7 @@ def test_the_module_of_a_test_runner_heads_neither_the_hot_functions_nor_the_cha
     call = trace.call(trace.function("total", line=12), started, ms=3)
     trace.exception(call_id=call, uncaught=True)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
     assert report.hot is not None
     assert [row[0] for row in report.hot.rows] == ["shop.pricing:total"]
     assert report.exceptions[0].calls == ["shop/pricing.py:12 total()"]
@@ -484,7 +487,7 @@ def test_calls_that_ended_unseen_near_the_recursion_limit_are_not_where_the_prog
     trace.call(dive, outer, ms=None)
     trace.notice("recursion_limit", "near the recursion limit the tracer had no room to work")
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
     assert report.open_calls == []
     assert report.warnings[-1] == "1 call ended unseen (shown as unfinished)"
 
@@ -503,7 +506,7 @@ def test_the_calls_of_which_lines_were_recorded_are_proposed_before_anything_els
     trace.call(main, ms=99)
     trace.gap("convert", "shop.currency", caller=main)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.next[0] == f'get_calls(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
     assert report.next[1] == 'edit_config(project="shop", add_include=["shop.*"])'
@@ -522,7 +525,7 @@ def test_of_functions_with_lines_the_one_next_to_the_exception_is_proposed(proje
         "ValueError", "bad", call_id=raising, uncaught=True, function_name="check", module_name="shop.checks"
     )
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.next[0] == (
         f'get_calls(project="shop", function="shop.pricing:inner", trace_id="{trace.trace_id}", '
@@ -544,9 +547,9 @@ def test_a_script_that_found_a_value_wrong_leads_to_the_exceptions_that_were_han
     swallowed(trace, type="ImportError", handled_by="__main__:<module>:3")
     found = f'find_exceptions(project="shop", trace_id="{trace.trace_id}")'
 
-    assert found not in build_report(project.con, "shop", None).next[:2]  # an optional import swallows nothing
+    assert found not in build_report(project.con, "shop", trace_id=None).next[:2]  # an optional import swallows nothing
     swallowed(trace)
-    assert build_report(project.con, "shop", None).next[1] == found
+    assert build_report(project.con, "shop", trace_id=None).next[1] == found
 
 
 def test_handled_exceptions_are_ranked_by_what_they_may_tell(project) -> None:
@@ -566,7 +569,7 @@ def test_handled_exceptions_are_ranked_by_what_they_may_tell(project) -> None:
         swallowed(trace, type="UnderTestError", raised_at=STARTED + timedelta(milliseconds=12))
     trace.test("test_shop.py::test_total", test, test, "failed", message="assert 0")
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.handled_exceptions is not None
     ranked = ["UnderTestError", "RareError", "OftenError", "LookupError", "ImportError"]
@@ -584,9 +587,9 @@ def test_what_was_recorded_of_a_failure_comes_before_another_package_once_one_is
     trace.gap("xmlfile", "et_xmlfile.writer", caller=main, file=f"{site}/et_xmlfile/writer.py", ms=9)
     edit = 'edit_config(project="shop", add_include=["et_xmlfile.writer"])'
 
-    assert build_report(project.con, "shop", None).next[0] == edit
+    assert build_report(project.con, "shop", trace_id=None).next[0] == edit
     trace.call(trace.function("save", "sheets.book", file=f"{site}/sheets/book.py"), root)
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
     assert report.next[0].startswith("get_flow(")
     assert report.edit_config == edit
 
@@ -600,7 +603,7 @@ def test_of_a_package_that_is_traced_in_part_the_rest_comes_after_what_was_recor
     trace.exception("ValueError", "bad", call_id=trace.call(save), handled=True)
     trace.gap("write", "sheets.writer", caller=save, file=f"{site}/sheets/writer.py", ms=9)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.next[0].startswith("get_calls(")
     assert report.next[2] == 'edit_config(project="shop", add_include=["sheets.*"])'
@@ -612,7 +615,7 @@ def test_a_gap_with_several_callers_says_so(project) -> None:
     for name, calls in (("first", 3), ("second", 40), ("third", 1)):
         trace.gap("convert", "shop.currency", caller=trace.function(name), calls=calls)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.gaps is not None
     assert report.gaps.rows == [["shop.currency:convert", "shop.pricing:second and 2 more", 44, None, "shop.currency"]]
@@ -635,7 +638,7 @@ def search(project, *, calls: int, library: str | None = SITE, **columns):
 def test_a_run_that_was_too_slow_for_its_timeout_leaves_out_the_busiest_module_of_a_library(project) -> None:
     trace = search(project, calls=4_000_000, status="timeout", signal="SIGTERM")
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert report.next == [
         f'get_calls(project="shop", function="__main__:main", trace_id="{trace.trace_id}", where={{"call_id": 1}})',
@@ -649,7 +652,7 @@ def test_a_run_that_was_too_slow_for_its_timeout_by_ones_own_code_may_be_given_m
     trace = search(project, calls=4_000_000, library=None, status="timeout")
     trace.gap("convert", "shop.currency", calls=9, caller=1)
 
-    assert build_report(project.con, "shop", None).next[1:] == [
+    assert build_report(project.con, "shop", trace_id=None).next[1:] == [
         'edit_config(project="shop", add_include=["shop.*"])',
         'run(project="shop", command="python main.py", timeout_seconds=240)',
     ]
@@ -658,7 +661,7 @@ def test_a_run_that_was_too_slow_for_its_timeout_by_ones_own_code_may_be_given_m
 def test_a_run_that_goes_on_for_long_can_be_stopped_and_made_narrower(project) -> None:
     trace = search(project, calls=4_000_000, status="running", duration_ms=45_000)
 
-    assert build_report(project.con, "shop", None).next == [
+    assert build_report(project.con, "shop", trace_id=None).next == [
         f'wait_for_run(project="shop", trace_id="{trace.trace_id}", wait_seconds=45)',
         f'stop_run(project="shop", trace_id="{trace.trace_id}")',
         'edit_config(project="shop", add_exclude=["finder.matching"])',
@@ -677,7 +680,7 @@ def test_a_run_that_goes_on_for_long_can_be_stopped_and_made_narrower(project) -
 def test_nothing_is_left_out_of_a_run_that_is_not_slow_for_a_library(project, run) -> None:
     search(project, **run)
 
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
 
     assert "add_exclude" not in str(report.next)
     assert report.notes == []
@@ -690,6 +693,6 @@ def test_what_several_handled_names_one_and_says_how_many_more(project) -> None:
     trace.function("other")
     for handler in ("shop.pricing:load:5", "shop.pricing:load:5", "shop.pricing:other:9"):
         trace.exception("ValueError", "no", call_id=call, handled=True, handled_by=handler)
-    handled = build_report(project.con, "shop", None).handled_exceptions
+    handled = build_report(project.con, "shop", trace_id=None).handled_exceptions
     assert handled is not None
     assert [row[-1] for row in handled.rows] == ["shop.pricing:load:5 and 1 more"]

@@ -28,7 +28,7 @@ def stopped(project):
 
 
 def lines(project) -> list[str]:
-    return build_report(project.con, "shop", None).stacks
+    return build_report(project.con, "shop", trace_id=None).stacks
 
 
 def test_of_the_users_code_the_values_are_told_and_of_what_it_called_the_place(project, stopped) -> None:
@@ -98,7 +98,7 @@ def test_many_stacks_with_many_values_leave_the_report_short_and_say_where_the_r
     values = {f"value_{number}": "x" * 500 for number in range(40)}
     for number in range(60):
         stopped.stack(number, [(f"shop/m{number}.py", row, "f" * 50, values) for row in range(20)])
-    report = build_report(project.con, "shop", None)
+    report = build_report(project.con, "shop", trace_id=None)
     assert size_of(report) < 3_500
     assert report.stacks[0] == "thread-0:"
     assert "value_0=" in report.stacks[1] and "…(+" in report.stacks[1]

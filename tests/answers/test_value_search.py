@@ -25,7 +25,7 @@ def test_a_value_is_followed_in_the_order_of_time(project, trace) -> None:
     trace.call(read, args={"path": "b.csv"}, returns=["other"], at_ms=15)
     raised = trace.exception("KeyError", "'SKU-4711'")
     middle = trace.call(price, first, args={"sku": "SKU-4711"}, raises=raised, at_ms=20)
-    answer = search_values(project.con, "shop", "SKU-4711")
+    answer = search_values(project.con, "shop", text="SKU-4711")
     assert answer.columns == COLUMNS
     assert answer.rows == [
         [first, "shop.pricing:read", "result ['SKU-4711', 'x']", "returned", 11.0, ""],
@@ -47,7 +47,7 @@ def test_the_call_that_made_a_value_comes_before_the_one_that_passed_it_on(proje
     make, hand_on = trace.function("make"), trace.function("hand_on")
     outer = trace.call(hand_on, returns={"id": "a-77"}, at_ms=1, ms=50)
     inner = trace.call(make, outer, returns="a-77", at_ms=10, ms=5, call_line=14)
-    answer = search_values(project.con, "shop", "a-77")
+    answer = search_values(project.con, "shop", text="a-77")
     assert [row[0] for row in answer.rows] == [inner, outer]
     assert answer.summary[0] == (
         f"first: call {inner} shop.pricing:make, called by shop.pricing:hand_on:14, has it in result 'a-77'"
@@ -58,11 +58,11 @@ def test_a_whole_number_is_found_rather_than_one_that_holds_it(project, trace) -
     f = trace.function("f")
     values = [1429, 42.5, -42, "x42", "SKU-42", [1, 42, 3], {"n": 42}, "a\n42", 142]
     calls = [trace.call(f, args={"value": value}) for value in values]
-    answer = search_values(project.con, "shop", 42)
+    answer = search_values(project.con, "shop", text=42)
     assert [row[0] for row in answer.rows] == calls[4:8]
     assert answer.notes == ["5 more calls with '42' only in longer words or numbers"]
-    assert [row[0] for row in search_values(project.con, "shop", "429").rows] == calls[:1]
-    assert search_values(project.con, "shop", "429").notes == []
+    assert [row[0] for row in search_values(project.con, "shop", text="429").rows] == calls[:1]
+    assert search_values(project.con, "shop", text="429").notes == []
 
 
 def test_local_variables_at_an_exception_are_searched_too(project, trace) -> None:
@@ -71,11 +71,11 @@ def test_local_variables_at_an_exception_are_searched_too(project, trace) -> Non
     call = trace.call(f, returns=0)
     trace.call(g)
     trace.exception("ValueError", "vat-de is wrong", call_id=None)
-    answer = search_values(project.con, "shop", "vat-de")
+    answer = search_values(project.con, "shop", text="vat-de")
     assert [row[:3] for row in answer.rows] == [[call, "shop.pricing:f", "locals of KeyError: key='vat-de'"]]
     assert answer.notes == ["1 exception with it, raised outside of recorded calls: find_exceptions"]
     trace.exception("ValueError", "vat-at is wrong", call_id=None)
-    nothing = search_values(project.con, "shop", "vat-at")
+    nothing = search_values(project.con, "shop", text="vat-at")
     assert "1 exception outside of recorded calls has it" in nothing.message
     assert nothing.next[0].startswith("find_exceptions(")
 
@@ -87,7 +87,7 @@ def test_a_value_that_a_generator_yielded_was_seen_when_it_yielded_it(project, t
     pricing = trace.call(price, args={"sku": "SKU-4711"}, at_ms=20)
     other = trace.call(read, args={"path": "b.csv"}, at_ms=60)
     trace.yields(other, "SKU-47112", count=40, at_ms=61)
-    answer = search_values(project.con, "shop", "SKU-4711")
+    answer = search_values(project.con, "shop", text="SKU-4711")
     assert [(row[0], row[2], row[4]) for row in answer.rows] == [
         (reading, "yielded[1] {'sku': 'SKU-4711'}", 11.0),
         (pricing, "sku='SKU-4711'", 20.0),
@@ -96,24 +96,24 @@ def test_a_value_that_a_generator_yielded_was_seen_when_it_yielded_it(project, t
         "through 2 calls of 2 functions: shop.pricing:read (1 yield) -> shop.pricing:price (1 argument)"
     )
     assert answer.notes == ["1 more call with 'SKU-4711' only in longer words or numbers"]
-    assert [row[2] for row in search_values(project.con, "shop", "SKU-47112").rows] == ["yielded[0] 'SKU-47112'"]
+    assert [row[2] for row in search_values(project.con, "shop", text="SKU-47112").rows] == ["yielded[0] 'SKU-47112'"]
 
 
 @pytest.mark.parametrize("text", ["None", "{'sku': 'a', 'n': None}", "'a b'", "True"])
 def test_a_value_is_found_as_answers_write_it(project, trace, text) -> None:
     call = trace.call(trace.function("f"), args={"row": {"sku": "a", "n": None}, "name": "a b", "ok": True})
-    assert [row[0] for row in search_values(project.con, "shop", text).rows] == [call]
+    assert [row[0] for row in search_values(project.con, "shop", text=text).rows] == [call]
 
 
 def test_a_text_with_quotes_and_escapes_is_found_as_it_was(project, trace) -> None:
     call = trace.call(trace.function("f"), args={"text": 'say "hi"\n\u00e9'})
     for text in ('say "hi"', "\u00e9", '"hi"\n\u00e9'):
-        assert [row[0] for row in search_values(project.con, "shop", text).rows] == [call]
+        assert [row[0] for row in search_values(project.con, "shop", text=text).rows] == [call]
 
 
 def test_a_long_value_is_shown_around_the_text(project, trace) -> None:
     trace.call(trace.function("f"), args={"text": "a" * 3000 + "needle" + "b" * 3000})
-    (row,) = search_values(project.con, "shop", "needle").rows
+    (row,) = search_values(project.con, "shop", text="needle").rows
     assert "aneedleb" in str(row[2]) and len(str(row[2])) < 200
 
 
@@ -122,7 +122,7 @@ def test_pages_go_on_where_the_last_one_ended(project, trace) -> None:
     calls = [trace.call(f, args={"n": "needle"}) for _ in range(7)]
     found, cursor = [], None
     while True:
-        page = search_values(project.con, "shop", "needle", limit=3, cursor=cursor)
+        page = search_values(project.con, "shop", text="needle", limit=3, cursor=cursor)
         found += [row[0] for row in page.rows]
         assert page.total == 7
         cursor = page.next_cursor
@@ -135,13 +135,13 @@ def test_an_answer_stays_within_its_size_and_an_empty_text_is_refused(project, t
     f = trace.function("f")
     for _ in range(200):
         trace.call(f, args={"n": "needle" * 300, "m": ["needle"] * 50})
-    assert size_of(search_values(project.con, "shop", "needle", limit=200)) <= MAX_ANSWER_CHARS
+    assert size_of(search_values(project.con, "shop", text="needle", limit=200)) <= MAX_ANSWER_CHARS
     with pytest.raises(BreadcrumbError, match="empty"):
-        search_values(project.con, "shop", "")
+        search_values(project.con, "shop", text="")
 
 
 def test_nothing_found_says_why_that_may_be(project, trace) -> None:
     trace.call(trace.function("f"))
-    answer = search_values(project.con, "shop", "missing")
+    answer = search_values(project.con, "shop", text="missing")
     assert (answer.total, answer.rows) == (0, [])
     assert "max_value_chars" in answer.message

@@ -7,7 +7,7 @@ import pytest
 from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
 from breadcrumb_storage.queries.tests import test_ranges as ranges_of
-from breadcrumb_storage.queries.traces import get_trace
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 NOON = datetime(2025, 1, 10, 12)
 SECOND = 1_000_000_000
@@ -26,7 +26,7 @@ def tell_report(process, number, outcome, phase="call", **fields):
 
 def ranges(trace, test):
     with trace.database.read() as con:
-        return ranges_of(con, get_trace(con, trace.trace_id), test)
+        return ranges_of(TraceReader.open(con, trace.trace_id, "shop"), test)
 
 
 def test_a_test_is_a_row_with_its_calls_and_its_time(trace):

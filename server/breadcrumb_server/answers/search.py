@@ -14,15 +14,14 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id, spellings_in_json
 from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -58,6 +57,7 @@ class ValueHits(Page):
 def search_values(
     con: DuckDBPyConnection,
     project: str,
+    *,
     text: str | float,
     trace_id: str | None = None,
     limit: int = 20,
@@ -77,26 +77,27 @@ def search_values(
     limit, notes = check_limit(limit, MAX_LIMIT)
     query = ("search_values", project, text)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
-    hits = TextHits(con, trace, text, spellings(text))
+    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    next_calls = NextCalls(project, reader.trace)
+    hits = TextHits(reader, text, spellings(text))
     if not hits.total:
-        return _nothing(project, trace, text, hits.exceptions_elsewhere())
-    page = _Page(con, trace, text, hits, hits.page(start.at, limit))
+        return _nothing(next_calls, text, hits.exceptions_elsewhere())
+    page = _Page(reader, text, hits, hits.page(start.at, limit))
     ends = [hits.page(0, 1)[0], *hits.page(hits.total - 1, 1)]
-    summary = _Page(con, trace, text, hits, ends).summary(*hits.functions())
+    summary = _Page(reader, text, hits, ends).summary(*hits.functions())
 
     def build(rows: int, chars: int) -> ValueHits:
         end = start.at + rows
         return ValueHits(
             project=project,
-            trace_id=trace.trace_id,
+            trace_id=reader.trace_id,
             total=hits.total,
             summary=summary,
             columns=COLUMNS,
             rows=[page.row(index, min(chars, 600)) for index in range(rows)],
-            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if end < hits.total else None,
+            next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < hits.total else None,
             notes=[*notes, *_notes(hits, text)],
-            next=first_few(page.follow_ups(project, trace)),
+            next=first_few(page.follow_ups(next_calls)),
         )
 
     return fit_table(build, len(page.calls))
@@ -120,20 +121,19 @@ def spellings(text: str) -> list[str]:
 class _Page:
     """Some of the calls that have the text."""
 
-    def __init__(
-        self, con: DuckDBPyConnection, trace: TraceRow, text: str, hits: TextHits, shown: Sequence[Hit]
-    ) -> None:
-        found = calls_by_id(con, trace, [hit.call_id for hit in shown])
+    def __init__(self, reader: TraceReader, text: str, hits: TextHits, shown: Sequence[Hit]) -> None:
+        found = calls_by_id(reader, [hit.call_id for hit in shown])
         self._shown = [hit for hit in shown if hit.call_id in found]
         self.calls = [found[hit.call_id] for hit in self._shown]
-        self._parents = calls_by_id(con, trace, [c.parent_call_id for c in self.calls if c.parent_call_id])
+        self._parents = calls_by_id(reader, [c.parent_call_id for c in self.calls if c.parent_call_id])
         self._exceptions = hits.exceptions([*found])
         self._yields = hits.yields([*found])
         self._texts = [text, *spellings(text), repr(text)[1:-1]]  # as it stands in values in Python's notation
         words = word_pattern(self._texts) if hits.words else ""
         self._pattern = re.compile(words or "|".join(map(re.escape, self._texts)))
         self._total = hits.total
-        self._started_ns = int(trace.started_at.replace(tzinfo=UTC).timestamp() * 1e9)  # stored as UTC without a zone
+        started_at = reader.trace.started_at.replace(tzinfo=UTC)  # stored as UTC without a zone
+        self._started_ns = int(started_at.timestamp() * 1e9)
 
     def row(self, index: int, chars: int) -> list[Cell]:
         each = self.calls[index]
@@ -157,20 +157,12 @@ class _Page:
         ]
         return [cut(clean(line), MAX_SUMMARY_CHARS) for line in lines]
 
-    def follow_ups(self, project: str, trace: TraceRow) -> list[str | None]:
+    def follow_ups(self, next_calls: NextCalls) -> list[str | None]:
         first, last = self.calls[0], self.calls[-1]
         return [
-            call(
-                "get_calls",
-                project=project,
-                function=f"{first.module}:{first.name}",
-                trace_id=trace.trace_id,
-                where={"call_id": first.call_id},
-            ),
-            call("get_flow", project=project, trace_id=trace.trace_id, around_call_id=first.call_id),
-            call("get_flow", project=project, trace_id=trace.trace_id, around_call_id=last.call_id)
-            if last is not first
-            else None,
+            next_calls.get_calls(f"{first.module}:{first.name}", {"call_id": first.call_id}),
+            next_calls.call("get_flow", around_call_id=first.call_id),
+            next_calls.call("get_flow", around_call_id=last.call_id) if last is not first else None,
         ]
 
     def _sentence(self, each: CallRow) -> str:
@@ -252,11 +244,11 @@ def _function_text(each: FunctionHits) -> str:
     return one_line(f"{each.full_name} ({', '.join(counts)})", MAX_NAME_CHARS + 60)
 
 
-def _nothing(project: str, trace: TraceRow, text: str, exceptions: int) -> ValueHits:
+def _nothing(next_calls: NextCalls, text: str, exceptions: int) -> ValueHits:
     elsewhere = f" {counted(exceptions, 'exception')} outside of recorded calls has it." if exceptions else ""
     return ValueHits(
-        project=project,
-        trace_id=trace.trace_id,
+        project=next_calls.project,
+        trace_id=next_calls.trace.trace_id,
         total=0,
         columns=COLUMNS,
         rows=[],
@@ -270,8 +262,8 @@ def _nothing(project: str, trace: TraceRow, text: str, exceptions: int) -> Value
         ),
         next=first_few(
             [
-                call("find_exceptions", project=project, trace_id=trace.trace_id) if exceptions else None,
-                call("find_gaps", project=project, trace_id=trace.trace_id),
+                next_calls.call("find_exceptions") if exceptions else None,
+                next_calls.call("find_gaps"),
             ]
         ),
     )

@@ -32,7 +32,7 @@ class QueryResult(Answer):
     truncated: bool = Field(description="there are more rows than these")
 
 
-def query_traces(con: DuckDBPyConnection, project: str, sql: str, limit: int = 100) -> QueryResult:
+def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int = 100) -> QueryResult:
     """The first rows of one statement that only reads.
 
     Raises:

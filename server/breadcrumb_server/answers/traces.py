@@ -28,6 +28,7 @@ class TraceList(Page):
 def list_traces(
     con: DuckDBPyConnection,
     project: str,
+    *,
     limit: int = 20,
     cursor: str | None = None,
     status: str | None = None,

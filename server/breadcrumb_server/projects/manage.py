@@ -9,8 +9,7 @@ from typing import Any
 
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
-from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.common.rerun import rerun_call
+from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.projects.config import ProjectConfig, check_settings, load_config
 from breadcrumb_server.projects.config_changes import ConfigChanges, changed_settings
@@ -155,7 +154,9 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
         config=_shown(config, home),
         warnings=warnings,
         notes=notes,
-        next=first_few([rerun_call(project, last_run) if last_run else None, call("list_traces", project=project)]),
+        next=first_few(
+            [NextCalls(project, last_run).rerun() if last_run else None, call("list_traces", project=project)]
+        ),
     )
     return squeeze(answer)
 

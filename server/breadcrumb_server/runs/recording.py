@@ -12,7 +12,7 @@ from breadcrumb_storage.database import Database
 from breadcrumb_storage.ingest.faults import add_printed_fault, explain_stacks, ingest_faults
 from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.queries.project_overview import add_notices
-from breadcrumb_storage.queries.traces import list_processes
+from breadcrumb_storage.queries.traces import has_processes
 from breadcrumb_storage.retention import apply_retention
 from breadcrumb_storage.trace_rows import TraceEnd, TraceStart, TraceStatus, finish_trace, insert_trace
 
@@ -56,7 +56,7 @@ def record_end(database: Database, spool: Path, state: RunState, redactor: Redac
         ingest_faults(con, spool, state.trace_id, redactor.redact_text)
         add_printed_fault(con, state.trace_id, state.stderr_tail, state.child_pid)
         explain_stacks(con, state.trace_id, state.status)
-        traced = bool(list_processes(con, state.trace_id))
+        traced = has_processes(con, state.trace_id)
         add_notices(con, state.trace_id, [(code, message) for code, message in state.notices])
         finish_trace(con, state.trace_id, _end(state, traced=traced))
         if state.max_traces and state.max_db_mb:

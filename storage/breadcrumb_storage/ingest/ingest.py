@@ -29,6 +29,7 @@ from breadcrumb_storage.ingest.calls import drop_pending, insert_calls
 from breadcrumb_storage.ingest.counters import update_counters
 from breadcrumb_storage.ingest.events import insert_events
 from breadcrumb_storage.ingest.spool_files import Chunk, SpoolFile, batches, copy_records, list_spool, unread_chunks
+from breadcrumb_storage.rows import fetch_with
 from breadcrumb_storage.transaction import transaction
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ SCRATCH_PREFIX = "ingest-"
 CHECKPOINT_BATCHES = 8
 
 _PROCESSES = """
-SELECT process_key, process_id, started_at_ns - coalesce(clock_origin_ns, 0) FROM processes WHERE trace_id = ?
+SELECT process_key, process_id, started_at_ns - coalesce(clock_origin_ns, 0) AS clock_zero_ns
+FROM processes WHERE trace_id = ?
 """
 _ADD_PROCESSES = """
 INSERT INTO processes (trace_id, process_id, process_key, pid, started_at, started_at_ns)
@@ -172,10 +174,8 @@ class _Ingest:
 
     def _known_processes(self, files: Iterable[SpoolFile]) -> dict[str, Process]:
         """The processes of the trace, those of the files among them: a new one gets the next number."""
-        known = {
-            str(key): Process(int(process_id), int(clock_zero_ns))
-            for key, process_id, clock_zero_ns in self._con.execute(_PROCESSES, [self._trace.trace_id]).fetchall()
-        }
+        result = self._con.execute(_PROCESSES, [self._trace.trace_id])
+        known = {str(key): process for process, (key,) in fetch_with(result, Process, "process_key")}
         added: list[SpoolFile] = []
         for file in files:
             if file.process_key not in known:

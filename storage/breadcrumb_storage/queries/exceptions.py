@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.exception_filter import CLASSIFIED, FURTHER, TEST_END, ExceptionFilter, where_sql
+from breadcrumb_storage.rows import fetch, fetch_page, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +88,7 @@ def exception_groups(
     """
     where, parameters = where_sql(wanted)
     kept = "true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true"
-    rows = con.execute(
+    result = con.execute(
         f"""
         {CLASSIFIED.format(where=where)}, {FURTHER},
         grouped AS (
@@ -104,8 +107,8 @@ def exception_groups(
             FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
             WHERE {kept}
             GROUP BY exception_type, exception_message, module_name, function_name, line)
-        SELECT first.trace, -first.id, traces, count, uncaught, escaped, handled, handled_by,
-               first_call_id, last_call_id, further, count(*) OVER (), sum(count) OVER ()
+        SELECT first.trace AS trace_id, -first.id AS exception_id, traces, count, uncaught, escaped, handled,
+               handled_by, first_call_id, last_call_id, further, count(*) OVER () AS kinds, sum(count) OVER () AS total
         FROM grouped
         ORDER BY uncaught > 0 AND NOT minor DESC, escaped > 0 AND NOT minor DESC, handled = 0 DESC,
                  optional, failed DESC, imported, CASE WHEN handled = count AND escaped = 0 THEN count + further END,
@@ -113,49 +116,50 @@ def exception_groups(
         LIMIT {int(limit)} OFFSET {int(offset)}
         """,
         parameters,
-    ).fetchall()
-    if not rows:
-        return [], 0, 0
-    return [ExceptionGroup(*row[:11]) for row in rows], rows[0][11], int(rows[0][12])
+    )
+    found = fetch_with(result, ExceptionGroup, "kinds", "total")
+    kinds, total = found[0][1] if found else (0, 0)
+    return [group for group, _ in found], kinds, int(total)
 
 
-def handled_places(con: DuckDBPyConnection, trace_id: str, limit: int) -> tuple[list[HandledPlace], int]:
+def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace], int]:
     """What the traced code raised and handled itself, by type and place, and of how many.
 
     In the order of ``exception_groups``.
     """
-    where, parameters = where_sql(ExceptionFilter(trace_id=trace_id))
-    rows = con.execute(
+    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    result = reader.con.execute(
         f"""
         {CLASSIFIED.format(where=where)}, {FURTHER}
-        SELECT exception_type, coalesce(module_name, ''), coalesce(function_name, ''), any_value(file), line,
-               count(*) + coalesce(any_value(further_count), 0) AS raises, count(DISTINCT exception_message),
-               coalesce(any_value(exception_message), ''),
+        SELECT exception_type AS type, coalesce(module_name, '') AS module, coalesce(function_name, '') AS name,
+               any_value(file) AS file, line, count(*) + coalesce(any_value(further_count), 0) AS count,
+               count(DISTINCT exception_message) AS messages, coalesce(any_value(exception_message), '') AS message,
                mode(handled_by ORDER BY exception_id DESC)
                    || CASE WHEN count(DISTINCT handled_by) > 1
-                           THEN ' and ' || (count(DISTINCT handled_by) - 1) || ' more' ELSE '' END,
-               bool_and(importing OR optional_import) AS imported,
+                           THEN ' and ' || (count(DISTINCT handled_by) - 1) || ' more' ELSE '' END AS handled_by,
+               bool_and(importing OR optional_import) AS importing,
                coalesce(list(DISTINCT failed_test) FILTER (failed_test IS NOT NULL), []) AS failed_tests,
-               count(*) OVER ()
+               count(*) OVER () AS total
         FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
         WHERE handled AND NOT uncaught AND NOT escaped
         GROUP BY exception_type, module_name, function_name, line
-        ORDER BY bool_and(optional_import), len(failed_tests) = 0, imported, raises, 1, 2, 3, 5 LIMIT {int(limit)}
+        ORDER BY bool_and(optional_import), len(failed_tests) = 0, bool_and(importing OR optional_import),
+                 count, type, module, name, line LIMIT {int(limit)}
         """,
         parameters,
-    ).fetchall()
-    return [HandledPlace(*row[:11]) for row in rows], (rows[0][11] if rows else 0)
+    )
+    return fetch_page(result, HandledPlace)
 
 
-def count_exceptions(con: DuckDBPyConnection, trace_id: str) -> int:
+def count_exceptions(reader: TraceReader) -> int:
     """The exceptions of a trace, also those that were only counted; control flow left out."""
-    where, parameters = where_sql(ExceptionFilter(trace_id=trace_id))
-    total: int = con.execute(
+    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    total: int = reader.con.execute(
         f"""
         SELECT (SELECT count(*) FROM exceptions WHERE {where})
                + (SELECT coalesce(sum(further_count), 0) FROM exception_counts WHERE trace_id = ?)::BIGINT
         """,
-        [*parameters, trace_id],
+        [*parameters, reader.trace_id],
     ).fetchall()[0][0]
     return total
 
@@ -173,21 +177,21 @@ def exception_types(con: DuckDBPyConnection, trace_id: str | None, since: dateti
     return [row[0] for row in rows]
 
 
-def exceptions_by_id(con: DuckDBPyConnection, trace_id: str, exception_ids: Sequence[int]) -> dict[int, ExceptionRow]:
+def exceptions_by_id(reader: TraceReader, exception_ids: Sequence[int]) -> dict[int, ExceptionRow]:
     """These exceptions of one trace in full, by id."""
     if not exception_ids:
         return {}
     numbers = ", ".join(str(int(number)) for number in set(exception_ids))
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
-        SELECT e.trace_id, e.exception_id, e.exception_type, coalesce(exception_message, ''), nullif(call_id, 0),
-               coalesce(module_name, ''), coalesce(function_name, ''), file, line, stack_trace, locals,
-               cause_id, context_id, uncaught, handled, handled_by, call_chain,
-               CASE WHEN t.duration_ms IS NULL OR e.raised_at <= {TEST_END} THEN t.node_id END
+        SELECT e.trace_id, e.exception_id, e.exception_type AS type, coalesce(exception_message, '') AS message,
+               nullif(call_id, 0) AS call_id, coalesce(module_name, '') AS module, coalesce(function_name, '') AS name,
+               file, line, stack_trace, locals, cause_id, context_id, uncaught, handled, handled_by, call_chain,
+               CASE WHEN t.duration_ms IS NULL OR e.raised_at <= {TEST_END} THEN t.node_id END AS test
         FROM (FROM exceptions WHERE trace_id = ? AND exception_id IN ({numbers})) e
         ASOF LEFT JOIN (FROM tests WHERE trace_id = ?) t
           ON t.process_id = e.process_id AND t.started_at <= e.raised_at
         """,
-        [trace_id, trace_id],
-    ).fetchall()
-    return {row[1]: ExceptionRow(*row) for row in rows}
+        [reader.trace_id, reader.trace_id],
+    )
+    return {row.exception_id: row for row in fetch(result, ExceptionRow)}

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 COLON_NAME = "coalesce(module_name, '') || ':' || function_name"  # what answers call a function by
@@ -67,38 +67,39 @@ def name_condition(pattern: str) -> tuple[str, list[Any]]:
     return "(" + " OR ".join(f"contains({spelling}, ?)" for spelling in spellings) + ")", [pattern] * 3
 
 
-def matching_functions(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> list[FunctionName]:
+def matching_functions(reader: TraceReader, pattern: str) -> list[FunctionName]:
     """The functions that ``pattern`` names, the most called first, also those without a recorded call."""
     condition, parameters = name_condition(pattern)
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH named AS (SELECT * FROM functions WHERE trace_id = ? AND {condition}),
         counted AS (
             SELECT process_id, function_id, count(*) AS calls FROM call_records
             SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
-        SELECT coalesce(module_name, ''), function_name, any_value(file), any_value(line),
-               coalesce(sum(calls), 0)::BIGINT, coalesce(sum(greatest(started_count, calls)), 0)::BIGINT,
-               bool_and(coalesce(exact, true))
+        SELECT coalesce(module_name, '') AS module, function_name AS name, any_value(file) AS file,
+               any_value(line) AS line, coalesce(sum(calls), 0)::BIGINT AS recorded,
+               coalesce(sum(greatest(started_count, calls)), 0)::BIGINT AS started,
+               bool_and(coalesce(exact, true)) AS exact
         FROM named LEFT JOIN counted USING (process_id, function_id)
-        GROUP BY module_name, function_name ORDER BY 5 DESC, 1, 2
+        GROUP BY module_name, function_name ORDER BY recorded DESC, module, name
         """,
-        [trace.trace_id, *parameters, trace.trace_no],
-    ).fetchall()
-    return [FunctionName(*row) for row in rows]
+        [reader.trace_id, *parameters, reader.trace_no],
+    )
+    return fetch(result, FunctionName)
 
 
-def traced_code(con: DuckDBPyConnection, trace: TraceRow) -> set[tuple[str, str]]:
+def traced_code(reader: TraceReader) -> set[tuple[str, str]]:
     """Module and file of all traced functions."""
-    rows = con.execute(
+    rows = reader.con.execute(
         "SELECT DISTINCT coalesce(module_name, ''), coalesce(file, '') FROM functions WHERE trace_id = ?",
-        [trace.trace_id],
+        [reader.trace_id],
     ).fetchall()
     return {(module, file) for module, file in rows}
 
 
-def similar_names(con: DuckDBPyConnection, trace: TraceRow, name: str, limit: int) -> list[str]:
+def similar_names(reader: TraceReader, name: str, limit: int) -> list[str]:
     """``module:function`` of the traced functions whose names are most like ``name``, for when it has a typo."""
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         WITH names AS (
             SELECT DISTINCT {COLON_NAME} AS full_name, lower(function_name) AS function_name,
@@ -108,55 +109,53 @@ def similar_names(con: DuckDBPyConnection, trace: TraceRow, name: str, limit: in
                                    jaro_winkler_similarity(last_name, lower($name))) AS likeness
         FROM names WHERE likeness > 0.75 ORDER BY likeness DESC, full_name LIMIT {int(limit)}
         """,
-        {"trace_id": trace.trace_id, "name": name},
+        {"trace_id": reader.trace_id, "name": name},
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def names_by_id(
-    con: DuckDBPyConnection, trace: TraceRow, keys: Iterable[tuple[int, int]]
-) -> dict[tuple[int, int], str]:
+def names_by_id(reader: TraceReader, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
     """Qualified names of functions by (process, function)."""
     pairs = ", ".join(f"({int(process)}, {int(function)})" for process, function in set(keys))
     if not pairs:
         return {}
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         SELECT process_id, function_id, function_name FROM functions
         WHERE trace_id = ? AND (process_id, function_id) IN ({pairs})
         """,
-        [trace.trace_id],
+        [reader.trace_id],
     ).fetchall()
     return {(process, function): name for process, function, name in rows}
 
 
-def function_times(con: DuckDBPyConnection, trace: TraceRow) -> list[FunctionTime]:
+def function_times(reader: TraceReader) -> list[FunctionTime]:
     """Every function of a trace with its counts and times, the one with the most time of its own first.
 
     A function that was seen but of which no call was recorded has zeros.
     """
-    rows = con.execute(
+    result = reader.con.execute(
         """
         WITH timed AS (
             SELECT process_id, function_id, count(*) AS recorded, sum(duration_ns) AS total_ns,
                    sum(duration_ns - child_ns - suspended_ns) AS self_ns
             FROM call_records WHERE trace_no = $trace_no GROUP BY process_id, function_id)
-        SELECT coalesce(f.module_name, ''), f.function_name, any_value(f.file), any_value(f.line),
-               coalesce(sum(t.recorded), 0)::BIGINT,
-               coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT,
-               bool_and(coalesce(f.exact, true)),
-               (coalesce(sum(t.total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT,
+        SELECT coalesce(f.module_name, '') AS module, f.function_name AS name, any_value(f.file) AS file,
+               any_value(f.line) AS line, coalesce(sum(t.recorded), 0)::BIGINT AS recorded,
+               coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT AS started,
+               bool_and(coalesce(f.exact, true)) AS exact,
+               (coalesce(sum(t.total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT AS total_ns,
                -- children in other tasks can outlast the call that began them
                (greatest(coalesce(sum(t.self_ns), 0), 0)
                 * coalesce(1 + sum(f.counted_ns) / nullif(sum(t.total_ns), 0), 1))::BIGINT AS self_ns
         FROM functions f LEFT JOIN timed t USING (process_id, function_id)
         WHERE f.trace_id = $trace_id
         GROUP BY f.module_name, f.function_name
-        ORDER BY self_ns DESC, 6 DESC, 1, 2
+        ORDER BY self_ns DESC, started DESC, module, name
         """,
-        {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
-    ).fetchall()
-    return [FunctionTime(*row) for row in rows]
+        {"trace_id": reader.trace_id, "trace_no": reader.trace_no},
+    )
+    return fetch(result, FunctionTime)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,9 +168,9 @@ class CountedFunction:
     exact: bool  # False: ``started`` is a lower bound
 
 
-def counted_only(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> list[CountedFunction]:
+def counted_only(reader: TraceReader, full_names: Sequence[str]) -> list[CountedFunction]:
     """Those of the functions (``module:function``) that have calls which were counted only, the most calls first."""
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH named AS (
             SELECT process_id, function_id, started_count, exact, {COLON_NAME} AS full_name FROM functions
@@ -180,16 +179,17 @@ def counted_only(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[
             SELECT process_id, function_id, count(*) AS calls FROM call_records
             SEMI JOIN named USING (process_id, function_id) WHERE trace_no = ? GROUP BY ALL)
         SELECT full_name, coalesce(sum(calls), 0)::BIGINT AS recorded,
-               sum(greatest(started_count, coalesce(calls, 0)))::BIGINT AS started, bool_and(coalesce(exact, true))
+               sum(greatest(started_count, coalesce(calls, 0)))::BIGINT AS started,
+               bool_and(coalesce(exact, true)) AS exact
         FROM named LEFT JOIN counted USING (process_id, function_id)
         GROUP BY full_name HAVING started > recorded ORDER BY started DESC, full_name
         """,
-        [trace.trace_id, list(full_names), trace.trace_no],
-    ).fetchall()
-    return [CountedFunction(*row) for row in rows]
+        [reader.trace_id, list(full_names), reader.trace_no],
+    )
+    return fetch(result, CountedFunction)
 
 
-def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, int]:
+def nested_times(reader: TraceReader, full_names: Sequence[str]) -> dict[str, int]:
     """How much of ``total_ns`` is counted more than once: where calls of a function ran within a call of itself.
 
     Also where other functions stand in between, as in a parser: what remains is the time in which at least one call of
@@ -199,7 +199,7 @@ def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[
     Args:
         full_names: ``module:function`` of the few functions to look at; this costs more than their totals do.
     """
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         WITH named AS (
             SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
@@ -229,6 +229,6 @@ def nested_times(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[
             WHERE NOT few)
         SELECT full_name, sum(nested_ns)::BIGINT FROM twice GROUP BY full_name
         """,
-        [trace.trace_id, list(full_names), trace.trace_no],
+        [reader.trace_id, list(full_names), reader.trace_no],
     ).fetchall()
     return dict(rows)

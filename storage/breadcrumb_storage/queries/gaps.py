@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,9 @@ class GapRow:
         return tuple((module, name, file) for module, name, file, *_ in parts)
 
 
-def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = None) -> list[GapRow]:
+def list_gaps(reader: TraceReader, name_part: str | None = None) -> list[GapRow]:
     """The gaps of a trace that were called, the most called first; with ``name_part``, those whose name holds it."""
-    rows = con.execute(
+    result = reader.con.execute(
         """
         WITH by_caller AS (
             SELECT coalesce(g.module_name, '') AS module, coalesce(g.function_name, '?') AS name,
@@ -61,12 +61,13 @@ def list_gaps(con: DuckDBPyConnection, trace: TraceRow, name_part: str | None = 
                    OR contains(list_aggregate(list_transform(g.wraps, lambda each:
                           split_part(each, ':', 1) || '.' || each), 'string_agg', ' '), $part))
             GROUP BY 1, 2, 5, 6)
-        SELECT module, name, any_value(file), any_value(line), kind, arg_max(caller, calls), count(*),
-               sum(calls)::BIGINT, bool_and(exact), sum(time_ns)::BIGINT, bool_and(importing),
-               flatten(list(wraps ORDER BY calls DESC) FILTER (wraps IS NOT NULL))
+        SELECT module, name, any_value(file) AS file, any_value(line) AS line, kind, arg_max(caller, calls) AS caller,
+               count(*) AS callers, sum(calls)::BIGINT AS call_count, bool_and(exact) AS exact,
+               sum(time_ns)::BIGINT AS time_ns, bool_and(importing) AS importing,
+               flatten(list(wraps ORDER BY calls DESC) FILTER (wraps IS NOT NULL)) AS wrapped
         FROM by_caller GROUP BY module, name, kind HAVING sum(calls) > 0
-        ORDER BY 8 DESC, 1, 2
+        ORDER BY call_count DESC, module, name
         """,
-        {"trace_id": trace.trace_id, "part": name_part},
-    ).fetchall()
-    return [GapRow(*row) for row in rows]
+        {"trace_id": reader.trace_id, "part": name_part},
+    )
+    return fetch(result, GapRow)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.calls.calls import CallFilter, call_conditions
+from breadcrumb_storage.rows import fetch_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Of the calls that took a path, by id.
 MAX_CALL_IDS = 6
@@ -27,13 +26,13 @@ class LinePath:
     call_ids: Sequence[int]  # the first ones
 
 
-def line_paths(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, limit: int) -> tuple[list[LinePath], int]:
+def line_paths(reader: TraceReader, wanted: CallFilter, limit: int) -> tuple[list[LinePath], int]:
     """The ``limit`` rarest paths of the calls that fit, the rarest first, and how many different ones there are.
 
     A path is a set: how often a loop went round makes no other path of it, what it came through does.
     """
-    where, parameters = call_conditions(con, trace, wanted)
-    rows = con.execute(
+    where, parameters = call_conditions(reader, wanted)
+    result = reader.con.execute(
         f"""
         WITH fitting AS (
             SELECT c.call_id, c.process_id, c.function_id, c.outcome, c.exception_id
@@ -54,11 +53,12 @@ def line_paths(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, lim
             JOIN functions f ON f.trace_id = ? AND f.process_id = c.process_id AND f.function_id = c.function_id
             LEFT JOIN exceptions e ON e.trace_id = f.trace_id AND e.exception_id = c.exception_id
             GROUP BY f.module_name, f.function_name, lines, exceptions, c.outcome, e.exception_type)
-        SELECT calls, (sum(calls) OVER (PARTITION BY module_name, function_name))::BIGINT, ids, count(*) OVER ()
+        SELECT calls, (sum(calls) OVER (PARTITION BY module_name, function_name))::BIGINT AS of_calls, ids AS call_ids,
+               count(*) OVER () AS total
         FROM paths
         -- Of paths that are equally rare, what went wrong comes first.
         ORDER BY calls, coalesce(outcome, -1) = 0, ids[1] LIMIT {int(limit)}
         """,
-        [*parameters, trace.trace_no, trace.trace_id, trace.trace_no, trace.trace_id],
-    ).fetchall()
-    return [LinePath(*row[:3]) for row in rows], rows[0][3] if rows else 0
+        [*parameters, reader.trace_no, reader.trace_id, reader.trace_no, reader.trace_id],
+    )
+    return fetch_page(result, LinePath)

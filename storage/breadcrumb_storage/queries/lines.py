@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.functions import name_condition
+from breadcrumb_storage.rows import fetch_page, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 # More than the recorded lines of a call have room for.
@@ -29,36 +28,36 @@ class LineRow:
     at_ns: int | None  # on the clock of the calls
 
 
-def executed_lines(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, int]:
+def executed_lines(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, int]:
     """How many lines each of these calls executed, recorded or not; calls without line detail are left out."""
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))  # literals prune row groups
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         SELECT call_id, max(position + (line IS NOT NULL)::INTEGER) FROM line_records
         WHERE trace_no = ? AND call_id IN ({numbers}) GROUP BY call_id
         """,
-        [trace.trace_no],
+        [reader.trace_no],
     ).fetchall()
     return dict(rows)
 
 
-def lines_of_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[LineRow]]:
+def lines_of_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, list[LineRow]]:
     """The recorded lines of these calls in the order in which they ran: some 2,000 of each at most."""
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         SELECT call_id, position, line, changes, at_ns FROM line_records
         WHERE trace_no = ? AND call_id IN ({numbers}) ORDER BY call_id, position
         """,
-        [trace.trace_no],
-    ).fetchall()
+        [reader.trace_no],
+    )
     found: dict[int, list[LineRow]] = {}
-    for call_id, *row in rows:
-        found.setdefault(call_id, []).append(LineRow(*row))
+    for row, (call_id,) in fetch_with(result, LineRow, "call_id"):
+        found.setdefault(call_id, []).append(row)
     return found
 
 
@@ -72,25 +71,25 @@ class RaisedCall:
     message: str
 
 
-def raised_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[RaisedCall]]:
+def raised_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, list[RaisedCall]]:
     """What these calls called and what raised, in the order of the ends, without StopIteration and the like."""
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         SELECT c.parent_call_id, c.started_ns + c.duration_ns AS ended_ns, e.exception_id, e.exception_type,
-               coalesce(e.exception_message, '')
+               coalesce(e.exception_message, '') AS message
         FROM call_records c
         JOIN exceptions e ON e.trace_id = ? AND e.exception_id = c.exception_id AND NOT e.control_flow
         WHERE c.trace_no = ? AND c.parent_call_id IN ({numbers}) AND c.outcome = 1
         ORDER BY ended_ns LIMIT {MAX_RAISED_CALLS}
         """,
-        [trace.trace_id, trace.trace_no],
-    ).fetchall()
+        [reader.trace_id, reader.trace_no],
+    )
     found: dict[int, list[RaisedCall]] = {}
-    for call_id, *row in rows:
-        found.setdefault(call_id, []).append(RaisedCall(*row))
+    for row, (call_id,) in fetch_with(result, RaisedCall, "parent_call_id"):
+        found.setdefault(call_id, []).append(row)
     return found
 
 
@@ -103,19 +102,20 @@ class LineCount:
     first_call_id: int
 
 
-def line_counts(con: DuckDBPyConnection, trace: TraceRow, pattern: str) -> tuple[list[LineCount], int]:
+def line_counts(reader: TraceReader, pattern: str) -> tuple[list[LineCount], int]:
     """The executed lines of the functions that a pattern names, in their order, and how many calls have any."""
     condition, parameters = name_condition(pattern)
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH named AS (SELECT process_id, function_id FROM functions WHERE trace_id = ? AND {condition}),
         of_calls AS (SELECT call_id FROM call_records SEMI JOIN named USING (process_id, function_id)
                      WHERE trace_no = ?),
         executed AS (SELECT DISTINCT line, call_id FROM line_records SEMI JOIN of_calls USING (call_id)
                      WHERE trace_no = ? AND line IS NOT NULL)
-        SELECT line, count(*), min(call_id), (SELECT count(DISTINCT call_id) FROM executed)
+        SELECT line, count(*) AS calls, min(call_id) AS first_call_id,
+               (SELECT count(DISTINCT call_id) FROM executed) AS total
         FROM executed GROUP BY line ORDER BY line
         """,
-        [trace.trace_id, *parameters, trace.trace_no, trace.trace_no],
-    ).fetchall()
-    return [LineCount(*row[:3]) for row in rows], rows[0][3] if rows else 0
+        [reader.trace_id, *parameters, reader.trace_no, reader.trace_no],
+    )
+    return fetch_page(result, LineCount)

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.functions import COLON_NAME
+from breadcrumb_storage.rows import fetch_one, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Recorded calls of a function that are looked at for how its time grows: more say nothing new. The slowest are always
 # among them, as the largest sizes are often rare.
@@ -61,17 +60,18 @@ class Step:
 
 
 _DISTRIBUTION = """
-    count(*), coalesce(sum(duration_ns), 0)::BIGINT,
+    count(*) AS calls, coalesce(sum(duration_ns), 0)::BIGINT AS total_ns,
     -- children in other tasks can outlast the call that began them
-    greatest(coalesce(sum(duration_ns - child_ns - suspended_ns), 0), 0)::BIGINT,
-    coalesce(sum(duration_ns - suspended_ns), 0)::BIGINT,
-    avg(duration_ns), quantile_cont(duration_ns, 0.5), quantile_cont(duration_ns, 0.95), max(duration_ns)
+    greatest(coalesce(sum(duration_ns - child_ns - suspended_ns), 0), 0)::BIGINT AS self_ns,
+    coalesce(sum(duration_ns - suspended_ns), 0)::BIGINT AS active_ns,
+    avg(duration_ns) AS mean_ns, quantile_cont(duration_ns, 0.5) AS p50_ns, quantile_cont(duration_ns, 0.95) AS p95_ns,
+    max(duration_ns) AS max_ns
 """
 
 
-def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> dict[str, Distribution]:
+def distributions(reader: TraceReader, full_names: Sequence[str]) -> dict[str, Distribution]:
     """The distribution of each of these functions (``module:function``); without an ended call there is none."""
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH named AS (
             SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
@@ -79,22 +79,21 @@ def distributions(con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence
         SELECT full_name, {_DISTRIBUTION} FROM call_records JOIN named USING (process_id, function_id)
         WHERE trace_no = ? AND duration_ns IS NOT NULL GROUP BY full_name
         """,
-        [trace.trace_id, list(full_names), trace.trace_no],
-    ).fetchall()
-    return {row[0]: Distribution(*row[1:]) for row in rows}
+        [reader.trace_id, list(full_names), reader.trace_no],
+    )
+    return {full_name: times for times, (full_name,) in fetch_with(result, Distribution, "full_name")}
 
 
 class TimedCalls:
     """The ended calls of some functions: a temporary table of this connection, made by one scan."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str]) -> None:
+    def __init__(self, reader: TraceReader, full_names: Sequence[str]) -> None:
         """
         Args:
             full_names: ``module:function`` of each.
         """
-        self._con = con
-        self._trace = trace
-        con.execute(
+        self._reader = reader
+        reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE timed_calls AS
             WITH named AS (
@@ -103,37 +102,39 @@ class TimedCalls:
             FROM call_records SEMI JOIN named USING (process_id, function_id)
             WHERE trace_no = ? AND duration_ns IS NOT NULL
             """,
-            [trace.trace_id, list(full_names), trace.trace_no],
+            [reader.trace_id, list(full_names), reader.trace_no],
         )
 
     def callers(self, limit: int) -> Callers:
         """Who called them, the one that made them take most time first."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             f"""
             WITH called AS (
                 SELECT c.*, p.process_id, p.function_id FROM timed_calls c
                 LEFT JOIN (SELECT call_id, process_id, function_id FROM call_records WHERE trace_no = ?) p
                   ON p.call_id = c.parent_call_id)
             SELECT coalesce({COLON_NAME}, '') AS caller, {_DISTRIBUTION},
-                   count(*) OVER (), (sum(sum(duration_ns)) OVER ())::BIGINT
+                   count(*) OVER () AS callers, (sum(sum(duration_ns)) OVER ())::BIGINT AS of_all_ns
             FROM called LEFT JOIN (FROM functions WHERE trace_id = ?) f USING (process_id, function_id)
-            GROUP BY caller ORDER BY 3 DESC, 2 DESC, 1 LIMIT {int(limit)}
+            GROUP BY caller ORDER BY total_ns DESC, calls DESC, caller LIMIT {int(limit)}
             """,
-            [self._trace.trace_no, self._trace.trace_id],
-        ).fetchall()
-        first = [CallerTime(row[0], Distribution(*row[1:-2])) for row in rows]
-        return Callers(first, rows[0][-2], rows[0][-1]) if rows else Callers([], 0, 0)
+            [self._reader.trace_no, self._reader.trace_id],
+        )
+        found = fetch_with(result, Distribution, "caller", "callers", "of_all_ns")
+        first = [CallerTime(full_name=caller, times=times) for times, (caller, _, _) in found]
+        _, count, total_ns = found[0][1] if found else ("", 0, 0)
+        return Callers(first=first, count=count, total_ns=total_ns)
 
     def slowest(self, limit: int) -> list[int]:
         """The ids of those that took longest."""
-        rows = self._con.execute(
+        rows = self._reader.con.execute(
             f"SELECT call_id FROM timed_calls ORDER BY duration_ns DESC, call_id LIMIT {int(limit)}"
         ).fetchall()
         return [row[0] for row in rows]
 
     def samples(self) -> list[tuple[str, int]]:
         """Arguments and active time of calls that returned: spread evenly over all of them, and the slowest."""
-        rows = self._con.execute(
+        rows = self._reader.con.execute(
             f"""
             WITH returned AS (
                 SELECT call_id, duration_ns - suspended_ns AS active_ns, row_number() OVER (ORDER BY call_id) AS number,
@@ -146,26 +147,28 @@ class TimedCalls:
             SELECT coalesce(c.args, '{{}}'), active_ns FROM chosen JOIN call_records c USING (call_id)
             WHERE c.trace_no = ? ORDER BY call_id
             """,
-            [self._trace.trace_no],
+            [self._reader.trace_no],
         ).fetchall()
         return [(row[0], row[1]) for row in rows]
 
 
-def way_of_the_time(con: DuckDBPyConnection, trace: TraceRow, call_id: int, depth: int) -> list[Step]:
+def way_of_the_time(reader: TraceReader, call_id: int, depth: int) -> list[Step]:
     """From a call down, at each step the function that took most of the time in its calls, at most ``depth`` steps."""
     steps: list[Step] = []
     current = int(call_id)
     for _ in range(depth):
-        rows = con.execute(
+        result = reader.con.execute(
             f"""
-            SELECT arg_max(call_id, (duration_ns, -call_id)), count(*), sum(duration_ns)::BIGINT FROM call_records
-            WHERE trace_no = ? AND parent_call_id = {current} AND duration_ns IS NOT NULL
-            GROUP BY process_id, function_id ORDER BY 3 DESC, 1 LIMIT 1
+            SELECT arg_max(call_id, (duration_ns, -call_id)) AS call_id, count(*) AS calls,
+                   sum(duration_ns)::BIGINT AS total_ns
+            FROM call_records WHERE trace_no = ? AND parent_call_id = {current} AND duration_ns IS NOT NULL
+            GROUP BY process_id, function_id ORDER BY total_ns DESC, 1 LIMIT 1
             """,
-            [trace.trace_no],
-        ).fetchall()
-        if not rows:
+            [reader.trace_no],
+        )
+        step = fetch_one(result, Step)
+        if step is None:
             break
-        steps.append(Step(*rows[0]))
-        current = rows[0][0]
+        steps.append(step)
+        current = step.call_id
     return steps

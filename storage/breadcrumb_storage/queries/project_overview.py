@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -22,13 +24,14 @@ class ProjectOverview:
 
 def project_overview(con: DuckDBPyConnection) -> ProjectOverview:
     """Counts the traces and names the newest."""
-    row = con.execute(
+    result = con.execute(
         """
-        SELECT count(*), max_by(trace_id, trace_no), max_by(status, trace_no), max_by(started_at, trace_no)
+        SELECT count(*) AS traces, max_by(trace_id, trace_no) AS last_trace_id, max_by(status, trace_no) AS last_status,
+               max_by(started_at, trace_no) AS last_started_at
         FROM traces
         """
-    ).fetchall()[0]
-    return ProjectOverview(*row)
+    )
+    return fetch(result, ProjectOverview)[0]
 
 
 def seen_code(con: DuckDBPyConnection) -> set[tuple[str, str]]:

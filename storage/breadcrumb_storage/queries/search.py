@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.functions import COLON_NAME
+from breadcrumb_storage.rows import fetch, fetch_page, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Functions of which is told how often they had the text.
 MAX_FUNCTIONS = 8
@@ -69,33 +68,32 @@ class ExceptionHit:
 class TextHits:
     """The calls of a trace that have a text: a temporary table of this connection, made by one scan."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, text: str, spellings: Sequence[str]) -> None:
+    def __init__(self, reader: TraceReader, text: str, spellings: Sequence[str]) -> None:
         """
         Args:
             text: as it stands in the message of an exception.
             spellings: how it may stand in a stored value, which is JSON.
         """
-        self._con = con
-        self._trace = trace
+        self._reader = reader
         contains, values = _holds(spellings)
-        con.execute(
+        reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE found_exceptions AS
             SELECT exception_id, call_id, contains(exception_message, $text) AS in_message,
                    {contains.format("locals")} AS in_locals, exception_message, locals
             FROM exceptions WHERE trace_id = $trace AND (in_message OR in_locals)
             """,
-            {"trace": trace.trace_id, "text": text, **values},
+            {"trace": reader.trace_id, "text": text, **values},
         )
-        con.execute(
+        reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE found_yields AS
             SELECT call_id, position, coalesce(at_ns, 0) AS at_ns, value
             FROM yield_records WHERE trace_no = $trace_no AND {contains.format("value")}
             """,
-            {"trace_no": trace.trace_no, **values},
+            {"trace_no": reader.trace_no, **values},
         )
-        con.execute(
+        reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE found_calls AS
             WITH yielded AS (SELECT call_id, min(at_ns) AS yielded_ns FROM found_yields GROUP BY call_id)
@@ -107,7 +105,7 @@ class TextHits:
                        AS in_exception
             FROM call_records c LEFT JOIN yielded y USING (call_id) WHERE c.trace_no = $trace_no AND ({_HIT})
             """,
-            {"trace_no": trace.trace_no, **values},
+            {"trace_no": reader.trace_no, **values},
         )
         self.total = self._count()
         self.words = False  # whether only those are kept that have it as a whole word or number
@@ -117,7 +115,7 @@ class TextHits:
 
     def _keep_words(self, pattern: str, message_pattern: str) -> None:
         """Keep the calls that have the text as a whole word or number, if there are any."""
-        self._con.execute(
+        self._reader.con.execute(
             """
             CREATE OR REPLACE TEMP TABLE found_words AS
             WITH yielded AS (
@@ -137,73 +135,74 @@ class TextHits:
             FROM found_calls f JOIN call_records c ON c.call_id = f.call_id AND c.trace_no = $trace_no
             LEFT JOIN yielded y ON y.call_id = f.call_id
             """,
-            {"pattern": pattern, "message_pattern": message_pattern, "trace_no": self._trace.trace_no},
+            {"pattern": pattern, "message_pattern": message_pattern, "trace_no": self._reader.trace_no},
         )
-        ((words,),) = self._con.execute(f"SELECT count(*) FROM found_words WHERE {_HIT}").fetchall()
+        ((words,),) = self._reader.con.execute(f"SELECT count(*) FROM found_words WHERE {_HIT}").fetchall()
         if words:
             self.words = True
             self.within_longer = self.total - words
             self.total = words
-            self._con.execute(f"CREATE OR REPLACE TEMP TABLE found_calls AS FROM found_words WHERE {_HIT}")
+            self._reader.con.execute(f"CREATE OR REPLACE TEMP TABLE found_calls AS FROM found_words WHERE {_HIT}")
 
     def page(self, offset: int, limit: int) -> list[Hit]:
         """Some of the calls, by the time at which they had the text first."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             f"""
             SELECT call_id, {_SEEN_NS} AS seen_ns
             FROM found_calls ORDER BY seen_ns, call_id LIMIT {int(limit)} OFFSET {int(offset)}
             """
-        ).fetchall()
-        return [Hit(*row) for row in rows]
+        )
+        return fetch(result, Hit)
 
     def functions(self) -> tuple[list[FunctionHits], int]:
         """Who had the text, in the order of first sight, and of how many functions these are the first."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             f"""
-            SELECT {COLON_NAME}, count(*) FILTER (in_args), count(yielded_ns), count(*) FILTER (in_result),
-                   count(*) FILTER (in_exception), count(*) OVER ()
+            SELECT {COLON_NAME} AS full_name, count(*) FILTER (in_args) AS in_args, count(yielded_ns) AS in_yields,
+                   count(*) FILTER (in_result) AS in_results, count(*) FILTER (in_exception) AS in_exceptions,
+                   count(*) OVER () AS total
             FROM found_calls h JOIN functions f ON f.process_id = h.process_id AND f.function_id = h.function_id
             WHERE f.trace_id = ? GROUP BY 1
             ORDER BY min({_SEEN_NS}), 1
             LIMIT {MAX_FUNCTIONS}
             """,
-            [self._trace.trace_id],
-        ).fetchall()
-        return [FunctionHits(*row[:5]) for row in rows], rows[0][5] if rows else 0
+            [self._reader.trace_id],
+        )
+        return fetch_page(result, FunctionHits)
 
     def exceptions(self, call_ids: Sequence[int]) -> dict[int, ExceptionHit]:
         """The first exception with the text that was raised in each of these calls, by call id."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             """
-            SELECT f.call_id, e.exception_type, f.exception_message, f.locals
+            SELECT f.call_id, e.exception_type AS type, f.exception_message AS message, f.locals
             FROM found_exceptions f JOIN exceptions e ON e.trace_id = ? AND e.exception_id = f.exception_id
             WHERE f.call_id IN (SELECT unnest(?::BIGINT[])) ORDER BY f.exception_id DESC
             """,
-            [self._trace.trace_id, list(call_ids)],
-        ).fetchall()
-        return {row[0]: ExceptionHit(*row[1:]) for row in rows}
+            [self._reader.trace_id, list(call_ids)],
+        )
+        return {call_id: hit for hit, (call_id,) in fetch_with(result, ExceptionHit, "call_id")}
 
     def yields(self, call_ids: Sequence[int]) -> dict[int, list[YieldHit]]:
         """The recorded values with the text that these calls yielded, in their order, by call id."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             """
             SELECT call_id, position, value FROM found_yields
             WHERE call_id IN (SELECT unnest(?::BIGINT[])) ORDER BY call_id, position
             """,
             [list(call_ids)],
-        ).fetchall()
+        )
         found: dict[int, list[YieldHit]] = {}
-        for call_id, position, value in rows:
-            found.setdefault(call_id, []).append(YieldHit(position, value))
+        for hit, (call_id,) in fetch_with(result, YieldHit, "call_id"):
+            found.setdefault(call_id, []).append(hit)
         return found
 
     def exceptions_elsewhere(self) -> int:
         """Exceptions with the text that were raised while no recorded call was under way."""
-        ((count,),) = self._con.execute("SELECT count(*) FROM found_exceptions WHERE call_id IS NULL").fetchall()
+        ((count,),) = self._reader.con.execute("SELECT count(*) FROM found_exceptions WHERE call_id IS NULL").fetchall()
         return int(count)
 
     def _count(self) -> int:
-        ((count,),) = self._con.execute("SELECT count(*) FROM found_calls").fetchall()
+        ((count,),) = self._reader.con.execute("SELECT count(*) FROM found_calls").fetchall()
         return int(count)
 
 

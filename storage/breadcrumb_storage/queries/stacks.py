@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from breadcrumb_storage.rows import fetch_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Of a trace: more than any reader looks at, and the rest is counted.
 MAX_STACKS = 500
@@ -42,37 +44,37 @@ class Stack:
         return self.stack_id == 0 and (self.reason or "").startswith("Fatal")
 
 
-def list_stacks(con: DuckDBPyConnection, trace_id: str) -> tuple[list[Stack], int]:
+def list_stacks(reader: TraceReader) -> tuple[list[Stack], int]:
     """The first stacks of a trace, those of crashed processes before the others, and how many there are."""
-    rows = con.execute(
+    result = reader.con.execute(
         """
-        SELECT process_id, stack_id, any_value(thread_name), any_value(task_name), any_value(reason),
-               list({
-            "depth": depth, 'function': coalesce(function_name, ''), 'module': coalesce(module_name, ''),
-                     'file': coalesce(file, ''), 'line': line} ORDER BY depth),
-               count(*) OVER ()
+        SELECT process_id, stack_id, any_value(thread_name) AS thread_name, any_value(task_name) AS task_name,
+               any_value(reason) AS reason,
+               list({'depth': depth, 'function': coalesce(function_name, ''), 'module': coalesce(module_name, ''),
+                     'file': coalesce(file, ''), 'line': line} ORDER BY depth) AS frames,
+               count(*) OVER () AS total
         FROM stacks WHERE trace_id = ? GROUP BY process_id, stack_id
         ORDER BY any_value(reason) LIKE 'Fatal%' DESC NULLS LAST, process_id, stack_id LIMIT ?
         """,
-        [trace_id, MAX_STACKS],
-    ).fetchall()
-    stacks = [
-        Stack(process_id, stack_id, thread_name, task_name, reason, [StackFrame(**frame) for frame in frames])
-        for process_id, stack_id, thread_name, task_name, reason, frames, _ in rows
-    ]
-    return stacks, (rows[0][6] if rows else 0)
+        [reader.trace_id, MAX_STACKS],
+    )
+    return fetch_page(result, Stack, convert={"frames": _frames})
 
 
-def stack_locals(con: DuckDBPyConnection, trace_id: str, stacks: Sequence[Stack]) -> dict[tuple[int, int, int], str]:
+def _frames(rows: list[dict[str, Any]]) -> list[StackFrame]:
+    return [StackFrame(**row) for row in rows]
+
+
+def stack_locals(reader: TraceReader, stacks: Sequence[Stack]) -> dict[tuple[int, int, int], str]:
     """The variables, as JSON, of the frames of these stacks by (process, stack, depth)."""
     wanted = ", ".join(f"({int(each.process_id)}, {int(each.stack_id)})" for each in stacks)
     if not wanted:
         return {}
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         SELECT process_id, stack_id, depth, locals FROM stacks
         WHERE trace_id = ? AND locals IS NOT NULL AND (process_id, stack_id) IN ({wanted})
         """,
-        [trace_id],
+        [reader.trace_id],
     ).fetchall()
     return {(process, stack, depth): text for process, stack, depth, text in rows}

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.ids import ID_SPACE
+from breadcrumb_storage.rows import fetch, fetch_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Of the text of a stack: its innermost frames are what tells failures apart.
 _STACK_END_CHARS = 1_500
@@ -49,88 +48,84 @@ class CalledLink:
     kind: str | None
 
 
-def count_tests(con: DuckDBPyConnection, trace_id: str) -> dict[str, int]:
+def count_tests(reader: TraceReader) -> dict[str, int]:
     """How many runs of tests had each outcome; ``unfinished`` where there is none."""
-    rows = con.execute(
+    rows = reader.con.execute(
         """
         SELECT coalesce(outcome, 'unfinished') AS kind, count(*) FROM tests WHERE trace_id = ? GROUP BY kind
         ORDER BY list_position(['failed', 'error', 'unfinished', 'passed', 'skipped', 'xfailed', 'xpassed'], kind)
                  NULLS LAST, kind
         """,
-        [trace_id],
+        [reader.trace_id],
     ).fetchall()
     return dict(rows)
 
 
-def unfinished_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list[str]:
+def unfinished_tests(reader: TraceReader, limit: int) -> list[str]:
     """The tests that had no outcome yet when the recording ended, the last first."""
-    rows = con.execute(
+    rows = reader.con.execute(
         "SELECT node_id FROM tests WHERE trace_id = ? AND outcome IS NULL ORDER BY started_at DESC LIMIT ?",
-        [trace_id, limit],
+        [reader.trace_id, limit],
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def failed_tests(con: DuckDBPyConnection, trace_id: str, limit: int) -> list[FailedTest]:
+def failed_tests(reader: TraceReader, limit: int) -> list[FailedTest]:
     """The first tests that failed, in the order in which they ran; at the end those that passed when run again."""
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         SELECT t.process_id, t.node_id, t.outcome, t.phase, t.first_call_id,
-               coalesce(t.last_call_id, (t.process_id + 1) * {ID_SPACE}::BIGINT - 1),
+               coalesce(t.last_call_id, (t.process_id + 1) * {ID_SPACE}::BIGINT - 1) AS last_call_id,
                t.exception_id, t.exception_type, t.message, e.file, e.line,
-               coalesce(right(e.stack_trace, {_STACK_END_CHARS}), ''),
+               coalesce(right(e.stack_trace, {_STACK_END_CHARS}), '') AS stack_end,
                t.node_id IN (SELECT node_id FROM tests WHERE trace_id = $trace AND outcome = 'passed') AS passed_later
         FROM tests t LEFT JOIN exceptions e ON e.trace_id = t.trace_id AND e.exception_id = t.exception_id
         WHERE t.trace_id = $trace AND t.outcome IN ('failed', 'error')
         ORDER BY passed_later, t.started_at, t.process_id, t.test_id LIMIT $limit
         """,
-        {"trace": trace_id, "limit": limit},
-    ).fetchall()
-    return [FailedTest(*row) for row in rows]
+        {"trace": reader.trace_id, "limit": limit},
+    )
+    return fetch(result, FailedTest)
 
 
-def last_calls(
-    con: DuckDBPyConnection, trace: TraceRow, first_call_id: int, last_call_id: int, limit: int
-) -> tuple[list[CalledLink], int]:
+def last_calls(reader: TraceReader, first_call_id: int, last_call_id: int, limit: int) -> tuple[list[CalledLink], int]:
     """The last of the outermost calls between two ids of a process, in their order; and how many there are in all.
 
     What runs when a module is imported or a class is made is left out.
     """
     within = f"c.call_id BETWEEN {int(first_call_id)} AND {int(last_call_id)}"
     return _calls(
-        con,
-        trace,
+        reader,
         f"{within} AND (c.parent_call_id IS NULL OR c.parent_call_id NOT BETWEEN {int(first_call_id)} AND "
         f"{int(last_call_id)})",
         limit,
     )
 
 
-def last_children(
-    con: DuckDBPyConnection, trace: TraceRow, parents: Sequence[int], limit: int
-) -> tuple[list[CalledLink], int]:
+def last_children(reader: TraceReader, parents: Sequence[int], limit: int) -> tuple[list[CalledLink], int]:
     """The last calls that these made, in their order; and how many there are in all."""
     numbers = ", ".join(str(int(parent)) for parent in parents)
-    return _calls(con, trace, f"c.parent_call_id IN ({numbers})", limit) if numbers else ([], 0)
+    return _calls(reader, f"c.parent_call_id IN ({numbers})", limit) if numbers else ([], 0)
 
 
-def _calls(con: DuckDBPyConnection, trace: TraceRow, where: str, limit: int) -> tuple[list[CalledLink], int]:
-    rows = con.execute(
+def _calls(reader: TraceReader, where: str, limit: int) -> tuple[list[CalledLink], int]:
+    result = reader.con.execute(
         f"""
-        SELECT c.call_id, c.parent_call_id, f.function_name, f.kind, count(*) OVER ()
+        SELECT c.call_id, c.parent_call_id, f.function_name, f.kind, count(*) OVER () AS total
         FROM call_records c
         JOIN functions f ON f.trace_id = ? AND f.process_id = c.process_id AND f.function_id = c.function_id
         WHERE c.trace_no = ? AND {where} AND f.kind IS DISTINCT FROM 'module' AND f.kind IS DISTINCT FROM 'class'
         ORDER BY c.call_id DESC LIMIT {int(limit)}
         """,
-        [trace.trace_id, trace.trace_no],
-    ).fetchall()
-    return [CalledLink(*row[:4]) for row in reversed(rows)], (rows[0][4] if rows else 0)
+        [reader.trace_id, reader.trace_no],
+    )
+    newest_first, total = fetch_page(result, CalledLink)
+    return newest_first[::-1], total
 
 
-def links_from(con: DuckDBPyConnection, trace: TraceRow, first_call_id: int, last_call_id: int) -> list[CalledLink]:
+def links_from(reader: TraceReader, first_call_id: int, last_call_id: int) -> list[CalledLink]:
     """The first MAX_LINKS calls between two ids, in their order."""
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         SELECT c.call_id, c.parent_call_id, f.function_name, f.kind
         FROM call_records c
@@ -138,6 +133,6 @@ def links_from(con: DuckDBPyConnection, trace: TraceRow, first_call_id: int, las
         WHERE c.trace_no = ? AND c.call_id BETWEEN {int(first_call_id)} AND {int(last_call_id)}
         ORDER BY c.call_id LIMIT {MAX_LINKS}
         """,
-        [trace.trace_id, trace.trace_no],
-    ).fetchall()
-    return [CalledLink(*row) for row in rows]
+        [reader.trace_id, reader.trace_no],
+    )
+    return fetch(result, CalledLink)

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ids import ID_SPACE
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # More ranges are joined: an expression with so many constants takes longer than that.
 _MAX_LITERAL_RANGES = 300
@@ -33,7 +32,7 @@ class CallRange:
     last_call_id: int
 
 
-def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[CallRange]:
+def test_ranges(reader: TraceReader, test: str) -> list[CallRange]:
     """The calls that ran under the tests which ``test`` names, as ranges of ids, in their order.
 
     Whole processes are among them: those that were started while such a test ran. (A pool's workers belong to the
@@ -44,27 +43,27 @@ def test_ranges(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[Cal
             anything else is a substring of one. A node id that is there as it stands means that test alone.
     """
     # Most tests follow each other without a call in between: a thousand of them are then one range.
-    return joined(_ranges(con, trace, *_node_condition(test)))
+    return joined(_ranges(reader, *_node_condition(test)))
 
 
-def failures_of(con: DuckDBPyConnection, trace: TraceRow, test: str) -> list[int]:
+def failures_of(reader: TraceReader, test: str) -> list[int]:
     """The ids of the exceptions that the tests which ``test`` names (see ``test_ranges``) failed with."""
     condition, parameters = _node_condition(test)
-    rows = con.execute(
+    rows = reader.con.execute(
         f"SELECT exception_id FROM tests WHERE trace_id = $trace AND exception_id IS NOT NULL AND ({condition})",
-        {"trace": trace.trace_id, **parameters},
+        {"trace": reader.trace_id, **parameters},
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def ranges_of_each(con: DuckDBPyConnection, trace: TraceRow, node_ids: Sequence[str]) -> list[CallRange]:
+def ranges_of_each(reader: TraceReader, node_ids: Sequence[str]) -> list[CallRange]:
     """The calls that ran under the tests with these node ids, a range for each run of one."""
-    return _ranges(con, trace, "node_id IN (SELECT unnest($tests::VARCHAR[]))", {"tests": list(node_ids)})
+    return _ranges(reader, "node_id IN (SELECT unnest($tests::VARCHAR[]))", {"tests": list(node_ids)})
 
 
-def _ranges(con: DuckDBPyConnection, trace: TraceRow, condition: str, parameters: dict[str, Any]) -> list[CallRange]:
+def _ranges(reader: TraceReader, condition: str, parameters: dict[str, Any]) -> list[CallRange]:
     """The calls under the tests for which ``condition`` is true, in the order of their ids."""
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH RECURSIVE named AS (
             SELECT * FROM tests WHERE trace_id = $trace AND ({condition})),
@@ -74,51 +73,53 @@ def _ranges(con: DuckDBPyConnection, trace: TraceRow, condition: str, parameters
             UNION
             SELECT p.process_id FROM processes p JOIN started s ON p.parent_process_id = s.process_id
             WHERE p.trace_id = $trace)
-        SELECT process_id, first_call_id, coalesce(last_call_id, (process_id + 1) * {ID_SPACE}::BIGINT - 1) FROM named
+        SELECT process_id, first_call_id,
+               coalesce(last_call_id, (process_id + 1) * {ID_SPACE}::BIGINT - 1) AS last_call_id
+        FROM named
         UNION ALL
         SELECT process_id, process_id * {ID_SPACE}::BIGINT, (process_id + 1) * {ID_SPACE}::BIGINT - 1 FROM started
         ORDER BY ALL
         """,
-        {"trace": trace.trace_id, **parameters},
-    ).fetchall()
-    return [CallRange(*row) for row in rows]
+        {"trace": reader.trace_id, **parameters},
+    )
+    return fetch(result, CallRange)
 
 
-def test_names(con: DuckDBPyConnection, trace: TraceRow) -> list[str]:
+def test_names(reader: TraceReader) -> list[str]:
     """The node ids of a trace's tests, each once, in the order in which they ran, but those that failed first."""
-    rows = con.execute(
+    rows = reader.con.execute(
         """
         SELECT node_id FROM tests WHERE trace_id = ? GROUP BY node_id
         ORDER BY bool_or(outcome IN ('failed', 'error')) DESC NULLS LAST, min(started_at), node_id
         """,
-        [trace.trace_id],
+        [reader.trace_id],
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def tests_of_calls(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, str]:
+def tests_of_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, str]:
     """The node id of the test that each of these calls ran under, by call id; calls outside of tests are left out."""
     if not call_ids:
         return {}
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         SELECT c.call_id, t.node_id FROM (SELECT unnest(?::BIGINT[]) AS call_id) c
         ASOF JOIN (FROM tests WHERE trace_id = ?) t ON c.call_id >= t.first_call_id
         WHERE c.call_id // {ID_SPACE} = t.process_id AND (t.last_call_id IS NULL OR c.call_id <= t.last_call_id)
         """,
-        [list(call_ids), trace.trace_id],
+        [list(call_ids), reader.trace_id],
     ).fetchall()
     found: dict[int, str] = dict(rows)
     for call_id in set(call_ids) - found.keys():
-        test = _test_that_started(con, trace, call_id // ID_SPACE)
+        test = _test_that_started(reader, call_id // ID_SPACE)
         if test is not None:
             found[call_id] = test
     return found
 
 
-def _test_that_started(con: DuckDBPyConnection, trace: TraceRow, process_id: int) -> str | None:
+def _test_that_started(reader: TraceReader, process_id: int) -> str | None:
     """The test during which a process was started, or the process that started it."""
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         WITH RECURSIVE up AS (
             SELECT process_id, parent_process_id, started_at, 0 AS steps
@@ -129,7 +130,7 @@ def _test_that_started(con: DuckDBPyConnection, trace: TraceRow, process_id: int
         SELECT t.node_id FROM up JOIN tests t ON t.trace_id = $trace AND {_STARTED_IN.format("up", "t")}
         ORDER BY up.steps LIMIT 1
         """,
-        {"trace": trace.trace_id, "process": process_id},
+        {"trace": reader.trace_id, "process": process_id},
     ).fetchall()
     return rows[0][0] if rows else None
 

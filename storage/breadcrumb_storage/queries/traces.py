@@ -6,11 +6,15 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
+from breadcrumb_storage.rows import fetch, fetch_one
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
     from duckdb import DuckDBPyConnection
+
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +88,21 @@ def get_trace(con: DuckDBPyConnection, trace_id: str) -> TraceRow:
     Raises:
         LookupError: there is no such trace.
     """
-    row = con.execute(
+    result = con.execute(
         """
         SELECT trace_id, trace_no, status, started_at,
-               coalesce(duration_ms, date_diff('microsecond', started_at, now() AT TIME ZONE 'UTC') / 1000.0),
+               coalesce(duration_ms, date_diff('microsecond', started_at, now() AT TIME ZONE 'UTC') / 1000.0)
+                   AS duration_ms,
                command, label, cwd, timeout_seconds, exit_code, signal,
                stdout_tail, stderr_tail, stdout_bytes, stderr_bytes, not_traced_reason, config
         FROM traces WHERE trace_id = ?
         """,
         [trace_id],
-    ).fetchone()
-    if row is None:
+    )
+    trace = fetch_one(result, TraceRow, convert={"config": _config})
+    if trace is None:
         raise LookupError(trace_id)
-    values: list[Any] = [*row[:-1], _config(row[-1])]
-    return TraceRow(*values)
+    return trace
 
 
 def _config(text: str | None) -> dict[str, Any]:
@@ -138,7 +143,7 @@ def summaries(
 
 
 def _summaries(con: DuckDBPyConnection, condition: str, parameters: Sequence[object]) -> list[TraceSummary]:
-    rows = con.execute(
+    result = con.execute(
         f"""
         WITH page AS (SELECT * FROM traces WHERE {condition}),
         counted AS (
@@ -148,25 +153,25 @@ def _summaries(con: DuckDBPyConnection, condition: str, parameters: Sequence[obj
             SELECT trace_id, arg_max(exception_type, exception_id) AS uncaught FROM exceptions
             WHERE uncaught AND trace_id IN (SELECT trace_id FROM page) GROUP BY trace_id)
         SELECT trace_no, trace_id, status, started_at, duration_ms, exit_code, signal,
-               coalesce(calls, 0), uncaught, command, label
+               coalesce(calls, 0) AS calls, uncaught, command, label
         FROM page LEFT JOIN counted USING (trace_no) LEFT JOIN thrown USING (trace_id)
         ORDER BY trace_no DESC
         """,
         list(parameters),
-    ).fetchall()
-    return [TraceSummary(*row) for row in rows]
+    )
+    return fetch(result, TraceSummary)
 
 
-def last_completed(con: DuckDBPyConnection, trace: TraceRow) -> str | None:
+def last_completed(reader: TraceReader) -> str | None:
     """The newest trace before this one of the same command in the same folder that ended well and recorded calls."""
-    row = con.execute(
+    row = reader.con.execute(
         """
         SELECT trace_id FROM traces t
         WHERE trace_no < $trace_no AND status = 'completed' AND command = $command AND cwd IS NOT DISTINCT FROM $cwd
           AND EXISTS (FROM functions f WHERE f.trace_id = t.trace_id)
         ORDER BY trace_no DESC LIMIT 1
         """,
-        {"trace_no": trace.trace_no, "command": trace.command, "cwd": trace.cwd},
+        {"trace_no": reader.trace_no, "command": reader.trace.command, "cwd": reader.trace.cwd},
     ).fetchone()
     return row[0] if row else None
 
@@ -176,44 +181,51 @@ def count_calls(con: DuckDBPyConnection) -> int:
     return int(con.execute("SELECT count(*) FROM call_records").fetchall()[0][0])
 
 
-def list_processes(con: DuckDBPyConnection, trace_id: str) -> list[ProcessRow]:
+def has_processes(con: DuckDBPyConnection, trace_id: str) -> bool:
+    """Whether any process of a trace was traced."""
+    return bool(con.execute("SELECT 1 FROM processes WHERE trace_id = ? LIMIT 1", [trace_id]).fetchall())
+
+
+def list_processes(reader: TraceReader) -> list[ProcessRow]:
     """The traced processes of a trace in the order in which they started."""
-    rows = con.execute(
+    result = reader.con.execute(
         """
-        SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode, ended_at IS NOT NULL,
+        SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode,
+               ended_at IS NOT NULL AS ended,
                process_id IN (SELECT parent_process_id FROM processes WHERE trace_id = $1 AND started_by = 'exec')
+                   AS replaced
         FROM processes WHERE trace_id = $1 ORDER BY process_id
         """,
-        [trace_id],
-    ).fetchall()
-    return [ProcessRow(*row) for row in rows]
+        [reader.trace_id],
+    )
+    return fetch(result, ProcessRow)
 
 
-def calls_by_process(con: DuckDBPyConnection, trace: TraceRow) -> dict[int, int]:
+def calls_by_process(reader: TraceReader) -> dict[int, int]:
     """How many calls each process recorded; those without any are left out."""
     return dict(
-        con.execute(
-            "SELECT process_id, count(*) FROM call_records WHERE trace_no = ? GROUP BY process_id", [trace.trace_no]
+        reader.con.execute(
+            "SELECT process_id, count(*) FROM call_records WHERE trace_no = ? GROUP BY process_id", [reader.trace_no]
         ).fetchall()
     )
 
 
-def list_notices(con: DuckDBPyConnection, trace_id: str) -> list[Notice]:
+def list_notices(reader: TraceReader) -> list[Notice]:
     """What the tracer asked to have told, equal messages of several processes once."""
-    rows = con.execute(
+    result = reader.con.execute(
         """
-        SELECT code, message, count(DISTINCT process_id) FROM notices
+        SELECT code, message, count(DISTINCT process_id) AS processes FROM notices
         WHERE trace_id = ? GROUP BY code, message ORDER BY min(process_id), code, message
         """,
-        [trace_id],
-    ).fetchall()
-    return [Notice(*row) for row in rows]
+        [reader.trace_id],
+    )
+    return fetch(result, Notice)
 
 
-def thread_names(con: DuckDBPyConnection, trace_id: str, process_ids: Sequence[int]) -> dict[tuple[int, int], str]:
+def thread_names(reader: TraceReader, process_ids: Sequence[int]) -> dict[tuple[int, int], str]:
     """Names of the threads of some processes, by (process, thread)."""
-    rows = con.execute(
+    rows = reader.con.execute(
         "SELECT process_id, thread_id, name FROM threads WHERE trace_id = ? AND list_contains(?, process_id)",
-        [trace_id, list(process_ids)],
+        [reader.trace_id, list(process_ids)],
     ).fetchall()
     return {(process, thread): name for process, thread, name in rows if name}

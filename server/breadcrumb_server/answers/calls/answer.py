@@ -16,7 +16,7 @@ from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit_table,
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Page, check_limit
-from breadcrumb_server.answers.common.next_calls import first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
@@ -25,8 +25,7 @@ from breadcrumb_server.answers.lines.rare_lines import rare_lines
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_storage.queries.calls import calls as queries
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions
-from breadcrumb_storage.queries.traces import get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -75,6 +74,7 @@ class CallList(Page):
 def get_calls(
     con: DuckDBPyConnection,
     project: str,
+    *,
     function: str,
     trace_id: str | None = None,
     where: Mapping[str, Any] | None = None,
@@ -97,19 +97,20 @@ def get_calls(
     selected_lines = lines_wanted(where)
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
+    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    next_calls = NextCalls(project, reader.trace)
     if wanted.test is not None:
-        check_test(con, trace, wanted.test)
-    functions = matching_functions(con, trace, function)
-    ids, total = queries.find_calls(con, trace, wanted, after=start.at, limit=limit + 1) if functions else ([], 0)
-    places = Places.of(trace)
+        check_test(reader, wanted.test)
+    functions = matching_functions(reader, function)
+    ids, total = queries.find_calls(reader, wanted, after=start.at, limit=limit + 1) if functions else ([], 0)
+    places = Places.of(reader.trace)
     named = [_function_line(each, places) for each in functions[:MAX_FUNCTIONS]]
     named += [f"… {len(functions) - MAX_FUNCTIONS} more"] * (len(functions) > MAX_FUNCTIONS)
     if not total:
-        message, instead = why_no_calls(con, project, trace, functions, function, where)
+        message, instead = why_no_calls(reader, next_calls, functions, function, where)
         return CallList(
             project=project,
-            trace_id=trace.trace_id,
+            trace_id=reader.trace_id,
             functions=named,
             message=message,
             total=0,
@@ -117,29 +118,26 @@ def get_calls(
             rows=[],
             next=first_few(instead),
         )
-    rows = CallRows(con, trace, ids[:limit])
-    distribution = Distribution() if cursor else read_distribution(con, trace, wanted, functions, total)
-    source = SourceText(trace, Redactor(redact))
-    lines = LineDetail.read(
-        con, trace, rows.calls, selected_lines, source, wanted if total > 1 and not cursor else None
-    )
+    rows = CallRows(reader, ids[:limit])
+    distribution = Distribution() if cursor else read_distribution(reader, wanted, functions, total)
+    source = SourceText(reader.trace, Redactor(redact))
+    lines = LineDetail.read(reader, rows.calls, selected_lines, source, wanted if total > 1 and not cursor else None)
     rows.show_lines(lines.executed)
     of_one_function = lines.executed and len(functions) == 1 and not where and not cursor
-    rare = rare_lines(con, trace, function) if of_one_function else []
+    rare = rare_lines(reader, function) if of_one_function else []
     sampled = any(each.started > each.recorded for each in functions)
 
     def further(count: int, shown: ShownLines) -> list[str]:
         return first_few(
             follow_ups(
-                project,
-                trace,
+                next_calls,
                 rows.calls[:count],
                 single=total == 1,
                 called=rows.with_callees(),
                 sampled=sampled,
                 lines=lines,
                 shown=shown,
-                odd=odd_ones(con, project, trace, function, where, distribution, shown),
+                odd=odd_ones(reader, next_calls, function, where, distribution, shown),
             )
         )
 
@@ -149,13 +147,13 @@ def get_calls(
         cut = rows.first_cut(count, chars)
         return CallList(
             project=project,
-            trace_id=trace.trace_id,
+            trace_id=reader.trace_id,
             functions=named,
             distribution=[*rare, *distribution.lines],
             total=total,
             columns=rows.columns,
             rows=rows.cells(count, chars),
-            next_cursor=encode_cursor(query, Position(ids[count - 1], trace.trace_id)) if more and count else None,
+            next_cursor=encode_cursor(query, Position(ids[count - 1], reader.trace_id)) if more and count else None,
             notes=notes
             + (_cut_note(cut, alone=len(ids) == 1, with_lines=bool(lines.views)) if cut is not None else [])
             + _late_note(rows.calls[:count])

@@ -20,11 +20,9 @@ from breadcrumb_storage.queries.calls.distributions import (
 )
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
     from breadcrumb_storage.queries.calls.calls import CallFilter
     from breadcrumb_storage.queries.functions import FunctionName
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Fewer calls are seen at a glance.
 MIN_CALLS = 4
@@ -63,7 +61,7 @@ class Distribution:
 
 
 def read_distribution(
-    con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, functions: Sequence[FunctionName], total: int
+    reader: TraceReader, wanted: CallFilter, functions: Sequence[FunctionName], total: int
 ) -> Distribution:
     """The distribution of the parameters and of the result of the ``total`` calls that fit, of these functions."""
     meant, note = _meant(functions, wanted.function or "")
@@ -71,7 +69,7 @@ def read_distribution(
         return Distribution()
     recorded = sum(each.recorded for each in meant)
     wanted = replace(wanted, full_names=tuple(_full_name(each) for each in meant))
-    found = value_distributions(con, trace, wanted, calls=min(total, recorded), recorded=recorded)
+    found = value_distributions(reader, wanted, calls=min(total, recorded), recorded=recorded)
     lines = [line for key, kinds in found.kinds.items() if (line := _line(key, kinds)) is not None]
     lines.sort(key=lambda line: (line.odd_calls is None, line.odd_calls))
     return Distribution(_within(lines), lines[0].odd if lines else None, _note(found) or note)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
@@ -12,10 +11,8 @@ from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_t
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.calls import calls as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
-from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
+from breadcrumb_storage.queries.traces import list_processes, thread_names
 
 COLUMNS = ["call_id", "function", "args", "result", "outcome", "ms", "caller", "callees"]
 # Of a call's callees, by name.
@@ -27,17 +24,17 @@ MAX_SIDE_CHARS = 160
 class CallRows:
     """The calls of a page with all that is shown of them."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, ids: Sequence[int]) -> None:
-        found = queries.calls_by_id(con, trace, ids)
+    def __init__(self, reader: TraceReader, ids: Sequence[int]) -> None:
+        found = queries.calls_by_id(reader, ids)
         self.calls = [found[call_id] for call_id in ids]
-        self._parents = queries.calls_by_id(con, trace, [c.parent_call_id for c in self.calls if c.parent_call_id])
-        self._callees = queries.callees(con, trace, ids)
-        processes = [process.process_id for process in list_processes(con, trace.trace_id)]
-        self._threads = thread_names(con, trace.trace_id, processes)
+        self._parents = queries.calls_by_id(reader, [c.parent_call_id for c in self.calls if c.parent_call_id])
+        self._callees = queries.callees(reader, ids)
+        processes = [process.process_id for process in list_processes(reader)]
+        self._threads = thread_names(reader, processes)
         self._many_processes = len(processes) > 1
         self._many_threads = len(self._threads) > max(len(processes), 1)
         self._tasks = any(each.task for each in self.calls)
-        self._tests = tests_of_calls(con, trace, ids)
+        self._tests = tests_of_calls(reader, ids)
         self._many_tests = len({self._tests.get(call_id) for call_id in ids}) > 1
         self.columns = [
             *COLUMNS,

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from breadcrumb_server.answers.common.text import counted, cut
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.tests import test_names, test_ranges
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 _MAX_NAMED = 6
 
 
-def check_test(con: DuckDBPyConnection, trace: TraceRow, test: str) -> None:
+def check_test(reader: TraceReader, test: str) -> None:
     """Makes sure that ``test`` names one or more tests of the trace.
 
     Raises:
         BreadcrumbError: it names none; the error names some, those that failed first.
     """
-    if test_ranges(con, trace, test):
+    if test_ranges(reader, test):
         return
-    names = test_names(con, trace)
+    names = test_names(reader)
     if not names:
         raise BreadcrumbError(
-            f"No test was seen in trace {trace.trace_id}, so none is named {cut(test, 200)!r}.",
+            f"No test was seen in trace {reader.trace_id}, so none is named {cut(test, 200)!r}.",
             why="Tests are known where pytest or unittest runs them.",
             hint="Leave test out.",
         )
     named = ", ".join(cut(name, 150) for name in names[:_MAX_NAMED])
     more = f" and {len(names) - _MAX_NAMED:,} more" if len(names) > _MAX_NAMED else ""
     raise BreadcrumbError(
-        f"Trace {trace.trace_id} has no test {cut(test, 200)!r}.",
+        f"Trace {reader.trace_id} has no test {cut(test, 200)!r}.",
         why=f"It has {counted(len(names), 'test')}: {named}{more}.",
         hint="Name one by its node id, by a part of that, or by a glob.",
     )

@@ -12,8 +12,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
-from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.common.rerun import rerun_call
+from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.answers.common.text import counted, milliseconds, one_line
 from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
 from breadcrumb_server.answers.compare.root_causes import Told, tell_apart
@@ -38,8 +37,8 @@ from breadcrumb_storage.queries.compare.compare import (
     function_pairs,
     name_functions,
 )
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
+from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -77,28 +76,28 @@ class Comparison(Answer):
     compared: str = ""
 
 
-def compare_traces(con: DuckDBPyConnection, project: str, base_trace_id: str, trace_id: str) -> Comparison:
+def compare_traces(con: DuckDBPyConnection, project: str, *, base_trace_id: str, trace_id: str) -> Comparison:
     """Compare a trace with another one, the base: say, a failing run with a passing one.
 
     Raises:
         BreadcrumbError: an unknown trace, or twice the same.
     """
-    base = get_trace(con, resolve_trace_id(con, base_trace_id, project))
-    this = get_trace(con, resolve_trace_id(con, trace_id, project))
+    base = TraceReader.open(con, base_trace_id, project)
+    this = TraceReader.open(con, trace_id, project)
     if base.trace_id == this.trace_id:
         raise BreadcrumbError(
             f"base_trace_id and trace_id name the same trace, {base.trace_id}.",
             hint=f"{call('list_traces', project=project)} shows the others.",
         )
-    tests = changed_tests(con, base, this)
-    functions = function_pairs(con, base, this, values=not tests)  # tests that ended differently say where to look
-    name_functions(con, base, this, sampled_functions(functions))
-    scope = choose_scope(con, base, this, functions, tests)
-    found = find_divergences(con, base, this, scope.selection, scope.is_counted)
+    tests = changed_tests(base, this)
+    functions = function_pairs(base, this, values=not tests)  # tests that ended differently say where to look
+    name_functions(base, this, sampled_functions(functions))
+    scope = choose_scope(base, this, functions, tests)
+    found = find_divergences(base, this, scope.selection, scope.is_counted)
     if not found.divergences and scope.is_part:  # the cause may lie before what was looked at
         scope = whole(scope)
-        found = find_divergences(con, base, this, scope.selection, scope.is_counted)
-    compared = _Compared(con, base, this, functions, tests, scope, found)
+        found = find_divergences(base, this, scope.selection, scope.is_counted)
+    compared = _Compared(base, this, functions, tests, scope, found)
     return fit(compared.answers(project))
 
 
@@ -106,9 +105,8 @@ def compare_traces(con: DuckDBPyConnection, project: str, base_trace_id: str, tr
 class _Compared:
     """Everything that is known of two traces, ready to be told at any level of detail."""
 
-    con: DuckDBPyConnection
-    base: TraceRow
-    this: TraceRow
+    base: TraceReader
+    this: TraceReader
     functions: Sequence[FunctionPair]
     tests: Sequence[TestPair]
     scope: Scope
@@ -118,15 +116,19 @@ class _Compared:
     def answers(self, project: str) -> Iterator[Comparison]:
         told = self._told()
         chain = self._chain(told.first) if told.first else None
-        places = Places.of(self.this if told.first is None or told.first.this else self.base)
-        notes = [*trace_notes(self.con, self.base, self.this, self.functions), *self.scope.notes, *self._search_notes()]
+        places = Places.of((self.this if told.first is None or told.first.this else self.base).trace)
+        notes = [
+            *trace_notes(self.base.trace, self.this.trace, self.functions),
+            *self.scope.notes,
+            *self._search_notes(),
+        ]
         sampled = bool(self.scope.selection.sampled)
         for lines, chars in DETAIL:
             yield Comparison(
                 project=project,
                 base_trace_id=self.base.trace_id,
                 trace_id=self.this.trace_id,
-                runs=[_run_line("base", self.base), _run_line("this", self.this)],
+                runs=[_run_line("base", self.base.trace), _run_line("this", self.this.trace)],
                 verdict=self._verdict(told),
                 first=tell(told.first, chain, places, lines=lines, chars=chars, sampled=sampled)
                 if told.first
@@ -146,8 +148,8 @@ class _Compared:
 
     def _told(self) -> Told:
         ids = {each.around for each in self.found.divergences if each.around is not None}
-        base = calls_by_id(self.con, self.base, [pair[0] for pair in ids])
-        this = calls_by_id(self.con, self.this, [pair[1] for pair in ids])
+        base = calls_by_id(self.base, [pair[0] for pair in ids])
+        this = calls_by_id(self.this, [pair[1] for pair in ids])
         around = {pair: (base[pair[0]], this[pair[1]]) for pair in ids}
         return tell_apart(
             self.found.divergences, around, lambda call_id: [link.call_id for link in self._links(call_id)]
@@ -157,17 +159,17 @@ class _Compared:
         """The way to a call; of one call only, for which it is asked twice."""
         key = (call_id, in_base)
         if key not in self._known_links:
-            self._known_links[key] = chains(self.con, self.base if in_base else self.this, [call_id])[call_id]
+            self._known_links[key] = chains(self.base if in_base else self.this, [call_id])[call_id]
         return self._known_links[key]
 
     def _chain(self, root: Root) -> Chain:
         links = self._links(root.call.call_id, in_base=root.this is None)
-        return read_chains(self.con, self.this if root.this else self.base, [links])[0]
+        return read_chains(self.this if root.this else self.base, [links])[0]
 
     def _verdict(self, told: Told) -> str:
         if told.first is None:
             nothing = "No call went differently"
-            if self.base.status != self.this.status:
+            if self.base.trace.status != self.this.trace.status:
                 return f"{nothing}, though the runs ended differently: what did is not traced (find_gaps shows what)."
             return f"{nothing}."
         root = told.first
@@ -209,25 +211,23 @@ class _Compared:
 
     def _follow_ups(self, project: str, told: Told) -> list[str | None]:
         root = told.first
+        about_this, about_base = NextCalls(project, self.this.trace), NextCalls(project, self.base.trace)
         if root is None:
-            return [call("find_gaps", project=project, trace_id=self.this.trace_id)]
+            return [about_this.call("find_gaps")]
 
-        def around(trace: TraceRow, call_id: int) -> str:
-            return call("get_flow", project=project, trace_id=trace.trace_id, root_call_id=call_id)
+        def ask(about: NextCalls, call_id: int) -> str:
+            if root.lone:
+                return about.call("get_flow", root_call_id=call_id)
+            return about.get_calls(root.name, {"call_id": call_id})
 
-        def shown(trace: TraceRow, call_id: int) -> str:
-            where = {"call_id": call_id}
-            return call("get_calls", project=project, function=root.name, trace_id=trace.trace_id, where=where)
-
-        ask = around if root.lone else shown
         closer = None
         if root.itself and self.scope.selection.sampled:  # the call that is to blame may be one that was not recorded
-            closer = rerun_call(project, self.this, full=True)
-        elif (root.itself or root.lone) and root.call.name != "<module>" and self.this.status != "running":
-            closer = rerun_call(project, self.this, lines=[root.name])
+            closer = about_this.rerun(full=True)
+        elif (root.itself or root.lone) and root.call.name != "<module>" and self.this.trace.status != "running":
+            closer = about_this.rerun(lines=[root.name])
         return [
-            ask(self.this, root.this.call_id) if root.this else None,
-            ask(self.base, root.base.call_id) if root.base else None,
+            ask(about_this, root.this.call_id) if root.this else None,
+            ask(about_base, root.base.call_id) if root.base else None,
             closer,
         ]
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.compare.ends import first_other_yield, same_end
 from breadcrumb_server.answers.compare.noise import same_value
@@ -17,10 +16,7 @@ from breadcrumb_server.answers.compare.tree_diff import Alone, Pair, align
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.compare import aligned_calls as queries
 from breadcrumb_storage.queries.compare.alignment import Selection, align_calls, began_ns
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Pairs of calls whose texts are read, to see whether they differ by more than noise.
 MAX_READ = 1_500
@@ -68,9 +64,8 @@ class Findings:
 
 
 def find_divergences(
-    con: DuckDBPyConnection,
-    base: TraceRow,
-    this: TraceRow,
+    base: TraceReader,
+    this: TraceReader,
     selection: Selection,
     is_counted: Callable[[str], bool],
 ) -> Findings:
@@ -80,13 +75,13 @@ def find_divergences(
         is_counted: whether a call of this function that only one trace has is one that the other did not make. (A
             function that was sampled may just not have been recorded at that call.)
     """
-    found = Findings(compared=align_calls(con, base, this, selection))
-    search = _Search(con, base, this, found)
+    found = Findings(compared=align_calls(base, this, selection))
+    search = _Search(base, this, found)
     search.along_the_strands()
-    broken, count = queries.broken_strands(con, MAX_STRANDS)
+    broken, count = queries.broken_strands(this.con, MAX_STRANDS)
     for strand, place in broken:
         search.beyond(strand, search.first_other_arguments(strand, place), is_counted)
-    lone, lone_count = queries.lone_strands(con, base, this, MAX_LONE)
+    lone, lone_count = queries.lone_strands(base, this, MAX_LONE)
     search.lone_strands([each for each in lone if is_counted(each.name)])
     found.complete = found.complete and count <= MAX_STRANDS and lone_count <= MAX_LONE
     found.divergences.sort(key=lambda each: (each.at_ns, each.lone, -each.call.call_id))
@@ -94,8 +89,7 @@ def find_divergences(
 
 
 class _Search:
-    def __init__(self, con: DuckDBPyConnection, base: TraceRow, this: TraceRow, found: Findings) -> None:
-        self._con = con
+    def __init__(self, base: TraceReader, this: TraceReader, found: Findings) -> None:
         self._base = base
         self._this = this
         self._found = found
@@ -104,7 +98,7 @@ class _Search:
     def along_the_strands(self) -> None:
         """Where the trees are the same: values only."""
         for offset in range(0, MAX_READ, READ_AT_ONCE):
-            calls = queries.differing_calls(self._con, offset=offset, limit=READ_AT_ONCE)
+            calls = queries.differing_calls(self._this.con, offset=offset, limit=READ_AT_ONCE)
             differing = self._compare((c.base_id, c.this_id, c.started_ns, c.ended_ns) for c in calls)
             self._placed += [(call, each) for call, each in zip(calls, differing, strict=True) if each]
             if len(calls) < READ_AT_ONCE:
@@ -127,7 +121,7 @@ class _Search:
 
     def beyond(self, strand: int, place: int, is_counted: Callable[[str], bool]) -> None:
         """Where the tree of one strand is not the same any more."""
-        base, this = queries.strand_calls(self._con, self._this, strand, place, MAX_STRAND_CALLS + 1)
+        base, this = queries.strand_calls(self._this, strand, place, MAX_STRAND_CALLS + 1)
         cut = max(len(base), len(this)) > MAX_STRAND_CALLS
         found = align(base[:MAX_STRAND_CALLS], this[:MAX_STRAND_CALLS], cut=cut)
         self._found.complete = self._found.complete and not cut
@@ -149,8 +143,8 @@ class _Search:
         self._add_alone(strand, alone[:ENOUGH])
 
     def lone_strands(self, strands: Sequence[queries.LoneStrand]) -> None:
-        base = calls_by_id(self._con, self._base, [each.call_id for each in strands if not each.in_this])
-        this = calls_by_id(self._con, self._this, [each.call_id for each in strands if each.in_this])
+        base = calls_by_id(self._base, [each.call_id for each in strands if not each.in_this])
+        this = calls_by_id(self._this, [each.call_id for each in strands if each.in_this])
         for each in strands:
             row = (this if each.in_this else base)[each.call_id]
             self._found.divergences.append(_lone(row, each.started_ns, in_this=each.in_this, around=None))
@@ -158,8 +152,8 @@ class _Search:
     def _compare(self, pairs: Iterable[tuple[int, int, int, int | None]]) -> list[Divergence | None]:
         """Read pairs of calls (of the base, of this trace, with its begin and end), and keep what really differs."""
         wanted = list(pairs)
-        base = calls_by_id(self._con, self._base, [each[0] for each in wanted])
-        this = calls_by_id(self._con, self._this, [each[1] for each in wanted])
+        base = calls_by_id(self._base, [each[0] for each in wanted])
+        this = calls_by_id(self._this, [each[1] for each in wanted])
         found: list[Divergence | None] = []
         for base_id, this_id, started_ns, ended_ns in wanted:
             one, other = base[base_id], this[this_id]
@@ -183,10 +177,10 @@ class _Search:
         return ended_ns if ended_ns is not None else _LAST
 
     def _add_alone(self, strand: int, alone: Sequence[Alone]) -> None:
-        base = calls_by_id(self._con, self._base, [each.call.call_id for each in alone if not each.in_this])
-        this = calls_by_id(self._con, self._this, [each.call.call_id for each in alone if each.in_this])
+        base = calls_by_id(self._base, [each.call.call_id for each in alone if not each.in_this])
+        this = calls_by_id(self._this, [each.call.call_id for each in alone if each.in_this])
         places = queries.strand_places(
-            self._con, strand, [each.parent for each in alone if isinstance(each.parent, int)]
+            self._this.con, strand, [each.parent for each in alone if isinstance(each.parent, int)]
         )
         for each in alone:
             row = (this if each.in_this else base)[each.call.call_id]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import counted, one_line
@@ -16,10 +15,8 @@ from breadcrumb_storage.queries.calls.calls import calls_by_id
 from breadcrumb_storage.queries.compare.alignment import Selection
 from breadcrumb_storage.queries.compare.compare import FunctionPair, TestPair, unmatched_calls
 from breadcrumb_storage.queries.tests import CallRange, ranges_of_each
+from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 Ranges = tuple[Sequence[CallRange], Sequence[CallRange]]
 
@@ -55,32 +52,31 @@ class Scope:
 
 
 def choose_scope(
-    con: DuckDBPyConnection,
-    base: TraceRow,
-    this: TraceRow,
+    base: TraceReader,
+    this: TraceReader,
     functions: Sequence[FunctionPair],
     tests: Sequence[TestPair],
 ) -> Scope:
     """What to align: the tests that ended differently, or all, or in large traces where values begin to differ."""
     sampled = sampled_functions(functions)
     is_large = max(recorded_calls(functions)) > MAX_ALIGNED
-    traced_alike = all(base.config.get(key) == this.config.get(key) for key in ("include", "exclude"))
+    traced_alike = all(base.trace.config.get(key) == this.trace.config.get(key) for key in ("include", "exclude"))
     # Of functions that are only partly recorded, or only partly looked at, the counts tell better what was not called.
     is_counted = _is_counted(functions, strictly=is_large or bool(sampled))
     selection = Selection(
         max_calls=MAX_ALIGNED,
         common_only=not traced_alike,
         sampled=sampled,
-        recorded_whole=min(_recorded_whole(base), _recorded_whole(this)),
+        recorded_whole=min(_recorded_whole(base.trace), _recorded_whole(this.trace)),
     )
     if tests:
         chosen = [test.node_id for test in tests[:MAX_TESTS]]
-        ranges: Ranges = ranges_of_each(con, base, chosen), ranges_of_each(con, this, chosen)
+        ranges: Ranges = ranges_of_each(base, chosen), ranges_of_each(this, chosen)
         named = ", ".join(one_line(node_id, 120) for node_id in chosen)
         note = f"compared are the calls under the tests that ended differently: {named}"
         return Scope(_part(selection, ranges), [note], is_counted)
     if is_large:
-        focus = _first_other_value(con, base, this, functions)
+        focus = _first_other_value(base, this, functions)
         where = "around the first that has no equal in the base" if focus else "the first ones"
         differing = [pair.full_name for pair in functions if pair.base and pair.this and not pair.same_values]
         selection = replace(selection, max_calls=MAX_FIRST if differing and not focus else MAX_FOCUSED)
@@ -137,9 +133,7 @@ def _is_counted(functions: Sequence[FunctionPair], *, strictly: bool) -> Callabl
     return is_counted
 
 
-def _first_other_value(
-    con: DuckDBPyConnection, base: TraceRow, this: TraceRow, functions: Sequence[FunctionPair]
-) -> Ranges | None:
+def _first_other_value(base: TraceReader, this: TraceReader, functions: Sequence[FunctionPair]) -> Ranges | None:
     """The calls around the first one that the base has no equal of."""
     differing = [(pair, pair.base.recorded + pair.this.recorded) for pair in functions if pair.base and pair.this]
     names: list[str] = []
@@ -148,9 +142,9 @@ def _first_other_value(
         if not pair.same_values and calls <= left:
             names.append(pair.full_name)
             left -= calls
-    unmatched = unmatched_calls(con, base, this, names, MAX_READ) if names else []
-    these = calls_by_id(con, this, [each.this_id for each in unmatched])
-    others = calls_by_id(con, base, [each.base_id for each in unmatched if each.base_id is not None])
+    unmatched = unmatched_calls(base, this, names, MAX_READ) if names else []
+    these = calls_by_id(this, [each.this_id for each in unmatched])
+    others = calls_by_id(base, [each.base_id for each in unmatched if each.base_id is not None])
     for each in unmatched:
         call, other = these[each.this_id], others.get(each.base_id or 0)
         if other is None or not (same_value(other.args, call.args) and same_end(other, call)):
@@ -163,9 +157,7 @@ def _around(call_id: int) -> CallRange:
     return CallRange(process, max(call_id - MAX_FOCUSED // 2, process * ID_SPACE), call_id + MAX_FOCUSED // 2)
 
 
-def trace_notes(
-    con: DuckDBPyConnection, base: TraceRow, this: TraceRow, functions: Sequence[FunctionPair]
-) -> list[str]:
+def trace_notes(base: TraceRow, this: TraceRow, functions: Sequence[FunctionPair]) -> list[str]:
     """What makes two traces differ that is no fault of the program."""
     notes: list[str] = []
     for side, trace, calls in zip(("the base", "this trace"), (base, this), recorded_calls(functions), strict=True):

@@ -9,7 +9,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Answer, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.common.time_argument import parse_since
@@ -17,8 +17,7 @@ from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail
 from breadcrumb_storage.queries import exceptions as queries
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter, UnderTests
 from breadcrumb_storage.queries.tests import failures_of, test_ranges
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -46,6 +45,7 @@ class ExceptionList(Answer):
 def find_exceptions(
     con: DuckDBPyConnection,
     project: str,
+    *,
     since: str | None = None,
     trace_id: str | None = None,
     type: str | None = None,
@@ -68,18 +68,19 @@ def find_exceptions(
     limit, notes = check_limit(limit, MAX_LIMIT)
     query = ("find_exceptions", project, since, trace_id, type, include_handled, test)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    about = ""
+    reader = None
     if trace_id is not None or since is None or test is not None:
-        about = resolve_trace_id(con, trace_id or start.trace_id or None, project)
+        reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    about = reader.trace_id if reader else ""
     wanted = ExceptionFilter(
         trace_id=about or None,
         since=parse_since(since) if since else None,
         type=type or None,
         include_handled=include_handled,
-        under=_under(con, get_trace(con, about), test) if test is not None else None,
+        under=_under(reader, test) if reader and test is not None else None,
     )
     groups, kinds, total = queries.exception_groups(con, wanted, offset=start.at, limit=limit)
-    loaded = load_exceptions(con, groups)
+    loaded = load_exceptions(con, groups, reader)
 
     def build(count: int, chars: int) -> ExceptionList:
         end = start.at + count
@@ -95,38 +96,32 @@ def find_exceptions(
             next=first_few(
                 [*(raising_call(project, each) for each in loaded[:2]), _before(project, loaded[0])]
                 if loaded
-                else [call("get_trace", project=project, trace_id=about) if about else None]
+                else [NextCalls(project, reader.trace).call("get_trace") if reader else None]
             ),
         )
 
     return fit_table(build, len(loaded))
 
 
-def _under(con: DuckDBPyConnection, trace: TraceRow, test: str) -> UnderTests:
-    check_test(con, trace, test)
-    return UnderTests(test_ranges(con, trace, test), failures_of(con, trace, test))
+def _under(reader: TraceReader, test: str) -> UnderTests:
+    check_test(reader, test)
+    return UnderTests(test_ranges(reader, test), failures_of(reader, test))
 
 
 def _before(project: str, exception: LoadedException) -> str | None:
-    """The calls around the one in which an exception was raised."""
+    """Propose the calls around the one in which an exception was raised."""
     if exception.chain is None:
         return None
-    row = exception.row
-    return call("get_flow", project=project, trace_id=row.trace_id, exception_id=row.exception_id)
+    return NextCalls(project, exception.trace).call("get_flow", exception_id=exception.row.exception_id)
 
 
 def raising_call(project: str, exception: LoadedException) -> str | None:
-    """The call that shows the innermost traced call of an exception with its values whole."""
+    """Propose the innermost traced call of an exception, with its values whole."""
     innermost = exception.chain.innermost if exception.chain else None
     if innermost is None:
         return None
-    return call(
-        "get_calls",
-        project=project,
-        function=f"{innermost.module}:{innermost.name}",
-        trace_id=exception.row.trace_id,
-        where={"call_id": innermost.call_id},
-    )
+    next_calls = NextCalls(project, exception.trace)
+    return next_calls.get_calls(f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id})
 
 
 def _why_nothing(con: DuckDBPyConnection, wanted: ExceptionFilter) -> str:

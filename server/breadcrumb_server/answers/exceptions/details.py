@@ -17,6 +17,7 @@ from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.calls.chains import chains, listed_chain
 from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ class LoadedException:
     group: ExceptionGroup
     chain: Chain | None
     causes: Sequence[tuple[str, ExceptionRow]]
+    trace: TraceRow
     places: Places
 
     def raised_in_traced_code(self) -> bool:
@@ -158,31 +160,31 @@ def _of(part: int, whole: int) -> str:
 def load_exceptions(
     con: DuckDBPyConnection,
     groups: Sequence[ExceptionGroup],
-    traces: Mapping[str, TraceRow] | None = None,
+    known: TraceReader | None = None,
     *,
     first_calls: Mapping[int, int] | None = None,
 ) -> list[LoadedException]:
-    """The exceptions that stand for these groups, in their order.
+    """Load the exceptions that stand for these groups, in their order.
 
     Args:
+        known: the reader of a trace that the groups may be of; other traces are opened here.
         first_calls: by exception id the call id before which its chain does not begin.
     """
-    known = dict(traces or {})
     loaded: dict[tuple[str, int], LoadedException] = {}
     for trace_id in dict.fromkeys(group.trace_id for group in groups):
         here = [group for group in groups if group.trace_id == trace_id]
-        trace = known.get(trace_id) or get_trace(con, trace_id)
-        rows = _with_causes(con, trace_id, [group.exception_id for group in here])
+        reader = known if known and known.trace_id == trace_id else TraceReader(con, get_trace(con, trace_id))
+        rows = _with_causes(reader, [group.exception_id for group in here])
         in_calls = {row.call_id for group in here if (row := rows.get(group.exception_id)) and row.call_id is not None}
-        links = {call: chain for call, chain in chains(con, trace, sorted(in_calls)).items() if chain}
+        links = {call: chain for call, chain in chains(reader, sorted(in_calls)).items() if chain}
         for row in rows.values():  # counted calls that were recorded late stand between those that had been before
             if row.call_id in links and row.call_chain:
-                links[row.call_id] = listed_chain(con, trace, row.call_chain)
+                links[row.call_id] = listed_chain(reader, row.call_chain)
             if first_calls and row.call_id in links and row.exception_id in first_calls:
                 first = first_calls[row.exception_id]
                 links[row.call_id] = [link for link in links[row.call_id] if link.call_id >= first]
         links = {call: chain for call, chain in links.items() if chain}
-        ready = dict(zip(links, read_chains(con, trace, list(links.values())), strict=True))
+        ready = dict(zip(links, read_chains(reader, list(links.values())), strict=True))
         for group in here:
             row = rows[group.exception_id]
             loaded[trace_id, group.exception_id] = LoadedException(
@@ -190,16 +192,17 @@ def load_exceptions(
                 group=group,
                 chain=ready.get(row.call_id) if row.call_id is not None else None,
                 causes=_causes(row, rows),
-                places=Places.of(trace),
+                trace=reader.trace,
+                places=Places.of(reader.trace),
             )
     return [loaded[group.trace_id, group.exception_id] for group in groups]
 
 
-def _with_causes(con: DuckDBPyConnection, trace_id: str, ids: Iterable[int]) -> dict[int, ExceptionRow]:
+def _with_causes(reader: TraceReader, ids: Iterable[int]) -> dict[int, ExceptionRow]:
     rows: dict[int, ExceptionRow] = {}
     wanted = set(ids)
     for _ in range(MAX_CAUSES + 1):
-        fresh = exceptions_by_id(con, trace_id, sorted(wanted - rows.keys()))
+        fresh = exceptions_by_id(reader, sorted(wanted - rows.keys()))
         rows |= fresh
         wanted = {cause for row in fresh.values() for cause in (row.cause_id, row.context_id) if cause is not None}
     return rows

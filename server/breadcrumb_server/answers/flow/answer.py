@@ -12,7 +12,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Answer
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut, one_line
 from breadcrumb_server.answers.flow.caught import CaughtExceptions, short_name
@@ -28,8 +28,7 @@ from breadcrumb_storage.queries.flow.calls import FlowRoots, call_count, load_ca
 from breadcrumb_storage.queries.flow.window import MAX_CHAIN, call_of_exception, calls_at, window
 from breadcrumb_storage.queries.functions import counted_only, matching_functions
 from breadcrumb_storage.queries.tests import test_ranges
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -119,6 +118,7 @@ class _Tree:
 def get_flow(
     con: DuckDBPyConnection,
     project: str,
+    *,
     trace_id: str | None = None,
     view: FlowView | None = None,
     max_depth: int | None = None,
@@ -142,32 +142,33 @@ def get_flow(
         )
     query = ("get_flow", project, asdict(view), max_depth)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
-    names = number_functions(con, trace)
+    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    next_calls = NextCalls(project, reader.trace)
+    names = number_functions(reader)
     if view.test is not None:
-        check_test(con, trace, view.test)
-    tree = _tree(con, trace, view, names, max_depth)
+        check_test(reader, view.test)
+    tree = _tree(reader, view, names, max_depth)
     if not tree.calls:
-        return _nothing(con, project, trace, view)
-    recorded = call_count(con, trace)
-    caught = CaughtExceptions(con, trace, tree.call_ids)
+        return _nothing(reader, next_calls, view)
+    recorded = call_count(reader)
+    caught = CaughtExceptions(reader, tree.call_ids)
 
     def page(outline: Sequence[Row]) -> Flow:
         rows = outline[start.at :]
-        lines = FlowLines(con, trace, rows, caught)
-        notes = [*tree.notes, *_caught_unseen(outline, caught), *_counted_only(con, trace, rows)]
+        lines = FlowLines(reader, rows, caught)
+        notes = [*tree.notes, *_caught_unseen(outline, caught), *_counted_only(reader, rows)]
 
         def build(text: list[str]) -> Flow:
-            at = Position(start.at + len(text), trace.trace_id)
+            at = Position(start.at + len(text), reader.trace_id)
             return Flow(
                 project=project,
-                trace_id=trace.trace_id,
+                trace_id=reader.trace_id,
                 calls=tree.calls,
                 recorded=recorded,
                 lines=text,
                 next_cursor=encode_cursor(query, at) if len(text) < len(rows) else None,
                 notes=notes,
-                next=first_few(flow_follow_ups(project, trace, rows[: len(text)], lines, view.root_call_id)),
+                next=first_few(flow_follow_ups(next_calls, rows[: len(text)], lines, view.root_call_id)),
             )
 
         return fit([_longest(build, lines)])
@@ -202,47 +203,45 @@ def _longest(build: Callable[[list[str]], Flow], lines: FlowLines) -> Flow:
     return build(text[: max(few, 1)])
 
 
-def _tree(
-    con: DuckDBPyConnection, trace: TraceRow, view: FlowView, names: Mapping[int, str], max_depth: int | None
-) -> _Tree:
+def _tree(reader: TraceReader, view: FlowView, names: Mapping[int, str], max_depth: int | None) -> _Tree:
     roots = FlowRoots(
         call_id=view.root_call_id,
         function=view.function,
         module=view.module,
-        ranges=None if view.test is None else test_ranges(con, trace, view.test),
+        ranges=None if view.test is None else test_ranges(reader, view.test),
         thread=view.thread,
         process_id=view.process_id,
     )
-    focus = _focus(con, trace, view, roots)
+    focus = _focus(reader, view, roots)
     if focus is not None:
-        around = window(con, trace, focus)
+        around = window(reader, focus)
         tree = FlowTree(around.calls, names, around.focus, around.left_out)
         notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
         return _Tree(tree.lanes, tree.below, len(around.calls.ids), around.calls.ids, notes if around.above else ())
-    calls = load_calls(con, trace, roots)
+    calls = load_calls(reader, roots)
     if calls is not None:
         tree = FlowTree(calls, names)
         call_ids = tree.call_ids()
         return _Tree(tree.lanes, tree.below, len(call_ids), call_ids)
-    totals = FlowTotals(con, trace, roots, names, max_depth)
+    totals = FlowTotals(reader, roots, names, max_depth)
     return _Tree(totals.lanes, totals.below, totals.calls)
 
 
-def _focus(con: DuckDBPyConnection, trace: TraceRow, view: FlowView, roots: FlowRoots) -> list[int] | None:
+def _focus(reader: TraceReader, view: FlowView, roots: FlowRoots) -> list[int] | None:
     """The calls to look around; None: the whole, or what is below a call or a function."""
     if view.around_call_id is not None:
         return [view.around_call_id]
     if view.at_ms is not None:
-        started = trace.started_at.replace(tzinfo=UTC).timestamp()  # stored as UTC without a zone
+        started = reader.trace.started_at.replace(tzinfo=UTC).timestamp()  # stored as UTC without a zone
         at_ms = max(min(view.at_ms, _END_OF_TIME_MS), -_END_OF_TIME_MS)
-        return calls_at(con, trace, int(started * 1e9 + at_ms * 1e6), roots)
+        return calls_at(reader, int(started * 1e9 + at_ms * 1e6), roots)
     if view.exception_id is None:
         return None
-    there, call_id = call_of_exception(con, trace, view.exception_id)
+    there, call_id = call_of_exception(reader, view.exception_id)
     if there and call_id is None:
         raise BreadcrumbError(
             f"No traced call was under way when exception {view.exception_id} was raised.",
-            hint=f'find_exceptions(trace_id="{trace.trace_id}") shows where it was raised.',
+            hint=f'find_exceptions(trace_id="{reader.trace_id}") shows where it was raised.',
         )
     return [call_id] if call_id is not None else []
 
@@ -259,10 +258,10 @@ def _caught_unseen(rows: Sequence[Row], caught: CaughtExceptions) -> list[str]:
     return [f"further down, where it is not shown: {told}"]
 
 
-def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row]) -> list[str]:
+def _counted_only(reader: TraceReader, rows: Sequence[Row]) -> list[str]:
     """That calls of the functions shown are missing, as they were counted only."""
     shown = {row.group.name for row in rows if row.group is not None}
-    counted = counted_only(con, trace, sorted(shown))
+    counted = counted_only(reader, sorted(shown))
     if not counted:
         return []
     told = ", ".join(
@@ -273,34 +272,39 @@ def _counted_only(con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row])
     return [f"calls that were only counted are not in the tree; recorded: {told}{more}"]
 
 
-def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, view: FlowView) -> Flow:
-    whole = call("get_flow", project=project, trace_id=trace.trace_id)
-    follow_ups: list[str | None] = [whole, call("get_trace", project=project, trace_id=trace.trace_id)]
+def _nothing(reader: TraceReader, next_calls: NextCalls, view: FlowView) -> Flow:
+    whole = next_calls.call("get_flow")
+    follow_ups: list[str | None] = [whole, next_calls.call("get_trace")]
     call_id = view.root_call_id if view.root_call_id is not None else view.around_call_id
-    functions = matching_functions(con, trace, view.function) if view.function is not None else []
+    functions = matching_functions(reader, view.function) if view.function is not None else []
     kept_to = _kept_to(view)
     if call_id is not None:
         message = f"This trace has no recorded call {call_id}."
     elif view.exception_id is not None:
         message = f"This trace has no exception {view.exception_id}."
-        follow_ups = [call("find_exceptions", project=project, trace_id=trace.trace_id)]
+        follow_ups = [next_calls.call("find_exceptions")]
     elif view.at_ms is not None:
         message = f"No call had begun {view.at_ms:g} ms after the start of the run{kept_to}."
     elif view.function is not None and not (kept_to and any(each.recorded for each in functions)):
-        message, follow_ups = why_no_calls(con, project, trace, functions, view.function, None)
-    elif kept_to and call_count(con, trace):
+        message, follow_ups = why_no_calls(reader, next_calls, functions, view.function, None)
+    elif kept_to and call_count(reader):
         what = view.function or view.module
         message = f"No call {f'of {cut(what, 100)!r} ' if what else ''}was recorded{kept_to}."
         if view.test is not None:
-            follow_ups[0] = call("find_gaps", project=project, trace_id=trace.trace_id)
+            follow_ups[0] = next_calls.call("find_gaps")
     elif view.module is not None:
         message = f"No call of a function of module {cut(view.module, 100)!r} was recorded."
-        follow_ups = [call("find_gaps", project=project, trace_id=trace.trace_id)]
+        follow_ups = [next_calls.call("find_gaps")]
     else:
         message = "No call was recorded in this trace."
         follow_ups.remove(whole)
     return Flow(
-        project=project, trace_id=trace.trace_id, calls=0, lines=[], message=message, next=first_few(follow_ups)
+        project=next_calls.project,
+        trace_id=reader.trace_id,
+        calls=0,
+        lines=[],
+        message=message,
+        next=first_few(follow_ups),
     )
 
 

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow.tree import MODULE_BODY, Group
 from breadcrumb_storage.queries.flow.caught import CaughtBelow, caught_below, types_not_all_written
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # A type that more calls of a function catch is its normal way.
 MAX_RARE_SHARE = 0.25
@@ -31,17 +27,17 @@ class Caught:
 class CaughtExceptions:
     """What the calls of a flow have caught."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> None:
+    def __init__(self, reader: TraceReader, call_ids: Sequence[int]) -> None:
         """
         Args:
             call_ids: all calls of the flow, shown or not.
         """
         self._types: dict[int, list[str]] = {}
         self._by_type: dict[str, list[CaughtBelow]] = {}
-        for each in caught_below(con, trace, call_ids):
+        for each in caught_below(reader, call_ids):
             self._types.setdefault(each.call_id, []).append(each.type)
             self._by_type.setdefault(each.type, []).append(each)
-        self._many = types_not_all_written(con, trace) if self._types else frozenset[str]()
+        self._many = types_not_all_written(reader) if self._types else frozenset[str]()
 
     def of(self, group: Group) -> Caught | None:
         """What calls of a group have caught."""

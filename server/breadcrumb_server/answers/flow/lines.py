@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.text import one_line, rounded
 from breadcrumb_server.answers.flow.caught import CaughtExceptions
@@ -16,10 +15,8 @@ from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.flow.calls import task_names
-from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
+from breadcrumb_storage.queries.traces import list_processes, thread_names
 
 # Characters of the arguments, and then of the result, of one call: tried in turn until all lines fit.
 VALUE_CHARS = (140, 90, 60, 40, 25, 15)
@@ -32,18 +29,18 @@ MAX_HEADING_CHARS = 160
 class FlowLines:
     """Rows as text."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, rows: Sequence[Row], caught: CaughtExceptions) -> None:
+    def __init__(self, reader: TraceReader, rows: Sequence[Row], caught: CaughtExceptions) -> None:
         self._rows = rows
         groups = [row.group for row in rows if row.group is not None]
-        self.odd = odd_arguments(con, trace, groups)
+        self.odd = odd_arguments(reader, groups)
         self.caught = caught
-        self._calls = calls_by_id(con, trace, [*dict.fromkeys(_wanted(rows))])
+        self._calls = calls_by_id(reader, [*dict.fromkeys(_wanted(rows))])
         self._pairs: dict[int, Pairs] = {}
         self._results_read: dict[int, str] = {}
-        self._tasks = task_names(con, trace)
-        processes = list_processes(con, trace.trace_id)
+        self._tasks = task_names(reader)
+        processes = list_processes(reader)
         self._processes = {each.process_id: each.name or each.started_by or "" for each in processes}
-        self._threads = thread_names(con, trace.trace_id, sorted(self._processes))
+        self._threads = thread_names(reader, sorted(self._processes))
 
     def all(self, chars: int) -> list[str]:
         return ["  " * row.indent + self._row(row, chars) for row in self._rows]

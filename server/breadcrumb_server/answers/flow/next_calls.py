@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from breadcrumb_server.answers.common.next_calls import call
+from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.flow.caught import CaughtExceptions
 from breadcrumb_server.answers.flow.lines import FlowLines
 from breadcrumb_server.answers.flow.outliers import MIN_CALLS, USUAL_SHARE
 from breadcrumb_server.answers.flow.outline import Row
 from breadcrumb_server.answers.flow.tree import Group
-from breadcrumb_storage.queries.traces import TraceRow
 
 
 def flow_follow_ups(
-    project: str, trace: TraceRow, rows: Sequence[Row], lines: FlowLines, root_call_id: int | None
+    next_calls: NextCalls, rows: Sequence[Row], lines: FlowLines, root_call_id: int | None
 ) -> list[str | None]:
     """The calls to make next, the most telling first.
 
@@ -25,12 +24,12 @@ def flow_follow_ups(
     shown = [(row, row.group) for row in rows if row.group is not None]
 
     def calls_of(group: Group, **where: int) -> str:
-        return call("get_calls", project=project, function=group.name, trace_id=trace.trace_id, where={**where} or None)
+        return next_calls.get_calls(group.name, where or None)
 
     def below(call_id: int | None) -> str | None:
         if call_id is None or call_id == root_call_id:
             return None
-        return call("get_flow", project=project, trace_id=trace.trace_id, root_call_id=call_id)
+        return next_calls.call("get_flow", root_call_id=call_id)
 
     outermost = min((row.indent for row, _ in shown), default=0)
     focus = next((group for _, group in shown if group.focus), None)

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow.tree import Group
 from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_storage.queries.flow.arguments import ArgumentValue, argument_values
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Below so many calls nothing is usual; groups of more, and those beyond so many calls altogether, are not looked at.
 MIN_CALLS = 4
@@ -39,7 +35,7 @@ class OddArgument:
         return self.values[-1][2]
 
 
-def odd_arguments(con: DuckDBPyConnection, trace: TraceRow, groups: Iterable[Group]) -> dict[int, OddArgument]:
+def odd_arguments(reader: TraceReader, groups: Iterable[Group]) -> dict[int, OddArgument]:
     """By the first call of a group, the parameter of which nearly all its calls have the same value, but not all."""
     wanted: list[Group] = []
     left = MAX_LOOKED_AT
@@ -47,7 +43,7 @@ def odd_arguments(con: DuckDBPyConnection, trace: TraceRow, groups: Iterable[Gro
         if MIN_CALLS <= len(group.call_ids) <= min(MAX_CALLS, left):
             wanted.append(group)
             left -= len(group.call_ids)
-    found = argument_values(con, trace, [group.call_ids for group in wanted], MAX_VALUES)
+    found = argument_values(reader, [group.call_ids for group in wanted], MAX_VALUES)
     odd: dict[int, list[OddArgument]] = {}
     for (number, name), values in groupby(found, key=lambda value: (value.group, value.name)):
         each = _odd(wanted[number], name, [*values])

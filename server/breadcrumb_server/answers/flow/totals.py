@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.flow.outline import AIM_LINES, FEW_LANES
 from breadcrumb_server.answers.flow.repetitions import Folder, Part, Rounds, Run, Symbols
 from breadcrumb_server.answers.flow.tree import MAX_IN_ORDER, Folding, Group, Item, Lane, Loop
 from breadcrumb_storage.queries.flow import totals as queries
 from breadcrumb_storage.queries.flow.calls import FlowRoots
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Levels where no depth is asked for: each takes another look at all calls.
 USUAL_DEPTH = 5
@@ -30,8 +26,7 @@ class FlowTotals:
 
     def __init__(
         self,
-        con: DuckDBPyConnection,
-        trace: TraceRow,
+        reader: TraceReader,
         roots: FlowRoots,
         names: Mapping[int, str],
         max_depth: int | None,
@@ -41,7 +36,7 @@ class FlowTotals:
         self._symbols = Symbols()
         self._folder = Folder(self._symbols)
         self._next_node = -1
-        levels = queries.FlowLevels(con, trace, roots, FEW_LANES)
+        levels = queries.FlowLevels(reader, roots, FEW_LANES)
         nodes = levels.nodes()
         self.calls = sum(node.calls for node in nodes)
         by_thread: dict[tuple[int, int], list[Item]] = {}

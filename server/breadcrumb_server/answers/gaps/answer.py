@@ -11,15 +11,13 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.common.rerun import rerun_call
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.gaps.ranking import Gap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
 from breadcrumb_storage.queries.functions import traced_code
 from breadcrumb_storage.queries.gaps import list_gaps
-from breadcrumb_storage.queries.traces import get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -52,7 +50,7 @@ class GapList(Page):
 
 
 def find_gaps(
-    con: DuckDBPyConnection, project: str, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
+    con: DuckDBPyConnection, project: str, *, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
 ) -> GapList:
     """One page of the gaps of a trace (the newest one without ``trace_id``).
 
@@ -62,14 +60,15 @@ def find_gaps(
     limit, notes = check_limit(limit, MAX_LIMIT)
     query = ("find_gaps", project)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    trace = get_trace(con, resolve_trace_id(con, trace_id or start.trace_id or None, project))
-    ranked = rank_gaps(list_gaps(con, trace), Places.of(trace), trace.config)
+    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    ranked = rank_gaps(list_gaps(reader), Places.of(reader.trace), reader.trace.config)
     gaps = [gap for gap in ranked if gap.row.kind == "python"]
-    traced = traced_code(con, trace)
-    edit = next_expansion(trace, gaps, traced).edit_config_call(project)
+    traced = traced_code(reader)
+    edit = next_expansion(reader.trace, gaps, traced).edit_config_call(project)
     seen = bool(traced or ranked)
     why_none = "traced code called no function that could be traced as well" if seen else NOTHING_TRACED
-    report = None if seen else call("get_trace", project=project, trace_id=trace.trace_id)
+    next_calls = NextCalls(project, reader.trace)
+    report = None if seen else next_calls.call("get_trace")
     page = gaps[start.at : start.at + limit]
     has_wrappers = any(gap.is_passed_over for gap in page)
     c_functions = _c_functions(ranked) if not start.at else []
@@ -78,16 +77,16 @@ def find_gaps(
         end = start.at + rows
         return GapList(
             project=project,
-            trace_id=trace.trace_id,
+            trace_id=reader.trace_id,
             total=len(gaps),
             columns=[*COLUMNS, *["through"] * has_wrappers],
             rows=[[*_row(gap, chars), *[_through(gap, chars)] * has_wrappers] for gap in page[:rows]],
             edit_config=edit,
             c_functions=c_functions,
             message="" if gaps else why_none,
-            next_cursor=encode_cursor(query, Position(end, trace.trace_id)) if end < len(gaps) else None,
+            next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < len(gaps) else None,
             notes=notes,
-            next=first_few([edit or None, rerun_call(project, trace) if edit else None, report]),
+            next=first_few([edit or None, next_calls.rerun() if edit else None, report]),
         )
 
     return fit_table(build, len(page))

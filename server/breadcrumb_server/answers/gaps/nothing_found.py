@@ -4,27 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from breadcrumb_server.answers.common.code_origin import Places
-from breadcrumb_server.answers.common.next_calls import call
-from breadcrumb_server.answers.common.rerun import rerun_call
+from breadcrumb_server.answers.common.next_calls import NextCalls, call
 from breadcrumb_server.answers.common.text import clean, counted, cut
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
 from breadcrumb_storage.queries.functions import FunctionName, similar_names
 from breadcrumb_storage.queries.gaps import list_gaps
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 MAX_MESSAGE_CHARS = 1_500
 
 
 def why_no_calls(
-    con: DuckDBPyConnection,
-    project: str,
-    trace: TraceRow,
+    reader: TraceReader,
+    next_calls: NextCalls,
     functions: Sequence[FunctionName],
     function: str,
     where: Mapping[str, Any] | None,
@@ -45,19 +40,19 @@ def why_no_calls(
             else f"{shown!r} was seen, but none of its calls was recorded."
         )
         if recorded:
-            follow_ups.append(call("get_calls", project=project, function=shown, trace_id=trace.trace_id))
+            follow_ups.append(next_calls.get_calls(shown))
     else:
         plain = function.replace("*", "").strip(".:")
-        gaps = rank_gaps(list_gaps(con, trace, plain), Places.of(trace), trace.config) if plain else []
+        gaps = rank_gaps(list_gaps(reader, plain), Places.of(reader.trace), reader.trace.config) if plain else []
         gap = next((each for each in gaps if each.suggested_include), gaps[0] if gaps else None)
-        similar = similar_names(con, trace, plain.replace(":", ".").rpartition(".")[2] or plain, 5)
+        similar = similar_names(reader, plain.replace(":", ".").rpartition(".")[2] or plain, 5)
         if gap is not None and gap.suggested_include:
             message = (
                 f"{gap.full_name} was called {counted(gap.row.call_count, 'time')} but not traced: "
                 f"no include pattern takes {gap.targets[0].module}."
             )
-            edit = call("edit_config", project=project, add_include=[gap.suggested_include])
-            follow_ups += [edit, rerun_call(project, trace)]
+            edit = call("edit_config", project=next_calls.project, add_include=[gap.suggested_include])
+            follow_ups += [edit, next_calls.rerun()]
         elif gap is not None:
             message = f"{gap.full_name} was called {counted(gap.row.call_count, 'time')}, but cannot be traced" + (
                 ": it is a C function."
@@ -68,7 +63,7 @@ def why_no_calls(
             message = f"No traced function matches {shown!r}, and traced code called none of that name."
         if similar:
             message += " Recorded names that are like it: " + ", ".join(cut(name, 100) for name in similar) + "."
-            follow_ups.append(call("get_calls", project=project, function=similar[0], trace_id=trace.trace_id))
+            follow_ups.append(next_calls.get_calls(similar[0]))
         else:
-            follow_ups.append(call("find_gaps", project=project, trace_id=trace.trace_id))
+            follow_ups.append(next_calls.call("find_gaps"))
     return cut(clean(message), MAX_MESSAGE_CHARS), follow_ups

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
@@ -18,10 +17,7 @@ from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_storage.queries.calls.calls import CallFilter, CallRow, calls_by_id
 from breadcrumb_storage.queries.line_paths import LinePath, line_paths
 from breadcrumb_storage.queries.lines import executed_lines, lines_of_calls, raised_calls
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Different paths that are read: more of them leave each no room.
 MAX_PATHS = 12
@@ -61,8 +57,7 @@ class LineDetail:
     @classmethod
     def read(
         cls,
-        con: DuckDBPyConnection,
-        trace: TraceRow,
+        reader: TraceReader,
         calls: Sequence[CallRow],
         wanted: LinesWanted,
         source: SourceText,
@@ -74,30 +69,30 @@ class LineDetail:
             fitting: what all the calls fit that the pages go through. Where it is given, the different paths of all
                 of them are shown instead of the first calls of the page.
         """
-        executed = executed_lines(con, trace, [each.call_id for each in calls])
-        detail = cls(wanted, executed, source, Places.of(trace))
+        executed = executed_lines(reader, [each.call_id for each in calls])
+        detail = cls(wanted, executed, source, Places.of(reader.trace))
         if wanted.none:
             return detail
         if fitting is not None and executed and wanted.folded:
-            paths, detail.path_count = line_paths(con, trace, fitting, MAX_PATHS)
+            paths, detail.path_count = line_paths(reader, fitting, MAX_PATHS)
             detail.paths = {path.call_ids[0]: path for path in paths}
-            found = calls_by_id(con, trace, list(detail.paths))
+            found = calls_by_id(reader, list(detail.paths))
             chosen = [found[call_id] for call_id in detail.paths]
         else:
             with_lines = [each for each in calls if each.call_id in executed]
             # What went wrong is what is looked for.
             first = sorted(with_lines, key=lambda each: each.outcome == "returned")[:MAX_CALLS]
             chosen = [each for each in with_lines if each in first]
-        detail._read_views(con, trace, chosen)
+        detail._read_views(reader, chosen)
         return detail
 
-    def _read_views(self, con: DuckDBPyConnection, trace: TraceRow, chosen: Sequence[CallRow]) -> None:
+    def _read_views(self, reader: TraceReader, chosen: Sequence[CallRow]) -> None:
         self.calls = {each.call_id: each for each in chosen}
-        executed = executed_lines(con, trace, list(self.calls))
+        executed = executed_lines(reader, list(self.calls))
         counts = {call_id: executed[call_id] for call_id in self.calls if call_id in executed}
         ids = _readable(counts)
-        rows = lines_of_calls(con, trace, ids)
-        raised = raised_calls(con, trace, ids)
+        rows = lines_of_calls(reader, ids)
+        raised = raised_calls(reader, ids)
         views: dict[int, LineView] = {}
         bindings: dict[tuple[str | None, int | None], Bindings] = {}
         for each in map(self.calls.__getitem__, ids):
@@ -113,7 +108,7 @@ class LineDetail:
             heading += f", {counted(counts[each.call_id], 'line')} executed"
             if each.call_id in self.paths:
                 heading += _of_path(self.paths[each.call_id])
-            views[each.call_id] = LineView(steps, source, heading, _ending(each, trace.status == "running"))
+            views[each.call_id] = LineView(steps, source, heading, _ending(each, reader.trace.status == "running"))
         self.views = views
 
     def fit(self, room: int) -> ShownLines:

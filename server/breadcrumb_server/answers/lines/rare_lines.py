@@ -6,12 +6,11 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.lines import LineCount, line_counts
-from breadcrumb_storage.queries.traces import TraceRow
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
 
 # Executed in more than this share of the calls, a line is nothing out of the ordinary.
 MAX_SHARE = 0.1
@@ -19,9 +18,9 @@ MAX_GROUPS = 3
 MAX_RANGES = 8
 
 
-def rare_lines(con: DuckDBPyConnection, trace: TraceRow, function: str) -> list[str]:
+def rare_lines(reader: TraceReader, function: str) -> list[str]:
     """What to tell of those of the one function that a pattern names, if its calls were recorded with their lines."""
-    counts, calls = line_counts(con, trace, function)
+    counts, calls = line_counts(reader, function)
     rare = sorted(
         (each for each in counts if each.calls <= MAX_SHARE * calls),
         key=lambda each: (each.calls, each.first_call_id, each.line),

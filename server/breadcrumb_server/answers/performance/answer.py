@@ -10,7 +10,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import counted, milliseconds, one_line, rounded
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_server.answers.performance.complexity import find_growth
@@ -26,8 +26,7 @@ from breadcrumb_storage.queries.functions import (
     nested_times,
     similar_names,
 )
-from breadcrumb_storage.queries.traces import TraceRow, get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -71,6 +70,7 @@ class Performance(Answer):
 def analyze_performance(
     con: DuckDBPyConnection,
     project: str,
+    *,
     function: str | None = None,
     trace_id: str | None = None,
     call_id: int | None = None,
@@ -86,10 +86,11 @@ def analyze_performance(
         BreadcrumbError: an unknown trace or call, or a limit below 1.
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
-    trace = get_trace(con, resolve_trace_id(con, trace_id, project))
-    function = function or _function_of(con, trace, call_id)
-    places = Places.of(trace)
-    times = function_times(con, trace)
+    reader = TraceReader.open(con, trace_id, project)
+    next_calls = NextCalls(project, reader.trace)
+    function = function or _function_of(reader, call_id)
+    places = Places.of(reader.trace)
+    times = function_times(reader)
     chosen = [each for each in times if each.total_ns]
     overall_ns = sum(each.self_ns for each in times)
     launchers = [each for each in chosen if places.is_launcher(each.module, each.name, each.file)]
@@ -104,38 +105,38 @@ def analyze_performance(
             f"{milliseconds(left_ns)} ms in itself and in what it called that is not traced",
         ]
     if function:
-        names = {(each.module, each.name) for each in matching_functions(con, trace, function)}
+        names = {(each.module, each.name) for each in matching_functions(reader, function)}
         chosen = [each for each in chosen if (each.module, each.name) in names]
     if not chosen:
-        return _nothing(con, project, trace, function)
-    table = _Functions(con, trace, chosen[:limit], overall_ns)
-    detail = _Detail(con, trace, [each.full_name for each in chosen[:MAX_DETAILED]], call_id) if function else None
+        return _nothing(reader, next_calls, function)
+    table = _Functions(reader, chosen[:limit], overall_ns)
+    detail = _Detail(reader, [each.full_name for each in chosen[:MAX_DETAILED]], call_id) if function else None
     if detail and len(chosen) > MAX_DETAILED:
         notes = [*notes, f"callers, slowest calls and growth are those of the {MAX_DETAILED} hottest functions"]
 
     def build(rows: int, chars: int) -> Performance:
         return Performance(
             project=project,
-            trace_id=trace.trace_id,
+            trace_id=reader.trace_id,
             functions=table.table(rows, len(chosen)),
             callers=detail.callers_table() if detail else None,
             slowest=detail.slowest_table(min(chars, SLOWEST_CHARS)) if detail else None,
             critical_path=detail.path(min(chars, 160)) if detail else [],
             growth=detail.growth if detail else "",
             notes=notes + _notes(chosen[:rows]),
-            next=first_few(_follow_ups(project, trace, chosen[:limit], detail)),
+            next=first_few(_follow_ups(next_calls, chosen[:limit], detail)),
         )
 
     return fit_table(build, min(len(chosen), limit))
 
 
-def _function_of(con: DuckDBPyConnection, trace: TraceRow, call_id: int | None) -> str | None:
+def _function_of(reader: TraceReader, call_id: int | None) -> str | None:
     if call_id is None:
         return None
-    found = calls_by_id(con, trace, [call_id]).get(call_id)
+    found = calls_by_id(reader, [call_id]).get(call_id)
     if found is None:
         raise BreadcrumbError(
-            f"Trace {trace.trace_id} has no recorded call {call_id}.",
+            f"Trace {reader.trace_id} has no recorded call {call_id}.",
             hint="Call ids stand in the answers of get_flow and get_calls.",
         )
     return f"{found.module}:{found.name}"
@@ -144,14 +145,12 @@ def _function_of(con: DuckDBPyConnection, trace: TraceRow, call_id: int | None) 
 class _Functions:
     """The rows of the hot list."""
 
-    def __init__(
-        self, con: DuckDBPyConnection, trace: TraceRow, shown: Sequence[FunctionTime], overall_ns: int
-    ) -> None:
+    def __init__(self, reader: TraceReader, shown: Sequence[FunctionTime], overall_ns: int) -> None:
         names = [each.full_name for each in shown]
         self._shown = shown
         self._overall_ns = overall_ns
-        self._nested = nested_times(con, trace, names)
-        self._distributions = queries.distributions(con, trace, names)
+        self._nested = nested_times(reader, names)
+        self._distributions = queries.distributions(reader, names)
         self._active = _waited(self._distributions.values())
         self._sampled = any(each.started > each.recorded for each in shown)
 
@@ -180,16 +179,14 @@ class _Functions:
 class _Detail:
     """All that is told when a function is asked for."""
 
-    def __init__(
-        self, con: DuckDBPyConnection, trace: TraceRow, full_names: Sequence[str], call_id: int | None
-    ) -> None:
-        self._places = Places.of(trace)
-        calls = queries.TimedCalls(con, trace, full_names)
+    def __init__(self, reader: TraceReader, full_names: Sequence[str], call_id: int | None) -> None:
+        self._places = Places.of(reader.trace)
+        calls = queries.TimedCalls(reader, full_names)
         self._callers = calls.callers(MAX_CALLERS)
         ids = calls.slowest(MAX_SLOWEST)
         begin = [call_id] if call_id is not None else ids[:1]
-        self._steps = [step for each in begin for step in queries.way_of_the_time(con, trace, each, MAX_WAY_STEPS)]
-        self._calls = calls_by_id(con, trace, [*ids, *begin, *(step.call_id for step in self._steps)])
+        self._steps = [step for each in begin for step in queries.way_of_the_time(reader, each, MAX_WAY_STEPS)]
+        self._calls = calls_by_id(reader, [*ids, *begin, *(step.call_id for step in self._steps)])
         self.slowest = [self._calls[each] for each in ids]
         self.begin = next((self._calls[each] for each in begin if each in self._calls), None)
         growth = find_growth(calls.samples())
@@ -274,46 +271,37 @@ def _notes(shown: Sequence[FunctionTime]) -> list[str]:
     return notes
 
 
-def _follow_ups(
-    project: str, trace: TraceRow, shown: Sequence[FunctionTime], detail: _Detail | None
-) -> list[str | None]:
-    about = {"project": project, "trace_id": trace.trace_id}
+def _follow_ups(next_calls: NextCalls, shown: Sequence[FunctionTime], detail: _Detail | None) -> list[str | None]:
     if detail is None:
         hottest = next((each for each in shown if each.name != "<module>"), None)
         return [
-            call("analyze_performance", project=project, function=hottest.full_name, trace_id=trace.trace_id)
+            next_calls.call("analyze_performance", function=hottest.full_name)
             if hottest
-            else call("get_flow", **about)
+            else next_calls.call("get_flow")
         ]
     if detail.begin is None:
-        return [call("get_flow", **about)]
+        return [next_calls.call("get_flow")]
     return [
-        call("get_flow", **about, root_call_id=detail.begin.call_id),
-        call(
-            "get_calls",
-            project=project,
-            function=f"{detail.begin.module}:{detail.begin.name}",
-            trace_id=trace.trace_id,
-            where={"call_id": detail.begin.call_id},
-        ),
+        next_calls.call("get_flow", root_call_id=detail.begin.call_id),
+        next_calls.get_calls(f"{detail.begin.module}:{detail.begin.name}", {"call_id": detail.begin.call_id}),
     ]
 
 
-def _nothing(con: DuckDBPyConnection, project: str, trace: TraceRow, function: str | None) -> Performance:
+def _nothing(reader: TraceReader, next_calls: NextCalls, function: str | None) -> Performance:
     message = "No call with a duration was recorded in this trace."
-    follow_ups: list[str | None] = [call("get_trace", project=project, trace_id=trace.trace_id)]
+    follow_ups: list[str | None] = [next_calls.call("get_trace")]
     if function:
-        functions = matching_functions(con, trace, function)
+        functions = matching_functions(reader, function)
         if functions:
             message = f"No call of {one_line(function, 100)!r} has ended in this trace."
-            follow_ups = [call("get_flow", project=project, trace_id=trace.trace_id, function=function)]
+            follow_ups = [next_calls.call("get_flow", function=function)]
         else:
-            message, follow_ups = why_no_calls(con, project, trace, functions, function, None)
-            for name in similar_names(con, trace, function.replace("*", "").rpartition(":")[2], 1):
-                follow_ups = [call("analyze_performance", project=project, function=name, trace_id=trace.trace_id)]
+            message, follow_ups = why_no_calls(reader, next_calls, functions, function, None)
+            for name in similar_names(reader, function.replace("*", "").rpartition(":")[2], 1):
+                follow_ups = [next_calls.call("analyze_performance", function=name)]
     return Performance(
-        project=project,
-        trace_id=trace.trace_id,
+        project=next_calls.project,
+        trace_id=reader.trace_id,
         functions=Table(columns=["function", "calls", *_TIMES, "share", *_EACH], rows=[]),
         message=message,
         next=first_few(follow_ups),

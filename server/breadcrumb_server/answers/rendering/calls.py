@@ -6,7 +6,6 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import clean, cut, one_line
@@ -14,10 +13,7 @@ from breadcrumb_server.answers.rendering.layout import arguments_text, value_tex
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.calls.chains import Link
 from breadcrumb_storage.queries.functions import names_by_id
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 
@@ -111,7 +107,7 @@ def result_text(each: CallRow, chars: int) -> str:
     return cut(f"yielded [{', '.join(values)}]{then}", chars)
 
 
-def read_chains(con: DuckDBPyConnection, trace: TraceRow, chains: Sequence[Sequence[Link]]) -> list[Chain]:
+def read_chains(reader: TraceReader, chains: Sequence[Sequence[Link]]) -> list[Chain]:
     """The chains with all that their lines need, in two queries however many and long they are.
 
     Without the body of a test runner's module at their beginning, which tells nothing. With fewer lines than
@@ -121,9 +117,9 @@ def read_chains(con: DuckDBPyConnection, trace: TraceRow, chains: Sequence[Seque
     for links in chains:
         head, tail = _split(len(links), MAX_CHAIN_LINES)
         wanted += [link.call_id for link in (*links[: head + 1], *links[tail:])]
-    calls = calls_by_id(con, trace, wanted)
-    names = names_by_id(con, trace, ((link.process_id, link.function_id) for links in chains for link in links))
-    places = Places.of(trace)
+    calls = calls_by_id(reader, wanted)
+    names = names_by_id(reader, ((link.process_id, link.function_id) for links in chains for link in links))
+    places = Places.of(reader.trace)
 
     def is_launcher(link: Link) -> bool:
         call = calls.get(link.call_id)

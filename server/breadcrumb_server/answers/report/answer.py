@@ -12,6 +12,7 @@ from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
+from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.common.text import clean, cut, last_lines, milliseconds, one_line, rounded
 from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
@@ -28,16 +29,14 @@ from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, handled_places
 from breadcrumb_storage.queries.functions import function_times, nested_times
 from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import (
-    TraceRow,
     calls_by_process,
-    get_trace,
     last_completed,
     list_notices,
     list_processes,
     thread_names,
 )
-from breadcrumb_storage.trace_rows import resolve_trace_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -134,13 +133,13 @@ _LEVELS = (
 )
 
 
-def build_report(con: DuckDBPyConnection, project: str, trace_id: str | None) -> RunReport:
+def build_report(con: DuckDBPyConnection, project: str, *, trace_id: str | None) -> RunReport:
     """The report on a trace, also on one whose program still runs.
 
     Raises:
         BreadcrumbError: an unknown or ambiguous trace.
     """
-    facts = RunFacts(con, project, get_trace(con, resolve_trace_id(con, trace_id, project)))
+    facts = RunFacts(TraceReader.open(con, trace_id, project), project)
     reports = [facts.report(level) for level in _LEVELS]
     brief = next((report for report in reports if size_of(report) <= AIM_CHARS), None)
     # Too much for the aim at any level: the tightest is still the whole story.
@@ -150,43 +149,44 @@ def build_report(con: DuckDBPyConnection, project: str, trace_id: str | None) ->
 class RunFacts:
     """All that a report may tell of a trace."""
 
-    def __init__(self, con: DuckDBPyConnection, project: str, trace: TraceRow) -> None:
+    def __init__(self, reader: TraceReader, project: str) -> None:
+        trace = reader.trace
         self.project = project
         self.trace = trace
         self.places = Places.of(trace)
-        processes = list_processes(con, trace.trace_id)
-        self.functions = function_times(con, trace)
+        processes = list_processes(reader)
+        self.functions = function_times(reader)
         # Calls that had not ended have no time yet; open_calls tells of them.
         timed = [each for each in self.functions if each.total_ns]
         self.hot = [each for each in timed if not self.places.is_launcher(each.module, each.name, each.file)] or timed
-        self.nested = nested_times(con, trace, [each.full_name for each in self.hot[:MAX_HOT]])
-        ranked = rank_gaps(list_gaps(con, trace), self.places, trace.config)
+        self.nested = nested_times(reader, [each.full_name for each in self.hot[:MAX_HOT]])
+        ranked = rank_gaps(list_gaps(reader), self.places, trace.config)
         # What cannot be traced, how modules were imported and the standard library are for find_gaps to tell.
         self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
         self.other_gaps = len(ranked) - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.expansion = next_expansion(trace, self.gaps, self.traced_code)
         self.busy = BusyModule.of(trace, self.functions, self.places)
-        self.tests = Results(con, trace, self.places)
-        self.exceptions, self.exception_kinds = _not_handled(con, trace, self.tests)
+        self.tests = Results(reader, self.places)
+        self.exceptions, self.exception_kinds = _not_handled(reader, self.tests)
         ended_badly = trace.status in ("failed", "timeout", "crashed")
-        self.passed_before = last_completed(con, trace) if ended_badly else None
-        self.handled, self.handled_kinds = handled_places(con, trace.trace_id, MAX_HANDLED)
-        links, unfinished = open_chains(con, trace)
-        notices = list_notices(con, trace.trace_id)
+        self.passed_before = last_completed(reader) if ended_badly else None
+        self.handled, self.handled_kinds = handled_places(reader, MAX_HANDLED)
+        links, unfinished = open_chains(reader)
+        notices = list_notices(reader)
         # Near the recursion limit calls end unseen: that they have no end says nothing of where the program stood.
         ends_lost = trace.status in ("completed", "failed") and any(
             each.code == NOTICE_RECURSION_LIMIT for each in notices
         )
         if ends_lost:
             links = []
-        self.open = read_chains(con, trace, links[:MAX_OPEN_CHAINS])
+        self.open = read_chains(reader, links[:MAX_OPEN_CHAINS])
         self.open_count = len(links)
-        self.stacks = ThreadStacks(con, trace, self.places, processes, self.functions)
-        self.threads = thread_names(con, trace.trace_id, [process.process_id for process in processes])
+        self.stacks = ThreadStacks(reader, self.places, processes, self.functions)
+        self.threads = thread_names(reader, [process.process_id for process in processes])
         self.processes = processes
-        self.calls_by_process = calls_by_process(con, trace) if len(processes) > 1 else {}
-        self.traced = how_much(con, trace, processes, self.functions)
+        self.calls_by_process = calls_by_process(reader) if len(processes) > 1 else {}
+        self.traced = how_much(reader, processes, self.functions)
         self.not_traced = not_traced(trace, processes, self.functions)
         self.warnings = warnings(
             trace,
@@ -228,7 +228,7 @@ class RunFacts:
             stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, stdout_lines),
             stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if told_already else MAX_TAIL_LINES),
             notes=self._notes(level),
-            next=follow_ups(self.project, trace, self),
+            next=follow_ups(NextCalls(self.project, trace), self),
         )
 
     def _exceptions(self, level: _Level) -> list[ExceptionDetail]:
@@ -329,12 +329,12 @@ def _says_no_such_name(exception: LoadedException) -> bool:
     return row.type == "AttributeError" and of_lookup and not row.uncaught
 
 
-def _not_handled(con: DuckDBPyConnection, trace: TraceRow, tests: Results) -> tuple[list[LoadedException], int]:
-    wanted = ExceptionFilter(trace_id=trace.trace_id, include_handled=False, of_tests=not tests.any)
-    groups, kinds, _ = exception_groups(con, wanted, limit=MAX_EXCEPTIONS)
-    loaded = load_exceptions(con, groups, {trace.trace_id: trace})
+def _not_handled(reader: TraceReader, tests: Results) -> tuple[list[LoadedException], int]:
+    wanted = ExceptionFilter(trace_id=reader.trace_id, include_handled=False, of_tests=not tests.any)
+    groups, kinds, _ = exception_groups(reader.con, wanted, limit=MAX_EXCEPTIONS)
+    loaded = load_exceptions(reader.con, groups, reader)
     kept = [each for each in loaded if each.row.type != "SystemExit" and not _says_no_such_name(each)]
     # sys.exit() tells no more than the exit code does, unless it is all there is to a failure.
-    if kept or trace.exit_code == 0 or tests.failed:
+    if kept or reader.trace.exit_code == 0 or tests.failed:
         return kept, kinds - len(loaded) + len(kept)
     return loaded, kinds

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from pydantic import Field
 
@@ -16,10 +15,7 @@ from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail
 from breadcrumb_server.answers.report.test_calls import CalledTree, function_of
 from breadcrumb_storage.queries.exceptions import ExceptionGroup
 from breadcrumb_storage.queries.test_results import FailedTest, count_tests, failed_tests, unfinished_tests
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Failures that are told with their exception; those at the same place are told with the first of them.
 MAX_SHOWN = 3
@@ -96,23 +92,23 @@ class Failure:
 class Results:
     """All that a report may tell of the tests of a trace."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, places: Places) -> None:
+    def __init__(self, reader: TraceReader, places: Places) -> None:
         self._places = places
-        self._trace_id = trace.trace_id
-        self._counts = count_tests(con, trace.trace_id)
+        self._trace_id = reader.trace_id
+        self._counts = count_tests(reader)
         self._unfinished: list[str] = []
         self._failures: list[Failure] = []
         self._further: list[FailedTest] = []
         if self._counts.get("unfinished"):
-            self._unfinished = unfinished_tests(con, trace.trace_id, _MAX_UNFINISHED)
+            self._unfinished = unfinished_tests(reader, _MAX_UNFINISHED)
         if not self.failed:
             return
-        folded = list(_at_one_place(failed_tests(con, trace.trace_id, _MAX_READ), places))
+        folded = list(_at_one_place(failed_tests(reader, _MAX_READ), places))
         self._further = [test for tests in folded[MAX_SHOWN:] for test in tests]
         shown = folded[:MAX_SHOWN]
-        exceptions = _load(con, trace, [tests[0] for tests in shown])
+        exceptions = _load(reader, [tests[0] for tests in shown])
         self._failures = [
-            Failure(tests, exception, CalledTree(con, trace, tests[0]))
+            Failure(tests, exception, CalledTree(reader, tests[0]))
             for tests, exception in zip(shown, exceptions, strict=True)
         ]
 
@@ -230,14 +226,14 @@ def _users_line(test: FailedTest, places: Places) -> str:
     return f"{test.file}:{test.line}"
 
 
-def _load(con: DuckDBPyConnection, trace: TraceRow, tests: Sequence[FailedTest]) -> list[LoadedException | None]:
+def _load(reader: TraceReader, tests: Sequence[FailedTest]) -> list[LoadedException | None]:
     """Their exceptions, with the calls that lead to them within the test."""
     groups = {
-        test.exception_id: ExceptionGroup(trace.trace_id, test.exception_id, 1, 1, 0, 0, 0, None, None, None, 0)
+        test.exception_id: ExceptionGroup(reader.trace_id, test.exception_id, 1, 1, 0, 0, 0, None, None, None, 0)
         for test in tests
         if test.exception_id is not None
     }
     first_calls = {test.exception_id: test.first_call_id for test in tests if test.exception_id is not None}
-    loaded = load_exceptions(con, [*groups.values()], {trace.trace_id: trace}, first_calls=first_calls)
+    loaded = load_exceptions(reader.con, [*groups.values()], reader, first_calls=first_calls)
     by_id = dict(zip(groups, loaded, strict=True))
     return [by_id[test.exception_id] if test.exception_id is not None else None for test in tests]

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
 from breadcrumb_storage.queries.functions import FunctionTime
+from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import Notice, ProcessRow, TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
 
 MAX_WARNINGS = 6
 MAX_WARNING_CHARS = 300
@@ -32,9 +29,7 @@ class Traced(Section):
     calls_started: int | None = None
 
 
-def how_much(
-    con: DuckDBPyConnection, trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]
-) -> Traced:
+def how_much(reader: TraceReader, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> Traced:
     """The size of a recording; ``calls_started`` only where more calls began than were recorded."""
     recorded = sum(each.recorded for each in functions)
     started = sum(each.started for each in functions)
@@ -42,7 +37,7 @@ def how_much(
         processes=len(processes),
         functions=len(functions),
         calls=recorded,
-        exceptions=count_exceptions(con, trace.trace_id),
+        exceptions=count_exceptions(reader),
         calls_started=started if started > recorded else None,
     )
 

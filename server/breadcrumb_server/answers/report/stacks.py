@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
@@ -12,10 +11,8 @@ from breadcrumb_server.answers.rendering.layout import pairs_text
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.stacks import Stack, StackFrame, list_stacks, stack_locals
-from breadcrumb_storage.queries.traces import ProcessRow, TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
+from breadcrumb_storage.queries.traces import ProcessRow
 
 # Groups of equal stacks whose variables are read at all.
 MAX_GROUPS = 12
@@ -52,20 +49,19 @@ class ThreadStacks:
 
     def __init__(
         self,
-        con: DuckDBPyConnection,
-        trace: TraceRow,
+        reader: TraceReader,
         places: Places,
         processes: Sequence[ProcessRow],
         traced: Iterable[FunctionTime],
     ) -> None:
-        stacks, self._total = list_stacks(con, trace.trace_id)
-        self._trace_id = trace.trace_id
+        stacks, self._total = list_stacks(reader)
+        self._trace_id = reader.trace_id
         self._places = places
         self._traced = {(each.module, each.name) for each in traced}
         self._processes = {each.process_id: each for each in processes}
         self._groups = self._grouped(stacks)
         shown = [group.first for group in self._groups[:MAX_GROUPS]]
-        self._locals: Mapping[tuple[int, int, int], str] = stack_locals(con, trace.trace_id, shown)
+        self._locals: Mapping[tuple[int, int, int], str] = stack_locals(reader, shown)
 
     def __bool__(self) -> bool:
         return bool(self._groups)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
@@ -13,10 +12,7 @@ from breadcrumb_server.answers.rendering.calls import call_line, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.test_results import CalledLink, FailedTest, last_calls, last_children, links_from
-from breadcrumb_storage.queries.traces import TraceRow
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Calls that the test made itself: the last ones, of which the last is shown with what it called.
 MAX_TOPS = 6
@@ -36,15 +32,15 @@ class _Line:
 class CalledTree:
     """The last calls that a test made, and those below the last of them."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, test: FailedTest) -> None:
-        self.tops, self.total = _made_by(con, trace, test)
+    def __init__(self, reader: TraceReader, test: FailedTest) -> None:
+        self.tops, self.total = _made_by(reader, test)
         self._children: dict[int, list[CalledLink]] = defaultdict(list)
         if self.tops:
-            for link in links_from(con, trace, self.tops[-1].call_id, test.last_call_id):
+            for link in links_from(reader, self.tops[-1].call_id, test.last_call_id):
                 if link.parent_call_id is not None:
                     self._children[link.parent_call_id].append(link)
         shown = [line.link.call_id for line in self._layout(MAX_LINES) if line.link]
-        self._calls = calls_by_id(con, trace, shown)
+        self._calls = calls_by_id(reader, shown)
 
     @property
     def last(self) -> CallRow | None:
@@ -123,14 +119,14 @@ def _outcome(each: CallRow, kind: str, chars: int) -> str:
     return f" ({each.outcome})"
 
 
-def _made_by(con: DuckDBPyConnection, trace: TraceRow, test: FailedTest) -> tuple[list[CalledLink], int]:
+def _made_by(reader: TraceReader, test: FailedTest) -> tuple[list[CalledLink], int]:
     """The last calls that a test made itself, and how many it made: also those of a test function that is traced."""
-    tops, total = last_calls(con, trace, test.first_call_id, test.last_call_id, MAX_TOPS)
+    tops, total = last_calls(reader, test.first_call_id, test.last_call_id, MAX_TOPS)
     name = function_of(test.node_id)
     itself = [top for top in tops if top.function_name.rpartition(".")[2] == name]
     if not itself:
         return tops, total
-    made, total_made = last_children(con, trace, [top.call_id for top in itself], MAX_TOPS)
+    made, total_made = last_children(reader, [top.call_id for top in itself], MAX_TOPS)
     # Beside it stand the fixtures.
     others = [top for top in tops if top not in itself]
     merged = sorted([*others, *made], key=lambda link: link.call_id)

@@ -51,7 +51,9 @@ async def list_traces(
     Example: list_traces(project="shop", status="failed", since="2d")
     """
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_traces(con, project, limit, cursor, status, since))
+    return await service.ask(
+        project, lambda con: build_traces(con, project, limit=limit, cursor=cursor, status=status, since=since)
+    )
 
 
 async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
@@ -78,7 +80,9 @@ async def find_gaps(
     Example: find_gaps(project="shop")
     """
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_gaps(con, project, trace_id, limit, cursor))
+    return await service.ask(
+        project, lambda con: build_gaps(con, project, trace_id=trace_id, limit=limit, cursor=cursor)
+    )
 
 
 async def get_calls(
@@ -111,7 +115,10 @@ async def get_calls(
     service = ctx.request_context.lifespan_context
     redact = (await service.config(project)).redact
     return await service.ask(
-        project, lambda con: build_calls(con, project, function, trace_id, where, limit, cursor, redact)
+        project,
+        lambda con: build_calls(
+            con, project, function=function, trace_id=trace_id, where=where, limit=limit, cursor=cursor, redact=redact
+        ),
     )
 
 
@@ -142,7 +149,17 @@ async def find_exceptions(
     service = ctx.request_context.lifespan_context
     return await service.ask(
         project,
-        lambda con: build_exceptions(con, project, since, trace_id, type, include_handled, test, limit, cursor),
+        lambda con: build_exceptions(
+            con,
+            project,
+            since=since,
+            trace_id=trace_id,
+            type=type,
+            include_handled=include_handled,
+            test=test,
+            limit=limit,
+            cursor=cursor,
+        ),
     )
 
 
@@ -204,7 +221,9 @@ async def get_flow(
         process_id=process_id,
     )
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_flow(con, project, trace_id, view, max_depth, cursor))
+    return await service.ask(
+        project, lambda con: build_flow(con, project, trace_id=trace_id, view=view, max_depth=max_depth, cursor=cursor)
+    )
 
 
 async def analyze_performance(
@@ -227,7 +246,10 @@ async def analyze_performance(
     Example: analyze_performance(project="shop", function="shop.pricing:total")
     """
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_performance(con, project, function, trace_id, call_id, limit))
+    return await service.ask(
+        project,
+        lambda con: build_performance(con, project, function=function, trace_id=trace_id, call_id=call_id, limit=limit),
+    )
 
 
 async def search_values(
@@ -250,7 +272,9 @@ async def search_values(
     Example: search_values(project="shop", text="SKU-4711")
     """
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_value_search(con, project, text, trace_id, limit, cursor))
+    return await service.ask(
+        project, lambda con: build_value_search(con, project, text=text, trace_id=trace_id, limit=limit, cursor=cursor)
+    )
 
 
 async def compare_traces(
@@ -272,7 +296,9 @@ async def compare_traces(
     Example: compare_traces(project="shop", base_trace_id="20250110-142301-3fa9", trace_id="20250110-142512-81c0")
     """
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_comparison(con, project, base_trace_id, trace_id))
+    return await service.ask(
+        project, lambda con: build_comparison(con, project, base_trace_id=base_trace_id, trace_id=trace_id)
+    )
 
 
 async def query_traces(
@@ -298,7 +324,7 @@ async def query_traces(
     WHERE trace_id = '20250110-142301-3fa9' GROUP BY ALL ORDER BY calls DESC")
     """
     service = ctx.request_context.lifespan_context
-    return await service.ask(project, lambda con: build_query(con, project, sql, limit))
+    return await service.ask(project, lambda con: build_query(con, project, sql=sql, limit=limit))
 
 
 def _question(function: Any, title: str) -> ToolDefinition:

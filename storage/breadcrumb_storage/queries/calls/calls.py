@@ -12,13 +12,12 @@ from breadcrumb_storage.queries.calls.yields import Yielded, yields_of
 from breadcrumb_storage.queries.exception_filter import exception_type_condition
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import in_ranges, test_ranges
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 _FIELD = re.compile(r"\b([A-Za-z_]\w*)=(?!=)")
 _CONSTANTS = {"None": "null", "True": "true", "False": "false"}
@@ -82,16 +81,14 @@ class CallFilter:
     values: tuple[ValueCondition, ...] = ()
 
 
-def find_calls(
-    con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, *, after: int, limit: int
-) -> tuple[list[int], int]:
+def find_calls(reader: TraceReader, wanted: CallFilter, *, after: int, limit: int) -> tuple[list[int], int]:
     """The first ``limit`` calls behind call ``after`` that fit, by id, and how many calls fit in all.
 
     Ids count up in each process, so that this is the order in which the calls began.
     """
-    where, parameters = call_conditions(con, trace, wanted)
+    where, parameters = call_conditions(reader, wanted)
     # One scan for both: the smallest ids and the count.
-    row = con.execute(
+    row = reader.con.execute(
         f"""
         SELECT count(*), min(c.call_id, {int(limit)}) FILTER (c.call_id > {int(after)})
         FROM call_records c WHERE {" AND ".join(where)}
@@ -101,10 +98,10 @@ def find_calls(
     return sorted(row[1] or []), row[0]
 
 
-def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter) -> tuple[list[str], list[Any]]:
+def call_conditions(reader: TraceReader, wanted: CallFilter) -> tuple[list[str], list[Any]]:
     """SQL over ``call_records c`` that is true for the calls that fit, as terms to be joined by AND; its parameters."""
     where = ["c.trace_no = ?"]
-    parameters: list[Any] = [trace.trace_no]
+    parameters: list[Any] = [reader.trace_no]
 
     def add(condition: str, *values: Any) -> None:
         where.append(condition)
@@ -119,11 +116,11 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
         add(
             f"(c.process_id, c.function_id) IN "
             f"(SELECT (process_id, function_id) FROM functions WHERE trace_id = ? AND {named})",
-            trace.trace_id,
+            reader.trace_id,
             *values,
         )
         # As numbers too, where they are few: the scan then leaves out all other calls before it looks into values.
-        numbers = _function_ids(con, trace, named, values)
+        numbers = _function_ids(reader, named, values)
         if numbers:
             add(f"c.function_id IN ({', '.join(map(str, numbers))})")
     if wanted.outcome == "unfinished":
@@ -138,7 +135,7 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
         named, values = exception_type_condition(wanted.exception)
         add(
             f"c.exception_id IN (SELECT exception_id FROM exceptions WHERE trace_id = ? AND {named})",
-            trace.trace_id,
+            reader.trace_id,
             *values,
         )
     if wanted.caller is not None:
@@ -147,12 +144,12 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
             f"""c.parent_call_id IN (
                 SELECT p.call_id FROM call_records p WHERE p.trace_no = ? AND (p.process_id, p.function_id) IN
                 (SELECT (process_id, function_id) FROM functions WHERE trace_id = ? AND {named}))""",
-            trace.trace_no,
-            trace.trace_id,
+            reader.trace_no,
+            reader.trace_id,
             *values,
         )
     if wanted.test is not None:
-        add(in_ranges(test_ranges(con, trace, wanted.test)))
+        add(in_ranges(test_ranges(reader, wanted.test)))
     if wanted.process_id is not None:
         add("c.process_id = ?", wanted.process_id)
     if isinstance(wanted.thread, int):
@@ -161,7 +158,7 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
         add(
             "(c.process_id, c.thread_id) IN "
             "(SELECT (process_id, thread_id) FROM threads WHERE trace_id = ? AND name = ?)",
-            trace.trace_id,
+            reader.trace_id,
             wanted.thread,
         )
     if wanted.call_id is not None:
@@ -175,7 +172,7 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
             f"""({holds} OR c.exception_id IN (
                 SELECT exception_id FROM exceptions WHERE trace_id = ? AND contains(exception_message, ?)))""",
             *(text for text in texts for _ in range(2)),
-            trace.trace_id,
+            reader.trace_id,
             wanted.contains,
         )
     for condition in wanted.values:
@@ -185,11 +182,11 @@ def call_conditions(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter
     return where, parameters
 
 
-def _function_ids(con: DuckDBPyConnection, trace: TraceRow, named: str, parameters: list[Any]) -> list[int]:
+def _function_ids(reader: TraceReader, named: str, parameters: list[Any]) -> list[int]:
     """Their ids, whichever process they are of; none where there are many."""
-    rows = con.execute(
+    rows = reader.con.execute(
         f"SELECT DISTINCT function_id FROM functions WHERE trace_id = ? AND {named} LIMIT {MAX_FUNCTION_IDS + 1}",
-        [trace.trace_id, *parameters],
+        [reader.trace_id, *parameters],
     ).fetchall()
     return [int(row[0]) for row in rows] if len(rows) <= MAX_FUNCTION_IDS else []
 
@@ -206,44 +203,46 @@ def spellings_in_json(text: str) -> list[str]:
     return list(dict.fromkeys(spellings))
 
 
-def calls_by_id(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, CallRow]:
+def calls_by_id(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, CallRow]:
     """The calls with these ids, by id; ids that were not recorded are left out."""
     if not call_ids:
         return {}
-    rows = con.execute(
+    result = reader.con.execute(
         """
         -- A join: the ids are a filter of the scan then, which reads the values of nothing else. IN reads all of them.
         WITH wanted AS (
             SELECT * FROM call_records SEMI JOIN (SELECT unnest($ids::BIGINT[]) AS call_id) USING (call_id)
             WHERE trace_no = $trace_no)
-        SELECT c.call_id, nullif(c.parent_call_id, 0), c.process_id, c.thread_id, k.name,
-               coalesce(f.module_name, ''), coalesce(f.function_name, '?'), f.file, f.line, c.call_line,
-               c.started_ns, c.duration_ns, c.suspended_ns,
-               CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END,
-               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value, coalesce(c.late, false),
-               coalesce(f.kind, 'function')
+        SELECT c.call_id, nullif(c.parent_call_id, 0) AS parent_call_id, c.process_id, c.thread_id, k.name AS task,
+               coalesce(f.module_name, '') AS module, coalesce(f.function_name, '?') AS name, f.file, f.line,
+               c.call_line, c.started_ns, c.duration_ns, c.suspended_ns,
+               CASE c.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END
+                   AS outcome,
+               c.exception_id, e.exception_type, e.exception_message, c.args, c.return_value,
+               coalesce(c.late, false) AS late, coalesce(f.kind, 'function') AS kind,
+               NULL AS yielded  -- read for generators only, below
         FROM wanted c
         LEFT JOIN functions f
           ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
         LEFT JOIN exceptions e ON e.trace_id = $trace_id AND e.exception_id = c.exception_id
         LEFT JOIN tasks k ON k.trace_id = $trace_id AND k.process_id = c.process_id AND k.task_id = c.task_id
         """,
-        {"trace_id": trace.trace_id, "trace_no": trace.trace_no, "ids": list(set(call_ids))},
-    ).fetchall()
-    calls = {row[0]: CallRow(*row) for row in rows}
+        {"trace_id": reader.trace_id, "trace_no": reader.trace_no, "ids": list(set(call_ids))},
+    )
+    calls = {row.call_id: row for row in fetch(result, CallRow)}
     generators = [call_id for call_id, call in calls.items() if call.kind.endswith("generator")]
     if generators:
-        for call_id, yielded in yields_of(con, trace, generators).items():
+        for call_id, yielded in yields_of(reader, generators).items():
             calls[call_id] = replace(calls[call_id], yielded=yielded)
     return calls
 
 
-def callees(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
+def callees(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
     """What each of these calls called: names with their counts, in the order of the first such call."""
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
-    rows = con.execute(
+    rows = reader.con.execute(
         f"""
         WITH children AS (
             SELECT parent_call_id, process_id, function_id, count(*) AS calls, min(call_id) AS first
@@ -253,7 +252,7 @@ def callees(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -
           ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
         GROUP BY parent_call_id, f.function_name ORDER BY parent_call_id, min(first)
         """,
-        {"trace_id": trace.trace_id, "trace_no": trace.trace_no},
+        {"trace_id": reader.trace_id, "trace_no": reader.trace_no},
     ).fetchall()
     found: dict[int, list[tuple[str, int]]] = {}
     for parent, name, count in rows:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Chains are followed upwards all at once, a query a level, for as long as chains usually are; only deeper ones
 # (recursion) are then fetched whole, each by a scan of its own.
@@ -33,28 +33,28 @@ class Link:
     call_line: int | None  # the caller's line
 
 
-_LINK = "call_id, nullif(parent_call_id, 0), process_id, function_id, call_line"
+_LINK = "call_id, nullif(parent_call_id, 0) AS parent_call_id, process_id, function_id, call_line"
 
 
-def chains(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) -> dict[int, list[Link]]:
+def chains(reader: TraceReader, call_ids: Iterable[int]) -> dict[int, list[Link]]:
     """The chain from the outermost recorded call down to each of these calls, the call itself last."""
     wanted = list(dict.fromkeys(call_ids))
     known: dict[int, Link] = {}
     for step in range(USUAL_DEPTH + MAX_FURTHER_STEPS):
         missing = {end for call_id in wanted if (end := _first_unknown(known, call_id)) is not None}
         if step < USUAL_DEPTH:
-            found = _links(con, trace, missing)
+            found = _links(reader, missing)
         else:
-            found = {key: link for call_id in missing for key, link in _open_when_it_began(con, trace, call_id).items()}
+            found = {key: link for call_id in missing for key, link in _open_when_it_began(reader, call_id).items()}
         if not found.keys() & missing:  # complete, or what is missing was not recorded
             break
         known |= found
     return {call_id: _up(known, call_id) for call_id in wanted}
 
 
-def listed_chain(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> list[Link]:
+def listed_chain(reader: TraceReader, call_ids: Sequence[int]) -> list[Link]:
     """The chain that consists of these calls, as far as they were recorded."""
-    found = _links(con, trace, call_ids)
+    found = _links(reader, call_ids)
     return [found[call_id] for call_id in call_ids if call_id in found]
 
 
@@ -64,19 +64,19 @@ def _first_unknown(known: Mapping[int, Link], call_id: int) -> int | None:
     return chain[0].parent_call_id if chain else call_id
 
 
-def _links(con: DuckDBPyConnection, trace: TraceRow, call_ids: Iterable[int]) -> dict[int, Link]:
+def _links(reader: TraceReader, call_ids: Iterable[int]) -> dict[int, Link]:
     numbers = ", ".join(str(int(call_id)) for call_id in call_ids)
     if not numbers:
         return {}
-    rows = con.execute(
-        f"SELECT {_LINK} FROM call_records WHERE trace_no = ? AND call_id IN ({numbers})", [trace.trace_no]
-    ).fetchall()
-    return {row[0]: Link(*row) for row in rows}
+    result = reader.con.execute(
+        f"SELECT {_LINK} FROM call_records WHERE trace_no = ? AND call_id IN ({numbers})", [reader.trace_no]
+    )
+    return _by_id(fetch(result, Link))
 
 
-def _open_when_it_began(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> dict[int, Link]:
+def _open_when_it_began(reader: TraceReader, call_id: int) -> dict[int, Link]:
     """The call and all that were open at its beginning: its ancestors are among them, however deep it stands."""
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH moment AS (
             SELECT started_ns, process_id FROM call_records WHERE trace_no = $trace_no AND call_id = {int(call_id)})
@@ -85,12 +85,12 @@ def _open_when_it_began(con: DuckDBPyConnection, trace: TraceRow, call_id: int) 
           AND started_ns <= (SELECT started_ns FROM moment)
           AND (duration_ns IS NULL OR started_ns + duration_ns >= (SELECT started_ns FROM moment))
         """,
-        {"trace_no": trace.trace_no},
-    ).fetchall()
-    return {row[0]: Link(*row) for row in rows}
+        {"trace_no": reader.trace_no},
+    )
+    return _by_id(fetch(result, Link))
 
 
-def open_chains(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[list[Link]], int]:
+def open_chains(reader: TraceReader) -> tuple[list[list[Link]], int]:
     """Where the program stands, or stood when it ended: chains of calls without an end, and how many those are.
 
     One chain for each open call that has no open call below it: one a thread and one a task, and one for each
@@ -102,18 +102,22 @@ def open_chains(con: DuckDBPyConnection, trace: TraceRow) -> tuple[list[list[Lin
             SELECT parent_process_id FROM processes
             WHERE trace_id = $trace_id AND started_by = 'exec' AND parent_process_id IS NOT NULL)
     """
-    of_trace = {"trace_no": trace.trace_no, "trace_id": trace.trace_id}
-    rows = con.execute(
+    of_trace = {"trace_no": reader.trace_no, "trace_id": reader.trace_id}
+    result = reader.con.execute(
         f"""
         SELECT {_LINK} FROM call_records WHERE {is_open}
         ORDER BY started_ns DESC, call_id DESC LIMIT {MAX_OPEN_CALLS}
         """,
         of_trace,
-    ).fetchall()
-    total = con.execute(f"SELECT count(*) FROM call_records WHERE {is_open}", of_trace).fetchall()[0][0]
-    links = {row[0]: Link(*row) for row in rows}
+    )
+    links = _by_id(fetch(result, Link))
+    total = reader.con.execute(f"SELECT count(*) FROM call_records WHERE {is_open}", of_trace).fetchall()[0][0]
     parents = {link.parent_call_id for link in links.values()}
     return [_up(links, leaf) for leaf in links if leaf not in parents], total
+
+
+def _by_id(links: Iterable[Link]) -> dict[int, Link]:
+    return {link.call_id: link for link in links}
 
 
 def _up(links: Mapping[int, Link], call_id: int) -> list[Link]:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.calls.calls import CallFilter, call_conditions
 from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of
+from breadcrumb_storage.rows import fetch_with
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # What is parsed for one answer, in some 100 ms: of more calls, or longer values, an even share is.
 MAX_CALLS = 50_000
@@ -59,19 +58,17 @@ class Distributions:
     kinds: dict[str, list[KindCount]]
 
 
-def value_distributions(
-    con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, *, calls: int, recorded: int
-) -> Distributions:
+def value_distributions(reader: TraceReader, wanted: CallFilter, *, calls: int, recorded: int) -> Distributions:
     """The distribution of each parameter and of the result over all calls that fit.
 
     Args:
         calls: how many fit, or an upper bound.
         recorded: how many calls of the function there are.
     """
-    names, chars = _signature(con, trace, wanted, recorded)
+    names, chars = _signature(reader, wanted, recorded)
     every = max(-(-calls // MAX_CALLS), calls * chars // MAX_CHARS, 1)
-    conditions, parameters = call_conditions(con, trace, wanted)
-    rows = con.execute(
+    conditions, parameters = call_conditions(reader, wanted)
+    result = reader.con.execute(
         f"""
         WITH chosen AS MATERIALIZED (  -- no value is parsed before the rows are chosen
             SELECT c.call_id, c.args, c.return_value, c.outcome, c.exception_id
@@ -105,27 +102,28 @@ def value_distributions(
                    -- Tukey's outer fences: of what is evenly spread nothing lies so far off
                    distance > 3.5 * (quartile[3] - quartile[1]) AND distance > 0 AS is_far
             FROM measured JOIN quartiles USING (position, kind))
-        SELECT position, kind, sum(calls)::BIGINT, count(*), min(measure), max(measure),
-               arg_max(shown, frequency, {MAX_COMMON}), arg_max(shown, distance, {MAX_FAR}) FILTER (is_far),
-               coalesce(sum(calls) FILTER (is_far), 0)::BIGINT
+        SELECT position, kind, sum(calls)::BIGINT AS calls, count(*) AS distinct, min(measure) AS least,
+               max(measure) AS most, arg_max(shown, frequency, {MAX_COMMON}) AS common,
+               arg_max(shown, distance, {MAX_FAR}) FILTER (is_far) AS far,
+               coalesce(sum(calls) FILTER (is_far), 0)::BIGINT AS far_calls
         FROM fenced GROUP BY position, kind ORDER BY position, 3 DESC, kind
         """,
-        [*parameters, [f'$."{name}"' for name in names], trace.trace_id],
-    ).fetchall()
+        [*parameters, [f'$."{name}"' for name in names], reader.trace_id],
+    )
     kinds: dict[str, list[KindCount]] = {}
     labels = [*(f"args.{name}" for name in names), RESULT]
-    for position, kind, having, distinct, least, most, common, far, far_calls in rows:
-        counted = KindCount(kind, having, distinct, least, most, _counts(common), _counts(far), far_calls)
-        kinds.setdefault(labels[int(position)], []).append(counted)
+    converters = {"common": _counts, "far": _counts}
+    for kind, (position,) in fetch_with(result, KindCount, "position", convert=converters):
+        kinds.setdefault(labels[int(position)], []).append(kind)
     read = max((sum(kind.calls for kind in each) for each in kinds.values()), default=0) if every > 1 else calls
     return Distributions(calls, read, kinds)
 
 
-def _signature(con: DuckDBPyConnection, trace: TraceRow, wanted: CallFilter, recorded: int) -> tuple[list[str], int]:
+def _signature(reader: TraceReader, wanted: CallFilter, recorded: int) -> tuple[list[str], int]:
     """The names of the parameters, and the characters of the values of a call, from some calls of the function."""
     of_function = CallFilter(function=wanted.function, full_names=wanted.full_names)
-    conditions, parameters = call_conditions(con, trace, of_function)
-    rows = con.execute(
+    conditions, parameters = call_conditions(reader, of_function)
+    rows = reader.con.execute(
         f"""
         SELECT TRY(json_keys(c.args)), coalesce(strlen(c.args), 0) + coalesce(strlen(c.return_value), 0)
         FROM call_records c

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch_with
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +22,17 @@ class Yielded:
     count: int
 
 
-def yields_of(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> dict[int, Yielded]:
+def yields_of(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, Yielded]:
     """What these calls yielded, by call id; calls that yielded nothing are left out."""
-    rows = con.execute(
+    result = reader.con.execute(
         """
-        SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []),
-               coalesce(list(coalesce(at_ns, 0) ORDER BY position) FILTER (value IS NOT NULL), []), max(position) + 1
+        SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []) AS values,
+               coalesce(list(coalesce(at_ns, 0) ORDER BY position) FILTER (value IS NOT NULL), []) AS at_ns,
+               max(position) + 1 AS count
         FROM yield_records SEMI JOIN (SELECT unnest(?::BIGINT[]) AS call_id) USING (call_id)
         WHERE trace_no = ? GROUP BY call_id
         """,
-        [list(call_ids), trace.trace_no],
-    ).fetchall()
-    return {call_id: Yielded(tuple(values), tuple(at_ns), count) for call_id, values, at_ns, count in rows}
+        [list(call_ids), reader.trace_no],
+    )
+    found = fetch_with(result, Yielded, "call_id", convert={"values": tuple, "at_ns": tuple})
+    return {call_id: yielded for yielded, (call_id,) in found}

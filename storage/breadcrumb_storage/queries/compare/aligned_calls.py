@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.compare.alignment import began_ns
+from breadcrumb_storage.rows import fetch, fetch_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from duckdb import DuckDBPyConnection
 
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,15 +63,15 @@ def differing_calls(con: DuckDBPyConnection, *, offset: int, limit: int) -> list
     Arguments differ from the beginning of a call on, results from its end. What had not ended comes last, the innermost
     first.
     """
-    rows = con.execute(
+    result = con.execute(
         f"""
         SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, started_ns, ended_ns
         FROM compare_pairs WHERE n < coalesce(break_n, n + 1) AND (args_differ OR end_differs)
         ORDER BY CASE WHEN args_differ THEN started_ns ELSE ended_ns END NULLS LAST, started_ns DESC, this_id DESC
         LIMIT {int(limit)} OFFSET {int(offset)}
         """
-    ).fetchall()
-    return [AlignedCall(*row) for row in rows]
+    )
+    return fetch(result, AlignedCall)
 
 
 def broken_strands(con: DuckDBPyConnection, limit: int) -> tuple[list[tuple[int, int]], int]:
@@ -85,9 +86,7 @@ def broken_strands(con: DuckDBPyConnection, limit: int) -> tuple[list[tuple[int,
     return [(strand, place) for strand, place, _ in rows], rows[0][2] if rows else 0
 
 
-def strand_calls(
-    con: DuckDBPyConnection, this: TraceRow, strand: int, first: int, limit: int
-) -> tuple[list[StrandCall], list[StrandCall]]:
+def strand_calls(this: TraceReader, strand: int, first: int, limit: int) -> tuple[list[StrandCall], list[StrandCall]]:
     """The calls of a strand from the ``first``-th on, at most ``limit``: those of the base, and those of this trace.
 
     Times count from the beginning of this trace in both, and mean nothing for the base.
@@ -95,35 +94,35 @@ def strand_calls(
     began = began_ns(this)
     sides: list[list[StrandCall]] = []
     for root, in_this in (("base_root", False), ("this_root", True)):
-        rows = con.execute(
+        result = this.con.execute(
             f"""
-            SELECT c.call_id, c.n, c.parent_n, f.full_name, c.args_hash, c.end_hash,
-                   c.started_ns - {began}, c.ended_ns - {began}, c.sampled
+            SELECT c.call_id, c.n, c.parent_n, f.full_name AS name, c.args_hash, c.end_hash,
+                   c.started_ns - {began} AS started_ns, c.ended_ns - {began} AS ended_ns, c.sampled
             FROM compare_calls c JOIN compare_strands s ON s.{root} = c.root_id
             JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) f USING (name_no)
             WHERE s.strand = ? AND c.in_this = ? AND c.n >= ? ORDER BY c.n LIMIT {int(limit)}
             """,
             [strand, in_this, first],
-        ).fetchall()
-        sides.append([StrandCall(*row) for row in rows])
+        )
+        sides.append(fetch(result, StrandCall))
     return sides[0], sides[1]
 
 
 def strand_places(con: DuckDBPyConnection, strand: int, places: Sequence[int]) -> dict[int, AlignedCall]:
     """The aligned calls of a strand at these places, before the one from which on its trees part."""
-    rows = con.execute(
+    result = con.execute(
         """
         SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, started_ns, ended_ns
         FROM compare_pairs WHERE strand = ? AND list_contains(?, n) AND base_id IS NOT NULL AND this_id IS NOT NULL
         """,
         [strand, list(places)],
-    ).fetchall()
-    return {row[1]: AlignedCall(*row) for row in rows}
+    )
+    return {call.n: call for call in fetch(result, AlignedCall)}
 
 
-def lone_strands(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, limit: int) -> tuple[list[LoneStrand], int]:
+def lone_strands(base: TraceReader, this: TraceReader, limit: int) -> tuple[list[LoneStrand], int]:
     """Strands that only one of the traces has, in the order of their begin, and how many there are."""
-    rows = con.execute(
+    result = this.con.execute(
         f"""
         WITH lone AS (
             SELECT in_this, root_id, name_no, call_id, started_ns FROM compare_calls WHERE n = 1),
@@ -133,12 +132,12 @@ def lone_strands(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, limit:
         sized AS (
             SELECT in_this, root_id, count(*) AS calls FROM compare_calls
             SEMI JOIN alone USING (in_this, root_id) GROUP BY ALL)
-        SELECT in_this, call_id, full_name, calls,
-               started_ns - CASE WHEN in_this THEN {began_ns(this)} ELSE {began_ns(base)} END AS at_ns,
-               count(*) OVER ()
+        SELECT in_this, call_id, full_name AS name, calls,
+               started_ns - CASE WHEN in_this THEN {began_ns(this)} ELSE {began_ns(base)} END AS started_ns,
+               count(*) OVER () AS total
         FROM alone JOIN sized USING (in_this, root_id)
         JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) USING (name_no)
-        ORDER BY at_ns, call_id LIMIT {int(limit)}
+        ORDER BY 5, call_id LIMIT {int(limit)}
         """
-    ).fetchall()
-    return [LoneStrand(*row[:5]) for row in rows], rows[0][5] if rows else 0
+    )
+    return fetch_page(result, LoneStrand)

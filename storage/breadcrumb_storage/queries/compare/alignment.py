@@ -19,9 +19,7 @@ from breadcrumb_storage.queries.tests import CallRange, in_ranges
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Calls between one and the nearest around it that both traces have, when functions of one trace are passed over.
 _MAX_LIFTS = 30
@@ -150,39 +148,40 @@ class Selection:
     recorded_whole: int = 0  # ... but so many of the first that are selected in each process
 
 
-def align_calls(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, selection: Selection) -> tuple[int, int]:
+def align_calls(base: TraceReader, this: TraceReader, selection: Selection) -> tuple[int, int]:
     """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at.
 
     ``compare.name_functions`` has been asked about the same traces before.
     """
     traces = {"base": base.trace_id, "this": this.trace_id}
     calls = [
-        _CHOSEN.format(
-            in_this=in_this, trace_no=int(trace.trace_no), scope=_scope(con, trace, ranges, selection.max_calls)
-        )
-        for in_this, trace, ranges in (("false", base, selection.base_ranges), ("true", this, selection.this_ranges))
+        _CHOSEN.format(in_this=in_this, trace_no=int(side.trace_no), scope=_scope(side, ranges, selection.max_calls))
+        for in_this, side, ranges in (("false", base, selection.base_ranges), ("true", this, selection.this_ranges))
     ]
-    con.execute(f"CREATE OR REPLACE TEMP TABLE compare_chosen AS {' UNION ALL '.join(calls)}")
+    this.con.execute(f"CREATE OR REPLACE TEMP TABLE compare_chosen AS {' UNION ALL '.join(calls)}")
     if selection.common_only:
         for _ in range(_MAX_LIFTS):
-            ((lifted,),) = con.execute(_LIFT).fetchall()
+            ((lifted,),) = this.con.execute(_LIFT).fetchall()
             if not lifted:
                 break
-        con.execute(_DROP)
+        this.con.execute(_DROP)
     numbered = _CALLS.format(nth=_NTH if selection.sampled else "0")
     numbers = {"base_no": base.trace_no, "this_no": this.trace_no}
-    con.execute(numbered, {**traces, **numbers, "recorded_whole": selection.recorded_whole})
-    con.execute(_STRANDS, traces)
-    con.execute(_PAIRS.format(this_ns=began_ns(this)))
-    counts = dict(con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
+    this.con.execute(numbered, {**traces, **numbers, "recorded_whole": selection.recorded_whole})
+    this.con.execute(_STRANDS, traces)
+    this.con.execute(_PAIRS.format(this_ns=began_ns(this)))
+    counts = dict(this.con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
     return counts.get(False, 0), counts.get(True, 0)
 
 
-def _scope(con: DuckDBPyConnection, trace: TraceRow, ranges: Sequence[CallRange] | None, max_calls: int) -> str:
+def _scope(reader: TraceReader, ranges: Sequence[CallRange] | None, max_calls: int) -> str:
     """SQL that is true for the first calls of each range, or of each process, as many as are aligned."""
     if ranges is None:
-        rows = con.execute("SELECT process_id FROM processes WHERE trace_id = ?", [trace.trace_id]).fetchall()
-        ranges = [CallRange(process, process * ID_SPACE, (process + 1) * ID_SPACE - 1) for (process,) in rows]
+        rows = reader.con.execute("SELECT process_id FROM processes WHERE trace_id = ?", [reader.trace_id]).fetchall()
+        ranges = [
+            CallRange(process_id=process, first_call_id=process * ID_SPACE, last_call_id=(process + 1) * ID_SPACE - 1)
+            for (process,) in rows
+        ]
     each = max(max_calls // max(len(ranges), 1), _MIN_ALIGNED_PER_RANGE)
     # Plain bounds, which DuckDB can hold against what it knows of its row groups.
     return in_ranges(
@@ -190,8 +189,8 @@ def _scope(con: DuckDBPyConnection, trace: TraceRow, ranges: Sequence[CallRange]
     )
 
 
-def began_ns(trace: TraceRow) -> int:
+def began_ns(reader: TraceReader) -> int:
     """When a trace began, as calls tell it: nanoseconds since the epoch."""
     return (
-        (trace.started_at - datetime(1970, 1, 1)) // timedelta(microseconds=1) * 1_000
+        (reader.trace.started_at - datetime(1970, 1, 1)) // timedelta(microseconds=1) * 1_000
     )  # both are UTC, without a zone

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.functions import COLON_NAME
 from breadcrumb_storage.queries.tests import CallRange, in_ranges, joined
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Calls are first summed up by this many ids side by side, so that only where two traces differ is read again.
 BLOCK_CALLS = 1 << 14
+
+_SIDE = ", ".join(f"'{field}': {{0}}.{field}" for field in ("recorded", "started", "exact", "total_ns", "self_ns"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class UnmatchedCall:
     at_ns: int | None  # since the epoch; None: it had not ended
 
 
-def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, values: bool) -> list[FunctionPair]:
+def function_pairs(base: TraceReader, this: TraceReader, *, values: bool) -> list[FunctionPair]:
     """Every function that was called in one of the traces, by name. Makes the table of blocks for unmatched_calls.
 
     Args:
@@ -72,7 +73,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, v
             and ``unmatched_calls`` cannot be asked.
     """
     values_sum = "sum(hash(args, outcome, return_value))" if values else "NULL"
-    con.execute(
+    this.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_blocks AS
         SELECT trace_no, process_id, function_id, call_id // {BLOCK_CALLS} AS block, count(*) AS recorded,
@@ -81,7 +82,7 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, v
         FROM call_records WHERE trace_no IN ({int(base.trace_no)}, {int(this.trace_no)}) GROUP BY ALL
         """
     )
-    rows = con.execute(
+    result = this.con.execute(
         f"""
         WITH recorded AS (
             SELECT trace_no, process_id, function_id, sum(recorded) AS recorded, sum(total_ns) AS total_ns,
@@ -99,79 +100,76 @@ def function_pairs(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, *, v
             LEFT JOIN recorded r
               ON r.trace_no = t.trace_no AND r.process_id = f.process_id AND r.function_id = f.function_id
             WHERE f.trace_id IN (?, ?) GROUP BY ALL HAVING started > 0)
-        SELECT full_name, b.recorded, b.started, b.exact, b.total_ns, b.self_ns,
-               t.recorded, t.started, t.exact, t.total_ns, t.self_ns,
+        SELECT full_name, CASE WHEN b.recorded IS NOT NULL THEN {{{_SIDE.format("b")}}} END AS base,
+               CASE WHEN t.recorded IS NOT NULL THEN {{{_SIDE.format("t")}}} END AS this,
                {values} AND (b.recorded, b.values_sum) IS NOT DISTINCT FROM (t.recorded, t.values_sum) AND b.raised = 0
+                   AS same_values
         FROM (FROM sides WHERE trace_id = ?) b FULL JOIN (FROM sides WHERE trace_id = ?) t USING (full_name)
         ORDER BY full_name
         """,
         [base.trace_id, this.trace_id, base.trace_id, this.trace_id],
-    ).fetchall()
-    return [
-        FunctionPair(
-            row[0],
-            FunctionSide(*row[1:6]) if row[1] is not None else None,
-            FunctionSide(*row[6:11]) if row[6] is not None else None,
-            row[11],
-        )
-        for row in rows
-    ]
+    )
+    return fetch(result, FunctionPair, convert={"base": _side, "this": _side})
 
 
-def changed_tests(con: DuckDBPyConnection, base: TraceRow, this: TraceRow) -> list[TestPair]:
+def _side(found: dict[str, Any] | None) -> FunctionSide | None:
+    return FunctionSide(**found) if found else None
+
+
+def changed_tests(base: TraceReader, this: TraceReader) -> list[TestPair]:
     """The tests that ran in both traces and ended differently, in the order of this trace."""
-    rows = con.execute(
+    result = this.con.execute(
         """
         WITH last AS (  -- a test that is run again counts as it ended last
             SELECT trace_id, node_id, arg_max(coalesce(outcome, ''), first_call_id) AS outcome,
                    min(first_call_id) AS first
             FROM tests WHERE trace_id IN ($base, $this) GROUP BY ALL)
-        SELECT node_id, b.outcome, t.outcome
+        SELECT node_id, b.outcome AS base, t.outcome AS this
         FROM (FROM last WHERE trace_id = $base) b JOIN (FROM last WHERE trace_id = $this) t USING (node_id)
         WHERE b.outcome <> t.outcome ORDER BY t.first, node_id
         """,
         {"base": base.trace_id, "this": this.trace_id},
-    ).fetchall()
-    return [TestPair(*row) for row in rows]
+    )
+    return fetch(result, TestPair)
 
 
-def unmatched_calls(
-    con: DuckDBPyConnection, base: TraceRow, this: TraceRow, full_names: Sequence[str], limit: int
-) -> list[UnmatchedCall]:
+def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[str], limit: int) -> list[UnmatchedCall]:
     """Calls of these functions that this trace has and the base has not, the earliest first.
 
     Tells where to look in traces that are too large to be aligned whole; the order of calls is not asked for.
     ``function_pairs`` has been asked about the same traces and their values before, and then ``name_functions``.
     """
     # A block of call ids that holds the same calls in both adds nothing to what one of them has more of.
-    blocks = con.execute(
+    result = this.con.execute(
         """
         WITH sums AS (
             SELECT f.name_no, b.block, f.in_this, sum(b.recorded) AS recorded, sum(b.values_sum) AS values_sum
             FROM compare_blocks b JOIN compare_functions f
               ON f.process_id = b.process_id AND f.function_id = b.function_id AND f.in_this = (b.trace_no = $this)
             WHERE list_contains($names, f.full_name) GROUP BY ALL)
-        SELECT DISTINCT block * $size // $process, block * $size, (block + 1) * $size - 1
+        SELECT DISTINCT block * $size // $process AS process_id, block * $size AS first_call_id,
+               (block + 1) * $size - 1 AS last_call_id
         FROM (FROM sums WHERE in_this) t FULL JOIN (FROM sums WHERE NOT in_this) b USING (name_no, block)
         WHERE (t.recorded, t.values_sum) IS DISTINCT FROM (b.recorded, b.values_sum)
         ORDER BY ALL
         """,
         {"this": this.trace_no, "names": list(full_names), "size": BLOCK_CALLS, "process": ID_SPACE},
-    ).fetchall()
+    )
+    blocks = fetch(result, CallRange)
     if not blocks:
         return []
-    there = in_ranges(joined(CallRange(*block) for block in blocks))
+    there = in_ranges(joined(blocks))
     sides = " UNION ALL ".join(
         f"""
         SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,
                hash(c.outcome, c.return_value) AS end_hash, c.started_ns, c.started_ns + c.duration_ns AS ended_ns
         FROM call_records c JOIN compare_functions f USING (process_id, function_id)
-        WHERE c.trace_no = {int(trace.trace_no)} AND {there}
+        WHERE c.trace_no = {int(side.trace_no)} AND {there}
           AND f.in_this = {in_this} AND list_contains($names, f.full_name)
         """
-        for in_this, trace in (("false", base), ("true", this))
+        for in_this, side in (("false", base), ("true", this))
     )
-    rows = con.execute(
+    result = this.con.execute(
         f"""
         WITH sides AS ({sides}),
         kinds AS (
@@ -182,23 +180,23 @@ def unmatched_calls(
             FROM sides GROUP BY ALL HAVING surplus <> 0),
         lost AS (SELECT name_no, args_hash, min(base_id) AS base_id FROM kinds WHERE surplus < 0 GROUP BY ALL),
         lost_of_name AS (SELECT name_no, min(base_id) AS base_id FROM lost GROUP BY name_no)
-        SELECT k.this_id, coalesce(l.base_id, n.base_id), l.base_id IS NOT NULL,
+        SELECT k.this_id, coalesce(l.base_id, n.base_id) AS base_id, l.base_id IS NOT NULL AS same_args,
                CASE WHEN l.base_id IS NULL THEN k.started_ns ELSE k.ended_ns END AS at_ns
         FROM kinds k LEFT JOIN lost l USING (name_no, args_hash) LEFT JOIN lost_of_name n USING (name_no)
         WHERE k.surplus > 0 ORDER BY at_ns NULLS LAST, k.this_id DESC LIMIT {int(limit)}
         """,
         {"names": list(full_names)},
-    ).fetchall()
-    return [UnmatchedCall(*row) for row in rows]
+    )
+    return fetch(result, UnmatchedCall)
 
 
-def name_functions(con: DuckDBPyConnection, base: TraceRow, this: TraceRow, sampled: Sequence[str]) -> None:
+def name_functions(base: TraceReader, this: TraceReader, sampled: Sequence[str]) -> None:
     """Make the table of the functions of both traces, with a number for each name, that the other functions need.
 
     Args:
         sampled: full names of those of which not every call was recorded.
     """
-    con.execute(
+    this.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_functions AS
         WITH named AS (

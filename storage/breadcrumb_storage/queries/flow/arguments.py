@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.rows import fetch
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Characters of arguments that are taken apart for one answer, in some 50 ms; the groups beyond are left out whole.
 MAX_CHARS = 15_000_000
@@ -27,9 +27,7 @@ class ArgumentValue:
     first_call_id: int
 
 
-def argument_values(
-    con: DuckDBPyConnection, trace: TraceRow, groups: Sequence[Sequence[int]], most: int
-) -> list[ArgumentValue]:
+def argument_values(reader: TraceReader, groups: Sequence[Sequence[int]], most: int) -> list[ArgumentValue]:
     """Of each group's calls the parameters that differ and have at most so many values, the most frequent value first.
 
     Args:
@@ -38,7 +36,7 @@ def argument_values(
     """
     if not groups:
         return []
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH asked AS (SELECT unnest($groups::INTEGER[]) AS group_no, unnest($ids::BIGINT[]) AS call_id),
         found AS MATERIALIZED (  -- no value is parsed before the rows are chosen
@@ -54,15 +52,15 @@ def argument_values(
         counted AS (
             SELECT group_no, name, arg_min(value, call_id) AS value, count(*) AS calls, min(call_id) AS first_call_id
             FROM given GROUP BY group_no, name, hash(value))
-        SELECT group_no, name, value, calls, first_call_id FROM counted
+        SELECT group_no AS group, name, value, calls, first_call_id FROM counted
         QUALIFY count(*) OVER (PARTITION BY group_no, name) BETWEEN 2 AND $most
         ORDER BY group_no, name, calls DESC, first_call_id
         """,
         {
-            "trace_no": trace.trace_no,
+            "trace_no": reader.trace_no,
             "groups": [number for number, call_ids in enumerate(groups) for _ in call_ids],
             "ids": [call_id for call_ids in groups for call_id in call_ids],
             "most": most,
         },
-    ).fetchall()
-    return [ArgumentValue(*row) for row in rows]
+    )
+    return fetch(result, ArgumentValue)

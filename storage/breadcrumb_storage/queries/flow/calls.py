@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
+from breadcrumb_storage.rows import fetch_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # A tree of more calls is made of totals (queries/flow.py): to fetch them one by one would take too long.
 MAX_CALLS = 30_000
@@ -27,8 +26,10 @@ UNFINISHED = 3  # behind record_format.OUTCOME_*
 FUNCTIONS = "flow_functions"
 KEEPS_ALL = "true"
 _COLUMNS = f"""
-    c.call_id, coalesce(c.parent_call_id, 0), f.name_no, coalesce(c.outcome, {UNFINISHED}), c.duration_ns,
-    c.process_id, c.thread_id, c.task_id, coalesce(c.late, false), c.child_ns > 0, hash(c.return_value)
+    c.call_id AS ids, coalesce(c.parent_call_id, 0) AS parents, f.name_no AS names,
+    coalesce(c.outcome, {UNFINISHED}) AS outcomes, c.duration_ns AS durations, c.process_id AS processes,
+    c.thread_id AS threads, c.task_id AS tasks, coalesce(c.late, false) AS late, c.child_ns > 0 AS calling,
+    hash(c.return_value) AS results
 """
 
 
@@ -62,52 +63,56 @@ class FlowCalls:
     roots: frozenset[int] | None  # where to begin; None: at those whose parent is not among them
 
 
-def number_functions(con: DuckDBPyConnection, trace: TraceRow) -> dict[int, str]:
+def number_functions(reader: TraceReader) -> dict[int, str]:
     """Make the temporary table FUNCTIONS, which the other queries need; the names (module:function) by number."""
-    con.execute(
+    reader.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {FUNCTIONS} AS
         SELECT process_id, function_id, {COLON_NAME} AS full_name, module_name, function_name,
                (dense_rank() OVER (ORDER BY {COLON_NAME}))::INTEGER AS name_no
         FROM functions WHERE trace_id = ?
         """,
-        [trace.trace_id],
+        [reader.trace_id],
     )
-    return dict(con.execute(f"SELECT DISTINCT name_no, full_name FROM {FUNCTIONS}").fetchall())
+    return dict(reader.con.execute(f"SELECT DISTINCT name_no, full_name FROM {FUNCTIONS}").fetchall())
 
 
-def task_names(con: DuckDBPyConnection, trace: TraceRow) -> dict[tuple[int, int], str]:
+def task_names(reader: TraceReader) -> dict[tuple[int, int], str]:
     """Names of the asyncio tasks by (process, task)."""
-    rows = con.execute("SELECT process_id, task_id, name FROM tasks WHERE trace_id = ?", [trace.trace_id]).fetchall()
+    rows = reader.con.execute(
+        "SELECT process_id, task_id, name FROM tasks WHERE trace_id = ?", [reader.trace_id]
+    ).fetchall()
     return {(process, task): name for process, task, name in rows}
 
 
-def call_count(con: DuckDBPyConnection, trace: TraceRow) -> int:
+def call_count(reader: TraceReader) -> int:
     """The recorded calls of a trace."""
-    ((count,),) = con.execute("SELECT count(*) FROM call_records WHERE trace_no = ?", [trace.trace_no]).fetchall()
+    ((count,),) = reader.con.execute(
+        "SELECT count(*) FROM call_records WHERE trace_no = ?", [reader.trace_no]
+    ).fetchall()
     return int(count)
 
 
-def load_calls(con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots) -> FlowCalls | None:
+def load_calls(reader: TraceReader, roots: FlowRoots) -> FlowCalls | None:
     """The calls at and below ``roots``; None where they are more than MAX_CALLS."""
     if roots.call_id is not None:
-        return _one_call(con, trace, int(roots.call_id))
-    within, values = kept_to(trace, roots)
+        return _one_call(reader, int(roots.call_id))
+    within, values = kept_to(reader, roots)
     named, names = named_functions(roots)
     if not named:
-        return _if_few(con, trace, within, values)
+        return _if_few(reader, within, values)
     condition = f"(c.process_id, c.function_id) IN ({named}) AND {within}"
     values = [*names, *values]
-    if call_count(con, trace) <= MAX_CALLS:
-        chosen = _ids(con, trace, condition, values)
-        return _load(con, trace, "true", [], frozenset(chosen))
-    chosen = _ids(con, trace, condition, values, limit=_MAX_ROOTS + 1)
-    return _levels(con, trace, chosen) if len(chosen) <= _MAX_ROOTS else None
+    if call_count(reader) <= MAX_CALLS:
+        chosen = _ids(reader, condition, values)
+        return _load(reader, "true", [], frozenset(chosen))
+    chosen = _ids(reader, condition, values, limit=_MAX_ROOTS + 1)
+    return _levels(reader, chosen) if len(chosen) <= _MAX_ROOTS else None
 
 
-def load_listed(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> FlowCalls:
+def load_listed(reader: TraceReader, call_ids: Sequence[int]) -> FlowCalls:
     """These calls."""
-    return _load(con, trace, *_among("c.call_id", call_ids), None)
+    return _load(reader, *_among("c.call_id", call_ids), None)
 
 
 def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
@@ -126,7 +131,7 @@ def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
     return f"SELECT (process_id, function_id) FROM {FUNCTIONS} WHERE {' AND '.join(conditions)}", values
 
 
-def kept_to(trace: TraceRow, roots: FlowRoots, alias: str = "c") -> tuple[str, list[Any]]:
+def kept_to(reader: TraceReader, roots: FlowRoots, alias: str = "c") -> tuple[str, list[Any]]:
     """SQL that is true for the calls to which ``roots`` keeps, and its parameters.
 
     Args:
@@ -147,79 +152,72 @@ def kept_to(trace: TraceRow, roots: FlowRoots, alias: str = "c") -> tuple[str, l
               OR ({alias}.process_id, {alias}.task_id) IN
                  (SELECT (process_id, task_id) FROM tasks WHERE trace_id = ? AND name = ?))"""
         )
-        values += [trace.trace_id, roots.thread, trace.trace_id, roots.thread]
+        values += [reader.trace_id, roots.thread, reader.trace_id, roots.thread]
     return " AND ".join(conditions) or KEEPS_ALL, values
 
 
-def _one_call(con: DuckDBPyConnection, trace: TraceRow, call_id: int) -> FlowCalls | None:
+def _one_call(reader: TraceReader, call_id: int) -> FlowCalls | None:
     """Ids count up as time goes on, so that what a call did has ids from its own to the last one before its end."""
-    ((last,),) = con.execute(
+    ((last,),) = reader.con.execute(
         f"""
         WITH root AS (SELECT * FROM call_records WHERE trace_no = $trace_no AND call_id = {call_id})
         SELECT max(c.call_id) FROM call_records c
         WHERE c.trace_no = $trace_no AND c.call_id >= {call_id} AND c.process_id = (SELECT process_id FROM root)
           AND c.started_ns <= (SELECT coalesce(started_ns + duration_ns, {2**62}) FROM root)
         """,
-        {"trace_no": trace.trace_no},
+        {"trace_no": reader.trace_no},
     ).fetchall()
     if last is None:
-        return _load(con, trace, "false", [], frozenset())
-    found = _if_few(con, trace, f"c.call_id BETWEEN {call_id} AND {int(last)}", [], frozenset([call_id]))
-    return found if found is not None else _levels(con, trace, [call_id])
+        return _load(reader, "false", [], frozenset())
+    found = _if_few(reader, f"c.call_id BETWEEN {call_id} AND {int(last)}", [], frozenset([call_id]))
+    return found if found is not None else _levels(reader, [call_id])
 
 
-def _levels(con: DuckDBPyConnection, trace: TraceRow, chosen: Sequence[int]) -> FlowCalls | None:
+def _levels(reader: TraceReader, chosen: Sequence[int]) -> FlowCalls | None:
     """These calls and what they called, a few levels down; None where that is too much."""
     known = set(chosen)
     level: Sequence[int] = chosen
     for _ in range(_MAX_LEVELS):
         if not level:
             break
-        found = _ids(con, trace, *_among("c.parent_call_id", level), limit=MAX_CALLS + 1)
+        found = _ids(reader, *_among("c.parent_call_id", level), limit=MAX_CALLS + 1)
         level = [each for each in found if each not in known]
         known.update(level)
         if len(known) > MAX_CALLS:
             return None
-    return _load(con, trace, *_among("c.call_id", [*known]), frozenset(chosen))
+    return _load(reader, *_among("c.call_id", [*known]), frozenset(chosen))
 
 
-def _ids(
-    con: DuckDBPyConnection, trace: TraceRow, condition: str, values: Sequence[Any], limit: int | None = None
-) -> list[int]:
+def _ids(reader: TraceReader, condition: str, values: Sequence[Any], limit: int | None = None) -> list[int]:
     most = f"LIMIT {limit}" if limit is not None else ""
-    rows = con.execute(
-        f"SELECT c.call_id FROM call_records c WHERE c.trace_no = ? AND {condition} {most}", [trace.trace_no, *values]
+    rows = reader.con.execute(
+        f"SELECT c.call_id FROM call_records c WHERE c.trace_no = ? AND {condition} {most}", [reader.trace_no, *values]
     ).fetchall()
     return [row[0] for row in rows]
 
 
 def _if_few(
-    con: DuckDBPyConnection,
-    trace: TraceRow,
+    reader: TraceReader,
     condition: str,
     values: Sequence[Any],
     roots: frozenset[int] | None = None,
 ) -> FlowCalls | None:
-    ((count,),) = con.execute(
-        f"SELECT count(*) FROM call_records c WHERE c.trace_no = ? AND {condition}", [trace.trace_no, *values]
+    ((count,),) = reader.con.execute(
+        f"SELECT count(*) FROM call_records c WHERE c.trace_no = ? AND {condition}", [reader.trace_no, *values]
     ).fetchall()
-    return _load(con, trace, condition, values, roots) if count <= MAX_CALLS else None
+    return _load(reader, condition, values, roots) if count <= MAX_CALLS else None
 
 
-def _load(
-    con: DuckDBPyConnection, trace: TraceRow, condition: str, values: Sequence[Any], roots: frozenset[int] | None
-) -> FlowCalls:
-    rows = con.execute(
+def _load(reader: TraceReader, condition: str, values: Sequence[Any], roots: frozenset[int] | None) -> FlowCalls:
+    result = reader.con.execute(
         f"""
         SELECT {_COLUMNS} FROM call_records c
         JOIN {FUNCTIONS} f ON f.process_id = c.process_id AND f.function_id = c.function_id
         WHERE c.trace_no = ? AND {condition} ORDER BY c.started_ns, c.call_id
         """,
-        [trace.trace_no, *values],
-    ).fetchall()
-    columns: list[Any] = [*zip(*rows, strict=True)] if rows else [()] * 11
-    fields: list[Any] = [*columns, roots]
-    return FlowCalls(*fields)
+        [reader.trace_no, *values],
+    )
+    return FlowCalls(**fetch_columns(result), roots=roots)
 
 
 def _among(column: str, call_ids: Sequence[int]) -> tuple[str, list[Any]]:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.queries.flow.calls import FUNCTIONS
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class CaughtBelow:
     calls_of_function: int  # among the calls that were asked about, those that returned
 
 
-def caught_below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> list[CaughtBelow]:
+def caught_below(reader: TraceReader, call_ids: Sequence[int]) -> list[CaughtBelow]:
     """Those of these calls that returned although a direct callee raised, in the order of their ids.
 
     What ends an iteration is no exception here. Nor is what was raised after the call had returned: in a task that it
@@ -33,7 +32,7 @@ def caught_below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[in
     """
     if not call_ids:
         return []
-    rows = con.execute(
+    result = reader.con.execute(
         f"""
         WITH asked AS MATERIALIZED (
             SELECT call_id, task_id, process_id, function_id, started_ns + duration_ns AS ended_ns
@@ -50,15 +49,17 @@ def caught_below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[in
         counts AS (
             SELECT full_name, count(*) AS calls FROM asked JOIN {FUNCTIONS} USING (process_id, function_id)
             GROUP BY full_name)
-        SELECT call_id, exception_type, full_name, calls FROM found JOIN counts USING (full_name)
-        ORDER BY call_id, exception_type
+        SELECT call_id, exception_type AS type, full_name AS function, calls AS calls_of_function
+        FROM found JOIN counts USING (full_name) ORDER BY call_id, exception_type
         """,
-        {"trace_id": trace.trace_id, "trace_no": trace.trace_no, "ids": list(call_ids)},
-    ).fetchall()
-    return [CaughtBelow(*row) for row in rows]
+        {"trace_id": reader.trace_id, "trace_no": reader.trace_no, "ids": list(call_ids)},
+    )
+    return fetch(result, CaughtBelow)
 
 
-def types_not_all_written(con: DuckDBPyConnection, trace: TraceRow) -> frozenset[str]:
+def types_not_all_written(reader: TraceReader) -> frozenset[str]:
     """The exceptions of which so many were raised that the calls which raised the later ones do not name them."""
-    rows = con.execute("SELECT DISTINCT exception_type FROM exception_counts WHERE trace_id = ?", [trace.trace_id])
+    rows = reader.con.execute(
+        "SELECT DISTINCT exception_type FROM exception_counts WHERE trace_id = ?", [reader.trace_id]
+    )
     return frozenset(row[0] for row in rows.fetchall())

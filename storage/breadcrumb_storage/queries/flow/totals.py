@@ -11,13 +11,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.flow.calls import FUNCTIONS, KEEPS_ALL, FlowRoots, kept_to, named_functions
+from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # The children of a single call are told in their order up to this number, and in a level altogether.
 MAX_IN_ORDER = 2_000
@@ -66,19 +65,20 @@ _COLUMNS = """
 class FlowLevels:
     """The levels of the tree, one at a time: temporary tables of this connection."""
 
-    def __init__(self, con: DuckDBPyConnection, trace: TraceRow, roots: FlowRoots, few_threads: int) -> None:
+    def __init__(self, reader: TraceReader, roots: FlowRoots, few_threads: int) -> None:
         """Begin at the roots; ``flow_calls.number_functions`` has been called.
 
         Args:
             few_threads: the nodes of a trace with more threads are those of all threads together.
         """
-        self._con = con
-        self._trace = trace
-        where, values = _roots(trace, roots)
-        ((threads,),) = con.execute("SELECT count(*) FROM threads WHERE trace_id = ?", [trace.trace_id]).fetchall()
+        self._reader = reader
+        where, values = _roots(reader, roots)
+        ((threads,),) = reader.con.execute(
+            "SELECT count(*) FROM threads WHERE trace_id = ?", [reader.trace_id]
+        ).fetchall()
         self.by_thread = threads <= few_threads
         lane = ", c.process_id, c.thread_id" if self.by_thread else ""
-        con.execute(
+        reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE flow_level AS
             SELECT {_COLUMNS}, f.name_no, 0::BIGINT AS parent,
@@ -86,29 +86,32 @@ class FlowLevels:
             FROM call_records c JOIN {FUNCTIONS} f USING (process_id, function_id)
             WHERE c.trace_no = ? AND {where}
             """,
-            [trace.trace_no, *values],
+            [reader.trace_no, *values],
         )
 
     def nodes(self) -> list[FlowNode]:
         """The nodes of this level, in the order of their first call."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             """
-            SELECT node, any_value(parent), any_value(process_id), any_value(thread_id), any_value(name_no), count(*),
-                   min(duration_ns), max(duration_ns), coalesce(sum(duration_ns), 0)::BIGINT,
-                   count(*) FILTER (outcome = 1), count(*) FILTER (outcome = 2), count(*) FILTER (outcome IS NULL),
-                   count(*) FILTER (late), min(call_id), max(call_id), bool_or(calling)
+            SELECT node, any_value(parent) AS parent, any_value(process_id) AS process_id,
+                   any_value(thread_id) AS thread_id, any_value(name_no) AS name_no, count(*) AS calls,
+                   min(duration_ns) AS min_ns, max(duration_ns) AS max_ns,
+                   coalesce(sum(duration_ns), 0)::BIGINT AS total_ns, count(*) FILTER (outcome = 1) AS raised,
+                   count(*) FILTER (outcome = 2) AS cancelled, count(*) FILTER (outcome IS NULL) AS unfinished,
+                   count(*) FILTER (late) AS late, min(call_id) AS first_call_id, max(call_id) AS last_call_id,
+                   bool_or(calling) AS calling
             FROM flow_level GROUP BY node ORDER BY min(started_ns), min(call_id)
             """
-        ).fetchall()
-        return [FlowNode(*row) for row in rows]
+        )
+        return fetch(result, FlowNode)
 
     def threads(self) -> list[tuple[int, int]]:
         """The threads (process, thread) of this level."""
-        return self._con.execute("SELECT DISTINCT process_id, thread_id FROM flow_level ORDER BY ALL").fetchall()
+        return self._reader.con.execute("SELECT DISTINCT process_id, thread_id FROM flow_level ORDER BY ALL").fetchall()
 
     def descend(self) -> None:
         """Go on to the next level."""
-        self._con.execute(
+        self._reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE flow_children AS
             SELECT {_COLUMNS}, f.name_no, p.node AS parent, (hash(p.node, f.name_no) >> 1)::BIGINT AS node
@@ -116,14 +119,14 @@ class FlowLevels:
             JOIN {FUNCTIONS} f ON f.process_id = c.process_id AND f.function_id = c.function_id
             WHERE c.trace_no = ?
             """,
-            [self._trace.trace_no],
+            [self._reader.trace_no],
         )
-        self._con.execute("DROP TABLE flow_level")
-        self._con.execute("ALTER TABLE flow_children RENAME TO flow_level")
+        self._reader.con.execute("DROP TABLE flow_level")
+        self._reader.con.execute("ALTER TABLE flow_children RENAME TO flow_level")
 
     def in_order(self, single: Sequence[int]) -> list[OrderedCall]:
         """Of this level what the nodes ``single`` of the one before, which are one call each, called, in its order."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             f"""
             WITH few AS (
                 SELECT parent FROM flow_level WHERE parent IN (SELECT unnest(?::BIGINT[]))
@@ -132,12 +135,13 @@ class FlowLevels:
             ORDER BY parent, started_ns, call_id LIMIT {MAX_IN_ORDER_OF_LEVEL + 1}
             """,
             [list(single)],
-        ).fetchall()
-        return [OrderedCall(*row) for row in rows] if len(rows) <= MAX_IN_ORDER_OF_LEVEL else []
+        )
+        found = fetch(result, OrderedCall)
+        return found if len(found) <= MAX_IN_ORDER_OF_LEVEL else []
 
     def first_of_many(self, single: Sequence[int]) -> list[OrderedCall]:
         """The same of those that called more: the first MAX_IN_ORDER calls of each."""
-        rows = self._con.execute(
+        result = self._reader.con.execute(
             f"""
             WITH firsts AS (
                 SELECT unnest(min(call_id, {MAX_IN_ORDER})) AS call_id FROM flow_level
@@ -146,13 +150,13 @@ class FlowLevels:
             ORDER BY parent, started_ns, call_id LIMIT {MAX_IN_ORDER_OF_LEVEL}
             """,
             [list(single)],
-        ).fetchall()
-        return [OrderedCall(*row) for row in rows]
+        )
+        return fetch(result, OrderedCall)
 
     def renumber(self, call_ids: Sequence[int], nodes: Sequence[int]) -> None:
         """Put these calls of this level into other nodes."""
         if call_ids:
-            self._con.execute(
+            self._reader.con.execute(
                 """
                 UPDATE flow_level SET node = n.node
                 FROM (SELECT unnest(?::BIGINT[]) AS call_id, unnest(?::BIGINT[]) AS node) n
@@ -162,11 +166,11 @@ class FlowLevels:
             )
 
 
-def _roots(trace: TraceRow, roots: FlowRoots) -> tuple[str, list[Any]]:
+def _roots(reader: TraceReader, roots: FlowRoots) -> tuple[str, list[Any]]:
     if roots.call_id is not None:
         return f"c.call_id = {int(roots.call_id)}", []
     parent = "SELECT p.call_id FROM call_records p WHERE p.trace_no = c.trace_no AND p.call_id = c.parent_call_id"
-    within, values = kept_to(trace, roots)
+    within, values = kept_to(reader, roots)
     named, names = named_functions(roots)
     if named:
         # Not those that their own kind called: a recursion is shown once, from its outermost call on.
@@ -175,5 +179,5 @@ def _roots(trace: TraceRow, roots: FlowRoots) -> tuple[str, list[Any]]:
         return condition, [*names, *names, *values]
     if within == KEEPS_ALL:
         return "c.parent_call_id IS NULL", []
-    around, same_values = kept_to(trace, roots, "p")
+    around, same_values = kept_to(reader, roots, "p")
     return f"{within} AND NOT EXISTS ({parent} AND {around})", [*values, *same_values]

@@ -11,9 +11,7 @@ from breadcrumb_storage.queries.flow.calls import FlowCalls, FlowRoots, kept_to,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from duckdb import DuckDBPyConnection
-
-    from breadcrumb_storage.queries.traces import TraceRow
+    from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Calls before and after the one that is looked around, and around those that it stands in, the innermost first.
 _NEIGHBOURS = (10, 4, 2, 1)
@@ -36,9 +34,9 @@ class FlowWindow:
     above: int  # calls that the outermost one here stands in
 
 
-def window(con: DuckDBPyConnection, trace: TraceRow, focus: Sequence[int]) -> FlowWindow:
+def window(reader: TraceReader, focus: Sequence[int]) -> FlowWindow:
     """The calls around ``focus``; the more there are, the fewer around each. Calls that do not exist are left out."""
-    found = chains(con, trace, focus)
+    found = chains(reader, focus)
     kept: set[int] = set()
     left_out: dict[int, tuple[int, int]] = {}
     neighbours = _NEIGHBOURS if len(focus) == 1 else _NEIGHBOURS[1:2]
@@ -46,54 +44,52 @@ def window(con: DuckDBPyConnection, trace: TraceRow, focus: Sequence[int]) -> Fl
         kept.update(link.call_id for link in chain[-MAX_CHAIN:])
         steps = [(chain[at - 1] if at else None, chain[at]) for at in range(len(chain))][-MAX_CHAIN:]
         for (parent, link), count in zip(reversed(steps), neighbours, strict=False):
-            near, left = _neighbours(con, trace, parent, link, count)
+            near, left = _neighbours(reader, parent, link, count)
             kept.update(near)
             left_out[parent.call_id if parent else 0] = left
     if len(focus) == 1:
-        kept.update(_below(con, trace, focus))
+        kept.update(_below(reader, focus))
     there = [call_id for call_id in focus if found.get(call_id)]
     above = max((len(chain) - MAX_CHAIN for chain in found.values()), default=0)
-    return FlowWindow(load_listed(con, trace, sorted(kept)), there, left_out if len(focus) == 1 else {}, max(above, 0))
+    return FlowWindow(load_listed(reader, sorted(kept)), there, left_out if len(focus) == 1 else {}, max(above, 0))
 
 
-def call_of_exception(con: DuckDBPyConnection, trace: TraceRow, exception_id: int) -> tuple[bool, int | None]:
+def call_of_exception(reader: TraceReader, exception_id: int) -> tuple[bool, int | None]:
     """Whether there is such an exception, and the innermost traced call when it was raised, if there was one."""
-    rows = con.execute(
-        "SELECT call_id FROM exceptions WHERE trace_id = ? AND exception_id = ?", [trace.trace_id, int(exception_id)]
+    rows = reader.con.execute(
+        "SELECT call_id FROM exceptions WHERE trace_id = ? AND exception_id = ?", [reader.trace_id, int(exception_id)]
     ).fetchall()
     return bool(rows), rows[0][0] if rows else None
 
 
-def calls_at(con: DuckDBPyConnection, trace: TraceRow, at_ns: int, roots: FlowRoots) -> list[int]:
+def calls_at(reader: TraceReader, at_ns: int, roots: FlowRoots) -> list[int]:
     """Of each thread that had begun a call until then (ns since the epoch) the last one; the latest threads first.
 
     Only calls to which ``roots`` keeps.
     """
-    within, values = kept_to(trace, roots)
-    rows = con.execute(
+    within, values = kept_to(reader, roots)
+    rows = reader.con.execute(
         f"""
         SELECT arg_max(call_id, (started_ns, call_id)) FROM call_records c
         WHERE trace_no = ? AND started_ns <= ? AND {within}
         GROUP BY process_id, thread_id ORDER BY max(started_ns) DESC LIMIT {MAX_THREADS}
         """,
-        [trace.trace_no, at_ns, *values],
+        [reader.trace_no, at_ns, *values],
     ).fetchall()
     return [row[0] for row in rows]
 
 
-def _neighbours(
-    con: DuckDBPyConnection, trace: TraceRow, parent: Link | None, link: Link, count: int
-) -> tuple[list[int], tuple[int, int]]:
+def _neighbours(reader: TraceReader, parent: Link | None, link: Link, count: int) -> tuple[list[int], tuple[int, int]]:
     """Ids of the calls in ``parent`` next to ``link``, and how many there are beyond them before and after."""
-    values: list[Any] = [trace.trace_no]
+    values: list[Any] = [reader.trace_no]
     if parent is not None:
         within = f"c.parent_call_id = {int(parent.call_id)}"
     else:
         within = f"""c.parent_call_id IS NULL AND (c.process_id, c.thread_id) = (
             SELECT (process_id, thread_id) FROM call_records WHERE trace_no = ? AND call_id = {int(link.call_id)})"""
-        values.append(trace.trace_no)
+        values.append(reader.trace_no)
     this = int(link.call_id)
-    ((before, nearest_before, after, nearest_after),) = con.execute(
+    ((before, nearest_before, after, nearest_after),) = reader.con.execute(
         f"""
         SELECT count(*) FILTER (c.call_id < {this}), max(c.call_id, {int(count)}) FILTER (c.call_id < {this}),
                count(*) FILTER (c.call_id > {this}), min(c.call_id, {int(count)}) FILTER (c.call_id > {this})
@@ -106,7 +102,7 @@ def _neighbours(
     return [*first, *then], (before - len(first), after - len(then))
 
 
-def _below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) -> list[int]:
+def _below(reader: TraceReader, call_ids: Sequence[int]) -> list[int]:
     """What these calls called, level by level, as long as it is not too much."""
     found: list[int] = []
     level = list(call_ids)
@@ -114,12 +110,12 @@ def _below(con: DuckDBPyConnection, trace: TraceRow, call_ids: Sequence[int]) ->
         if not level:
             break
         numbers = ", ".join(str(int(call_id)) for call_id in level)
-        rows = con.execute(
+        rows = reader.con.execute(
             f"""
             SELECT call_id FROM call_records WHERE trace_no = ? AND parent_call_id IN ({numbers})
             ORDER BY call_id LIMIT {_MAX_BELOW + 1 - len(found)}
             """,
-            [trace.trace_no],
+            [reader.trace_no],
         ).fetchall()
         if len(found) + len(rows) > _MAX_BELOW:
             break  # a level that is not whole would say what is not so
