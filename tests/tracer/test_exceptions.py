@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from typing import Any
 
-from breadcrumb import record_format
+from breadcrumb import record_format, value_format
 from spool_reader import Spool, Trace, program
 
 
@@ -424,7 +424,7 @@ def test_local_values_are_whole_json_without_secrets_and_without_asking_the_prog
     assert spool.stdout == ""
     many, login, body = (json.loads(e["locals"]) for e in raised(spool))
     assert {name: len(value) > 900 for name, value in many.items()} == dict.fromkeys("abcdefghijkl", True)
-    assert login == dict.fromkeys(("typed", "copied", "password"), record_format.REDACTED)
+    assert login == dict.fromkeys(("typed", "copied", "password"), value_format.REDACTED)
     assert body == {"size": 3}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from breadcrumb import record_format
+from breadcrumb import record_format, value_format
 from breadcrumb.postmortem import stacks
 from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
 
@@ -92,14 +92,14 @@ def test_every_thread_is_told_with_its_redacted_variables(python: str, start: Ca
         "thread.join()", "while True:", "number += 1", "signal.pause()", "ready()",
     }  # fmt: skip
     if way == "joins":
-        assert values(main, "joins")["password"] == record_format.REDACTED
+        assert values(main, "joins")["password"] == value_format.REDACTED
     assert values(main, "main")["way"] == way
     by_name = {stack["name"]: stack for stack in others}
     assert sorted(by_name) == ["locker", "worker-0", "worker-1"]
     assert functions(by_name["worker-1"])[:3] == ["wait", "get", "takes_jobs"]
     assert values(by_name["worker-1"], "takes_jobs")["number"] == 1
     locker = values(by_name["locker"], "wants_lock")
-    assert (locker["api_key"], locker["typed"]) == (record_format.REDACTED, record_format.REDACTED)
+    assert (locker["api_key"], locker["typed"]) == (value_format.REDACTED, value_format.REDACTED)
     spool = end(traced)
     assert spool.stdout == ""  # pause has not returned before the end came
     idents = {event["name"]: event["ident"] for event in spool.of("thread")}
@@ -142,7 +142,7 @@ def test_waiting_tasks_are_told_with_their_chain_of_awaits(python: str, start: C
     assert sorted(stack["task_name"] for stack in stacks) == ["Task-1", "Task-2", "Task-3"]
     assert all(stack["ident"] is None for stack in stacks)
     chain = next(stack for stack in stacks if len(stack["frames"]) == 4)
-    assert values(chain, "sleeps") == {"delay": 501, "token": record_format.REDACTED}
+    assert values(chain, "sleeps") == {"delay": 501, "token": value_format.REDACTED}
     spool = end(traced)
     assert spool.stdout == ""  # LoudTask has not been hashed
 
@@ -164,7 +164,7 @@ def test_waiting_greenlets_are_told_too(start: Callable, version: str) -> None:
     assert functions(main) == ["<module>"]
     (stack,) = waiting  # the other one has not begun
     assert stack["task_name"].startswith("greenlet-") and functions(stack) == ["waits"]
-    assert values(stack, "waits") == {"password": record_format.REDACTED}
+    assert values(stack, "waits") == {"password": value_format.REDACTED}
     end(traced)
 
 
@@ -240,7 +240,7 @@ def test_a_child_of_a_fork_tells_of_itself_in_files_of_its_own(python: str, star
     assert spool.exit_code == 0
     (stack,) = spool.of("stack")
     assert (functions(stack), stack["process"].partition("-")[0]) == (["waits", "<module>"], str(waiting))
-    assert values(stack, "waits") == {"api_key": record_format.REDACTED}
+    assert values(stack, "waits") == {"api_key": value_format.REDACTED}
 
 
 def test_a_file_number_that_the_program_has_taken_is_not_written_to(
