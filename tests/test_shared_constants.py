@@ -17,7 +17,7 @@ from breadcrumb.events import exceptions, lines
 from breadcrumb.json_text import DELETED
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.values.encoder import Encoder
-from breadcrumb_server.mcp_server.tools import questions
+from breadcrumb_server.mcp_server import tools
 from breadcrumb_server.projects.config import ProjectConfig
 
 ROOT = Path(__file__).parent.parent
@@ -190,13 +190,18 @@ def test_the_tracer_has_no_other_defaults_of_settings() -> None:
 
 
 def test_a_tool_and_the_answer_that_it_asks_for_have_the_same_defaults() -> None:
-    answers = {each.__name__: each for name, each in vars(questions).items() if name.startswith("build_")}
+    answers = [
+        (each, getattr(module, each.__name__))
+        for module in tools._MODULES
+        for name, each in vars(module).items()
+        if name.startswith("build_")
+    ]
     assert len(answers) > 7
-    for name, answer in answers.items():
+    for answer, tool in answers:
         wanted = inspect.signature(answer).parameters
-        for parameter in inspect.signature(getattr(questions, name)).parameters.values():
+        for parameter in inspect.signature(tool).parameters.values():
             if parameter.name in wanted and wanted[parameter.name].default is not inspect.Parameter.empty:
-                assert parameter.default == wanted[parameter.name].default, f"{name}: {parameter}"
+                assert parameter.default == wanted[parameter.name].default, f"{tool.__name__}: {parameter}"
 
 
 @pytest.mark.parametrize(

@@ -6,17 +6,13 @@ from typing import Annotated, Any
 import anyio.to_thread
 from pydantic import Field
 
-from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition
+from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition, service_of
 from breadcrumb_server.projects import manage as projects
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.projects.config_changes import ConfigChanges
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted
 
 Patterns = list[str] | None
-
-
-def _service_home(ctx: ServiceContext) -> Any:
-    return ctx.request_context.lifespan_context.home
 
 
 async def init_project(
@@ -38,7 +34,7 @@ async def init_project(
     Example: init_project(project="shop", workspace="/home/me/shop"), then
     run(project="shop", command=["python", "-m", "pytest", "-x"], timeout_seconds=120)
     """
-    call = partial(projects.init_project, _service_home(ctx), project, workspace, include, exclude)
+    call = partial(projects.init_project, service_of(ctx).home, project, workspace, include, exclude)
     return await anyio.to_thread.run_sync(call)
 
 
@@ -49,7 +45,7 @@ async def list_projects(ctx: ServiceContext) -> ProjectList:
 
     Example: list_projects()
     """
-    return await anyio.to_thread.run_sync(projects.list_projects, _service_home(ctx))
+    return await anyio.to_thread.run_sync(projects.list_projects, service_of(ctx).home)
 
 
 async def get_config(ctx: ServiceContext, project: Project) -> ProjectSettings:
@@ -58,7 +54,7 @@ async def get_config(ctx: ServiceContext, project: Project) -> ProjectSettings:
 
     Example: get_config(project="shop")
     """
-    return await anyio.to_thread.run_sync(projects.get_config, _service_home(ctx), project)
+    return await anyio.to_thread.run_sync(projects.get_config, service_of(ctx).home, project)
 
 
 async def edit_config(
@@ -92,7 +88,7 @@ async def edit_config(
         remove_exclude=remove_exclude or (),
         set=set or {},
     )
-    return await anyio.to_thread.run_sync(projects.edit_config, _service_home(ctx), project, changes)
+    return await anyio.to_thread.run_sync(projects.edit_config, service_of(ctx).home, project, changes)
 
 
 async def delete_traces(
@@ -116,7 +112,7 @@ async def delete_traces(
     Example: delete_traces(project="shop", trace_ids=["20250110-142301-3fa9"])
     """
     choice = Choice.of(trace_ids, older_than, all=all)
-    return await ctx.request_context.lifespan_context.delete_traces(project, choice)
+    return await service_of(ctx).delete_traces(project, choice)
 
 
 TOOLS = (

@@ -24,6 +24,9 @@ OptionalTraceId = Annotated[
 ]
 Cursor = Annotated[str | None, Field(description="next_cursor of the previous page, all other arguments unchanged")]
 
+Since = Annotated[str | None, Field(description="1h, 2d, 2025-01-10, or an ISO time (UTC)")]
+Limit = Annotated[int, Field(description="Rows at most")]
+
 
 @dataclass(frozen=True)
 class ToolDefinition:
@@ -35,6 +38,16 @@ class ToolDefinition:
     destructive: bool
     idempotent: bool
     open_world: bool
+
+
+def question(function: Callable[..., Any], title: str) -> ToolDefinition:
+    """Define a tool that only reads traces."""
+    return ToolDefinition(function, title, read_only=True, destructive=False, idempotent=True, open_world=False)
+
+
+def service_of(ctx: ServiceContext) -> Service:
+    """Return the service of the server that a tool call came to."""
+    return ctx.request_context.lifespan_context
 
 
 class _ArgumentsMetadata(FuncMetadata):

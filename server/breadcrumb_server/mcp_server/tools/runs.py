@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from breadcrumb_server.answers.report.answer import RunReport
-from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition, TraceId
+from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition, TraceId, service_of
 from breadcrumb_server.runs.registry import ReportProgress
 from breadcrumb_server.runs.request import make_request
 
@@ -54,7 +54,7 @@ async def run(
 
     Example: run(project="shop", command=["python", "-m", "pytest", "-x", "tests/test_cart.py"], timeout_seconds=120)
     """
-    service = ctx.request_context.lifespan_context
+    service = service_of(ctx)
     config = await service.config(project)
     request = make_request(
         config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture
@@ -74,7 +74,7 @@ async def wait_for_run(
 
     Example: wait_for_run(project="shop", trace_id="20250110-142301-3fa9", wait_seconds=45)
     """
-    service = ctx.request_context.lifespan_context
+    service = service_of(ctx)
     return await service.wait_for_run(project, trace_id, wait_seconds, _progress(ctx))
 
 
@@ -85,7 +85,7 @@ async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> 
 
     Example: stop_run(project="shop", trace_id="20250110-142301-3fa9")
     """
-    service = ctx.request_context.lifespan_context
+    service = service_of(ctx)
     return await service.stop_run(project, trace_id, _progress(ctx))
 
 

@@ -1,0 +1,45 @@
+"""The tool that follows a value through the calls."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from breadcrumb_server.answers.search import ValueHits
+from breadcrumb_server.answers.search import search_values as build_value_search
+from breadcrumb_server.mcp_server.tools.registration import (
+    Cursor,
+    Limit,
+    OptionalTraceId,
+    Project,
+    ServiceContext,
+    question,
+    service_of,
+)
+
+
+async def search_values(
+    ctx: ServiceContext,
+    project: Project,
+    text: Annotated[
+        str | int | float, Field(description="A value or a part of one, as answers show it: a name, a number, an id")
+    ],
+    trace_id: OptionalTraceId = None,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+) -> ValueHits:
+    """Find every call that had a value: in its arguments, what it yielded or returned, the message of its exception or
+    its local variables when that was raised, in the order of time. `summary` says in three lines where the value
+    appeared first, which functions it went through and where it ended: this is how a wrong value is followed to its
+    source.
+
+    Whole words and numbers count first: 42 does not find 1429, unless nothing has 42 itself.
+
+    Example: search_values(project="shop", text="SKU-4711")
+    """
+    service = service_of(ctx)
+    return await service.ask(
+        project, lambda con: build_value_search(con, project, text=text, trace_id=trace_id, limit=limit, cursor=cursor)
+    )
+
+
+TOOLS = (question(search_values, "Search for a value"),)

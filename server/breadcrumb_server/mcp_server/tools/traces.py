@@ -1,0 +1,53 @@
+"""Tools that list traces and show the report of one."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from breadcrumb_server.answers.report.answer import RunReport
+from breadcrumb_server.answers.traces import TraceList
+from breadcrumb_server.answers.traces import list_traces as build_traces
+from breadcrumb_server.mcp_server.tools.registration import (
+    Cursor,
+    Limit,
+    Project,
+    ServiceContext,
+    Since,
+    TraceId,
+    question,
+    service_of,
+)
+
+
+async def list_traces(
+    ctx: ServiceContext,
+    project: Project,
+    limit: Limit = 20,
+    cursor: Cursor = None,
+    status: Annotated[str | None, Field(description="running, completed, failed, timeout, stopped or crashed")] = None,
+    since: Since = None,
+) -> TraceList:
+    """List a project's recorded runs, the newest first, one line each: id, status, duration, calls, uncaught
+    exception, command, label.
+
+    Example: list_traces(project="shop", status="failed", since="2d")
+    """
+    service = service_of(ctx)
+    return await service.ask(
+        project, lambda con: build_traces(con, project, limit=limit, cursor=cursor, status=status, since=since)
+    )
+
+
+async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
+    """Show the run report of an earlier run again, whole: status, exit code, the uncaught exception with its call
+    chain and argument values, failing tests, where every thread stood at a timeout, hot functions, gaps, output.
+
+    Example: get_trace(project="shop", trace_id="20250110-142301-3fa9")
+    """
+    return await service_of(ctx).report(project, trace_id)
+
+
+TOOLS = (
+    question(list_traces, "List recorded runs"),
+    question(get_trace, "Show a run report"),
+)
