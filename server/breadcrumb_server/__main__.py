@@ -1,4 +1,4 @@
-"""``python -m breadcrumb_server`` is ``breadcrumb-mcp``."""
+"""Make ``python -m breadcrumb_server`` the same as ``breadcrumb-mcp``."""
 
 import sys
 

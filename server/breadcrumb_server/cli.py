@@ -1,4 +1,4 @@
-"""``breadcrumb-mcp``: serve MCP (on stdio unless told otherwise), or show the loop with ``demo``."""
+"""Run ``breadcrumb-mcp``: serve MCP on stdio or HTTP, or show a debugging session with ``demo``."""
 
 import argparse
 import os
@@ -16,8 +16,11 @@ _EPILOG = "Data lives in ~/.breadcrumb, or where BREADCRUMB_HOME points to."
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
+    Args:
+        arguments: The words after the program's name; None means those of this process.
+
     Returns:
-        The exit code: 0 fine, 1 failed, 2 wrong usage (argparse), 130 interrupted.
+        The exit code: 0 success, 1 failure, 130 interrupted. Wrong usage exits with 2 from within argparse.
     """
     options = _parser().parse_args(arguments)
     try:
@@ -29,11 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        return _reader_is_gone()
+        return _exit_without_stdout()
     except BaseExceptionGroup as group:
-        # The client closed our stdout in the middle of an answer: nobody is left to tell.
+        # The client closed our stdout in the middle of an answer, so no error can reach it.
         if group.split(BrokenPipeError)[1] is None:
-            return _reader_is_gone()
+            return _exit_without_stdout()
         raise
 
 
@@ -99,7 +102,7 @@ def _demo(*, keep: bool) -> int:
     return run_demo(keep=keep)
 
 
-def _reader_is_gone() -> int:
-    # The interpreter flushes stdout once more when it ends, and would complain.
+def _exit_without_stdout() -> int:
+    # The interpreter flushes stdout when it exits, and would print an error.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     return 1

@@ -1,4 +1,4 @@
-"""Everything that the tools can do, for whichever front end calls: projects, runs, and questions about traces."""
+"""Offer runs and queries of traces to any front end."""
 
 import signal
 from collections.abc import Callable
@@ -18,7 +18,7 @@ from breadcrumb_server.runs.recovery import recover_runs
 from breadcrumb_server.runs.registry import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
 from breadcrumb_server.runs.request import RunRequest, check_wait
 from breadcrumb_server.runs.run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
-from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, let_go, take_stacks
+from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, release, request_stacks
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
@@ -30,44 +30,60 @@ if TYPE_CHECKING:
 
 A = TypeVar("A")
 
-# How often a run of another server is looked at while waiting for it.
+# Pause between two looks at a run of another server.
 FOREIGN_POLL_SECONDS = 1.0
-# After its processes have been ended, its own server still takes in the rest.
+# For another server to ingest the rest of its run after the processes have ended.
 FOREIGN_FINISH_SECONDS = 30.0
 
 
 class Service:
-    """The services of one server. Knows nothing of MCP; errors that a caller can act on are ``BreadcrumbError``."""
+    """The operations of one server, without MCP. Errors that a caller can act on are ``BreadcrumbError``."""
 
     def __init__(self, home: Home, runs: RunRegistry) -> None:
         self.home = home
         self.runs = runs
 
     async def config(self, project: str) -> ProjectConfig:
+        """Load the settings of a project.
+
+        Raises:
+            BreadcrumbError: The project is unknown or its file is broken.
+        """
         return (await anyio.to_thread.run_sync(load_config, self.home, project)).config
 
     async def ask(self, project: str, build: "Callable[[DuckDBPyConnection], A]") -> A:
-        """Answer from the project's database, after taking in what its runs have recorded so far.
+        """Ingest what the project's runs have recorded so far, then query its database.
 
-        Arguments:
-            build: makes the answer; called in a worker thread. Cancelling interrupts its query.
+        Args:
+            project: Name of the project.
+            build: Makes the answer; called in a worker thread. Cancelling the call interrupts its query.
 
         Raises:
-            BreadcrumbError: Unknown project, busy database, or whatever ``build`` refuses.
+            BreadcrumbError: The project is unknown, the database is busy, or ``build`` refuses.
         """
         config = await self.config(project)
-        await self._take_in(config)
+        await self._ingest(config)
         return await _read(Database(config.database_file(self.home)), build)
 
     async def report(self, project: str, trace_id: str | None) -> RunReport:
+        """Return the report of a run; None means the newest."""
         return await self.ask(project, lambda con: build_report(con, project, trace_id=trace_id))
 
     async def run(
         self, config: ProjectConfig, request: RunRequest, wait_seconds: float, report: ReportProgress
     ) -> RunReport:
-        """Start a command; answer when it has ended or ``wait_seconds`` are over, whichever comes first.
+        """Start a command and return its report when it has ended or ``wait_seconds`` are over.
 
-        Being cancelled stops the command: nobody would know of it.
+        Cancelling the call stops the command, because nobody would know its trace id.
+
+        Args:
+            config: The settings of the project.
+            request: The checked command.
+            wait_seconds: Maximum time to wait; 0 returns at once.
+            report: Called with the elapsed seconds and a message while waiting.
+
+        Raises:
+            BreadcrumbError: The command cannot be started, or its trace cannot be stored or read.
         """
         check_wait(wait_seconds)
         run = await self.runs.start(config, request)
@@ -77,12 +93,12 @@ class Service:
         except anyio.get_cancelled_exc_class():
             run.request_stop(BY_CANCELLED_CALL)
             raise
-        except BreadcrumbError as error:  # the caller must learn which run it was
+        except BreadcrumbError as error:  # the caller needs the trace id to ask again
             again = f'Ask again: get_trace(project="{config.project}", trace_id="{run.state.trace_id}").'
             raise BreadcrumbError(error.what, why=error.why, hint=f"{error.hint} {again}".strip()) from error
 
     async def wait_for_run(self, project: str, trace_id: str, wait_seconds: float, report: ReportProgress) -> RunReport:
-        """Wait for a run that was started before, by this server or another one."""
+        """Wait up to ``wait_seconds`` for the end of a run, of this or another server, and return its report."""
         check_wait(wait_seconds)
         trace_id = await self._resolve(project, trace_id)
         if run := self.runs.find(trace_id):
@@ -92,7 +108,7 @@ class Service:
         return await self.report(project, trace_id)
 
     async def stop_run(self, project: str, trace_id: str, report: ReportProgress) -> RunReport:
-        """End a run and everything that it started; its trace is kept."""
+        """End a run with all its processes, and return its report."""
         trace_id = await self._resolve(project, trace_id)
         if run := self.runs.find(trace_id):
             await self._stop_own(run, report)
@@ -105,9 +121,9 @@ class Service:
         return await self.report(project, trace_id)
 
     async def delete_traces(self, project: str, choice: Choice) -> TracesDeleted:
-        """Delete recorded runs; those that go on are left. Once begun it is not cancelled: it takes seconds at most."""
+        """Delete recorded runs. It takes seconds at most and cannot be cancelled once begun."""
         config = await self.config(project)
-        await self._take_in(config)
+        await self._ingest(config)
         database, spools = Database(config.database_file(self.home)), self.home.spool_folder(project)
         return await anyio.to_thread.run_sync(delete_traces, database, spools, project, choice)
 
@@ -117,10 +133,10 @@ class Service:
             continue
 
     async def _stop_foreign(self, project: str, trace_id: str, report: ReportProgress) -> None:
-        """End the processes of another server's run; that server notices and finishes the trace."""
+        """End the processes of another server's run, whose server then finishes the trace."""
         spool = self.home.spool_folder(project) / trace_id
         state = await anyio.to_thread.run_sync(load_state, spool)
-        if state is None:  # it ended this very moment
+        if state is None:  # it has just ended
             return
         (spool / STOP_MARK).touch(0o600)
         await _end_processes(state, spool)
@@ -140,20 +156,20 @@ class Service:
     async def _status(self, project: str, trace_id: str) -> str:
         return await self.ask(project, lambda con: get_trace(con, trace_id).status)
 
-    async def _take_in(self, config: ProjectConfig) -> None:
-        """Bring the database up to date: what our runs have recorded, and the runs of servers that died."""
+    async def _ingest(self, config: ProjectConfig) -> None:
+        """Ingest what this server's runs have recorded, and finish the runs of servers that died."""
         spools = self.home.spool_folder(config.project)
         own = self.runs.of_project(config.project)
         for run in own:
             await anyio.to_thread.run_sync(run.ingest)
-        others = {run.state.trace_id for run in own}
-        if await anyio.to_thread.run_sync(_has_other_folders, spools, others):
+        own_ids = {run.state.trace_id for run in own}
+        if await anyio.to_thread.run_sync(_has_other_spools, spools, own_ids):
             database = Database(config.database_file(self.home))
             await anyio.to_thread.run_sync(recover_runs, spools, database, self.runs)
 
 
 async def _read(database: Database, build: "Callable[[DuckDBPyConnection], A]") -> A:
-    """Call ``build`` in a worker thread; when cancelled, interrupt its query instead of waiting for it."""
+    """Call ``build`` in a worker thread; cancelling interrupts its query."""
     connections: list[DuckDBPyConnection] = []
     cancelled = False
 
@@ -175,20 +191,20 @@ async def _read(database: Database, build: "Callable[[DuckDBPyConnection], A]") 
 
 async def _end_processes(state: RunState, spool: Path) -> None:
     try:
-        await anyio.to_thread.run_sync(take_stacks, state, spool, ANSWER_SECONDS)
+        await anyio.to_thread.run_sync(request_stacks, state, spool, ANSWER_SECONDS)
         if state.child_is_alive() and state.child_pid is not None:
             process_group.send_to_group(state.child_pid, signal.SIGTERM)
     finally:
-        let_go(spool)
+        release(spool)
     with anyio.move_on_after(STOP_GRACE_SECONDS):
-        # Not our child: the kernel does not tell us of its end.
+        # The kernel sends no event at the end of a process that is not our child.
         while state.child_is_alive():  # noqa: ASYNC110
             await anyio.sleep(POLL_SECONDS)
     await kill_all(state, spool)
 
 
-def _has_other_folders(spools: Path, own: set[str]) -> bool:
+def _has_other_spools(spools: Path, own_ids: set[str]) -> bool:
     try:
-        return any(entry.name not in own for entry in spools.iterdir())
+        return any(entry.name not in own_ids for entry in spools.iterdir())
     except FileNotFoundError:
         return False

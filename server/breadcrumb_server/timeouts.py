@@ -1,4 +1,4 @@
-"""Bound the time that a command may be given."""
+"""Bound the timeout of a command."""
 
-# A week. Beyond it a timeout is a slip (milliseconds, say), and timers overflow.
+# A week. A longer timeout is a mistake (milliseconds, say), and timers overflow.
 MAX_TIMEOUT_SECONDS = 7 * 24 * 3600.0

@@ -1,4 +1,4 @@
-"""A home folder of its own for each test, a workspace to run in, and a client that talks to the real server."""
+"""Provide each test with a home folder, a workspace and a client of the real server."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def workspace(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def write(workspace: Path) -> Callable[[str, str], Path]:
-    """Put a file into the workspace."""
+    """Return a function that writes a file into the workspace."""
 
     def write_file(name: str, text: str = "") -> Path:
         file = workspace / name
@@ -50,12 +50,13 @@ def write(workspace: Path) -> Callable[[str, str], Path]:
 
 @dataclass
 class Session:
-    """Calls tools as a client does."""
+    """A client that calls tools and collects the progress they report."""
 
     client: Client
     progress: list[float] = field(default_factory=list)
 
     async def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """Call a tool that must succeed; return its answer."""
         result = await self.client.call_tool(tool, arguments, progress_callback=self._note)
         text = "".join(getattr(block, "text", "") for block in result.content)
         assert not result.is_error, text
@@ -63,6 +64,7 @@ class Session:
         return result.structured_content
 
     async def error(self, tool: str, **arguments: Any) -> str:
+        """Call a tool that must fail; return the text of the error."""
         result = await self.client.call_tool(tool, arguments)
         assert result.is_error, result.structured_content
         return "".join(getattr(block, "text", "") for block in result.content)
@@ -78,7 +80,7 @@ def server(home: Home) -> BreadcrumbServer:
 
 @pytest.fixture(params=["auto", "legacy"])
 async def either_session(request: pytest.FixtureRequest, server: BreadcrumbServer) -> AsyncIterator[Session]:
-    """A session in each of the two protocols that clients speak."""
+    """Open a session in each of the two protocols that clients use."""
     async with Client(server, mode=request.param) as client:
         yield Session(client)
 
@@ -91,7 +93,7 @@ async def session(server: BreadcrumbServer) -> AsyncIterator[Session]:
 
 @pytest.fixture
 async def shop(session: Session, workspace: Path) -> Session:
-    """A session with the project "shop" for the workspace."""
+    """Open a session with the project "shop" for the workspace."""
     await session.ok("init_project", project="shop", workspace=str(workspace))
     return session
 
@@ -103,7 +105,7 @@ def gate(tmp_path: Path) -> Gate:
 
 @pytest.fixture
 def hanging(write: Callable[[str, str], Path], gate: Gate) -> list[str]:
-    """A command that writes its pid into the gate and then waits for ever."""
+    """Return a command that writes its pid into the gate and then never ends."""
     script = write(
         "hang.py",
         f"import os, signal\ndef wait():\n    open({str(gate.path)!r}, 'w').write(str(os.getpid()))\n"

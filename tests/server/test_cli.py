@@ -19,7 +19,7 @@ def breadcrumb(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, **options)
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     done = breadcrumb("--version")
     assert (done.returncode, done.stdout.strip()) == (0, f"breadcrumb-mcp {version('breadcrumb-mcp')}")
 
@@ -28,7 +28,7 @@ def test_the_version_is_told() -> None:
     "arguments",
     [["sevre"], ["--prot", "1"], ["serve", "--transport", "carrier"], ["serve", "--port", "70000"], ["serve", "x"]],
 )
-def test_wrong_usage_is_told_in_two_lines_without_a_traceback(arguments: list[str]) -> None:
+def test_wrong_usage_prints_the_usage_without_a_traceback(arguments: list[str]) -> None:
     done = breadcrumb(*arguments)
     assert done.returncode == 2
     assert "usage: breadcrumb-mcp" in done.stderr and "Traceback" not in done.stderr
@@ -59,7 +59,7 @@ anyio.run(main)
 
 @pytest.fixture
 def http_server(home):
-    """A server on a port that was free a moment ago, and that port."""
+    """Start an HTTP server; yield it and its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -75,7 +75,7 @@ def http_server(home):
         server.kill()
 
 
-def test_http_is_served_on_loopback_until_it_is_told_to_end(http_server) -> None:
+def test_http_is_served_on_loopback_until_a_signal(http_server) -> None:
     server, port = http_server
     client = subprocess.run([sys.executable, "-c", HTTP_CLIENT, str(port)], capture_output=True, text=True, timeout=60)
     assert client.stdout.strip() == f"{len(all_tools())} tools", client.stderr
@@ -84,7 +84,7 @@ def test_http_is_served_on_loopback_until_it_is_told_to_end(http_server) -> None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_an_http_server_that_is_ended_ends_its_commands(http_server, hanging, gate, workspace, number) -> None:
+def test_an_http_server_ends_its_commands_at_a_signal(http_server, hanging, gate, workspace, number) -> None:
     server, port = http_server
     calls = [
         ("init_project", {"project": "shop", "workspace": str(workspace)}),
@@ -99,13 +99,13 @@ def test_an_http_server_that_is_ended_ends_its_commands(http_server, hanging, ga
         client.kill()
 
 
-def test_a_port_in_use_is_told_in_one_line(http_server) -> None:
+def test_a_port_in_use_is_reported_without_a_traceback(http_server) -> None:
     done = breadcrumb("serve", "--transport", "http", "--port", str(http_server[1]))
     assert done.returncode == 1
     assert f"cannot listen on port {http_server[1]}" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_reader_that_leaves_early_is_no_traceback(home) -> None:
+def test_closing_stdout_early_prints_no_traceback(home) -> None:
     command = [sys.executable, "-m", "breadcrumb_server", "demo"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as demo:
         assert demo.stdout is not None and demo.stderr is not None

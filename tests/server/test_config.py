@@ -9,7 +9,7 @@ from breadcrumb_storage.errors import BreadcrumbError
 
 @pytest.fixture
 def refused(home: Home):
-    """Load a file with this text; the error's text. The file must not have changed."""
+    """Return a function that loads a text that must be refused and returns the error; the file must stay unchanged."""
 
     def load(text: str) -> str:
         home.create()
@@ -37,18 +37,18 @@ def test_every_key_but_the_name_has_a_default(home: Home) -> None:
 
 
 @pytest.mark.parametrize("pattern", ["shop/pricing.py", "pricing.py", "total()", "shop.total, Cart.add", ""])
-def test_what_names_no_function_is_refused_for_lines(refused, pattern: str) -> None:
+def test_capture_lines_refuses_patterns_that_name_no_function(refused, pattern: str) -> None:
     error = refused(f"project: shop\ncapture: {{lines: ['{pattern}']}}\n")
     assert f'capture.lines[0] = "{pattern}": must ' in error
     assert not pattern or "shop.pricing.total, Cart.total (in any module) or shop.cart.*" in error
 
 
-def test_functions_are_named_for_lines_as_answers_name_them(home: Home) -> None:
+def test_capture_lines_accepts_function_names_as_answers_show_them(home: Home) -> None:
     names = ["shop.pricing:total", "Cart.*", "__main__.<module>", "outer.<locals>.inner", "to?al"]
     assert load(home, f"project: shop\ncapture: {{lines: {names}}}\n").capture.lines == names
 
 
-def test_an_unknown_project_names_the_ones_that_exist(home: Home) -> None:
+def test_the_error_for_an_unknown_project_lists_the_existing_ones(home: Home) -> None:
     load(home, "project: shop\n")
     with pytest.raises(BreadcrumbError, match=r"Projects here: shop\.(.|\n)*init_project"):
         load_config(home, "shopp")
@@ -72,7 +72,7 @@ def test_every_problem_is_named_at_once_with_what_is_allowed(refused) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "told"),
+    ("line", "expected"),
     [
         ("include: shop.*", 'include = "shop.*": must be a list'),
         ("include: [3]", "include[0] = 3: must be text"),
@@ -86,16 +86,16 @@ def test_every_problem_is_named_at_once_with_what_is_allowed(refused) -> None:
         ("db_path: traces.duckdb", "must be an absolute path"),
     ],
 )
-def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(refused, line: str, told: str) -> None:
-    assert told in refused(f"project: shop\n{line}\n")
+def test_a_bad_value_is_refused_with_key_value_and_what_is_allowed(refused, line: str, expected: str) -> None:
+    assert expected in refused(f"project: shop\n{line}\n")
 
 
 @pytest.mark.parametrize("text", ["", "- a\n", "just text\n", "# only a comment\n"])
-def test_a_file_that_is_no_mapping_is_refused(refused, text: str) -> None:
+def test_a_file_without_a_mapping_is_refused(refused, text: str) -> None:
     assert "does not hold a mapping" in refused(text)
 
 
-def test_a_key_that_stands_twice_is_refused_with_both_lines(refused) -> None:
+def test_a_duplicate_key_is_refused_with_both_line_numbers(refused) -> None:
     error = refused("project: shop\nenabled: true\nenabled: false\n")
     assert "line 3: the key 'enabled' stands in line 2 already" in error
 

@@ -1,4 +1,4 @@
-"""delete_traces: what goes, what stays, and what is refused."""
+"""Test delete_traces: what it deletes, keeps and refuses."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from breadcrumb_storage.database import Database
 pytestmark = pytest.mark.anyio
 
 
-async def recorded(session, count: int = 1) -> list[str]:
-    """Trace ids of commands that were run to their end, the oldest first."""
+async def record(session, count: int = 1) -> list[str]:
+    """Run commands to their end; return their trace ids, the oldest first."""
     runs = [
         await session.ok("run", project="shop", command=["true"], timeout_seconds=60, label=f"run {number}")
         for number in range(count)
@@ -24,12 +24,13 @@ async def recorded(session, count: int = 1) -> list[str]:
     return [run["trace_id"] for run in runs]
 
 
-async def left(session) -> list[str]:
+async def remaining(session) -> list[str]:
+    """Return the trace ids of the project, the oldest first."""
     return [row[0] for row in (await session.ok("list_traces", project="shop"))["rows"]][::-1]
 
 
-async def test_the_named_traces_go_and_the_others_stay(shop) -> None:
-    ids = await recorded(shop, 3)
+async def test_the_named_traces_are_deleted_and_the_others_stay(shop) -> None:
+    ids = await record(shop, 3)
     answer = await shop.ok("delete_traces", project="shop", trace_ids=[ids[0], ids[2][-4:], ids[0]])
     assert (answer["deleted"], answer["kept"]) == (2, 1)
     columns = answer["traces"]["columns"]
@@ -38,12 +39,12 @@ async def test_the_named_traces_go_and_the_others_stay(shop) -> None:
         (ids[2], "run 2", "true"),
         (ids[0], "run 0", "true"),
     ]
-    assert await left(shop) == [ids[1]]
+    assert await remaining(shop) == [ids[1]]
     assert answer["next"] == ['list_traces(project="shop")']
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ({}, "it got none"),
         ({"all": False}, "it got none"),
@@ -53,41 +54,41 @@ async def test_the_named_traces_go_and_the_others_stay(shop) -> None:
         ({"older_than": "last week"}, "older_than='last week' is not a time"),
     ],
 )
-async def test_anything_but_one_choice_is_refused(shop, arguments, told) -> None:
-    (trace,) = await recorded(shop)
-    assert told in await shop.error("delete_traces", project="shop", **arguments)
-    assert await left(shop) == [trace]
+async def test_anything_but_exactly_one_argument_is_refused(shop, arguments, expected) -> None:
+    (trace,) = await record(shop)
+    assert expected in await shop.error("delete_traces", project="shop", **arguments)
+    assert await remaining(shop) == [trace]
 
 
-async def test_one_unknown_id_keeps_all_and_is_answered_with_the_known_ones(shop) -> None:
-    ids = await recorded(shop, 2)
+async def test_an_unknown_id_deletes_nothing_and_the_error_lists_the_known_ones(shop) -> None:
+    ids = await record(shop, 2)
     error = await shop.error("delete_traces", project="shop", trace_ids=[ids[0], "nosuch"])
     assert "no trace 'nosuch'" in error and all(trace in error for trace in ids)
     ambiguous = await shop.error("delete_traces", project="shop", trace_ids=[ids[0][:4]])
     assert "ambiguous" in ambiguous
-    assert await left(shop) == ids
+    assert await remaining(shop) == ids
 
 
-async def test_what_is_older_than_a_time_goes(shop, home) -> None:
-    ids = await recorded(shop, 2)
+async def test_traces_older_than_a_time_are_deleted(shop, home) -> None:
+    ids = await record(shop, 2)
     with Database(home.database_file("shop")).write() as con:
         con.execute("UPDATE traces SET started_at = started_at - INTERVAL 3 DAY WHERE trace_id = ?", [ids[0]])
     nothing = await shop.ok("delete_traces", project="shop", older_than="4d")
     assert nothing["deleted"] == 0 and nothing["freed_mb"] == 0
     assert "none of the 2 traces" in nothing["notes"][0]
     assert (await shop.ok("delete_traces", project="shop", older_than="2d"))["deleted"] == 1
-    assert await left(shop) == ids[1:]
+    assert await remaining(shop) == ids[1:]
 
 
-async def test_a_running_trace_is_refused_by_name_and_left_by_the_other_choices(shop, hanging, gate) -> None:
-    (ended,) = await recorded(shop)
+async def test_a_running_trace_is_refused_by_id_and_skipped_by_all(shop, hanging, gate) -> None:
+    (ended,) = await record(shop)
     run = await shop.ok("run", project="shop", command=hanging, timeout_seconds=90, wait_seconds=0)
     await gate.message()
     running = run["trace_id"]
     error = await shop.error("delete_traces", project="shop", trace_ids=[ended, running])
     assert f"Still running: {running}. Nothing was deleted." in error
     assert f'stop_run(project="shop", trace_id="{running}")' in error
-    assert await left(shop) == [ended, running]
+    assert await remaining(shop) == [ended, running]
 
     answer = await shop.ok("delete_traces", project="shop", all=True)
     assert (answer["deleted"], answer["kept"], answer["running"]) == (1, 1, [running])
@@ -96,32 +97,32 @@ async def test_a_running_trace_is_refused_by_name_and_left_by_the_other_choices(
     assert (await shop.ok("delete_traces", project="shop", trace_ids=[running]))["kept"] == 0
 
 
-async def test_all_leaves_a_project_that_can_be_used_again(shop) -> None:
-    await recorded(shop, 2)
+async def test_a_project_can_be_used_after_all_its_traces_were_deleted(shop) -> None:
+    await record(shop, 2)
     assert (await shop.ok("delete_traces", project="shop", all=True))["deleted"] == 2
     again = await shop.ok("delete_traces", project="shop", all=True)
     assert (again["deleted"], again["kept"]) == (0, 0)
     assert again["notes"] == ["nothing was deleted: the project has no traces"]
-    assert await left(shop) == []
-    assert await left(shop) == [] != await recorded(shop)
+    assert await remaining(shop) == []
+    assert await remaining(shop) == [] != await record(shop)
 
 
-async def test_a_spool_folder_that_was_left_over_goes_too_and_brings_nothing_back(shop, home) -> None:
-    (trace,) = await recorded(shop)
+async def test_a_leftover_spool_folder_is_removed_and_not_ingested_again(shop, home) -> None:
+    (trace,) = await record(shop)
     spool = home.spool_folder("shop") / trace
     spool.mkdir()
-    # As it is when a server dies between storing a trace and removing its folder.
+    # The state after a server dies between storing a trace and removing its folder.
     state = RunState("shop", trace, ["true"], None, "/", 60, "{}", "")
     state.save(spool)
     (spool / "1-a-0-0.calls").write_bytes(b"x" * 3_000_000)
     answer = await shop.ok("delete_traces", project="shop", trace_ids=[trace])
     assert answer["freed_mb"] >= 3
     assert not spool.exists()
-    assert await left(shop) == []
+    assert await remaining(shop) == []
 
 
-async def test_the_space_of_what_went_is_given_back(shop, home) -> None:
-    ids = await recorded(shop, 2)
+async def test_the_space_of_deleted_traces_is_freed(shop, home) -> None:
+    ids = await record(shop, 2)
     database = Database(home.database_file("shop"))
     with database.write() as con:
         con.execute(
@@ -142,7 +143,7 @@ async def test_the_space_of_what_went_is_given_back(shop, home) -> None:
     assert rest["rows"] == [[100_000]]
 
 
-async def test_many_traces_make_a_short_answer(shop, home) -> None:
+async def test_the_answer_stays_short_for_many_traces(shop, home) -> None:
     with Database(home.database_file("shop")).write() as con:
         con.execute(
             """
@@ -155,12 +156,12 @@ async def test_many_traces_make_a_short_answer(shop, home) -> None:
     assert len(json.dumps(answer)) <= MAX_ANSWER_CHARS
 
 
-async def test_two_servers_that_delete_the_same_do_it_once(shop, home) -> None:
-    ids = await recorded(shop, 2)
+async def test_two_servers_delete_the_same_trace_once(shop, home) -> None:
+    ids = await record(shop, 2)
     async with Client(build_server(home), mode="legacy") as other:
         await shop.ok("delete_traces", project="shop", trace_ids=ids[:1])
         result = await other.call_tool("delete_traces", {"project": "shop", "trace_ids": ids[:1]})
         assert result.is_error and ids[1] in result.content[0].text
         result = await other.call_tool("delete_traces", {"project": "shop", "all": True})
         assert result.structured_content["deleted"] == 1
-    assert await left(shop) == []
+    assert await remaining(shop) == []

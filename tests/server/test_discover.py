@@ -9,18 +9,18 @@ def test_packages_scripts_and_tests_are_found(write, workspace) -> None:
     assert discover_include(workspace) == ["__main__", "*.py", "shop.*", "tests/**/*.py", "tools/**/*.py"]
 
 
-def test_a_package_below_src_goes_by_its_own_name(write, workspace) -> None:
+def test_a_package_in_src_becomes_a_module_glob(write, workspace) -> None:
     write("src/shop/__init__.py")
     assert discover_include(workspace) == ["__main__", "shop.*"]
 
 
-def test_a_package_deeper_down_goes_by_its_path_because_its_name_is_not_certain(write, workspace) -> None:
+def test_a_deeper_package_with_an_uncertain_name_becomes_a_path_glob(write, workspace) -> None:
     write("company/billing/__init__.py")
     write("packages/rates/src/rates/__init__.py")
     assert discover_include(workspace) == ["__main__", "company/billing/**/*.py", "rates.*"]
 
 
-def test_what_is_not_the_users_code_is_left_out(write, workspace) -> None:
+def test_folders_without_the_users_code_are_left_out(write, workspace) -> None:
     write("shop/__init__.py")
     write("my_environment/pyvenv.cfg")
     write("my_environment/lib/thing.py")
@@ -29,7 +29,7 @@ def test_what_is_not_the_users_code_is_left_out(write, workspace) -> None:
     assert discover_include(workspace) == ["__main__", "shop.*"]
 
 
-def test_a_link_that_leads_back_does_not_trap_the_search(write, workspace) -> None:
+def test_the_search_does_not_follow_links(write, workspace) -> None:
     write("code/deeper/a.py")
     (workspace / "code" / "loop").symlink_to(workspace)
     assert discover_include(workspace) == ["__main__", "code/deeper/**/*.py"]
@@ -39,7 +39,7 @@ def test_a_workspace_without_python_traces_the_started_script(workspace) -> None
     assert discover_include(workspace) == ["__main__"]
 
 
-def test_modules_go_by_the_name_under_which_they_are_imported(write, workspace) -> None:
+def test_modules_get_the_names_under_which_they_are_imported(write, workspace) -> None:
     write("src/shop/__init__.py")
     write("src/shop/orders/__init__.py")
     write("src/shop/orders/book.py")

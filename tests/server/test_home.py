@@ -9,7 +9,7 @@ from breadcrumb_storage.errors import BreadcrumbError
 
 
 @pytest.mark.parametrize("name", ["shop", "my-app_1.2", "A", "0", "a" * 100])
-def test_letters_digits_dashes_underscores_and_dots_make_a_name(name: str) -> None:
+def test_a_name_may_have_letters_digits_dashes_underscores_and_dots(name: str) -> None:
     assert check_project_name(name) == name
 
 
@@ -20,12 +20,12 @@ def test_any_other_name_is_refused_with_what_is_allowed(name: str) -> None:
     assert "letters, digits, '-', '_' and '.'" in str(caught.value)
 
 
-def test_a_refused_name_comes_with_one_that_would_do() -> None:
+def test_the_error_for_a_refused_name_suggests_a_valid_one() -> None:
     with pytest.raises(BreadcrumbError, match="Try 'my-shop'"):
         check_project_name("my shop!")
 
 
-def test_the_home_folder_follows_the_environment_and_else_the_user() -> None:
+def test_the_home_folder_is_that_of_the_environment_or_the_default() -> None:
     assert Home.from_environment({"BREADCRUMB_HOME": "/x/y"}).folder == Path("/x/y")
     assert Home.from_environment({}).folder == Path.home() / ".breadcrumb"
     assert Home.from_environment({"BREADCRUMB_HOME": ""}).folder == Path.home() / ".breadcrumb"
@@ -36,7 +36,7 @@ def test_the_home_folder_is_private(home: Home) -> None:
     assert home.folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_home_that_cannot_be_made_says_which_variable_to_set(tmp_path: Path) -> None:
+def test_the_error_for_an_unusable_home_names_the_variable_to_set(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(BreadcrumbError, match="BREADCRUMB_HOME"):
         Home(tmp_path / "file" / "home").create()

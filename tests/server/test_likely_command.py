@@ -1,4 +1,4 @@
-"""The command that init_project proposes can be made as it stands."""
+"""Test that the command that init_project proposes can be run as it is."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ ACTING = "from shop import total\n\nprint(total())\n"
         ({"other.py": LIBRARY, "setup.py": ACTING}, ["other.py"]),
     ],
 )
-def test_what_is_there_is_started(write, workspace, files, command) -> None:
+def test_the_command_starts_the_most_likely_program(write, workspace, files, command) -> None:
     for name, text in files.items():
         write(name, text)
 
     assert likely_command(workspace) == (["python", *command], True)
 
 
-def test_where_nothing_can_be_started_that_is_told(write, workspace) -> None:
+def test_without_a_program_the_command_is_a_placeholder(write, workspace) -> None:
     write("setup.py", ACTING)
 
     assert likely_command(workspace) == (["python", "app.py"], False)
@@ -45,7 +45,7 @@ def test_where_nothing_can_be_started_that_is_told(write, workspace) -> None:
 
 
 @pytest.mark.parametrize("folder", [".venv", "venv", "env"])
-def test_the_interpreter_is_that_of_the_workspaces_own_environment(write, workspace, folder) -> None:
+def test_the_interpreter_is_that_of_the_workspaces_environment(write, workspace, folder) -> None:
     write("main.py", GUARDED)
     (workspace / folder / "bin").mkdir(parents=True)
     assert likely_command(workspace)[0] == ["python", "main.py"]
@@ -60,9 +60,7 @@ def environment(workspace):
     return workspace / ".venv"
 
 
-async def test_the_command_that_is_proposed_for_a_new_project_runs_as_it_stands(
-    session, write, workspace, environment
-) -> None:
+async def test_the_command_proposed_for_a_new_project_runs(session, write, workspace, environment) -> None:
     write("schedule.py", "import sys\nif __name__ == '__main__':\n    print(sys.prefix)\n")
 
     created = await session.ok("init_project", project="p", workspace=str(workspace))
@@ -73,7 +71,7 @@ async def test_the_command_that_is_proposed_for_a_new_project_runs_as_it_stands(
     assert report["stdout_tail"].strip() == str(environment)
 
 
-async def test_a_project_without_anything_to_start_says_that_the_command_is_an_example(session, workspace) -> None:
+async def test_without_a_program_the_answer_says_that_the_command_is_an_example(session, workspace) -> None:
     created = await session.ok("init_project", project="p", workspace=str(workspace))
 
     assert created["next"] == ['run(project="p", command=["python", "app.py"], timeout_seconds=60)']

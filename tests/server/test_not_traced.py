@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb_server.runs.not_traced import why_not_traced
+from breadcrumb_server.runs.not_traced import not_traced_reason
 
 
 def reason(*command: str, enabled: bool = True, cwd: Path = Path("/")) -> str:
-    return why_not_traced(command, cwd, os.environ, enabled=enabled)
+    return not_traced_reason(command, cwd, os.environ, enabled=enabled)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ def test_the_options_of_the_program_itself_are_not_blamed() -> None:
     assert "was started with" not in reason("python", "-W", "error::UserWarning", "-c", "pass", "-S")
 
 
-def test_a_program_that_is_not_python_is_called_so() -> None:
+def test_a_program_that_is_not_python_is_recognised() -> None:
     assert "not a Python program" in reason("/bin/true")
 
 
@@ -43,19 +43,19 @@ def test_a_program_that_replaces_the_environment_is_named(command: list[str]) ->
 
 
 @pytest.mark.parametrize("python", ["python2", "python2.7", "/usr/bin/python3.6"])
-def test_a_python_that_is_too_old_is_called_so(python: str) -> None:
+def test_a_python_that_is_too_old_is_recognised(python: str) -> None:
     assert "3.8 or newer" in reason(python, "x.py")
 
 
-def test_the_interpreter_line_of_a_script_counts(tmp_path: Path) -> None:
+def test_options_in_the_interpreter_line_of_a_script_are_found(tmp_path: Path) -> None:
     script = tmp_path / "tool"
     script.write_text(f"#!{sys.executable} -Es\n")
     assert "started with -E" in reason("./tool", cwd=tmp_path)
 
 
-def test_a_project_that_is_switched_off_says_how_to_switch_it_on() -> None:
+def test_for_a_project_switched_off_the_reason_says_how_to_switch_it_on() -> None:
     assert '"enabled": True' in reason("python", "x.py", enabled=False)
 
 
-def test_anything_else_gets_the_likely_reasons() -> None:
+def test_otherwise_the_likely_reasons_are_listed() -> None:
     assert "emptied the environment" in reason("python", "x.py")

@@ -14,7 +14,7 @@ def test_short_output_is_kept_whole() -> None:
     assert capture.total_bytes == 11
 
 
-def test_of_long_output_the_middle_goes_and_is_counted() -> None:
+def test_the_middle_of_a_long_output_is_replaced_by_its_size() -> None:
     capture = OutputCapture()
     capture.feed(b"first line\n")
     for number in range(200_000):
@@ -26,7 +26,7 @@ def test_of_long_output_the_middle_goes_and_is_counted() -> None:
     assert len(text) < 17_000
 
 
-def test_memory_stays_bounded_however_much_is_printed() -> None:
+def test_memory_stays_bounded_for_any_amount_of_output() -> None:
     capture = OutputCapture()
     for _ in range(100):
         capture.feed(b"x" * 100_000)
@@ -35,7 +35,7 @@ def test_memory_stays_bounded_however_much_is_printed() -> None:
     assert capture.total_bytes == 10_000_000
 
 
-def test_secrets_are_redacted_also_where_the_stored_text_begins() -> None:
+def test_secrets_are_redacted_at_the_edges_of_the_stored_text() -> None:
     redactor = Redactor()
     redactor.learn("hunter2-hunter2")
     capture = OutputCapture()
@@ -44,8 +44,8 @@ def test_secrets_are_redacted_also_where_the_stored_text_begins() -> None:
 
 
 @pytest.mark.parametrize("between", [" ", "\n"])
-def test_no_half_of_a_secret_is_kept_where_the_middle_is_left_out(between: str) -> None:
-    # A mark is so much shorter than the secret that the edges of the buffers come into what is stored.
+def test_no_part_of_a_secret_is_kept_beside_the_left_out_middle(between: str) -> None:
+    # The redaction mark is much shorter than the secret, so the edges of the buffers become part of the stored text.
     secret = "".join(f"{number:04d}x" for number in range(100))
     redactor = Redactor()
     redactor.learn(secret)
@@ -59,7 +59,7 @@ def test_no_half_of_a_secret_is_kept_where_the_middle_is_left_out(between: str) 
         assert not any(part in text for part in parts)
 
 
-def test_no_half_of_a_key_is_kept_where_the_middle_is_left_out() -> None:
+def test_no_part_of_a_key_is_kept_beside_the_left_out_middle() -> None:
     lines = "\n".join(f"{number:060d}Abc" for number in range(40))
     key = f"-----BEGIN PRIVATE {'KEY'}-----\n{lines}\n-----END PRIVATE {'KEY'}-----\n"
     capture = OutputCapture()
@@ -68,7 +68,7 @@ def test_no_half_of_a_key_is_kept_where_the_middle_is_left_out() -> None:
     assert "0Abc" not in capture.text(Redactor())
 
 
-def test_a_secret_in_wide_characters_is_redacted() -> None:
+def test_a_secret_in_utf_16_is_redacted() -> None:
     redactor = Redactor()
     redactor.learn("hunter2-hunter2")
     capture = OutputCapture()

@@ -13,7 +13,7 @@ from breadcrumb_server.workspace.patterns import matches, matches_any
 WORKSPACE = Path("/somewhere/workspace")
 
 
-def test_a_package_pattern_takes_the_package_itself_too() -> None:
+def test_a_package_pattern_matches_the_package_itself_too() -> None:
     assert matches("shop.*", "shop", "", None)
     assert matches("shop.*", "shop.orders.book", "", None)
     assert not matches("shop.*", "shopping", "", None)
@@ -35,7 +35,7 @@ def test_path_patterns_are_relative_to_the_workspace(pattern: str, file: str, ex
     assert matches(pattern, "", f"{WORKSPACE}/{file}", WORKSPACE) is expected
 
 
-def test_without_a_workspace_a_path_pattern_may_begin_anywhere() -> None:
+def test_without_a_workspace_a_path_pattern_may_begin_at_any_folder() -> None:
     assert matches("shop/*.py", "", "/any/where/shop/cart.py", None)
 
 
@@ -43,7 +43,7 @@ def test_an_absolute_pattern_needs_no_workspace() -> None:
     assert matches("/opt/lib/**/*.py", "", "/opt/lib/a/b.py", None)
 
 
-def test_one_match_among_the_seen_code_is_enough() -> None:
+def test_matches_any_needs_one_match() -> None:
     seen = [("shop", "/w/shop/__init__.py"), ("", "/w/x.py"), ("builtins", "")]
     assert matches_any("shop.*", seen, Path("/w"))
     assert matches_any("*.py", seen, Path("/w"))
@@ -55,7 +55,7 @@ PATTERNS = st.text("ab*?./_", min_size=1, max_size=10)
 
 @settings(max_examples=400, deadline=None)
 @given(pattern=PATTERNS, module=st.text("ab._", min_size=1, max_size=8), path=st.text("ab/_", min_size=1, max_size=8))
-def test_a_pattern_matches_here_what_it_matches_in_the_tracer(pattern: str, module: str, path: str) -> None:
+def test_a_pattern_matches_the_same_code_as_in_the_tracer(pattern: str, module: str, path: str) -> None:
     file = os.path.normpath(f"{WORKSPACE}/{path}.py")
     here = matches(pattern, module, file, WORKSPACE)
     assert IncludeFilter([pattern], [], str(WORKSPACE)).is_included(module, file) is here

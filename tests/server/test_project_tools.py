@@ -9,9 +9,7 @@ import pytest
 pytestmark = pytest.mark.anyio
 
 
-async def test_a_new_project_has_a_private_file_and_database_and_what_was_found(
-    session, write, workspace, home
-) -> None:
+async def test_a_new_project_gets_private_files_and_the_patterns_found(session, write, workspace, home) -> None:
     write("shop/__init__.py")
     answer = await session.ok("init_project", project="shop", workspace=str(workspace))
     assert answer["created"] is True
@@ -36,7 +34,7 @@ async def test_an_existing_project_is_returned_untouched(shop, home) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ({"project": "no/good"}, "letters, digits"),
         ({"project": "shop", "workspace": "/nowhere/at/all"}, "does not exist: /nowhere/at/all"),
@@ -44,19 +42,19 @@ async def test_an_existing_project_is_returned_untouched(shop, home) -> None:
         ({"project": "shop", "include": ["", "a\nb"]}, "must not be empty"),
     ],
 )
-async def test_a_project_that_cannot_be_made_leaves_nothing_behind(session, home, arguments, told) -> None:
-    assert told in await session.error("init_project", **arguments)
+async def test_a_project_that_cannot_be_made_leaves_nothing_behind(session, home, arguments, expected) -> None:
+    assert expected in await session.error("init_project", **arguments)
     assert home.project_names() == []
 
 
-async def test_projects_are_listed_also_those_with_a_broken_file(shop, home) -> None:
+async def test_projects_with_a_broken_file_are_listed_too(shop, home) -> None:
     home.config_file("broken").write_text("project: [\n")
     answer = await shop.ok("list_projects")
     assert [row[0] for row in answer["projects"]["rows"]] == ["broken", "shop"]
     assert "broken.yaml, line 2" in str(answer["notes"])
 
 
-async def test_many_projects_still_make_a_short_answer(session, home) -> None:
+async def test_the_answer_stays_short_for_many_projects(session, home) -> None:
     home.create()
     for number in range(200):
         home.config_file(f"project-{number:03}").write_text(
@@ -67,7 +65,7 @@ async def test_many_projects_still_make_a_short_answer(session, home) -> None:
     assert result.structured_content["projects"]["more"] > 0
 
 
-async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None:
+async def test_setting_the_current_value_changes_nothing(shop) -> None:
     answer = await shop.ok("edit_config", project="shop", set={"capture.mode": "adaptive"})
     assert (answer["changed"], answer["before"]) == ([], {})
 
@@ -93,7 +91,7 @@ async def test_a_setting_that_is_set_to_what_it_is_changes_nothing(shop) -> None
         ("delete_traces", {"all": True}),
     ],
 )
-async def test_an_unknown_project_is_answered_with_those_that_exist(shop, call) -> None:
+async def test_the_error_for_an_unknown_project_lists_the_existing_ones(shop, call) -> None:
     name, arguments = call
     error = await shop.error(name, project="shopp", **arguments)
     assert "There is no project 'shopp'." in error
@@ -109,7 +107,7 @@ async def test_a_broken_file_stops_every_tool_and_is_not_overwritten(shop, home)
     assert home.config_file("shop").read_text() == broken
 
 
-async def test_an_edit_answers_what_was_and_what_is(shop, home) -> None:
+async def test_an_edit_returns_the_settings_before_and_after(shop, home) -> None:
     answer = await shop.ok(
         "edit_config", project="shop", add_include=["a.*"], add_exclude=["b.*"], set={"capture.mode": "full"}
     )
@@ -123,14 +121,14 @@ async def test_an_edit_answers_what_was_and_what_is(shop, home) -> None:
     assert stat.S_IMODE(home.config_file("shop").stat().st_mode) == 0o600
 
 
-async def test_a_pattern_that_matches_nothing_seen_so_far_is_warned_of(shop, write) -> None:
+async def test_a_new_pattern_that_matches_nothing_causes_a_warning(shop, write) -> None:
     write("shop/__init__.py")
     answer = await shop.ok("edit_config", project="shop", add_include=["shop.*", "rates.*", "nothing/**/*.py"])
     assert len(answer["warnings"]) == 2
     assert "'rates.*'" in answer["warnings"][0] and "'nothing/**/*.py'" in answer["warnings"][1]
 
 
-async def test_a_pattern_of_a_module_seen_in_a_trace_is_not_warned_of(shop, write) -> None:
+async def test_a_pattern_for_a_module_seen_in_a_trace_causes_no_warning(shop, write) -> None:
     write("main.py", "import json\nprint(json.dumps({}))\n")
     await shop.ok("run", project="shop", command=["python3", "main.py"], timeout_seconds=60)
     answer = await shop.ok("edit_config", project="shop", add_include=["json.*"])
@@ -138,7 +136,7 @@ async def test_a_pattern_of_a_module_seen_in_a_trace_is_not_warned_of(shop, writ
     assert "main.py" in answer["next"][0] and answer["next"][0].startswith("run(")
 
 
-async def test_a_module_beside_one_that_was_seen_in_a_trace_is_not_warned_of(shop, write, tmp_path) -> None:
+async def test_a_pattern_for_a_module_of_a_package_seen_in_a_trace_causes_no_warning(shop, write, tmp_path) -> None:
     installed = tmp_path / "lib"
     for name in ("index.py", "collectors.py", "query/__init__.py", "query/terms.py"):
         (installed / "finder" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -153,7 +151,7 @@ async def test_a_module_beside_one_that_was_seen_in_a_trace_is_not_warned_of(sho
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ({}, "asked to change nothing"),
         ({"set": {"capture.mod": "full"}}, "did you mean 'capture.mode'"),
@@ -164,13 +162,13 @@ async def test_a_module_beside_one_that_was_seen_in_a_trace_is_not_warned_of(sho
         ({"add_include": ["x" * 501]}, "500"),
     ],
 )
-async def test_a_refused_edit_changes_nothing(shop, home, arguments, told) -> None:
+async def test_a_refused_edit_changes_nothing(shop, home, arguments, expected) -> None:
     before = home.config_file("shop").read_text()
-    assert told in await shop.error("edit_config", project="shop", **arguments)
+    assert expected in await shop.error("edit_config", project="shop", **arguments)
     assert home.config_file("shop").read_text() == before
 
 
-async def test_edits_made_at_the_same_time_all_arrive(shop) -> None:
+async def test_concurrent_edits_are_all_applied(shop) -> None:
     async with anyio.create_task_group() as tasks:
         for number in range(8):
             tasks.start_soon(lambda n: shop.ok("edit_config", project="shop", add_include=[f"m{n}.*"]), number)
@@ -178,7 +176,7 @@ async def test_edits_made_at_the_same_time_all_arrive(shop) -> None:
     assert set(config["include"]) == {"__main__", *(f"m{number}.*" for number in range(8))}
 
 
-async def test_comments_survive_and_a_rewrite_is_announced(shop, home) -> None:
+async def test_an_edit_keeps_comments_and_notes_a_rewrite(shop, home) -> None:
     file = home.config_file("shop")
     file.write_text("# mine\nproject: shop\ninclude: &same [a.*]\nexclude: *same\n")
     answer = await shop.ok("edit_config", project="shop", set={"enabled": False})

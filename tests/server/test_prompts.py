@@ -1,4 +1,4 @@
-"""Prompts set an agent on the loop: each call that they name exists, and what they are given stands in them."""
+"""Test that prompts contain their arguments and name only tools and arguments that exist."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def text(session, name: str, **arguments: str) -> str:
+    """Return the text of a filled-in prompt."""
     (message,) = (await session.client.get_prompt(name, arguments)).messages
     assert message.role == "user"
     return message.content.text
@@ -44,7 +45,7 @@ async def test_a_prompt_names_tools_and_arguments_that_exist(session) -> None:
     )
 
 
-async def test_what_a_prompt_is_given_stands_in_it(session) -> None:
+async def test_a_prompt_contains_its_arguments(session) -> None:
     plain = await text(session, "debug", command="python -m pytest -x")
     full = await text(session, "debug", command="python app.py", workspace="/home/me/shop", project="shop")
     assert "    python -m pytest -x\n" in plain and "list_projects" in plain
@@ -58,7 +59,7 @@ async def test_what_a_prompt_is_given_stands_in_it(session) -> None:
 
 
 @pytest.mark.parametrize(("name", "arguments"), [("explain_failure", {}), ("debug", {"comand": "x"}), ("fix", {})])
-async def test_a_prompt_that_cannot_be_filled_in_says_what_there_is(
+async def test_the_error_for_an_unknown_prompt_or_argument_lists_the_prompts(
     session, name: str, arguments: dict[str, str]
 ) -> None:
     with pytest.raises(

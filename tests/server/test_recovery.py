@@ -1,4 +1,4 @@
-"""Runs that their server could not finish: it died, or the database was busy."""
+"""Test the recovery of runs whose server died or whose database was busy."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def database(home: Home) -> Database:
 
 @pytest.fixture
 def spool(home: Home, database: Database) -> Path:
-    """The folder of a run whose server is gone: its pid is in use again, by a process that started later."""
+    """Make the spool folder of a run whose server died and whose pid now belongs to a later process."""
     folder = home.spool_folder("shop") / TRACE_ID
     folder.mkdir(parents=True)
     state = RunState(
@@ -47,6 +47,7 @@ def spool(home: Home, database: Database) -> Path:
 
 
 def status(database: Database) -> str:
+    """Return the status of the trace."""
     with database.read() as con:
         return get_trace(con, TRACE_ID).status
 
@@ -57,7 +58,7 @@ def test_a_run_whose_server_died_is_finished_as_stopped(home: Home, database: Da
     assert not spool.exists()
 
 
-def test_an_end_that_was_noted_before_the_server_died_stands(database: Database, spool: Path) -> None:
+def test_an_ending_saved_before_the_server_died_is_kept(database: Database, spool: Path) -> None:
     state = load_state(spool)
     assert state is not None
     state.finish("failed", exit_code=3)
@@ -66,7 +67,7 @@ def test_an_end_that_was_noted_before_the_server_died_stands(database: Database,
     assert status(database) == "failed"
 
 
-def test_processes_that_the_server_left_are_ended_first(database: Database, spool: Path) -> None:
+def test_processes_left_by_the_server_are_ended_first(database: Database, spool: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"],
         env={**os.environ, "BREADCRUMB_TRACE": str(spool)},
@@ -79,7 +80,7 @@ def test_processes_that_the_server_left_are_ended_first(database: Database, spoo
         assert left.wait(30) == -9
 
 
-def test_a_process_that_only_has_the_same_pid_is_left_alone(database: Database, spool: Path) -> None:
+def test_another_process_with_the_same_pid_is_left_alone(database: Database, spool: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
         state = load_state(spool)
         assert state is not None
@@ -100,7 +101,7 @@ def test_the_run_of_a_living_server_is_left_alone(database: Database, spool: Pat
     assert status(database) == "running"
 
 
-def test_our_own_run_that_could_not_be_stored_is_stored_now(database: Database, spool: Path) -> None:
+def test_an_own_run_that_could_not_be_stored_is_stored_now(database: Database, spool: Path) -> None:
     state = load_state(spool)
     assert state is not None
     state.server_started = process_group.start_time(os.getpid())
@@ -110,7 +111,7 @@ def test_our_own_run_that_could_not_be_stored_is_stored_now(database: Database, 
     assert status(database) == "completed"
 
 
-def test_a_folder_that_is_just_being_made_is_left_alone_and_an_old_one_goes(home: Home, database: Database) -> None:
+def test_a_new_folder_without_a_state_is_left_alone_and_an_old_one_removed(home: Home, database: Database) -> None:
     spools = home.spool_folder("shop")
     for name in ("new", "old"):
         (spools / name).mkdir(parents=True)
@@ -119,9 +120,9 @@ def test_a_folder_that_is_just_being_made_is_left_alone_and_an_old_one_goes(home
     assert [entry.name for entry in spools.iterdir()] == ["new"]
 
 
-def test_our_own_run_that_ends_while_others_are_recovered_is_left_to_us(database: Database, spool: Path) -> None:
+def test_an_own_run_that_ends_during_recovery_is_left_alone(database: Database, spool: Path) -> None:
     class QuickRuns:
-        """Does not hold the run when it is asked, because it is just being started; then it has ended already."""
+        """A registry in which the run ends as soon as it is looked up."""
 
         def __contains__(self, trace_id: object) -> bool:
             ended = load_state(spool)

@@ -1,4 +1,4 @@
-"""Resources: the schema with queries that work, a project's settings and the report of a run, as the tools answer them."""
+"""Test the resources: the schema with working queries, a project's settings and the report of a run."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ pytestmark = pytest.mark.anyio
 
 
 async def read(session, uri: str) -> str:
+    """Return the text of a resource."""
     (content,) = (await session.client.read_resource(uri)).contents
     return content.text
 
 
-async def test_before_there_is_a_project_the_schema_is_all_there_is_to_read(either_session) -> None:
+async def test_without_a_project_only_the_schema_is_listed(either_session) -> None:
     resources = (await either_session.client.list_resources()).resources
     templates = (await either_session.client.list_resource_templates()).resource_templates
     assert [str(each.uri) for each in resources] == ["breadcrumb://schema"]
@@ -37,7 +38,7 @@ async def test_listing_and_reading_the_schema_leaves_no_file_behind(session, hom
     assert not home.folder.exists()
 
 
-async def test_the_settings_and_the_report_are_what_the_tools_answer(shop, write) -> None:
+async def test_the_settings_and_the_report_equal_the_answers_of_the_tools(shop, write) -> None:
     write("main.py", "def f(x):\n    return x / 0\n\nf(1)\n")
     report = await shop.ok("run", project="shop", command=[sys.executable, "main.py"], timeout_seconds=60)
     listed = {str(each.uri): each.title for each in (await shop.client.list_resources()).resources}
@@ -46,12 +47,12 @@ async def test_the_settings_and_the_report_are_what_the_tools_answer(shop, write
     assert listed[config_uri] == "shop: a project's settings"
     assert latest in listed
     assert json.loads(await read(shop, config_uri)) == await shop.ok("get_config", project="shop")
-    told = json.loads(await read(shop, latest))
-    assert told == json.loads(await read(shop, latest.replace("latest", report["trace_id"])))
-    assert told == await shop.ok("get_trace", project="shop", trace_id=report["trace_id"])
+    content = json.loads(await read(shop, latest))
+    assert content == json.loads(await read(shop, latest.replace("latest", report["trace_id"])))
+    assert content == await shop.ok("get_trace", project="shop", trace_id=report["trace_id"])
 
 
-async def test_what_cannot_be_read_says_why_and_what_there_is(shop) -> None:
+async def test_the_error_for_an_unreadable_resource_says_why_and_lists_the_resources(shop) -> None:
     with pytest.raises(MCPError, match=r"There is no project 'shpo'.*\n.*Projects here: shop") as refused:
         await read(shop, "breadcrumb://projects/shpo/config")
     assert "init_project" in str(refused.value)
@@ -90,7 +91,7 @@ def test_total_without_rate():
 """
 
 
-async def test_each_example_query_of_the_schema_finds_something_in_a_real_trace(shop, write) -> None:
+async def test_each_example_query_of_the_schema_finds_rows_in_a_real_trace(shop, write) -> None:
     write("tests/test_shop.py", PROGRAM)
     await shop.ok("edit_config", project="shop", add_include=["tests/**/*.py"])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
@@ -104,11 +105,11 @@ async def test_each_example_query_of_the_schema_finds_something_in_a_real_trace(
         assert answer["rows"], example.question
 
 
-def test_the_page_describes_every_table_that_queries_are_told_of(tmp_path) -> None:
+def test_the_page_describes_every_table_and_column(tmp_path) -> None:
     with Database(tmp_path / "shop-traces.duckdb").read() as con:
-        told = describe_tables(con).splitlines()[1:]
-    assert {line.partition("(")[0] for line in told} == set(TABLES)
+        lines = describe_tables(con).splitlines()[1:]
+    assert {line.partition("(")[0] for line in lines} == set(TABLES)
     page = schema_page()
-    for line in told:
+    for line in lines:
         for column in line.partition("(")[2].rstrip(")").split(", "):
             assert f"{column} " in page

@@ -20,19 +20,19 @@ def test_a_string_is_split_as_a_shell_would() -> None:
 
 
 @pytest.mark.parametrize("command", ["", "   ", [], [""], "python 'unclosed", ["python", "a\0b"]])
-def test_a_command_that_is_none_is_refused(command: str | list[str]) -> None:
+def test_an_empty_or_invalid_command_is_refused(command: str | list[str]) -> None:
     with pytest.raises(BreadcrumbError, match="command"):
         split_command(command)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, math.nan, math.inf, 1e12])
-def test_a_timeout_that_is_none_is_refused(config: ProjectConfig, seconds: float) -> None:
+def test_an_invalid_timeout_is_refused(config: ProjectConfig, seconds: float) -> None:
     with pytest.raises(BreadcrumbError, match="more than 0 and at most"):
         make_request(config, "python x.py", seconds)
 
 
 @pytest.mark.parametrize("seconds", [-1, math.nan, 1e9])
-def test_a_wait_that_is_none_is_refused(seconds: float) -> None:
+def test_an_invalid_wait_is_refused(seconds: float) -> None:
     with pytest.raises(BreadcrumbError, match="wait_seconds"):
         check_wait(seconds)
 
@@ -48,13 +48,13 @@ def test_a_folder_that_does_not_exist_is_named(config: ProjectConfig, workspace:
         make_request(config, "x", 1, cwd="nowhere")
 
 
-def test_a_file_is_no_folder(config: ProjectConfig, workspace: Path) -> None:
+def test_a_file_as_folder_is_refused(config: ProjectConfig, workspace: Path) -> None:
     (workspace / "file").write_text("")
     with pytest.raises(BreadcrumbError, match="is not a folder"):
         make_request(config, "x", 1, cwd="file")
 
 
-def test_a_workspace_that_is_gone_says_how_to_correct_it() -> None:
+def test_the_error_for_a_missing_workspace_says_how_to_correct_it() -> None:
     config = ProjectConfig(project="shop", workspace="/nowhere/at/all")
     with pytest.raises(BreadcrumbError, match=r"edit_config\(project=\"shop\""):
         make_request(config, "x", 1)

@@ -13,6 +13,7 @@ PYTHON = sys.executable
 
 
 async def run(session, *command: str, **arguments):
+    """Run a command in the project; return its report."""
     return await session.ok("run", project="shop", command=list(command), **{"timeout_seconds": 60, **arguments})
 
 
@@ -31,7 +32,7 @@ async def test_the_report_says_how_the_command_ended(shop, code, status, exit_co
     assert await shop.ok("get_trace", project="shop", trace_id=report["trace_id"]) == report
 
 
-async def test_a_key_error_deep_in_nested_packages_is_told_with_its_values(shop, write) -> None:
+async def test_the_report_of_a_key_error_in_nested_packages_has_the_values(shop, write) -> None:
     for package in ("shop", "shop/orders", "shop/orders/tax"):
         write(f"{package}/__init__.py")
     write("shop/orders/tax/rates.py", "RATES = {'FR': 20}\ndef rate(region):\n    return RATES[region]\n")
@@ -45,15 +46,15 @@ async def test_a_key_error_deep_in_nested_packages_is_told_with_its_values(shop,
     write("main.py", "from shop.bill import bill\ndef main():\n    bill([5], 'XX')\nmain()\n")
     await shop.ok("edit_config", project="shop", add_include=["shop.*"])
     report = await run(shop, PYTHON, "main.py")
-    told = report["exceptions"][0]
-    assert (told["type"], told["message"]) == ("KeyError", "'XX'")
-    assert told["raised_at"] == "shop/orders/tax/rates.py:3 rate"
-    chain = "\n".join(told["calls"])
+    exception = report["exceptions"][0]
+    assert (exception["type"], exception["message"]) == ("KeyError", "'XX'")
+    assert exception["raised_at"] == "shop/orders/tax/rates.py:3 rate"
+    chain = "\n".join(exception["calls"])
     for text in ("main()", "bill(nets=[5], region='XX')", "line(net=5, region='XX')", "rate(region='XX')"):
         assert text in chain
 
 
-async def test_output_input_environment_and_folder_reach_their_places(shop, workspace) -> None:
+async def test_the_command_gets_its_input_environment_and_folder(shop, workspace) -> None:
     (workspace / "sub").mkdir()
     code = "import os, sys; print(sys.stdin.read(), os.environ['COLOUR'], os.getcwd()); print('bad', file=sys.stderr)"
     report = await run(shop, PYTHON, "-c", code, stdin="text in", env={"COLOUR": "blue"}, cwd="sub", label="a label")
@@ -62,16 +63,16 @@ async def test_output_input_environment_and_folder_reach_their_places(shop, work
     assert report["label"] == "a label"
 
 
-async def test_a_command_that_does_not_read_its_input_is_no_error(shop) -> None:
+async def test_a_command_need_not_read_its_input(shop) -> None:
     report = await run(shop, PYTHON, "-c", "pass", stdin="x" * 1_000_000)
     assert report["status"] == "completed"
 
 
-async def test_without_stdin_the_command_reads_nothing(shop) -> None:
+async def test_without_stdin_the_input_is_empty(shop) -> None:
     assert (await run(shop, PYTHON, "-c", "print(repr(input()))"))["exit_code"] == 1
 
 
-async def test_secrets_are_gone_from_command_output_and_label(shop, home) -> None:
+async def test_secrets_are_redacted_in_command_output_and_label(shop, home) -> None:
     secret = "s3cr3t-v4lue-0001"
     report = await run(
         shop,
@@ -88,7 +89,7 @@ async def test_secrets_are_gone_from_command_output_and_label(shop, home) -> Non
         assert not file.is_file() or secret.encode() not in file.read_bytes(), file
 
 
-async def test_a_secret_that_only_the_program_saw_is_gone_from_its_output(shop, write) -> None:
+async def test_a_secret_learned_in_the_program_is_redacted_in_its_output(shop, write) -> None:
     write(
         "main.py",
         "def login(password):\n    return len(password)\n"
@@ -98,7 +99,7 @@ async def test_a_secret_that_only_the_program_saw_is_gone_from_its_output(shop, 
     assert report["stdout_tail"].strip() == "logging in with [REDACTED]"
 
 
-async def test_a_long_command_is_answered_with_progress_and_awaited_later(shop, hanging, gate) -> None:
+async def test_a_long_command_can_be_queried_awaited_and_stopped(shop, hanging, gate) -> None:
     report = await run(shop, *hanging, wait_seconds=0)
     assert report["status"] == "running"
     await gate.message()
@@ -111,20 +112,20 @@ async def test_a_long_command_is_answered_with_progress_and_awaited_later(shop, 
     assert "It was stopped by stop_run." in stopped["warnings"]
 
 
-async def test_waiting_reports_progress_that_only_grows(shop, hanging, gate) -> None:
+async def test_waiting_reports_increasing_progress(shop, hanging, gate) -> None:
     await run(shop, *hanging, wait_seconds=2.5)
     assert len(shop.progress) >= 2
     assert shop.progress == sorted(set(shop.progress))
 
 
-async def test_a_run_that_has_ended_is_not_stopped_again(shop) -> None:
+async def test_stopping_an_ended_run_changes_nothing(shop) -> None:
     report = await run(shop, PYTHON, "-c", "pass")
     again = await shop.ok("stop_run", project="shop", trace_id=report["trace_id"])
     assert again["status"] == "completed"
     assert "nothing to stop" in str(again["notes"])
 
 
-async def test_at_its_timeout_the_command_and_its_children_are_ended(shop, write, gate) -> None:
+async def test_a_timeout_ends_the_command_and_its_children(shop, write, gate) -> None:
     write("child.py", f"import os, time\nopen({str(gate.path)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
     script = write("parent.py", "import subprocess, sys\nsubprocess.run([sys.executable, 'child.py'])\n")
     child: list[str] = []
@@ -151,7 +152,7 @@ async def test_a_command_that_ignores_sigterm_is_killed(shop, write, gate) -> No
     assert (stopped["status"], stopped["signal"]) == ("stopped", "SIGKILL")
 
 
-async def test_what_outlives_the_command_is_ended_and_told(shop, write, gate) -> None:
+async def test_processes_that_outlive_the_command_are_ended_and_reported(shop, write, gate) -> None:
     write("child.py", f"import os, time\nopen({str(gate.path)!r}, 'w').write(str(os.getpid()))\ntime.sleep(600)\n")
     script = write(
         "parent.py",
@@ -172,12 +173,12 @@ async def test_what_outlives_the_command_is_ended_and_told(shop, write, gate) ->
     assert process_group.start_time(int(child[0])) is None
 
 
-async def test_the_spool_is_gone_when_the_run_is_over(shop, home) -> None:
+async def test_the_spool_is_removed_after_the_run(shop, home) -> None:
     await run(shop, PYTHON, "-c", "pass")
     assert list(home.spool_folder("shop").iterdir()) == []
 
 
-async def test_runs_at_the_same_time_do_not_mix(shop) -> None:
+async def test_concurrent_runs_do_not_mix(shop) -> None:
     reports: list[dict] = []
 
     async def one(number: int) -> None:
@@ -191,7 +192,7 @@ async def test_runs_at_the_same_time_do_not_mix(shop) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "told"),
+    ("command", "expected"),
     [
         ("", "The command is empty"),
         ([], "The command is empty"),
@@ -204,18 +205,18 @@ async def test_runs_at_the_same_time_do_not_mix(shop) -> None:
         ("ls|wc", 'use ["sh", "-c", "..."]'),
     ],
 )
-async def test_a_command_that_cannot_be_started_says_why_and_leaves_no_trace(shop, write, home, command, told) -> None:
+async def test_a_command_that_cannot_start_says_why_and_leaves_no_trace(shop, write, home, command, expected) -> None:
     write("plain.txt", "x")
     write("bad_interpreter", "#!/no/such/python\n").chmod(0o755)
     write("no_interpreter", "x = 1\n").chmod(0o755)
-    assert told in await shop.error("run", project="shop", command=command, timeout_seconds=5)
+    assert expected in await shop.error("run", project="shop", command=command, timeout_seconds=5)
     assert (await shop.ok("list_traces", project="shop"))["rows"] == []
     spools = home.spool_folder("shop")
     assert not spools.exists() or list(spools.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         ({"timeout_seconds": 0}, "timeout_seconds = 0"),
         ({"timeout_seconds": -3}, "timeout_seconds = -3"),
@@ -228,14 +229,14 @@ async def test_a_command_that_cannot_be_started_says_why_and_leaves_no_trace(sho
         ({"label": "x" * 201}, "at most 200"),
     ],
 )
-async def test_an_argument_that_cannot_be_used_is_refused(shop, arguments, told) -> None:
+async def test_an_invalid_argument_is_refused(shop, arguments, expected) -> None:
     given = {"command": ["true"], "timeout_seconds": 5, **arguments}
-    assert told in await shop.error("run", project="shop", **given)
+    assert expected in await shop.error("run", project="shop", **given)
     assert (await shop.ok("list_traces", project="shop"))["rows"] == []
 
 
 @pytest.mark.parametrize("tool", ["wait_for_run", "stop_run", "get_trace"])
-async def test_a_trace_id_that_is_unknown_or_ambiguous_is_refused(shop, tool) -> None:
+async def test_an_unknown_or_ambiguous_trace_id_is_refused(shop, tool) -> None:
     first = (await run(shop, "true"))["trace_id"]
     await run(shop, "true")
     extra = {"wait_seconds": 0} if tool == "wait_for_run" else {}
@@ -246,7 +247,7 @@ async def test_a_trace_id_that_is_unknown_or_ambiguous_is_refused(shop, tool) ->
 
 
 @pytest.mark.parametrize(
-    ("sql", "told"),
+    ("sql", "expected"),
     [
         ("SELECT * FROM tracez", "traces"),
         ("SELEC 1", "syntax error"),
@@ -256,31 +257,31 @@ async def test_a_trace_id_that_is_unknown_or_ambiguous_is_refused(shop, tool) ->
         ("SELECT * FROM read_text('/etc/passwd')", ""),
     ],
 )
-async def test_sql_that_is_wrong_or_no_read_is_refused(shop, sql, told) -> None:
+async def test_sql_that_is_invalid_or_does_not_only_read_is_refused(shop, sql, expected) -> None:
     error = await shop.error("query_traces", project="shop", sql=sql)
-    assert told in error and len(error) > 40
+    assert expected in error and len(error) > 40
 
 
-async def test_a_blocked_tracer_is_told_with_the_reason(shop) -> None:
+async def test_the_report_says_why_the_command_was_not_traced(shop) -> None:
     report = await run(shop, PYTHON, "-I", "-c", "pass")
     assert "started with -I" in str(report["not_traced"])
     assert "not a Python program" in str((await run(shop, "true"))["not_traced"])
 
 
-async def test_a_project_that_is_switched_off_runs_without_the_tracer(shop) -> None:
+async def test_a_disabled_project_runs_commands_without_the_tracer(shop) -> None:
     await shop.ok("edit_config", project="shop", set={"enabled": False})
     report = await run(shop, PYTHON, "-c", "import os; print('BREADCRUMB_TRACE' in os.environ)")
     assert report["stdout_tail"].strip() == "False"
     assert "switched off" in str(report["not_traced"])
 
 
-async def test_capture_settings_hold_for_one_run(shop, write) -> None:
+async def test_capture_settings_of_a_run_leave_the_config_unchanged(shop, write) -> None:
     write("main.py", "def f(x):\n    return x\nfor i in range(5):\n    f(i)\n")
     await run(shop, PYTHON, "main.py", capture={"mode": "full", "max_value_chars": 100})
     assert (await shop.ok("get_config", project="shop"))["config"]["capture"]["mode"] == "adaptive"
 
 
-async def test_an_inherited_python_path_is_kept_and_none_adds_nothing(shop, workspace, monkeypatch) -> None:
+async def test_an_inherited_python_path_is_kept_and_an_empty_one_adds_nothing(shop, workspace, monkeypatch) -> None:
     code = "import sys, os; print(os.environ['PYTHONPATH'].count(os.pathsep), '' in sys.path[1:])"
     monkeypatch.setenv("PYTHONPATH", "")
     assert (await run(shop, PYTHON, "-c", code))["stdout_tail"].strip() == "0 False"
@@ -307,7 +308,7 @@ async def test_cancelling_the_call_stops_the_command(shop, hanging, gate) -> Non
     assert "the call that started it was cancelled" in str(report["warnings"])
 
 
-async def test_a_client_that_leaves_takes_its_runs_along(server, workspace, hanging, gate) -> None:
+async def test_runs_end_when_the_client_disconnects(server, workspace, hanging, gate) -> None:
     from mcp import Client
 
     async with Client(server, mode="legacy") as client:

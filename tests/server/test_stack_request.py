@@ -1,4 +1,4 @@
-"""Asking processes where they stand must not do them harm, nor take long where nobody answers."""
+"""Test that requesting stacks does not harm processes and takes little time if none answers."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.stack_request import let_go, take_stacks
+from breadcrumb_server.runs.stack_request import release, request_stacks
 from breadcrumb_server.runs.state import RunState
 
 STACKS_SIGNAL = signal.SIGRTMAX - 2
@@ -33,7 +33,7 @@ signal.signal({FAULT_SIGNAL}, write)
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
-    """Starts a Python that belongs to the run of *tmp_path*, and waits until it has come to the end of *code*."""
+    """Return a function that starts a Python process of the run in *tmp_path* and waits until it has executed *code*."""
     started: list[subprocess.Popen[str]] = []
 
     def run(code: str, *arguments: str) -> subprocess.Popen[str]:
@@ -64,19 +64,19 @@ def state() -> RunState:
     return RunState("p", "t", ["python"], None, "/", 60, "{}", "")
 
 
-def test_who_answers_is_not_asked_again_and_told_to_wait_until_it_is_let_go(start, state, tmp_path) -> None:
+def test_a_process_that_answers_is_asked_once_and_waits_for_its_release(start, state, tmp_path) -> None:
     process = start(HANDLERS, "-2")
-    assert take_stacks(state, tmp_path, 60) == []
+    assert request_stacks(state, tmp_path, 60) == []
     assert (tmp_path / f"{process.pid}-2.fault").read_text() == ""
     assert (tmp_path / "stacks-wanted").exists()
-    let_go(tmp_path)
+    release(tmp_path)
     assert not (tmp_path / "stacks-wanted").exists()
 
 
-@pytest.mark.parametrize("key", ["", "-1"], ids=["no answer", "an answer of the program before it called exec"])
-def test_who_does_not_answer_is_asked_for_what_c_code_knows(start, state, tmp_path, key) -> None:
+@pytest.mark.parametrize("key", ["", "-1"], ids=["no answer", "an answer from before it called exec"])
+def test_a_process_that_does_not_answer_is_asked_for_a_fault_file(start, state, tmp_path, key) -> None:
     process = start(HANDLERS, key)
-    ((code, message),) = take_stacks(state, tmp_path, 0.2)
+    ((code, message),) = request_stacks(state, tmp_path, 0.2)
     assert (tmp_path / f"{process.pid}-2.fault").read_text() == "Current thread"
     assert code == "stacks_incomplete"
     assert message.startswith(f"process {process.pid} did not answer when it was asked where it stood")
@@ -92,38 +92,38 @@ def test_who_does_not_answer_is_asked_for_what_c_code_knows(start, state, tmp_pa
     ],
     ids=["has no handler", "blocks it", "ignores it"],
 )
-def test_a_process_that_does_not_listen_gets_no_signal(start, state, tmp_path, code) -> None:
+def test_a_process_that_does_not_handle_the_signal_gets_none(start, state, tmp_path, code) -> None:
     process = start(code)
-    ((_, message),) = take_stacks(state, tmp_path, 60)  # without having waited for any
+    ((_, message),) = request_stacks(state, tmp_path, 60)  # returns at once: nobody was asked
     assert message.endswith(": there are no stacks of it")
     process.communicate("\n")
     assert process.returncode == 0
 
 
-def test_what_the_kernel_says_of_the_main_thread_is_told(start, state, tmp_path) -> None:
+def test_the_notice_has_the_main_thread_state_from_the_kernel(start, state, tmp_path) -> None:
     process = start("")
-    while not process_group.doing(process.pid).startswith("its main thread waits"):  # for its input
+    while not process_group.main_thread_state(process.pid).startswith("its main thread waits"):  # for its input
         assert process.poll() is None
     process.send_signal(signal.SIGSTOP)
     os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
-    ((_, message),) = take_stacks(state, tmp_path, 60)
+    ((_, message),) = request_stacks(state, tmp_path, 60)
     assert "(its main thread is stopped)" in message
     process.send_signal(signal.SIGCONT)
-    assert process_group.doing(2**22 + 1) == ""
+    assert process_group.main_thread_state(2**22 + 1) == ""
 
 
-def test_a_process_that_is_not_traced_or_has_ended_is_not_asked(start, state, tmp_path) -> None:
+def test_untraced_and_ended_processes_are_not_asked(start, state, tmp_path) -> None:
     ended, untraced = start(""), start("")
     ended.communicate("\n")
     for file in tmp_path.glob(f"{untraced.pid}-*"):
         file.unlink()
     (tmp_path / "not-a-process-0.events").touch()
-    assert take_stacks(state, tmp_path, 60) == []
+    assert request_stacks(state, tmp_path, 60) == []
 
 
-def test_many_that_do_not_answer_do_not_fill_the_report(start, state, tmp_path) -> None:
+def test_notices_about_silent_processes_are_limited(start, state, tmp_path) -> None:
     for _ in range(5):
         start("")
-    messages = [message for _, message in take_stacks(state, tmp_path, 60)]
+    messages = [message for _, message in request_stacks(state, tmp_path, 60)]
     assert len(messages) == 4
     assert messages[-1] == "2 more processes did not answer either"

@@ -1,4 +1,4 @@
-"""The real server process, spoken to line by line: what ends it, what it leaves behind, what it prints."""
+"""Test the real server process over stdio: what ends it, what it leaves and what it prints."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ HANG_SECONDS = 60
 
 
 class ServerProcess:
-    """A server on pipes, and a client as small as can be."""
+    """A server process with a minimal client."""
 
     def __init__(self, home: Home) -> None:
         self.process = subprocess.Popen(
@@ -47,6 +47,7 @@ class ServerProcess:
         self.process.stdin.flush()
 
     def start_call(self, tool: str, **arguments: Any) -> int:
+        """Send a call without waiting; return the number of its answer."""
         self._number += 1
         params = {"name": tool, "arguments": arguments}
         self.send({"id": self._number, "method": "tools/call", "params": params})
@@ -65,13 +66,13 @@ class ServerProcess:
     def answer(self, number: int) -> dict[str, Any]:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            message = json.loads(line)  # anything else on stdout than the protocol fails here
+            message = json.loads(line)  # fails if stdout has anything but the protocol
             if message.get("id") == number:
                 return message["result"]
         raise AssertionError(f"no answer {number}: {self.process.stderr and self.process.stderr.read()}")
 
     def end(self) -> tuple[str, str]:
-        """Close stdin, as a client does that is finished; what the server still printed."""
+        """Close stdin and wait for the end of the server; return its remaining stdout and its stderr."""
         output = self.process.communicate(timeout=HANG_SECONDS)
         self.close()
         return output
@@ -104,7 +105,7 @@ def read_pid(gate: Any) -> int:
 
 @pytest.fixture
 def running(servers: Any, workspace: Path, hanging: list[str], gate: Any) -> tuple[ServerProcess, int, str]:
-    """A server with a command that hangs, the command's pid, and its trace id."""
+    """Start a server with a command that hangs; return the server, the command's pid and its trace id."""
     server = servers()
     server.call("init_project", project="shop", workspace=str(workspace))
     report = server.call("run", project="shop", command=hanging, timeout_seconds=300, wait_seconds=0)
@@ -112,11 +113,12 @@ def running(servers: Any, workspace: Path, hanging: list[str], gate: Any) -> tup
 
 
 def statuses(server: ServerProcess) -> list[str]:
+    """Return the status of each trace."""
     listed = server.call("list_traces", project="shop")
     return [row[listed["columns"].index("status")] for row in listed["rows"]]
 
 
-def test_starting_and_leaving_touches_nothing(servers: Any, home: Home) -> None:
+def test_starting_and_ending_a_server_touches_no_file(servers: Any, home: Home) -> None:
     server = servers()
     server.request("tools/list", {})
     out, err = server.end()
@@ -142,7 +144,7 @@ def test_a_signal_ends_the_command_and_finishes_its_trace(running: Any, servers:
     assert statuses(servers()) == ["stopped"]
 
 
-def test_a_signal_ends_a_server_that_waits_for_a_run(
+def test_a_signal_ends_a_server_during_a_call_of_run(
     servers: Any, workspace: Path, hanging: list[str], gate: Any
 ) -> None:
     server = servers()
@@ -167,7 +169,7 @@ def test_a_cancelled_call_ends_its_command(servers: Any, workspace: Path, hangin
     assert process_group.start_time(pid) is None
 
 
-def test_the_run_of_a_killed_server_is_ended_and_finished_by_the_next(running: Any, servers: Any) -> None:
+def test_the_next_server_ends_and_finishes_the_run_of_a_killed_one(running: Any, servers: Any) -> None:
     server, pid, trace_id = running
     server.process.kill()
     server.process.wait()
@@ -179,7 +181,7 @@ def test_the_run_of_a_killed_server_is_ended_and_finished_by_the_next(running: A
     assert process_group.start_time(pid) is None
 
 
-def test_a_second_server_sees_waits_for_and_stops_the_run_of_the_first(running: Any, servers: Any) -> None:
+def test_a_second_server_can_await_and_stop_a_run_of_the_first(running: Any, servers: Any) -> None:
     first, pid, trace_id = running
     second = servers()
     assert second.call("wait_for_run", project="shop", trace_id=trace_id, wait_seconds=0)["status"] == "running"
@@ -201,7 +203,7 @@ def test_two_servers_run_in_the_same_project_at_the_same_time(servers: Any, work
     assert statuses(pair[0]) == ["completed"] * 4
 
 
-def test_what_a_command_prints_does_not_reach_the_servers_stdout(servers: Any, workspace: Path) -> None:
+def test_the_output_of_a_command_does_not_reach_the_servers_stdout(servers: Any, workspace: Path) -> None:
     server = servers()
     server.call("init_project", project="shop", workspace=str(workspace))
     report = server.call("run", project="shop", command="echo stray", timeout_seconds=60)
@@ -209,7 +211,7 @@ def test_what_a_command_prints_does_not_reach_the_servers_stdout(servers: Any, w
     assert server.end()[0] == ""
 
 
-def test_a_line_that_is_no_message_does_not_end_the_server(servers: Any) -> None:
+def test_an_invalid_message_does_not_end_the_server(servers: Any) -> None:
     server = servers()
     server.process.stdin.write("not json\n")
     server.process.stdin.flush()

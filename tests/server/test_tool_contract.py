@@ -1,4 +1,4 @@
-"""What holds for every tool: hints, sizes, schemas, refusal of unknown arguments."""
+"""Test the contract of every tool: hints, sizes, schemas, refusal of unknown arguments."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ TOOLS = {
 pytestmark = pytest.mark.anyio
 
 
-async def test_the_tools_and_their_required_arguments_are_those_of_the_contract(either_session) -> None:
+async def test_tools_and_required_arguments_match_the_contract(either_session) -> None:
     tools = (await either_session.client.list_tools()).tools
     assert {tool.name: set(tool.input_schema.get("required", [])) for tool in tools} == TOOLS
 
@@ -54,7 +54,7 @@ async def test_every_hint_of_every_tool_is_explicit(session) -> None:
         assert not (hints["read_only_hint"] and hints["destructive_hint"]), tool.name
 
 
-async def test_descriptions_are_short_and_hold_an_example(session) -> None:
+async def test_descriptions_are_short_and_contain_an_example(session) -> None:
     for tool in (await session.client.list_tools()).tools:
         assert tool.description
         assert len(tool.description.encode()) <= MAX_DESCRIPTION_BYTES, tool.name
@@ -68,7 +68,7 @@ async def test_every_tool_has_an_output_schema_and_no_tool_takes_unknown_argumen
         assert "ctx" not in tool.input_schema.get("properties", {})
 
 
-async def test_instructions_are_short_and_are_found_by_what_a_user_says(either_session) -> None:
+async def test_instructions_are_short_and_contain_the_words_of_users(either_session) -> None:
     instructions = either_session.client.instructions
     assert instructions == INSTRUCTIONS
     assert len(instructions.encode()) <= MAX_DESCRIPTION_BYTES
@@ -77,20 +77,20 @@ async def test_instructions_are_short_and_are_found_by_what_a_user_says(either_s
 
 
 @pytest.mark.parametrize("words", ["debug", "trac", "why does this python fail", "slow", "hang"])
-async def test_a_search_among_tools_by_what_a_user_says_finds_run(session, words: str) -> None:
-    """Clients load tools only when a search of their names and descriptions finds them."""
+async def test_the_description_of_run_contains_the_words_of_users(session, words: str) -> None:
+    """Check the words because clients load a tool only when a search of names and descriptions finds it."""
     (run,) = (tool for tool in (await session.client.list_tools()).tools if tool.name == "run")
     assert words in run.description[:500].lower()
 
 
-async def test_the_server_says_its_version(either_session) -> None:
+async def test_the_server_reports_its_version(either_session) -> None:
     info = either_session.client.server_info
     assert (info.name, info.version) == ("breadcrumb", version("breadcrumb-mcp"))
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
 async def test_the_schema_of_a_tool_changes_only_on_purpose(server: BreadcrumbServer, name: str) -> None:
-    """Set BREADCRUMB_UPDATE_SNAPSHOTS=1 to write the files anew, and read the difference before committing it."""
+    """Set BREADCRUMB_UPDATE_SNAPSHOTS=1 to rewrite the files, and read the difference before committing it."""
     async with Client(server) as client:
         tool = next(tool for tool in (await client.list_tools()).tools if tool.name == name)
     text = json.dumps(tool.model_dump(mode="json", by_alias=True, exclude_none=True), indent=2, sort_keys=True) + "\n"
@@ -100,12 +100,12 @@ async def test_the_schema_of_a_tool_changes_only_on_purpose(server: BreadcrumbSe
     assert file.read_text() == text
 
 
-def test_there_is_no_snapshot_of_a_tool_that_is_gone() -> None:
+def test_every_snapshot_belongs_to_a_tool() -> None:
     assert {file.stem for file in SNAPSHOTS.glob("*.json")} == set(TOOLS)
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
-async def test_an_unknown_argument_is_refused_with_the_valid_ones(session, name: str) -> None:
+async def test_the_error_for_an_unknown_argument_lists_the_valid_ones(session, name: str) -> None:
     required = {"command": ["true"], "timeout_seconds": 1, "wait_seconds": 0}
     arguments = {argument: required.get(argument, "x") for argument in TOOLS[name]}
     error = await session.error(name, **arguments, projcet="x")
@@ -128,12 +128,12 @@ async def test_a_refused_environment_is_not_repeated(session) -> None:
     assert "API_KEY" in error and "sk-1234567890" not in error
 
 
-async def test_an_unknown_tool_is_answered_with_the_names_of_the_tools(session) -> None:
+async def test_the_error_for_an_unknown_tool_lists_the_tools(session) -> None:
     error = await session.error("get_call", project="x")
     assert "did you mean 'get_calls'" in error and "find_exceptions" in error
 
 
-async def test_a_list_sent_as_text_is_understood_and_json_on_stdin_stays_text(shop, write) -> None:
+async def test_a_list_sent_as_text_is_parsed_and_json_on_stdin_is_not(shop, write) -> None:
     write("echo.py", "import sys\nprint(sys.stdin.read())\n")
     report = await shop.ok(
         "run", project="shop", command='["python3", "echo.py"]', timeout_seconds=60, stdin='{"a": [1]}'
@@ -141,13 +141,13 @@ async def test_a_list_sent_as_text_is_understood_and_json_on_stdin_stays_text(sh
     assert report["stdout_tail"].strip() == '{"a": [1]}'
 
 
-async def test_text_and_structured_content_say_the_same(either_session) -> None:
+async def test_text_and_structured_content_are_equal(either_session) -> None:
     result = await either_session.client.call_tool("list_projects", {})
     assert json.loads(result.content[0].text) == result.structured_content
     assert "\n" not in result.content[0].text
 
 
-async def test_an_error_of_our_own_names_the_tool_and_keeps_secrets(session, monkeypatch, capsys) -> None:
+async def test_an_internal_error_names_the_tool_and_shows_no_secret(session, monkeypatch, capsys) -> None:
     def fail(home: object) -> None:
         raise RuntimeError("cannot reach https://user:hunter2@host/")
 

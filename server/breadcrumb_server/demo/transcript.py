@@ -1,4 +1,4 @@
-"""Print tool calls and answers for a person: plain text, wrapped; colour on a terminal only."""
+"""Print tool calls and answers as wrapped plain text, with colour on a terminal."""
 
 import io
 import json
@@ -9,15 +9,16 @@ import textwrap
 from collections.abc import Sequence
 from typing import Any, TextIO, cast
 
-MIN_WIDTH, MAX_WIDTH = 60, 110
-MAX_CELL_CHARS = 48
+MIN_WIDTH, MAX_WIDTH = 60, 110  # characters of a line on a terminal
+MAX_CELL_CHARS = 48  # a longer cell would break the columns of its table
 
 
 class Transcript:
-    """Writes one session to a stream.
+    """A printed session of tool calls.
 
     Args:
-        width: characters of a line; left out: what suits the terminal. Cells of tables are cut for a terminal only.
+        stream: Where to print.
+        width: Characters of a line. If None, that of the terminal, and cells of tables are cut to MAX_CELL_CHARS.
     """
 
     def __init__(self, stream: TextIO, width: int | None = None) -> None:
@@ -27,20 +28,24 @@ class Transcript:
         self._colour = stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
     def say(self, text: str) -> None:
+        """Print a comment, in bold on a terminal."""
         self._line("")
         for line in textwrap.wrap(text, self._width):
             self._line(self._paint(line, "1"))
 
     def call(self, tool: str, arguments: dict[str, Any]) -> None:
+        """Print a tool call."""
         given = ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in arguments.items())
         self._line("")
         self._wrapped(self._paint("> ", "36"), f"{tool}({given})", indent="    ")
 
     def answer(self, content: dict[str, Any], size: int) -> None:
+        """Print the fields of an answer and its size in characters."""
         self._fields(content, "  ")
         self._line(self._paint(f"  ({size:,} characters)", "2"))
 
     def plain(self, text: str) -> None:
+        """Print a text as it is."""
         self._line(text)
 
     def _fields(self, fields: dict[str, Any], indent: str) -> None:
@@ -109,7 +114,8 @@ def _cell(value: Any, max_chars: int) -> str:
 
 
 def standard_output() -> Transcript:
-    # A terminal that cannot show a character must not end the demo.
+    """Return a transcript on stdout."""
+    # A character that the terminal's encoding lacks must not end the demo.
     stream: TextIO = sys.stdout
     if isinstance(stream, io.TextIOWrapper):
         stream.reconfigure(errors="replace")

@@ -1,4 +1,4 @@
-"""The demo: a real client starts the real server over stdio and finds a bug, with nothing but the tools."""
+"""Run the demo: a real client starts the real server over stdio and finds a bug with the tools alone."""
 
 import ast
 import json
@@ -19,7 +19,7 @@ from breadcrumb_server.projects.home import ENV_HOME
 
 SAMPLE = Path(__file__).parent / "sample"
 PROJECT = "shop"
-# The sample ends within a second; the rest is for a machine that does ten other things.
+# The sample ends within a second; the rest is for a busy machine.
 TIMEOUT_SECONDS = 60
 
 _AFTERWARDS = """
@@ -34,14 +34,17 @@ Then ask: "Use breadcrumb to find out why my tests fail."
 
 
 class DemoFailed(Exception):
-    """The loop did not lead to the bug: something of Breadcrumb is broken here."""
+    """The tools did not lead to the bug, so this installation of Breadcrumb is broken."""
 
 
 def run_demo(*, keep: bool = False) -> int:
-    """Walk the loop on a copy of the sample program.
+    """Debug a copy of the sample program.
+
+    Args:
+        keep: Whether to keep the copy with its traces.
 
     Returns:
-        0 only if the tools' answers led to the bug.
+        The exit code: 0 only if the tools' answers led to the bug.
     """
     folder = Path(tempfile.mkdtemp(prefix="breadcrumb-demo-"))
     transcript = standard_output()
@@ -62,7 +65,7 @@ def run_demo(*, keep: bool = False) -> int:
 
 
 class _Session:
-    """Calls tools and prints each call and its answer."""
+    """A client that prints each tool call and its answer."""
 
     def __init__(self, client: Client, transcript: Transcript) -> None:
         self._client = client
@@ -80,7 +83,7 @@ class _Session:
         return content
 
     async def follow(self, answer: dict[str, Any], tool: str) -> dict[str, Any]:
-        """Make the call of this tool that an answer proposes in ``next``."""
+        """Make the call of this tool that an answer's ``next`` proposes."""
         for proposed in answer.get("next", []):
             if proposed.startswith(f"{tool}("):
                 call = ast.parse(proposed, mode="eval").body
@@ -91,7 +94,7 @@ class _Session:
 
 
 async def _walk(folder: Path, transcript: Transcript) -> str | None:
-    """Start the server, walk the loop; what went wrong, if anything."""
+    """Start the server and debug the sample; return what went wrong, or None."""
     shutil.copytree(SAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     server = StdioServerParameters(
         command=sys.executable,
@@ -152,6 +155,6 @@ def _expect(condition: bool, what: str) -> None:
 
 
 def _own_command() -> list[str]:
-    """How a client starts this server: by its path, since clients do not share the shell's PATH."""
+    """Return the command that starts this server, with a full path because clients do not share the shell's PATH."""
     script = Path(sys.executable).with_name("breadcrumb-mcp")
     return [str(script)] if script.exists() else [sys.executable, "-m", "breadcrumb_server"]

@@ -1,4 +1,4 @@
-"""Prompts that a person can choose in a client: each sets an agent on the loop."""
+"""Define the MCP prompts, which a user chooses in a client to start an agent on debugging."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""What a client can read without calling a tool: the schema, a project's settings, the report of a run."""
+"""Define the MCP resources: the schema, a project's settings and the report of a run."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from breadcrumb_storage.sql_access.schema_page import schema_page
 
 # Stands for the newest trace where a URI names a trace.
 LATEST = "latest"
-# Projects whose resources are listed; those of the others can be read all the same.
+# Projects whose resources are listed, to keep the list short; those of other projects can be read too.
 MAX_LISTED_PROJECTS = 25
 
 JSON = "application/json"
@@ -21,7 +21,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True, slots=True)
 class ResourceDefinition:
-    """A resource, or a template of resources where the URI has parameters."""
+    """A resource, or a resource template if its URI has parameters."""
 
     uri: str
     read: Callable[..., Awaitable[str]]
@@ -32,16 +32,19 @@ class ResourceDefinition:
 
 
 async def schema() -> str:
+    """Return the schema page."""
     return await anyio.to_thread.run_sync(schema_page)
 
 
 async def project_config(ctx: ServiceContext, project: str) -> str:
+    """Return the answer of ``get_config``."""
     home = ctx.request_context.lifespan_context.home
     settings = await anyio.to_thread.run_sync(partial(projects.get_config, home, project))
     return settings.model_dump_json(indent=1)
 
 
 async def trace_report(ctx: ServiceContext, project: str, trace_id: str) -> str:
+    """Return the answer of ``get_trace``."""
     service = ctx.request_context.lifespan_context
     report = await service.report(project, None if trace_id == LATEST else trace_id)
     return report.model_dump_json(indent=1)
@@ -78,7 +81,7 @@ RESOURCES = (
 
 @dataclass(frozen=True, slots=True)
 class ListedResource:
-    """One resource of a project that exists."""
+    """A resource of an existing project."""
 
     uri: str
     definition: ResourceDefinition
@@ -86,7 +89,7 @@ class ListedResource:
 
 
 def listed_resources(home: Home) -> list[ListedResource]:
-    """The settings and the newest report of each project, for clients that offer resources to choose from."""
+    """List the settings and the newest report of each project, for clients that let a user choose resources."""
     return [
         ListedResource(
             each.uri.format(project=project, trace_id=LATEST),

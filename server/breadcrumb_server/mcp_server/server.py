@@ -1,4 +1,4 @@
-"""The MCP server: its tools, resources, prompts and instructions, and the one place where errors become MCP's."""
+"""Build the MCP server from its tools, resources and prompts, and turn every error into one of MCP."""
 
 import inspect
 import json
@@ -30,7 +30,7 @@ from breadcrumb_server.mcp_server.prompts import PROMPTS
 from breadcrumb_server.mcp_server.resources import RESOURCES, listed_resources
 from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.projects.home import Home
-from breadcrumb_server.projects.validation_text import closest, explain_arguments
+from breadcrumb_server.projects.validation_text import did_you_mean, explain_arguments
 from breadcrumb_server.runs.registry import RunRegistry
 from breadcrumb_server.service import Service
 from breadcrumb_storage.errors import BreadcrumbError
@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 SERVER_NAME = "breadcrumb"
 
-# Clients cut instructions at 2 KB, and decide by them whether to offer the server: the key facts come first.
+# Clients cut instructions at 2 KB and choose servers by them, so the key facts come first.
 INSTRUCTIONS = """\
 Debug Python programs by tracing them: see what a program really did - every call with its argument values, return \
 value and duration, every exception with its call chain and local variables - without changing the code, without \
@@ -66,12 +66,12 @@ and ends with `next`: complete calls worth making next. Secrets (passwords, toke
 is stored.
 """
 
-# Clients cut error texts near 11,000 characters.
+# Far below the 11,000 characters or so at which clients cut an error.
 MAX_ERROR_CHARS = 4_000
 
 
 class BreadcrumbServer(MCPServer[Service]):
-    """MCPServer with Breadcrumb's tools; refuses what the SDK lets pass, and says what went wrong."""
+    """An MCP server with Breadcrumb's tools, which also refuses unknown tools and arguments with helpful errors."""
 
     def __init__(self, home: Home) -> None:
         tools = all_tools()
@@ -82,7 +82,7 @@ class BreadcrumbServer(MCPServer[Service]):
             instructions=INSTRUCTIONS,
             version=version("breadcrumb-mcp"),
             tools=tools,
-            lifespan=self._serve_runs,
+            lifespan=self._provide_service,
             log_level="WARNING",
         )
         for each in RESOURCES:
@@ -96,8 +96,8 @@ class BreadcrumbServer(MCPServer[Service]):
         self._runs: RunRegistry | None = None
 
     @asynccontextmanager
-    async def _serve_runs(self, _: MCPServer[Service]) -> AsyncGenerator[Service]:
-        """What lives as long as the server: it has no effect before the first tool call."""
+    async def _provide_service(self, _: MCPServer[Service]) -> AsyncGenerator[Service]:
+        """Provide the service while the server runs. It touches no file before the first tool call."""
         async with RunRegistry(self._home) as runs:
             self._runs = runs
             try:
@@ -106,7 +106,7 @@ class BreadcrumbServer(MCPServer[Service]):
                 self._runs = None
 
     async def end_runs(self) -> None:
-        """Stop every run and finish its trace. For a process that is about to be ended by a signal."""
+        """Stop every run and finish its trace, before a signal ends this process."""
         if self._runs is not None:
             await self._runs.shutdown()
 
@@ -116,13 +116,13 @@ class BreadcrumbServer(MCPServer[Service]):
         """Call a tool.
 
         Raises:
-            ToolError: With a text for the model, whatever went wrong.
+            ToolError: The call failed; says why, for the model.
         """
         tool = self._tools_by_name.get(name)
         if tool is None:
             names = list(self._tools_by_name)
             raise ToolError(
-                f"There is no tool {_without_secrets(name[:100])!r}{closest(name, names)}. Tools: {', '.join(names)}."
+                f"There is no tool {_redact(name[:100])!r}{did_you_mean(name, names)}. Tools: {', '.join(names)}."
             )
         try:
             result = await super().call_tool(name, arguments, context)
@@ -134,7 +134,7 @@ class BreadcrumbServer(MCPServer[Service]):
                 text = explain_arguments(cause, name, tool.fn_metadata.arg_model)
             else:
                 text = _unexpected(name, cause or error)
-            raise ToolError(_printable(_without_secrets(text))) from cause
+            raise ToolError(_printable(_redact(text))) from cause
         if isinstance(result, CallToolResult) and result.structured_content is not None:
             # For clients that show the text: the same content, without the SDK's indentation.
             compact = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
@@ -142,7 +142,7 @@ class BreadcrumbServer(MCPServer[Service]):
         return result
 
     async def list_resources(self) -> list[Resource]:
-        """The schema, and what there is of each project."""
+        """List the schema and the resources of each project."""
         projects = await anyio.to_thread.run_sync(listed_resources, self._home)
         return await super().list_resources() + [
             Resource(
@@ -161,7 +161,7 @@ class BreadcrumbServer(MCPServer[Service]):
         """Read a resource.
 
         Raises:
-            ResourceError: With a text for whoever reads it.
+            ResourceError: The resource cannot be read; says why.
         """
         try:
             return await super().read_resource(uri, context)
@@ -171,7 +171,7 @@ class BreadcrumbServer(MCPServer[Service]):
         except UnexpectedResourceError as error:
             cause = error.__cause__
             text = str(cause) if isinstance(cause, BreadcrumbError) else _unexpected("Reading it", cause or error)
-            raise ResourceError(_printable(_without_secrets(text))) from cause
+            raise ResourceError(_printable(_redact(text))) from cause
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Service, Any] | None = None
@@ -179,18 +179,22 @@ class BreadcrumbServer(MCPServer[Service]):
         """Fill in a prompt.
 
         Raises:
-            MCPError: There is no such prompt, or its arguments are not those that it takes.
+            MCPError: The prompt is unknown, or its arguments are wrong; lists the prompts and theirs.
         """
         try:
             return await super().get_prompt(name, arguments, context)
         except ValueError as error:
             takes = "; ".join(_signature(each) for each in await self.list_prompts())
             text = f"The prompt {name[:100]!r} could not be filled in with these arguments. Prompts: {takes}."
-            raise MCPError(INVALID_PARAMS, _without_secrets(text)) from error
+            raise MCPError(INVALID_PARAMS, _redact(text)) from error
 
 
 def build_server(home: Home | None = None) -> BreadcrumbServer:
-    """A server for one home folder (from the environment unless given). Touches no file."""
+    """Build a server without touching any file.
+
+    Args:
+        home: The folder with the projects; None means that of the environment.
+    """
     return BreadcrumbServer(home or Home.from_environment())
 
 
@@ -200,8 +204,8 @@ def _signature(prompt: PromptDescription) -> str:
 
 
 def _unexpected(tool: str, error: BaseException) -> str:
-    """A defect of ours. The traceback goes to the log; neither place shows a secret."""
-    logger.error("%s failed:\n%s", tool, _without_secrets("".join(traceback.format_exception(error))))
+    """Log the traceback of a defect in Breadcrumb, without secrets, and return the text of the error."""
+    logger.error("%s failed:\n%s", tool, _redact("".join(traceback.format_exception(error))))
     message = str(error)[:300]
     return (
         f"{tool} failed because of an error in Breadcrumb itself: {type(error).__name__}: {message}\n"
@@ -209,8 +213,8 @@ def _unexpected(tool: str, error: BaseException) -> str:
     )
 
 
-def _without_secrets(text: str) -> str:
-    """An error repeats what the caller wrote, and that may hold a password: in a command, say."""
+def _redact(text: str) -> str:
+    """Redact an error text, which may repeat a password from the caller's arguments."""
     from breadcrumb.redaction.redactor import Redactor
 
     return Redactor().redact_text(text)

@@ -1,4 +1,4 @@
-"""Serve MCP until the client is gone or a signal comes; in both cases no command is left running."""
+"""Serve MCP until the client leaves or a signal comes, and end all commands then."""
 
 import logging
 import os
@@ -14,18 +14,21 @@ from breadcrumb_server.mcp_server.server import BreadcrumbServer
 if TYPE_CHECKING:
     import uvicorn
 
-# 127.0.0.1 and nothing else: whoever reaches the port can run commands. The SDK checks Host and
-# Origin by itself only for localhost names.
+# Loopback only, because whoever reaches the port can run commands. The SDK checks Host and Origin by
+# itself only for localhost names.
 HTTP_HOST = "127.0.0.1"
-HTTP_GRACE_SECONDS = 1
+HTTP_GRACE_SECONDS = 1  # whole seconds, as uvicorn takes them
 
 _ENDING_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-# Finishing the traces of what runs takes about a second; clients send SIGKILL after a few.
+# Finishing the traces of running commands takes about a second; clients send SIGKILL after a few.
 FINISH_SECONDS = 10.0
 
 
 def log_to_stderr() -> None:
-    """Standard output belongs to the protocol. Set up before the SDK does, whose handler draws tables."""
+    """Log to stderr, because stdout carries the protocol.
+
+    Call it before the SDK installs its own handler, which draws tables.
+    """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
 
 
@@ -38,10 +41,10 @@ async def serve_stdio(server: BreadcrumbServer) -> None:
 
 
 def listen(port: int) -> socket.socket:
-    """A socket on loopback, so that a port in use is met before anything else is set up.
+    """Bind a socket on loopback, so that a port in use is noticed before anything else is set up.
 
     Raises:
-        OSError: The port cannot be had.
+        OSError: The port is in use or not allowed.
     """
     listener = socket.socket()
     try:
@@ -58,7 +61,7 @@ async def serve_http(server: BreadcrumbServer, listener: socket.socket) -> None:
     import uvicorn  # comes with the SDK
 
     app = server.streamable_http_app(host=HTTP_HOST)
-    # Without a limit uvicorn would wait for a call of "run" to be answered, however long its command takes.
+    # Without a limit uvicorn would wait for the answer to a call of "run", however long its command takes.
     config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=HTTP_GRACE_SECONDS)
     http = uvicorn.Server(config)
     async with anyio.create_task_group() as tasks:
@@ -68,7 +71,7 @@ async def serve_http(server: BreadcrumbServer, listener: socket.socket) -> None:
 
 
 async def _exit_on_hangup(http: "uvicorn.Server") -> None:
-    """uvicorn handles SIGTERM and SIGINT, but not the end of its terminal."""
+    """Exit on SIGHUP, which uvicorn does not handle, unlike SIGTERM and SIGINT."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         return
     with anyio.open_signal_receiver(signal.SIGHUP) as signals:
@@ -77,14 +80,14 @@ async def _exit_on_hangup(http: "uvicorn.Server") -> None:
 
 
 async def _end_on_signal(server: BreadcrumbServer) -> None:
-    # A signal that is ignored on purpose (nohup) stays ignored.
+    # An ignored signal (nohup) stays ignored.
     wanted = [number for number in _ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     with anyio.open_signal_receiver(*wanted) as signals:
         async for number in signals:
             with anyio.move_on_after(FINISH_SECONDS):
                 await server.end_runs()
-            # Cancelling would not do: the SDK's reader thread sits in read() on stdin until a
-            # line comes. Die by the signal, so that the parent sees the true reason.
+            # Cancelling is not enough: the SDK's reader thread stays in read() on stdin until a line
+            # comes. Die of the signal, so that the parent sees the true reason.
             sys.stderr.flush()
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)

@@ -1,1 +1,1 @@
-"""Manage projects: their config files, their folder, and the checks on both."""
+"""Manage projects: their config files and their home folder."""

@@ -1,4 +1,4 @@
-"""What the tools about projects answer."""
+"""Define the answers of the tools about projects."""
 
 from typing import Any, ClassVar
 

@@ -1,4 +1,4 @@
-"""A project's settings: the model, and reading them from ``<project>.yaml``."""
+"""Define a project's settings, and read them from ``<project>.yaml``."""
 
 import re
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.validation_text import explain_validation
 from breadcrumb_storage.errors import BreadcrumbError
 
-# Without this limit a slip of the hand (a file pasted into a pattern) would be copied into every trace.
+# Patterns are copied into every trace; a longer one is a mistake, such as a pasted file.
 MAX_PATTERN_CHARS = 500
 
 Pattern = Annotated[str, StringConstraints(min_length=1, max_length=MAX_PATTERN_CHARS, pattern=r"^[^\x00-\x1f]+$")]
@@ -73,15 +73,17 @@ class ProjectConfig(_Settings):
     backend: Literal["auto", "monitoring", "settrace"] = record_format.DEFAULT_BACKEND
 
     def workspace_folder(self) -> Path | None:
+        """Return the workspace with ``~`` expanded, or None."""
         return Path(self.workspace).expanduser() if self.workspace else None
 
     def database_file(self, home: Home) -> Path:
+        """Return the path of the database: ``db_path`` or the default."""
         return Path(self.db_path).expanduser() if self.db_path else home.database_file(self.project)
 
 
 @dataclass(frozen=True)
 class LoadedConfig:
-    """A valid config, and the text that it was read from (which an edit keeps as far as possible)."""
+    """A valid config with its file and text; an edit preserves the text as far as possible."""
 
     config: ProjectConfig
     file: Path
@@ -92,8 +94,8 @@ def load_config(home: Home, project: str) -> LoadedConfig:
     """Read and check a project's file.
 
     Raises:
-        BreadcrumbError: There is no such project (names those that exist), the file is not YAML
-            (file, line and column), or a key or value in it is refused. The file is never changed.
+        BreadcrumbError: The project is unknown (lists the known ones), the file is not YAML (gives line and column),
+            or a key or value in it is refused. The file is never changed.
     """
     file = home.config_file(project)
     try:
@@ -106,10 +108,15 @@ def load_config(home: Home, project: str) -> LoadedConfig:
 
 
 def parse_config(text: str, file: Path, project: str) -> ProjectConfig:
-    """Check the text of a config file.
+    """Parse and check the text of a config file.
+
+    Args:
+        text: The text, in YAML.
+        file: Its path, for errors.
+        project: The project that the text must name.
 
     Raises:
-        BreadcrumbError: As for :func:`load_config`.
+        BreadcrumbError: The text is not YAML, a key or value is refused, or it names another project.
     """
     data = _parse_yaml(text, file)
     config = check_settings(data, str(file))
@@ -123,10 +130,14 @@ def parse_config(text: str, file: Path, project: str) -> ProjectConfig:
 
 
 def check_settings(data: object, source: str) -> ProjectConfig:
-    """Turn plain data into a config.
+    """Check plain data and return it as a config.
+
+    Args:
+        data: A mapping of keys to values.
+        source: Where it comes from, for errors.
 
     Raises:
-        BreadcrumbError: Names every refused key and value at once, and what is allowed.
+        BreadcrumbError: Keys or values are refused; names each of them and what is allowed.
     """
     try:
         config = ProjectConfig.model_validate(data)
@@ -147,6 +158,7 @@ def check_settings(data: object, source: str) -> ProjectConfig:
 
 
 def unknown_project(home: Home, project: str) -> BreadcrumbError:
+    """Return the error for an unknown project, which lists the known ones."""
     names = home.project_names()
     return BreadcrumbError(
         f"There is no project {project[:200]!r}.",
@@ -158,7 +170,7 @@ def unknown_project(home: Home, project: str) -> BreadcrumbError:
 
 
 def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
-    import yaml  # only tools that touch a config pay for the import; the start of the server does not
+    import yaml  # a slow import, which the start of the server must not wait for
 
     try:
         tree = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -183,7 +195,7 @@ def _parse_yaml(text: str, file: Path) -> dict[str, Any]:
 
 
 def _refuse_double_keys(tree: Any, file: Path) -> None:
-    """YAML lets the last of two equal keys win; whoever wrote the first would never know."""
+    """Refuse a key that occurs twice, because YAML would silently drop the first value."""
     import yaml
 
     if not isinstance(tree, yaml.MappingNode):

@@ -1,4 +1,4 @@
-"""Work out the new values that a call of ``edit_config`` asks for."""
+"""Compute the new values that a call of ``edit_config`` asks for."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,13 +7,13 @@ from typing import Any, cast
 from pydantic import BaseModel
 
 from breadcrumb_server.projects.config import ProjectConfig
-from breadcrumb_server.projects.validation_text import closest
+from breadcrumb_server.projects.validation_text import did_you_mean
 from breadcrumb_storage.errors import BreadcrumbError
 
 
 @dataclass(frozen=True)
 class ConfigChanges:
-    """What ``edit_config`` was asked to change."""
+    """The changes that a call of ``edit_config`` asks for."""
 
     add_include: Sequence[str] = ()
     remove_include: Sequence[str] = ()
@@ -23,10 +23,10 @@ class ConfigChanges:
 
 
 def changed_settings(config: ProjectConfig, changes: ConfigChanges) -> tuple[dict[str, Any], list[str]]:
-    """The values that differ from the config, by dotted key, and notes on what changes nothing.
+    """Return the changed values by dotted key, and notes about requests that change nothing.
 
     Raises:
-        BreadcrumbError: Nothing was asked for, a key does not exist, or two wishes contradict each other.
+        BreadcrumbError: No change is asked for, a key is unknown, or two changes contradict each other.
     """
     wanted = _flatten(changes.set)
     notes: list[str] = []
@@ -52,7 +52,7 @@ def changed_settings(config: ProjectConfig, changes: ConfigChanges) -> tuple[dic
 
 
 def settable_keys() -> list[str]:
-    """Every dotted key that ``set`` accepts."""
+    """Return the dotted keys that ``set`` accepts."""
     keys: list[str] = []
     for name, setting in ProjectConfig.model_fields.items():
         if isinstance(setting.annotation, type) and issubclass(setting.annotation, BaseModel):
@@ -63,7 +63,7 @@ def settable_keys() -> list[str]:
 
 
 def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
-    """``{"capture": {"mode": "full"}}`` means ``{"capture.mode": "full"}``: what is not named stays."""
+    """Flatten ``{"capture": {"mode": "full"}}`` to ``{"capture.mode": "full"}``: other keys keep their values."""
     known = settable_keys()
     sections = {key.partition(".")[0] for key in known if "." in key}
     flat: dict[str, Any] = {}
@@ -75,7 +75,7 @@ def _flatten(values: Mapping[str, Any]) -> dict[str, Any]:
             flat[key] = value
     if unknown := [key for key in flat if key not in known]:
         raise BreadcrumbError(
-            "set was refused: " + "; ".join(f"unknown key {key!r}{closest(key, known)}" for key in unknown) + ".",
+            "set was refused: " + "; ".join(f"unknown key {key!r}{did_you_mean(key, known)}" for key in unknown) + ".",
             why=f"Keys that can be set: {', '.join(known)}.",
             hint="Nothing was changed. A project cannot be renamed: make a new one with init_project."
             if "project" in unknown

@@ -1,8 +1,7 @@
-"""Change single values in the text of a YAML file and leave the rest of it alone.
+"""Change single values in the text of a YAML file, preserving comments, order and quoting.
 
-Only the span of text that holds the changed value is replaced, as yaml.compose marks it, so that
-comments, order and quoting of a hand-written file survive. Every edit is checked by reading the
-result back; where the text cannot be edited in place (anchors, say), the caller rewrites the file.
+An edit replaces only the span of the value, as marked by ``yaml.compose``, and is checked by parsing the result. If a
+text cannot be edited in place (because of anchors, say), the caller rewrites the file.
 """
 
 from collections.abc import Sequence
@@ -10,16 +9,17 @@ from typing import Any, cast
 
 import yaml
 
-# Marks of libyaml's C loader are not offsets into the text; those of the Python loader are.
+# The Python loader: its marks are offsets into the text, those of libyaml's C loader are not.
 _LOADER = yaml.SafeLoader
 _ONE_LINE = 1 << 31  # columns: no value is wrapped
 
 
 def edit_text(text: str, changes: dict[str, Any]) -> str | None:
-    """Return ``text`` with the values at the dotted keys replaced, or None if that cannot be done in place.
+    """Replace the values at the dotted keys; return None if that cannot be done in place.
 
-    Arguments:
-        changes: dotted key (``capture.mode``) to new value, plain data.
+    Args:
+        text: The text of the file.
+        changes: Dotted key (``capture.mode``) to new value, as plain data.
     """
     for dotted_key, value in changes.items():
         path = dotted_key.split(".")
@@ -36,7 +36,7 @@ def edit_text(text: str, changes: dict[str, Any]) -> str | None:
 
 
 def flow(value: Any) -> str:
-    """One line of YAML for a value, quoted so that it may stand anywhere, also between brackets."""
+    """Return a value as one line of YAML, quoted so that it is valid between brackets too."""
     text: str = yaml.safe_dump(  # pyright: ignore[reportUnknownMemberType]  # its stubs leave a type open
         [value], default_flow_style=True, width=_ONE_LINE, allow_unicode=True, sort_keys=False
     )
@@ -78,7 +78,7 @@ def _insert_key(text: str, mapping: yaml.MappingNode, key: str, value: Any, *, t
 
 
 def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: Sequence[Any]) -> str:
-    """Take out and add whole lines, so that the comments beside the other items stay."""
+    """Remove and add whole lines, so that comments beside other items stay."""
     lines = text.splitlines(keepends=True)
     if not lines[-1].endswith("\n"):
         lines[-1] += "\n"
@@ -87,10 +87,10 @@ def _edit_block_list(text: str, sequence: yaml.SequenceNode, wanted: Sequence[An
     added = [value for value in wanted if value not in [item[0] for item in kept]]
     indent = " " * sequence.start_mark.column
     if not wanted:
-        # The dashes of a list may stand right below its key; a value must stand further in.
+        # The dashes of a list may be as far left as its key, but a value must be indented more.
         return _replace(text, _start(sequence), _end(sequence.value[-1]), "[]" if indent else "  []")
     new_lines = [f"{indent}- {flow(value)}\n" for value in added]
-    if [item[0] for item in kept] + added != list(wanted):  # another order: only the list as a whole will do
+    if [item[0] for item in kept] + added != list(wanted):  # another order: rewrite the list
         kept, new_lines = [], [f"{indent}- {flow(value)}\n" for value in wanted]
     insert_at = (kept[-1] if kept else items[-1])[2] + 1
     gone = {line for item in items if item not in kept for line in range(item[1], item[2] + 1)}
@@ -105,7 +105,7 @@ def _is_block(node: Any, kind: type[yaml.CollectionNode]) -> bool:
 
 
 def _last_line(node: yaml.Node) -> int:
-    # A scalar's end mark stands right behind it; a block scalar's stands on the next line.
+    # A plain scalar ends where its mark is, a block scalar on the line before.
     end = node.end_mark
     return int(end.line if end.column else end.line - 1)
 
@@ -115,7 +115,7 @@ def _start(node: yaml.Node) -> int:
 
 
 def _end(node: Any) -> int:
-    """Where the value's own text ends: a block collection's end mark lies behind the comments that follow it."""
+    """Return the end of the value's text; the end mark of a block collection includes the comments after it."""
     last: Any = node
     while _is_block(last, yaml.CollectionNode) and last.value:
         last = last.value[-1][1] if isinstance(last, yaml.MappingNode) else last.value[-1]
@@ -123,6 +123,6 @@ def _end(node: Any) -> int:
 
 
 def _replace(text: str, start: int, end: int, new: str) -> str:
-    # "key:" without a value: the empty value begins right behind the colon.
+    # The empty value of "key:" begins right after the colon.
     gap = " " if start == end and text[start - 1 : start] == ":" else ""
     return f"{text[:start]}{gap}{new}{text[end:]}"

@@ -1,4 +1,4 @@
-"""Write a project's file: whole and atomically, so that no reader ever sees half of it."""
+"""Render a project's config file, and write files atomically."""
 
 import os
 import tempfile
@@ -27,10 +27,11 @@ _REDACT_HELP = """\
 
 
 def render_config(config: ProjectConfig, home_database: str) -> str:
-    """The text of a new file: every key with its value, so that a reader sees what can be set.
+    """Return the text of a new config file, with every key, so that a user sees what can be set.
 
-    Arguments:
-        home_database: what to write as ``db_path`` where the config leaves it to the default.
+    Args:
+        config: The settings.
+        home_database: The ``db_path`` to write if the config has none.
     """
     data: dict[str, Any] = config.model_dump()
     data["db_path"] = data["db_path"] or home_database
@@ -53,12 +54,12 @@ def _entry(key: str, value: Any) -> str:
 
 
 def write_file(file: Path, text: str) -> None:
-    """Put ``text`` into ``file`` at once: a new file (mode 0600) is written, synced and renamed over the old.
+    """Replace the content of a file atomically: write and sync a new file (mode 0600), then rename it over the old.
 
-    A file that is a symbolic link stays one; what it points to is replaced.
+    If the file is a symbolic link, its target is replaced.
 
     Raises:
-        BreadcrumbError: It could not be written; the old file is as it was.
+        BreadcrumbError: The file cannot be written; the old one is unchanged.
     """
     target = Path(os.path.realpath(file))
     temporary: Path | None = None

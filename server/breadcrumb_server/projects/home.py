@@ -1,4 +1,4 @@
-"""Where things are: the Breadcrumb home folder and the files of each project in it."""
+"""Locate the Breadcrumb home folder and the files of each project in it."""
 
 import os
 import re
@@ -14,53 +14,56 @@ FOLDER_MODE = 0o700
 FILE_MODE = 0o600
 
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
-# "<name>-traces.duckdb.wal" has to fit into the 255 bytes that file systems allow.
+# "<name>-traces.duckdb.wal" must fit into the 255 bytes that file systems allow.
 MAX_NAME_CHARS = 100
 
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds every project's config, database and spool.
-
-    Nothing is created by making a ``Home``: only the methods that say so write.
-    """
+    """The folder that holds every project's config, database and spool. Only :meth:`create` writes."""
 
     folder: Path
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str] = os.environ) -> "Home":
-        """``BREADCRUMB_HOME`` if it is set and not empty, ``~/.breadcrumb`` otherwise."""
+        """Return the home in ``BREADCRUMB_HOME``, or ``~/.breadcrumb`` if that is unset or empty."""
         return cls(Path(environ.get(ENV_HOME) or "~/.breadcrumb").expanduser().absolute())
 
     def create(self) -> None:
         """Make the folder, readable by its owner only.
 
         Raises:
-            BreadcrumbError: It cannot be made, or something else stands in its place.
+            BreadcrumbError: The folder cannot be made, or its path is a file.
         """
         make_private_folder(self.folder, hint=f"Set {ENV_HOME} to a folder that you can write to.")
 
     def config_file(self, project: str) -> Path:
+        """Return the path of a project's config file."""
         return self.folder / f"{project}.yaml"
 
     def database_file(self, project: str) -> Path:
-        """The default; a project's ``db_path`` may name another."""
+        """Return the default path of a project's database; its ``db_path`` may name another."""
         return self.folder / f"{project}-traces.duckdb"
 
     def spool_folder(self, project: str) -> Path:
+        """Return the folder with the spool folders of a project's runs."""
         return self.folder / "spool" / project
 
     def project_names(self) -> list[str]:
-        """Every project that has a config file, whether or not that file can be read."""
+        """Return the names of all projects with a config file, readable or not."""
         names = (file.name.removesuffix(".yaml") for file in self.folder.glob("*.yaml"))
         return sorted(name for name in names if is_project_name(name))
 
 
 def make_private_folder(folder: Path, *, hint: str = "") -> None:
-    """Make ``folder`` and its parents. Only folders made here get mode 0700.
+    """Make ``folder`` and its missing parents with mode 0700; existing ones keep theirs.
+
+    Args:
+        folder: The folder to make.
+        hint: What the error should advise.
 
     Raises:
-        BreadcrumbError: It cannot be made, or something else stands in its place.
+        BreadcrumbError: The folder cannot be made, or its path is a file.
     """
     try:
         for parent in [*reversed(folder.parents), folder]:
@@ -71,15 +74,16 @@ def make_private_folder(folder: Path, *, hint: str = "") -> None:
 
 
 def is_project_name(name: str) -> bool:
+    """Return whether a project may have this name."""
     # A name of dots only would lead out of the spool folder.
     return bool(_NAME.fullmatch(name)) and len(name) <= MAX_NAME_CHARS and bool(name.strip("."))
 
 
 def check_project_name(name: str) -> str:
-    """Return ``name`` if it may name a project.
+    """Return ``name`` if a project may have it.
 
     Raises:
-        BreadcrumbError: It holds something other than letters, digits, ``-``, ``_`` and ``.``.
+        BreadcrumbError: The name is too long, only dots, or not made of letters, digits, ``-``, ``_`` and ``.``.
     """
     if is_project_name(name):
         return name

@@ -1,4 +1,4 @@
-"""Make, list, show and change projects. Blocking: to be called in a worker thread."""
+"""Make, list, show and change projects. Blocking: call it in a worker thread."""
 
 import fcntl
 import os
@@ -22,7 +22,7 @@ from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import ProjectOverview, project_overview
 
-# list_projects asks every project's database: a locked one must not hold up the others for long.
+# list_projects queries every database, and a locked one must not delay the others.
 OVERVIEW_LOCK_SECONDS = 0.5
 MAX_LISTED = 60
 MAX_LIST_NOTES = 5
@@ -37,7 +37,14 @@ def init_project(
     include: Sequence[str] | None = None,
     exclude: Sequence[str] | None = None,
 ) -> ProjectCreated:
-    """Write the project's file and make its database; a project that exists is returned untouched.
+    """Make a project's config file and database; an existing project is returned unchanged.
+
+    Args:
+        home: The home folder, made if missing.
+        project: Name of the project.
+        workspace: The folder with the code.
+        include: Patterns to trace; None means those found in the workspace.
+        exclude: Patterns not to trace.
 
     Raises:
         BreadcrumbError: The name, the workspace or a pattern is refused, or an existing file is broken.
@@ -62,8 +69,8 @@ def init_project(
     folder = config.workspace_folder()
     if folder and config.include == [MAIN]:
         notes.append(f"no Python code was found in {folder}")
-    command, is_there = likely_command(folder)
-    if not is_there:
+    command, exists = likely_command(folder)
+    if not exists:
         notes.append(f"{PLACEHOLDER} stands for your own program: no script and no tests were found")
     return ProjectCreated(
         project=project,
@@ -77,7 +84,7 @@ def init_project(
 
 
 def list_projects(home: Home) -> ProjectList:
-    """Every project of the home folder, also those whose file is broken."""
+    """List every project of the home folder, also those with a broken file."""
     names = home.project_names()
     rows: list[list[Cell]] = []
     notes: list[str] = []
@@ -114,6 +121,11 @@ def _project_row(home: Home, name: str) -> tuple[list[Cell], list[str]]:
 
 
 def get_config(home: Home, project: str) -> ProjectSettings:
+    """Return the settings of a project.
+
+    Raises:
+        BreadcrumbError: The project is unknown or its file is broken.
+    """
     loaded = load_config(home, project)
     answer = ProjectSettings(
         project=project,
@@ -125,12 +137,12 @@ def get_config(home: Home, project: str) -> ProjectSettings:
 
 
 def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsChanged:
-    """Change the file, as little of it as possible.
+    """Change the settings of a project, with as few changes to its file as possible.
 
     Raises:
-        BreadcrumbError: The project is unknown, its file is broken, or a change is refused. Then the file is untouched.
+        BreadcrumbError: The project is unknown, its file is broken, or a change is refused. The file is unchanged then.
     """
-    load_config(home, project)  # an unknown project is named before the home folder is locked
+    load_config(home, project)  # an unknown project may have no home folder to lock
     with _locked(home):
         loaded = load_config(home, project)
         new_values, notes = changed_settings(loaded.config, changes)
@@ -215,7 +227,7 @@ def _edited_text(text: str, new_values: Mapping[str, Any], config: ProjectConfig
 
 
 def _nested(config: ProjectConfig, new_values: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys as the mappings that they change."""
+    """Turn dotted keys into the mappings that they change."""
     data: dict[str, Any] = {}
     for dotted, value in new_values.items():
         key, _, inner = dotted.partition(".")
@@ -252,7 +264,7 @@ def _with_tilde(path: Path) -> str:
 
 @contextmanager
 def _locked(home: Home) -> Generator[None]:
-    """One change of the home folder's configs at a time, over all threads and servers."""
+    """Lock the configs of the home folder against other threads and servers."""
     descriptor = os.open(home.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -1,4 +1,4 @@
-"""Compare new patterns with the code that is there and with what earlier runs called."""
+"""Warn of new patterns that match neither code of the workspace nor code seen in a trace."""
 
 from collections.abc import Collection, Iterator
 from itertools import islice
@@ -14,14 +14,24 @@ from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import project_overview, seen_code
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 
-# Of one package; the largest have some thousands.
+# Files of one package that are compared; the largest packages have some thousands.
 MAX_PACKAGE_FILES = 20_000
 
 
 def compare_with_traces(
     home: Home, config: ProjectConfig, before: ProjectConfig, notes: list[str]
 ) -> tuple[list[str], TraceRow | None]:
-    """A warning for each new pattern that matches nothing in the workspace or a trace; and the newest trace."""
+    """Compare the new patterns of a config with the code of the workspace and of earlier traces.
+
+    Args:
+        home: The home folder.
+        config: The new settings.
+        before: The old settings, whose patterns are not checked.
+        notes: Gets a note if the traces cannot be read.
+
+    Returns:
+        A warning for each new pattern that matches nothing, and the newest trace, if any.
+    """
     new = [
         (key, pattern)
         for key in ("include", "exclude")
@@ -40,7 +50,7 @@ def compare_with_traces(
         notes.append(f"new patterns were not compared with earlier traces: {error.what}")
     warnings: list[str] = []
     for key, pattern in new:
-        if not matches_any(pattern, seen, folder) and not matches_any(pattern, _beside(pattern, seen), folder):
+        if not matches_any(pattern, seen, folder) and not matches_any(pattern, _package_code(pattern, seen), folder):
             kind = "file" if is_path_pattern(pattern) else "module"
             warnings.append(
                 f"{key} {pattern!r} matches no {kind} of the workspace and none seen in a trace so far; "
@@ -49,10 +59,11 @@ def compare_with_traces(
     return warnings, last_run
 
 
-def _beside(pattern: str, seen: Collection[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Modules and files of the package that a pattern begins with, where a trace has seen other modules of it.
+def _package_code(pattern: str, seen: Collection[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Yield (module, file) of the package that a pattern begins with.
 
-    The program may run in another environment than the server: where its packages lie is known from what it called.
+    The package is located by its modules in earlier traces, because the program may run in another environment than
+    the server.
     """
     top = pattern.partition(".")[0]
     if is_path_pattern(pattern) or not top.isidentifier():
@@ -64,7 +75,7 @@ def _beside(pattern: str, seen: Collection[tuple[str, str]]) -> Iterator[tuple[s
 
 
 def _import_root(module: str, file: str, top: str) -> Path | None:
-    """The folder from which the package ``top`` is imported, as a module of it and that one's file tell."""
+    """Return the folder from which the package ``top`` is imported, given one of its modules and that module's file."""
     names = module.split(".")
     if names[0] != top or not file.startswith("/"):
         return None

@@ -1,4 +1,4 @@
-"""Say in plain words what pydantic refused: the key, the value, and what is allowed."""
+"""Explain a pydantic error in plain words: the key, the value, and what is allowed."""
 
 import difflib
 import json
@@ -13,9 +13,11 @@ MAX_PROBLEMS = 10
 
 
 def explain_validation(error: ValidationError, model: type[BaseModel]) -> list[str]:
-    """One line a problem, at most ten of them; never the documentation links of pydantic.
+    """Return one line for each refused key, at most MAX_PROBLEMS and a count of the rest.
 
-    Alternatives of a union that failed for the same key become one line.
+    Args:
+        error: The error.
+        model: The model that refused the data.
     """
     lines: dict[str, str] = {}
     for details in error.errors(include_url=False, include_context=True):
@@ -27,14 +29,14 @@ def explain_validation(error: ValidationError, model: type[BaseModel]) -> list[s
     return problems
 
 
-def closest(name: str, names: list[str]) -> str:
-    """`` (did you mean x?)`` where one of the names is near, else nothing."""
+def did_you_mean(name: str, names: list[str]) -> str:
+    """Return `` (did you mean x?)`` if one of the names is similar, else an empty text."""
     near = difflib.get_close_matches(name, names, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""
 
 
 def shown(value: object) -> str:
-    """A value as the caller wrote it, cut to a readable length."""
+    """Return a value as JSON, else its repr, cut to MAX_SHOWN_VALUE_CHARS."""
     try:
         text = json.dumps(value, ensure_ascii=False)
     except (TypeError, ValueError):
@@ -49,7 +51,7 @@ def _explain(details: ErrorDetails, path: str, model: type[BaseModel]) -> str:
     if kind == "extra_forbidden":
         owner = _model_at(details["loc"][:-1], model)
         names = list(owner.model_fields)
-        return f"- unknown key {path!r}{closest(str(details['loc'][-1]), names)}. Allowed: {', '.join(names)}"
+        return f"- unknown key {path!r}{did_you_mean(str(details['loc'][-1]), names)}. Allowed: {', '.join(names)}"
     if kind == "missing":
         return f"- {path!r} is missing"
     return f"- {path} = {shown(details['input'])}: {_allowed(kind, context, details['msg'])}"
@@ -91,7 +93,7 @@ def _model_at(location: tuple[int | str, ...], model: type[BaseModel]) -> type[B
 
 
 def _path_in_model(location: tuple[int | str, ...], model: type[BaseModel]) -> str:
-    """``capture.mode``, ``include[2]``: without the names of union members that pydantic adds."""
+    """Return a path such as ``capture.mode`` or ``include[2]``, without the union members that pydantic adds."""
     text = str(location[0]) if location else ""
     field = model.model_fields.get(text)
     members = get_args(field.annotation) if field and get_origin(field.annotation) in (Union, types.UnionType) else ()
@@ -104,18 +106,24 @@ def _path_in_model(location: tuple[int | str, ...], model: type[BaseModel]) -> s
 
 
 def explain_arguments(error: ValidationError, tool: str, arguments: type[BaseModel]) -> str:
-    """The text for a call whose arguments do not fit the tool: every problem, and what the tool takes."""
+    """Return the error text for a refused tool call: every problem, and the arguments of the tool.
+
+    Args:
+        error: The error.
+        tool: Name of the tool.
+        arguments: The model of its arguments.
+    """
     problems = [
         line.replace("unknown key", "unknown argument").replace(" is missing", " is required")
-        for line in (_without_values(line) for line in explain_validation(error, arguments))
+        for line in (_without_env_values(line) for line in explain_validation(error, arguments))
     ]
     names = [f"{name}{'' if field.is_required() else '?'}" for name, field in arguments.model_fields.items()]
     takes = f"takes {', '.join(names)}  (? = optional)" if names else "takes no arguments"
     return "\n".join([f"{tool} was not called: its arguments were refused.", *problems, f"{tool} {takes}."])
 
 
-def _without_values(line: str) -> str:
-    # The environment of a command may hold what must not be shown.
+def _without_env_values(line: str) -> str:
+    # The environment of a command may hold secrets.
     if line.startswith("- env"):
         return line.split(" = ")[0] + ": must be text" if "." in line.split(" = ")[0] else "- env: must be a mapping"
     return line

@@ -1,4 +1,4 @@
-"""Deletes recorded runs at a user's wish. Blocking: to be called in a worker thread."""
+"""Delete recorded runs on request. Blocking: call it in a worker thread."""
 
 from __future__ import annotations
 
@@ -30,34 +30,40 @@ from breadcrumb_storage.trace_rows import resolve_trace_id
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# Of the traces that went, and of ids in a text: whoever deletes hundreds knows what they were.
+# Rows of deleted traces and ids in an error: a user who deletes hundreds does not read them one by one.
 MAX_SHOWN = 20
 MAX_NAMED = 5
 COLUMNS = ["trace_id", "status", "started_at", "calls", "command", "label"]
-# Space below this is noise: a database without a row takes so much.
-MIN_TOLD_BYTES = 1_000_000
+# Bytes: an empty database takes about as much, so less reusable space is not worth mentioning.
+MIN_SHOWN_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which traces are meant; without ids and without a time, all."""
+    """The traces to delete: those with the given ids or older than a time (UTC), or all if both are None."""
 
     trace_ids: tuple[str, ...] | None = None
     before: datetime | None = None
 
     @classmethod
     def of(cls, trace_ids: Sequence[str] | None, older_than: str | None, *, all: bool) -> Choice:
-        """What the arguments of ``delete_traces`` ask for.
+        """Check the arguments of the tool ``delete_traces``.
+
+        Args:
+            trace_ids: Full ids or unique parts of them; resolved later, with the database at hand.
+            older_than: A duration or a time, as :func:`parse_since` reads it.
+            all: Whether to delete every trace.
 
         Raises:
-            BreadcrumbError: they are none, or more than one, or no time.
+            BreadcrumbError: Not exactly one of the three is given, the list is empty, or the time cannot be read.
         """
         given = [name for name, value in (("trace_ids", trace_ids), ("older_than", older_than)) if value is not None]
-        given += ["all"] * all
+        if all:
+            given.append("all")
         if len(given) != 1 or trace_ids == []:
-            told = " and ".join(given) + " together" if len(given) > 1 else "an empty list" if given else "none"
+            got = " and ".join(given) + " together" if len(given) > 1 else "an empty list" if given else "none"
             raise BreadcrumbError(
-                f"delete_traces takes exactly one of trace_ids, older_than and all=True; it got {told}.",
+                f"delete_traces takes exactly one of trace_ids, older_than and all=True; it got {got}.",
                 hint='Nothing was deleted. Say which: trace_ids=["..."], older_than="7d", or all=True.',
             )
         moment = parse_since(older_than, argument="older_than") if older_than is not None else None
@@ -80,29 +86,35 @@ class TracesDeleted(Answer):
 
 
 def delete_traces(database: Database, spools: Path, project: str, choice: Choice) -> TracesDeleted:
-    """Delete the chosen traces with their spool folders, and make the database smaller where that is worth it.
+    """Delete the chosen traces with their spool folders, and compact the database where that pays.
 
-    Whatever ends this in the middle, a trace is either whole or gone.
+    An interruption leaves each trace either complete or deleted.
+
+    Args:
+        database: The project's database.
+        spools: The folder with the spool folders of the project's runs.
+        project: Its name, for the proposed calls.
+        choice: The traces to delete; running ones are skipped unless they are named.
 
     Raises:
-        BreadcrumbError: an id that no trace has or several have, or one of a run that goes on. Nothing is deleted then.
+        BreadcrumbError: An id is unknown, ambiguous, or names a running trace. Nothing is deleted then.
     """
-    before = _bytes_of(database)
+    before = _database_bytes(database)
     with database.write() as con, ExitStack() as claims:
-        wanted = _wanted(con, project, choice)
+        wanted = _chosen_traces(con, project, choice)
         ended = [trace for trace in wanted if trace.status != RUNNING and _claim(claims, spools / trace.trace_id)]
         running = [trace.trace_id for trace in wanted if trace not in ended]
         if running and choice.trace_ids is not None:
             raise _still_running(project, running)
-        # The folders first: a run that has ended is whole in the database, and one whose folder outlived its rows
-        # would be taken in again.
-        spooled = sum(_remove(spools / trace.trace_id) for trace in ended)
+        # Folders before rows: an ended run is complete in the database, but a folder that outlives its rows would be
+        # ingested again.
+        spooled = sum(_remove_spool(spools / trace.trace_id) for trace in ended)
         calls = count_calls(con)
         delete_rows(con, [trace.trace_id for trace in ended])
         kept, share = project_overview(con).traces, count_calls(con) / calls if calls else 1.0
-    space, notes = _given_back(database, int(before * share)) if ended else (Space(before, 0), [])
+    space, notes = _compact(database, int(before * share)) if ended else (Space(before, 0), [])
     if not ended:
-        notes.append(_why_nothing(choice, kept))
+        notes.append(_nothing_deleted_note(choice, kept))
 
     def build(rows: int, chars: int) -> TracesDeleted:
         shown = ended[:rows]
@@ -117,7 +129,7 @@ def delete_traces(database: Database, spools: Path, project: str, choice: Choice
             else None,
             freed_mb=_megabytes(max(before + spooled - space.file_bytes, 0)),
             database_mb=_megabytes(space.file_bytes),
-            reusable_mb=_megabytes(space.reusable_bytes) if space.reusable_bytes >= MIN_TOLD_BYTES else None,
+            reusable_mb=_megabytes(space.reusable_bytes) if space.reusable_bytes >= MIN_SHOWN_BYTES else None,
             notes=notes,
             next=first_few(
                 [
@@ -130,19 +142,19 @@ def delete_traces(database: Database, spools: Path, project: str, choice: Choice
     return fit_table(build, min(len(ended), MAX_SHOWN))
 
 
-def _wanted(con: DuckDBPyConnection, project: str, choice: Choice) -> list[TraceSummary]:
+def _chosen_traces(con: DuckDBPyConnection, project: str, choice: Choice) -> list[TraceSummary]:
     if choice.trace_ids is None:
         return summaries(con, before=choice.before)
     return summaries(con, [resolve_trace_id(con, given, project) for given in choice.trace_ids])
 
 
 def _claim(claims: ExitStack, spool: Path) -> bool:
-    """Whether the folder is gone, or ours: another server may be about to finish a run whose server died."""
+    """Lock a spool folder; true also if it is gone. Another server may be recovering the run in it."""
     return not spool.exists() or claims.enter_context(Claim(spool)) or not spool.exists()
 
 
-def _remove(spool: Path) -> int:
-    """How many bytes that gave back."""
+def _remove_spool(spool: Path) -> int:
+    """Remove a spool folder and return the bytes freed."""
     size = sum(file.stat().st_blocks * 512 for file in spool.rglob("*") if file.is_file())
     shutil.rmtree(spool, ignore_errors=True)
     return size
@@ -156,29 +168,29 @@ def _still_running(project: str, running: Sequence[str]) -> BreadcrumbError:
     )
 
 
-def _given_back(database: Database, expected_bytes: int) -> tuple[Space, list[str]]:
-    """What the database takes now, and what is to be said about it. The traces are gone either way."""
+def _compact(database: Database, expected_bytes: int) -> tuple[Space, list[str]]:
+    """Compact the database if possible; return the space it takes and notes for the answer."""
     try:
         space = compact(database, expected_bytes)
     except DatabaseBusy as error:
-        return Space(_bytes_of(database), 0), [f"the file is as large as before: {error.what}"]
+        return Space(_database_bytes(database), 0), [f"the file is as large as before: {error.what}"]
     notes: list[str] = []
     if space.why_not_given_back:
         notes.append(f"the file could not be made smaller: {one_line(space.why_not_given_back, 300)}")
-    elif space.reusable_bytes >= MIN_TOLD_BYTES:
+    elif space.reusable_bytes >= MIN_SHOWN_BYTES:
         notes.append("the file keeps reusable_mb, which the next traces fill: copying what is left costs more")
     return space, notes
 
 
-def _why_nothing(choice: Choice, kept: int) -> str:
+def _nothing_deleted_note(choice: Choice, kept: int) -> str:
     if choice.before is not None and kept:
         when = choice.before.isoformat(sep=" ", timespec="seconds")
         return f"nothing was deleted: none of the {counted(kept, 'trace')} that ended began before {when} UTC"
     return "nothing was deleted: " + ("all that there is still runs" if kept else "the project has no traces")
 
 
-def _bytes_of(database: Database) -> int:
-    """The file and its log."""
+def _database_bytes(database: Database) -> int:
+    """Return the size of the database file and its write-ahead log."""
     files = (database.path, Path(f"{database.path}.wal"))
     return sum(file.stat().st_size for file in files if file.exists())
 

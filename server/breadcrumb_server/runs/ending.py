@@ -1,4 +1,4 @@
-"""How a command comes to its end: by itself, at its timeout, or because somebody stopped it."""
+"""Wait for the end of a command, stop it, and end the processes it leaves."""
 
 import signal
 import time
@@ -12,12 +12,12 @@ import anyio.to_thread
 from breadcrumb.record_format import NOTICE_LEFTOVER_PROCESSES
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.run import Run
-from breadcrumb_server.runs.stack_request import let_go, take_stacks
+from breadcrumb_server.runs.stack_request import release, request_stacks
 from breadcrumb_server.runs.state import RunState
 
-# After the command's own process has ended, its children may still be about to end by themselves.
+# Seconds that the children get to exit by themselves after the command's own process has ended.
 LEFTOVER_GRACE_SECONDS = 1.0
-# A killed process is gone within milliseconds unless the kernel holds it (a dead network mount).
+# Seconds. A killed process is gone within milliseconds unless the kernel holds it (a dead network mount).
 KILL_WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.05
 
@@ -25,7 +25,7 @@ Ending = Literal["ended", "timeout", "stopped"]
 
 
 async def wait_for_ending(run: Run, timeout_seconds: float) -> Ending:
-    """Wait for what comes first."""
+    """Wait until the command ends, its timeout passes or it is asked to stop; return which came first."""
     ending: Ending = "timeout"
     with anyio.move_on_after(timeout_seconds):
         async with anyio.create_task_group() as race:
@@ -43,15 +43,17 @@ async def wait_for_ending(run: Run, timeout_seconds: float) -> Ending:
 
 
 async def stop_command(run: Run, grace_seconds: float, answer_seconds: float) -> None:
-    """SIGTERM to the command's group; SIGKILL where its own process is not gone after the grace.
+    """Stop a command: record its stacks, send SIGTERM to its process group, then SIGKILL after the grace period.
 
-    Arguments:
-        answer_seconds: how long its processes have, before that, to say where they stand.
+    Args:
+        run: The run of the command.
+        grace_seconds: Time between the two signals for the command's own process to end.
+        answer_seconds: Time for its Python processes to write their stacks before the first signal.
     """
-    for code, message in await anyio.to_thread.run_sync(take_stacks, run.state, run.spool, answer_seconds):
+    for code, message in await anyio.to_thread.run_sync(request_stacks, run.state, run.spool, answer_seconds):
         run.state.add_notice(code, message)
     process_group.send_to_group(run.command.pid, signal.SIGTERM)
-    let_go(run.spool)
+    release(run.spool)
     with anyio.move_on_after(grace_seconds):
         await run.command.process.wait()
     process_group.send_to_group(run.command.pid, signal.SIGKILL)
@@ -59,13 +61,15 @@ async def stop_command(run: Run, grace_seconds: float, answer_seconds: float) ->
 
 
 async def end_leftovers(run: Run, grace_seconds: float, *, announce: bool) -> None:
-    """End what outlived the command's own process, and wait for the rest of the output.
+    """Kill processes that outlive the command, and wait for the rest of the output.
 
-    Arguments:
-        announce: whether the run's report is to tell of it.
+    Args:
+        run: The run of the command.
+        grace_seconds: Time for them to exit by themselves, at most LEFTOVER_GRACE_SECONDS.
+        announce: Whether to add a notice to the run's report.
     """
     deadline = time.monotonic() + min(LEFTOVER_GRACE_SECONDS, grace_seconds)
-    # Nobody is told when a process group becomes empty: there is no event to wait for.
+    # The kernel sends no event when a process group becomes empty, so this polls.
     while (left := run.state.living_processes(run.spool)) and time.monotonic() < deadline:  # noqa: ASYNC110
         await anyio.sleep(POLL_SECONDS)
     if left:
@@ -82,7 +86,7 @@ async def end_leftovers(run: Run, grace_seconds: float, *, announce: bool) -> No
 
 
 async def kill_all(state: RunState, spool: Path) -> None:
-    """SIGKILL every process of a run until none is left."""
+    """Send SIGKILL to all processes of a run until none is left, for at most KILL_WAIT_SECONDS."""
     deadline = time.monotonic() + KILL_WAIT_SECONDS
     while (left := state.living_processes(spool)) and time.monotonic() < deadline:
         process_group.send(left, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Start one command under the tracer: its spool folder, its environment, its pipes."""
+"""Start a command under the tracer: make its spool folder, environment and pipes."""
 
 import errno
 import importlib.util
@@ -24,14 +24,15 @@ from breadcrumb_server.runs.request import RunRequest
 from breadcrumb_server.runs.secrets_pipe import SecretsPipe
 from breadcrumb_storage.errors import BreadcrumbError
 
-_READ_BYTES = 64 * 1024
+_READ_BYTES = 64 * 1024  # the default capacity of a pipe on Linux
+# Characters of the input that are searched for secrets before the start, which waits for it.
 _MAX_SEARCHED_STDIN_CHARS = 64 * 1024
-# Each process of a run may tell as many secrets as it can remember itself.
+# Secrets, from all processes of a run together; one process alone may send as many as it can remember.
 _MAX_LEARNED = 50_000
 
 
 class TracedCommand:
-    """A command that has been started; its output is captured while :meth:`pump` runs."""
+    """A started command, whose output is captured while :meth:`pump` runs."""
 
     def __init__(self, process: anyio.abc.Process, spool: Path, redactor: Redactor, pipes: tuple[int, int]) -> None:
         self.process = process
@@ -45,10 +46,11 @@ class TracedCommand:
 
     @property
     def pid(self) -> int:
+        """Return the pid of the command's own process, which is also its session and process group."""
         return self.process.pid
 
     async def pump(self, stdin: str | None) -> None:
-        """Feed the input, and read output and learned secrets, until cancelled or both outputs have ended."""
+        """Feed the input and read output and learned secrets, until both outputs end or the call is cancelled."""
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self.secrets.read)
             if stdin is not None:
@@ -59,7 +61,7 @@ class TracedCommand:
             self.output_ended.set()
 
     def close(self) -> None:
-        """Take what is still in the pipes, then close them. Call when :meth:`pump` has ended."""
+        """Read the rest of the pipes and close them. Call it after :meth:`pump` has ended."""
         for pipe, capture in zip(self._pipes, (self.stdout, self.stderr), strict=True):
             _drain_now(pipe, capture)
             os.close(pipe)
@@ -74,25 +76,29 @@ class TracedCommand:
             await stream.send(text.encode("utf-8", errors="surrogateescape"))
             await stream.aclose()
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
-            return  # the command ended, or closed its input, before it had read everything: its right
+            return  # a command need not read all of its input
 
 
 def new_trace_id() -> str:
-    """``YYYYMMDD-HHMMSS-xxxx`` (UTC): sorts by time, short enough to be typed."""
+    """Return a new id ``YYYYMMDD-HHMMSS-xxxx`` (UTC), which sorts by time and is short enough to type."""
     return f"{datetime.now(UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
 
 
 def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
-    """A redactor that already knows the secrets of the command's environment and input."""
+    """Return a redactor that knows the secrets in the command's environment and input."""
     redactor = Redactor(config.redact, max_learned=_MAX_LEARNED)
     redactor.learn_environment({**os.environ, **request.env})
     if request.stdin:
-        redactor.redact_text(request.stdin[:_MAX_SEARCHED_STDIN_CHARS])  # to learn what it names
+        redactor.redact_text(request.stdin[:_MAX_SEARCHED_STDIN_CHARS])  # for the secrets that it learns
     return redactor
 
 
 def make_spool(parent: Path) -> tuple[str, Path]:
-    """A new trace id and its folder, which nobody else has."""
+    """Make a spool folder under a new trace id; return both.
+
+    Raises:
+        BreadcrumbError: The folder cannot be made.
+    """
     make_private_folder(parent)
     while True:
         trace_id = new_trace_id()
@@ -106,6 +112,7 @@ def make_spool(parent: Path) -> tuple[str, Path]:
 
 
 def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, request: RunRequest) -> None:
+    """Write the settings for the tracer into the spool folder, and make the pipe for secrets beside them."""
     settings: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "trace_id": trace_id,
@@ -124,22 +131,22 @@ def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, reque
 
 
 def child_environment(request: RunRequest, spool: Path | None, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of the command; without a spool folder it is not traced."""
+    """Return the environment of the command, with the tracer switched on if there is a spool folder."""
     environment = {**inherited, **request.env}
-    environment.pop(ENV_TRACE, None)  # the server itself may run under a tracer: that trace is not this one
+    environment.pop(ENV_TRACE, None)  # set if the server itself is traced, into another spool
     if spool is not None:
         environment[ENV_TRACE] = str(spool)
-        # Only non-empty parts: an empty one would put the current folder on the program's sys.path.
+        # An empty part would put the current folder on the program's sys.path.
         parts = [str(inject_folder()), environment.get("PYTHONPATH", "")]
         environment["PYTHONPATH"] = os.pathsep.join(part for part in parts if part)
     return environment
 
 
 def inject_folder() -> Path:
-    """The folder with the tracer's ``sitecustomize``, found without importing the tracer.
+    """Return the folder with the tracer's ``sitecustomize``, without importing the tracer.
 
     Raises:
-        BreadcrumbError: It is not installed beside the server.
+        BreadcrumbError: The tracer is not installed beside the server.
     """
     spec = importlib.util.find_spec("breadcrumb")
     folder = Path(spec.origin).parent / "_inject" if spec and spec.origin else None
@@ -153,13 +160,13 @@ def inject_folder() -> Path:
 
 
 async def launch(request: RunRequest, environment: dict[str, str], spool: Path, redactor: Redactor) -> TracedCommand:
-    """Start the command in a session of its own, so that it can be ended together with its children.
+    """Start the command in a new session, so that it and its children can be signalled together.
 
     Raises:
-        BreadcrumbError: It could not be started: not found, not executable, a bad interpreter line.
+        BreadcrumbError: The command cannot be started: not found, not executable, a bad interpreter line.
     """
-    # Pipes of our own: those of asyncio would keep wait() from returning for as long as
-    # a grandchild holds one open (gh-119710, 3.11 and early 3.12).
+    # With asyncio's own pipes, wait() would not return while a grandchild holds one open
+    # (gh-119710, Python 3.11 and early 3.12).
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
     try:
@@ -175,7 +182,7 @@ async def launch(request: RunRequest, environment: dict[str, str], spool: Path, 
     except (OSError, ValueError) as error:
         os.close(out_read)
         os.close(err_read)
-        raise _cannot_start(request, environment, redactor, error) from error
+        raise _start_error(request, environment, redactor, error) from error
     finally:
         os.close(out_write)
         os.close(err_write)
@@ -184,7 +191,7 @@ async def launch(request: RunRequest, environment: dict[str, str], spool: Path, 
     return TracedCommand(process, spool, redactor, (out_read, err_read))
 
 
-def _cannot_start(
+def _start_error(
     request: RunRequest, environment: Mapping[str, str], redactor: Redactor, error: Exception
 ) -> BreadcrumbError:
     words = redactor.redact_command(request.command)

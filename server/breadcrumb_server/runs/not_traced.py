@@ -1,4 +1,4 @@
-"""Why no process of a run was traced: the most likely reason, and what to do about it."""
+"""Guess why no process of a run was traced, and what to do about it."""
 
 import os
 import re
@@ -7,24 +7,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 _PYTHON = re.compile(r"(?:python|pypy)(?P<version>\d(?:\.\d+)?)?t?(?:\.exe)?")
-# Programs that start others with an environment, or on a machine, of their own.
+# Programs that start others in a different environment or on another machine.
 _ENVIRONMENT_CHANGERS = frozenset({"sudo", "su", "doas", "ssh", "docker", "podman", "tox", "nox", "bwrap", "firejail"})
 _OLDEST = (3, 8)
 
 
-def why_not_traced(command: Sequence[str], cwd: Path, environment: Mapping[str, str], *, enabled: bool) -> str:
-    """One or two sentences for the run report.
+def not_traced_reason(command: Sequence[str], cwd: Path, environment: Mapping[str, str], *, enabled: bool) -> str:
+    """Return one or two sentences for the run report.
 
-    Arguments:
-        command: as it was started.
-        environment: the child's.
-        enabled: the project's switch; when off, the command was started without the tracer.
+    Args:
+        command: The words of the command.
+        cwd: The folder to start it in.
+        environment: The environment of the command.
+        enabled: The project's switch; if off, the command is started without the tracer.
     """
     if not enabled:
         return 'The project is switched off. Switch it on: edit_config(set={"enabled": True}).'
     interpreter = _interpreter_line(_find_program(command[0], cwd, environment))
     words = list(command)
-    # A script goes by the interpreter in its first line; but "python" may be a shell script, too (pyenv).
+    # The first line of a script names its interpreter. "python" may itself be a shell script (pyenv).
     if interpreter and not _PYTHON.fullmatch(Path(command[0]).name):
         words = [*interpreter, *command[1:]]
     for position, word in enumerate(words):
@@ -61,7 +62,7 @@ def _about_python(word: str, version: str | None, arguments: Sequence[str]) -> s
 
 
 def _blocking_flags(arguments: Sequence[str]) -> list[str]:
-    """Which of -S, -E, -I stand among the interpreter's own options (not the program's)."""
+    """Return which of S, E and I are among the interpreter's options, not the program's."""
     found: list[str] = []
     words = iter(arguments)
     for word in words:
@@ -87,7 +88,7 @@ def _find_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Path 
 
 
 def _interpreter_line(program: Path | None) -> list[str]:
-    """The words of a ``#!`` line, empty for a binary."""
+    """Return the words of a ``#!`` line; empty for a binary."""
     if program is None:
         return []
     try:

@@ -1,15 +1,15 @@
-"""Keep what a command printed: its beginning and its end, in memory only, redacted when it is read."""
+"""Capture the beginning and the end of a command's output in memory, and redact it when it is read."""
 
 from collections import deque
 from typing import Protocol
 
-# What is kept raw in memory, for each stream; far more than what is stored.
+# Raw bytes kept in memory for each stream; far more than is stored, because redaction needs the context.
 KEPT_HEAD_BYTES = 64 * 1024
 KEPT_TAIL_BYTES = 256 * 1024
-# A secret that their edges cut in two is not known for what it is. Up to the next line (or word, where lines are longer
-# than this) nothing is stored.
+# Bytes at the edges of the kept parts. A secret cut in two there would not be recognised, so nothing is stored up to
+# the next line (or word, where lines are longer than this).
 EDGE_BYTES = 8 * 1024
-# What is stored with the trace; the run report shows less.
+# Stored with the trace; the run report shows less.
 STORED_HEAD_CHARS = 2_000
 STORED_TAIL_CHARS = 14_000
 
@@ -17,11 +17,13 @@ STORED_TAIL_CHARS = 14_000
 class TextRedactor(Protocol):
     """The part of the tracer's redactor that output needs."""
 
-    def redact_text(self, text: str) -> str: ...
+    def redact_text(self, text: str) -> str:
+        """Return the text with its secrets replaced."""
+        ...
 
 
 class OutputCapture:
-    """One stream of one command, however much it prints."""
+    """The output of one stream of a command, in bounded memory."""
 
     def __init__(self) -> None:
         self.total_bytes = 0
@@ -30,6 +32,7 @@ class OutputCapture:
         self._tail_bytes = 0
 
     def feed(self, data: bytes) -> None:
+        """Add what was read from the stream."""
         self.total_bytes += len(data)
         room = KEPT_HEAD_BYTES - len(self._head)
         if room > 0:
@@ -43,7 +46,7 @@ class OutputCapture:
             self._tail_bytes -= len(self._tail.popleft())
 
     def text(self, redactor: TextRedactor) -> str:
-        """What may be stored and shown: secrets redacted, the middle of a long output left out and counted."""
+        """Return the redacted output, with the middle of a long one replaced by its size."""
         dropped = self.total_bytes - len(self._head) - self._tail_bytes
         if dropped == 0:
             whole = _decode(redactor, bytes(self._head) + b"".join(self._tail))
@@ -75,7 +78,7 @@ def _without_cut_end(data: bytes) -> bytes:
 
 
 def _decode(redactor: TextRedactor, data: bytes) -> str:
-    # NUL cannot be stored in a VARCHAR literal everywhere, and no reader wants to see it.
+    # NUL cannot stand in every SQL literal, and no reader needs it.
     return redactor.redact_text(data.decode("utf-8", errors="replace")).replace("\x00", "\\x00")
 
 

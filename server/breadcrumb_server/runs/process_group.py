@@ -1,8 +1,7 @@
-"""The processes of a run: who they are, whether they live, and how to end them all.
+"""Find, inspect and signal the processes of a run, through ``/proc``.
 
-A run's command starts its own session, so that its process group holds it and its children. A
-child that left the group (a daemon) is found by the spool folder in its environment. A pid alone
-names nobody, because the system gives it out again: a pid together with its start time does.
+The command starts in a new session, which its children join. A child that left the session (a daemon) is found by
+the spool folder in its environment. A process is identified by pid and start time, because pids are reused.
 """
 
 import os
@@ -16,18 +15,18 @@ _MASKS = {"SigCgt", "SigBlk"}
 
 
 def start_time(pid: int) -> int | None:
-    """When the process started, in clock ticks since boot; None if there is none (a zombie counts as gone)."""
+    """Return when a process started, in clock ticks since boot; None if it has ended or is a zombie."""
     fields = _stat_fields(pid)
     return None if fields is None or fields[0] in ("Z", "X") else int(fields[19])
 
 
 def is_alive(pid: int, started: int | None) -> bool:
-    """Whether the very process that had this pid and start time still runs."""
+    """Return whether the process with this pid and start time still runs."""
     return started is not None and start_time(pid) == started
 
 
 def members(session: int | None, spool: Path) -> list[int]:
-    """Every living process that belongs to a run: of its session, or with its spool folder in the environment."""
+    """Return the living processes of a run: those in its session or with its spool folder in the environment."""
     found: list[int] = []
     marker = f"{ENV_TRACE}={spool}".encode()
     own = os.getpid()
@@ -44,7 +43,7 @@ def members(session: int | None, spool: Path) -> list[int]:
 
 
 def catches(pid: int, number: int) -> bool:
-    """Whether the process has a handler for a signal that its main thread lets in; others may be killed by it."""
+    """Return whether the main thread handles a signal and does not block it; other processes may die of it."""
     try:
         lines = (_PROC / str(pid) / "status").read_text("utf-8", errors="replace").splitlines()
     except OSError:
@@ -54,13 +53,13 @@ def catches(pid: int, number: int) -> bool:
 
 
 def is_computing(pid: int) -> bool:
-    """Whether the process's main thread uses the processor, or waits for it, right now."""
+    """Return whether the main thread of a process is using a processor, or ready to."""
     fields = _stat_fields(pid)
     return fields is not None and fields[0] == "R"
 
 
-def doing(pid: int) -> str:
-    """What the kernel says of a process's main thread, for people; "" where it says nothing."""
+def main_thread_state(pid: int) -> str:
+    """Describe what the kernel says about the main thread of a process; empty if the process is gone."""
     fields = _stat_fields(pid)
     if fields is None:
         return ""
@@ -76,7 +75,7 @@ def doing(pid: int) -> str:
 
 
 def send(pids: list[int], number: int) -> None:
-    """Signal each process; one that has ended meanwhile, or belongs to someone else, is passed over."""
+    """Signal each process, skipping those that have ended or belong to another user."""
     for pid in pids:
         try:
             os.kill(pid, number)
@@ -85,6 +84,7 @@ def send(pids: list[int], number: int) -> None:
 
 
 def send_to_group(pgid: int, number: int) -> None:
+    """Signal all processes of a group, if it still exists."""
     try:
         os.killpg(pgid, number)
     except (ProcessLookupError, PermissionError):
@@ -92,6 +92,7 @@ def send_to_group(pgid: int, number: int) -> None:
 
 
 def signal_name(number: int) -> str:
+    """Return the name of a signal, such as ``SIGTERM``."""
     try:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal
@@ -99,12 +100,12 @@ def signal_name(number: int) -> str:
 
 
 def _stat_fields(pid: int) -> list[str] | None:
-    """The fields of /proc/<pid>/stat from "state" on; the command name before may hold spaces and brackets."""
+    """Return the fields of /proc/<pid>/stat from "state" on."""
     try:
         text = (_PROC / str(pid) / "stat").read_text("utf-8", errors="replace")
     except OSError:
         return None
-    return text.rpartition(")")[2].split()
+    return text.rpartition(")")[2].split()  # the command name before may itself hold spaces and brackets
 
 
 def _environment(entry: Path) -> list[bytes]:

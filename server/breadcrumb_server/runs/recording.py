@@ -1,4 +1,4 @@
-"""What of a run goes into the database, and when. Blocking: to be called in a worker thread."""
+"""Write a run into the database: its start, its progress and its end. Blocking: call it in a worker thread."""
 
 import shlex
 import shutil
@@ -21,15 +21,19 @@ if TYPE_CHECKING:
 
 
 def record_start(database: Database, state: RunState) -> None:
+    """Insert the row of a run that has just started."""
     with database.write() as con:
         _insert(con, state)
 
 
 def record_progress(database: Database, spool: Path, state: RunState, redactor: Redactor) -> IngestStats:
-    """Take in what the processes have written so far.
+    """Ingest what the processes have written so far.
 
-    Arguments:
-        redactor: for what was written by who did not know (yet) what is secret.
+    Args:
+        database: The project's database.
+        spool: The spool folder of the run.
+        state: The state of the run.
+        redactor: Redacts secrets that a process wrote before it knew them as such.
     """
     with database.write() as con:
         _insert(con, state)
@@ -39,16 +43,19 @@ def record_progress(database: Database, spool: Path, state: RunState, redactor: 
 
 
 def record_end(database: Database, spool: Path, state: RunState, redactor: Redactor) -> None:
-    """Take in the rest, write how the run ended, and remove its spool folder. May be repeated.
+    """Ingest the rest, write how the run ended, and remove its spool folder. Repeating it is harmless.
 
-    Call it only when every process of the run has ended and ``state`` says how.
+    Call it after every process of the run has ended and ``state`` says how.
 
-    Arguments:
-        redactor: for what was written by who did not know (yet) what is secret.
+    Args:
+        database: The project's database.
+        spool: The spool folder of the run.
+        state: The state of the run.
+        redactor: Redacts secrets that a process wrote before it knew them as such.
 
     Raises:
-        BreadcrumbError: The database cannot be written. The folder stays, so that a later call
-            (of whichever server) can finish the trace.
+        BreadcrumbError: The database cannot be written. The folder stays, so that a later call, by any server, can
+            finish the trace.
     """
     with database.write() as con:
         _insert(con, state)

@@ -1,4 +1,4 @@
-"""Finish the runs of servers that died, and of databases that were busy. Done by the calls that ask about a project."""
+"""Finish runs whose server died or whose database was busy. Calls that query a project do so first."""
 
 import fcntl
 import logging
@@ -14,27 +14,29 @@ from breadcrumb.record_format import CONFIG_FILE, NOTICE_SERVER_DIED
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.recording import record_end
-from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, take_stacks
+from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, request_stacks
 from breadcrumb_server.runs.state import RUNNING, RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 
 logger = logging.getLogger(__name__)
 
-# A folder without a readable run.json is one that is just being made, or whose maker died in that moment.
+# Seconds after which a folder without a readable run.json counts as abandoned: a younger one may just be being made.
 ABANDONED_SECONDS = 60.0
 KILL_WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.02
 
 
 def recover_runs(spools: Path, database: Database, own_runs: Container[str]) -> list[str]:
-    """Finish every trace in a project's spool that nobody else will finish. Blocking.
+    """Finish the abandoned runs of a project. Blocking.
 
-    Arguments:
-        own_runs: trace ids that this server is busy with at the moment that it is asked: runs come and go meanwhile.
+    Args:
+        spools: The folder with the spool folders of the project's runs.
+        database: The project's database.
+        own_runs: The trace ids of this server's unfinished runs. A live view, because runs start and end meanwhile.
 
     Returns:
-        The ids of the traces that were finished.
+        The ids of the finished traces.
     """
     finished: list[str] = []
     for spool in sorted(spools.iterdir()) if spools.is_dir() else []:
@@ -48,13 +50,14 @@ def recover_runs(spools: Path, database: Database, own_runs: Container[str]) -> 
 
 def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
     state = load_state(spool)
-    if spool.name in own_runs:  # asked after its state was read: one that has ended by then may be about to be stored
+    # Checked after the state was read: a run that ends in between is being stored by this server.
+    if spool.name in own_runs:
         return False
     if state is None:
         if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS:
             shutil.rmtree(spool, ignore_errors=True)
         return False
-    # Our own run, and not among own_runs any more: it has ended, but could not be stored.
+    # A run of this server that is no longer in own_runs has ended but could not be stored.
     mine = state.server_pid == os.getpid() and state.owner_is_alive()
     if state.owner_is_alive() and not (mine and state.status != RUNNING):
         return False
@@ -66,7 +69,7 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
         state.finish("stopped")
         state.save(spool)
     try:
-        record_end(database, spool, state, _redactor(spool))
+        record_end(database, spool, state, _load_redactor(spool))
     except BreadcrumbError as error:
         logger.warning("%s could not be finished yet: %s", state.trace_id, error.what)
         return False
@@ -74,15 +77,15 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
 
 
 def _end_processes(state: RunState, spool: Path) -> None:
-    take_stacks(state, spool, ANSWER_SECONDS)
+    request_stacks(state, spool, ANSWER_SECONDS)
     deadline = time.monotonic() + KILL_WAIT_SECONDS
     while (left := state.living_processes(spool)) and time.monotonic() < deadline:
         process_group.send(left, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
 
 
-def _redactor(spool: Path) -> Redactor:
-    """One with the name patterns of the run; what it had learned has gone with its server."""
+def _load_redactor(spool: Path) -> Redactor:
+    """Return a redactor with the run's name patterns; the secrets learned by its server are lost."""
     try:
         return Redactor(marshal.loads((spool / CONFIG_FILE).read_bytes())["redact"])
     except (OSError, ValueError, EOFError, TypeError, KeyError):  # the server died while it was being written
@@ -90,7 +93,7 @@ def _redactor(spool: Path) -> Redactor:
 
 
 class Claim:
-    """A lock on a folder: of two servers that find the same dead run, one finishes it."""
+    """A lock on a spool folder, so that only one of several servers finishes or deletes the run in it."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,8 +1,8 @@
-"""The runs of this server: each belongs to the server process, not to the request that started it.
+"""Start, supervise and end the runs of this server.
 
-A run goes on when the call that started it has answered, and is over at the latest when the
-server is: closing stdin, a signal, or cancelling the call ends the command and everything that it
-started, and the trace is finished all the same.
+A run belongs to the server process, not to the call that started it: it goes on after the call has answered. It ends
+at the latest with the server. When stdin closes, a signal comes or the call is cancelled, the command and all
+processes it started are ended, and the trace is still finished.
 """
 
 import json
@@ -33,8 +33,8 @@ from breadcrumb_server.runs.launcher import (
     make_spool,
     write_tracer_config,
 )
-from breadcrumb_server.runs.look_request import look_again
-from breadcrumb_server.runs.not_traced import why_not_traced
+from breadcrumb_server.runs.look_request import request_look
+from breadcrumb_server.runs.not_traced import not_traced_reason
 from breadcrumb_server.runs.recording import record_start
 from breadcrumb_server.runs.request import RunRequest
 from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, Run
@@ -45,27 +45,27 @@ from breadcrumb_storage.errors import BreadcrumbError
 
 logger = logging.getLogger(__name__)
 
-# Between SIGTERM and SIGKILL: time for a program to write its last lines.
+# Between SIGTERM and SIGKILL: time for a program to clean up.
 STOP_GRACE_SECONDS = 3.0
-# The same when the server itself ends: clients kill a server two seconds after they closed its stdin.
+# The same while the server itself ends: clients kill a server two seconds after they close its stdin.
 SHUTDOWN_GRACE_SECONDS = 0.4
-# What is recorded is taken into the database while the program runs, so that the spool does not grow
-# without bound and questions find something. Less often while nothing new comes.
+# Ingest happens while the program runs, so that the spool stays small and queries see the run.
+# The pause grows from the first to the longest while no new calls arrive.
 FIRST_INGEST_SECONDS = 2.0
 LONGEST_INGEST_SECONDS = 15.0
-# Often enough that a client sees life; clients reset their idle timers by it.
+# Progress notifications keep clients from timing out: they reset their idle timers.
 PROGRESS_SECONDS = 1.0
 
 ReportProgress = Callable[[float, str], Awaitable[None]]
 
 
 class RunRegistry:
-    """Starts runs, keeps them, and ends them with the server. An async context manager."""
+    """The runs of this server that have not finished. Leaving its async context ends them."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._runs: dict[str, Run] = {}
-        self._starting: set[anyio.Event] = set()  # commands that may run already, but are not in _runs yet
+        self._starting: set[anyio.Event] = set()  # one for each launch in progress, set at its end
         self._stack = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
         self._stop_grace = STOP_GRACE_SECONDS
@@ -80,11 +80,11 @@ class RunRegistry:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         self.request_shutdown()
-        # Waits for the supervisors; they are shielded, so that also a cancelled server ends its runs properly.
+        # This waits for the supervisors, which are shielded: a cancelled server still ends its runs properly.
         return await self._stack.__aexit__(kind, error, traceback)
 
     def request_shutdown(self) -> None:
-        """Ask every run to end soon; does not wait."""
+        """Ask every run to end soon, without waiting."""
         self._is_ending = True
         self._stop_grace = SHUTDOWN_GRACE_SECONDS
         self._answer_time = SHUTDOWN_ANSWER_SECONDS
@@ -92,7 +92,7 @@ class RunRegistry:
             run.request_stop(BY_SHUTDOWN)
 
     async def shutdown(self) -> None:
-        """End every run and wait until their traces are whole."""
+        """End every run and wait until their traces are finished."""
         self.request_shutdown()
         for started in list(self._starting):
             await started.wait()
@@ -100,25 +100,30 @@ class RunRegistry:
             await run.finished.wait()
 
     def __contains__(self, trace_id: object) -> bool:
-        """Whether it is a run that goes on, or is being stored. May be asked in any thread."""
+        """Return whether a run is unfinished: running or being stored. Safe in any thread."""
         return trace_id in self._runs
 
     def find(self, trace_id: str) -> Run | None:
-        """A run of this server that goes on, by its full trace id."""
+        """Return the unfinished run with this full trace id, or None."""
         return self._runs.get(trace_id)
 
     def of_project(self, project: str) -> list[Run]:
+        """Return the unfinished runs of a project."""
         return [run for run in self._runs.values() if run.state.project == project]
 
     async def start(self, config: ProjectConfig, request: RunRequest) -> Run:
-        """Start a command.
+        """Start a command and supervise it until its end.
+
+        Args:
+            config: The settings of its project.
+            request: The checked command.
 
         Raises:
             BreadcrumbError: The database cannot be used, or the command cannot be started. Nothing runs then.
         """
         if self._tasks is None:
             raise RuntimeError("the registry has not been entered")
-        # A cancelled call must not leave a half-started run behind; what follows takes a moment only.
+        # A cancelled call must not leave a half-started run; the shielded part is short.
         run: Run | None = None
         started = anyio.Event()
         self._starting.add(started)
@@ -136,7 +141,19 @@ class RunRegistry:
         return run
 
     async def wait(self, run: Run, seconds: float, report: ReportProgress) -> bool:
-        """Wait for the end of a run, at most so long; say how it goes meanwhile. Whether it has ended."""
+        """Wait for the end of a run, reporting its progress.
+
+        Args:
+            run: The run to wait for.
+            seconds: Maximum time to wait.
+            report: Called every PROGRESS_SECONDS with the elapsed seconds and a message.
+
+        Returns:
+            Whether the run has ended.
+
+        Raises:
+            BreadcrumbError: The run has ended, but its trace could not be finished.
+        """
         with anyio.move_on_after(seconds):
             while not run.finished.is_set():
                 with anyio.move_on_after(PROGRESS_SECONDS):
@@ -150,7 +167,7 @@ class RunRegistry:
 
     async def _launch(self, config: ProjectConfig, request: RunRequest) -> Run:
         database = Database(config.database_file(self._home))
-        # A database that is damaged or too new is better met now than when the program has run.
+        # A damaged or too new database must be found now, not after the program has run.
         await anyio.to_thread.run_sync(_check_database, database)
         trace_id, spool = make_spool(self._home.spool_folder(config.project))
         command: TracedCommand | None = None
@@ -158,18 +175,18 @@ class RunRegistry:
             write_tracer_config(spool, trace_id, config, request)
             redactor = make_redactor(config, request)
             environment = child_environment(request, spool if config.enabled else None, os.environ)
-            why = why_not_traced(request.command, request.cwd, environment, enabled=config.enabled)
+            reason = not_traced_reason(request.command, request.cwd, environment, enabled=config.enabled)
             shown = config.model_copy(update={"capture": request.capture})
             state = RunState(
                 project=config.project,
                 trace_id=trace_id,
                 command=redactor.redact_command(request.command),
                 label=redactor.redact_text(request.label) if request.label else None,
-                # A folder's name may hold bytes that are no UTF-8; a database cannot.
+                # A folder name may hold bytes that are not UTF-8, which the database cannot store.
                 cwd=redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace")),
                 timeout_seconds=request.timeout_seconds,
                 config=json.dumps(shown.model_dump(include={"workspace", "include", "exclude", "capture"})),
-                not_traced_reason=redactor.redact_text(why),
+                not_traced_reason=redactor.redact_text(reason),
                 max_traces=config.retention.max_traces,
                 max_db_mb=config.retention.max_db_mb,
             )
@@ -186,7 +203,7 @@ class RunRegistry:
         run = Run(state, spool, database, command)
         try:
             await anyio.to_thread.run_sync(record_start, database, state)
-        except BreadcrumbError as error:  # the command runs already: the next ingest, or the last, writes the row
+        except BreadcrumbError as error:  # the command runs; a later ingest writes the row
             logger.warning("The start of %s is not in the database yet: %s", trace_id, error.what)
         return run
 
@@ -194,7 +211,7 @@ class RunRegistry:
         with anyio.CancelScope(shield=True):
             try:
                 await self._follow(run, request)
-                run.state.save(run.spool)  # from here on the end survives the server
+                run.state.save(run.spool)  # from here on another server can finish the run
                 await anyio.to_thread.run_sync(run.record_end)
             except BreadcrumbError as error:
                 run.failure = BreadcrumbError(
@@ -211,7 +228,7 @@ class RunRegistry:
                 run.finished.set()
 
     async def _follow(self, run: Run, request: RunRequest) -> None:
-        """See the command through to its end, however that comes, and fill in ``run.state``."""
+        """Follow a command to its end and write its ending into ``run.state``."""
         ending: str = "stopped"
         duration = 0.0
         async with anyio.create_task_group() as background:
@@ -249,7 +266,7 @@ class RunRegistry:
 
 
 async def _abandon(run: Run) -> BreadcrumbError:
-    """After an error of our own: leave no process behind, and a state with which the trace can be finished."""
+    """Kill all processes after an internal error, and save a state from which the trace can be finished."""
     await kill_all(run.state, run.spool)
     if run.state.status == RUNNING:
         run.state.add_notice(
@@ -270,10 +287,10 @@ async def _ingest_regularly(run: Run) -> None:
         await anyio.sleep(pause)
         try:
             calls = await anyio.to_thread.run_sync(run.ingest)
-        except BreadcrumbError as error:  # a busy database: the next time will do
+        except BreadcrumbError as error:  # a busy database: retried after the pause
             logger.warning("%s was not taken in: %s", run.state.trace_id, error.what)
             calls = 0
-        await anyio.to_thread.run_sync(look_again, run.state, run.spool)
+        await anyio.to_thread.run_sync(request_look, run.state, run.spool)
         pause = FIRST_INGEST_SECONDS if calls else min(pause * 1.5, LONGEST_INGEST_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""What a caller asks to run, checked before anything is started."""
+"""Check the arguments of a run before anything is started."""
 
 import math
 import shlex
@@ -11,15 +11,15 @@ from breadcrumb_server.projects.validation_text import explain_validation
 from breadcrumb_server.timeouts import MAX_TIMEOUT_SECONDS
 from breadcrumb_storage.errors import BreadcrumbError
 
-# What clients grant one tool call is between one minute (Claude Desktop) and 30; a longer wait ends in their error.
+# Clients let one tool call take from one minute (Claude Desktop) to 30; a longer wait ends in an error of theirs.
 MAX_WAIT_SECONDS = 1800.0
-# The system's limit for one argument is 128 KiB; labels are for reading.
+# Labels are shown in tables, beside other columns.
 MAX_LABEL_CHARS = 200
 
 
 @dataclass(frozen=True)
 class RunRequest:
-    """One command to run, with everything resolved."""
+    """A checked command to run, with its folder, limits and capture settings resolved."""
 
     command: list[str]
     cwd: Path
@@ -43,8 +43,18 @@ def make_request(
 ) -> RunRequest:
     """Check the arguments of a run.
 
+    Args:
+        config: The settings of the project.
+        command: Words, or one string to be split as a shell would.
+        timeout_seconds: More than 0 and at most a week.
+        cwd: Absolute or relative to the workspace; None means the workspace, else the server's own folder.
+        env: Variables to add to the server's environment.
+        stdin: Text for the command to read; None means an empty input.
+        label: A text by which a user finds the run.
+        capture: Capture settings that differ from the project's for this run.
+
     Raises:
-        BreadcrumbError: One of them cannot be used; says which, why, and what to do.
+        BreadcrumbError: An argument cannot be used; says which, why, and what to do.
     """
     return RunRequest(
         command=split_command(command),
@@ -58,7 +68,11 @@ def make_request(
 
 
 def split_command(command: str | Sequence[str]) -> list[str]:
-    """The words of a command. A string is split as a shell would, but no shell runs: no pipes, no variables."""
+    """Return the words of a command, splitting a string as a shell would, but without pipes and variables.
+
+    Raises:
+        BreadcrumbError: The command is empty, has an open quote or holds a NUL byte.
+    """
     hint = 'Give a list such as ["python", "app.py"], or one string such as "python app.py".'
     if isinstance(command, str):
         try:
@@ -79,10 +93,10 @@ def split_command(command: str | Sequence[str]) -> list[str]:
 
 
 def check_timeout(seconds: float) -> float:
-    """``timeout_seconds`` of a run.
+    """Check ``timeout_seconds``.
 
     Raises:
-        BreadcrumbError: It is not a number of seconds above 0 and up to a week.
+        BreadcrumbError: The number is not above 0 and at most a week.
     """
     if math.isfinite(seconds) and 0 < seconds <= MAX_TIMEOUT_SECONDS:
         return float(seconds)
@@ -94,7 +108,11 @@ def check_timeout(seconds: float) -> float:
 
 
 def check_wait(seconds: float) -> float:
-    """``wait_seconds``: 0 answers at once."""
+    """Check ``wait_seconds``; 0 answers at once.
+
+    Raises:
+        BreadcrumbError: The number is not from 0 to MAX_WAIT_SECONDS.
+    """
     if math.isfinite(seconds) and 0 <= seconds <= MAX_WAIT_SECONDS:
         return float(seconds)
     raise BreadcrumbError(
@@ -105,7 +123,7 @@ def check_wait(seconds: float) -> float:
 
 
 def _check_cwd(cwd: str | None, config: ProjectConfig) -> Path:
-    """The folder to start in: as given (relative to the workspace), else the workspace, else the server's own."""
+    """Return the folder to start in: the given one, else the workspace, else the server's own."""
     base = config.workspace_folder() or Path.cwd()
     folder = base / Path(cwd).expanduser() if cwd else base
     if cwd and "\0" in cwd:
@@ -128,7 +146,7 @@ def _check_cwd(cwd: str | None, config: ProjectConfig) -> Path:
 
 def _check_env(env: Mapping[str, str]) -> dict[str, str]:
     for name, value in env.items():
-        # The value is never shown: it may be what must stay secret.
+        # Errors never show a value, because it may be a secret.
         if not name or "=" in name or "\0" in name:
             raise BreadcrumbError(
                 f"env has a variable named {name!r}.",

@@ -1,4 +1,4 @@
-"""One command of this server, from its start until its trace is whole."""
+"""Hold one run of this server from its start until its trace is finished."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from breadcrumb_server.runs.state import RUNNING, RunState
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 
-# What the report of a stopped run says of who stopped it.
+# Sentences for the report of a stopped run.
 BY_STOP_RUN = "It was stopped by stop_run."
 BY_CANCELLED_CALL = (
     "It was stopped because the call that started it was cancelled, by the client or as the server ended."
@@ -24,7 +24,7 @@ BY_SHUTDOWN = (
 
 
 class Run:
-    """What the server holds of a run while it goes on."""
+    """An unfinished run: its command, its state and its spool."""
 
     def __init__(self, state: RunState, spool: Path, database: Database, command: TracedCommand) -> None:
         self.state = state
@@ -37,19 +37,19 @@ class Run:
         self.failure: BreadcrumbError | None = None
         self.calls = 0
         self.started_at = time.monotonic()
-        self._lock = threading.Lock()  # the final ingest removes the folder that an earlier one reads
+        self._lock = threading.Lock()  # the final ingest removes the spool that another one may be reading
 
     def request_stop(self, why: str) -> None:
-        """Ask for the end of the command; does not wait. The first to ask is whom the report names.
+        """Ask for the end of the command, without waiting.
 
-        Arguments:
-            why: a sentence that says by whom it was stopped.
+        Args:
+            why: A sentence for the report that says who stopped it; only that of the first request is kept.
         """
         self.stopped_by = self.stopped_by or why
         self.stop_requested.set()
 
     def ingest(self) -> int:
-        """Take in what has been recorded since the last time; how many calls that were. Blocking."""
+        """Ingest what has been recorded since the last time and return the number of new calls. Blocking."""
         with self._lock:
             if self.state.status != RUNNING:
                 return 0
@@ -58,6 +58,10 @@ class Run:
         return stats.calls
 
     def record_end(self) -> None:
-        """Blocking. Raises BreadcrumbError if the database cannot be written now."""
+        """Ingest the rest and finish the trace. Blocking.
+
+        Raises:
+            BreadcrumbError: The database cannot be written now.
+        """
         with self._lock:
             record_end(self.database, self.spool, self.state, self.command.redactor)

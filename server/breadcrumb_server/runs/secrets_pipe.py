@@ -1,6 +1,6 @@
-"""What the traced processes know to be secret, on its way to the redactor of the captured output.
+"""Receive the secrets that traced processes learn, for the redactor of the captured output.
 
-Through a named pipe, so that it never lies on a disk.
+They come through a named pipe, so that they are never written to a disk.
 """
 
 import os
@@ -15,23 +15,23 @@ _READ_BYTES = 64 * 1024
 
 
 class SecretsPipe:
-    """The reading end. Each item is UTF-8 text and ends with a NUL byte: a secret, or a pattern of secret names."""
+    """The reading end. Its items are UTF-8 texts, each ended by a NUL byte: secrets and patterns of secret names."""
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
         self._redactor = redactor
         self._rest = b""
         self._reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        # As long as somebody holds a writing end open, reading waits instead of seeing the end of the file.
+        # With a writing end open here, reading waits instead of reaching the end of the file between two processes.
         self._writer = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
 
     async def read(self) -> None:
-        """Learn for ever; to be cancelled."""
+        """Learn secrets as they arrive, until cancelled."""
         while True:
             await anyio.wait_readable(self._reader)
             self.read_now()
 
     def read_now(self) -> None:
-        """Learn what is in the pipe."""
+        """Learn the secrets that are in the pipe now."""
         try:
             while data := os.read(self._reader, _READ_BYTES):
                 *items, self._rest = (self._rest + data).split(b"\0")
@@ -45,8 +45,9 @@ class SecretsPipe:
         if item.startswith(NAME_PATTERN_MARK):
             self._redactor.add_name_patterns([text[len(NAME_PATTERN_MARK) :]])
         elif text:
-            self._redactor.learn_exactly(text)  # the tracer has judged it
+            self._redactor.learn_exactly(text)  # without a check: the tracer has made it
 
     def close(self) -> None:
+        """Close both ends."""
         os.close(self._reader)
         os.close(self._writer)

@@ -1,8 +1,8 @@
-"""Ask the processes of a run where they stand, before they are ended.
+"""Ask the processes of a run to write their stacks before they are ended.
 
-Python answers by itself, with the local variables, if its main thread comes to it; where it does not, its C code is
-asked, which can only tell the functions. From its answer on a process waits in its main thread, until it has got the
-signal that ends it and we :func:`let_go`.
+The tracer writes stacks with local variables once the main thread comes to a point where Python handles signals. If it
+does not, ``faulthandler`` writes the functions without variables. The main thread of a process that has answered waits
+until it is ended by a signal and :func:`release` is called.
 """
 
 import signal
@@ -23,16 +23,16 @@ from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.ingest.spool_files import list_spool
 
-# An answer takes milliseconds; this is for a busy machine, and for many processes.
+# An answer takes milliseconds; the rest is for a busy machine and for many processes.
 ANSWER_SECONDS = 1.0
-# When the server itself ends, which clients give it two seconds for.
+# Clients give a server two seconds to end, and its runs have to be finished within them.
 SHUTDOWN_ANSWER_SECONDS = 0.2
-# A signal that comes just before a system call is entered does not interrupt it: the second one does.
+# A signal that arrives just before a system call does not interrupt it; a second one does.
 TIMES_ASKED = 2
-# The C code writes in the signal handler itself.
+# Short, because faulthandler writes within the signal handler.
 FAULT_SECONDS = 0.2
 POLL_SECONDS = 0.005
-# A notice for each process would fill the report.
+# Processes with a notice: one for each would fill the report.
 MAX_NAMED = 3
 
 _STACKS_SIGNAL = signal.SIGRTMAX - STACKS_SIGNAL_BELOW_MAX
@@ -41,64 +41,69 @@ _FAULT_SIGNAL = signal.SIGRTMAX - FAULT_SIGNAL_BELOW_MAX
 
 @dataclass(frozen=True)
 class _Traced:
-    """A living process with a tracer; ``key`` names its spool files."""
+    """A traced process. Its ``key`` names its spool files."""
 
     pid: int
     key: str
     spool: Path
 
-    def lives(self) -> bool:
+    def is_alive(self) -> bool:
+        """Return whether the process still runs."""
         return process_group.start_time(self.pid) is not None
 
-    def is_mute(self) -> bool:
-        """Whether it lives and has not answered."""
-        return not (self.spool / f"{self.key}{STACKS_SUFFIX}").exists() and self.lives()
+    def is_pending(self) -> bool:
+        """Return whether the process is alive and has not answered."""
+        return not (self.spool / f"{self.key}{STACKS_SUFFIX}").exists() and self.is_alive()
 
     def fault_bytes(self) -> int:
+        """Return the size of its fault file."""
         try:
             return (self.spool / f"{self.key}{FAULT_SUFFIX}").stat().st_size
         except OSError:
             return 0
 
 
-def take_stacks(state: RunState, spool: Path, seconds: float) -> list[tuple[str, str]]:
-    """Have the stacks of all traced processes of a run written into its spool. Blocking.
+def request_stacks(state: RunState, spool: Path, seconds: float) -> list[tuple[str, str]]:
+    """Have all traced processes of a run write their stacks into its spool. Blocking.
 
-    Arguments:
-        seconds: to wait for the answers of Python. What its C code tells takes FAULT_SECONDS more at most.
+    Args:
+        state: The state of the run.
+        spool: Its spool folder.
+        seconds: Time to wait for the tracer's answers; ``faulthandler`` gets up to FAULT_SECONDS more.
 
     Returns:
-        Notices (code, message) on processes that did not answer.
+        Notices (code, message) about processes that did not answer.
     """
     traced = _traced_processes(state, spool)
     (spool / STACKS_WANTED_FILE).touch(0o600)
-    mute = traced
+    pending = traced
     for _ in range(TIMES_ASKED):
-        asked = [each for each in mute if process_group.catches(each.pid, _STACKS_SIGNAL)]
+        asked = [each for each in pending if process_group.catches(each.pid, _STACKS_SIGNAL)]
         process_group.send([each.pid for each in asked], _STACKS_SIGNAL)
         deadline = time.monotonic() + seconds / TIMES_ASKED
-        while any(each.is_mute() for each in asked) and time.monotonic() < deadline:
+        while any(each.is_pending() for each in asked) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        mute = [each for each in mute if each.is_mute()]
-    return _ask_c_code(mute)
+        pending = [each for each in pending if each.is_pending()]
+    return _request_fault_stacks(pending)
 
 
-def let_go(spool: Path) -> None:
-    """Let the processes that wait go on, to their end."""
+def release(spool: Path) -> None:
+    """Let the waiting processes go on. Call it after the signal that ends them."""
     (spool / STACKS_WANTED_FILE).unlink(missing_ok=True)
 
 
 def _traced_processes(state: RunState, spool: Path) -> list[_Traced]:
     living = set(state.living_processes(spool))
-    # A process that has called exec has a key for each of its programs: the last to start counts.
+    # A process that has called exec has one key for each program; the last one started counts.
     files = (file for file in list_spool(spool) if file.suffix == EVENTS_SUFFIX and file.pid in living)
     keys = {file.pid: file.process_key for file in files}
     return [_Traced(pid, key, spool) for pid, key in keys.items()]
 
 
-def _ask_c_code(mute: list[_Traced]) -> list[tuple[str, str]]:
-    doing = {each: process_group.doing(each.pid) for each in mute}
-    asked = [each for each in mute if process_group.catches(each.pid, _FAULT_SIGNAL)]
+def _request_fault_stacks(pending: list[_Traced]) -> list[tuple[str, str]]:
+    """Have faulthandler write the stacks; return a notice about each process."""
+    states = {each: process_group.main_thread_state(each.pid) for each in pending}
+    asked = [each for each in pending if process_group.catches(each.pid, _FAULT_SIGNAL)]
     before = {each: each.fault_bytes() for each in asked}
     process_group.send([each.pid for each in asked], _FAULT_SIGNAL)
     deadline = time.monotonic() + FAULT_SECONDS
@@ -106,17 +111,17 @@ def _ask_c_code(mute: list[_Traced]) -> list[tuple[str, str]]:
     while asked and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         now = {each: each.fault_bytes() for each in asked}
-        # Nothing says that a text is whole but that it grows no more.
-        if now == sizes and all(now[each] > before[each] or not each.lives() for each in asked):
+        # Only a file that has stopped growing is known to be complete.
+        if now == sizes and all(now[each] > before[each] or not each.is_alive() for each in asked):
             break
         sizes = now
-    told = {each for each in asked if sizes[each] > before[each]}
+    answered = {each for each in asked if sizes[each] > before[each]}
     notices = [
         f"process {each.pid} did not answer when it was asked where it stood"
-        + (f" ({doing[each]})" if doing[each] else "")
-        + (": its stacks are without local values" if each in told else ": there are no stacks of it")
-        for each in mute[:MAX_NAMED]
+        + (f" ({states[each]})" if states[each] else "")
+        + (": its stacks are without local values" if each in answered else ": there are no stacks of it")
+        for each in pending[:MAX_NAMED]
     ]
-    if len(mute) > MAX_NAMED:
-        notices.append(f"{len(mute) - MAX_NAMED} more processes did not answer either")
+    if len(pending) > MAX_NAMED:
+        notices.append(f"{len(pending) - MAX_NAMED} more processes did not answer either")
     return [(NOTICE_STACKS_INCOMPLETE, message) for message in notices]

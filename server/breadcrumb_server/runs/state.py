@@ -1,4 +1,4 @@
-"""``run.json`` in a run's spool folder: what another server needs to finish the run of a server that died."""
+"""Keep the state of a run in ``run.json`` in its spool folder, for a server that has to finish it after ours died."""
 
 import json
 import os
@@ -11,15 +11,15 @@ from breadcrumb_server.runs import process_group
 
 FILE_NAME = "run.json"
 RUNNING = "running"
-# Another server than the run's own ended its processes at a user's wish: the trace says "stopped".
+# A file in the spool folder: another server stopped the run on request, so that its status becomes "stopped".
 STOP_MARK = "stop-requested"
 
 
 @dataclass
 class RunState:
-    """Everything in it is redacted, as it lies on disk. Times are ISO 8601 with an offset.
+    """The state of a run. All texts are redacted, because it is stored on disk; times are ISO 8601 with an offset.
 
-    ``child_*`` stay None until the command has started; ``status`` stays "running" until its end is known.
+    ``child_*`` are None until the command has started; ``status`` is "running" until its end is known.
     """
 
     project: str
@@ -29,7 +29,7 @@ class RunState:
     cwd: str
     timeout_seconds: float
     config: str  # JSON: workspace, include, exclude and capture of this run
-    not_traced_reason: str  # to be told if no process turns out to be traced
+    not_traced_reason: str  # for the report if no process was traced
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     server_pid: int = field(default_factory=os.getpid)
     server_started: int | None = field(default_factory=lambda: process_group.start_time(os.getpid()))
@@ -49,6 +49,7 @@ class RunState:
     notices: list[list[str]] = field(default_factory=list[list[str]])  # [code, message]
 
     def save(self, spool: Path) -> None:
+        """Write the state into the spool folder."""
         write_file(spool / FILE_NAME, json.dumps(asdict(self)))
 
     def finish(
@@ -59,7 +60,7 @@ class RunState:
         signal: str | None = None,
         duration_seconds: float | None = None,
     ) -> None:
-        """Note how the run ended, now. The duration is the wall clock's unless a better one is known."""
+        """Set the end of the run to now. Without ``duration_seconds``, the wall clock gives the duration."""
         now = datetime.now(UTC)
         self.status, self.exit_code, self.signal = status, exit_code, signal
         self.finished_at = now.isoformat()
@@ -68,26 +69,29 @@ class RunState:
         self.duration_ms = round(duration_seconds * 1000, 3)
 
     def add_notice(self, code: str, message: str) -> None:
+        """Add a notice for the report."""
         self.notices.append([code, message])
 
     def owner_is_alive(self) -> bool:
+        """Return whether the server that started the run is alive."""
         return process_group.is_alive(self.server_pid, self.server_started)
 
     def child_is_alive(self) -> bool:
+        """Return whether the command's own process is alive."""
         return self.child_pid is not None and process_group.is_alive(self.child_pid, self.child_started)
 
     def living_processes(self, spool: Path) -> list[int]:
-        """Every process of the run that still lives."""
-        # A leader's pid that now belongs to another process names a session that is not ours.
+        """Return the pids of the run's living processes."""
+        # If another process has the command's pid now, that number names a session of another program.
         reused = self.child_pid is not None and not self.child_is_alive() and process_group.start_time(self.child_pid)
         session = None if reused else self.child_pid
         return process_group.members(session, spool)
 
 
 def load_state(spool: Path) -> RunState | None:
-    """The state, or None where the folder holds none that can be read (a run that is just being set up).
+    """Load the state of a run; None if it cannot be read, for example while the run is being set up.
 
-    Keys that this version does not know (of a newer server) are passed over.
+    Unknown keys, written by a newer server, are ignored.
     """
     known = {each.name for each in fields(RunState)}
     try:

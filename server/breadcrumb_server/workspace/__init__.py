@@ -1,1 +1,1 @@
-"""Read a code base: its packages, scripts and tests, and what include patterns match; knows no project."""
+"""Read a code base: find its packages, scripts and tests, and match patterns against them."""

@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-# What a workspace holds that is not its own code. Virtual environments of any name are
-# known by their pyvenv.cfg, hidden folders by their dot.
+# Folders without the workspace's own code. Virtual environments with other names are recognised by their
+# pyvenv.cfg, hidden folders by their dot.
 SKIPPED_FOLDERS = frozenset(
     {"site-packages", "node_modules", "__pycache__", "build", "dist", "venv", "env", "virtualenv", "docs", "doc"}
 )
 TEST_FOLDERS = frozenset({"tests", "test", "testing"})
-# A package right in one of these is imported by its own name.
+# A package directly in one of these is imported by its own name.
 SOURCE_ROOTS = frozenset({"src", "lib", "python"})
 
-# Packages of a monorepo lie a few folders down (packages/billing/src/billing); deeper than
-# this, or in a workspace that is really a home folder, looking would take long and find noise.
+# Packages of a monorepo lie a few folders down (packages/billing/src/billing). Looking deeper, or through a
+# whole home folder, takes long and finds noise.
 MAX_DEPTH = 4
 MAX_FOLDERS = 5_000
 MAX_PATTERNS = 40
@@ -22,11 +22,11 @@ MAIN = "__main__"
 
 
 def discover_include(workspace: Path) -> list[str]:
-    """The include patterns for the code in ``workspace``, ``__main__`` first.
+    """Return the include patterns for the code in ``workspace``, ``__main__`` first.
 
-    A package at the top or in ``src`` becomes a module glob (``shop.*``). Other folders of modules,
-    the tests and the scripts at the top become path globs (``tools/**/*.py``, ``*.py``), because
-    the name under which such a file is imported depends on how the program is started.
+    A package at the top or in ``src`` becomes a module glob (``shop.*``). Tests, scripts at the top and other folders
+    of modules become path globs (``tools/**/*.py``, ``*.py``), because the module names of such files depend on how
+    the program is started.
     """
     patterns = [MAIN]
     if (workspace / "__init__.py").is_file():
@@ -44,7 +44,7 @@ def discover_include(workspace: Path) -> list[str]:
 
 
 def workspace_code(workspace: Path) -> Iterator[tuple[str, str]]:
-    """Each module of the workspace as ``(dotted name, absolute file)``, as far as names can be told."""
+    """Yield the modules of the workspace as ``(dotted name, absolute file)``; ``__init__.py`` files give the names."""
     seen_folders = 0
     pending = [workspace]
     while pending and seen_folders < MAX_FOLDERS:
@@ -60,7 +60,7 @@ def workspace_code(workspace: Path) -> Iterator[tuple[str, str]]:
 
 
 def _code_folders(workspace: Path) -> Iterator[Path]:
-    """The topmost folders that hold modules, in order of name."""
+    """Yield the topmost folders that hold modules, the shallowest first."""
     seen_folders = 0
     pending = [(folder, 1) for folder in _entries(workspace) if _is_code_folder(folder)]
     while pending and seen_folders < MAX_FOLDERS:
@@ -73,14 +73,14 @@ def _code_folders(workspace: Path) -> Iterator[Path]:
 
 
 def _is_importable(folder: Path, workspace: Path) -> bool:
-    """Whether the folder is certainly a package that is imported by its bare name."""
+    """Return whether the folder is certainly a package that is imported by its bare name."""
     if folder.name in TEST_FOLDERS or not (folder / "__init__.py").is_file():
         return False
     return folder.parent == workspace or folder.parent.name in SOURCE_ROOTS
 
 
 def _package_name(folder: Path, workspace: Path) -> str:
-    """The dotted name of a folder: up to the first ancestor without ``__init__.py``."""
+    """Return the dotted name of a folder, from its topmost ancestor with ``__init__.py`` down."""
     parts: list[str] = []
     while (folder / "__init__.py").is_file():
         parts.insert(0, folder.name)
@@ -100,7 +100,7 @@ def _is_code_folder(folder: Path) -> bool:
         not name.startswith(".")
         and name not in SKIPPED_FOLDERS
         and not name.endswith(".egg-info")
-        # A link may lead out of the workspace, or back into it for ever.
+        # A link may lead out of the workspace, or in circles.
         and not folder.is_symlink()
         and folder.is_dir()
         and not (folder / "pyvenv.cfg").exists()
@@ -110,5 +110,5 @@ def _is_code_folder(folder: Path) -> bool:
 def _entries(folder: Path) -> list[Path]:
     try:
         return sorted(folder.iterdir())
-    except OSError:  # not readable: nothing to be found there
+    except OSError:  # not readable
         return []

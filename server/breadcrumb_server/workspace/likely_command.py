@@ -1,4 +1,4 @@
-"""A first command to propose for a workspace: one that can be made as it stands."""
+"""Propose a first command for a workspace, which runs as it is."""
 
 import re
 from collections.abc import Sequence
@@ -7,13 +7,13 @@ from pathlib import Path
 
 from breadcrumb_server.workspace.discover import TEST_FOLDERS
 
-# Where environments are made, the most usual first. Only there: another Python lacks what the program imports.
+# The usual virtual environments, most common first. Another Python may lack the packages of the program.
 INTERPRETERS = (".venv/bin/python", "venv/bin/python", "env/bin/python")
-# Scripts at the top of many workspaces that nobody means by "the program".
-NOT_STARTED = frozenset({"setup.py", "conftest.py", "noxfile.py", "tasks.py", "fabfile.py", "__init__.py"})
-# Of several scripts that could be started, the one that is meant.
+# Scripts at the top of many workspaces that are not the program.
+HELPER_SCRIPTS = frozenset({"setup.py", "conftest.py", "noxfile.py", "tasks.py", "fabfile.py", "__init__.py"})
+# Names of a main script, most common first.
 USUAL_NAMES = ("main.py", "app.py", "run.py", "cli.py", "manage.py", "demo.py")
-# A workspace may hold any number of scripts, of any size: these are looked into, and so far.
+# Scripts that are read, and characters of each: a workspace may hold any number of any size.
 MAX_SCRIPTS = 200
 MAX_SCRIPT_CHARS = 500_000
 PLACEHOLDER = "app.py"
@@ -24,10 +24,16 @@ _TEST_FILE = re.compile(r"test_.*\.py|.*_tests?\.py|tests?\.py")
 
 
 def likely_command(workspace: Path | None) -> tuple[list[str], bool]:
-    """A command, its paths relative to the workspace, and whether there is what it starts.
+    """Choose a command for a workspace.
 
-    A script that does something when it is started, else the tests, else a package that can be started, else any
-    script.
+    It starts a script that does something when run, else the tests, else a package with ``__main__``, else any script.
+
+    Args:
+        workspace: The folder with the code; None if the project has none.
+
+    Returns:
+        The words of the command, with paths relative to the workspace, and whether it starts existing code. If not,
+        PLACEHOLDER stands for the program.
     """
     if workspace is None:
         return ["python", PLACEHOLDER], False
@@ -35,25 +41,25 @@ def likely_command(workspace: Path | None) -> tuple[list[str], bool]:
     names = sorted(file.name for file in islice(workspace.glob("*.py"), MAX_SCRIPTS) if file.is_file())
     has_tests = any(_TEST_FILE.fullmatch(name) for name in names)
     has_tests = has_tests or any((workspace / name).is_dir() for name in TEST_FOLDERS)
-    scripts = [name for name in names if name not in NOT_STARTED and not _TEST_FILE.fullmatch(name)]
+    scripts = [name for name in names if name not in HELPER_SCRIPTS and not _TEST_FILE.fullmatch(name)]
     texts = {name: _text(workspace / name) for name in scripts}
-    started = _the_one_meant([name for name in scripts if _GUARD.search(texts[name])], alone=has_tests)
-    started = started or _the_one_meant([name for name in scripts if _CALL.search(texts[name])], alone=has_tests)
-    if started:
-        return [python, started], True
+    main = _main_script([name for name in scripts if _GUARD.search(texts[name])], guess=not has_tests)
+    main = main or _main_script([name for name in scripts if _CALL.search(texts[name])], guess=not has_tests)
+    if main:
+        return [python, main], True
     if has_tests:
         return [python, "-m", "pytest"], True
     package = next((file.parent.name for file in sorted(workspace.glob("*/__main__.py"))), None)
     if package:
         return [python, "-m", package], True
-    script = _the_one_meant(scripts, alone=False)
-    return [python, script or PLACEHOLDER], script is not None
+    main = _main_script(scripts, guess=True)
+    return [python, main or PLACEHOLDER], main is not None
 
 
-def _the_one_meant(scripts: Sequence[str], *, alone: bool) -> str | None:
-    """The only one, or the one of a usual name; any of them unless it has to be ``alone`` to be meant."""
+def _main_script(scripts: Sequence[str], *, guess: bool) -> str | None:
+    """Return the script with a usual name, else the only one; with ``guess``, else the first."""
     usual = [name for name in USUAL_NAMES if name in scripts]
-    candidates = usual or ([] if alone and len(scripts) > 1 else scripts)
+    candidates = usual or (scripts if guess or len(scripts) == 1 else [])
     return candidates[0] if candidates else None
 
 

@@ -1,6 +1,6 @@
-"""What an include or exclude pattern matches: for warnings and for the ranking of gaps.
+"""Match include and exclude patterns against recorded modules and files.
 
-The rules are the tracer's own (``breadcrumb.globs``); here they meet absolute paths as the database holds them.
+The rules are the tracer's (``breadcrumb.globs``), applied to absolute paths as the database holds them.
 """
 
 from collections.abc import Iterable
@@ -10,10 +10,14 @@ from breadcrumb.globs import is_path_pattern, matches_module, matches_path
 
 
 def matches(pattern: str, module: str, file: str, workspace: Path | None) -> bool:
-    """Whether the pattern takes code of ``module`` in ``file`` (absolute); what does not apply may be empty.
+    """Return whether a pattern matches a module or its file.
 
-    Without a workspace a path pattern is relative to the folder that the program was started in, which is not known
-    here: then it matches wherever its folders begin.
+    Args:
+        pattern: A module glob or a path glob.
+        module: Dotted name, or empty if unknown.
+        file: Absolute path, or empty if unknown.
+        workspace: The folder that a path glob is relative to. If None, the glob may begin at any folder, because the
+            folder in which the program was started is unknown here.
     """
     if not is_path_pattern(pattern):
         return bool(module) and matches_module(module, pattern)
@@ -29,5 +33,5 @@ def matches(pattern: str, module: str, file: str, workspace: Path | None) -> boo
 
 
 def matches_any(pattern: str, seen: Iterable[tuple[str, str]], workspace: Path | None) -> bool:
-    """Whether the pattern matches one of the ``(module, absolute file)`` pairs; either may be empty."""
+    """Return whether the pattern matches one of the ``(module, absolute file)`` pairs, of which either may be empty."""
     return any(matches(pattern, module, file, workspace) for module, file in seen)

@@ -1,4 +1,4 @@
-"""How a function becomes a tool, and what the SDK's tools lack: unknown arguments are refused."""
+"""Make MCP tools from functions; unlike those of the SDK, they refuse unknown arguments."""
 
 import inspect
 import json
@@ -16,7 +16,7 @@ from breadcrumb_server.service import Service
 
 ServiceContext = Context[Service, Any]
 
-# Arguments that mean the same in every tool.
+# Arguments with the same meaning in every tool.
 Project = Annotated[str, Field(description="Name of the project (list_projects shows them)")]
 TraceId = Annotated[str, Field(description="Trace id, or a unique beginning or end of one")]
 OptionalTraceId = Annotated[
@@ -30,7 +30,7 @@ Limit = Annotated[int, Field(description="Rows at most")]
 
 @dataclass(frozen=True)
 class ToolDefinition:
-    """A tool's function (its docstring is the description) and its hints, each of them explicit."""
+    """A tool: its function, whose docstring is the description, and its hints, each of them explicit."""
 
     function: Callable[..., Any]
     title: str
@@ -51,13 +51,13 @@ def service_of(ctx: ServiceContext) -> Service:
 
 
 class _ArgumentsMetadata(FuncMetadata):
-    """The SDK's metadata, but text arguments stay text."""
+    """The SDK's metadata of a function, except that text arguments stay text."""
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
         """Parse lists and dicts that a client sent as JSON text.
 
-        The SDK would also parse the ``stdin`` of a program that reads JSON, and then refuse the result.
-        Where text and a list are allowed (``command``), only text that is a JSON list is parsed.
+        The SDK would also parse the ``stdin`` of a program that reads JSON, and then refuse the result. An argument
+        that may be text or a list (``command``) is parsed only if it is a JSON list.
         """
         parsed = dict(data)
         for name, value in data.items():
@@ -78,7 +78,7 @@ class _ArgumentsMetadata(FuncMetadata):
 
 
 def make_tool(definition: ToolDefinition) -> Tool:
-    """The SDK's tool for a definition, with a schema that forbids unknown arguments."""
+    """Make a tool whose schema forbids unknown arguments."""
     tool = Tool.from_function(
         definition.function,
         title=definition.title,
