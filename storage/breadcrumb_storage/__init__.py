@@ -1,1 +1,1 @@
-"""Breadcrumb."""
+"""Store traces in DuckDB: schema, ingest and queries."""

@@ -1,7 +1,7 @@
-"""Opens a project's DuckDB file: late, briefly, and never two ways at once.
+"""Open a project's DuckDB file for one operation at a time.
 
-DuckDB lets one process write, or many read. So every use is a `with` block that is as short as it can be,
-and whoever finds the file locked tries again until the lock timeout.
+DuckDB lets either one process write or many processes read. Every use is therefore a short `with` block, and a locked
+file is tried again until the lock timeout.
 """
 
 from __future__ import annotations
@@ -23,38 +23,38 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 FIRST_RETRY_SECONDS = 0.005
-LONGEST_RETRY_SECONDS = 0.1  # a typical write takes 50 ms: waiting much longer than that only adds delay
+LONGEST_RETRY_SECONDS = 0.1  # a typical write takes 50 ms, so that a much longer pause only adds delay
 
-# The machine also runs the traced program; and a query must not take its memory.
+# The traced program runs on the same machine and needs its memory.
 MEMORY_LIMIT = "2GB"
 
 _COMMON_CONFIG: dict[str, str | bool | int | float | list[str]] = {
     "memory_limit": MEMORY_LIMIT,
     "autoinstall_known_extensions": "false",  # nothing here needs the network
-    "python_enable_replacements": "false",  # a table name must never resolve to a Python variable
+    "python_enable_replacements": "false",  # DuckDB would resolve unknown table names to Python variables
 }
 _WRITE_CONFIG = _COMMON_CONFIG | {
-    # A checkpoint drops the write-ahead log and the next write makes a new one, with the umask's mode:
-    # `checkpoint` below is the only one who may do that.
+    # After a checkpoint of its own DuckDB would make the next write-ahead log with the umask's mode; `checkpoint` below
+    # makes it private.
     "wal_autocheckpoint": "1TB",
 }
-# read_only alone still lets a query write and read any other file, and change settings.
+# read_only alone lets a query read and write other files, and change settings.
 _READ_CONFIG = _COMMON_CONFIG | {
     "enable_external_access": "false",
     "temp_directory": "",
     "lock_configuration": "true",
-    "TimeZone": "UTC",  # as all times in the tables, when a query compares them with now()
+    "TimeZone": "UTC",  # so that now() compares with the times in the tables
 }
 
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)")
 
 
 class Database:
-    """A project's database file. Nothing is opened before `read` or `write`.
+    """A project's database file, opened by `read` and `write` only.
 
     Args:
-        path: The file; it and its folder are made when they are missing.
-        lock_timeout_seconds: How long to try while others use the file.
+        path: The file. A missing file is made on first use, with its folder.
+        lock_timeout_seconds: Seconds to wait while the file is locked.
     """
 
     def __init__(self, path: Path, *, lock_timeout_seconds: float = 10.0) -> None:
@@ -63,29 +63,41 @@ class Database:
 
     @contextmanager
     def write(self) -> Generator[DuckDBPyConnection]:
-        """A connection that may change everything, alone, with the schema up to date.
+        """Open the database for changes, exclusively and with the current schema.
 
-        May be used from another thread than the one that opened it; `interrupt()` stops it from outside.
+        Another thread may use the connection, or stop its statement by `interrupt()`.
+
+        Yields:
+            A connection, closed at the end of the block.
 
         Raises:
-            DatabaseBusy: others held the file for longer than the lock timeout.
-            DatabaseTooNew, DatabaseUnusable: see there; the file is as it was.
+            DatabaseBusy: The file stayed locked for longer than the lock timeout.
+            DatabaseTooNew: A newer Breadcrumb wrote the database. The file is unchanged.
+            DatabaseUnusable: The file is not a valid Breadcrumb database. It is unchanged.
         """
-        with self._opened(read_only=False) as con:
-            own_write_ahead_log(self.path)
+        with self._connection(read_only=False) as con:
+            create_write_ahead_log(self.path)
             migrate(con)
             yield con
 
     @contextmanager
     def read(self) -> Generator[DuckDBPyConnection]:
-        """A connection on which nothing can be changed and no other file be reached, whatever SQL it is given.
+        """Open the database for any SQL, which can change nothing and reach no other file.
 
-        Several readers share the file, in one process and in many. A missing or older database is first made
-        or migrated. Raises as `write` does.
+        Several readers share the file, within a process and between processes. A missing database is made and an older
+        one migrated first.
+
+        Yields:
+            A connection, closed at the end of the block.
+
+        Raises:
+            DatabaseBusy: The file stayed locked for longer than the lock timeout.
+            DatabaseTooNew: A newer Breadcrumb wrote the database. The file is unchanged.
+            DatabaseUnusable: The file is not a valid Breadcrumb database. It is unchanged.
         """
         while True:
             if self.path.exists():
-                with self._opened(read_only=True) as con:
+                with self._connection(read_only=True) as con:
                     if is_current(con):
                         yield con
                         return
@@ -93,7 +105,7 @@ class Database:
                 pass
 
     @contextmanager
-    def _opened(self, *, read_only: bool) -> Generator[DuckDBPyConnection]:
+    def _connection(self, *, read_only: bool) -> Generator[DuckDBPyConnection]:
         import duckdb
 
         deadline = time.monotonic() + self.lock_timeout_seconds
@@ -108,31 +120,31 @@ class Database:
                 finally:
                     con.close()
         except GateTimeout as error:
-            raise self._busy("another operation of this process") from error
+            raise self._busy_error("another operation of this process") from error
         except duckdb.Error as error:
-            if "Corrupt database file" in str(error):  # a damaged block is only met when something reads it
-                raise self._unusable(error) from error
+            if "Corrupt database file" in str(error):  # DuckDB notices a damaged block when a statement reads it
+                raise self._unusable_error(error) from error
             raise
 
     def _create(self) -> None:
-        """Makes the file whole and private under another name, then gives it its own: no one meets half of it."""
+        """Make the file in a private folder, then link it, so that other processes see it complete or not at all."""
         import duckdb
 
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.") as private_folder:
-            unborn = Path(private_folder, "new.duckdb")
-            con = duckdb.connect(unborn, config=_WRITE_CONFIG)
+            new_file = Path(private_folder, "new.duckdb")
+            con = duckdb.connect(new_file, config=_WRITE_CONFIG)
             try:
                 migrate(con)
             finally:
                 con.close()
-            unborn.chmod(0o600)
+            new_file.chmod(0o600)
             try:
-                os.link(unborn, self.path)
+                os.link(new_file, self.path)
             except FileExistsError:
-                pass  # another process was faster: its file is as good
+                pass  # another process has made an equal one meanwhile
             except OSError:
-                unborn.rename(self.path)  # a file system without hard links
+                new_file.rename(self.path)  # a file system without hard links
 
     def _connect(self, deadline: float, *, read_only: bool) -> DuckDBPyConnection:
         import duckdb
@@ -140,46 +152,46 @@ class Database:
         config = _READ_CONFIG if read_only else _WRITE_CONFIG
         pause = FIRST_RETRY_SECONDS
         while True:
-            file = self._file_number()
+            inode = self._inode()
             try:
                 con = duckdb.connect(self.path, read_only=read_only, config=config)
-                if self._file_number() == file:
+                if self._inode() == inode:
                     break
-                _close_untouched(con, read_only=read_only)  # a copy took its place between opening and locking
+                _close_unchanged(con, read_only=read_only)  # `compaction` replaced the file before it was locked
                 continue
             except duckdb.Error as error:
                 if "Could not set lock" not in str(error):
-                    raise self._unusable(error) from error
+                    raise self._unusable_error(error) from error
                 if time.monotonic() + pause > deadline:
                     holder = _LOCK_HOLDER.search(str(error))
                     who = f"process {holder['pid']} ({holder['program']})" if holder else "another process"
-                    raise self._busy(who) from error
+                    raise self._busy_error(who) from error
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
         try:
             is_current(con)
         except BaseException as error:
-            _close_untouched(con, read_only=read_only)
+            _close_unchanged(con, read_only=read_only)
             if isinstance(error, duckdb.Error):
-                raise self._unusable(error) from error
+                raise self._unusable_error(error) from error
             raise
         return con
 
-    def _file_number(self) -> int:
-        """Which file has the name now: ``compaction`` puts another one in its place."""
+    def _inode(self) -> int:
+        """Return the number of the file that has the path now, 0 if there is none."""
         try:
             return self.path.stat().st_ino
         except FileNotFoundError:
             return 0
 
-    def _busy(self, who: str) -> DatabaseBusy:
+    def _busy_error(self, who: str) -> DatabaseBusy:
         return DatabaseBusy(
             f"The database {self.path} stayed locked for {self.lock_timeout_seconds:g} s.",
             why=f"It is in use by {who}.",
             hint="Try again; if it stays locked, close that program's connection to the file.",
         )
 
-    def _unusable(self, error: BaseException) -> DatabaseUnusable:
+    def _unusable_error(self, error: BaseException) -> DatabaseUnusable:
         return DatabaseUnusable(
             f"The database {self.path} cannot be used.",
             why=f"DuckDB says: {error}",
@@ -187,20 +199,24 @@ class Database:
         )
 
 
-def _close_untouched(con: DuckDBPyConnection, *, read_only: bool) -> None:
-    """Closing would fold a write-ahead log into the file: what is refused keeps each of its bytes."""
+def _close_unchanged(con: DuckDBPyConnection, *, read_only: bool) -> None:
+    """Close a connection without moving the write-ahead log into the file."""
     if not read_only:
         con.execute("PRAGMA disable_checkpoint_on_shutdown")
     con.close()
 
 
 def checkpoint(con: DuckDBPyConnection) -> None:
-    """Moves the write-ahead log into the file of a `Database.write` connection, outside any transaction."""
+    """Move the write-ahead log into the database file.
+
+    Args:
+        con: A connection of `Database.write`, outside any transaction.
+    """
     con.execute("CHECKPOINT")
     ((path,),) = con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchall()
-    own_write_ahead_log(Path(path))
+    create_write_ahead_log(Path(path))
 
 
-def own_write_ahead_log(path: Path) -> None:
-    """Makes the write-ahead log before DuckDB does, which would leave its mode to the umask."""
+def create_write_ahead_log(path: Path) -> None:
+    """Create the write-ahead log of a database file with mode 0600, since DuckDB would use the umask's."""
     os.close(os.open(f"{path}.wal", os.O_CREAT | os.O_WRONLY, 0o600))

@@ -1,17 +1,19 @@
-"""The one error type of Breadcrumb: what happened, why, and what to do next.
+"""Define Breadcrumb's errors, which say what happened, why, and what to do next.
 
-Services and storage raise it; the server turns it into a tool error or an exit code in one place.
+Storage and services raise them. The server turns them into a tool error or an exit code in one place.
 """
 
 from __future__ import annotations
 
 
 class BreadcrumbError(Exception):
-    """Something the caller can understand and act on.
+    """An error that the caller can understand and act on.
+
+    Its text is the three arguments, one below the other, without the empty ones.
 
     Args:
-        what: What happened, as one sentence.
-        why: The reason, where it is known; another program's message goes here word for word.
+        what: One sentence: what happened.
+        why: The reason if known; the message of another program unchanged.
         hint: What to do or to call instead.
     """
 
@@ -26,15 +28,15 @@ class BreadcrumbError(Exception):
 
 
 class DatabaseBusy(BreadcrumbError):
-    """Someone else held the database for longer than the lock timeout."""
+    """The database stayed locked for longer than the lock timeout."""
 
 
 class DatabaseTooNew(BreadcrumbError):
-    """The database was written by a newer Breadcrumb. It is left as it is."""
+    """The database was written by a newer Breadcrumb. The file is unchanged."""
 
 
 class DatabaseUnusable(BreadcrumbError):
-    """The file is damaged, is not a Breadcrumb database, or cannot be opened. It is left as it is."""
+    """The file is damaged, is not a Breadcrumb database, or cannot be opened. It is unchanged."""
 
 
 class QueryRefused(BreadcrumbError):
@@ -42,4 +44,4 @@ class QueryRefused(BreadcrumbError):
 
 
 class QueryFailed(BreadcrumbError):
-    """The SQL was tried and failed: it is wrong, took too long, or needed too much memory."""
+    """The SQL is wrong, took too long, or needed too much memory."""

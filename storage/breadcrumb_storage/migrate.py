@@ -1,4 +1,4 @@
-"""Brings a database's schema up to date: numbered SQL files, each applied once in one transaction."""
+"""Migrate a database to the current schema by numbered SQL files, each applied once."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RECORD = "INSERT INTO schema_versions VALUES (?, ?, current_timestamp AT TIME Z
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step of the schema: ``migrations/<version>_<name>.sql``."""
+    """The statements of one ``migrations/<version>_<name>.sql``."""
 
     version: int
     name: str
@@ -35,7 +35,7 @@ class Migration:
 
 @cache
 def known_migrations() -> tuple[Migration, ...]:
-    """Every migration this code knows, in order. Numbers without a hole are a promise a test keeps."""
+    """Return the migrations of this Breadcrumb by version; a test holds the versions gapless."""
     found: list[Migration] = []
     for file in files("breadcrumb_storage").joinpath("migrations").iterdir():
         if match := re.fullmatch(r"(\d{4})_(\w+)\.sql", file.name):
@@ -44,10 +44,10 @@ def known_migrations() -> tuple[Migration, ...]:
 
 
 def schema_version(con: DuckDBPyConnection) -> int:
-    """The version of an open database: 0 for a new, empty one. Changes nothing.
+    """Return the schema version of an open database, 0 for an empty one.
 
     Raises:
-        DatabaseUnusable: the file holds tables, but not Breadcrumb's.
+        DatabaseUnusable: The file has tables, but not Breadcrumb's.
     """
     tables = {str(name) for (name,) in con.execute(_TABLES).fetchall()}
     if "schema_versions" in tables:
@@ -63,11 +63,11 @@ def schema_version(con: DuckDBPyConnection) -> int:
 
 
 def is_current(con: DuckDBPyConnection) -> bool:
-    """Whether the schema is the one this code was written for; False means that `migrate` is due.
+    """Return whether the schema has the newest version; if not, `migrate` is due.
 
     Raises:
-        DatabaseTooNew: it was written by a newer Breadcrumb.
-        DatabaseUnusable: the file holds tables, but not Breadcrumb's.
+        DatabaseTooNew: A newer Breadcrumb wrote the database.
+        DatabaseUnusable: The file has tables, but not Breadcrumb's.
     """
     version, newest_known = schema_version(con), known_migrations()[-1].version
     if version > newest_known:
@@ -80,7 +80,12 @@ def is_current(con: DuckDBPyConnection) -> bool:
 
 
 def migrate(con: DuckDBPyConnection) -> None:
-    """Applies what is missing. Each migration is one transaction: after a crash the next open goes on there."""
+    """Apply the missing migrations, one transaction each, so that a later call continues after a crash.
+
+    Raises:
+        DatabaseTooNew: A newer Breadcrumb wrote the database.
+        DatabaseUnusable: The file has tables, but not Breadcrumb's.
+    """
     if is_current(con):
         return
     version = schema_version(con)

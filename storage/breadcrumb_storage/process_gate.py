@@ -1,7 +1,7 @@
-"""Who of this process's threads may have a database file open: many readers, or one writer.
+"""Coordinate the threads of this process that open a database file: many readers, or one writer.
 
-Between processes DuckDB's file lock decides. Within one process it shares a single instance among all
-connections to a file, does not lock them against each other, and refuses two configurations at once.
+DuckDB's file lock works between processes only. Within a process all connections to a file share one DuckDB instance,
+which does not lock them against each other and refuses a second configuration.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _gates_lock = threading.Lock()
 
 
 def gate_for(path: Path) -> ProcessGate:
-    """The gate that all users of this file in this process share."""
+    """Return the gate that this process shares for a file."""
     with _gates_lock:
         return _gates.setdefault(path.resolve(), ProcessGate())
 
@@ -27,7 +27,7 @@ class GateTimeout(Exception):
 
 
 class ProcessGate:
-    """A readers-writer lock with a deadline. A waiting writer goes before readers that come later."""
+    """A readers-writer lock with deadlines; a waiting writer precedes later readers."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -37,13 +37,13 @@ class ProcessGate:
 
     @contextmanager
     def shared(self, deadline: float) -> Generator[None]:
-        """Holds the gate together with other readers.
+        """Hold the gate together with other readers.
 
         Args:
-            deadline: ``time.monotonic()`` value to wait until.
+            deadline: Latest ``time.monotonic()`` to wait until.
 
         Raises:
-            GateTimeout: a writer held it for longer.
+            GateTimeout: A writer held or awaited the gate until the deadline.
         """
         with self._changed:
             self._wait(lambda: not self._writing and not self._writers_waiting, deadline)
@@ -57,7 +57,14 @@ class ProcessGate:
 
     @contextmanager
     def exclusive(self, deadline: float) -> Generator[None]:
-        """Holds the gate alone. Arguments and errors as for `shared`."""
+        """Hold the gate alone.
+
+        Args:
+            deadline: Latest ``time.monotonic()`` to wait until.
+
+        Raises:
+            GateTimeout: Others held the gate until the deadline.
+        """
         with self._changed:
             self._writers_waiting += 1
             try:

@@ -1,4 +1,4 @@
-"""Keeps a project's database within what its config allows: the oldest traces go first."""
+"""Delete a project's oldest traces when its database exceeds the limits of its config."""
 
 from __future__ import annotations
 
@@ -11,30 +11,32 @@ from breadcrumb_storage.trace_rows import delete_traces
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# DuckDB gives space free in row groups, some time after the rows are gone: the size is no measure of how much more
-# has to go. So a database that is too large loses this share of its traces at the end of each run, and no more.
+# Fraction of the traces that one call deletes from a database that is too large. DuckDB frees space in whole row groups
+# and some time after a deletion, so its size does not show how many more traces to delete.
 SHARE_WHEN_TOO_LARGE = 0.1
 
 
 def apply_retention(con: DuckDBPyConnection, max_traces: int, max_bytes: int) -> list[str]:
-    """Deletes what is beyond the limits; running traces and the newest one stay.
+    """Delete the oldest traces beyond the limits, but neither running traces nor the newest one.
 
     Args:
-        max_bytes: for the space in use; the file itself does not shrink, but is filled again.
+        con: A connection of `Database.write`, outside any transaction.
+        max_traces: Traces to keep, besides the running ones.
+        max_bytes: Limit for the used blocks of the file. Freed blocks stay in the file for later traces.
 
     Returns:
         The ids of the deleted traces.
     """
     rows = con.execute("SELECT trace_id FROM traces WHERE status <> 'running' ORDER BY trace_no DESC").fetchall()
     newest_first = [trace_id for (trace_id,) in rows]
-    gone = newest_first[max(max_traces, 1) :]
+    excess = newest_first[max(max_traces, 1) :]
     if _bytes_in_use(con) > max_bytes:
-        kept = newest_first[: len(newest_first) - len(gone)]
+        kept = newest_first[: len(newest_first) - len(excess)]
         share = min(ceil(len(kept) * SHARE_WHEN_TOO_LARGE), len(kept) - 1)
-        gone += kept[len(kept) - share :] if share > 0 else []
-    if not gone:
+        excess += kept[len(kept) - share :] if share > 0 else []
+    if not excess:
         return []
-    deleted = delete_traces(con, gone)
+    deleted = delete_traces(con, excess)
     checkpoint(con)
     return deleted
 

@@ -1,4 +1,4 @@
-"""The rows of `traces`: made when a run starts, completed when it ends, found by id, deleted whole."""
+"""Insert, finish, find and delete the rows of `traces`."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 TraceStatus = Literal["running", "completed", "failed", "timeout", "stopped", "crashed"]
 
-TRACES_NAMED_IN_ERRORS = 5
+MAX_IDS_IN_ERRORS = 5
 
-# Every table that holds rows of a trace, by the key it uses. `traces` itself goes last.
+# All tables with rows of a trace, by their key. `traces` is last, since deletions by trace_no read it.
 _TABLES_BY_TRACE_NO = ("call_records", "line_records", "yield_records", "pending_returns", "pending_child_time")
 _TABLES_BY_TRACE_ID = (
     "processes", "threads", "tasks", "functions", "exceptions", "exception_counts", "stacks", "tests", "gap_records",
@@ -28,24 +28,24 @@ _TABLES_BY_TRACE_ID = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceStart:
-    """What is known of a run when it starts. Fields are the columns of `traces`; text is redacted already."""
+    """Columns of `traces` that are known when a run starts; text is redacted."""
 
     trace_id: str
-    started_at: datetime  # aware, or UTC
+    started_at: datetime  # aware, or in UTC
     command: str
     label: str | None = None
     cwd: str | None = None
     timeout_seconds: float | None = None
     pid: int | None = None
-    config: str | None = None  # JSON: include, exclude and capture of this run
+    config: str | None = None  # JSON: include, exclude and capture of the run
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceEnd:
-    """What is known of a run when it has ended. Fields are the columns of `traces`; text is redacted already."""
+    """Columns of `traces` that are known when a run has ended; text is redacted."""
 
     status: TraceStatus
-    finished_at: datetime  # aware, or UTC
+    finished_at: datetime  # aware, or in UTC
     duration_ms: float
     exit_code: int | None = None
     signal: str | None = None
@@ -57,30 +57,30 @@ class TraceEnd:
 
 
 def insert_trace(con: DuckDBPyConnection, start: TraceStart) -> None:
-    """Adds a trace with status ``running``. A trace that is there already stays as it is."""
+    """Insert a trace with status ``running``, unless it exists."""
     names = [field.name for field in fields(start)]
     con.execute(
         f"INSERT INTO traces (status, {', '.join(names)}) VALUES ('running', {', '.join('?' * len(names))}) "
         "ON CONFLICT DO NOTHING",
-        _values(start),
+        _column_values(start),
     )
 
 
 def finish_trace(con: DuckDBPyConnection, trace_id: str, end: TraceEnd) -> None:
-    """Writes how a run ended. May be repeated: the last one stands.
+    """Write how a run ended. A repeated call overwrites the former values.
 
     Raises:
-        BreadcrumbError: there is no such trace.
+        BreadcrumbError: The trace does not exist.
     """
     settings = ", ".join(f"{field.name} = ?" for field in fields(end))
     updated = con.execute(
-        f"UPDATE traces SET {settings} WHERE trace_id = ? RETURNING trace_id", [*_values(end), trace_id]
+        f"UPDATE traces SET {settings} WHERE trace_id = ? RETURNING trace_id", [*_column_values(end), trace_id]
     )
     if not updated.fetchall():
         raise BreadcrumbError(f"There is no trace {trace_id} to finish.")
 
 
-def _values(row: TraceStart | TraceEnd) -> list[object]:
+def _column_values(row: TraceStart | TraceEnd) -> list[object]:
     values: list[object] = list(astuple(row))
     return [
         value.astimezone(UTC).replace(tzinfo=None) if isinstance(value, datetime) and value.tzinfo else value
@@ -89,20 +89,21 @@ def _values(row: TraceStart | TraceEnd) -> list[object]:
 
 
 def resolve_trace_id(con: DuckDBPyConnection, given: str | None, project: str) -> str:
-    """The trace that is meant.
+    """Return the id of the trace that the caller means.
 
     Args:
-        given: A whole id, a beginning or an end that only one trace has, or None for the newest.
-        project: Its name, for the errors' follow-up calls.
+        con: A connection of `Database.read` or `Database.write`.
+        given: A whole id, a prefix or suffix that only one trace has, or None for the newest trace.
+        project: Name of the project, for the calls that errors propose.
 
     Raises:
-        BreadcrumbError: no such trace (names the newest), or several (names them).
+        BreadcrumbError: No trace matches, or several do.
     """
     newest_first = "FROM traces {} ORDER BY started_at DESC, trace_id DESC LIMIT 100"
     if given is None:
         found = _ids(con, newest_first.format(""))
         if not found:
-            raise BreadcrumbError(f"Project {project!r} has no traces yet.", hint=_how_to_run(project))
+            raise BreadcrumbError(f"Project {project!r} has no traces yet.", hint=_run_hint(project))
         return found[0]
 
     matching = "WHERE trace_id = $1 OR (starts_with(trace_id, $1) OR ends_with(trace_id, $1))"
@@ -111,16 +112,14 @@ def resolve_trace_id(con: DuckDBPyConnection, given: str | None, project: str) -
         return given if given in found else found[0]
     if found:
         raise BreadcrumbError(
-            f"The trace id {given!r} is ambiguous: {_listed(found)} match.", hint="Give the whole trace_id."
+            f"The trace id {given!r} is ambiguous: {_join_ids(found)} match.", hint="Give the whole trace_id."
         )
     newest = _ids(con, newest_first.format(""))
     if not newest:
-        raise BreadcrumbError(
-            f"Project {project!r} has no trace {given!r}, and no other yet.", hint=_how_to_run(project)
-        )
+        raise BreadcrumbError(f"Project {project!r} has no trace {given!r}, and no other yet.", hint=_run_hint(project))
     raise BreadcrumbError(
         f"Project {project!r} has no trace {given!r}.",
-        why=f"Its newest are {_listed(newest)}.",
+        why=f"Its newest are {_join_ids(newest)}.",
         hint=f'Leave trace_id out for the newest, or call list_traces(project="{project}").',
     )
 
@@ -129,20 +128,24 @@ def _ids(con: DuckDBPyConnection, source: str, parameters: Sequence[object] = ()
     return [str(trace_id) for (trace_id,) in con.execute(f"SELECT trace_id {source}", list(parameters)).fetchall()]
 
 
-def _listed(ids: list[str]) -> str:
-    more = len(ids) - TRACES_NAMED_IN_ERRORS
-    return ", ".join(ids[:TRACES_NAMED_IN_ERRORS]) + (f" and {more} more" if more > 0 else "")
+def _join_ids(ids: list[str]) -> str:
+    more = len(ids) - MAX_IDS_IN_ERRORS
+    return ", ".join(ids[:MAX_IDS_IN_ERRORS]) + (f" and {more} more" if more > 0 else "")
 
 
-def _how_to_run(project: str) -> str:
+def _run_hint(project: str) -> str:
     return f'Record one: run(project="{project}", command=["python", "script.py"], timeout_seconds=60).'
 
 
 def delete_traces(con: DuckDBPyConnection, trace_ids: Sequence[str]) -> list[str]:
-    """Deletes traces with all that belongs to them, in one transaction. Ids that do not exist are left out.
+    """Delete traces from all tables, in one transaction.
+
+    Args:
+        con: A connection of `Database.write`, outside any transaction.
+        trace_ids: Ids of traces; unknown ones are ignored.
 
     Returns:
-        The ids that were deleted.
+        The ids of the deleted traces.
     """
     with transaction(con):
         chosen = "SELECT {} FROM traces WHERE trace_id IN (SELECT unnest(?::VARCHAR[]))"

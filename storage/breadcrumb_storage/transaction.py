@@ -1,4 +1,4 @@
-"""One transaction as a `with` block."""
+"""Run a `with` block as one transaction."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 @contextmanager
 def transaction(con: DuckDBPyConnection) -> Generator[None]:
-    """Commits what the block did, or nothing of it when it raises."""
+    """Commit the changes of the block, or roll them back when it raises."""
     con.execute("BEGIN TRANSACTION")
     try:
         yield
         con.execute("COMMIT")
     except BaseException:
-        # DuckDB has rolled back by itself after some errors, and then says so; the first error is the one that counts.
+        # ROLLBACK fails where DuckDB has rolled back by itself; only the first error is of use to the caller.
         with suppress(Exception):
             con.execute("ROLLBACK")
         raise

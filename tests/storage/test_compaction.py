@@ -68,7 +68,7 @@ def test_a_file_that_is_mostly_holes_becomes_small_and_keeps_all_that_is_in_it(t
     before, large = content(database), database.path.stat().st_size
     space = compact(database, PLENTY)
     assert space.file_bytes == database.path.stat().st_size < large / 2
-    assert (space.reusable_bytes, space.why_not_given_back) == (0, "")
+    assert (space.reusable_bytes, space.compaction_error) == (0, "")
     assert content(database) == before
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
@@ -129,12 +129,12 @@ def test_a_full_disk_leaves_the_database_as_it_is_and_is_told(tmp_path: Path) ->
     done = run_python(_COMPACT.format("resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"), database.path)
     space = json.loads(done.stdout)
     assert space["reusable_bytes"] > 1_000_000, done.stderr
-    assert space["why_not_given_back"]
+    assert space["compaction_error"]
     assert content(database) == before
     assert sorted(file.name for file in tmp_path.iterdir()) == [database.path.name, f"{database.path.name}.wal"]
 
 
-@pytest.mark.parametrize("moment", ["Path.replace", "compaction.own_write_ahead_log"])
+@pytest.mark.parametrize("moment", ["Path.replace", "compaction.create_write_ahead_log"])
 def test_a_process_that_is_killed_before_or_after_the_exchange_leaves_a_whole_database(
     tmp_path: Path, moment: str, every_hole_counts: None
 ) -> None:

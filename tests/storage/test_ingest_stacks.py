@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 import breadcrumb.record_format
-from breadcrumb_storage.ingest.faults import add_printed_fault, explain_stacks, ingest_faults
+from breadcrumb_storage.ingest.faults import add_printed_fault, ingest_faults, set_stack_reason
 
 NOON = datetime(2025, 1, 10, 12)
 FRAMES = "SELECT stack_id, thread_name, task_name, depth, function_name, line, source, reason FROM stacks ORDER BY ALL"
@@ -142,8 +142,8 @@ def test_the_reason_is_given_to_what_was_asked_for_and_has_none(trace):
     write_fault(crashed)
     take_in(trace)
     with trace.database.write() as con:
-        explain_stacks(con, trace.trace_id, "completed")
-        explain_stacks(con, trace.trace_id, "timeout")
+        set_stack_reason(con, trace.trace_id, "completed")
+        set_stack_reason(con, trace.trace_id, "timeout")
     assert trace.ask("SELECT DISTINCT source, reason FROM stacks ORDER BY 1") == [
         ("fault", "Fatal Python error: Segmentation fault"),
         ("python", "timeout"),

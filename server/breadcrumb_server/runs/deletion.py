@@ -175,8 +175,8 @@ def _compact(database: Database, expected_bytes: int) -> tuple[Space, list[str]]
     except DatabaseBusy as error:
         return Space(_database_bytes(database), 0), [f"the file is as large as before: {error.what}"]
     notes: list[str] = []
-    if space.why_not_given_back:
-        notes.append(f"the file could not be made smaller: {one_line(space.why_not_given_back, 300)}")
+    if space.compaction_error:
+        notes.append(f"the file could not be made smaller: {one_line(space.compaction_error, 300)}")
     elif space.reusable_bytes >= MIN_SHOWN_BYTES:
         notes.append("the file keeps reusable_mb, which the next traces fill: copying what is left costs more")
     return space, notes

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest.faults import add_printed_fault, explain_stacks, ingest_faults
+from breadcrumb_storage.ingest.faults import add_printed_fault, ingest_faults, set_stack_reason
 from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.queries.project_overview import add_notices
 from breadcrumb_storage.queries.traces import has_processes
@@ -37,7 +37,7 @@ def record_progress(database: Database, spool: Path, state: RunState, redactor: 
     """
     with database.write() as con:
         _insert(con, state)
-        stats = ingest_trace(con, spool, state.trace_id, without_secrets=redactor.redact_records)
+        stats = ingest_trace(con, spool, state.trace_id, redact_records=redactor.redact_records)
         ingest_faults(con, spool, state.trace_id, redactor.redact_text)
         return stats
 
@@ -59,10 +59,10 @@ def record_end(database: Database, spool: Path, state: RunState, redactor: Redac
     """
     with database.write() as con:
         _insert(con, state)
-        ingest_trace(con, spool, state.trace_id, final=True, without_secrets=redactor.redact_records)
+        ingest_trace(con, spool, state.trace_id, final=True, redact_records=redactor.redact_records)
         ingest_faults(con, spool, state.trace_id, redactor.redact_text)
         add_printed_fault(con, state.trace_id, state.stderr_tail, state.child_pid)
-        explain_stacks(con, state.trace_id, state.status)
+        set_stack_reason(con, state.trace_id, state.status)
         traced = has_processes(con, state.trace_id)
         add_notices(con, state.trace_id, [(code, message) for code, message in state.notices])
         finish_trace(con, state.trace_id, _end(state, traced=traced))

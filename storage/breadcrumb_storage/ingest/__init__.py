@@ -1,1 +1,1 @@
-"""Take a trace's spool into the database, each record exactly once."""
+"""Read a trace's spool into the database, each record exactly once."""

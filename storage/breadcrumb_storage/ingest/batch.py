@@ -1,4 +1,4 @@
-"""What the parts of ingest share: which trace, which process a chunk belongs to, and the numbering of ids."""
+"""Define what the parts of ingest share: the batch of chunks, its trace and its processes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from breadcrumb_storage.ingest.spool_files import ReadChunk
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# A moment of a process's monotonic clock, e.at_ns; {0} is its row of `processes`: what it showed at the start.
+# Timestamps of ns since the epoch, and of e.at_ns, a reading of the monotonic clock of the row {0} of `processes`.
 TIME_SQL = "make_timestamp_ns({})::TIMESTAMP"
 MOMENT_SQL = TIME_SQL.format("{0}.started_at_ns - coalesce({0}.clock_origin_ns, 0) + e.at_ns")
 
@@ -26,7 +26,7 @@ SELECT unnest($1::INTEGER[]) AS source, unnest($2::INTEGER[]) AS process_id,
 
 @dataclass(frozen=True, slots=True)
 class TraceKey:
-    """The two names of a trace in its tables."""
+    """The two keys of a trace: some tables use one, some the other."""
 
     trace_id: str
     trace_no: int
@@ -34,26 +34,27 @@ class TraceKey:
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process row, as far as ingest needs it."""
+    """The part of a row of `processes` that ingest needs."""
 
     process_id: int
-    clock_zero_ns: int  # ns since the epoch when its monotonic clock showed 0
+    clock_zero_ns: int  # zero of its monotonic clock, in ns since the epoch
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Chunks that are read together in one transaction."""
+    """Chunks whose records are inserted in one transaction."""
 
     trace: TraceKey
-    path: Path  # their records, each with the position of its chunk
+    path: Path  # the copied records, each with the position of its chunk
     chunks: Sequence[ReadChunk]
-    processes: Mapping[str, Process]
+    processes: Mapping[str, Process]  # by process key
 
     def process_of(self, chunk: ReadChunk) -> Process:
+        """Return the process that wrote a chunk."""
         return self.processes[chunk.file.process_key]
 
-    def name_sources(self, con: DuckDBPyConnection) -> None:
-        """Makes the temporary table `sources`: process and stream of each chunk."""
+    def create_sources(self, con: DuckDBPyConnection) -> None:
+        """Create the temporary table `sources`: process and stream of each chunk, by its position."""
         owners = [self.process_of(chunk) for chunk in self.chunks]
         con.execute(
             _SOURCES,
@@ -67,13 +68,15 @@ class Batch:
 
 
 def report_unreadable(con: DuckDBPyConnection, batch: Batch, read: Mapping[int, int]) -> int:
-    """Says in `notices` which files held records that could not be read.
+    """Insert a notice for each chunk with unreadable records.
 
     Args:
-        read: Records that could be read, by position of their chunk in the batch.
+        con: A connection inside the caller's transaction.
+        batch: The chunks.
+        read: Number of readable records by position of the chunk.
 
     Returns:
-        How many could not be read, in all.
+        The number of unreadable records.
     """
     total = 0
     for position, chunk in enumerate(batch.chunks):

@@ -1,17 +1,17 @@
-"""Turns chunks of calls files into `call_records`, `line_records` and `yield_records`, inside the caller's transaction.
+"""Insert calls files into `call_records`, `line_records` and `yield_records`, inside the caller's transaction.
 
-The two records of a call may come in different batches, in either order, and so may those of its parent:
+The start and the return of a call may come in different batches and in either order:
 
-- both in this batch: one insert (nearly all calls);
-- the call alone: inserted as unfinished;
-- the return alone: it completes the row of an earlier batch, or waits in `pending_returns`.
+- both in this batch (nearly all calls): the row is inserted complete;
+- only the start: the row is inserted as unfinished;
+- only the return: it completes the row of an earlier batch, or waits in `pending_returns`.
 
-The time of a child counts for its parent once the child's row is complete: in the parent's insert, as an update of
-its row, or it waits in `pending_child_time`. A generator may outlive the call that started it; only what it can have
-used before that call's end counts there. A call that was recorded late counts only for a parent that was as well: what
-it had called before stands under the nearest call that was recorded from its beginning.
+A completed child adds its time to its parent: in the parent's insert, by an update of the parent's row, or, if the
+parent has not been read yet, from `pending_child_time`. A generator may outlive the call that started it, which then
+gets at most the time until its own end. A late call adds its time to a late parent only: the calls that it made before
+it was recorded have added theirs to the nearest parent recorded from the start.
 
-Executed lines name their call and their position in it: they are complete in themselves, in whatever order they come.
+Records of lines and yields hold the id of their call and their position in it, so that they need no other record.
 """
 
 from __future__ import annotations
@@ -34,16 +34,18 @@ from breadcrumb_storage.ingest.batch import Batch, TraceKey, report_unreadable
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# What DuckDB's JSON reader takes as well; its CSV reader drops a line of more than 2 MB unless it is told.
+# The limit of DuckDB's JSON reader; the default of its CSV reader, 2 MB, would drop longer lines.
 LONGEST_RECORD_BYTES = 16 << 20
 
 _COLUMN_TYPES = {"kind": "VARCHAR", "text": "VARCHAR"}
 _COLUMNS = "_source: 'INTEGER', " + ", ".join(f"{name}: '{_COLUMN_TYPES.get(name, 'BIGINT')}'" for name in CALL_COLUMNS)
 
-# Ids and clocks become those of the trace. Columns a to d mean for a call: parent, function, line, task; for a return:
-# outcome, suspended_ns, exception; for an executed line, which is neither (is_call is NULL): line, position; for a
-# value that was yielded, which is neither as well: nothing, position, nothing, and 1 so that it is told from a line.
-# Records without what they need are left out, and counted.
+# Converts ids and clocks of a process to those of the trace, and omits invalid records. Columns by kind of record:
+#   kind     is_call  a        b             c          d
+#   call     true     parent   function      line       task
+#   return   false    outcome  suspended_ns  exception
+#   line     NULL     line     position                 NULL
+#   yield    NULL              position                 1
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE chunk AS
 SELECT s.source, s.process_id, s.stream AS thread_id,
@@ -65,9 +67,9 @@ WHERE call BETWEEN 1 AND {ID_SPACE - 1} AND at_ns BETWEEN 0 AND 1::BIGINT << 60
        OR kind IN ('{KIND_CALL}', '{KIND_LATE_CALL}', '{KIND_LINE}', '{KIND_YIELD}') AND b BETWEEN 0 AND 2147483647)
 """
 
-# A thread goes on in the segments of one that has ended, from some call on.
-_STREAMS_WERE_SHARED = "SELECT count(*) FROM threads WHERE trace_id = ? AND stream <> thread_id"
-_FIND_THREADS = """
+# A thread may continue the stream of one that has ended: its calls are those from first_call_id on.
+_COUNT_SHARED_STREAMS = "SELECT count(*) FROM threads WHERE trace_id = ? AND stream <> thread_id"
+_ASSIGN_THREADS = """
 CREATE OR REPLACE TEMP TABLE chunk AS
 SELECT c.* REPLACE (coalesce(t.thread_id, c.thread_id) AS thread_id)
 FROM chunk c ASOF LEFT JOIN (FROM threads WHERE trace_id = ?) t
@@ -76,18 +78,18 @@ FROM chunk c ASOF LEFT JOIN (FROM threads WHERE trace_id = ?) t
 
 _COUNT = """
 SELECT source, count(*) AS records, count(*) FILTER (is_call) AS calls,
-       count(*) FILTER (NOT is_call AND b > 0) AS suspended, count(*) - count(is_call) AS details
+       count(*) FILTER (NOT is_call AND b > 0) AS suspended, count(*) - count(is_call) AS lines_and_yields
 FROM chunk GROUP BY source
 """
 
-# A function that lost its own record must not hide its calls.
-_NAME_UNKNOWN_FUNCTIONS = """
+# The view `calls` joins functions: without a row its calls would be missing.
+_INSERT_UNKNOWN_FUNCTIONS = """
 INSERT INTO functions (trace_id, process_id, function_id, function_name)
 SELECT DISTINCT ?, process_id, b, '<function ' || b || '>' FROM chunk WHERE is_call
 ON CONFLICT DO NOTHING
 """
 
-# In order: a call's lines are then read from a few row groups.
+# Sorted, so that reading a call's lines touches few row groups.
 _INSERT_LINES = """
 INSERT INTO line_records (trace_no, process_id, call_id, position, line, at_ns, changes)
 SELECT ?, process_id, call_id, b, try_cast(a AS INTEGER), at_ns, text
@@ -105,32 +107,32 @@ SELECT -1, process_id, NULL, false, false, call_id, ended_ns, return_value, outc
 FROM pending_returns WHERE trace_no = ?
 """
 
-_LATE_RETURNS = """
-CREATE OR REPLACE TEMP TABLE late_returns AS
+_UNMATCHED_RETURNS = """
+CREATE OR REPLACE TEMP TABLE unmatched_returns AS
 SELECT * FROM chunk r
 WHERE NOT is_call AND NOT EXISTS (SELECT 1 FROM chunk c WHERE c.is_call AND c.call_id = r.call_id)
 """
-_COMPLETED_LATE = """
-CREATE OR REPLACE TEMP TABLE completed_late AS
+_COMPLETED_EARLIER_CALLS = """
+CREATE OR REPLACE TEMP TABLE completed_earlier_calls AS
 SELECT r.* EXCLUDE (late), c.parent_call_id, c.started_ns, c.late
-FROM late_returns r JOIN call_records c ON c.call_id = r.call_id
+FROM unmatched_returns r JOIN call_records c ON c.call_id = r.call_id
 WHERE c.trace_no = ? AND c.outcome IS NULL
 """
 _OUTCOME = f"CASE WHEN r.a IN ({OUTCOME_RAISED}, {OUTCOME_CANCELLED}) THEN r.a ELSE 0 END"
-_UPDATE_COMPLETED_LATE = f"""
+_UPDATE_EARLIER_CALLS = f"""
 UPDATE call_records
 SET duration_ns = r.at_ns - r.started_ns, outcome = {_OUTCOME}, suspended_ns = coalesce(r.b, 0),
     exception_id = r.c, return_value = r.text
-FROM completed_late r WHERE call_records.trace_no = ? AND call_records.call_id = r.call_id
+FROM completed_earlier_calls r WHERE call_records.trace_no = ? AND call_records.call_id = r.call_id
 """
 _KEEP_PENDING_RETURNS = f"""
 INSERT INTO pending_returns
     (trace_no, process_id, call_id, ended_ns, outcome, suspended_ns, exception_id, return_value)
 SELECT ?, process_id, call_id, at_ns, {_OUTCOME}, b, c, text
-FROM late_returns r ANTI JOIN completed_late USING (call_id)
+FROM unmatched_returns r ANTI JOIN completed_earlier_calls USING (call_id)
 """
 
-# Recorded late, in this batch or, if they had not ended then, in an earlier one.
+# Late calls of this batch, and of earlier ones if unfinished.
 _LATE_CALLS = """
 CREATE OR REPLACE TEMP TABLE late_calls AS
 SELECT call_id FROM chunk WHERE is_call AND late
@@ -142,10 +144,10 @@ _COMPLETED = """
     FROM chunk c JOIN chunk r ON r.call_id = c.call_id AND NOT r.is_call
     WHERE c.is_call AND c.a IS NOT NULL AND (NOT c.late OR c.a IN (FROM late_calls))
 """
-_COMPLETED_BEFORE_TOO = f"""
+_COMPLETED_WITH_EARLIER = f"""
     {_COMPLETED}
     UNION ALL
-    SELECT parent_call_id, started_ns, at_ns, coalesce(b, 0) FROM completed_late
+    SELECT parent_call_id, started_ns, at_ns, coalesce(b, 0) FROM completed_earlier_calls
     WHERE parent_call_id IS NOT NULL AND (NOT late OR parent_call_id IN (FROM late_calls))
 """
 _CHILD_TIME = """
@@ -153,7 +155,7 @@ CREATE OR REPLACE TEMP TABLE child_time AS
 SELECT parent_id AS call_id, sum(ended_ns - started_ns)::BIGINT AS child_ns
 FROM ({completed}) WHERE suspended_ns = 0 GROUP BY parent_id
 """
-# Only what was ever suspended can end after the call that started it.
+# Only a call that was suspended can end after its parent.
 _SUSPENDED_CHILD_TIME = """
 INSERT INTO child_time
 WITH children AS MATERIALIZED (FROM ({completed}) WHERE suspended_ns > 0),
@@ -203,27 +205,27 @@ WHERE NOT EXISTS (SELECT 1 FROM call_records c WHERE c.trace_no = $1 AND c.call_
 
 
 def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
-    """Adds the records of a batch of calls files.
+    """Insert the records of calls files.
 
     Returns:
-        Calls inserted, and records that could not be read.
+        The number of inserted calls and of unreadable records.
     """
     trace = batch.trace
-    batch.name_sources(con)
+    batch.create_sources(con)
     con.execute(_READ, [str(batch.path)])
-    if con.execute(_STREAMS_WERE_SHARED, [trace.trace_id]).fetchall() != [(0,)]:
-        con.execute(_FIND_THREADS, [trace.trace_id])
+    if con.execute(_COUNT_SHARED_STREAMS, [trace.trace_id]).fetchall() != [(0,)]:
+        con.execute(_ASSIGN_THREADS, [trace.trace_id])
     counts = con.execute(_COUNT).fetchall()
     unreadable = report_unreadable(con, batch, {source: records for source, records, _, _, _ in counts})
-    if any(details for _, _, _, _, details in counts):
+    if any(lines_and_yields for _, _, _, _, lines_and_yields in counts):
         con.execute(_INSERT_LINES, [trace.trace_no])
         con.execute(_INSERT_YIELDS, [trace.trace_no])
-    con.execute(_NAME_UNKNOWN_FUNCTIONS, [trace.trace_id])
+    con.execute(_INSERT_UNKNOWN_FUNCTIONS, [trace.trace_id])
     pending_returns = _take_pending(con, "pending_returns", _TAKE_PENDING_RETURNS, trace)
 
     con.execute(_LATE_CALLS, [trace.trace_no])
-    any_late = _complete_earlier_calls(con, trace)
-    completed = _COMPLETED_BEFORE_TOO if any_late else _COMPLETED
+    any_earlier = _complete_earlier_calls(con, trace)
+    completed = _COMPLETED_WITH_EARLIER if any_earlier else _COMPLETED
     con.execute(_CHILD_TIME.format(completed=completed))
     pending_time = _take_pending(con, "pending_child_time", _TAKE_PENDING_CHILD_TIME, trace)
     any_suspended = pending_returns or any(suspended for _, _, _, suspended, _ in counts)
@@ -238,7 +240,7 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
 
 
 def drop_pending(con: DuckDBPyConnection, trace: TraceKey) -> int:
-    """Gives up on returns whose call never came. Returns how many there were."""
+    """Delete pending returns and child times when no more records can come; return the number of returns."""
     lost = _count(con, "DELETE FROM pending_returns WHERE trace_no = ?", trace)
     _count(con, "DELETE FROM pending_child_time WHERE trace_no = ?", trace)
     return lost
@@ -252,14 +254,14 @@ def _take_pending(con: DuckDBPyConnection, table: str, statement: str, trace: Tr
 
 
 def _complete_earlier_calls(con: DuckDBPyConnection, trace: TraceKey) -> bool:
-    """Handles the returns whose call is not in this batch. Returns whether `completed_late` has rows."""
-    late = _count(con, _LATE_RETURNS)
-    if not late:
+    """Complete calls of earlier batches by returns of this one; return whether there were any."""
+    unmatched = _count(con, _UNMATCHED_RETURNS)
+    if not unmatched:
         return False
-    completed = _count(con, _COMPLETED_LATE, trace)
+    completed = _count(con, _COMPLETED_EARLIER_CALLS, trace)
     if completed:
-        con.execute(_UPDATE_COMPLETED_LATE, [trace.trace_no])
-    if completed < late:
+        con.execute(_UPDATE_EARLIER_CALLS, [trace.trace_no])
+    if completed < unmatched:
         con.execute(_KEEP_PENDING_RETURNS, [trace.trace_no])
     return completed > 0
 
@@ -271,6 +273,6 @@ def _add_to_earlier_parents(con: DuckDBPyConnection, trace: TraceKey) -> None:
 
 
 def _count(con: DuckDBPyConnection, statement: str, trace: TraceKey | None = None) -> int:
-    """Executes a statement that changes or makes a table. Returns its number of rows."""
+    """Execute a statement that creates or changes a table; return the number of rows."""
     ((rows,),) = con.execute(statement, [trace.trace_no] if trace else []).fetchall()
     return int(rows)

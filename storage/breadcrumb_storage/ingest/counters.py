@@ -1,5 +1,4 @@
-"""Copies the counters files, which their processes update in place, into `functions`, `gap_records` and
-`exception_counts`."""
+"""Copy counters files, which processes update in place, into functions, gaps and exception counts."""
 
 from __future__ import annotations
 
@@ -22,7 +21,7 @@ SELECT process_id, slot FROM gap_records WHERE trace_id = $1
 UNION
 SELECT process_id, slot FROM exception_counts WHERE trace_id = $1
 """
-# All processes in one statement each: a command may have started a thousand.
+# One statement updates all processes, since a command may have started a thousand.
 _READINGS = """
 (SELECT unnest($2::INTEGER[]) AS process_id, unnest($3::INTEGER[]) AS slot, unnest($4::BIGINT[]) AS call_count,
         unnest($5::BIGINT[]) AS time_ns) r
@@ -43,14 +42,16 @@ WHERE gap_records.trace_id = $1 AND gap_records.process_id = r.process_id AND ga
   AND (gap_records.call_count, gap_records.time_ns) IS DISTINCT FROM (r.call_count, r.time_ns)
 """
 
-_LARGEST = (1 << 63) - 1  # a BIGINT; a real counter is far below
+_LARGEST = (1 << 63) - 1  # of a BIGINT; only a damaged counter exceeds it
 
 
 def update_counters(con: DuckDBPyConnection, trace: TraceKey, files: Mapping[int, SpoolFile]) -> None:
-    """Writes the present counts of processes over the former ones, inside the caller's transaction.
+    """Replace the counts of processes by the present ones, inside the caller's transaction.
 
     Args:
-        files: Counters files, by process id.
+        con: A connection of `Database.write`.
+        trace: The trace.
+        files: Counters files by process id.
     """
     slots: dict[int, list[int]] = {}
     for process_id, slot in con.execute(_SLOTS, [trace.trace_id]).fetchall():
@@ -58,7 +59,7 @@ def update_counters(con: DuckDBPyConnection, trace: TraceKey, files: Mapping[int
     readings: list[tuple[int, int, int, int]] = []
     for process_id, file in files.items():
         if process_id in slots:
-            pairs = _pairs(file)
+            pairs = _read_pairs(file)
             readings += [
                 (process_id, slot, min(pairs[2 * slot], _LARGEST), min(pairs[2 * slot + 1], _LARGEST))
                 for slot in slots[process_id]
@@ -70,7 +71,8 @@ def update_counters(con: DuckDBPyConnection, trace: TraceKey, files: Mapping[int
             con.execute(statement, [trace.trace_id, *columns])
 
 
-def _pairs(file: SpoolFile) -> array[int]:
+def _read_pairs(file: SpoolFile) -> array[int]:
+    """Return the count and the nanoseconds of each slot, one after the other."""
     pairs = array("Q")
     data = file.path.read_bytes()
     pairs.frombytes(data[: len(data) - len(data) % COUNTER_SLOT_BYTES])

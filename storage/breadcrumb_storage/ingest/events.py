@@ -1,6 +1,7 @@
-"""Turns chunks of events files into the small tables, inside the caller's transaction.
+"""Insert events files into the tables of processes, threads, functions, exceptions and so on.
 
-Every statement may meet a row of an earlier batch: what is told again replaces what was told before.
+Everything happens inside the caller's transaction. A row may exist already: a process repeats a record in order to
+replace it.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _FIELDS = {
               '"locals" VARCHAR)[]',
 }  # fmt: skip
 
-# The order of the lines is the order of the rows: rowid says which of two records is the later one.
+# DuckDB keeps the order of the lines, so that a later record has a larger rowid.
 _READ = f"""
 CREATE OR REPLACE TEMP TABLE events AS
 SELECT s.source, s.process_id, e.* EXCLUDE (_source)
@@ -60,7 +61,7 @@ WHERE e.{EVENT_KEY} IS NOT NULL
 """
 _COUNT = f"SELECT source, {EVENT_KEY}, count(*) FROM events GROUP BY ALL"
 
-# $1 is the trace in all of them. A record that lacks its key fields is left out.
+# $1 is the trace in every statement. Records without their key fields are omitted.
 _PROCESSES = f"""
 UPDATE processes
 SET pid = e.pid, parent_pid = e.ppid, command = e.command_line, executable = e.executable, python_version = e.python,
@@ -70,7 +71,7 @@ SET pid = e.pid, parent_pid = e.ppid, command = e.command_line, executable = e.e
     started_at_ns = coalesce(e.started_at_ns, processes.started_at_ns), clock_origin_ns = e.clock_origin_ns
 FROM (
     SELECT *,
-           -- as a shell would need it, like traces.command
+           -- quoted for a shell, like traces.command
            list_aggregate(list_transform(command, lambda word:
                CASE WHEN regexp_full_match(word, '[A-Za-z0-9_@%+=:,./-]+') THEN word
                ELSE '''' || replace(word, '''', '''"''"''') || '''' END
@@ -81,8 +82,8 @@ FROM (
 WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
 
-# A process is the child of the one that it was forked from, else of the main interpreter of the same program, else of
-# the program whose place an exec gave it, else of the nearest of its ancestors that is traced.
+# The parent of a process is the first of these that is known: the process it was forked from, the main interpreter of a
+# subinterpreter, the program that it replaced by exec, its nearest traced ancestor.
 _PARENTS = f"""
 UPDATE processes
 SET parent_process_id = coalesce(e.forked_from, e.main_interpreter, e.replaced, e.nearest),
@@ -175,8 +176,8 @@ FROM events WHERE k = '{EVENT_RAISES}' AND slot IS NOT NULL
 ON CONFLICT DO NOTHING
 """
 
-# An exception may be handled, raised again, and in the end leave its thread: the last word counts.
-_VERDICTS = f"""
+# An exception may be handled and raised again, several times: its last record counts.
+_HANDLED = f"""
 UPDATE exceptions
 SET uncaught = (e.k = '{EVENT_UNCAUGHT}'), handled = (e.k = '{EVENT_HANDLED}'),
     handled_by = CASE WHEN e.k = '{EVENT_HANDLED}' THEN concat_ws(':', e.module, e.function, e.line) END
@@ -204,7 +205,7 @@ INSERT INTO notices (trace_id, process_id, code, message)
 SELECT $1, process_id, coalesce(code, '{NOTICE_UNKNOWN}'), coalesce(message, '') FROM events WHERE k = '{EVENT_NOTICE}'
 """
 
-# An answer is as many records as the process had threads and tasks, all of the same moment: only the newest counts.
+# A dump of stacks is one record for each thread and task, all with the same time. Only the newest dump is kept.
 _OLDER_STACKS = f"""
 DELETE FROM stacks USING (
     SELECT e.process_id, max({MOMENT_SQL.format("p")}) AS newest
@@ -228,7 +229,7 @@ FROM (
 WHERE frame.depth IS NOT NULL
 """
 
-# Processes first: exceptions and ends need their clock; exceptions before what became of them.
+# Processes come first, since exceptions and ends need their clock; exceptions come before their handling.
 _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_PROCESS}), _PROCESSES),
     (frozenset({EVENT_PROCESS}), _PARENTS),
@@ -239,7 +240,7 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_TASK}), _TASKS),
     (frozenset({EVENT_FUNCTION}), _FUNCTIONS),
     (frozenset({EVENT_EXCEPTION}), _EXCEPTIONS),
-    (frozenset({EVENT_HANDLED, EVENT_UNCAUGHT}), _VERDICTS),
+    (frozenset({EVENT_HANDLED, EVENT_UNCAUGHT}), _HANDLED),
     (frozenset({EVENT_RAISES}), _RAISES),
     (frozenset({EVENT_GAP}), _GAPS),
     (frozenset({EVENT_STACK}), _OLDER_STACKS),
@@ -250,12 +251,12 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
 
 
 def insert_events(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
-    """Adds the records of a batch of events files.
+    """Insert the records of events files.
 
     Returns:
-        Records read, unknown kinds included, and records that could not be read.
+        The number of records read, including those of unknown kinds, and of unreadable records.
     """
-    batch.name_sources(con)
+    batch.create_sources(con)
     con.execute(_READ, [str(batch.path)])
     read: dict[int, int] = {}
     kinds: set[str] = set()

@@ -1,8 +1,8 @@
-"""Reads what is new in a trace's spool folder into the database.
+"""Read the new records of a trace's spool folder into the database.
 
-The way of the data: spool files -> chunks of whole records -> DuckDB's own readers -> tables. Every transaction
-holds some chunks' rows together with how far those segments have thereby been read, so that each record is read
-once, whatever dies when. Nothing here goes row by row through Python.
+Chunks of whole records are copied into one file, which DuckDB's readers load into the tables, never row by row through
+Python. One transaction holds the rows of some chunks and the position up to which their segments are read, so that each
+record is read exactly once, even after a crash.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 SCRATCH_PREFIX = "ingest-"
 
-# Keeps the write-ahead log, and the rows that DuckDB holds uncompressed until a checkpoint, small.
+# Batches. Until a checkpoint the write-ahead log grows and DuckDB holds the new rows uncompressed.
 CHECKPOINT_BATCHES = 8
 
 _PROCESSES = """
@@ -55,8 +55,8 @@ _ADVANCE_LEDGER = """
 INSERT INTO segments SELECT $1, unnest($2::VARCHAR[]), unnest($3::BIGINT[])
 ON CONFLICT DO UPDATE SET bytes_read = excluded.bytes_read
 """
-# A final ingest may run again after a crash: it is told once.
-_TELL_STOPPED = f"""
+# A final ingest may be repeated after a crash, but gives this notice once.
+_INSERT_STOPPED_NOTICE = f"""
 INSERT INTO notices (trace_id, process_id, code, message)
 SELECT $1, p.process_id, '{NOTICE_RECORDING_STOPPED}',
        'Recording stopped in process ' || coalesce(p.pid::VARCHAR, $2) || ' before its end: its spool could not be '
@@ -71,12 +71,12 @@ WHERE NOT EXISTS (
 
 @dataclass(frozen=True, slots=True)
 class IngestStats:
-    """What one ingest added."""
+    """The numbers of what one ingest added."""
 
     calls: int
     events: int
-    segments: int  # parts of segments read
-    unreadable: int  # records that were damaged; `notices` says in which files
+    segments: int  # segments with new records
+    unreadable: int  # damaged records; `notices` names their files
 
 
 def ingest_trace(
@@ -85,29 +85,32 @@ def ingest_trace(
     trace_id: str,
     *,
     final: bool = False,
-    without_secrets: Callable[[bytes], bytes] = bytes,
+    redact_records: Callable[[bytes], bytes] = bytes,
 ) -> IngestStats:
-    """Adds everything recorded since the last ingest. May be called at any time, and again after a crash.
+    """Insert everything recorded since the last ingest. May be called at any time, and again after a crash.
 
     Args:
         con: A connection of `Database.write`, outside any transaction.
         spool: The trace's folder.
-        trace_id: A trace that `insert_trace` has added.
-        final: The processes are dead and write no more. After success the folder may go.
-        without_secrets: Takes out of the records what was not known to be secret when they were written.
+        trace_id: A trace added by `insert_trace`.
+        final: Whether all processes of the run have ended. Afterwards the folder may be removed.
+        redact_records: Removes secrets from records that were written before the secrets were known.
+
+    Returns:
+        The numbers of inserted and unreadable records.
 
     Raises:
-        BreadcrumbError: no such trace or folder, or a file of the folder cannot be read or copied.
+        BreadcrumbError: The trace or the folder does not exist, or a file cannot be read or copied.
     """
     rows = con.execute("SELECT trace_no FROM traces WHERE trace_id = ?", [trace_id]).fetchall()
     if not rows:
         raise BreadcrumbError(f"There is no trace {trace_id} to read a spool into.")
     try:
-        for left_over in spool.glob(f"{SCRATCH_PREFIX}*"):  # of an ingest that was killed: we hold the write lock
+        for left_over in spool.glob(f"{SCRATCH_PREFIX}*"):  # of a killed ingest, since we hold the write lock
             shutil.rmtree(left_over)
         with tempfile.TemporaryDirectory(dir=spool, prefix=SCRATCH_PREFIX) as scratch:
             trace = TraceKey(trace_id, rows[0][0])
-            return _Ingest(con, spool, trace, Path(scratch), without_secrets).run(final=final)
+            return _Ingest(con, spool, trace, Path(scratch), redact_records).run(final=final)
     except OSError as error:
         raise BreadcrumbError(
             f"The spool of trace {trace_id} could not be read.",
@@ -117,16 +120,18 @@ def ingest_trace(
 
 
 class _Ingest:
+    """One ingest of a trace."""
+
     def __init__(
         self,
         con: DuckDBPyConnection,
         spool: Path,
         trace: TraceKey,
         scratch: Path,
-        without_secrets: Callable[[bytes], bytes],
+        redact_records: Callable[[bytes], bytes],
     ) -> None:
         self._con = con
-        self._without_secrets = without_secrets
+        self._redact_records = redact_records
         self._spool = spool
         self._trace = trace
         self._scratch = scratch
@@ -137,7 +142,7 @@ class _Ingest:
         read_before = {
             str(name): int(size) for name, size in self._con.execute(_LEDGER, [self._trace.trace_id]).fetchall()
         }
-        # A function is told before its calls. So look how far the calls go first, then read all events.
+        # A function's record is written before its calls: events that are listed after the calls contain it.
         calls_files = [file for file in list_spool(self._spool) if file.suffix == CALLS_SUFFIX]
         new_calls = unread_chunks(calls_files, read_before)
         other_files = [file for file in list_spool(self._spool) if file.suffix != CALLS_SUFFIX]
@@ -147,7 +152,7 @@ class _Ingest:
         calls, bad_calls = self._read(new_calls, insert_calls)
         self._read_counters(file for file in other_files if file.suffix == COUNTERS_SUFFIX)
         if final:
-            self._settle()
+            self._insert_final_notices()
         return IngestStats(calls, events, self._segments, bad_events + bad_calls)
 
     def _read(
@@ -156,7 +161,7 @@ class _Ingest:
         inserted = unreadable = 0
         for group in batches(chunks):
             copy = self._scratch / "records"
-            read = copy_records(group, copy, self._without_secrets)
+            read = copy_records(group, copy, self._redact_records)
             if read:
                 with transaction(self._con):
                     batch = Batch(self._trace, copy, read, self._known_processes(chunk.file for chunk in read))
@@ -173,7 +178,7 @@ class _Ingest:
         return inserted, unreadable
 
     def _known_processes(self, files: Iterable[SpoolFile]) -> dict[str, Process]:
-        """The processes of the trace, those of the files among them: a new one gets the next number."""
+        """Return the trace's processes by key; those of the files that are new are added first."""
         result = self._con.execute(_PROCESSES, [self._trace.trace_id])
         known = {str(key): process for process, (key,) in fetch_with(result, Process, "process_key")}
         added: list[SpoolFile] = []
@@ -199,10 +204,12 @@ class _Ingest:
             }
             update_counters(self._con, self._trace, known)
 
-    def _settle(self) -> None:
+    def _insert_final_notices(self) -> None:
         with transaction(self._con):
             for marker in self._spool.glob(f"*{FAILED_SUFFIX}"):
-                self._con.execute(_TELL_STOPPED, [self._trace.trace_id, marker.name.removesuffix(FAILED_SUFFIX)])
+                self._con.execute(
+                    _INSERT_STOPPED_NOTICE, [self._trace.trace_id, marker.name.removesuffix(FAILED_SUFFIX)]
+                )
             if lost := drop_pending(self._con, self._trace):
                 self._con.execute(
                     "INSERT INTO notices (trace_id, code, message) VALUES (?, ?, ?)",

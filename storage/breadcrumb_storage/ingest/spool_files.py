@@ -1,7 +1,7 @@
-"""The files of a spool folder, and what of them has not been read yet.
+"""List the files of a spool folder and read their new records.
 
-A segment is a memory map that its process writes while we read: it never shrinks, its tail is NUL bytes, and each
-byte changes once, from NUL to what it stays. So what stands before the first NUL and ends with a newline is final.
+A process writes its segments through memory maps while ingest reads them. A segment never shrinks, its unwritten bytes
+are NUL, and each byte is written once. Records before the first NUL that end with a newline are therefore final.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFI
 
 SCAN_BLOCK_BYTES = 1 << 18
 
-# A batch is loaded into memory at once; larger ones gain nothing (benchmarks/ingest.py).
+# A batch is loaded into memory at once; larger ones are no faster (benchmarks/ingest.py).
 BATCH_BYTES = 32 << 20
 
 _NAME = re.compile(
@@ -25,8 +25,8 @@ _NAME = re.compile(
     rf"|-(?P<stream>\d+)-(?P<call_segment>\d+){re.escape(CALLS_SUFFIX)})"
 )
 
-# A lone surrogate in a JSON text, which DuckDB refuses together with its whole record. What stands before it in the
-# alternation is consumed first, so that an escaped backslash or a true pair is never mistaken for one.
+# A lone surrogate in JSON, for which DuckDB refuses the whole record. The first two alternatives consume escaped
+# backslashes and surrogate pairs, which would otherwise match.
 _SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
@@ -35,7 +35,7 @@ _REPLACEMENT_CHARACTER = rb"\ufffd"
 
 @dataclass(frozen=True, slots=True)
 class SpoolFile:
-    """One file of a spool folder, by what its name says."""
+    """A file of a spool folder, with the parts of its name."""
 
     path: Path
     suffix: str
@@ -47,12 +47,13 @@ class SpoolFile:
 
     @property
     def name(self) -> str:
+        """The name of the file."""
         return self.path.name
 
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Bytes of a segment that have been written but not read: whole records only, after `records`."""
+    """Bytes of a segment that are written and not yet read. The last record may be incomplete."""
 
     file: SpoolFile
     start: int
@@ -60,59 +61,64 @@ class Chunk:
 
     @property
     def size(self) -> int:
+        """The number of bytes."""
         return self.end - self.start
 
     def records(self) -> tuple[bytes, int]:
-        """The whole records as DuckDB can read them, and how far the segment has been read with them."""
+        """Return the complete records as DuckDB can read them, and their end in the segment."""
         with self.file.path.open("rb") as source:
             source.seek(self.start)
             data = source.read(self.size)
         data = data[: data.rfind(b"\n") + 1]
-        return _without_lone_surrogates(data), self.start + len(data)
+        return _replace_lone_surrogates(data), self.start + len(data)
 
 
 @dataclass(frozen=True, slots=True)
 class ReadChunk:
-    """A chunk whose records stand in a copy, and how far its segment has been read with it."""
+    """A chunk whose records have been copied."""
 
     file: SpoolFile
-    read_to: int
-    records: int
+    read_to: int  # end of the records in the segment, in bytes
+    records: int  # their number
 
 
 def copy_records(
-    chunks: Iterable[Chunk], target: Path, without_secrets: Callable[[bytes], bytes] = bytes
+    chunks: Iterable[Chunk], target: Path, redact_records: Callable[[bytes], bytes] = bytes
 ) -> list[ReadChunk]:
-    """Copies the whole records of the chunks, all of one kind, to one file, readable by its owner alone.
+    """Copy the complete records of chunks into one private file, each with its chunk's position in the result.
 
-    Each record begins with its chunk's position in the result. (DuckDB reads files to their end, and the end of a
-    segment in use is neither final nor text. And it needs milliseconds for each file, of which short-lived threads and
-    processes make thousands.)
+    DuckDB cannot read the segments themselves: it would read their unwritten ends too, and takes milliseconds for each
+    file, of which short-lived threads and processes make thousands.
 
     Args:
-        without_secrets: Takes out of records what was not known to be secret when they were written.
+        chunks: Chunks of files with the same suffix.
+        target: The new file.
+        redact_records: Removes secrets from records that were written before the secrets were known.
+
+    Returns:
+        The chunks that had a complete record.
     """
     found: list[ReadChunk] = []
     with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
         for chunk in chunks:
             data, read_to = chunk.records()
-            if data:  # or else a record is being written, or its process was killed in the middle of it
-                copy.write(_marked(without_secrets(data), chunk.file.suffix, len(found)))
+            if data:
+                copy.write(_with_source(redact_records(data), chunk.file.suffix, len(found)))
                 found.append(ReadChunk(chunk.file, read_to, data.count(b"\n")))
     return found
 
 
-def _marked(data: bytes, suffix: str, number: int) -> bytes:
-    """The records with the number at their beginnings: as the first column, or as the first key `_source`."""
+def _with_source(data: bytes, suffix: str, position: int) -> bytes:
+    """Insert a chunk's position into its records: as the key `_source` of events, as the first column of calls."""
     if suffix == EVENTS_SUFFIX:
-        begin, mark = b"\n{", b'\n{"_source": %d, ' % number
+        begin, mark = b"\n{", b'\n{"_source": %d, ' % position
     else:
-        begin, mark = b"\n", b"\n%d\t" % number
+        begin, mark = b"\n", b"\n%d\t" % position
     return (b"\n" + data[:-1]).replace(begin, mark)[1:] + b"\n"
 
 
 def list_spool(folder: Path) -> list[SpoolFile]:
-    """The spool files of a folder: processes by their start, then streams, then segments. Other files are left out."""
+    """Return the spool files of a folder, sorted by the start of the process, then by stream and segment."""
     found: list[SpoolFile] = []
     for path in folder.iterdir():
         if match := _NAME.fullmatch(path.name):
@@ -131,10 +137,11 @@ def list_spool(folder: Path) -> list[SpoolFile]:
 
 
 def unread_chunks(files: Iterable[SpoolFile], read_before: dict[str, int]) -> list[Chunk]:
-    """What stands in the files at this moment beyond what was read before.
+    """Return the bytes of files that are written and not yet read.
 
     Args:
-        read_before: Bytes read, by file name.
+        files: Segments.
+        read_before: Number of bytes read, by file name.
     """
     chunks: list[Chunk] = []
     for file in files:
@@ -146,7 +153,7 @@ def unread_chunks(files: Iterable[SpoolFile], read_before: dict[str, int]) -> li
 
 
 def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
-    """Groups of whole chunks, in order, of about `BATCH_BYTES`: a transaction costs the same for a line or for many."""
+    """Group chunks into batches of about `BATCH_BYTES`, since each transaction has a fixed cost."""
     batch: list[Chunk] = []
     size = 0
     for chunk in chunks:
@@ -160,7 +167,7 @@ def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
 
 
 def _data_end(path: Path, start: int) -> int:
-    """Where the data ends: at the first NUL at or after `start`, or with the file."""
+    """Return the position of the first NUL from `start` on, or the end of the file."""
     position = start
     with path.open("rb", buffering=0) as file:
         file.seek(start)
@@ -172,7 +179,7 @@ def _data_end(path: Path, start: int) -> int:
     return position
 
 
-def _without_lone_surrogates(data: bytes) -> bytes:
+def _replace_lone_surrogates(data: bytes) -> bytes:
     if rb"\ud" not in data and rb"\uD" not in data:
         return data
     return _SURROGATES.sub(lambda match: _REPLACEMENT_CHARACTER if match["lone"] else match[0], data)

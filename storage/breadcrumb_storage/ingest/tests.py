@@ -1,6 +1,7 @@
-"""What test runners told, as statements for `ingest_events`: rows of `tests`.
+"""Define the statements by which `ingest_events` fills `tests` from the events of test runners.
 
-A test has reports of its phases, and one outcome: the first that is no success counts, a failure more than a skip.
+A runner reports an outcome for each phase of a test. The outcome of the test is the first failure or error, otherwise
+the first outcome other than success.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ FROM (
 WHERE tests.trace_id = $1 AND tests.process_id = e.process_id AND tests.test_id = e.id
 """
 
-# $1 is the trace; the table `events` holds the records of a batch.
+# $1 is the trace; the temporary table `events` holds the records of the batch.
 TEST_STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_TEST}), _TESTS),
     (frozenset({EVENT_TEST_REPORT}), _REPORTS),

@@ -1,38 +1,38 @@
--- The tables of a project's database. Users write SQL against traces, trace_events, calls,
--- exceptions, functions, function_stats, gaps, processes, threads and notices: their columns
--- are a contract. call_records, segments and pending_* are internal.
+-- The tables of a project's database. Users query traces, trace_events, calls, exceptions,
+-- functions, function_stats, gaps, processes, threads and notices: these columns are a
+-- contract. call_records, segments and pending_* are internal.
 
 CREATE SEQUENCE trace_numbers;
 
 CREATE TABLE traces (
     trace_id        VARCHAR PRIMARY KEY,
-    trace_no        INTEGER NOT NULL UNIQUE DEFAULT nextval('trace_numbers'),  -- stands for trace_id in call_records
+    trace_no        INTEGER NOT NULL UNIQUE DEFAULT nextval('trace_numbers'),  -- short key, used in call_records
     status          VARCHAR NOT NULL,   -- running, completed, failed, timeout, stopped, crashed
-    started_at      TIMESTAMP NOT NULL, -- UTC, as all timestamps here
+    started_at      TIMESTAMP NOT NULL, -- UTC, like all timestamps
     finished_at     TIMESTAMP,
     duration_ms     DOUBLE,
     command         VARCHAR NOT NULL,   -- as a shell line, redacted
     label           VARCHAR,
     cwd             VARCHAR,
     timeout_seconds DOUBLE,
-    exit_code       INTEGER,            -- NULL while running or ended by a signal
+    exit_code       INTEGER,            -- NULL: still running, or ended by a signal
     signal          VARCHAR,            -- SIGKILL, ...
     pid             INTEGER,
     stdout_tail     VARCHAR,
     stderr_tail     VARCHAR,
     stdout_bytes    BIGINT,
     stderr_bytes    BIGINT,
-    not_traced_reason VARCHAR,          -- why no process of the command was traced
+    not_traced_reason VARCHAR,          -- why no process was traced
     config          VARCHAR             -- JSON: include, exclude and capture of this run
 );
 
 CREATE TABLE processes (
     trace_id          VARCHAR NOT NULL,
-    process_id        INTEGER NOT NULL,  -- counts from 0 within a trace
-    process_key       VARCHAR NOT NULL,  -- "{process}" in the names of its spool files
+    process_id        INTEGER NOT NULL,  -- numbered from 0 within a trace
+    process_key       VARCHAR NOT NULL,  -- "{process}" of its spool files' names
     pid               INTEGER,
     parent_pid        INTEGER,
-    parent_process_id INTEGER,           -- NULL for the first, or where the parent was not traced
+    parent_process_id INTEGER,           -- NULL: no traced parent
     command           VARCHAR,
     executable        VARCHAR,
     python_version    VARCHAR,
@@ -40,7 +40,7 @@ CREATE TABLE processes (
     backend           VARCHAR,           -- monitoring, settrace
     mode              VARCHAR,           -- adaptive, full
     started_at        TIMESTAMP,
-    ended_at          TIMESTAMP,         -- NULL: it did not go through its normal exit (yet)
+    ended_at          TIMESTAMP,         -- NULL: has not ended normally
     started_at_ns     BIGINT,            -- ns since the epoch ...
     clock_origin_ns   BIGINT,            -- ... when its monotonic clock showed this
     PRIMARY KEY (trace_id, process_id)
@@ -67,21 +67,21 @@ CREATE TABLE functions (
     line          INTEGER,
     kind          VARCHAR,           -- function, generator, coroutine, async_generator, class, module
     slot          INTEGER,           -- its counter in the process's counters file
-    started_count BIGINT,            -- calls begun, recorded or not; NULL: only the recorded ones are known
+    started_count BIGINT,            -- all calls, recorded or not; NULL: not counted
     PRIMARY KEY (trace_id, process_id, function_id)
 );
 
--- One row a recorded call. Small keys: a million calls stay near 15 bytes a row.
+-- One row for each recorded call. Small keys keep a row near 15 bytes even with a million calls.
 CREATE TABLE call_records (
     trace_no     INTEGER NOT NULL,
     process_id   INTEGER NOT NULL,
     thread_id    INTEGER NOT NULL,
-    call_id      BIGINT NOT NULL,   -- process_id * 1000000000 + the process's own count: unique within a trace
+    call_id      BIGINT NOT NULL,   -- process_id * 1000000000 + id within the process: unique within a trace
     parent_call_id BIGINT,
     function_id  INTEGER NOT NULL,
     started_ns   BIGINT NOT NULL,   -- ns since the epoch
     duration_ns  BIGINT,            -- NULL: unfinished
-    child_ns     BIGINT NOT NULL DEFAULT 0,  -- spent in recorded children
+    child_ns     BIGINT NOT NULL DEFAULT 0,  -- time in recorded children
     suspended_ns BIGINT NOT NULL DEFAULT 0,  -- generators and coroutines: time between resumes
     outcome      TINYINT,           -- record_format.OUTCOME_*; NULL: unfinished
     exception_id BIGINT,
@@ -94,23 +94,23 @@ CREATE TABLE call_records (
 CREATE TABLE exceptions (
     trace_id          VARCHAR NOT NULL,
     process_id        INTEGER NOT NULL,
-    exception_id      BIGINT NOT NULL,  -- unique within a trace, made as call_id is
+    exception_id      BIGINT NOT NULL,  -- unique within a trace, composed like call_id
     exception_type    VARCHAR NOT NULL,
     exception_message VARCHAR,
     raised_at         TIMESTAMP,
     thread_id         INTEGER,
-    call_id           BIGINT,           -- innermost traced call at that moment
-    function_name     VARCHAR,          -- where it was raised, traced or not
+    call_id           BIGINT,           -- innermost traced call at raised_at
+    function_name     VARCHAR,          -- the raising function, traced or not
     module_name       VARCHAR,
     file              VARCHAR,
     line              INTEGER,
     stack_trace       VARCHAR,
-    locals            VARCHAR,          -- JSON: the raising frame's variables
+    locals            VARCHAR,          -- JSON: variables of the raising frame
     cause_id          BIGINT,
     context_id        BIGINT,
     control_flow      BOOLEAN NOT NULL DEFAULT false,  -- StopIteration and the like
-    uncaught          BOOLEAN NOT NULL DEFAULT false,  -- left the last frame of its thread
-    handled           BOOLEAN,                         -- NULL: not known
+    uncaught          BOOLEAN NOT NULL DEFAULT false,  -- left the outermost frame of its thread
+    handled           BOOLEAN,                         -- NULL: unknown
     handled_by        VARCHAR,                         -- module:function:line
     PRIMARY KEY (trace_id, exception_id)
 );
@@ -125,16 +125,16 @@ CREATE TABLE gap_records (
 
 CREATE TABLE notices (trace_id VARCHAR NOT NULL, process_id INTEGER, code VARCHAR NOT NULL, message VARCHAR NOT NULL);
 
--- How far each spool file has been read: what makes ingest happen exactly once.
+-- Bytes read of each spool file, so that each record is ingested exactly once.
 CREATE TABLE segments (trace_id VARCHAR NOT NULL, name VARCHAR NOT NULL, bytes_read BIGINT NOT NULL, PRIMARY KEY (trace_id, name));
 
--- Returns whose call stands in a file that has not been read that far yet.
+-- Returns whose call has not been read yet.
 CREATE TABLE pending_returns (
     trace_no INTEGER NOT NULL, process_id INTEGER NOT NULL, call_id BIGINT NOT NULL,
     ended_ns BIGINT, outcome TINYINT, suspended_ns BIGINT, exception_id BIGINT, return_value VARCHAR
 );
 
--- Time of ended calls whose parent call has not been read yet.
+-- Time of ended calls whose parent has not been read yet.
 CREATE TABLE pending_child_time (
     trace_no INTEGER NOT NULL, process_id INTEGER NOT NULL, call_id BIGINT NOT NULL, child_ns BIGINT NOT NULL
 );

@@ -1,19 +1,18 @@
--- What a report needs beyond calls: where a process stood when it was stopped, the lines of a function, how often an
--- exception was raised that is not written each time, what adaptive capture has and has not seen, and the tests that ran.
--- stacks, lines, exception_counts and tests are a contract, as the tables before; line_records is internal.
+-- Adds stacks at the end of a process, executed lines, counts of exceptions that are not recorded each time, what adaptive
+-- mode has counted, and tests. stacks, lines, exception_counts and tests are a contract; line_records is internal.
 
-ALTER TABLE processes ADD COLUMN name VARCHAR;         -- multiprocessing's: ForkPoolWorker-1, or as the program named it
-ALTER TABLE processes ADD COLUMN started_by VARCHAR;   -- fork: a copy of its parent; exec: it took its parent's place (whose ended_at is that moment); subinterpreter: inside of its parent; NULL: a program of its own
-ALTER TABLE processes ADD COLUMN kernel_start BIGINT;  -- clock ticks since boot: with the pid, what an exec leaves the same
-ALTER TABLE processes ADD COLUMN image_start BIGINT;   -- where its stack begins: what an exec changes
-ALTER TABLE threads ADD COLUMN stream INTEGER;         -- whose calls segments it wrote ...
-ALTER TABLE threads ADD COLUMN first_call_id BIGINT;   -- ... from this call on: the thread before it there had ended
-ALTER TABLE functions ADD COLUMN exact BOOLEAN DEFAULT true;   -- false: started_count is a lower bound (counting was switched off for a while)
-ALTER TABLE functions ADD COLUMN counted_ns BIGINT;            -- time spent in the calls that were counted only
-ALTER TABLE call_records ADD COLUMN late BOOLEAN DEFAULT false; -- written when it was under way: args as they were then
-ALTER TABLE exceptions ADD COLUMN call_chain BIGINT[];          -- ids, outermost first, where the parents of call_id do not tell all
+ALTER TABLE processes ADD COLUMN name VARCHAR;         -- its name in multiprocessing, such as ForkPoolWorker-1
+ALTER TABLE processes ADD COLUMN started_by VARCHAR;   -- fork: copy of its parent; exec: replaced its parent, which ended at that time; subinterpreter: inside its parent; NULL: separate program
+ALTER TABLE processes ADD COLUMN kernel_start BIGINT;  -- clock ticks since boot: an exec keeps this and the pid
+ALTER TABLE processes ADD COLUMN image_start BIGINT;   -- start of its stack: an exec changes it
+ALTER TABLE threads ADD COLUMN stream INTEGER;         -- the stream of its calls segments ...
+ALTER TABLE threads ADD COLUMN first_call_id BIGINT;   -- ... from this call on; an ended thread wrote the earlier ones
+ALTER TABLE functions ADD COLUMN exact BOOLEAN DEFAULT true;   -- false: started_count is a lower bound, as counting was off for a time
+ALTER TABLE functions ADD COLUMN counted_ns BIGINT;            -- time in calls that were only counted
+ALTER TABLE call_records ADD COLUMN late BOOLEAN DEFAULT false; -- recorded while it ran: args are those of that moment
+ALTER TABLE exceptions ADD COLUMN call_chain BIGINT[];          -- ids, outermost first; NULL: call_id and its parents
 
--- Raises of a type at a place beyond those that are rows of exceptions: a million equal ones are bounded, and counted.
+-- Raises of a type at one place that are counted, since exceptions holds a limited number of equal ones.
 CREATE TABLE exception_counts (
     trace_id       VARCHAR NOT NULL,
     process_id     INTEGER NOT NULL,
@@ -27,54 +26,54 @@ CREATE TABLE exception_counts (
     PRIMARY KEY (trace_id, process_id, slot)
 );
 
--- The frames of each thread and each waiting asyncio task at the moment when the run was ended, or the process crashed.
+-- The frames of each thread and each waiting asyncio task when the run was ended or the process crashed.
 CREATE TABLE stacks (
     trace_id      VARCHAR NOT NULL,
     process_id    INTEGER NOT NULL,
-    stack_id      INTEGER NOT NULL,   -- counts from 0 within a process: first the main thread, or the one that crashed
-    thread_ident  BIGINT,             -- NULL: a task, which is on no thread's stack while it waits
+    stack_id      INTEGER NOT NULL,   -- numbered from 0 within a process: first the main thread or the crashed one
+    thread_ident  BIGINT,             -- NULL: a waiting task, which is on no thread's stack
     thread_name   VARCHAR,
     task_name     VARCHAR,
-    depth         INTEGER NOT NULL,   -- 0: innermost; the middle of a deep stack is left out
-    function_name VARCHAR,            -- qualified, but for source fault
+    depth         INTEGER NOT NULL,   -- 0: innermost; a deep stack lacks its middle
+    function_name VARCHAR,            -- qualified, except for source fault
     module_name   VARCHAR,
     file          VARCHAR,
     line          INTEGER,
-    locals        VARCHAR,            -- JSON; NULL where they were not taken
-    source        VARCHAR NOT NULL,   -- python: the interpreter answered; fault: written by its C code (faulthandler)
-    reason        VARCHAR,            -- timeout, stopped, or the fatal error's text
-    taken_at      TIMESTAMP           -- NULL where only C code could tell
+    locals        VARCHAR,            -- JSON; NULL: not taken
+    source        VARCHAR NOT NULL,   -- python: by the tracer; fault: by faulthandler
+    reason        VARCHAR,            -- timeout, stopped, or the text of the fatal error
+    taken_at      TIMESTAMP           -- NULL for source fault
 );
 
--- What a test runner ran, each run of a test a row. The calls under it are those of its process between its call ids
--- (c.process_id = t.process_id AND c.call_id BETWEEN t.first_call_id AND t.last_call_id), of all threads.
+-- One row for each run of a test. Its calls are those of its process, in all threads, between its call ids:
+-- c.process_id = t.process_id AND c.call_id BETWEEN t.first_call_id AND t.last_call_id.
 CREATE TABLE tests (
     trace_id       VARCHAR NOT NULL,
     process_id     INTEGER NOT NULL,
-    test_id        INTEGER NOT NULL,   -- counts from 1 within a process
+    test_id        INTEGER NOT NULL,   -- numbered from 1 within a process
     node_id        VARCHAR NOT NULL,   -- pytest: tests/test_cart.py::TestCart::test_add[3]; unittest: test_cart.TestCart.test_add
     thread_id      INTEGER,
-    outcome        VARCHAR,            -- passed, failed, error (outside of the test itself), skipped, xfailed, xpassed; NULL: not known (it had not ended)
-    phase          VARCHAR,            -- where that came from: setup, call, teardown
+    outcome        VARCHAR,            -- passed, failed, error (in setup or teardown), skipped, xfailed, xpassed; NULL: not ended
+    phase          VARCHAR,            -- phase of the outcome: setup, call, teardown
     started_at     TIMESTAMP,
-    duration_ms    DOUBLE,             -- NULL: it had not ended
+    duration_ms    DOUBLE,             -- NULL: not ended
     first_call_id  BIGINT NOT NULL,
-    last_call_id   BIGINT,             -- NULL: it had not ended; all later calls of the process are its
-    exception_id   BIGINT,             -- what failed it
-    exception_type VARCHAR,            -- what ended it before its end, also a skip
-    message        VARCHAR,            -- of that exception, or what the runner says
+    last_call_id   BIGINT,             -- NULL: not ended; all later calls of the process belong to it
+    exception_id   BIGINT,             -- the exception that failed it
+    exception_type VARCHAR,            -- the exception that ended it early, also for a skip
+    message        VARCHAR,            -- of that exception, or from the runner
     PRIMARY KEY (trace_id, process_id, test_id)
 );
 
--- The executed lines of the calls that were asked for (capture.lines).
+-- Executed lines of calls of functions named by capture.lines.
 CREATE TABLE line_records (
     trace_no   INTEGER NOT NULL,
     process_id INTEGER NOT NULL,
     call_id    BIGINT NOT NULL,
-    position   INTEGER NOT NULL,   -- counts from 0 within the call
+    position   INTEGER NOT NULL,   -- numbered from 0 within the call
     line       INTEGER,            -- NULL: the call's end
     at_ns      BIGINT,
-    changes    VARCHAR             -- JSON: the variables that the line before this one changed
+    changes    VARCHAR             -- JSON: variables changed by the previous line
 );
 
 DROP VIEW trace_events;
@@ -112,8 +111,8 @@ UNION ALL
 SELECT trace_id, 'exception', function_name, module_name, raised_at, locals, NULL, call_id, file, line, exception_type
 FROM exceptions;
 
--- calls: all that began, recorded or not, a lower bound where exact is false; total_ns: of all that were recorded or
--- counted; the other figures are those of the recorded calls.
+-- calls: all calls, recorded or not, a lower bound if exact is false. total_ns: time of all recorded and counted calls.
+-- The other numbers are of the recorded calls only.
 CREATE VIEW function_stats AS
 WITH recorded AS (
     SELECT trace_id, function_name, module_name,

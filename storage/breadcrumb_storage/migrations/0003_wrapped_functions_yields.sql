@@ -1,4 +1,4 @@
--- What a gap was called for, where it is a wrapper of functions of other modules: module:function:file each.
+-- The functions of other modules that a gap wraps, each as module:function:file.
 ALTER TABLE gap_records ADD COLUMN wraps VARCHAR[];
 
 DROP VIEW gaps;
@@ -12,12 +12,12 @@ FROM gap_records g
 LEFT JOIN functions f ON f.trace_id = g.trace_id AND f.process_id = g.process_id AND f.function_id = g.caller_id
 GROUP BY g.trace_id, g.function_name, g.module_name, g.kind, f.function_name, f.module_name;
 
--- What generators yielded: the first values of each call. A row without a value says that those up to it were not recorded.
+-- The first values that each call of a generator yielded. A row without a value: those up to it were not recorded.
 CREATE TABLE yield_records (
     trace_no   INTEGER NOT NULL,
     process_id INTEGER NOT NULL,
     call_id    BIGINT NOT NULL,
-    position   INTEGER NOT NULL,   -- counts from 0 within the call
+    position   INTEGER NOT NULL,   -- numbered from 0 within the call
     at_ns      BIGINT,
     value      VARCHAR             -- JSON
 );

@@ -1,1 +1,1 @@
-"""Let users read the database with SQL of their own: one read-only statement, and a page of the schema."""
+"""Let users query the database: run one read-only statement, and describe the schema."""

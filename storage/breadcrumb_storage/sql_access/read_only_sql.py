@@ -1,7 +1,7 @@
-"""Runs a user's SQL: one statement that reads, on a connection that can do nothing else.
+"""Run a user's SQL: one reading statement, on a connection that can only read.
 
-The connection of `Database.read` is the wall: read-only file, no file system, no settings. The check of the
-statement's kind stands before it to say clearly what is refused and why.
+The connection of `Database.read` is what protects the database and other files. The kind of the statement is checked
+first only to give a clear error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 
-_READING_KINDS = ("SELECT", "EXPLAIN")  # DuckDB counts WITH, VALUES, FROM, DESCRIBE, SHOW and SUMMARIZE as SELECT
+_READING_KINDS = ("SELECT", "EXPLAIN")  # DuckDB classifies WITH, VALUES, FROM, DESCRIBE, SHOW and SUMMARIZE as SELECT
 INTERNAL_TABLES = (
     "call_records",
     "gap_records",
@@ -41,32 +41,35 @@ GROUP BY table_name ORDER BY table_name
 
 @dataclass(frozen=True, slots=True)
 class SqlResult:
-    """Rows of a query, each value as JSON has it."""
+    """The result of a query."""
 
     columns: list[str]
-    types: list[str]  # DuckDB's names
-    rows: list[list[object]]
-    truncated: bool  # there are more rows than these
+    types: list[str]  # names of DuckDB's types
+    rows: list[list[object]]  # values as converted by `to_json`
+    truncated: bool  # whether the query has more rows
 
 
 def run_read_only(
     con: DuckDBPyConnection, sql: str, limit: int, *, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
 ) -> SqlResult:
-    """Runs one reading statement.
+    """Run one reading statement.
 
     Args:
         con: A connection of `Database.read`.
-        sql: Exactly one SELECT, or a statement that DuckDB treats as one, or EXPLAIN.
-        limit: The most rows to return.
-        timeout_seconds: How long it may take.
+        sql: Exactly one SELECT, a statement that DuckDB treats as one, or EXPLAIN.
+        limit: Maximum number of rows to return.
+        timeout_seconds: Time after which the statement is stopped.
+
+    Returns:
+        The columns and rows, with a mark if there are more rows.
 
     Raises:
-        QueryRefused: it is no statement, several, or one that does not read.
-        QueryFailed: DuckDB could not run it, with DuckDB's message and the tables that exist; or it took too long.
+        QueryRefused: The SQL is not exactly one statement, or does not read.
+        QueryFailed: DuckDB could not run the statement, or it took too long or needed too much memory.
     """
     import duckdb
 
-    statement = _the_one_statement(con, sql)
+    statement = _parse_reading_statement(con, sql)
     timed_out = threading.Event()
 
     def stop() -> None:
@@ -78,7 +81,7 @@ def run_read_only(
     timer.start()
     try:
         result = con.execute(statement)
-        # No more rows than asked for are computed or held: the result is a stream.
+        # The result is a stream: DuckDB computes only the rows that are fetched.
         rows = result.fetchmany(limit + 1)
         description = result.description or []
     except duckdb.InterruptException as error:
@@ -95,7 +98,7 @@ def run_read_only(
             hint="Narrow it: WHERE trace_id = '...', or an aggregate instead of sorted rows.",
         ) from error
     except duckdb.Error as error:
-        if "'pytz'" in str(error):  # DuckDB 2.0.0 needs it for this one type, which no table here has
+        if "'pytz'" in str(error):  # DuckDB 2.0.0 needs it for this type, which no table here has
             raise QueryFailed(
                 "A TIMESTAMP WITH TIME ZONE cannot be returned.",
                 hint="Cast it, as in now()::TIMESTAMP: all times here are UTC.",
@@ -112,20 +115,24 @@ def run_read_only(
 
 
 def describe_tables(con: DuckDBPyConnection) -> str:
-    """The tables and views that queries are written against, one a line with its columns."""
+    """Return the public tables and views as text, one per line with its columns.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+    """
     rows = con.execute(_COLUMNS, [list(INTERNAL_TABLES)]).fetchall()
     return "The tables are:\n" + "\n".join(f"{table}({columns})" for table, columns in rows)
 
 
 def to_json(value: object) -> object:
-    """A value of a DuckDB row as JSON has it: nothing is rounded, text stands for what JSON lacks."""
+    """Convert a value of a DuckDB row to JSON without loss; types that JSON lacks become text."""
     match value:
         case None | bool() | int() | str():
             return value
         case float():
             return value if math.isfinite(value) else str(value)
         case Decimal():
-            return _number(value)
+            return _decimal_to_json(value)
         case datetime() | date() | time():
             return value.isoformat()
         case bytes() | bytearray():
@@ -141,13 +148,13 @@ def to_json(value: object) -> object:
             return str(value)
 
 
-def _number(value: Decimal) -> object:
+def _decimal_to_json(value: Decimal) -> object:
     if value == value.to_integral_value():
         return int(value)
     return float(value) if Decimal(repr(float(value))) == value else str(value)
 
 
-def _the_one_statement(con: DuckDBPyConnection, sql: str) -> Statement:
+def _parse_reading_statement(con: DuckDBPyConnection, sql: str) -> Statement:
     import duckdb
 
     try:

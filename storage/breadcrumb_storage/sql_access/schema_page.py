@@ -1,4 +1,4 @@
-"""The schema as a page to read before writing SQL: tables with their columns, and queries that work as they stand."""
+"""Render the schema as a page for writers of SQL: tables, columns and queries that run unchanged."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cache
 from breadcrumb_storage.migrate import migrate
 from breadcrumb_storage.sql_access.read_only_sql import INTERNAL_TABLES
 
-# What a row of each table is.
+# The meaning of a row of each public table, in the order of the page.
 TABLES = {
     "traces": "a run of a command",
     "calls": "a recorded call",
@@ -41,7 +41,7 @@ _NEWEST = "(SELECT trace_id FROM traces ORDER BY started_at DESC LIMIT 1)"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A question, and the statement that answers it."""
+    """A question and the statement that answers it."""
 
     question: str
     sql: str
@@ -99,7 +99,7 @@ WHERE trace_id = {_NEWEST} ORDER BY "timestamp" LIMIT 50""",
 
 @cache
 def schema_page() -> str:
-    """The page, in Markdown. Made from the migrations themselves, in a database in memory."""
+    """Return the page in Markdown, with the columns that the migrations create in a database in memory."""
     import duckdb
 
     with duckdb.connect() as con:
