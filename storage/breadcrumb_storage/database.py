@@ -82,7 +82,7 @@ class Database:
 
     @contextmanager
     def read(self) -> Generator[DuckDBPyConnection]:
-        """Open the database for any SQL, which can change nothing and reach no other file.
+        """Open the database read-only, for any SQL: it can reach no other file either.
 
         Several readers share the file, within a process and between processes. A missing database is made and an older
         one migrated first.

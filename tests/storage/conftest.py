@@ -1,4 +1,4 @@
-"""A database of one trace, and a hand that writes its spool as the tracer does."""
+"""Provide a database with one trace, and a writer of its spool in the tracer's format."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _base36(number: int) -> str:
 
 
 class Segment:
-    """A file of a fixed size that is filled from the front; its tail stays NUL."""
+    """A spool file of fixed size, filled from the front; the rest is NUL."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -46,7 +46,7 @@ class Segment:
 
 
 class TracedProcess:
-    """Writes the spool files of one process."""
+    """A writer of the spool files of one process."""
 
     def __init__(self, spool: Path, pid: int, started_at_ns: int) -> None:
         self.spool = spool
@@ -117,7 +117,7 @@ class TracedProcess:
 
 @dataclass
 class Trace:
-    """One trace of a database, its spool folder, and questions to its tables."""
+    """A trace of a database, with its spool folder."""
 
     home: Path
     trace_id: str = TRACE_ID
@@ -133,7 +133,7 @@ class Trace:
             insert_trace(con, start)
 
     def another(self, trace_id: str) -> Trace:
-        """A further trace in the same database."""
+        """Add a trace to the same database."""
         return Trace(self.home, trace_id)
 
     def process(self, pid: int = 100, started_after_ns: int = 0) -> TracedProcess:
@@ -150,7 +150,7 @@ class Trace:
 
 @pytest.fixture(scope="session")
 def new_trace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Trace]:
-    """Makes a trace in a database of its own."""
+    """Return a function that makes a trace in a new database."""
     return lambda: Trace(tmp_path_factory.mktemp("home"))
 
 
@@ -161,7 +161,7 @@ def trace(new_trace: Callable[[], Trace]) -> Trace:
 
 @pytest.fixture
 def start_python() -> Callable[..., subprocess.Popen[str]]:
-    """Starts another interpreter on a piece of code."""
+    """Return a function that starts another interpreter with some code."""
 
     def start(code: str, *arguments: object) -> subprocess.Popen[str]:
         return subprocess.Popen(

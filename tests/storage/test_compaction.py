@@ -1,4 +1,4 @@
-"""What becomes of the file when rows have gone."""
+"""The database file after rows are deleted."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from breadcrumb_storage.database import Database, checkpoint
 from breadcrumb_storage.trace_rows import TraceStart, delete_traces, insert_trace
 
 PLENTY = 1 << 40
-CALLS = 150_000  # more than one of DuckDB's row groups, so that holes stay when a trace goes
+CALLS = 150_000  # more than one of DuckDB's row groups, so that a deleted trace leaves free space
 
 
-def database_of(folder: Path, *traces: str) -> Database:
+def make_database(folder: Path, *traces: str) -> Database:
     database = Database(folder / "it's-traces.duckdb")
     with database.write() as con:
         for trace_id in traces:
@@ -43,27 +43,27 @@ def delete(database: Database, *trace_ids: str) -> None:
 
 
 def content(database: Database) -> dict[str, object]:
-    """All that is in the database: the definitions, and of each table its rows' number and hash."""
+    """Return the definitions, and the number and hash of each table's rows."""
     with database.read() as con:
         tables = [row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() ORDER BY 1").fetchall()]
         rows = {t: con.execute(f"SELECT count(*), bit_xor(hash(t)) FROM {t} t").fetchall() for t in tables}
-        made = con.execute(
+        definitions = con.execute(
             """
             SELECT table_name, sql FROM duckdb_tables() UNION ALL SELECT view_name, sql FROM duckdb_views()
             UNION ALL SELECT table_name, constraint_text FROM duckdb_constraints() ORDER BY ALL
             """
         ).fetchall()
-        return {**rows, "definitions": made}
+        return {**rows, "definitions": definitions}
 
 
 @pytest.fixture
-def every_hole_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+def compact_always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "MIN_GAIN_BYTES", 0)
     monkeypatch.setattr(compaction, "MIN_GAIN", 0)
 
 
-def test_a_file_that_is_mostly_holes_becomes_small_and_keeps_all_that_is_in_it(tmp_path: Path) -> None:
-    database = database_of(tmp_path, "a", "b", "c")
+def test_a_file_with_much_free_space_shrinks_and_keeps_its_content(tmp_path: Path) -> None:
+    database = make_database(tmp_path, "a", "b", "c")
     delete(database, "a", "c")
     before, large = content(database), database.path.stat().st_size
     space = compact(database, PLENTY)
@@ -72,13 +72,13 @@ def test_a_file_that_is_mostly_holes_becomes_small_and_keeps_all_that_is_in_it(t
     assert content(database) == before
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) == 0o600, file.name
-    with database.write() as con:  # numbers are not given twice
+    with database.write() as con:  # trace numbers are not reused
         insert_trace(con, TraceStart(trace_id="d", started_at=datetime(2025, 1, 10, 12), command="x"))
         assert con.execute("SELECT trace_no FROM traces ORDER BY trace_id").fetchall() == [(2,), (4,)]
 
 
-def test_few_holes_are_left_to_later_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = database_of(tmp_path, "a", "b", "c")
+def test_little_free_space_is_left_to_later_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = make_database(tmp_path, "a", "b", "c")
     delete(database, "a")
     monkeypatch.setattr(compaction, "MIN_GAIN", 100)
     number = database.path.stat().st_ino
@@ -87,8 +87,8 @@ def test_few_holes_are_left_to_later_traces(tmp_path: Path, monkeypatch: pytest.
     assert database.path.stat().st_ino == number
 
 
-def test_rows_that_went_from_among_others_count_as_holes(tmp_path: Path) -> None:
-    database = database_of(tmp_path, "a")
+def test_rows_deleted_between_others_count_as_free_space(tmp_path: Path) -> None:
+    database = make_database(tmp_path, "a")
     with database.write() as con:
         con.execute("DELETE FROM call_records WHERE call_id % 10 <> 0")
     before, large = content(database), database.path.stat().st_size
@@ -96,8 +96,8 @@ def test_rows_that_went_from_among_others_count_as_holes(tmp_path: Path) -> None
     assert content(database) == before
 
 
-def test_what_is_large_itself_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = database_of(tmp_path, "a", "b", "c")
+def test_a_large_database_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    database = make_database(tmp_path, "a", "b", "c")
     delete(database, "a", "b")
     monkeypatch.setattr(compaction, "MAX_COPIED_BYTES", 1_000_000)
     number = database.path.stat().st_ino
@@ -121,11 +121,11 @@ print(json.dumps(asdict(compaction.compact(Database(Path(sys.argv[1])), 1 << 40)
 """
 
 
-def test_a_full_disk_leaves_the_database_as_it_is_and_is_told(tmp_path: Path) -> None:
-    database = database_of(tmp_path, "a", "b")
+def test_a_full_disk_leaves_the_database_unchanged_and_is_reported(tmp_path: Path) -> None:
+    database = make_database(tmp_path, "a", "b")
     delete(database, "a")
     before = content(database)
-    # Python ignores SIGXFSZ, so that a file beyond this size is an error of the system call, as on a full disk.
+    # Python ignores SIGXFSZ, so that writing beyond this size fails as on a full disk.
     done = run_python(_COMPACT.format("resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"), database.path)
     space = json.loads(done.stdout)
     assert space["reusable_bytes"] > 1_000_000, done.stderr
@@ -135,10 +135,10 @@ def test_a_full_disk_leaves_the_database_as_it_is_and_is_told(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("moment", ["Path.replace", "compaction.create_write_ahead_log"])
-def test_a_process_that_is_killed_before_or_after_the_exchange_leaves_a_whole_database(
-    tmp_path: Path, moment: str, every_hole_counts: None
+def test_a_process_killed_before_or_after_the_replacement_leaves_an_intact_database(
+    tmp_path: Path, moment: str, compact_always: None
 ) -> None:
-    database = database_of(tmp_path, "a", "b")
+    database = make_database(tmp_path, "a", "b")
     delete(database, "a")
     before = content(database)
     done = run_python(_COMPACT.format(f"{moment} = lambda *_: os.kill(os.getpid(), signal.SIGKILL)"), database.path)
@@ -160,17 +160,17 @@ for number in range(8):
 """
 
 
-def test_what_other_processes_write_meanwhile_is_not_lost(tmp_path: Path, every_hole_counts: None) -> None:
+def test_writes_of_other_processes_during_compaction_are_kept(tmp_path: Path, compact_always: None) -> None:
     database = Database(tmp_path / "traces.duckdb", lock_timeout_seconds=60)
     with database.write():
         pass
     writers = [subprocess.Popen([sys.executable, "-c", _WRITE_OFTEN, str(database.path)]) for _ in range(2)]
-    exchanges = 0
+    replacements = 0
     while any(writer.poll() is None for writer in writers):
         number = database.path.stat().st_ino
         compact(database, PLENTY)
-        exchanges += database.path.stat().st_ino != number
+        replacements += database.path.stat().st_ino != number
     assert [writer.wait() for writer in writers] == [0, 0]
-    assert exchanges > 0
+    assert replacements > 0
     with database.read() as con:
         assert con.execute("SELECT count(*), count(DISTINCT process_id) FROM notices").fetchall() == [(16, 8)]

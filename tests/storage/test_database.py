@@ -18,7 +18,7 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "home" / "shop-traces.duckdb"
 
 
-def everything_in(folder: Path) -> dict[str, bytes]:
+def file_contents(folder: Path) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in folder.iterdir()}
 
 
@@ -35,7 +35,7 @@ def test_reading_first_makes_the_database(path: Path):
         assert con.execute("SELECT * FROM traces").fetchall() == []
 
 
-def test_what_a_block_wrote_is_there_for_the_next(path: Path):
+def test_a_block_sees_the_writes_of_the_one_before(path: Path):
     database = Database(path)
     with database.write() as con:
         con.execute("INSERT INTO notices VALUES ('t', 0, 'code', 'message')")
@@ -43,7 +43,7 @@ def test_what_a_block_wrote_is_there_for_the_next(path: Path):
         assert con.execute("SELECT code FROM notices").fetchall() == [("code",)]
 
 
-def test_an_unfinished_transaction_leaves_nothing_behind(path: Path):
+def test_an_unfinished_transaction_is_rolled_back(path: Path):
     database = Database(path)
     with pytest.raises(RuntimeError), database.write() as con:
         con.execute("BEGIN")
@@ -69,7 +69,7 @@ def test_a_users_own_script_can_read_the_file_between_operations(path: Path, sta
     assert (output, errors) == ("[]\n", "")
 
 
-def test_what_a_killed_process_had_committed_is_there(path: Path, start_python):
+def test_commits_of_a_killed_process_are_kept(path: Path, start_python):
     code = (
         "import os, sys; from pathlib import Path; from breadcrumb_storage.database import Database\n"
         "with Database(Path(sys.argv[1])).write() as con:\n"
@@ -91,7 +91,7 @@ HOLD = "import sys, duckdb; con = duckdb.connect(sys.argv[1]); print('held', flu
 
 
 @pytest.mark.parametrize("use", [Database.read, Database.write])
-def test_a_file_that_stays_locked_is_an_error_that_names_the_holder(path: Path, start_python, use):
+def test_the_error_about_a_locked_file_names_its_holder(path: Path, start_python, use):
     with Database(path).write():
         pass
     holder = start_python(HOLD, path)
@@ -101,7 +101,7 @@ def test_a_file_that_stays_locked_is_an_error_that_names_the_holder(path: Path, 
     holder.communicate("\n")
 
 
-def test_a_lock_that_is_released_in_time_is_waited_for(path: Path, start_python):
+def test_a_locked_file_is_waited_for(path: Path, start_python):
     with Database(path).write():
         pass
     holder = start_python(HOLD, path)
@@ -147,10 +147,10 @@ def test_threads_of_one_process_read_together_and_write_alone(path: Path):
 
 def test_a_query_can_be_interrupted_from_another_thread(path: Path):
     with Database(path).read() as con:
-        began = threading.Event()
+        started = threading.Event()
 
         def stop() -> None:
-            began.wait()
+            started.wait()
             while running.is_set():
                 con.interrupt()
                 time.sleep(0)
@@ -161,7 +161,7 @@ def test_a_query_can_be_interrupted_from_another_thread(path: Path):
         stopper.start()
         try:
             with pytest.raises(duckdb.InterruptException):
-                began.set()
+                started.set()
                 con.execute("SELECT sum(a.range * b.range) FROM range(1000000) a, range(1000000) b").fetchall()
         finally:
             running.clear()
@@ -172,16 +172,16 @@ def test_a_query_can_be_interrupted_from_another_thread(path: Path):
 def test_a_database_of_a_newer_version_is_refused_and_keeps_every_byte(path: Path, start_python, use):
     with Database(path).write() as con:
         con.execute("INSERT INTO schema_versions VALUES (9999, 'from_the_future', now()::TIMESTAMP)")
-    killed_with_a_log = (
+    leave_a_log = (
         "import os, sys, duckdb; con = duckdb.connect(sys.argv[1]); con.execute('CREATE TABLE newer(a INT)')\n"
         "os.kill(os.getpid(), 9)"
     )
-    start_python(killed_with_a_log, path).communicate()
-    before = everything_in(path.parent)
+    start_python(leave_a_log, path).communicate()
+    before = file_contents(path.parent)
     assert f"{path.name}.wal" in before
     with pytest.raises(DatabaseTooNew, match=r"version 9999.*\n.*Nothing was changed"), use(Database(path)):
         pass
-    assert everything_in(path.parent) == before
+    assert file_contents(path.parent) == before
 
 
 def damaged(path: Path) -> None:
@@ -202,7 +202,7 @@ def empty(path: Path) -> None:
     path.write_bytes(b"")
 
 
-def of_another_program(path: Path) -> None:
+def other_tables(path: Path) -> None:
     path.unlink()
     con = duckdb.connect(path)
     con.execute("CREATE TABLE invoices (number INTEGER)")
@@ -210,16 +210,16 @@ def of_another_program(path: Path) -> None:
 
 
 @pytest.mark.parametrize("use", [Database.read, Database.write])
-@pytest.mark.parametrize("spoil", [damaged, cut_off, not_duckdb, empty, of_another_program])
-def test_a_file_that_is_no_sound_database_of_ours_is_refused_and_keeps_every_byte(path: Path, spoil, use):
+@pytest.mark.parametrize("spoil", [damaged, cut_off, not_duckdb, empty, other_tables])
+def test_an_invalid_database_is_refused_and_keeps_every_byte(path: Path, spoil, use):
     with Database(path).write():
         pass
     Path(f"{path}.wal").unlink(missing_ok=True)
     spoil(path)
-    before = everything_in(path.parent)
+    before = file_contents(path.parent)
     with pytest.raises(DatabaseUnusable), use(Database(path)) as con:
         con.execute("SELECT * FROM traces").fetchall()
-    assert everything_in(path.parent) == before
+    assert file_contents(path.parent) == before
 
 
 def test_importing_the_module_does_not_load_duckdb(start_python):

@@ -1,4 +1,4 @@
-"""Texts as faulthandler writes them: those of 3.8, 3.11 and 3.14 differ a little."""
+"""Texts of faulthandler, whose format differs slightly between Python 3.8, 3.11 and 3.14."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Current thread's C stack trace (most recent call first):
   Binary file "/usr/bin/python", at _Py_DumpStack+0x52 [0x55]
   <truncated rest of calls>
 """
-ASKED = """Thread 0x0000000000000002 (most recent call first):
+REQUESTED = """Thread 0x0000000000000002 (most recent call first):
   File "shop.py", line 1 in waits
 
 Current thread 0x0000000000000001 (most recent call first):
@@ -39,7 +39,7 @@ Current thread 0x0000000000000001 (most recent call first):
 """
 
 
-def test_of_a_crash_the_thread_that_met_it_comes_first() -> None:
+def test_the_crashed_thread_comes_first() -> None:
     assert parse_fault(CRASH) == Fault(
         "Fatal Python error: Segmentation fault",
         [
@@ -55,30 +55,30 @@ def test_of_a_crash_the_thread_that_met_it_comes_first() -> None:
     )
 
 
-def test_what_newer_versions_add_is_passed_over() -> None:
+def test_lines_added_by_newer_versions_are_skipped() -> None:
     assert parse_fault(NEWER) == Fault(
         "Fatal Python error: Aborted", [FaultStack(0x7F20D37E6B80, [FaultFrame("shop.py", 9, "Cart.total")])]
     )
 
 
-def test_where_the_stacks_were_asked_for_the_main_thread_comes_first_and_the_last_answer_counts() -> None:
-    later = ASKED.replace("line 2", "line 3")
+def test_requested_stacks_start_with_the_main_thread_and_only_the_last_dump_counts() -> None:
+    later = REQUESTED.replace("line 2", "line 3")
     main, waits = FaultFrame("shop.py", 3, "main"), FaultFrame("shop.py", 1, "waits")
-    assert parse_fault(ASKED + later) == Fault(None, [FaultStack(1, [main]), FaultStack(2, [waits])])
+    assert parse_fault(REQUESTED + later) == Fault(None, [FaultStack(1, [main]), FaultStack(2, [waits])])
 
 
-def test_a_crash_after_the_stacks_were_asked_for_is_what_counts() -> None:
-    fault = parse_fault(ASKED + CRASH)
+def test_a_crash_replaces_stacks_requested_before() -> None:
+    fault = parse_fault(REQUESTED + CRASH)
     assert fault is not None
     assert [stack.thread_ident for stack in fault.stacks] == [0x7F20D37E6B80, 0x7F20D2F2C6C0]
 
 
-def test_a_fatal_error_is_found_among_what_a_program_printed() -> None:
+def test_a_fatal_error_is_found_in_the_output_of_a_program() -> None:
     printed = f"starting\nTraceback (most recent call last):\n  nothing of note\n{CRASH}bye\n"
     assert parse_fault(printed) == parse_fault(CRASH)
 
 
-def test_where_there_is_no_stack_there_is_nothing() -> None:
+def test_a_text_without_stacks_has_at_most_an_error() -> None:
     assert parse_fault("") is None
     assert parse_fault('  File "shop.py", line 9 in total\n') is None
     assert parse_fault("Fatal Python error: init failed.\n") == Fault("Fatal Python error: init failed", [])

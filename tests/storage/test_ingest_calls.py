@@ -7,7 +7,7 @@ STARTED_AT_NS = 1_736_510_400_000_000_000
 TIMES = "SELECT call_id, duration_ns, self_ns, active_ns, outcome FROM calls ORDER BY call_id"
 
 
-def test_a_call_has_what_both_of_its_records_say(trace):
+def test_a_call_combines_its_two_records(trace):
     process = trace.process()
     process.start()
     process.event("task", task=4, name="Task-4")
@@ -39,13 +39,13 @@ def test_the_outcome_is_the_one_that_was_written(trace, written, outcome):
     assert trace.ask("SELECT outcome, exception_id FROM calls") == [(outcome, 7 if written == 1 else None)]
 
 
-def test_a_call_that_was_recorded_late_is_marked_and_takes_no_time_from_its_parent(trace):
+def test_a_late_call_is_marked_and_takes_no_time_from_its_parent(trace):
     process = trace.process()
     process.start()
     process.call(1, 0)
     process.call(2, 100, parent=1)
     process.end(2, 200)
-    process.call(3, 50, parent=1, kind="A")  # it was this one that had called call 2
+    process.call(3, 50, parent=1, kind="A")  # the real parent of call 2
     trace.ingest()
     process.end(3, 900)
     process.end(1, 1000)
@@ -56,7 +56,7 @@ def test_a_call_that_was_recorded_late_is_marked_and_takes_no_time_from_its_pare
 
 
 @pytest.mark.parametrize("between", [False, True], ids=["one batch", "ingested in between"])
-def test_a_late_call_takes_its_time_from_a_parent_that_is_late_too(trace, between):
+def test_a_late_call_takes_its_time_from_a_late_parent(trace, between):
     process = trace.process()
     process.start()
     process.call(1, 100)
@@ -105,7 +105,7 @@ def test_a_value_of_three_megabytes_is_one_value(trace):
     assert trace.ask("SELECT length(args), return_value FROM calls") == [(3_000_002, "1")]
 
 
-def test_nothing_new_adds_nothing(trace):
+def test_an_ingest_without_new_records_adds_nothing(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -115,7 +115,7 @@ def test_nothing_new_adds_nothing(trace):
     assert trace.ask(TIMES) == [(1, 10, 10, 10, "returned")]
 
 
-def test_a_record_that_is_being_written_is_read_when_it_is_whole(trace):
+def test_an_incomplete_record_is_read_once_it_is_complete(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -127,7 +127,7 @@ def test_a_record_that_is_being_written_is_read_when_it_is_whole(trace):
     assert trace.ask(TIMES) == [(1, 15, 15, 15, "returned")]
 
 
-def test_a_record_with_a_hole_in_it_is_not_read_although_its_newline_is_there(trace):
+def test_a_record_with_a_nul_is_not_read_although_its_newline_is_there(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -143,7 +143,7 @@ def test_a_record_with_a_hole_in_it_is_not_read_although_its_newline_is_there(tr
     assert trace.ask(TIMES) == [(1, 15, 15, 15, "returned")]
 
 
-def test_a_record_that_a_killed_process_left_half_written_is_dropped(trace):
+def test_an_incomplete_record_of_a_killed_process_is_dropped(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -153,7 +153,7 @@ def test_a_record_that_a_killed_process_left_half_written_is_dropped(trace):
     assert trace.ask("SELECT * FROM notices") == []
 
 
-def test_a_damaged_record_costs_itself_alone_and_is_told(trace):
+def test_a_damaged_record_is_reported_and_affects_no_other(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -169,7 +169,7 @@ def test_a_damaged_record_costs_itself_alone_and_is_told(trace):
     assert message.startswith("4 of 8 records") and f"{process.key}-0-0.calls" in message
 
 
-def test_a_lone_surrogate_does_not_cost_the_call(trace):
+def test_a_call_with_a_lone_surrogate_is_kept(trace):
     process = trace.process()
     process.start()
     process.call(1, 10, args=r'{"a": "\ud800", "b": "\ud83d\ude00", "c": "\\ud800", "d": "\\\udfff"}')
@@ -178,7 +178,7 @@ def test_a_lone_surrogate_does_not_cost_the_call(trace):
     assert texts == [("\ufffd", "\U0001f600", r"\ud800", "\\\ufffd")]
 
 
-def test_a_call_of_a_function_that_was_never_told_is_still_a_call(trace):
+def test_a_call_of_a_function_without_a_record_is_kept(trace):
     process = trace.process()
     process.start()
     process.call(1, 10, function=99)
@@ -189,7 +189,7 @@ def test_a_call_of_a_function_that_was_never_told_is_still_a_call(trace):
     assert trace.ask("SELECT function_name FROM calls") == [("late",)]
 
 
-def test_segments_and_threads_and_processes_come_together(trace):
+def test_calls_of_all_segments_threads_and_processes_are_read(trace):
     processes = [trace.process(100), trace.process(101, started_after_ns=5000)]
     for process in processes:
         process.start()
@@ -247,7 +247,7 @@ def test_the_time_of_a_child_that_is_read_before_its_parent_waits_for_it(trace):
     assert trace.ask("SELECT count(*) FROM pending_child_time") == [(0,)]
 
 
-def test_a_return_whose_call_never_comes_is_told_at_the_end(trace):
+def test_a_return_without_a_call_is_reported_at_the_end(trace):
     process = trace.process()
     process.start()
     process.end(2, 30)
@@ -257,7 +257,7 @@ def test_a_return_whose_call_never_comes_is_told_at_the_end(trace):
     ]
 
 
-def test_suspended_time_is_no_ones_active_time(trace):
+def test_suspended_time_is_not_active_time(trace):
     process = trace.process()
     process.start()
     process.call(1, 0)
@@ -269,7 +269,7 @@ def test_suspended_time_is_no_ones_active_time(trace):
 
 
 @pytest.mark.parametrize("ingest_between", [False, True])
-def test_a_generator_that_outlives_its_first_caller_takes_from_it_no_more_than_its_time_there(trace, ingest_between):
+def test_a_generator_that_outlives_its_caller_takes_only_time_before_the_callers_end(trace, ingest_between):
     process = trace.process()
     process.start()
     process.call(1, 0, function=2)
@@ -282,7 +282,7 @@ def test_a_generator_that_outlives_its_first_caller_takes_from_it_no_more_than_i
     assert trace.ask(TIMES) == [(1, 100, 80, 100, "returned"), (2, 920, 620, 620, "returned")]
 
 
-def test_a_recursion_deeper_than_any_stack_is_whole_however_it_is_cut(trace):
+def test_a_deep_recursion_read_in_parts_is_complete(trace):
     depth = 3000
     process = trace.process()
     process.start()
@@ -297,7 +297,7 @@ def test_a_recursion_deeper_than_any_stack_is_whole_however_it_is_cut(trace):
     ]
 
 
-def test_a_stream_that_a_later_thread_went_on_with_gives_each_its_calls(trace):
+def test_threads_that_share_a_stream_get_their_own_calls(trace):
     process = trace.process()
     process.start()
     process.event("thread", thread=1, ident=11, name="first", stream=1, first_call=0)
@@ -305,7 +305,7 @@ def test_a_stream_that_a_later_thread_went_on_with_gives_each_its_calls(trace):
     process.end(1, 200, thread=1)
     trace.ingest()
     process.event("thread", thread=2, ident=12, name="second", stream=1, first_call=2)
-    process.call(3, 50, thread=1)  # it was recorded late
+    process.call(3, 50, thread=1)  # recorded late
     process.end(3, 300, thread=1)
     process.event("thread", thread=3, ident=11, name="third", stream=1, first_call=4)
     process.call(5, 400, thread=1)

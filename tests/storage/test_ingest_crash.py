@@ -1,4 +1,4 @@
-"""Ingest that is killed, and ingest by several processes at once: each record is in the tables exactly once."""
+"""Each record is inserted exactly once, also when ingest is killed or runs in several processes at once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ SELECT * FROM segments ORDER BY name
 """
 
 
-def everything(trace) -> list[list[tuple[object, ...]]]:
+def all_rows(trace) -> list[list[tuple[object, ...]]]:
     return [trace.ask(sql) for sql in ALL_ROWS.split(";")]
 
 
-def write_a_busy_spool(trace) -> None:
-    """Two processes of two threads, whose calls and exceptions span segments and, at 500 bytes, many batches."""
+def write_large_spool(trace) -> None:
+    """Write two processes of two threads, whose records span segments and, at 500 bytes a batch, many batches."""
     for pid in (100, 101):
         process = trace.process(pid, started_after_ns=pid)
         process.start(ppid=100)
@@ -51,14 +51,14 @@ def write_a_busy_spool(trace) -> None:
         process.counters((40, 0), (80, 5))
 
 
-def test_an_ingest_killed_at_any_statement_loses_nothing_and_doubles_nothing(new_trace, start_python):
+def test_an_ingest_killed_at_any_statement_inserts_each_record_once(new_trace, start_python):
     undisturbed, trace = new_trace(), new_trace()
     for each in (undisturbed, trace):
-        write_a_busy_spool(each)
+        write_large_spool(each)
     undisturbed.ingest(final=True)
 
     killed = 0
-    for statements in (2, 5, 9, 12, 14, 17, 21, 23, 26, 29, 33, 38, 44, 51):  # each attempt goes on from the one before
+    for statements in (2, 5, 9, 12, 14, 17, 21, 23, 26, 29, 33, 38, 44, 51):  # each attempt continues the one before
         process = start_python(KILLED_INGEST, trace.database.path, trace.spool, trace.trace_id, statements, 500)
         _, errors = process.communicate()
         assert process.returncode in (0, -signal.SIGKILL), errors
@@ -66,7 +66,7 @@ def test_an_ingest_killed_at_any_statement_loses_nothing_and_doubles_nothing(new
     assert killed >= 10
     trace.ingest(final=True)
 
-    assert everything(trace) == everything(undisturbed)
+    assert all_rows(trace) == all_rows(undisturbed)
     assert trace.ingest(final=True).segments == 0
     assert [file for file in trace.spool.iterdir() if file.is_dir()] == []
 
@@ -90,7 +90,7 @@ print(json.dumps(seen))
 """
 
 
-def test_two_processes_that_ingest_and_ask_while_the_program_runs_lose_nothing(new_trace, start_python):
+def test_two_processes_that_ingest_and_query_during_a_run_lose_nothing(new_trace, start_python):
     undisturbed, trace = new_trace(), new_trace()
     ingesters = [start_python(REPEATED_INGEST, trace.database.path, trace.spool, trace.trace_id) for _ in range(2)]
     for ingester in ingesters:
@@ -114,4 +114,4 @@ def test_two_processes_that_ingest_and_ask_while_the_program_runs_lose_nothing(n
         assert seen == sorted(seen)
     for each in (undisturbed, trace):
         each.ingest(final=True)
-    assert everything(trace) == everything(undisturbed)
+    assert all_rows(trace) == all_rows(undisturbed)

@@ -11,12 +11,12 @@ NOON = datetime(2025, 1, 10, 12)
 
 
 def raise_key_error(process, exception=1, **fields):
-    told = {
+    record = {
         "at_ns": 2_000_000, "thread": 0, "call": 1, "type": "KeyError", "message": "'milk'", "function": "price",
         "module": "shop", "file": "/home/me/shop.py", "line": 31, "stack": "Traceback\n  milk", "locals": '{"x": 1}',
         "cause": None, "context": None, "control_flow": False,
     }  # fmt: skip
-    process.event("exception", id=exception, **(told | fields))
+    process.event("exception", id=exception, **(record | fields))
 
 
 def test_a_process_is_described_by_its_own_record(trace):
@@ -32,7 +32,7 @@ def test_a_process_is_described_by_its_own_record(trace):
     ]  # fmt: skip
 
 
-def test_moments_of_a_process_count_from_what_its_clock_showed_at_its_start(trace):
+def test_times_are_relative_to_the_clock_at_the_start_of_the_process(trace):
     process = trace.process()
     hours = 7 * 3_600_000_000_000
     process.start(clock_origin_ns=hours)
@@ -52,7 +52,7 @@ def test_processes_are_numbered_by_their_start_and_know_their_parents(trace):
     first = trace.process(100)
     forked = trace.process(200, started_after_ns=1000)
     first.start()
-    forked.start(ppid=999, parent=first.key)  # its parent's parent had adopted it already
+    forked.start(ppid=999, parent=first.key)  # the pid of the process that adopted it
     child.start(ppid=200)
     trace.ingest()
     later = trace.process(50, started_after_ns=3000)
@@ -72,7 +72,7 @@ def test_a_reused_pid_is_the_parent_only_of_what_started_after_it(trace):
 
 
 @pytest.mark.parametrize("ingest_between", [False, True])
-def test_what_an_exec_started_is_the_child_of_what_it_replaced(trace, ingest_between):
+def test_a_program_started_by_exec_is_the_child_of_the_one_it_replaced(trace, ingest_between):
     shell, first, second, other = (
         trace.process(pid, started_after_ns=at) for pid, at in ((7, 0), (8, 1), (8, 2), (8, 3))
     )
@@ -81,7 +81,7 @@ def test_what_an_exec_started_is_the_child_of_what_it_replaced(trace, ingest_bet
     if ingest_between:
         trace.ingest()
     second.start(ppid=7, kernel_start=50, image_start=2, command=["python", "b.py"])
-    other.start(ppid=7, kernel_start=51, image_start=1)  # the pid was given out again
+    other.start(ppid=7, kernel_start=51, image_start=1)  # a reused pid
     trace.ingest()
     assert trace.ask("SELECT process_id, parent_process_id, started_by, ended_at FROM processes ORDER BY 1") == [
         (0, None, None, None), (1, 0, None, NOON), (2, 1, "exec", None), (3, 0, None, None),
@@ -98,7 +98,7 @@ def test_a_subinterpreter_is_a_child_within_its_process(trace):
     ]  # fmt: skip
 
 
-def test_a_parent_is_found_behind_processes_that_are_not_traced(trace):
+def test_the_parent_is_the_nearest_traced_ancestor(trace):
     outer, inner, child = (trace.process(pid, started_after_ns=pid) for pid in (10, 20, 40))
     outer.start()
     inner.start(ppid=15, ancestors=[15, 10, 1])
@@ -142,7 +142,7 @@ def test_a_thread_or_a_task_may_be_renamed(trace):
     assert trace.ask("SELECT task_id, name FROM tasks") == [(1, "fetch")]
 
 
-def test_an_exception_has_all_that_was_told_of_it(trace):
+def test_an_exception_has_all_fields_of_its_record(trace):
     process = trace.process()
     process.start()
     raise_key_error(process)
@@ -162,7 +162,7 @@ def test_an_exception_has_all_that_was_told_of_it(trace):
 
 
 @pytest.mark.parametrize("ingest_between", [False, True])
-def test_the_last_word_on_an_exception_counts(trace, ingest_between):
+def test_the_last_record_about_an_exceptions_handling_counts(trace, ingest_between):
     process = trace.process()
     process.start()
     raise_key_error(process, 1)
@@ -182,7 +182,7 @@ def test_the_last_word_on_an_exception_counts(trace, ingest_between):
     ]
 
 
-def test_a_gap_told_again_replaces_the_former_and_counters_replace_counts(trace):
+def test_repeated_gaps_and_counters_replace_the_former_ones(trace):
     process = trace.process()
     process.start()
     process.function(4, "hot", slot=1)
@@ -210,7 +210,7 @@ def test_a_gap_told_again_replaces_the_former_and_counters_replace_counts(trace)
     ]  # fmt: skip
 
 
-def test_a_function_told_again_is_no_longer_counted_exactly(trace):
+def test_a_repeated_function_record_can_make_its_count_inexact(trace):
     process = trace.process()
     process.start()
     process.function(4, "hot", slot=1)
@@ -230,7 +230,7 @@ def test_a_function_told_again_is_no_longer_counted_exactly(trace):
     ]
 
 
-def test_raises_that_were_only_counted_are_counted_at_their_place(trace):
+def test_counted_raises_are_stored_with_their_place(trace):
     process = trace.process()
     process.start()
     process.event("raises", slot=1, type="KeyError", function="price", module="shop", file="/home/me/shop.py", line=31)
@@ -241,7 +241,7 @@ def test_raises_that_were_only_counted_are_counted_at_their_place(trace):
     ]
 
 
-def test_the_calls_of_an_exception_are_listed_where_parents_do_not_tell(trace):
+def test_the_call_chain_of_an_exception_is_stored_if_recorded(trace):
     first, second = trace.process(100), trace.process(200, started_after_ns=1)
     for process in (first, second):
         process.start()
@@ -271,7 +271,7 @@ def test_unknown_kinds_and_keys_are_ignored(trace):
     assert trace.ask("SELECT process_id, code, message FROM notices") == [(0, "stopped", "the disk is full")]
 
 
-def test_damaged_events_cost_themselves_alone_and_are_told(trace):
+def test_damaged_events_are_reported_and_affect_no_others(trace):
     process = trace.process()
     process.start()
     process.raw_events(b'{"k": "task", "task": 1, "na\n[1]\n{"k": "task", "task": 2, "name": "two"}\n')
@@ -281,7 +281,7 @@ def test_damaged_events_cost_themselves_alone_and_are_told(trace):
     assert message.startswith("2 of 8 records") and f"{process.key}-0.events" in message
 
 
-def test_text_that_no_encoding_knows_does_not_cost_its_record(trace):
+def test_a_record_with_text_that_cannot_be_encoded_is_kept(trace):
     process = trace.process()
     process.start()
     raise_key_error(process, message="lone \ud800, null \x00, smile \U0001f600", stack="\\ud800")
@@ -291,7 +291,7 @@ def test_text_that_no_encoding_knows_does_not_cost_its_record(trace):
     ]
 
 
-def test_events_that_come_in_later_segments_go_on_where_the_former_ended(trace):
+def test_events_of_later_segments_are_read_once(trace):
     process = trace.process()
     process.start()
     for number in range(5):
@@ -312,7 +312,7 @@ def test_other_files_of_the_folder_are_left_alone(trace):
     assert sorted(trace.spool.iterdir()) == before
 
 
-def test_what_an_ingest_that_was_killed_left_in_the_folder_goes(trace):
+def test_files_left_by_a_killed_ingest_are_removed(trace):
     left_over = trace.spool / "ingest-abc"
     left_over.mkdir()
     left_over.joinpath("0").write_text("C\t1\n")
@@ -328,7 +328,7 @@ def test_an_unknown_trace_and_a_missing_folder_are_errors(trace):
             ingest_trace(con, trace.spool / "gone", trace.trace_id)
 
 
-def test_that_a_process_could_not_write_its_spool_is_told_once(trace):
+def test_a_spool_that_could_not_be_written_is_reported_once(trace):
     process = trace.process(pid=41)
     process.start()
     (trace.spool / f"{process.key}.failed").touch()

@@ -1,4 +1,4 @@
-"""Whatever the moments at which a running program's spool is read, the rows are what the program did."""
+"""The rows do not depend on when ingest reads the spool of a running program."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ ROWS = """
 SELECT call_id, parent_call_id, duration_ns, suspended_ns, child_ns, outcome
 FROM call_records JOIN traces USING (trace_no) WHERE trace_id = '{}' ORDER BY call_id
 """
-NUMBERS = itertools.count()
+TRACE_NUMBERS = itertools.count()
 
 
 @dataclass
 class Call:
     call: int
     parent: int | None
-    began: int
+    started: int
     ended: int | None = None
     suspended: int = 0
     outcome: int | None = None
@@ -28,8 +28,8 @@ class Call:
     def time_within(self, parent: Call) -> int:
         if self.ended is None:
             return 0
-        active = self.ended - self.began - self.suspended
-        return active if parent.ended is None else min(active, parent.ended - self.began)
+        active = self.ended - self.started - self.suspended
+        return active if parent.ended is None else min(active, parent.ended - self.started)
 
 
 @dataclass
@@ -42,7 +42,7 @@ class Program:
             (
                 call.call,
                 call.parent,
-                None if call.ended is None else call.ended - call.began,
+                None if call.ended is None else call.ended - call.started,
                 call.suspended,
                 sum(child.time_within(call) for child in self.calls if child.parent == call.call),
                 call.outcome,
@@ -53,7 +53,7 @@ class Program:
 
 @st.composite
 def programs(draw: st.DrawFn) -> Program:
-    """One thread: nested calls, generators that pause and may outlive their caller, calls that never end."""
+    """Draw one thread: nested calls, generators that pause and may outlive their caller, calls that never end."""
     calls: list[Call] = []
     stack: list[Call] = []
     paused: list[tuple[Call, int]] = []
@@ -82,8 +82,8 @@ def shared_home(new_trace):
 
 @given(program=programs(), data=st.data())
 @settings(max_examples=15, deadline=None)
-def test_a_spool_read_in_parts_tells_what_the_program_did(shared_home, program: Program, data: st.DataObject):
-    trace = shared_home.another(f"trace-{next(NUMBERS)}")
+def test_a_spool_read_in_parts_gives_the_rows_of_the_program(shared_home, program: Program, data: st.DataObject):
+    trace = shared_home.another(f"trace-{next(TRACE_NUMBERS)}")
     process = trace.process()
     process.start()
     cuts = data.draw(st.lists(st.integers(0, len(program.records)), max_size=3))

@@ -1,4 +1,4 @@
-"""Executed lines become rows once and in order, and disturb nothing that stands beside them."""
+"""Executed lines are inserted once and in order, and affect no other records."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ LINES = "SELECT call_id, position, line, changes FROM lines ORDER BY call_id, po
 TIMES = "SELECT call_id, duration_ns, self_ns, outcome, return_value FROM calls ORDER BY call_id"
 
 
-def test_lines_belong_to_their_call_in_the_order_in_which_they_ran(trace):
+def test_lines_belong_to_their_call_in_order_of_execution(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -32,7 +32,7 @@ def test_lines_belong_to_their_call_in_the_order_in_which_they_ran(trace):
     assert trace.ask(TIMES) == [(1, 70, 50, "returned", None), (2, 20, 20, "returned", "7")]
 
 
-def test_lines_are_read_once_however_the_batches_cut_them(trace):
+def test_lines_are_read_once_in_any_batches(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -50,7 +50,7 @@ def test_lines_are_read_once_however_the_batches_cut_them(trace):
     assert trace.ask(TIMES) == [(1, 5990, 5990, "returned", None)]
 
 
-def test_the_lines_of_a_generator_that_went_on_in_another_thread_come_together(trace):
+def test_lines_of_a_generator_from_two_threads_are_in_order(trace):
     process = trace.process()
     process.start()
     process.line(1, 1, 6, thread=0)
@@ -77,7 +77,7 @@ def test_each_process_and_each_trace_has_its_own_lines(trace):
     ]
 
 
-def test_a_damaged_line_costs_itself_alone_and_is_told(trace):
+def test_a_damaged_line_is_reported_and_affects_no_other(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)

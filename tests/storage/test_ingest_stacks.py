@@ -18,8 +18,8 @@ Current thread 0x000000000000000a (most recent call first):
 """
 
 
-def tell_stack(process, at_ms=1, number=0, frames=("total",), **fields):
-    told = [
+def write_stack(process, at_ms=1, number=0, frames=("total",), **fields):
+    stack = [
         {
             "depth": depth,
             "function": name,
@@ -30,24 +30,24 @@ def tell_stack(process, at_ms=1, number=0, frames=("total",), **fields):
         }
         for depth, name in enumerate(frames)
     ]
-    process.event("stack", id=number, at_ns=at_ms * 1_000_000, frames=told, **{"ident": 7, "name": "main", **fields})
+    process.event("stack", id=number, at_ns=at_ms * 1_000_000, frames=stack, **{"ident": 7, "name": "main", **fields})
 
 
 def write_fault(process, text=CRASH):
     (process.spool / f"{process.key}.fault").write_text(text)
 
 
-def take_in(trace, redact=str):
+def ingest(trace, redact=str):
     trace.ingest()
     with trace.database.write() as con:
         ingest_faults(con, trace.spool, trace.trace_id, redact)
 
 
-def test_an_answer_becomes_a_row_a_frame(trace):
+def test_a_dump_becomes_one_row_for_each_frame(trace):
     process = trace.process()
     process.start(clock_origin_ns=1_000_000)
-    tell_stack(process, 3, frames=("price", "total"))
-    tell_stack(process, 3, 1, ident=None, name=None, task_name="Task-2")
+    write_stack(process, 3, frames=("price", "total"))
+    write_stack(process, 3, 1, ident=None, name=None, task_name="Task-2")
     trace.ingest()
     assert trace.ask(FRAMES) == [
         (0, "main", None, 0, "price", 21, "python", None),
@@ -59,39 +59,39 @@ def test_an_answer_becomes_a_row_a_frame(trace):
     ]
 
 
-def test_a_later_answer_replaces_the_former_wherever_ingest_comes_between(trace):
+def test_a_later_dump_replaces_the_former_one(trace):
     process, other = trace.process(), trace.process(200)
     for each in (process, other):
         each.start()
-        tell_stack(each, 1, frames=("old", "older"))
+        write_stack(each, 1, frames=("old", "older"))
     trace.ingest()
-    tell_stack(process, 2, 0, frames=("new",))
+    write_stack(process, 2, 0, frames=("new",))
     trace.ingest()
-    tell_stack(process, 2, 1, frames=("new",))
+    write_stack(process, 2, 1, frames=("new",))
     trace.ingest()
     rows = trace.ask("SELECT pid, stack_id, function_name FROM stacks JOIN processes USING (process_id) ORDER BY ALL")
     assert rows == [(100, 0, "new"), (100, 1, "new"), (200, 0, "old"), (200, 0, "older")]
 
 
-def test_a_damaged_stack_costs_itself_alone(trace):
+def test_a_damaged_stack_affects_no_other(trace):
     process = trace.process()
     process.start()
     process.event("stack", id=0, at_ns=1_000_000, frames="nothing of the kind")
     process.event("stack", id=1, at_ns=1_000_000, frames=[{"function": "without a depth"}])
     process.event("stack", id=2, at_ns=1_000_000, frames=[])
-    tell_stack(process, 1, 3)
+    write_stack(process, 1, 3)
     trace.ingest()
     assert trace.ask("SELECT stack_id, function_name FROM stacks") == [(3, "total")]
 
 
-def test_of_a_crash_the_names_are_those_of_the_traced_functions(trace):
+def test_stacks_of_a_crash_have_the_names_of_traced_functions(trace):
     process = trace.process()
     process.start()
     process.function(4, "Cart.price")
     process.event("thread", thread=1, ident=10, name="buyer")
     process.event("thread", thread=2, ident=10, name="buyer of the same number")
     write_fault(process)
-    take_in(trace)
+    ingest(trace)
     error = "Fatal Python error: Segmentation fault"
     assert trace.ask(FRAMES) == [
         (0, "buyer of the same number", None, 0, "Cart.price", 45, "fault", error),
@@ -100,47 +100,47 @@ def test_of_a_crash_the_names_are_those_of_the_traced_functions(trace):
     ]
     assert trace.ask("SELECT file, module_name FROM stacks WHERE stack_id = 0") == [("/home/me/shop.py", "shop")] * 2
     write_fault(process, CRASH.replace("line 45", "line 33"))
-    take_in(trace)  # no longer than before: it has been read
+    ingest(trace)  # not longer than before, so that it is not read again
     assert trace.ask("SELECT function_name FROM stacks WHERE depth = 0 AND stack_id = 0") == [("Cart.price",)]
 
 
-def test_a_fault_file_that_has_grown_is_read_anew(trace):
+def test_a_grown_fault_file_is_read_again(trace):
     process = trace.process()
     process.start()
     write_fault(process, "Current thread 0x0a (most recent call first):\n")
-    take_in(trace)
+    ingest(trace)
     write_fault(process, 'Current thread 0x0a (most recent call first):\n  File "shop.py", line 21 in total\n')
-    take_in(trace)
-    take_in(trace)
+    ingest(trace)
+    ingest(trace)
     assert trace.ask("SELECT function_name, source, reason FROM stacks") == [("total", "fault", None)]
 
 
-def test_what_c_code_wrote_is_redacted_and_of_the_tracer_nothing_is_told(trace):
+def test_fault_files_are_redacted_and_frames_of_the_tracer_removed(trace):
     process = trace.process()
     process.start()
     own = breadcrumb.record_format.__file__
     text = f'  File "/usr/lib/re.py", line 1 in sub\n  File "{own}", line 2 in own\n  File "/s3cret/shop.py", line 3 in total\n'
     write_fault(process, "Current thread 0x0a (most recent call first):\n" + text)
-    take_in(trace, lambda text: text.replace("s3cret", "[REDACTED]"))
+    ingest(trace, lambda text: text.replace("s3cret", "[REDACTED]"))
     assert trace.ask("SELECT depth, file, function_name FROM stacks") == [(0, "/[REDACTED]/shop.py", "total")]
 
 
-def test_what_python_answered_is_not_replaced_by_what_c_code_wrote(trace):
+def test_stacks_from_python_are_not_replaced_by_those_from_a_fault_file(trace):
     process = trace.process()
     process.start()
-    tell_stack(process)
+    write_stack(process)
     write_fault(process)
-    take_in(trace)
+    ingest(trace)
     assert trace.ask("SELECT function_name, source FROM stacks") == [("total", "python")]
 
 
-def test_the_reason_is_given_to_what_was_asked_for_and_has_none(trace):
-    asked, crashed = trace.process(), trace.process(200)
-    for process in (asked, crashed):
+def test_the_reason_is_set_only_where_there_is_none(trace):
+    requested, crashed = trace.process(), trace.process(200)
+    for process in (requested, crashed):
         process.start()
-    tell_stack(asked)
+    write_stack(requested)
     write_fault(crashed)
-    take_in(trace)
+    ingest(trace)
     with trace.database.write() as con:
         set_stack_reason(con, trace.trace_id, "completed")
         set_stack_reason(con, trace.trace_id, "timeout")
@@ -156,16 +156,16 @@ def test_a_fatal_error_on_stderr_belongs_to_the_process_that_did_not_end(trace):
         process.start()
     first.event("end", at_ns=1)
 
-    def told_by(stderr, pid):
+    def processes_with_stacks(stderr, pid):
         with trace.database.write() as con:
             add_printed_fault(con, trace.trace_id, stderr, pid)
         return trace.ask("SELECT DISTINCT pid FROM stacks JOIN processes USING (process_id)")
 
     trace.ingest()
-    assert told_by(f"before\n{CRASH}", 100) == []  # two may have written it
+    assert processes_with_stacks(f"before\n{CRASH}", 100) == []  # two processes may have written it
     other.event("end", at_ns=1)
     trace.ingest()
-    assert told_by("before\nKeyError: 'Thread'\n", 100) == []
-    assert told_by(f"before\n{CRASH}", 100) == [(200,)]
-    assert told_by(f"before\n{CRASH}", 100) == [(200,)]
+    assert processes_with_stacks("before\nKeyError: 'Thread'\n", 100) == []
+    assert processes_with_stacks(f"before\n{CRASH}", 100) == [(200,)]
+    assert processes_with_stacks(f"before\n{CRASH}", 100) == [(200,)]
     assert len(trace.ask("SELECT * FROM stacks")) == 3

@@ -14,13 +14,13 @@ SECOND = 1_000_000_000
 OUTCOMES = "SELECT node_id, outcome, phase, exception_id, exception_type, message FROM tests ORDER BY ALL"
 
 
-def tell_test(process, number, name, first, last=None, at_s=0):
+def write_test(process, number, name, first, last=None, at_s=0):
     process.event("test", id=number, name=name, at_ns=at_s * SECOND, thread=0, first_call=first)
     if last is not None:
         process.event("test_end", id=number, at_ns=(at_s + 1) * SECOND, last_call=last)
 
 
-def tell_report(process, number, outcome, phase="call", **fields):
+def write_report(process, number, outcome, phase="call", **fields):
     process.event("test_report", id=number, at_ns=0, outcome=outcome, phase=phase, **fields)
 
 
@@ -32,19 +32,19 @@ def ranges(trace, test):
 def test_a_test_is_a_row_with_its_calls_and_its_time(trace):
     process = trace.process()
     process.start(clock_origin_ns=0)
-    tell_test(process, 1, "test_a.py::test_one", 5, 9, at_s=2)
+    write_test(process, 1, "test_a.py::test_one", 5, 9, at_s=2)
     trace.ingest()
     assert trace.ask("SELECT * EXCLUDE (trace_id) FROM tests") == [
         (0, 1, "test_a.py::test_one", 0, None, None, NOON + timedelta(seconds=2), 1000.0, 5, 9, None, None, None)
     ]
 
 
-def test_ids_of_a_second_process_are_those_of_the_trace(trace):
+def test_ids_of_a_second_process_are_unique_within_the_trace(trace):
     trace.process().start()
     other = trace.process(200)
     other.start()
-    tell_test(other, 1, "test_a.py::test_one", 5, 9)
-    tell_report(other, 1, "failed", exception=3, type="ValueError", message="no")
+    write_test(other, 1, "test_a.py::test_one", 5, 9)
+    write_report(other, 1, "failed", exception=3, type="ValueError", message="no")
     trace.ingest()
     assert trace.ask("SELECT process_id, first_call_id, last_call_id, exception_id FROM tests") == [
         (1, ID_SPACE + 5, ID_SPACE + 9, ID_SPACE + 3)
@@ -53,7 +53,7 @@ def test_ids_of_a_second_process_are_those_of_the_trace(trace):
 
 @pytest.mark.parametrize("between", [False, True], ids=["one batch", "ingested in between"])
 @pytest.mark.parametrize(
-    ("reports", "told"),
+    ("reports", "expected"),
     [
         ([("passed", "call")], ("passed", "call")),
         ([("skipped", "setup"), ("error", "teardown")], ("error", "teardown")),
@@ -62,23 +62,23 @@ def test_ids_of_a_second_process_are_those_of_the_trace(trace):
         ([("xfailed", "call"), ("passed", "teardown")], ("xfailed", "call")),
     ],
 )
-def test_the_first_failure_is_the_outcome_and_a_skip_more_than_a_success(trace, reports, told, between):
+def test_the_outcome_is_the_first_failure_or_else_the_first_skip(trace, reports, expected, between):
     process = trace.process()
     process.start()
-    tell_test(process, 1, "t", 1)
+    write_test(process, 1, "t", 1)
     for outcome, phase in reports:
-        tell_report(process, 1, outcome, phase, exception=0 if outcome == "passed" else 7, message=phase)
+        write_report(process, 1, outcome, phase, exception=0 if outcome == "passed" else 7, message=phase)
         if between:
             trace.ingest()
     trace.ingest()
-    number = None if told[0] == "passed" else 7
-    assert trace.ask(OUTCOMES) == [("t", *told, number, None, told[1])]
+    number = None if expected[0] == "passed" else 7
+    assert trace.ask(OUTCOMES) == [("t", *expected, number, None, expected[1])]
 
 
-def test_a_test_that_had_not_ended_has_all_later_calls_of_its_process(trace):
+def test_a_test_without_an_end_has_all_later_calls_of_its_process(trace):
     process = trace.process()
     process.start()
-    tell_test(process, 1, "test_a.py::test_one", 5)
+    write_test(process, 1, "test_a.py::test_one", 5)
     trace.ingest()
     assert trace.ask("SELECT outcome, duration_ms, last_call_id FROM tests") == [(None, None, None)]
     assert ranges(trace, "test_one") == [CallRange(0, 5, ID_SPACE - 1)]
@@ -88,7 +88,7 @@ def test_tests_are_named_by_node_id_by_a_part_of_it_or_by_a_glob(trace):
     process = trace.process()
     process.start()
     for number, name in enumerate(("a.py::test_x", "a.py::test_x[1]", "b.py::test_x[?]"), start=1):
-        tell_test(process, number, name, number * 10, number * 10 + 5)
+        write_test(process, number, name, number * 10, number * 10 + 5)
     trace.ingest()
     first, second, third = CallRange(0, 10, 15), CallRange(0, 20, 25), CallRange(0, 30, 35)
     assert ranges(trace, "a.py::test_x") == [first]
@@ -104,17 +104,17 @@ def test_tests_without_a_call_between_them_are_one_range(trace):
     process = trace.process()
     process.start()
     for number in range(100):
-        tell_test(process, number, f"test_{number}", number * 10, number * 10 + 9)
-    tell_test(process, 100, "test_100", 1001, 1009)
+        write_test(process, number, f"test_{number}", number * 10, number * 10 + 9)
+    write_test(process, 100, "test_100", 1001, 1009)
     trace.ingest()
     assert ranges(trace, "test_") == [CallRange(0, 0, 999), CallRange(0, 1001, 1009)]
 
 
-def test_what_a_test_started_is_of_that_test(trace):
+def test_processes_started_by_a_test_belong_to_it(trace):
     runner, of_first, grandchild, of_second = (trace.process(pid) for pid in (100, 200, 300, 400))
     runner.start()
-    tell_test(runner, 1, "first", 1, 5)
-    tell_test(runner, 2, "second", 6, 9, at_s=5)
+    write_test(runner, 1, "first", 1, 5)
+    write_test(runner, 2, "second", 6, 9, at_s=5)
     for process, parent, at_s in ((of_first, 100, 0.5), (grandchild, 200, 3), (of_second, 100, 5.5)):
         process.started_at_ns = runner.started_at_ns + int(at_s * SECOND)
         process.start(ppid=parent)
@@ -127,7 +127,7 @@ def test_what_a_test_started_is_of_that_test(trace):
 
 
 @pytest.mark.parametrize("count", [1, 2, 300, 301])
-def test_the_condition_on_calls_takes_those_of_the_ranges_however_many_there_are(trace, count):
+def test_the_condition_on_calls_selects_those_of_all_ranges(trace, count):
     wanted = [CallRange(0, 10 * number, 10 * number + 3) for number in range(count)]
     with trace.database.write() as con:
         con.execute(
@@ -138,5 +138,5 @@ def test_the_condition_on_calls_takes_those_of_the_ranges_however_many_there_are
     assert found == [(10 * number + offset,) for number in range(count) for offset in range(4)]
 
 
-def test_no_range_takes_no_call():
+def test_no_range_selects_no_call():
     assert in_ranges([]) == "false"

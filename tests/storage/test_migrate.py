@@ -18,10 +18,10 @@ def path(tmp_path: Path) -> Path:
     return path
 
 
-def with_next(monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
-    first = known_migrations()
-    later = Migration(len(first) + 1, "next", sql)
-    monkeypatch.setattr(migrate, "known_migrations", lambda: (*first, later))
+def add_migration(monkeypatch: pytest.MonkeyPatch, sql: str) -> None:
+    known = known_migrations()
+    added = Migration(len(known) + 1, "next", sql)
+    monkeypatch.setattr(migrate, "known_migrations", lambda: (*known, added))
 
 
 def test_migrations_are_numbered_from_one_without_a_hole():
@@ -35,10 +35,10 @@ def test_each_migration_is_recorded_once(path: Path):
 
 
 @pytest.mark.parametrize("use", [Database.read, Database.write])
-def test_an_older_database_is_brought_up_to_date_when_it_is_opened(path: Path, monkeypatch: pytest.MonkeyPatch, use):
+def test_an_older_database_is_migrated_when_opened(path: Path, monkeypatch: pytest.MonkeyPatch, use):
     with Database(path).write() as con:
         con.execute("INSERT INTO notices VALUES ('t', 0, 'kept', '')")
-    with_next(monkeypatch, "CREATE TABLE added (a INTEGER); ALTER TABLE notices ADD COLUMN level VARCHAR")
+    add_migration(monkeypatch, "CREATE TABLE added (a INTEGER); ALTER TABLE notices ADD COLUMN level VARCHAR")
     with use(Database(path)) as con:
         assert con.execute("SELECT code, level FROM notices").fetchall() == [("kept", None)]
         assert con.execute("SELECT * FROM added").fetchall() == []
@@ -46,7 +46,7 @@ def test_an_older_database_is_brought_up_to_date_when_it_is_opened(path: Path, m
 
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
-        with_next(patch, "CREATE TABLE added (a INTEGER); SELECT * FROM missing")
+        add_migration(patch, "CREATE TABLE added (a INTEGER); SELECT * FROM missing")
         with pytest.raises(duckdb.CatalogException), Database(path).write():
             pass
     with Database(path).read() as con:

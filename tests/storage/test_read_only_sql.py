@@ -33,14 +33,14 @@ def run(trace, sql: str, limit: int = 100, timeout_seconds: float = 30.0) -> Sql
         return run_read_only(con, sql, limit, timeout_seconds=timeout_seconds)
 
 
-def test_the_promised_queries_work_as_they_are_written(recorded):
+def test_the_documented_queries_run_unchanged(recorded):
     failed = run(recorded, "SELECT * FROM traces WHERE status='failed' LIMIT 10")
     assert failed.rows[0][failed.columns.index("trace_id")] == recorded.trace_id
     counts = run(recorded, "SELECT function_name, COUNT(*) FROM trace_events GROUP BY function_name")
     assert sorted(map(tuple, counts.rows), key=str) == [("<module>", 1), ("total", 2), (None, 1)]
 
 
-def test_the_promised_columns_are_there(recorded):
+def test_the_documented_columns_exist(recorded):
     events = run(
         recorded,
         'SELECT trace_id, event_type, function_name, module_name, "timestamp", args, return_value FROM trace_events '
@@ -117,7 +117,7 @@ def test_every_kind_of_reading_statement_runs(recorded, sql):
         "-- nothing",
     ],
 )
-def test_whatever_is_not_one_reading_statement_is_refused(recorded, tmp_path, sql):
+def test_anything_but_one_reading_statement_is_refused(recorded, tmp_path, sql):
     before = recorded.database.path.read_bytes()
     with pytest.raises(QueryRefused):
         run(recorded, sql.format(outside=tmp_path))
@@ -134,7 +134,7 @@ def test_whatever_is_not_one_reading_statement_is_refused(recorded, tmp_path, sq
         "SELECT nextval('trace_numbers')",
         "EXPLAIN ANALYZE DELETE FROM traces",
         "EXPLAIN ANALYZE COPY traces TO '{outside}/x.csv'",
-        "SELECT * FROM sql",  # a Python variable of the function that runs it
+        "SELECT * FROM sql",  # a variable of the Python function that runs it
         "SELECT getenv('HOME')",
         "SELECT * FROM duckdb_secrets()",
     ],
@@ -200,14 +200,14 @@ def test_columns_have_their_names_and_types_even_without_rows(recorded):
         ("(now()::TIMESTAMP - now()::TIMESTAMP) < INTERVAL 1 SECOND", True),
     ],
 )
-def test_values_come_as_json_has_them(recorded, sql, value):
+def test_values_are_converted_to_json(recorded, sql, value):
     result = run(recorded, f"SELECT {sql}")
     assert result.rows == [[value]]
     json.dumps(result.rows, allow_nan=False)
 
 
-def test_a_time_with_a_zone_is_returned_or_says_how_to_ask_for_it(recorded):
-    """DuckDB 2.0.0 needs pytz for it, which is no dependency of ours."""
+def test_a_time_with_a_zone_is_returned_or_the_error_proposes_a_cast(recorded):
+    """DuckDB 2.0.0 needs pytz for it, which is not a dependency."""
     question = "SELECT TIMESTAMPTZ '2025-01-10 13:00:00+01'"
     if duckdb.__version__ == "2.0.0":
         with pytest.raises(QueryFailed, match=r"now\(\)::TIMESTAMP"):

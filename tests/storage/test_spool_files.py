@@ -7,7 +7,7 @@ from breadcrumb_storage.ingest import spool_files
 from breadcrumb_storage.ingest.spool_files import batches, copy_records, list_spool, unread_chunks
 
 
-def test_files_come_by_process_start_then_stream_then_segment(tmp_path: Path):
+def test_files_are_sorted_by_process_start_then_stream_then_segment(tmp_path: Path):
     in_order = [
         "9-a.counters",
         "9-a-0.events",
@@ -25,7 +25,7 @@ def test_files_come_by_process_start_then_stream_then_segment(tmp_path: Path):
         assert [name for name in found if name.endswith(suffix)] == [n for n in in_order if n.endswith(suffix)]
 
 
-def test_a_chunk_ends_at_the_first_nul_wherever_it_stands(tmp_path: Path, monkeypatch):
+def test_a_chunk_ends_at_the_first_nul(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(spool_files, "SCAN_BLOCK_BYTES", 8)
     path = tmp_path / "1-a-0-0.calls"
     for length in (0, 1, 7, 8, 9, 16, 20):
@@ -35,7 +35,7 @@ def test_a_chunk_ends_at_the_first_nul_wherever_it_stands(tmp_path: Path, monkey
             assert [(chunk.start, chunk.end) for chunk in chunks] == ([(start, length)] if length > start else [])
 
 
-def test_a_copy_holds_the_whole_records_with_their_chunks_position_and_is_its_owners_alone(tmp_path: Path):
+def test_a_copy_is_private_and_holds_complete_records_with_their_chunks_position(tmp_path: Path):
     for name, data in (("0-0.calls", b"one\ntwo\nthree"), ("1-0.calls", b"half"), ("2-0.calls", b"four\n\nfive\n")):
         tmp_path.joinpath(f"1-a-{name}").write_bytes(data + bytes(10))
     copy = tmp_path / "copy"

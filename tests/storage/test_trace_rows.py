@@ -29,7 +29,7 @@ def con(tmp_path: Path) -> Iterator[object]:
         yield con
 
 
-def test_a_trace_runs_and_then_has_its_end(con):
+def test_a_trace_is_running_until_it_is_finished(con):
     insert_trace(con, START)
     assert con.execute("SELECT status, label, pid, finished_at FROM traces").fetchall() == [
         ("running", "first", 7, None)
@@ -76,7 +76,7 @@ def three_traces(con):
         ("bb22", "20250110-120100-bb22"),
     ],
 )
-def test_a_trace_is_found_by_its_id_its_beginning_its_end_or_as_the_newest(three_traces, given, found):
+def test_a_trace_is_found_by_its_id_a_prefix_a_suffix_or_as_the_newest(three_traces, given, found):
     assert resolve_trace_id(three_traces, given, "shop") == found
 
 
@@ -85,7 +85,7 @@ def test_an_ambiguous_id_names_the_candidates(three_traces):
         resolve_trace_id(three_traces, "22", "shop")
 
 
-def test_an_unknown_id_names_the_newest_and_where_to_look(three_traces):
+def test_the_error_about_an_unknown_id_names_the_newest_and_where_to_look(three_traces):
     with pytest.raises(BreadcrumbError) as caught:
         resolve_trace_id(three_traces, "zz", "shop")
     assert "newest are 20250110-120200-ab22, 20250110-120100-bb22" in str(caught.value)
@@ -103,7 +103,7 @@ def test_wildcards_in_an_id_are_plain_characters(three_traces):
         resolve_trace_id(three_traces, "%", "shop")
 
 
-def test_deleting_a_trace_takes_every_row_of_it_and_no_other(trace):
+def test_deleting_a_trace_deletes_all_its_rows_and_no_others(trace):
     process = trace.process()
     process.start()
     process.call(1, 10)
@@ -117,6 +117,6 @@ def test_deleting_a_trace_takes_every_row_of_it_and_no_other(trace):
         insert_trace(con, replace(START, trace_id="other"))
         assert delete_traces(con, [trace.trace_id, "unknown"]) == [trace.trace_id]
         tables = [name for (name,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall()]
-        left = {name: con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in tables}
+        remaining = {name: con.execute(f"SELECT count(*) FROM {name}").fetchall()[0][0] for name in tables}
         assert con.execute("SELECT trace_id FROM traces").fetchall() == [("other",)]
-    assert {name for name, count in left.items() if count} == {"traces", "schema_versions"}
+    assert {name for name, count in remaining.items() if count} == {"traces", "schema_versions"}

@@ -1,4 +1,4 @@
-"""SQL tells of a captured value what Python would tell of the value itself."""
+"""SQL finds the same kind, length and number of a captured value as Python."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
         yield connection
 
 
-def ask(con: duckdb.DuckDBPyConnection, of: Any, value: Any) -> Any:
+def evaluate(con: duckdb.DuckDBPyConnection, expression: Any, value: Any) -> Any:
     stored = Encoder(Redactor(), max_items=10, max_chars=100).encode(value).decode()
-    row = con.execute(f"SELECT {of('value')} FROM (SELECT ?::JSON AS value)", [stored]).fetchone()
+    row = con.execute(f"SELECT {expression('value')} FROM (SELECT ?::JSON AS value)", [stored]).fetchone()
     assert row is not None
     return row[0]
 
@@ -48,7 +48,7 @@ def ask(con: duckdb.DuckDBPyConnection, of: Any, value: Any) -> Any:
     ids=repr,
 )  # fmt: skip
 def test_the_kind_of_a_value_is_its_types_name(con: duckdb.DuckDBPyConnection, value: Any) -> None:
-    assert ask(con, kind_of, value) == ("None" if value is None else type(value).__name__)
+    assert evaluate(con, kind_of, value) == ("None" if value is None else type(value).__name__)
 
 
 @pytest.mark.parametrize(
@@ -60,16 +60,16 @@ def test_the_kind_of_a_value_is_its_types_name(con: duckdb.DuckDBPyConnection, v
     ],
     ids=lambda value: f"{type(value).__name__} of {len(value)}",
 )  # fmt: skip
-def test_the_length_of_a_value_is_what_it_was_before_it_was_cut(con: duckdb.DuckDBPyConnection, value: Any) -> None:
-    assert ask(con, length_of, value) == len(value)
+def test_the_length_of_a_value_is_that_before_truncation(con: duckdb.DuckDBPyConnection, value: Any) -> None:
+    assert evaluate(con, length_of, value) == len(value)
 
 
 @pytest.mark.parametrize("value", [None, True, 3, 0.5, Item(2.5), Color.RED, len])
-def test_what_has_no_length_has_none(con: duckdb.DuckDBPyConnection, value: Any) -> None:
-    assert ask(con, length_of, value) is None
+def test_a_value_without_a_length_has_none(con: duckdb.DuckDBPyConnection, value: Any) -> None:
+    assert evaluate(con, length_of, value) is None
 
 
-def test_a_container_that_lay_too_deep_is_known_by_kind_and_length(con: duckdb.DuckDBPyConnection) -> None:
+def test_a_container_beyond_the_depth_limit_keeps_its_kind_and_length(con: duckdb.DuckDBPyConnection) -> None:
     stored = Encoder(Redactor(), max_depth=1).encode([[1, 2, 3]]).decode()
     row = con.execute(
         f"SELECT {kind_of('value')}, {length_of('value')} FROM (SELECT json_extract(?::JSON, '$[0]') AS value)",
@@ -78,7 +78,7 @@ def test_a_container_that_lay_too_deep_is_known_by_kind_and_length(con: duckdb.D
     assert row == ("list", 3)
 
 
-def test_what_was_redacted_is_of_a_kind_of_its_own(con: duckdb.DuckDBPyConnection) -> None:
+def test_a_redacted_value_has_its_own_kind(con: duckdb.DuckDBPyConnection) -> None:
     row = con.execute(f"SELECT {kind_of('value')} FROM (SELECT '\"[REDACTED]\"'::JSON AS value)").fetchone()
     assert row == ("[REDACTED]",)
 
@@ -88,4 +88,4 @@ def test_what_was_redacted_is_of_a_kind_of_its_own(con: duckdb.DuckDBPyConnectio
     [(3, 3), (-0.5, -0.5), (decimal.Decimal("1.10"), 1.1), ("text", None), ([1], None), (None, None)],
 )
 def test_numbers_and_decimals_have_a_number(con: duckdb.DuckDBPyConnection, value: Any, number: float | None) -> None:
-    assert ask(con, number_of, value) == number
+    assert evaluate(con, number_of, value) == number
