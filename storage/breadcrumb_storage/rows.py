@@ -108,5 +108,8 @@ def _converted(result: DuckDBPyConnection, convert: Convert) -> list[Any]:
     rows = result.fetchall()
     if not convert:
         return rows
-    functions = [convert.get(column[0]) for column in result.description]
+    columns = [column[0] for column in result.description]
+    if unknown := convert.keys() - columns:
+        raise TypeError(f"There is no column to convert named {', '.join(sorted(unknown))}.")
+    functions = [convert.get(column) for column in columns]
     return [[each if to is None else to(each) for to, each in zip(functions, row, strict=True)] for row in rows]

@@ -63,6 +63,8 @@ def test_columns_are_checked_even_without_rows(con: duckdb.DuckDBPyConnection) -
 def test_values_are_converted_by_column(con: duckdb.DuckDBPyConnection) -> None:
     result = con.execute("SELECT 3 AS calls, '7' AS line, 'shop' AS module")
     assert fetch(result, Place, convert={"line": int}) == [Place("shop", 7, 3)]
+    with pytest.raises(TypeError, match=r"named line_no\.$"):
+        fetch(con.execute("SELECT 3 AS calls, '7' AS line, 'shop' AS module"), Place, convert={"line_no": int})
 
 
 def test_one_row_or_none_is_fetched(con: duckdb.DuckDBPyConnection) -> None:
