@@ -9,7 +9,7 @@ from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_text
-from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
 from breadcrumb_storage.queries.calls import calls as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
 from breadcrumb_storage.queries.traces import TraceRow, list_processes, thread_names
@@ -52,7 +52,7 @@ class CallRows:
 
     def _of_little_interest(self) -> dict[str, set[str]]:
         """By function, the arguments that do not tell one call of the page from another; and the object itself."""
-        of_function: dict[str, list[list[tuple[str, str]]]] = {}
+        of_function: dict[str, list[list[tuple[str, ValueTree]]]] = {}
         for each in self.calls:
             of_function.setdefault(self._name(each), []).append(self._arguments[each.call_id])
         found: dict[str, set[str]] = {}

@@ -6,7 +6,7 @@ then gives up rows. ``squeeze`` stands behind all of it: it needs to know nothin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
 from breadcrumb_server.answers.common.model import Answer
@@ -73,6 +73,31 @@ def fit_table(build: Callable[[int, int], A], rows: int, limit: int = MAX_ANSWER
         else:
             too_many = middle
     return squeeze(build(max(few, min(rows, 1)), CELL_CHARS[-1]), limit)
+
+
+def shares(
+    lengths: Sequence[int], room: int, *, least: int = 0, short: int = 0, mark: int = 0, even: bool = False
+) -> list[int]:
+    """Distribute ``room`` over texts (or lists of lines) of these lengths: short ones in full before long ones get any.
+
+    Args:
+        least: the smallest share of a text that is cut, even if all together then exceed the room.
+        short: texts up to this length are whole wherever each other one still has room for ``mark``.
+        mark: the length of what stands for the rest of a text that is cut.
+        even: give all that are cut the same share, and leave the few characters unused that do not divide evenly.
+    """
+    granted, left = [0] * len(lengths), len(lengths)
+    for index in sorted(range(left), key=lengths.__getitem__):
+        length = lengths[index]
+        if length * left <= room or (length <= short and length + (left - 1) * mark <= room):
+            granted[index] = length
+        else:
+            if even:
+                room -= room % left
+            granted[index] = max(room // left, least)
+        room -= granted[index]
+        left -= 1
+    return granted
 
 
 def squeeze(answer: A, limit: int = MAX_ANSWER_CHARS) -> A:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.text import counted
 from breadcrumb_server.answers.flow.tree import Folding, Group, Item, Lane, LeftOut, Loop
 
@@ -145,12 +146,12 @@ class Outliner:
         if len(lanes) > _FEW_LANES_BY_SHAPE:
             lanes = self._lanes(_BY_FUNCTION)
         sizes = [self._size(lane.items, self._lines) for lane in lanes]
-        share = _equal_share(sizes, self._lines - len(lanes))
-        for lane, size in zip(lanes, sizes, strict=True):
+        granted = shares(sizes, self._lines - len(lanes), even=True)
+        for lane, share in zip(lanes, granted, strict=True):
             headed = _has_heading(lane, lanes)
             if headed:
                 yield Row(0, lane=lane)
-            yield from self._part([lane.items], None, int(headed), max(min(size, share), _LEAST_LINES))
+            yield from self._part([lane.items], None, int(headed), max(share, _LEAST_LINES))
 
     def _part(self, items: Sequence[Sequence[Item]], parent: Group | None, indent: int, lines: int) -> Iterator[Row]:
         """Siblings in about so many lines.
@@ -167,9 +168,9 @@ class Outliner:
             next((each for each in items if len(each) * 3 <= lines), items[-1]), max(lines * 2 // 3, 2)
         )
         sizes = [self._size([item], lines) - 1 for item in shown]
-        share = _equal_share(sizes, lines - len(shown))
-        for item, size in zip(shown, sizes, strict=True):
-            yield from self._share(item, parent, indent, min(size, share))
+        granted = shares(sizes, lines - len(shown), even=True)
+        for item, share in zip(shown, granted, strict=True):
+            yield from self._share(item, parent, indent, share)
         if left:
             yield Row(
                 indent,
@@ -205,17 +206,6 @@ def _text_row(item: Loop | LeftOut, indent: int) -> Row:
         sure = f" (in the order of the first {item.looked_at:,} calls)" if item.looked_at else ""
         return Row(indent, text=f"{item.rounds:,} rounds of{sure}:")
     return Row(indent, text=f"… {counted(item.calls, 'call')} {item.where}")
-
-
-def _equal_share(sizes: Sequence[int], room: int) -> int:
-    """So much for each that all have what they need or the same; the small ones leave room to the large."""
-    left = len(sizes)
-    for size in sorted(sizes):
-        if size * left > room:
-            return max(room // left, 0)
-        room -= size
-        left -= 1
-    return max(sizes, default=0)
 
 
 def _split(items: Sequence[Item], most: int) -> tuple[list[Item], list[Item]]:

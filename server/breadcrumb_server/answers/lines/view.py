@@ -164,7 +164,7 @@ class LineView:
 def _changed(changes: Sequence[Change], detail: Detail) -> str:
     if not changes:
         return ""
-    return "   -> " + pairs_text([(each.path, clean(each.text)) for each in changes], detail.value_chars)
+    return "   -> " + pairs_text([(each.path, each.shown) for each in changes], detail.value_chars)
 
 
 def _hidden(rounds: Sequence[tuple[Node, ...]], noun: str) -> Entry:

@@ -147,7 +147,7 @@ class ThreadStacks:
         stored = self._locals.get((stack.process_id, stack.stack_id, frame.depth))
         if stored is None or not self._is_own(frame):
             return place
-        pairs = [(name, value) for name, value in named_values(stored) if not value.startswith(_DEFINITIONS)]
+        pairs = [(name, value) for name, value in named_values(stored) if not str(value).startswith(_DEFINITIONS)]
         # The variables of the innermost frame are the ones that are looked for.
         values = pairs_text(pairs, detail.local_chars * (2 if innermost else 1))
         return f"{place}: {values}" if values else place

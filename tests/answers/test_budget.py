@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, fit_table, size_of, squeeze
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, fit_table, shares, size_of, squeeze
 from breadcrumb_server.answers.common.model import Answer, Page, Table
 from breadcrumb_server.answers.common.text import cut
 
@@ -111,3 +111,29 @@ def test_a_follow_up_call_is_kept_whole_or_not_at_all() -> None:
 def test_an_answer_that_cannot_be_made_to_fit_is_an_error_and_not_a_large_answer() -> None:
     with pytest.raises(ValueError, match="must not be cut"):
         squeeze(Answer(project="x" * 9_000))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "room", "granted"),
+    [
+        ([5, 2_000, 50], 90, [5, 35, 50]),
+        ([50, 50, 50], 90, [50, 20, 20]),
+        ([2_000, 100], 200, [100, 100]),
+        ([2_000, 2_000], 200, [100, 100]),
+        ([2_000, 2_000], 2, [12, 12]),
+        ([], 10, []),
+    ],
+)
+def test_room_is_shared_by_length(lengths: list[int], room: int, granted: list[int]) -> None:
+    assert shares(lengths, room, least=12, short=60, mark=16) == granted
+
+
+@given(st.lists(st.integers(0, 300), max_size=20), st.integers(-5, 1_000), st.booleans())
+def test_shares_use_the_room_and_keep_within_it(lengths: list[int], room: int, even: bool) -> None:
+    granted = shares(lengths, room, even=even)
+    cut = [share for share, length in zip(granted, lengths, strict=True) if share < length]
+
+    assert all(0 <= share <= length for share, length in zip(granted, lengths, strict=True))
+    assert sum(granted) <= max(room, 0)
+    assert not cut or sum(granted) > room - (len(cut) if even else 1)
+    assert max(cut, default=0) - min(cut, default=0) <= (0 if even else 1)
