@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
@@ -123,7 +124,7 @@ class CallRows:
 
     def _callee_names(self, each: queries.CallRow, chars: int) -> str:
         names = self._callees.get(each.call_id, [])
-        told = [name if count == 1 else f"{name} x{count:,}" for name, count in names[:MAX_CALLEES]]
-        if len(names) > MAX_CALLEES:
-            told.append(f"… {len(names) - MAX_CALLEES} more")
-        return one_line(", ".join(told), chars)
+        shown = first_texts(
+            names, MAX_CALLEES, text=lambda each: each[0] if each[1] == 1 else f"{each[0]} x{each[1]:,}"
+        )
+        return one_line(", ".join(shown), chars)

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 # Characters of the arguments, and then of the result, of one call: tried in turn until all lines fit.
 VALUE_CHARS = (140, 90, 60, 40, 25, 15)
+# Where not all lines fit, what is shown of their values shall be worth reading.
+LEAST_VALUE_CHARS = 60
 # Of a result, far more than is shown: where texts begin alike, what differs may come late.
 MAX_READ_CHARS = 20_000
 MAX_NAME_CHARS = 100

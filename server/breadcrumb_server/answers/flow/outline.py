@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from breadcrumb_server.answers.common.budget import shares
+from breadcrumb_server.answers.common.budget import first_that_fits, shares
 from breadcrumb_server.answers.common.text import counted
 from breadcrumb_server.answers.flow.tree import Folding, Group, Item, Lane, LeftOut, Loop
 
@@ -65,10 +65,11 @@ class Outliner:
             lines: that there is room for.
         """
         self._lines = lines
-        for folding in _FOLDINGS if max_depth else (_UNFOLDED, _BY_SHAPE):
-            rows = self._rows(folding, max_depth or MAX_DEPTH, self._lines)
-            if len(rows) <= self._lines:
-                return rows
+        foldings = _FOLDINGS if max_depth else (_UNFOLDED, _BY_SHAPE)
+        outlines = (self._rows(folding, max_depth or MAX_DEPTH, self._lines) for folding in foldings)
+        found = first_that_fits(outlines, self._lines, size=len)
+        if found is not None:
+            return found
         if max_depth is None:
             return [*self._most_of_it()]
         rows = self._rows(_BY_FUNCTION, max_depth, MAX_LINES)
@@ -159,11 +160,14 @@ class Outliner:
         Args:
             items: in the ways in which they can be folded, as _FOLDINGS, or just one.
         """
-        for folding, siblings in zip(_FOLDINGS, items, strict=False):
-            rows = [*islice(self._items(siblings, parent, folding, indent, MAX_DEPTH), lines + 1)]
-            if len(rows) <= lines:
-                yield from rows
-                return
+        outlines = (
+            [*islice(self._items(siblings, parent, folding, indent, MAX_DEPTH), lines + 1)]
+            for folding, siblings in zip(_FOLDINGS, items, strict=False)
+        )
+        rows = first_that_fits(outlines, lines, size=len)
+        if rows is not None:
+            yield from rows
+            return
         shown, left = _split(
             next((each for each in items if len(each) * 3 <= lines), items[-1]), max(lines * 2 // 3, 2)
         )

@@ -27,7 +27,7 @@ class Node:
     @classmethod
     def of(cls, opening: str, parts: Iterable[Part], closing: str) -> Node:
         parts = tuple(parts)
-        inner = ", ".join([f"{name}{value}" for name, value in parts])
+        inner = ", ".join([name + str(value) for name, value in parts])
         return cls(f"{opening}{inner}{closing}", opening, parts, closing)
 
     def __str__(self) -> str:
@@ -71,13 +71,11 @@ def notation(value: object) -> str:
 
 def value_tree(value: object) -> ValueTree:
     """Turn a parsed value into a tree of named values, in Python's notation."""
+    if isinstance(value, str):
+        return clean(value) if value == "[REDACTED]" or value.startswith("…(+") else repr(value)
     if is_object(value):
         return _object(value)
-    if is_array(value):
-        return f"[{_items(value)}]"
-    if isinstance(value, str) and (value == "[REDACTED]" or value.startswith("…(+")):
-        return clean(value)
-    return repr(value)
+    return f"[{_items(value)}]" if is_array(value) else repr(value)
 
 
 def _object(value: dict[str, Any]) -> ValueTree:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_server.answers.common.budget import that_fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.rendering.layout import pairs_text
@@ -72,22 +73,19 @@ class ThreadStacks:
 
     def lines(self, detail: StackDetail) -> list[str]:
         """One line a frame, the innermost first, below one that says whose they are."""
-        told: list[str] = []
-        used = shown = 0
-        for group in self._groups[:MAX_GROUPS]:
-            block = [f"{self._whose(group)}:", *(f"  {line}" for line in self._frames(group, detail))]
-            size = sum(map(len, block))
-            if told and used + size > detail.chars:
-                break
-            told += block
-            used += size
-            shown += len(group.stacks)
+        blocks = (
+            (group, [f"{self._whose(group)}:", *(f"  {line}" for line in self._frames(group, detail))])
+            for group in self._groups[:MAX_GROUPS]
+        )
+        chosen = that_fit(blocks, detail.chars, size=lambda block: sum(map(len, block[1])), least=1)
+        lines = [line for _, block in chosen for line in block]
+        shown = sum(len(group.stacks) for group, _ in chosen)
         if self._total > shown:
-            told.append(
+            lines.append(
                 f"… {self._total - shown:,} more: SELECT * FROM stacks WHERE trace_id = '{self._trace_id}' "
                 "ORDER BY process_id, stack_id, depth"
             )
-        return told
+        return lines
 
     def _grouped(self, stacks: Sequence[Stack]) -> list[_Group]:
         """Equal stacks as one; first what crashed, then what stands in the user's code, then idle threads."""
