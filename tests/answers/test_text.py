@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from breadcrumb_server.answers.common.next_calls import call, first_few
 from breadcrumb_server.answers.common.text import counted, cut, last_lines, milliseconds
 from breadcrumb_server.answers.common.time_argument import parse_since
-from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, pairs_text, shares, value_text
-from breadcrumb_server.answers.rendering.notation import read_value
+from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, pairs_text, value_text
+from breadcrumb_server.answers.rendering.notation import Node, read_value, value_tree
 from breadcrumb_storage.errors import BreadcrumbError
 
 
@@ -88,21 +88,6 @@ def test_what_gives_way_is_cut_hard_even_where_there_is_room() -> None:
     assert pairs_text(pairs, 1_000, {"self", "sheet"}) == f"self={'z' * 28}…(+62 chars), sheet=short, style={'y' * 90}"
 
 
-@pytest.mark.parametrize(
-    ("lengths", "chars", "granted"),
-    [
-        ([5, 2_000, 50], 90, [5, 35, 50]),
-        ([50, 50, 50], 90, [50, 20, 20]),
-        ([2_000, 100], 200, [100, 100]),
-        ([2_000, 2_000], 200, [100, 100]),
-        ([2_000, 2_000], 2, [12, 12]),
-        ([], 10, []),
-    ],
-)
-def test_room_is_shared_by_length(lengths: list[int], chars: int, granted: list[int]) -> None:
-    assert shares(lengths, chars) == granted
-
-
 LARGE = {"$type": "Config", "table": {"row 0": "x" * 300, "row 1": "b"}, "name": "shop", "rate": None, "items": [1, 2]}
 
 
@@ -120,14 +105,47 @@ LARGE = {"$type": "Config", "table": {"row 0": "x" * 300, "row 1": "b"}, "name":
             "{'a': \"it's, (\", 'b': {'c': 'yyyy…(+197 chars)}, 'd': 2}",
         ),
         ({"long": "z" * 99, "…": "+7 items"}, 50, "{'long': 'zzzzzzzzzzz…(+89 chars), …(+7 items)}"),
+        (
+            {"$type": "Counter", "$key:1": "z" * 99, '$key:{"$tuple": [1, "a"]}': 2},
+            50,
+            "Counter({1: 'zzzzzzz…(+93 chars), (1, 'a'): 2})",
+        ),
+        ({"$type": "Box[int]", "long": "z" * 99, "n": 1}, 50, "Box[int](long='zzzzzzzzzzzzzz…(+86 chars), n=1)"),
         # Nothing to be named, or too much: as any text.
         (list(range(30)), 30, "[0, 1, 2, 3, 4, 5…(+93 chars)"),
         ({f"key {n}": n for n in range(30)}, 30, "{'key 0': 0, 'key…(+383 chars)"),
         ("(a=1, b=2" * 9, 30, "'(a=1, b=2(a=1, b=…(+65 chars)"),
+        ("…(+2 Cart(a=1, b='" + "z" * 99 + "')", 40, "…(+2 Cart(a=1, b='zzzzzzzzz…(+92 chars)"),
     ],
 )
 def test_of_a_large_object_every_field_is_told(value: object, chars: int, shown: str) -> None:
     assert value_text(json.dumps(value), chars) == shown
+
+
+def test_a_text_that_looks_like_an_object_is_cut_as_a_text() -> None:
+    assert value_text("{a: 1, b: " + "x" * 99 + "}", 30) == "{a: 1, b: xxxxxxx…(+93 chars)"
+
+
+def test_values_are_equal_if_their_texts_are() -> None:
+    assert read_value('{"a": 1}') == read_value('{"$key:\\"a\\"": 1}')
+    assert read_value('{"a": 1}') != read_value('{"a": 2}')
+
+
+def test_a_tree_names_the_parts_of_dicts_and_objects_and_of_nothing_else() -> None:
+    tree = value_tree({"$type": "Cart", "lines": [{"a": 1}], "owner": {"id": 7}, "…": "+2 items"})
+
+    assert tree == Node.of(
+        "Cart(",
+        [("lines=", "[{'a': 1}]"), ("owner=", Node.of("{", [("'id': ", "7")], "}")), ("", "…(+2 items)")],
+        ")",
+    )
+    assert isinstance(tree, Node)
+    assert [(name, str(part)) for name, part in tree.parts] == [
+        ("lines=", "[{'a': 1}]"),
+        ("owner=", "{'id': 7}"),
+        ("", "…(+2 items)"),
+    ]
+    assert str(tree) == "Cart(lines=[{'a': 1}], owner={'id': 7}, …(+2 items))"
 
 
 @given(
@@ -144,7 +162,7 @@ def test_a_value_never_takes_more_than_its_room(value: object, chars: int) -> No
     whole = read_value(json.dumps(value))
     shown = cut_value(whole, chars)
     assert len(shown) <= chars
-    assert shown == whole if len(whole) <= chars else "…" in shown
+    assert shown == str(whole) if len(whole) <= chars else "…" in shown
 
 
 @pytest.mark.parametrize(

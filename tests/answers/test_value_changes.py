@@ -9,7 +9,7 @@ from breadcrumb_server.answers.lines.changes import differences, is_of
 
 
 def told_where(bound: Bound, before: object, after: object) -> list[str]:
-    return [f"{each.path}={each.text}" for each in differences({"x": before}, {"x": after}, bound)]
+    return [f"{each.path}={each.shown}" for each in differences({"x": before}, {"x": after}, bound)]
 
 
 def told(before: object, after: object) -> list[str]:
@@ -66,8 +66,8 @@ def test_a_part_is_told_where_it_is_shorter_than_the_whole(before, after, change
 
 def test_a_variable_that_is_new_or_gone_is_told_whole() -> None:
     new, gone = differences({"b": 1}, {"a": [1, 2], "b": {"$deleted": True}})
-    assert (new.path, new.text) == ("a", "[1, 2]")
-    assert (gone.path, gone.text) == ("b", "<deleted>")
+    assert (new.path, str(new.shown)) == ("a", "[1, 2]")
+    assert (gone.path, str(gone.shown)) == ("b", "<deleted>")
 
 
 def test_a_change_belongs_to_what_it_is_in_and_to_what_is_in_it() -> None:

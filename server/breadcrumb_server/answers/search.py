@@ -184,7 +184,7 @@ class _Page:
         return "; ".join(places) or f"its values: {cut(value_text(each.args, MAX_READ_CHARS), chars)}"
 
     def _found(self, each: CallRow, chars: int) -> Iterator[str]:
-        for name, value in named_values(each.args):
+        for name, value in _texts(each.args):
             if self._pattern.search(value) or self._pattern.search(name):
                 yield f"{name}={self._around(value, chars)}"
         for hit in self._yields.get(each.call_id, ()):
@@ -203,7 +203,7 @@ class _Page:
             message = clean(raised.message or "")
             if each.exception_type is None and self._pattern.search(message):
                 yield f"{raised.type}, handled in it: {self._around(message, chars)}"
-            for name, value in named_values(raised.locals):
+            for name, value in _texts(raised.locals):
                 if self._pattern.search(value) or self._pattern.search(name):
                     yield f"locals of {raised.type}: {name}={self._around(value, chars)}"
 
@@ -216,6 +216,11 @@ class _Page:
         room = max(chars - (end - at), 0) // 2
         begin, end = max(at - room, 0), min(end + room, len(value))
         return "…" * (begin > 0) + cut(value[begin:end], chars) + "…" * (end < len(value))
+
+
+def _texts(stored: str | None) -> list[tuple[str, str]]:
+    """The names and the values of captured arguments or local variables."""
+    return [(name, str(value)) for name, value in named_values(stored)]
 
 
 def _notes(hits: TextHits, text: str) -> list[str]:

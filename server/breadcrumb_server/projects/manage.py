@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, squeeze
+from breadcrumb_server.answers.common.budget import fit_table, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
@@ -93,16 +93,16 @@ def list_projects(home: Home) -> ProjectList:
         rows.append(row)
         notes += note
     next_call = f'list_traces(project="{names[0]}")' if names else 'init_project(project="my-app", workspace="/path")'
-    while True:
-        answer = ProjectList(
+
+    def build(count: int, chars: int) -> ProjectList:
+        return ProjectList(
             home=str(home.folder),
-            projects=Table(columns=PROJECT_COLUMNS, rows=rows, more=len(names) - len(rows)),
+            projects=Table(columns=PROJECT_COLUMNS, rows=rows[:count], more=len(names) - count),
             notes=notes[:MAX_LIST_NOTES],
             next=[next_call],
         )
-        if len(rows) <= 1 or len(answer.model_dump_json()) <= MAX_ANSWER_CHARS:
-            return answer
-        rows = rows[: len(rows) * 3 // 4]
+
+    return fit_table(build, len(rows), cells=[MAX_CELL_CHARS])
 
 
 def _project_row(home: Home, name: str) -> tuple[list[Cell], list[str]]:

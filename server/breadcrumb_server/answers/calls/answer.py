@@ -12,7 +12,7 @@ from breadcrumb_server.answers.calls.distributions import Distribution, read_dis
 from breadcrumb_server.answers.calls.next_calls import follow_ups, odd_ones
 from breadcrumb_server.answers.calls.table import COLUMNS, CallRows
 from breadcrumb_server.answers.calls.where import lines_wanted, parse_where
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit_table, size_of, squeeze
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_texts, fit_table, size_of, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Page, check_limit
@@ -104,8 +104,7 @@ def get_calls(
     functions = matching_functions(reader, function)
     ids, total = queries.find_calls(reader, wanted, after=start.at, limit=limit + 1) if functions else ([], 0)
     places = Places.of(reader.trace)
-    named = [_function_line(each, places) for each in functions[:MAX_FUNCTIONS]]
-    named += [f"… {len(functions) - MAX_FUNCTIONS} more"] * (len(functions) > MAX_FUNCTIONS)
+    named = first_texts(functions, MAX_FUNCTIONS, text=lambda each: _function_line(each, places))
     if not total:
         message, instead = why_no_calls(reader, next_calls, functions, function, where)
         return CallList(
@@ -163,7 +162,8 @@ def get_calls(
 
     if not lines.views:
         return fit_table(build, len(rows.calls))
-    page = fit_table(build, len(rows.calls), MAX_TABLE_CHARS if selected_lines.folded else MAX_TABLE_CHARS_AGAIN)
+    table_chars = MAX_TABLE_CHARS if selected_lines.folded else MAX_TABLE_CHARS_AGAIN
+    page = fit_table(build, len(rows.calls), limit=table_chars)
     shown = lines.fit(MAX_ANSWER_CHARS - size_of(page) - SPARE_CHARS)
     told = {
         "lines": list(shown.lines),

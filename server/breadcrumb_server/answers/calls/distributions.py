@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_server.answers.common.budget import that_fit
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import clean, cut, rounded
 from breadcrumb_server.answers.rendering.notation import notation
@@ -99,16 +100,12 @@ def _note(found: Distributions) -> str:
 
 
 def _within(lines: Sequence[_Line]) -> list[str]:
-    """As many as there is room for; of the others the names."""
-    shown: list[str] = []
-    room = MAX_CHARS
-    for number, line in enumerate(lines):
-        text = cut(clean(f"{_name(line.key)}: {line.text}"), MAX_LINE_CHARS)
-        room -= len(text)
-        if room < 0:
-            shown.append(cut(f"… not shown: {', '.join(_name(each.key) for each in lines[number:])}", MAX_LINE_CHARS))
-            break
-        shown.append(text)
+    """Write the first lines that fit, and the names of the others."""
+    texts = [cut(clean(f"{_name(line.key)}: {line.text}"), MAX_LINE_CHARS) for line in lines]
+    shown = that_fit(texts, MAX_CHARS, size=len)
+    if len(shown) < len(lines):
+        names = ", ".join(_name(line.key) for line in lines[len(shown) :])
+        shown.append(cut(f"… not shown: {names}", MAX_LINE_CHARS))
     return shown
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_text
-from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
 from breadcrumb_storage.queries.calls import calls as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -49,7 +50,7 @@ class CallRows:
 
     def _of_little_interest(self) -> dict[str, set[str]]:
         """By function, the arguments that do not tell one call of the page from another; and the object itself."""
-        of_function: dict[str, list[list[tuple[str, str]]]] = {}
+        of_function: dict[str, list[list[tuple[str, ValueTree]]]] = {}
         for each in self.calls:
             of_function.setdefault(self._name(each), []).append(self._arguments[each.call_id])
         found: dict[str, set[str]] = {}
@@ -120,7 +121,7 @@ class CallRows:
 
     def _callee_names(self, each: queries.CallRow, chars: int) -> str:
         names = self._callees.get(each.call_id, [])
-        told = [name if count == 1 else f"{name} x{count:,}" for name, count in names[:MAX_CALLEES]]
-        if len(names) > MAX_CALLEES:
-            told.append(f"… {len(names) - MAX_CALLEES} more")
-        return one_line(", ".join(told), chars)
+        shown = first_texts(
+            names, MAX_CALLEES, text=lambda each: each[0] if each[1] == 1 else f"{each[0]} x{each[1]:,}"
+        )
+        return one_line(", ".join(shown), chars)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 def clean(text: str) -> str:
-    """``text`` without lone surrogates, which JSON can carry and no client can be sent."""
-    return text.encode("utf-8", "backslashreplace").decode()
+    """Replace lone surrogates, which JSON can carry and no client can be sent."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def cut(text: str, chars: int) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import fit
+from breadcrumb_server.answers.common.budget import first_texts, fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
@@ -133,9 +133,9 @@ class _Compared:
                 first=tell(told.first, chain, places, lines=lines, chars=chars, sampled=sampled)
                 if told.first
                 else None,
-                passed_on=_some(_outwards(told.passed_on, chars), lines // 2),
-                others=_some([summary(root, chars) for root in told.others], lines),
-                without_effect=_some([summary(root, chars) for root in told.without_effect], lines // 2),
+                passed_on=first_texts(_outwards(told.passed_on, chars), lines // 2),
+                others=_summaries(told.others, lines, chars),
+                without_effect=_summaries(told.without_effect, lines // 2, chars),
                 tests=self._tests(lines),
                 only_in_base=_named(self.functions, lines, in_base=True),
                 only_in_this=_named(self.functions, lines, in_base=False),
@@ -242,8 +242,8 @@ def _outwards(roots: Sequence[Root], chars: int) -> list[str]:
     return told
 
 
-def _some(lines: Sequence[str], count: int) -> list[str]:
-    return [*lines[:count], *[f"… {len(lines) - count} more"] * (len(lines) > count)]
+def _summaries(roots: Sequence[Root], lines: int, chars: int) -> list[str]:
+    return first_texts(roots, lines, text=lambda root: summary(root, chars))
 
 
 def _run_line(side: str, trace: TraceRow) -> str:
@@ -260,7 +260,7 @@ def _named(functions: Sequence[FunctionPair], lines: int, *, in_base: bool) -> l
     ]
     found = [(name, side) for name, side in sides if side is not None]
     found.sort(key=lambda each: -each[1].started)
-    return _some([f"{one_line(name, 120)} x{_started(side)}" for name, side in found], lines)
+    return first_texts(found, lines, text=lambda each: f"{one_line(each[0], 120)} x{_started(each[1])}")
 
 
 def _started(side: FunctionSide) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import cut, one_line
@@ -139,11 +140,10 @@ def _lone_line(each: Divergence) -> str:
 
 
 def _few(prefix: str, parts: Sequence[Difference], chars: int) -> list[str]:
-    told = [
-        f"{one_line(prefix + part.path, MAX_NAME_CHARS)}: {cut(part.base, chars)} -> {cut(part.this, chars)}"
-        for part in parts[:MAX_PARTS]
-    ]
-    return told + [f"… {len(parts) - MAX_PARTS} more"] * (len(parts) > MAX_PARTS)
+    def text(part: Difference) -> str:
+        return f"{one_line(prefix + part.path, MAX_NAME_CHARS)}: {cut(part.base, chars)} -> {cut(part.this, chars)}"
+
+    return first_texts(parts, MAX_PARTS, text=text)
 
 
 def summary(root: Root, chars: int) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import clean, cut, one_line
@@ -104,10 +105,6 @@ class LoadedException:
             )
             if not inside:
                 calls.append(f"{place} (not traced)")
-        found = named_values(row.locals)
-        told = [f"{name} = {cut_value(value, detail.local_chars)}" for name, value in found[: detail.local_lines]]
-        if len(found) > len(told):
-            told.append(f"… {len(found) - len(told)} more")
         stack = _from_the_test_on(clean(row.stack_trace or "").strip().splitlines()) if not calls else []
         return ExceptionDetail(
             type=one_line(row.type, 200),
@@ -121,7 +118,11 @@ class LoadedException:
             call_id=row.call_id,
             last_call_id=group.last_call_id if group.count > 1 else None,
             calls=calls,
-            locals=told,
+            locals=first_texts(
+                named_values(row.locals),
+                detail.local_lines,
+                text=lambda local: f"{local[0]} = {cut_value(local[1], detail.local_chars)}",
+            ),
             causes=[
                 one_line(f"{how} {cause.type}: {cause.message}", detail.message_chars)
                 + f", raised at {_place(cause, self.places)}"

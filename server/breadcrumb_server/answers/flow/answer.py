@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC
+from functools import cache
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Answer
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
@@ -17,7 +18,7 @@ from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut, one_line
 from breadcrumb_server.answers.flow.caught import CaughtExceptions, short_name
 from breadcrumb_server.answers.flow.imports import OutlinerWithoutImports
-from breadcrumb_server.answers.flow.lines import VALUE_CHARS, FlowLines
+from breadcrumb_server.answers.flow.lines import LEAST_VALUE_CHARS, VALUE_CHARS, FlowLines
 from breadcrumb_server.answers.flow.next_calls import flow_follow_ups
 from breadcrumb_server.answers.flow.outline import MAX_DEPTH, Below, Lanes, Outliner, Row
 from breadcrumb_server.answers.flow.totals import FlowTotals
@@ -158,20 +159,22 @@ def get_flow(
         lines = FlowLines(reader, rows, caught)
         notes = [*tree.notes, *_caught_unseen(outline, caught), *_counted_only(reader, rows)]
 
-        def build(text: list[str]) -> Flow:
-            at = Position(start.at + len(text), reader.trace_id)
+        text_of = cache(lines.all)
+
+        def build(count: int, chars: int) -> Flow:
+            at = Position(start.at + count, reader.trace_id)
             return Flow(
                 project=project,
                 trace_id=reader.trace_id,
                 calls=tree.calls,
                 recorded=recorded,
-                lines=text,
-                next_cursor=encode_cursor(query, at) if len(text) < len(rows) else None,
+                lines=text_of(chars)[:count],
+                next_cursor=encode_cursor(query, at) if count < len(rows) else None,
                 notes=notes,
-                next=first_few(flow_follow_ups(next_calls, rows[: len(text)], lines, view.root_call_id)),
+                next=first_few(flow_follow_ups(next_calls, rows[:count], lines, view.root_call_id)),
             )
 
-        return fit([_longest(build, lines)])
+        return fit_table(build, len(rows), cells=VALUE_CHARS, least_cell=LEAST_VALUE_CHARS)
 
     if view.is_about_imports():
         best = Outliner(tree.lanes, tree.below).best
@@ -183,24 +186,6 @@ def get_flow(
         shorter = page(best(None, len(answer.lines)))
         return shorter if shorter.next_cursor is None else answer
     return answer
-
-
-def _longest(build: Callable[[list[str]], Flow], lines: FlowLines) -> Flow:
-    """All lines with the longest values that fit, or else as many lines as fit."""
-    for chars in VALUE_CHARS:
-        text = lines.all(chars)
-        answer = build(text)
-        if size_of(answer) <= MAX_ANSWER_CHARS:
-            return answer
-    text = lines.all(VALUE_CHARS[2])
-    few, too_many = 0, len(text)
-    while too_many - few > 1:
-        middle = (few + too_many) // 2
-        if size_of(build(text[:middle])) <= MAX_ANSWER_CHARS:
-            few = middle
-        else:
-            too_many = middle
-    return build(text[: max(few, 1)])
 
 
 def _tree(reader: TraceReader, view: FlowView, names: Mapping[int, str], max_depth: int | None) -> _Tree:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from breadcrumb_server.answers.common.text import one_line, rounded
+from breadcrumb_server.answers.common.text import cut, one_line, rounded
 from breadcrumb_server.answers.flow.caught import CaughtExceptions
 from breadcrumb_server.answers.flow.outliers import odd_arguments
 from breadcrumb_server.answers.flow.outline import Row
 from breadcrumb_server.answers.flow.tree import Group, Lane
-from breadcrumb_server.answers.flow.values import Pairs, arguments, both_arguments, on_one_line, short, side_by_side
-from breadcrumb_server.answers.rendering.calls import result_text
+from breadcrumb_server.answers.flow.values import (
+    Pairs,
+    arguments,
+    both_arguments,
+    on_one_line,
+    short,
+    side_by_side,
+    value_on_one_line,
+)
+from breadcrumb_server.answers.rendering.calls import result_value
 from breadcrumb_server.answers.rendering.layout import cut_value
-from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.flow.calls import task_names
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -20,6 +28,8 @@ from breadcrumb_storage.queries.traces import list_processes, thread_names
 
 # Characters of the arguments, and then of the result, of one call: tried in turn until all lines fit.
 VALUE_CHARS = (140, 90, 60, 40, 25, 15)
+# Where not all lines fit, what is shown of their values shall be worth reading.
+LEAST_VALUE_CHARS = 60
 # Of a result, far more than is shown: where texts begin alike, what differs may come late.
 MAX_READ_CHARS = 20_000
 MAX_NAME_CHARS = 100
@@ -36,7 +46,7 @@ class FlowLines:
         self.caught = caught
         self._calls = calls_by_id(reader, [*dict.fromkeys(_wanted(rows))])
         self._pairs: dict[int, Pairs] = {}
-        self._results_read: dict[int, str] = {}
+        self._results_read: dict[int, ValueTree] = {}
         self._tasks = task_names(reader)
         processes = list_processes(reader)
         self._processes = {each.process_id: each.name or each.started_by or "" for each in processes}
@@ -80,7 +90,7 @@ class FlowLines:
             return ""
         given = "" if call.is_body else f"({arguments(self._arguments_of(call), chars)})"
         if call.outcome == "raised":
-            return f"{given} !! {short(self._result_of(call), chars)}"
+            return f"{given} !! {short(self._result_text(call), chars)}"
         shown = call.outcome == "returned" and not call.is_body
         return f"{given} -> {cut_value(self._result_of(call), chars, short)}" if shown else given
 
@@ -91,11 +101,11 @@ class FlowLines:
         half = max(chars // 2, 12)
         ends = [f"({text})" for text in both_arguments(self._arguments_of(first), self._arguments_of(other), half)]
         if group.raised == group.calls:
-            return f"{_from_to(*ends)} !! {short(self._result_of(first), chars)}".strip()
+            return f"{_from_to(*ends)} !! {short(self._result_text(first), chars)}".strip()
         if group.results:
             return f"{_from_to(*ends)} -> {self._results(group, chars)}".strip()
         if first.outcome == other.outcome == "returned":
-            results = side_by_side([self._result_of(first), self._result_of(other)], half)
+            results = side_by_side([self._result_text(first), self._result_text(other)], half)
             return _from_to(*(f"{end} -> {result}" for end, result in zip(ends, results, strict=True)))
         return _from_to(*ends)
 
@@ -120,20 +130,23 @@ class FlowLines:
     def _results(self, group: Group, chars: int) -> str:
         """``True x98, False x2 (#51)``: which calls had the result that others had not is what is looked for."""
         found = [(call_id, count) for call_id, count in group.results if call_id in self._calls]
-        whole = [self._result_of(self._calls[call_id]) for call_id, _ in found]
+        whole = [self._result_text(self._calls[call_id]) for call_id, _ in found]
         texts = side_by_side(whole, max(chars // len(group.results), 12))
         return texts[0] if len(texts) == 1 else _counted(texts, found)
 
     def _arguments_of(self, call: CallRow) -> Pairs:
         """Read once, as the lines are made several times."""
         if call.call_id not in self._pairs:
-            self._pairs[call.call_id] = [(name, on_one_line(value)) for name, value in named_values(call.args)]
+            self._pairs[call.call_id] = [(name, value_on_one_line(value)) for name, value in named_values(call.args)]
         return self._pairs[call.call_id]
 
-    def _result_of(self, call: CallRow) -> str:
+    def _result_of(self, call: CallRow) -> ValueTree:
         if call.call_id not in self._results_read:
-            self._results_read[call.call_id] = on_one_line(result_text(call, MAX_READ_CHARS))
+            self._results_read[call.call_id] = value_on_one_line(result_value(call, MAX_READ_CHARS))
         return self._results_read[call.call_id]
+
+    def _result_text(self, call: CallRow) -> str:
+        return cut(str(self._result_of(call)), MAX_READ_CHARS)
 
     def _task(self, group: Group) -> str:
         if group.task is not None:

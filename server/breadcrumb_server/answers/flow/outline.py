@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+from breadcrumb_server.answers.common.budget import first_that_fits, shares
 from breadcrumb_server.answers.common.text import counted
 from breadcrumb_server.answers.flow.tree import Folding, Group, Item, Lane, LeftOut, Loop
 
@@ -64,10 +65,11 @@ class Outliner:
             lines: that there is room for.
         """
         self._lines = lines
-        for folding in _FOLDINGS if max_depth else (_UNFOLDED, _BY_SHAPE):
-            rows = self._rows(folding, max_depth or MAX_DEPTH, self._lines)
-            if len(rows) <= self._lines:
-                return rows
+        foldings = _FOLDINGS if max_depth else (_UNFOLDED, _BY_SHAPE)
+        outlines = (self._rows(folding, max_depth or MAX_DEPTH, self._lines) for folding in foldings)
+        found = first_that_fits(outlines, self._lines, size=len)
+        if found is not None:
+            return found
         if max_depth is None:
             return [*self._most_of_it()]
         rows = self._rows(_BY_FUNCTION, max_depth, MAX_LINES)
@@ -145,12 +147,12 @@ class Outliner:
         if len(lanes) > _FEW_LANES_BY_SHAPE:
             lanes = self._lanes(_BY_FUNCTION)
         sizes = [self._size(lane.items, self._lines) for lane in lanes]
-        share = _equal_share(sizes, self._lines - len(lanes))
-        for lane, size in zip(lanes, sizes, strict=True):
+        granted = shares(sizes, self._lines - len(lanes), even=True)
+        for lane, share in zip(lanes, granted, strict=True):
             headed = _has_heading(lane, lanes)
             if headed:
                 yield Row(0, lane=lane)
-            yield from self._part([lane.items], None, int(headed), max(min(size, share), _LEAST_LINES))
+            yield from self._part([lane.items], None, int(headed), max(share, _LEAST_LINES))
 
     def _part(self, items: Sequence[Sequence[Item]], parent: Group | None, indent: int, lines: int) -> Iterator[Row]:
         """Siblings in about so many lines.
@@ -158,18 +160,21 @@ class Outliner:
         Args:
             items: in the ways in which they can be folded, as _FOLDINGS, or just one.
         """
-        for folding, siblings in zip(_FOLDINGS, items, strict=False):
-            rows = [*islice(self._items(siblings, parent, folding, indent, MAX_DEPTH), lines + 1)]
-            if len(rows) <= lines:
-                yield from rows
-                return
+        outlines = (
+            [*islice(self._items(siblings, parent, folding, indent, MAX_DEPTH), lines + 1)]
+            for folding, siblings in zip(_FOLDINGS, items, strict=False)
+        )
+        rows = first_that_fits(outlines, lines, size=len)
+        if rows is not None:
+            yield from rows
+            return
         shown, left = _split(
             next((each for each in items if len(each) * 3 <= lines), items[-1]), max(lines * 2 // 3, 2)
         )
         sizes = [self._size([item], lines) - 1 for item in shown]
-        share = _equal_share(sizes, lines - len(shown))
-        for item, size in zip(shown, sizes, strict=True):
-            yield from self._share(item, parent, indent, min(size, share))
+        granted = shares(sizes, lines - len(shown), even=True)
+        for item, share in zip(shown, granted, strict=True):
+            yield from self._share(item, parent, indent, share)
         if left:
             yield Row(
                 indent,
@@ -205,17 +210,6 @@ def _text_row(item: Loop | LeftOut, indent: int) -> Row:
         sure = f" (in the order of the first {item.looked_at:,} calls)" if item.looked_at else ""
         return Row(indent, text=f"{item.rounds:,} rounds of{sure}:")
     return Row(indent, text=f"… {counted(item.calls, 'call')} {item.where}")
-
-
-def _equal_share(sizes: Sequence[int], room: int) -> int:
-    """So much for each that all have what they need or the same; the small ones leave room to the large."""
-    left = len(sizes)
-    for size in sorted(sizes):
-        if size * left > room:
-            return max(room // left, 0)
-        room -= size
-        left -= 1
-    return max(sizes, default=0)
 
 
 def _split(items: Sequence[Item], most: int) -> tuple[list[Item], list[Item]]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
+from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.text import clean
-from breadcrumb_server.answers.rendering.layout import cut_value, fair_share
+from breadcrumb_server.answers.rendering.layout import MIN_SHARE_CHARS, cut_value
+from breadcrumb_server.answers.rendering.notation import Node, ValueTree
 
 MIN_VALUE_CHARS = 8
 # Whose method was called: its type is what tells, and where there are other arguments they have the room.
@@ -13,12 +16,24 @@ _OWNERS = ("self", "cls")
 # Of all the characters.
 _OWNERS_SHARE = 1 / 6
 
-Pairs = Sequence[tuple[str, str]]
+_SPACE = re.compile(r"\s+")
+
+Pairs = Sequence[tuple[str, ValueTree]]
 
 
 def on_one_line(text: str) -> str:
-    """What the other functions take."""
+    """Replace all white space by single spaces, as the other functions need it."""
     return " ".join(clean(text).split())
+
+
+def value_on_one_line(value: ValueTree) -> ValueTree:
+    """Replace all white space in a value by single spaces."""
+    if not isinstance(value, Node):
+        return on_one_line(value)
+    if on_one_line(value.text) == value.text:
+        return value
+    parts = [(_SPACE.sub(" ", name).lstrip(), value_on_one_line(part)) for name, part in value.parts]
+    return Node.of(_SPACE.sub(" ", value.opening), parts, _SPACE.sub(" ", value.closing))
 
 
 def short(line: str, chars: int) -> str:
@@ -45,13 +60,14 @@ def arguments(pairs: Pairs, chars: int) -> str:
     first, *others = pairs
     if others and first[0] in _OWNERS:
         left = chars - len(_listed(others)) - len(first[0]) - 3
-        pairs = [(first[0], short(first[1], max(left, int(chars * _OWNERS_SHARE), MIN_VALUE_CHARS))), *others]
+        pairs = [(first[0], short(str(first[1]), max(left, int(chars * _OWNERS_SHARE), MIN_VALUE_CHARS))), *others]
         whole = _listed(pairs)
         if len(whole) <= chars:
             return whole
     names = sum(len(name) + 3 for name, _ in pairs)
-    share = fair_share([len(value) for _, value in pairs], chars - names)
-    return short(", ".join(f"{name}={cut_value(value, share, short)}" for name, value in pairs), chars)
+    granted = shares([len(value) for _, value in pairs], chars - names, least=MIN_SHARE_CHARS, even=True)
+    shown = [f"{name}={cut_value(value, share, short)}" for (name, value), share in zip(pairs, granted, strict=True)]
+    return short(", ".join(shown), chars)
 
 
 def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:
@@ -59,7 +75,7 @@ def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:
     whole = _listed(first), _listed(other)
     if max(map(len, whole)) <= chars:
         return whole
-    mine, theirs = dict(first), dict(other)
+    mine, theirs = ({name: str(value) for name, value in pairs} for pairs in (first, other))
     names = [*dict.fromkeys([*mine, *theirs])]
     names.sort(key=lambda name: name in _OWNERS)
     differing = [name for name in names if mine.get(name) != theirs.get(name)]
@@ -85,9 +101,9 @@ def _cut_alike(
 ) -> tuple[list[str], list[str]]:
     """``name=value`` of both calls for these parameters, in so many characters each."""
     lengths = [max(len(mine.get(name, "")), len(theirs.get(name, ""))) for name in names]
-    share = fair_share(lengths, _room(names, chars))
+    granted = shares(lengths, _room(names, chars), least=MIN_SHARE_CHARS, even=True)
     shown: tuple[list[str], list[str]] = [], []
-    for name in names:
+    for name, share in zip(names, granted, strict=True):
         having = [(pieces, call[name]) for pieces, call in zip(shown, (mine, theirs), strict=True) if name in call]
         texts = side_by_side([value for _, value in having], share)
         for (pieces, _), text in zip(having, texts, strict=True):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.budget import first_texts, fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
@@ -16,7 +16,7 @@ from breadcrumb_server.answers.common.text import counted, cut, milliseconds, on
 from breadcrumb_server.answers.gaps.ranking import Gap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
 from breadcrumb_storage.queries.functions import traced_code
-from breadcrumb_storage.queries.gaps import list_gaps
+from breadcrumb_storage.queries.gaps import GapRow, list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
@@ -115,8 +115,9 @@ def _through(gap: Gap, chars: int) -> str:
 
 def _c_functions(gaps: Sequence[Gap]) -> list[str]:
     found = [gap.row for gap in gaps if gap.row.kind == "c"]
-    lines = [
-        one_line(f"{row.module}:{row.name} x{row.call_count:,}{'' if row.exact else ' or more'} by {row.caller}", 160)
-        for row in found[:MAX_C_FUNCTIONS]
-    ]
-    return lines + [f"… {len(found) - MAX_C_FUNCTIONS} more"] * (len(found) > MAX_C_FUNCTIONS)
+    return first_texts(found, MAX_C_FUNCTIONS, text=_c_function)
+
+
+def _c_function(row: GapRow) -> str:
+    many = f"x{row.call_count:,}{'' if row.exact else ' or more'}"
+    return one_line(f"{row.module}:{row.name} {many} by {row.caller}", 160)

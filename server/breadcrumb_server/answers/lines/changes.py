@@ -10,7 +10,7 @@ from breadcrumb.value_format import DELETED_KEY, KEY_MARK, TYPE_KEY
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.lines.bindings import Bound
-from breadcrumb_server.answers.rendering.notation import key_text, notation
+from breadcrumb_server.answers.rendering.notation import ValueTree, key_text, value_tree
 from breadcrumb_server.answers.rendering.truncation import entries_of, items_of, same_as_far_as_known
 
 # Where more than this differs, the whole value says it better.
@@ -36,10 +36,10 @@ class Change:
     beyond: bool = False  # it lies behind what is recorded of the value that it is in
 
     @property
-    def text(self) -> str:
+    def shown(self) -> ValueTree:
         if self.beyond:
             return "…(beyond what is recorded)"
-        return "<deleted>" if self.gone else notation(self.value)
+        return "<deleted>" if self.gone else value_tree(self.value)
 
 
 def differences(
@@ -61,7 +61,7 @@ def differences(
         if parts == []:  # alike as far as they are recorded
             inside = sorted(path.replace("[]", "[…]") for path in bound.paths if _is_in(path, name))
             parts = [Change(path, None, beyond=True) for path in inside]
-        if parts and sum(len(each.path) + len(each.text) for each in parts) < len(name) + len(whole.text):
+        if parts and sum(len(each.path) + len(each.shown) for each in parts) < len(name) + len(whole.shown):
             changes += parts
         else:
             changes.append(whole)

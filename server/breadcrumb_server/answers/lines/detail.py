@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from breadcrumb_server.answers.common.budget import first_that_fits, that_fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.lines.bindings import Bindings
@@ -12,7 +13,7 @@ from breadcrumb_server.answers.lines.raises import Raises
 from breadcrumb_server.answers.lines.selection import LinesWanted
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.lines.steps import Steps
-from breadcrumb_server.answers.lines.view import DETAILS, Detail, Entry, LineView, shorten
+from breadcrumb_server.answers.lines.view import DETAILS, Detail, Entry, LineView, shorten, size_of_entries
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_storage.queries.calls.calls import CallFilter, CallRow, calls_by_id
 from breadcrumb_storage.queries.line_paths import LinePath, line_paths
@@ -126,21 +127,16 @@ class LineDetail:
                 break
         if not taken:
             return self._shown({calls[0]: shorten(self._entries(calls[0], DETAILS[-1]), room)})
-        for detail in DETAILS:
-            shown = {call_id: self._entries(call_id, detail) for call_id in taken}
-            if sum(map(_chars, shown.values())) <= room:
-                return self._shown(shown)
-        raise AssertionError("they fitted in some detail")
+        levels = ({call_id: self._entries(call_id, detail) for call_id in taken} for detail in DETAILS)
+        shown = first_that_fits(levels, room, size=lambda level: sum(map(size_of_entries, level.values())))
+        assert shown is not None, "they fitted in some detail"
+        return self._shown(shown)
 
     def _that_fit(self, detail: Detail, room: int) -> list[int]:
-        """The calls, in order, for which there is room; one that is too long leaves it to those behind it."""
-        taken: list[int] = []
-        for call_id in self.views:
-            chars = _chars(self._entries(call_id, detail))
-            if chars <= room:
-                room -= chars
-                taken.append(call_id)
-        return taken
+        """Choose the calls that fit; one that is too long leaves its room to those behind it."""
+        return that_fit(
+            self.views, room, size=lambda call_id: size_of_entries(self._entries(call_id, detail)), skip=True
+        )
 
     def _entries(self, call_id: int, detail: Detail) -> list[Entry]:
         view, variable = self.views[call_id], self.wanted.variable
@@ -170,19 +166,8 @@ class LineDetail:
 
 
 def _readable(counts: Mapping[int, int]) -> list[int]:
-    """Of calls with so many lines the first ones that are within MAX_STEPS together, at least one."""
-    ids: list[int] = []
-    room = MAX_STEPS
-    for call_id, lines in counts.items():
-        recorded = min(lines, MAX_RECORDED)
-        if recorded <= room or not ids:
-            ids.append(call_id)
-            room -= recorded
-    return ids
-
-
-def _chars(entries: Sequence[Entry]) -> int:
-    return sum(entry.chars for entry in entries)
+    """Choose calls, by their numbers of lines, that are within MAX_STEPS together; at least one."""
+    return that_fit(counts, MAX_STEPS, size=lambda call_id: min(counts[call_id], MAX_RECORDED), least=1, skip=True)
 
 
 def _of_path(path: LinePath) -> str:

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb_server.answers.common.budget import ends_that_fit, that_fit
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_server.answers.lines.changes import Change, is_of
 from breadcrumb_server.answers.lines.loops import Loop, Node, all_steps, nest, odd_rounds
@@ -83,15 +84,14 @@ class LineView:
 
     def from_step(self, position: int, room: int) -> list[Entry]:
         """Step by step from one on, as many as fit into ``room`` characters."""
-        entries = [Entry(f"{self._heading}, from step {position:,} on:")]
-        used = entries[0].chars
+        heading = Entry(f"{self._heading}, from step {position:,} on:")
         steps = [step for step in self._steps.steps if step.position >= position]
-        for index, step in enumerate(steps):
-            shown = list(self._of_step(step, DETAILS[0]))
-            used += sum(entry.chars for entry in shown)
-            if used + MARK_CHARS > room and index:
-                return [*entries, Entry(_left_out(steps[index:], "step"), step.position, hides=True)]
-            entries += shown
+        of_steps = (list(self._of_step(step, DETAILS[0])) for step in steps)
+        chosen = that_fit(of_steps, room - heading.chars - MARK_CHARS, size=size_of_entries, least=1)
+        entries = [heading, *(entry for each in chosen for entry in each)]
+        rest = steps[len(chosen) :]
+        if rest:
+            return [*entries, Entry(_left_out(rest, "step"), rest[0].position, hides=True)]
         return [*entries, *self._end(self._steps.at_end, DETAILS[0])]
 
     def of_variable(self, variable: str, detail: Detail) -> list[Entry]:
@@ -164,7 +164,7 @@ class LineView:
 def _changed(changes: Sequence[Change], detail: Detail) -> str:
     if not changes:
         return ""
-    return "   -> " + pairs_text([(each.path, clean(each.text)) for each in changes], detail.value_chars)
+    return "   -> " + pairs_text([(each.path, each.shown) for each in changes], detail.value_chars)
 
 
 def _hidden(rounds: Sequence[tuple[Node, ...]], noun: str) -> Entry:
@@ -179,23 +179,18 @@ def _left_out(steps: Sequence[Step], noun: str, count: int | None = None) -> str
     return f"  … {many} (step {steps[0].position:,} to {steps[-1].position:,}{lost})"
 
 
+def size_of_entries(entries: Sequence[Entry]) -> int:
+    return sum(entry.chars for entry in entries)
+
+
 def shorten(entries: Sequence[Entry], room: int) -> list[Entry]:
-    """The entries, without those in the middle if all are more than ``room`` characters."""
-    left = room - sum(entry.chars for entry in entries)
-    if left >= 0 or len(entries) < 3:
+    """Leave out entries in the middle if all together are more than ``room`` characters."""
+    if size_of_entries(entries) <= room or len(entries) < 3:
         return list(entries)
-    head, tail = 1, len(entries)
-    room -= entries[0].chars + MARK_CHARS
-    while head < tail:
-        # Two lines of the beginning for each one of the end.
-        from_the_end = (head - 1) > 2 * (len(entries) - tail)
-        chars = entries[tail - 1 if from_the_end else head].chars
-        if chars > room:
-            break
-        room -= chars
-        head, tail = (head, tail - 1) if from_the_end else (head + 1, tail)
-    left_out = entries[head:tail]
+    heading, *below = entries
+    begin, end = ends_that_fit([entry.chars for entry in below], room - heading.chars - MARK_CHARS)
+    left_out = below[begin:end]
     position = next((entry.position for entry in left_out if entry.position is not None), None)
     from_step = "" if position is None else f", from step {position:,} on"
     marker = Entry(f"  … {counted(len(left_out), 'more line')} left out{from_step}", position, hides=True)
-    return [*entries[:head], marker, *entries[tail:]]
+    return [heading, *below[:begin], marker, *below[end:]]

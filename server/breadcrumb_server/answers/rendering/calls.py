@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import clean, cut, one_line
-from breadcrumb_server.answers.rendering.layout import arguments_text, value_text
+from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, value_text
+from breadcrumb_server.answers.rendering.notation import ValueTree, read_value
 from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.calls.chains import Link
 from breadcrumb_storage.queries.functions import names_by_id
@@ -94,12 +95,17 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> st
 
 
 def result_text(each: CallRow, chars: int) -> str:
-    """What came of a call: its return value with all that it yielded before, or its exception."""
+    """Write the return value of a call with all that it yielded before, or its exception."""
+    return cut_value(result_value(each, chars), chars)
+
+
+def result_value(each: CallRow, chars: int) -> ValueTree:
+    """Read the result of a call: a tree of all its values, or a text of at most ``chars`` characters."""
     if each.exception_type is not None and each.outcome != "returned":
         return cut(clean(f"{each.exception_type}: {each.exception_message or ''}".rstrip(": ")), chars)
-    returned = value_text(each.return_value, chars)
     if each.yielded is None:
-        return returned
+        return "" if each.return_value is None else read_value(each.return_value)
+    returned = value_text(each.return_value, chars)
     values = [value_text(value, chars) for value in each.yielded.values]
     if each.yielded.count > len(values):
         values.append(f"… {each.yielded.count:,} in all")

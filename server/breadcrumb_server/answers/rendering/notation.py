@@ -1,10 +1,11 @@
-"""Captured values, which are JSON, in the notation of Python: shorter, and without a quote to escape."""
+"""Read recorded values, which are JSON, in the notation of Python: shorter, and without a quote to escape."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from breadcrumb.value_format import (
     BYTEARRAY_KEY,
@@ -23,66 +24,104 @@ from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import clean
 
 _BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
-_REST_NAMES = (CUT_MARK, repr(CUT_MARK))
+_REST_NAMES = (CUT_MARK, repr(CUT_MARK))  # the keys under which the entries that are left out are counted
 
 
-def read_value(stored: str) -> str:
-    """A captured value, whole."""
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A dict or an object: named values between brackets. Two nodes with the same text are equal."""
+
+    text: str  # of the whole node
+    opening: str = field(compare=False)  # Cart(
+    parts: tuple[Part, ...] = field(compare=False)
+    closing: str = field(compare=False)
+
+    @classmethod
+    def of(cls, opening: str, parts: Iterable[Part], closing: str) -> Node:
+        parts = tuple(parts)
+        inner = ", ".join([name + str(value) for name, value in parts])
+        return cls(f"{opening}{inner}{closing}", opening, parts, closing)
+
+    def __str__(self) -> str:
+        return self.text
+
+    def __len__(self) -> int:
+        return len(self.text)
+
+
+# A value that has no named parts is a text.
+ValueTree: TypeAlias = "str | Node"
+# A value below the name in front of it: "rate=", "'rate': ", or "" for the count of the entries that are left out.
+Part: TypeAlias = tuple[str, ValueTree]
+
+
+def read_value(stored: str) -> ValueTree:
+    """Read a captured value."""
     try:
-        return clean(notation(json.loads(stored)))
+        return value_tree(json.loads(stored))
     except (ValueError, RecursionError):  # not written by the tracer, or nested beyond reason: shown as it is
         return clean(stored)
 
 
-def named_values(stored: str | None) -> list[tuple[str, str]]:
-    """The names and the values of captured arguments or local variables."""
+def named_values(stored: str | None) -> list[tuple[str, ValueTree]]:
+    """Read captured arguments or local variables as pairs of name and value."""
     if not stored:
         return []
     try:
         parsed: object = json.loads(stored)
         if is_object(parsed):
-            return [(clean(name), clean(notation(value))) for name, value in parsed.items()]
+            return [(clean(name), value_tree(value)) for name, value in parsed.items()]
     except (ValueError, RecursionError):
         pass
     return [("?", clean(stored))]
 
 
 def notation(value: object) -> str:
-    """A parsed value as Python would write it; the tracer's marks ($tuple, $type, cuts) as what they stand for."""
+    """Write a parsed value as Python would; the tracer's marks ($tuple, $type, cuts) as what they stand for."""
+    return str(value_tree(value))
+
+
+def value_tree(value: object) -> ValueTree:
+    """Turn a parsed value into a tree of named values, in Python's notation."""
+    if isinstance(value, str):
+        return clean(value) if value == REDACTED or value.startswith(CUT_OPENING) else repr(value)
     if is_object(value):
         return _object(value)
-    if is_array(value):
-        return f"[{_items(value)}]"
-    if isinstance(value, str) and (value == REDACTED or value.startswith(CUT_OPENING)):
-        return value
-    return repr(value)
+    return f"[{_items(value)}]" if is_array(value) else repr(value)
 
 
-def _object(value: dict[str, Any]) -> str:
+def _object(value: dict[str, Any]) -> ValueTree:
     first = next(iter(value), "")
     if first in _BRACKETS and is_array(value[first]):
         opening, closing = _BRACKETS[first]
         comma = "," if first == TUPLE_KEY and len(value[first]) == 1 else ""
         return opening + _items(value[first]) + comma + closing
     if first == FLOAT_KEY:
-        return str(value[first])
+        return clean(str(value[first]))
     if first in (BYTES_KEY, BYTEARRAY_KEY):
         size = f"…({value['size']:,} bytes in all)" if isinstance(value.get("size"), int) else ""
         return f"b{value[first]!r}{size}"
     if first != TYPE_KEY:
-        return _mapping(value)
+        return Node.of("{", _entries(value), "}")
     fields = {key: item for key, item in value.items() if key != TYPE_KEY}
+    kind = clean(str(value[TYPE_KEY]))
     if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict: no field has such a name
-        return f"{value[TYPE_KEY]}({_mapping(fields)})"
-    return f"{value[TYPE_KEY]}({_content(fields)})"
+        return Node.of(f"{kind}({{", _entries(fields), "})")
+    if fields.keys() == {"value"}:
+        return f"{kind}({value_tree(fields['value'])})"
+    if fields.keys() == {"items"} and is_array(fields["items"]):
+        return f"{kind}([{_items(fields['items'])}])"
+    if fields.keys() == {"args"} and is_array(fields["args"]):
+        return f"{kind}({_items(fields['args'])})"
+    return Node.of(f"{kind}(", [_part(key, f"{clean(key)}=", item) for key, item in fields.items()], ")")
 
 
-def _mapping(entries: dict[str, Any]) -> str:
-    return "{" + ", ".join(_pair(key_text(key), ": ", item) for key, item in entries.items()) + "}"
+def _entries(entries: dict[str, Any]) -> list[Part]:
+    return [_part(key, f"{key_text(key)}: ", item) for key, item in entries.items()]
 
 
 def key_text(key: str) -> str:
-    """The key of a dict: JSON has only texts, so the tracer marks any other."""
+    """Write the key of a dict: JSON has only texts, so the tracer marks any other."""
     if key.startswith(KEY_MARK):
         try:
             return notation(json.loads(key.removeprefix(KEY_MARK)))
@@ -91,18 +130,8 @@ def key_text(key: str) -> str:
     return repr(key)
 
 
-def _content(fields: dict[str, Any]) -> str:
-    if fields.keys() == {"value"}:
-        return notation(fields["value"])
-    if fields.keys() == {"items"} and is_array(fields["items"]):
-        return f"[{_items(fields['items'])}]"
-    if fields.keys() == {"args"} and is_array(fields["args"]):
-        return _items(fields["args"])
-    return ", ".join(_pair(key, "=", item) for key, item in fields.items())
-
-
-def _pair(name: str, between: str, item: object) -> str:
-    return f"…({item})" if name in _REST_NAMES else f"{name}{between}{notation(item)}"
+def _part(key: str, name: str, item: object) -> Part:
+    return ("", clean(f"…({item})")) if key in _REST_NAMES else (name, value_tree(item))
 
 
 def _items(items: Sequence[object]) -> str:

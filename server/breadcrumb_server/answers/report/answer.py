@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, size_of
+from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls
@@ -41,7 +41,7 @@ from breadcrumb_storage.queries.traces import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# What a report is meant to take; one with much to tell may go up to MAX_ANSWER_CHARS.
+# What a report is meant to take; one with much to tell may go up to the limit of all answers.
 AIM_CHARS = 3_500
 # Exceptions that were not handled by traced code, in full; there is rarely more than one that matters.
 MAX_EXCEPTIONS = 3
@@ -140,10 +140,8 @@ def build_report(con: DuckDBPyConnection, project: str, *, trace_id: str | None)
         BreadcrumbError: an unknown or ambiguous trace.
     """
     facts = RunFacts(TraceReader.open(con, trace_id, project), project)
-    reports = [facts.report(level) for level in _LEVELS]
-    brief = next((report for report in reports if size_of(report) <= AIM_CHARS), None)
     # Too much for the aim at any level: the tightest is still the whole story.
-    return fit([brief or reports[-1]], MAX_ANSWER_CHARS)
+    return fit((facts.report(level) for level in _LEVELS), aim=AIM_CHARS)
 
 
 class RunFacts:

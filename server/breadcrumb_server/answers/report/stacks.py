@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb_server.answers.common.budget import that_fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.rendering.layout import pairs_text
@@ -68,22 +69,19 @@ class ThreadStacks:
 
     def lines(self, detail: StackDetail) -> list[str]:
         """One line a frame, the innermost first, below one that says whose they are."""
-        told: list[str] = []
-        used = shown = 0
-        for group in self._groups[:MAX_GROUPS]:
-            block = [f"{self._whose(group)}:", *(f"  {line}" for line in self._frames(group, detail))]
-            size = sum(map(len, block))
-            if told and used + size > detail.chars:
-                break
-            told += block
-            used += size
-            shown += len(group.stacks)
+        blocks = (
+            (group, [f"{self._whose(group)}:", *(f"  {line}" for line in self._frames(group, detail))])
+            for group in self._groups[:MAX_GROUPS]
+        )
+        chosen = that_fit(blocks, detail.chars, size=lambda block: sum(map(len, block[1])), least=1)
+        lines = [line for _, block in chosen for line in block]
+        shown = sum(len(group.stacks) for group, _ in chosen)
         if self._total > shown:
-            told.append(
+            lines.append(
                 f"… {self._total - shown:,} more: SELECT * FROM stacks WHERE trace_id = '{self._trace_id}' "
                 "ORDER BY process_id, stack_id, depth"
             )
-        return told
+        return lines
 
     def _grouped(self, stacks: Sequence[Stack]) -> list[_Group]:
         """Equal stacks as one; first what crashed, then what stands in the user's code, then idle threads."""
@@ -143,7 +141,7 @@ class ThreadStacks:
         stored = self._locals.get((stack.process_id, stack.stack_id, frame.depth))
         if stored is None or not self._is_own(frame):
             return place
-        pairs = [(name, value) for name, value in named_values(stored) if not value.startswith(_DEFINITIONS)]
+        pairs = [(name, value) for name, value in named_values(stored) if not str(value).startswith(_DEFINITIONS)]
         # The variables of the innermost frame are the ones that are looked for.
         values = pairs_text(pairs, detail.local_chars * (2 if innermost else 1))
         return f"{place}: {values}" if values else place

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 
+from breadcrumb_server.answers.common.budget import first_that_fits
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.rendering.calls import call_line, result_text
@@ -79,11 +80,9 @@ class CalledTree:
         if not tops:
             return []
         before = [_Line(0, top) for top in tops[:-1]]
-        for depth in range(_MAX_DEPTH, -1, -1):
-            tree = list(self._tree(tops[-1], 0, depth))
-            if len(before) + len(tree) <= lines:
-                return before + tree
-        return [*before, _Line(0, tops[-1])]
+        trees = (list(self._tree(tops[-1], 0, depth)) for depth in range(_MAX_DEPTH, -1, -1))
+        tree = first_that_fits(trees, lines - len(before), size=len)
+        return [*before, *(tree or [_Line(0, tops[-1])])]
 
     def _tree(self, link: CalledLink, indent: int, depth: int) -> Iterator[_Line]:
         yield _Line(indent, link)

@@ -9,7 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, fit, fit_table, size_of, squeeze
+from breadcrumb_server.answers.common.budget import (
+    MAX_ANSWER_CHARS,
+    ends_that_fit,
+    first_texts,
+    first_that_fits,
+    fit,
+    fit_table,
+    shares,
+    size_of,
+    squeeze,
+    that_fit,
+)
 from breadcrumb_server.answers.common.model import Answer, Page, Table
 from breadcrumb_server.answers.common.text import cut
 
@@ -111,3 +122,90 @@ def test_a_follow_up_call_is_kept_whole_or_not_at_all() -> None:
 def test_an_answer_that_cannot_be_made_to_fit_is_an_error_and_not_a_large_answer() -> None:
     with pytest.raises(ValueError, match="must not be cut"):
         squeeze(Answer(project="x" * 9_000))
+
+
+@pytest.mark.parametrize(
+    ("lengths", "room", "granted"),
+    [
+        ([5, 2_000, 50], 90, [5, 35, 50]),
+        ([50, 50, 50], 90, [50, 20, 20]),
+        ([2_000, 100], 200, [100, 100]),
+        ([2_000, 2_000], 200, [100, 100]),
+        ([2_000, 2_000], 2, [12, 12]),
+        ([], 10, []),
+    ],
+)
+def test_room_is_shared_by_length(lengths: list[int], room: int, granted: list[int]) -> None:
+    assert shares(lengths, room, least=12, short=60, mark=16) == granted
+
+
+@given(st.lists(st.integers(0, 300), max_size=20), st.integers(-5, 1_000), st.booleans())
+def test_shares_use_the_room_and_keep_within_it(lengths: list[int], room: int, even: bool) -> None:
+    granted = shares(lengths, room, even=even)
+    cut = [share for share, length in zip(granted, lengths, strict=True) if share < length]
+
+    assert all(0 <= share <= length for share, length in zip(granted, lengths, strict=True))
+    assert sum(granted) <= max(room, 0)
+    assert not cut or sum(granted) > room - (len(cut) if even else 1)
+    assert max(cut, default=0) - min(cut, default=0) <= (0 if even else 1)
+
+
+def test_an_answer_may_exceed_what_it_is_meant_to_take_where_no_candidate_is_smaller() -> None:
+    def candidates(*sizes: int) -> list[Answer]:
+        return [Answer(project="shop", notes=["x" * size]) for size in sizes]
+
+    assert len(fit(candidates(3_000, 900, 100), aim=1_000).notes[0]) == 900
+    assert len(fit(candidates(5_000, 3_000), aim=1_000).notes[0]) == 3_000
+    assert size_of(fit(candidates(50_000, 9_000), aim=1_000)) <= MAX_ANSWER_CHARS
+
+
+def test_a_table_that_gives_up_rows_keeps_its_cells_readable() -> None:
+    def build(rows: int, chars: int) -> Numbered:
+        return numbered([[number, "x" * chars] for number in range(rows)], [], []).model_copy(update={"table": None})
+
+    assert [len(row[1]) for row in fit_table(build, 5, cells=(500, 100, 10), least_cell=100).rows] == [500] * 5
+    assert [len(row[1]) for row in fit_table(build, 200, cells=(500, 100, 10), least_cell=100).rows] == [10] * 200
+    fewer = fit_table(build, 2_000, cells=(500, 100, 10), least_cell=100).rows
+    assert len(fewer) < 100 and {len(row[1]) for row in fewer} == {100}
+
+
+def test_items_are_chosen_in_order_while_there_is_room() -> None:
+    assert that_fit([3, 4, 5, 1], 8, size=int) == [3, 4]
+    assert that_fit([3, 4, 5, 1], 8, size=int, skip=True) == [3, 4, 1]
+    assert that_fit([9, 1], 8, size=int) == []
+    assert that_fit([9, 1], 8, size=int, least=1) == [9]
+    assert that_fit([9, 1], 8, size=int, least=1, skip=True) == [9]
+
+
+def test_items_behind_the_first_that_does_not_fit_are_never_made() -> None:
+    items = iter([3, 9, 1])
+
+    assert that_fit(items, 8, size=int) == [3]
+    assert list(items) == [1]
+
+
+def test_the_first_candidate_within_the_room_is_chosen() -> None:
+    assert first_that_fits(["long text", "text", "t"], 5, size=len) == "text"
+    assert first_that_fits(["long text"], 5, size=len) is None
+
+
+@pytest.mark.parametrize(
+    ("sizes", "room", "begin", "end"),
+    [
+        ([1] * 9, 6, 4, 7),
+        ([1] * 9, 20, 6, 6),
+        ([5, 1, 1], 4, 0, 3),
+        ([1, 1, 1, 9], 11, 2, 3),
+        ([], 5, 0, 0),
+    ],
+)
+def test_two_items_of_the_beginning_are_kept_for_each_one_of_the_end(
+    sizes: list[int], room: int, begin: int, end: int
+) -> None:
+    assert ends_that_fit(sizes, room) == (begin, end)
+
+
+def test_items_that_are_left_out_are_counted() -> None:
+    assert first_texts([1, 2, 3], 3) == ["1", "2", "3"]
+    assert first_texts([1, 2, 3], 1, text=lambda number: f"#{number}") == ["#1", "… 2 more"]
+    assert first_texts([], 1) == []
