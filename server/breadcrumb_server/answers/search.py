@@ -37,11 +37,11 @@ MAX_READ_CHARS = 1_000_000
 
 
 class ValueHits(Page):
-    """The calls that had the text, in the order in which they had it first: arguments when a call began, results and
-    exceptions when it ended.
+    """The calls that had the text, by the time at which each had it first.
 
-    ``found_in`` shows where, with what stands around it; ``yielded[2]`` is the third value of a generator, ``locals of
-    KeyError`` are the variables of the call when that was raised. ``at_ms`` counts from the start of the run.
+    Arguments count when the call started, results and exceptions when it ended. ``found_in`` shows where the text is,
+    and the text around it: ``yielded[2]`` is the third value of a generator, ``locals of KeyError`` are the local
+    variables when that was raised. ``at_ms`` counts from the start of the run.
     """
 
     always_shown = frozenset({"summary", "columns", "rows", "total"})
@@ -51,7 +51,7 @@ class ValueHits(Page):
     summary: list[str] = Field(
         default_factory=list, description="where it appeared first, which functions it went through, where it ended"
     )
-    message: str = Field(default="", description="why there is nothing, where there is nothing")
+    message: str = Field(default="", description="the reason, if there is no result")
 
 
 def search_values(

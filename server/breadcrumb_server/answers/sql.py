@@ -23,13 +23,13 @@ _SAFE_INTEGER = 2**53
 
 
 class QueryResult(Answer):
-    """Rows of a statement; a cell that was cut ends with how many characters are missing."""
+    """Rows of a statement; a cut cell ends with the number of missing characters."""
 
     always_shown = frozenset({"columns", "rows", "truncated"})
 
     columns: list[str]
     rows: list[list[Cell]]
-    truncated: bool = Field(description="there are more rows than these")
+    truncated: bool = Field(description="whether there are more rows")
 
 
 def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int = 100) -> QueryResult:

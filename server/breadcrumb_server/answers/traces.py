@@ -22,7 +22,7 @@ COLUMNS = ["trace_id", "status", "started_at", "duration_ms", "exit", "calls", "
 
 
 class TraceList(Page):
-    """Traces, the newest first. ``exit`` is the exit code or the signal, ``uncaught`` the type of an exception."""
+    """Traces, newest first. ``exit`` is the exit code or signal, ``uncaught`` the type of the uncaught exception."""
 
 
 def list_traces(

@@ -12,7 +12,7 @@ class ProjectCreated(Answer):
 
     always_shown: ClassVar[frozenset[str]] = frozenset({"created"})
 
-    created: bool = Field(description="false: the project existed and was returned untouched")
+    created: bool = Field(description="false: the project existed and was returned unchanged")
     config_file: str
     database: str
     config: dict[str, Any] = Field(description="the settings in the file")
@@ -31,9 +31,9 @@ class SettingsChanged(Answer):
     always_shown: ClassVar[frozenset[str]] = frozenset({"changed", "before"})
 
     config_file: str
-    changed: list[str] = Field(description="the keys whose values differ now")
-    before: dict[str, Any] = Field(description="the changed keys as they were")
-    config: dict[str, Any] = Field(description="all settings as they are now")
+    changed: list[str] = Field(description="the keys whose values changed")
+    before: dict[str, Any] = Field(description="the changed keys with their old values")
+    config: dict[str, Any] = Field(description="all settings, as they are now")
     warnings: list[str] = Field(default_factory=list, description="patterns that match nothing seen so far")
 
 

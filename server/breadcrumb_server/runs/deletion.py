@@ -75,14 +75,16 @@ class TracesDeleted(Answer):
 
     always_shown: ClassVar[frozenset[str]] = frozenset({"deleted", "kept", "freed_mb", "database_mb"})
 
-    deleted: int = Field(description="traces that went")
-    calls: int = Field(default=0, description="recorded calls in them")
-    kept: int = Field(description="traces that are left")
-    running: list[str] = Field(default_factory=list, description="left because they go on; stop_run ends them")
-    traces: Table | None = Field(default=None, description="what went, the newest first")
-    freed_mb: float = Field(description="given back to the file system")
+    deleted: int = Field(description="number of traces deleted")
+    calls: int = Field(default=0, description="number of recorded calls in them")
+    kept: int = Field(description="number of traces left")
+    running: list[str] = Field(
+        default_factory=list, description="kept because they are still running; stop_run ends them"
+    )
+    traces: Table | None = Field(default=None, description="the deleted traces, newest first")
+    freed_mb: float = Field(description="space returned to the file system")
     database_mb: float = Field(description="size of the database now")
-    reusable_mb: float | None = Field(default=None, description="of that, free for the next traces")
+    reusable_mb: float | None = Field(default=None, description="the part of it that is free for the next traces")
 
 
 def delete_traces(database: Database, spools: Path, project: str, choice: Choice) -> TracesDeleted:

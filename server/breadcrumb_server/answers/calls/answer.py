@@ -46,29 +46,30 @@ MAX_VALUE_CHARS = 400
 
 
 class CallList(Page):
-    """Calls in the order in which they began in each process.
+    """Calls in order of their start, process by process.
 
-    ``result`` is the return value, or the exception where ``outcome`` is ``raised``; ``caller`` is
-    module:function:line, without the line where that is not known; ``ms`` is wall time. A value that was cut ends
-    with how many characters are missing.
+    ``result`` is the return value, or the exception if ``outcome`` is ``raised``. ``caller`` is module:function:line,
+    without the line if it is unknown. ``ms`` is wall time. A cut value ends with the number of missing characters.
     """
 
     shown_last = ("columns", "rows", "lines", "next_cursor", "notes", "next")
 
     trace_id: str
-    functions: list[str] = Field(default_factory=list, description="the functions that matched, and their calls")
+    functions: list[str] = Field(
+        default_factory=list, description="the functions that matched, with their numbers of calls"
+    )
     distribution: list[str] = Field(
         default_factory=list,
-        description="of all calls that fit, the values of each parameter and of the result with their number of calls; "
-        "those with an odd one out first; before them the lines that few calls executed, where lines were recorded",
+        description="the values of each parameter and of the result in all matching calls, with numbers of calls; "
+        "parameters with an unusual value first; before them, if recorded, the lines that few calls executed",
     )
     lines: list[str] = Field(
         default_factory=list,
-        description="of calls recorded with their lines: line number, source -> what the line changed; loops folded. "
-        "Behind !! stands an exception that came to the line from what it called. Of several calls, each different "
-        "path (the executed lines, these exceptions, the outcome) is shown once, the rarest first",
+        description="if lines were recorded: line number, source -> what the line changed; loops are folded. "
+        "!! marks an exception that a callee of the line raised. Of several calls, each different path (executed "
+        "lines, exceptions, outcome) is shown once, the rarest first",
     )
-    message: str = Field(default="", description="why there is nothing, where there is nothing")
+    message: str = Field(default="", description="the reason, if there is no result")
 
 
 def get_calls(

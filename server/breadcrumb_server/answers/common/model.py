@@ -13,6 +13,8 @@ Cell = str | int | float | bool | None
 # More follow-up calls than this are not read, and cost characters in every answer.
 MAX_NEXT = 3
 
+NEXT_CURSOR = "for the next page, pass this as cursor and keep all other arguments"
+
 
 class Section(BaseModel):
     """A part of an answer. Fields without content are left out, but for those that readers count on."""
@@ -39,7 +41,7 @@ class Table(Section):
 
     columns: list[str]
     rows: list[list[Cell]]
-    more: int = Field(default=0, description="rows that are not shown")
+    more: int = Field(default=0, description="number of rows that are not shown")
 
     @model_serializer(mode="wrap")
     def _without_zero(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -53,10 +55,8 @@ class Answer(Section):
     shown_last: ClassVar[tuple[str, ...]] = ("notes", "next")
 
     project: str
-    notes: list[str] = Field(default_factory=list, description="what was cut or changed in this answer")
-    next: list[str] = Field(
-        default_factory=list, max_length=MAX_NEXT, description="complete calls that are worth making next"
-    )
+    notes: list[str] = Field(default_factory=list, description="what this answer cut or changed")
+    next: list[str] = Field(default_factory=list, max_length=MAX_NEXT, description="complete calls to make next")
 
 
 class Page(Answer):
@@ -65,10 +65,10 @@ class Page(Answer):
     always_shown = frozenset({"columns", "rows", "total"})
     shown_last: ClassVar[tuple[str, ...]] = ("columns", "rows", "next_cursor", "notes", "next")
 
-    total: int = Field(description="rows on all pages together")
+    total: int = Field(description="number of rows on all pages")
     columns: list[str]
     rows: list[list[Cell]]
-    next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
+    next_cursor: str | None = Field(default=None, description=NEXT_CURSOR)
 
 
 def check_limit(limit: int, maximum: int) -> tuple[int, list[str]]:

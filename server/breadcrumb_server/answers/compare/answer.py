@@ -58,21 +58,21 @@ class Comparison(Answer):
 
     base_trace_id: str
     trace_id: str
-    runs: list[str] = Field(default_factory=list, description="the base, and this trace: how they ended")
-    verdict: str = Field(description="the whole in a sentence")
-    first: FirstDifference | None = Field(default=None, description="nothing differed before it: begin here")
-    passed_on: list[str] = Field(default_factory=list, description="calls around it that therefore ended differently")
+    runs: list[str] = Field(default_factory=list, description="how the base and this trace ended")
+    verdict: str = Field(description="the result in one sentence")
+    first: FirstDifference | None = Field(default=None, description="the first difference: start here")
+    passed_on: list[str] = Field(default_factory=list, description="callers that therefore ended differently")
     others: list[str] = Field(
-        default_factory=list, description="what differed later, base call_id / call_id: consequences, or causes too"
+        default_factory=list, description="later differences (base call_id / call_id): consequences, or further causes"
     )
     without_effect: list[str] = Field(
-        default_factory=list, description="other calls within a call that came to the same result"
+        default_factory=list, description="calls that differ within a call whose result is the same"
     )
     tests: Table | None = Field(default=None, description="tests that ended differently")
     only_in_base: list[str] = Field(default_factory=list, description="functions that only the base called")
     only_in_this: list[str] = Field(default_factory=list, description="functions that only the other trace called")
     counts: Table | None = Field(default=None, description="functions called more or less often; >= is a lower bound")
-    times: Table | None = Field(default=None, description="own time of functions where it changed much, in ms")
+    times: Table | None = Field(default=None, description="functions whose own time changed much, in ms")
     compared: str = ""
 
 

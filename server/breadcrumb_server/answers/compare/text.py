@@ -24,16 +24,16 @@ MAX_NAME_CHARS = 120
 
 
 class FirstDifference(Section):
-    """The first thing that went differently, seen in both runs."""
+    """The first call that differs, as it was in both runs."""
 
-    what: str = Field(description="how it differs, and what that means for where to look")
+    what: str = Field(description="how the calls differ, and where to look")
     function: str
     base_call_id: int | None = Field(default=None, description="for get_calls and get_flow with the base's trace_id")
-    call_id: int | None = Field(default=None, description="the same, of the other trace")
+    call_id: int | None = Field(default=None, description="for get_calls and get_flow with this trace's trace_id")
     differs: list[str] = Field(default_factory=list, description="base -> this trace; the rest is equal")
-    base: str = Field(default="", description="the call in the base: arguments -> what came of it")
-    this: str = Field(default="", description="the call in the other trace")
-    chain: list[str] = Field(default_factory=list, description="the way to the call, outermost first")
+    base: str = Field(default="", description="the call in the base: arguments -> result")
+    this: str = Field(default="", description="the call in this trace")
+    chain: list[str] = Field(default_factory=list, description="the call chain, outermost first")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
-from breadcrumb_server.answers.common.model import Answer, check_limit
+from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut
@@ -26,20 +26,21 @@ MAX_LIMIT = 30
 
 
 class ExceptionList(Answer):
-    """Exceptions, equal ones folded: uncaught ones first, then those that left the traced code, then the handled.
+    """Exceptions, equal ones folded: uncaught ones first, then those that left the traced code, then handled ones.
 
-    What was raised under a failing test comes first in each, imports last; of the handled ones the rarer first.
+    In each group, those raised under a failing test come first and those of imports last; handled ones are ordered by
+    how rare they are.
     """
 
     always_shown = frozenset({"exceptions", "total"})
     shown_last = ("next_cursor", "notes", "next")
 
-    trace_id: str = Field(default="", description="the trace searched; empty: all since a time")
-    total: int = Field(description="exceptions on all pages together, equal ones counted each")
-    kinds: int = Field(default=0, description="entries on all pages together")
+    trace_id: str = Field(default="", description="the trace searched; empty: all traces since a time")
+    total: int = Field(description="number of exceptions on all pages, equal ones included")
+    kinds: int = Field(default=0, description="number of entries on all pages")
     exceptions: list[ExceptionDetail]
-    message: str = Field(default="", description="why there is nothing, where there is nothing")
-    next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
+    message: str = Field(default="", description="the reason, if there is no result")
+    next_cursor: str | None = Field(default=None, description=NEXT_CURSOR)
 
 
 def find_exceptions(

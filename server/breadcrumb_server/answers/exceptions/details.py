@@ -31,7 +31,7 @@ MAX_CAUSES = 3
 
 
 class ExceptionDetail(Section):
-    """An exception, or several equal ones."""
+    """One exception, or several equal ones."""
 
     always_shown = frozenset({"type", "message"})
 
@@ -40,17 +40,17 @@ class ExceptionDetail(Section):
     raised_at: str = Field(default="", description="file:line function")
     test: str = Field(default="", description="node id of the test that it was raised under")
     outcome: str = Field(default="", description="uncaught, or who handled it (module:function:line)")
-    count: int | None = Field(default=1, description="exceptions of this type and message from this place")
+    count: int | None = Field(default=1, description="number of exceptions with this type and message from this place")
     counted_only: int | None = Field(
-        default=None, description="further ones of this type from this place that were only counted"
+        default=None, description="number of further ones of this type from this place, which were only counted"
     )
-    trace_id: str = Field(default="", description="the newest trace that has it, where several are searched")
+    trace_id: str = Field(default="", description="the newest trace that has it, if several were searched")
     call_id: int | None = Field(default=None, description="the innermost traced call at the first raise")
     last_call_id: int | None = None
-    calls: list[str] = Field(default_factory=list, description="the calls it was raised in, outermost first")
+    calls: list[str] = Field(default_factory=list, description="the call chain, outermost first")
     locals: list[str] = Field(default_factory=list, description="variables of the raising frame")
     causes: list[str] = Field(default_factory=list)
-    stack: list[str] = Field(default_factory=list, description="end of the traceback, where no call was traced")
+    stack: list[str] = Field(default_factory=list, description="end of the traceback, if no call was traced")
 
 
 @dataclass(frozen=True, slots=True)

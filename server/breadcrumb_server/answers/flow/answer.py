@@ -12,7 +12,7 @@ from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
-from breadcrumb_server.answers.common.model import Answer
+from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut, one_line
@@ -47,27 +47,30 @@ _END_OF_TIME_MS = 1e15
 class Flow(Answer):
     """The call tree as text, in order.
 
-    ``name(args) -> result  3.1 ms  #7`` is call 7. ``name x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)  0.9-1.4 ms,
-    6 in all  #7..#15`` stands for five calls that did the same, from the first to another one: the arguments in which
-    these two differ, before any other; all results, where few differ, with the call that had the rarer one;
-    ``rate=0.2 x4, None x1 (#9)`` is an argument that nearly all had in common. Below it is what all five called.
-    ``caught KeyError`` marks a call that returned although what it called raised; ``2 caught KeyError (#9)``: two of
-    them, #9 first, and no type was caught by fewer. ``40 rounds of:`` is what was called forty times in that order.
-    ``!!`` marks what raised, ``unfinished`` what had not ended, ``late`` arguments that are not those at the begin,
-    ``[Task-2]`` where another asyncio task begins, ``=>`` what was asked for. ``…`` stands for the rest of a value, or
-    for the beginning that it has in common with the one beside it; at the end of a line for calls below that are not
-    shown: so are those of an import, where other calls are shown.
+    ``name(args) -> result  3.1 ms  #7`` is call 7.
+
+    ``name x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)  0.9-1.4 ms, 6 in all  #7..#15`` stands for five equal calls. It
+    shows the arguments in which the first one and another differ, and all results if there are few, with the call
+    that had the rarest. ``rate=0.2 x4, None x1 (#9)`` is an argument that is the same in nearly all of them. The
+    callees of all five are below.
+
+    ``40 rounds of:`` is a sequence of calls that was repeated forty times. ``!!`` marks a call that raised,
+    ``unfinished`` one that did not end, ``caught KeyError`` one that returned although a callee raised (``2 caught
+    KeyError (#9)``: two calls, the first is #9), ``late`` arguments recorded after the start of the call,
+    ``[Task-2]`` the start of another asyncio task, ``=>`` the call that was asked for. ``…`` stands for the rest of a
+    value or for a beginning that it shares with the value beside it; at the end of a line, for callees that are not
+    shown, such as those of an import.
     """
 
     always_shown = frozenset({"lines", "calls"})
     shown_last = ("lines", "next_cursor", "notes", "next")
 
     trace_id: str
-    calls: int = Field(description="recorded calls that the lines stand for")
-    recorded: int = Field(default=0, description="recorded calls of the trace")
+    calls: int = Field(description="number of recorded calls that the lines show")
+    recorded: int = Field(default=0, description="number of recorded calls of the trace")
     lines: list[str]
-    message: str = Field(default="", description="why there is nothing, where there is nothing")
-    next_cursor: str | None = Field(default=None, description="pass as cursor, all else unchanged, for the next page")
+    message: str = Field(default="", description="the reason, if there is no result")
+    next_cursor: str | None = Field(default=None, description=NEXT_CURSOR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

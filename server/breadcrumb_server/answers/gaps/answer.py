@@ -30,23 +30,23 @@ NOTHING_TRACED = "no code was traced in this run: its report says why"
 
 
 class GapList(Page):
-    """Functions that traced code called and that were not traced, the most instructive first.
+    """Functions that traced code called but that were not traced, the most useful first.
 
-    ``exact`` false: the function was called at least ``call_count`` times. ``suggested_include`` is the narrowest
-    pattern that takes the function; empty: no pattern can, it is excluded or built into Python. ``through``, where
-    there are such: the decorator's wrapper that was called, for this function and as many more.
+    If ``exact`` is false, the function was called at least ``call_count`` times. ``suggested_include`` is the narrowest
+    pattern that matches the function; it is empty if the function is excluded or built into Python. ``through`` names
+    the decorator's wrapper that was called, and the number of other functions that it wraps.
     """
 
     trace_id: str
     edit_config: str = Field(
         default="",
-        description="the call that has the best of them traced in the next run: first the modules that were called, "
-        "then the whole of their packages",
+        description="the call that adds the best of them to the next run: first the modules that were called, "
+        "then their whole packages",
     )
     c_functions: list[str] = Field(
-        default_factory=list, description="called as well, but written in C: they cannot be traced"
+        default_factory=list, description="also called, but written in C, which cannot be traced"
     )
-    message: str = Field(default="", description="why there is nothing, where there is nothing")
+    message: str = Field(default="", description="the reason, if there is no result")
 
 
 def find_gaps(

@@ -45,26 +45,26 @@ _EACH = ["mean_ms", "p50_ms", "p95_ms", "max_ms"]
 
 
 class Performance(Answer):
-    """Times by function, the one with the most time of its own first.
+    """Times by function, by self time.
 
-    ``total_ms`` includes what was called, ``self_ms`` does not; ``active_ms``, where anything waited in between, is
-    the total without suspensions (await, yield). ``share`` is that of all self time; of a caller, that of the
-    function's total. ``calls`` counts all, ``>=`` where that is a lower bound; mean, p50, p95 and max are of the
-    ``recorded`` ones, which are named where they are fewer.
+    ``total_ms`` includes callees, ``self_ms`` does not. ``active_ms`` is the total without suspensions (await, yield),
+    shown if there were any. ``share`` is the share of all self time; for a caller, of the function's total.
+    ``calls`` counts all calls (``>=`` is a lower bound); mean, p50, p95 and max are of the recorded calls, whose
+    number is in ``recorded`` if it is smaller.
     """
 
     always_shown = frozenset({"functions"})
 
     trace_id: str
     functions: Table
-    callers: Table | None = Field(default=None, description="who made the function take that time; recorded calls")
+    callers: Table | None = Field(default=None, description="the callers with their times, from recorded calls")
     slowest: Table | None = Field(default=None, description="its slowest calls, with their arguments")
     critical_path: list[str] = Field(
         default_factory=list,
-        description="from the call (the slowest, if none was given) down: what took most of the time within it",
+        description="from the slowest call (or call_id) down, the callee that took most of the time",
     )
-    growth: str = Field(default="", description="how the time grows with an argument, where the calls show it")
-    message: str = Field(default="", description="why there is nothing, where there is nothing")
+    growth: str = Field(default="", description="how the time grows with an argument, if the calls show it")
+    message: str = Field(default="", description="the reason, if there is no result")
 
 
 def analyze_performance(

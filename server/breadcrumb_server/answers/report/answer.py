@@ -54,7 +54,7 @@ MAX_HOT_OF_TESTS = 3
 
 
 class RunReport(Answer):
-    """What a command did: how it ended, what was recorded and what was not, and where to look next."""
+    """What a command did: how it ended, what was recorded and what was not, and what to call next."""
 
     always_shown = frozenset({"trace_id", "status", "exit_code", "signal", "duration_ms", "traced"})
 
@@ -66,28 +66,29 @@ class RunReport(Answer):
     command: str
     label: str = ""
     traced: Traced
-    not_traced: list[str] = Field(default_factory=list, description="what is missing from the recording, and why")
+    not_traced: list[str] = Field(default_factory=list, description="what was not recorded, and why")
     warnings: list[str] = Field(default_factory=list)
     processes: Table | None = Field(
-        default=None, description="where there are several; end: exit, exec (another program took its place) or none"
+        default=None, description="if there are several; end: exit, exec (replaced by another program) or none"
     )
-    tests: TestResults | None = Field(default=None, description="where pytest or unittest ran some")
+    tests: TestResults | None = Field(default=None, description="if pytest or unittest ran any")
     exceptions: list[ExceptionDetail] = Field(
         default_factory=list[ExceptionDetail],
-        description="those that the traced code did not handle itself, other than what failed tests and what tests "
-        "that passed expected; calls outermost first",
+        description="exceptions that the traced code did not handle; without those that made tests fail or that "
+        "passing tests expected; calls outermost first",
     )
     open_calls: list[str] = Field(
-        default_factory=list, description="where the program stands, or stood at its end: calls that had not ended"
+        default_factory=list, description="calls that have not ended: where the program is, or was at its end"
     )
     stacks: list[str] = Field(
         default_factory=list,
-        description="where each thread and waiting task stood when the run was ended or crashed, innermost frame first",
+        description="the stack of each thread and waiting task when the run was stopped or crashed, innermost frame "
+        "first",
     )
     handled_exceptions: Table | None = None
-    hot: Table | None = Field(default=None, description="functions by the time spent in themselves")
-    gaps: Table | None = Field(default=None, description="called from traced code, but not traced")
-    edit_config: str = Field(default="", description="the call that has the best of the gaps traced in the next run")
+    hot: Table | None = Field(default=None, description="the functions with the most time of their own")
+    gaps: Table | None = Field(default=None, description="functions called from traced code but not traced")
+    edit_config: str = Field(default="", description="the call that adds the best of the gaps to the next run")
     stdout_tail: str = ""
     stderr_tail: str = ""
 

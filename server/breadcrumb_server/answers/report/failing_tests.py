@@ -28,31 +28,31 @@ _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 
 
 class FailingTest(Section):
-    """A test that failed, and those that failed at the same place."""
+    """A failed test, and the tests that failed at the same place."""
 
     always_shown = frozenset({"test"})
 
     test: str = Field(description="node id")
-    outcome: str = Field(
-        default="", description="where it is no failure of the test itself: error in setup, collection, ..."
-    )
+    outcome: str = Field(default="", description="if the test itself did not fail: error in setup, collection, ...")
     exception: ExceptionDetail | None = None
-    message: str = Field(default="", description="what the runner says, where there was no exception")
+    message: str = Field(default="", description="message of the test runner, if there was no exception")
     called: list[str] = Field(
         default_factory=list,
-        description="the last calls of traced functions that the test made, and what the last one called: "
+        description="the last calls of traced functions by the test, and the callees of the last one: "
         "file:line name(args) -> result  #call_id",
     )
     also: list[str] = Field(default_factory=list, description="tests that failed at the same place, with their message")
 
 
 class TestResults(Section):
-    """What came of the tests that pytest or unittest ran."""
+    """The results of the tests that pytest or unittest ran."""
 
     __test__ = False  # it is none, whatever pytest thinks of its name
 
     outcomes: str
-    unfinished: list[str] = Field(default_factory=list, description="had begun, the last one first")
+    unfinished: list[str] = Field(
+        default_factory=list, description="tests that started and did not end, the last one first"
+    )
     failing: list[FailingTest] = Field(default_factory=list[FailingTest])
     further: list[str] = Field(default_factory=list, description="other failing tests")
 

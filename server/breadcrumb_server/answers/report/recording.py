@@ -18,7 +18,7 @@ _MAX_PROCESSES = 3
 
 
 class Traced(Section):
-    """How much was recorded; ``calls`` are the recorded ones."""
+    """The amount recorded; ``calls`` counts the recorded calls."""
 
     always_shown = frozenset({"processes", "functions", "calls", "exceptions"})
 

@@ -29,17 +29,17 @@ async def get_calls(
             "(its type), min_ms, max_ms, caller, test (node id, part of it, or glob), thread, process_id, call_id, "
             "parent_call_id, contains (text); "
             'args.NAME or result: a value, or {">": 0.3, "<=": 1}, {"!=": null}, {"contains": "text"}, '
-            '{"type": "list"}, {"len": 0}. And lines: a step to go on from, or a variable: only the lines that '
+            '{"type": "list"}, {"len": 0}. Also lines: a step to continue from, or a variable: only the lines that '
             "changed it"
         ),
     ] = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> CallList:
-    """Show the recorded calls of a function: arguments, return value or exception, duration, caller, what it called,
-    call_id. This is where a wrong value shows: which call got which arguments and returned what. `distribution` sums
-    up all calls that fit, parameter by parameter, the odd one out first: "rate: 0.2 x95, None x5". Calls of a run with
-    capture={"lines": [...]} come with the lines that they executed and what each changed.
+    """Show the recorded calls of a function: arguments, return value or exception, duration, caller, callees and
+    call_id. Use it to find the call that received or returned a wrong value. `distribution` sums up all matching calls
+    by parameter, unusual values first: "rate: 0.2 x95, None x5". Calls of a run with capture={"lines": [...]} also show
+    the lines that they executed and what each line changed.
 
     Example: get_calls(project="shop", function="total", where={"outcome": "raised"})
     Example: get_calls(project="shop", function="shop.pricing:discount", where={"args.rate": {">": 0.3}, "min_ms": 5})

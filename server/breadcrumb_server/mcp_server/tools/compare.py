@@ -12,18 +12,18 @@ from breadcrumb_server.mcp_server.tools.registration import Project, ServiceCont
 async def compare_traces(
     ctx: ServiceContext,
     project: Project,
-    base_trace_id: Annotated[str, Field(description="The trace to compare with, say of the run that passed")],
+    base_trace_id: Annotated[str, Field(description="The trace to compare with, such as a run that passed")],
     trace_id: TraceId,
 ) -> Comparison:
-    """Find where two runs parted: the first call that went differently, though everything before it was equal. Use it
-    for a test that passes here and fails there, a run before and after a change, a flaky program, a bad input beside
-    a good one. Shows the call in both runs with what differs of its arguments and result, the way to it, what
-    followed, the functions that only one run called, and changed counts and times. Both runs need the same `include`.
+    """Find the first call in which two runs differ. Use it for a test that passes here and fails there, before and
+    after a change, for a flaky program, for a bad input and a good one. Shows the call in both runs, how its arguments
+    and result differ, its call chain, what followed, the functions that only one run called, and changed counts and
+    times. Both runs need the same `include`.
 
-    `what` of `first` says where to look: same arguments and other result: in that function; other arguments: in its
-    caller; other functions called: in the condition that chose them. Calls are aligned by their place in the tree;
-    the order of threads and tasks, times, uuids, pids, addresses and temporary file names are not counted as
-    differences. Works test by test in pytest runs.
+    `what` of `first` says where to look. Same arguments, other result: in that function. Other arguments: in its
+    caller. Other functions called: at the condition that chose them. Calls are aligned by their place in the call tree,
+    in pytest runs test by test. The order of threads and tasks, times, uuids, pids, addresses and temporary file names
+    do not count as differences.
 
     Example: compare_traces(project="shop", base_trace_id="20250110-142301-3fa9", trace_id="20250110-142512-81c0")
     """

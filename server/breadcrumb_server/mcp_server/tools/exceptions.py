@@ -24,19 +24,19 @@ async def find_exceptions(
     since: Since = None,
     trace_id: OptionalTraceId = None,
     type: Annotated[str | None, Field(description="KeyError, json.JSONDecodeError, or a glob")] = None,
-    include_handled: Annotated[bool, Field(description="false: only those that the program did not handle")] = True,
+    include_handled: Annotated[bool, Field(description="false: only unhandled exceptions")] = True,
     test: Annotated[
         str | None, Field(description="Only what was raised under this test: its node id, a part of it, or a glob")
     ] = None,
     limit: Limit = 10,
     cursor: Cursor = None,
 ) -> ExceptionList:
-    """Find the exceptions of a run, also those that the program swallowed: type, message, where raised, the call
-    chain with argument values, the local variables at the raise, and who handled it, if anybody. Looks at the newest
-    trace, at trace_id, or at all traces since a time.
+    """Find the exceptions of a run, including those that the program handled: type, message, where raised, the call
+    chain with arguments, the local variables at the raise, and who handled it. Searches the newest trace, trace_id, or
+    all traces since a time.
 
-    A wrong result often is an exception that was swallowed: ask for those under the failing test. What was raised under
-    failing tests comes first; of what was handled the rare before the frequent, optional imports last.
+    A wrong result is often caused by an exception that was swallowed: pass the failing test as `test`. Exceptions under
+    failing tests come first; among handled ones, rare ones come before frequent ones and optional imports last.
 
     Example: find_exceptions(project="shop", type="KeyError")
     Example: find_exceptions(project="shop", test="test_cart.py::test_total")

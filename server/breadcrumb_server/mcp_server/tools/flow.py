@@ -28,15 +28,16 @@ async def get_flow(
         str | None,
         Field(description="Begin at the calls of this function: a part of its name, a glob, or module:function"),
     ] = None,
-    root_call_id: Annotated[int | None, Field(description="Begin at this call: what it did")] = None,
+    root_call_id: Annotated[int | None, Field(description="Begin at this call")] = None,
     around_call_id: Annotated[
-        int | None, Field(description="The calls that this one stands in, and those before and after it")
+        int | None, Field(description="Show the callers of this call, and the calls before and after it")
     ] = None,
     exception_id: Annotated[
-        int | None, Field(description="The same around the call that raised this exception")
+        int | None, Field(description="Like around_call_id, for the call that raised this exception")
     ] = None,
     at_ms: Annotated[
-        float | None, Field(description="The same around what ran so many milliseconds after the start of the run")
+        float | None,
+        Field(description="Like around_call_id, for the call at this time (ms from the start of the run)"),
     ] = None,
     test: Annotated[
         str | None, Field(description="Only what ran under this test: its node id, a part of it, or a glob")
@@ -44,19 +45,20 @@ async def get_flow(
     thread: Annotated[str | int | None, Field(description="Only this thread or asyncio task, by its name")] = None,
     process_id: Annotated[int | None, Field(description="Only this process, by its number in the run report")] = None,
     max_depth: Annotated[
-        int | None, Field(description=f"Levels of calls, from 1 to {MAX_DEPTH}; left out: as many as fit")
+        int | None,
+        Field(description=f"Maximum depth of the call tree, from 1 to {MAX_DEPTH}; default: as deep as fits"),
     ] = None,
     cursor: Cursor = None,
 ) -> Flow:
     """Show what happened in order: the call tree as text, each call with its arguments, result and time, by thread,
-    process and asyncio task. Calls that did the same are folded (total x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)
-    0.9-1.4 ms), loops too (40 rounds of: …), so that a run of any size fits into one answer; calls that
-    raised, that swallowed an exception (caught KeyError) or had not ended are marked.
+    process and asyncio task. Equal calls are folded (total x5  (n=1) … (n=5) -> 0 x4, None x1 (#9)  0.9-1.4 ms), and so
+    are loops (40 rounds of: …), so a run of any size fits into one answer. Calls that raised, swallowed an exception
+    (caught KeyError) or did not end are marked.
 
-    Use it to find the call that returned the wrong value: go down the tree to the innermost call whose arguments are
-    right and whose result is wrong. Also to see which way a program took, and what happened before a failure
-    (around_call_id). Without further arguments it shows the whole run. #7 in a line is a call_id: give it as
-    root_call_id for what it called, or to get_calls for its values whole.
+    Use it to find the call that returned a wrong value: go down the tree to the innermost call whose arguments are
+    right and whose result is wrong. Or to see which path a program took, and what happened before a failure
+    (around_call_id). Without further arguments it shows the whole run. #7 in a line is a call_id: pass it as
+    root_call_id to see what it called, or to get_calls for its complete values.
 
     Example: get_flow(project="shop")
     Example: get_flow(project="shop", test="test_cart.py::test_total")

@@ -20,10 +20,10 @@ async def find_gaps(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> GapList:
-    """Find the functions that traced code called but that were not traced themselves: where the trace is blind. Each
-    with its module, who called it, how often, the time spent, and the include pattern that would record it; `next`
-    holds the one edit_config call that adds the best of them. Use it when the wrong value comes out of a function of
-    which you see no call: widen, run again, look again.
+    """Find gaps: functions that traced code called but that were not traced themselves. Shows for each its module, its
+    caller, how often it was called, the time spent, and the include pattern that would record it. `next` holds the
+    edit_config call that adds the best of them. Use it when a wrong value comes out of a function whose calls you do
+    not see: add its pattern, run again, look again.
 
     Example: find_gaps(project="shop")
     """

@@ -19,17 +19,17 @@ async def analyze_performance(
     ctx: ServiceContext,
     project: Project,
     function: Annotated[
-        str | None, Field(description="Part of a function's name, a glob, or module:function; left out: the hot list")
+        str | None,
+        Field(description="Part of a function's name, a glob, or module:function; default: the slowest functions"),
     ] = None,
     trace_id: OptionalTraceId = None,
     call_id: Annotated[int | None, Field(description="The call whose critical path to show")] = None,
-    limit: Annotated[int, Field(description="Functions at most")] = 15,
+    limit: Annotated[int, Field(description="Maximum number of functions")] = 15,
 ) -> Performance:
-    """Show where a slow run spent its time. Without a function: the hot list, by the time spent in the function itself,
-    with calls, total, self, mean, p50, p95, max and share. With one: also its callers with the same figures, its
-    slowest calls with their arguments, the critical path (from the slowest call, or call_id, down to what took most of
-    the time within it), and how its time grows with an argument ("time grows with len(items) squared"), where the
-    recorded calls show it: that is the function to change.
+    """Show where a run spent its time. Without a function: the functions with the most time of their own, with calls,
+    total, self, mean, p50, p95, max and share. With a function: also its callers, its slowest calls with their
+    arguments, the critical path (from the slowest call, or call_id, down to what took most of its time), and how its
+    time grows with an argument ("time grows with len(items) squared") where the recorded calls show it.
 
     Example: analyze_performance(project="shop")
     Example: analyze_performance(project="shop", function="shop.pricing:total")

@@ -20,15 +20,15 @@ async def init_project(
     project: Annotated[str, Field(description="A new name: letters, digits, '-', '_', '.'")],
     workspace: Annotated[str | None, Field(description="Absolute path of the folder that holds the code")] = None,
     include: Annotated[Patterns, Field(description="Patterns to trace instead of those found in the workspace")] = None,
-    exclude: Annotated[Patterns, Field(description="Patterns never to trace")] = None,
+    exclude: Annotated[Patterns, Field(description="Patterns that are never traced")] = None,
 ) -> ProjectCreated:
-    """Set up a project: the first step before any Python program can be traced. Do it once per code base.
+    """Set up a project for a code base. Do this once, before the first run.
 
-    With a workspace, its packages, scripts and tests are found and written into `include` (virtual environments left
-    out), so that the first run already records your own code. Without one, only `__main__` is traced. An existing
-    project is returned untouched, so calling this again is safe. Nothing in the workspace is changed.
+    Given a workspace, it finds the packages, scripts and tests there and writes them into `include`, so that the first
+    run already records your own code; virtual environments are left out. Without a workspace, only `__main__` is
+    traced. An existing project is returned unchanged, so calling this again is safe. Nothing in the workspace changes.
 
-    Patterns are module globs ("shop.*" is shop and everything below it) or path globs relative to the workspace
+    Patterns are module globs ("shop.*" means shop and everything below it) or path globs relative to the workspace
     ("tests/**/*.py").
 
     Example: init_project(project="shop", workspace="/home/me/shop"), then
@@ -39,9 +39,8 @@ async def init_project(
 
 
 async def list_projects(ctx: ServiceContext) -> ProjectList:
-    """List the projects that exist, each with its workspace, number of traces, size and last run.
-
-    Call this when you do not know the project's name; every other tool needs it.
+    """List all projects with workspace, number of traces, size and last run. Use it to find a project's name, which
+    every other tool needs.
 
     Example: list_projects()
     """
@@ -49,8 +48,8 @@ async def list_projects(ctx: ServiceContext) -> ProjectList:
 
 
 async def get_config(ctx: ServiceContext, project: Project) -> ProjectSettings:
-    """Show a project's settings and the file they stand in: what is traced (include, exclude), how much of each call
-    is kept (capture), what is secret (redact), where the database is.
+    """Show a project's settings and their file: what is traced (include, exclude), how much of each call is recorded
+    (capture), what is secret (redact), and where the database is.
 
     Example: get_config(project="shop")
     """
@@ -60,24 +59,24 @@ async def get_config(ctx: ServiceContext, project: Project) -> ProjectSettings:
 async def edit_config(
     ctx: ServiceContext,
     project: Project,
-    add_include: Annotated[Patterns, Field(description="Patterns to trace as well")] = None,
-    remove_include: Annotated[Patterns, Field(description="Patterns to take out of include")] = None,
-    add_exclude: Annotated[Patterns, Field(description="Patterns never to trace; exclude wins over include")] = None,
-    remove_exclude: Annotated[Patterns, Field(description="Patterns to take out of exclude")] = None,
+    add_include: Annotated[Patterns, Field(description="Patterns to add to include")] = None,
+    remove_include: Annotated[Patterns, Field(description="Patterns to remove from include")] = None,
+    add_exclude: Annotated[Patterns, Field(description="Patterns to add to exclude, which wins over include")] = None,
+    remove_exclude: Annotated[Patterns, Field(description="Patterns to remove from exclude")] = None,
     set: Annotated[
         dict[str, Any] | None, Field(description='Other settings by dotted key: {"capture.mode": "full"}')
     ] = None,
 ) -> SettingsChanged:
-    """Change what a project traces, most often to close a gap: find_gaps names functions that were called but not
-    recorded, this adds their pattern, the next run records them. Answers the settings before and after, and warns
-    of a pattern that matches nothing seen so far. Comments in a hand-edited file are kept.
+    """Change a project's settings, usually to trace more code: find_gaps names functions that were called but not
+    traced; add their pattern, then run again. The answer shows the settings before and after, and warns of a pattern
+    that matches nothing seen so far. Comments in the file are kept. Changes apply to new runs; to change one run only,
+    pass `capture` to run.
 
-    Patterns are module globs ("shop.pricing.*", also matches shop.pricing itself) or path globs relative to the
-    workspace ("tests/**/*.py"). Keys for set: workspace, enabled, include, exclude, capture.mode (adaptive | full),
+    Patterns are module globs ("shop.pricing.*" also matches shop.pricing) or path globs relative to the workspace
+    ("tests/**/*.py"). Keys for set: workspace, enabled, include, exclude, capture.mode (adaptive | full),
     capture.calls_per_function, capture.max_value_chars, capture.max_items, capture.max_depth, capture.sample_rate,
     capture.locals_on_exception, capture.max_trace_mb, capture.lines, redact, retention.max_traces,
     retention.max_db_mb, db_path, backend.
-    It holds for new runs; for one run only, give run its `capture`.
 
     Example: edit_config(project="shop", add_include=["vendored_tax.*"], set={"capture.max_depth": 6})
     """
@@ -98,15 +97,15 @@ async def delete_traces(
         list[str] | None, Field(description="Trace ids, or unique beginnings or ends of them (list_traces shows them)")
     ] = None,
     older_than: Annotated[
-        str | None, Field(description="An age (12h, 7d, 4w), a date, or an ISO time (UTC): runs that began before")
+        str | None, Field(description="An age (12h, 7d, 4w), a date, or an ISO time (UTC): runs that started before")
     ] = None,
     all: Annotated[bool, Field(description="true: every trace of the project")] = False,
 ) -> TracesDeleted:
-    """Delete recorded runs with everything that belongs to them, for good, and give their space back. Give exactly one
-    of trace_ids, older_than and all. Answers what went, what is left and how much space was freed. Your code and the
-    project's settings are not touched; a command that still runs is not stopped, and its trace is kept.
+    """Delete recorded runs permanently and free their space. Give exactly one of trace_ids, older_than and all. The
+    answer lists what was deleted, what is left and how much space was freed. Your code, the project's settings and
+    runs that have not ended are not touched.
 
-    Seldom needed: the oldest traces go by themselves (retention.max_traces and retention.max_db_mb of edit_config).
+    Rarely needed: the oldest traces are deleted automatically (retention.max_traces, retention.max_db_mb).
 
     Example: delete_traces(project="shop", older_than="7d")
     Example: delete_traces(project="shop", trace_ids=["20250110-142301-3fa9"])

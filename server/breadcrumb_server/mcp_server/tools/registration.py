@@ -20,12 +20,12 @@ ServiceContext = Context[Service, Any]
 Project = Annotated[str, Field(description="Name of the project (list_projects shows them)")]
 TraceId = Annotated[str, Field(description="Trace id, or a unique beginning or end of one")]
 OptionalTraceId = Annotated[
-    str | None, Field(description="Trace id, or a unique beginning or end of one; left out: the newest trace")
+    str | None, Field(description="Trace id, or a unique beginning or end of one; default: the newest trace")
 ]
-Cursor = Annotated[str | None, Field(description="next_cursor of the previous page, all other arguments unchanged")]
+Cursor = Annotated[str | None, Field(description="next_cursor of the previous page; keep all other arguments")]
 
 Since = Annotated[str | None, Field(description="1h, 2d, 2025-01-10, or an ISO time (UTC)")]
-Limit = Annotated[int, Field(description="Rows at most")]
+Limit = Annotated[int, Field(description="Maximum number of rows")]
 
 
 @dataclass(frozen=True)

@@ -17,16 +17,16 @@ async def run(
     project: Project,
     command: Annotated[
         list[str] | str,
-        Field(description='["python", "app.py"], or one string that is split into words. No shell runs it'),
+        Field(description='["python", "app.py"], or one string that is split into words. It is run without a shell'),
     ],
-    timeout_seconds: Annotated[float, Field(description="The command is ended after so many seconds")],
+    timeout_seconds: Annotated[float, Field(description="The command is stopped after this time")],
     wait_seconds: Annotated[
-        float, Field(description="Answer after so many seconds at the latest; the command goes on")
+        float, Field(description="Answer after this time at the latest; the command keeps running")
     ] = DEFAULT_WAIT_SECONDS,
-    cwd: Annotated[str | None, Field(description="Folder to run in; left out: the workspace")] = None,
+    cwd: Annotated[str | None, Field(description="Folder to run in; default: the workspace")] = None,
     env: Annotated[dict[str, str] | None, Field(description="Environment variables to add or replace")] = None,
-    stdin: Annotated[str | None, Field(description="Text for standard input; left out: empty")] = None,
-    label: Annotated[str | None, Field(description="A note to find this run by, such as 'before the fix'")] = None,
+    stdin: Annotated[str | None, Field(description="Text for standard input; default: empty")] = None,
+    label: Annotated[str | None, Field(description="A note that identifies this run, such as 'before the fix'")] = None,
     capture: Annotated[
         dict[str, Any] | None,
         Field(
@@ -35,22 +35,21 @@ async def run(
         ),
     ] = None,
 ) -> RunReport:
-    """Debug a Python command: run it under a tracer that records every call of the included code with its arguments,
-    return value, duration and exceptions, in all processes and threads. Use it for "why does this Python fail", "why
-    is it slow", "where does it hang", "where does this wrong value come from", instead of adding prints. The code needs
-    no change.
+    """Debug a Python command: run it under a tracer that records the calls of the included code with arguments, return
+    values, durations and exceptions, in all processes and threads. Use it instead of adding prints, for questions like
+    "why does this Python fail", "why is it slow", "where does it hang", "where does this wrong value come from". The
+    code is not changed.
 
-    Any command form works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run
-    report: exit code, the uncaught exception with its call chain and argument values, the failing tests with their
-    exceptions and what they called (arguments -> result), hot functions, the gaps (called but not traced), tails of the
-    output, and in `next` the calls to make next. If the command takes longer than
-    wait_seconds, the report says status "running": go on with wait_for_run. On a timeout it shows where
-    every thread was, with its local values.
+    Any command works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run report: exit
+    code, the uncaught exception with its call chain and arguments, failing tests with their exceptions and the calls
+    they made, slow functions, gaps (called but not traced), the end of the output, and in `next` the calls to make
+    next. If the command takes longer than wait_seconds, the status is "running": continue with wait_for_run. After a
+    timeout, the report shows the stack of every thread with its local variables.
 
-    When you know which function goes wrong but not at which step, run again with capture={"lines": ["Cart.total"]}:
-    get_calls then shows each line that it executed and the variables that the line changed.
+    If you know which function is wrong but not which line, run again with capture={"lines": ["Cart.total"]}: get_calls
+    then shows each executed line and the variables that it changed.
 
-    The command runs with your rights and can do whatever it does anyway. Cancelling this call stops it.
+    The command runs with your rights. Cancelling this call stops it.
 
     Example: run(project="shop", command=["python", "-m", "pytest", "-x", "tests/test_cart.py"], timeout_seconds=120)
     """
@@ -66,11 +65,11 @@ async def wait_for_run(
     ctx: ServiceContext,
     project: Project,
     trace_id: TraceId,
-    wait_seconds: Annotated[float, Field(description="Answer after so many seconds at the latest; 0 answers at once")],
+    wait_seconds: Annotated[float, Field(description="Answer after this time at the latest; 0 answers at once")],
 ) -> RunReport:
-    """Wait for a command that `run` left running, at most wait_seconds, and answer its run report: the final one, or
-    its progress so far with status "running". May be called again and again. Cancelling this call does not stop the
-    command. Other tools (get_calls, find_exceptions, ...) can look into the trace meanwhile.
+    """Wait up to wait_seconds for a command that `run` left running. Returns its run report, or its progress with
+    status "running". Call it as often as you like; cancelling it does not stop the command. Other tools (get_calls,
+    find_exceptions, ...) can query the trace meanwhile.
 
     Example: wait_for_run(project="shop", trace_id="20250110-142301-3fa9", wait_seconds=45)
     """
@@ -79,9 +78,9 @@ async def wait_for_run(
 
 
 async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
-    """End a running command and everything that it started (SIGTERM, after 3 seconds SIGKILL). What was recorded
-    until then is kept; the answer is its run report with status "stopped", and with the stack of every thread at that
-    moment and its local values: use it on a command that hangs. A run that has ended already is left as it is.
+    """Stop a running command and all processes that it started (SIGTERM, then SIGKILL after 3 seconds). Use it on a
+    command that hangs: the run report shows the stack of every thread at that moment, with local variables. Everything
+    recorded so far is kept. A run that has already ended is left as it is.
 
     Example: stop_run(project="shop", trace_id="20250110-142301-3fa9")
     """

@@ -21,18 +21,17 @@ async def search_values(
     ctx: ServiceContext,
     project: Project,
     text: Annotated[
-        str | int | float, Field(description="A value or a part of one, as answers show it: a name, a number, an id")
+        str | int | float, Field(description="A value or part of one, as answers show it: a name, a number, an id")
     ],
     trace_id: OptionalTraceId = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> ValueHits:
-    """Find every call that had a value: in its arguments, what it yielded or returned, the message of its exception or
-    its local variables when that was raised, in the order of time. `summary` says in three lines where the value
-    appeared first, which functions it went through and where it ended: this is how a wrong value is followed to its
-    source.
+    """Follow a value: find every call that had it in its arguments, yielded values, return value, exception message or
+    local variables, in order of time. `summary` says where the value appeared first, which functions it went through
+    and where it ended. Use it to trace a wrong value to its source.
 
-    Whole words and numbers count first: 42 does not find 1429, unless nothing has 42 itself.
+    Whole words and numbers are preferred: 42 finds 1429 only if nothing has 42 itself.
 
     Example: search_values(project="shop", text="SKU-4711")
     """

@@ -12,11 +12,11 @@ from breadcrumb_server.mcp_server.tools.registration import Limit, Project, Serv
 async def query_traces(
     ctx: ServiceContext,
     project: Project,
-    sql: Annotated[str, Field(description="One statement that only reads, in DuckDB's SQL")],
+    sql: Annotated[str, Field(description="One read-only statement in DuckDB's SQL")],
     limit: Limit = 100,
 ) -> QueryResult:
-    """Ask the project's trace database in SQL (DuckDB, one read-only statement) what no other tool answers: counts,
-    joins, comparisons between traces.
+    """Query the project's trace database with one read-only SQL statement (DuckDB), for what no other tool answers:
+    counts, joins, comparisons of traces.
 
     Tables and views: traces(trace_id, status, started_at, duration_ms, command, label, exit_code, ...),
     calls(trace_id, call_id, parent_call_id, process_id, thread_name, function_name, module_name, file, line,

@@ -27,8 +27,8 @@ async def list_traces(
     status: Annotated[str | None, Field(description="running, completed, failed, timeout, stopped or crashed")] = None,
     since: Since = None,
 ) -> TraceList:
-    """List a project's recorded runs, the newest first, one line each: id, status, duration, calls, uncaught
-    exception, command, label.
+    """List a project's recorded runs, newest first, one line each: id, status, duration, calls, uncaught exception,
+    command and label.
 
     Example: list_traces(project="shop", status="failed", since="2d")
     """
@@ -39,8 +39,8 @@ async def list_traces(
 
 
 async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
-    """Show the run report of an earlier run again, whole: status, exit code, the uncaught exception with its call
-    chain and argument values, failing tests, where every thread stood at a timeout, hot functions, gaps, output.
+    """Show the run report of an earlier run: status, exit code, the uncaught exception with its call chain and
+    arguments, failing tests, the stacks at a timeout, slow functions, gaps and output.
 
     Example: get_trace(project="shop", trace_id="20250110-142301-3fa9")
     """
