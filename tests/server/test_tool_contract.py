@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from mcp import Client
 
-from breadcrumb_server.mcp_server.server import INSTRUCTIONS, BreadcrumbServer
+from breadcrumb_server.mcp_server.instructions import INSTRUCTIONS
+from breadcrumb_server.mcp_server.server import BreadcrumbServer
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "BREADCRUMB_UPDATE_SNAPSHOTS"

@@ -26,6 +26,7 @@ from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequ
 from mcp.types import Prompt as PromptDescription
 from pydantic import AnyUrl, ValidationError
 
+from breadcrumb_server.mcp_server.instructions import INSTRUCTIONS
 from breadcrumb_server.mcp_server.prompts import PROMPTS
 from breadcrumb_server.mcp_server.resources import RESOURCES, listed_resources
 from breadcrumb_server.mcp_server.tools import all_tools
@@ -38,33 +39,6 @@ from breadcrumb_storage.errors import BreadcrumbError
 logger = logging.getLogger(__name__)
 
 SERVER_NAME = "breadcrumb"
-
-# Clients cut instructions at 2 KB and choose servers by them, so the key facts come first.
-INSTRUCTIONS = """\
-Debug Python programs by tracing them: see what a program really did - every call with its argument values, return \
-value and duration, every exception with its call chain and local variables - without changing the code, without \
-print statements or a debugger. Use it when you ask: why does this Python fail, where does this wrong value come from, \
-why is it slow, where does it hang, which tests break and why, was this function called and with what.
-
-The loop:
-1. init_project(project, workspace) once per code base. list_projects shows what exists.
-2. run(project, command, timeout_seconds) any Python command: a script, -m module, pytest, uv run. Its run report \
-names the failure with the argument values up the call chain, the hot functions, and the gaps.
-3. find_gaps(project) if the cause lies in code that was called but not traced; then edit_config(project, add_include=\
-[...]) and run again.
-4. get_calls(project, function) for the values that went in and out, find_exceptions(project) for what was raised, \
-also what the program swallowed, get_flow(project) for what happened in which order, search_values(project, text) to \
-follow a value, analyze_performance(project) for where the time went, compare_traces(project, base_trace_id, trace_id) \
-for where a failing run parted from a passing one, query_traces(project, sql) for anything else \
-(breadcrumb://schema lists the tables).
-5. To step through a function, run with capture={"lines": ["Cart.total"]}: get_calls then shows each line it executed \
-and what the line changed.
-A command that takes long: run answers after wait_seconds with status "running"; go on with wait_for_run or stop_run.
-
-Every call names its project; there is no current one. trace_id left out means the newest trace. Every answer is short \
-and ends with `next`: complete calls worth making next. Secrets (passwords, tokens, keys) are redacted before anything \
-is stored.
-"""
 
 # Far below the 11,000 characters or so at which clients cut an error.
 MAX_ERROR_CHARS = 4_000

@@ -1,14 +1,9 @@
-"""Render a project's config file, and write files atomically."""
+"""Render a project's config file."""
 
-import os
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 from breadcrumb_server.projects.config import ProjectConfig
-from breadcrumb_server.projects.home import FILE_MODE
-from breadcrumb_storage.errors import BreadcrumbError
 
 _HEADER = """\
 # Breadcrumb project. Change it by hand or with edit_config, which keeps your comments.
@@ -51,28 +46,3 @@ def _entry(key: str, value: Any) -> str:
     if isinstance(value, list) and value:
         return f"{key}:\n" + "".join(f"  - {flow(item)}\n" for item in cast("Sequence[Any]", value))
     return f"{key}: {flow(value)}\n"
-
-
-def write_file(file: Path, text: str) -> None:
-    """Replace the content of a file atomically: write and sync a new file (mode 0600), then rename it over the old.
-
-    If the file is a symbolic link, its target is replaced.
-
-    Raises:
-        BreadcrumbError: The file cannot be written; the old one is unchanged.
-    """
-    target = Path(os.path.realpath(file))
-    temporary: Path | None = None
-    try:
-        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), FILE_MODE)
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
-        raise BreadcrumbError(f"Cannot write {file}.", why=str(error), hint="The file is as it was before.") from error

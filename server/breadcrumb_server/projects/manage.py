@@ -11,9 +11,10 @@ from breadcrumb_server.answers.common.budget import fit_table, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
+from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.projects.config import ProjectConfig, check_settings, load_config
 from breadcrumb_server.projects.config_changes import ConfigChanges, changed_settings
-from breadcrumb_server.projects.config_file import render_config, write_file
+from breadcrumb_server.projects.config_file import render_config
 from breadcrumb_server.projects.home import Home, check_project_name
 from breadcrumb_server.projects.pattern_warnings import compare_with_traces
 from breadcrumb_server.workspace.discover import MAIN, discover_include

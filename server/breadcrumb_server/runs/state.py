@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
-from breadcrumb_server.projects.config_file import write_file
+from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.runs import process_group
 
 FILE_NAME = "run.json"

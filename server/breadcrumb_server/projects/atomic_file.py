@@ -1,0 +1,33 @@
+"""Write files atomically."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from breadcrumb_server.projects.home import FILE_MODE
+from breadcrumb_storage.errors import BreadcrumbError
+
+
+def write_file(file: Path, text: str) -> None:
+    """Replace the content of a file atomically: write and sync a new file (mode 0600), then rename it over the old.
+
+    If the file is a symbolic link, its target is replaced.
+
+    Raises:
+        BreadcrumbError: The file cannot be written; the old one is unchanged.
+    """
+    target = Path(os.path.realpath(file))
+    temporary: Path | None = None
+    try:
+        descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        temporary = Path(name)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+            os.fchmod(stream.fileno(), FILE_MODE)
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise BreadcrumbError(f"Cannot write {file}.", why=str(error), hint="The file is as it was before.") from error
