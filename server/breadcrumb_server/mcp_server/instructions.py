@@ -3,9 +3,9 @@
 # Clients cut instructions at 2 KB, and decide by them whether to offer the server: the key facts come first.
 INSTRUCTIONS = """\
 Debug Python programs by tracing them: see what a program really did - every call with its arguments, return value and \
-duration, every exception with its call chain and local variables - without changing the code, without print statements \
-or a debugger. Use it for questions like: why does this Python fail, where does this wrong value come from, why is it \
-slow, where does it hang, which tests fail and why, was this function called and with what.
+duration, every exception with its call chain and local variables - without changing the code, without print \
+statements or a debugger. Use it for questions like: why does this Python fail, where does this wrong value come from, \
+why is it slow, where does it hang, which tests fail and why, was this function called and with what.
 
 The loop:
 1. init_project(project, workspace), once for each code base. list_projects shows what exists.
@@ -23,6 +23,6 @@ what it changed.
 If a command takes long, run answers after wait_seconds with status "running": continue with wait_for_run or stop_run.
 
 Every call names its project; there is no current one. Without trace_id, the newest trace is meant. Every answer is \
-short and ends with `next`: complete calls to make next. Secrets (passwords, tokens, keys) are redacted before anything \
-is stored.
+short and ends with `next`: complete calls to make next. Secrets (passwords, tokens, keys) are redacted before \
+anything is stored.
 """
