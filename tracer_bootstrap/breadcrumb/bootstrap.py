@@ -8,21 +8,13 @@ import os
 import sys
 
 from . import backends
-from .record_format import (
-    CONFIG_FILE,
-    DEFAULT_BACKEND,
-    ENV_TRACE,
-    FORMAT_VERSION,
-    NOTICE_BACKEND,
-    NOTICE_NOT_OBSERVING,
-)
+from .record_format import CONFIG_FILE, DEFAULT_BACKEND, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND
 from .session.processes import command_line, is_resource_tracker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict
 
-    from .backends import Backend
     from .recorder import Recorder
 
 # A process may meet the tracer twice (injected, and a copy in its own environment); a flag in the environment
@@ -52,9 +44,9 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     from .recorder import Recorder
 
     name, why_not_wanted = backends.choose(settings.get("backend", DEFAULT_BACKEND))
-    recorder = Recorder(folder, settings, name)
+    recorder = Recorder(folder, settings, backends.backend_class(name))
     if why_not_wanted:
-        recorder.notice(NOTICE_BACKEND, why_not_wanted)
+        recorder.session.notice(NOTICE_BACKEND, why_not_wanted)
     _mark_started()
     atexit.register(recorder.end_process)
     if hasattr(os, "register_at_fork"):
@@ -65,7 +57,7 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
         )
         os.register_at_fork(after_in_child=_mark_started)
     _prepare_for_the_end(recorder)
-    _observe(backends.create(name, recorder), recorder)
+    recorder.start()
 
 
 def _mark_started() -> None:
@@ -77,18 +69,11 @@ def _prepare_for_the_end(recorder: Recorder) -> None:
     from .postmortem.fault_handler import FaultHandler
     from .postmortem.stacks import StackReporter
 
-    fault_handler = FaultHandler(recorder)
-    for part in (fault_handler, StackReporter(recorder)):
+    fault_handler = FaultHandler(recorder.session)
+    for part in (fault_handler, StackReporter(recorder.session, recorder.greenlets)):
         try:
             part.start()
         except (OSError, ValueError, RuntimeError):  # not in the main thread, a file that cannot be made
             pass
     if hasattr(os, "register_at_fork"):
         os.register_at_fork(after_in_child=fault_handler.after_fork_in_child)  # after the recorder's: its spool is new
-
-
-def _observe(backend: Backend, recorder: Recorder) -> None:
-    try:
-        backend.start()
-    except RuntimeError as error:
-        recorder.notice(NOTICE_NOT_OBSERVING, str(error))

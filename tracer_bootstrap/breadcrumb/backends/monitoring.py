@@ -13,16 +13,17 @@ from types import CodeType, FunctionType, SimpleNamespace
 from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
-from ..runtime.features import monitoring
+from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import failed, guard
 from ..session.functions import Function, c_function_name, callable_code, is_runner, module_of
 from ..values.frame_locals import forget_locals
+from . import Backend
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Tuple
 
-    from ..recorder import Recorder
+    from . import Parts
 
 # 0 to 2 are spoken for (debugger, coverage, profiler), others are taken by custom: never take one in use.
 _TOOL_IDS = (4, 3, 5)
@@ -36,13 +37,18 @@ _LOOKS_PER_CALL_SITE = 32
 _NO_FUNCTION = SimpleNamespace(code=None)
 
 
-class MonitoringBackend:
-    """Observes through sys.monitoring with a tool id of its own."""
+class MonitoringBackend(Backend):
+    """Observe through sys.monitoring with a tool id of its own."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    name = "monitoring"
+    clears_locals = not LIVE_F_LOCALS
+    can_switch_off = True
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
         self._tool = -1
         self._sites: Dict[Tuple[int, int], int] = {}
+        self._hot_names: Dict[str, Any] = {}
 
     def start(self) -> None:
         """Begin to observe. Raises RuntimeError where every tool id is in use."""
@@ -56,28 +62,24 @@ class MonitoringBackend:
             raise RuntimeError("every sys.monitoring tool id that Breadcrumb may use is taken (%s)" % users)
         events = monitoring.events
         self._disable = monitoring.DISABLE
-        if self._recorder.adaptive is not None:
-            self._recorder.adaptive.switch_off = self._switch_off
-            self._recorder.adaptive.switch_on = self._switch_on
         on_start, on_return = self._hot_path()
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
             events.PY_RETURN: on_return,
-            events.PY_YIELD: guard(self._on_yield, self._recorder),
-            events.PY_RESUME: guard(self._on_resume, self._recorder),
-            events.PY_THROW: guard(self._on_throw, self._recorder),
-            events.PY_UNWIND: guard(self._on_unwind, self._recorder),
-            events.RAISE: guard(self._on_raise, self._recorder),
-            events.RERAISE: guard(self._on_reraise, self._recorder),
-            events.EXCEPTION_HANDLED: guard(self._on_handled, self._recorder),
-            events.CALL: guard(self._on_call, self._recorder),
-            events.C_RETURN: guard(self._on_c_return, self._recorder),
+            events.PY_YIELD: guard(self._on_yield, self._session),
+            events.PY_RESUME: guard(self._on_resume, self._session),
+            events.PY_THROW: guard(self._on_throw, self._session),
+            events.PY_UNWIND: guard(self._on_unwind, self._session),
+            events.RAISE: guard(self._on_raise, self._session),
+            events.RERAISE: guard(self._on_reraise, self._session),
+            events.EXCEPTION_HANDLED: guard(self._on_handled, self._session),
+            events.CALL: guard(self._on_call, self._session),
+            events.C_RETURN: guard(self._on_c_return, self._session),
         }
-        if self._recorder.lines is not None:
-            callbacks[events.LINE] = guard(self._on_line, self._recorder)
+        if self._lines is not None:
+            callbacks[events.LINE] = guard(self._on_line, self._session)
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
-        self._recorder.observe = self._observe
         self._global_events = (
             events.PY_START
             | events.PY_THROW
@@ -93,7 +95,7 @@ class MonitoringBackend:
         if self._tool < 0:
             return
         monitoring.set_events(self._tool, 0)
-        for function in list(self._recorder.functions.values()):  # before 3.14 free_tool_id leaves them set
+        for function in list(self._functions.values()):  # before 3.14 free_tool_id leaves them set
             monitoring.set_local_events(self._tool, function.code, 0)
         monitoring.free_tool_id(self._tool)
         self._tool = -1
@@ -103,15 +105,18 @@ class MonitoringBackend:
 
         (Globals of one's own are the cheapest names there are: cells of a closure are copied at each call.)
         """
-        recorder = self._recorder
-        adaptive = recorder.adaptive
-        names = dict(
+        session = self._session
+        adaptive = self._adaptive
+        names = self._hot_names = dict(
             globals(),
-            recorder=recorder,
-            functions=recorder.functions,
-            threads=recorder.threads,
-            next_call=recorder.calls.next_id,
-            encode=recorder.encoder.encode,
+            session=session,
+            functions=session.functions,
+            threads=session.threads,
+            next_call=session.next_call_id,
+            encode=session.encoder.encode,
+            begin_call=self._calls.begin,
+            end_call=self._calls.end,
+            call_site=self._calls.site,
             counters=adaptive.counters() if adaptive is not None else None,
             skips=adaptive.skips if adaptive is not None else None,
             begun=adaptive.begun if adaptive is not None else None,
@@ -120,54 +125,53 @@ class MonitoringBackend:
             first_start=self._first_start,
             other_return=self._other_return,
             last_function=_NO_FUNCTION,
-            last_thread=recorder.thread(),
+            last_thread=session.thread(),
         )
-
-        def forget_last() -> None:
-            names["last_function"] = _NO_FUNCTION
-            names["counters"] = adaptive.counters() if adaptive is not None else None
-
-        def secret_learned() -> None:
-            names["secrets_known"] = object()
-
-        recorder.forget_last = forget_last
-        recorder.secret_learned = secret_learned
         return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
+
+    def forget_last(self) -> None:
+        """Look up the function and the counters again at the next call."""
+        self._hot_names["last_function"] = _NO_FUNCTION
+        self._hot_names["counters"] = self._adaptive.counters() if self._adaptive is not None else None
+
+    def secret_learned(self) -> None:
+        """Have the hot path encode again the arguments that it has just encoded."""
+        self._hot_names["secrets_known"] = object()
 
     def _first_start(self, code: CodeType, frame: Any) -> Any:
         """Code starts that is not known as traced: for the first time, or as a gap."""
-        recorder = self._recorder
-        recorder.notice_fork()
-        gap = recorder.gaps.gaps.get(id(code))
+        self._session.notice_fork()
+        gap = self._gaps.gaps.get(id(code))
         if gap is None:
-            if recorder.is_included(code, frame):
-                function = recorder.add_function(code, frame)
+            if self._function_log.is_included(code, frame):
+                function = self._function_log.add(code, frame)
                 if function is None:
                     return self._disable
                 if _is_import_of_greenlet(code, frame):
                     function.keeps_state = True  # its end is no ordinary one
-                if recorder.adaptive is None or not recorder.adaptive.skips(function, frame):
-                    recorder.calls.begin(function, frame)
+                if self._adaptive is None or not self._adaptive.skips(function, frame):
+                    self._calls.begin(function, frame)
                 return None
             if is_runner(code):
-                recorder.tests.starts(code, frame)
+                self._tests().starts(code, frame)
                 self._set_local_events(code, monitoring.events.PY_RETURN)
                 return None
-            gap = recorder.gaps.discover(code, frame)
+            gap = self._gaps.discover(code, frame)
             if gap is None:
                 if _is_import_of_greenlet(code, frame):
                     self._set_local_events(code, monitoring.events.PY_RETURN)
                 return self._disable
             self._set_local_events(code, monitoring.events.PY_RETURN)
-        elif recorder.gaps.begin(gap, frame) and gap.seen == 1:  # it was found where it was called, see _on_call
+        elif self._gaps.begin(gap, frame) and gap.seen == 1:  # it was found where it was called, see _on_call
             self._set_local_events(code, monitoring.events.PY_RETURN)
-        if gap.seen > recorder.calls_per_function:
-            recorder.gaps.stop_counting(gap)
+        if gap.seen > self._session.calls_per_function:
+            self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
             return self._disable
         return None
 
-    def _observe(self, function: Function) -> None:
+    def observe(self, function: Function) -> None:
+        """Set the local events of a new function."""
         events = monitoring.events
         wanted = events.PY_RETURN | events.CALL
         if function.suspends:
@@ -182,11 +186,11 @@ class MonitoringBackend:
         except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
             pass
 
-    def _switch_off(self, function: Function, awaits_returns: bool) -> None:
+    def switch_off(self, function: Function, awaits_returns: bool) -> None:
         """Observe a function no more. (Its start is switched off by what the callback answers.)"""
         self._set_local_events(function.code, monitoring.events.PY_RETURN if awaits_returns else 0)
 
-    def _switch_on(self, functions: List[Function]) -> None:
+    def switch_on(self, functions: List[Function]) -> None:
         """Observe functions again whose start was switched off.
 
         A location that was disabled is observed anew when its code is instrumented without the event, and then with it:
@@ -199,119 +203,107 @@ class MonitoringBackend:
         monitoring.set_events(self._tool, self._global_events)
         for function in functions:
             self._set_local_events(function.code, 0)
-            self._observe(function)
+            self.observe(function)
 
     def _other_return(self, code: CodeType, frame: Any, value: Any, at_ns: int, thread: Any) -> Any:
         """A return that is not that of the innermost ordinary call."""
-        recorder = self._recorder
         if _is_import_of_greenlet(code, frame):
-            recorder.greenlets.loaded()
+            self._greenlets.loaded()
         if is_runner(code):
-            recorder.tests.ends(code, frame, value)
-        function = recorder.functions.get(id(code))
+            self._tests().ends(code, frame, value)
+        function = self._functions.get(id(code))
         if function is not None:
-            if function.is_off and recorder.adaptive is not None and recorder.adaptive.is_stray(function, frame):
+            if function.is_off and self._adaptive is not None and self._adaptive.is_stray(function, frame):
                 return None
             if self._is_open(thread, frame, function, at_ns):
-                recorder.calls.end(thread, at_ns, function.encode_result(value))
-        elif not recorder.gaps.end(frame, at_ns):
+                self._calls.end(thread, at_ns, function.encode_result(value))
+        elif not self._gaps.end(frame, at_ns):
             self._uncounted_gap(code, frame)
         return None
 
     def _is_open(self, thread: Any, frame: Any, function: Function, at_ns: int) -> bool:
         """Whether the call that ends is recorded: from its start, or late, because it was slow."""
-        recorder = self._recorder
         if thread.top[2] is frame:
             return True
-        if recorder.adaptive is not None:
-            was_slow = recorder.adaptive.end(function, frame, at_ns)
+        if self._adaptive is not None:
+            was_slow = self._adaptive.end(function, frame, at_ns)
             if was_slow is not None:
                 return was_slow
-        return recorder.calls.is_open(thread, frame)
+        return self._calls.is_open(thread, frame)
 
     def _uncounted_gap(self, code: CodeType, frame: Any) -> None:
         """A gap returns whose start was not seen: it started first in code that is not traced, and was switched off."""
-        recorder = self._recorder
-        gap = recorder.gaps.gaps.get(id(code))
-        caller = recorder.functions.get(id(frame.f_back.f_code)) if frame.f_back is not None else None
+        gap = self._gaps.gaps.get(id(code))
+        caller = self._functions.get(id(frame.f_back.f_code)) if frame.f_back is not None else None
         if gap is None or caller is None:
             return
         if gap.looks_left:
-            recorder.gaps.look_behind(gap, frame, caller)
-        recorder.gaps.count(gap, caller)
-        if gap.seen > recorder.calls_per_function:
-            recorder.gaps.stop_counting(gap)
+            self._gaps.look_behind(gap, frame, caller)
+        self._gaps.count(gap, caller)
+        if gap.seen > self._session.calls_per_function:
+            self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
 
     def _on_line(self, code: CodeType, line: int) -> Any:
-        lines = self._recorder.lines
-        if lines is not None:
-            lines.line_starts(get_frame(2), line)
+        self._calls.line_starts(get_frame(2), line)
 
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
-        recorder = self._recorder
-        thread = recorder.thread()
-        if recorder.calls.is_open(thread, get_frame(2)):
-            recorder.calls.suspend(thread, perf_counter_ns(), value)
+        thread = self._session.thread()
+        if self._calls.is_open(thread, get_frame(2)):
+            self._calls.suspend(thread, perf_counter_ns(), value)
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
-        recorder = self._recorder
-        recorder.calls.resume(recorder.thread(), get_frame(2), perf_counter_ns())
+        self._calls.resume(self._session.thread(), get_frame(2), perf_counter_ns())
 
     def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        recorder = self._recorder
-        if id(code) in recorder.functions:
-            recorder.calls.resume(recorder.thread(), get_frame(2), perf_counter_ns())
+        if id(code) in self._functions:
+            self._calls.resume(self._session.thread(), get_frame(2), perf_counter_ns())
 
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        recorder = self._recorder
         frame = get_frame(2)
         if is_runner(code):
-            recorder.tests.ends(code, frame, None)
-        function = recorder.functions.get(id(code))
+            self._tests().ends(code, frame, None)
+        function = self._functions.get(id(code))
         if function is not None:
-            thread = recorder.thread()
+            thread = self._session.thread()
             if is_control_flow(exception) and not function.suspends:
                 # Of the interpreter's own signals only those are of interest that leave an ordinary function.
-                recorder.exceptions.seen(exception, traceback_of(exception), frame, thread)
-            if recorder.exceptions.known.get(id(exception)) == 0:
+                self._exceptions.seen(exception, traceback_of(exception), frame, thread)
+            if self._session.exception_ids.get(id(exception)) == 0:
                 back = frame.f_back
-                if back is None or id(back.f_code) not in recorder.functions:
-                    recorder.exceptions.leaves(exception, traceback_of(exception), frame, thread, uncaught=back is None)
+                if back is None or id(back.f_code) not in self._functions:
+                    self._exceptions.leaves(exception, traceback_of(exception), frame, thread, uncaught=back is None)
             at_ns = perf_counter_ns()
             if self._is_open(thread, frame, function, at_ns):
-                outcome = OUTCOME_CANCELLED if recorder.exceptions.is_cancellation(exception) else OUTCOME_RAISED
-                exception_id = recorder.exceptions.known.get(id(exception), 0)
-                recorder.calls.unwind(thread, at_ns, outcome, exception_id, id(exception))
-            if recorder.clears_locals:
+                outcome = OUTCOME_CANCELLED if self._exceptions.is_cancellation(exception) else OUTCOME_RAISED
+                exception_id = self._session.exception_ids.get(id(exception), 0)
+                self._calls.unwind(thread, at_ns, outcome, exception_id, id(exception))
+            if self._session.clears_locals:
                 forget_locals(frame)
-        elif recorder.gaps.gaps:
-            recorder.gaps.end(frame, perf_counter_ns())
-        if frame.f_back is None and not recorder.greenlets.ends_one(recorder.exceptions.is_cancellation(exception)):
-            recorder.exceptions.uncaught(id(exception))
+        elif self._gaps.gaps:
+            self._gaps.end(frame, perf_counter_ns())
+        if frame.f_back is None and not self._greenlets.ends_one(self._exceptions.is_cancellation(exception)):
+            self._exceptions.uncaught(id(exception))
 
     def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        recorder = self._recorder
         traceback = traceback_of(exception)
-        if id(code) in recorder.functions and not is_control_flow(exception):
-            recorder.exceptions.seen(exception, traceback, get_frame(2), recorder.thread())
+        if id(code) in self._functions and not is_control_flow(exception):
+            self._exceptions.seen(exception, traceback, get_frame(2), self._session.thread())
         elif traceback is None or traceback.tb_next is None:
-            recorder.exceptions.forget_dead(exception)
+            self._exceptions.forget_dead(exception)
 
     def _on_reraise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        self._recorder.exceptions.raised_again(id(exception))
+        self._exceptions.raised_again(id(exception))
 
     def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        recorder = self._recorder
         frame = get_frame(2)
-        recorder.exceptions.handled(id(exception), code, frame)
-        if recorder.clears_locals and id(code) in recorder.functions:
+        self._exceptions.handled(id(exception), code, frame)
+        if self._session.clears_locals and id(code) in self._functions:
             forget_locals(frame)
 
     def _on_call(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> Any:
         """A traced function calls something: find the gaps that the global PY_START was switched off for."""
-        recorder = self._recorder
-        caller = recorder.functions.get(id(code))
+        caller = self._functions.get(id(code))
         if caller is None:
             return self._disable
         site = (id(code), offset)
@@ -319,23 +311,23 @@ class MonitoringBackend:
         found = callable_code(target)
         if found is not None:
             callee, module = found
-            if id(callee) not in recorder.functions and id(callee) not in recorder.gaps.gaps:
-                if not recorder.include.is_included(module, callee.co_filename):
-                    recorder.gaps.add_python(callee, module)
+            if id(callee) not in self._functions and id(callee) not in self._gaps.gaps:
+                if not self._session.include.is_included(module, callee.co_filename):
+                    self._gaps.add_python(callee, module)
                     if not callee.co_flags & 0x2A0:  # what suspends would be counted at each end only
                         self._set_local_events(callee, monitoring.events.PY_RETURN)
         else:
             name = c_function_name(target)
             if name is not None:
-                gap = recorder.gaps.add_c(*name)
-                recorder.gaps.count(gap, caller)
+                gap = self._gaps.add_c(*name)
+                self._gaps.count(gap, caller)
                 if looks >= _LOOKS_PER_CALL_SITE:
-                    recorder.gaps.stop_counting(gap)
+                    self._gaps.stop_counting(gap)
         return self._disable if looks >= _LOOKS_PER_CALL_SITE else None
 
     def _on_c_return(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> None:
         """A function written in C returns to traced code: it may have returned in two processes."""
-        self._recorder.notice_fork()
+        self._session.notice_fork()
 
 
 def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
@@ -349,10 +341,13 @@ def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
 # Integers between the two bounds, which stand here as constants, are written as they are. (Payment cards begin at 13
 # digits; up to 30 bits the interpreter compares integers without a call.)
 
-recorder: Any = None
+session: Any = None
 functions: Any = None
 threads: Any = None
 next_call: Any = None
+begin_call: Any = None
+end_call: Any = None
+call_site: Any = None
 encode: Any = None
 counters: Any = None
 skips: Any = None
@@ -397,21 +392,21 @@ def on_start(code: CodeType, offset: int) -> Any:
         frame = get_frame(1)
         arity = function.hot
         if arity == 0:
-            return recorder.calls.begin(function, frame)
+            return begin_call(function, frame)
         thread = last_thread
         top = thread.top
         if top[2] is not frame.f_back:
             try:
                 thread = threads.state
             except AttributeError:
-                thread = recorder.new_thread()
+                thread = session.new_thread()
             top = thread.top
             last_thread = thread
         frame_locals = frame.f_locals
         try:
             site = top[4][top[2].f_lasti]
         except KeyError:
-            site = recorder.calls.site(top)
+            site = call_site(top)
         if thread.task:
             site = b"%b\t%d\n" % (site[:-1], thread.task)
         call = next_call()
@@ -442,9 +437,9 @@ def on_start(code: CodeType, offset: int) -> Any:
         except ValueError:
             thread.write_over(record)
     except RecursionError:
-        recorder.near_recursion_limit = True
+        session.near_recursion_limit = True
     except BaseException as error:
-        failed(recorder, error)
+        failed(session, error)
     return None
 
 
@@ -466,13 +461,13 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
                             del begun[id(get_frame(1))]
                             counters[function.counter + 1] += at_ns - begun_ns
                         elif end_counted(function, get_frame(1), at_ns):
-                            recorder.calls.end(recorder.thread(), at_ns, encode(value))
+                            end_call(session.thread(), at_ns, encode(value))
                         return None
             # Another thread was at work meanwhile, or this is not the end of an ordinary recorded call.
             try:
                 thread = threads.state
             except AttributeError:
-                thread = recorder.new_thread()
+                thread = session.new_thread()
             call, parent, frame, state, _ = thread.top
             if frame is not get_frame(1) or state is not None:
                 return other_return(code, get_frame(1), value, at_ns, thread)
@@ -486,7 +481,7 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
         except ValueError:
             thread.write_over(record)
     except RecursionError:
-        recorder.near_recursion_limit = True
+        session.near_recursion_limit = True
     except BaseException as error:
-        failed(recorder, error)
+        failed(session, error)
     return None

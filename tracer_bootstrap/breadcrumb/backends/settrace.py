@@ -23,15 +23,16 @@ from ..runtime.guard import failed
 from ..runtime.interruptions import is_of_the_program, starts_guarded
 from ..session.functions import SUSPENDS, callable_code, is_runner, module_of
 from ..session.patterns import is_own
+from . import Backend
 from .in_flight import Arrival, InFlight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional
 
-    from ..recorder import Recorder
     from ..session.functions import Function
     from ..session.threads import ThreadState
+    from . import Parts
 
 _RETURN_VALUE = opmap["RETURN_VALUE"]
 _YIELD_VALUE = opmap["YIELD_VALUE"]
@@ -48,11 +49,14 @@ _HEADROOM_FRAMES = 100
 _MAX_SKIPPED = 20_000
 
 
-class SettraceBackend:
-    """Observes through sys.settrace in every thread."""
+class SettraceBackend(Backend):
+    """Observe through sys.settrace in every thread."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    name = "settrace"
+    clears_locals = False  # what a trace function leaves in f_locals is written back into the variables
+
+    def __init__(self, parts: Parts) -> None:
+        super().__init__(parts)
         self._trace_function = self._on_call  # one object, by which it is known again
         self._watches_settrace = False
         self._said_replaced = False
@@ -74,7 +78,6 @@ class SettraceBackend:
         threading = sys.modules.get("threading")
         if threading is not None:
             threading.settrace(self._trace_function)
-        self._recorder.before_end = self._tell_if_replaced
         sys.settrace(self._trace_function)
 
     def stop(self) -> None:
@@ -113,13 +116,13 @@ class SettraceBackend:
                 return
         elif sys.gettrace() is not self._trace_function:  # it is somebody else's thread already
             return
-        path = self._recorder.include.absolute(caller.f_code.co_filename)
+        path = self._session.include.absolute(caller.f_code.co_filename)
         self._tell_replaced(
             "was called at %s:%d (%s), in the tracer's place" % (path, caller.f_lineno, caller.f_code.co_name)
         )
 
-    def _tell_if_replaced(self) -> None:
-        """The process ends: somebody may have taken sys.settrace in a way that was not seen, an extension in C say."""
+    def before_end(self) -> None:
+        """Write a notice if sys.settrace was taken in a way that was not seen: by an extension in C, say."""
         now = sys.gettrace()
         expected = now is self._trace_function or self._is_paused or self._drops_by_itself
         if not expected and not self._said_replaced:
@@ -128,7 +131,7 @@ class SettraceBackend:
 
     def _tell_replaced(self, how: str) -> None:
         self._said_replaced = True
-        self._recorder.notice(
+        self._session.notice(
             NOTICE_TRACER_REPLACED,
             "sys.settrace %s: that thread's calls from then on are not recorded, unless it was given back. Run without "
             "that tool, or on Python 3.12 or newer, where both can work" % how,
@@ -142,10 +145,10 @@ class SettraceBackend:
                 return None
             code = frame.f_code
             key = id(code)
-            recorder = self._recorder
-            if not recorder.not_forked[0]:
-                recorder.after_fork_in_child()
-            function = recorder.functions.get(key)
+            session = self._session
+            if not session.not_forked[0]:
+                session.notice_fork()
+            function = self._functions.get(key)
             if function is None:
                 if key in self._skipped:
                     return self._gap_starts(code, frame)
@@ -158,8 +161,8 @@ class SettraceBackend:
                         or self._runner_starts(code, frame)
                         or self._gap_starts(code, frame)
                     )
-            thread = recorder.thread()
-            if function.suspends and recorder.calls.resume(thread, frame, perf_counter_ns()):
+            thread = session.thread()
+            if function.suspends and self._calls.resume(thread, frame, perf_counter_ns()):
                 return self._on_event
             if function.suspends:
                 first = self._first_instruction(code)
@@ -177,8 +180,7 @@ class SettraceBackend:
 
     def _begin(self, function: Function, frame: FrameType) -> Any:
         """A call starts; the local trace function for it."""
-        recorder = self._recorder
-        adaptive = recorder.adaptive
+        adaptive = self._adaptive
         if adaptive is not None and adaptive.skips(function, frame):
             if function.suspends:  # nothing is seen of it after it was suspended for the first time
                 adaptive.begun.pop(id(frame), None)
@@ -187,7 +189,7 @@ class SettraceBackend:
         frame.f_trace_lines = function.lines
         if self._arrivals:  # the end of one that was here before may have passed unseen
             self._in_flight.forget(frame)
-        recorder.calls.begin(function, frame)
+        self._calls.begin(function, frame)
         return self._on_event
 
     @starts_guarded
@@ -196,7 +198,7 @@ class SettraceBackend:
         try:
             if event != "line":
                 return None
-            function = self._recorder.functions[id(frame.f_code)]
+            function = self._functions[id(frame.f_code)]
             local = self._begin(function, frame)
             if function.lines:
                 self._line_starts(frame)
@@ -212,9 +214,9 @@ class SettraceBackend:
         moment to set both again.
         """
         try:
-            failed(self._recorder, error)
+            failed(self._session, error)
         except BaseException:
-            calls, thread = self._recorder.calls, self._recorder.thread()
+            calls, thread = self._calls, self._session.thread()
             if event in ("call", "return") and calls.is_open(thread, frame):  # the frame ends, without a word
                 calls.end(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
             self._drops_by_itself = True
@@ -247,18 +249,17 @@ class SettraceBackend:
                 self._is_paused = False
 
         gc.callbacks.append(go_on)
-        self._recorder.near_recursion_limit = True
-        self._recorder.exceptions.known = {}  # of those that are raised meanwhile nothing is heard
+        self._session.near_recursion_limit = True
+        self._session.exception_ids = {}  # of those that are raised meanwhile nothing is heard
         if RECURSION_ERROR_MUST_PROPAGATE:
             raise error.with_traceback(None)
 
     def _decide(self, code: CodeType, frame: FrameType) -> Optional[Function]:
-        recorder = self._recorder
         if not self._watches_settrace and "settrace" in code.co_names:
             if module_of(frame) not in _SETS_HOOK_OF_THREADING:
                 self._watch_settrace()
-        if recorder.is_included(code, frame):
-            function = recorder.add_function(code, frame)
+        if self._function_log.is_included(code, frame):
+            function = self._function_log.add(code, frame)
             if function is not None:
                 return function
         if not is_runner(code):
@@ -284,20 +285,19 @@ class SettraceBackend:
         return opcodes
 
     def _gap_starts(self, code: CodeType, frame: FrameType) -> Any:
-        recorder = self._recorder
         back = frame.f_back
         if back is None:
             return None
-        caller = recorder.functions.get(id(back.f_code))
+        caller = self._functions.get(id(back.f_code))
         if caller is None:
             return None
-        gap = recorder.gaps.gaps.get(id(code))
+        gap = self._gaps.gaps.get(id(code))
         if gap is None:
-            gap = recorder.gaps.discover(code, frame)
+            gap = self._gaps.discover(code, frame)
             if gap is None:
                 return None
         else:
-            recorder.gaps.begin(gap, frame)
+            self._gaps.begin(gap, frame)
         frame.f_trace_lines = False
         return self._on_gap_event
 
@@ -323,12 +323,12 @@ class SettraceBackend:
             if settrace is not None:
                 settrace(self._trace_function)
         elif name == greenlets.MODULE:
-            self._recorder.greenlets.loaded()
+            self._greenlets.loaded()
 
     def _runner_starts(self, code: CodeType, frame: FrameType) -> Any:
         """A function of a test runner that says which test runs, if it is one."""
         if is_runner(code):
-            self._recorder.tests.starts(code, frame)
+            self._tests().starts(code, frame)
             frame.f_trace_lines = False
             return self._on_runner_event
         return None
@@ -337,7 +337,7 @@ class SettraceBackend:
     def _on_runner_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         try:
             if event == "return":
-                self._recorder.tests.ends(frame.f_code, frame, argument)
+                self._tests().ends(frame.f_code, frame, argument)
         except BaseException as error:
             self._failed(frame, event, error)
         return self._on_runner_event
@@ -347,19 +347,19 @@ class SettraceBackend:
         """The local trace function of a call that is only counted, until it is recorded late."""
         try:
             at_ns = perf_counter_ns()
-            recorder = self._recorder
-            if recorder.thread().top[2] is frame:
+            session = self._session
+            if session.thread().top[2] is frame:
                 return self._on_event(frame, event, argument)  # further in, an exception has made a record of it
-            if event == "return" and recorder.adaptive is not None:
+            if event == "return" and self._adaptive is not None:
                 arrival = self._in_flight.last(frame) if self._arrivals else None
                 is_recorded = arrival is not None and self._leaves_counted(frame, arrival)
-                if is_recorded or recorder.adaptive.end(recorder.functions[id(frame.f_code)], frame, at_ns):
+                if is_recorded or self._adaptive.end(self._functions[id(frame.f_code)], frame, at_ns):
                     self._returns(frame, argument, at_ns)
                 elif arrival is not None:
                     self._in_flight.forget(frame)
             elif event == "exception":
                 self._exception_arrives(frame, argument[1], argument[2])
-                if recorder.thread().top[2] is frame:
+                if session.thread().top[2] is frame:
                     return self._on_event
                 arrival = self._in_flight.last(frame)
                 frame.f_trace_opcodes = arrival is not None and arrival.to_keep
@@ -367,8 +367,8 @@ class SettraceBackend:
                 self._handler_runs(frame)
             return self._on_counted
         except RecursionError:
-            self._recorder.near_recursion_limit = True
-            self._recorder.exceptions.known = {}
+            self._session.near_recursion_limit = True
+            self._session.exception_ids = {}
         except BaseException as error:
             self._failed(frame, event, error)
         return self._on_counted
@@ -377,7 +377,7 @@ class SettraceBackend:
     def _on_gap_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         try:
             if event == "return":
-                self._recorder.gaps.end(frame, perf_counter_ns())
+                self._gaps.end(frame, perf_counter_ns())
             return self._on_gap_event
         except BaseException as error:
             self._failed(frame, event, error)
@@ -388,8 +388,8 @@ class SettraceBackend:
         """The local trace function of a recorded call."""
         try:
             at_ns = perf_counter_ns()
-            if not self._recorder.not_forked[0]:
-                self._recorder.after_fork_in_child()
+            if not self._session.not_forked[0]:
+                self._session.notice_fork()
             if event == "return":
                 self._returns(frame, argument, at_ns)
             elif event == "exception":
@@ -406,13 +406,12 @@ class SettraceBackend:
         return self._on_event
 
     def _returns(self, frame: FrameType, value: Any, at_ns: int) -> None:
-        recorder = self._recorder
         if frame.f_code.co_name == "<module>":
             self._module_is_loaded(frame)
         elif is_runner(frame.f_code):
-            recorder.tests.ends(frame.f_code, frame, value)
-        thread = recorder.thread()
-        if not recorder.calls.is_open(thread, frame):
+            self._tests().ends(frame.f_code, frame, value)
+        thread = self._session.thread()
+        if not self._calls.is_open(thread, frame):
             return
         arrival = self._in_flight.last(frame) if self._arrivals else None
         last = frame.f_lasti
@@ -420,9 +419,9 @@ class SettraceBackend:
         if arrival is not None and arrival.leaves_at(last):
             self._unwinds(thread, frame, arrival, at_ns)
         elif last >= 0 and opcodes[last] == _RETURN_VALUE:
-            recorder.calls.end(thread, at_ns, recorder.functions[id(frame.f_code)].encode_result(value))
+            self._calls.end(thread, at_ns, self._functions[id(frame.f_code)].encode_result(value))
         elif last >= 0 and _suspends_at(opcodes, last):
-            recorder.calls.suspend(thread, at_ns, value)
+            self._calls.suspend(thread, at_ns, value)
             return
         else:
             self._unwinds(thread, frame, arrival, at_ns)
@@ -431,13 +430,12 @@ class SettraceBackend:
 
     def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
         """An exception is raised in *frame* or comes to it from a call."""
-        recorder = self._recorder
-        arrival = self._in_flight.arrives(frame, exception, recorder.exceptions.is_cancellation(exception))
+        arrival = self._in_flight.arrives(frame, exception, self._exceptions.is_cancellation(exception))
         if is_control_flow(exception) and frame.f_code.co_flags & SUSPENDS:
-            recorder.exceptions.forget_dead(exception)
-        elif not recorder.exceptions.seen(exception, traceback, frame, recorder.thread()) and arrival is not None:
+            self._exceptions.forget_dead(exception)
+        elif not self._exceptions.seen(exception, traceback, frame, self._session.thread()) and arrival is not None:
             back = frame.f_back
-            if back is None or id(back.f_code) not in recorder.functions:
+            if back is None or id(back.f_code) not in self._functions:
                 arrival.keep(exception, traceback)
 
     def _handler_runs(self, frame: FrameType) -> None:
@@ -448,44 +446,41 @@ class SettraceBackend:
         if arrival.is_given_up():  # it may still be handled here
             self._leaves_traced_code(frame, arrival, uncaught=False)
         else:
-            self._recorder.exceptions.handled(arrival.address, frame.f_code, frame)
+            self._exceptions.handled(arrival.address, frame.f_code, frame)
 
     def _leaves_traced_code(self, frame: FrameType, arrival: Arrival, *, uncaught: bool) -> None:
         """What leaves *frame* is written if it was only counted and no traced code is around."""
         if arrival.kept is not None:
             (exception, traceback), arrival.kept = arrival.kept, None
-            self._recorder.exceptions.leaves(exception, traceback, frame, self._recorder.thread(), uncaught=uncaught)
+            self._exceptions.leaves(exception, traceback, frame, self._session.thread(), uncaught=uncaught)
 
     def _leaves_counted(self, frame: FrameType, arrival: Arrival) -> bool:
         """The same for a call that is only counted; whether it is recorded now."""
         self._leaves_traced_code(frame, arrival, uncaught=_is_outermost(frame))
-        return self._recorder.thread().top[2] is frame
+        return self._session.thread().top[2] is frame
 
     def _line_starts(self, frame: FrameType) -> None:
         """A line starts, in a function whose lines are recorded."""
-        recorder = self._recorder
-        function = recorder.functions.get(id(frame.f_code))
+        function = self._functions.get(id(frame.f_code))
         if function is None or not function.lines:
             frame.f_trace_lines = False
-        elif recorder.lines is not None:
-            recorder.lines.line_starts(frame, frame.f_lineno)
+        else:
+            self._calls.line_starts(frame, frame.f_lineno)
 
     def _unwinds(self, thread: ThreadState, frame: FrameType, arrival: Optional[Arrival], at_ns: int) -> None:
-        recorder = self._recorder
-        exceptions = recorder.exceptions
         exception_id = address = 0
         outcome = OUTCOME_RAISED
         if arrival is not None:
             is_outermost = _is_outermost(frame)
             self._leaves_traced_code(frame, arrival, uncaught=is_outermost)
             address = arrival.address
-            exception_id = exceptions.known.get(address, 0)
+            exception_id = self._session.exception_ids.get(address, 0)
             if arrival.cancels:
                 outcome = OUTCOME_CANCELLED
-            exceptions.raised_again(address)
-            if is_outermost and not recorder.greenlets.ends_one(arrival.cancels):
-                exceptions.uncaught(address)
-        recorder.calls.unwind(thread, at_ns, outcome, exception_id, address)
+            self._exceptions.raised_again(address)
+            if is_outermost and not self._greenlets.ends_one(arrival.cancels):
+                self._exceptions.uncaught(address)
+        self._calls.unwind(thread, at_ns, outcome, exception_id, address)
 
 
 def _would_lose_class(code: CodeType) -> bool:

@@ -19,11 +19,23 @@ from ..runtime.guard import failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+    from typing import Any, Dict, List, Optional, Protocol, Set, Tuple
 
-    from ..recorder import Recorder
     from ..session.functions import Function
+    from ..session.session import Session
     from ..session.threads import ThreadState
+    from .calls import CallLog
+    from .gaps import GapLog
+
+    class Switch(Protocol):
+        """Switches the observation of single functions off and on: a backend that can."""
+
+        def switch_off(self, function: Function, awaits_returns: bool) -> None:
+            """Observe the function no more, apart from its returns where these are awaited."""
+
+        def switch_on(self, functions: List[Function]) -> None:
+            """Observe the functions again."""
+
 
 # As time goes on, so many calls of a function are recorded afresh; each time after another tenth of the
 # time that the process has run, so that a run of any length has a bounded number of them.
@@ -51,9 +63,10 @@ class AdaptiveCapture:
     sample_rate: the share of the calls to be recorded that is (counts stay exact).
     """
 
-    def __init__(self, recorder: Recorder, calls_per_function: int, sample_rate: float) -> None:
-        self._recorder = recorder
-        self._calls_per_function = calls_per_function
+    def __init__(self, session: Session, calls: CallLog, gaps: GapLog, sample_rate: float) -> None:
+        self._session = session
+        self._calls = calls
+        self._gaps = gaps
         self._sample_rate = sample_rate
         # When each counted call began, by the id of its frame (the hot path knows that).
         self.begun: Dict[Any, int] = {}
@@ -61,28 +74,29 @@ class AdaptiveCapture:
         self._wake_at_ns = 0
         self._started_ns = perf_counter_ns()
         self._listens = False
-        # How the backend switches a function off (and whether returns that are waited for are still to be reported)
-        # and on again; None where it cannot.
-        self.switch_off: Optional[Callable[[Function, bool], None]] = None
-        self.switch_on: Optional[Callable[[List[Function]], None]] = None
+        self._switch: Optional[Switch] = None
+
+    def switch_with(self, switch: Switch) -> None:
+        """Have functions that are called too often switched off by *switch*; without one they are counted on."""
+        self._switch = switch
 
     def clear(self) -> None:
         """Forget all: a forked child begins anew."""
-        if self._off and self.switch_on is not None:
-            self.switch_on(self._off)
+        if self._off and self._switch is not None:
+            self._switch.switch_on(self._off)
         self._off = []
         self.begun.clear()
         self._started_ns = perf_counter_ns()
 
     def counters(self) -> Optional[memoryview]:
         """The counters, where nothing but their number and the time decide which calls are recorded."""
-        return None if self._sample_rate < 1 else self._recorder.spool.counters
+        return None if self._sample_rate < 1 else self._session.spool.counters
 
     def prepare(self, function: Function, first: Optional[Function]) -> None:
         """Give a new function its first limits, and its counter: the one of the code that was *first* known as it."""
-        function.slot = first.slot if first is not None else self._recorder.new_slot()
+        function.slot = first.slot if first is not None else self._session.new_slot()
         function.counter = 2 * max(function.slot, 0)
-        function.limit = self._calls_per_function if function.slot >= 0 else sys.maxsize
+        function.limit = self._session.calls_per_function if function.slot >= 0 else sys.maxsize
         function.next_sample = function.limit + 1
         # What suspends or has its lines recorded needs more than the hot path does for calls that are only counted.
         function.next_look = 0 if function.keeps_state else function.next_sample
@@ -92,7 +106,7 @@ class AdaptiveCapture:
 
     def skips(self, function: Function, frame: FrameType) -> bool:
         """Count the call of *function* that starts in *frame*; whether it is not recorded."""
-        counters = self._recorder.spool.counters
+        counters = self._session.spool.counters
         if counters is None or function.slot < 0:
             return False
         count = counters[function.counter] + 1
@@ -105,7 +119,7 @@ class AdaptiveCapture:
             if self._is_sample(function, frame, count):
                 return False
         if function.suspends:
-            self._recorder.calls.drop_suspended(id(frame))
+            self._calls.drop_suspended(id(frame))
         if not function.is_off:
             key = _key(function, frame)
             if key is not None:
@@ -126,7 +140,7 @@ class AdaptiveCapture:
             is_hot = count > _COUNTED_AT_LEAST and at_ns - function.look_ns < _HOT_WITHIN_NS
             function.look_count = count
             function.look_ns = at_ns
-            if is_hot and not sample and not function.keeps_state and self.switch_off is not None:
+            if is_hot and not sample and not function.keeps_state and self._switch is not None:
                 self._switch_off(function, frame, at_ns)
         if not function.keeps_state:
             function.next_look = min(function.next_sample, function.look_count + _CALLS_BETWEEN_LOOKS)
@@ -140,8 +154,8 @@ class AdaptiveCapture:
         function.is_off = True
         if function.exact:
             function.exact = False
-            self._recorder.write_function(function)
-            self._recorder.gaps.caller_switched_off(function.function_id)
+            self._session.write_function(function)
+            self._gaps.caller_switched_off(function.function_id)
         if not self._listens:
             self._listen()
         if not self._off:
@@ -154,8 +168,8 @@ class AdaptiveCapture:
         function.awaited = _frames_of(function)
         function.awaited.discard(id(frame))
         function.strays = 0
-        if self.switch_off is not None:
-            self.switch_off(function, bool(function.awaited))
+        if self._switch is not None:
+            self._switch.switch_off(function, bool(function.awaited))
 
     def is_stray(self, function: Function, frame: FrameType) -> bool:
         """Whether a return of a function that is switched off is of a call that was not seen."""
@@ -184,25 +198,25 @@ class AdaptiveCapture:
 
     def _on_look_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Runs in the main thread between two instructions of it."""
-        recorder = self._recorder
-        if recorder.pid == getpid() and not recorder.is_forking():
+        session = self._session
+        if session.pid == getpid() and not session.is_forking():
             try:
                 self._wake(self._wake_at_ns)
             except RecursionError:
-                recorder.near_recursion_limit = True
+                session.near_recursion_limit = True
             except BaseException as error:
-                failed(recorder, error)
+                failed(session, error)
 
     def _observe_again(self, functions: List[Function], at_ns: int) -> None:
-        counters = self._recorder.spool.counters
+        counters = self._session.spool.counters
         for function in functions:
             function.is_off = False
             count = counters[function.counter] if counters is not None else 0
             self._afresh(function, count + 1, at_ns)
             function.look_count = count
             function.look_ns = at_ns
-        if functions and self.switch_on is not None:
-            self.switch_on(functions)
+        if functions and self._switch is not None:
+            self._switch.switch_on(functions)
 
     def end(self, function: Function, frame: FrameType, at_ns: int) -> Optional[bool]:
         """A call ends that is not the innermost open one.
@@ -215,12 +229,12 @@ class AdaptiveCapture:
             return None
         spent_ns = at_ns - begun_ns
         if spent_ns < function.slow_ns:
-            counters = self._recorder.spool.counters
+            counters = self._session.spool.counters
             if counters is not None:
                 counters[function.counter + 1] += spent_ns
             return False
         function.slow_ns = spent_ns + spent_ns // 4
-        self._recorder.calls.begin(function, frame, begun_ns)
+        self._calls.begin(function, frame, begun_ns)
         return True
 
     def record_chain(self, thread: ThreadState, frame: Optional[FrameType]) -> Optional[List[int]]:
@@ -250,7 +264,7 @@ class AdaptiveCapture:
                 if function.is_off:
                     self._off = [other for other in self._off if other is not function]
                     self._observe_again([function], perf_counter_ns())
-                self._recorder.calls.begin(function, counted_frame, begun_ns or perf_counter_ns())
+                self._calls.begin(function, counted_frame, begun_ns or perf_counter_ns())
                 ids.append(thread.top[0])
         return ids if any(position > 0 for position in missing) else None
 
@@ -258,7 +272,7 @@ class AdaptiveCapture:
         self, frame: Optional[FrameType], positions: Dict[int, int]
     ) -> Dict[int, List[Tuple[Function, FrameType]]]:
         """The counted calls from *frame* outwards; by the position of the open call around them."""
-        functions = self._recorder.functions
+        functions = self._session.functions
         missing: Dict[int, List[Tuple[Function, FrameType]]] = {}
         position = 0
         for _ in range(_MAX_STACK_FRAMES):
@@ -278,7 +292,7 @@ class AdaptiveCapture:
         """Whether a call that is not among the open ones was only counted."""
         if function.suspends:
             # One that awaits what an exception was thrown into goes on without an event, once that has come to an end.
-            waiting = self._recorder.calls.suspended.get(id(frame))
+            waiting = self._calls.suspended.get(id(frame))
             return waiting is None or waiting[4] is not function.call_sites
         return function.is_off or id(frame) in self.begun
 

@@ -7,22 +7,25 @@ hot path); a test holds both equal.
 from __future__ import annotations
 
 import gc
-import itertools
 from time import perf_counter_ns
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 
 from ..record_format import KIND_LATE_CALL, OUTCOME_CANCELLED
-from ..runtime.late_modules import yields
+from ..runtime.late_modules import load_late_module
 from ..session.functions import Function
 from ..session.open_calls import ROOT, CallState
 from ..session.threads import ThreadState, write_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict
+    from typing import Any, Callable, Dict, Optional
 
-    from ..recorder import Recorder
     from ..session.open_calls import OpenCall
+    from ..session.session import Session
+    from .greenlets import GreenletChains
+    from .lines import LineLog
+    from .tasks import TaskLog
+    from .test_runners import TestLog
 
 _LATE = KIND_LATE_CALL.encode()
 
@@ -30,41 +33,58 @@ _LATE = KIND_LATE_CALL.encode()
 class CallLog:
     """Pairs the begins and ends of calls, by frame, and writes both."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self.next_id = itertools.count(1).__next__
+    def __init__(
+        self,
+        session: Session,
+        tasks: TaskLog,
+        greenlets: GreenletChains,
+        lines: Optional[LineLog],
+        tests: Callable[[], TestLog],
+    ) -> None:
+        self._session = session
+        self._tasks = tasks
+        self._greenlets = greenlets
+        self._lines = lines
+        self._tests = tests
+        self._next_id = session.next_call_id
         self._yields: Any = None  # the module, kept: a program may replace what imports go by
         self.suspended: Dict[int, OpenCall] = {}  # generators and coroutines that wait, by the id of their frame
+        # The recorded calls that an exception which is only counted has ended: their ids by frame id, by its address.
+        self.unwound: Dict[int, Dict[int, int]] = {}
 
     def clear(self) -> None:
         """Forget all: a forked child begins anew."""
         self.suspended.clear()
+        self.unwound.clear()
 
     def begin(self, function: Function, frame: FrameType, since_ns: int = 0) -> None:
         """A call of *function* starts in *frame*, or is recorded late: it runs since that time."""
         if function.suspends:
             self.drop_suspended(id(frame))
-        recorder = self._recorder
-        thread = recorder.thread()
+        session = self._session
+        thread = session.thread()
         state = None
         if function.keeps_state:
             in_task = function.suspends and function.kind != "generator"
             state = CallState(in_task)
             if function.kind.endswith("generator"):
                 if self._yields is None:
-                    self._yields = yields()
+                    load_late_module("events.yields")
+                    from . import yields
+
+                    self._yields = yields
                 count = self._yields.Yields if function.kind == "generator" else self._yields.AsyncYields
                 state.yields = count(function.encode_result)
-            if recorder.lines is not None and not since_ns:  # those of a call that runs already would lack the first
-                state.lines = recorder.lines.of_new_call(function)
+            if self._lines is not None and not since_ns:  # those of a call that runs already would lack the first
+                state.lines = self._lines.of_new_call(function)
             self._enter_task(thread, state)
             if function.runs_tests and not since_ns:
-                recorder.tests.starts(function.code, frame)
+                self._tests().starts(function.code, frame)
         top = thread.top
-        call = self.next_id()
+        call = self._next_id()
         frame_locals = frame.f_locals
         arguments = function.encoded_arguments(frame_locals)
-        if recorder.clears_locals and function.clears_locals:
+        if session.clears_locals and function.clears_locals:
             frame_locals.clear()
         site = self.site(top)
         if thread.task:
@@ -86,7 +106,7 @@ class CallLog:
         site = sites.get(at)
         if site is None:
             if caller[1] is None:  # the thread's first call
-                self._recorder.thread_calls()
+                self._session.rename_thread()
             line = caller[2].f_lineno  # None in code that the compiler made up
             site = sites[at] = b"\t%d\n" % line if line else b"\t\n"
         return site
@@ -117,7 +137,7 @@ class CallLog:
     def unwind(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
         """The thread's innermost call is ended by an exception: its id, 0 for one that is only counted, and address."""
         if not exception:
-            unwound = self._recorder.exceptions.unwound.get(address)
+            unwound = self.unwound.get(address)
             if unwound is not None:
                 unwound[id(thread.top[2])] = thread.top[0]
         self.end(thread, at_ns, b"", outcome, exception)
@@ -149,7 +169,7 @@ class CallLog:
     def _enter_task(self, thread: ThreadState, state: CallState) -> None:
         state.outer_task = thread.task
         if state.in_task:
-            thread.task = self._recorder.tasks.current()
+            thread.task = self._tasks.current()
 
     def is_open(self, thread: ThreadState, frame: FrameType) -> bool:
         """Whether *frame* is the thread's innermost open call, after dropping calls above it whose end was not seen."""
@@ -161,8 +181,16 @@ class CallLog:
                 thread.top = above
                 return True
             above = above[1]
-        self._recorder.greenlets.check()
+        self._greenlets.check()
         return False
+
+    def line_starts(self, frame: FrameType, line: int) -> None:
+        """Record that a line starts in *frame*, unless its call is only counted."""
+        thread = self._session.thread()
+        if self.is_open(thread, frame):
+            state = thread.top[3]
+            if state is not None and state.lines is not None:
+                state.lines.starts(thread, frame, line)
 
     def end_dropped_generators(self) -> None:
         """End the suspended calls whose generator is gone.
@@ -188,7 +216,7 @@ class CallLog:
         """A suspended call will not go on: another frame has its address, or its generator is gone."""
         dropped = self.suspended.pop(address, None)
         if dropped is not None and dropped[3] is not None:
-            call, state, thread = dropped[0], dropped[3], self._recorder.thread()
+            call, state, thread = dropped[0], dropped[3], self._session.thread()
             if state.yields is not None:
                 state.yields.end(thread, call, state.since_ns)
             ended = (call, state.since_ns, OUTCOME_CANCELLED, state.suspended_ns)

@@ -18,8 +18,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from ..recorder import Recorder
+    from ..session.session import Session
     from ..session.threads import ThreadState
+    from .adaptive import AdaptiveCapture
+    from .calls import CallLog
 
 # How many raises of one type at one place are written with all details; the rest is counted.
 DETAILED_PER_PLACE = 200
@@ -72,19 +74,16 @@ class ExceptionLog:
     recursion limit, that does not hold: the backends then let go of all that is known.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self.known: Dict[int, int] = {}  # exception id by address; 0: too many like it, not written
-        # The recorded calls that an exception which is only counted has ended: their ids by frame id, by its address.
-        self.unwound: Dict[int, Dict[int, int]] = {}
+    def __init__(self, session: Session, calls: CallLog, adaptive: Optional[AdaptiveCapture]) -> None:
+        self._session = session
+        self._calls = calls
+        self._adaptive = adaptive
         self._places: Dict[Tuple[int, int, int], RaisesAtPlace] = {}  # by code, instruction and type
         self._last_id = 0
         self._last_uncaught = 0
 
     def clear(self) -> None:
         """Forget all: a forked child begins anew."""
-        self.known.clear()
-        self.unwound.clear()
         self._places.clear()
         self._last_id = 0
         self._last_uncaught = 0
@@ -97,25 +96,27 @@ class ExceptionLog:
         traceback: from *frame* or further out to where it was raised. (A trace function is handed it; the exception's
         own ``__traceback__`` is not set at that moment before 3.12.)
         """
-        exception_id = self.known.get(id(exception)) if self._passed_traced_code(traceback, frame) else None
+        known = self._session.exception_ids
+        exception_id = known.get(id(exception)) if self._passed_traced_code(traceback, frame) else None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)
-            if len(self.known) >= _MAX_KNOWN:
-                self.known.pop(next(iter(self.known)))
-            self.known[id(exception)] = exception_id
+            known = self._session.exception_ids  # another one, if it has come near the recursion limit
+            if len(known) >= _MAX_KNOWN:
+                known.pop(next(iter(known)))
+            known[id(exception)] = exception_id
         return exception_id
 
     def forget_dead(self, exception: BaseException) -> None:
         """An exception that is not written has an address that a dead one may have had."""
-        if self.known:
-            self.known.pop(id(exception), None)
+        if self._session.exception_ids:
+            self._session.exception_ids.pop(id(exception), None)
 
     def _passed_traced_code(self, traceback: Optional[TracebackType], frame: FrameType) -> bool:
         """Whether traced code has seen the exception already, further in or in this frame before.
 
         If not, what is known about its address is about another exception, which is dead.
         """
-        functions = self._recorder.functions
+        functions = self._session.functions
         while traceback is not None and traceback.tb_frame is not frame:
             traceback = traceback.tb_next
         while traceback is not None:
@@ -134,31 +135,31 @@ class ExceptionLog:
 
         address: of the exception, as for all that follows its way.
         """
-        exception_id = self.known.get(address)
+        exception_id = self._session.exception_ids.get(address)
         if not exception_id:
             return
         module = module_of(frame)
         if (module, code.co_name) in _LAST_RESORTS:
             self.uncaught(address)
             return
-        recorder = self._recorder
-        recorder.event(
+        session = self._session
+        session.event(
             record_format.EVENT_HANDLED,
             id=exception_id,
             at_ns=perf_counter_ns(),
-            function=recorder.names.qualified_name(code, frame),
+            function=session.names.qualified_name(code, frame),
             module=module,
-            file=recorder.include.absolute(code.co_filename),
+            file=session.include.absolute(code.co_filename),
             line=frame.f_lineno,
         )
 
     def raised_again(self, address: int) -> None:
         """What caught it has let it go on."""
-        exception_id = self.known.get(address)
+        exception_id = self._session.exception_ids.get(address)
         if exception_id:
             if exception_id == self._last_uncaught:  # a ``finally`` has passed it on
                 self._last_uncaught = 0
-            self._recorder.event(
+            self._session.event(
                 record_format.EVENT_HANDLED,
                 id=exception_id,
                 at_ns=perf_counter_ns(),
@@ -170,14 +171,14 @@ class ExceptionLog:
 
     def uncaught(self, address: int) -> None:
         """It has left the last frame of its thread, or the interpreter has printed it (``sys.last_value``)."""
-        exception_id = self.known.get(address)
+        exception_id = self._session.exception_ids.get(address)
         if exception_id and exception_id != self._last_uncaught:
             self._last_uncaught = exception_id
-            self._recorder.event(
+            self._session.event(
                 record_format.EVENT_UNCAUGHT,
                 id=exception_id,
                 at_ns=perf_counter_ns(),
-                thread=self._recorder.thread().number,
+                thread=self._session.thread().number,
             )
 
     def _write(
@@ -188,13 +189,12 @@ class ExceptionLog:
         raises.count += 1
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, raised_at(traceback, frame)[0])
-            self.unwound.pop(id(exception), None)
-            if len(self.unwound) >= _MAX_ON_THEIR_WAY:
-                self.unwound.pop(next(iter(self.unwound)))
-            self.unwound[id(exception)] = {}
+            self._calls.unwound.pop(id(exception), None)
+            if len(self._calls.unwound) >= _MAX_ON_THEIR_WAY:
+                self._calls.unwound.pop(next(iter(self._calls.unwound)))
+            self._calls.unwound[id(exception)] = {}
             return 0
-        adaptive = self._recorder.adaptive
-        calls = adaptive.record_chain(thread, frame) if adaptive is not None else None
+        calls = self._adaptive.record_chain(thread, frame) if self._adaptive is not None else None
         return self._write_details(exception, list(frames_of(traceback, frame)), thread, thread.top[0], calls)
 
     def leaves(
@@ -211,7 +211,7 @@ class ExceptionLog:
         For what traced code handles, a count may do; what nobody handles is what the run is about, and who catches the
         rest (a test runner, a thread pool) has it as a result. uncaught: it is certain that nobody will handle it.
         """
-        if self.known.get(id(exception)) != 0:
+        if self._session.exception_ids.get(id(exception)) != 0:
             return
         raises = self._raises_like(exception, traceback, frame)
         raises.left += 1
@@ -219,9 +219,10 @@ class ExceptionLog:
             return
         frames = list(frames_of(traceback, frame))
         calls = self._calls_of(frames, exception, thread)
-        if raises.slot >= 0 and self._recorder.spool.counters is not None:
-            self._recorder.spool.counters[2 * raises.slot] -= 1
-        self.known[id(exception)] = self._write_details(exception, frames, thread, calls[-1] if calls else 0, calls)
+        if raises.slot >= 0 and self._session.spool.counters is not None:
+            self._session.spool.counters[2 * raises.slot] -= 1
+        exception_id = self._write_details(exception, frames, thread, calls[-1] if calls else 0, calls)
+        self._session.exception_ids[id(exception)] = exception_id
 
     def caught_by_runner(self, exception: BaseException, thread: ThreadState) -> int:
         """The id of an exception that failed a test; written now if it never was in traced code. 0: too many like it.
@@ -232,8 +233,8 @@ class ExceptionLog:
         if traceback is None:
             return 0
         frames = list(frames_of(traceback, traceback.tb_frame))
-        exception_id = self.known.get(id(exception))
-        if exception_id is not None and any(id(frame.f_code) in self._recorder.functions for frame, _ in frames):
+        exception_id = self._session.exception_ids.get(id(exception))
+        if exception_id is not None and any(id(frame.f_code) in self._session.functions for frame, _ in frames):
             return exception_id
         raises = self._raises_like(exception, traceback, traceback.tb_frame)
         raises.count += 1
@@ -241,7 +242,7 @@ class ExceptionLog:
             self._count(raises, exception, frames[-1][0])
             return 0
         exception_id = self._write_details(exception, frames, thread, 0, None, _users_frame(frames))
-        self.known[id(exception)] = exception_id
+        self._session.exception_ids[id(exception)] = exception_id
         return exception_id
 
     def _raises_like(
@@ -262,29 +263,29 @@ class ExceptionLog:
 
         Calls that were only counted are recorded now, with what their frames still hold.
         """
-        recorder = self._recorder
-        if recorder.adaptive is not None:
-            recorder.adaptive.record_chain(thread, frames[0][0])
+        session = self._session
+        if self._adaptive is not None:
+            self._adaptive.record_chain(thread, frames[0][0])
         calls: List[int] = []
         top = thread.top
         while top[1] is not None:
             calls.insert(0, top[0])
             top = top[1]
-        unwound = self.unwound.pop(id(exception), {})
+        unwound = self._calls.unwound.pop(id(exception), {})
         late = 0
         for frame, _ in frames:
-            function = recorder.functions.get(id(frame.f_code))
+            function = session.functions.get(id(frame.f_code))
             if function is None or thread.top[2] is frame:
                 continue
             call = unwound.get(id(frame), 0)
-            if not call and recorder.adaptive is not None:
-                recorder.calls.begin(function, frame, perf_counter_ns())
+            if not call and self._adaptive is not None:
+                self._calls.begin(function, frame, perf_counter_ns())
                 call = thread.top[0]
                 late += 1
             if call:
                 calls.append(call)
         for _ in range(late):
-            recorder.calls.end(thread, perf_counter_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
+            self._calls.end(thread, perf_counter_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
         return calls
 
     def _write_details(
@@ -297,15 +298,15 @@ class ExceptionLog:
         shown: Optional[FrameType] = None,
     ) -> int:
         """shown: the frame whose variables are told, if not the innermost traced one."""
-        recorder = self._recorder
+        session = self._session
         self._last_id += 1
         exception_id = self._last_id
         raising, line = frames[-1]
         code = raising.f_code
-        traced = [frame for frame, _ in frames if id(frame.f_code) in recorder.functions]
+        traced = [frame for frame, _ in frames if id(frame.f_code) in session.functions]
         # First of all: the variables teach what is secret in the message.
         variables = self._locals(shown or (traced[-1] if traced else frames[0][0]))
-        recorder.event(
+        session.event(
             record_format.EVENT_EXCEPTION,
             id=exception_id,
             at_ns=perf_counter_ns(),
@@ -313,48 +314,48 @@ class ExceptionLog:
             call=call,
             calls=b"[%b]" % b", ".join(b"%d" % each for each in calls) if calls else None,
             type=type_name(type(exception)),
-            message=recorder.encoder.encode(message_of(exception, recorder.encoder)),
-            function=recorder.names.qualified_name(code, raising),
+            message=session.encoder.encode(message_of(exception, session.encoder)),
+            function=session.names.qualified_name(code, raising),
             module=module_of(raising),
-            file=recorder.include.absolute(code.co_filename),
+            file=session.include.absolute(code.co_filename),
             line=line,
-            stack=stack_text(frames, recorder.include),
+            stack=stack_text(frames, session.include),
             locals=variables,
-            cause=self.known.get(id(_cause_of(exception))) or None,
-            context=self.known.get(id(_context_of(exception))) or None,
+            cause=session.exception_ids.get(id(_cause_of(exception))) or None,
+            context=session.exception_ids.get(id(_context_of(exception))) or None,
             control_flow=is_control_flow(exception),
         )
         return exception_id
 
     def _count(self, raises: RaisesAtPlace, exception: BaseException, raising: FrameType) -> None:
         """One more raise, at the place where *raising* is, of a kind that has been written often enough."""
-        recorder = self._recorder
-        if recorder.forks_under_way and recorder.is_forking():  # the counters are the parent's and the child's
+        session = self._session
+        if session.forks_under_way and session.is_forking():  # the counters are the parent's and the child's
             return
         if raises.slot < 0:
-            slot = recorder.new_slot()
+            slot = session.new_slot()
             if slot < 0:
                 return
             raises.slot = slot
-            recorder.event(
+            session.event(
                 record_format.EVENT_RAISES,
                 slot=slot,
                 type=type_name(type(exception)),
-                function=recorder.names.qualified_name(raising.f_code, raising),
+                function=session.names.qualified_name(raising.f_code, raising),
                 module=module_of(raising),
-                file=recorder.include.absolute(raising.f_code.co_filename),
+                file=session.include.absolute(raising.f_code.co_filename),
                 line=raising.f_lineno,
             )
-        counters = recorder.spool.counters
+        counters = session.spool.counters
         if counters is not None:
             counters[2 * raises.slot] += 1
 
     def _locals(self, frame: FrameType) -> Optional[bytes]:
         """The frame's variables: the text of a JSON object, as a JSON string."""
-        if not self._recorder.locals_on_exception:
+        if not self._session.locals_on_exception:
             return None
-        recorder = self._recorder
-        return utf8(quote(encoded_locals(frame, recorder.encoder, recorder.clears_locals).decode("utf-8", "replace")))
+        session = self._session
+        return utf8(quote(encoded_locals(frame, session.encoder, session.clears_locals).decode("utf-8", "replace")))
 
 
 def _users_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:

@@ -6,7 +6,7 @@ from time import perf_counter_ns
 from types import CodeType, FrameType
 
 from .. import record_format
-from ..runtime.late_modules import wrappers
+from ..runtime.late_modules import load_late_module
 from ..session.functions import module_of
 from ..session.patterns import is_own
 
@@ -14,8 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, List, Optional, Tuple
 
-    from ..recorder import Recorder
     from ..session.functions import Function
+    from ..session.session import Session
 
 
 # Calls of a wrapper of which is found out what it wraps, and functions that are written of each that calls it: one
@@ -51,8 +51,8 @@ def _may_wrap(code: CodeType) -> bool:
 class GapLog:
     """Counts the calls of gaps by caller, in counters that survive the process's death."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self.gaps: Dict[int, Gap] = {}
         self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
         # Kept, as a program may replace what imports go by.
@@ -71,9 +71,9 @@ class GapLog:
         """The gap of a Python function. frame: one of its calls, where there is one (for the name before 3.11)."""
         gap = self.gaps.get(id(code))
         if gap is None:
-            recorder = self._recorder
-            name = recorder.names.qualified_name(code, frame)
-            file = recorder.include.absolute(code.co_filename)
+            session = self._session
+            name = session.names.qualified_name(code, frame)
+            file = session.include.absolute(code.co_filename)
             key = (file, module, name, code.co_firstlineno)
             # Code that is made anew again and again (exec, eval) is one gap; the last code object stands for it.
             gap = self._by_name.get(key)
@@ -88,7 +88,7 @@ class GapLog:
     def discover(self, code: CodeType, frame: FrameType) -> Optional[Gap]:
         """*code*, which is not traced, starts in *frame*: its gap, with this call begun, if traced code called it."""
         back = frame.f_back
-        if back is None or id(back.f_code) not in self._recorder.functions or is_own(code.co_filename):
+        if back is None or id(back.f_code) not in self._session.functions or is_own(code.co_filename):
             return None
         gap = self.add_python(code, module_of(frame), frame)
         self.begin(gap, frame)
@@ -104,15 +104,15 @@ class GapLog:
 
     def count(self, gap: Gap, caller: Function) -> int:
         """One more call of *gap* from *caller*; returns the counter slot, or -1 where it cannot be counted."""
-        recorder = self._recorder
-        if recorder.forks_under_way and recorder.is_forking():  # it might be counted in the parent and in the child
+        session = self._session
+        if session.forks_under_way and session.is_forking():  # it might be counted in the parent and in the child
             return -1
         slot = gap.slots.get(caller.function_id)
         if slot is None:
-            slot = gap.slots[caller.function_id] = self._recorder.new_slot()
+            slot = gap.slots[caller.function_id] = self._session.new_slot()
             self._write(gap, caller.function_id, slot)
         gap.seen += 1
-        counters = self._recorder.spool.counters
+        counters = self._session.spool.counters
         if slot >= 0 and counters is not None:
             counters[2 * slot] += 1
         return slot
@@ -122,7 +122,7 @@ class GapLog:
         back = frame.f_back
         if back is None:
             return False
-        caller = self._recorder.functions.get(id(back.f_code))
+        caller = self._session.functions.get(id(back.f_code))
         if caller is None:
             return False
         if gap.looks_left:
@@ -135,14 +135,17 @@ class GapLog:
     def look_behind(self, gap: Gap, frame: FrameType, caller: Function) -> None:
         """Find out what function *gap*, called in *frame*, is a wrapper of."""
         gap.looks_left -= 1
-        recorder = self._recorder
+        session = self._session
         if self._wrapped_function is None:
-            self._wrapped_function = wrappers().wrapped_function
-        found = self._wrapped_function(frame, recorder.encoder, recorder.clears_locals)
+            load_late_module("events.wrappers")
+            from .wrappers import wrapped_function
+
+            self._wrapped_function = wrapped_function
+        found = self._wrapped_function(frame, session.encoder, session.clears_locals)
         if found is None:
             return
         module, name, file = found
-        parts = (module, name, recorder.include.absolute(file) if file else "")
+        parts = (module, name, session.include.absolute(file) if file else "")
         known = gap.wraps.setdefault(caller.function_id, [])
         if parts not in known and len(known) < _MAX_WRAPPED:
             known.append(parts)
@@ -156,7 +159,7 @@ class GapLog:
         if begun is None or begun[2] is not frame.f_code:
             return False
         slot, started_ns, _ = begun
-        counters = self._recorder.spool.counters
+        counters = self._session.spool.counters
         if counters is not None:
             counters[2 * slot + 1] += at_ns - started_ns
         return True
@@ -176,7 +179,7 @@ class GapLog:
 
     def _write(self, gap: Gap, caller_id: int, slot: int) -> None:
         if slot >= 0:
-            self._recorder.event(
+            self._session.event(
                 record_format.EVENT_GAP,
                 slot=slot,
                 function=gap.name,
@@ -194,6 +197,6 @@ class GapLog:
 
         The first two colons separate the parts, whatever the program has named its functions.
         """
-        encode = self._recorder.encoder.encode_text
+        encode = self._session.encoder.encode_text
         parts = (encode(module.replace(":", ".")), encode(name.replace(":", ".")), encode(file))
         return b'"%b"' % b":".join(part[1:-1] for part in parts)

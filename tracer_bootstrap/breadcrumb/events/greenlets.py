@@ -19,8 +19,9 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Dict, Iterator, Optional, Tuple
 
-    from ..recorder import Recorder
     from ..session.open_calls import OpenCall
+    from ..session.session import Session
+    from .tasks import TaskLog
 
 # Whose import, once it is done, lets the program make greenlets.
 MODULE = "greenlet"
@@ -44,9 +45,10 @@ class _Greenlet:
 class GreenletChains:
     """Puts the chain of a greenlet's open calls in its thread's place when it is switched to."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
-        self._tracer = guard(self._switched, recorder)
+    def __init__(self, session: Session, tasks: TaskLog) -> None:
+        self._session = session
+        self._tasks = tasks
+        self._tracer = guard(self._switched, session)
         self._native: Any = None  # greenlet's C module, once it is there
         self._known: Dict[int, _Greenlet] = {}  # by the greenlet's address
         self._said = False
@@ -77,7 +79,7 @@ class GreenletChains:
         elif self._native.gettrace() is self._tracer:
             return
         self._said = True
-        self._recorder.notice(
+        self._session.notice(
             NOTICE_GREENLETS,
             "greenlets switch without the tracer being told (greenlet.settrace was used by the program itself, or this "
             "version of greenlet is not known): calls in which they do may have wrong parents, durations and ends",
@@ -104,15 +106,14 @@ class GreenletChains:
     def _switched(self, event: str, greenlets: Tuple[Any, Any]) -> None:
         """The trace function of greenlet: *target* goes on (or starts) in the place of *origin*."""
         at_ns = perf_counter_ns()
-        recorder = self._recorder
-        thread = recorder.thread()
+        thread = self._session.thread()
         before, after = self._find(greenlets[0]), self._find(greenlets[1])
         if before is None:
             before = self._add(greenlets[0], 0, thread.task)
         before.chain, before.task, before.since_ns = thread.top, thread.task, at_ns
         if after is None:
             starter = thread.top[0] if thread.top[1] is not None else 0
-            after = self._add(greenlets[1], starter, thread.task or recorder.tasks.of_greenlet(greenlets[1]))
+            after = self._add(greenlets[1], starter, thread.task or self._tasks.of_greenlet(greenlets[1]))
             # What it calls until it is switched away from runs inside of the call that started it.
             after.chain = (starter, *ROOT[1:])
         if _is_open(before.chain, after.started_by):

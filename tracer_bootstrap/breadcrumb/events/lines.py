@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Dict, Optional, Sequence, Set, Tuple
 
-    from ..recorder import Recorder
     from ..session.functions import Function
+    from ..session.session import Session
     from ..session.threads import ThreadState
 
 # Lines of a call that are written one after the other; then those at doubling distances. Looking at the variables costs
@@ -48,11 +48,11 @@ class LineLog:
     patterns: as ``globs.matches_function`` takes them.
     """
 
-    def __init__(self, recorder: Recorder, patterns: Sequence[str]) -> None:
-        self.recorder = recorder
-        wide = recorder.encoder
+    def __init__(self, session: Session, patterns: Sequence[str]) -> None:
+        self.session = session
+        wide = session.encoder
         self.encoder = Encoder(
-            recorder.redactor, min(wide.max_chars, _MAX_VALUE_CHARS), min(wide.max_items, _MAX_ITEMS), wide.max_depth
+            session.redactor, min(wide.max_chars, _MAX_VALUE_CHARS), min(wide.max_items, _MAX_ITEMS), wide.max_depth
         )
         self._patterns = patterns
         self._said: Set[Tuple[int, str]] = set()
@@ -69,19 +69,11 @@ class LineLog:
         """What is kept of a call that begins, if its lines are recorded."""
         return CallLines(self, function) if function.lines else None
 
-    def line_starts(self, frame: FrameType, line: int) -> None:
-        """A line of a function whose lines are recorded, in a call that may be one that is only counted."""
-        thread = self.recorder.thread()
-        if self.recorder.calls.is_open(thread, frame):
-            state = thread.top[3]
-            if state is not None and state.lines is not None:
-                state.lines.starts(thread, frame, line)
-
     def say_once(self, function: Function, what: str) -> None:
         """Tell the reader of the report what is not recorded of a function's lines."""
         if (function.function_id, what) not in self._said:
             self._said.add((function.function_id, what))
-            self.recorder.notice(NOTICE_LINES_LEFT_OUT, "%s.%s: %s" % (function.module, function.name, what))
+            self.session.notice(NOTICE_LINES_LEFT_OUT, "%s.%s: %s" % (function.module, function.name, what))
 
 
 class CallLines:
@@ -126,9 +118,8 @@ class CallLines:
 
         The first look tells of those from around the function only: its arguments stand in the call's own record.
         """
-        recorder = self._log.recorder
         encode = self._log.encoder.encode_named
-        variables = variables_of(frame, MAX_VARIABLES, recorder.clears_locals)
+        variables = variables_of(frame, MAX_VARIABLES, self._log.session.clears_locals)
         if len(variables) == MAX_VARIABLES:
             self._log.say_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)
         generation = self._log.encoder.generation()

@@ -15,7 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Tuple
 
-    from ..recorder import Recorder
+    from ..session.session import Session
 
 # Tasks are known by their address, and those that have ended are only noticed when it is used again.
 _MAX_KNOWN = 10_000
@@ -24,8 +24,8 @@ _MAX_KNOWN = 10_000
 class TaskLog:
     """Gives each task a number at its first sight, and writes its name."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._known: Dict[int, Tuple[Any, int]] = {}  # a weak reference and the number, by the task's address
         self._last_number = 0
 
@@ -68,7 +68,7 @@ class TaskLog:
 
     def _new(self, name: str) -> int:
         self._last_number += 1
-        self._recorder.event(record_format.EVENT_TASK, task=self._last_number, name=name)
+        self._session.event(record_format.EVENT_TASK, task=self._last_number, name=name)
         return self._last_number
 
 

@@ -22,7 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional, Tuple
 
-    from ..recorder import Recorder
+    from ..session.session import Session
+    from .exceptions import ExceptionLog
 
 
 _cause_of: Any = BaseException.__dict__["__cause__"].__get__
@@ -42,8 +43,9 @@ class OpenTest:
 class TestLog:
     """Writes when tests begin and end, and the reports that their runner makes of them."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, session: Session, exceptions: ExceptionLog) -> None:
+        self._session = session
+        self._exceptions = exceptions
         self._open: Dict[int, OpenTest] = {}  # by thread: the outermost one, as a test may itself run tests
         self._last_number = 0
         self._collecting: Dict[int, Tuple[int, int]] = {}  # by thread: since when, and a call id of that moment
@@ -86,36 +88,36 @@ class TestLog:
 
     def _begin(self, name: str, subject: Any, frame: FrameType, since: Optional[Tuple[int, int]] = None) -> OpenTest:
         """since: when it began, and a call id of that moment, if that is not now."""
-        recorder = self._recorder
-        at_ns, first_call = since or (perf_counter_ns(), recorder.calls.next_id())
+        session = self._session
+        at_ns, first_call = since or (perf_counter_ns(), session.next_call_id())
         self._last_number += 1
-        recorder.event(
+        session.event(
             record_format.EVENT_TEST,
             id=self._last_number,
             name=name,
             at_ns=at_ns,
-            thread=recorder.thread().number,
+            thread=session.thread().number,
             first_call=first_call,
         )
         return OpenTest(self._last_number, subject, frame)
 
     def _end(self, test: OpenTest) -> None:
-        recorder = self._recorder
-        recorder.event(
-            record_format.EVENT_TEST_END, id=test.number, at_ns=perf_counter_ns(), last_call=recorder.calls.next_id()
+        session = self._session
+        session.event(
+            record_format.EVENT_TEST_END, id=test.number, at_ns=perf_counter_ns(), last_call=session.next_call_id()
         )
 
     def _report(self, test: OpenTest, phase: Optional[str], outcome: str, exception: Any, message: Any = None) -> None:
         """exception: what ended the phase early; None if nothing did, and *message* is all that the runner says."""
-        recorder = self._recorder
+        session = self._session
         exception_id = 0
         told = None
         if isinstance(exception, BaseException):
             if outcome in ("failed", "error"):
-                exception_id = recorder.exceptions.caught_by_runner(exception, recorder.thread())
+                exception_id = self._exceptions.caught_by_runner(exception, session.thread())
             told = type_name(type(exception))
-            message = message_of(exception, recorder.encoder)
-        recorder.event(
+            message = message_of(exception, session.encoder)
+        session.event(
             record_format.EVENT_TEST_REPORT,
             id=test.number,
             at_ns=perf_counter_ns(),
@@ -123,7 +125,7 @@ class TestLog:
             outcome=outcome,
             exception=exception_id,
             type=told,
-            message=recorder.encoder.encode(message) if type(message) is str else None,
+            message=session.encoder.encode(message) if type(message) is str else None,
         )
 
     def _pytest_begins(self, frame: FrameType) -> None:
@@ -160,7 +162,7 @@ class TestLog:
 
     def _pytest_collects(self, frame: FrameType) -> None:
         """A module is imported, a class or a folder is looked through for tests."""
-        self._collecting[get_ident()] = perf_counter_ns(), self._recorder.calls.next_id()
+        self._collecting[get_ident()] = perf_counter_ns(), self._session.next_call_id()
 
     def _pytest_collected(self, frame: FrameType, report: Any) -> None:
         """What fails here is an error in place of the tests that were not found."""
@@ -213,7 +215,7 @@ class TestLog:
     def _variable(self, frame: FrameType, name: str) -> Any:
         """A variable of the frame; None where there is none of that name."""
         value = frame.f_locals.get(name)
-        if self._recorder.clears_locals:
+        if self._session.clears_locals:
             forget_locals(frame)
         return value
 

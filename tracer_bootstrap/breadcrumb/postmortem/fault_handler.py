@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Tuple
 
-    from ..recorder import Recorder
+    from ..session.session import Session
 
 # The kernel's table of a process's files, which each fork copies, is as large as the highest number: 32 KiB.
 _HIGHEST_FILE_NUMBER = 4095
@@ -37,8 +37,8 @@ class FaultHandler:
     A program that uses faulthandler itself gets what it asks for: whoever enables it last has the fatal signals.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._fd = -1
         self._file: Tuple[int, int] = (-1, -1)  # device and inode: whether the number still means our file
         self._signal = -1
@@ -77,7 +77,7 @@ class FaultHandler:
         return (found.st_dev, found.st_ino) == self._file
 
     def _open_file(self) -> None:
-        spool = self._recorder.spool
+        spool = self._session.spool
         path = "%s/%s" % (spool.folder, spool.process_key + record_format.FAULT_SUFFIX)
         fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0o600)
         try:

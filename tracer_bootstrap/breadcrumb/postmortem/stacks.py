@@ -29,7 +29,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterable, List, Optional, Tuple
 
-    from ..recorder import Recorder
+    from ..events.greenlets import GreenletChains
+    from ..session.session import Session
 
 # Of one stack: the innermost frames say what is going on, the outermost how it came about.
 _INNERMOST_FRAMES = 24
@@ -57,12 +58,13 @@ _INJECT_FOLDER = OWN_FOLDER + "_inject/"
 class StackReporter:
     """Answers STACKS_SIGNAL with one EVENT_STACK for each thread, and for each task or greenlet that waits."""
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, session: Session, greenlets: GreenletChains) -> None:
+        self._session = session
+        self._greenlets = greenlets
         self._is_answering = False
-        usual = recorder.encoder
+        usual = session.encoder
         self._encoder = Encoder(
-            recorder.redactor,
+            session.redactor,
             min(usual.max_chars, _MAX_VALUE_CHARS),
             min(usual.max_items, _MAX_ITEMS),
             min(usual.max_depth, _MAX_DEPTH),
@@ -77,9 +79,9 @@ class StackReporter:
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Runs in the main thread between two instructions of it, which may be the tracer's."""
-        recorder = self._recorder
-        recorder.notice_fork()
-        if self._is_answering or recorder.is_forking():  # then the spool at hand may be another process's
+        session = self._session
+        session.notice_fork()
+        if self._is_answering or session.is_forking():  # then the spool at hand may be another process's
             return
         self._is_answering = True
         try:
@@ -87,10 +89,10 @@ class StackReporter:
         except (RecursionError, MemoryError):  # no room to answer: the server sees it and asks the C code
             pass
         except BaseException as error:
-            failed(recorder, error)
+            failed(session, error)
         finally:
             self._is_answering = False
-        wanted = "%s/%s" % (recorder.folder, record_format.STACKS_WANTED_FILE)
+        wanted = "%s/%s" % (session.folder, record_format.STACKS_WANTED_FILE)
         for _ in range(_WAIT_STEPS):
             try:
                 stat(wanted)
@@ -108,15 +110,15 @@ class StackReporter:
         threads = [(main, interrupted), *reversed(frames.items())]
         tasks = [
             *suspended_tasks(),
-            *((name, _outwards(frame)) for name, frame in self._recorder.greenlets.waiting()),
+            *((name, _outwards(frame)) for name, frame in self._greenlets.waiting()),
         ]
         stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
-            (ident, thread_name(ident, "thread", self._recorder.main_thread), None, _outwards(frame))
+            (ident, thread_name(ident, "thread", self._session.main_thread), None, _outwards(frame))
             for ident, frame in threads[:_MAX_THREADS]
         ]
         stacks += [(None, None, name, frames) for name, frames in tasks[:_MAX_TASKS]]
         for number, (ident, name, task, chain) in enumerate(stacks):
-            self._recorder.event(
+            self._session.event(
                 record_format.EVENT_STACK,
                 id=number,
                 at_ns=at_ns,
@@ -126,7 +128,7 @@ class StackReporter:
                 frames=self._frames(list(chain), at_ns + _LOCALS_TIME_NS),
             )
         if len(threads) > _MAX_THREADS or len(tasks) > _MAX_TASKS:
-            self._recorder.notice(
+            self._session.notice(
                 record_format.NOTICE_STACKS_LEFT_OUT,
                 "of %d threads and %d waiting tasks the stacks of %d and %d at most are here"
                 % (len(threads), len(tasks), _MAX_THREADS, _MAX_TASKS),
@@ -135,36 +137,36 @@ class StackReporter:
 
     def _frames(self, frames: List[FrameType], locals_until_ns: int) -> bytes:
         """JSON of the frames of a stack, the innermost first; the middle of a deep one is left out."""
-        functions = self._recorder.functions
+        functions = self._session.functions
         pieces: List[bytes] = []
         for depth, frame in enumerate(frames):
             if _INNERMOST_FRAMES <= depth < len(frames) - _OUTERMOST_FRAMES:
                 continue
             wanted = depth < _INNERMOST_WITH_LOCALS or id(frame.f_code) in functions
-            in_time = wanted and self._recorder.locals_on_exception and perf_counter_ns() < locals_until_ns
+            in_time = wanted and self._session.locals_on_exception and perf_counter_ns() < locals_until_ns
             pieces.append(self._frame(depth, frame, in_time))
         return b"[" + b", ".join(pieces) + b"]"
 
     def _frame(self, depth: int, frame: FrameType, with_locals: bool) -> bytes:
-        recorder = self._recorder
-        encode = recorder.encoder.encode_text
+        session = self._session
+        encode = session.encoder.encode_text
         code = frame.f_code
         variables = b"null"
         if with_locals:
-            encoded = encoded_locals(frame, self._encoder, recorder.clears_locals)
+            encoded = encoded_locals(frame, self._encoder, session.clears_locals)
             variables = utf8(quote(encoded.decode("utf-8", "replace")))
         return b'{"depth": %d, "function": %b, "module": %b, "file": %b, "line": %d, "locals": %b}' % (
             depth,
-            encode(recorder.names.qualified_name(code, frame)),
+            encode(session.names.qualified_name(code, frame)),
             encode(module_of(frame)),
-            encode(recorder.include.absolute(code.co_filename)),
+            encode(session.include.absolute(code.co_filename)),
             frame.f_lineno or code.co_firstlineno,
             variables,
         )
 
     def _say_done(self) -> None:
         """The server learns that the answer is whole from a file's name."""
-        spool = self._recorder.spool
+        spool = self._session.spool
         if spool.failure is None:
             path = "%s/%s" % (spool.folder, spool.process_key + record_format.STACKS_SUFFIX)
             os_close(os_open(path, O_CREAT | O_WRONLY, 0o600))

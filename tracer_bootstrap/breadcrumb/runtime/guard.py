@@ -6,12 +6,19 @@ from .interruptions import is_of_the_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable
+    from typing import Any, Callable, Dict, Protocol
 
-    from ..recorder import Recorder
+    class Failures(Protocol):
+        """Keeps what callbacks have missed: the session."""
+
+        near_recursion_limit: bool
+        exception_ids: Dict[int, int]
+
+        def lost(self, error: BaseException) -> None:
+            """Write a notice about an error of the tracer's."""
 
 
-def failed(recorder: Recorder, error: BaseException) -> None:
+def failed(session: Failures, error: BaseException) -> None:
     """A callback has failed with *error*. Raises it again if it is the program's, as it would have been raised there.
 
     What the tracer itself got wrong ends here, with a notice.
@@ -19,24 +26,24 @@ def failed(recorder: Recorder, error: BaseException) -> None:
     if is_of_the_program(error):
         raise error
     try:
-        recorder.lost(error)
+        session.lost(error)
     except Exception as failure:  # nothing more can be said, and the program goes on
         if is_of_the_program(failure):
             raise
 
 
-def guard(callback: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
+def guard(callback: Callable[..., Any], session: Failures) -> Callable[..., Any]:
     """*callback*, with ``failed`` for what it raises. It finds the program's frame at ``sys._getframe(2)``."""
 
     def guarded(*args: Any) -> Any:
         try:
             return callback(*args)
         except RecursionError:  # there is no room for another call, not even one that says so
-            recorder.near_recursion_limit = True
-            recorder.exceptions.known = {}  # of those that are raised meanwhile nothing is heard
+            session.near_recursion_limit = True
+            session.exception_ids = {}  # of those that are raised meanwhile nothing is heard
             return None
         except BaseException as error:
-            failed(recorder, error)
+            failed(session, error)
             return None
 
     return guarded

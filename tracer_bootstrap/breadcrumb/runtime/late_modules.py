@@ -31,35 +31,12 @@ def import_late_modules() -> None:
     if _is_done:
         return
     for name in _MODULES:
-        _load(name)
+        load_late_module(name)
     _is_done = True
 
 
-def test_runners() -> Any:
-    """The module of that name: only where tests run."""
-    _load("events.test_runners")
-    from ..events import test_runners
-
-    return test_runners
-
-
-def wrappers() -> Any:
-    """The module of that name: only where a gap may be a wrapper."""
-    _load("events.wrappers")
-    from ..events import wrappers
-
-    return wrappers
-
-
-def yields() -> Any:
-    """The module of that name: only where a generator runs."""
-    _load("events.yields")
-    from ..events import yields
-
-    return yields
-
-
-def _load(name: str) -> None:
+def load_late_module(name: str) -> None:
+    """Make sure that one more module is imported, which few programs need: of tests, of wrappers, of generators."""
     full_name = "breadcrumb." + name
     own: Any = sys.modules.get(_OWN_LOADER)
     if own is not None and full_name not in sys.modules:

@@ -6,10 +6,28 @@ from types import SimpleNamespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, Optional, Tuple
+    from types import FrameType
+    from typing import Any, Dict, Optional, Protocol, Tuple
 
-    from ..events.lines import CallLines
-    from ..events.yields import Yields
+    from .threads import ThreadState
+
+    class CallLines(Protocol):
+        """Writes the lines of one call."""
+
+        def starts(self, thread: ThreadState, frame: FrameType, line: int) -> None:
+            """Write that a line starts."""
+
+        def ends(self, thread: ThreadState, call: int, frame: FrameType, at_ns: int) -> None:
+            """Write the last lines, when the call ends."""
+
+    class Yields(Protocol):
+        """Counts and writes the values that one call of a generator yields."""
+
+        def add(self, thread: ThreadState, call: int, at_ns: int, value: Any) -> None:
+            """Count a value, and write it if it is among the first."""
+
+        def end(self, thread: ThreadState, call: int, at_ns: int) -> None:
+            """Write how many there were, when the call ends."""
 
     # A call that has begun: its id, the OpenCall around it, its frame (None while suspended), its CallState if its
     # function has more to keep, and its function's call sites: the end of a record of a call made there, by the

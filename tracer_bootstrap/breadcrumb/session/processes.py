@@ -11,9 +11,9 @@ from ..runtime.classes import namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, List, Optional, Sequence, Tuple
+    from typing import Any, Callable, List, Optional, Sequence, Tuple
 
-    from ..recorder import Recorder
+    from .session import Session
 
 _MADV_WIPEONFORK = 18  # Linux 4.14; the mmap module does not name it everywhere
 
@@ -115,8 +115,9 @@ class MultiprocessingChild:
     ``multiprocessing.util`` do.
     """
 
-    def __init__(self, recorder: Recorder) -> None:
-        self._recorder = recorder
+    def __init__(self, session: Session, end_process: Callable[[], None]) -> None:
+        self._session = session
+        self._end_process = end_process
         self._follows_forks = False
         self._name = ""
 
@@ -132,7 +133,7 @@ class MultiprocessingChild:
             pass
 
     def _begins(self) -> None:
-        sys.modules["multiprocessing.util"].Finalize(None, self._recorder.end_process, exitpriority=_LAST_OF_FINALIZERS)
+        sys.modules["multiprocessing.util"].Finalize(None, self._end_process, exitpriority=_LAST_OF_FINALIZERS)
         self.find_name()
 
     def find_name(self) -> None:
@@ -144,4 +145,4 @@ class MultiprocessingChild:
         name = fields.get("_name") if type(fields) is dict else None
         if type(name) is str and name not in (self._name, "MainProcess"):
             self._name = name
-            self._recorder.event(record_format.EVENT_NAME, name=name)
+            self._session.event(record_format.EVENT_NAME, name=name)
