@@ -1,10 +1,11 @@
-"""Write docs/tools.md, the reference of tools, resources and prompts: ``python docs/generate.py``."""
+"""Write docs/tools.md, the reference of tools, resources and prompts: ``python docs/generate.py [--check]``."""
 
 from __future__ import annotations
 
 import inspect
 import json
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -126,4 +127,8 @@ def _cell(text: str) -> str:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(tools_page())
+    if sys.argv[1:] == ["--check"]:
+        if PAGE.read_text() != tools_page():
+            sys.exit(f"{PAGE.name} is not what the tools say: run `python docs/generate.py`, and commit it")
+    else:
+        PAGE.write_text(tools_page())

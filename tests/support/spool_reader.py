@@ -32,11 +32,20 @@ def program(text: str) -> str:
     return textwrap.dedent(text).lstrip()
 
 
+def skip_unwanted(version: str) -> None:
+    """Skip the test if BREADCRUMB_TEST_PYTHONS is set ("3.12", "running 3.9") and does not name this version."""
+    running = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    wanted = os.environ.get("BREADCRUMB_TEST_PYTHONS", "").replace("running", running).split()
+    if wanted and version not in wanted:
+        pytest.skip("needs a Python that BREADCRUMB_TEST_PYTHONS does not name")
+
+
 def interpreter(version: str) -> str:
-    """The path of a Python of that version: one under pyenv, or the running one.
+    """Return the path of a Python of that version: one under pyenv, or the running one.
 
     Without it the test is skipped, or fails where BREADCRUMB_REQUIRE_PYTHONS is set (as in .ci/run).
     """
+    skip_unwanted(version)
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     if found := sorted(root.glob(f"{version}.*/bin/python")):
         return str(found[-1])
@@ -60,10 +69,11 @@ class Line:
 
 @cache
 def equipped_interpreter(version: str, *modules: str) -> str:
-    """The path of a Python of that version that has these modules installed; without one the test is skipped.
+    """Return the path of a Python of that version that has these modules installed; without one, skip the test.
 
-    Looked for among the ones that BREADCRUMB_EQUIPPED_PYTHONS names (.ci/run makes them) and the running one.
+    It is one of those that BREADCRUMB_EQUIPPED_PYTHONS names (.ci/run makes them), or the running one.
     """
+    skip_unwanted(version)
     named = os.environ.get("BREADCRUMB_EQUIPPED_PYTHONS", "").split(os.pathsep)
     check = f"import sys; assert sys.version_info[:2] == ({version.replace('.', ', ')}); "
     check += f"from importlib.util import find_spec; assert all(map(find_spec, {modules}))"
