@@ -13,11 +13,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from breadcrumb_server.tools import all_tools
 
 from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.values.encoder import Encoder
+from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.projects.config import ProjectConfig, parse_config
 from breadcrumb_storage.database import Database
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb_server.tools import all_tools
+from breadcrumb_server.mcp_server.tools import all_tools
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md"))

@@ -195,13 +195,6 @@ class Project:
         return TraceBuilder(self.con, trace_id or f"20250110-12000{number}-{number:04x}", **columns)
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("answers") / "empty.duckdb"
-    with Database(path).write():
-        return path
-
-
 @pytest.fixture
 def project(tmp_path: Path, empty_database: Path) -> Iterator[Project]:
     shutil.copy(empty_database, tmp_path / "shop-traces.duckdb")

@@ -10,8 +10,8 @@ from importlib.metadata import version
 
 import pytest
 
+from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.tools import all_tools
 
 
 def breadcrumb(*arguments: str, **options) -> subprocess.CompletedProcess[str]:

@@ -75,7 +75,7 @@ REPEATED_INGEST = """
 import json, sys
 from pathlib import Path
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest import ingest_trace
+from breadcrumb_storage.ingest.ingest import ingest_trace
 
 path, spool, trace_id = sys.argv[1:]
 database = Database(Path(path), lock_timeout_seconds=60)

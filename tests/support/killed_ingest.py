@@ -3,9 +3,9 @@
 KILLED_INGEST = """
 import os, sys
 from pathlib import Path
-from breadcrumb_storage import spool_files
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.ingest import ingest_trace
+from breadcrumb_storage.ingest import spool_files
+from breadcrumb_storage.ingest.ingest import ingest_trace
 
 path, spool, trace_id, statements, *batch_bytes = sys.argv[1:]
 if batch_bytes:
