@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,10 +18,29 @@ STARTED_NS = 1_736_510_400_000_000_000
 WORKSPACE = "/work/shop"
 
 
+class Connection:
+    """A connection that keeps rows until something else is done with it: one by one, each takes as long as a query."""
+
+    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+        self._con = con
+        self._rows: dict[tuple[str, ...], list[Any]] = {}
+
+    def insert(self, table: str, row: dict[str, Any]) -> None:
+        self._rows.setdefault((table, *row), []).extend(row.values())
+
+    def __getattr__(self, name: str) -> Any:
+        for (table, *columns), values in self._rows.items():
+            marks = f"({', '.join('?' * len(columns))})"
+            rows = ", ".join([marks] * (len(values) // len(columns)))
+            self._con.execute(f"INSERT INTO {table} ({', '.join(columns)}) VALUES {rows}", values)
+        self._rows.clear()
+        return getattr(self._con, name)
+
+
 class TraceBuilder:
     """Adds the rows of one trace. Times are given in milliseconds from its start."""
 
-    def __init__(self, con: duckdb.DuckDBPyConnection, trace_id: str, **columns: Any) -> None:
+    def __init__(self, con: Connection, trace_id: str, **columns: Any) -> None:
         self.con = con
         self.trace_id = trace_id
         config = {"workspace": WORKSPACE, "include": ["__main__", "shop"], "exclude": [], **columns.pop("config", {})}
@@ -41,9 +58,7 @@ class TraceBuilder:
     def _insert(self, table: str, row: dict[str, Any]) -> None:
         by_number = table in ("call_records", "line_records", "yield_records")
         row = {"trace_no": self.trace_no, **row} if by_number else {"trace_id": self.trace_id, **row}
-        self.con.execute(
-            f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", [*row.values()]
-        )
+        self.con.insert(table, row)
 
     def process(self, process_id: int = 0, *, thread: str = "MainThread", ended: bool = True, **columns: Any) -> None:
         ended_at = STARTED + timedelta(seconds=1) if ended else None
@@ -187,7 +202,7 @@ class Project:
     """A database, and traces to put into it."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
-        self.con = con
+        self.con = Connection(con)
         self._numbers = count(1)
 
     def trace(self, trace_id: str | None = None, **columns: Any) -> TraceBuilder:
@@ -196,19 +211,17 @@ class Project:
 
 
 @pytest.fixture(scope="session")
-def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("answers") / "empty.duckdb"
-    with Database(path).write():
-        return path
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDBPyConnection]:
+    with Database(tmp_path_factory.mktemp("answers") / "shop-traces.duckdb").write() as con:
+        yield con
 
 
 @pytest.fixture
-def project(tmp_path: Path, empty_database: Path) -> Iterator[Project]:
-    shutil.copy(empty_database, tmp_path / "shop-traces.duckdb")
-    with Database(tmp_path / "shop-traces.duckdb").write() as con:
-        con.begin()  # one transaction for all rows: each of its own would double the time of these tests
-        yield Project(con)
-        con.rollback()
+def project(database: duckdb.DuckDBPyConnection) -> Iterator[Project]:
+    """An empty database. All tests share one: to open it takes as long as what most of them ask."""
+    database.begin()  # one transaction for all rows: each of its own would double the time of these tests
+    yield Project(database)
+    database.rollback()
 
 
 class Shop:

@@ -472,7 +472,7 @@ def test_counts_and_times_that_changed_are_told(shop: Shop) -> None:
     shop.trace(THIS, main(Call("slow"), Call("often")))
     con = shop.project.con
     con.execute(
-        "UPDATE call_records SET duration_ns = 90000000 WHERE trace_no = 2 AND function_id IN "
+        "UPDATE call_records SET duration_ns = 90000000 WHERE trace_no = (SELECT max(trace_no) FROM traces) AND function_id IN "
         "(SELECT function_id FROM functions WHERE trace_id = ? AND function_name = 'slow')",
         [THIS],
     )
@@ -585,7 +585,8 @@ def test_in_any_tree_the_one_call_that_went_differently_is_told_first(shop: Shop
     answer = shop.compare(runs.jobs, jobs)
     assert answer.first is not None
     ((result,),) = shop.project.con.execute(
-        "SELECT return_value FROM call_records WHERE trace_no = 1 AND call_id = ?", [answer.first.base_call_id]
+        "SELECT return_value FROM call_records WHERE trace_no = (SELECT min(trace_no) FROM traces) AND call_id = ?",
+        [answer.first.base_call_id],
     ).fetchall()
     assert int(result) == number
     told = {"result": "look into this function", "arguments": "other arguments", "call": "it called other functions"}

@@ -1,12 +1,12 @@
-"""A real client that starts the real server over stdio, with a home folder of its own for each test."""
+"""A real client that starts a real server over stdio, with a home folder of its own for each test."""
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from gates import Gate
+from preloaded_server import preloaded_command, preloaded_servers
 
 
 @pytest.fixture
@@ -71,14 +72,24 @@ def _text(result: Any) -> str:
     return "".join(getattr(block, "text", "") for block in result.content)
 
 
+@pytest.fixture(scope="session")
+def server_command() -> Iterator[list[str]]:
+    """The command that starts a server without importing all that it needs."""
+    with TemporaryDirectory() as folder:  # the path of a socket has to be short
+        path = Path(folder, "servers")
+        with preloaded_servers(path):
+            yield preloaded_command(path)
+
+
 StartServer = Callable[[], Awaitable[Session]]
 
 
 @pytest.fixture
-async def start_server(home: Path) -> AsyncIterator[StartServer]:
+async def start_server(home: Path, server_command: list[str]) -> AsyncIterator[StartServer]:
     """Starts one more server on the same home folder."""
     environment = {**os.environ, "BREADCRUMB_HOME": str(home)}
-    parameters = StdioServerParameters(command=sys.executable, args=["-m", "breadcrumb_server"], env=environment)
+    command, *arguments = server_command
+    parameters = StdioServerParameters(command=command, args=arguments, env=environment)
     async with AsyncExitStack() as stack:
 
         async def start() -> Session:

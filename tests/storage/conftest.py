@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from breadcrumb_storage.trace_rows import TraceStart, insert_trace
 TRACE_ID = "20250110-120000-abcd"
 STARTED_AT_NS = 1_736_510_400_000_000_000  # 2025-01-10 12:00:00 UTC
 SEGMENT_BYTES = 1 << 16
+DATABASE = "shop-traces.duckdb"
 
 
 def _base36(number: int) -> str:
@@ -125,7 +127,7 @@ class Trace:
     spool: Path = field(init=False)
 
     def __post_init__(self) -> None:
-        self.database = Database(self.home / "shop-traces.duckdb")
+        self.database = Database(self.home / DATABASE)
         self.spool = self.home / "spool" / "shop" / self.trace_id
         self.spool.mkdir(parents=True, mode=0o700)
         with self.database.write() as con:
@@ -149,9 +151,15 @@ class Trace:
 
 
 @pytest.fixture(scope="session")
-def new_trace(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Trace]:
-    """Return a function that makes a trace in a new database."""
-    return lambda: Trace(tmp_path_factory.mktemp("home"))
+def new_trace(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Callable[[], Trace]:
+    """Return a function that makes a trace in a new database, a copy of an empty one."""
+
+    def make() -> Trace:
+        home = tmp_path_factory.mktemp("home")
+        shutil.copy(empty_database, home / DATABASE)
+        return Trace(home)
+
+    return make
 
 
 @pytest.fixture
