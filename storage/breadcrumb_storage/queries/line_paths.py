@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.calls.calls import CallFilter, call_conditions
+from breadcrumb_storage.queries.calls.records import CallFilter, call_conditions
 from breadcrumb_storage.rows import fetch_page
 
 if TYPE_CHECKING:

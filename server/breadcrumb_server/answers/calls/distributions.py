@@ -20,7 +20,7 @@ from breadcrumb_storage.queries.calls.distributions import (
 )
 
 if TYPE_CHECKING:
-    from breadcrumb_storage.queries.calls.calls import CallFilter
+    from breadcrumb_storage.queries.calls.records import CallFilter
     from breadcrumb_storage.queries.functions import FunctionName
     from breadcrumb_storage.queries.trace_reader import TraceReader
 

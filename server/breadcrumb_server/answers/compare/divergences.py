@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from breadcrumb_server.answers.compare.ends import first_other_yield, same_end
 from breadcrumb_server.answers.compare.noise import same_value
 from breadcrumb_server.answers.compare.tree_diff import Alone, Pair, align
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.compare import aligned_calls as queries
 from breadcrumb_storage.queries.compare.alignment import Selection, align_calls, began_ns
 from breadcrumb_storage.queries.trace_reader import TraceReader

@@ -11,9 +11,9 @@ from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.compare.ends import same_end
 from breadcrumb_server.answers.compare.noise import same_value, without_noise
 from breadcrumb_storage.ids import ID_SPACE
-from breadcrumb_storage.queries.calls.calls import calls_by_id
+from breadcrumb_storage.queries.calls.records import calls_by_id
 from breadcrumb_storage.queries.compare.alignment import Selection
-from breadcrumb_storage.queries.compare.compare import FunctionPair, TestPair, unmatched_calls
+from breadcrumb_storage.queries.compare.functions import FunctionPair, TestPair, unmatched_calls
 from breadcrumb_storage.queries.tests import CallRange, ranges_of_each
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import TraceRow

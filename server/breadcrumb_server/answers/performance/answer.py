@@ -18,7 +18,7 @@ from breadcrumb_server.answers.rendering.calls import call_line, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import performance as queries
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import (
     FunctionTime,
     function_times,

@@ -10,7 +10,7 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.rendering.calls import call_line, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.test_results import CalledLink, FailedTest, last_calls, last_children, links_from
 from breadcrumb_storage.queries.trace_reader import TraceReader
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.calls.calls import CallFilter, call_conditions
+from breadcrumb_storage.queries.calls.records import CallFilter, call_conditions
 from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of
 from breadcrumb_storage.rows import fetch_with
 

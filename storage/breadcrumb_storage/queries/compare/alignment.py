@@ -151,7 +151,7 @@ class Selection:
 def align_calls(base: TraceReader, this: TraceReader, selection: Selection) -> tuple[int, int]:
     """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at.
 
-    ``compare.name_functions`` has been asked about the same traces before.
+    ``functions.name_functions`` has been asked about the same traces before.
     """
     traces = {"base": base.trace_id, "this": this.trace_id}
     calls = [
