@@ -30,7 +30,7 @@ def fetch(result: DuckDBPyConnection, row_type: type[R], *, convert: Convert | N
         TypeError: the columns are not exactly the fields of ``row_type``.
     """
     positions = _positions(result, row_type)
-    return _built(row_type, positions, _converted(result, convert or {}))
+    return _build(row_type, positions, _read_rows(result, convert or {}))
 
 
 def fetch_one(result: DuckDBPyConnection, row_type: type[R], *, convert: Convert | None = None) -> R | None:
@@ -54,9 +54,9 @@ def fetch_with(
         TypeError: the columns are not exactly the fields of ``row_type`` and ``others``.
     """
     positions = _positions(result, row_type, *others)
-    rows = _converted(result, convert or {})
+    rows = _read_rows(result, convert or {})
     besides = map(_picker(positions[len(positions) - len(others) :]), rows)
-    return list(zip(_built(row_type, positions[: len(positions) - len(others)], rows), besides, strict=True))
+    return list(zip(_build(row_type, positions[: len(positions) - len(others)], rows), besides, strict=True))
 
 
 def fetch_page(result: DuckDBPyConnection, row_type: type[R], *, convert: Convert | None = None) -> tuple[list[R], int]:
@@ -92,7 +92,7 @@ def _positions(result: DuckDBPyConnection, row_type: type[DataclassInstance], *o
     return tuple(columns.index(name) for name in wanted)
 
 
-def _built(row_type: type[R], positions: tuple[int, ...], rows: list[Any]) -> list[R]:
+def _build(row_type: type[R], positions: tuple[int, ...], rows: list[Any]) -> list[R]:
     if positions == tuple(range(len(rows[0]) if rows else 0)):
         return list(starmap(row_type, rows))
     return list(starmap(row_type, map(_picker(positions), rows)))
@@ -104,7 +104,7 @@ def _picker(positions: tuple[int, ...]) -> Callable[[Sequence[Any]], tuple[Any, 
     return lambda row: tuple(row[position] for position in positions)
 
 
-def _converted(result: DuckDBPyConnection, convert: Convert) -> list[Any]:
+def _read_rows(result: DuckDBPyConnection, convert: Convert) -> list[Any]:
     rows = result.fetchall()
     if not convert:
         return rows

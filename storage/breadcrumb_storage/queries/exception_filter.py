@@ -91,7 +91,7 @@ _NOT_OF_TESTS = f"""
 """
 
 
-def where_sql(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
+def exception_condition(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
     """SQL over ``exceptions`` that is true for those which are asked for, and its parameters."""
     where = ["true"]
     parameters: list[Any] = []

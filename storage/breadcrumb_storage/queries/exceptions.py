@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.exception_filter import CLASSIFIED, FURTHER, TEST_END, ExceptionFilter, where_sql
+from breadcrumb_storage.queries.exception_filter import (
+    CLASSIFIED,
+    FURTHER,
+    TEST_END,
+    ExceptionFilter,
+    exception_condition,
+)
 from breadcrumb_storage.rows import fetch, fetch_page, fetch_with
 
 if TYPE_CHECKING:
@@ -86,7 +92,7 @@ def exception_groups(
     SystemExit, which most often only carries the exit code out, and the AttributeError by which ``__getattr__`` says
     to untraced code (an import, hasattr) that there is no such name.
     """
-    where, parameters = where_sql(wanted)
+    where, parameters = exception_condition(wanted)
     kept = "true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true"
     result = con.execute(
         f"""
@@ -127,7 +133,7 @@ def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace],
 
     In the order of ``exception_groups``.
     """
-    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    where, parameters = exception_condition(ExceptionFilter(trace_id=reader.trace_id))
     result = reader.con.execute(
         f"""
         {CLASSIFIED.format(where=where)}, {FURTHER}
@@ -153,7 +159,7 @@ def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace],
 
 def count_exceptions(reader: TraceReader) -> int:
     """The exceptions of a trace, also those that were only counted; control flow left out."""
-    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    where, parameters = exception_condition(ExceptionFilter(trace_id=reader.trace_id))
     total: int = reader.con.execute(
         f"""
         SELECT (SELECT count(*) FROM exceptions WHERE {where})

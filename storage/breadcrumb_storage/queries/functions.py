@@ -168,7 +168,7 @@ class CountedFunction:
     exact: bool  # False: ``started`` is a lower bound
 
 
-def counted_only(reader: TraceReader, full_names: Sequence[str]) -> list[CountedFunction]:
+def counted_functions(reader: TraceReader, full_names: Sequence[str]) -> list[CountedFunction]:
     """Those of the functions (``module:function``) that have calls which were counted only, the most calls first."""
     result = reader.con.execute(
         f"""

@@ -20,7 +20,7 @@ SLOWEST_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
+class Durations:
     """The times of recorded calls that have ended; wall time where nothing else is said."""
 
     calls: int
@@ -38,7 +38,7 @@ class CallerTime:
     """What one caller made a function do; ``full_name`` is "" for calls without a recorded caller."""
 
     full_name: str
-    times: Distribution
+    times: Durations
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Callers:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class HotPathStep:
     """What took most of the time in a call: its calls of one function, and the slowest of them."""
 
     call_id: int
@@ -59,7 +59,7 @@ class Step:
     total_ns: int
 
 
-_DISTRIBUTION = """
+_DURATIONS = """
     count(*) AS calls, coalesce(sum(duration_ns), 0)::BIGINT AS total_ns,
     -- children in other tasks can outlast the call that began them
     greatest(coalesce(sum(duration_ns - child_ns - suspended_ns), 0), 0)::BIGINT AS self_ns,
@@ -69,19 +69,19 @@ _DISTRIBUTION = """
 """
 
 
-def distributions(reader: TraceReader, full_names: Sequence[str]) -> dict[str, Distribution]:
+def durations(reader: TraceReader, full_names: Sequence[str]) -> dict[str, Durations]:
     """The distribution of each of these functions (``module:function``); without an ended call there is none."""
     result = reader.con.execute(
         f"""
         WITH named AS (
             SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
             WHERE trace_id = ? AND list_contains(?, {COLON_NAME}))
-        SELECT full_name, {_DISTRIBUTION} FROM call_records JOIN named USING (process_id, function_id)
+        SELECT full_name, {_DURATIONS} FROM call_records JOIN named USING (process_id, function_id)
         WHERE trace_no = ? AND duration_ns IS NOT NULL GROUP BY full_name
         """,
         [reader.trace_id, list(full_names), reader.trace_no],
     )
-    return {full_name: times for times, (full_name,) in fetch_with(result, Distribution, "full_name")}
+    return {full_name: times for times, (full_name,) in fetch_with(result, Durations, "full_name")}
 
 
 class TimedCalls:
@@ -113,14 +113,14 @@ class TimedCalls:
                 SELECT c.*, p.process_id, p.function_id FROM timed_calls c
                 LEFT JOIN (SELECT call_id, process_id, function_id FROM call_records WHERE trace_no = ?) p
                   ON p.call_id = c.parent_call_id)
-            SELECT coalesce({COLON_NAME}, '') AS caller, {_DISTRIBUTION},
+            SELECT coalesce({COLON_NAME}, '') AS caller, {_DURATIONS},
                    count(*) OVER () AS callers, (sum(sum(duration_ns)) OVER ())::BIGINT AS of_all_ns
             FROM called LEFT JOIN (FROM functions WHERE trace_id = ?) f USING (process_id, function_id)
             GROUP BY caller ORDER BY total_ns DESC, calls DESC, caller LIMIT {int(limit)}
             """,
             [self._reader.trace_no, self._reader.trace_id],
         )
-        found = fetch_with(result, Distribution, "caller", "callers", "of_all_ns")
+        found = fetch_with(result, Durations, "caller", "callers", "of_all_ns")
         first = [CallerTime(full_name=caller, times=times) for times, (caller, _, _) in found]
         _, count, total_ns = found[0][1] if found else ("", 0, 0)
         return Callers(first=first, count=count, total_ns=total_ns)
@@ -152,9 +152,9 @@ class TimedCalls:
         return [(row[0], row[1]) for row in rows]
 
 
-def way_of_the_time(reader: TraceReader, call_id: int, depth: int) -> list[Step]:
+def hot_path(reader: TraceReader, call_id: int, depth: int) -> list[HotPathStep]:
     """From a call down, at each step the function that took most of the time in its calls, at most ``depth`` steps."""
-    steps: list[Step] = []
+    steps: list[HotPathStep] = []
     current = int(call_id)
     for _ in range(depth):
         result = reader.con.execute(
@@ -166,7 +166,7 @@ def way_of_the_time(reader: TraceReader, call_id: int, depth: int) -> list[Step]
             """,
             [reader.trace_no],
         )
-        step = fetch_one(result, Step)
+        step = fetch_one(result, HotPathStep)
         if step is None:
             break
         steps.append(step)

@@ -26,7 +26,7 @@ _SEEN_NS = "CASE WHEN in_args THEN started_ns ELSE coalesce(yielded_ns, started_
 # hyphen, unless that makes a number negative. And what may come behind it: the end, or anything of that kind, also a
 # dot that is no decimal point.
 _BEFORE = r"""(?:^|[^\w.\\-]|\\[nrtbf"\\/]|\\u[0-9a-f]{4}|[\w"'.]-|[^\w]\.)"""
-_BEHIND = r"""(?:$|[^\w.]|\.(?:\D|$))"""
+_AFTER = r"""(?:$|[^\w.]|\.(?:\D|$))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class TextHits:
             spellings: how it may stand in a stored value, which is JSON.
         """
         self._reader = reader
-        contains, values = _holds(spellings)
+        contains, values = _contains_condition(spellings)
         reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE found_exceptions AS
@@ -214,12 +214,12 @@ def word_pattern(spellings: Sequence[str]) -> str:
     if not any(re.match(r"\w", text) or re.search(r"\w$", text) for text in spellings):
         return ""
     return "|".join(
-        (_BEFORE if re.match(r"\w", text) else "") + re.escape(text) + (_BEHIND if re.search(r"\w$", text) else "")
+        (_BEFORE if re.match(r"\w", text) else "") + re.escape(text) + (_AFTER if re.search(r"\w$", text) else "")
         for text in spellings
     )
 
 
-def _holds(spellings: Sequence[str]) -> tuple[str, dict[str, Any]]:
+def _contains_condition(spellings: Sequence[str]) -> tuple[str, dict[str, Any]]:
     """SQL, with the column left open, that is true where one of these stands in it, and its parameters."""
     values = {f"spelling_{number}": text for number, text in enumerate(spellings)}
     return "(" + " OR ".join(f"contains({{0}}, ${name})" for name in values) + ")", values

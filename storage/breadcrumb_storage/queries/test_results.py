@@ -123,7 +123,7 @@ def _calls(reader: TraceReader, where: str, limit: int) -> tuple[list[CalledLink
     return newest_first[::-1], total
 
 
-def links_from(reader: TraceReader, first_call_id: int, last_call_id: int) -> list[CalledLink]:
+def calls_between(reader: TraceReader, first_call_id: int, last_call_id: int) -> list[CalledLink]:
     """The first MAX_LINKS calls between two ids, in their order."""
     result = reader.con.execute(
         f"""

@@ -43,10 +43,10 @@ def test_ranges(reader: TraceReader, test: str) -> list[CallRange]:
             anything else is a substring of one. A node id that is there as it stands means that test alone.
     """
     # Most tests follow each other without a call in between: a thousand of them are then one range.
-    return joined(_ranges(reader, *_node_condition(test)))
+    return merge_ranges(_ranges(reader, *_node_condition(test)))
 
 
-def failures_of(reader: TraceReader, test: str) -> list[int]:
+def test_failures(reader: TraceReader, test: str) -> list[int]:
     """The ids of the exceptions that the tests which ``test`` names (see ``test_ranges``) failed with."""
     condition, parameters = _node_condition(test)
     rows = reader.con.execute(
@@ -56,7 +56,7 @@ def failures_of(reader: TraceReader, test: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def ranges_of_each(reader: TraceReader, node_ids: Sequence[str]) -> list[CallRange]:
+def test_ranges_by_id(reader: TraceReader, node_ids: Sequence[str]) -> list[CallRange]:
     """The calls that ran under the tests with these node ids, a range for each run of one."""
     return _ranges(reader, "node_id IN (SELECT unnest($tests::VARCHAR[]))", {"tests": list(node_ids)})
 
@@ -135,7 +135,7 @@ def _test_that_started(reader: TraceReader, process_id: int) -> str | None:
     return rows[0][0] if rows else None
 
 
-def joined(ranges: Iterable[CallRange]) -> list[CallRange]:
+def merge_ranges(ranges: Iterable[CallRange]) -> list[CallRange]:
     """These ranges, given in the order of their ids, where those that touch each other are one."""
     found: list[CallRange] = []
     for each in ranges:
@@ -160,7 +160,7 @@ def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
     if len(bounds) == 1:
         return within
     if len(bounds) <= _MAX_LITERAL_RANGES:
-        return f"({within} AND {_decision(bounds, call_id)})"
+        return f"({within} AND {_range_search(bounds, call_id)})"
     firsts, lasts = (", ".join(map(str, column)) for column in zip(*bounds, strict=True))
     return (
         f"({within} AND {call_id} IN (SELECT ids.call_id FROM call_records ids ASOF JOIN "
@@ -169,12 +169,12 @@ def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
     )
 
 
-def _decision(bounds: Sequence[tuple[int, int]], call_id: str) -> str:
+def _range_search(bounds: Sequence[tuple[int, int]], call_id: str) -> str:
     """A binary search for a call's range, as an expression: several times as fast as one condition after the other."""
     if len(bounds) == 1:
         return f"{call_id} BETWEEN {bounds[0][0]} AND {bounds[0][1]}"
     middle = len(bounds) // 2
-    lower, upper = _decision(bounds[:middle], call_id), _decision(bounds[middle:], call_id)
+    lower, upper = _range_search(bounds[:middle], call_id), _range_search(bounds[middle:], call_id)
     return f"CASE WHEN {call_id} < {bounds[middle][0]} THEN {lower} ELSE {upper} END"
 
 

@@ -45,14 +45,14 @@ def chains(reader: TraceReader, call_ids: Iterable[int]) -> dict[int, list[Link]
         if step < USUAL_DEPTH:
             found = _links(reader, missing)
         else:
-            found = {key: link for call_id in missing for key, link in _open_when_it_began(reader, call_id).items()}
+            found = {key: link for call_id in missing for key, link in _open_at_start_of(reader, call_id).items()}
         if not found.keys() & missing:  # complete, or what is missing was not recorded
             break
         known |= found
-    return {call_id: _up(known, call_id) for call_id in wanted}
+    return {call_id: _chain_to(known, call_id) for call_id in wanted}
 
 
-def listed_chain(reader: TraceReader, call_ids: Sequence[int]) -> list[Link]:
+def recorded_chain(reader: TraceReader, call_ids: Sequence[int]) -> list[Link]:
     """The chain that consists of these calls, as far as they were recorded."""
     found = _links(reader, call_ids)
     return [found[call_id] for call_id in call_ids if call_id in found]
@@ -60,7 +60,7 @@ def listed_chain(reader: TraceReader, call_ids: Sequence[int]) -> list[Link]:
 
 def _first_unknown(known: Mapping[int, Link], call_id: int) -> int | None:
     """The nearest ancestor (or the call itself) that is still to be fetched."""
-    chain = _up(known, call_id)
+    chain = _chain_to(known, call_id)
     return chain[0].parent_call_id if chain else call_id
 
 
@@ -74,7 +74,7 @@ def _links(reader: TraceReader, call_ids: Iterable[int]) -> dict[int, Link]:
     return _by_id(fetch(result, Link))
 
 
-def _open_when_it_began(reader: TraceReader, call_id: int) -> dict[int, Link]:
+def _open_at_start_of(reader: TraceReader, call_id: int) -> dict[int, Link]:
     """The call and all that were open at its beginning: its ancestors are among them, however deep it stands."""
     result = reader.con.execute(
         f"""
@@ -113,14 +113,14 @@ def open_chains(reader: TraceReader) -> tuple[list[list[Link]], int]:
     links = _by_id(fetch(result, Link))
     total = reader.con.execute(f"SELECT count(*) FROM call_records WHERE {is_open}", of_trace).fetchall()[0][0]
     parents = {link.parent_call_id for link in links.values()}
-    return [_up(links, leaf) for leaf in links if leaf not in parents], total
+    return [_chain_to(links, leaf) for leaf in links if leaf not in parents], total
 
 
 def _by_id(links: Iterable[Link]) -> dict[int, Link]:
     return {link.call_id: link for link in links}
 
 
-def _up(links: Mapping[int, Link], call_id: int) -> list[Link]:
+def _chain_to(links: Mapping[int, Link], call_id: int) -> list[Link]:
     chain: list[Link] = []
     current: int | None = call_id
     while current is not None and current in links and len(chain) <= len(links):

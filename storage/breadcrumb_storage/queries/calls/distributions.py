@@ -19,7 +19,7 @@ MAX_CHARS = 15_000_000
 SIGNATURE_CALLS = 200
 # Values of one kind that are named, and those far off the others.
 MAX_COMMON = 6
-MAX_FAR = 2
+MAX_OUTLIERS = 2
 # A value whose JSON is longer than this cannot be shown beside others.
 MAX_SHOWN_CHARS = 200
 
@@ -45,12 +45,12 @@ class KindCount:
     least: float | None  # of numbers the smallest, of what has a length the shortest
     most: float | None
     common: tuple[ValueCount, ...]  # the most frequent first
-    far: tuple[ValueCount, ...]  # far from all others in size
-    far_calls: int
+    outliers: tuple[ValueCount, ...]  # far from all others in size
+    outlier_calls: int
 
 
 @dataclass(frozen=True, slots=True)
-class Distributions:
+class ValueDistributions:
     """By args.NAME, in the order of the signature, then of the result; the most frequent kind first."""
 
     calls: int  # that fit
@@ -58,7 +58,7 @@ class Distributions:
     kinds: dict[str, list[KindCount]]
 
 
-def value_distributions(reader: TraceReader, wanted: CallFilter, *, calls: int, recorded: int) -> Distributions:
+def value_distributions(reader: TraceReader, wanted: CallFilter, *, calls: int, recorded: int) -> ValueDistributions:
     """The distribution of each parameter and of the result over all calls that fit.
 
     Args:
@@ -100,23 +100,23 @@ def value_distributions(reader: TraceReader, wanted: CallFilter, *, calls: int, 
         fenced AS (
             SELECT *, abs(measure - quartile[2]) AS distance,
                    -- Tukey's outer fences: of what is evenly spread nothing lies so far off
-                   distance > 3.5 * (quartile[3] - quartile[1]) AND distance > 0 AS is_far
+                   distance > 3.5 * (quartile[3] - quartile[1]) AND distance > 0 AS is_outlier
             FROM measured JOIN quartiles USING (position, kind))
         SELECT position, kind, sum(calls)::BIGINT AS calls, count(*) AS distinct, min(measure) AS least,
                max(measure) AS most, arg_max(shown, frequency, {MAX_COMMON}) AS common,
-               arg_max(shown, distance, {MAX_FAR}) FILTER (is_far) AS far,
-               coalesce(sum(calls) FILTER (is_far), 0)::BIGINT AS far_calls
+               arg_max(shown, distance, {MAX_OUTLIERS}) FILTER (is_outlier) AS outliers,
+               coalesce(sum(calls) FILTER (is_outlier), 0)::BIGINT AS outlier_calls
         FROM fenced GROUP BY position, kind ORDER BY position, 3 DESC, kind
         """,
         [*parameters, [f'$."{name}"' for name in names], reader.trace_id],
     )
     kinds: dict[str, list[KindCount]] = {}
     labels = [*(f"args.{name}" for name in names), RESULT]
-    converters = {"common": _counts, "far": _counts}
+    converters = {"common": _counts, "outliers": _counts}
     for kind, (position,) in fetch_with(result, KindCount, "position", convert=converters):
         kinds.setdefault(labels[int(position)], []).append(kind)
     read = max((sum(kind.calls for kind in each) for each in kinds.values()), default=0) if every > 1 else calls
-    return Distributions(calls, read, kinds)
+    return ValueDistributions(calls, read, kinds)
 
 
 def _signature(reader: TraceReader, wanted: CallFilter, recorded: int) -> tuple[list[str], int]:

@@ -34,7 +34,7 @@ def kind_of(value: str) -> str:
     text = text_of(value)
     return f"""CASE json_type({value})
         WHEN 'NULL' THEN 'None' WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'float' WHEN 'ARRAY' THEN 'list'
-        WHEN 'VARCHAR' THEN CASE WHEN {text} = '{REDACTED}' THEN {text} WHEN {_is_in_words(text)}
+        WHEN 'VARCHAR' THEN CASE WHEN {text} = '{REDACTED}' THEN {text} WHEN {_is_description(text)}
             THEN regexp_extract({text}, '^<(?:cycle: )?([^\\s.>]*)', 1) ELSE 'str' END
         WHEN 'OBJECT' THEN coalesce(json_extract_string({value}, '$."{TYPE_KEY}"'),
             nullif(regexp_extract({value}::VARCHAR, '^."\\$(\\w+)":', 1), ''), 'dict')
@@ -50,10 +50,10 @@ def length_of(value: str) -> str:
         CASE WHEN json_keys({value}) = ['{TYPE_KEY}', 'items'] THEN json_extract({value}, '$.items') END)"""
     size = f"TRY_CAST(json_extract_string({value}, '$.size') AS BIGINT)"
     content = f"json_extract_string({value}, '$.\"{BYTES_KEY}\"')"
-    told = _found(text, r" of (\d+)>$")
-    of_text = f"CASE WHEN {_is_in_words(text)} THEN {told} ELSE {_characters(text)} END"
-    of_items = _with_the_cut(f"json_array_length({items})", f"json_extract_string({items}, '$[#-1]')")
-    of_keys = _with_the_cut(f"len(json_keys({value}))", f"json_extract_string({value}, '$.\"{CUT_MARK}\"')")
+    stated_length = _number_in(text, r" of (\d+)>$")
+    of_text = f"CASE WHEN {_is_description(text)} THEN {stated_length} ELSE {_characters(text)} END"
+    of_items = _plus_missing(f"json_array_length({items})", f"json_extract_string({items}, '$[#-1]')")
+    of_keys = _plus_missing(f"len(json_keys({value}))", f"json_extract_string({value}, '$.\"{CUT_MARK}\"')")
     return f"""coalesce(
         CASE WHEN json_type({value}) = 'VARCHAR' THEN {of_text} END,
         CASE WHEN {content} IS NOT NULL THEN coalesce({size}, length({content})) END,
@@ -61,21 +61,21 @@ def length_of(value: str) -> str:
         CASE WHEN json_type({value}) = 'OBJECT' AND {value}::VARCHAR NOT LIKE '{{"$%' THEN {of_keys} END)"""
 
 
-def _is_in_words(text: str) -> str:
+def _is_description(text: str) -> str:
     """<Color.RED>, <function shop.cart.total>, <list of 20>, which lay too deep: told, not shown."""
     return f"regexp_full_match({text}, '(?s)<.*>')"
 
 
 def _characters(text: str) -> str:
     mark = f"{CHARS_CUT_PATTERN}$"
-    return f"length(regexp_replace({text}, '{mark}', '')) + coalesce({_found(text, mark)}, 0)"
+    return f"length(regexp_replace({text}, '{mark}', '')) + coalesce({_number_in(text, mark)}, 0)"
 
 
-def _with_the_cut(count: str, mark: str) -> str:
+def _plus_missing(count: str, mark: str) -> str:
     """A container that was cut ends with an item, or an entry, that says how many are missing."""
-    missing = _found(mark, rf"^(?:{CUT_MARK}\()?{ENTRIES_CUT_PATTERN}\)?$")
+    missing = _number_in(mark, rf"^(?:{CUT_MARK}\()?{ENTRIES_CUT_PATTERN}\)?$")
     return f"{count}::BIGINT + coalesce({missing} - 1, 0)"
 
 
-def _found(text: str, pattern: str) -> str:
+def _number_in(text: str, pattern: str) -> str:
     return f"TRY_CAST(regexp_extract({text}, '{pattern}', 1) AS BIGINT)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.compare.alignment import began_ns
+from breadcrumb_storage.queries.compare.alignment import trace_start_ns
 from breadcrumb_storage.rows import fetch, fetch_page
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def strand_calls(this: TraceReader, strand: int, first: int, limit: int) -> tupl
 
     Times count from the beginning of this trace in both, and mean nothing for the base.
     """
-    began = began_ns(this)
+    began = trace_start_ns(this)
     sides: list[list[StrandCall]] = []
     for root, in_this in (("base_root", False), ("this_root", True)):
         result = this.con.execute(
@@ -133,7 +133,7 @@ def lone_strands(base: TraceReader, this: TraceReader, limit: int) -> tuple[list
             SELECT in_this, root_id, count(*) AS calls FROM compare_calls
             SEMI JOIN alone USING (in_this, root_id) GROUP BY ALL)
         SELECT in_this, call_id, full_name AS name, calls,
-               started_ns - CASE WHEN in_this THEN {began_ns(this)} ELSE {began_ns(base)} END AS started_ns,
+               started_ns - CASE WHEN in_this THEN {trace_start_ns(this)} ELSE {trace_start_ns(base)} END AS started_ns,
                count(*) OVER () AS total
         FROM alone JOIN sized USING (in_this, root_id)
         JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) USING (name_no)

@@ -169,7 +169,7 @@ def align_calls(base: TraceReader, this: TraceReader, selection: Selection) -> t
     numbers = {"base_no": base.trace_no, "this_no": this.trace_no}
     this.con.execute(numbered, {**traces, **numbers, "recorded_whole": selection.recorded_whole})
     this.con.execute(_STRANDS, traces)
-    this.con.execute(_PAIRS.format(this_ns=began_ns(this)))
+    this.con.execute(_PAIRS.format(this_ns=trace_start_ns(this)))
     counts = dict(this.con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
     return counts.get(False, 0), counts.get(True, 0)
 
@@ -189,7 +189,7 @@ def _scope(reader: TraceReader, ranges: Sequence[CallRange] | None, max_calls: i
     )
 
 
-def began_ns(reader: TraceReader) -> int:
+def trace_start_ns(reader: TraceReader) -> int:
     """When a trace began, as calls tell it: nanoseconds since the epoch."""
     return (
         (reader.trace.started_at - datetime(1970, 1, 1)) // timedelta(microseconds=1) * 1_000

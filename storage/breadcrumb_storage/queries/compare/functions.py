@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.functions import COLON_NAME
-from breadcrumb_storage.queries.tests import CallRange, in_ranges, joined
+from breadcrumb_storage.queries.tests import CallRange, in_ranges, merge_ranges
 from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[s
     blocks = fetch(result, CallRange)
     if not blocks:
         return []
-    there = in_ranges(joined(blocks))
+    there = in_ranges(merge_ranges(blocks))
     sides = " UNION ALL ".join(
         f"""
         SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,

@@ -27,12 +27,12 @@ class ArgumentValue:
     first_call_id: int
 
 
-def argument_values(reader: TraceReader, groups: Sequence[Sequence[int]], most: int) -> list[ArgumentValue]:
+def argument_values(reader: TraceReader, groups: Sequence[Sequence[int]], max_values: int) -> list[ArgumentValue]:
     """Of each group's calls the parameters that differ and have at most so many values, the most frequent value first.
 
     Args:
         groups: ids of their calls.
-        most: values of a parameter.
+        max_values: values of a parameter.
     """
     if not groups:
         return []
@@ -53,14 +53,14 @@ def argument_values(reader: TraceReader, groups: Sequence[Sequence[int]], most: 
             SELECT group_no, name, arg_min(value, call_id) AS value, count(*) AS calls, min(call_id) AS first_call_id
             FROM given GROUP BY group_no, name, hash(value))
         SELECT group_no AS group, name, value, calls, first_call_id FROM counted
-        QUALIFY count(*) OVER (PARTITION BY group_no, name) BETWEEN 2 AND $most
+        QUALIFY count(*) OVER (PARTITION BY group_no, name) BETWEEN 2 AND $max_values
         ORDER BY group_no, name, calls DESC, first_call_id
         """,
         {
             "trace_no": reader.trace_no,
             "groups": [number for number, call_ids in enumerate(groups) for _ in call_ids],
             "ids": [call_id for call_ids in groups for call_id in call_ids],
-            "most": most,
+            "max_values": max_values,
         },
     )
     return fetch(result, ArgumentValue)

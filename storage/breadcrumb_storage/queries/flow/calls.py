@@ -24,7 +24,7 @@ _MAX_LITERALS = 500
 UNFINISHED = 3  # behind record_format.OUTCOME_*
 
 FUNCTIONS = "flow_functions"
-KEEPS_ALL = "true"
+EVERY_CALL = "true"
 _COLUMNS = f"""
     c.call_id AS ids, coalesce(c.parent_call_id, 0) AS parents, f.name_no AS names,
     coalesce(c.outcome, {UNFINISHED}) AS outcomes, c.duration_ns AS durations, c.process_id AS processes,
@@ -97,8 +97,8 @@ def load_calls(reader: TraceReader, roots: FlowRoots) -> FlowCalls | None:
     """The calls at and below ``roots``; None where they are more than MAX_CALLS."""
     if roots.call_id is not None:
         return _one_call(reader, int(roots.call_id))
-    within, values = kept_to(reader, roots)
-    named, names = named_functions(roots)
+    within, values = scope_condition(reader, roots)
+    named, names = functions_query(roots)
     if not named:
         return _if_few(reader, within, values)
     condition = f"(c.process_id, c.function_id) IN ({named}) AND {within}"
@@ -110,12 +110,12 @@ def load_calls(reader: TraceReader, roots: FlowRoots) -> FlowCalls | None:
     return _levels(reader, chosen) if len(chosen) <= _MAX_ROOTS else None
 
 
-def load_listed(reader: TraceReader, call_ids: Sequence[int]) -> FlowCalls:
+def load_by_id(reader: TraceReader, call_ids: Sequence[int]) -> FlowCalls:
     """These calls."""
     return _load(reader, *_among("c.call_id", call_ids), None)
 
 
-def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
+def functions_query(roots: FlowRoots) -> tuple[str, list[Any]]:
     """A query of the functions that ``roots`` names ("": it names none), and its parameters."""
     conditions: list[str] = []
     values: list[Any] = []
@@ -131,7 +131,7 @@ def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
     return f"SELECT (process_id, function_id) FROM {FUNCTIONS} WHERE {' AND '.join(conditions)}", values
 
 
-def kept_to(reader: TraceReader, roots: FlowRoots, alias: str = "c") -> tuple[str, list[Any]]:
+def scope_condition(reader: TraceReader, roots: FlowRoots, alias: str = "c") -> tuple[str, list[Any]]:
     """SQL that is true for the calls to which ``roots`` keeps, and its parameters.
 
     Args:
@@ -153,7 +153,7 @@ def kept_to(reader: TraceReader, roots: FlowRoots, alias: str = "c") -> tuple[st
                  (SELECT (process_id, task_id) FROM tasks WHERE trace_id = ? AND name = ?))"""
         )
         values += [reader.trace_id, roots.thread, reader.trace_id, roots.thread]
-    return " AND ".join(conditions) or KEEPS_ALL, values
+    return " AND ".join(conditions) or EVERY_CALL, values
 
 
 def _one_call(reader: TraceReader, call_id: int) -> FlowCalls | None:

@@ -57,7 +57,7 @@ def caught_below(reader: TraceReader, call_ids: Sequence[int]) -> list[CaughtBel
     return fetch(result, CaughtBelow)
 
 
-def types_not_all_written(reader: TraceReader) -> frozenset[str]:
+def partly_recorded_types(reader: TraceReader) -> frozenset[str]:
     """The exceptions of which so many were raised that the calls which raised the later ones do not name them."""
     rows = reader.con.execute(
         "SELECT DISTINCT exception_type FROM exception_counts WHERE trace_id = ?", [reader.trace_id]

@@ -2,7 +2,7 @@
 
 A node stands for the calls of one function within the calls of its parent node (Ammons, Ball and Larus, "Exploiting
 Hardware Performance Counters with Flow and Context Sensitive Profiling", 1997, section 4). Where the parent is one call
-with few children, their order can be kept: ``in_order`` and ``renumber``.
+with few children, their order can be kept: ``children_in_order`` and ``renumber``.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.flow.calls import FUNCTIONS, KEEPS_ALL, FlowRoots, kept_to, named_functions
+from breadcrumb_storage.queries.flow.calls import EVERY_CALL, FUNCTIONS, FlowRoots, functions_query, scope_condition
 from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
@@ -65,18 +65,18 @@ _COLUMNS = """
 class FlowLevels:
     """The levels of the tree, one at a time: temporary tables of this connection."""
 
-    def __init__(self, reader: TraceReader, roots: FlowRoots, few_threads: int) -> None:
+    def __init__(self, reader: TraceReader, roots: FlowRoots, max_threads: int) -> None:
         """Begin at the roots; ``flow_calls.number_functions`` has been called.
 
         Args:
-            few_threads: the nodes of a trace with more threads are those of all threads together.
+            max_threads: the nodes of a trace with more threads are those of all threads together.
         """
         self._reader = reader
         where, values = _roots(reader, roots)
         ((threads,),) = reader.con.execute(
             "SELECT count(*) FROM threads WHERE trace_id = ?", [reader.trace_id]
         ).fetchall()
-        self.by_thread = threads <= few_threads
+        self.by_thread = threads <= max_threads
         lane = ", c.process_id, c.thread_id" if self.by_thread else ""
         reader.con.execute(
             f"""
@@ -124,7 +124,7 @@ class FlowLevels:
         self._reader.con.execute("DROP TABLE flow_level")
         self._reader.con.execute("ALTER TABLE flow_children RENAME TO flow_level")
 
-    def in_order(self, single: Sequence[int]) -> list[OrderedCall]:
+    def children_in_order(self, single: Sequence[int]) -> list[OrderedCall]:
         """Of this level what the nodes ``single`` of the one before, which are one call each, called, in its order."""
         result = self._reader.con.execute(
             f"""
@@ -139,7 +139,7 @@ class FlowLevels:
         found = fetch(result, OrderedCall)
         return found if len(found) <= MAX_IN_ORDER_OF_LEVEL else []
 
-    def first_of_many(self, single: Sequence[int]) -> list[OrderedCall]:
+    def first_children(self, single: Sequence[int]) -> list[OrderedCall]:
         """The same of those that called more: the first MAX_IN_ORDER calls of each."""
         result = self._reader.con.execute(
             f"""
@@ -170,14 +170,14 @@ def _roots(reader: TraceReader, roots: FlowRoots) -> tuple[str, list[Any]]:
     if roots.call_id is not None:
         return f"c.call_id = {int(roots.call_id)}", []
     parent = "SELECT p.call_id FROM call_records p WHERE p.trace_no = c.trace_no AND p.call_id = c.parent_call_id"
-    within, values = kept_to(reader, roots)
-    named, names = named_functions(roots)
+    within, values = scope_condition(reader, roots)
+    named, names = functions_query(roots)
     if named:
         # Not those that their own kind called: a recursion is shown once, from its outermost call on.
         own = f"{parent} AND (p.process_id, p.function_id) IN ({named})"
         condition = f"(c.process_id, c.function_id) IN ({named}) AND NOT EXISTS ({own}) AND {within}"
         return condition, [*names, *names, *values]
-    if within == KEEPS_ALL:
+    if within == EVERY_CALL:
         return "c.parent_call_id IS NULL", []
-    around, same_values = kept_to(reader, roots, "p")
+    around, same_values = scope_condition(reader, roots, "p")
     return f"{within} AND NOT EXISTS ({parent} AND {around})", [*values, *same_values]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.calls.chains import Link, chains
-from breadcrumb_storage.queries.flow.calls import FlowCalls, FlowRoots, kept_to, load_listed
+from breadcrumb_storage.queries.flow.calls import FlowCalls, FlowRoots, load_by_id, scope_condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ class FlowWindow:
     above: int  # calls that the outermost one here stands in
 
 
-def window(reader: TraceReader, focus: Sequence[int]) -> FlowWindow:
+def calls_around(reader: TraceReader, focus: Sequence[int]) -> FlowWindow:
     """The calls around ``focus``; the more there are, the fewer around each. Calls that do not exist are left out."""
     found = chains(reader, focus)
     kept: set[int] = set()
@@ -51,7 +51,7 @@ def window(reader: TraceReader, focus: Sequence[int]) -> FlowWindow:
         kept.update(_below(reader, focus))
     there = [call_id for call_id in focus if found.get(call_id)]
     above = max((len(chain) - MAX_CHAIN for chain in found.values()), default=0)
-    return FlowWindow(load_listed(reader, sorted(kept)), there, left_out if len(focus) == 1 else {}, max(above, 0))
+    return FlowWindow(load_by_id(reader, sorted(kept)), there, left_out if len(focus) == 1 else {}, max(above, 0))
 
 
 def call_of_exception(reader: TraceReader, exception_id: int) -> tuple[bool, int | None]:
@@ -67,7 +67,7 @@ def calls_at(reader: TraceReader, at_ns: int, roots: FlowRoots) -> list[int]:
 
     Only calls to which ``roots`` keeps.
     """
-    within, values = kept_to(reader, roots)
+    within, values = scope_condition(reader, roots)
     rows = reader.con.execute(
         f"""
         SELECT arg_max(call_id, (started_ns, call_id)) FROM call_records c
