@@ -1,1 +1,1 @@
-"""Find single calls by function, values and place in the call tree."""
+"""Query single calls: by filter, their values and their ancestors."""
