@@ -1,4 +1,4 @@
-"""How long calls took: their distribution, by caller, the slowest, and the way of the time into a call."""
+"""Measure calls: their durations, in all and by caller, the slowest ones, and the hot path below a call."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Recorded calls of a function that are looked at for how its time grows: more say nothing new. The slowest are always
-# among them, as the largest sizes are often rare.
+# Calls of a function from which the growth of its time is estimated; more would not change the estimate. The slowest
+# are always among them, since the largest inputs are often rare.
 MAX_SAMPLES = 2_000
 SLOWEST_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Durations:
-    """The times of recorded calls that have ended; wall time where nothing else is said."""
+    """The durations of recorded calls that have ended, as wall time unless noted."""
 
     calls: int
     total_ns: int
-    self_ns: int  # without what was called
-    active_ns: int  # suspensions taken out
+    self_ns: int  # without callees and suspensions
+    active_ns: int  # without suspensions
     mean_ns: float
     p50_ns: float
     p95_ns: float
@@ -35,26 +35,26 @@ class Durations:
 
 @dataclass(frozen=True, slots=True)
 class CallerTime:
-    """What one caller made a function do; ``full_name`` is "" for calls without a recorded caller."""
+    """The durations of the calls by one caller."""
 
-    full_name: str
+    full_name: str  # module:function; "": no caller was recorded
     times: Durations
 
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """The first of the callers of a function, and how many and how much they are together."""
+    """The callers with the most time in their calls, and totals of all callers."""
 
     first: list[CallerTime]
-    count: int
-    total_ns: int
+    count: int  # of all callers
+    total_ns: int  # in the calls of all callers
 
 
 @dataclass(frozen=True, slots=True)
 class HotPathStep:
-    """What took most of the time in a call: its calls of one function, and the slowest of them."""
+    """The calls of one function that took most of the time in a call."""
 
-    call_id: int
+    call_id: int  # the slowest of them
     calls: int
     total_ns: int
 
@@ -70,7 +70,11 @@ _DURATIONS = """
 
 
 def durations(reader: TraceReader, full_names: Sequence[str]) -> dict[str, Durations]:
-    """The distribution of each of these functions (``module:function``); without an ended call there is none."""
+    """Return the durations of functions by name; functions without an ended call are left out.
+
+    Args:
+        full_names: `module:function` of each.
+    """
     result = reader.con.execute(
         f"""
         WITH named AS (
@@ -85,12 +89,14 @@ def durations(reader: TraceReader, full_names: Sequence[str]) -> dict[str, Durat
 
 
 class TimedCalls:
-    """The ended calls of some functions: a temporary table of this connection, made by one scan."""
+    """The ended calls of some functions, in a temporary table of the connection."""
 
     def __init__(self, reader: TraceReader, full_names: Sequence[str]) -> None:
-        """
+        """Create the table by one scan.
+
         Args:
-            full_names: ``module:function`` of each.
+            reader: The trace.
+            full_names: `module:function` of each.
         """
         self._reader = reader
         reader.con.execute(
@@ -106,7 +112,7 @@ class TimedCalls:
         )
 
     def callers(self, limit: int) -> Callers:
-        """Who called them, the one that made them take most time first."""
+        """Return at most `limit` callers, the one with the most time in its calls first, and totals of all."""
         result = self._reader.con.execute(
             f"""
             WITH called AS (
@@ -126,14 +132,17 @@ class TimedCalls:
         return Callers(first=first, count=count, total_ns=total_ns)
 
     def slowest(self, limit: int) -> list[int]:
-        """The ids of those that took longest."""
+        """Return the ids of the slowest calls, the slowest first."""
         rows = self._reader.con.execute(
             f"SELECT call_id FROM timed_calls ORDER BY duration_ns DESC, call_id LIMIT {int(limit)}"
         ).fetchall()
         return [row[0] for row in rows]
 
     def samples(self) -> list[tuple[str, int]]:
-        """Arguments and active time of calls that returned: spread evenly over all of them, and the slowest."""
+        """Return the arguments (JSON) and active times (ns) of an even sample of the calls that returned.
+
+        The `SLOWEST_SAMPLES` slowest calls are always included.
+        """
         rows = self._reader.con.execute(
             f"""
             WITH returned AS (
@@ -153,7 +162,12 @@ class TimedCalls:
 
 
 def hot_path(reader: TraceReader, call_id: int, depth: int) -> list[HotPathStep]:
-    """From a call down, at each step the function that took most of the time in its calls, at most ``depth`` steps."""
+    """Follow a call down, at each step into the slowest call of the function that took the most time.
+
+    Args:
+        call_id: The call to begin at.
+        depth: Maximum number of steps.
+    """
     steps: list[HotPathStep] = []
     current = int(call_id)
     for _ in range(depth):

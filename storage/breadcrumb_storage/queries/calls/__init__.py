@@ -1,1 +1,1 @@
-"""Query single calls: by filter, their values and their ancestors."""
+"""Find single calls by filter, and read their values and ancestors."""
