@@ -104,7 +104,7 @@ def traced_code(reader: TraceReader) -> set[tuple[str, str]]:
 
 
 def similar_names(reader: TraceReader, name: str, limit: int) -> list[str]:
-    """Return `module:function` of the traced functions whose names are most similar to one with a typo."""
+    """Return `module:function` of the traced functions with the names most similar to a misspelled one."""
     rows = reader.con.execute(
         f"""
         WITH names AS (

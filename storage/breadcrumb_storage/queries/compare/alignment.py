@@ -37,7 +37,7 @@ SELECT {in_this} AS in_this, process_id, thread_id, coalesce(task_id, -1) AS tas
 FROM call_records c WHERE trace_no = {trace_no} AND {scope}
 """
 
-# Replaces a parent whose function only one trace has by the parent's parent.
+# If only one trace has the function of a call's parent, replaces the parent by its own parent.
 _LIFT = """
 UPDATE compare_chosen c SET parent_call_id = p.parent_call_id
 FROM compare_chosen p JOIN compare_functions f USING (in_this, process_id, function_id)

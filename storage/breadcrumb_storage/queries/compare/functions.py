@@ -139,8 +139,8 @@ def changed_tests(base: TraceReader, this: TraceReader) -> list[TestPair]:
 def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[str], limit: int) -> list[UnmatchedCall]:
     """Find calls that this trace has more often than the base, in whatever order.
 
-    They show where traces differ that are too large to be aligned. Needs the tables of `function_pairs` (with values)
-    and `name_functions` for the same traces.
+    For traces that are too large to be aligned: shows which part to align. Needs the tables of `function_pairs` (with
+    values) and `name_functions` for the same traces.
 
     Args:
         base: The trace to compare with.
