@@ -1,4 +1,4 @@
-"""Build dataclasses from query results by column name: a missing, additional or renamed column is an error."""
+"""Build dataclasses from query results by column name; a missing or unexpected column is an error."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def fetch(result: DuckDBPyConnection, row_type: type[R], *, convert: Convert | N
     """Read all rows of an executed query as instances of a dataclass.
 
     Args:
-        result: what ``con.execute`` returns.
-        row_type: a dataclass whose fields are the columns of the query, in any order.
-        convert: functions from a column's value to its field's, by column name.
+        result: The result of `con.execute`.
+        row_type: A dataclass whose fields are the columns of the query, in any order.
+        convert: Functions that make a field's value from its column's, by column name.
 
     Raises:
-        TypeError: the columns are not exactly the fields of ``row_type``.
+        TypeError: The columns are not exactly the fields of `row_type`.
     """
     positions = _positions(result, row_type)
-    return _built(row_type, positions, _converted(result, convert or {}))
+    return _build(row_type, positions, _read_rows(result, convert or {}))
 
 
 def fetch_one(result: DuckDBPyConnection, row_type: type[R], *, convert: Convert | None = None) -> R | None:
-    """Read the first row of an executed query, None if there is none. Arguments and errors are those of ``fetch``."""
+    """Read the first row of an executed query, if there is one; otherwise like `fetch`."""
     rows = fetch(result, row_type, convert=convert)
     return rows[0] if rows else None
 
@@ -42,42 +42,50 @@ def fetch_one(result: DuckDBPyConnection, row_type: type[R], *, convert: Convert
 def fetch_with(
     result: DuckDBPyConnection, row_type: type[R], *others: str, convert: Convert | None = None
 ) -> list[tuple[R, tuple[Any, ...]]]:
-    """Read all rows of an executed query, each together with the values of columns that are no fields.
+    """Read all rows of an executed query, each with the values of columns that are not fields.
 
     Args:
-        result: what ``con.execute`` returns.
-        row_type: a dataclass whose fields are the columns of the query beside ``others``, in any order.
-        others: names of the other columns, in the order in which their values are returned.
-        convert: as in ``fetch``.
+        result: The result of `con.execute`.
+        row_type: A dataclass whose fields are the columns of the query except `others`, in any order.
+        others: Names of the other columns, in the order of their returned values.
+        convert: As in `fetch`.
 
     Raises:
-        TypeError: the columns are not exactly the fields of ``row_type`` and ``others``.
+        TypeError: The columns are not exactly the fields of `row_type` and `others`.
     """
     positions = _positions(result, row_type, *others)
-    rows = _converted(result, convert or {})
+    rows = _read_rows(result, convert or {})
     besides = map(_picker(positions[len(positions) - len(others) :]), rows)
-    return list(zip(_built(row_type, positions[: len(positions) - len(others)], rows), besides, strict=True))
+    return list(zip(_build(row_type, positions[: len(positions) - len(others)], rows), besides, strict=True))
 
 
 def fetch_page(result: DuckDBPyConnection, row_type: type[R], *, convert: Convert | None = None) -> tuple[list[R], int]:
-    """Read the rows of a query with LIMIT, and its column ``total``, the number of rows without it.
+    """Read the rows of a query that has a LIMIT, and the number of rows without it.
+
+    Args:
+        result: The result of `con.execute`.
+        row_type: A dataclass whose fields are the columns of the query except `total`, in any order.
+        convert: As in `fetch`.
+
+    Returns:
+        The rows, and the value of their column `total`: the number of rows without the LIMIT, 0 if there is no row.
 
     Raises:
-        TypeError: the columns are not exactly the fields of ``row_type`` and ``total``.
+        TypeError: The columns are not exactly the fields of `row_type` and `total`.
     """
     found = fetch_with(result, row_type, "total", convert=convert)
     return [row for row, _ in found], found[0][1][0] if found else 0
 
 
 def fetch_columns(result: DuckDBPyConnection) -> dict[str, Sequence[Any]]:
-    """Read an executed query column by column: the values of all rows, by column name."""
+    """Read the values of an executed query by column name, each column in the order of the rows."""
     names = [column[0] for column in result.description]
     rows = result.fetchall()
     return dict(zip(names, zip(*rows, strict=True) if rows else [()] * len(names), strict=True))
 
 
 def _positions(result: DuckDBPyConnection, row_type: type[DataclassInstance], *others: str) -> tuple[int, ...]:
-    """Find the column of each field, then of each of the others."""
+    """Return the position of each field's column, then of each other column."""
     wanted = [*(field.name for field in fields(row_type)), *others]
     columns = [column[0] for column in result.description]
     if Counter(columns) != Counter(wanted):
@@ -92,7 +100,7 @@ def _positions(result: DuckDBPyConnection, row_type: type[DataclassInstance], *o
     return tuple(columns.index(name) for name in wanted)
 
 
-def _built(row_type: type[R], positions: tuple[int, ...], rows: list[Any]) -> list[R]:
+def _build(row_type: type[R], positions: tuple[int, ...], rows: list[Any]) -> list[R]:
     if positions == tuple(range(len(rows[0]) if rows else 0)):
         return list(starmap(row_type, rows))
     return list(starmap(row_type, map(_picker(positions), rows)))
@@ -104,7 +112,7 @@ def _picker(positions: tuple[int, ...]) -> Callable[[Sequence[Any]], tuple[Any, 
     return lambda row: tuple(row[position] for position in positions)
 
 
-def _converted(result: DuckDBPyConnection, convert: Convert) -> list[Any]:
+def _read_rows(result: DuckDBPyConnection, convert: Convert) -> list[Any]:
     rows = result.fetchall()
     if not convert:
         return rows

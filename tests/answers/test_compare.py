@@ -13,7 +13,7 @@ from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.compare import scope as compare_scope
 from breadcrumb_server.answers.compare.answer import Comparison, compare_traces
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.compare import compare as compare_queries
+from breadcrumb_storage.queries.compare import functions as compare_queries
 
 BASE, THIS = "20250110-120001-0001", "20250110-120002-0002"
 

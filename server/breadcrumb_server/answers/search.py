@@ -19,7 +19,7 @@ from breadcrumb_server.answers.common.text import clean, counted, cut, milliseco
 from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id, spellings_in_json
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id, spellings_in_json
 from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
 from breadcrumb_storage.queries.trace_reader import TraceReader
 

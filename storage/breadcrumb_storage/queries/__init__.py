@@ -1,6 +1,5 @@
-"""The SQL behind the answers, one module a subject, each returning small dataclasses.
+"""Query the database for the answers: one module per subject, with small dataclasses as results.
 
-Nothing here words or shortens anything: that is the business of ``breadcrumb_server.answers``. Queries read
-``call_records`` directly and fetch wide columns (arguments, stacks) only for the few rows that will be shown, so
-that a trace of a million calls is answered in milliseconds.
+Wording and shortening are left to `breadcrumb_server.answers`. To stay fast on a trace of a million calls, queries
+read `call_records` instead of its view, and wide columns (arguments, stacks) only for the few rows that are shown.
 """

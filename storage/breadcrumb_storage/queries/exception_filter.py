@@ -1,4 +1,4 @@
-"""Which exceptions are asked for, and what tells them apart: what became of them, and when they were raised."""
+"""Translate filters on exceptions into SQL, and classify exceptions by who caught them and when they were raised."""
 
 from __future__ import annotations
 
@@ -14,29 +14,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class UnderTests:
-    """What was raised under tests: in their calls, and what they failed with, which may be raised outside of any."""
+    """The exceptions of some tests: those raised in their calls, and those that they failed with."""
 
     calls: Sequence[CallRange]
-    failures: Sequence[int]  # exception ids
+    failures: Sequence[int]  # exception ids; these may have been raised outside of all calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExceptionFilter:
-    """Which exceptions; control flow (StopIteration and the like) only where a type is named."""
+    """Conditions on exceptions, all of which must hold.
+
+    Control flow (StopIteration and the like) needs a `type`, unless it was uncaught.
+    """
 
     trace_id: str | None = None  # None: all traces
-    since: datetime | None = None
-    type: str | None = None  # a name with or without its module, or a glob
-    include_handled: bool = True
-    of_tests: bool = True  # False: without those that failed a test, or were raised under one that did not fail
+    since: datetime | None = None  # UTC
+    type: str | None = None  # as in exception_type_condition
+    include_handled: bool = True  # False: without those that traced code handled; for exception_groups only
+    of_tests: bool = True  # False: without those that failed a test or were raised in a test that did not fail
     under: UnderTests | None = None  # only with trace_id
 
 
-TEST_END = "t.started_at + to_microseconds((t.duration_ms * 1000)::BIGINT)"
+TEST_END = "t.started_at + to_microseconds((t.duration_ms * 1000)::BIGINT)"  # SQL: the end of the test t
 
-# An exception is told apart by what became of it. Whoever caught it is traced code where a function of that name is.
-# Also by when it was raised: under a test that failed (the test that ran at a moment is the last one that had begun),
-# or while the body of an imported module ran. An optional import is one that such a body does without.
+# Adds to each exception:
+#   escaped          it was caught, but not by a function with the name of a traced one
+#   failed_test      the failed test in which it was raised (the test at a moment is the last one that had started)
+#   importing        it was raised while the body of an imported module ran
+#   optional_import  it is an ImportError, raised during an import or caught by the body of a module
 CLASSIFIED = f"""
     WITH wanted AS (SELECT * EXCLUDE (stack_trace, locals) FROM exceptions WHERE {{where}}),
     traced AS (
@@ -71,7 +76,7 @@ CLASSIFIED = f"""
 """
 
 
-# Raises that were only counted, because many like them had been written.
+# Raises that were only counted, since many equal ones had been recorded.
 FURTHER = """
     further AS (
         SELECT trace_id, exception_type, module_name, function_name, line, sum(further_count)::BIGINT AS further_count
@@ -79,7 +84,7 @@ FURTHER = """
 """
 
 
-# (What was uncaught ended a thread or a process.)
+# Uncaught exceptions are kept, since they ended a thread or a process.
 _NOT_OF_TESTS = f"""
     (uncaught OR (trace_id, exception_id) NOT IN (
         SELECT (trace_id, exception_id) FROM tests WHERE exception_id IS NOT NULL
@@ -91,8 +96,8 @@ _NOT_OF_TESTS = f"""
 """
 
 
-def where_sql(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
-    """SQL over ``exceptions`` that is true for those which are asked for, and its parameters."""
+def exception_condition(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
+    """Return an SQL condition over `exceptions` for a filter, without its `include_handled`, and its parameters."""
     where = ["true"]
     parameters: list[Any] = []
     if wanted.trace_id is not None:
@@ -116,7 +121,11 @@ def where_sql(wanted: ExceptionFilter) -> tuple[str, list[Any]]:
 
 
 def exception_type_condition(wanted: str) -> tuple[str, list[Any]]:
-    """SQL over ``exceptions`` for a type's name, with or without its module, or a glob; and its parameters."""
+    """Return an SQL condition over `exceptions` for a type, and its parameters.
+
+    Args:
+        wanted: The type's name, with or without its module, or a glob over the name with its module.
+    """
     if "*" in wanted or "?" in wanted:
         return "exception_type GLOB ?", [wanted]
     return "(exception_type = ? OR ends_with(exception_type, '.' || ?))", [wanted, wanted]

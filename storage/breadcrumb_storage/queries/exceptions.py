@@ -1,11 +1,17 @@
-"""Exceptions, equal ones folded, and the few that are shown in full."""
+"""Group equal exceptions, and read the few that are shown in full."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.exception_filter import CLASSIFIED, FURTHER, TEST_END, ExceptionFilter, where_sql
+from breadcrumb_storage.queries.exception_filter import (
+    CLASSIFIED,
+    FURTHER,
+    TEST_END,
+    ExceptionFilter,
+    exception_condition,
+)
 from breadcrumb_storage.rows import fetch, fetch_page, fetch_with
 
 if TYPE_CHECKING:
@@ -19,13 +25,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
-    """One exception object, where it was raised and what became of it."""
+    """An exception object, with where it was raised and who caught it."""
 
     trace_id: str
     exception_id: int
     type: str
     message: str
-    call_id: int | None  # innermost traced call at that moment
+    call_id: int | None  # the innermost traced call when it was raised
     module: str
     name: str  # of the function that raised it, traced or not
     file: str | None
@@ -37,56 +43,65 @@ class ExceptionRow:
     uncaught: bool
     handled: bool | None
     handled_by: str | None
-    call_chain: list[int] | None  # the calls it was raised in, outermost first, where call_id does not lead to all
-    test: str | None  # the node id of the test that ran at that moment
+    call_chain: list[int] | None  # ids of the calls it was raised in, outermost first; None: call_id and its parents
+    test: str | None  # the node id of the test that ran when it was raised
 
 
 @dataclass(frozen=True, slots=True)
 class ExceptionGroup:
-    """Exceptions of one type and message from one place; the first of the newest trace stands for all."""
+    """The exceptions of equal type and message from the same line, represented by the first of the newest trace."""
 
     trace_id: str
     exception_id: int
     traces: int
     count: int
     uncaught: int
-    escaped: int  # caught, but not by traced code: by a test runner, a thread pool, a framework
-    handled: int
-    handled_by: str | None  # who caught it most often, and last where that is several
+    escaped: int  # caught by untraced code: a test runner, a thread pool, a framework
+    handled: int  # caught, by any code
+    handled_by: str | None  # who caught most of them
     first_call_id: int | None
     last_call_id: int | None
-    further: int  # raises of this type at this place, with any message, that were only counted
+    further: int  # raises of this type on this line, with any message, that were only counted
 
 
 @dataclass(frozen=True, slots=True)
 class HandledPlace:
-    """Exceptions of one type from one place that the traced code handled itself."""
+    """The exceptions of one type from one line that traced code handled."""
 
     type: str
     module: str
     name: str
     file: str | None
     line: int | None
-    count: int
-    messages: int
-    message: str
-    handled_by: str | None
-    importing: bool  # only while modules were imported
-    failed_tests: Sequence[str]  # node ids of those under which it was raised
+    count: int  # with those that were only counted
+    messages: int  # different ones
+    message: str  # one of them
+    handled_by: str | None  # who caught most of them, and the number of others
+    importing: bool  # all were raised while modules were imported
+    failed_tests: Sequence[str]  # node ids of the failed tests in which they were raised
 
 
 def exception_groups(
     con: DuckDBPyConnection, wanted: ExceptionFilter, *, offset: int = 0, limit: int
 ) -> tuple[list[ExceptionGroup], int, int]:
-    """A page of groups, how many groups there are, and how many exceptions in them.
+    """Return a page of groups, most relevant first.
 
-    Uncaught ones come first, then those that left the traced code, then the handled ones. In each, what was raised
-    under a test that failed comes first, what was raised while modules were imported later, and optional imports
-    last; of handled ones the rarer comes first, of the others the newest. Two kinds give way to the others:
-    SystemExit, which most often only carries the exit code out, and the AttributeError by which ``__getattr__`` says
-    to untraced code (an import, hasattr) that there is no such name.
+    The order is: uncaught groups, groups that untraced code caught, handled groups. Within each of these, exceptions
+    of failed tests come first, then others, then those raised while modules were imported, then optional imports;
+    handled groups then by rarity, other groups the newest first. Two kinds do not count as uncaught or caught by
+    untraced code here: SystemExit, which usually just sets the exit code, and the AttributeError by which
+    `__getattr__` reports a missing name to untraced code (an import, `hasattr`).
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+        wanted: The filter.
+        offset: Number of groups to skip.
+        limit: Maximum number of groups on the page.
+
+    Returns:
+        The groups, the number of all groups, and the number of exceptions in them.
     """
-    where, parameters = where_sql(wanted)
+    where, parameters = exception_condition(wanted)
     kept = "true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true"
     result = con.execute(
         f"""
@@ -123,11 +138,11 @@ def exception_groups(
 
 
 def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace], int]:
-    """What the traced code raised and handled itself, by type and place, and of how many.
+    """Return handled exceptions by type and line, ordered as in `exception_groups`, and the number of such places.
 
-    In the order of ``exception_groups``.
+    Exceptions that untraced code caught are left out.
     """
-    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    where, parameters = exception_condition(ExceptionFilter(trace_id=reader.trace_id))
     result = reader.con.execute(
         f"""
         {CLASSIFIED.format(where=where)}, {FURTHER}
@@ -152,8 +167,8 @@ def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace],
 
 
 def count_exceptions(reader: TraceReader) -> int:
-    """The exceptions of a trace, also those that were only counted; control flow left out."""
-    where, parameters = where_sql(ExceptionFilter(trace_id=reader.trace_id))
+    """Count the exceptions of a trace, including raises that were only counted, without control flow."""
+    where, parameters = exception_condition(ExceptionFilter(trace_id=reader.trace_id))
     total: int = reader.con.execute(
         f"""
         SELECT (SELECT count(*) FROM exceptions WHERE {where})
@@ -165,7 +180,13 @@ def count_exceptions(reader: TraceReader) -> int:
 
 
 def exception_types(con: DuckDBPyConnection, trace_id: str | None, since: datetime | None) -> list[str]:
-    """The types that were raised, the most frequent first, control flow included."""
+    """Return the types that were raised, control flow included, the most frequent first.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+        trace_id: The trace; None for all.
+        since: The earliest time of the raise, in UTC; None for any.
+    """
     rows = con.execute(
         """
         SELECT exception_type FROM exceptions
@@ -178,7 +199,7 @@ def exception_types(con: DuckDBPyConnection, trace_id: str | None, since: dateti
 
 
 def exceptions_by_id(reader: TraceReader, exception_ids: Sequence[int]) -> dict[int, ExceptionRow]:
-    """These exceptions of one trace in full, by id."""
+    """Read exceptions in full, by id; unknown ids are left out."""
     if not exception_ids:
         return {}
     numbers = ", ".join(str(int(number)) for number in set(exception_ids))

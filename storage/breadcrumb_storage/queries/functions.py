@@ -1,4 +1,4 @@
-"""The functions of a trace: which match a name, how often each ran and for how long."""
+"""Find the functions of a trace by name, and read their numbers of calls and times."""
 
 from __future__ import annotations
 
@@ -13,49 +13,51 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
-COLON_NAME = "coalesce(module_name, '') || ':' || function_name"  # what answers call a function by
+COLON_NAME = "coalesce(module_name, '') || ':' || function_name"  # SQL: the name of a function in answers
 
-# Calls of one function in a process that are put in order to see which ran within which: of more it takes too long.
+# Calls of one function in a process that are sorted to find which ran within which; sorting more takes too long.
 MAX_ORDERED_CALLS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionTime:
-    """One function's calls, over all processes of a trace."""
+    """A function with the numbers and times of its calls in all processes of a trace."""
 
     module: str
     name: str
     file: str | None
     line: int | None
     recorded: int
-    started: int  # at least ``recorded``; more where not every call was recorded
-    exact: bool  # False: ``started`` and the times are lower bounds
-    total_ns: int  # of all calls, recorded or only counted; see nested_times for functions that call themselves
-    self_ns: int  # for the counted calls in proportion to the recorded ones
+    started: int  # at least `recorded`; more if some calls were only counted
+    exact: bool  # False: `started` and the times are lower bounds
+    total_ns: int  # of recorded and counted calls; see nested_times for functions that call themselves
+    self_ns: int  # that of counted calls is estimated from the recorded ones
 
     @property
     def full_name(self) -> str:
+        """`module:function`."""
         return f"{self.module}:{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionName:
-    """A function that a name matched, and its calls."""
+    """A function that matches a name, with the numbers of its calls."""
 
     module: str
     name: str
     file: str | None
     line: int | None
     recorded: int
-    started: int  # at least ``recorded``; more where not every call was recorded
-    exact: bool  # False: ``started`` is a lower bound
+    started: int  # at least `recorded`; more if some calls were only counted
+    exact: bool  # False: `started` is a lower bound
 
 
 def name_condition(pattern: str) -> tuple[str, list[Any]]:
-    """SQL over ``functions`` that is true for the functions which ``pattern`` names, and its parameters.
+    """Return an SQL condition over `functions` for those that match a name, and its parameters.
 
-    ``module:function`` is exact; with ``*`` or ``?`` it is a glob over the whole of the qualified name, of
-    ``module.function`` or of ``module:function``; anything else is a substring of one of those.
+    Args:
+        pattern: Matches the qualified name, `module.function` or `module:function`: with `*` or `?` as a glob, with a
+            colon exactly, otherwise as a substring.
     """
     spellings = ("function_name", "coalesce(module_name, '') || '.' || function_name", COLON_NAME)
     if "*" in pattern or "?" in pattern:
@@ -68,7 +70,11 @@ def name_condition(pattern: str) -> tuple[str, list[Any]]:
 
 
 def matching_functions(reader: TraceReader, pattern: str) -> list[FunctionName]:
-    """The functions that ``pattern`` names, the most called first, also those without a recorded call."""
+    """Find the functions that match a name, the one with the most recorded calls first.
+
+    Args:
+        pattern: As in `name_condition`.
+    """
     condition, parameters = name_condition(pattern)
     result = reader.con.execute(
         f"""
@@ -89,7 +95,7 @@ def matching_functions(reader: TraceReader, pattern: str) -> list[FunctionName]:
 
 
 def traced_code(reader: TraceReader) -> set[tuple[str, str]]:
-    """Module and file of all traced functions."""
+    """Return the (module, file) pairs of the traced functions; unknown parts are empty."""
     rows = reader.con.execute(
         "SELECT DISTINCT coalesce(module_name, ''), coalesce(file, '') FROM functions WHERE trace_id = ?",
         [reader.trace_id],
@@ -98,7 +104,7 @@ def traced_code(reader: TraceReader) -> set[tuple[str, str]]:
 
 
 def similar_names(reader: TraceReader, name: str, limit: int) -> list[str]:
-    """``module:function`` of the traced functions whose names are most like ``name``, for when it has a typo."""
+    """Return `module:function` of the traced functions with the names most similar to a misspelled one."""
     rows = reader.con.execute(
         f"""
         WITH names AS (
@@ -115,7 +121,7 @@ def similar_names(reader: TraceReader, name: str, limit: int) -> list[str]:
 
 
 def names_by_id(reader: TraceReader, keys: Iterable[tuple[int, int]]) -> dict[tuple[int, int], str]:
-    """Qualified names of functions by (process, function)."""
+    """Return the qualified names of functions by (process, function)."""
     pairs = ", ".join(f"({int(process)}, {int(function)})" for process, function in set(keys))
     if not pairs:
         return {}
@@ -130,9 +136,9 @@ def names_by_id(reader: TraceReader, keys: Iterable[tuple[int, int]]) -> dict[tu
 
 
 def function_times(reader: TraceReader) -> list[FunctionTime]:
-    """Every function of a trace with its counts and times, the one with the most time of its own first.
+    """Return all functions of a trace, the one with the most self time first.
 
-    A function that was seen but of which no call was recorded has zeros.
+    Those without a recorded or counted call are included.
     """
     result = reader.con.execute(
         """
@@ -160,16 +166,20 @@ def function_times(reader: TraceReader) -> list[FunctionTime]:
 
 @dataclass(frozen=True, slots=True)
 class CountedFunction:
-    """A function of which not every call was recorded."""
+    """A function of which some calls were only counted."""
 
     full_name: str
     recorded: int
     started: int
-    exact: bool  # False: ``started`` is a lower bound
+    exact: bool  # False: `started` is a lower bound
 
 
-def counted_only(reader: TraceReader, full_names: Sequence[str]) -> list[CountedFunction]:
-    """Those of the functions (``module:function``) that have calls which were counted only, the most calls first."""
+def counted_functions(reader: TraceReader, full_names: Sequence[str]) -> list[CountedFunction]:
+    """Return those of the functions that have counted calls, the one with the most calls first.
+
+    Args:
+        full_names: `module:function` of the functions to look at.
+    """
     result = reader.con.execute(
         f"""
         WITH named AS (
@@ -190,14 +200,16 @@ def counted_only(reader: TraceReader, full_names: Sequence[str]) -> list[Counted
 
 
 def nested_times(reader: TraceReader, full_names: Sequence[str]) -> dict[str, int]:
-    """How much of ``total_ns`` is counted more than once: where calls of a function ran within a call of itself.
+    """Return the part of `total_ns` that is counted more than once, since calls ran within a call of their function.
 
-    Also where other functions stand in between, as in a parser: what remains is the time in which at least one call of
-    the function was under way in a thread or task. Of a function with very many calls, only those directly within a
-    call of itself.
+    Other functions may be in between, as in a parser: the rest is the time in which at least one call of the function
+    ran in a thread or task. Above `MAX_ORDERED_CALLS` calls, only direct recursion is found.
 
     Args:
-        full_names: ``module:function`` of the few functions to look at; this costs more than their totals do.
+        full_names: `module:function` of the functions to look at: few, since this costs more than their totals.
+
+    Returns:
+        Nanoseconds by name; functions without nested calls are left out.
     """
     rows = reader.con.execute(
         f"""
@@ -209,7 +221,7 @@ def nested_times(reader: TraceReader, full_names: Sequence[str]) -> dict[str, in
                    started_ns + duration_ns AS ended_ns, child_ns
             FROM call_records JOIN named USING (process_id, function_id)
             WHERE trace_no = ? AND duration_ns IS NOT NULL),
-        -- most functions, and nearly all that are called very often, call nothing: they cannot call themselves
+        -- Most functions, and nearly all with many calls, call nothing, so they cannot call themselves.
         callers AS (
             SELECT process_id, function_id, count(*) <= {MAX_ORDERED_CALLS} AS few
             FROM chosen GROUP BY process_id, function_id HAVING max(child_ns) > 0),

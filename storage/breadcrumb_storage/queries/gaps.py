@@ -1,4 +1,4 @@
-"""Functions that were called from traced code but not traced themselves."""
+"""Read the gaps of a trace: functions that traced code called and that were not traced."""
 
 from __future__ import annotations
 
@@ -15,33 +15,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """One function that was not traced, with the calls of all its callers added up."""
+    """A function that was not traced, with the calls of all its callers added up."""
 
     module: str
     name: str
     file: str | None
     line: int | None
-    kind: str  # python, c
-    caller: str  # module:function that called it most
+    kind: str  # python or c
+    caller: str  # module:function of the most frequent caller
     callers: int
     call_count: int
     exact: bool  # False: call_count is a lower bound
     time_ns: int  # 0: not measured
-    importing: bool  # nothing but the bodies of imported modules, and of their classes, called it
-    wrapped: Sequence[str] | None  # see ``wraps``; in any order, and perhaps more than once
+    importing: bool  # only bodies of imported modules, and of their classes, called it
+    wrapped: Sequence[str] | None  # see `wraps`; in any order, with repetitions
 
     @property
     def wraps(self) -> tuple[tuple[str, str, str], ...]:
-        """Module, function and file of what it, a wrapper of other modules' functions, was called for.
+        """Module, function and file of the other modules' functions for which this wrapper was called.
 
-        What an older version has redacted as one text (``session:[REDACTED]``) lacks its last parts: they are empty.
+        Older versions redacted the three parts as one text (`session:[REDACTED]`); missing parts are empty.
         """
         parts = ([*each.split(":", 2), "", ""] for each in dict.fromkeys(self.wrapped or ()))
         return tuple((module, name, file) for module, name, file, *_ in parts)
 
 
 def list_gaps(reader: TraceReader, name_part: str | None = None) -> list[GapRow]:
-    """The gaps of a trace that were called, the most called first; with ``name_part``, those whose name holds it."""
+    """Return the gaps with calls, the one with the most first.
+
+    Args:
+        name_part: A part of `module:function` or `module.function` of the gap or of a function that it wraps; None
+            for all gaps.
+    """
     result = reader.con.execute(
         """
         WITH by_caller AS (

@@ -1,11 +1,11 @@
-"""The different ways that calls went through their lines."""
+"""Group calls by the paths that they took through their lines."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.calls.calls import CallFilter, call_conditions
+from breadcrumb_storage.queries.calls.records import CallFilter, call_conditions
 from breadcrumb_storage.rows import fetch_page
 
 if TYPE_CHECKING:
@@ -13,23 +13,27 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Of the calls that took a path, by id.
+# Calls whose ids are returned for each path.
 MAX_CALL_IDS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class LinePath:
-    """A set of executed lines, of the exceptions that came to them, and how the call ended; and the calls of it."""
+    """The calls of a function with the same executed lines, exceptions from callees and outcome."""
 
     calls: int
-    of_calls: int  # all calls of the function that fit and have lines
+    of_calls: int  # all calls of the function that fit the filter and have lines
     call_ids: Sequence[int]  # the first ones
 
 
 def line_paths(reader: TraceReader, wanted: CallFilter, limit: int) -> tuple[list[LinePath], int]:
-    """The ``limit`` rarest paths of the calls that fit, the rarest first, and how many different ones there are.
+    """Return the paths of the calls that fit a filter, the rarest first, and the number of different paths.
 
-    A path is a set: how often a loop went round makes no other path of it, what it came through does.
+    A path is a set of lines: how often a loop was repeated does not matter.
+
+    Args:
+        wanted: The filter.
+        limit: Maximum number of paths.
     """
     where, parameters = call_conditions(reader, wanted)
     result = reader.con.execute(
@@ -40,7 +44,7 @@ def line_paths(reader: TraceReader, wanted: CallFilter, limit: int) -> tuple[lis
         executed AS (
             SELECT call_id, list_sort(list(DISTINCT line)) AS lines FROM line_records SEMI JOIN fitting USING (call_id)
             WHERE trace_no = ? AND line IS NOT NULL GROUP BY call_id),
-        -- One line catches what is harmless and what is not.
+        -- The same line may catch harmless and harmful exceptions.
         came AS (
             SELECT c.parent_call_id AS call_id, list_sort(list(DISTINCT e.exception_type)) AS exceptions
             FROM call_records c JOIN exceptions e ON e.trace_id = ? AND e.exception_id = c.exception_id
@@ -56,7 +60,7 @@ def line_paths(reader: TraceReader, wanted: CallFilter, limit: int) -> tuple[lis
         SELECT calls, (sum(calls) OVER (PARTITION BY module_name, function_name))::BIGINT AS of_calls, ids AS call_ids,
                count(*) OVER () AS total
         FROM paths
-        -- Of paths that are equally rare, what went wrong comes first.
+        -- Of equally rare paths, those without a return come first.
         ORDER BY calls, coalesce(outcome, -1) = 0, ids[1] LIMIT {int(limit)}
         """,
         [*parameters, reader.trace_no, reader.trace_id, reader.trace_no, reader.trace_id],

@@ -1,4 +1,4 @@
-"""The executed lines of calls that were recorded with them."""
+"""Read the executed lines of calls with line detail, and the exceptions that reached those lines."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
-# More than the recorded lines of a call have room for.
+# More than a call has recorded lines.
 MAX_RAISED_CALLS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class LineRow:
-    """A line that starts, or the end of the call, and what was changed since the row before."""
+    """The start of a line or the end of the call, with the variables that changed since the previous row."""
 
-    position: int  # counts from 0 in the call; a jump: so many are not recorded
-    line: int | None  # None: the call's end
-    changes: str | None  # JSON object; None: not looked at
-    at_ns: int | None  # on the clock of the calls
+    position: int  # counts from 0 in the call; lines between two positions were not recorded
+    line: int | None  # None: the end of the call
+    changes: str | None  # JSON object; None: variables were not compared
+    at_ns: int | None  # since the epoch
 
 
 def executed_lines(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, int]:
-    """How many lines each of these calls executed, recorded or not; calls without line detail are left out."""
+    """Count the lines that each call executed, recorded or not; calls without line detail are left out."""
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))  # literals prune row groups
@@ -44,7 +44,7 @@ def executed_lines(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, in
 
 
 def lines_of_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, list[LineRow]]:
-    """The recorded lines of these calls in the order in which they ran: some 2,000 of each at most."""
+    """Return the recorded lines of calls by call id, in the order of execution: about 2,000 per call at most."""
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
@@ -63,16 +63,19 @@ def lines_of_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, li
 
 @dataclass(frozen=True, slots=True)
 class RaisedCall:
-    """A call that an exception left, to the one that had made it."""
+    """A call whose exception reached its caller."""
 
-    ended_ns: int
+    ended_ns: int  # since the epoch
     exception_id: int
     exception_type: str
     message: str
 
 
 def raised_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, list[RaisedCall]]:
-    """What these calls called and what raised, in the order of the ends, without StopIteration and the like."""
+    """Return the callees that raised, by the id of their caller, in the order of their ends.
+
+    Exceptions of control flow, such as StopIteration, are left out.
+    """
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
@@ -95,7 +98,7 @@ def raised_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, list
 
 @dataclass(frozen=True, slots=True)
 class LineCount:
-    """A line of a function, and in how many of its calls it was executed."""
+    """A line of a function and the calls that executed it."""
 
     line: int
     calls: int
@@ -103,7 +106,14 @@ class LineCount:
 
 
 def line_counts(reader: TraceReader, pattern: str) -> tuple[list[LineCount], int]:
-    """The executed lines of the functions that a pattern names, in their order, and how many calls have any."""
+    """Count the calls that executed each line of functions.
+
+    Args:
+        pattern: Matches the functions, as in `functions.name_condition`.
+
+    Returns:
+        The executed lines by number, and the number of calls with line detail.
+    """
     condition, parameters = name_condition(pattern)
     result = reader.con.execute(
         f"""

@@ -1,4 +1,4 @@
-"""How long calls took: their distribution, by caller, the slowest, and the way of the time into a call."""
+"""Measure calls: their durations, in all and by caller, the slowest ones, and the hot path below a call."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Recorded calls of a function that are looked at for how its time grows: more say nothing new. The slowest are always
-# among them, as the largest sizes are often rare.
+# Calls of a function from which the growth of its time is estimated; more would not change the estimate. The slowest
+# are always among them, since the largest inputs are often rare.
 MAX_SAMPLES = 2_000
 SLOWEST_SAMPLES = 100
 
 
 @dataclass(frozen=True, slots=True)
-class Distribution:
-    """The times of recorded calls that have ended; wall time where nothing else is said."""
+class Durations:
+    """The durations of recorded calls that have ended, as wall time unless noted."""
 
     calls: int
     total_ns: int
-    self_ns: int  # without what was called
-    active_ns: int  # suspensions taken out
+    self_ns: int  # without callees and suspensions
+    active_ns: int  # without suspensions
     mean_ns: float
     p50_ns: float
     p95_ns: float
@@ -35,31 +35,31 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class CallerTime:
-    """What one caller made a function do; ``full_name`` is "" for calls without a recorded caller."""
+    """The durations of the calls by one caller."""
 
-    full_name: str
-    times: Distribution
+    full_name: str  # module:function; "": no caller was recorded
+    times: Durations
 
 
 @dataclass(frozen=True, slots=True)
 class Callers:
-    """The first of the callers of a function, and how many and how much they are together."""
+    """The callers with the most time in their calls, and totals of all callers."""
 
     first: list[CallerTime]
-    count: int
-    total_ns: int
+    count: int  # of all callers
+    total_ns: int  # in the calls of all callers
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """What took most of the time in a call: its calls of one function, and the slowest of them."""
+class HotPathStep:
+    """The calls of one function that took most of the time in a call."""
 
-    call_id: int
+    call_id: int  # the slowest of them
     calls: int
     total_ns: int
 
 
-_DISTRIBUTION = """
+_DURATIONS = """
     count(*) AS calls, coalesce(sum(duration_ns), 0)::BIGINT AS total_ns,
     -- children in other tasks can outlast the call that began them
     greatest(coalesce(sum(duration_ns - child_ns - suspended_ns), 0), 0)::BIGINT AS self_ns,
@@ -69,28 +69,34 @@ _DISTRIBUTION = """
 """
 
 
-def distributions(reader: TraceReader, full_names: Sequence[str]) -> dict[str, Distribution]:
-    """The distribution of each of these functions (``module:function``); without an ended call there is none."""
+def durations(reader: TraceReader, full_names: Sequence[str]) -> dict[str, Durations]:
+    """Return the durations of functions by name; functions without an ended call are left out.
+
+    Args:
+        full_names: `module:function` of each.
+    """
     result = reader.con.execute(
         f"""
         WITH named AS (
             SELECT process_id, function_id, {COLON_NAME} AS full_name FROM functions
             WHERE trace_id = ? AND list_contains(?, {COLON_NAME}))
-        SELECT full_name, {_DISTRIBUTION} FROM call_records JOIN named USING (process_id, function_id)
+        SELECT full_name, {_DURATIONS} FROM call_records JOIN named USING (process_id, function_id)
         WHERE trace_no = ? AND duration_ns IS NOT NULL GROUP BY full_name
         """,
         [reader.trace_id, list(full_names), reader.trace_no],
     )
-    return {full_name: times for times, (full_name,) in fetch_with(result, Distribution, "full_name")}
+    return {full_name: times for times, (full_name,) in fetch_with(result, Durations, "full_name")}
 
 
 class TimedCalls:
-    """The ended calls of some functions: a temporary table of this connection, made by one scan."""
+    """The ended calls of some functions, in a temporary table of the connection."""
 
     def __init__(self, reader: TraceReader, full_names: Sequence[str]) -> None:
-        """
+        """Create the table by one scan.
+
         Args:
-            full_names: ``module:function`` of each.
+            reader: The trace.
+            full_names: `module:function` of each.
         """
         self._reader = reader
         reader.con.execute(
@@ -106,34 +112,37 @@ class TimedCalls:
         )
 
     def callers(self, limit: int) -> Callers:
-        """Who called them, the one that made them take most time first."""
+        """Return at most `limit` callers, the one with the most time in its calls first, and totals of all."""
         result = self._reader.con.execute(
             f"""
             WITH called AS (
                 SELECT c.*, p.process_id, p.function_id FROM timed_calls c
                 LEFT JOIN (SELECT call_id, process_id, function_id FROM call_records WHERE trace_no = ?) p
                   ON p.call_id = c.parent_call_id)
-            SELECT coalesce({COLON_NAME}, '') AS caller, {_DISTRIBUTION},
+            SELECT coalesce({COLON_NAME}, '') AS caller, {_DURATIONS},
                    count(*) OVER () AS callers, (sum(sum(duration_ns)) OVER ())::BIGINT AS of_all_ns
             FROM called LEFT JOIN (FROM functions WHERE trace_id = ?) f USING (process_id, function_id)
             GROUP BY caller ORDER BY total_ns DESC, calls DESC, caller LIMIT {int(limit)}
             """,
             [self._reader.trace_no, self._reader.trace_id],
         )
-        found = fetch_with(result, Distribution, "caller", "callers", "of_all_ns")
+        found = fetch_with(result, Durations, "caller", "callers", "of_all_ns")
         first = [CallerTime(full_name=caller, times=times) for times, (caller, _, _) in found]
         _, count, total_ns = found[0][1] if found else ("", 0, 0)
         return Callers(first=first, count=count, total_ns=total_ns)
 
     def slowest(self, limit: int) -> list[int]:
-        """The ids of those that took longest."""
+        """Return the ids of the slowest calls, the slowest first."""
         rows = self._reader.con.execute(
             f"SELECT call_id FROM timed_calls ORDER BY duration_ns DESC, call_id LIMIT {int(limit)}"
         ).fetchall()
         return [row[0] for row in rows]
 
     def samples(self) -> list[tuple[str, int]]:
-        """Arguments and active time of calls that returned: spread evenly over all of them, and the slowest."""
+        """Return the arguments (JSON) and active times (ns) of an even sample of the calls that returned.
+
+        The `SLOWEST_SAMPLES` slowest calls are always included.
+        """
         rows = self._reader.con.execute(
             f"""
             WITH returned AS (
@@ -152,9 +161,14 @@ class TimedCalls:
         return [(row[0], row[1]) for row in rows]
 
 
-def way_of_the_time(reader: TraceReader, call_id: int, depth: int) -> list[Step]:
-    """From a call down, at each step the function that took most of the time in its calls, at most ``depth`` steps."""
-    steps: list[Step] = []
+def hot_path(reader: TraceReader, call_id: int, depth: int) -> list[HotPathStep]:
+    """Follow a call down, at each step into the slowest call of the function that took the most time.
+
+    Args:
+        call_id: The call to begin at.
+        depth: Maximum number of steps.
+    """
+    steps: list[HotPathStep] = []
     current = int(call_id)
     for _ in range(depth):
         result = reader.con.execute(
@@ -166,7 +180,7 @@ def way_of_the_time(reader: TraceReader, call_id: int, depth: int) -> list[Step]
             """,
             [reader.trace_no],
         )
-        step = fetch_one(result, Step)
+        step = fetch_one(result, HotPathStep)
         if step is None:
             break
         steps.append(step)

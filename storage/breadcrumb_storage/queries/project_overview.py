@@ -1,4 +1,4 @@
-"""What a project's database says about the project as a whole."""
+"""Read the overview of a project's database, and add notices about whole runs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ProjectOverview:
-    """How much there is, and the newest of it."""
+    """The number of traces, and the newest one."""
 
     traces: int
     last_trace_id: str | None
@@ -23,7 +23,7 @@ class ProjectOverview:
 
 
 def project_overview(con: DuckDBPyConnection) -> ProjectOverview:
-    """Counts the traces and names the newest."""
+    """Count the traces and find the newest."""
     result = con.execute(
         """
         SELECT count(*) AS traces, max_by(trace_id, trace_no) AS last_trace_id, max_by(status, trace_no) AS last_status,
@@ -35,9 +35,9 @@ def project_overview(con: DuckDBPyConnection) -> ProjectOverview:
 
 
 def seen_code(con: DuckDBPyConnection) -> set[tuple[str, str]]:
-    """Each (module, absolute file) in which a function was ever called, traced or not; unknown parts are empty.
+    """Return each (module, absolute file) in which a function was ever called, traced or not; unknown parts are empty.
 
-    Also that of a function which a decorator's wrapper was called for.
+    Functions that were called through a decorator's wrapper are included.
     """
     rows = con.execute(
         """
@@ -53,7 +53,13 @@ def seen_code(con: DuckDBPyConnection) -> set[tuple[str, str]]:
 
 
 def add_notices(con: DuckDBPyConnection, trace_id: str, notices: list[tuple[str, str]]) -> None:
-    """Adds (code, message) pairs about a run as a whole. What is there already is not added again."""
+    """Add notices about a run as a whole, except those that it has already.
+
+    Args:
+        con: A connection of `Database.write`.
+        trace_id: The run's trace.
+        notices: Pairs of a code and a message.
+    """
     for code, message in notices:
         con.execute(
             """

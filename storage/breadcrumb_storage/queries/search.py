@@ -1,4 +1,4 @@
-"""Where a text turned up: in arguments, yields, results, exceptions and their local variables, in the order of time."""
+"""Find a text in arguments, yields, results, exceptions and their local variables, in the order of time."""
 
 from __future__ import annotations
 
@@ -14,24 +14,23 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Functions of which is told how often they had the text.
+# Functions for which hits are counted.
 MAX_FUNCTIONS = 8
-# Calls that are looked at for whether they have the text as a whole word. What more calls have is no needle.
+# Calls that are checked for the text as a whole word; a text that is in more calls is too common for that to help.
 MAX_WORD_CHECKS = 200_000
 _HIT = "in_args OR in_result OR in_exception OR yielded_ns IS NOT NULL"
-# When a call had the text first: as it began, as it yielded it, or as it ended.
+# When a call first had the text: at its start, at a yield, or at its end.
 _SEEN_NS = "CASE WHEN in_args THEN started_ns ELSE coalesce(yielded_ns, started_ns + coalesce(duration_ns, 0)) END"
 
-# What a word may stand behind: the begin, anything that does not belong to words or numbers, what JSON escapes, and a
-# hyphen, unless that makes a number negative. And what may come behind it: the end, or anything of that kind, also a
-# dot that is no decimal point.
+# What may be before a word: the beginning, a character of neither words nor numbers, an escape of JSON, or a hyphen
+# that is not a minus sign. What may be after it: the end, or such a character, also a dot that is not a decimal point.
 _BEFORE = r"""(?:^|[^\w.\\-]|\\[nrtbf"\\/]|\\u[0-9a-f]{4}|[\w"'.]-|[^\w]\.)"""
-_BEHIND = r"""(?:$|[^\w.]|\.(?:\D|$))"""
+_AFTER = r"""(?:$|[^\w.]|\.(?:\D|$))"""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionHits:
-    """How often a function got or gave the text."""
+    """The numbers of a function's calls that have the text, by its place."""
 
     full_name: str
     in_args: int
@@ -42,15 +41,15 @@ class FunctionHits:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A call that has the text, from some moment on."""
+    """A call that has the text."""
 
     call_id: int
-    seen_ns: int  # since the epoch: its begin if its arguments have it, else its first yield of it, or its end
+    seen_ns: int  # since the epoch: its start if its arguments have the text, else the first yield of it, else its end
 
 
 @dataclass(frozen=True, slots=True)
 class YieldHit:
-    """A value with the text that a generator yielded."""
+    """A yielded value with the text."""
 
     position: int  # counts from 0 within the call
     value: str  # JSON
@@ -66,16 +65,18 @@ class ExceptionHit:
 
 
 class TextHits:
-    """The calls of a trace that have a text: a temporary table of this connection, made by one scan."""
+    """The calls of a trace that have a text, in temporary tables of the connection."""
 
     def __init__(self, reader: TraceReader, text: str, spellings: Sequence[str]) -> None:
-        """
+        """Search the trace.
+
         Args:
-            text: as it stands in the message of an exception.
-            spellings: how it may stand in a stored value, which is JSON.
+            reader: The trace.
+            text: The text, as it would be in the message of an exception.
+            spellings: Its forms in stored values, which are JSON.
         """
         self._reader = reader
-        contains, values = _holds(spellings)
+        contains, values = _contains_condition(spellings)
         reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE found_exceptions AS
@@ -108,13 +109,13 @@ class TextHits:
             {"trace_no": reader.trace_no, **values},
         )
         self.total = self._count()
-        self.words = False  # whether only those are kept that have it as a whole word or number
-        self.within_longer = 0  # calls that were left out for that
+        self.words = False  # True: only calls with the text as a whole word or number were kept
+        self.within_longer = 0  # calls left out for that reason
         if 0 < self.total <= MAX_WORD_CHECKS and (pattern := word_pattern(spellings)):
             self._keep_words(pattern, word_pattern([text]))
 
     def _keep_words(self, pattern: str, message_pattern: str) -> None:
-        """Keep the calls that have the text as a whole word or number, if there are any."""
+        """Keep only calls that have the text as a whole word or number, if there are any."""
         self._reader.con.execute(
             """
             CREATE OR REPLACE TEMP TABLE found_words AS
@@ -145,7 +146,7 @@ class TextHits:
             self._reader.con.execute(f"CREATE OR REPLACE TEMP TABLE found_calls AS FROM found_words WHERE {_HIT}")
 
     def page(self, offset: int, limit: int) -> list[Hit]:
-        """Some of the calls, by the time at which they had the text first."""
+        """Return the calls in the order in which they first had the text."""
         result = self._reader.con.execute(
             f"""
             SELECT call_id, {_SEEN_NS} AS seen_ns
@@ -155,7 +156,7 @@ class TextHits:
         return fetch(result, Hit)
 
     def functions(self) -> tuple[list[FunctionHits], int]:
-        """Who had the text, in the order of first sight, and of how many functions these are the first."""
+        """Return the first `MAX_FUNCTIONS` functions whose calls have the text, and the number of such functions."""
         result = self._reader.con.execute(
             f"""
             SELECT {COLON_NAME} AS full_name, count(*) FILTER (in_args) AS in_args, count(yielded_ns) AS in_yields,
@@ -171,7 +172,7 @@ class TextHits:
         return fetch_page(result, FunctionHits)
 
     def exceptions(self, call_ids: Sequence[int]) -> dict[int, ExceptionHit]:
-        """The first exception with the text that was raised in each of these calls, by call id."""
+        """Return the first exception with the text that each call raised, by call id."""
         result = self._reader.con.execute(
             """
             SELECT f.call_id, e.exception_type AS type, f.exception_message AS message, f.locals
@@ -183,7 +184,7 @@ class TextHits:
         return {call_id: hit for hit, (call_id,) in fetch_with(result, ExceptionHit, "call_id")}
 
     def yields(self, call_ids: Sequence[int]) -> dict[int, list[YieldHit]]:
-        """The recorded values with the text that these calls yielded, in their order, by call id."""
+        """Return the values with the text that each call yielded, in their order, by call id."""
         result = self._reader.con.execute(
             """
             SELECT call_id, position, value FROM found_yields
@@ -197,7 +198,7 @@ class TextHits:
         return found
 
     def exceptions_elsewhere(self) -> int:
-        """Exceptions with the text that were raised while no recorded call was under way."""
+        """Count the exceptions with the text that were raised outside of all recorded calls."""
         ((count,),) = self._reader.con.execute("SELECT count(*) FROM found_exceptions WHERE call_id IS NULL").fetchall()
         return int(count)
 
@@ -207,19 +208,22 @@ class TextHits:
 
 
 def word_pattern(spellings: Sequence[str]) -> str:
-    """A regular expression that finds one of these as a whole word or number; "" where they begin and end with neither.
+    """Return a regular expression that finds one of the texts as a whole word or number.
 
-    RE2's, which has nothing that looks behind.
+    It is for RE2 too, which has no lookbehind, so a match includes the character before the word.
+
+    Returns:
+        The expression; "" if no text begins or ends with a character of words.
     """
     if not any(re.match(r"\w", text) or re.search(r"\w$", text) for text in spellings):
         return ""
     return "|".join(
-        (_BEFORE if re.match(r"\w", text) else "") + re.escape(text) + (_BEHIND if re.search(r"\w$", text) else "")
+        (_BEFORE if re.match(r"\w", text) else "") + re.escape(text) + (_AFTER if re.search(r"\w$", text) else "")
         for text in spellings
     )
 
 
-def _holds(spellings: Sequence[str]) -> tuple[str, dict[str, Any]]:
-    """SQL, with the column left open, that is true where one of these stands in it, and its parameters."""
+def _contains_condition(spellings: Sequence[str]) -> tuple[str, dict[str, Any]]:
+    """Return an SQL condition for a column `{0}` that contains one of the texts, and its parameters by name."""
     values = {f"spelling_{number}": text for number, text in enumerate(spellings)}
     return "(" + " OR ".join(f"contains({{0}}, ${name})" for name in values) + ")", values

@@ -1,4 +1,4 @@
-"""Where the threads and tasks of a trace's processes stood when it was ended, or when one crashed."""
+"""Read the stacks of threads and tasks at the moment when a run was ended or a process crashed."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Of a trace: more than any reader looks at, and the rest is counted.
+# More stacks of a trace than any reader looks at; the others are counted.
 MAX_STACKS = 500
 
 
 @dataclass(frozen=True, slots=True)
 class StackFrame:
-    """One frame; ``depth`` 0 is the innermost."""
+    """A frame of a stack."""
 
-    depth: int
+    depth: int  # 0: the innermost
     function: str
     module: str
     file: str
@@ -29,23 +29,23 @@ class StackFrame:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The frames of one thread, or of one waiting task, the innermost first; local variables are read on their own."""
+    """The stack of a thread or of a waiting task; `stack_locals` reads its local variables."""
 
     process_id: int
     stack_id: int
     thread_name: str | None
     task_name: str | None
     reason: str | None
-    frames: Sequence[StackFrame]
+    frames: Sequence[StackFrame]  # the innermost first
 
     @property
     def crashed(self) -> bool:
-        """Whether it is that of the thread that met a fatal error."""
+        """Whether a fatal error occurred in this thread."""
         return self.stack_id == 0 and (self.reason or "").startswith("Fatal")
 
 
 def list_stacks(reader: TraceReader) -> tuple[list[Stack], int]:
-    """The first stacks of a trace, those of crashed processes before the others, and how many there are."""
+    """Return the first `MAX_STACKS` stacks, those of crashed processes before others, and the number of all stacks."""
     result = reader.con.execute(
         """
         SELECT process_id, stack_id, any_value(thread_name) AS thread_name, any_value(task_name) AS task_name,
@@ -66,7 +66,7 @@ def _frames(rows: list[dict[str, Any]]) -> list[StackFrame]:
 
 
 def stack_locals(reader: TraceReader, stacks: Sequence[Stack]) -> dict[tuple[int, int, int], str]:
-    """The variables, as JSON, of the frames of these stacks by (process, stack, depth)."""
+    """Return the local variables of frames as JSON, by (process, stack, depth); frames without any are left out."""
     wanted = ", ".join(f"({int(each.process_id)}, {int(each.stack_id)})" for each in stacks)
     if not wanted:
         return {}

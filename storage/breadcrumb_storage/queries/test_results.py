@@ -1,4 +1,4 @@
-"""What came of the tests of a trace, and what a test called."""
+"""Read the results of tests, and the calls of single tests."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Of the text of a stack: its innermost frames are what tells failures apart.
+# Characters of a stack: its innermost frames are enough to distinguish failures.
 _STACK_END_CHARS = 1_500
-# Links of one test that are read to draw the calls below its last ones.
+# Calls of one test that are read to draw a tree of its last ones.
 MAX_LINKS = 2_000
 
 
 @dataclass(frozen=True, slots=True)
 class FailedTest:
-    """A run of a test that failed, or could not be prepared or cleaned up."""
+    """A run of a test that failed, also in its set-up, teardown or collection."""
 
     process_id: int
     node_id: str
-    outcome: str  # failed, error
-    phase: str | None  # setup, call, teardown; collect: what was to hold tests could not be imported
+    outcome: str  # failed or error
+    phase: str | None  # setup, call or teardown; collect: its file could not be imported
     first_call_id: int
-    last_call_id: int
+    last_call_id: int  # the last possible id of the process, if the test had not ended
     exception_id: int | None
     exception_type: str | None
     message: str | None
-    file: str | None  # where the exception was raised, traced or not
+    file: str | None  # where the exception was raised, in traced code or not
     line: int | None
-    stack_end: str  # its innermost frames, as far as they fit
-    passed_later: bool  # the same test, run again, passed
+    stack_end: str  # the innermost frames of the stack trace
+    passed_later: bool  # another run of the test passed
 
 
 @dataclass(frozen=True, slots=True)
 class CalledLink:
-    """A call under a test: enough to draw a tree."""
+    """A call under a test, with what is needed to draw a tree."""
 
     call_id: int
     parent_call_id: int | None
@@ -49,7 +49,7 @@ class CalledLink:
 
 
 def count_tests(reader: TraceReader) -> dict[str, int]:
-    """How many runs of tests had each outcome; ``unfinished`` where there is none."""
+    """Count the runs of tests by outcome, which is `unfinished` for those without one."""
     rows = reader.con.execute(
         """
         SELECT coalesce(outcome, 'unfinished') AS kind, count(*) FROM tests WHERE trace_id = ? GROUP BY kind
@@ -62,7 +62,7 @@ def count_tests(reader: TraceReader) -> dict[str, int]:
 
 
 def unfinished_tests(reader: TraceReader, limit: int) -> list[str]:
-    """The tests that had no outcome yet when the recording ended, the last first."""
+    """Return the node ids of tests without an outcome, the one that started last first."""
     rows = reader.con.execute(
         "SELECT node_id FROM tests WHERE trace_id = ? AND outcome IS NULL ORDER BY started_at DESC LIMIT ?",
         [reader.trace_id, limit],
@@ -71,7 +71,7 @@ def unfinished_tests(reader: TraceReader, limit: int) -> list[str]:
 
 
 def failed_tests(reader: TraceReader, limit: int) -> list[FailedTest]:
-    """The first tests that failed, in the order in which they ran; at the end those that passed when run again."""
+    """Return failed tests in the order in which they ran, those of which another run passed at the end."""
     result = reader.con.execute(
         f"""
         SELECT t.process_id, t.node_id, t.outcome, t.phase, t.first_call_id,
@@ -89,9 +89,14 @@ def failed_tests(reader: TraceReader, limit: int) -> list[FailedTest]:
 
 
 def last_calls(reader: TraceReader, first_call_id: int, last_call_id: int, limit: int) -> tuple[list[CalledLink], int]:
-    """The last of the outermost calls between two ids of a process, in their order; and how many there are in all.
+    """Return the last outermost calls between two ids of a process, in their order, and the number of outermost calls.
 
-    What runs when a module is imported or a class is made is left out.
+    Bodies of modules and classes are left out.
+
+    Args:
+        first_call_id: The first id, included.
+        last_call_id: The last id, included.
+        limit: Maximum number of calls to return.
     """
     within = f"c.call_id BETWEEN {int(first_call_id)} AND {int(last_call_id)}"
     return _calls(
@@ -103,7 +108,10 @@ def last_calls(reader: TraceReader, first_call_id: int, last_call_id: int, limit
 
 
 def last_children(reader: TraceReader, parents: Sequence[int], limit: int) -> tuple[list[CalledLink], int]:
-    """The last calls that these made, in their order; and how many there are in all."""
+    """Return the last direct callees of calls, in their order, and the number of such callees.
+
+    Bodies of modules and classes are left out.
+    """
     numbers = ", ".join(str(int(parent)) for parent in parents)
     return _calls(reader, f"c.parent_call_id IN ({numbers})", limit) if numbers else ([], 0)
 
@@ -123,8 +131,8 @@ def _calls(reader: TraceReader, where: str, limit: int) -> tuple[list[CalledLink
     return newest_first[::-1], total
 
 
-def links_from(reader: TraceReader, first_call_id: int, last_call_id: int) -> list[CalledLink]:
-    """The first MAX_LINKS calls between two ids, in their order."""
+def calls_between(reader: TraceReader, first_call_id: int, last_call_id: int) -> list[CalledLink]:
+    """Return the first `MAX_LINKS` calls between two ids, both included, in their order."""
     result = reader.con.execute(
         f"""
         SELECT c.call_id, c.parent_call_id, f.function_name, f.kind

@@ -1,4 +1,4 @@
-"""The tests that ran in a trace, and which calls ran under them."""
+"""Find the tests of a trace, and the calls that ran under them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# More ranges are joined: an expression with so many constants takes longer than that.
+# More ranges are joined as a table: an expression with so many constants is slower.
 _MAX_LITERAL_RANGES = 300
 
-# Whether the process {0} was started by that of the test {1} while this ran.
+# True if the process of the test {1} started the process {0} during the test.
 _STARTED_IN = (
     "{0}.parent_process_id = {1}.process_id AND {0}.started_at >= {1}.started_at AND ({1}.duration_ms IS NULL"
     " OR {0}.started_at <= {1}.started_at + to_microseconds(({1}.duration_ms * 1000)::BIGINT))"
@@ -25,7 +25,7 @@ _STARTED_IN = (
 
 @dataclass(frozen=True, slots=True)
 class CallRange:
-    """Calls of one process that follow each other: those with ids from the first to the last."""
+    """The calls of one process with ids from the first to the last, both included."""
 
     process_id: int
     first_call_id: int
@@ -33,21 +33,25 @@ class CallRange:
 
 
 def test_ranges(reader: TraceReader, test: str) -> list[CallRange]:
-    """The calls that ran under the tests which ``test`` names, as ranges of ids, in their order.
+    """Return the calls that ran under tests, as ranges in the order of their ids.
 
-    Whole processes are among them: those that were started while such a test ran. (A pool's workers belong to the
-    test that needed the first of them.)
+    Processes that were started during such a test belong to it as a whole: a pool's workers to the test that first
+    needed them.
 
     Args:
-        test: a node id; with ``*`` or ``?`` a glob over the whole of it, or over what stands behind a ``::`` or a dot;
-            anything else is a substring of one. A node id that is there as it stands means that test alone.
+        test: A node id, or a substring of node ids if no test has this id. With `*` or `?` a glob, over a node id or
+            its part after a `::` or a dot.
     """
-    # Most tests follow each other without a call in between: a thousand of them are then one range.
-    return joined(_ranges(reader, *_node_condition(test)))
+    # Most tests have no calls between them, so that a thousand of them become one range.
+    return merge_ranges(_ranges(reader, *_node_condition(test)))
 
 
-def failures_of(reader: TraceReader, test: str) -> list[int]:
-    """The ids of the exceptions that the tests which ``test`` names (see ``test_ranges``) failed with."""
+def test_failures(reader: TraceReader, test: str) -> list[int]:
+    """Return the ids of the exceptions that tests failed with.
+
+    Args:
+        test: As in `test_ranges`.
+    """
     condition, parameters = _node_condition(test)
     rows = reader.con.execute(
         f"SELECT exception_id FROM tests WHERE trace_id = $trace AND exception_id IS NOT NULL AND ({condition})",
@@ -56,18 +60,21 @@ def failures_of(reader: TraceReader, test: str) -> list[int]:
     return [row[0] for row in rows]
 
 
-def ranges_of_each(reader: TraceReader, node_ids: Sequence[str]) -> list[CallRange]:
-    """The calls that ran under the tests with these node ids, a range for each run of one."""
+def test_ranges_by_id(reader: TraceReader, node_ids: Sequence[str]) -> list[CallRange]:
+    """Return the calls that ran under the tests with these node ids, as ranges in the order of their ids.
+
+    There is a range for each run of a test and for each process that was started during one.
+    """
     return _ranges(reader, "node_id IN (SELECT unnest($tests::VARCHAR[]))", {"tests": list(node_ids)})
 
 
 def _ranges(reader: TraceReader, condition: str, parameters: dict[str, Any]) -> list[CallRange]:
-    """The calls under the tests for which ``condition`` is true, in the order of their ids."""
+    """Return the calls under the tests for which `condition` is true, in the order of their ids."""
     result = reader.con.execute(
         f"""
         WITH RECURSIVE named AS (
             SELECT * FROM tests WHERE trace_id = $trace AND ({condition})),
-        started AS (  -- by a test, and by what it started
+        started AS (  -- during a test, or by such a process
             SELECT p.process_id FROM processes p JOIN named t ON {_STARTED_IN.format("p", "t")}
             WHERE p.trace_id = $trace
             UNION
@@ -86,7 +93,7 @@ def _ranges(reader: TraceReader, condition: str, parameters: dict[str, Any]) -> 
 
 
 def test_names(reader: TraceReader) -> list[str]:
-    """The node ids of a trace's tests, each once, in the order in which they ran, but those that failed first."""
+    """Return the different node ids of tests: failed ones first, then in the order in which they ran."""
     rows = reader.con.execute(
         """
         SELECT node_id FROM tests WHERE trace_id = ? GROUP BY node_id
@@ -98,7 +105,7 @@ def test_names(reader: TraceReader) -> list[str]:
 
 
 def tests_of_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, str]:
-    """The node id of the test that each of these calls ran under, by call id; calls outside of tests are left out."""
+    """Return the node id of the test under which each call ran, by call id; calls outside of tests are left out."""
     if not call_ids:
         return {}
     rows = reader.con.execute(
@@ -118,7 +125,7 @@ def tests_of_calls(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, st
 
 
 def _test_that_started(reader: TraceReader, process_id: int) -> str | None:
-    """The test during which a process was started, or the process that started it."""
+    """Return the test during which a process, or the nearest possible ancestor of it, was started."""
     rows = reader.con.execute(
         f"""
         WITH RECURSIVE up AS (
@@ -135,8 +142,8 @@ def _test_that_started(reader: TraceReader, process_id: int) -> str | None:
     return rows[0][0] if rows else None
 
 
-def joined(ranges: Iterable[CallRange]) -> list[CallRange]:
-    """These ranges, given in the order of their ids, where those that touch each other are one."""
+def merge_ranges(ranges: Iterable[CallRange]) -> list[CallRange]:
+    """Merge adjacent and overlapping ranges, given in the order of their ids."""
     found: list[CallRange] = []
     for each in ranges:
         last = found[-1] if found else None
@@ -148,19 +155,21 @@ def joined(ranges: Iterable[CallRange]) -> list[CallRange]:
 
 
 def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
-    """SQL that is true for the calls in these ranges, which do not overlap; ``call_id`` is the column.
+    """Return an SQL condition for the calls in ranges, by id alone, since an id belongs to one process.
 
-    (A call's id tells its process.)
+    Args:
+        ranges: Ranges that do not overlap.
+        call_id: SQL of the column with the call's id.
     """
     if not ranges:
         return "false"
     bounds = sorted((int(each.first_call_id), int(each.last_call_id)) for each in ranges)
-    # The outermost bounds on their own let DuckDB skip row groups.
+    # The outermost bounds as a condition let DuckDB skip row groups.
     within = f"{call_id} BETWEEN {bounds[0][0]} AND {max(last for _, last in bounds)}"
     if len(bounds) == 1:
         return within
     if len(bounds) <= _MAX_LITERAL_RANGES:
-        return f"({within} AND {_decision(bounds, call_id)})"
+        return f"({within} AND {_range_search(bounds, call_id)})"
     firsts, lasts = (", ".join(map(str, column)) for column in zip(*bounds, strict=True))
     return (
         f"({within} AND {call_id} IN (SELECT ids.call_id FROM call_records ids ASOF JOIN "
@@ -169,19 +178,19 @@ def in_ranges(ranges: Sequence[CallRange], call_id: str = "c.call_id") -> str:
     )
 
 
-def _decision(bounds: Sequence[tuple[int, int]], call_id: str) -> str:
-    """A binary search for a call's range, as an expression: several times as fast as one condition after the other."""
+def _range_search(bounds: Sequence[tuple[int, int]], call_id: str) -> str:
+    """Return SQL of a binary search for a call's range, several times as fast as a sequence of conditions."""
     if len(bounds) == 1:
         return f"{call_id} BETWEEN {bounds[0][0]} AND {bounds[0][1]}"
     middle = len(bounds) // 2
-    lower, upper = _decision(bounds[:middle], call_id), _decision(bounds[middle:], call_id)
+    lower, upper = _range_search(bounds[:middle], call_id), _range_search(bounds[middle:], call_id)
     return f"CASE WHEN {call_id} < {bounds[middle][0]} THEN {lower} ELSE {upper} END"
 
 
 def _node_condition(test: str) -> tuple[str, dict[str, Any]]:
-    """SQL over ``tests`` that is true for those which ``test`` names, and its parameters."""
+    """Return an SQL condition over `tests` for those that `test` matches (see `test_ranges`), and its parameters."""
     if "*" in test or "?" in test:
-        # Brackets are literal: those of a parametrised test's id.
+        # Brackets are literal: ids of parametrised tests contain them.
         glob = test.replace("[", "[[]")
         condition = "node_id = $test OR node_id GLOB $glob OR node_id GLOB '*::' || $glob OR node_id GLOB '*.' || $glob"
         return condition, {"test": test, "glob": glob}

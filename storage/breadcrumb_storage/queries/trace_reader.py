@@ -1,4 +1,4 @@
-"""Pair a connection with the trace that an answer reads."""
+"""Pair a connection with the trace that is queried."""
 
 from __future__ import annotations
 
@@ -14,31 +14,36 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TraceReader:
-    """Read one trace: the first argument of every query about it."""
+    """A trace and a connection to its database: the first argument of every query about one trace.
+
+    Attributes:
+        con: A connection of `Database.read` or `Database.write`. Some queries create temporary tables on it.
+        trace: The trace's row, as it was when the reader was opened.
+    """
 
     con: DuckDBPyConnection
     trace: TraceRow
 
     @classmethod
     def open(cls, con: DuckDBPyConnection, trace_id: str | None, project: str) -> TraceReader:
-        """Find the trace that a user means.
+        """Open the trace that the caller means.
 
         Args:
-            con: a connection to the project's database.
-            trace_id: a whole id, a beginning or an end that only one trace has, or None for the newest.
-            project: its name, for the follow-up calls of errors.
+            con: A connection of `Database.read` or `Database.write`.
+            trace_id: A whole id, a prefix or suffix that only one trace has, or None for the newest trace.
+            project: Name of the project, for the calls that errors propose.
 
         Raises:
-            BreadcrumbError: no trace or several traces match; see ``trace_rows.resolve_trace_id``.
+            BreadcrumbError: No trace matches, or several do.
         """
         return cls(con, get_trace(con, resolve_trace_id(con, trace_id, project)))
 
     @property
     def trace_id(self) -> str:
-        """The id that tables name the trace by."""
+        """The id of the trace, and its key in most tables."""
         return self.trace.trace_id
 
     @property
     def trace_no(self) -> int:
-        """The number that the tables of calls and lines name the trace by."""
+        """The trace's key in the tables of calls, lines and yields."""
         return self.trace.trace_no

@@ -1,4 +1,4 @@
-"""Traces, their processes and their notices."""
+"""Read traces, their processes and threads, and their notices."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class TraceRow:
-    """One run of one command; ``trace_no`` stands for ``trace_id`` in ``call_records``."""
+    """A trace with everything known about its run."""
 
     trace_id: str
     trace_no: int
     status: str
-    started_at: datetime
-    duration_ms: float | None
+    started_at: datetime  # UTC
+    duration_ms: float | None  # up to now, if the run has not ended
     command: str
     label: str | None
     cwd: str | None
@@ -42,51 +42,51 @@ class TraceRow:
 
 @dataclass(frozen=True, slots=True)
 class TraceSummary:
-    """A trace as one line of a list."""
+    """A trace in a list of traces."""
 
     trace_no: int
     trace_id: str
     status: str
-    started_at: datetime
-    duration_ms: float | None
+    started_at: datetime  # UTC
+    duration_ms: float | None  # None: the run has not ended
     exit_code: int | None
     signal: str | None
-    calls: int
-    uncaught: str | None
+    calls: int  # recorded ones
+    uncaught: str | None  # the type of the last uncaught exception
     command: str
     label: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class ProcessRow:
-    """One traced process of a trace."""
+    """A traced process of a trace."""
 
     process_id: int
     pid: int | None
     parent_process_id: int | None
-    name: str | None  # multiprocessing's
+    name: str | None  # in multiprocessing
     command: str | None
-    started_by: str | None  # fork, exec, subinterpreter, None: as a program of its own
+    started_by: str | None  # fork, exec or subinterpreter; None: a separate program
     backend: str | None
     mode: str | None
-    ended: bool  # it went through its normal exit, or was replaced by an exec
-    replaced: bool
+    ended: bool  # by a normal exit or an exec
+    replaced: bool  # by an exec
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What the tracer asked to have told, and by how many processes."""
+    """A notice, with the number of processes that have it."""
 
     code: str
     message: str
-    processes: int
+    processes: int  # 0: it is about the run as a whole
 
 
 def get_trace(con: DuckDBPyConnection, trace_id: str) -> TraceRow:
-    """The trace of exactly this id (see ``trace_rows.resolve_trace_id`` for what users give).
+    """Read the trace with exactly this id; `trace_rows.resolve_trace_id` finds the id that a caller means.
 
     Raises:
-        LookupError: there is no such trace.
+        LookupError: There is no such trace.
     """
     result = con.execute(
         """
@@ -108,7 +108,7 @@ def get_trace(con: DuckDBPyConnection, trace_id: str) -> TraceRow:
 def _config(text: str | None) -> dict[str, Any]:
     try:
         parsed = json.loads(text or "{}")
-    except ValueError:  # a row written by something else than the launcher
+    except ValueError:  # the launcher did not write this row
         return {}
     return cast("dict[str, Any]", parsed) if isinstance(parsed, dict) else {}
 
@@ -116,7 +116,15 @@ def _config(text: str | None) -> dict[str, Any]:
 def list_traces(
     con: DuckDBPyConnection, *, status: str | None, since: datetime | None, before_no: int | None, limit: int
 ) -> tuple[list[TraceSummary], int]:
-    """The newest traces that fit, at most ``limit`` of them older than ``before_no``, and how many fit in all."""
+    """Return a page of the traces that fit, the newest first, and the number of traces that fit.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+        status: The status of the traces; None for any.
+        since: The earliest start, in UTC; None for any.
+        before_no: The page has traces with a smaller `trace_no`; None for the newest.
+        limit: Maximum number of traces on the page.
+    """
     where = ["true"]
     parameters: list[Any] = []
     if status is not None:
@@ -136,7 +144,13 @@ def list_traces(
 def summaries(
     con: DuckDBPyConnection, trace_ids: Sequence[str] | None = None, *, before: datetime | None = None
 ) -> list[TraceSummary]:
-    """The traces with these ids, or those that began before a time (UTC), or all of them; the newest first."""
+    """Return several traces, the newest first.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+        trace_ids: Ids of traces; unknown ones are ignored. None selects by `before`.
+        before: Traces that started before this time, in UTC; None for all. Without effect beside `trace_ids`.
+    """
     if trace_ids is not None:
         return _summaries(con, "list_contains(?, trace_id)", [list(trace_ids)])
     return _summaries(con, "true" if before is None else "started_at < ?", [] if before is None else [before])
@@ -163,7 +177,7 @@ def _summaries(con: DuckDBPyConnection, condition: str, parameters: Sequence[obj
 
 
 def last_completed(reader: TraceReader) -> str | None:
-    """The newest trace before this one of the same command in the same folder that ended well and recorded calls."""
+    """Return the id of the newest earlier trace of the same command and folder that completed and has functions."""
     row = reader.con.execute(
         """
         SELECT trace_id FROM traces t
@@ -177,17 +191,17 @@ def last_completed(reader: TraceReader) -> str | None:
 
 
 def count_calls(con: DuckDBPyConnection) -> int:
-    """Recorded calls of all traces together."""
+    """Count the recorded calls of all traces together."""
     return int(con.execute("SELECT count(*) FROM call_records").fetchall()[0][0])
 
 
 def has_processes(con: DuckDBPyConnection, trace_id: str) -> bool:
-    """Whether any process of a trace was traced."""
+    """Return whether any process of a run was traced."""
     return bool(con.execute("SELECT 1 FROM processes WHERE trace_id = ? LIMIT 1", [trace_id]).fetchall())
 
 
 def list_processes(reader: TraceReader) -> list[ProcessRow]:
-    """The traced processes of a trace in the order in which they started."""
+    """Return the traced processes in the order in which they started."""
     result = reader.con.execute(
         """
         SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode,
@@ -202,7 +216,7 @@ def list_processes(reader: TraceReader) -> list[ProcessRow]:
 
 
 def calls_by_process(reader: TraceReader) -> dict[int, int]:
-    """How many calls each process recorded; those without any are left out."""
+    """Count the recorded calls of each process that has any, by process."""
     return dict(
         reader.con.execute(
             "SELECT process_id, count(*) FROM call_records WHERE trace_no = ? GROUP BY process_id", [reader.trace_no]
@@ -211,7 +225,7 @@ def calls_by_process(reader: TraceReader) -> dict[int, int]:
 
 
 def list_notices(reader: TraceReader) -> list[Notice]:
-    """What the tracer asked to have told, equal messages of several processes once."""
+    """Return the notices of a trace, equal ones of several processes once."""
     result = reader.con.execute(
         """
         SELECT code, message, count(DISTINCT process_id) AS processes FROM notices
@@ -223,7 +237,7 @@ def list_notices(reader: TraceReader) -> list[Notice]:
 
 
 def thread_names(reader: TraceReader, process_ids: Sequence[int]) -> dict[tuple[int, int], str]:
-    """Names of the threads of some processes, by (process, thread)."""
+    """Return the names of the named threads of some processes, by (process, thread)."""
     rows = reader.con.execute(
         "SELECT process_id, thread_id, name FROM threads WHERE trace_id = ? AND list_contains(?, process_id)",
         [reader.trace_id, list(process_ids)],

@@ -23,7 +23,7 @@ from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
 from breadcrumb_server.answers.lines.rare_lines import rare_lines
 from breadcrumb_server.answers.lines.source import SourceText
-from breadcrumb_storage.queries.calls import calls as queries
+from breadcrumb_storage.queries.calls import records as queries
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions
 from breadcrumb_storage.queries.trace_reader import TraceReader
 

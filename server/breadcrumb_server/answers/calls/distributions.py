@@ -14,14 +14,14 @@ from breadcrumb_server.answers.common.text import clean, cut, rounded
 from breadcrumb_server.answers.rendering.notation import notation
 from breadcrumb_storage.queries.calls.distributions import (
     RESULT,
-    Distributions,
     KindCount,
     ValueCount,
+    ValueDistributions,
     value_distributions,
 )
 
 if TYPE_CHECKING:
-    from breadcrumb_storage.queries.calls.calls import CallFilter
+    from breadcrumb_storage.queries.calls.records import CallFilter
     from breadcrumb_storage.queries.functions import FunctionName
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
@@ -93,7 +93,7 @@ def _full_name(function: FunctionName) -> str:
     return f"{function.module}:{function.name}"
 
 
-def _note(found: Distributions) -> str:
+def _note(found: ValueDistributions) -> str:
     if found.read >= found.calls:
         return ""
     return f"distribution: of an even share of {found.read:,} of the {found.calls:,} calls; fewer are read whole"
@@ -131,9 +131,9 @@ def _line(key: str, kinds: Sequence[KindCount]) -> _Line | None:
     least_kind = kinds[-1]
     if _is_odd(least_kind.calls, kinds[0].calls, calls):
         return _Line(key, text, least_kind.calls, _is_of(key, least_kind))
-    far = next((kind for kind in kinds if 0 < kind.far_calls <= FAR_SHARE * kind.calls), None)
+    far = next((kind for kind in kinds if 0 < kind.outlier_calls <= FAR_SHARE * kind.calls), None)
     if far is not None:
-        return _Line(key, text, far.far_calls, _is_far(key, far))
+        return _Line(key, text, far.outlier_calls, _is_far(key, far))
     return _Line(key, text, None, None)
 
 
@@ -155,8 +155,8 @@ def _kind_text(kind: KindCount) -> str:
     if kind.common and 2 * kind.common[0].calls >= kind.calls and _is_short(kind.common[0]):
         details.append(_counted(kind.common[0]))
     text = ", ".join(details)
-    if kind.far and kind.far_calls <= FAR_SHARE * kind.calls:
-        text += "; far off: " + ", ".join(_far_text(kind, value) for value in kind.far)
+    if kind.outliers and kind.outlier_calls <= FAR_SHARE * kind.calls:
+        text += "; far off: " + ", ".join(_far_text(kind, value) for value in kind.outliers)
     return f"{head} x{kind.calls:,} ({text})"
 
 
@@ -216,6 +216,6 @@ def _is_of(key: str, kind: KindCount) -> dict[str, Any] | None:
 
 
 def _is_far(key: str, kind: KindCount) -> dict[str, Any] | None:
-    if not kind.far or kind.far[0].measure is None:
+    if not kind.outliers or kind.outliers[0].measure is None:
         return None
-    return _equals(key, kind.far[0]) if kind.kind == "number" else {key: {"len": int(kind.far[0].measure)}}
+    return _equals(key, kind.outliers[0]) if kind.kind == "number" else {key: {"len": int(kind.outliers[0].measure)}}

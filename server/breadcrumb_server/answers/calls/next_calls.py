@@ -9,7 +9,7 @@ from breadcrumb_server.answers.calls.distributions import Distribution
 from breadcrumb_server.answers.calls.where import parse_where
 from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
-from breadcrumb_storage.queries.calls.calls import CallRow, find_calls
+from breadcrumb_storage.queries.calls.records import CallRow, find_calls
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 

@@ -10,7 +10,7 @@ from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_text
 from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
-from breadcrumb_storage.queries.calls import calls as queries
+from breadcrumb_storage.queries.calls import records as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import list_processes, thread_names

@@ -9,7 +9,7 @@ from typing import Any
 from breadcrumb_server.answers.calls.where_values import COMPARISONS, value_condition
 from breadcrumb_server.answers.lines.selection import LinesWanted
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.calls.calls import OUTCOMES, CallFilter
+from breadcrumb_storage.queries.calls.records import OUTCOMES, CallFilter
 from breadcrumb_storage.queries.calls.value_conditions import ValueCondition
 
 # Key and what it takes, as the error message lists them.

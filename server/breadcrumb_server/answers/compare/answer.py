@@ -27,9 +27,9 @@ from breadcrumb_server.answers.compare.scope import (
 from breadcrumb_server.answers.compare.text import FirstDifference, Root, ending, summary, tell
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.calls.calls import calls_by_id
 from breadcrumb_storage.queries.calls.chains import Link, chains
-from breadcrumb_storage.queries.compare.compare import (
+from breadcrumb_storage.queries.calls.records import calls_by_id
+from breadcrumb_storage.queries.compare.functions import (
     FunctionPair,
     FunctionSide,
     TestPair,

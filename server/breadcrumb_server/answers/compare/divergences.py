@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from breadcrumb_server.answers.compare.ends import first_other_yield, same_end
 from breadcrumb_server.answers.compare.noise import same_value
 from breadcrumb_server.answers.compare.tree_diff import Alone, Pair, align
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.compare import aligned_calls as queries
-from breadcrumb_storage.queries.compare.alignment import Selection, align_calls, began_ns
+from breadcrumb_storage.queries.compare.alignment import Selection, align_calls, trace_start_ns
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Pairs of calls whose texts are read, to see whether they differ by more than noise.
@@ -173,7 +173,7 @@ class _Search:
         """
         position = first_other_yield(base, this)
         if position is not None and this.yielded is not None and position < len(this.yielded.at_ns):
-            return this.yielded.at_ns[position] - began_ns(self._this)
+            return this.yielded.at_ns[position] - trace_start_ns(self._this)
         return ended_ns if ended_ns is not None else _LAST
 
     def _add_alone(self, strand: int, alone: Sequence[Alone]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from breadcrumb_server.answers.common.text import counted
 from breadcrumb_server.answers.compare.noise import Difference, same_text, same_value, value_differences
 from breadcrumb_server.answers.rendering.calls import result_text
-from breadcrumb_storage.queries.calls.calls import CallRow
+from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.calls.yields import Yielded
 
 _NOTHING = Yielded((), (), 0)

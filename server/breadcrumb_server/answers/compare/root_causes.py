@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from breadcrumb_server.answers.compare.divergences import Divergence
 from breadcrumb_server.answers.compare.text import Root
-from breadcrumb_storage.queries.calls.calls import CallRow
+from breadcrumb_storage.queries.calls.records import CallRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.compare.ends import same_end
 from breadcrumb_server.answers.compare.noise import same_value, without_noise
 from breadcrumb_storage.ids import ID_SPACE
-from breadcrumb_storage.queries.calls.calls import calls_by_id
+from breadcrumb_storage.queries.calls.records import calls_by_id
 from breadcrumb_storage.queries.compare.alignment import Selection
-from breadcrumb_storage.queries.compare.compare import FunctionPair, TestPair, unmatched_calls
-from breadcrumb_storage.queries.tests import CallRange, ranges_of_each
+from breadcrumb_storage.queries.compare.functions import FunctionPair, TestPair, unmatched_calls
+from breadcrumb_storage.queries.tests import CallRange, test_ranges_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import TraceRow
 
@@ -71,7 +71,7 @@ def choose_scope(
     )
     if tests:
         chosen = [test.node_id for test in tests[:MAX_TESTS]]
-        ranges: Ranges = ranges_of_each(base, chosen), ranges_of_each(this, chosen)
+        ranges: Ranges = test_ranges_by_id(base, chosen), test_ranges_by_id(this, chosen)
         named = ", ".join(one_line(node_id, 120) for node_id in chosen)
         note = f"compared are the calls under the tests that ended differently: {named}"
         return Scope(_part(selection, ranges), [note], is_counted)

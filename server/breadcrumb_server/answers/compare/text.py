@@ -16,7 +16,7 @@ from breadcrumb_server.answers.compare.ends import end_differences, first_other_
 from breadcrumb_server.answers.compare.noise import Difference, argument_differences
 from breadcrumb_server.answers.rendering.calls import Chain, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
-from breadcrumb_storage.queries.calls.calls import CallRow
+from breadcrumb_storage.queries.calls.records import CallRow
 
 # Differing parts of a call that are told one by one.
 MAX_PARTS = 6

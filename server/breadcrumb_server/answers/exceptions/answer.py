@@ -16,7 +16,7 @@ from breadcrumb_server.answers.common.time_argument import parse_since
 from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
 from breadcrumb_storage.queries import exceptions as queries
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter, UnderTests
-from breadcrumb_storage.queries.tests import failures_of, test_ranges
+from breadcrumb_storage.queries.tests import test_failures, test_ranges
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def find_exceptions(
 
 def _under(reader: TraceReader, test: str) -> UnderTests:
     check_test(reader, test)
-    return UnderTests(test_ranges(reader, test), failures_of(reader, test))
+    return UnderTests(test_ranges(reader, test), test_failures(reader, test))
 
 
 def _before(project: str, exception: LoadedException) -> str | None:

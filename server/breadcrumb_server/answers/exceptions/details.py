@@ -16,7 +16,7 @@ from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import named_values
-from breadcrumb_storage.queries.calls.chains import chains, listed_chain
+from breadcrumb_storage.queries.calls.chains import chains, recorded_chain
 from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
@@ -180,7 +180,7 @@ def load_exceptions(
         links = {call: chain for call, chain in chains(reader, sorted(in_calls)).items() if chain}
         for row in rows.values():  # counted calls that were recorded late stand between those that had been before
             if row.call_id in links and row.call_chain:
-                links[row.call_id] = listed_chain(reader, row.call_chain)
+                links[row.call_id] = recorded_chain(reader, row.call_chain)
             if first_calls and row.call_id in links and row.exception_id in first_calls:
                 first = first_calls[row.exception_id]
                 links[row.call_id] = [link for link in links[row.call_id] if link.call_id >= first]

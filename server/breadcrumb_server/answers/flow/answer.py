@@ -26,8 +26,8 @@ from breadcrumb_server.answers.flow.tree import MODULE_BODY, FlowTree
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.flow.calls import FlowRoots, call_count, load_calls, number_functions
-from breadcrumb_storage.queries.flow.window import MAX_CHAIN, call_of_exception, calls_at, window
-from breadcrumb_storage.queries.functions import counted_only, matching_functions
+from breadcrumb_storage.queries.flow.window import MAX_CHAIN, call_of_exception, calls_around, calls_at
+from breadcrumb_storage.queries.functions import counted_functions, matching_functions
 from breadcrumb_storage.queries.tests import test_ranges
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
@@ -202,7 +202,7 @@ def _tree(reader: TraceReader, view: FlowView, names: Mapping[int, str], max_dep
     )
     focus = _focus(reader, view, roots)
     if focus is not None:
-        around = window(reader, focus)
+        around = calls_around(reader, focus)
         tree = FlowTree(around.calls, names, around.focus, around.left_out)
         notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
         return _Tree(tree.lanes, tree.below, len(around.calls.ids), around.calls.ids, notes if around.above else ())
@@ -249,7 +249,7 @@ def _caught_unseen(rows: Sequence[Row], caught: CaughtExceptions) -> list[str]:
 def _counted_only(reader: TraceReader, rows: Sequence[Row]) -> list[str]:
     """That calls of the functions shown are missing, as they were counted only."""
     shown = {row.group.name for row in rows if row.group is not None}
-    counted = counted_only(reader, sorted(shown))
+    counted = counted_functions(reader, sorted(shown))
     if not counted:
         return []
     told = ", ".join(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from breadcrumb_server.answers.flow.tree import MODULE_BODY, Group
-from breadcrumb_storage.queries.flow.caught import CaughtBelow, caught_below, types_not_all_written
+from breadcrumb_storage.queries.flow.caught import CaughtBelow, caught_below, partly_recorded_types
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # A type that more calls of a function catch is its normal way.
@@ -37,7 +37,7 @@ class CaughtExceptions:
         for each in caught_below(reader, call_ids):
             self._types.setdefault(each.call_id, []).append(each.type)
             self._by_type.setdefault(each.type, []).append(each)
-        self._many = types_not_all_written(reader) if self._types else frozenset[str]()
+        self._many = partly_recorded_types(reader) if self._types else frozenset[str]()
 
     def of(self, group: Group) -> Caught | None:
         """What calls of a group have caught."""

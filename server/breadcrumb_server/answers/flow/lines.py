@@ -21,7 +21,7 @@ from breadcrumb_server.answers.flow.values import (
 from breadcrumb_server.answers.rendering.calls import result_value
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.flow.calls import task_names
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import list_processes, thread_names

@@ -80,7 +80,7 @@ class FlowTotals:
         found: dict[int, list[Part]] = {}
         call_ids: list[int] = []
         new: list[int] = []
-        for parent, equal in groupby(levels.in_order(single) if single else [], key=lambda each: each.parent):
+        for parent, equal in groupby(levels.children_in_order(single) if single else [], key=lambda each: each.parent):
             calls = [*equal]
             parts = self._folder.fold([self._symbol(each) for each in calls], range(len(calls)))
             if len(parts) > MAX_IN_ORDER:
@@ -97,7 +97,7 @@ class FlowTotals:
     def _patterns(self, levels: queries.FlowLevels, single: Sequence[int]) -> dict[int, list[str]]:
         """The functions that those with many calls below them called again and again in the same order."""
         found: dict[int, list[str]] = {}
-        for parent, equal in groupby(levels.first_of_many(single) if single else [], key=lambda each: each.parent):
+        for parent, equal in groupby(levels.first_children(single) if single else [], key=lambda each: each.parent):
             calls = [*equal]
             parts = self._folder.fold([call.name_no for call in calls], range(len(calls)))
             rounds = next((part for part in parts if isinstance(part, Rounds)), None)

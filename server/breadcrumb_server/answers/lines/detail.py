@@ -15,7 +15,7 @@ from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.lines.steps import Steps
 from breadcrumb_server.answers.lines.view import DETAILS, Detail, Entry, LineView, shorten, size_of_entries
 from breadcrumb_server.answers.rendering.calls import result_text
-from breadcrumb_storage.queries.calls.calls import CallFilter, CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.records import CallFilter, CallRow, calls_by_id
 from breadcrumb_storage.queries.line_paths import LinePath, line_paths
 from breadcrumb_storage.queries.lines import executed_lines, lines_of_calls, raised_calls
 from breadcrumb_storage.queries.trace_reader import TraceReader

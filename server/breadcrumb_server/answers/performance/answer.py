@@ -18,7 +18,7 @@ from breadcrumb_server.answers.rendering.calls import call_line, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries import performance as queries
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import (
     FunctionTime,
     function_times,
@@ -150,7 +150,7 @@ class _Functions:
         self._shown = shown
         self._overall_ns = overall_ns
         self._nested = nested_times(reader, names)
-        self._distributions = queries.distributions(reader, names)
+        self._distributions = queries.durations(reader, names)
         self._active = _waited(self._distributions.values())
         self._sampled = any(each.started > each.recorded for each in shown)
 
@@ -185,7 +185,7 @@ class _Detail:
         self._callers = calls.callers(MAX_CALLERS)
         ids = calls.slowest(MAX_SLOWEST)
         begin = [call_id] if call_id is not None else ids[:1]
-        self._steps = [step for each in begin for step in queries.way_of_the_time(reader, each, MAX_WAY_STEPS)]
+        self._steps = [step for each in begin for step in queries.hot_path(reader, each, MAX_WAY_STEPS)]
         self._calls = calls_by_id(reader, [*ids, *begin, *(step.call_id for step in self._steps)])
         self.slowest = [self._calls[each] for each in ids]
         self.begin = next((self._calls[each] for each in begin if each in self._calls), None)
@@ -234,7 +234,7 @@ class _Detail:
             *(f"{milliseconds(step.total_ns)} ms  {self._step(step, chars)}" for step in self._steps),
         ]
 
-    def _step(self, step: queries.Step, chars: int) -> str:
+    def _step(self, step: queries.HotPathStep, chars: int) -> str:
         text = self._call(self._calls[step.call_id], chars)
         if step.calls == 1:
             return text
@@ -245,11 +245,11 @@ class _Detail:
         return f"{call_line(each, self._places, None, chars)}  #{each.call_id}"
 
 
-def _each(times: queries.Distribution) -> list[Cell]:
+def _each(times: queries.Durations) -> list[Cell]:
     return [milliseconds(ns) for ns in (times.mean_ns, times.p50_ns, times.p95_ns, times.max_ns)]
 
 
-def _waited(times: Iterable[queries.Distribution]) -> bool:
+def _waited(times: Iterable[queries.Durations]) -> bool:
     """Whether anything was suspended; without that, all time was active."""
     return any(each.active_ns < each.total_ns for each in times)
 

@@ -11,8 +11,8 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, value_text
 from breadcrumb_server.answers.rendering.notation import ValueTree, read_value
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
 from breadcrumb_storage.queries.calls.chains import Link
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import names_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
 

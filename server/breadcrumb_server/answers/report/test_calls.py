@@ -11,8 +11,8 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.rendering.calls import call_line, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
-from breadcrumb_storage.queries.calls.calls import CallRow, calls_by_id
-from breadcrumb_storage.queries.test_results import CalledLink, FailedTest, last_calls, last_children, links_from
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
+from breadcrumb_storage.queries.test_results import CalledLink, FailedTest, calls_between, last_calls, last_children
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Calls that the test made itself: the last ones, of which the last is shown with what it called.
@@ -37,7 +37,7 @@ class CalledTree:
         self.tops, self.total = _made_by(reader, test)
         self._children: dict[int, list[CalledLink]] = defaultdict(list)
         if self.tops:
-            for link in links_from(reader, self.tops[-1].call_id, test.last_call_id):
+            for link in calls_between(reader, self.tops[-1].call_id, test.last_call_id):
                 if link.parent_call_id is not None:
                     self._children[link.parent_call_id].append(link)
         shown = [line.link.call_id for line in self._layout(MAX_LINES) if line.link]

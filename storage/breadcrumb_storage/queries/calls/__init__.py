@@ -1,1 +1,1 @@
-"""Find single calls by function, values and place in the call tree."""
+"""Find single calls by filter, and read their values and ancestors."""

@@ -1,4 +1,4 @@
-"""The way to a call: its ancestors, and the calls that had not ended."""
+"""Follow calls up to their outermost ancestors, and find the calls that had not ended."""
 
 from __future__ import annotations
 
@@ -12,19 +12,17 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Chains are followed upwards all at once, a query a level, for as long as chains usually are; only deeper ones
-# (recursion) are then fetched whole, each by a scan of its own.
+# Levels that all chains are followed together, one query per level. Deeper chains (recursion) need one scan each.
 USUAL_DEPTH = 24
-# A chain whose calls had ended before their children began (tasks that outlive their creators) is followed this
-# much further.
+# Further scans for chains in which callers had ended before their children began (tasks that outlive their creators).
 MAX_FURTHER_STEPS = 16
-# Open calls that are read to find where each thread and task stands.
+# Open calls that are read to find where each thread and task is.
 MAX_OPEN_CALLS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A call on a chain: just enough to walk on, and to fold repeats."""
+    """A call of a chain: what is needed to follow it and to fold repetitions."""
 
     call_id: int
     parent_call_id: int | None
@@ -37,7 +35,10 @@ _LINK = "call_id, nullif(parent_call_id, 0) AS parent_call_id, process_id, funct
 
 
 def chains(reader: TraceReader, call_ids: Iterable[int]) -> dict[int, list[Link]]:
-    """The chain from the outermost recorded call down to each of these calls, the call itself last."""
+    """Return the chain of each call by its id: from the outermost recorded ancestor to the call itself.
+
+    The chain of a call that was not recorded is empty.
+    """
     wanted = list(dict.fromkeys(call_ids))
     known: dict[int, Link] = {}
     for step in range(USUAL_DEPTH + MAX_FURTHER_STEPS):
@@ -45,22 +46,22 @@ def chains(reader: TraceReader, call_ids: Iterable[int]) -> dict[int, list[Link]
         if step < USUAL_DEPTH:
             found = _links(reader, missing)
         else:
-            found = {key: link for call_id in missing for key, link in _open_when_it_began(reader, call_id).items()}
+            found = {key: link for call_id in missing for key, link in _open_at_start_of(reader, call_id).items()}
         if not found.keys() & missing:  # complete, or what is missing was not recorded
             break
         known |= found
-    return {call_id: _up(known, call_id) for call_id in wanted}
+    return {call_id: _chain_to(known, call_id) for call_id in wanted}
 
 
-def listed_chain(reader: TraceReader, call_ids: Sequence[int]) -> list[Link]:
-    """The chain that consists of these calls, as far as they were recorded."""
+def recorded_chain(reader: TraceReader, call_ids: Sequence[int]) -> list[Link]:
+    """Return a chain of these calls, without those that were not recorded."""
     found = _links(reader, call_ids)
     return [found[call_id] for call_id in call_ids if call_id in found]
 
 
 def _first_unknown(known: Mapping[int, Link], call_id: int) -> int | None:
-    """The nearest ancestor (or the call itself) that is still to be fetched."""
-    chain = _up(known, call_id)
+    """Return the nearest ancestor, or the call itself, that has not been fetched; None at the end of the chain."""
+    chain = _chain_to(known, call_id)
     return chain[0].parent_call_id if chain else call_id
 
 
@@ -74,8 +75,8 @@ def _links(reader: TraceReader, call_ids: Iterable[int]) -> dict[int, Link]:
     return _by_id(fetch(result, Link))
 
 
-def _open_when_it_began(reader: TraceReader, call_id: int) -> dict[int, Link]:
-    """The call and all that were open at its beginning: its ancestors are among them, however deep it stands."""
+def _open_at_start_of(reader: TraceReader, call_id: int) -> dict[int, Link]:
+    """Fetch a call and all calls that were open when it started, among them its ancestors at any depth."""
     result = reader.con.execute(
         f"""
         WITH moment AS (
@@ -91,11 +92,13 @@ def _open_when_it_began(reader: TraceReader, call_id: int) -> dict[int, Link]:
 
 
 def open_chains(reader: TraceReader) -> tuple[list[list[Link]], int]:
-    """Where the program stands, or stood when it ended: chains of calls without an end, and how many those are.
+    """Return the chains of open calls: where the program is, or was when it ended.
 
-    One chain for each open call that has no open call below it: one a thread and one a task, and one for each
-    generator that was left standing. The one that began last comes first. What a process had open when an exec put
-    another program in its place is left out: that ended there, and not by accident.
+    There is a chain for each open call without an open callee: one per thread, task and suspended generator. Calls
+    that an exec left open are excluded, since the program ended them on purpose.
+
+    Returns:
+        The chains, the one whose last call started last first, and the number of open calls.
     """
     is_open = """
         trace_no = $trace_no AND duration_ns IS NULL AND process_id NOT IN (
@@ -113,14 +116,14 @@ def open_chains(reader: TraceReader) -> tuple[list[list[Link]], int]:
     links = _by_id(fetch(result, Link))
     total = reader.con.execute(f"SELECT count(*) FROM call_records WHERE {is_open}", of_trace).fetchall()[0][0]
     parents = {link.parent_call_id for link in links.values()}
-    return [_up(links, leaf) for leaf in links if leaf not in parents], total
+    return [_chain_to(links, leaf) for leaf in links if leaf not in parents], total
 
 
 def _by_id(links: Iterable[Link]) -> dict[int, Link]:
     return {link.call_id: link for link in links}
 
 
-def _up(links: Mapping[int, Link], call_id: int) -> list[Link]:
+def _chain_to(links: Mapping[int, Link], call_id: int) -> list[Link]:
     chain: list[Link] = []
     current: int | None = call_id
     while current is not None and current in links and len(chain) <= len(links):

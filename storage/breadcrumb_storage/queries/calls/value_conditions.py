@@ -1,4 +1,4 @@
-"""Conditions on captured values: what an argument or a return value, or something within it, must be."""
+"""Translate conditions on arguments and return values, and on parts of them, into SQL."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of, text_of
 
-# JSON texts that stand in a document just so: no spaces, escapes, or other ways to write the same number.
+# JSON that is stored in exactly this form: without spaces, escapes, or another form of the same number.
 _PLAIN_JSON = re.compile(r'null|true|false|-?\d{1,15}(?:\.0)?|"[A-Za-z0-9_.: -]*"')
 
 Order = Literal["<", "<=", ">", ">="]
@@ -18,32 +18,32 @@ ORDERS: tuple[Order, ...] = ("<", "<=", ">", ">=")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValueCondition:
-    """What must hold of one stored value; of several, all. Nothing holds of a value that is not there."""
+    """Conditions on one value, all of which must hold; a missing value meets none."""
 
     column: Literal["args", "return_value"]
-    path: str  # as DuckDB's json_extract takes it; "$" for the whole
-    equals: tuple[str, ...] = ()  # minified JSON, one of which it is
-    differs: tuple[str, ...] = ()  # minified JSON, none of which it is
-    orders: tuple[tuple[Order, float | str], ...] = ()  # texts compare as texts: dates, say
-    contains: str | None = None  # anywhere in its JSON
-    kind: str | None = None  # the name of its type
-    length: int | None = None
+    path: str  # as in DuckDB's json_extract; "$" for the whole column
+    equals: tuple[str, ...] = ()  # minified JSON, of which the value is one
+    differs: tuple[str, ...] = ()  # minified JSON, of which the value is none
+    orders: tuple[tuple[Order, float | str], ...] = ()  # with a text, the value is compared as text: dates, for example
+    contains: str | None = None  # text anywhere in the value's JSON
+    kind: str | None = None  # the name of the value's type
+    length: int | None = None  # as value_sql.length_of counts it
 
     def sql(self) -> tuple[list[str], list[Any]]:
-        """Conditions over ``call_records c``, and their parameters."""
+        """Return SQL conditions over `call_records c`, to be joined by AND, and their parameters."""
         where: list[str] = []
         parameters: list[Any] = []
-        # TRY: a value that is no JSON does not fit; it must not end the query.
+        # TRY: a value that is not JSON does not match; without it, the query would fail.
         value = f"TRY(json_extract(c.{self.column}, ?))"
 
         def add(condition: str, *operands: Any) -> None:
             where.append(condition)
             parameters.extend([self.path] * condition.count(value))
-            parameters.extend(operands)  # they stand behind the value in each condition
+            parameters.extend(operands)  # they follow the value in each condition
 
         if self.equals:
             if all(_PLAIN_JSON.fullmatch(text) for text in self.equals):
-                # Looking for the text first spares most of the parsing.
+                # Searching for the text first avoids most of the parsing.
                 texts = list(dict.fromkeys(text.removesuffix(".0") for text in self.equals))
                 where.append("(" + " OR ".join(f"contains(c.{self.column}, ?)" for _ in texts) + ")")
                 parameters.extend(texts)

@@ -1,7 +1,7 @@
-"""What a captured value is, in SQL: its Python type, its length and its number, as the tracer has written them.
+"""Build SQL for the Python type, the length and the number of a captured value.
 
-Each function takes the SQL of a JSON value and gives the SQL of what is asked. The forms are those of
-``breadcrumb.value_format``.
+Each function takes an SQL expression of a JSON value and returns one of its property. Values have the format of
+`breadcrumb.value_format`.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from breadcrumb.value_format import (
 
 
 def text_of(value: str) -> str:
-    """What a JSON text says, without its quotes; anything else as JSON."""
+    """Return SQL for the text of a JSON string, and for the JSON of other values."""
     return f"json_extract_string({value}, '$')"
 
 
 def number_of(value: str) -> str:
-    """The value as a number; NULL where it is none. Decimals and fractions stand there as texts."""
+    """Return SQL for the value as a number, NULL if it is none; a Decimal is stored as text."""
     return f"TRY_CAST({text_of(value)} AS DOUBLE)"
 
 
 def kind_of(value: str) -> str:
-    """The name of the value's type, as Python calls it."""
+    """Return SQL for the name of the value's type in Python."""
     text = text_of(value)
     return f"""CASE json_type({value})
         WHEN 'NULL' THEN 'None' WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'float' WHEN 'ARRAY' THEN 'list'
-        WHEN 'VARCHAR' THEN CASE WHEN {text} = '{REDACTED}' THEN {text} WHEN {_is_in_words(text)}
+        WHEN 'VARCHAR' THEN CASE WHEN {text} = '{REDACTED}' THEN {text} WHEN {_is_description(text)}
             THEN regexp_extract({text}, '^<(?:cycle: )?([^\\s.>]*)', 1) ELSE 'str' END
         WHEN 'OBJECT' THEN coalesce(json_extract_string({value}, '$."{TYPE_KEY}"'),
             nullif(regexp_extract({value}::VARCHAR, '^."\\$(\\w+)":', 1), ''), 'dict')
@@ -42,7 +42,7 @@ def kind_of(value: str) -> str:
 
 
 def length_of(value: str) -> str:
-    """How many characters or items it had before it was cut; NULL for what has no length."""
+    """Return SQL for the number of characters or items before the value was cut, NULL if it has no length."""
     text = text_of(value)
     in_objects = ", ".join(f"""json_extract({value}, '$."{key}"')""" for key in (TUPLE_KEY, SET_KEY, FROZENSET_KEY))
     items = f"""coalesce(CASE WHEN json_type({value}) = 'ARRAY' THEN {value} END,
@@ -50,10 +50,10 @@ def length_of(value: str) -> str:
         CASE WHEN json_keys({value}) = ['{TYPE_KEY}', 'items'] THEN json_extract({value}, '$.items') END)"""
     size = f"TRY_CAST(json_extract_string({value}, '$.size') AS BIGINT)"
     content = f"json_extract_string({value}, '$.\"{BYTES_KEY}\"')"
-    told = _found(text, r" of (\d+)>$")
-    of_text = f"CASE WHEN {_is_in_words(text)} THEN {told} ELSE {_characters(text)} END"
-    of_items = _with_the_cut(f"json_array_length({items})", f"json_extract_string({items}, '$[#-1]')")
-    of_keys = _with_the_cut(f"len(json_keys({value}))", f"json_extract_string({value}, '$.\"{CUT_MARK}\"')")
+    stated_length = _number_in(text, r" of (\d+)>$")
+    of_text = f"CASE WHEN {_is_description(text)} THEN {stated_length} ELSE {_characters(text)} END"
+    of_items = _plus_missing(f"json_array_length({items})", f"json_extract_string({items}, '$[#-1]')")
+    of_keys = _plus_missing(f"len(json_keys({value}))", f"json_extract_string({value}, '$.\"{CUT_MARK}\"')")
     return f"""coalesce(
         CASE WHEN json_type({value}) = 'VARCHAR' THEN {of_text} END,
         CASE WHEN {content} IS NOT NULL THEN coalesce({size}, length({content})) END,
@@ -61,21 +61,21 @@ def length_of(value: str) -> str:
         CASE WHEN json_type({value}) = 'OBJECT' AND {value}::VARCHAR NOT LIKE '{{"$%' THEN {of_keys} END)"""
 
 
-def _is_in_words(text: str) -> str:
-    """<Color.RED>, <function shop.cart.total>, <list of 20>, which lay too deep: told, not shown."""
+def _is_description(text: str) -> str:
+    """Return SQL that is true for descriptions, such as `<Color.RED>`, `<function shop.cart.total>`, `<list of 20>`."""
     return f"regexp_full_match({text}, '(?s)<.*>')"
 
 
 def _characters(text: str) -> str:
     mark = f"{CHARS_CUT_PATTERN}$"
-    return f"length(regexp_replace({text}, '{mark}', '')) + coalesce({_found(text, mark)}, 0)"
+    return f"length(regexp_replace({text}, '{mark}', '')) + coalesce({_number_in(text, mark)}, 0)"
 
 
-def _with_the_cut(count: str, mark: str) -> str:
-    """A container that was cut ends with an item, or an entry, that says how many are missing."""
-    missing = _found(mark, rf"^(?:{CUT_MARK}\()?{ENTRIES_CUT_PATTERN}\)?$")
+def _plus_missing(count: str, mark: str) -> str:
+    """Return SQL for `count` plus the items that were cut off, as the container's last item or entry gives them."""
+    missing = _number_in(mark, rf"^(?:{CUT_MARK}\()?{ENTRIES_CUT_PATTERN}\)?$")
     return f"{count}::BIGINT + coalesce({missing} - 1, 0)"
 
 
-def _found(text: str, pattern: str) -> str:
+def _number_in(text: str, pattern: str) -> str:
     return f"TRY_CAST(regexp_extract({text}, '{pattern}', 1) AS BIGINT)"

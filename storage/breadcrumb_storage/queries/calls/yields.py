@@ -1,4 +1,4 @@
-"""What generators yielded."""
+"""Read the values that generators yielded."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Yielded:
-    """The first values that a call of a generator yielded, as JSON, and how many there were in all."""
+    """The values that a call of a generator yielded."""
 
-    values: tuple[str, ...]
-    at_ns: tuple[int, ...]  # when each was yielded, since the epoch
-    count: int
+    values: tuple[str, ...]  # the first ones, as JSON
+    at_ns: tuple[int, ...]  # the time of each, in ns since the epoch
+    count: int  # of all values
 
 
 def yields_of(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, Yielded]:
-    """What these calls yielded, by call id; calls that yielded nothing are left out."""
+    """Return the values that calls yielded by call id; calls that yielded nothing are left out."""
     result = reader.con.execute(
         """
         SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []) AS values,

@@ -1,11 +1,11 @@
-"""What ``alignment`` found: calls that differ, where trees part, and what has no partner."""
+"""Read the tables of `alignment`: calls that differ, strands whose trees diverge, and strands without a partner."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.compare.alignment import began_ns
+from breadcrumb_storage.queries.compare.alignment import trace_start_ns
 from breadcrumb_storage.rows import fetch, fetch_page
 
 if TYPE_CHECKING:
@@ -18,32 +18,32 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class AlignedCall:
-    """Two calls at the same place of the tree, of which something differs as it is written."""
+    """Two calls at the same place of the tree whose recorded texts may differ."""
 
     strand: int
-    n: int
+    n: int  # position in the strand, from 1
     parent_n: int  # 0: the strand begins with this call
     base_id: int
     this_id: int
     args_differ: bool
     end_differs: bool  # outcome, yields, return value or exception
-    started_ns: int  # since this trace began
-    ended_ns: int | None
+    started_ns: int  # of the call in this trace, since the trace began
+    ended_ns: int | None  # None: unfinished
 
 
 @dataclass(frozen=True, slots=True)
 class StrandCall:
-    """A call behind the place up to which both sides of a strand have the same tree."""
+    """A call of a strand after the place at which the trees of its two sides diverge."""
 
     call_id: int
-    n: int
+    n: int  # position in the strand, from 1
     parent_n: int
-    name: str
+    name: str  # module:function
     args_hash: int
     end_hash: int
     started_ns: int
-    ended_ns: int | None
-    sampled: bool = False  # calls of this function may be missing before it
+    ended_ns: int | None  # None: unfinished
+    sampled: bool = False  # earlier calls of its function may not have been recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +51,22 @@ class LoneStrand:
     """A strand without a partner in the other trace."""
 
     in_this: bool
-    call_id: int
-    name: str
+    call_id: int  # its first call
+    name: str  # module:function of that call
     calls: int
-    started_ns: int
+    started_ns: int  # since its trace began
 
 
 def differing_calls(con: DuckDBPyConnection, *, offset: int, limit: int) -> list[AlignedCall]:
-    """Aligned calls whose texts differ, in the order in which that came about in this trace.
+    """Return aligned calls whose recorded texts differ, in the order in which the differences appeared in this trace.
 
-    Arguments differ from the beginning of a call on, results from its end. What had not ended comes last, the innermost
+    Other arguments appear at the start of a call, other results at its end. Unfinished calls come last, the innermost
     first.
+
+    Args:
+        con: The connection of the readers that were passed to `align_calls`.
+        offset: Number of calls to skip.
+        limit: Maximum number of calls.
     """
     result = con.execute(
         f"""
@@ -75,7 +80,15 @@ def differing_calls(con: DuckDBPyConnection, *, offset: int, limit: int) -> list
 
 
 def broken_strands(con: DuckDBPyConnection, limit: int) -> tuple[list[tuple[int, int]], int]:
-    """Strands whose trees part, with the place; the first ones in the time of this trace, and how many there are."""
+    """Return the strands whose trees diverge, in the order of time in this trace.
+
+    Args:
+        con: As in `differing_calls`.
+        limit: Maximum number of strands.
+
+    Returns:
+        Pairs of a strand and the first position at which its trees differ, and the number of such strands.
+    """
     rows = con.execute(
         f"""
         SELECT strand, any_value(break_n) AS break_n, count(*) OVER ()
@@ -87,11 +100,11 @@ def broken_strands(con: DuckDBPyConnection, limit: int) -> tuple[list[tuple[int,
 
 
 def strand_calls(this: TraceReader, strand: int, first: int, limit: int) -> tuple[list[StrandCall], list[StrandCall]]:
-    """The calls of a strand from the ``first``-th on, at most ``limit``: those of the base, and those of this trace.
+    """Return the calls of a strand from position `first` on, at most `limit`: of the base, and of this trace.
 
-    Times count from the beginning of this trace in both, and mean nothing for the base.
+    Times are relative to the start of this trace, so those of the base have no meaning.
     """
-    began = began_ns(this)
+    began = trace_start_ns(this)
     sides: list[list[StrandCall]] = []
     for root, in_this in (("base_root", False), ("this_root", True)):
         result = this.con.execute(
@@ -109,7 +122,13 @@ def strand_calls(this: TraceReader, strand: int, first: int, limit: int) -> tupl
 
 
 def strand_places(con: DuckDBPyConnection, strand: int, places: Sequence[int]) -> dict[int, AlignedCall]:
-    """The aligned calls of a strand at these places, before the one from which on its trees part."""
+    """Return the aligned calls of a strand at positions before its trees diverge, by position.
+
+    Args:
+        con: As in `differing_calls`.
+        strand: The strand.
+        places: The positions.
+    """
     result = con.execute(
         """
         SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, started_ns, ended_ns
@@ -121,7 +140,7 @@ def strand_places(con: DuckDBPyConnection, strand: int, places: Sequence[int]) -
 
 
 def lone_strands(base: TraceReader, this: TraceReader, limit: int) -> tuple[list[LoneStrand], int]:
-    """Strands that only one of the traces has, in the order of their begin, and how many there are."""
+    """Return the strands that only one trace has, in the order of their starts, and the number of these strands."""
     result = this.con.execute(
         f"""
         WITH lone AS (
@@ -133,7 +152,7 @@ def lone_strands(base: TraceReader, this: TraceReader, limit: int) -> tuple[list
             SELECT in_this, root_id, count(*) AS calls FROM compare_calls
             SEMI JOIN alone USING (in_this, root_id) GROUP BY ALL)
         SELECT in_this, call_id, full_name AS name, calls,
-               started_ns - CASE WHEN in_this THEN {began_ns(this)} ELSE {began_ns(base)} END AS started_ns,
+               started_ns - CASE WHEN in_this THEN {trace_start_ns(this)} ELSE {trace_start_ns(base)} END AS started_ns,
                count(*) OVER () AS total
         FROM alone JOIN sized USING (in_this, root_id)
         JOIN (SELECT DISTINCT name_no, full_name FROM compare_functions) USING (name_no)

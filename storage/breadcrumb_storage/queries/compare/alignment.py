@@ -1,10 +1,10 @@
-"""Aligns the calls of two traces by where they stand in the tree.
+"""Align the calls of two traces by their place in the call tree.
 
-This goes strand by strand. A strand is a call that nothing of its own thread and task called, with all that it called
-there: the work of a thread, of an asyncio task, or one job of a pool. Strands find their partner by test, kind of
-process, thread and task, function and arguments, so that neither ids nor the order of threads matter. Within a strand
-the n-th call is held against the n-th, as far as function and parent agree; from there on the tree decides (see
-``answers.compare.tree_diff``). What comes of it stands in temporary tables, which ``aligned_calls`` reads.
+A strand is a call without a caller in its own thread and task, with the calls below it there: the work of a thread or
+an asyncio task, or one job of a pool. Strands are paired by test, kind of process, thread and task, function and
+arguments, so that ids and the order of threads do not matter. Within a pair, the n-th call is aligned with the n-th
+while functions and parents agree; `answers.compare.tree_diff` aligns the calls after that. The results are temporary
+tables, which `aligned_calls` reads.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Calls between one and the nearest around it that both traces have, when functions of one trace are passed over.
+# Nested calls of functions of one trace that are skipped to find a caller that both traces have.
 _MAX_LIFTS = 30
-# Whatever the number of processes, or of tests, so many calls of each.
+# However many processes or tests share the limit of calls.
 _MIN_ALIGNED_PER_RANGE = 500
 
-# What stands for a name that counts up or is made up anew in each run.
+# Masks the parts of names that are numbered or random, and so differ in each run.
 _KIND = "regexp_replace(coalesce({}, ''), '[0-9]+|/tmp/[^ ]*', '#', 'g')"
 
-# Of one trace at a time: a condition on both of them would not let DuckDB skip what belongs to neither.
+# For one trace: with a condition on both traces, DuckDB could not skip the row groups of others.
 _CHOSEN = """
 SELECT {in_this} AS in_this, process_id, thread_id, coalesce(task_id, -1) AS task_id, call_id, parent_call_id,
        function_id, exception_id, outcome, hash(args) AS args_hash, hash(outcome, return_value) AS end_hash,
@@ -37,7 +37,7 @@ SELECT {in_this} AS in_this, process_id, thread_id, coalesce(task_id, -1) AS tas
 FROM call_records c WHERE trace_no = {trace_no} AND {scope}
 """
 
-# A call whose parent is not among those of both traces belongs to that one's parent.
+# If only one trace has the function of a call's parent, replaces the parent by its own parent.
 _LIFT = """
 UPDATE compare_chosen c SET parent_call_id = p.parent_call_id
 FROM compare_chosen p JOIN compare_functions f USING (in_this, process_id, function_id)
@@ -76,7 +76,7 @@ LEFT JOIN thrown e ON e.in_this = c.in_this AND e.exception_id = c.exception_id 
 LEFT JOIN yielded y ON y.in_this = c.in_this AND y.call_id = c.call_id
 """
 
-# Which one of its function's calls a call is: asked only where functions were sampled.
+# The position of a call among the calls of its function, computed only if functions were sampled.
 _NTH = "row_number() OVER (PARTITION BY in_this, process_id, function_id ORDER BY call_id)"
 
 _STRANDS = f"""
@@ -126,7 +126,7 @@ WITH b AS (SELECT s.strand, c.* FROM compare_calls c JOIN compare_strands s ON s
            WHERE NOT c.in_this),
 t AS (SELECT s.strand, c.* FROM compare_calls c JOIN compare_strands s ON s.this_root = c.root_id WHERE c.in_this)
 SELECT strand, n, t.parent_n, b.call_id AS base_id, t.call_id AS this_id,
-       -- of a function that was sampled, calls with other arguments are other calls
+       -- calls of a sampled function with other arguments are different calls
        b.args_hash <> t.args_hash AND NOT (b.sampled OR t.sampled) AS args_differ,
        b.end_hash <> t.end_hash AND (b.args_hash = t.args_hash OR NOT (b.sampled OR t.sampled)) AS end_differs,
        t.started_ns - {this_ns} AS started_ns, t.ended_ns - {this_ns} AS ended_ns,
@@ -138,20 +138,23 @@ FROM b FULL JOIN t USING (strand, n)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which calls of two traces are aligned, and how far they tell all that there was."""
+    """The calls of two traces that are aligned, and how completely they were recorded."""
 
-    max_calls: int  # of each trace, shared out over its ranges or processes: the first ones of each
-    base_ranges: Sequence[CallRange] | None = None  # None: the first calls of each process; as ``this_ranges``
-    this_ranges: Sequence[CallRange] | None = None
-    common_only: bool = False  # pass over the functions that only one trace has
-    sampled: Sequence[str] = ()  # functions of which not every call was recorded ...
-    recorded_whole: int = 0  # ... but so many of the first that are selected in each process
+    max_calls: int  # of each trace, divided among its ranges or processes; the first calls of each are taken
+    base_ranges: Sequence[CallRange] | None = None  # None: all processes
+    this_ranges: Sequence[CallRange] | None = None  # None: all processes
+    common_only: bool = False  # skip functions that only one trace has
+    sampled: Sequence[str] = ()  # module:function of those of which not every call was recorded
+    recorded_whole: int = 0  # first selected calls of each of these functions in a process that were all recorded
 
 
 def align_calls(base: TraceReader, this: TraceReader, selection: Selection) -> tuple[int, int]:
-    """Aligns the calls of both traces, for the other functions here; how many calls of each were looked at.
+    """Align the selected calls of two traces of one database, into temporary tables of `this.con`.
 
-    ``compare.name_functions`` has been asked about the same traces before.
+    Needs the table of `functions.name_functions` for the same traces.
+
+    Returns:
+        The numbers of selected calls in the base and in this trace.
     """
     traces = {"base": base.trace_id, "this": this.trace_id}
     calls = [
@@ -169,13 +172,13 @@ def align_calls(base: TraceReader, this: TraceReader, selection: Selection) -> t
     numbers = {"base_no": base.trace_no, "this_no": this.trace_no}
     this.con.execute(numbered, {**traces, **numbers, "recorded_whole": selection.recorded_whole})
     this.con.execute(_STRANDS, traces)
-    this.con.execute(_PAIRS.format(this_ns=began_ns(this)))
+    this.con.execute(_PAIRS.format(this_ns=trace_start_ns(this)))
     counts = dict(this.con.execute("SELECT in_this, count(*) FROM compare_calls GROUP BY in_this").fetchall())
     return counts.get(False, 0), counts.get(True, 0)
 
 
 def _scope(reader: TraceReader, ranges: Sequence[CallRange] | None, max_calls: int) -> str:
-    """SQL that is true for the first calls of each range, or of each process, as many as are aligned."""
+    """Return an SQL condition for the first calls of each range, or of each process if `ranges` is None."""
     if ranges is None:
         rows = reader.con.execute("SELECT process_id FROM processes WHERE trace_id = ?", [reader.trace_id]).fetchall()
         ranges = [
@@ -183,14 +186,14 @@ def _scope(reader: TraceReader, ranges: Sequence[CallRange] | None, max_calls: i
             for (process,) in rows
         ]
     each = max(max_calls // max(len(ranges), 1), _MIN_ALIGNED_PER_RANGE)
-    # Plain bounds, which DuckDB can hold against what it knows of its row groups.
+    # DuckDB skips row groups by plain bounds only.
     return in_ranges(
         [CallRange(r.process_id, r.first_call_id, min(r.last_call_id, r.first_call_id + each)) for r in ranges]
     )
 
 
-def began_ns(reader: TraceReader) -> int:
-    """When a trace began, as calls tell it: nanoseconds since the epoch."""
+def trace_start_ns(reader: TraceReader) -> int:
+    """Return the start of a trace on the clock of calls, in nanoseconds since the epoch."""
     return (
         (reader.trace.started_at - datetime(1970, 1, 1)) // timedelta(microseconds=1) * 1_000
     )  # both are UTC, without a zone

@@ -1,1 +1,1 @@
-"""Fetch the call tree of a trace, whole or summed up level by level."""
+"""Query the call tree of a trace, as single calls or as totals of each level."""

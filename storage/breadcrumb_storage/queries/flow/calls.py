@@ -1,4 +1,4 @@
-"""The calls of a part of a trace, with what it takes to build their tree: numbers only, as there may be many."""
+"""Fetch the calls of a part of a trace, as columns of numbers from which their tree is built."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# A tree of more calls is made of totals (queries/flow.py): to fetch them one by one would take too long.
+# More calls take too long to fetch; their tree is built from totals (flow/totals.py).
 MAX_CALLS = 30_000
-# Calls of a function that are followed down, level by level; so deep.
+# Calls from which a tree is read level by level, and the number of levels below them.
 _MAX_ROOTS = 2_000
 _MAX_LEVELS = 12
-# Literals let the database skip row groups; a long list of them takes long to parse.
+# Literals let DuckDB skip row groups, but long lists of them are slow to parse.
 _MAX_LITERALS = 500
-UNFINISHED = 3  # behind record_format.OUTCOME_*
+UNFINISHED = 3  # the number after those of record_format.OUTCOME_*
 
-FUNCTIONS = "flow_functions"
-KEEPS_ALL = "true"
+FUNCTIONS = "flow_functions"  # the table that number_functions creates
+EVERY_CALL = "true"  # the condition without a limit
 _COLUMNS = f"""
     c.call_id AS ids, coalesce(c.parent_call_id, 0) AS parents, f.name_no AS names,
     coalesce(c.outcome, {UNFINISHED}) AS outcomes, c.duration_ns AS durations, c.process_id AS processes,
@@ -35,36 +35,43 @@ _COLUMNS = f"""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowRoots:
-    """Where a flow begins, and what it keeps to; nothing given: at the outermost recorded calls, and to nothing."""
+    """The calls at which a flow begins, and its limits.
 
-    call_id: int | None = None
-    function: str | None = None  # as functions.name_condition takes it: its outermost calls
-    module: str | None = None  # a module and what is below it, or a glob: the outermost calls of its functions
-    ranges: Sequence[CallRange] | None = None  # keeps to these calls: those of a test
-    thread: str | int | None = None  # keeps to this one, or this asyncio task
-    process_id: int | None = None  # keeps to this one
+    Without `call_id`, `function` and `module` it begins at the outermost recorded calls within the limits.
+    """
+
+    call_id: int | None = None  # the limits do not apply to a single call
+    function: str | None = None  # as in functions.name_condition; the flow begins at its outermost calls
+    module: str | None = None  # with its submodules, or a glob; the flow begins at the outermost calls of its functions
+    ranges: Sequence[CallRange] | None = None  # limit: calls of a test
+    thread: str | int | None = None  # limit: a thread (number or name) or an asyncio task (name)
+    process_id: int | None = None  # limit: a process
 
 
 @dataclass(frozen=True, slots=True)
 class FlowCalls:
-    """Calls by the time of their begin, a list a column."""
+    """Calls in the order in which they started, one sequence per column."""
 
     ids: Sequence[int]
     parents: Sequence[int]  # 0: none
-    names: Sequence[int]
+    names: Sequence[int]  # the numbers of number_functions
     outcomes: Sequence[int]  # record_format.OUTCOME_*, or UNFINISHED
-    durations: Sequence[int | None]
+    durations: Sequence[int | None]  # ns; None: unfinished
     processes: Sequence[int]
     threads: Sequence[int]
     tasks: Sequence[int | None]
-    late: Sequence[bool]  # recorded when under way
-    calling: Sequence[bool]  # they called something that took time, recorded here or not
-    results: Sequence[int]  # equal for equal return values
-    roots: frozenset[int] | None  # where to begin; None: at those whose parent is not among them
+    late: Sequence[bool]  # late calls
+    calling: Sequence[bool]  # time was spent in callees, whether or not these are among the calls
+    results: Sequence[int]  # hashes of return values
+    roots: frozenset[int] | None  # ids at which the tree begins; None: calls whose parents are not among the calls
 
 
 def number_functions(reader: TraceReader) -> dict[int, str]:
-    """Make the temporary table FUNCTIONS, which the other queries need; the names (module:function) by number."""
+    """Create the temporary table `FUNCTIONS`, which the other queries of flows need.
+
+    Returns:
+        `module:function` by number; functions of equal name share a number.
+    """
     reader.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE {FUNCTIONS} AS
@@ -78,7 +85,7 @@ def number_functions(reader: TraceReader) -> dict[int, str]:
 
 
 def task_names(reader: TraceReader) -> dict[tuple[int, int], str]:
-    """Names of the asyncio tasks by (process, task)."""
+    """Return the names of asyncio tasks by (process, task)."""
     rows = reader.con.execute(
         "SELECT process_id, task_id, name FROM tasks WHERE trace_id = ?", [reader.trace_id]
     ).fetchall()
@@ -86,7 +93,7 @@ def task_names(reader: TraceReader) -> dict[tuple[int, int], str]:
 
 
 def call_count(reader: TraceReader) -> int:
-    """The recorded calls of a trace."""
+    """Count the recorded calls of a trace."""
     ((count,),) = reader.con.execute(
         "SELECT count(*) FROM call_records WHERE trace_no = ?", [reader.trace_no]
     ).fetchall()
@@ -94,11 +101,18 @@ def call_count(reader: TraceReader) -> int:
 
 
 def load_calls(reader: TraceReader, roots: FlowRoots) -> FlowCalls | None:
-    """The calls at and below ``roots``; None where they are more than MAX_CALLS."""
+    """Fetch the calls at which a flow begins and the calls below them.
+
+    Args:
+        roots: The calls at which the flow begins, and its limits.
+
+    Returns:
+        The calls, possibly with others that the tree from their `roots` does not reach; None if there are too many.
+    """
     if roots.call_id is not None:
         return _one_call(reader, int(roots.call_id))
-    within, values = kept_to(reader, roots)
-    named, names = named_functions(roots)
+    within, values = scope_condition(reader, roots)
+    named, names = functions_query(roots)
     if not named:
         return _if_few(reader, within, values)
     condition = f"(c.process_id, c.function_id) IN ({named}) AND {within}"
@@ -110,13 +124,13 @@ def load_calls(reader: TraceReader, roots: FlowRoots) -> FlowCalls | None:
     return _levels(reader, chosen) if len(chosen) <= _MAX_ROOTS else None
 
 
-def load_listed(reader: TraceReader, call_ids: Sequence[int]) -> FlowCalls:
-    """These calls."""
+def load_by_id(reader: TraceReader, call_ids: Sequence[int]) -> FlowCalls:
+    """Fetch the calls with these ids."""
     return _load(reader, *_among("c.call_id", call_ids), None)
 
 
-def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
-    """A query of the functions that ``roots`` names ("": it names none), and its parameters."""
+def functions_query(roots: FlowRoots) -> tuple[str, list[Any]]:
+    """Return a query of the functions that `roots` names, or "" if it names none, and its parameters."""
     conditions: list[str] = []
     values: list[Any] = []
     if roots.function is not None:
@@ -131,11 +145,12 @@ def named_functions(roots: FlowRoots) -> tuple[str, list[Any]]:
     return f"SELECT (process_id, function_id) FROM {FUNCTIONS} WHERE {' AND '.join(conditions)}", values
 
 
-def kept_to(reader: TraceReader, roots: FlowRoots, alias: str = "c") -> tuple[str, list[Any]]:
-    """SQL that is true for the calls to which ``roots`` keeps, and its parameters.
+def scope_condition(reader: TraceReader, roots: FlowRoots, alias: str = "c") -> tuple[str, list[Any]]:
+    """Return an SQL condition for the calls within the limits of `roots`, and its parameters.
 
     Args:
-        alias: that of ``call_records``.
+        roots: Only its limits are used.
+        alias: The alias of `call_records` in the query.
     """
     conditions = [] if roots.ranges is None else [in_ranges(roots.ranges, f"{alias}.call_id")]
     values: list[Any] = []
@@ -153,11 +168,14 @@ def kept_to(reader: TraceReader, roots: FlowRoots, alias: str = "c") -> tuple[st
                  (SELECT (process_id, task_id) FROM tasks WHERE trace_id = ? AND name = ?))"""
         )
         values += [reader.trace_id, roots.thread, reader.trace_id, roots.thread]
-    return " AND ".join(conditions) or KEEPS_ALL, values
+    return " AND ".join(conditions) or EVERY_CALL, values
 
 
 def _one_call(reader: TraceReader, call_id: int) -> FlowCalls | None:
-    """Ids count up as time goes on, so that what a call did has ids from its own to the last one before its end."""
+    """Fetch a call and the calls below it.
+
+    Ids increase with time in each process, so these calls have ids from its own to the last one before its end.
+    """
     ((last,),) = reader.con.execute(
         f"""
         WITH root AS (SELECT * FROM call_records WHERE trace_no = $trace_no AND call_id = {call_id})
@@ -174,7 +192,7 @@ def _one_call(reader: TraceReader, call_id: int) -> FlowCalls | None:
 
 
 def _levels(reader: TraceReader, chosen: Sequence[int]) -> FlowCalls | None:
-    """These calls and what they called, a few levels down; None where that is too much."""
+    """Fetch these calls and `_MAX_LEVELS` levels below them, or None if these are too many calls."""
     known = set(chosen)
     level: Sequence[int] = chosen
     for _ in range(_MAX_LEVELS):
@@ -221,7 +239,7 @@ def _load(reader: TraceReader, condition: str, values: Sequence[Any], roots: fro
 
 
 def _among(column: str, call_ids: Sequence[int]) -> tuple[str, list[Any]]:
-    """SQL that is true where the column is one of these, and its parameters."""
+    """Return an SQL condition for a column that holds one of these ids, and its parameters."""
     if len(call_ids) > _MAX_LITERALS:
         return f"{column} IN (SELECT unnest(?::BIGINT[]))", [list(call_ids)]
     literals = ", ".join(str(int(call_id)) for call_id in call_ids)

@@ -1,4 +1,4 @@
-"""Calls that returned although something that they called raised."""
+"""Find calls that returned although a callee raised."""
 
 from __future__ import annotations
 
@@ -19,16 +19,19 @@ class CaughtBelow:
     """A call that returned although a direct callee raised."""
 
     call_id: int
-    type: str  # of the exception; a call that caught several has one of these for each
-    function: str  # module:function
-    calls_of_function: int  # among the calls that were asked about, those that returned
+    type: str  # of the exception; a call that caught several types has a row for each
+    function: str  # module:function of the call
+    calls_of_function: int  # calls of it that returned, among the queried ones
 
 
 def caught_below(reader: TraceReader, call_ids: Sequence[int]) -> list[CaughtBelow]:
-    """Those of these calls that returned although a direct callee raised, in the order of their ids.
+    """Find the calls that returned although a direct callee raised, by id.
 
-    What ends an iteration is no exception here. Nor is what was raised after the call had returned: in a task that it
-    began, or in a generator that it handed out. ``flow_calls.number_functions`` has been called.
+    Exceptions that end an iteration do not count, nor those raised after the call had returned: in a task that it
+    started, or in a generator that it returned. Needs the table of `number_functions`.
+
+    Args:
+        call_ids: The calls to look at.
     """
     if not call_ids:
         return []
@@ -57,8 +60,11 @@ def caught_below(reader: TraceReader, call_ids: Sequence[int]) -> list[CaughtBel
     return fetch(result, CaughtBelow)
 
 
-def types_not_all_written(reader: TraceReader) -> frozenset[str]:
-    """The exceptions of which so many were raised that the calls which raised the later ones do not name them."""
+def partly_recorded_types(reader: TraceReader) -> frozenset[str]:
+    """Return the exception types of which some raises were only counted.
+
+    The calls that raised those do not name the exception.
+    """
     rows = reader.con.execute(
         "SELECT DISTINCT exception_type FROM exception_counts WHERE trace_id = ?", [reader.trace_id]
     )

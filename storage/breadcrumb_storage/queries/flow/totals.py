@@ -1,8 +1,8 @@
-"""The totals of a large call tree, level by level: a calling context tree.
+"""Sum up a large call tree level by level, as a calling context tree.
 
 A node stands for the calls of one function within the calls of its parent node (Ammons, Ball and Larus, "Exploiting
-Hardware Performance Counters with Flow and Context Sensitive Profiling", 1997, section 4). Where the parent is one call
-with few children, their order can be kept: ``in_order`` and ``renumber``.
+Hardware Performance Counters with Flow and Context Sensitive Profiling", 1997, section 4). Below a single call with
+few children, their order can be kept: `children_in_order` and `renumber`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.queries.flow.calls import FUNCTIONS, KEEPS_ALL, FlowRoots, kept_to, named_functions
+from breadcrumb_storage.queries.flow.calls import EVERY_CALL, FUNCTIONS, FlowRoots, functions_query, scope_condition
 from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
@@ -18,22 +18,22 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# The children of a single call are told in their order up to this number, and in a level altogether.
+# Children whose order is kept, below one call and in a whole level.
 MAX_IN_ORDER = 2_000
 MAX_IN_ORDER_OF_LEVEL = 20_000
 
 
 @dataclass(slots=True)
 class FlowNode:
-    """Calls of one function at one place of the tree."""
+    """The calls of one function at one place of the tree."""
 
     node: int
     parent: int  # 0 for a root
     process_id: int
     thread_id: int
-    name_no: int  # see flow_calls.number_functions
+    name_no: int  # the number of number_functions
     calls: int
-    min_ns: int | None
+    min_ns: int | None  # None: no call has ended
     max_ns: int | None
     total_ns: int
     raised: int
@@ -42,20 +42,20 @@ class FlowNode:
     late: int
     first_call_id: int
     last_call_id: int
-    calling: bool
+    calling: bool  # a call spent time in callees
 
 
 @dataclass(frozen=True, slots=True)
 class OrderedCall:
-    """A child of a single call."""
+    """A call below a node that stands for a single call."""
 
-    parent: int  # its node
+    parent: int  # that node
     call_id: int
-    name_no: int
-    outcome: int | None
+    name_no: int  # the number of number_functions
+    outcome: int | None  # record_format.OUTCOME_*; None: unfinished
 
 
-# Numbers only, until the few nodes are named at the end: texts would make the tables of each level slow.
+# Numbers only: texts would slow down the tables of the levels. The few nodes get their names at the end.
 _COLUMNS = """
     c.call_id, c.process_id, c.thread_id, c.started_ns, c.duration_ns, c.child_ns > 0 AS calling, c.outcome,
     coalesce(c.late, false) AS late
@@ -63,20 +63,22 @@ _COLUMNS = """
 
 
 class FlowLevels:
-    """The levels of the tree, one at a time: temporary tables of this connection."""
+    """The levels of the tree, one at a time, in temporary tables of the connection."""
 
-    def __init__(self, reader: TraceReader, roots: FlowRoots, few_threads: int) -> None:
-        """Begin at the roots; ``flow_calls.number_functions`` has been called.
+    def __init__(self, reader: TraceReader, roots: FlowRoots, max_threads: int) -> None:
+        """Begin at the roots. Needs the table of `number_functions`.
 
         Args:
-            few_threads: the nodes of a trace with more threads are those of all threads together.
+            reader: The trace.
+            roots: The calls at which the flow begins, and its limits.
+            max_threads: If the trace has more threads, nodes are not separated by thread.
         """
         self._reader = reader
         where, values = _roots(reader, roots)
         ((threads,),) = reader.con.execute(
             "SELECT count(*) FROM threads WHERE trace_id = ?", [reader.trace_id]
         ).fetchall()
-        self.by_thread = threads <= few_threads
+        self.by_thread = threads <= max_threads
         lane = ", c.process_id, c.thread_id" if self.by_thread else ""
         reader.con.execute(
             f"""
@@ -90,7 +92,7 @@ class FlowLevels:
         )
 
     def nodes(self) -> list[FlowNode]:
-        """The nodes of this level, in the order of their first call."""
+        """Return the nodes of this level in the order in which their first calls started."""
         result = self._reader.con.execute(
             """
             SELECT node, any_value(parent) AS parent, any_value(process_id) AS process_id,
@@ -106,11 +108,11 @@ class FlowLevels:
         return fetch(result, FlowNode)
 
     def threads(self) -> list[tuple[int, int]]:
-        """The threads (process, thread) of this level."""
+        """Return the (process, thread) pairs of this level."""
         return self._reader.con.execute("SELECT DISTINCT process_id, thread_id FROM flow_level ORDER BY ALL").fetchall()
 
     def descend(self) -> None:
-        """Go on to the next level."""
+        """Go to the next level."""
         self._reader.con.execute(
             f"""
             CREATE OR REPLACE TEMP TABLE flow_children AS
@@ -124,8 +126,15 @@ class FlowLevels:
         self._reader.con.execute("DROP TABLE flow_level")
         self._reader.con.execute("ALTER TABLE flow_children RENAME TO flow_level")
 
-    def in_order(self, single: Sequence[int]) -> list[OrderedCall]:
-        """Of this level what the nodes ``single`` of the one before, which are one call each, called, in its order."""
+    def children_in_order(self, single: Sequence[int]) -> list[OrderedCall]:
+        """Return the calls of this level below nodes with 2 to `MAX_IN_ORDER` children, in their order.
+
+        Args:
+            single: Nodes of the level above that stand for one call each.
+
+        Returns:
+            The calls, by parent and start; none if there are more than `MAX_IN_ORDER_OF_LEVEL`.
+        """
         result = self._reader.con.execute(
             f"""
             WITH few AS (
@@ -139,8 +148,15 @@ class FlowLevels:
         found = fetch(result, OrderedCall)
         return found if len(found) <= MAX_IN_ORDER_OF_LEVEL else []
 
-    def first_of_many(self, single: Sequence[int]) -> list[OrderedCall]:
-        """The same of those that called more: the first MAX_IN_ORDER calls of each."""
+    def first_children(self, single: Sequence[int]) -> list[OrderedCall]:
+        """Return the first calls of this level below nodes with more than `MAX_IN_ORDER` children, in their order.
+
+        Args:
+            single: As in `children_in_order`.
+
+        Returns:
+            `MAX_IN_ORDER` calls of each parent, at most `MAX_IN_ORDER_OF_LEVEL` in all.
+        """
         result = self._reader.con.execute(
             f"""
             WITH firsts AS (
@@ -154,7 +170,12 @@ class FlowLevels:
         return fetch(result, OrderedCall)
 
     def renumber(self, call_ids: Sequence[int], nodes: Sequence[int]) -> None:
-        """Put these calls of this level into other nodes."""
+        """Move calls of this level to other nodes.
+
+        Args:
+            call_ids: The calls.
+            nodes: The new node of each call.
+        """
         if call_ids:
             self._reader.con.execute(
                 """
@@ -170,14 +191,14 @@ def _roots(reader: TraceReader, roots: FlowRoots) -> tuple[str, list[Any]]:
     if roots.call_id is not None:
         return f"c.call_id = {int(roots.call_id)}", []
     parent = "SELECT p.call_id FROM call_records p WHERE p.trace_no = c.trace_no AND p.call_id = c.parent_call_id"
-    within, values = kept_to(reader, roots)
-    named, names = named_functions(roots)
+    within, values = scope_condition(reader, roots)
+    named, names = functions_query(roots)
     if named:
-        # Not those that their own kind called: a recursion is shown once, from its outermost call on.
+        # A recursion is shown once, from its outermost call.
         own = f"{parent} AND (p.process_id, p.function_id) IN ({named})"
         condition = f"(c.process_id, c.function_id) IN ({named}) AND NOT EXISTS ({own}) AND {within}"
         return condition, [*names, *names, *values]
-    if within == KEEPS_ALL:
+    if within == EVERY_CALL:
         return "c.parent_call_id IS NULL", []
-    around, same_values = kept_to(reader, roots, "p")
+    around, same_values = scope_condition(reader, roots, "p")
     return f"{within} AND NOT EXISTS ({parent} AND {around})", [*values, *same_values]

@@ -1,4 +1,4 @@
-"""What happened around some calls: those that they stand in, and what was called shortly before and after."""
+"""Select the calls around given calls: their ancestors, and the calls shortly before and after."""
 
 from __future__ import annotations
 
@@ -6,36 +6,40 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.calls.chains import Link, chains
-from breadcrumb_storage.queries.flow.calls import FlowCalls, FlowRoots, kept_to, load_listed
+from breadcrumb_storage.queries.flow.calls import FlowCalls, FlowRoots, load_by_id, scope_condition
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Calls before and after the one that is looked around, and around those that it stands in, the innermost first.
+# Neighbours on each side of the given call and of its ancestors, the innermost first.
 _NEIGHBOURS = (10, 4, 2, 1)
-# Of a deep chain, the innermost calls.
+# Innermost calls that are kept of a deep chain.
 MAX_CHAIN = 12
-# What the call itself called: so many calls, so many levels deep.
+# Calls below the given one, and the number of their levels.
 _MAX_BELOW = 200
 _MAX_LEVELS = 3
-# Threads that are told of at a moment.
+# Threads whose calls at a moment are shown.
 MAX_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class FlowWindow:
-    """The calls around others."""
+    """The calls around given calls."""
 
     calls: FlowCalls
-    focus: list[int]
-    left_out: dict[int, tuple[int, int]]  # by call (0: none): calls in it before the first and after the last one here
-    above: int  # calls that the outermost one here stands in
+    focus: list[int]  # the given calls that exist
+    left_out: dict[int, tuple[int, int]]  # by parent (0: none): its calls before the first and after the last one here
+    above: int  # ancestors of the outermost call here
 
 
-def window(reader: TraceReader, focus: Sequence[int]) -> FlowWindow:
-    """The calls around ``focus``; the more there are, the fewer around each. Calls that do not exist are left out."""
+def calls_around(reader: TraceReader, focus: Sequence[int]) -> FlowWindow:
+    """Select the calls around given calls, fewer around each if there are several.
+
+    Args:
+        focus: Ids of the given calls; unknown ones are ignored.
+    """
     found = chains(reader, focus)
     kept: set[int] = set()
     left_out: dict[int, tuple[int, int]] = {}
@@ -51,11 +55,15 @@ def window(reader: TraceReader, focus: Sequence[int]) -> FlowWindow:
         kept.update(_below(reader, focus))
     there = [call_id for call_id in focus if found.get(call_id)]
     above = max((len(chain) - MAX_CHAIN for chain in found.values()), default=0)
-    return FlowWindow(load_listed(reader, sorted(kept)), there, left_out if len(focus) == 1 else {}, max(above, 0))
+    return FlowWindow(load_by_id(reader, sorted(kept)), there, left_out if len(focus) == 1 else {}, max(above, 0))
 
 
 def call_of_exception(reader: TraceReader, exception_id: int) -> tuple[bool, int | None]:
-    """Whether there is such an exception, and the innermost traced call when it was raised, if there was one."""
+    """Find the innermost traced call in which an exception was raised.
+
+    Returns:
+        Whether the exception exists, and the id of the call; None if it was raised outside of any.
+    """
     rows = reader.con.execute(
         "SELECT call_id FROM exceptions WHERE trace_id = ? AND exception_id = ?", [reader.trace_id, int(exception_id)]
     ).fetchall()
@@ -63,11 +71,13 @@ def call_of_exception(reader: TraceReader, exception_id: int) -> tuple[bool, int
 
 
 def calls_at(reader: TraceReader, at_ns: int, roots: FlowRoots) -> list[int]:
-    """Of each thread that had begun a call until then (ns since the epoch) the last one; the latest threads first.
+    """Return the last call that each thread had started at a moment, the latest first, for `MAX_THREADS` threads.
 
-    Only calls to which ``roots`` keeps.
+    Args:
+        at_ns: The moment, in nanoseconds since the epoch.
+        roots: Only its limits are used.
     """
-    within, values = kept_to(reader, roots)
+    within, values = scope_condition(reader, roots)
     rows = reader.con.execute(
         f"""
         SELECT arg_max(call_id, (started_ns, call_id)) FROM call_records c
@@ -80,7 +90,7 @@ def calls_at(reader: TraceReader, at_ns: int, roots: FlowRoots) -> list[int]:
 
 
 def _neighbours(reader: TraceReader, parent: Link | None, link: Link, count: int) -> tuple[list[int], tuple[int, int]]:
-    """Ids of the calls in ``parent`` next to ``link``, and how many there are beyond them before and after."""
+    """Return the ids of the calls next to `link` in `parent`, and the numbers of calls before and after these."""
     values: list[Any] = [reader.trace_no]
     if parent is not None:
         within = f"c.parent_call_id = {int(parent.call_id)}"
@@ -103,7 +113,7 @@ def _neighbours(reader: TraceReader, parent: Link | None, link: Link, count: int
 
 
 def _below(reader: TraceReader, call_ids: Sequence[int]) -> list[int]:
-    """What these calls called, level by level, as long as it is not too much."""
+    """Return the ids of the calls below these, level by level until there are too many."""
     found: list[int] = []
     level = list(call_ids)
     for _ in range(_MAX_LEVELS):
@@ -118,7 +128,7 @@ def _below(reader: TraceReader, call_ids: Sequence[int]) -> list[int]:
             [reader.trace_no],
         ).fetchall()
         if len(found) + len(rows) > _MAX_BELOW:
-            break  # a level that is not whole would say what is not so
+            break  # an incomplete level would be misleading
         level = [row[0] for row in rows]
         found += level
     return found

@@ -1,4 +1,4 @@
-"""Two traces side by side: what each function did in both, and how their tests ended."""
+"""Compare the functions of two traces as a whole, and the outcomes of their tests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ids import ID_SPACE
 from breadcrumb_storage.queries.functions import COLON_NAME
-from breadcrumb_storage.queries.tests import CallRange, in_ranges, joined
+from breadcrumb_storage.queries.tests import CallRange, in_ranges, merge_ranges
 from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Calls are first summed up by this many ids side by side, so that only where two traces differ is read again.
+# Calls are first summed up in blocks of this many ids, so that only blocks that differ are read again.
 BLOCK_CALLS = 1 << 14
 
 _SIDE = ", ".join(f"'{field}': {{0}}.{field}" for field in ("recorded", "started", "exact", "total_ns", "self_ns"))
@@ -23,54 +23,57 @@ _SIDE = ", ".join(f"'{field}': {{0}}.{field}" for field in ("recorded", "started
 
 @dataclass(frozen=True, slots=True)
 class FunctionSide:
-    """What one function did in one trace."""
+    """The calls of one function in one trace."""
 
     recorded: int
-    started: int  # at least ``recorded``
-    exact: bool  # False: ``started`` is a lower bound
+    started: int  # at least `recorded`
+    exact: bool  # False: `started` is a lower bound
     total_ns: int
     self_ns: int
 
     @property
     def sampled(self) -> bool:
+        """Whether calls may not have been recorded."""
         return self.started > self.recorded or not self.exact
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionPair:
-    """A function in both traces; None where it was not called."""
+    """A function in both traces."""
 
     full_name: str
-    base: FunctionSide | None
-    this: FunctionSide | None
-    same_values: bool  # all recorded calls together had the same arguments and results, and none raised; if asked for
+    base: FunctionSide | None  # None: not called
+    this: FunctionSide | None  # None: not called
+    same_values: bool  # the recorded calls have equal arguments and results, and none raised; False: or not compared
 
 
 @dataclass(frozen=True, slots=True)
 class TestPair:
-    """A test that ran in both traces and ended differently."""
+    """A test that ran in both traces with different outcomes."""
 
     node_id: str
-    base: str  # outcome; "" where it had not ended
+    base: str  # outcome; "": it had not ended
     this: str
 
 
 @dataclass(frozen=True, slots=True)
 class UnmatchedCall:
-    """A call whose function was not called in the other trace as often with these arguments and this end."""
+    """The first of the calls with equal function, arguments and result that this trace has more often than the base."""
 
     this_id: int
-    base_id: int | None  # one of the base with the same arguments and another end, or with other arguments
-    same_args: bool
-    at_ns: int | None  # since the epoch; None: it had not ended
+    base_id: int | None  # a call that the base has more often, with the same arguments if possible; None: none
+    same_args: bool  # both calls have the same arguments
+    at_ns: int | None  # when the difference appeared, since the epoch; None: the call had not ended
 
 
 def function_pairs(base: TraceReader, this: TraceReader, *, values: bool) -> list[FunctionPair]:
-    """Every function that was called in one of the traces, by name. Makes the table of blocks for unmatched_calls.
+    """Compare each function that was called in one of the traces, by name.
 
     Args:
-        values: also compare arguments and results, all of which are read for that. Without, ``same_values`` is False,
-            and ``unmatched_calls`` cannot be asked.
+        base: The trace to compare with.
+        this: The trace that is compared; its connection gets the temporary table for `unmatched_calls`.
+        values: Compare arguments and results too, which reads all of them. If False, `same_values` is False, and
+            `unmatched_calls` must not be called.
     """
     values_sum = "sum(hash(args, outcome, return_value))" if values else "NULL"
     this.con.execute(
@@ -117,10 +120,10 @@ def _side(found: dict[str, Any] | None) -> FunctionSide | None:
 
 
 def changed_tests(base: TraceReader, this: TraceReader) -> list[TestPair]:
-    """The tests that ran in both traces and ended differently, in the order of this trace."""
+    """Return the tests that ran in both traces with different outcomes, in the order of this trace."""
     result = this.con.execute(
         """
-        WITH last AS (  -- a test that is run again counts as it ended last
+        WITH last AS (  -- of a repeated test, the last outcome counts
             SELECT trace_id, node_id, arg_max(coalesce(outcome, ''), first_call_id) AS outcome,
                    min(first_call_id) AS first
             FROM tests WHERE trace_id IN ($base, $this) GROUP BY ALL)
@@ -134,12 +137,21 @@ def changed_tests(base: TraceReader, this: TraceReader) -> list[TestPair]:
 
 
 def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[str], limit: int) -> list[UnmatchedCall]:
-    """Calls of these functions that this trace has and the base has not, the earliest first.
+    """Find calls that this trace has more often than the base, in whatever order.
 
-    Tells where to look in traces that are too large to be aligned whole; the order of calls is not asked for.
-    ``function_pairs`` has been asked about the same traces and their values before, and then ``name_functions``.
+    For traces that are too large to be aligned: shows which part to align. Needs the tables of `function_pairs` (with
+    values) and `name_functions` for the same traces.
+
+    Args:
+        base: The trace to compare with.
+        this: The trace that is compared.
+        full_names: `module:function` of the functions to look at.
+        limit: Maximum number of calls.
+
+    Returns:
+        The calls, the earliest difference first.
     """
-    # A block of call ids that holds the same calls in both adds nothing to what one of them has more of.
+    # Blocks of call ids with equal calls in both traces cannot contain such a call.
     result = this.con.execute(
         """
         WITH sums AS (
@@ -158,7 +170,7 @@ def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[s
     blocks = fetch(result, CallRange)
     if not blocks:
         return []
-    there = in_ranges(joined(blocks))
+    there = in_ranges(merge_ranges(blocks))
     sides = " UNION ALL ".join(
         f"""
         SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,
@@ -191,10 +203,12 @@ def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[s
 
 
 def name_functions(base: TraceReader, this: TraceReader, sampled: Sequence[str]) -> None:
-    """Make the table of the functions of both traces, with a number for each name, that the other functions need.
+    """Create the temporary table of the functions of both traces, with a number for each name.
 
     Args:
-        sampled: full names of those of which not every call was recorded.
+        base: The trace to compare with.
+        this: The trace that is compared; its connection gets the table.
+        sampled: `module:function` of those of which not every call was recorded.
     """
     this.con.execute(
         f"""

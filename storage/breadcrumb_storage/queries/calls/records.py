@@ -1,4 +1,4 @@
-"""Single calls: which fit a filter, and everything about the few that are shown."""
+"""Find the calls that fit a filter, and read the few that are shown."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ if TYPE_CHECKING:
 
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
+# The notation of answers: NAME= before a field's value, and Python's constants.
 _FIELD = re.compile(r"\b([A-Za-z_]\w*)=(?!=)")
 _CONSTANTS = {"None": "null", "True": "true", "False": "false"}
 _CONSTANT = re.compile(r"\b(?:None|True|False)\b")
 
 OUTCOMES = ("returned", "raised", "cancelled", "unfinished")  # in the order of record_format.OUTCOME_*
-# Of more functions the calls are found as quickly by a join.
+# With more functions, a join is as quick as literals.
 MAX_FUNCTION_IDS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class CallRow:
-    """One recorded call with its function and, where it raised, the exception."""
+    """A recorded call with its function and its exception."""
 
     call_id: int
     parent_call_id: int | None
@@ -51,40 +52,46 @@ class CallRow:
     exception_message: str | None
     args: str | None
     return_value: str | None
-    late: bool  # recorded when it was under way: args as they were then
+    late: bool  # recorded while it ran: args are those of that moment
     kind: str  # function, generator, coroutine, async_generator, class or module
-    yielded: Yielded | None = None
+    yielded: Yielded | None = None  # of generators
 
     @property
     def is_body(self) -> bool:
-        """Whether it is the body of a module or a class, which neither takes nor returns anything."""
+        """Whether the call ran the body of a module or a class, which takes and returns nothing."""
         return self.kind in ("module", "class") or self.name == "<module>"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallFilter:
-    """What calls must fit; None everywhere lets all pass."""
+    """Conditions on calls, all of which must hold; None and empty set no condition."""
 
-    function: str | None = None  # as functions.name_condition takes it
-    full_names: tuple[str, ...] = ()  # module:function, where not all that ``function`` names are meant
-    outcome: str | None = None
+    function: str | None = None  # as in functions.name_condition
+    full_names: tuple[str, ...] = ()  # module:function; replaces `function`
+    outcome: str | None = None  # one of OUTCOMES
     min_ms: float | None = None
     max_ms: float | None = None
     exception: str | None = None  # its type, with or without the module, or a glob
-    caller: str | None = None  # as function
+    caller: str | None = None  # as in functions.name_condition
     process_id: int | None = None
     thread: str | int | None = None  # name or number
     call_id: int | None = None
     parent_call_id: int | None = None
-    test: str | None = None  # as tests.test_ranges takes it
+    test: str | None = None  # as in tests.test_ranges
     contains: str | None = None  # in args, return value or exception message
     values: tuple[ValueCondition, ...] = ()
 
 
 def find_calls(reader: TraceReader, wanted: CallFilter, *, after: int, limit: int) -> tuple[list[int], int]:
-    """The first ``limit`` calls behind call ``after`` that fit, by id, and how many calls fit in all.
+    """Find the calls that fit a filter, in the order of their ids, which is that of their starts in each process.
 
-    Ids count up in each process, so that this is the order in which the calls began.
+    Args:
+        wanted: The filter.
+        after: Return calls with larger ids only.
+        limit: Maximum number of ids to return.
+
+    Returns:
+        The ids, and the number of calls that fit, whatever `after` and `limit` are.
     """
     where, parameters = call_conditions(reader, wanted)
     # One scan for both: the smallest ids and the count.
@@ -99,7 +106,7 @@ def find_calls(reader: TraceReader, wanted: CallFilter, *, after: int, limit: in
 
 
 def call_conditions(reader: TraceReader, wanted: CallFilter) -> tuple[list[str], list[Any]]:
-    """SQL over ``call_records c`` that is true for the calls that fit, as terms to be joined by AND; its parameters."""
+    """Return SQL conditions over `call_records c` for the calls that fit, to be joined by AND, and their parameters."""
     where = ["c.trace_no = ?"]
     parameters: list[Any] = [reader.trace_no]
 
@@ -119,7 +126,7 @@ def call_conditions(reader: TraceReader, wanted: CallFilter) -> tuple[list[str],
             reader.trace_id,
             *values,
         )
-        # As numbers too, where they are few: the scan then leaves out all other calls before it looks into values.
+        # With literal ids, the scan skips other calls before it reads values.
         numbers = _function_ids(reader, named, values)
         if numbers:
             add(f"c.function_id IN ({', '.join(map(str, numbers))})")
@@ -183,7 +190,7 @@ def call_conditions(reader: TraceReader, wanted: CallFilter) -> tuple[list[str],
 
 
 def _function_ids(reader: TraceReader, named: str, parameters: list[Any]) -> list[int]:
-    """Their ids, whichever process they are of; none where there are many."""
+    """Return the ids of the named functions in all processes, none if there are more than `MAX_FUNCTION_IDS`."""
     rows = reader.con.execute(
         f"SELECT DISTINCT function_id FROM functions WHERE trace_id = ? AND {named} LIMIT {MAX_FUNCTION_IDS + 1}",
         [reader.trace_id, *parameters],
@@ -192,9 +199,9 @@ def _function_ids(reader: TraceReader, named: str, parameters: list[Any]) -> lis
 
 
 def spellings_in_json(text: str) -> list[str]:
-    """How ``text`` can stand within a JSON document: as it is, with either way of escaping, or as answers write it.
+    """Return the forms that a text may have in JSON: unchanged, escaped in either way, or with JSON for the notation.
 
-    In answers ``{"count": 0, "name": null}`` of an object reads ``count=0, name=None``.
+    Answers show the fields `{"count": 0, "name": null}` of an object as `count=0, name=None`.
     """
     spellings = [text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]]
     if _FIELD.search(text):
@@ -204,12 +211,12 @@ def spellings_in_json(text: str) -> list[str]:
 
 
 def calls_by_id(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, CallRow]:
-    """The calls with these ids, by id; ids that were not recorded are left out."""
+    """Read calls by id; ids that were not recorded are left out."""
     if not call_ids:
         return {}
     result = reader.con.execute(
         """
-        -- A join: the ids are a filter of the scan then, which reads the values of nothing else. IN reads all of them.
+        -- A join filters the scan before it reads values; IN would read the values of all calls.
         WITH wanted AS (
             SELECT * FROM call_records SEMI JOIN (SELECT unnest($ids::BIGINT[]) AS call_id) USING (call_id)
             WHERE trace_no = $trace_no)
@@ -238,7 +245,12 @@ def calls_by_id(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, CallR
 
 
 def callees(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, list[tuple[str, int]]]:
-    """What each of these calls called: names with their counts, in the order of the first such call."""
+    """Return the direct callees of calls by call id.
+
+    Returns:
+        Function names with their numbers of calls, in the order of their first calls; calls without callees are left
+        out.
+    """
     if not call_ids:
         return {}
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))
