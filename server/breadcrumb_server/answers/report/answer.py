@@ -14,7 +14,12 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.common.text import clean, cut, last_lines, milliseconds, one_line, rounded
-from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_server.answers.exceptions.details import (
+    ExceptionDetail,
+    ExceptionLimits,
+    LoadedException,
+    load_exceptions,
+)
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
@@ -232,8 +237,8 @@ class RunFacts:
         )
 
     def _exceptions(self, level: _Level) -> list[ExceptionDetail]:
-        detail = Detail.of_size(level.exception_chars)
-        return [each.tell(detail) for each in self.exceptions[: level.exceptions]]
+        limits = ExceptionLimits.of_size(level.exception_chars)
+        return [each.render(limits) for each in self.exceptions[: level.exceptions]]
 
     def _open_calls(self, level: _Level) -> Iterator[str]:
         lines = 12 if level.chains == MAX_OPEN_CHAINS else 8

@@ -11,7 +11,12 @@ from pydantic import Field
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
-from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_server.answers.exceptions.details import (
+    ExceptionDetail,
+    ExceptionLimits,
+    LoadedException,
+    load_exceptions,
+)
 from breadcrumb_server.answers.report.test_calls import CalledTree, function_of
 from breadcrumb_storage.queries.exceptions import ExceptionGroup
 from breadcrumb_storage.queries.test_results import FailedTest, count_tests, failed_tests, unfinished_tests
@@ -154,7 +159,7 @@ class Results:
 
     def _failing(self, failure: Failure, chars: int, lines: int, also: int) -> FailingTest:
         test = failure.first
-        exception = failure.exception.tell(Detail.of_size(chars)) if failure.exception else None
+        exception = failure.exception.render(ExceptionLimits.of_size(chars)) if failure.exception else None
         if exception is not None:
             # Who catches the exception of a test is its runner.
             told: dict[str, object] = {"outcome": "", "trace_id": "", "count": None, "test": ""}
