@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from breadcrumb.globs import matches_function
 from breadcrumb_server.answers.common.trace_config import line_patterns
-from breadcrumb_server.answers.gaps.ranking import Gap
+from breadcrumb_server.answers.gaps.ranking import RankedGap
 from breadcrumb_server.answers.gaps.targets import Target
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -25,7 +25,7 @@ def with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[Funct
     ]
 
 
-def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence[Gap]) -> Iterator[str]:
+def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence[RankedGap]) -> Iterator[str]:
     """One sentence for each pattern of ``capture.lines`` that names no traced function which ran."""
     if trace.status == "running":
         return
@@ -37,7 +37,7 @@ def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence
         yield f"no lines for {pattern!r}: " + (_why_gap(*found) if found else _not_found(pattern, functions))
 
 
-def _why_gap(gap: Gap, target: Target) -> str:
+def _why_gap(gap: RankedGap, target: Target) -> str:
     if gap.row.kind == "c":
         return f"{target.full_name} ran, but it is written in C"
     include = f"; the include pattern {target.include} takes it" if target.include else ""

@@ -9,7 +9,7 @@ from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_f
 from breadcrumb_server.answers.common.trace_config import line_patterns, patterns_of
 from breadcrumb_server.answers.exceptions.answer import raising_call
 from breadcrumb_server.answers.exceptions.details import LoadedException
-from breadcrumb_server.answers.gaps.ranking import Gap
+from breadcrumb_server.answers.gaps.ranking import RankedGap
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
 from breadcrumb_server.answers.rendering.calls import Chain
 from breadcrumb_server.answers.report.busy_module import BusyModule, is_slowed_down
@@ -40,7 +40,7 @@ class Facts(Protocol):
     @property
     def open(self) -> Sequence[Chain]: ...
     @property
-    def gaps(self) -> Sequence[Gap]: ...
+    def gaps(self) -> Sequence[RankedGap]: ...
     @property
     def other_gaps(self) -> int: ...
     @property
@@ -193,7 +193,7 @@ def _wrong_result(next_calls: NextCalls, failure: Failure) -> list[str | None]:
     ]
 
 
-def _beyond_the_traced_code(gaps: Sequence[Gap], exceptions: Sequence[LoadedException]) -> list[Gap]:
+def _beyond_the_traced_code(gaps: Sequence[RankedGap], exceptions: Sequence[LoadedException]) -> list[RankedGap]:
     """The gaps that an exception came out of: of its module, or else the user's own."""
     if not exceptions or exceptions[0].raised_in_traced_code():
         return []
