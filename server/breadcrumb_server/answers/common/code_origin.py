@@ -49,11 +49,11 @@ class Places:
         return file
 
     def is_launcher(self, module: str, name: str, file: str | None) -> bool:
-        """Return whether a function is the body of a module that starts the user's code, as ``pytest/__main__.py``."""
+        """Return whether a function is the body of a module that only starts the user's code, as of ``runpy``."""
         return (module, name) == ("__main__", "<module>") and self.origin(file, module) != "own"
 
     def origin(self, file: str | None, module: str) -> Origin:
-        """Classify a function by its file, or by its module if it has none, as C functions."""
+        """Classify a function by its file, or by its module if it has none, as with C functions."""
         if not file or not file.startswith("/"):
             top = module.partition(".")[0]
             frozen = (file or "").startswith("<frozen ")

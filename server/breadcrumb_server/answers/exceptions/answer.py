@@ -66,7 +66,7 @@ def find_exceptions(
         project: The project's name, for the proposed calls.
         since: A time, see ``parse_since``.
         trace_id: One trace. Without it and ``since``, the newest trace.
-        type: A name with or without its module, or a glob. Control flow, as StopIteration, is left out without it.
+        type: A name with or without its module, or a glob. Without it, control flow such as StopIteration is left out.
         include_handled: False leaves out exceptions that the traced code handled itself.
         test: A name of tests, see ``test_ranges``: only exceptions raised under them, in one trace.
         limit: Entries of the page.

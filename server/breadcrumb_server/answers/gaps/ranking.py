@@ -99,7 +99,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
 def _origins(rows: Sequence[GapRow], places: Places) -> list[Origin]:
     origins: list[Origin] = [places.origin(row.file, row.module) for row in rows]
     own = {row.module.partition(".")[0] for row, origin in zip(rows, origins, strict=True) if origin == "own"}
-    # Code from exec, as __init__ of a dataclass, has no file, but the module that it was generated for.
+    # Code from exec, such as __init__ of a dataclass, has no file, but the module that it was generated for.
     for index, row in enumerate(rows):
         if row.kind == "python" and (row.file or "<").startswith("<") and row.module.partition(".")[0] in own:
             origins[index] = "own"

@@ -1,7 +1,7 @@
 """Find the functions that closing a gap would show, and the include pattern for each.
 
-If the gap is a wrapper in a library, as a decorator, these are the functions that it wraps: tracing the wrapper would
-show only how it forwards calls.
+If the gap is a wrapper in a library, such as a decorator, these are the functions that it wraps: tracing the wrapper
+would show only how it forwards calls.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from breadcrumb_server.answers.common.trace_config import patterns_of
 from breadcrumb_server.workspace.patterns import matches
 from breadcrumb_storage.queries.gaps import GapRow
 
-# Modules of a package from which on the whole package is suggested.
+# Called modules of a package: with this many, the whole package is suggested.
 MODULES_FOR_PACKAGE = 3
 
 

@@ -365,7 +365,7 @@ class RunFacts:
 
 
 def _is_failed_lookup(exception: LoadedException) -> bool:
-    """Return whether ``__getattr__`` raised it to say that a name is missing, as for hasattr, and it was handled."""
+    """Return whether ``__getattr__`` raised it for a missing name, and the caller, such as hasattr, handled it."""
     row = exception.row
     of_lookup = row.name.rpartition(".")[2] in ("__getattr__", "__getattribute__")
     return row.type == "AttributeError" and of_lookup and not row.uncaught

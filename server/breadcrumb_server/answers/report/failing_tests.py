@@ -239,7 +239,7 @@ def _group_by_place(tests: Sequence[FailedTest], places: Places) -> Iterator[lis
 
 
 def _users_line(test: FailedTest, places: Places) -> str:
-    """Return the innermost frame of the user's code: assertions of libraries, as of unittest, fail further in."""
+    """Return the innermost frame of the user's code: the assertions of libraries such as unittest fail further in."""
     for line in reversed(test.stack_end.splitlines()):
         frame = _STACK_LINE.fullmatch(line)
         if frame and places.origin(frame["file"], "") == "own":

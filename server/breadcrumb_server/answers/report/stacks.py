@@ -40,9 +40,9 @@ class _Group:
 class StackLimits:
     """Maximum sizes of the stacks in a report."""
 
-    chars: int  # of all stacks, unless the first one is larger
-    frames: int  # of the user's code, of a stack
-    local_chars: int  # of the variables of a frame; twice of the innermost one
+    chars: int  # all stacks together; the first one may exceed it
+    frames: int  # frames of the user's code in a stack
+    local_chars: int  # the variables of a frame; twice as many of the innermost one
 
 
 class ThreadStacks:
