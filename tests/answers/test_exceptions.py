@@ -1,4 +1,4 @@
-"""Exceptions are folded, ordered by how much they matter, and told with their way."""
+"""Test that exceptions are folded, ordered by importance, and shown with their calls."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_next_calls_show_the_raising_call_and_what_was_called_before_it(proj
     assert not any("get_flow" in text for text in find_exceptions(project.con, "shop", include_handled=False).next)
 
 
-def test_uncaught_ones_come_first_then_those_that_left_the_traced_code(project, trace) -> None:
+def test_uncaught_exceptions_come_first_then_those_that_left_the_traced_code(project, trace) -> None:
     trace.exception("Handled", **HANDLED)
     trace.exception("Escaped", handled=True, handled_by="concurrent.futures.thread:_WorkItem.run:58")
     trace.exception("Uncaught", uncaught=True, handled=False)
@@ -63,7 +63,7 @@ def test_uncaught_ones_come_first_then_those_that_left_the_traced_code(project, 
     assert [each.type for each in without.exceptions] == ["Uncaught", "Escaped", "Unknown"]
 
 
-def test_a_mixed_fate_is_told_in_parts(project, trace) -> None:
+def test_equal_exceptions_with_different_outcomes_are_counted_by_outcome(project, trace) -> None:
     trace.exception(**HANDLED)
     trace.exception(uncaught=True)
 
@@ -96,7 +96,7 @@ def test_a_type_is_named_with_or_without_its_module_or_by_a_glob(project, trace,
     assert sorted(each.type for each in find_exceptions(project.con, "shop", type=type).exceptions) == found
 
 
-def test_a_type_that_was_not_raised_is_answered_with_those_that_were(project, trace) -> None:
+def test_a_type_that_was_not_raised_is_answered_with_the_recorded_types(project, trace) -> None:
     trace.exception("KeyError")
 
     answer = find_exceptions(project.con, "shop", type="ValueError")
@@ -104,7 +104,7 @@ def test_a_type_that_was_not_raised_is_answered_with_those_that_were(project, tr
     assert answer.message == "No exception of this type was recorded in this trace; what was recorded: KeyError."
 
 
-def test_since_searches_all_traces_and_names_the_newest_that_has_it(project) -> None:
+def test_since_searches_all_traces_and_names_the_newest_with_the_exception(project) -> None:
     start = datetime(2025, 1, 10, 12)
     for hours in (0, 5, 9):
         trace = project.trace(started_at=start + timedelta(hours=hours))
@@ -135,7 +135,7 @@ def test_the_chain_is_the_same_however_many_exceptions_share_the_page(project, t
         assert sum(line.startswith("… ") for line in each.calls) == 1
 
 
-def test_a_chain_goes_on_through_a_parent_that_had_already_ended(project, trace) -> None:
+def test_a_chain_continues_through_a_parent_that_had_already_ended(project, trace) -> None:
     creator = trace.function("creator")
     task = trace.function("task")
     first = trace.call(creator, at_ms=1, ms=1)
@@ -147,7 +147,7 @@ def test_a_chain_goes_on_through_a_parent_that_had_already_ended(project, trace)
     assert [line.split("(")[0].split()[1] for line in only.calls[:2]] == ["creator", "task"]
 
 
-def test_a_chain_whose_parents_point_at_each_other_ends(project, trace) -> None:
+def test_a_chain_with_circular_parents_ends(project, trace) -> None:
     trace.call(trace.total, 2)
     trace.call(trace.total, 1)
     trace.exception(call_id=2)
@@ -172,12 +172,12 @@ def test_pages_hold_every_kind_once_and_within_the_size(project, trace) -> None:
     assert sorted(seen) == sorted(f"m{number}" for number in range(45))
 
 
-def test_a_time_that_is_none_is_refused(project, trace) -> None:
+def test_an_invalid_time_is_refused(project, trace) -> None:
     with pytest.raises(BreadcrumbError, match="is not a time"):
         find_exceptions(project.con, "shop", since="recently")
 
 
-def test_raises_that_were_only_counted_are_told_beside_those_that_were_recorded(project, trace) -> None:
+def test_raises_that_were_only_counted_are_shown_beside_the_recorded_ones(project, trace) -> None:
     trace.exception(**HANDLED)
     trace.further_raises(999_800)
     trace.further_raises(7, line=99)
@@ -187,7 +187,7 @@ def test_raises_that_were_only_counted_are_told_beside_those_that_were_recorded(
     assert [(each.count, each.counted_only) for each in answer.exceptions] == [(1, 999_800)]
 
 
-def test_a_chain_shows_calls_that_were_recorded_when_the_exception_passed(project, trace) -> None:
+def test_a_chain_has_calls_that_were_recorded_only_when_the_exception_passed_them(project, trace) -> None:
     outer, middle, inner = (trace.call(trace.function(name), args={"n": n}) for n, name in enumerate("abc"))
     trace.con.execute("UPDATE call_records SET parent_call_id = ? WHERE call_id <> ?", [outer, outer])
     trace.exception(call_id=inner, call_chain=[outer, middle, inner])
@@ -197,7 +197,7 @@ def test_a_chain_shows_calls_that_were_recorded_when_the_exception_passed(projec
     assert [line.partition(" ")[2].partition("(")[0] for line in only.calls[:3]] == ["a", "b", "c"]
 
 
-def test_of_several_that_handled_equal_exceptions_as_often_the_last_one_is_named(project) -> None:
+def test_of_equally_frequent_handlers_the_last_one_is_named(project) -> None:
     trace = project.trace()
     for number in range(6):
         trace.exception(handled=True, handled_by=f"shop.pricing:retry_{number}:9")

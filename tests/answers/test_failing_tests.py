@@ -1,4 +1,4 @@
-"""The report of a run of tests: which failed, by what, and what they had called."""
+"""Test the failing tests of a report: their exceptions and the calls that they made."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ RUNNER = (
 
 
 class Suite:
-    """A run of pytest: nothing but shop.pricing is traced."""
+    """A run of pytest in which only shop.pricing is traced."""
 
     def __init__(self, trace) -> None:
         self.trace = trace
@@ -29,7 +29,7 @@ class Suite:
         self.price = trace.function("price", line=20)
 
     def assertion(self, message="assert 114 == 126", line=9, file="/work/shop/tests/test_shop.py", **columns) -> int:
-        """An assertion of a test that is not traced."""
+        """Add a failed assertion of a test that is not traced."""
         row = {
             "call_id": None, "function_name": "test_total", "module_name": "test_shop", "file": file, "line": line,
             "handled": True, "handled_by": "_pytest.runner:CallInfo.from_call:361",
@@ -54,7 +54,7 @@ def report_of(project):
     return report
 
 
-def test_a_failed_assertion_is_told_with_the_values_that_the_test_had_and_the_call_that_gave_the_wrong_one(
+def test_a_failed_assertion_is_shown_with_the_locals_of_the_test_and_the_call_with_the_wrong_result(
     project, suite
 ) -> None:
     early = suite.trace.call(suite.total, args={"pieces": 1}, returns=7)
@@ -93,7 +93,7 @@ def test_a_failed_assertion_is_told_with_the_values_that_the_test_had_and_the_ca
     ]
 
 
-def test_what_a_traced_test_function_called_is_what_the_test_called(project, suite) -> None:
+def test_the_calls_of_a_traced_test_function_are_the_calls_of_the_test(project, suite) -> None:
     test = suite.trace.function("TestShop.test_total", "tests.test_shop", 7)
     error = suite.assertion(call_id=1)
     own = suite.trace.call(test, args={"self": {"$type": "TestShop"}}, raises=error, ms=9)
@@ -103,10 +103,10 @@ def test_what_a_traced_test_function_called_is_what_the_test_called(project, sui
     [failing] = report_of(project).tests.failing
 
     assert failing.called == ["shop/pricing.py:4 total(pieces=20) -> 114  #2"]
-    assert failing.exception.calls == []  # it would be the test alone
+    assert failing.exception.calls == []  # they would be only the test itself
 
 
-def test_an_exception_from_the_code_under_test_is_told_with_its_chain_within_the_test(project, suite) -> None:
+def test_an_exception_from_the_code_under_test_is_shown_with_its_chain_within_the_test(project, suite) -> None:
     main = suite.trace.function("<module>", "__main__", kind="module")
     root = suite.trace.call(main, ms=50)
     setup = suite.trace.call(suite.price, root, args={"amount": 1}, returns=1)
@@ -120,11 +120,11 @@ def test_an_exception_from_the_code_under_test_is_told_with_its_chain_within_the
     [failing] = report.tests.failing
     assert failing.exception.calls == ["shop/pricing.py:6 total(pieces=3)", "shop/pricing.py:20 price(amount=None)"]
     assert failing.exception.locals == ["rate = None"]
-    assert failing.called == [f"shop/pricing.py:20 price(amount=1) -> 1  #{setup}"]  # what went before
+    assert failing.called == [f"shop/pricing.py:20 price(amount=1) -> 1  #{setup}"]  # calls before the failing one
     assert report.next[0].startswith('get_calls(project="shop", function="shop.pricing:price"')
 
 
-def test_failures_at_one_place_are_one_entry_and_further_places_are_told_in_brief(project, suite) -> None:
+def test_failures_at_the_same_place_are_one_entry_and_further_places_are_shown_in_brief(project, suite) -> None:
     for number in range(8):
         call = suite.trace.call(suite.total, args={"pieces": number}, returns=-number)
         error = suite.assertion(f"assert {-number} == {number}")
@@ -140,11 +140,11 @@ def test_failures_at_one_place_are_one_entry_and_further_places_are_told_in_brie
     assert results.failing[0].test == "tests/test_shop.py::test_total[0]"
     assert results.failing[0].also[0] == "test_total[1]: assert -1"
     assert results.failing[0].also[-1].startswith("… ")
-    told = [each.test for each in results.failing[1:]] + [line.split(": ")[0] for line in results.further]
-    assert told[:3] == [f"tests/test_shop.py::test_line_{line}" for line in (20, 21, 22)]
+    others = [each.test for each in results.failing[1:]] + [line.split(": ")[0] for line in results.further]
+    assert others[:3] == [f"tests/test_shop.py::test_line_{line}" for line in (20, 21, 22)]
 
 
-def test_assertions_of_unittest_are_told_apart_by_the_line_of_the_test(project, suite) -> None:
+def test_assertions_of_unittest_are_distinguished_by_the_line_of_the_test(project, suite) -> None:
     file = "/usr/lib/python3.12/unittest/case.py"
     for number, line in enumerate((30, 30, 40)):
         stack = f"{file}:589 in _callTestMethod\n/work/shop/tests/cased.py:{line} in test_it\n{file}:880 in assertEqual"
@@ -162,7 +162,9 @@ def test_assertions_of_unittest_are_told_apart_by_the_line_of_the_test(project, 
     ]
 
 
-def test_errors_around_a_test_say_where_and_a_failure_without_an_exception_what_the_runner_says(project, suite) -> None:
+def test_errors_around_a_test_name_the_phase_and_failures_without_exception_have_the_runners_message(
+    project, suite
+) -> None:
     broken = suite.assertion("no such fixture", 3)
     suite.failing("a.py::test_a", 1, 2, broken, outcome="error", phase="setup")
     suite.failing("a.py::test_b", 3, 4, message="[XPASS(strict)] must fail")
@@ -176,22 +178,22 @@ def test_errors_around_a_test_say_where_and_a_failure_without_an_exception_what_
     assert (second.outcome, second.exception, second.message) == ("", None, "[XPASS(strict)] must fail")
 
 
-def test_a_test_that_passed_when_it_was_run_again_comes_last_and_is_said_to_have(project, suite) -> None:
+def test_a_test_that_passed_on_a_rerun_comes_last_with_a_remark(project, suite) -> None:
     for number, name in enumerate(("a.py::test_flaky", "a.py::test_bad")):
         suite.failing(name, number, number, suite.assertion(line=number))
     suite.trace.test("a.py::test_flaky", 5, 6)
-    told = [(each.test, each.outcome) for each in report_of(project).tests.failing]
-    assert told == [("a.py::test_bad", ""), ("a.py::test_flaky", "failed, and passed when it was run again")]
+    failing = [(each.test, each.outcome) for each in report_of(project).tests.failing]
+    assert failing == [("a.py::test_bad", ""), ("a.py::test_flaky", "failed, and passed when it was run again")]
 
 
-def test_a_test_that_had_not_ended_is_named(project, suite) -> None:
+def test_an_unfinished_test_is_named(project, suite) -> None:
     suite.trace.test("a.py::test_good", 1, 2)
     suite.trace.test("a.py::test_hangs", 3, None, None)
     results = report_of(project).tests
     assert (results.outcomes, results.unfinished) == ("1 unfinished, 1 passed", ["a.py::test_hangs"])
 
 
-def test_what_passing_tests_expected_to_be_raised_is_no_exception_of_the_report(project, suite) -> None:
+def test_exceptions_that_passing_tests_expected_are_not_in_the_report(project, suite) -> None:
     moment = {"handled": True, "handled_by": "pytest:raises:1"}
     suite.trace.test("test_passes", 1, 2)  # from 10 to 19 ms
     suite.trace.test("test_fails", 3, 4, "failed")  # from 20 to 29 ms
@@ -208,7 +210,7 @@ def test_what_passing_tests_expected_to_be_raised_is_no_exception_of_the_report(
     assert {each.type: each.test for each in found}["Expected"] == "test_passes"
 
 
-def test_what_is_below_the_last_call_is_folded_and_as_deep_as_there_is_room(project, suite) -> None:
+def test_the_tree_below_the_last_call_is_folded_and_as_deep_as_it_fits(project, suite) -> None:
     top = suite.trace.call(suite.total, args={"n": 1}, returns=2, ms=900)
     for number in range(40):
         suite.trace.call(suite.price, top, args={"number": number}, returns=number)
@@ -230,7 +232,7 @@ def test_what_is_below_the_last_call_is_folded_and_as_deep_as_there_is_room(proj
     assert len(called) <= 14
 
 
-def test_of_many_calls_that_a_test_made_the_last_ones_are_told(project, suite) -> None:
+def test_only_the_last_calls_of_a_test_with_many_are_shown(project, suite) -> None:
     made = suite.trace.function("made", kind="generator")
     for number in range(30):
         suite.trace.call(suite.price, args={"number": number}, returns=number)
@@ -258,7 +260,7 @@ def test_a_report_of_a_thousand_failing_tests_with_long_values_stays_within_its_
     assert size_of(report) <= AIM_CHARS
 
 
-def test_a_module_that_cannot_be_imported_is_told_with_the_chain_of_imports(project, suite) -> None:
+def test_a_module_that_cannot_be_imported_is_shown_with_the_chain_of_imports(project, suite) -> None:
     module = suite.trace.function("<module>", module="test_shop", file="/work/shop/tests/test_shop.py", kind="module")
     call = suite.trace.call(module)
     error = suite.assertion("no rates", call_id=call, function_name="<module>", line=2)
@@ -270,7 +272,7 @@ def test_a_module_that_cannot_be_imported_is_told_with_the_chain_of_imports(proj
     assert failing.called == []
 
 
-def test_an_exception_that_was_handled_under_a_test_with_a_wrong_result_is_proposed_by_the_test(project, suite) -> None:
+def test_a_test_with_a_wrong_result_leads_to_the_exceptions_that_were_handled_under_it(project, suite) -> None:
     other = suite.trace.call(suite.total, args={"pieces": 1}, returns=7)
     wrong = suite.trace.call(suite.total, args={"pieces": 20}, returns=114)
     suite.trace.test("test_shop.py::test_total[1]", other, other)

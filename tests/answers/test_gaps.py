@@ -1,4 +1,4 @@
-"""Gaps are ranked by what including them would teach, and the one call that is offered includes them."""
+"""Test the ranking of gaps and the include patterns that are suggested for them."""
 
 from __future__ import annotations
 
@@ -62,14 +62,14 @@ def test_functions_written_in_c_are_listed_apart(project, trace) -> None:
     assert (len(answer.c_functions), answer.c_functions[-1]) == (9, "… 2 more")
 
 
-def test_calling_an_object_of_a_library_is_no_noise(project, trace) -> None:
+def test_calling_an_object_of_a_library_is_not_noise(project, trace) -> None:
     trace.gap("echo", "click.utils", ms=1, file=f"{SITE}/click/utils.py")
     trace.gap("Command.__call__", "click.core", ms=9, file=f"{SITE}/click/core.py")
 
     assert column(find_gaps(project.con, "shop"), "function") == ["Command.__call__", "echo"]
 
 
-def test_iterating_over_a_library_is_how_it_is_used_and_no_noise(project, trace) -> None:
+def test_iterating_over_an_object_of_a_library_is_not_noise(project, trace) -> None:
     trace.gap("Stream.__anext__", "httpy.streams", ms=9, file=f"{SITE}/httpy/streams.py")
     trace.gap("Rows.__next__", "sheets.rows", ms=8, file=f"{SITE}/sheets/rows.py")
     trace.gap("Stream.__aiter__", "httpy.streams", ms=7, file=f"{SITE}/httpy/streams.py")
@@ -80,7 +80,7 @@ def test_iterating_over_a_library_is_how_it_is_used_and_no_noise(project, trace)
     ]  # fmt: skip
 
 
-def test_what_only_the_import_of_modules_called_comes_after_what_the_program_called(project, trace) -> None:
+def test_functions_that_only_imports_called_come_after_those_that_the_program_called(project, trace) -> None:
     body = trace.function("<module>", "calendars.tzid", kind="module")
     script = trace.function("<module>", "__main__", kind="module")
     trace.gap("tz", "dates.tz", ms=90, caller=body, file=f"{SITE}/dates/tz.py")
@@ -93,14 +93,14 @@ def test_what_only_the_import_of_modules_called_comes_after_what_the_program_cal
     assert answer.edit_config == 'edit_config(project="shop", add_include=["dates.parser"])'
 
 
-def test_what_only_imports_called_is_offered_where_there_is_nothing_else(project, trace) -> None:
+def test_functions_that_only_imports_called_are_suggested_if_there_are_no_others(project, trace) -> None:
     body = trace.function("<module>", "calendars.tzid", kind="module")
     trace.gap("tz", "dates.tz", caller=body, file=f"{SITE}/dates/tz.py")
 
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["dates.tz"])'
 
 
-def test_where_nothing_can_be_included_that_is_said(project, trace) -> None:
+def test_the_answer_says_that_nothing_can_be_included(project, trace) -> None:
     trace.gap("len", "builtins", kind="c", file="", line=0, caller=trace.main)
 
     answer = find_gaps(project.con, "shop")
@@ -109,7 +109,7 @@ def test_where_nothing_can_be_included_that_is_said(project, trace) -> None:
     assert answer.message == "traced code called no function that could be traced as well"
 
 
-def test_a_run_of_which_nothing_was_traced_has_its_report_to_say_why(project) -> None:
+def test_a_run_without_traced_code_leads_to_its_report(project) -> None:
     empty = project.trace(not_traced_reason="echo is not a Python program")
 
     answer = find_gaps(project.con, "shop", trace_id=empty.trace_id)
@@ -118,7 +118,7 @@ def test_a_run_of_which_nothing_was_traced_has_its_report_to_say_why(project) ->
     assert answer.next == [f'get_trace(project="shop", trace_id="{empty.trace_id}")']
 
 
-def test_two_modules_are_named_and_from_three_on_their_package_is(project, trace) -> None:
+def test_from_three_modules_on_their_package_is_suggested(project, trace) -> None:
     for module in ("shop.a.x", "shop.a.y", "shop.a.z", "tools.one", "tools.two"):
         trace.gap("f", module, caller=trace.main)
 
@@ -131,7 +131,7 @@ def test_two_modules_are_named_and_from_three_on_their_package_is(project, trace
     assert answer.next == [answer.edit_config, 'run(project="shop", command="python main.py", timeout_seconds=60)']
 
 
-def test_callers_are_folded_into_one_row_and_lower_bounds_are_told(project, trace) -> None:
+def test_callers_are_folded_into_one_row_and_lower_bounds_are_marked(project, trace) -> None:
     other = trace.function("other", "__main__")
     trace.gap("f", "shop.a", caller=trace.main, calls=3, ms=1)
     trace.gap("f", "shop.a", caller=other, calls=40, ms=2.5, exact=False)
@@ -141,7 +141,7 @@ def test_callers_are_folded_into_one_row_and_lower_bounds_are_told(project, trac
     assert row == ["f", "shop.a", "__main__:other and 1 more", 43, False, 3.5, "shop.a", "own"]
 
 
-def test_what_no_pattern_can_help_gets_no_suggestion(project) -> None:
+def test_functions_that_no_pattern_can_include_have_no_suggestion(project) -> None:
     trace = project.trace(config={"exclude": ["shop.secret.*", "vendor/**/*.py"]})
     trace.gap("a", "shop.secret.keys")
     trace.gap("b", "lib", file="/work/shop/vendor/deep/lib.py")
@@ -155,7 +155,7 @@ def test_what_no_pattern_can_help_gets_no_suggestion(project) -> None:
     assert answer.next == []
 
 
-def test_code_from_exec_belongs_to_the_module_it_was_made_for(project, trace) -> None:
+def test_code_from_exec_belongs_to_the_module_that_it_was_generated_for(project, trace) -> None:
     trace.gap("load", "shop.models")
     trace.gap("__init__", "shop.models", file="<string>", calls=7)
     trace.gap("__init__", "attr._made", file="<attrs generated init>")
@@ -173,14 +173,14 @@ def test_without_a_workspace_code_that_is_not_installed_is_the_users_own(project
     assert column(find_gaps(project.con, "shop"), "origin") == ["own"]
 
 
-def test_packages_are_offered_when_no_own_code_is_left_and_the_standard_library_last(project, trace) -> None:
+def test_packages_are_suggested_once_no_own_code_is_left_and_the_standard_library_last(project, trace) -> None:
     trace.gap("loads", "json", ms=10, file=f"{STDLIB}/json/__init__.py")
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["json"])'
     trace.gap("get", "requests.api", file=f"{SITE}/requests/api.py")
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["requests.api"])'
 
 
-def test_a_test_runner_is_never_what_to_trace_next(project, trace) -> None:
+def test_a_test_runner_is_never_suggested(project, trace) -> None:
     trace.gap("console_main", "_pytest.config", ms=900, file=f"{SITE}/_pytest/config/__init__.py")
 
     answer = find_gaps(project.con, "shop")
@@ -189,7 +189,7 @@ def test_a_test_runner_is_never_what_to_trace_next(project, trace) -> None:
 
 
 @pytest.mark.parametrize("included", ["shop.cart", "shop", "shop.cart.*"])
-def test_the_second_step_into_a_package_takes_the_whole_of_it(project, included) -> None:
+def test_the_second_suggestion_for_a_package_is_the_whole_package(project, included) -> None:
     trace = project.trace(config={"include": ["__main__", included]})
     trace.gap("f", "shop.deep.down")
     trace.gap("g", "tools.one")
@@ -200,14 +200,14 @@ def test_the_second_step_into_a_package_takes_the_whole_of_it(project, included)
     assert answer.edit_config == 'edit_config(project="shop", add_include=["shop.*", "tools.one"])'
 
 
-def test_the_second_step_among_modules_without_a_package_takes_their_folder(project) -> None:
+def test_the_second_suggestion_for_modules_without_a_package_is_their_folder(project) -> None:
     trace = project.trace(config={"include": ["__main__", "prices"]})
     trace.gap("f", "taxes", file="/work/shop/scripts/taxes.py")
 
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["scripts/*.py"])'
 
 
-def test_an_installed_package_is_also_entered_in_two_steps(project) -> None:
+def test_an_installed_package_is_also_included_in_two_steps(project) -> None:
     for included, added in ((["__main__"], ["requests.api"]), (["__main__", "requests.api"], ["requests.*"])):
         trace = project.trace(config={"include": included})
         trace.gap("get", f"requests.{'api' if len(included) == 1 else 'models'}", file=f"{SITE}/requests/x.py")
@@ -218,7 +218,7 @@ WAYS = f"{SITE}/routes/ways.py"
 DECORATORS = {"name": "logged.<locals>.wrapper", "module": "tools.decorators", "file": f"{SITE}/tools/decorators.py"}
 
 
-def test_in_place_of_a_wrapper_what_it_was_called_for_is_included(project, trace) -> None:
+def test_the_functions_that_a_wrapper_wraps_are_suggested_in_its_place(project, trace) -> None:
     trace.gap("Graph.add", "routes.graph", ms=1, file=f"{SITE}/routes/graph.py")
     trace.gap(**DECORATORS, ms=5, caller=trace.main, wraps=[f"routes.ways:short:{WAYS}", f"routes.ways:long:{WAYS}"])
 
@@ -231,7 +231,7 @@ def test_in_place_of_a_wrapper_what_it_was_called_for_is_included(project, trace
     assert answer.edit_config == 'edit_config(project="shop", add_include=["routes.ways", "routes.graph"])'
 
 
-def test_a_wrapper_of_what_is_traced_already_comes_after_all_others(project) -> None:
+def test_a_wrapper_of_traced_functions_comes_last(project) -> None:
     trace = project.trace(config={"include": ["__main__", "routes.*"]})
     trace.gap(**DECORATORS, ms=500, wraps=[f"routes.ways:short:{WAYS}"])
     trace.gap("floor", "maths", ms=1, file=f"{SITE}/maths.py")
@@ -243,7 +243,7 @@ def test_a_wrapper_of_what_is_traced_already_comes_after_all_others(project) -> 
     assert column(answer, "suggested_include") == ["maths", "tools.decorators"]
 
 
-def test_a_librarys_wrapper_around_own_code_counts_as_own_and_own_wrappers_are_included_with_it(project, trace) -> None:
+def test_a_wrapper_of_own_code_counts_as_own_and_own_wrappers_are_included_with_it(project, trace) -> None:
     trace.gap(**DECORATORS, wraps=["shop.pricing:total:/work/shop/shop/pricing.py"])
     trace.gap("timed.<locals>.inner", "shop.timing", calls=9, wraps=["shop.tax:rate:/work/shop/shop/tax.py"])
     trace.gap("get", "requests.api", ms=700, file=f"{SITE}/requests/api.py")
@@ -255,7 +255,7 @@ def test_a_librarys_wrapper_around_own_code_counts_as_own_and_own_wrappers_are_i
     assert answer.edit_config == 'edit_config(project="shop", add_include=["shop.*"])'
 
 
-def test_callers_of_one_wrapper_are_told_together(project, trace) -> None:
+def test_callers_of_one_wrapper_are_folded_into_one_row(project, trace) -> None:
     other = trace.function("other", "__main__")
     trace.gap(**DECORATORS, caller=trace.main, calls=2, wraps=[f"routes.ways:short:{WAYS}"])
     trace.gap(**DECORATORS, caller=other, calls=5, wraps=["b.c:d:", f"routes.ways:short:{WAYS}"])
@@ -266,7 +266,7 @@ def test_callers_of_one_wrapper_are_told_together(project, trace) -> None:
     assert row[-1] == "tools.decorators:logged.<locals>.wrapper for 1 function more"
 
 
-def test_a_row_that_an_older_version_has_redacted_as_one_text_is_answered(project, trace) -> None:
+def test_a_row_that_an_older_version_redacted_as_one_text_is_readable(project, trace) -> None:
     trace.gap(**DECORATORS, caller=trace.main, wraps=["shop.session:[REDACTED]", "routes.token", f"a:b:c:{WAYS}"])
 
     [row] = find_gaps(project.con, "shop").rows
@@ -277,15 +277,15 @@ def test_a_row_that_an_older_version_has_redacted_as_one_text_is_answered(projec
     assert {("shop.session", ""), ("routes.token", "")} <= seen and not any("REDACTED" in file for _, file in seen)
 
 
-def _workspace(folder, *files: str) -> str:
+def _make_workspace(folder, *files: str) -> str:
     for name in files:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).touch()
     return str(folder)
 
 
-def test_where_a_runner_stands_between_the_code_of_the_workspace_is_included(project, tmp_path) -> None:
-    workspace = _workspace(tmp_path / "w", "src/shop/__init__.py", "src/shop/cart.py", "tests/test_cart.py")
+def test_untraced_code_of_the_workspace_is_suggested_if_only_a_runner_was_traced(project, tmp_path) -> None:
+    workspace = _make_workspace(tmp_path / "w", "src/shop/__init__.py", "src/shop/cart.py", "tests/test_cart.py")
     trace = project.trace(config={"workspace": workspace, "include": ["__main__"]}, cwd=workspace)
     trace.function("<module>", "__main__", file=f"{SITE}/pytest/__main__.py")
     trace.gap("console_main", "_pytest.config", file=f"{SITE}/_pytest/config/__init__.py")
@@ -295,8 +295,8 @@ def test_where_a_runner_stands_between_the_code_of_the_workspace_is_included(pro
     assert answer.edit_config == 'edit_config(project="shop", add_include=["tests/**/*.py", "shop.*"])'
 
 
-def test_a_script_that_calls_only_a_framework_has_both_included(project, tmp_path) -> None:
-    workspace = _workspace(tmp_path / "w", "main.py", "handlers/__init__.py")
+def test_a_script_that_calls_only_a_framework_leads_to_the_framework_and_the_workspace(project, tmp_path) -> None:
+    workspace = _make_workspace(tmp_path / "w", "main.py", "handlers/__init__.py")
     trace = project.trace(config={"workspace": workspace, "include": ["__main__"]}, cwd=workspace)
     trace.function("main", "__main__", file=f"{workspace}/main.py")
     trace.gap("serve", "webby.server", file=f"{SITE}/webby/server.py")
@@ -307,7 +307,7 @@ def test_a_script_that_calls_only_a_framework_has_both_included(project, tmp_pat
 
 
 def test_a_workspace_whose_code_was_traced_is_not_suggested(project, tmp_path) -> None:
-    workspace = _workspace(tmp_path / "w", "main.py")
+    workspace = _make_workspace(tmp_path / "w", "main.py")
     trace = project.trace(config={"workspace": workspace, "include": ["__main__"]}, cwd=workspace)
     trace.function("main", "__main__", file=f"{workspace}/main.py")
     trace.gap("serve", "webby.server", file=f"{SITE}/webby/server.py")
@@ -315,14 +315,14 @@ def test_a_workspace_whose_code_was_traced_is_not_suggested(project, tmp_path) -
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["webby.server"])'
 
 
-def test_a_redacted_command_is_not_offered_again(project) -> None:
+def test_a_redacted_command_is_not_proposed_again(project) -> None:
     trace = project.trace(command="python main.py --token [REDACTED]", config={"include": ["__main__"]})
     trace.gap("f", "shop.a")
 
     assert find_gaps(project.con, "shop").next == ['edit_config(project="shop", add_include=["shop.a"])']
 
 
-def test_pages_hold_every_gap_once_even_when_a_newer_trace_comes_in_between(project, trace) -> None:
+def test_pages_have_every_gap_once_even_if_a_newer_trace_is_added(project, trace) -> None:
     for number in range(57):
         trace.gap(f"f{number}", f"shop.m{number}" + "x" * 300, calls=number + 1)
     seen: list[str] = []
@@ -346,7 +346,7 @@ def test_a_limit_below_one_is_refused(project, trace, limit) -> None:
         find_gaps(project.con, "shop", limit=limit)
 
 
-def test_a_huge_limit_is_lowered_and_said(project, trace) -> None:
+def test_a_huge_limit_is_lowered_with_a_note(project, trace) -> None:
     assert find_gaps(project.con, "shop", limit=10**9).notes == [
         "limit 1000000000 was lowered to 200; next_cursor goes on from there"
     ]

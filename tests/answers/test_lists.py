@@ -1,4 +1,4 @@
-"""Lists of traces, and rows of a user's own SQL."""
+"""Test the list of traces and the rows of SQL statements."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_traces_are_narrowed_by_status_and_time(project) -> None:
     assert answer.total == 1
 
 
-def test_a_status_that_does_not_exist_is_refused_with_those_that_do(project) -> None:
+def test_an_unknown_status_is_refused_with_the_known_ones(project) -> None:
     with pytest.raises(BreadcrumbError, match="running, completed, failed, timeout, stopped, crashed"):
         list_traces(project.con, "shop", status="broken")
 
@@ -46,7 +46,7 @@ def test_no_traces_are_an_empty_list(project) -> None:
     assert list_traces(project.con, "shop").rows == []
 
 
-def test_pages_hold_every_trace_once_also_when_new_ones_are_added(project) -> None:
+def test_pages_have_every_trace_once_even_if_new_ones_are_added(project) -> None:
     for number in range(30):
         project.trace(f"20250110-1200{number:02}-beef", command="python " + "x" * 5_000, label="é" * 5_000)
     seen, cursor = [], None
@@ -70,7 +70,7 @@ def test_rows_of_a_statement_come_as_they_are(project, shop) -> None:
     assert answer.truncated is False
 
 
-def test_more_rows_than_the_limit_are_truncated_and_said(project) -> None:
+def test_rows_above_the_limit_are_truncated(project) -> None:
     answer = query_traces(project.con, "shop", sql="SELECT * FROM range(50)", limit=10)
 
     assert (len(answer.rows), answer.truncated) == (10, True)
@@ -85,7 +85,7 @@ def test_more_rows_than_the_limit_are_truncated_and_said(project) -> None:
         "'ab'::BLOB AS e, INTERVAL 3 DAY AS f, MAP {'a': 1} AS g FROM range(200) t(i)",
     ],
 )
-def test_whatever_a_statement_returns_the_answer_fits_and_says_what_is_missing(project, sql) -> None:
+def test_the_answer_fits_whatever_a_statement_returns_and_says_what_is_missing(project, sql) -> None:
     answer = query_traces(project.con, "shop", sql=sql, limit=1_000)
 
     assert size_of(answer) <= MAX_ANSWER_CHARS
@@ -95,7 +95,7 @@ def test_whatever_a_statement_returns_the_answer_fits_and_says_what_is_missing(p
     assert any("did not fit" in note for note in answer.notes)
 
 
-def test_numbers_that_json_readers_would_round_are_texts(project) -> None:
+def test_integers_that_json_readers_would_round_are_texts(project) -> None:
     [row] = query_traces(project.con, "shop", sql="SELECT 9007199254740993 AS a, 12 AS b, 1.5 AS c").rows
 
     assert row == ["9007199254740993", 12, 1.5]

@@ -1,4 +1,4 @@
-"""Where the time went: by function and caller, the slowest calls, the way of the time, and how it grows."""
+"""Test the times of functions and callers, slowest calls, critical paths and growth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def trace(project):
     return trace
 
 
-def test_the_hot_list_tells_self_time_share_and_distribution(project, trace) -> None:
+def test_the_hot_list_has_self_time_share_and_distribution(project, trace) -> None:
     main, slow = trace.function("main"), trace.function("slow")
     outer = trace.call(main, ms=100, child_ns=80_000_000)
     for ms in (10, 20, 50):
@@ -38,7 +38,7 @@ def test_the_hot_list_tells_self_time_share_and_distribution(project, trace) -> 
     assert (answer.callers, answer.slowest, answer.critical_path) == (None, None, [])
 
 
-def test_a_function_is_told_with_its_callers_its_slowest_calls_and_the_way_of_the_time(project, trace) -> None:
+def test_a_function_is_shown_with_its_callers_slowest_calls_and_critical_path(project, trace) -> None:
     main, load, parse = trace.function("main"), trace.function("load"), trace.function("parse")
     outer = trace.call(main, ms=100)
     trace.call(load, outer, args={"path": "a"}, ms=10)
@@ -62,7 +62,7 @@ def test_a_function_is_told_with_its_callers_its_slowest_calls_and_the_way_of_th
     assert answer.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={slow})'
 
 
-def test_the_way_goes_by_what_took_most_in_all_and_begins_at_the_call_that_is_given(project, trace) -> None:
+def test_the_critical_path_begins_at_the_given_call_and_follows_the_largest_total_time(project, trace) -> None:
     main, rare, often = trace.function("main"), trace.function("rare"), trace.function("often")
     outer = trace.call(main, ms=100)
     trace.call(main, ms=500)
@@ -78,7 +78,7 @@ def test_the_way_goes_by_what_took_most_in_all_and_begins_at_the_call_that_is_gi
         analyze_performance(project.con, "shop", call_id=99)
 
 
-def test_time_that_was_spent_waiting_is_told_apart(project, trace) -> None:
+def test_waiting_time_is_not_active_time(project, trace) -> None:
     main, fetch = trace.function("main"), trace.function("fetch", kind="coroutine")
     outer = trace.call(main, ms=120)
     trace.call(fetch, outer, ms=100, suspended_ns=95_000_000)
@@ -88,14 +88,14 @@ def test_time_that_was_spent_waiting_is_told_apart(project, trace) -> None:
     assert answer.callers is not None and answer.callers.rows[0][2:5] == [100, 5.0, 5.0]
 
 
-def test_of_a_slow_call_only_the_beginning_of_its_arguments_is_shown(project, trace) -> None:
+def test_the_arguments_of_a_slow_call_are_cut(project, trace) -> None:
     slow = trace.call(trace.function("distinct"), args={"names": ["x" * 50] * 20}, ms=60)
     answer = analyze_performance(project.con, "shop", function="distinct")
     assert answer.slowest is not None and len(str(answer.slowest.rows[0][2])) < 150
     assert answer.next[1].endswith(f'where={{"call_id": {slow}}})')
 
 
-def test_counts_that_are_lower_bounds_are_marked_and_counted_calls_are_in_the_total(project, trace) -> None:
+def test_lower_bounds_are_marked_and_calls_that_were_only_counted_are_in_the_total(project, trace) -> None:
     hot = trace.function("hot", started_count=150_000, exact=False, counted_ns=9_000_000)
     trace.call(hot, ms=1)
     answer = analyze_performance(project.con, "shop")
@@ -128,7 +128,7 @@ def test_quadratic_time_is_recognised_from_the_lengths_of_an_argument(project, t
         ),
     ],
 )
-def test_other_growth_is_told_as_what_it_is(args, time, text) -> None:
+def test_linear_cubic_fractional_and_exponential_growth_are_recognised(args, time, text) -> None:
     noise = Random(7)
     samples = [(json.dumps(args(n)), int(time(n) * noise.uniform(1, 1.3))) for n in range(20, 120, 3) for _ in range(4)]
     growth = find_growth(samples)
@@ -144,7 +144,7 @@ def test_chance_hardly_ever_looks_like_growth() -> None:
     assert claims <= 3
 
 
-def test_one_large_call_is_no_growth() -> None:
+def test_one_large_call_does_not_look_like_growth() -> None:
     samples = [(json.dumps({"n": n}), 1_000 + n % 7) for n in range(10, 20)] + [('{"n": 10000}', 5_000_000)]
     assert find_growth(samples) is None
 
@@ -158,7 +158,7 @@ def test_one_large_call_is_no_growth() -> None:
         [("not json", 1), ("[1]", 5), ('{"n": true}', 5)],
     ],
 )
-def test_no_growth_is_claimed_where_the_calls_show_none(samples) -> None:
+def test_no_growth_is_claimed_if_the_calls_show_none(samples) -> None:
     assert find_growth(samples) is None
 
 
@@ -170,11 +170,11 @@ def test_no_growth_is_claimed_where_the_calls_show_none(samples) -> None:
         ({"$bytes": "ab", "size": 5000}, 5000), (None, None), ([], 0),
     ],
 )  # fmt: skip
-def test_the_length_of_a_cut_value_is_the_true_one(value, length) -> None:
+def test_the_length_of_a_cut_value_is_that_of_the_whole_value(value, length) -> None:
     assert length_of(value) == length
 
 
-def test_a_name_that_fits_nothing_is_answered_with_names_like_it(project, trace) -> None:
+def test_an_unknown_name_is_answered_with_similar_names(project, trace) -> None:
     trace.call(trace.function("total"))
     answer = analyze_performance(project.con, "shop", function="totl")
     assert answer.functions.rows == []
@@ -190,7 +190,7 @@ def test_a_long_hot_list_stays_within_its_size(project, trace) -> None:
     assert answer.functions.more == 120 - len(answer.functions.rows)
 
 
-def test_of_many_functions_the_hottest_are_told_in_detail(project, trace) -> None:
+def test_only_the_hottest_of_many_functions_are_analyzed_in_detail(project, trace) -> None:
     for number in range(30):
         trace.call(trace.function(f"step_{number}"), ms=number + 1)
     answer = analyze_performance(project.con, "shop", function="step")

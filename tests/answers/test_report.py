@@ -1,4 +1,4 @@
-"""Who reads only the run report knows what happened."""
+"""Test that the run report shows what happened and proposes the calls that lead on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from breadcrumb_storage.errors import BreadcrumbError
 STARTED = datetime(2025, 1, 10, 12, 0, 0)
 
 
-def test_an_uncaught_exception_is_told_with_its_place_its_calls_their_values_and_the_locals(project, shop) -> None:
+def test_an_uncaught_exception_is_shown_with_its_place_calls_arguments_and_locals(project, shop) -> None:
     report = build_report(project.con, "shop", trace_id=shop.trace.trace_id)
 
     assert (report.status, report.exit_code, report.signal, report.duration_ms) == ("failed", 1, None, 1235)
@@ -36,7 +36,7 @@ def test_an_uncaught_exception_is_told_with_its_place_its_calls_their_values_and
     )
 
 
-def test_the_report_is_short_and_leaves_out_what_is_empty_but_not_what_others_rely_on(project, shop) -> None:
+def test_the_report_is_short_and_leaves_out_empty_fields_except_those_that_readers_rely_on(project, shop) -> None:
     sent = json.loads(build_report(project.con, "shop", trace_id=None).model_dump_json())
 
     assert {"trace_id", "status", "exit_code", "signal", "duration_ms", "traced"} <= sent.keys()
@@ -45,7 +45,7 @@ def test_the_report_is_short_and_leaves_out_what_is_empty_but_not_what_others_re
     assert len(json.dumps(sent)) < 3_000
 
 
-def test_where_no_call_was_traced_the_end_of_the_stack_is_told(project) -> None:
+def test_an_exception_without_traced_calls_is_shown_with_the_end_of_its_stack(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     trace.exception(uncaught=True, stack_trace="\n".join(f"/work/shop/a.py:{line} in f{line}" for line in range(90)))
@@ -56,7 +56,7 @@ def test_where_no_call_was_traced_the_end_of_the_stack_is_told(project) -> None:
     assert error.stack[-1] == "/work/shop/a.py:89 in f89"
 
 
-def test_an_exception_from_untraced_code_below_a_traced_call_ends_the_chain_there(project) -> None:
+def test_the_chain_of_an_exception_from_untraced_code_ends_with_its_place(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     load = trace.function("load", "shop.files", 5)
@@ -72,7 +72,7 @@ def test_an_exception_from_untraced_code_below_a_traced_call_ends_the_chain_ther
     assert error.calls == ["shop/files.py:8 load(text='{')", "json/decoder.py:355 raw_decode (not traced)"]
 
 
-def test_an_exception_out_of_a_gap_leads_to_tracing_that_gap_first(project) -> None:
+def test_an_exception_raised_in_a_gap_leads_to_tracing_that_gap_first(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     tax = trace.function("tax_on", "shop.taxes", 5)
@@ -92,7 +92,7 @@ def test_an_exception_out_of_a_gap_leads_to_tracing_that_gap_first(project) -> N
     ]
 
 
-def test_the_standard_library_is_no_gap_worth_a_place_in_the_report(project) -> None:
+def test_gaps_in_the_standard_library_are_not_in_the_report(project) -> None:
     trace = project.trace()
     trace.process()
     trace.call(trace.function("main"))
@@ -104,7 +104,7 @@ def test_the_standard_library_is_no_gap_worth_a_place_in_the_report(project) -> 
     assert report.next[-1] == f'find_gaps(project="shop", trace_id="{trace.trace_id}")'
 
 
-def test_causes_are_named_in_order_also_when_they_go_in_a_circle(project) -> None:
+def test_causes_are_listed_in_order_even_if_they_are_circular(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     trace.exception("OSError", "disk", context_id=3)
@@ -119,7 +119,7 @@ def test_causes_are_named_in_order_also_when_they_go_in_a_circle(project) -> Non
     ]
 
 
-def test_a_deep_recursion_is_told_by_both_ends_and_counts_the_middle(project) -> None:
+def test_a_deep_recursion_is_shown_by_both_ends_with_a_count_of_the_middle(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     fib = trace.function("fib", "shop.math", 2)
@@ -135,7 +135,7 @@ def test_a_deep_recursion_is_told_by_both_ends_and_counts_the_middle(project) ->
     assert "fib(n=899)" in error.calls[-2]
 
 
-def test_an_exception_that_a_test_runner_caught_is_told_like_an_uncaught_one(project) -> None:
+def test_an_exception_that_a_test_runner_caught_is_shown_like_an_uncaught_one(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     test = trace.function("test_total", "tests.test_pricing", 3)
@@ -169,7 +169,7 @@ def test_control_flow_is_no_exception_and_neither_is_a_successful_exit(project) 
     assert report.traced.exceptions == 1
 
 
-def test_the_exit_of_a_runner_gives_way_to_what_made_it_fail(project) -> None:
+def test_the_exit_of_a_runner_is_left_out_if_another_exception_explains_it(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     trace.exception("KeyError", "'food'", handled=True)
@@ -183,7 +183,7 @@ def test_the_exit_of_a_runner_gives_way_to_what_made_it_fail(project) -> None:
     assert report.notes == []
 
 
-def test_how_a_lookup_says_that_there_is_no_such_name_gives_way_to_real_exceptions(project) -> None:
+def test_failed_lookups_of_names_are_left_out_if_there_are_other_exceptions(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     trace.exception("KeyError", "'food'", handled=True)
@@ -197,7 +197,7 @@ def test_how_a_lookup_says_that_there_is_no_such_name_gives_way_to_real_exceptio
     assert [each.type for each in found.exceptions] == ["KeyError"] + ["AttributeError"] * 4
 
 
-def test_a_lookup_that_ends_the_program_is_told_first(project) -> None:
+def test_a_failed_lookup_that_ends_the_program_comes_first(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     trace.exception("KeyError", "'food'", handled=True)
@@ -209,7 +209,7 @@ def test_a_lookup_that_ends_the_program_is_told_first(project) -> None:
     ]
 
 
-def test_a_failure_that_is_only_an_exit_is_told_by_where_that_was_called(project) -> None:
+def test_an_exit_is_shown_if_it_is_the_only_exception(project) -> None:
     trace = project.trace(status="failed", exit_code=3)
     trace.process()
     trace.exception("SystemExit", "3", uncaught=True)
@@ -217,7 +217,7 @@ def test_a_failure_that_is_only_an_exit_is_told_by_where_that_was_called(project
     assert build_report(project.con, "shop", trace_id=None).exceptions[0].type == "SystemExit"
 
 
-def test_nothing_traced_is_said_loudly_with_the_reason(project) -> None:
+def test_the_report_states_first_that_nothing_was_traced_and_why(project) -> None:
     project.trace(not_traced_reason="the interpreter was started with -I, which skips sitecustomize")
 
     report = build_report(project.con, "shop", trace_id=None)
@@ -226,7 +226,7 @@ def test_nothing_traced_is_said_loudly_with_the_reason(project) -> None:
     assert "-I" in report.not_traced[1]
 
 
-def test_code_that_no_pattern_takes_is_said_and_the_gaps_lead_on(project) -> None:
+def test_the_report_says_that_no_pattern_matched_and_proposes_one_from_the_gaps(project) -> None:
     trace = project.trace()
     trace.process()
     trace.gap("main", "app.start", calls=1)
@@ -237,7 +237,7 @@ def test_code_that_no_pattern_takes_is_said_and_the_gaps_lead_on(project) -> Non
     assert report.next[0] == 'edit_config(project="shop", add_include=["app.start"])'
 
 
-def test_sampling_notices_unfinished_calls_and_killed_processes_are_said(project) -> None:
+def test_sampling_notices_unfinished_calls_and_killed_processes_are_reported(project) -> None:
     trace = project.trace()
     trace.process(ended=False)
     hot = trace.function("hot", started_count=54_321)
@@ -265,7 +265,7 @@ def test_several_processes_are_listed_with_their_parents_and_ends(project) -> No
     trace.process(1, parent_process_id=0, started_by="exec", command="python main.py")
     trace.process(2, parent_process_id=1, started_by="fork", name="ForkPoolWorker-1", ended=False)
     trace.process(3, parent_process_id=1, started_by="fork")
-    trace.call(trace.function("main", "__main__"), ms=None)  # of what was replaced: nothing that went wrong
+    trace.call(trace.function("main", "__main__"), ms=None)  # of the process that exec replaced: not a fault
     work = trace.function("work", process_id=2)
     for _ in range(3):
         trace.call(work, process_id=2)
@@ -285,7 +285,7 @@ def test_several_processes_are_listed_with_their_parents_and_ends(project) -> No
     assert [text.partition(": ")[2] for text in report.warnings] == ["102 ForkPoolWorker-1"]
 
 
-def test_on_a_timeout_the_report_says_where_each_thread_stood(project) -> None:
+def test_after_a_timeout_the_report_shows_the_open_calls_of_each_thread(project) -> None:
     trace = project.trace(status="timeout", exit_code=None, signal="SIGTERM")
     trace.process(ended=False)
     trace.thread(1, "worker")
@@ -307,7 +307,7 @@ def test_on_a_timeout_the_report_says_where_each_thread_stood(project) -> None:
     assert f'where={{"call_id": {last}}}' in report.next[0]
 
 
-def test_a_running_program_is_reported_with_its_progress_and_how_to_go_on(project) -> None:
+def test_the_report_on_a_running_program_shows_its_progress_and_proposes_to_wait_or_stop(project) -> None:
     trace = project.trace(status="running", exit_code=None, duration_ms=None)
     trace.process(ended=False)
     trace.call(trace.function("serve", "shop.app", 40), args={"port": 80}, ms=None)
@@ -320,7 +320,7 @@ def test_a_running_program_is_reported_with_its_progress_and_how_to_go_on(projec
     assert report.next[2].startswith("stop_run(")
 
 
-def test_time_of_a_function_that_calls_itself_is_not_counted_twice(project) -> None:
+def test_time_of_a_recursive_function_is_not_counted_twice(project) -> None:
     trace = project.trace()
     trace.process()
     main, fact = trace.function("main"), trace.function("fact")
@@ -334,11 +334,11 @@ def test_time_of_a_function_that_calls_itself_is_not_counted_twice(project) -> N
     assert report.hot.rows == [["shop.pricing:fact", 2, 10.0, 10.0], ["shop.pricing:main", 1, 12.0, 2.0]]
 
 
-def test_time_of_functions_that_call_each_other_is_not_counted_twice_either(project) -> None:
+def test_time_of_mutually_recursive_functions_is_not_counted_twice(project) -> None:
     trace = project.trace()
     trace.process()
     parse, rule = trace.function("parse"), trace.function("rule")
-    for thread in (0, 1):  # at the same time in two threads: these are two calls side by side
+    for thread in (0, 1):  # concurrent calls in two threads both count
         outer = trace.call(parse, at_ms=10, ms=20, child_ns=18_000_000, thread_id=thread)
         within = trace.call(rule, outer, at_ms=11, ms=18, child_ns=15_000_000, thread_id=thread)
         trace.call(parse, within, at_ms=12, ms=10, child_ns=0, thread_id=thread)
@@ -353,7 +353,7 @@ def test_time_of_functions_that_call_each_other_is_not_counted_twice_either(proj
 
 
 @pytest.mark.parametrize("size", [1, 3_000, 100_000])
-def test_whatever_the_program_did_the_report_fits_and_still_names_the_exception(project, size) -> None:
+def test_the_report_fits_and_names_the_exception_however_long_its_parts_are(project, size) -> None:
     trace = project.trace(
         status="failed", exit_code=1, label="é" * size, command="python " + "x" * size,
         stdout_tail="\x1b" * size, stderr_tail='"\\' * size,
@@ -380,12 +380,12 @@ def test_whatever_the_program_did_the_report_fits_and_still_names_the_exception(
     assert report.exceptions[0].type.startswith("Error")
 
 
-def test_an_unknown_trace_is_an_error_that_names_the_newest(project, shop) -> None:
+def test_an_unknown_trace_is_an_error_that_names_the_newest_trace(project, shop) -> None:
     with pytest.raises(BreadcrumbError, match=shop.trace.trace_id):
         build_report(project.con, "shop", trace_id="20990101")
 
 
-def test_counts_that_are_lower_bounds_and_raises_that_were_only_counted_are_said(project) -> None:
+def test_lower_bounds_and_raises_that_were_only_counted_are_reported(project) -> None:
     trace = project.trace()
     trace.process()
     hot = trace.function("hot", started_count=150_000, exact=False, counted_ns=3_000_000)
@@ -397,12 +397,12 @@ def test_counts_that_are_lower_bounds_and_raises_that_were_only_counted_are_said
 
     assert report.hot is not None and report.handled_exceptions is not None
     assert report.hot.rows == [["shop.pricing:hot", ">=150000", 4.0, 4.0, 1]]
-    assert any("switched off" in told and "shop.pricing:hot" in told for told in report.not_traced)
+    assert any("switched off" in text and "shop.pricing:hot" in text for text in report.not_traced)
     assert report.handled_exceptions.rows[0][2] == 1_000_000
     assert report.traced.exceptions == 1_000_000
 
 
-def test_a_run_that_failed_is_compared_with_the_last_one_of_its_command_that_did_not(project) -> None:
+def test_a_failed_run_leads_to_a_comparison_with_the_last_completed_run_of_its_command(project) -> None:
     def run(command: str, status: str, *, calls: int = 1) -> str:
         trace = project.trace(command=command, status=status)
         trace.process()
@@ -422,7 +422,7 @@ def test_a_run_that_failed_is_compared_with_the_last_one_of_its_command_that_did
         assert "compare_traces" not in str(build_report(project.con, "shop", trace_id=trace_id).next)
 
 
-def test_where_a_program_found_a_value_wrong_itself_the_flow_that_led_to_it_comes_first(project) -> None:
+def test_after_a_failed_assertion_of_the_program_the_flow_that_led_to_it_is_proposed_first(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     main = trace.call(trace.function("main"), ms=400)
@@ -434,7 +434,7 @@ def test_where_a_program_found_a_value_wrong_itself_the_flow_that_led_to_it_come
     assert not [proposed for proposed in report.next if proposed.startswith("analyze_performance")]
 
 
-def test_code_that_is_not_traced_is_widened_before_the_flow_to_a_wrong_value_is_looked_at(project) -> None:
+def test_untraced_own_code_is_included_before_the_flow_to_a_failed_assertion_is_proposed(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     main = trace.function("main")
@@ -449,7 +449,7 @@ def test_code_that_is_not_traced_is_widened_before_the_flow_to_a_wrong_value_is_
 @pytest.mark.parametrize(
     ("ms", "others_ms", "tool"), [(400, 300, "analyze_performance"), (400, 500, "get_calls"), (50, 1, "get_calls")]
 )
-def test_a_function_that_took_most_of_a_run_is_proposed_for_its_performance(project, ms, others_ms, tool) -> None:
+def test_the_performance_of_a_function_that_took_most_of_a_run_is_proposed(project, ms, others_ms, tool) -> None:
     trace = project.trace()
     trace.process()
     trace.call(trace.function("<module>"), ms=others_ms)
@@ -460,7 +460,7 @@ def test_a_function_that_took_most_of_a_run_is_proposed_for_its_performance(proj
     assert report.next[0] == f'{tool}(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
 
 
-def test_the_module_of_a_test_runner_heads_neither_the_hot_functions_nor_the_chains(project) -> None:
+def test_the_module_of_a_test_runner_is_neither_in_the_hot_functions_nor_in_chains(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     runner = "/env/lib/python3.12/site-packages/pytest/__main__.py"
@@ -479,7 +479,7 @@ def test_the_module_of_a_test_runner_heads_neither_the_hot_functions_nor_the_cha
     assert [row[0] for row in asked.functions.rows] == ["__main__:<module>"]
 
 
-def test_calls_that_ended_unseen_near_the_recursion_limit_are_not_where_the_program_stood(project) -> None:
+def test_calls_whose_ends_were_missed_near_the_recursion_limit_are_not_shown_as_open(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     dive = trace.function("dive")
@@ -492,14 +492,14 @@ def test_calls_that_ended_unseen_near_the_recursion_limit_are_not_where_the_prog
     assert report.warnings[-1] == "1 call ended unseen (shown as unfinished)"
 
 
-def with_lines(project, *functions: str, **columns):
+def trace_with_lines(project, *functions: str, **columns):
     trace = project.trace(config={"capture": {"lines": list(functions)}}, **columns)
     trace.process()
     return trace
 
 
-def test_the_calls_of_which_lines_were_recorded_are_proposed_before_anything_else(project) -> None:
-    trace = with_lines(project, "shop.pricing:total", "never_called")
+def test_calls_with_recorded_lines_are_proposed_first(project) -> None:
+    trace = trace_with_lines(project, "shop.pricing:total", "never_called")
     total = trace.call(trace.function("total"), ms=1)
     trace.lines(total, (5, {}), (None, {"rate": 0}))
     main = trace.function("main", "__main__")
@@ -510,12 +510,12 @@ def test_the_calls_of_which_lines_were_recorded_are_proposed_before_anything_els
 
     assert report.next[0] == f'get_calls(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
     assert report.next[1] == 'edit_config(project="shop", add_include=["shop.*"])'
-    # The run that is proposed records what this one did.
+    # The proposed run records the same lines as this one.
     assert report.next[2].endswith('capture={"lines": ["shop.pricing:total", "never_called"]})')
 
 
-def test_of_functions_with_lines_the_one_next_to_the_exception_is_proposed(project) -> None:
-    trace = with_lines(project, "shop.pricing:*", status="failed", exit_code=1)
+def test_the_function_with_lines_that_is_next_to_the_exception_is_proposed(project) -> None:
+    trace = trace_with_lines(project, "shop.pricing:*", status="failed", exit_code=1)
     outer, inner, other = (trace.function(name) for name in ("outer", "inner", "other"))
     trace.call(other, ms=500)
     first = trace.call(outer, ms=9)
@@ -538,7 +538,7 @@ def swallowed(trace, **columns) -> int:
     return trace.exception(row.pop("type", "ValueError"), **row)
 
 
-def test_a_script_that_found_a_value_wrong_leads_to_the_exceptions_that_were_handled_on_the_way(project) -> None:
+def test_a_failed_assertion_of_a_script_leads_to_the_exceptions_that_were_handled_before(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     trace.function("<module>", "__main__", kind="module")
@@ -552,7 +552,7 @@ def test_a_script_that_found_a_value_wrong_leads_to_the_exceptions_that_were_han
     assert build_report(project.con, "shop", trace_id=None).next[1] == found
 
 
-def test_handled_exceptions_are_ranked_by_what_they_may_tell(project) -> None:
+def test_handled_exceptions_are_ranked_by_how_instructive_they_are(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
     body = trace.function("<module>", "shop.compat", kind="module")
@@ -577,7 +577,7 @@ def test_handled_exceptions_are_ranked_by_what_they_may_tell(project) -> None:
     assert [each.type for each in find_exceptions(project.con, "shop").exceptions] == ranked
 
 
-def test_what_was_recorded_of_a_failure_comes_before_another_package_once_one_is_traced(project) -> None:
+def test_the_recorded_flow_comes_before_another_package_once_one_package_is_traced(project) -> None:
     site = "/work/shop/.venv/lib/python3.12/site-packages"
     trace = project.trace(status="failed", exit_code=1, config={"include": ["__main__", "sheets.*"]})
     trace.process()
@@ -594,7 +594,7 @@ def test_what_was_recorded_of_a_failure_comes_before_another_package_once_one_is
     assert report.edit_config == edit
 
 
-def test_of_a_package_that_is_traced_in_part_the_rest_comes_after_what_was_recorded(project) -> None:
+def test_the_rest_of_a_partly_traced_package_is_proposed_after_the_recorded_calls(project) -> None:
     site = "/work/shop/.venv/lib/python3.12/site-packages"
     trace = project.trace(config={"include": ["__main__", "sheets.book"]})
     trace.process()
@@ -609,7 +609,7 @@ def test_of_a_package_that_is_traced_in_part_the_rest_comes_after_what_was_recor
     assert report.next[2] == 'edit_config(project="shop", add_include=["sheets.*"])'
 
 
-def test_a_gap_with_several_callers_says_so(project) -> None:
+def test_a_gap_names_its_most_frequent_caller_and_the_number_of_others(project) -> None:
     trace = project.trace()
     trace.process()
     for name, calls in (("first", 3), ("second", 40), ("third", 1)):
@@ -624,8 +624,8 @@ def test_a_gap_with_several_callers_says_so(project) -> None:
 SITE = "/work/shop/.venv/lib/python3.12/site-packages"
 
 
-def search(project, *, calls: int, library: str | None = SITE, **columns):
-    """A run that calls a library so often."""
+def busy_run(project, *, calls: int, library: str | None = SITE, **columns):
+    """Make a run with this number of calls of a library."""
     trace = project.trace(exit_code=None, **columns)
     trace.process(ended=False)
     file = {"file": f"{library}/finder/matching.py"} if library else {}
@@ -635,8 +635,8 @@ def search(project, *, calls: int, library: str | None = SITE, **columns):
     return trace
 
 
-def test_a_run_that_was_too_slow_for_its_timeout_leaves_out_the_busiest_module_of_a_library(project) -> None:
-    trace = search(project, calls=4_000_000, status="timeout", signal="SIGTERM")
+def test_a_timeout_leads_to_excluding_the_busiest_module_of_a_library(project) -> None:
+    trace = busy_run(project, calls=4_000_000, status="timeout", signal="SIGTERM")
 
     report = build_report(project.con, "shop", trace_id=None)
 
@@ -648,8 +648,8 @@ def test_a_run_that_was_too_slow_for_its_timeout_leaves_out_the_busiest_module_o
     assert "3,000,000 of the 4,000,001 calls are of finder.matching" in report.notes[-1]
 
 
-def test_a_run_that_was_too_slow_for_its_timeout_by_ones_own_code_may_be_given_more_time(project) -> None:
-    trace = search(project, calls=4_000_000, library=None, status="timeout")
+def test_a_timeout_in_own_code_leads_to_a_longer_timeout(project) -> None:
+    trace = busy_run(project, calls=4_000_000, library=None, status="timeout")
     trace.gap("convert", "shop.currency", calls=9, caller=1)
 
     assert build_report(project.con, "shop", trace_id=None).next[1:] == [
@@ -658,8 +658,8 @@ def test_a_run_that_was_too_slow_for_its_timeout_by_ones_own_code_may_be_given_m
     ]
 
 
-def test_a_run_that_goes_on_for_long_can_be_stopped_and_made_narrower(project) -> None:
-    trace = search(project, calls=4_000_000, status="running", duration_ms=45_000)
+def test_a_long_run_can_be_stopped_and_repeated_with_less_tracing(project) -> None:
+    trace = busy_run(project, calls=4_000_000, status="running", duration_ms=45_000)
 
     assert build_report(project.con, "shop", trace_id=None).next == [
         f'wait_for_run(project="shop", trace_id="{trace.trace_id}", wait_seconds=45)',
@@ -677,8 +677,8 @@ def test_a_run_that_goes_on_for_long_can_be_stopped_and_made_narrower(project) -
         {"calls": 4_000_000, "status": "completed"},
     ],
 )
-def test_nothing_is_left_out_of_a_run_that_is_not_slow_for_a_library(project, run) -> None:
-    search(project, **run)
+def test_no_exclusion_is_proposed_for_a_run_that_no_library_slows_down(project, run) -> None:
+    busy_run(project, **run)
 
     report = build_report(project.con, "shop", trace_id=None)
 
@@ -686,7 +686,7 @@ def test_nothing_is_left_out_of_a_run_that_is_not_slow_for_a_library(project, ru
     assert report.notes == []
 
 
-def test_what_several_handled_names_one_and_says_how_many_more(project) -> None:
+def test_an_exception_with_several_handlers_names_one_and_counts_the_others(project) -> None:
     trace = project.trace()
     trace.process()
     call = trace.call(trace.function("load"))

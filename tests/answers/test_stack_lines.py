@@ -1,4 +1,4 @@
-"""Where the program stood at its end, as a report tells it."""
+"""Test the stacks in a report."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def lines(project) -> list[str]:
     return build_report(project.con, "shop", trace_id=None).stacks
 
 
-def test_of_the_users_code_the_values_are_told_and_of_what_it_called_the_place(project, stopped) -> None:
+def test_frames_of_own_code_have_variables_and_frames_below_only_places(project, stopped) -> None:
     stopped.stack(0, MAIN, thread_name="MainThread")
     assert lines(project) == [
         "MainThread:",
@@ -42,7 +42,7 @@ def test_of_the_users_code_the_values_are_told_and_of_what_it_called_the_place(p
     ]
 
 
-def test_threads_at_the_same_place_are_told_once_and_idle_ones_last(project, stopped) -> None:
+def test_threads_at_the_same_place_are_shown_once_and_idle_ones_last(project, stopped) -> None:
     for number in (0, 1, 2):
         stopped.stack(number, IDLE)
     for number in (3, 4, 5, 6):
@@ -59,7 +59,7 @@ def test_threads_at_the_same_place_are_told_once_and_idle_ones_last(project, sto
     ]
 
 
-def test_a_recursion_is_told_by_its_ends(project, stopped) -> None:
+def test_a_recursion_is_shown_by_its_ends(project, stopped) -> None:
     deep = [("shop/tree.py", 5, "walk", {"depth": depth}) for depth in range(30, 0, -1)]
     stopped.stack(0, [*MAIN[:2], *deep, ("main.py", 40, "<module>", {})])
     assert lines(project)[3:] == [
@@ -70,31 +70,31 @@ def test_a_recursion_is_told_by_its_ends(project, stopped) -> None:
     ]
 
 
-def test_what_was_left_out_of_a_deep_stack_is_counted(project, stopped) -> None:
+def test_frames_that_are_left_out_of_a_deep_stack_are_counted(project, stopped) -> None:
     frames = [(f"shop/m{number}.py", 1, f"f{number}", {}) for number in range(20)]
     stopped.stack(0, frames)
     project.con.execute("UPDATE stacks SET depth = depth + 500 WHERE depth >= 10")
     assert lines(project)[-2:] == ["  shop/m5.py:1 f5", "  … 514 frames further out"]
 
 
-def test_what_a_function_defines_is_no_news(project, stopped) -> None:
+def test_functions_modules_and_classes_in_variables_are_left_out(project, stopped) -> None:
     variables = {"load": "<function shop.load>", "json": "<module json>", "Cart": "<class shop.Cart>", "size": 3}
     stopped.stack(0, [("shop/a.py", 1, "f", variables)])
     assert lines(project)[1] == "  shop/a.py:1 f: size=3"
 
 
-def test_of_several_processes_the_one_that_crashed_comes_first(project) -> None:
+def test_the_thread_that_crashed_comes_first_with_its_process_and_the_reason(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process(0)
     trace.process(1, ended=False)
     trace.stack(0, IDLE, process_id=1, source="fault", reason="Fatal Python error: Aborted", thread_name=None)
     trace.stack(1, MAIN, process_id=1, source="fault", reason="Fatal Python error: Aborted")
-    told = lines(project)
-    assert told[0] == "process 1 (pid 101), a thread without a name, Fatal Python error: Aborted:"
-    assert told[3] == "process 1 (pid 101), thread-1:"
+    stacks = lines(project)
+    assert stacks[0] == "process 1 (pid 101), a thread without a name, Fatal Python error: Aborted:"
+    assert stacks[3] == "process 1 (pid 101), thread-1:"
 
 
-def test_many_stacks_with_many_values_leave_the_report_short_and_say_where_the_rest_is(project, stopped) -> None:
+def test_many_stacks_with_many_values_are_cut_with_a_query_for_the_rest(project, stopped) -> None:
     values = {f"value_{number}": "x" * 500 for number in range(40)}
     for number in range(60):
         stopped.stack(number, [(f"shop/m{number}.py", row, "f" * 50, values) for row in range(20)])

@@ -1,4 +1,4 @@
-"""Where a value came from and where it went."""
+"""Test the search for values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def trace(project):
     return trace
 
 
-def test_a_value_is_followed_in_the_order_of_time(project, trace) -> None:
+def test_calls_with_a_value_are_listed_in_the_order_of_time(project, trace) -> None:
     read, price, save = trace.function("read"), trace.function("price"), trace.function("save")
     late = trace.call(save, args={"row": {"sku": "SKU-4711"}}, at_ms=30)
     first = trace.call(read, args={"path": "a.csv"}, returns=["SKU-4711", "x"], at_ms=10)
@@ -43,7 +43,7 @@ def test_a_value_is_followed_in_the_order_of_time(project, trace) -> None:
     ]
 
 
-def test_the_call_that_made_a_value_comes_before_the_one_that_passed_it_on(project, trace) -> None:
+def test_the_call_that_made_a_value_comes_before_the_caller_that_returned_it(project, trace) -> None:
     make, hand_on = trace.function("make"), trace.function("hand_on")
     outer = trace.call(hand_on, returns={"id": "a-77"}, at_ms=1, ms=50)
     inner = trace.call(make, outer, returns="a-77", at_ms=10, ms=5, call_line=14)
@@ -54,7 +54,7 @@ def test_the_call_that_made_a_value_comes_before_the_one_that_passed_it_on(proje
     )
 
 
-def test_a_whole_number_is_found_rather_than_one_that_holds_it(project, trace) -> None:
+def test_a_whole_number_is_preferred_to_a_number_that_contains_it(project, trace) -> None:
     f = trace.function("f")
     values = [1429, 42.5, -42, "x42", "SKU-42", [1, 42, 3], {"n": 42}, "a\n42", 142]
     calls = [trace.call(f, args={"value": value}) for value in values]
@@ -80,7 +80,7 @@ def test_local_variables_at_an_exception_are_searched_too(project, trace) -> Non
     assert nothing.next[0].startswith("find_exceptions(")
 
 
-def test_a_value_that_a_generator_yielded_was_seen_when_it_yielded_it(project, trace) -> None:
+def test_a_yielded_value_counts_from_the_time_of_its_yield(project, trace) -> None:
     read, price = trace.function("read"), trace.function("price")
     reading = trace.call(read, args={"path": "a.csv"}, at_ms=1, ms=50)
     trace.yields(reading, "SKU-47110", {"sku": "SKU-4711"}, "SKU-4711", at_ms=10)
@@ -100,24 +100,24 @@ def test_a_value_that_a_generator_yielded_was_seen_when_it_yielded_it(project, t
 
 
 @pytest.mark.parametrize("text", ["None", "{'sku': 'a', 'n': None}", "'a b'", "True"])
-def test_a_value_is_found_as_answers_write_it(project, trace, text) -> None:
+def test_a_value_is_found_in_the_notation_of_answers(project, trace, text) -> None:
     call = trace.call(trace.function("f"), args={"row": {"sku": "a", "n": None}, "name": "a b", "ok": True})
     assert [row[0] for row in search_values(project.con, "shop", text=text).rows] == [call]
 
 
-def test_a_text_with_quotes_and_escapes_is_found_as_it_was(project, trace) -> None:
+def test_a_text_with_quotes_and_escapes_is_found_unescaped(project, trace) -> None:
     call = trace.call(trace.function("f"), args={"text": 'say "hi"\n\u00e9'})
     for text in ('say "hi"', "\u00e9", '"hi"\n\u00e9'):
         assert [row[0] for row in search_values(project.con, "shop", text=text).rows] == [call]
 
 
-def test_a_long_value_is_shown_around_the_text(project, trace) -> None:
+def test_an_excerpt_of_a_long_value_is_shown(project, trace) -> None:
     trace.call(trace.function("f"), args={"text": "a" * 3000 + "needle" + "b" * 3000})
     (row,) = search_values(project.con, "shop", text="needle").rows
     assert "aneedleb" in str(row[2]) and len(str(row[2])) < 200
 
 
-def test_pages_go_on_where_the_last_one_ended(project, trace) -> None:
+def test_a_page_begins_where_the_previous_one_ended(project, trace) -> None:
     f = trace.function("f")
     calls = [trace.call(f, args={"n": "needle"}) for _ in range(7)]
     found, cursor = [], None
@@ -140,7 +140,7 @@ def test_an_answer_stays_within_its_size_and_an_empty_text_is_refused(project, t
         search_values(project.con, "shop", text="")
 
 
-def test_nothing_found_says_why_that_may_be(project, trace) -> None:
+def test_an_empty_result_explains_possible_reasons(project, trace) -> None:
     trace.call(trace.function("f"))
     answer = search_values(project.con, "shop", text="missing")
     assert (answer.total, answer.rows) == (0, [])

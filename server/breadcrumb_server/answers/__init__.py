@@ -1,5 +1,5 @@
-"""What the tools answer: a pydantic model for each, and the function that builds it from a project's database.
+"""Build the answers of the tools: for each a pydantic model, and a function that fills it from a project's database.
 
-Nothing here knows MCP. Every answer is small whatever the program did (``fit``), is made of tables of columns and
-rows and of plain text lines, and says what was cut and which call to make next.
+Nothing here imports MCP. An answer consists of tables and lines of text, never exceeds a maximum size
+(``common.budget``), and says what was cut and which calls to make next.
 """

@@ -1,4 +1,4 @@
-"""The answer to: where did this value come from, and where did it go?"""
+"""Answer search_values: which calls had a value, from the first to the last."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
 
@@ -26,14 +27,28 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MAX_LIMIT = 200
 COLUMNS = ["call_id", "function", "found_in", "outcome", "at_ms", "caller"]
-# What stands around the text in a longer value.
-MAX_AROUND_CHARS = 120
-MAX_NAME_CHARS = 120
-MAX_SUMMARY_CHARS = 500
-# Of a value that is searched for what to show of it.
-MAX_READ_CHARS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of this answer."""
+
+    rows: int = 200
+    """Rows of a page."""
+    excerpt_chars: int = 120
+    """Characters of a longer value, around the text."""
+    found_chars: int = 600
+    """Characters of all excerpts in a row."""
+    name_chars: int = 120
+    """Characters of a function's name."""
+    summary_chars: int = 500
+    """Characters of a line of the summary."""
+    read_chars: int = 1_000_000
+    """Characters of a value that are searched for excerpts."""
+
+
+LIMITS = Limits()
 
 
 class ValueHits(Page):
@@ -63,18 +78,18 @@ def search_values(
     limit: int = 20,
     cursor: str | None = None,
 ) -> ValueHits:
-    """One page of the calls whose arguments, yielded values, return value or exception hold ``text``.
+    """Return one page of the calls whose arguments, yielded values, return value or exception contain ``text``.
 
-    Calls that have it as a whole word or number are the hits where there are any (42 is not in 1429), else those that
-    have it anywhere.
+    Hits are the calls with the text as a whole word or number, so that 42 does not match 1429. If there are none, hits
+    are the calls with the text anywhere.
 
     Raises:
-        BreadcrumbError: an empty text, an unknown trace, a limit below 1, or a cursor of another query.
+        BreadcrumbError: The text is empty, the trace unknown, the limit below 1, or the cursor of another query.
     """
     text = text if isinstance(text, str) else json.dumps(text)
     if not text:
         raise BreadcrumbError("text is empty.", hint="Give a part of the value: a name, a number, an id.")
-    limit, notes = check_limit(limit, MAX_LIMIT)
+    limit, notes = check_limit(limit, LIMITS.rows)
     query = ("search_values", project, text)
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
@@ -82,9 +97,9 @@ def search_values(
     hits = TextHits(reader, text, spellings(text))
     if not hits.total:
         return _nothing(next_calls, text, hits.exceptions_elsewhere())
-    page = _Page(reader, text, hits, hits.page(start.at, limit))
+    page = _HitCalls(reader, text, hits, hits.page(start.at, limit))
     ends = [hits.page(0, 1)[0], *hits.page(hits.total - 1, 1)]
-    summary = _Page(reader, text, hits, ends).summary(*hits.functions())
+    summary = _HitCalls(reader, text, hits, ends).summary(*hits.functions())
 
     def build(rows: int, chars: int) -> ValueHits:
         end = start.at + rows
@@ -94,7 +109,7 @@ def search_values(
             total=hits.total,
             summary=summary,
             columns=COLUMNS,
-            rows=[page.row(index, min(chars, 600)) for index in range(rows)],
+            rows=[page.row(index, min(chars, LIMITS.found_chars)) for index in range(rows)],
             next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < hits.total else None,
             notes=[*notes, *_notes(hits, text)],
             next=first_few(page.follow_ups(next_calls)),
@@ -104,7 +119,7 @@ def search_values(
 
 
 def spellings(text: str) -> list[str]:
-    """How a text can stand in a stored value, which is JSON: as it is, escaped, or the JSON of what it is in Python."""
+    """Return the forms of a text in stored JSON: as it is, escaped, and as the Python value that it denotes."""
     found = spellings_in_json(text)
     try:
         value: object = ast.literal_eval(text)
@@ -118,8 +133,8 @@ def spellings(text: str) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-class _Page:
-    """Some of the calls that have the text."""
+class _HitCalls:
+    """Calls with the text, with all that rendering them needs."""
 
     def __init__(self, reader: TraceReader, text: str, hits: TextHits, shown: Sequence[Hit]) -> None:
         found = calls_by_id(reader, [hit.call_id for hit in shown])
@@ -128,7 +143,7 @@ class _Page:
         self._parents = calls_by_id(reader, [c.parent_call_id for c in self.calls if c.parent_call_id])
         self._exceptions = hits.exceptions([*found])
         self._yields = hits.yields([*found])
-        self._texts = [text, *spellings(text), repr(text)[1:-1]]  # as it stands in values in Python's notation
+        self._texts = [text, *spellings(text), repr(text)[1:-1]]  # repr: answers show values in Python's notation
         words = word_pattern(self._texts) if hits.words else ""
         self._pattern = re.compile(words or "|".join(map(re.escape, self._texts)))
         self._total = hits.total
@@ -139,23 +154,23 @@ class _Page:
         each = self.calls[index]
         return [
             each.call_id,
-            one_line(f"{each.module}:{each.name}", MAX_NAME_CHARS),
-            cut(self._places(each, min(chars, MAX_AROUND_CHARS)), chars),
+            one_line(f"{each.module}:{each.name}", LIMITS.name_chars),
+            cut(self._places(each, min(chars, LIMITS.excerpt_chars)), chars),
             each.outcome,
             milliseconds(self._shown[index].seen_ns - self._started_ns),
             self._caller(each),
         ]
 
     def summary(self, functions: Sequence[FunctionHits], function_count: int) -> list[str]:
-        """Three lines, of a page with the first and the last hit."""
-        way = " -> ".join(_function_text(each) for each in functions)
+        """Render three lines; these calls must begin with the first hit and end with the last one."""
+        path = " -> ".join(_function_text(each) for each in functions)
         more = f" -> … {function_count - len(functions)} more" if function_count > len(functions) else ""
         lines = [
             f"first: {self._sentence(self.calls[0])}",
-            f"through {counted(self._total, 'call')} of {counted(function_count, 'function')}: {way}{more}",
+            f"through {counted(self._total, 'call')} of {counted(function_count, 'function')}: {path}{more}",
             f"last: {self._sentence(self.calls[-1])}" if self._total > 1 else "last: that call, no other has it",
         ]
-        return [cut(clean(line), MAX_SUMMARY_CHARS) for line in lines]
+        return [cut(clean(line), LIMITS.summary_chars) for line in lines]
 
     def follow_ups(self, next_calls: NextCalls) -> list[str | None]:
         first, last = self.calls[0], self.calls[-1]
@@ -168,58 +183,60 @@ class _Page:
     def _sentence(self, each: CallRow) -> str:
         caller = self._caller(each)
         by = f", called by {caller}," if caller else ""
-        return f"call {each.call_id} {each.module}:{each.name}{by} has it in {self._places(each, MAX_AROUND_CHARS)}"
+        return f"call {each.call_id} {each.module}:{each.name}{by} has it in {self._places(each, LIMITS.excerpt_chars)}"
 
     def _caller(self, each: CallRow) -> str:
         parent = self._parents.get(each.parent_call_id or 0)
         if parent is None:
             return ""
         line = f":{each.call_line}" if each.call_line else ""
-        return one_line(f"{parent.module}:{parent.name}{line}", MAX_NAME_CHARS)
+        return one_line(f"{parent.module}:{parent.name}{line}", LIMITS.name_chars)
 
     def _places(self, each: CallRow, chars: int) -> str:
-        """``items=[…'abc'…]; result …``: where in the call the text stands."""
+        """Render the places of the text in a call, as ``items=[…'abc'…]; result …``."""
         places = [*self._found(each, chars)]
-        # A value whose notation differs from how it is stored: it is there all the same.
-        return "; ".join(places) or f"its values: {cut(value_text(each.args, MAX_READ_CHARS), chars)}"
+        # The text may match only the stored form of a value and not its notation in answers.
+        return "; ".join(places) or f"its values: {cut(value_text(each.args, LIMITS.read_chars), chars)}"
 
     def _found(self, each: CallRow, chars: int) -> Iterator[str]:
         for name, value in _texts(each.args):
             if self._pattern.search(value) or self._pattern.search(name):
-                yield f"{name}={self._around(value, chars)}"
+                yield f"{name}={self._excerpt(value, chars)}"
         for hit in self._yields.get(each.call_id, ()):
-            value = value_text(hit.value, MAX_READ_CHARS)
+            value = value_text(hit.value, LIMITS.read_chars)
             if self._pattern.search(value):
-                yield f"yielded[{hit.position}] {self._around(value, chars)}"
+                yield f"yielded[{hit.position}] {self._excerpt(value, chars)}"
                 break
-        result = value_text(each.return_value, MAX_READ_CHARS)
+        result = value_text(each.return_value, LIMITS.read_chars)
         if self._pattern.search(result):
-            yield f"result {self._around(result, chars)}"
+            yield f"result {self._excerpt(result, chars)}"
         message = clean(each.exception_message or "")
         if each.exception_type is not None and self._pattern.search(message):
-            yield f"{each.exception_type}: {self._around(message, chars)}"
+            yield f"{each.exception_type}: {self._excerpt(message, chars)}"
         raised = self._exceptions.get(each.call_id)
         if raised is not None:
             message = clean(raised.message or "")
             if each.exception_type is None and self._pattern.search(message):
-                yield f"{raised.type}, handled in it: {self._around(message, chars)}"
+                yield f"{raised.type}, handled in it: {self._excerpt(message, chars)}"
             for name, value in _texts(raised.locals):
                 if self._pattern.search(value) or self._pattern.search(name):
-                    yield f"locals of {raised.type}: {name}={self._around(value, chars)}"
+                    yield f"locals of {raised.type}: {name}={self._excerpt(value, chars)}"
 
-    def _around(self, value: str, chars: int) -> str:
-        """The text with what stands around it, the rest left out."""
+    def _excerpt(self, value: str, chars: int) -> str:
+        """Cut a value to the text and its surroundings."""
         if len(value) <= chars:
             return value
         match = self._pattern.search(value)
         at, end = match.span() if match else (0, 0)
         room = max(chars - (end - at), 0) // 2
         begin, end = max(at - room, 0), min(end + room, len(value))
-        return "…" * (begin > 0) + cut(value[begin:end], chars) + "…" * (end < len(value))
+        before = "…" if begin > 0 else ""
+        after = "…" if end < len(value) else ""
+        return before + cut(value[begin:end], chars) + after
 
 
 def _texts(stored: str | None) -> list[tuple[str, str]]:
-    """The names and the values of captured arguments or local variables."""
+    """Return the names and rendered values of recorded arguments or local variables."""
     return [(name, str(value)) for name, value in named_values(stored)]
 
 
@@ -246,7 +263,7 @@ def _function_text(each: FunctionHits) -> str:
         )
         if count
     ]
-    return one_line(f"{each.full_name} ({', '.join(counts)})", MAX_NAME_CHARS + 60)
+    return one_line(f"{each.full_name} ({', '.join(counts)})", LIMITS.name_chars + 60)
 
 
 def _nothing(next_calls: NextCalls, text: str, exceptions: int) -> ValueHits:

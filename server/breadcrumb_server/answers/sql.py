@@ -1,4 +1,4 @@
-"""The answer to one read-only statement."""
+"""Answer query_traces: run one read-only SQL statement."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MAX_LIMIT = 1_000
-# More columns than this leave no room for a row.
+# More columns leave no room for a row.
 MAX_COLUMNS = 60
-# Whole numbers beyond this change their value in clients that read JSON numbers as doubles.
+# Clients that read JSON numbers as doubles round larger integers.
 _SAFE_INTEGER = 2**53
 
 
@@ -33,10 +33,10 @@ class QueryResult(Answer):
 
 
 def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int = 100) -> QueryResult:
-    """The first rows of one statement that only reads.
+    """Run one read-only statement and return its first rows.
 
     Raises:
-        BreadcrumbError: the statement is wrong or not a read, or the limit is below 1.
+        BreadcrumbError: The statement is wrong or writes, or the limit is below 1.
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     if notes:
@@ -63,7 +63,7 @@ def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int 
 
 
 def _cell(value: object) -> Cell:
-    """A value of ``SqlResult`` as a cell: what is nested is JSON text."""
+    """Convert a value of a row to a cell; nested values become JSON text."""
     if value is None or isinstance(value, bool | float):
         return value
     if isinstance(value, int):

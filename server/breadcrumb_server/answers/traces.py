@@ -1,4 +1,4 @@
-"""The answer to: which runs are there?"""
+"""Answer list_traces: the traces of a project, the newest first."""
 
 from __future__ import annotations
 
@@ -34,15 +34,16 @@ def list_traces(
     status: str | None = None,
     since: str | None = None,
 ) -> TraceList:
-    """One page of the traces of a project.
+    """Return one page of the traces of a project.
 
     Raises:
-        BreadcrumbError: an unknown status, a time that is none, a limit below 1, or a cursor of another query.
+        BreadcrumbError: The status is unknown, ``since`` is no time, the limit is below 1, or the cursor is of another
+            query.
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     if status is not None and status not in STATUSES:
         raise BreadcrumbError(f"There is no status {status[:80]!r}.", hint=f"A trace is one of: {', '.join(STATUSES)}.")
-    # An age is resolved anew for every page; pages go by the trace's number, so that this moves nothing.
+    # An age in ``since`` moves on from page to page. Pages begin at the number of a trace, so that none is repeated.
     query = ("list_traces", project, status, since)
     before = decode_cursor(cursor, query).at if cursor else None
     found, total = queries.list_traces(
@@ -68,7 +69,7 @@ def list_traces(
 
 
 def _worth_reading(page: list[queries.TraceSummary]) -> list[queries.TraceSummary]:
-    """The newest trace, and the newest that did not end well."""
+    """Select the newest trace, and the newest one that ended but did not complete."""
     return [*page[:1], *[trace for trace in page if trace.status not in ("completed", "running")][:1]]
 
 

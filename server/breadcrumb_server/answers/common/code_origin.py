@@ -1,4 +1,4 @@
-"""Where code stands: its path as a person would write it, and whose code it is."""
+"""Shorten the paths of code, and classify it as own, third-party or standard library."""
 
 from __future__ import annotations
 
@@ -17,19 +17,24 @@ _STANDARD_LIBRARY = re.compile(r"/lib(?:64)?/(?:python|pypy)3\.\d+/")
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """The folders of one trace against which paths are read."""
+    """The folders of a trace that paths are relative to."""
 
     roots: tuple[str, ...]
     has_workspace: bool
 
     @classmethod
     def of(cls, trace: TraceRow) -> Places:
+        """Take the workspace and the working directory of a trace, as far as they are known."""
         workspace = trace.config.get("workspace")
         folders = [folder.rstrip("/") for folder in (workspace, trace.cwd) if isinstance(folder, str)]
         return cls(tuple(dict.fromkeys(folder for folder in folders if folder)), bool(workspace))
 
     def path(self, file: str | None) -> str:
-        """Relative to the workspace, or from the package on for installed code and the standard library."""
+        """Shorten a path: relative to site-packages, the standard library, the workspace or the working directory.
+
+        Returns:
+            The path as it is if it is in none of these; ``?`` if there is none.
+        """
         if not file:
             return "?"
         if file.startswith("<"):
@@ -44,11 +49,11 @@ class Places:
         return file
 
     def is_launcher(self, module: str, name: str, file: str | None) -> bool:
-        """Whether it is the body of what only starts the user's code: ``pytest/__main__.py``, ``runpy``."""
+        """Return whether a function is the body of a module that only starts the user's code, as of ``runpy``."""
         return (module, name) == ("__main__", "<module>") and self.origin(file, module) != "own"
 
     def origin(self, file: str | None, module: str) -> Origin:
-        """Whose code this is; C functions have no file and are known by their module."""
+        """Classify a function by its file, or by its module if it has none, as with C functions."""
         if not file or not file.startswith("/"):
             top = module.partition(".")[0]
             frozen = (file or "").startswith("<frozen ")

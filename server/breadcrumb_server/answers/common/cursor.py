@@ -1,4 +1,4 @@
-"""Cursors: where the next page of an answer begins."""
+"""Encode and decode cursors, which mark where the next page of an answer begins."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from breadcrumb_storage.errors import BreadcrumbError
 
 @dataclass(frozen=True, slots=True)
 class Position:
-    """Where a page begins: a number that means something to the answer, and the trace that it is about, if one."""
+    """The beginning of a page: a number that the answer defines, and the id of the trace if there is one."""
 
     at: int
     trace_id: str = ""
 
 
 def encode_cursor(query: tuple[object, ...], position: Position) -> str:
-    """An opaque text that only the same query takes back.
+    """Encode a position as an opaque text that only the same query accepts.
 
     Args:
-        query: the tool and every argument that decides which rows there are, the trace left out.
+        query: The tool and all arguments that select rows, except the trace.
+        position: Where the next page begins.
     """
     content = json.dumps([_digest(query), position.at, position.trace_id], separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str, query: tuple[object, ...]) -> Position:
-    """The position in a cursor that this query gave out.
+    """Decode a cursor that this query returned.
 
     Raises:
-        BreadcrumbError: it is no cursor, or one of another query.
+        BreadcrumbError: The text is no cursor, or one of another query.
     """
     try:
         content = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
@@ -53,5 +54,5 @@ def decode_cursor(cursor: str, query: tuple[object, ...]) -> Position:
 
 
 def _digest(query: tuple[object, ...]) -> str:
-    # Six bytes guard against mistakes, not against attacks: a cursor opens nothing that its caller cannot ask for.
+    # Six bytes detect mistakes. A forged cursor gains nothing: it reads only rows that its caller may read anyway.
     return hashlib.blake2b(json.dumps(query, sort_keys=True, default=str).encode(), digest_size=6).hexdigest()

@@ -1,4 +1,4 @@
-"""What all answers have in common."""
+"""Define the models that all answers share, and check the limits of pages."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from breadcrumb_storage.errors import BreadcrumbError
 
 Cell = str | int | float | bool | None
 
-# More follow-up calls than this are not read, and cost characters in every answer.
+# Proposed calls. More are not read, and cost characters in every answer.
 MAX_NEXT = 3
 
 NEXT_CURSOR = "for the next page, pass this as cursor and keep all other arguments"
@@ -72,10 +72,10 @@ class Page(Answer):
 
 
 def check_limit(limit: int, maximum: int) -> tuple[int, list[str]]:
-    """The limit to use, and a note where it is lower than what was asked for.
+    """Return the limit to use, and a note if it was lowered to ``maximum``.
 
     Raises:
-        BreadcrumbError: ``limit`` is not positive.
+        BreadcrumbError: ``limit`` is below 1.
     """
     if limit < 1:
         raise BreadcrumbError(f"limit must be at least 1, not {limit}.", hint=f"Use a limit from 1 to {maximum}.")

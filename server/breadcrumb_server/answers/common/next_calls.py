@@ -1,4 +1,4 @@
-"""Follow-up calls as text that can be made as it stands."""
+"""Write proposed calls as text that can be copied unchanged."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from breadcrumb_server.answers.common.trace_config import line_patterns
 from breadcrumb_server.timeouts import MAX_TIMEOUT_SECONDS
 from breadcrumb_storage.queries.traces import TraceRow
 
-# A longer call costs more to read than it saves.
+# Characters. A longer call costs more to read than it saves.
 MAX_CALL_CHARS = 400
 
-# A run without a timeout of its own is given one: a call that is to be made as it stands needs it.
+# Seconds, for a run that was started without a timeout: a proposed call has to be complete.
 DEFAULT_TIMEOUT_SECONDS = 60
-# So many times the time that was not enough.
+# Factor by which a timeout that was too short is raised.
 LONGER_TIMEOUT = 4
 
-# The argument that stands before trace_id, as in the tool's own parameters.
+# The argument that precedes trace_id, as in the signature of the tool.
 _BEFORE_TRACE_ID = {
     "get_calls": "function",
     "analyze_performance": "function",
@@ -29,20 +29,20 @@ _BEFORE_TRACE_ID = {
 
 
 def call(tool: str, **arguments: object) -> str:
-    """``tool(project="shop", limit=5)``, as Python writes it; arguments that are None are left out."""
+    """Write a call in Python's notation, ``tool(project="shop", limit=5)``, without arguments that are None."""
     given = (f"{name}={_literal(value)}" for name, value in arguments.items() if value is not None)
     return f"{tool}({', '.join(given)})"
 
 
 @dataclass(frozen=True, slots=True)
 class NextCalls:
-    """Propose calls about one trace: its project and its id are filled in."""
+    """Proposals of calls about one trace, with its project and id filled in."""
 
     project: str
     trace: TraceRow
 
     def call(self, tool: str, **arguments: object) -> str:
-        """Propose a call of a tool that takes ``project`` and ``trace_id``; arguments that are None are left out."""
+        """Propose a call of a tool that takes ``project`` and ``trace_id``, without arguments that are None."""
         first = {name: value for name, value in arguments.items() if name == _BEFORE_TRACE_ID.get(tool)}
         rest = {name: value for name, value in arguments.items() if name not in first}
         return call(tool, project=self.project, **first, trace_id=self.trace.trace_id, **rest)
@@ -52,12 +52,12 @@ class NextCalls:
         return self.call("get_calls", function=function, where=where)
 
     def rerun(self, lines: Sequence[str] = (), *, full: bool = False, longer: bool = False) -> str | None:
-        """Propose to run the trace's command again; None where it was redacted and cannot be repeated.
+        """Propose to run the trace's command again; None if it is unknown or was redacted.
 
         Args:
-            lines: functions whose executed lines are to be recorded as well, beside those of the trace.
-            full: record every call this time.
-            longer: give it more time, as it did not come to its end.
+            lines: Functions whose executed lines to record, in addition to those of the trace.
+            full: Record every call.
+            longer: Raise the timeout, as the run did not end within it.
         """
         trace = self.trace
         capture: dict[str, object] = {"mode": "full"} if full else {}
@@ -79,7 +79,7 @@ class NextCalls:
 
 
 def _literal(value: object) -> str:
-    """Texts in double quotes, as in JSON, which tools are called with in the end."""
+    """Write a value with texts in double quotes, as in the JSON that tools are called with."""
     if is_object(value):
         return "{" + ", ".join(f"{_literal(key)}: {_literal(item)}" for key, item in value.items()) + "}"
     if is_array(value):
@@ -88,6 +88,6 @@ def _literal(value: object) -> str:
 
 
 def first_few(calls: list[str | None], count: int = 3) -> list[str]:
-    """The first of these that are there, each once, without those that are too long to be of use."""
+    """Return the first calls, each once, without those that are None or longer than MAX_CALL_CHARS."""
     usable = dict.fromkeys(text for text in calls if text and len(text) <= MAX_CALL_CHARS)
     return list(usable)[:count]

@@ -1,4 +1,4 @@
-"""Names of tests in questions: whether there are such tests, and what there is instead."""
+"""Check the names of tests in arguments."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.tests import test_names, test_ranges
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
+# Tests that an error lists.
 _MAX_NAMED = 6
 
 
 def check_test(reader: TraceReader, test: str) -> None:
-    """Makes sure that ``test`` names one or more tests of the trace.
+    """Make sure that ``test`` names one or more tests of the trace.
 
     Raises:
-        BreadcrumbError: it names none; the error names some, those that failed first.
+        BreadcrumbError: It names none. The error lists tests of the trace, failed ones first.
     """
     if test_ranges(reader, test):
         return

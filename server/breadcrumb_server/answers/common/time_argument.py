@@ -1,4 +1,4 @@
-"""Points in time as agents write them."""
+"""Parse times in arguments."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks
 
 
 def parse_since(text: str, now: datetime | None = None, argument: str = "since") -> datetime:
-    """The moment that ``1h``, ``2d``, ``2025-01-10`` or an ISO date and time stands for, as UTC without a zone.
+    """Parse an age such as ``1h``, a date, or an ISO date and time.
 
     Args:
-        text: a time without a zone is taken as UTC, as all timestamps of the database.
-        now: what ``1h`` counts back from, with a zone; the present if left out.
-        argument: what the text was given as, for the error.
+        text: A time without a zone is UTC, as all timestamps of the database.
+        now: The moment that an age counts back from, with a zone; the present by default.
+        argument: The name of the argument, for the error.
+
+    Returns:
+        The moment in UTC, without a zone.
 
     Raises:
-        BreadcrumbError: the text is none of these.
+        BreadcrumbError: The text is none of these.
     """
     now = now or datetime.now(UTC)
     given = text.strip()

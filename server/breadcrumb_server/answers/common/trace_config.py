@@ -9,12 +9,12 @@ from breadcrumb_storage.queries.traces import TraceRow
 
 
 def patterns_of(config: dict[str, Any], key: str) -> list[str]:
-    """The patterns under a key of a trace's configuration."""
+    """Return the patterns under a key of a configuration, or of a section of one."""
     given: object = config.get(key)
     return [str(pattern) for pattern in given] if is_array(given) else []
 
 
 def line_patterns(trace: TraceRow) -> list[str]:
-    """``capture.lines`` of the run."""
+    """Return the patterns of functions whose lines the run was to record, ``capture.lines``."""
     capture: object = trace.config.get("capture")
     return patterns_of(capture, "lines") if is_object(capture) else []

@@ -1,4 +1,4 @@
-"""The answer to: which exceptions were there, how did they come about, and who handled them?"""
+"""Answer find_exceptions: which exceptions were raised, in which calls, and who handled them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,12 @@ from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.common.time_argument import parse_since
-from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_server.answers.exceptions.details import (
+    ExceptionDetail,
+    ExceptionLimits,
+    LoadedException,
+    load_exceptions,
+)
 from breadcrumb_storage.queries import exceptions as queries
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter, UnderTests
 from breadcrumb_storage.queries.tests import test_failures, test_ranges
@@ -55,16 +60,22 @@ def find_exceptions(
     limit: int = 10,
     cursor: str | None = None,
 ) -> ExceptionList:
-    """One page of the exceptions of a trace, or of all traces since a time.
+    """Return one page of the exceptions of a trace, or of all traces since a time.
 
     Args:
-        since: as ``parse_since`` takes it; without it and without ``trace_id``, the newest trace is meant.
-        type: a name with or without its module, or a glob. StopIteration and other control flow shows only so.
-        include_handled: False leaves out what the traced code handled itself.
-        test: only what was raised under the tests of one trace that it names, as ``test_ranges`` takes it.
+        con: A connection to the project's database.
+        project: The project's name, for the proposed calls.
+        since: A time, see ``parse_since``.
+        trace_id: One trace. Without it and ``since``, the newest trace.
+        type: A name with or without its module, or a glob. Without it, control flow such as StopIteration is left out.
+        include_handled: False leaves out exceptions that the traced code handled itself.
+        test: A name of tests, see ``test_ranges``: only exceptions raised under them, in one trace.
+        limit: Entries of the page.
+        cursor: ``next_cursor`` of the previous page.
 
     Raises:
-        BreadcrumbError: an unknown trace or test, a time that is none, a limit below 1, or a cursor of another query.
+        BreadcrumbError: The trace or the test is unknown, ``since`` is no time, the limit is below 1, or the cursor is
+            of another query.
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     query = ("find_exceptions", project, since, trace_id, type, include_handled, test)
@@ -78,7 +89,7 @@ def find_exceptions(
         since=parse_since(since) if since else None,
         type=type or None,
         include_handled=include_handled,
-        under=_under(reader, test) if reader and test is not None else None,
+        under=_under_tests(reader, test) if reader and test is not None else None,
     )
     groups, kinds, total = queries.exception_groups(con, wanted, offset=start.at, limit=limit)
     loaded = load_exceptions(con, groups, reader)
@@ -90,12 +101,12 @@ def find_exceptions(
             trace_id=about,
             total=total,
             kinds=kinds,
-            exceptions=[each.tell(Detail.of_size(chars)) for each in loaded[:count]],
+            exceptions=[each.render(ExceptionLimits.of_size(chars)) for each in loaded[:count]],
             message="" if kinds else _why_nothing(con, wanted),
             next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
             notes=notes,
             next=first_few(
-                [*(raising_call(project, each) for each in loaded[:2]), _before(project, loaded[0])]
+                [*(raising_call(project, each) for each in loaded[:2]), _calls_around(project, loaded[0])]
                 if loaded
                 else [NextCalls(project, reader.trace).call("get_trace") if reader else None]
             ),
@@ -104,20 +115,20 @@ def find_exceptions(
     return fit_table(build, len(loaded))
 
 
-def _under(reader: TraceReader, test: str) -> UnderTests:
+def _under_tests(reader: TraceReader, test: str) -> UnderTests:
     check_test(reader, test)
     return UnderTests(test_ranges(reader, test), test_failures(reader, test))
 
 
-def _before(project: str, exception: LoadedException) -> str | None:
-    """Propose the calls around the one in which an exception was raised."""
+def _calls_around(project: str, exception: LoadedException) -> str | None:
+    """Propose the flow around the call in which an exception was raised."""
     if exception.chain is None:
         return None
     return NextCalls(project, exception.trace).call("get_flow", exception_id=exception.row.exception_id)
 
 
 def raising_call(project: str, exception: LoadedException) -> str | None:
-    """Propose the innermost traced call of an exception, with its values whole."""
+    """Propose the innermost traced call of an exception, with its values in full."""
     innermost = exception.chain.innermost if exception.chain else None
     if innermost is None:
         return None

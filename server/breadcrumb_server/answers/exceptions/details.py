@@ -1,4 +1,4 @@
-"""One exception as an agent reads it: what, where, on which way with which values, and what became of it."""
+"""Load exceptions with the calls that they were raised in, and render them within given limits."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from breadcrumb_storage.queries.traces import TraceRow, get_trace
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# What stands around a test in a stack; a runner's own assertions stand further in.
+# Frames of a test runner outside the test. Those of its assertions are inside the test, and do not match.
 _RUNNERS_FRAME = re.compile(r"/(?:_pytest|pluggy)/|/unittest/(?:case|async_case)\.py:\d+ in _call")
-# "During handling of the above exception ..." goes on for ever in retry loops.
+# Exceptions in a chain of causes. Chains of "During handling of ..." grow without end in retry loops.
 MAX_CAUSES = 3
 
 
@@ -54,8 +54,8 @@ class ExceptionDetail(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Detail:
-    """How much of an exception is told."""
+class ExceptionLimits:
+    """Maximum sizes of the parts of one exception in an answer."""
 
     message_chars: int
     chain_lines: int
@@ -64,8 +64,8 @@ class Detail:
     local_chars: int
 
     @classmethod
-    def of_size(cls, chars: int) -> Detail:
-        """The detail at which an exception takes about this many characters or fewer."""
+    def of_size(cls, chars: int) -> ExceptionLimits:
+        """Choose limits with which an exception takes at most about ``chars`` characters."""
         return cls(
             message_chars=max(min(chars // 4, 600), 60),
             chain_lines=max(min(chars // 120, 12), 2),
@@ -77,7 +77,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class LoadedException:
-    """What the database knows of an exception, ready to be told at any level of detail."""
+    """An exception with all that is needed to render it."""
 
     row: ExceptionRow
     group: ExceptionGroup
@@ -87,11 +87,12 @@ class LoadedException:
     places: Places
 
     def raised_in_traced_code(self) -> bool:
-        """Whether the function that raised it is the innermost traced call, and not one that this called."""
+        """Return whether the innermost traced call raised it itself, and not untraced code that this call ran."""
         call = self.chain.innermost if self.chain else None
         return call is not None and (call.name, call.file) == (self.row.name, self.row.file)
 
-    def tell(self, detail: Detail) -> ExceptionDetail:
+    def render(self, detail: ExceptionLimits) -> ExceptionDetail:
+        """Render the exception within the limits of a level of detail."""
         row, group = self.row, self.group
         place = _place(row, self.places)
         calls: list[str] = []
@@ -133,7 +134,10 @@ class LoadedException:
 
 
 def _from_the_test_on(stack: list[str]) -> list[str]:
-    """The stack without the frames of a test runner; nothing where one frame is left, whose place is told anyway."""
+    """Drop the frames of a test runner.
+
+    A single remaining frame is dropped as well: it repeats ``raised_at``.
+    """
     inner = max((index for index, line in enumerate(stack) if _RUNNERS_FRAME.search(line)), default=-1) + 1
     return stack if inner == 0 else stack[inner:] if len(stack) - inner > 1 else []
 
@@ -143,18 +147,18 @@ def _place(row: ExceptionRow, places: Places) -> str:
 
 
 def _outcome(group: ExceptionGroup) -> str:
-    told: list[str] = []
+    parts: list[str] = []
     if group.uncaught:
-        told.append("uncaught" + _of(group.uncaught, group.count))
+        parts.append("uncaught" + _fraction(group.uncaught, group.count))
     if group.handled and group.handled_by:
         outside = ", which is not traced" if group.escaped else ""
-        told.append(f"handled by {group.handled_by}{_of(group.handled, group.count)}{outside}")
-    elif group.handled:  # by whom is only known of code that the tracer saw handling it
-        told.append("left the traced code and was handled" + _of(group.handled, group.count))
-    return one_line("; ".join(told) or "not known to have been handled", 300)
+        parts.append(f"handled by {group.handled_by}{_fraction(group.handled, group.count)}{outside}")
+    elif group.handled:  # by code that the tracer does not see
+        parts.append("left the traced code and was handled" + _fraction(group.handled, group.count))
+    return one_line("; ".join(parts) or "not known to have been handled", 300)
 
 
-def _of(part: int, whole: int) -> str:
+def _fraction(part: int, whole: int) -> str:
     return "" if part == whole else f" ({part:,} of {whole:,})"
 
 
@@ -165,11 +169,13 @@ def load_exceptions(
     *,
     first_calls: Mapping[int, int] | None = None,
 ) -> list[LoadedException]:
-    """Load the exceptions that stand for these groups, in their order.
+    """Load the representative exception of each group, in the order of the groups.
 
     Args:
-        known: the reader of a trace that the groups may be of; other traces are opened here.
-        first_calls: by exception id the call id before which its chain does not begin.
+        con: A connection to the project's database.
+        groups: Groups of equal exceptions, of any traces.
+        known: An open reader of one of these traces. The others are opened here.
+        first_calls: The first call that a chain may begin with, by exception id.
     """
     loaded: dict[tuple[str, int], LoadedException] = {}
     for trace_id in dict.fromkeys(group.trace_id for group in groups):
@@ -178,7 +184,8 @@ def load_exceptions(
         rows = _with_causes(reader, [group.exception_id for group in here])
         in_calls = {row.call_id for group in here if (row := rows.get(group.exception_id)) and row.call_id is not None}
         links = {call: chain for call, chain in chains(reader, sorted(in_calls)).items() if chain}
-        for row in rows.values():  # counted calls that were recorded late stand between those that had been before
+        for row in rows.values():
+            # Parent ids skip calls that were recorded late, when the exception passed them; call_chain has them.
             if row.call_id in links and row.call_chain:
                 links[row.call_id] = recorded_chain(reader, row.call_chain)
             if first_calls and row.call_id in links and row.exception_id in first_calls:
@@ -200,6 +207,7 @@ def load_exceptions(
 
 
 def _with_causes(reader: TraceReader, ids: Iterable[int]) -> dict[int, ExceptionRow]:
+    """Read exceptions and their chains of causes, by exception id."""
     rows: dict[int, ExceptionRow] = {}
     wanted = set(ids)
     for _ in range(MAX_CAUSES + 1):

@@ -1,1 +1,1 @@
-"""Answers find_gaps: which functions were called from traced code but not traced, and what to include."""
+"""Answer find_gaps: functions that traced code called and that were not traced, and patterns that include them."""

@@ -1,4 +1,4 @@
-"""The answer to: what was called from traced code but not traced?"""
+"""Answer find_gaps: functions that traced code called and that were not traced."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from breadcrumb_server.answers.common.cursor import Position, decode_cursor, enc
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import counted, cut, milliseconds, one_line
-from breadcrumb_server.answers.gaps.ranking import Gap, rank_gaps
+from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
 from breadcrumb_storage.queries.functions import traced_code
 from breadcrumb_storage.queries.gaps import GapRow, list_gaps
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MAX_LIMIT = 200
-# Of the functions that are written in C, which no pattern can include.
+# Functions written in C: no pattern can include them, so that a few are enough.
 MAX_C_FUNCTIONS = 8
 COLUMNS = ["function", "module", "called_by", "call_count", "exact", "time_ms", "suggested_include", "origin"]
 NOTHING_TRACED = "no code was traced in this run: its report says why"
@@ -52,10 +52,10 @@ class GapList(Page):
 def find_gaps(
     con: DuckDBPyConnection, project: str, *, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
 ) -> GapList:
-    """One page of the gaps of a trace (the newest one without ``trace_id``).
+    """Return one page of the gaps of a trace, by default the newest trace.
 
     Raises:
-        BreadcrumbError: an unknown trace, a limit below 1, or a cursor of another query.
+        BreadcrumbError: The trace is unknown, the limit below 1, or the cursor of another query.
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     query = ("find_gaps", project)
@@ -70,7 +70,7 @@ def find_gaps(
     next_calls = NextCalls(project, reader.trace)
     report = None if seen else next_calls.call("get_trace")
     page = gaps[start.at : start.at + limit]
-    has_wrappers = any(gap.is_passed_over for gap in page)
+    has_wrappers = any(gap.wraps_targets for gap in page)
     c_functions = _c_functions(ranked) if not start.at else []
 
     def build(rows: int, chars: int) -> GapList:
@@ -79,8 +79,8 @@ def find_gaps(
             project=project,
             trace_id=reader.trace_id,
             total=len(gaps),
-            columns=[*COLUMNS, *["through"] * has_wrappers],
-            rows=[[*_row(gap, chars), *[_through(gap, chars)] * has_wrappers] for gap in page[:rows]],
+            columns=[*COLUMNS, "through"] if has_wrappers else COLUMNS,
+            rows=[_row(gap, chars) + ([_through(gap, chars)] if has_wrappers else []) for gap in page[:rows]],
             edit_config=edit,
             c_functions=c_functions,
             message="" if gaps else why_none,
@@ -92,7 +92,7 @@ def find_gaps(
     return fit_table(build, len(page))
 
 
-def _row(gap: Gap, chars: int) -> list[Cell]:
+def _row(gap: RankedGap, chars: int) -> list[Cell]:
     row = gap.row
     return [
         cut(gap.targets[0].name, chars),
@@ -106,14 +106,15 @@ def _row(gap: Gap, chars: int) -> list[Cell]:
     ]
 
 
-def _through(gap: Gap, chars: int) -> str:
-    if not gap.is_passed_over:
+def _through(gap: RankedGap, chars: int) -> str:
+    if not gap.wraps_targets:
         return ""
     others = len(gap.targets) - 1
-    return cut(f"{gap.row.module}:{gap.row.name}", chars) + f" for {counted(others, 'function')} more" * bool(others)
+    more = f" for {counted(others, 'function')} more" if others else ""
+    return cut(f"{gap.row.module}:{gap.row.name}", chars) + more
 
 
-def _c_functions(gaps: Sequence[Gap]) -> list[str]:
+def _c_functions(gaps: Sequence[RankedGap]) -> list[str]:
     found = [gap.row for gap in gaps if gap.row.kind == "c"]
     return first_texts(found, MAX_C_FUNCTIONS, text=_c_function)
 

@@ -1,4 +1,4 @@
-"""Why get_calls finds no call, and what to do about it."""
+"""Explain why a function has no calls in an answer, and propose calls that lead on."""
 
 from __future__ import annotations
 
@@ -24,10 +24,14 @@ def why_no_calls(
     function: str,
     where: Mapping[str, Any] | None,
 ) -> tuple[str, list[str | None]]:
-    """The reason, and the calls that lead on.
+    """Return the reason as a sentence, and proposed calls.
 
     Args:
-        functions: those that ``function`` names; where there are some, ``where`` fits none of their calls.
+        reader: The trace.
+        next_calls: Proposes calls about this trace.
+        functions: The traced functions that ``function`` names.
+        function: A name of functions, as in the question.
+        where: The conditions that none of their calls meets.
     """
     shown = function[:100]
     follow_ups: list[str | None] = []

@@ -1,4 +1,4 @@
-"""Which gaps are worth closing first, and with which include pattern."""
+"""Rank gaps by how much including them would show, and suggest an include pattern for each."""
 
 from __future__ import annotations
 
@@ -13,64 +13,67 @@ from breadcrumb_server.answers.gaps.targets import Filter, Target, include_for, 
 from breadcrumb_storage.queries.gaps import GapRow
 
 ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
-# What runs the user's tests and scripts: tracing it shows how they were run, not what they did.
+# Packages that run the user's tests and scripts: tracing them shows how these were run, not what they did.
 RUNNERS = frozenset(
     {
         "_pytest", "pytest", "unittest", "coverage", "pytest_cov", "xdist", "runpy",
         "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox",
     }
 )  # fmt: skip
-# But for those that are how the objects of a library are used: a command of click is called, a stream iterated over.
+# Without those by which objects of a library are used: a click command is called, a stream is iterated over.
 _DUNDER = re.compile(r"(?:.*\.)?__(?!call__|next__|anext__)\w+__$")
 
 
 @dataclass(frozen=True, slots=True)
-class Gap:
-    """A gap with what including it would show, the most instructive first; never empty."""
+class RankedGap:
+    """A gap, and the functions that including it would show."""
 
     row: GapRow
-    targets: tuple[Target, ...]
+    targets: tuple[Target, ...]  # at least one; the most instructive first
     noise: bool
 
     @property
     def origin(self) -> Origin:
+        """Return the best origin of its targets: own code before packages before the standard library."""
         return min(self.targets, key=lambda target: ORIGINS.index(target.origin)).origin
 
     @property
     def suggested_include(self) -> str:
+        """Return the pattern that includes the first target; "" if there is none."""
         return self.targets[0].include
 
     @property
     def full_name(self) -> str:
-        """What was called: for a wrapper, the function that it wraps."""
+        """Return the name of the first target: of the called function, or of one that it wraps."""
         return self.targets[0].full_name
 
     def called_by(self, chars: int) -> str:
-        """Who called it most, cut to so many characters, and how many others did."""
+        """Render the most frequent caller, cut to ``chars`` characters, and the number of others."""
         others = f" and {self.row.callers - 1:,} more" if self.row.callers > 1 else ""
         return one_line(self.row.caller, chars) + others
 
     @property
-    def is_passed_over(self) -> bool:
-        """Whether it is a wrapper that hides what it was called for."""
+    def wraps_targets(self) -> bool:
+        """Return whether it is a wrapper whose targets are the functions that it wraps."""
         return self.full_name != f"{self.row.module}:{self.row.name}"
 
     @property
-    def passes_on(self) -> bool:
-        """Whether it is a wrapper of what is traced already: including it would only show how it passes calls on."""
-        return bool(self.row.wraps) and self.origin != "own" and not self.is_passed_over
+    def wraps_traced(self) -> bool:
+        """Return whether it wraps only traced functions: including it would show no more than forwarded calls."""
+        return bool(self.row.wraps) and self.origin != "own" and not self.wraps_targets
 
 
-def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) -> list[Gap]:
-    """The gaps, the one that would teach most first.
+def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) -> list[RankedGap]:
+    """Sort gaps, the most instructive first.
 
-    Python before C, which cannot be traced; the user's own code before installed packages before the standard
-    library; what is called at run time before what only the import of modules called; then by time, then by calls.
-    Wrappers of what is traced already, and module bodies, dunder methods and test runners of others come last.
+    Python functions come before C functions, which cannot be traced; own code before installed packages before the
+    standard library; functions called at run time before those called only by imports; then the order is by time, then
+    by calls. Wrappers of traced functions follow, and last noise: module bodies, dunder methods and test runners
+    outside of own code.
     """
     patterns = Filter.of(config, places)
     gaps = [
-        Gap(row, targets_of(row, origin, places, patterns), _is_noise(row, origin))
+        RankedGap(row, targets_of(row, origin, places, patterns), _is_noise(row, origin))
         for row, origin in zip(rows, _origins(rows, places), strict=True)
     ]
     packages = large_packages(target.module for gap in gaps if not gap.noise for target in gap.targets)
@@ -80,7 +83,7 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
         key=lambda gap: (
             gap.noise,
             gap.row.kind == "c",
-            gap.passes_on,
+            gap.wraps_traced,
             ORIGINS.index(gap.origin),
             not gap.suggested_include,
             gap.row.importing,
@@ -96,14 +99,14 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
 def _origins(rows: Sequence[GapRow], places: Places) -> list[Origin]:
     origins: list[Origin] = [places.origin(row.file, row.module) for row in rows]
     own = {row.module.partition(".")[0] for row, origin in zip(rows, origins, strict=True) if origin == "own"}
-    # Code from exec (a dataclass's __init__, say) has no file; it belongs to the module that it was made for.
+    # Code from exec, such as __init__ of a dataclass, has no file, but the module that it was generated for.
     for index, row in enumerate(rows):
         if row.kind == "python" and (row.file or "<").startswith("<") and row.module.partition(".")[0] in own:
             origins[index] = "own"
     return origins
 
 
-def _with_includes(gap: Gap, packages: set[str], places: Places, patterns: Filter) -> tuple[Target, ...]:
+def _with_includes(gap: RankedGap, packages: set[str], places: Places, patterns: Filter) -> tuple[Target, ...]:
     if gap.row.kind != "python":
         return gap.targets
     return tuple(replace(each, include=include_for(each, packages, places, patterns)) for each in gap.targets)

@@ -1,4 +1,4 @@
-"""What to include next, so that the next run shows what this one was blind to."""
+"""Suggest include patterns that close the gaps of a trace in the next run."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from breadcrumb.globs import is_path_pattern
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.next_calls import MAX_CALL_CHARS, call
 from breadcrumb_server.answers.common.trace_config import patterns_of
-from breadcrumb_server.answers.gaps.ranking import ORIGINS, RUNNERS, Gap
+from breadcrumb_server.answers.gaps.ranking import ORIGINS, RUNNERS, RankedGap
 from breadcrumb_server.answers.gaps.targets import Target
 from breadcrumb_server.workspace.discover import MAIN, discover_include, workspace_code
 from breadcrumb_server.workspace.patterns import matches
 from breadcrumb_storage.queries.traces import TraceRow
 
-# Patterns that are added at once: own code is cheap to include and what the bug is most likely in.
+# Patterns to add at once. Own code gets more: it most likely has the bug, and is cheap to trace.
 MAX_OWN_INCLUDES = 5
 MAX_FOREIGN_INCLUDES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """Patterns to add to include, the most instructive first."""
+    """Patterns to add to the include patterns of a project, the most instructive first."""
 
     patterns: Sequence[str] = ()
-    workspace: str | None = None  # to be set as well: none is known
-    only_main: bool = False  # nothing but __main__, if that, was traced of all code, runners of tests aside
+    workspace: str | None = None  # to set as well, if the project has none
+    only_main: bool = False  # no code was traced but __main__ and runners
 
     def edit_config_call(self, project: str) -> str:
-        """The one call that adds them, "" where there is none."""
+        """Return the call that adds them, with fewer patterns if it gets too long; "" if there are none."""
         patterns = list(self.patterns)
         settings = {"workspace": self.workspace} if self.workspace else None
         while patterns:
@@ -41,19 +41,20 @@ class Expansion:
         return ""
 
 
-def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tuple[str, str]]) -> Expansion:
-    """What to include next: all of the nearest code that is not traced yet, and nothing beyond it.
+def next_expansion(trace: TraceRow, gaps: Sequence[RankedGap], traced: Collection[tuple[str, str]]) -> Expansion:
+    """Suggest to include all code next to the traced code, and nothing beyond it.
 
-    The first step into a package takes the modules that were called, the next one the whole package: so two steps
-    lead anywhere in it. Where no gap leads to the user's own code, because a framework or a test runner stands in
-    between, the code that lies in the workspace is included by its place.
+    A first suggestion for a package takes the modules that were called, a second one the whole package, so that all of
+    it is reached in two steps. If a framework or a test runner stands between the traced code and the user's, no gap
+    leads to the user's code: then patterns for untraced files of the workspace are added.
 
     Args:
-        gaps: ranked.
-        traced: module and file of the traced functions.
+        trace: The trace with the gaps.
+        gaps: As ranked by ``rank_gaps``.
+        traced: Module and file of each traced function.
     """
     places = Places.of(trace)
-    gaps = [gap for gap in gaps if not gap.passes_on] or gaps
+    gaps = [gap for gap in gaps if not gap.wraps_traced] or gaps
     own = [module for module, file in traced if places.origin(file, module) == "own"]
     own_is_main = all(module == MAIN for module in own)
     only_main = own_is_main and not any(_is_package(module, file, places) for module, file in traced)
@@ -62,18 +63,18 @@ def next_expansion(trace: TraceRow, gaps: Sequence[Gap], traced: Collection[tupl
         return Expansion(by_origin["own"][:MAX_OWN_INCLUDES], None, only_main)
     unseen = _unseen_code(trace, {file for _, file in traced}) if own_is_main else []
     foreign = by_origin["third-party"] or ([] if unseen else by_origin["stdlib"])
-    if unseen and not own:  # what was traced is a runner: what else it calls teaches nothing
+    if unseen and not own:  # only a runner was traced, and its other calls show nothing of the user's code
         foreign = []
     workspace = trace.cwd if unseen and not trace.config.get("workspace") else None
     return Expansion([*unseen, *foreign[:MAX_FOREIGN_INCLUDES]], workspace, only_main)
 
 
 def _is_package(module: str, file: str, places: Places) -> bool:
-    """Whether it is code of an installed package that the user's code makes use of."""
+    """Return whether it is code of an installed package, other than a runner."""
     return module != MAIN and module.partition(".")[0] not in RUNNERS and places.origin(file, module) == "third-party"
 
 
-def _includes(trace: TraceRow, places: Places, gaps: Iterable[Gap]) -> list[str]:
+def _includes(trace: TraceRow, places: Places, gaps: Iterable[RankedGap]) -> list[str]:
     present = patterns_of(trace.config, "include")
     gaps = [gap for gap in gaps if not gap.noise]
     called_at_run_time = [gap for gap in gaps if not gap.row.importing]
@@ -83,7 +84,7 @@ def _includes(trace: TraceRow, places: Places, gaps: Iterable[Gap]) -> list[str]
 
 
 def _include_for(target: Target, present: Sequence[str], places: Places) -> str:
-    """The target's own pattern, or that of everything around it where a part of that is included already."""
+    """Return the pattern of the target, or of its whole package or folder if some of that is included already."""
     modules = [pattern for pattern in present if pattern != MAIN and not is_path_pattern(pattern)]
     top = target.module.partition(".")[0]
     if target.origin == "stdlib" or not top:
@@ -98,7 +99,7 @@ def _include_for(target: Target, present: Sequence[str], places: Places) -> str:
 
 
 def _unseen_code(trace: TraceRow, seen: Collection[str]) -> list[str]:
-    """New include patterns for code in the workspace, or where the command ran, of which no function was traced."""
+    """Return new patterns for files of the workspace, or else of the working directory, without traced functions."""
     folder = Path(str(trace.config.get("workspace") or trace.cwd or "/")).expanduser()
     if not folder.is_dir() or folder == folder.parent:
         return []

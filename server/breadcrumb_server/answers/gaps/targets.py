@@ -1,6 +1,7 @@
-"""What closing a gap would show, and with which include pattern: the function itself, or what a wrapper was called for.
+"""Find the functions that closing a gap would show, and the include pattern for each.
 
-To include a library's decorators shows how they pass calls on. What they pass them on to is what was called for.
+If the gap is a wrapper in a library, such as a decorator, these are the functions that it wraps: tracing the wrapper
+would show only how it forwards calls.
 """
 
 from __future__ import annotations
@@ -16,22 +17,23 @@ from breadcrumb_server.answers.common.trace_config import patterns_of
 from breadcrumb_server.workspace.patterns import matches
 from breadcrumb_storage.queries.gaps import GapRow
 
-# From this many modules of a package on, the package is suggested in their place.
+# Called modules of a package: with this many, the whole package is suggested.
 MODULES_FOR_PACKAGE = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A function that is to be seen, whose code it is, and the pattern that takes it, "" where none does."""
+    """A function to trace."""
 
     module: str
     name: str
     file: str | None
     origin: Origin
-    include: str = ""
+    include: str = ""  # the pattern that includes it; "": none does, or not yet determined
 
     @property
     def full_name(self) -> str:
+        """Return ``module:function``."""
         return f"{self.module}:{self.name}"
 
 
@@ -45,13 +47,16 @@ class Filter:
 
     @classmethod
     def of(cls, config: dict[str, Any], places: Places) -> Filter:
+        """Read the patterns of a trace's configuration, with paths relative to the first of ``places``."""
         root = Path(places.roots[0]) if places.roots else None
         return cls(patterns_of(config, "include"), patterns_of(config, "exclude"), root)
 
     def excludes(self, module: str, file: str | None) -> bool:
+        """Return whether an exclude pattern matches."""
         return self._match(self.exclude, module, file)
 
     def includes(self, module: str, file: str | None) -> bool:
+        """Return whether an include pattern matches."""
         return self._match(self.include, module, file)
 
     def _match(self, patterns: Sequence[str], module: str, file: str | None) -> bool:
@@ -59,10 +64,10 @@ class Filter:
 
 
 def targets_of(row: GapRow, origin: Origin, places: Places, patterns: Filter) -> tuple[Target, ...]:
-    """What is to be seen behind a gap, without patterns yet.
+    """Return the functions that closing a gap would show, without patterns.
 
-    Of a wrapper what it was called for, as far as that is not included: the user's own wrappers stand before it, those
-    of others are passed over. Where all of that is included, the wrapper itself.
+    For a wrapper in a library, these are the wrapped functions that are not included, or else the wrapper itself. For
+    the user's own wrappers, they are the wrapper and then these functions.
     """
     itself = Target(row.module, row.name, row.file, origin)
     wrapped = [
@@ -76,7 +81,7 @@ def targets_of(row: GapRow, origin: Origin, places: Places, patterns: Filter) ->
 
 
 def large_packages(modules: Iterable[str]) -> set[str]:
-    """The packages of which many modules are named."""
+    """Return the packages with MODULES_FOR_PACKAGE or more of these modules."""
     counts: Counter[str] = Counter()
     for module in set(modules):
         parts = module.split(".")
@@ -85,11 +90,18 @@ def large_packages(modules: Iterable[str]) -> set[str]:
 
 
 def include_for(target: Target, packages: set[str], places: Places, patterns: Filter) -> str:
-    """The narrowest useful pattern that takes the function; "" where none does."""
+    """Choose the narrowest useful pattern that includes a function; "" if none does.
+
+    Args:
+        target: The function.
+        packages: Packages to include as a whole.
+        places: The folders of the trace.
+        patterns: The present patterns: excluded code stays excluded.
+    """
     module, file = target.module, target.file or ""
     if file.startswith("<frozen ") or patterns.excludes(module, file):
         return ""
-    if file.startswith("<") and target.origin != "own":  # made by exec: no pattern means just this code
+    if file.startswith("<") and target.origin != "own":  # from exec: no pattern would match only this code
         return ""
     if not module:
         return places.path(file) if file.endswith(".py") else ""

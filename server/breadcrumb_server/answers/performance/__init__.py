@@ -1,1 +1,1 @@
-"""Answers analyze_performance: where the time went, and how it grows with arguments."""
+"""Answer analyze_performance: the time of functions and their callers, and its growth with arguments."""

@@ -1,8 +1,9 @@
-"""The answer to: where did the time go?"""
+"""Answer analyze_performance: the time of functions, their callers, slowest calls and critical path."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -31,17 +32,33 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MAX_LIMIT = 100
-# Functions, the hottest first, whose single calls are looked at where many are asked for.
-MAX_DETAILED = 20
-MAX_CALLERS = 6
-MAX_SLOWEST = 5
-MAX_WAY_STEPS = 12
-MAX_NAME_CHARS = 120
-# Of a slow call's arguments and of its result: what tells it from the others; get_calls shows them whole.
-SLOWEST_CHARS = 120
 _TIMES = ["total_ms", "self_ms"]
-_EACH = ["mean_ms", "p50_ms", "p95_ms", "max_ms"]
+_PER_CALL = ["mean_ms", "p50_ms", "p95_ms", "max_ms"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of this answer."""
+
+    functions: int = 100
+    """Rows of the hot list."""
+    detailed: int = 20
+    """Functions whose single calls are read, if ``function`` names more."""
+    callers: int = 6
+    """Callers of the functions."""
+    slowest: int = 5
+    """Slowest calls."""
+    path_steps: int = 12
+    """Steps of the critical path."""
+    path_chars: int = 160
+    """Characters of the arguments of a call on the critical path."""
+    name_chars: int = 120
+    """Characters of a function's name."""
+    slowest_chars: int = 120
+    """Characters of the arguments and of the result of a slow call: enough to distinguish it; get_calls shows all."""
+
+
+LIMITS = Limits()
 
 
 class Performance(Answer):
@@ -76,16 +93,20 @@ def analyze_performance(
     call_id: int | None = None,
     limit: int = 15,
 ) -> Performance:
-    """The hot list of a trace, or all about the functions that ``function`` names.
+    """Return the hot list of a trace, or the times of some functions with their callers and slowest calls.
 
     Args:
-        function: a substring, a glob, or module:function.
-        call_id: the call whose critical path to show; without ``function``, its function is meant.
+        con: A connection to the project's database.
+        project: The project's name, for the proposed calls.
+        function: A substring, a glob, or module:function.
+        trace_id: The trace; None for the newest.
+        call_id: The call whose critical path to show. Without ``function``, its function is analyzed.
+        limit: Rows of the hot list.
 
     Raises:
-        BreadcrumbError: an unknown trace or call, or a limit below 1.
+        BreadcrumbError: The trace or the call is unknown, or the limit is below 1.
     """
-    limit, notes = check_limit(limit, MAX_LIMIT)
+    limit, notes = check_limit(limit, LIMITS.functions)
     reader = TraceReader.open(con, trace_id, project)
     next_calls = NextCalls(project, reader.trace)
     function = function or _function_of(reader, call_id)
@@ -95,7 +116,7 @@ def analyze_performance(
     overall_ns = sum(each.self_ns for each in times)
     launchers = [each for each in chosen if places.is_launcher(each.module, each.name, each.file)]
     if not function and 0 < len(launchers) < len(chosen):
-        # What only starts the user's code has the time of all that is not traced.
+        # A module that only starts the user's code is credited with the time of all untraced code.
         chosen = [each for each in chosen if each not in launchers]
         left_ns = sum(each.self_ns for each in launchers)
         overall_ns -= left_ns
@@ -109,10 +130,11 @@ def analyze_performance(
         chosen = [each for each in chosen if (each.module, each.name) in names]
     if not chosen:
         return _nothing(reader, next_calls, function)
-    table = _Functions(reader, chosen[:limit], overall_ns)
-    detail = _Detail(reader, [each.full_name for each in chosen[:MAX_DETAILED]], call_id) if function else None
-    if detail and len(chosen) > MAX_DETAILED:
-        notes = [*notes, f"callers, slowest calls and growth are those of the {MAX_DETAILED} hottest functions"]
+    table = _HotList(reader, chosen[:limit], overall_ns)
+    names_in_detail = [each.full_name for each in chosen[: LIMITS.detailed]]
+    detail = _FunctionDetail(reader, names_in_detail, call_id) if function else None
+    if detail and len(chosen) > LIMITS.detailed:
+        notes = [*notes, f"callers, slowest calls and growth are those of the {LIMITS.detailed} hottest functions"]
 
     def build(rows: int, chars: int) -> Performance:
         return Performance(
@@ -120,8 +142,8 @@ def analyze_performance(
             trace_id=reader.trace_id,
             functions=table.table(rows, len(chosen)),
             callers=detail.callers_table() if detail else None,
-            slowest=detail.slowest_table(min(chars, SLOWEST_CHARS)) if detail else None,
-            critical_path=detail.path(min(chars, 160)) if detail else [],
+            slowest=detail.slowest_table(min(chars, LIMITS.slowest_chars)) if detail else None,
+            critical_path=detail.path(min(chars, LIMITS.path_chars)) if detail else [],
             growth=detail.growth if detail else "",
             notes=notes + _notes(chosen[:rows]),
             next=first_few(_follow_ups(next_calls, chosen[:limit], detail)),
@@ -142,8 +164,8 @@ def _function_of(reader: TraceReader, call_id: int | None) -> str | None:
     return f"{found.module}:{found.name}"
 
 
-class _Functions:
-    """The rows of the hot list."""
+class _HotList:
+    """The functions with the most self time, as a table."""
 
     def __init__(self, reader: TraceReader, shown: Sequence[FunctionTime], overall_ns: int) -> None:
         names = [each.full_name for each in shown]
@@ -151,13 +173,14 @@ class _Functions:
         self._overall_ns = overall_ns
         self._nested = nested_times(reader, names)
         self._distributions = queries.durations(reader, names)
-        self._active = _waited(self._distributions.values())
+        self._active = _has_suspensions(self._distributions.values())
         self._sampled = any(each.started > each.recorded for each in shown)
 
     def table(self, rows: int, functions: int) -> Table:
-        columns = ["function", "calls", *["recorded"] * self._sampled, *_TIMES, *["active_ms"] * self._active]
+        recorded = ["recorded"] if self._sampled else []
+        active = ["active_ms"] if self._active else []
         return Table(
-            columns=[*columns, "share", *_EACH],
+            columns=["function", "calls", *recorded, *_TIMES, *active, "share", *_PER_CALL],
             rows=[self._row(each) for each in self._shown[:rows]],
             more=functions - rows,
         )
@@ -165,27 +188,27 @@ class _Functions:
     def _row(self, each: FunctionTime) -> list[Cell]:
         found = self._distributions.get(each.full_name)
         return [
-            one_line(each.full_name, MAX_NAME_CHARS),
+            one_line(each.full_name, LIMITS.name_chars),
             each.started if each.exact else f">={each.started}",
-            *[each.recorded] * self._sampled,
+            *([each.recorded] if self._sampled else []),
             milliseconds(each.total_ns - self._nested.get(each.full_name, 0)),
             milliseconds(each.self_ns),
-            *[milliseconds(found.active_ns) if found else None] * self._active,
+            *([milliseconds(found.active_ns) if found else None] if self._active else []),
             _share(each.self_ns, self._overall_ns),
-            *(_each(found) if found else [None] * 4),
+            *(_per_call(found) if found else [None] * len(_PER_CALL)),
         ]
 
 
-class _Detail:
-    """All that is told when a function is asked for."""
+class _FunctionDetail:
+    """Callers, slowest calls, critical path and growth of some functions."""
 
     def __init__(self, reader: TraceReader, full_names: Sequence[str], call_id: int | None) -> None:
         self._places = Places.of(reader.trace)
         calls = queries.TimedCalls(reader, full_names)
-        self._callers = calls.callers(MAX_CALLERS)
-        ids = calls.slowest(MAX_SLOWEST)
+        self._callers = calls.callers(LIMITS.callers)
+        ids = calls.slowest(LIMITS.slowest)
         begin = [call_id] if call_id is not None else ids[:1]
-        self._steps = [step for each in begin for step in queries.hot_path(reader, each, MAX_WAY_STEPS)]
+        self._steps = [step for each in begin for step in queries.hot_path(reader, each, LIMITS.path_steps)]
         self._calls = calls_by_id(reader, [*ids, *begin, *(step.call_id for step in self._steps)])
         self.slowest = [self._calls[each] for each in ids]
         self.begin = next((self._calls[each] for each in begin if each in self._calls), None)
@@ -194,18 +217,19 @@ class _Detail:
 
     def callers_table(self) -> Table:
         first = self._callers.first
-        active = _waited(each.times for each in first)
+        has_active = _has_suspensions(each.times for each in first)
+        active = ["active_ms"] if has_active else []
         return Table(
-            columns=["caller", "calls", *_TIMES, *["active_ms"] * active, "share", *_EACH],
+            columns=["caller", "calls", *_TIMES, *active, "share", *_PER_CALL],
             rows=[
                 [
-                    one_line(each.full_name, MAX_NAME_CHARS) or "(not recorded)",
+                    one_line(each.full_name, LIMITS.name_chars) or "(not recorded)",
                     each.times.calls,
                     milliseconds(each.times.total_ns),
                     milliseconds(each.times.self_ns),
-                    *[milliseconds(each.times.active_ns)] * active,
+                    *([milliseconds(each.times.active_ns)] if has_active else []),
                     _share(each.times.total_ns, self._callers.total_ns),
-                    *_each(each.times),
+                    *_per_call(each.times),
                 ]
                 for each in first
             ],
@@ -245,12 +269,12 @@ class _Detail:
         return f"{call_line(each, self._places, None, chars)}  #{each.call_id}"
 
 
-def _each(times: queries.Durations) -> list[Cell]:
+def _per_call(times: queries.Durations) -> list[Cell]:
     return [milliseconds(ns) for ns in (times.mean_ns, times.p50_ns, times.p95_ns, times.max_ns)]
 
 
-def _waited(times: Iterable[queries.Durations]) -> bool:
-    """Whether anything was suspended; without that, all time was active."""
+def _has_suspensions(times: Iterable[queries.Durations]) -> bool:
+    """Return whether any call was suspended; if none was, all time was active."""
     return any(each.active_ns < each.total_ns for each in times)
 
 
@@ -271,7 +295,9 @@ def _notes(shown: Sequence[FunctionTime]) -> list[str]:
     return notes
 
 
-def _follow_ups(next_calls: NextCalls, shown: Sequence[FunctionTime], detail: _Detail | None) -> list[str | None]:
+def _follow_ups(
+    next_calls: NextCalls, shown: Sequence[FunctionTime], detail: _FunctionDetail | None
+) -> list[str | None]:
     if detail is None:
         hottest = next((each for each in shown if each.name != "<module>"), None)
         return [
@@ -302,7 +328,7 @@ def _nothing(reader: TraceReader, next_calls: NextCalls, function: str | None) -
     return Performance(
         project=next_calls.project,
         trace_id=reader.trace_id,
-        functions=Table(columns=["function", "calls", *_TIMES, "share", *_EACH], rows=[]),
+        functions=Table(columns=["function", "calls", *_TIMES, "share", *_PER_CALL], rows=[]),
         message=message,
         next=first_few(follow_ups),
     )

@@ -1,7 +1,7 @@
-"""How a function's time grows with its arguments, where the recorded calls show it.
+"""Estimate how a function's time grows with its arguments.
 
-The classic empirical way: a power law is a straight line on logarithmic axes (Goldsmith, Aiken and Wilkerson,
-"Measuring Empirical Computational Complexity", 2007).
+A power law is a straight line on logarithmic axes (Goldsmith, Aiken and Wilkerson, "Measuring Empirical Computational
+Complexity", 2007).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from breadcrumb.value_format import (
 )
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
-# Fewer different sizes, or sizes that lie closer together, are no ground for a claim: with six, times that have nothing
-# to do with the size look like it once in 500 functions.
+# Different sizes. With six, times that do not depend on the size look as if they did in one of 500 functions.
 MIN_SIZES = 6
+# The largest size over the smallest one.
 MIN_RATIO = 4.0
-# Of the variation of the logarithms, so much must be explained by the line ...
+# Share of the variance of the logarithms that the line explains.
 MIN_R_SQUARED = 0.9
-# ... which must not lean on the largest size alone: without it, its slope is about the same.
-MAX_LEANING = 0.35
-# Below this the time hardly depends on the size: noise.
+# Relative change of the slope without the largest size, so that a single call does not decide.
+MAX_SLOPE_CHANGE = 0.35
+# Below this exponent the time hardly depends on the size.
 MIN_EXPONENT = 0.5
-# A straight line of the logarithm of the time over the size itself is exponential growth, if it fits better by so much
-# and the power would be a high one.
+# Growth is exponential if the logarithm of the time over the size itself is a straighter line, by this R², and a power
+# law would have at least this exponent.
 MIN_BETTER = 0.01
 MIN_EXPONENTIAL = 2.5
 
@@ -53,7 +53,7 @@ class Growth:
 
     size: str  # n, len(items)
     exponent: float
-    factor: float | None  # for each one more, where the growth is exponential
+    factor: float | None  # None: growth is not exponential
     sizes: int
     calls: int
     smallest: float
@@ -61,7 +61,7 @@ class Growth:
     r_squared: float
 
     def text(self) -> str:
-        """As a sentence."""
+        """Render the growth as a sentence."""
         seen = (
             f"{self.size} from {self.smallest:,.0f} to {self.largest:,.0f}, {self.sizes:,} sizes in "
             f"{self.calls:,} calls, R² {self.r_squared:.2f}"
@@ -79,17 +79,17 @@ def _power(exponent: float) -> str:
 
 
 def find_growth(samples: Iterable[tuple[str, int]]) -> Growth | None:
-    """The size that explains the time best, if one does.
+    """Find the size that explains the time best, if one does.
 
     Args:
-        samples: arguments as stored, and nanoseconds.
+        samples: Arguments of each call as stored, and its active time in nanoseconds.
     """
     times: dict[str, dict[float, list[int]]] = defaultdict(lambda: defaultdict(list))
     for arguments, active_ns in samples:
         for name, size in _sizes(arguments):
             if size > 0 and active_ns > 0:
                 times[name][size].append(active_ns)
-    found = [growth for name, by_size in times.items() if (growth := _fit(name, by_size)) is not None]
+    found = [growth for name, by_size in times.items() if (growth := _fit_growth(name, by_size)) is not None]
     return max(found, key=lambda growth: growth.r_squared, default=None)
 
 
@@ -102,7 +102,7 @@ def _sizes(arguments: str) -> Iterator[tuple[str, float]]:
         return
     for name, value in parsed.items():
         yield from _size(name, value)
-        if is_object(value) and TYPE_KEY in value:  # an object: its attributes
+        if is_object(value) and TYPE_KEY in value:  # an object: sizes of its attributes
             for field, part in value.items():
                 if not field.startswith("$"):
                     yield from _size(f"{name}.{field}", part)
@@ -118,7 +118,7 @@ def _size(name: str, value: object) -> Iterator[tuple[str, float]]:
 
 
 def length_of(value: object) -> int | None:
-    """The true length of a captured text or container, what was cut counted; None for what has none."""
+    """Return the length of a captured text or container before it was cut; None for other values."""
     if isinstance(value, str):
         cut = _CUT_CHARS.search(value)
         return len(value) if cut is None else cut.start() + int(cut[1])
@@ -137,18 +137,18 @@ def length_of(value: object) -> int | None:
     return len(value) if cut is None else len(value) - 1 + int(cut[1])
 
 
-def _fit(name: str, by_size: dict[float, list[int]]) -> Growth | None:
+def _fit_growth(name: str, by_size: dict[float, list[int]]) -> Growth | None:
     sizes = sorted(by_size)
     if len(sizes) < MIN_SIZES or sizes[-1] < MIN_RATIO * sizes[0]:
         return None
-    # The least time of each size: what else the machine did only ever adds.
+    # The shortest time of each size: other load of the machine only adds time.
     times = [math.log(min(by_size[size])) for size in sizes]
-    exponent, r_squared = _line([math.log(size) for size in sizes], times)
-    without_largest, _ = _line([math.log(size) for size in sizes[:-1]], times[:-1])
+    exponent, r_squared = _least_squares([math.log(size) for size in sizes], times)
+    without_largest, _ = _least_squares([math.log(size) for size in sizes[:-1]], times[:-1])
     if exponent < MIN_EXPONENT:
         return None
-    steady = abs(without_largest - exponent) <= MAX_LEANING * exponent
-    rate, exponential_r_squared = _line(sizes, times)
+    steady = abs(without_largest - exponent) <= MAX_SLOPE_CHANGE * exponent
+    rate, exponential_r_squared = _least_squares(sizes, times)
     calls = sum(map(len, by_size.values()))
     common = (len(sizes), calls, sizes[0], sizes[-1])
     if exponent >= MIN_EXPONENTIAL and exponential_r_squared >= max(r_squared + MIN_BETTER, MIN_R_SQUARED):
@@ -156,8 +156,8 @@ def _fit(name: str, by_size: dict[float, list[int]]) -> Growth | None:
     return Growth(name, exponent, None, *common, r_squared) if steady and r_squared >= MIN_R_SQUARED else None
 
 
-def _line(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:
-    """Slope and R² of the straight line with the least squares."""
+def _least_squares(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:
+    """Fit a straight line by least squares, and return its slope and R²."""
     mean_x, mean_y = sum(xs) / len(xs), sum(ys) / len(ys)
     xx = sum((x - mean_x) ** 2 for x in xs)
     xy = sum((x - mean_x) * (y - mean_y) for x, y in zip(xs, ys, strict=True))

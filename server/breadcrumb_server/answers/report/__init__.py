@@ -1,1 +1,1 @@
-"""Answers run and get_trace: the run report."""
+"""Answer run and get_trace with the run report."""

@@ -1,4 +1,4 @@
-"""The run report: who reads only this knows what happened."""
+"""Build the run report, which alone suffices to know what happened."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.common.text import clean, cut, last_lines, milliseconds, one_line, rounded
-from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
+from breadcrumb_server.answers.exceptions.details import (
+    ExceptionDetail,
+    ExceptionLimits,
+    LoadedException,
+    load_exceptions,
+)
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
-from breadcrumb_server.answers.report.failing_tests import ResultDetail, Results, TestResults
-from breadcrumb_server.answers.report.line_patterns import unmatched
+from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
+from breadcrumb_server.answers.report.line_patterns import unmatched_patterns
 from breadcrumb_server.answers.report.next_calls import follow_ups
-from breadcrumb_server.answers.report.recording import Traced, how_much, not_traced, process_table, warnings
-from breadcrumb_server.answers.report.stacks import StackDetail, ThreadStacks
+from breadcrumb_server.answers.report.recording import Traced, count_traced, not_traced, process_table, warnings
+from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
 from breadcrumb_storage.queries.calls.chains import open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, handled_places
@@ -43,14 +48,31 @@ if TYPE_CHECKING:
 
 # What a report is meant to take; one with much to tell may go up to the limit of all answers.
 AIM_CHARS = 3_500
-# Exceptions that were not handled by traced code, in full; there is rarely more than one that matters.
-MAX_EXCEPTIONS = 3
-MAX_OPEN_CHAINS = 4
-MAX_HANDLED = 6
-MAX_TAIL_LINES = 8
-MAX_HOT = 6
-# Where tests failed, it is not their time that is asked for.
-MAX_HOT_OF_TESTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of this answer at the highest level of detail."""
+
+    exceptions: int = 3
+    """Exceptions that traced code did not handle, in full: rarely more than one matters."""
+    open_chains: int = 4
+    """Chains of calls that had not ended."""
+    handled: int = 6
+    """Rows of handled exceptions."""
+    hot: int = 6
+    """Rows of hot functions."""
+    hot_of_failed_tests: int = 3
+    """Rows of hot functions if tests failed: then time matters less."""
+    tail_lines: int = 8
+    """Lines of stdout, and of stderr."""
+    stdout_lines_of_failed_tests: int = 2
+    """Lines of stdout if tests failed: the report has what a test runner prints."""
+    repeated_stderr_lines: int = 3
+    """Lines of stderr if the report has the exception or the stacks that Python prints there."""
+
+
+LIMITS = Limits()
 
 
 class RunReport(Answer):
@@ -95,50 +117,68 @@ class RunReport(Answer):
 
 @dataclass(frozen=True, slots=True)
 class _Level:
-    """How much of everything a report tells."""
+    """Maximum sizes of the parts of a report."""
 
     exceptions: int
     exception_chars: int
     chains: int
     rows: int
     tail_chars: int
-    stacks: StackDetail
-    tests: ResultDetail
+    stacks: StackLimits
+    tests: TestLimits
 
 
+# Tried in turn, the most detailed first.
 _LEVELS = (
     _Level(
-        MAX_EXCEPTIONS,
-        2_400,
-        MAX_OPEN_CHAINS,
-        MAX_HOT,
-        600,
-        StackDetail(chars=1_600, frames=6, local_chars=120),
-        ResultDetail(3, 2_400, 14, 700, 6, 4, 8),
+        exceptions=LIMITS.exceptions,
+        exception_chars=2_400,
+        chains=LIMITS.open_chains,
+        rows=LIMITS.hot,
+        tail_chars=600,
+        stacks=StackLimits(chars=1_600, frames=6, local_chars=120),
+        tests=TestLimits(shown=3, first_chars=2_400, first_lines=14, other_chars=700, other_lines=6, also=4, further=8),
     ),
     _Level(
-        2,
-        1_600,
-        3,
-        5,
-        400,
-        StackDetail(chars=1_200, frames=5, local_chars=90),
-        ResultDetail(3, 1_600, 12, 400, 4, 3, 6),
+        exceptions=2,
+        exception_chars=1_600,
+        chains=3,
+        rows=5,
+        tail_chars=400,
+        stacks=StackLimits(chars=1_200, frames=5, local_chars=90),
+        tests=TestLimits(shown=3, first_chars=1_600, first_lines=12, other_chars=400, other_lines=4, also=3, further=6),
     ),
     _Level(
-        1, 1_400, 2, 4, 300, StackDetail(chars=900, frames=4, local_chars=70), ResultDetail(2, 1_200, 10, 300, 3, 2, 4)
+        exceptions=1,
+        exception_chars=1_400,
+        chains=2,
+        rows=4,
+        tail_chars=300,
+        stacks=StackLimits(chars=900, frames=4, local_chars=70),
+        tests=TestLimits(shown=2, first_chars=1_200, first_lines=10, other_chars=300, other_lines=3, also=2, further=4),
     ),
     _Level(
-        1, 1_000, 2, 3, 200, StackDetail(chars=700, frames=3, local_chars=50), ResultDetail(1, 900, 8, 300, 3, 2, 3)
+        exceptions=1,
+        exception_chars=1_000,
+        chains=2,
+        rows=3,
+        tail_chars=200,
+        stacks=StackLimits(chars=700, frames=3, local_chars=50),
+        tests=TestLimits(shown=1, first_chars=900, first_lines=8, other_chars=300, other_lines=3, also=2, further=3),
     ),
 )
 
 
 def build_report(con: DuckDBPyConnection, project: str, *, trace_id: str | None) -> RunReport:
-    """The report on a trace, also on one whose program still runs.
+    """Build the report on a trace; the program may still run.
+
+    Args:
+        con: A connection to the project's database.
+        project: The project's name, for the proposed calls.
+        trace_id: A whole id, or a prefix or suffix that only one trace has; None for the newest trace.
 
     Raises:
-        BreadcrumbError: an unknown or ambiguous trace.
+        BreadcrumbError: The trace is unknown or ambiguous.
     """
     facts = RunFacts(TraceReader.open(con, trace_id, project), project)
     # Too much for the aim at any level: the tightest is still the whole story.
@@ -146,7 +186,7 @@ def build_report(con: DuckDBPyConnection, project: str, *, trace_id: str | None)
 
 
 class RunFacts:
-    """All that a report may tell of a trace."""
+    """The contents of a trace that a report may show."""
 
     def __init__(self, reader: TraceReader, project: str) -> None:
         trace = reader.trace
@@ -155,37 +195,37 @@ class RunFacts:
         self.places = Places.of(trace)
         processes = list_processes(reader)
         self.functions = function_times(reader)
-        # Calls that had not ended have no time yet; open_calls tells of them.
+        # Calls that have not ended have no time; open_calls lists them.
         timed = [each for each in self.functions if each.total_ns]
         self.hot = [each for each in timed if not self.places.is_launcher(each.module, each.name, each.file)] or timed
-        self.nested = nested_times(reader, [each.full_name for each in self.hot[:MAX_HOT]])
+        self.nested = nested_times(reader, [each.full_name for each in self.hot[: LIMITS.hot]])
         ranked = rank_gaps(list_gaps(reader), self.places, trace.config)
-        # What cannot be traced, how modules were imported and the standard library are for find_gaps to tell.
+        # find_gaps lists the others: functions that cannot be traced, imports and the standard library.
         self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
         self.other_gaps = len(ranked) - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.expansion = next_expansion(trace, self.gaps, self.traced_code)
         self.busy = BusyModule.of(trace, self.functions, self.places)
-        self.tests = Results(reader, self.places)
-        self.exceptions, self.exception_kinds = _not_handled(reader, self.tests)
+        self.tests = LoadedTestResults(reader, self.places)
+        self.exceptions, self.exception_kinds = _unhandled_exceptions(reader, self.tests)
         ended_badly = trace.status in ("failed", "timeout", "crashed")
         self.passed_before = last_completed(reader) if ended_badly else None
-        self.handled, self.handled_kinds = handled_places(reader, MAX_HANDLED)
+        self.handled, self.handled_kinds = handled_places(reader, LIMITS.handled)
         links, unfinished = open_chains(reader)
         notices = list_notices(reader)
-        # Near the recursion limit calls end unseen: that they have no end says nothing of where the program stood.
+        # Near the recursion limit the tracer misses ends of calls: open calls do not show where the program stopped.
         ends_lost = trace.status in ("completed", "failed") and any(
             each.code == NOTICE_RECURSION_LIMIT for each in notices
         )
         if ends_lost:
             links = []
-        self.open = read_chains(reader, links[:MAX_OPEN_CHAINS])
+        self.open = read_chains(reader, links[: LIMITS.open_chains])
         self.open_count = len(links)
         self.stacks = ThreadStacks(reader, self.places, processes, self.functions)
         self.threads = thread_names(reader, [process.process_id for process in processes])
         self.processes = processes
         self.calls_by_process = calls_by_process(reader) if len(processes) > 1 else {}
-        self.traced = how_much(reader, processes, self.functions)
+        self.traced = count_traced(reader, processes, self.functions)
         self.not_traced = not_traced(trace, processes, self.functions)
         self.warnings = warnings(
             trace,
@@ -193,14 +233,15 @@ class RunFacts:
             notices,
             unfinished,
             ends_lost=ends_lost,
-            without_lines=unmatched(trace, self.functions, ranked),
+            without_lines=unmatched_patterns(trace, self.functions, ranked),
         )
 
     def report(self, level: _Level) -> RunReport:
+        """Build the report at one level of detail."""
         trace = self.trace
-        # What Python prints of an exception or a crash is told better.
-        told_already = bool(self.exceptions or self.tests.failed) or (bool(self.stacks) and trace.status == "crashed")
-        stdout_lines = 2 if self.tests.failed else MAX_TAIL_LINES  # a test runner prints what is told here
+        shows_failure = bool(self.exceptions or self.tests.failed) or (bool(self.stacks) and trace.status == "crashed")
+        stdout_lines = LIMITS.stdout_lines_of_failed_tests if self.tests.failed else LIMITS.tail_lines
+        stderr_lines = LIMITS.repeated_stderr_lines if shows_failure else LIMITS.tail_lines
         return RunReport(
             project=self.project,
             trace_id=trace.trace_id,
@@ -216,7 +257,7 @@ class RunFacts:
             processes=process_table(
                 self.processes, self.calls_by_process, level.rows, running=trace.status == "running"
             ),
-            tests=self.tests.tell(level.tests),
+            tests=self.tests.render(level.tests),
             exceptions=self._exceptions(level),
             open_calls=list(self._open_calls(level)),
             stacks=self.stacks.lines(level.stacks),
@@ -225,27 +266,27 @@ class RunFacts:
             gaps=self._gap_table(level.rows),
             edit_config=self.expansion.edit_config_call(self.project),
             stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, stdout_lines),
-            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, 3 if told_already else MAX_TAIL_LINES),
+            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, stderr_lines),
             notes=self._notes(level),
             next=follow_ups(NextCalls(self.project, trace), self),
         )
 
     def _exceptions(self, level: _Level) -> list[ExceptionDetail]:
-        detail = Detail.of_size(level.exception_chars)
-        return [each.tell(detail) for each in self.exceptions[: level.exceptions]]
+        limits = ExceptionLimits.of_size(level.exception_chars)
+        return [each.render(limits) for each in self.exceptions[: level.exceptions]]
 
     def _open_calls(self, level: _Level) -> Iterator[str]:
-        lines = 12 if level.chains == MAX_OPEN_CHAINS else 8
-        # The stacks tell of every thread; the chains add the arguments that the calls began with.
+        lines = 12 if level.chains == LIMITS.open_chains else 8
+        # The stacks show every thread; the chains add the arguments of the calls.
         chains = min(level.chains, 2) if self.stacks else level.chains
         for chain in self.open[:chains]:
             if self.open_count > 1 and chain.innermost is not None:
-                yield self._where(chain) + ":"
+                yield self._thread_of(chain) + ":"
             yield from chain.lines(self.places, lines=lines, chars=level.exception_chars // 12)
         if self.open_count > chains:
             yield f"… {self.open_count - chains:,} more threads, tasks or generators with open calls"
 
-    def _where(self, chain: Chain) -> str:
+    def _thread_of(self, chain: Chain) -> str:
         call_row = chain.innermost
         if call_row is None:
             return "?"
@@ -276,19 +317,20 @@ class RunFacts:
     def _hot_table(self, rows: int) -> Table | None:
         hot = self.hot
         if self.tests.failed:
-            rows = min(rows, MAX_HOT_OF_TESTS)
+            rows = min(rows, LIMITS.hot_of_failed_tests)
         sampled = any(each.started > each.recorded for each in hot[:rows])
         if not hot:
             return None
+        recorded = ["recorded"] if sampled else []
         return Table(
-            columns=["function", "calls", "total_ms", "self_ms", *["recorded"] * sampled],
+            columns=["function", "calls", "total_ms", "self_ms", *recorded],
             rows=[
                 [
                     one_line(each.full_name, 120),
                     each.started if each.exact else f">={each.started}",
                     milliseconds(each.total_ns - self.nested.get(each.full_name, 0)),
                     milliseconds(each.self_ns),
-                    *[each.recorded] * sampled,
+                    *([each.recorded] if sampled else []),
                 ]
                 for each in hot[:rows]
             ],
@@ -317,23 +359,24 @@ class RunFacts:
 
     def _notes(self, level: _Level) -> list[str]:
         left = self.exception_kinds - min(len(self.exceptions), level.exceptions)
-        told = [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
-        return told + ([self.busy.note] if self.busy else [])
+        notes = [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
+        return notes + ([self.busy.note] if self.busy else [])
 
 
-def _says_no_such_name(exception: LoadedException) -> bool:
-    """Whether it is how ``__getattr__`` answers an import or hasattr, and not what a program ended with."""
+def _is_failed_lookup(exception: LoadedException) -> bool:
+    """Return whether ``__getattr__`` raised it for a missing name, and the caller, such as hasattr, handled it."""
     row = exception.row
     of_lookup = row.name.rpartition(".")[2] in ("__getattr__", "__getattribute__")
     return row.type == "AttributeError" and of_lookup and not row.uncaught
 
 
-def _not_handled(reader: TraceReader, tests: Results) -> tuple[list[LoadedException], int]:
-    wanted = ExceptionFilter(trace_id=reader.trace_id, include_handled=False, of_tests=not tests.any)
-    groups, kinds, _ = exception_groups(reader.con, wanted, limit=MAX_EXCEPTIONS)
+def _unhandled_exceptions(reader: TraceReader, tests: LoadedTestResults) -> tuple[list[LoadedException], int]:
+    """Load the first exceptions that traced code did not handle, and count their kinds."""
+    wanted = ExceptionFilter(trace_id=reader.trace_id, include_handled=False, of_tests=not tests.any_ran)
+    groups, kinds, _ = exception_groups(reader.con, wanted, limit=LIMITS.exceptions)
     loaded = load_exceptions(reader.con, groups, reader)
-    kept = [each for each in loaded if each.row.type != "SystemExit" and not _says_no_such_name(each)]
-    # sys.exit() tells no more than the exit code does, unless it is all there is to a failure.
+    kept = [each for each in loaded if each.row.type != "SystemExit" and not _is_failed_lookup(each)]
+    # sys.exit() adds nothing to the exit code, unless a failed run has no other exception.
     if kept or reader.trace.exit_code == 0 or tests.failed:
         return kept, kinds - len(loaded) + len(kept)
     return loaded, kinds

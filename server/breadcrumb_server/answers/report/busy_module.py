@@ -1,4 +1,4 @@
-"""A run that takes too long because more of a library is traced than it needs: what to leave out."""
+"""Find the module of a library whose tracing makes a run too slow."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from breadcrumb_server.workspace.discover import MAIN
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
 
-# Fewer calls take a fraction of a second to trace, whatever they do: the program itself is slow then, or waits.
+# Calls of a run. Tracing fewer takes a fraction of a second: then the program itself is slow, or waits.
 MIN_CALLS = 100_000
-# A module with a smaller share of them is not what the run would be quicker without.
+# Share of these calls: leaving out a module with fewer would gain little.
 MIN_SHARE = 0.2
-# A run that goes on for less than this is no trouble yet.
+# Milliseconds that a program runs before its run counts as too long.
 MIN_RUNNING_MS = 20_000
 
 
 def is_slowed_down(trace: TraceRow, functions: Sequence[FunctionTime]) -> bool:
-    """Whether a run takes too long, or took too long, and tracing its many calls may be why."""
+    """Return whether a run takes or took too long, and the tracing of its many calls may be the reason."""
     too_long = trace.status == "timeout" or (trace.status == "running" and (trace.duration_ms or 0) >= MIN_RUNNING_MS)
     return too_long and sum(each.started for each in functions) >= MIN_CALLS
 
 
 @dataclass(frozen=True, slots=True)
 class BusyModule:
-    """The module of a library that most of the calls of a run belong to."""
+    """The module of a library with the most calls of a run that takes too long."""
 
     module: str
     calls: int
@@ -36,7 +36,7 @@ class BusyModule:
 
     @classmethod
     def of(cls, trace: TraceRow, functions: Sequence[FunctionTime], places: Places) -> BusyModule | None:
-        """None where the run is not slowed down, or by the user's own code: that is not to be left out."""
+        """Find the module; None if the run is not slowed down, or no library has a large share of its calls."""
         if not is_slowed_down(trace, functions):
             return None
         calls: Counter[str] = Counter()
@@ -48,10 +48,12 @@ class BusyModule:
         return cls(module, most, of_calls) if module and most >= MIN_SHARE * of_calls else None
 
     def edit_config_call(self, project: str) -> str:
+        """Propose to exclude the module."""
         return call("edit_config", project=project, add_exclude=[self.module])
 
     @property
     def note(self) -> str:
+        """Explain the proposal."""
         return (
             f"{self.calls:,} of the {self.of_calls:,} calls are of {self.module}: tracing them takes time that a run "
             "without that module does not need"

@@ -1,4 +1,4 @@
-"""The tests of a run: how many of each outcome, and those that failed, with their exceptions and what they called."""
+"""Load the results of the tests of a run, with the exceptions and calls of those that failed, and render them."""
 
 from __future__ import annotations
 
@@ -11,19 +11,36 @@ from pydantic import Field
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
-from breadcrumb_server.answers.exceptions.details import Detail, ExceptionDetail, LoadedException, load_exceptions
-from breadcrumb_server.answers.report.test_calls import CalledTree, function_of
+from breadcrumb_server.answers.exceptions.details import (
+    ExceptionDetail,
+    ExceptionLimits,
+    LoadedException,
+    load_exceptions,
+)
+from breadcrumb_server.answers.report.test_calls import CallTree, function_of
 from breadcrumb_storage.queries.exceptions import ExceptionGroup
 from breadcrumb_storage.queries.test_results import FailedTest, count_tests, failed_tests, unfinished_tests
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Failures that are told with their exception; those at the same place are told with the first of them.
-MAX_SHOWN = 3
-# Failing tests that are looked at to fold equal ones.
-_MAX_READ = 300
-_MAX_UNFINISHED = 3
-_NODE_CHARS = 160
-_AROUND = {"setup": "error in setup", "teardown": "error in teardown", "collect": "error in collection"}
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the tests in a report."""
+
+    failures: int = 3
+    """Failures in full. Tests that failed at the same place are one failure."""
+    failed_tests: int = 300
+    """Failed tests that are read, to fold those that failed at the same place."""
+    unfinished: int = 3
+    """Tests that had not ended."""
+    node_chars: int = 160
+    """Characters of a node id."""
+
+
+LIMITS = Limits()
+
+# The outcome of an error that is not in the test itself, by phase.
+_ERROR_IN_PHASE = {"setup": "error in setup", "teardown": "error in teardown", "collect": "error in collection"}
 _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 
 
@@ -47,7 +64,7 @@ class FailingTest(Section):
 class TestResults(Section):
     """The results of the tests that pytest or unittest ran."""
 
-    __test__ = False  # it is none, whatever pytest thinks of its name
+    __test__ = False  # pytest takes the name for that of a test class
 
     outcomes: str
     unfinished: list[str] = Field(
@@ -58,39 +75,40 @@ class TestResults(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class ResultDetail:
-    """How much is told of failing tests: of the first failure, and of each further one."""
+class TestLimits:
+    """Maximum sizes of the failing tests in a report."""
 
-    shown: int
-    first_chars: int
-    first_lines: int
-    other_chars: int
+    shown: int  # failures in full
+    first_chars: int  # characters of the exception of the first failure
+    first_lines: int  # lines of its calls
+    other_chars: int  # the same of each other failure
     other_lines: int
-    also: int
-    further: int
+    also: int  # tests that failed at the same place
+    further: int  # failing tests that are only named
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Tests that failed at one place."""
+    """Tests that failed at the same place, with the exception and the calls of the first of them."""
 
     tests: Sequence[FailedTest]
     exception: LoadedException | None
-    called: CalledTree
+    called: CallTree
 
     @property
     def first(self) -> FailedTest:
+        """Return the test that represents them."""
         return self.tests[0]
 
     def raised_in_what_it_called(self) -> bool:
-        """Whether the exception came out of traced code that the test called, and is no assertion of its own."""
+        """Return whether traced code that the test called raised the exception, and not the test itself."""
         chain = self.exception.chain if self.exception else None
         innermost = chain.innermost if chain else None
         return innermost is not None and innermost.name.rpartition(".")[2] != function_of(self.first.node_id)
 
 
-class Results:
-    """All that a report may tell of the tests of a trace."""
+class LoadedTestResults:
+    """The results of the tests of a trace, with all that is needed to render them."""
 
     def __init__(self, reader: TraceReader, places: Places) -> None:
         self._places = places
@@ -100,37 +118,40 @@ class Results:
         self._failures: list[Failure] = []
         self._further: list[FailedTest] = []
         if self._counts.get("unfinished"):
-            self._unfinished = unfinished_tests(reader, _MAX_UNFINISHED)
+            self._unfinished = unfinished_tests(reader, LIMITS.unfinished)
         if not self.failed:
             return
-        folded = list(_at_one_place(failed_tests(reader, _MAX_READ), places))
-        self._further = [test for tests in folded[MAX_SHOWN:] for test in tests]
-        shown = folded[:MAX_SHOWN]
-        exceptions = _load(reader, [tests[0] for tests in shown])
+        folded = list(_group_by_place(failed_tests(reader, LIMITS.failed_tests), places))
+        self._further = [test for tests in folded[LIMITS.failures :] for test in tests]
+        shown = folded[: LIMITS.failures]
+        exceptions = _load_exceptions(reader, [tests[0] for tests in shown])
         self._failures = [
-            Failure(tests, exception, CalledTree(reader, tests[0]))
+            Failure(tests, exception, CallTree(reader, tests[0]))
             for tests, exception in zip(shown, exceptions, strict=True)
         ]
 
     @property
-    def any(self) -> bool:
+    def any_ran(self) -> bool:
+        """Return whether the run had tests."""
         return bool(self._counts)
 
     @property
     def failed(self) -> int:
+        """Return the number of tests that failed or had an error."""
         return self._counts.get("failed", 0) + self._counts.get("error", 0)
 
     @property
     def first_failure(self) -> Failure | None:
+        """Return the first failure, if any test failed."""
         return self._failures[0] if self._failures else None
 
-    def tell(self, detail: ResultDetail) -> TestResults | None:
-        """None where there were no tests."""
+    def render(self, limits: TestLimits) -> TestResults | None:
+        """Render the results; None if there were no tests."""
         if not self._counts:
             return None
-        shown = self._failures[: detail.shown]
-        further = [test for failure in self._failures[detail.shown :] for test in failure.tests] + self._further
-        named = [_brief(test) for test in further[: detail.further]]
+        shown = self._failures[: limits.shown]
+        further = [test for failure in self._failures[limits.shown :] for test in failure.tests] + self._further
+        named = [_brief(test) for test in further[: limits.further]]
         left = self.failed - sum(len(failure.tests) for failure in shown) - len(named)
         if left > 0 and (named or not shown or further):
             named.append(
@@ -139,13 +160,13 @@ class Results:
             )
         return TestResults(
             outcomes=", ".join(f"{count:,} {outcome}" for outcome, count in self._counts.items()),
-            unfinished=[one_line(node_id, _NODE_CHARS) for node_id in self._unfinished],
+            unfinished=[one_line(node_id, LIMITS.node_chars) for node_id in self._unfinished],
             failing=[
                 self._failing(
                     failure,
-                    detail.first_chars if position == 0 else detail.other_chars,
-                    detail.first_lines if position == 0 else detail.other_lines,
-                    detail.also,
+                    limits.first_chars if position == 0 else limits.other_chars,
+                    limits.first_lines if position == 0 else limits.other_lines,
+                    limits.also,
                 )
                 for position, failure in enumerate(shown)
             ],
@@ -154,18 +175,18 @@ class Results:
 
     def _failing(self, failure: Failure, chars: int, lines: int, also: int) -> FailingTest:
         test = failure.first
-        exception = failure.exception.tell(Detail.of_size(chars)) if failure.exception else None
+        exception = failure.exception.render(ExceptionLimits.of_size(chars)) if failure.exception else None
         if exception is not None:
-            # Who catches the exception of a test is its runner.
-            told: dict[str, object] = {"outcome": "", "trace_id": "", "count": None, "test": ""}
+            # The outcome would be that the test runner handled it.
+            changes: dict[str, object] = {"outcome": "", "trace_id": "", "count": None, "test": ""}
             if not failure.raised_in_what_it_called():
-                told |= {"calls": [], "raised_at": self._place(test) or exception.raised_at}
-            exception = exception.model_copy(update=told)
-        others = [_beside(each, test) for each in failure.tests[1 : 1 + also]]
+                changes |= {"calls": [], "raised_at": self._place(test) or exception.raised_at}
+            exception = exception.model_copy(update=changes)
+        others = [_brief_beside(each, test) for each in failure.tests[1 : 1 + also]]
         left = len(failure.tests) - 1 - len(others)
         message = f"{test.exception_type}: {test.message}" if test.exception_type else test.message or ""
         return FailingTest(
-            test=one_line(test.node_id, _NODE_CHARS),
+            test=one_line(test.node_id, LIMITS.node_chars),
             outcome=_outcome(test),
             exception=exception,
             message="" if exception else cut(clean(message), 400),
@@ -174,26 +195,26 @@ class Results:
         )
 
     def _place(self, test: FailedTest) -> str:
-        """The line of the user's code at which a test failed."""
+        """Render the place in the user's code at which a test failed; "" if it has no stack."""
         frame = _STACK_LINE.fullmatch(_users_line(test, self._places))
         return one_line(f"{self._places.path(frame['file'])}:{frame['line']} {frame['name']}", 200) if frame else ""
 
     def _called(self, failure: Failure, lines: int, chars: int) -> list[str]:
         if not failure.called.total:
-            if failure.first.phase == "collect":  # modules are imported in it, which the chain tells of
+            if failure.first.phase == "collect":  # collection only imports modules: the exception has their chain
                 return []
             return ["no call of a traced function was recorded under this test"]
         chain = failure.exception.chain if failure.exception and failure.raised_in_what_it_called() else None
         if chain is None:
             return failure.called.lines(self._places, lines, chars)
-        # Where it ended is told by the exception; here is what went before.
-        told = {link.call_id for link in chain.links}
-        return failure.called.lines_before(self._places, told, max(lines // 3, 1), chars)
+        # The exception already shows the calls of the chain.
+        shown = {link.call_id for link in chain.links}
+        return failure.called.lines_before(self._places, shown, max(lines // 3, 1), chars)
 
 
 def _outcome(test: FailedTest) -> str:
-    told = "" if test.outcome == "failed" else _AROUND.get(test.phase or "", "error")
-    return f"{told or 'failed'}, and passed when it was run again" if test.passed_later else told
+    outcome = "" if test.outcome == "failed" else _ERROR_IN_PHASE.get(test.phase or "", "error")
+    return f"{outcome or 'failed'}, and passed when it was run again" if test.passed_later else outcome
 
 
 def _brief(test: FailedTest) -> str:
@@ -201,15 +222,15 @@ def _brief(test: FailedTest) -> str:
     return f"{one_line(test.node_id, 100)}: {one_line(message, 60)}"
 
 
-def _beside(test: FailedTest, first: FailedTest) -> str:
-    """A test that failed as another one did: what differs."""
+def _brief_beside(test: FailedTest, first: FailedTest) -> str:
+    """Render a test that failed at the same place as ``first``, without the part of the node id that they share."""
     path = first.node_id.partition("::")[0] + "::"
     message = (test.message or "").partition("\n")[0]
     return f"{one_line(test.node_id.removeprefix(path), 80)}: {one_line(message, 80)}"
 
 
-def _at_one_place(tests: Sequence[FailedTest], places: Places) -> Iterator[list[FailedTest]]:
-    """The tests, those together that failed with the same type of exception at the same line of the user's code."""
+def _group_by_place(tests: Sequence[FailedTest], places: Places) -> Iterator[list[FailedTest]]:
+    """Group tests by outcome, type of exception and line of the user's code, in the order of first occurrence."""
     found: dict[tuple[str | None, ...], list[FailedTest]] = {}
     for test in tests:
         where = _users_line(test, places) if test.exception_id is not None else test.message
@@ -218,7 +239,7 @@ def _at_one_place(tests: Sequence[FailedTest], places: Places) -> Iterator[list[
 
 
 def _users_line(test: FailedTest, places: Places) -> str:
-    """The innermost frame that is the user's: an assertion of unittest or of numpy fails within them."""
+    """Return the innermost frame of the user's code: the assertions of libraries such as unittest fail further in."""
     for line in reversed(test.stack_end.splitlines()):
         frame = _STACK_LINE.fullmatch(line)
         if frame and places.origin(frame["file"], "") == "own":
@@ -226,8 +247,8 @@ def _users_line(test: FailedTest, places: Places) -> str:
     return f"{test.file}:{test.line}"
 
 
-def _load(reader: TraceReader, tests: Sequence[FailedTest]) -> list[LoadedException | None]:
-    """Their exceptions, with the calls that lead to them within the test."""
+def _load_exceptions(reader: TraceReader, tests: Sequence[FailedTest]) -> list[LoadedException | None]:
+    """Load the exception of each test, with the calls that led to it within the test."""
     groups = {
         test.exception_id: ExceptionGroup(reader.trace_id, test.exception_id, 1, 1, 0, 0, 0, None, None, None, 0)
         for test in tests

@@ -1,4 +1,4 @@
-"""What became of the functions whose lines a run was to record: those that it did not find are told loudly."""
+"""Match the patterns of ``capture.lines`` to the functions of a trace, and explain those without a match."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from breadcrumb.globs import matches_function
 from breadcrumb_server.answers.common.trace_config import line_patterns
-from breadcrumb_server.answers.gaps.ranking import Gap
+from breadcrumb_server.answers.gaps.ranking import RankedGap
 from breadcrumb_server.answers.gaps.targets import Target
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
 
+# Names that are proposed for one without a match.
 MAX_NEAR = 3
 
 
-def with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[FunctionTime]:
-    """The functions of which lines were recorded: those that the patterns name and that were called."""
+def functions_with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[FunctionTime]:
+    """Select the functions with recorded calls that a pattern matches."""
     patterns = line_patterns(trace)
     return [
         each
@@ -25,8 +26,8 @@ def with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[Funct
     ]
 
 
-def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence[Gap]) -> Iterator[str]:
-    """One sentence for each pattern of ``capture.lines`` that names no traced function which ran."""
+def unmatched_patterns(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence[RankedGap]) -> Iterator[str]:
+    """Yield a sentence for each pattern that matches no traced function."""
     if trace.status == "running":
         return
     for pattern in line_patterns(trace):
@@ -34,17 +35,17 @@ def unmatched(trace: TraceRow, functions: Sequence[FunctionTime], gaps: Sequence
             continue
         called = ((gap, target) for gap in gaps for target in gap.targets)
         found = next((each for each in called if matches_function(each[1].module, each[1].name, pattern)), None)
-        yield f"no lines for {pattern!r}: " + (_why_gap(*found) if found else _not_found(pattern, functions))
+        yield f"no lines for {pattern!r}: " + (_why_untraced(*found) if found else _why_unknown(pattern, functions))
 
 
-def _why_gap(gap: Gap, target: Target) -> str:
+def _why_untraced(gap: RankedGap, target: Target) -> str:
     if gap.row.kind == "c":
         return f"{target.full_name} ran, but it is written in C"
     include = f"; the include pattern {target.include} takes it" if target.include else ""
     return f"{target.full_name} ran, but it is not traced{include}"
 
 
-def _not_found(pattern: str, functions: Sequence[FunctionTime]) -> str:
+def _why_unknown(pattern: str, functions: Sequence[FunctionTime]) -> str:
     wanted = pattern.replace(":", ".").rpartition(".")[2].lower()
     by_name: dict[str, list[str]] = {}
     for each in functions:

@@ -1,4 +1,4 @@
-"""Where to look next after a run."""
+"""Choose the calls that a run report proposes."""
 
 from __future__ import annotations
 
@@ -9,60 +9,83 @@ from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_f
 from breadcrumb_server.answers.common.trace_config import line_patterns, patterns_of
 from breadcrumb_server.answers.exceptions.answer import raising_call
 from breadcrumb_server.answers.exceptions.details import LoadedException
-from breadcrumb_server.answers.gaps.ranking import Gap
+from breadcrumb_server.answers.gaps.ranking import RankedGap
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
 from breadcrumb_server.answers.rendering.calls import Chain
 from breadcrumb_server.answers.report.busy_module import BusyModule, is_slowed_down
-from breadcrumb_server.answers.report.failing_tests import Failure, Results
-from breadcrumb_server.answers.report.line_patterns import with_lines
+from breadcrumb_server.answers.report.failing_tests import Failure, LoadedTestResults
+from breadcrumb_server.answers.report.line_patterns import functions_with_lines
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
 
-# A function that takes less is not what a program is slow for.
+# Self time of a slow function: nanoseconds, and share of the self time of all functions.
 MIN_SLOW_NS = 100_000_000
 MIN_SLOW_SHARE = 0.5
 
 
 class Facts(Protocol):
-    """What the choice depends on."""
+    """The facts of a run that the choice depends on."""
 
     @property
-    def functions(self) -> Sequence[FunctionTime]: ...
+    def functions(self) -> Sequence[FunctionTime]:
+        """Traced functions, the one with the most self time first."""
+
     @property
-    def exceptions(self) -> Sequence[LoadedException]: ...
+    def exceptions(self) -> Sequence[LoadedException]:
+        """Exceptions that traced code did not handle, other than those of tests."""
+
     @property
-    def exception_kinds(self) -> int: ...
+    def exception_kinds(self) -> int:
+        """Number of different exceptions of this sort, loaded or not."""
+
     @property
-    def tests(self) -> Results: ...
+    def tests(self) -> LoadedTestResults:
+        """Results of the tests that ran."""
+
     @property
-    def handled(self) -> Sequence[HandledPlace]: ...
+    def handled(self) -> Sequence[HandledPlace]:
+        """Exceptions that traced code handled, the most instructive first."""
+
     @property
-    def open(self) -> Sequence[Chain]: ...
+    def open(self) -> Sequence[Chain]:
+        """Chains of calls that had not ended."""
+
     @property
-    def gaps(self) -> Sequence[Gap]: ...
+    def gaps(self) -> Sequence[RankedGap]:
+        """Gaps that an include pattern would close, the most instructive first."""
+
     @property
-    def other_gaps(self) -> int: ...
+    def other_gaps(self) -> int:
+        """Number of further gaps."""
+
     @property
-    def traced_code(self) -> Collection[tuple[str, str]]: ...
+    def traced_code(self) -> Collection[tuple[str, str]]:
+        """Module and file of each traced function."""
+
     @property
-    def expansion(self) -> Expansion: ...
+    def expansion(self) -> Expansion:
+        """Suggested include patterns."""
+
     @property
-    def busy(self) -> BusyModule | None: ...
+    def busy(self) -> BusyModule | None:
+        """The module whose tracing makes the run too slow."""
+
     @property
-    def passed_before(self) -> str | None: ...
+    def passed_before(self) -> str | None:
+        """Id of the last trace of the same command that completed, if this one did not."""
 
 
 def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
-    """At most three calls, the one that is most likely to explain what happened first."""
+    """Propose at most three calls, first the one that most likely explains what happened."""
     trace, project = next_calls.trace, next_calls.project
     too_slow = trace.status == "timeout" and is_slowed_down(trace, facts.functions)
     again = next_calls.rerun(longer=too_slow)
-    standing = _open_call(next_calls, facts.open)
+    open_call = _innermost_open_call(next_calls, facts.open)
     narrow = facts.busy.edit_config_call(project) if facts.busy else None
     if trace.status == "running":
         wait, stop = next_calls.call("wait_for_run", wait_seconds=45), next_calls.call("stop_run")
-        return first_few([wait, stop, narrow] if narrow else [wait, standing, stop])
+        return first_few([wait, stop, narrow] if narrow else [wait, open_call, stop])
     edit = facts.expansion.edit_config_call(project) or None
     if not facts.functions:
         return first_few([edit, again if edit else call("get_config", project=project)])
@@ -70,20 +93,20 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     by_test = failure.exception if failure and failure.raised_in_what_it_called() else None
     exceptions = [by_test, *facts.exceptions] if by_test else list(facts.exceptions)
     lines = _recorded_lines(next_calls, facts.functions, exceptions, failure)
-    found = [_what_led_to(next_calls, each) for each in exceptions[:1]]
+    found = [_path_to(next_calls, each) for each in exceptions[:1]]
     handled = [each for each in facts.handled if not each.importing]
     swallowed = _swallowed(next_calls, handled, exceptions, None if by_test else failure)
-    # Beyond these lies what the program does.
+    # Own code ran untraced: traced code called it, or nothing but __main__ was traced.
     widen = any(gap.origin == "own" and not gap.row.importing for gap in facts.gaps) or facts.expansion.only_main
     if failure and not by_test:
-        found = _wrong_result(next_calls, failure)[: 1 if edit and widen else None]
-    # Of a package that nothing was seen of, the flow to a wrong value shows no more than the report does.
-    to_be_widened_first = exceptions and _is_a_wrong_value(exceptions[0]) and widen and not _goes_on(trace, facts)
-    if edit and (facts.expansion.workspace or to_be_widened_first):  # what was traced is not what goes wrong
+        found = _path_to_wrong_result(next_calls, failure)[: 1 if edit and widen else None]
+    # The flow to a wrong value shows nothing new if it leads through a package of which nothing is traced.
+    widen_first = exceptions and _is_failed_assertion(exceptions[0]) and widen and not _extends_package(trace, facts)
+    if edit and (facts.expansion.workspace or widen_first):
         return first_few([lines, edit, again, swallowed, *found])
-    beyond = _beyond_the_traced_code(facts.gaps, exceptions) if by_test or not failure else []
-    if beyond:
-        widened = next_expansion(trace, beyond, facts.traced_code)
+    raised_in = _gaps_raised_in(facts.gaps, exceptions) if by_test or not failure else []
+    if raised_in:
+        widened = next_expansion(trace, raised_in, facts.traced_code)
         return first_few([lines, widened.edit_config_call(project) or None, again, *found])
     if facts.exception_kinds > 1:
         found.append(next_calls.call("find_exceptions", include_handled=False))
@@ -94,7 +117,7 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
             lines,
             *found[:1],
             swallowed,
-            standing if ended_from_outside else None,
+            open_call if ended_from_outside else None,
             narrow,
             again if narrow else None,
             next_calls.call("compare_traces", base_trace_id=passed) if passed else None,
@@ -103,15 +126,15 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
             again if edit and widen else None,
             next_calls.call("find_exceptions") if handled and facts.exception_kinds <= 1 else None,
             _flow_around(next_calls, exceptions, facts.open if ended_from_outside else ()),
-            _lines_of_the_raising_function(next_calls, exceptions),
-            _about_the_hottest(next_calls, facts),
+            _rerun_with_lines(next_calls, exceptions),
+            _hottest_function(next_calls, facts),
             None if any(each and each.startswith("get_flow(") for each in found) else next_calls.call("get_flow"),
             edit,
             again if edit or too_slow else None,
             next_calls.call("find_gaps") if facts.gaps or facts.other_gaps else None,
         ]
     )
-    if edit and edit not in proposed and _goes_on(trace, facts):  # half of a package is not left at that
+    if edit and edit not in proposed and _extends_package(trace, facts):  # complete a package that is traced in part
         proposed[2:] = [edit]
     return proposed
 
@@ -122,8 +145,8 @@ def _recorded_lines(
     exceptions: Sequence[LoadedException],
     failure: Failure | None,
 ) -> str | None:
-    """The calls of which the lines were recorded: that nearest to the failure, else those with the most own time."""
-    recorded = [each.full_name for each in with_lines(next_calls.trace, functions)]
+    """Propose the calls with recorded lines that are next to the failure, or else those with the most self time."""
+    recorded = [each.full_name for each in functions_with_lines(next_calls.trace, functions)]
     if not recorded:
         return None
     chain = exceptions[0].chain if exceptions else None
@@ -144,44 +167,46 @@ def _swallowed(
     exceptions: Sequence[LoadedException],
     failure: Failure | None,
 ) -> str | None:
-    """Where a result was wrong: the exceptions that were handled on the way to it, if there were any.
+    """Propose the exceptions that were handled before a wrong result, if there are any.
 
     Args:
-        handled: those of run time, and not of imports.
-        failure: a test that failed by a wrong result.
+        next_calls: Proposes calls about the trace.
+        handled: The handled exceptions, without those of imports.
+        exceptions: The unhandled exceptions.
+        failure: A test that failed because of a wrong result.
     """
     if failure:
         node_id = failure.first.node_id
         under_it = any(node_id in each.failed_tests for each in handled)
         return next_calls.call("find_exceptions", test=node_id) if under_it else None
-    wrong_value = bool(exceptions) and _is_a_wrong_value(exceptions[0])
+    wrong_value = bool(exceptions) and _is_failed_assertion(exceptions[0])
     return next_calls.call("find_exceptions") if wrong_value and handled else None
 
 
-def _what_led_to(next_calls: NextCalls, exception: LoadedException) -> str | None:
-    """The call that raised it; where the program found a value wrong itself, all that it did before."""
-    if not _is_a_wrong_value(exception):
+def _path_to(next_calls: NextCalls, exception: LoadedException) -> str | None:
+    """Propose the call that raised an exception, or for a failed assertion the flow that led to it."""
+    if not _is_failed_assertion(exception):
         return raising_call(next_calls.project, exception)
     checked_by = exception.chain.innermost if exception.chain else None
-    # What an asyncio task waited for was done by others; what a module did begins with its imports.
+    # The flow below the asserting call is not enough if other tasks did the work, and starts with imports in a module.
     alone = checked_by is not None and not checked_by.task and checked_by.name != "<module>"
     root = checked_by.call_id if checked_by and alone else None
     return next_calls.call("get_flow", root_call_id=root)
 
 
-def _goes_on(trace: TraceRow, facts: Facts) -> bool:
-    """Whether what is to be traced as well belongs to packages of which some is traced already."""
+def _extends_package(trace: TraceRow, facts: Facts) -> bool:
+    """Return whether a suggested pattern is of a package of which a part is included."""
     present = {pattern.partition(".")[0] for pattern in patterns_of(trace.config, "include")}
     return any(pattern.partition(".")[0] in present for pattern in facts.expansion.patterns)
 
 
-def _is_a_wrong_value(exception: LoadedException) -> bool:
-    """Whether the program itself, and no test, found that something is not as it should be."""
+def _is_failed_assertion(exception: LoadedException) -> bool:
+    """Return whether an assertion of the program itself, not of a test, ended it."""
     return exception.row.type == "AssertionError" and bool(exception.group.uncaught)
 
 
-def _wrong_result(next_calls: NextCalls, failure: Failure) -> list[str | None]:
-    """Where a test failed by itself: how the last function that it called came to its result."""
+def _path_to_wrong_result(next_calls: NextCalls, failure: Failure) -> list[str | None]:
+    """Propose calls that explain the result of the last function that a failed test called."""
     last = failure.called.last
     if last is None:
         return []
@@ -193,8 +218,8 @@ def _wrong_result(next_calls: NextCalls, failure: Failure) -> list[str | None]:
     ]
 
 
-def _beyond_the_traced_code(gaps: Sequence[Gap], exceptions: Sequence[LoadedException]) -> list[Gap]:
-    """The gaps that an exception came out of: of its module, or else the user's own."""
+def _gaps_raised_in(gaps: Sequence[RankedGap], exceptions: Sequence[LoadedException]) -> list[RankedGap]:
+    """Select the gaps that the first exception may come from: of its module, or else of own code."""
     if not exceptions or exceptions[0].raised_in_traced_code():
         return []
     module = exceptions[0].row.module
@@ -202,15 +227,15 @@ def _beyond_the_traced_code(gaps: Sequence[Gap], exceptions: Sequence[LoadedExce
     return of_module or [gap for gap in gaps if gap.origin == "own"]
 
 
-def _open_call(next_calls: NextCalls, chains: Sequence[Chain]) -> str | None:
+def _innermost_open_call(next_calls: NextCalls, chains: Sequence[Chain]) -> str | None:
     innermost = chains[0].innermost if chains else None
     if innermost is None:
         return None
     return next_calls.get_calls(f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id})
 
 
-def _lines_of_the_raising_function(next_calls: NextCalls, exceptions: Sequence[LoadedException]) -> str | None:
-    """The run that records how the function came to its exception, unless this one did."""
+def _rerun_with_lines(next_calls: NextCalls, exceptions: Sequence[LoadedException]) -> str | None:
+    """Propose a run that records the lines of the raising function; None if this run recorded lines."""
     if not exceptions or not exceptions[0].raised_in_traced_code() or line_patterns(next_calls.trace):
         return None
     row = exceptions[0].row
@@ -218,14 +243,14 @@ def _lines_of_the_raising_function(next_calls: NextCalls, exceptions: Sequence[L
 
 
 def _flow_around(next_calls: NextCalls, exceptions: Sequence[LoadedException], chains: Sequence[Chain]) -> str | None:
-    """What was called before it came to the exception, or to where the program stood."""
+    """Propose the flow around the first exception with traced calls, or else around the first open call."""
     chain = next((each.chain for each in exceptions if each.chain), None) or next(iter(chains), None)
     innermost = chain.innermost if chain else None
     return next_calls.call("get_flow", around_call_id=innermost.call_id) if innermost is not None else None
 
 
-def _about_the_hottest(next_calls: NextCalls, facts: Facts) -> str | None:
-    """Its calls; or why they took so long, where that is what stands out of the run."""
+def _hottest_function(next_calls: NextCalls, facts: Facts) -> str | None:
+    """Propose the calls of the function with the most self time, or its performance if it dominates the run."""
     hot = next((each for each in facts.functions if each.recorded and each.name != "<module>"), None)
     if hot is None:
         return None

@@ -1,8 +1,9 @@
-"""What the report must say about the recording itself: how much there is, and loudly what there is not."""
+"""Describe the recording of a run: its size, what is missing from it and why, and warnings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
@@ -11,10 +12,20 @@ from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import Notice, ProcessRow, TraceRow
 
-MAX_WARNINGS = 6
-MAX_WARNING_CHARS = 300
-# Processes that are named when they did not end as processes should.
-_MAX_PROCESSES = 3
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of this part of the report."""
+
+    warnings: int = 6
+    """Warnings."""
+    warning_chars: int = 300
+    """Characters of a warning, and of a reason for missing data."""
+    killed_processes: int = 3
+    """Processes that are named because they ended without Python's exit."""
+
+
+LIMITS = Limits()
 
 
 class Traced(Section):
@@ -29,8 +40,8 @@ class Traced(Section):
     calls_started: int | None = None
 
 
-def how_much(reader: TraceReader, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> Traced:
-    """The size of a recording; ``calls_started`` only where more calls began than were recorded."""
+def count_traced(reader: TraceReader, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> Traced:
+    """Count what was recorded, with ``calls_started`` only if some calls were not recorded."""
     recorded = sum(each.recorded for each in functions)
     started = sum(each.started for each in functions)
     return Traced(
@@ -45,7 +56,7 @@ def how_much(reader: TraceReader, processes: Sequence[ProcessRow], functions: Se
 def process_table(
     processes: Sequence[ProcessRow], calls: Mapping[int, int], rows: int, *, running: bool
 ) -> Table | None:
-    """Who started whom; None where there is only one process."""
+    """List the processes with their parents, at most ``rows``; None if there is only one process."""
     if len(processes) < 2:
         return None
     return Table(
@@ -54,7 +65,7 @@ def process_table(
             [
                 each.process_id,
                 each.parent_process_id,
-                one_line(_what(each), 100),
+                one_line(_process_name(each), 100),
                 calls.get(each.process_id, 0),
                 "exec" if each.replaced else "exit" if each.ended else "" if running else "none",
             ]
@@ -64,8 +75,8 @@ def process_table(
     )
 
 
-def _what(process: ProcessRow) -> str:
-    """A process by the name that multiprocessing gave it, or by its command."""
+def _process_name(process: ProcessRow) -> str:
+    """Return the name that multiprocessing gave a process, or how it was started, or its command."""
     if process.name or process.started_by in ("fork", "subinterpreter"):
         return process.name or process.started_by or ""
     command = process.command or ""
@@ -73,17 +84,19 @@ def _what(process: ProcessRow) -> str:
 
 
 def not_traced(trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> list[str]:
-    """What is missing from the recording, and why."""
+    """Explain what is missing from the recording."""
     running = trace.status == "running"
-    told: list[str] = []
+    reasons: list[str] = []
     if not processes:
-        told.append("nothing was traced yet" if running else "NOTHING WAS TRACED: no Python process started the tracer")
+        reasons.append(
+            "nothing was traced yet" if running else "NOTHING WAS TRACED: no Python process started the tracer"
+        )
         if trace.not_traced_reason:
-            told.append(trace.not_traced_reason)
+            reasons.append(trace.not_traced_reason)
     elif trace.not_traced_reason:
-        told.append(trace.not_traced_reason)
+        reasons.append(trace.not_traced_reason)
     elif not functions and not running:
-        told.append(
+        reasons.append(
             f"{counted(len(processes), 'process')} ran the tracer, but no code that ran matches the include patterns "
             f"{trace.config.get('include') or []}"
         )
@@ -91,19 +104,19 @@ def not_traced(trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequ
     if sampled:
         left_out = sum(each.started - each.recorded for each in sampled)
         most = max(sampled, key=lambda each: each.started - each.recorded)
-        told.append(
+        reasons.append(
             f"{left_out:,} calls of {counted(len(sampled), 'function')} were counted but not recorded (most of them: "
             f"{most.module}:{most.name}, {most.recorded:,} of {'' if most.exact else '>='}{most.started:,} recorded). "
             "capture mode full records all"
         )
     off = [each for each in functions if not each.exact]
     if off:
-        told.append(
+        reasons.append(
             f"{counted(len(off), 'function')} ran so hot that counting was switched off now and then "
             f"({off[0].module}:{off[0].name}{' and others' if len(off) > 1 else ''}): counts with >= and times are "
             "lower bounds"
         )
-    return [cut(clean(text), MAX_WARNING_CHARS) for text in told]
+    return [cut(clean(text), LIMITS.warning_chars) for text in reasons]
 
 
 def warnings(
@@ -115,14 +128,17 @@ def warnings(
     ends_lost: bool = False,
     without_lines: Iterable[str] = (),
 ) -> list[str]:
-    """What a reader of the report must know before believing it.
+    """Collect what a reader of the report must know to judge it.
 
     Args:
-        unfinished: calls that have no end.
-        ends_lost: that is because calls ended unseen, and not because the program ended in them.
-        without_lines: why there are no lines of functions that were asked for.
+        trace: The trace of the report.
+        processes: Its processes.
+        notices: Its notices.
+        unfinished: Number of calls without an end.
+        ends_lost: The tracer missed ends of calls: unfinished calls may have ended.
+        without_lines: Sentences that explain why patterns of ``capture.lines`` match nothing.
     """
-    told = [
+    found = [
         *without_lines,
         *(
             notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
@@ -131,17 +147,20 @@ def warnings(
     ]
     if trace.status != "running":
         killed = [process for process in processes if not process.ended]
-        # That a run which was ended from outside has such a process is what its status says already.
+        # A run that was ended from outside has one such process: its status says so.
         if killed and (trace.status in ("completed", "failed") or len(killed) > 1):
-            names = "; ".join(cut(f"{each.pid} {_what(each)}", 80) for each in killed[:_MAX_PROCESSES])
-            more = f" and {len(killed) - _MAX_PROCESSES} more" if len(killed) > _MAX_PROCESSES else ""
-            told.append(
+            names = "; ".join(
+                cut(f"{each.pid} {_process_name(each)}", 80) for each in killed[: LIMITS.killed_processes]
+            )
+            left = len(killed) - LIMITS.killed_processes
+            more = f" and {left} more" if left > 0 else ""
+            found.append(
                 f"{counted(len(killed), 'process')} ended without Python's exit (a signal, os._exit, or an exec of "
                 f"another program): {names}{more}"
             )
         if unfinished:
             why = "ended unseen (shown as unfinished)" if ends_lost else "had not ended when the recording did"
-            told.append(f"{counted(unfinished, 'call')} {why}")
-    if len(told) > MAX_WARNINGS:
-        told[MAX_WARNINGS - 1 :] = [f"… {len(told) - MAX_WARNINGS + 1} more: SELECT message FROM notices"]
-    return [cut(clean(text), MAX_WARNING_CHARS) for text in told]
+            found.append(f"{counted(unfinished, 'call')} {why}")
+    if len(found) > LIMITS.warnings:
+        found[LIMITS.warnings - 1 :] = [f"… {len(found) - LIMITS.warnings + 1} more: SELECT message FROM notices"]
+    return [cut(clean(text), LIMITS.warning_chars) for text in found]

@@ -1,4 +1,4 @@
-"""Where every thread and waiting task stood when the run was ended, or a process crashed, as text lines."""
+"""Render the stacks of threads and waiting tasks, recorded when a run was ended or a process crashed."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ from breadcrumb_storage.queries.stacks import Stack, StackFrame, list_stacks, st
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import ProcessRow
 
-# Groups of equal stacks whose variables are read at all.
+# Groups of equal stacks.
 MAX_GROUPS = 12
+# Characters of a place, and of the line with the threads.
 MAX_PLACE_CHARS = 160
-# How many threads are named that stand at the same place.
+# Names of threads in a group.
 MAX_NAMES = 2
-# What is defined in a function says nothing about where it stands.
+# Functions, modules and classes in local variables say nothing about the state of a call.
 _DEFINITIONS = ("'<function ", "'<module ", "'<class ")
 
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Threads, or tasks, that stood at the same place; the variables are those of the first."""
+    """Threads or tasks with equal stacks, shown with the variables of the first."""
 
     stacks: Sequence[Stack]
     in_own_code: bool
@@ -37,16 +38,16 @@ class _Group:
 
 
 @dataclass(frozen=True, slots=True)
-class StackDetail:
-    """How much of the stacks is told."""
+class StackLimits:
+    """Maximum sizes of the stacks in a report."""
 
-    chars: int
-    frames: int
-    local_chars: int
+    chars: int  # all stacks together; the first one may exceed it
+    frames: int  # frames of the user's code in a stack
+    local_chars: int  # the variables of a frame; twice as many of the innermost one
 
 
 class ThreadStacks:
-    """The stacks of a trace, equal ones together, ready to be told at any level of detail."""
+    """The stacks of a trace, grouped if equal, with all that is needed to render them."""
 
     def __init__(
         self,
@@ -60,14 +61,14 @@ class ThreadStacks:
         self._places = places
         self._traced = {(each.module, each.name) for each in traced}
         self._processes = {each.process_id: each for each in processes}
-        self._groups = self._grouped(stacks)
+        self._groups = self._group(stacks)
         shown = [group.first for group in self._groups[:MAX_GROUPS]]
         self._locals: Mapping[tuple[int, int, int], str] = stack_locals(reader, shown)
 
     def __bool__(self) -> bool:
         return bool(self._groups)
 
-    def lines(self, detail: StackDetail) -> list[str]:
+    def lines(self, detail: StackLimits) -> list[str]:
         """One line a frame, the innermost first, below one that says whose they are."""
         blocks = (
             (group, [f"{self._whose(group)}:", *(f"  {line}" for line in self._frames(group, detail))])
@@ -83,8 +84,8 @@ class ThreadStacks:
             )
         return lines
 
-    def _grouped(self, stacks: Sequence[Stack]) -> list[_Group]:
-        """Equal stacks as one; first what crashed, then what stands in the user's code, then idle threads."""
+    def _group(self, stacks: Sequence[Stack]) -> list[_Group]:
+        """Group equal stacks: first those of crashes, then those with frames of the user's code, then the others."""
         equal: dict[object, list[Stack]] = {}
         for stack in stacks:
             places = tuple((frame.file, frame.line, frame.function) for frame in stack.frames)
@@ -93,7 +94,7 @@ class ThreadStacks:
         return sorted(groups, key=lambda group: (not group.first.crashed, not group.in_own_code))
 
     def _is_own(self, frame: StackFrame) -> bool:
-        """Whether it is of code that the user writes, or has included."""
+        """Return whether a frame is of the user's code, or of a traced function."""
         return (frame.module, frame.function) in self._traced or self._places.origin(frame.file, frame.module) == "own"
 
     def _whose(self, group: _Group) -> str:
@@ -108,7 +109,7 @@ class ThreadStacks:
             name = f"process {process.process_id} (pid {process.pid}), {name}"
         return one_line(f"{name}, {stack.reason}" if stack.crashed else name, MAX_PLACE_CHARS)
 
-    def _frames(self, group: _Group, detail: StackDetail) -> Iterator[str]:
+    def _frames(self, group: _Group, detail: StackLimits) -> Iterator[str]:
         frames = group.first.frames
         own = [position for position, frame in enumerate(frames) if self._is_own(frame)]
         if not own:
@@ -116,7 +117,7 @@ class ThreadStacks:
             if len(frames) > 1:
                 yield f"… {counted(len(frames) - 1, 'frame')}, none of your code"
             return
-        # Of what the user's code called: where it stands, and what was called first.
+        # Of the frames inside the user's code: the innermost one, and the first that the user's code called.
         chosen = sorted({0, own[0] - 1, *self._without_repeats(frames, own)[: detail.frames]} - {-1})
         before = -1
         for position in chosen:
@@ -128,7 +129,7 @@ class ThreadStacks:
             yield f"… {counted(left_out, 'frame')} further out"
 
     def _without_repeats(self, frames: Sequence[StackFrame], positions: Sequence[int]) -> list[int]:
-        """Of frames that stand at the same line, one below the other, only the first and the last: a recursion."""
+        """Drop the frames within a recursion: of successive ones at the same line, keep the first and the last."""
         lines = [(frames[position].file, frames[position].line) for position in positions]
         return [
             position
@@ -136,7 +137,7 @@ class ThreadStacks:
             if not (0 < index < len(lines) - 1 and lines[index - 1] == lines[index] == lines[index + 1])
         ]
 
-    def _line(self, stack: Stack, frame: StackFrame, detail: StackDetail, *, innermost: bool) -> str:
+    def _line(self, stack: Stack, frame: StackFrame, detail: StackLimits, *, innermost: bool) -> str:
         place = self._place(frame)
         stored = self._locals.get((stack.process_id, stack.stack_id, frame.depth))
         if stored is None or not self._is_own(frame):

@@ -1,4 +1,4 @@
-"""What a test called last, as a tree in text: most failures are a wrong result of one of these calls."""
+"""Render the last calls of a test as a tree: most tests fail because of a wrong result of one of them."""
 
 from __future__ import annotations
 
@@ -15,23 +15,36 @@ from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.test_results import CalledLink, FailedTest, calls_between, last_calls, last_children
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Calls that the test made itself: the last ones, of which the last is shown with what it called.
-MAX_TOPS = 6
-MAX_LINES = 14
+# Levels of calls below the last call of the test.
 _MAX_DEPTH = 8
-# Of siblings of the same function these many are shown, the others counted: the first ones, and the last.
-_FIRST_EQUAL, _LAST_EQUAL = 2, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the calls of a failed test."""
+
+    tops: int = 6
+    """Calls that the test made itself, the last ones. Only the last of them is shown with the calls below it."""
+    lines: int = 14
+    """Lines of the tree."""
+    first_equal: int = 2
+    """Of successive siblings of the same function, the first ones that are shown."""
+    last_equal: int = 1
+    """The last ones that are shown; those between are counted."""
+
+
+LIMITS = Limits()
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
     indent: int
-    link: CalledLink | None  # None: others were left out
+    link: CalledLink | None  # None: the line counts calls that are left out
     left_out: str = ""
 
 
-class CalledTree:
-    """The last calls that a test made, and those below the last of them."""
+class CallTree:
+    """The last calls that a test made, and the calls below the last of them."""
 
     def __init__(self, reader: TraceReader, test: FailedTest) -> None:
         self.tops, self.total = _made_by(reader, test)
@@ -40,42 +53,43 @@ class CalledTree:
             for link in calls_between(reader, self.tops[-1].call_id, test.last_call_id):
                 if link.parent_call_id is not None:
                     self._children[link.parent_call_id].append(link)
-        shown = [line.link.call_id for line in self._layout(MAX_LINES) if line.link]
+        shown = [line.link.call_id for line in self._layout(LIMITS.lines) if line.link]
         self._calls = calls_by_id(reader, shown)
 
     @property
     def last(self) -> CallRow | None:
-        """The last call that the test made itself."""
+        """Return the last call that the test made itself."""
         return self._calls.get(self.tops[-1].call_id) if self.tops else None
 
     @property
     def functions(self) -> set[str]:
-        """``module:function`` of the calls that may be shown."""
+        """Return ``module:function`` of the calls that may be shown."""
         return {f"{each.module}:{each.name}" for each in self._calls.values()}
 
     def lines(self, places: Places, lines: int, chars: int) -> list[str]:
-        """``shop/cart.py:4 total(pieces=20) -> 114  #12``, and what that called, indented.
+        """Render calls as ``shop/cart.py:4 total(pieces=20) -> 114  #12``, with those that they made indented.
 
         Args:
-            lines: at most so many, and one more for what was left out before them.
-            chars: of the arguments of a call, and of its result.
+            places: The folders of the trace.
+            lines: Maximum number of lines, without one that counts earlier calls.
+            chars: Maximum characters of the arguments of a call, and of its result.
         """
-        layout = self._layout(min(lines, MAX_LINES))
+        layout = self._layout(min(lines, LIMITS.lines))
         shown = sum(1 for line in layout if line.indent == 0)
         before = self.total - shown
-        told = [f"… {counted(before, 'earlier call')}"] if before else []
-        return told + [self._text(line, places, chars) for line in layout]
+        earlier = [f"… {counted(before, 'earlier call')}"] if before else []
+        return earlier + [self._text(line, places, chars) for line in layout]
 
-    def lines_before(self, places: Places, told: Container[int], lines: int, chars: int) -> list[str]:
-        """The last calls that the test made itself, without those that are told already and what is below them."""
-        tops = [top for top in self.tops if top.call_id not in told]
+    def lines_before(self, places: Places, excluded: Container[int], lines: int, chars: int) -> list[str]:
+        """Render the last calls that the test made itself, other than the excluded ones, without calls below."""
+        tops = [top for top in self.tops if top.call_id not in excluded]
         shown = tops[-lines:]
         before = self.total - (len(self.tops) - len(tops)) - len(shown)
-        left_out = [f"… {counted(before, 'earlier call')}"] if before else []
-        return left_out + [self._text(_Line(0, top), places, chars) for top in shown]
+        earlier = [f"… {counted(before, 'earlier call')}"] if before else []
+        return earlier + [self._text(_Line(0, top), places, chars) for top in shown]
 
     def _layout(self, lines: int) -> list[_Line]:
-        """As deep as fits into so many lines; the calls before the last one give way at the end."""
+        """Lay out the last calls of the test, and the tree below the last one as deep as the lines allow."""
         tops = self.tops[-lines:]
         if not tops:
             return []
@@ -88,12 +102,13 @@ class CalledTree:
         yield _Line(indent, link)
         if depth == 0:
             return
-        for siblings in _runs(self._children[link.call_id]):
-            left_out = len(siblings) - _FIRST_EQUAL - _LAST_EQUAL
+        for siblings in _group_consecutive(self._children[link.call_id]):
+            left_out = len(siblings) - LIMITS.first_equal - LIMITS.last_equal
             for position, sibling in enumerate(siblings):
-                if left_out <= 1 or position < _FIRST_EQUAL or position >= len(siblings) - _LAST_EQUAL:
+                is_first, is_last = position < LIMITS.first_equal, position >= len(siblings) - LIMITS.last_equal
+                if left_out <= 1 or is_first or is_last:
                     yield from self._tree(sibling, indent + 1, depth - 1)
-                elif position == _FIRST_EQUAL:
+                elif position == LIMITS.first_equal:
                     yield _Line(indent + 1, None, f"… {left_out:,} more calls of {sibling.function_name}")
 
     def _text(self, line: _Line, places: Places, chars: int) -> str:
@@ -119,34 +134,39 @@ def _outcome(each: CallRow, kind: str, chars: int) -> str:
 
 
 def _made_by(reader: TraceReader, test: FailedTest) -> tuple[list[CalledLink], int]:
-    """The last calls that a test made itself, and how many it made: also those of a test function that is traced."""
-    tops, total = last_calls(reader, test.first_call_id, test.last_call_id, MAX_TOPS)
+    """Find the last calls that a test made itself, and their total number.
+
+    If the test function itself is traced, its place is taken by the calls that it made.
+    """
+    tops, total = last_calls(reader, test.first_call_id, test.last_call_id, LIMITS.tops)
     name = function_of(test.node_id)
     itself = [top for top in tops if top.function_name.rpartition(".")[2] == name]
     if not itself:
         return tops, total
-    made, total_made = last_children(reader, [top.call_id for top in itself], MAX_TOPS)
-    # Beside it stand the fixtures.
-    others = [top for top in tops if top not in itself]
-    merged = sorted([*others, *made], key=lambda link: link.call_id)
-    return merged[-MAX_TOPS:], total - len(itself) + total_made
+    made, total_made = last_children(reader, [top.call_id for top in itself], LIMITS.tops)
+    fixtures = [top for top in tops if top not in itself]
+    merged = sorted([*fixtures, *made], key=lambda link: link.call_id)
+    return merged[-LIMITS.tops :], total - len(itself) + total_made
 
 
 def function_of(node_id: str) -> str:
-    """A test's function: ``test_add`` of ``test_cart.py::Cart::test_add[1.5-2]`` or ``test_cart.Cart.test_add``."""
+    """Return the function in a node id.
+
+    It is ``test_add`` for both ``test_cart.py::Cart::test_add[1.5-2]`` and ``test_cart.Cart.test_add``.
+    """
     path, separator, names = node_id.partition("::")
     if separator:
         return names.partition("[")[0].rpartition("::")[2]
     return path.rpartition(".")[2]
 
 
-def _runs(siblings: Sequence[CalledLink]) -> Iterator[list[CalledLink]]:
-    """Siblings of the same function that follow each other."""
-    run: list[CalledLink] = []
+def _group_consecutive(siblings: Sequence[CalledLink]) -> Iterator[list[CalledLink]]:
+    """Group successive calls of the same function."""
+    group: list[CalledLink] = []
     for sibling in siblings:
-        if run and run[-1].function_name != sibling.function_name:
-            yield run
-            run = []
-        run.append(sibling)
-    if run:
-        yield run
+        if group and group[-1].function_name != sibling.function_name:
+            yield group
+            group = []
+        group.append(sibling)
+    if group:
+        yield group
