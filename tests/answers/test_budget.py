@@ -16,10 +16,10 @@ from breadcrumb_server.answers.common.budget import (
     first_that_fits,
     fit,
     fit_table,
+    items_that_fit,
     shares,
     size_of,
     squeeze,
-    that_fit,
 )
 from breadcrumb_server.answers.common.model import Answer, Page, Table
 from breadcrumb_server.answers.common.text import cut
@@ -170,17 +170,17 @@ def test_a_table_that_gives_up_rows_keeps_its_cells_readable() -> None:
 
 
 def test_items_are_chosen_in_order_while_there_is_room() -> None:
-    assert that_fit([3, 4, 5, 1], 8, size=int) == [3, 4]
-    assert that_fit([3, 4, 5, 1], 8, size=int, skip=True) == [3, 4, 1]
-    assert that_fit([9, 1], 8, size=int) == []
-    assert that_fit([9, 1], 8, size=int, least=1) == [9]
-    assert that_fit([9, 1], 8, size=int, least=1, skip=True) == [9]
+    assert items_that_fit([3, 4, 5, 1], 8, size=int) == [3, 4]
+    assert items_that_fit([3, 4, 5, 1], 8, size=int, skip=True) == [3, 4, 1]
+    assert items_that_fit([9, 1], 8, size=int) == []
+    assert items_that_fit([9, 1], 8, size=int, least=1) == [9]
+    assert items_that_fit([9, 1], 8, size=int, least=1, skip=True) == [9]
 
 
 def test_items_behind_the_first_that_does_not_fit_are_never_made() -> None:
     items = iter([3, 9, 1])
 
-    assert that_fit(items, 8, size=int) == [3]
+    assert items_that_fit(items, 8, size=int) == [3]
     assert list(items) == [1]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_server.answers.common.budget import that_fit
+from breadcrumb_server.answers.common.budget import items_that_fit
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import clean, cut, rounded
 from breadcrumb_server.answers.rendering.notation import notation
@@ -102,7 +102,7 @@ def _note(found: Distributions) -> str:
 def _within(lines: Sequence[_Line]) -> list[str]:
     """Write the first lines that fit, and the names of the others."""
     texts = [cut(clean(f"{_name(line.key)}: {line.text}"), MAX_LINE_CHARS) for line in lines]
-    shown = that_fit(texts, MAX_CHARS, size=len)
+    shown = items_that_fit(texts, MAX_CHARS, size=len)
     if len(shown) < len(lines):
         names = ", ".join(_name(line.key) for line in lines[len(shown) :])
         shown.append(cut(f"… not shown: {names}", MAX_LINE_CHARS))

@@ -8,7 +8,7 @@ from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
-from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_text
+from breadcrumb_server.answers.rendering.layout import LOW_PRIORITY_CHARS, pairs_text
 from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
 from breadcrumb_storage.queries.calls import calls as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
@@ -46,7 +46,7 @@ class CallRows:
         ]
         self._lines: Mapping[int, int] = {}
         self._arguments = {each.call_id: named_values(each.args) for each in self.calls}
-        self._giving_way = self._of_little_interest()
+        self._low_priority = self._of_little_interest()
 
     def _of_little_interest(self) -> dict[str, set[str]]:
         """By function, the arguments that do not tell one call of the page from another; and the object itself."""
@@ -84,7 +84,7 @@ class CallRows:
 
     def _is_cut(self, each: queries.CallRow, chars: int) -> bool:
         return max(len(each.args or ""), len(each.return_value or "")) > chars or any(
-            len(value) > RECOGNISED_CHARS and name in self._giving_way.get(self._name(each), ())
+            len(value) > LOW_PRIORITY_CHARS and name in self._low_priority.get(self._name(each), ())
             for name, value in self._arguments[each.call_id]
         )
 
@@ -93,7 +93,7 @@ class CallRows:
         row: list[Cell] = [
             each.call_id,
             one_line(self._name(each), side),
-            pairs_text(self._arguments[each.call_id], chars, self._giving_way.get(self._name(each), ())),
+            pairs_text(self._arguments[each.call_id], chars, self._low_priority.get(self._name(each), ())),
             result_text(each, chars),
             each.outcome,
             milliseconds(each.duration_ns),

@@ -11,7 +11,7 @@ from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.lines.bindings import Bound
 from breadcrumb_server.answers.rendering.notation import ValueTree, key_text, value_tree
-from breadcrumb_server.answers.rendering.truncation import entries_of, items_of, same_as_far_as_known
+from breadcrumb_server.answers.rendering.truncation import may_be_equal, recorded_entries, recorded_items
 
 # Where more than this differs, the whole value says it better.
 MAX_PARTS = 3
@@ -113,8 +113,8 @@ def _fields(
         return None
     if kind is None and any(key.startswith("$") and not key.startswith(KEY_MARK) for key in (*before, *after)):
         return None  # a tuple, a set, bytes
-    shown_before, size_before = entries_of(before)
-    shown_after, size_after = entries_of(after)
+    shown_before, size_before = recorded_entries(before)
+    shown_after, size_after = recorded_entries(after)
     new = shown_after.keys() - shown_before.keys()
     # Where the old value was cut, one that was not seen before may still have been there.
     surely_new = size_before == len(shown_before) or size_after - size_before == len(new)
@@ -137,8 +137,8 @@ def _fields(
 def _items(
     path: str, before: Sequence[object], after: Sequence[object], depth: int, bound: Bound
 ) -> list[Change] | None:
-    shown_before, size_before = items_of(before)
-    shown_after, size_after = items_of(after)
+    shown_before, size_before = recorded_items(before)
+    shown_after, size_after = recorded_items(after)
     if size_before != size_after:
         if shown_after[: len(shown_before)] != shown_before[: len(shown_after)]:
             return None
@@ -155,7 +155,7 @@ def _items(
 
 
 def _part(path: str, inner: str, old: object, new: object, depth: int, bound: Bound) -> list[Change]:
-    if same_as_far_as_known(old, new):
+    if may_be_equal(old, new):
         return []
     parts = None if bound.binds(inner, path) else _parts(inner, old, new, depth - 1, bound)
     return parts or [Change(inner, new)]

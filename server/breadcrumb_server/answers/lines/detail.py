@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from breadcrumb_server.answers.common.budget import first_that_fits, that_fit
+from breadcrumb_server.answers.common.budget import first_that_fits, items_that_fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.lines.bindings import Bindings
@@ -134,7 +134,7 @@ class LineDetail:
 
     def _that_fit(self, detail: Detail, room: int) -> list[int]:
         """Choose the calls that fit; one that is too long leaves its room to those behind it."""
-        return that_fit(
+        return items_that_fit(
             self.views, room, size=lambda call_id: size_of_entries(self._entries(call_id, detail)), skip=True
         )
 
@@ -167,7 +167,9 @@ class LineDetail:
 
 def _readable(counts: Mapping[int, int]) -> list[int]:
     """Choose calls, by their numbers of lines, that are within MAX_STEPS together; at least one."""
-    return that_fit(counts, MAX_STEPS, size=lambda call_id: min(counts[call_id], MAX_RECORDED), least=1, skip=True)
+    return items_that_fit(
+        counts, MAX_STEPS, size=lambda call_id: min(counts[call_id], MAX_RECORDED), least=1, skip=True
+    )
 
 
 def _of_path(path: LinePath) -> str:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb_server.answers.common.budget import ends_that_fit, that_fit
+from breadcrumb_server.answers.common.budget import ends_that_fit, items_that_fit
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_server.answers.lines.changes import Change, is_of
 from breadcrumb_server.answers.lines.loops import Loop, Node, all_steps, nest, odd_rounds
@@ -87,7 +87,7 @@ class LineView:
         heading = Entry(f"{self._heading}, from step {position:,} on:")
         steps = [step for step in self._steps.steps if step.position >= position]
         of_steps = (list(self._of_step(step, DETAILS[0])) for step in steps)
-        chosen = that_fit(of_steps, room - heading.chars - MARK_CHARS, size=size_of_entries, least=1)
+        chosen = items_that_fit(of_steps, room - heading.chars - MARK_CHARS, size=size_of_entries, least=1)
         entries = [heading, *(entry for each in chosen for entry in each)]
         rest = steps[len(chosen) :]
         if rest:
