@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from breadcrumb_server.answers.lines.bindings import Bindings, Bound
+from breadcrumb_server.answers.lines.bindings import Bindings, LineBindings
 
 SOURCE = """\
 import os
@@ -66,17 +66,17 @@ x = 1
 def test_a_line_binds_its_targets(line: int, paths: set[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Bindings(SOURCE, 4).at(line) == Bound(frozenset(paths), items_is_field=True)
+        assert Bindings(SOURCE, 4).at(line) == LineBindings(frozenset(paths), items_is_field=True)
 
 
 def test_a_whole_file_binds_too() -> None:
     assert Bindings(SOURCE, None).at(28).paths == {"x"}
-    assert Bindings(["x = y.items()"], None).at(1) == Bound(frozenset({"x"}), items_is_field=False)
+    assert Bindings(["x = y.items()"], None).at(1) == LineBindings(frozenset({"x"}), items_is_field=False)
 
 
 def test_without_the_source_nothing_is_known() -> None:
-    assert Bindings([], 4).at(4) == Bound()
-    assert Bindings(["x = 1"], 40).at(40) == Bound()
+    assert Bindings([], 4).at(4) == LineBindings()
+    assert Bindings(["x = 1"], 40).at(40) == LineBindings()
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breadcrumb_server.answers.lines.changes import Change
-from breadcrumb_server.answers.lines.loops import MIN_ROUNDS, Loop, all_steps, nest, odd_rounds
+from breadcrumb_server.answers.lines.loops import MIN_ROUNDS, LineLoop, all_steps, find_loops, odd_rounds
 from breadcrumb_server.answers.lines.steps import Step
 
 
@@ -20,39 +20,39 @@ def shape(nodes) -> list:
 
 
 def test_rounds_begin_at_the_line_that_is_come_back_to() -> None:
-    assert shape(nest(steps(1, 2, 3, 2, 3, 2, 3, 2, 4))) == [1, [[2, 3], [2, 3], [2, 3], [2]], 4]
+    assert shape(find_loops(steps(1, 2, 3, 2, 3, 2, 3, 2, 4))) == [1, [[2, 3], [2, 3], [2, 3], [2]], 4]
 
 
 def test_a_loop_within_a_loop_is_found_in_each_round() -> None:
     inner = [3, 4, 3, 4, 3, 4, 3, 4, 3]
-    found = shape(nest(steps(1, *([2, *inner] * 4), 2, 5)))
+    found = shape(find_loops(steps(1, *([2, *inner] * 4), 2, 5)))
     assert found == [1, [*[[2, [[3, 4], [3, 4], [3, 4], [3, 4], [3]]]] * 4, [2]], 5]
 
 
 def test_branches_stay_in_their_rounds() -> None:
-    found = shape(nest(steps(2, 3, 6, 2, 4, 6, 2, 3, 6, 2, 5, 6, 2, 7)))
+    found = shape(find_loops(steps(2, 3, 6, 2, 4, 6, 2, 3, 6, 2, 5, 6, 2, 7)))
     assert found == [[[2, 3, 6], [2, 4, 6], [2, 3, 6], [2, 5, 6], [2]], 7]
 
 
 def test_a_line_that_is_passed_a_few_times_is_no_loop() -> None:
     lines = [1, 2, 1, 2, 1, 3]
     assert len([line for line in lines if line == 1]) < MIN_ROUNDS
-    assert shape(nest(steps(*lines))) == lines
+    assert shape(find_loops(steps(*lines))) == lines
 
 
 def test_a_loop_without_a_header_of_its_own_is_found() -> None:
     """``while True:`` is compiled away: the body's first line is where the rounds begin."""
-    assert shape(nest(steps(1, 3, 4, 3, 4, 3, 4, 3, 5, 6))) == [1, [[3, 4], [3, 4], [3, 4], [3]], 5, 6]
+    assert shape(find_loops(steps(1, 3, 4, 3, 4, 3, 4, 3, 5, 6))) == [1, [[3, 4], [3, 4], [3, 4], [3]], 5, 6]
 
 
 @given(st.lists(st.integers(1, 6), max_size=60))
 def test_no_step_is_lost_or_moved(lines: list[int]) -> None:
     given_steps = steps(*lines)
-    assert list(all_steps(nest(given_steps))) == given_steps
+    assert list(all_steps(find_loops(given_steps))) == given_steps
 
 
-def rounds_with(values: list[object], variable: str = "x") -> Loop:
-    return Loop(
+def rounds_with(values: list[object], variable: str = "x") -> LineLoop:
+    return LineLoop(
         tuple(
             (Step(2 * k, 1, ()), Step(2 * k + 1, 2, (Change(variable, value),) if value is not ... else ()))
             for k, value in enumerate(values)
@@ -85,7 +85,7 @@ def test_a_line_or_a_change_that_hardly_any_round_has_stands_out() -> None:
     assert odd(values) == {17: "a change of x is rare here (1 of 40)"}
     loop = rounds_with([1] * 40)
     with_line = (*loop.rounds[:20], (*loop.rounds[20], Step(99, 3, ())), *loop.rounds[21:])
-    assert odd_rounds(Loop(with_line), range(40), 5) == {20: "line 3 is rare here (1 of 40)"}
+    assert odd_rounds(LineLoop(with_line), range(40), 5) == {20: "line 3 is rare here (1 of 40)"}
 
 
 def test_few_rounds_are_not_compared_and_only_the_wanted_ones_are_named() -> None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from breadcrumb_server.answers.lines.bindings import Bound
-from breadcrumb_server.answers.lines.changes import differences, is_of
+from breadcrumb_server.answers.lines.bindings import LineBindings
+from breadcrumb_server.answers.lines.changes import concerns, differences
 
 
-def told_where(bound: Bound, before: object, after: object) -> list[str]:
+def told_where(bound: LineBindings, before: object, after: object) -> list[str]:
     return [f"{each.path}={each.shown}" for each in differences({"x": before}, {"x": after}, bound)]
 
 
 def told(before: object, after: object) -> list[str]:
-    return told_where(Bound(), before, after)
+    return told_where(LineBindings(), before, after)
 
 
 CART = {"$type": "Cart", "items": ["tea", "a pot of clay"], "total": 12.5, "owner": {"$type": "User", "name": "alice"}}
@@ -65,19 +65,19 @@ def test_a_part_is_told_where_it_is_shorter_than_the_whole(before, after, change
 
 
 def test_a_variable_that_is_new_or_gone_is_told_whole() -> None:
-    new, gone = differences({"b": 1}, {"a": [1, 2], "b": {"$deleted": True}})
+    new, deleted = differences({"b": 1}, {"a": [1, 2], "b": {"$deleted": True}})
     assert (new.path, str(new.shown)) == ("a", "[1, 2]")
-    assert (gone.path, str(gone.shown)) == ("b", "<deleted>")
+    assert (deleted.path, str(deleted.shown)) == ("b", "<deleted>")
 
 
 def test_a_change_belongs_to_what_it_is_in_and_to_what_is_in_it() -> None:
     (change,) = differences({"self": CART}, {"self": {**CART, "total": 1}})
-    assert [name for name in ("self", "self.total", "self.items", "total", "sel") if is_of(change, name)] == [
+    assert [name for name in ("self", "self.total", "self.items", "total", "sel") if concerns(change, name)] == [
         "self",
         "self.total",
     ]
     (whole,) = differences({}, {"self": CART})
-    assert is_of(whole, "self.total")
+    assert concerns(whole, "self.total")
 
 
 # As the tracer writes a cell whose sheet takes the room: what is added leaves the sheet less of it.
@@ -101,8 +101,8 @@ def test_a_part_that_was_only_cut_in_another_way_is_no_change(before, after, cha
     assert told({"$type": "Cell", **before}, {"$type": "Cell", **after}) == changes
 
 
-def bound(*paths: str, items_is_field: bool = False) -> Bound:
-    return Bound(frozenset(paths), items_is_field)
+def bound(*paths: str, items_is_field: bool = False) -> LineBindings:
+    return LineBindings(frozenset(paths), items_is_field)
 
 
 def test_what_the_line_binds_is_another_value_and_no_change_within_the_old_one() -> None:

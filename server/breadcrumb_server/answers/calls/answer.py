@@ -11,7 +11,7 @@ from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.calls.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.calls.next_calls import follow_ups, odd_ones
 from breadcrumb_server.answers.calls.table import COLUMNS, CallRows
-from breadcrumb_server.answers.calls.where import lines_wanted, parse_where
+from breadcrumb_server.answers.calls.where import parse_lines, parse_where
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_texts, fit_table, size_of, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
@@ -94,7 +94,7 @@ def get_calls(
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     wanted = parse_where(where, function)
-    selected_lines = lines_wanted(where)
+    selected_lines = parse_lines(where)
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = TraceReader.open(con, trace_id or start.trace_id or None, project)

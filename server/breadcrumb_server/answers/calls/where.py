@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from breadcrumb_server.answers.calls.where_values import COMPARISONS, value_condition
-from breadcrumb_server.answers.lines.selection import LinesWanted
+from breadcrumb_server.answers.lines.selection import LineSelection
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.calls import OUTCOMES, CallFilter
 from breadcrumb_storage.queries.calls.value_conditions import ValueCondition
@@ -32,7 +32,7 @@ KEYS = {
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
 
 
-def lines_wanted(where: Mapping[str, Any] | None) -> LinesWanted:
+def parse_lines(where: Mapping[str, Any] | None) -> LineSelection:
     """What ``where["lines"]`` of get_calls asks for.
 
     Raises:
@@ -40,12 +40,12 @@ def lines_wanted(where: Mapping[str, Any] | None) -> LinesWanted:
     """
     value = (where or {}).get("lines", True)
     if isinstance(value, bool):
-        return LinesWanted(none=not value)
+        return LineSelection(none=not value)
     if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
         if int(value) >= 0:
-            return LinesWanted(from_step=int(value))
+            return LineSelection(from_step=int(value))
     elif isinstance(value, str) and value.strip():
-        return LinesWanted(variable=value.strip())
+        return LineSelection(variable=value.strip())
     raise _refused("lines", value, KEYS["lines"])
 
 
@@ -70,7 +70,7 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
             given[key] = int(value) if str(value).isdecimal() else _text(key, value)
         elif key in ("caller", "contains", "exception", "test"):
             given[key] = _text(key, value)
-        elif key == "lines":  # no condition: lines_wanted reads it
+        elif key == "lines":  # no condition: parse_lines reads it
             continue
         elif key == "result":
             values.append(value_condition(key, value, "return_value", "$"))
