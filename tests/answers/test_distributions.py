@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breadcrumb_server.answers.calls.answer import get_calls
-from breadcrumb_server.answers.calls.distributions import MAX_CHARS
+from breadcrumb_server.answers.calls.distributions import LIMITS
 from proposed_calls import call_of
 
 
@@ -160,7 +160,7 @@ def test_it_takes_a_few_hundred_characters_however_many_parameters_there_are(pro
 
     assert lines[0] == "odd: 1 x9, 2 x1"
     assert "parameter_12" in lines[-1] and lines[-1].startswith("… not shown: ")
-    assert sum(map(len, lines)) < MAX_CHARS + 200
+    assert sum(map(len, lines)) < LIMITS.chars + 200
 
 
 def test_names_and_values_that_are_no_json_break_nothing(project, trace) -> None:

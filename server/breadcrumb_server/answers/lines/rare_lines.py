@@ -57,11 +57,11 @@ def _group_text(group: Sequence[LineCount], executed: Sequence[int], calls: int)
 def _ranges(lines: Sequence[int], executed: Sequence[int]) -> str:
     """Render line numbers as ``303-308, 313``; a range has no other executed line in it."""
     position = {line: number for number, line in enumerate(executed)}
-    runs: list[list[int]] = []
+    ranges: list[list[int]] = []
     for line in lines:
-        if runs and position[line] == position[runs[-1][-1]] + 1:
-            runs[-1].append(line)
+        if ranges and position[line] == position[ranges[-1][-1]] + 1:
+            ranges[-1].append(line)
         else:
-            runs.append([line])
-    texts = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs[: LIMITS.ranges]]
-    return ", ".join(texts) + (", …" if len(runs) > LIMITS.ranges else "")
+            ranges.append([line])
+    texts = [str(each[0]) if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in ranges[: LIMITS.ranges]]
+    return ", ".join(texts) + (", …" if len(ranges) > LIMITS.ranges else "")
