@@ -98,7 +98,7 @@ def get_calls(
         con: The database of the project.
         project: Name of the project.
         function: A substring, a glob, or module:function; it may match several functions.
-        trace_id: The trace; None for that of the cursor, or else the newest.
+        trace_id: Id of the trace, or an unambiguous part of it; None for that of the cursor, or else the newest.
         where: Further conditions, see ``where.KEYS``; all must hold.
         limit: Calls on a page, at most LIMITS.rows.
         cursor: ``next_cursor`` of the page before.
