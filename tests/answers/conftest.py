@@ -1,4 +1,4 @@
-"""A project database with hand-made rows, so that an answer is tested against what is known to be in it."""
+"""Fixtures for answers: a project database with the rows that a test adds to it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Connection:
 
 
 class TraceBuilder:
-    """Adds the rows of one trace. Times are given in milliseconds from its start."""
+    """Adds the rows of one trace, with times in milliseconds from its start."""
 
     def __init__(self, con: Connection, trace_id: str, **columns: Any) -> None:
         self.con = con
@@ -93,7 +93,7 @@ class TraceBuilder:
         ms: float | None = 1.0,
         **columns: Any,
     ) -> int:
-        """A call; ``ms`` None leaves it unfinished."""
+        """Add a call; one with ``ms`` None is unfinished."""
         number = next(self._calls)
         at = number if at_ms is None else at_ms
         ended = ms is not None
@@ -114,7 +114,7 @@ class TraceBuilder:
         first: int = 0,
         at_ms: list[float] | None = None,
     ) -> None:
-        """Lines of a call as the tracer tells them: (line that starts, what the one before it changed)."""
+        """Add lines of a call as the tracer records them: (line that starts, changes by the line before it)."""
         self.con.execute(
             "INSERT INTO line_records (trace_no, process_id, call_id, position, line, changes, at_ns) "
             "SELECT ?, 0, ?, unnest(?::INTEGER[]), unnest(?::INTEGER[]), unnest(?::VARCHAR[]), unnest(?::BIGINT[])",
@@ -129,7 +129,7 @@ class TraceBuilder:
         )
 
     def yields(self, call: int, *values: Any, count: int | None = None, at_ms: float = 0) -> None:
-        """What a generator yielded, a millisecond apart: the first values, and how many there were, if more."""
+        """Add the first values that a generator yielded, a millisecond apart, and their ``count`` if there were more."""
         for position, value in enumerate(values):
             self._yield(call, position, json.dumps(value), at_ms + position)
         if count is not None:
@@ -171,7 +171,7 @@ class TraceBuilder:
         self._insert("tasks", {"process_id": 0, "task_id": task_id, "name": name})
 
     def stack(self, number: int, frames: list[tuple[str, int, str, dict[str, Any] | None]], **columns: Any) -> None:
-        """A thread's frames, the innermost first: file, line, function, variables."""
+        """Add a thread's frames, the innermost first, as (file, line, function, variables)."""
         for depth, (file, line, function, variables) in enumerate(frames):
             path = file if file.startswith("/") else f"{WORKSPACE}/{file}"
             row = {
@@ -185,7 +185,7 @@ class TraceBuilder:
     def test(
         self, node_id: str, first_call: int, last_call: int | None, outcome: str | None = "passed", **columns: Any
     ) -> None:
-        """A test with the calls from one id to another; without the latter it had not ended."""
+        """Add a test with its first and last call id; one without a last call has not ended."""
         number = next(self._tests)
         row = {
             "process_id": 0, "test_id": number, "node_id": node_id, "outcome": outcome, "phase": outcome and "call",
@@ -199,7 +199,7 @@ class TraceBuilder:
 
 
 class Project:
-    """A database, and traces to put into it."""
+    """A database to which traces can be added."""
 
     def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
         self.con = Connection(con)
@@ -218,8 +218,8 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
 
 @pytest.fixture
 def project(database: duckdb.DuckDBPyConnection) -> Iterator[Project]:
-    """An empty database. All tests share one: to open it takes as long as what most of them ask."""
-    database.begin()  # one transaction for all rows: each of its own would double the time of these tests
+    """An empty database, which all tests share: opening one takes as long as most of their queries."""
+    database.begin()  # one transaction for all rows, which halves the time of these tests
     yield Project(database)
     database.rollback()
 

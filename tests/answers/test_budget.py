@@ -1,4 +1,4 @@
-"""No answer is larger than it may be, and what it gave up for that is said."""
+"""Every answer fits into its size, and says what was cut for that."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from breadcrumb_server.answers.common.budget import (
     first_that_fits,
     fit,
     fit_table,
+    items_that_fit,
     shares,
     size_of,
     squeeze,
-    that_fit,
 )
 from breadcrumb_server.answers.common.model import Answer, Page, Table
 from breadcrumb_server.answers.common.text import cut
@@ -31,7 +31,7 @@ class Numbered(Page):
     lines: list[str] = Field(default_factory=list)
 
 
-# Quotes, controls and lone planes: characters that take up to twelve in JSON, and none that JSON cannot carry.
+# All characters that UTF-8 can encode, with controls and quotes, which are longer in JSON.
 texts = st.text(st.characters(codec="utf-8"), max_size=60).flatmap(
     lambda text: st.integers(0, 10).map(lambda doublings: text * 2**doublings)
 )
@@ -58,9 +58,7 @@ def numbered(rows: list[list[Any]], lines: list[str], follow_ups: list[str]) -> 
     st.lists(texts, max_size=5),
     st.lists(texts, max_size=3),
 )
-def test_whatever_is_in_an_answer_it_fits_after_squeezing(
-    rows: list[list[Any]], lines: list[str], follow_ups: list[str]
-) -> None:
+def test_any_answer_fits_after_squeezing(rows: list[list[Any]], lines: list[str], follow_ups: list[str]) -> None:
     squeezed = squeeze(numbered(rows, lines, follow_ups))
 
     assert size_of(squeezed) <= MAX_ANSWER_CHARS
@@ -71,7 +69,7 @@ def test_whatever_is_in_an_answer_it_fits_after_squeezing(
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(texts, min_size=1, max_size=30), st.integers(1, 100))
-def test_a_table_of_any_size_fits_and_its_rows_are_the_first_ones_in_order(cells: list[str], times: int) -> None:
+def test_a_table_of_any_size_fits_with_its_first_rows_in_order(cells: list[str], times: int) -> None:
     values = cells * times
 
     def build(rows: int, chars: int) -> Numbered:
@@ -85,7 +83,7 @@ def test_a_table_of_any_size_fits_and_its_rows_are_the_first_ones_in_order(cells
     assert fitted.rows
 
 
-def test_all_rows_are_kept_by_shortening_cells_before_any_row_is_given_up() -> None:
+def test_cells_are_shortened_before_rows_are_dropped() -> None:
     def build(rows: int, chars: int) -> Numbered:
         return numbered([[number, cut("x" * 5_000, chars)] for number in range(rows)], [], []).model_copy(
             update={"table": None}
@@ -97,7 +95,7 @@ def test_all_rows_are_kept_by_shortening_cells_before_any_row_is_given_up() -> N
     assert size_of(fitted) > MAX_ANSWER_CHARS / 2
 
 
-def test_the_first_candidate_that_fits_is_taken_and_the_others_are_never_built() -> None:
+def test_the_first_candidate_that_fits_is_returned_and_no_more_are_built() -> None:
     def candidates() -> Any:
         yield Answer(project="shop", notes=["x" * 9_000])
         yield Answer(project="shop", notes=["short"])
@@ -106,7 +104,7 @@ def test_the_first_candidate_that_fits_is_taken_and_the_others_are_never_built()
     assert fit(candidates()).notes == ["short"]
 
 
-def test_what_was_squeezed_says_so_and_what_fits_is_left_alone() -> None:
+def test_a_squeezed_answer_has_a_note_and_one_that_fits_is_unchanged() -> None:
     small = Answer(project="shop", notes=["all"])
 
     assert squeeze(small) is small
@@ -119,7 +117,7 @@ def test_a_follow_up_call_is_kept_whole_or_not_at_all() -> None:
     assert squeeze(Answer(project="shop", notes=["x" * 9_000], next=calls)).next == ["find_gaps()"]
 
 
-def test_an_answer_that_cannot_be_made_to_fit_is_an_error_and_not_a_large_answer() -> None:
+def test_an_answer_that_cannot_be_squeezed_is_an_error() -> None:
     with pytest.raises(ValueError, match="must not be cut"):
         squeeze(Answer(project="x" * 9_000))
 
@@ -135,7 +133,7 @@ def test_an_answer_that_cannot_be_made_to_fit_is_an_error_and_not_a_large_answer
         ([], 10, []),
     ],
 )
-def test_room_is_shared_by_length(lengths: list[int], room: int, granted: list[int]) -> None:
+def test_short_texts_get_their_room_before_long_ones(lengths: list[int], room: int, granted: list[int]) -> None:
     assert shares(lengths, room, least=12, short=60, mark=16) == granted
 
 
@@ -150,7 +148,7 @@ def test_shares_use_the_room_and_keep_within_it(lengths: list[int], room: int, e
     assert max(cut, default=0) - min(cut, default=0) <= (0 if even else 1)
 
 
-def test_an_answer_may_exceed_what_it_is_meant_to_take_where_no_candidate_is_smaller() -> None:
+def test_an_answer_may_exceed_its_aim_if_no_candidate_is_smaller() -> None:
     def candidates(*sizes: int) -> list[Answer]:
         return [Answer(project="shop", notes=["x" * size]) for size in sizes]
 
@@ -159,7 +157,7 @@ def test_an_answer_may_exceed_what_it_is_meant_to_take_where_no_candidate_is_sma
     assert size_of(fit(candidates(50_000, 9_000), aim=1_000)) <= MAX_ANSWER_CHARS
 
 
-def test_a_table_that_gives_up_rows_keeps_its_cells_readable() -> None:
+def test_a_table_that_drops_rows_keeps_its_cells_readable() -> None:
     def build(rows: int, chars: int) -> Numbered:
         return numbered([[number, "x" * chars] for number in range(rows)], [], []).model_copy(update={"table": None})
 
@@ -169,22 +167,22 @@ def test_a_table_that_gives_up_rows_keeps_its_cells_readable() -> None:
     assert len(fewer) < 100 and {len(row[1]) for row in fewer} == {100}
 
 
-def test_items_are_chosen_in_order_while_there_is_room() -> None:
-    assert that_fit([3, 4, 5, 1], 8, size=int) == [3, 4]
-    assert that_fit([3, 4, 5, 1], 8, size=int, skip=True) == [3, 4, 1]
-    assert that_fit([9, 1], 8, size=int) == []
-    assert that_fit([9, 1], 8, size=int, least=1) == [9]
-    assert that_fit([9, 1], 8, size=int, least=1, skip=True) == [9]
+def test_items_are_selected_in_order_while_there_is_room() -> None:
+    assert items_that_fit([3, 4, 5, 1], 8, size=int) == [3, 4]
+    assert items_that_fit([3, 4, 5, 1], 8, size=int, skip=True) == [3, 4, 1]
+    assert items_that_fit([9, 1], 8, size=int) == []
+    assert items_that_fit([9, 1], 8, size=int, least=1) == [9]
+    assert items_that_fit([9, 1], 8, size=int, least=1, skip=True) == [9]
 
 
-def test_items_behind_the_first_that_does_not_fit_are_never_made() -> None:
+def test_items_after_the_first_that_does_not_fit_are_not_built() -> None:
     items = iter([3, 9, 1])
 
-    assert that_fit(items, 8, size=int) == [3]
+    assert items_that_fit(items, 8, size=int) == [3]
     assert list(items) == [1]
 
 
-def test_the_first_candidate_within_the_room_is_chosen() -> None:
+def test_the_first_candidate_within_the_room_is_returned() -> None:
     assert first_that_fits(["long text", "text", "t"], 5, size=len) == "text"
     assert first_that_fits(["long text"], 5, size=len) is None
 
@@ -199,13 +197,11 @@ def test_the_first_candidate_within_the_room_is_chosen() -> None:
         ([], 5, 0, 0),
     ],
 )
-def test_two_items_of_the_beginning_are_kept_for_each_one_of_the_end(
-    sizes: list[int], room: int, begin: int, end: int
-) -> None:
+def test_two_first_items_are_selected_for_each_last_one(sizes: list[int], room: int, begin: int, end: int) -> None:
     assert ends_that_fit(sizes, room) == (begin, end)
 
 
-def test_items_that_are_left_out_are_counted() -> None:
+def test_omitted_items_are_counted() -> None:
     assert first_texts([1, 2, 3], 3) == ["1", "2", "3"]
     assert first_texts([1, 2, 3], 1, text=lambda number: f"#{number}") == ["#1", "… 2 more"]
     assert first_texts([], 1) == []

@@ -1,4 +1,4 @@
-"""Calls are found by name and condition, and shown with what went in and what came out."""
+"""Calls are found by name and condition, and shown with their arguments and results."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_a_call_is_shown_with_arguments_result_duration_caller_and_callees(proje
     assert answer.trace_id == shop.trace.trace_id
 
 
-def test_one_call_is_shown_whole_and_a_page_of_calls_says_how_to_get_there(project, shop) -> None:
+def test_one_call_is_shown_whole_and_a_page_of_several_proposes_it(project, shop) -> None:
     [page] = [get_calls(project.con, "shop", function="total")]
     [one] = get_calls(project.con, "shop", function="", where={"call_id": shop.failing}).rows
 
@@ -127,7 +127,7 @@ def test_a_text_is_found_however_it_was_escaped(project) -> None:
     assert ids(get_calls(project.con, "shop", function="f", where={"args.name": "Zoë"})) == [2]
 
 
-def test_arguments_that_are_no_json_fit_no_condition_and_break_nothing(project) -> None:
+def test_arguments_that_are_not_json_meet_no_condition_and_are_shown(project) -> None:
     trace = project.trace()
     trace.process()
     trace.call(trace.function("f"), args="{broken")
@@ -158,12 +158,12 @@ def test_arguments_that_are_no_json_fit_no_condition_and_break_nothing(project) 
         ({'args.a"b': 1}, "args.NAME"),
     ],
 )
-def test_a_condition_that_cannot_be_is_refused_with_what_could_be(project, shop, where, says) -> None:
+def test_an_invalid_condition_is_refused_with_the_valid_ones(project, shop, where, says) -> None:
     with pytest.raises(BreadcrumbError, match=says):
         get_calls(project.con, "shop", function="total", where=where)
 
 
-def test_a_function_that_was_called_but_not_traced_leads_to_including_it(project, shop) -> None:
+def test_an_include_pattern_is_proposed_for_a_function_that_was_not_traced(project, shop) -> None:
     shop.trace.gap("convert", "shop.currency", caller=shop.total, calls=7)
 
     answer = get_calls(project.con, "shop", function="convert")
@@ -173,20 +173,20 @@ def test_a_function_that_was_called_but_not_traced_leads_to_including_it(project
     assert answer.next[0] == 'edit_config(project="shop", add_include=["shop.currency"])'
 
 
-def test_a_c_function_is_said_to_be_one(project, shop) -> None:
+def test_a_c_function_is_reported_as_one(project, shop) -> None:
     shop.trace.gap("len", "builtins", kind="c", file="", calls=3)
 
     assert "cannot be traced: it is a C function" in get_calls(project.con, "shop", function="len").message
 
 
-def test_a_misspelt_name_leads_to_the_one_that_was_recorded(project, shop) -> None:
+def test_for_a_misspelt_name_the_recorded_one_is_proposed(project, shop) -> None:
     answer = get_calls(project.con, "shop", function="chekout")
 
     assert "shop.cart:checkout" in answer.message
     assert 'function="shop.cart:checkout"' in answer.next[0]
 
 
-def test_conditions_that_fit_nothing_are_told_from_a_name_that_fits_nothing(project, shop) -> None:
+def test_conditions_without_a_match_are_distinguished_from_an_unknown_name(project, shop) -> None:
     answer = get_calls(project.con, "shop", function="total", where={"args.rate": 9})
 
     assert answer.message == "2 calls of 'total' were recorded, and none of them fits where={\"args.rate\": 9}."
@@ -231,7 +231,7 @@ def test_pages_hold_every_call_once_and_within_the_size(project) -> None:
     assert found == list(range(1, 91))
 
 
-def test_a_cursor_of_another_query_and_what_is_no_cursor_are_refused(project, shop) -> None:
+def test_a_cursor_of_another_query_and_an_invalid_one_are_refused(project, shop) -> None:
     cursor = get_calls(project.con, "shop", function="shop", limit=1).next_cursor
 
     with pytest.raises(BreadcrumbError, match="belongs to another query"):
@@ -299,7 +299,7 @@ def test_calls_of_a_process_that_a_test_started_are_calls_of_that_test(project, 
     assert [row[every.columns.index("test")] for row in every.rows] == ["test_first", *["test_second"] * 3]
 
 
-def test_a_test_that_was_not_run_is_refused_with_those_that_were(project, shop) -> None:
+def test_an_unknown_test_is_refused_with_the_known_ones(project, shop) -> None:
     with pytest.raises(BreadcrumbError, match="No test was seen"):
         get_calls(project.con, "shop", function="*", where={"test": "test_bad"})
     shop.trace.test("test_good", 2, 3)
@@ -309,7 +309,7 @@ def test_a_test_that_was_not_run_is_refused_with_those_that_were(project, shop) 
     assert "test_bad, test_good" in str(refused.value)
 
 
-def test_from_a_single_call_the_way_inwards_is_proposed_only_where_it_leads_to_calls(project, shop) -> None:
+def test_the_callees_of_a_single_call_are_proposed_only_if_it_has_any(project, shop) -> None:
     outer = get_calls(project.con, "shop", function="checkout", where={"call_id": 2})
     assert any('"parent_call_id": 2' in text for text in outer.next)
     leaf = get_calls(project.con, "shop", function="total", where={"call_id": 3})
@@ -317,7 +317,7 @@ def test_from_a_single_call_the_way_inwards_is_proposed_only_where_it_leads_to_c
     assert not any("parent_call_id" in text for text in leaf.next)
 
 
-def test_what_is_the_same_in_all_rows_leaves_the_room_to_what_differs(project) -> None:
+def test_arguments_that_are_equal_in_all_rows_leave_their_room_to_the_others(project) -> None:
     trace = project.trace()
     trace.process()
     function = trace.function("Cell.__init__", "book.cell")
@@ -335,7 +335,7 @@ def test_what_is_the_same_in_all_rows_leaves_the_room_to_what_differs(project) -
     assert "x" * 1_500 in str(alone.rows[0])
 
 
-def test_a_generator_is_told_by_what_it_yielded(project) -> None:
+def test_the_result_of_a_generator_includes_the_values_it_yielded(project) -> None:
     trace = project.trace()
     trace.process()
     numbers = trace.function("numbers", kind="generator")
@@ -352,7 +352,7 @@ def test_a_generator_is_told_by_what_it_yielded(project) -> None:
     ]
 
 
-def test_what_an_answer_shows_can_be_looked_for_as_it_stands_there(project) -> None:
+def test_values_are_found_as_answers_show_them(project) -> None:
     trace = project.trace()
     trace.process()
     cache = {"$type": "Cache", "items": {"a": None}, "count": 0, "full": False}

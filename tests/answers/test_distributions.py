@@ -1,11 +1,11 @@
-"""Over all calls that fit, get_calls tells how each parameter and the result are distributed, the odd one out first."""
+"""The answer of get_calls shows the distribution of each parameter and the result, those with an odd one out first."""
 
 from __future__ import annotations
 
 import pytest
 
 from breadcrumb_server.answers.calls.answer import get_calls
-from breadcrumb_server.answers.calls.distributions import MAX_CHARS
+from breadcrumb_server.answers.calls.distributions import LIMITS
 from proposed_calls import call_of
 
 
@@ -17,7 +17,7 @@ def trace(project):
 
 
 def calls(trace, name: str, *values: tuple[int, dict], returns: object = None, **columns) -> int:
-    """Calls of a function: so many with these arguments."""
+    """Add calls of a function, given pairs of the number of calls and their arguments."""
     function = trace.function(name)
     for count, args in values:
         for _ in range(count):
@@ -69,7 +69,7 @@ def test_what_differs_in_type_size_or_value_stands_out(project, trace, usual, od
     assert answer.distribution == [line]
     assert call_of(answer.next[0])[1]["where"] == where
     shown = get_calls(project.con, "shop", function="f", where=where)
-    assert shown.total in (1, 2)  # where the value is a text that spells a number, the number fits as well
+    assert shown.total in (1, 2)  # a text that spells a number also matches the number
     assert len(usual) + 1 in [row[0] for row in shown.rows]
 
 
@@ -93,14 +93,14 @@ def test_a_parameter_called_result_is_not_the_result(project, trace) -> None:
     assert 'where={"args.result": 2}' in answer.next[0]
 
 
-def test_numbers_that_no_float_can_hold_break_nothing(project, trace) -> None:
+def test_numbers_too_large_for_a_float_are_counted(project, trace) -> None:
     calls(trace, "f", *((1, {"n": 10**400 + n}) for n in range(8)))
 
     (line,) = distribution(project, "f")
     assert line.endswith("x8 (all different)")
 
 
-def test_values_that_are_all_rare_are_not_odd(project, trace) -> None:
+def test_values_are_not_odd_if_all_are_rare(project, trace) -> None:
     calls(trace, "f", *((1, {"n": n, "m": 1}) for n in range(5)))
 
     answer = get_calls(project.con, "shop", function="f")
@@ -109,7 +109,7 @@ def test_values_that_are_all_rare_are_not_odd(project, trace) -> None:
     assert all('"args.' not in text for text in answer.next)
 
 
-def test_the_comprehensions_of_a_function_are_left_out_beside_it(project, trace) -> None:
+def test_the_comprehensions_of_a_function_are_not_counted_with_it(project, trace) -> None:
     calls(trace, "total", (9, {"n": 1}), returns=2)
     calls(trace, "total.<locals>.<genexpr>", (9, {".0": "<list_iterator>"}))
 
@@ -117,13 +117,13 @@ def test_the_comprehensions_of_a_function_are_left_out_beside_it(project, trace)
     assert distribution(project, "genexpr") == [".0: '<list_iterator>' x9"]
 
 
-def test_only_the_calls_that_fit_the_conditions_are_counted(project, trace) -> None:
+def test_only_the_calls_that_meet_the_conditions_are_counted(project, trace) -> None:
     calls(trace, "f", (9, {"n": 1, "m": 2}), (8, {"n": 5, "m": None}), (1, {"n": 6, "m": 2}))
 
     assert distribution(project, "f", where={"args.n": {">": 1}}) == ["n: 5 x8, 6 x1", "m: None x8, 2 x1"]
 
 
-def test_functions_that_are_alike_are_counted_together_and_many_are_not(project, trace) -> None:
+def test_a_few_functions_are_counted_together_but_not_many(project, trace) -> None:
     for name in ("A.area", "B.area", "C.area"):
         calls(trace, name, (2, {"self": {"$type": name[0]}, "n": 1}))
     assert distribution(project, "area") == ["self: A() x2, B() x2, C() x2", "n: 1 x6"]
@@ -131,7 +131,7 @@ def test_functions_that_are_alike_are_counted_together_and_many_are_not(project,
     assert distribution(project, "area") == []
 
 
-def test_of_many_functions_that_a_text_names_those_of_just_that_name_are_meant(project, trace) -> None:
+def test_if_many_functions_match_those_of_exactly_that_name_are_counted(project, trace) -> None:
     for name in ("subtotal", "total_price", "Cart.total_tax", "totals"):
         calls(trace, name, (5, {"n": 1}))
     calls(trace, "Cart.total", (5, {"rate": 0.2}))
@@ -142,7 +142,7 @@ def test_of_many_functions_that_a_text_names_those_of_just_that_name_are_meant(p
     assert answer.notes == ["distribution: of the calls of shop.pricing:Cart.total only"]
 
 
-def test_a_few_calls_and_later_pages_are_shown_without_it(project, trace) -> None:
+def test_a_few_calls_and_later_pages_have_no_distribution(project, trace) -> None:
     calls(trace, "few", (3, {"n": 1}))
     calls(trace, "many", (9, {"n": 1}))
 
@@ -152,7 +152,7 @@ def test_a_few_calls_and_later_pages_are_shown_without_it(project, trace) -> Non
     assert get_calls(project.con, "shop", function="many", limit=4, cursor=page.next_cursor).distribution == []
 
 
-def test_it_takes_a_few_hundred_characters_however_many_parameters_there_are(project, trace) -> None:
+def test_the_distribution_of_many_parameters_has_a_few_hundred_characters(project, trace) -> None:
     wide = {f"parameter_{number}": "x" * 30 for number in range(40)}
     calls(trace, "f", (9, wide | {"odd": 1, "big": "y" * 5_000}), (1, wide | {"odd": 2, "big": "y" * 5_000}))
 
@@ -160,17 +160,17 @@ def test_it_takes_a_few_hundred_characters_however_many_parameters_there_are(pro
 
     assert lines[0] == "odd: 1 x9, 2 x1"
     assert "parameter_12" in lines[-1] and lines[-1].startswith("… not shown: ")
-    assert sum(map(len, lines)) < MAX_CHARS + 200
+    assert sum(map(len, lines)) < LIMITS.chars + 200
 
 
-def test_names_and_values_that_are_no_json_break_nothing(project, trace) -> None:
+def test_arguments_that_are_not_json_are_not_counted(project, trace) -> None:
     function = calls(trace, "f", (8, {"n": 1, 'a"b': 2}), returns=3)
     trace.call(function, args="{broken", returns=3)
 
     assert distribution(project, "f") == ["n: 1 x8", "result: 3 x9"]
 
 
-def test_very_many_calls_are_read_in_an_even_share_and_that_is_said(project, trace, monkeypatch) -> None:
+def test_only_a_share_of_very_many_calls_is_read_and_a_note_says_so(project, trace, monkeypatch) -> None:
     monkeypatch.setattr("breadcrumb_storage.queries.calls.distributions.MAX_CALLS", 50)
     calls(trace, "f", *((1, {"n": n}) for n in range(400)))
 

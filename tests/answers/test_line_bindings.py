@@ -1,4 +1,4 @@
-"""A source line tells which names it binds."""
+"""The names that a source line binds are found."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from breadcrumb_server.answers.lines.bindings import Bindings, Bound
+from breadcrumb_server.answers.lines.bindings import Bindings, LineBindings
 
 SOURCE = """\
 import os
@@ -46,7 +46,7 @@ x = 1
         (5, {"self.items[]"}),
         (6, {"total"}),
         (7, {"total"}),
-        (8, set()),  # which may change what it is
+        (8, set()),  # may change the value in place
         (9, {"self.owner.name"}),
         (10, {"number", "key", "rest"}),
         (11, {"stream", "self.key"}),
@@ -66,17 +66,17 @@ x = 1
 def test_a_line_binds_its_targets(line: int, paths: set[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert Bindings(SOURCE, 4).at(line) == Bound(frozenset(paths), items_is_field=True)
+        assert Bindings(SOURCE, 4).at(line) == LineBindings(frozenset(paths), items_is_field=True)
 
 
-def test_a_whole_file_binds_too() -> None:
+def test_the_lines_of_a_module_bind_names() -> None:
     assert Bindings(SOURCE, None).at(28).paths == {"x"}
-    assert Bindings(["x = y.items()"], None).at(1) == Bound(frozenset({"x"}), items_is_field=False)
+    assert Bindings(["x = y.items()"], None).at(1) == LineBindings(frozenset({"x"}), items_is_field=False)
 
 
-def test_without_the_source_nothing_is_known() -> None:
-    assert Bindings([], 4).at(4) == Bound()
-    assert Bindings(["x = 1"], 40).at(40) == Bound()
+def test_without_the_source_no_bindings_are_known() -> None:
+    assert Bindings([], 4).at(4) == LineBindings()
+    assert Bindings(["x = 1"], 40).at(40) == LineBindings()
 
 
 @pytest.mark.parametrize(
@@ -95,5 +95,5 @@ def test_without_the_source_nothing_is_known() -> None:
         ("  x[1] = 3", set()),
     ],
 )
-def test_of_a_source_that_does_not_parse_the_line_is_guessed_from(line: str, paths: set[str]) -> None:
+def test_the_bindings_of_source_that_does_not_parse_are_guessed_from_the_line(line: str, paths: set[str]) -> None:
     assert Bindings(["def broken(:", line], 1).at(2).paths == paths

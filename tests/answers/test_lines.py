@@ -1,4 +1,4 @@
-"""The lines of a call: what each changed, loops folded, the rest within reach, all of it within the size."""
+"""The lines of a call are shown with their changes and with loops folded, and omitted lines can be asked for."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Traced:
         return get_calls(self.project.con, "shop", function="total", where=where)
 
     def loop(self, prices: list[Any], **columns: Any) -> int:
-        """A call with a round for each price, as the tracer would write it."""
+        """Record a call of ``total`` with a round for each price, as the tracer would."""
         lines: list[tuple[int | None, dict[str, Any] | None]] = [(2, {}), (3, {"subtotal": 0})]
         subtotal, price_before = 0, ...
         changed: dict[str, Any] = {}
@@ -93,7 +93,7 @@ def test_each_line_is_shown_with_its_source_and_what_it_changed(traced: Traced) 
         '   7  if rate: token = "[REDACTED]"',
         "   8  return subtotal   -> returned 3",
     ]
-    assert "lines" not in json.dumps(answer.next)  # there is no more of them
+    assert "lines" not in json.dumps(answer.next)  # all are shown
 
 
 def test_a_thousand_rounds_are_folded_around_those_that_stand_out(traced: Traced) -> None:
@@ -114,7 +114,7 @@ def test_a_thousand_rounds_are_folded_around_those_that_stand_out(traced: Traced
     assert traced.ask().next[0].endswith(f'where={{"call_id": {call}, "lines": {first_hidden}}})')
 
 
-def test_from_a_step_on_every_line_is_shown_until_the_room_is_used_up(traced: Traced) -> None:
+def test_from_a_step_on_as_many_lines_are_shown_as_fit(traced: Traced) -> None:
     traced.loop([5, 6] * 250)
     position, seen = 1, []
     while True:
@@ -131,7 +131,7 @@ def test_from_a_step_on_every_line_is_shown_until_the_room_is_used_up(traced: Tr
     assert seen[-1].endswith("-> returned 2750")
 
 
-def test_the_changes_of_one_variable_are_its_history(traced: Traced) -> None:
+def test_the_history_of_a_variable_is_its_changes(traced: Traced) -> None:
     traced.loop([5, None, 7, 8])
     assert traced.ask(lines="subtotal").lines[1:] == [
         "   2  subtotal = 0   -> subtotal=0",
@@ -143,7 +143,7 @@ def test_the_changes_of_one_variable_are_its_history(traced: Traced) -> None:
     assert line.endswith("none changed sutotal, but subtotal, price")
 
 
-def test_lines_can_be_left_out_for_the_values(traced: Traced) -> None:
+def test_without_lines_the_values_are_shown_whole(traced: Traced) -> None:
     call = traced.loop([1], args=json.dumps({"items": ["x" * 5000]}))
     assert traced.ask().notes == [f'values were cut; where={{"call_id": {call}, "lines": False}} shows them whole']
     without = traced.ask(lines=False)
@@ -152,13 +152,13 @@ def test_lines_can_be_left_out_for_the_values(traced: Traced) -> None:
 
 
 @pytest.mark.parametrize("value", [-1, 1.5, "", " ", [3], None, {}])
-def test_what_is_no_step_and_no_variable_is_refused(traced: Traced, value: object) -> None:
+def test_a_value_that_is_no_step_and_no_variable_is_refused(traced: Traced, value: object) -> None:
     traced.loop([1])
     with pytest.raises(BreadcrumbError, match="a step to begin at, a variable"):
         traced.ask(lines=value)
 
 
-def test_a_call_without_loops_that_is_too_long_keeps_its_begin_and_its_end(traced: Traced) -> None:
+def test_a_long_call_without_loops_is_shown_with_its_beginning_and_its_end(traced: Traced) -> None:
     lines = [(100 + k, {f"variable_{k}": "x" * 60}) for k in range(400)]
     traced.call((99, {}), *lines, (None, {"variable_400": 1}), returns=3)
     answer = traced.ask()
@@ -169,7 +169,7 @@ def test_a_call_without_loops_that_is_too_long_keeps_its_begin_and_its_end(trace
         for index, line in enumerate(answer.lines)
         if (found := re.search(r"… (\d+) more lines left out, from step (\d+) on", line))
     ]
-    assert 20 < len(answer.lines) - index < index - 1  # most of what is shown is the begin
+    assert 20 < len(answer.lines) - index < index - 1  # most of the lines shown are at the beginning
     assert len(answer.lines) - 2 + hidden == 401
     assert answer.lines[index - 1].startswith(f" {99 + step - 1}")
     assert f'"lines": {step}}}' in answer.next[0]
@@ -183,10 +183,10 @@ USUAL = [(2, {}), (3, {"subtotal": 0}), (6, {"price": 1}), (7, {}), (8, {}), (No
 ODD = [(2, {}), (3, {"subtotal": 0}), (4, {"price": None}), (5, {}), (7, {}), (8, {}), (None, {})]
 
 
-def test_each_path_is_shown_once_the_rarest_first_and_what_went_wrong_before_its_like(traced: Traced) -> None:
+def test_each_path_is_shown_once_the_rarest_first_and_of_equally_rare_ones_the_failed(traced: Traced) -> None:
     usual = [traced.call(*USUAL, returns=number) for number in range(8)]
-    loops = [traced.loop([number, None] * number) for number in (40, 2)]  # how many rounds makes no difference
-    failed = traced.call(*USUAL, raises=traced.trace.exception("KeyError", "'x'"))  # as the usual ones, but for its end
+    loops = [traced.loop([number, None] * number) for number in (40, 2)]  # the number of rounds makes no other path
+    failed = traced.call(*USUAL, raises=traced.trace.exception("KeyError", "'x'"))  # the usual lines with another end
     odd = [traced.call(*ODD, returns=0) for _ in range(1)]
 
     answer = traced.ask()
@@ -203,7 +203,7 @@ def test_each_path_is_shown_once_the_rarest_first_and_what_went_wrong_before_its
     assert size_of(answer) <= MAX_ANSWER_CHARS
 
 
-def test_calls_of_one_path_are_shown_by_the_first_and_none_of_them_is_proposed(traced: Traced) -> None:
+def test_of_calls_with_one_path_the_first_is_shown_and_none_is_proposed(traced: Traced) -> None:
     calls = [traced.call(*USUAL, returns=number) for number in range(3)]
     answer = traced.ask()
     ids = ", ".join(map(str, calls))
@@ -222,7 +222,7 @@ def test_paths_that_do_not_fit_are_counted_and_the_rarest_of_them_is_proposed(tr
     answer = traced.ask()
     assert size_of(answer) <= MAX_ANSWER_CHARS
     shown = [int(line.split()[1]) for line in headings(answer)]
-    assert short[0] in shown and 1 in shown  # one that is too long does not keep out the others
+    assert short[0] in shown and 1 in shown  # a call that is too long is skipped
     (note,) = [note for note in answer.notes if "not shown here" in note]
     found = re.fullmatch(r"(\d) more paths not shown here: where={\"call_id\": (\d+)} shows the rarest of them", note)
     assert found and int(found[1]) == 6 - len(shown) and int(found[2]) not in shown
@@ -231,19 +231,19 @@ def test_paths_that_do_not_fit_are_counted_and_the_rarest_of_them_is_proposed(tr
     assert headings(alone)[0].endswith("60 lines executed:")
 
 
-def test_the_paths_are_those_of_the_calls_that_fit(traced: Traced) -> None:
+def test_the_paths_are_those_of_all_calls_that_meet_the_conditions(traced: Traced) -> None:
     for number in range(6):
         traced.call(*(ODD if number == 2 else USUAL), returns=number)
     assert len(headings(traced.ask())) == 2
     (heading,) = headings(traced.ask(outcome="returned", result={">": 2}))
     assert heading == "call 4 of shop.pricing:total, 5 lines executed; path of all 3 calls: 4, 5, 6:"
-    page = get_calls(traced.project.con, "shop", function="total", limit=1)  # also of those on later pages
+    page = get_calls(traced.project.con, "shop", function="total", limit=1)  # calls on later pages count as well
     assert len(headings(page)) == 2
     later = get_calls(traced.project.con, "shop", function="total", limit=1, cursor=page.next_cursor)
     assert headings(later) == ["call 2 of shop.pricing:total, 5 lines executed:"]
 
 
-def test_the_odd_ones_are_not_proposed_where_their_lines_stand_there(traced: Traced) -> None:
+def test_odd_calls_are_not_proposed_if_their_lines_are_shown(traced: Traced) -> None:
     for number in range(12):
         odd = number == 7
         traced.call(*(ODD if odd else USUAL), args={"rate": 5 if odd else 0}, returns=0)
@@ -257,7 +257,7 @@ def test_the_odd_ones_are_not_proposed_where_their_lines_stand_there(traced: Tra
 TRIES = [(2, {}), (3, {"subtotal": 0}), (4, {"price": 1}), (5, {}), (7, {}), (8, {}), (None, {})]
 
 
-def test_a_line_tells_the_exception_that_came_to_it_from_what_it_called(traced: Traced) -> None:
+def test_a_line_shows_the_exception_that_it_received_from_a_call(traced: Traced) -> None:
     convert = traced.trace.function("convert", "shop.currency")
     calls: list[int] = []
     for number, raised in enumerate(["KeyError", "KeyError", "TypeError"]):
@@ -269,7 +269,7 @@ def test_a_line_tells_the_exception_that_came_to_it_from_what_it_called(traced: 
         error = traced.trace.exception(raised, "no rate")
         traced.trace.call(convert, calls[-1], raises=error, at_ms=at + 22, ms=5)
     answer = traced.ask()
-    assert headings(answer) == [  # the same lines, but not for the same reason
+    assert headings(answer) == [  # the same lines, but another exception
         f"call {calls[2]} of shop.pricing:total, 6 lines executed; no other of 3 calls took this path:",
         f"call {calls[0]} of shop.pricing:total, 6 lines executed; path of 2 of 3 calls: {calls[0]}, {calls[1]}:",
     ]
@@ -279,7 +279,7 @@ def test_a_line_tells_the_exception_that_came_to_it_from_what_it_called(traced: 
     ]
 
 
-def test_what_leaves_the_call_is_told_once_and_what_is_caught_before_apart_from_it(traced: Traced) -> None:
+def test_an_exception_that_leaves_the_call_is_shown_once_and_apart_from_caught_ones(traced: Traced) -> None:
     convert = traced.trace.function("convert", "shop.currency")
     caught = [traced.trace.exception("KeyError", f"'{name}'") for name in "ab"]
     error = traced.trace.exception("ValueError", "wrong")
@@ -293,7 +293,7 @@ def test_what_leaves_the_call_is_told_once_and_what_is_caught_before_apart_from_
     ]
 
 
-def test_a_round_to_which_an_exception_came_stands_out(traced: Traced) -> None:
+def test_a_round_that_received_an_exception_stands_out(traced: Traced) -> None:
     convert = traced.trace.function("convert", "shop.currency")
     call = traced.trace.call(traced.function, args={}, returns=0, at_ms=0, ms=300)
     steps: list[tuple[int | None, dict[str, Any] | None]] = [(3, {}), (4, {})] * 100
@@ -305,18 +305,18 @@ def test_a_round_to_which_an_exception_came_stands_out(traced: Traced) -> None:
     assert lines[odd + 2] == "   4      if price is None:   !! KeyError: 'tea'"
 
 
-def test_a_call_that_did_not_end_stands_in_its_last_line(traced: Traced) -> None:
+def test_an_unfinished_call_shows_where_the_recording_ended(traced: Traced) -> None:
     traced.call((2, {}), (3, {"subtotal": 0}), ms=None)
     assert traced.ask().lines[-1] == "   3  for price in items:   <- here when the recording ended"
 
 
-def test_a_running_call_stands_there_now(project, tmp_path: Path) -> None:
+def test_a_running_call_shows_where_it_is_now(project, tmp_path: Path) -> None:
     running = Traced(project, tmp_path, status="running")
     running.call((2, {}), ms=None)
     assert running.ask().lines[-1] == "   2  subtotal = 0   <- here now"
 
 
-def test_lines_that_are_not_recorded_are_counted_and_the_end_is_told(traced: Traced) -> None:
+def test_lines_that_are_not_recorded_are_counted_and_the_end_is_shown(traced: Traced) -> None:
     call = traced.trace.call(traced.function, args={"items": "…", "rate": 0}, returns=9)
     traced.trace.lines(call, (2, {}), (3, {"subtotal": 0}), (6, {"price": 1}))
     traced.trace.lines(call, (3, {"subtotal": 4, "price": 2}), first=400)
@@ -336,7 +336,7 @@ def test_lines_that_are_not_recorded_are_counted_and_the_end_is_told(traced: Tra
     ]
 
 
-def test_what_came_from_around_the_function_is_told_first(traced: Traced) -> None:
+def test_variables_from_outside_the_function_are_shown_first(traced: Traced) -> None:
     traced.call((2, {"limit": 10}), (8, {"subtotal": 0}), (None, {}), returns=0)
     assert traced.ask().lines[1:3] == [
         "  from outside the function   -> limit=10",
@@ -344,7 +344,7 @@ def test_what_came_from_around_the_function_is_told_first(traced: Traced) -> Non
     ]
 
 
-def test_the_source_of_a_file_that_was_changed_is_not_guessed(traced: Traced) -> None:
+def test_the_source_of_a_file_that_was_changed_is_not_shown(traced: Traced) -> None:
     traced.loop([1])
     os.utime(traced.file)
     answer = traced.ask()
@@ -360,7 +360,7 @@ def test_a_secret_name_of_the_project_is_redacted_in_the_source(traced: Traced) 
     assert answer.lines[1].startswith('   2  my_house = "[REDACTED]"   -> my_house=[REDACTED]')
 
 
-def test_a_call_without_lines_leads_to_a_run_with_them_only_when_it_is_looked_at_alone(project, shop) -> None:
+def test_a_run_with_lines_is_proposed_only_for_a_single_call_without_them(project, shop) -> None:
     page = get_calls(project.con, "shop", function="total")
     assert page.columns == COLUMNS and "capture" not in json.dumps(page.next)
     alone = get_calls(project.con, "shop", function="total", where={"call_id": shop.failing})
@@ -371,7 +371,7 @@ def test_a_call_without_lines_leads_to_a_run_with_them_only_when_it_is_looked_at
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
-def test_no_way_through_the_lines_breaks_the_answer_or_its_size(traced: Traced, data: st.DataObject) -> None:
+def test_any_path_through_the_lines_is_answered_within_the_size(traced: Traced, data: st.DataObject) -> None:
     value = st.sampled_from(
         [1, None, "x" * 400, [1, 2] * 30, {"$deleted": True}, {"$type": "C", "a": "y" * 200}, {"$float": "nan"}]
     )
@@ -379,21 +379,23 @@ def test_no_way_through_the_lines_breaks_the_answer_or_its_size(traced: Traced, 
         st.integers(1, 9),
         st.one_of(st.none(), st.dictionaries(st.sampled_from(["a", "b", "self", "long" * 20]), value, max_size=3)),
     )
-    way = data.draw(st.lists(line, max_size=12)) * data.draw(st.sampled_from([1, 3, 40]))
-    call = traced.call(*way, *([(None, {})] * data.draw(st.integers(0, 1))))
-    for lines in (True, 0, len(way) // 2, "a", False):
+    path = data.draw(st.lists(line, max_size=12)) * data.draw(st.sampled_from([1, 3, 40]))
+    call = traced.call(*path, *([(None, {})] * data.draw(st.integers(0, 1))))
+    for lines in (True, 0, len(path) // 2, "a", False):
         answer = get_calls(traced.project.con, "shop", function="total", where={"call_id": call, "lines": lines})
         assert size_of(answer) <= MAX_ANSWER_CHARS
         assert answer.total == 1
     assert size_of(get_calls(traced.project.con, "shop", function="total")) <= MAX_ANSWER_CHARS
 
 
-def lines_wanted(*patterns: str) -> dict[str, Any]:
+def capture_lines(*patterns: str) -> dict[str, Any]:
     return {"capture": {"lines": list(patterns)}}
 
 
-def test_a_pattern_that_found_no_function_is_told_with_what_is_near_or_why(project) -> None:
-    trace = project.trace(config=lines_wanted("shop.pricing.total", "totl", "convert", "json.loads", "nothing.like.it"))
+def test_a_lines_pattern_without_a_function_is_reported_with_a_similar_name_or_a_reason(project) -> None:
+    trace = project.trace(
+        config=capture_lines("shop.pricing.total", "totl", "convert", "json.loads", "nothing.like.it")
+    )
     trace.process()
     total = trace.function("total")
     trace.call(total)
@@ -408,21 +410,21 @@ def test_a_pattern_that_found_no_function_is_told_with_what_is_near_or_why(proje
     ]
 
 
-def test_a_running_program_may_still_come_to_a_function(project) -> None:
-    trace = project.trace(status="running", config=lines_wanted("later"))
+def test_while_the_program_runs_a_lines_pattern_without_a_function_is_not_reported(project) -> None:
+    trace = project.trace(status="running", config=capture_lines("later"))
     trace.process(ended=False)
     assert build_report(project.con, "shop", trace_id=None).warnings == []
 
 
-def test_a_report_on_an_exception_leads_to_the_lines_unless_they_were_recorded(project, shop) -> None:
+def test_a_report_on_an_exception_proposes_to_record_lines_unless_they_were(project, shop) -> None:
     expected = 'capture={"lines": ["shop.pricing:total"]}'
     assert any(expected in text for text in build_report(project.con, "shop", trace_id=shop.trace.trace_id).next)
-    config = json.dumps({"workspace": "/work/shop", **lines_wanted("total")})
+    config = json.dumps({"workspace": "/work/shop", **capture_lines("total")})
     project.con.execute("UPDATE traces SET config = ?", [config])
     assert not any("capture" in text for text in build_report(project.con, "shop", trace_id=shop.trace.trace_id).next)
 
 
-def test_lines_that_few_calls_executed_are_told_first(project, tmp_path) -> None:
+def test_lines_that_few_calls_executed_are_shown_first(project, tmp_path) -> None:
     traced = Traced(project, tmp_path)
     calls = [traced.call(*(ODD if number in (20, 25) else USUAL)) for number in range(30)]
 
@@ -430,4 +432,4 @@ def test_lines_that_few_calls_executed_are_told_first(project, tmp_path) -> None
 
     assert answer.distribution[0] == f"lines 4-5 ran in 2 of 30 calls only, first in call {calls[20]}"
     assert headings(answer)[0].endswith(f"path of 2 of 30 calls: {calls[20]}, {calls[25]}:")
-    assert not [told for told in traced.ask(call_id=calls[20]).distribution if "ran in" in told]
+    assert not [line for line in traced.ask(call_id=calls[20]).distribution if "ran in" in line]

@@ -1,4 +1,4 @@
-"""Source lines are shown as long as they are those of the run, and without secrets."""
+"""Source lines are shown without secrets, and only if they have not changed since the run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from breadcrumb_storage.queries.traces import get_trace
         ("card = 4111111111111111", "card = [REDACTED]"),
         ("x = 1  # the password is hunter2", "x = 1"),
         ("password = '''hunter2", "password = '''[REDACTED]'''"),
-        # Code is no secret, whatever it is called.
+        # Only literals are secret, whatever the names.
         ("token = make_token(secret, 12)", "token = make_token(secret, 12)"),
         ("if password is None:", "if password is None:"),
         ("order = 4111111111111112", "order = 4111111111111112"),
@@ -42,9 +42,9 @@ def test_literals_that_hold_secrets_are_redacted_and_code_is_not(line: str, show
 
 @pytest.fixture
 def source(project):
-    """What is shown of a file, given when it was changed last."""
+    """Read the text of a file, given the time of its last change relative to the start of the run."""
 
-    def of(file: Path | str, changed: timedelta = timedelta(hours=-1)) -> tuple[dict[int, str], set[str]]:
+    def read(file: Path | str, changed: timedelta = timedelta(hours=-1)) -> tuple[dict[int, str], set[str]]:
         trace = get_trace(project.con, project.trace().trace_id)
         if Path(file).is_file():
             when = (trace.started_at.replace(tzinfo=UTC) + changed).timestamp()
@@ -52,7 +52,7 @@ def source(project):
         text = SourceText(trace, Redactor())
         return text.lines(str(file), [2, 3, 99]), text.changed
 
-    return of
+    return read
 
 
 def test_lines_lose_the_indentation_that_they_share(source, tmp_path: Path) -> None:
@@ -61,18 +61,18 @@ def test_lines_lose_the_indentation_that_they_share(source, tmp_path: Path) -> N
     assert source(file) == ({2: "if x:", 3: "    return 1"}, set())
 
 
-def test_a_file_that_was_changed_since_is_not_shown(source, tmp_path: Path) -> None:
+def test_a_file_that_was_changed_since_the_run_is_not_shown(source, tmp_path: Path) -> None:
     file = tmp_path / "f.py"
     file.write_text("def f():\n    a\n    b\n")
     assert source(file, timedelta(seconds=1)) == ({}, {str(file)})
 
 
 @pytest.mark.parametrize("file", ["<string>", "/nowhere/f.py", "relative.py", "/", "/dev/null"])
-def test_what_is_no_readable_file_has_no_text(source, file: str) -> None:
+def test_a_path_that_is_no_readable_file_has_no_text(source, file: str) -> None:
     assert source(file) == ({}, set())
 
 
-def test_a_file_in_another_encoding_is_read_by_its_own_declaration(source, tmp_path: Path) -> None:
+def test_a_file_is_read_in_the_encoding_that_it_declares(source, tmp_path: Path) -> None:
     file = tmp_path / "f.py"
     file.write_bytes("# coding: latin-1\nname = 'Zoë'\nx\n".encode("latin-1"))
     assert source(file)[0][2] == "name = 'Zoë'"

@@ -1,4 +1,4 @@
-"""Values, calls, durations and times as an agent reads and writes them."""
+"""Values, calls, durations and times are text that an agent can read and write."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ from breadcrumb_storage.errors import BreadcrumbError
         ({"password": "[REDACTED]", "…": "+7 items"}, "{'password': [REDACTED], …(+7 items)}"),
     ],
 )
-def test_a_captured_value_is_shown_as_python_would_write_it(stored: object, shown: str) -> None:
+def test_a_recorded_value_is_shown_as_python_would_write_it(stored: object, shown: str) -> None:
     assert value_text(json.dumps(stored), 500) == shown
 
 
-def test_what_is_no_json_is_shown_as_it_is() -> None:
+def test_a_value_that_is_not_json_is_shown_as_it_is() -> None:
     assert value_text("{broken", 500) == "{broken"
     assert value_text("[" * 100_000, 30).endswith("[…(+99,987 chars)")
 
@@ -64,7 +64,7 @@ def test_a_cut_text_is_never_longer_than_allowed(text: str, chars: int) -> None:
     assert len(cut(text, chars)) <= chars
 
 
-def test_long_arguments_give_way_so_that_all_are_named() -> None:
+def test_long_arguments_are_cut_so_that_all_are_named() -> None:
     stored = json.dumps({"items": ["x" * 2_000], "rate": None, "note": "y" * 2_000})
 
     shown = arguments_text(stored, 120)
@@ -74,7 +74,7 @@ def test_long_arguments_give_way_so_that_all_are_named() -> None:
     assert len(shown) <= 120
 
 
-def test_a_short_argument_is_whole_before_a_long_one_has_any_room() -> None:
+def test_a_short_argument_is_whole_before_a_long_one_gets_any_room() -> None:
     stored = json.dumps({"sheet": "x" * 2_000, "style": [0, 0, 0, 2, 0, 0, 0, 0, 0], "name": "y" * 70})
 
     shown = arguments_text(stored, 100)
@@ -83,7 +83,7 @@ def test_a_short_argument_is_whole_before_a_long_one_has_any_room() -> None:
     assert len(shown) <= 100
 
 
-def test_what_gives_way_is_cut_hard_even_where_there_is_room() -> None:
+def test_values_of_low_priority_are_short_even_if_there_is_room() -> None:
     pairs = [("self", "z" * 90), ("sheet", "short"), ("style", "y" * 90)]
     assert pairs_text(pairs, 1_000, {"self", "sheet"}) == f"self={'z' * 28}…(+62 chars), sheet=short, style={'y' * 90}"
 
@@ -111,14 +111,14 @@ LARGE = {"$type": "Config", "table": {"row 0": "x" * 300, "row 1": "b"}, "name":
             "Counter({1: 'zzzzzzz…(+93 chars), (1, 'a'): 2})",
         ),
         ({"$type": "Box[int]", "long": "z" * 99, "n": 1}, 50, "Box[int](long='zzzzzzzzzzzzzz…(+86 chars), n=1)"),
-        # Nothing to be named, or too much: as any text.
+        # Cut as text: no fields, or too many.
         (list(range(30)), 30, "[0, 1, 2, 3, 4, 5…(+93 chars)"),
         ({f"key {n}": n for n in range(30)}, 30, "{'key 0': 0, 'key…(+383 chars)"),
         ("(a=1, b=2" * 9, 30, "'(a=1, b=2(a=1, b=…(+65 chars)"),
         ("…(+2 Cart(a=1, b='" + "z" * 99 + "')", 40, "…(+2 Cart(a=1, b='zzzzzzzzz…(+92 chars)"),
     ],
 )
-def test_of_a_large_object_every_field_is_told(value: object, chars: int, shown: str) -> None:
+def test_every_field_of_a_large_object_is_named(value: object, chars: int, shown: str) -> None:
     assert value_text(json.dumps(value), chars) == shown
 
 
@@ -131,7 +131,7 @@ def test_values_are_equal_if_their_texts_are() -> None:
     assert read_value('{"a": 1}') != read_value('{"a": 2}')
 
 
-def test_a_tree_names_the_parts_of_dicts_and_objects_and_of_nothing_else() -> None:
+def test_a_tree_has_the_parts_of_dicts_and_objects_only() -> None:
     tree = value_tree({"$type": "Cart", "lines": [{"a": 1}], "owner": {"id": 7}, "…": "+2 items"})
 
     assert tree == Node.of(
@@ -158,7 +158,7 @@ def test_a_tree_names_the_parts_of_dicts_and_objects_and_of_nothing_else() -> No
     ),
     st.integers(25, 200),
 )
-def test_a_value_never_takes_more_than_its_room(value: object, chars: int) -> None:
+def test_a_cut_value_is_never_longer_than_its_room(value: object, chars: int) -> None:
     whole = read_value(json.dumps(value))
     shown = cut_value(whole, chars)
     assert len(shown) <= chars
@@ -172,7 +172,7 @@ def test_durations_have_three_significant_digits_and_no_fraction_from_100_on(ns:
     assert milliseconds(ns) == ms
 
 
-def test_the_end_of_an_output_is_whole_lines_and_counts_what_went_before() -> None:
+def test_the_end_of_an_output_has_whole_lines_and_counts_the_characters_before() -> None:
     assert last_lines("one\ntwo\nthree\n", 100, 2) == "(4 characters before)\ntwo\nthree"
     assert last_lines("one\n", 100, 2) == "one"
 
@@ -216,6 +216,6 @@ def test_a_time_can_be_an_age_a_date_or_an_iso_time(since: str, moment: datetime
 
 
 @pytest.mark.parametrize("since", ["", "yesterday", "1x", "-1h", "2025-13-01", "999999w"])
-def test_what_is_no_time_is_refused_with_what_would_be_one(since: str) -> None:
+def test_an_invalid_time_is_refused_with_valid_ones(since: str) -> None:
     with pytest.raises(BreadcrumbError, match=r"30m, 1h, 2d"):
         parse_since(since, NOW)

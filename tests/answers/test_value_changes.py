@@ -1,19 +1,19 @@
-"""What differs between two values is told as the part that differs, where that is shorter."""
+"""The change of a value is shown as the part that differs, if that is shorter."""
 
 from __future__ import annotations
 
 import pytest
 
-from breadcrumb_server.answers.lines.bindings import Bound
-from breadcrumb_server.answers.lines.changes import differences, is_of
+from breadcrumb_server.answers.lines.bindings import LineBindings
+from breadcrumb_server.answers.lines.changes import concerns, differences
 
 
-def told_where(bound: Bound, before: object, after: object) -> list[str]:
+def changes_where(bound: LineBindings, before: object, after: object) -> list[str]:
     return [f"{each.path}={each.shown}" for each in differences({"x": before}, {"x": after}, bound)]
 
 
-def told(before: object, after: object) -> list[str]:
-    return told_where(Bound(), before, after)
+def changes_between(before: object, after: object) -> list[str]:
+    return changes_where(LineBindings(), before, after)
 
 
 CART = {"$type": "Cart", "items": ["tea", "a pot of clay"], "total": 12.5, "owner": {"$type": "User", "name": "alice"}}
@@ -60,27 +60,27 @@ QUEUE = {
         ({"$type": "Style", "items": [1]}, {"$type": "Array", "items": [2]}, ["x=Array([2])"]),
     ],
 )  # fmt: skip
-def test_a_part_is_told_where_it_is_shorter_than_the_whole(before, after, changes) -> None:
-    assert told(before, after) == changes
+def test_a_part_is_shown_if_it_is_shorter_than_the_whole(before, after, changes) -> None:
+    assert changes_between(before, after) == changes
 
 
-def test_a_variable_that_is_new_or_gone_is_told_whole() -> None:
-    new, gone = differences({"b": 1}, {"a": [1, 2], "b": {"$deleted": True}})
+def test_a_variable_that_is_new_or_deleted_is_shown_whole() -> None:
+    new, deleted = differences({"b": 1}, {"a": [1, 2], "b": {"$deleted": True}})
     assert (new.path, str(new.shown)) == ("a", "[1, 2]")
-    assert (gone.path, str(gone.shown)) == ("b", "<deleted>")
+    assert (deleted.path, str(deleted.shown)) == ("b", "<deleted>")
 
 
-def test_a_change_belongs_to_what_it_is_in_and_to_what_is_in_it() -> None:
+def test_a_change_concerns_its_containers_and_its_parts() -> None:
     (change,) = differences({"self": CART}, {"self": {**CART, "total": 1}})
-    assert [name for name in ("self", "self.total", "self.items", "total", "sel") if is_of(change, name)] == [
+    assert [name for name in ("self", "self.total", "self.items", "total", "sel") if concerns(change, name)] == [
         "self",
         "self.total",
     ]
     (whole,) = differences({}, {"self": CART})
-    assert is_of(whole, "self.total")
+    assert concerns(whole, "self.total")
 
 
-# As the tracer writes a cell whose sheet takes the room: what is added leaves the sheet less of it.
+# The sheet of a cell as the tracer records it, and cut shorter because the cell has one more field.
 SHEET = {"$type": "Sheet", "title": "a long title", "rows": [1, 2, 3], "cells": {"A1": "first", "…": "+8 items"}}
 LESS_OF_SHEET = {"$type": "Sheet", "title": "a lo…(+8 chars)", "rows": [1, "…(+2 items)"], "…": "+1 items"}
 
@@ -93,36 +93,36 @@ LESS_OF_SHEET = {"$type": "Sheet", "title": "a lo…(+8 chars)", "rows": [1, "�
         ({"parent": SHEET, "n": 1}, {"parent": {**LESS_OF_SHEET, "title": "a la…(+8 chars)"}, "n": 1},
          ["x.parent.title='a la…(+8 chars)'"]),
         ({"parent": SHEET, "n": 1, "…": "+1 items"}, {"parent": SHEET, "n": 2, "…": "+1 items"}, ["x.n=2"]),
-        # Nobody knows whether it was there before.
+        # m may have existed before.
         ({"parent": SHEET, "n": 1, "…": "+1 items"}, {"parent": SHEET, "n": 2, "m": 3}, ["x.n=2"]),
     ],
 )  # fmt: skip
-def test_a_part_that_was_only_cut_in_another_way_is_no_change(before, after, changes) -> None:
-    assert told({"$type": "Cell", **before}, {"$type": "Cell", **after}) == changes
+def test_a_different_cut_of_a_part_is_no_change(before, after, changes) -> None:
+    assert changes_between({"$type": "Cell", **before}, {"$type": "Cell", **after}) == changes
 
 
-def bound(*paths: str, items_is_field: bool = False) -> Bound:
-    return Bound(frozenset(paths), items_is_field)
+def bound(*paths: str, items_is_field: bool = False) -> LineBindings:
+    return LineBindings(frozenset(paths), items_is_field)
 
 
-def test_what_the_line_binds_is_another_value_and_no_change_within_the_old_one() -> None:
+def test_a_name_that_the_line_binds_is_shown_with_its_whole_value() -> None:
     style = {"$type": "Style", "items": [0, 0, 0]}
     other = {"$type": "Style", "items": [0, 0, 2]}
-    assert told_where(bound(), style, other) == ["x[2]=2"]
-    assert told_where(bound("x"), style, other) == ["x=Style([0, 0, 2])"]
+    assert changes_where(bound(), style, other) == ["x[2]=2"]
+    assert changes_where(bound("x"), style, other) == ["x=Style([0, 0, 2])"]
     cell, other_cell = {"$type": "Cell", "row": 1, "style": style}, {"$type": "Cell", "row": 1, "style": other}
-    assert told_where(bound("x.style"), cell, other_cell) == ["x.style=Style([0, 0, 2])"]
-    assert told_where(bound("x[]"), {"a": style, "b": 1}, {"a": other, "b": 1}) == ["x['a']=Style([0, 0, 2])"]
+    assert changes_where(bound("x.style"), cell, other_cell) == ["x.style=Style([0, 0, 2])"]
+    assert changes_where(bound("x[]"), {"a": style, "b": 1}, {"a": other, "b": 1}) == ["x['a']=Style([0, 0, 2])"]
 
 
-def test_an_attribute_that_is_bound_but_lies_beyond_what_is_recorded_is_told_as_such() -> None:
+def test_a_bound_attribute_that_was_not_recorded_is_marked() -> None:
     before = {"$type": "Cell", "parent": SHEET}
     after = {"$type": "Cell", "parent": LESS_OF_SHEET, "…": "+1 items"}
-    assert told_where(bound("x.row", "y"), before, after) == ["x.row=…(beyond what is recorded)"]
+    assert changes_where(bound("x.row", "y"), before, after) == ["x.row=…(beyond what is recorded)"]
 
 
-def test_a_field_called_items_is_told_from_a_class_of_lists_by_the_source() -> None:
+def test_a_field_called_items_is_distinguished_from_a_subclass_of_list_by_the_source() -> None:
     cart, more = {"$type": "Cart", "items": ["a pot"]}, {"$type": "Cart", "items": ["a pot", "tea"]}
-    assert told_where(bound(), cart, more) == ["x[1]='tea'"]
-    assert told_where(bound(items_is_field=True), cart, more) == ["x.items[1]='tea'"]
-    assert told_where(bound(items_is_field=True), DEQUE, DEQUE_OF_9) == ["x[1]=9"]
+    assert changes_where(bound(), cart, more) == ["x[1]='tea'"]
+    assert changes_where(bound(items_is_field=True), cart, more) == ["x.items[1]='tea'"]
+    assert changes_where(bound(items_is_field=True), DEQUE, DEQUE_OF_9) == ["x[1]=9"]

@@ -1,1 +1,1 @@
-"""Answers get_calls: how a function was called, with which values, and how each call ended."""
+"""Answer get_calls: list the calls of a function with their arguments, results and executed lines."""

@@ -1,17 +1,18 @@
-"""The answer to: how was this function called, and what came of it?"""
+"""Build the answer of get_calls: a page of calls, with their distribution and their executed lines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.calls.distributions import Distribution, read_distribution
-from breadcrumb_server.answers.calls.next_calls import follow_ups, odd_ones
+from breadcrumb_server.answers.calls.next_calls import follow_ups, propose_odd_calls
 from breadcrumb_server.answers.calls.table import COLUMNS, CallRows
-from breadcrumb_server.answers.calls.where import lines_wanted, parse_where
+from breadcrumb_server.answers.calls.where import parse_lines, parse_where
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_texts, fit_table, size_of, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
@@ -30,19 +31,28 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MAX_LIMIT = 200
-# What the table may take where lines are shown as well: they say more than whole values do, above all when it
-# was only asked for more of them.
-MAX_TABLE_CHARS = 3_000
-MAX_TABLE_CHARS_AGAIN = 1_200
-# Beside table and lines: their notes, and longer follow-up calls.
-SPARE_CHARS = 700
-# Calls that are named in a note.
-MAX_LATE = 5
-# Functions that are named when a pattern matches many.
-MAX_FUNCTIONS = 6
-# Of a value where there are several calls to compare; one call alone is shown whole.
-MAX_VALUE_CHARS = 400
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of this answer."""
+
+    rows: int = 200
+    """Rows of a page."""
+    functions: int = 6
+    """Functions named, of those that the pattern matches."""
+    value_chars: int = 400
+    """Characters of a value in one of several calls; those of a single call may fill the answer."""
+    table_chars: int = 3_000
+    """Characters of the table if lines are shown as well, since they say more than whole values."""
+    table_chars_beside_selection: int = 1_200
+    """Characters of the table if the lines from a step on, or of a variable, were asked for."""
+    spare_chars: int = 700
+    """Characters kept for the notes and the longer follow-up calls that come with lines."""
+    late_calls: int = 5
+    """Calls named in the note on calls that were recorded late."""
+
+
+LIMITS = Limits()
 
 
 class CallList(Page):
@@ -83,19 +93,25 @@ def get_calls(
     cursor: str | None = None,
     redact: Sequence[str] = (),
 ) -> CallList:
-    """One page of the calls of the functions that ``function`` names: a substring, a glob, or module:function.
+    """Return one page of the calls of a function.
 
     Args:
-        where: further conditions, see ``call_where.KEYS``; all must hold.
-        redact: the project's own name patterns of secrets, for the source text of lines.
+        con: The database of the project.
+        project: Name of the project.
+        function: A substring, a glob, or module:function; it may match several functions.
+        trace_id: Id of the trace, or an unambiguous part of it; None for that of the cursor, or else the newest.
+        where: Further conditions, see ``where.KEYS``; all must hold.
+        limit: Calls on a page, at most LIMITS.rows.
+        cursor: ``next_cursor`` of the page before.
+        redact: The project's patterns of secret names, for the source text of lines.
 
     Raises:
-        BreadcrumbError: an unknown trace or test, a key of ``where`` that does not exist, a limit below 1, or a cursor
-            of another query.
+        BreadcrumbError: The trace or test is unknown, ``where`` has an unknown key or value, the limit is below 1, or
+            the cursor is one of another query.
     """
-    limit, notes = check_limit(limit, MAX_LIMIT)
+    limit, notes = check_limit(limit, LIMITS.rows)
     wanted = parse_where(where, function)
-    selected_lines = lines_wanted(where)
+    selection = parse_lines(where)
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
@@ -105,7 +121,7 @@ def get_calls(
     functions = matching_functions(reader, function)
     ids, total = queries.find_calls(reader, wanted, after=start.at, limit=limit + 1) if functions else ([], 0)
     places = Places.of(reader.trace)
-    named = first_texts(functions, MAX_FUNCTIONS, text=lambda each: _function_line(each, places))
+    named = first_texts(functions, LIMITS.functions, text=lambda each: _function_line(each, places))
     if not total:
         message, instead = why_no_calls(reader, next_calls, functions, function, where)
         return CallList(
@@ -121,8 +137,8 @@ def get_calls(
     rows = CallRows(reader, ids[:limit])
     distribution = Distribution() if cursor else read_distribution(reader, wanted, functions, total)
     source = SourceText(reader.trace, Redactor(redact))
-    lines = LineDetail.read(reader, rows.calls, selected_lines, source, wanted if total > 1 and not cursor else None)
-    rows.show_lines(lines.executed)
+    lines = LineDetail.read(reader, rows.calls, selection, source, wanted if total > 1 and not cursor else None)
+    rows.add_lines_column(lines.executed)
     of_one_function = lines.executed and len(functions) == 1 and not where and not cursor
     rare = rare_lines(reader, function) if of_one_function else []
     sampled = any(each.started > each.recorded for each in functions)
@@ -137,13 +153,13 @@ def get_calls(
                 sampled=sampled,
                 lines=lines,
                 shown=shown,
-                odd=odd_ones(reader, next_calls, function, where, distribution, shown),
+                odd=propose_odd_calls(reader, next_calls, function, where, distribution, shown),
             )
         )
 
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
-        chars = min(chars, MAX_VALUE_CHARS) if len(ids) > 1 else chars
+        chars = min(chars, LIMITS.value_chars) if len(ids) > 1 else chars
         cut = rows.first_cut(count, chars)
         return CallList(
             project=project,
@@ -157,35 +173,38 @@ def get_calls(
             notes=notes
             + (_cut_note(cut, alone=len(ids) == 1, with_lines=bool(lines.views)) if cut is not None else [])
             + _late_note(rows.calls[:count])
-            + [distribution.note] * bool(distribution.note),
+            + ([distribution.note] if distribution.note else []),
             next=further(count, ShownLines()),
         )
 
     if not lines.views:
         return fit_table(build, len(rows.calls))
-    table_chars = MAX_TABLE_CHARS if selected_lines.folded else MAX_TABLE_CHARS_AGAIN
+    table_chars = LIMITS.table_chars if selection.folded else LIMITS.table_chars_beside_selection
     page = fit_table(build, len(rows.calls), limit=table_chars)
-    shown = lines.fit(MAX_ANSWER_CHARS - size_of(page) - SPARE_CHARS)
-    told = {
+    shown = lines.fit(MAX_ANSWER_CHARS - size_of(page) - LIMITS.spare_chars)
+    with_lines = {
         "lines": list(shown.lines),
         "notes": [*page.notes, *shown.notes],
         "next": further(len(page.rows), shown),
     }
-    return squeeze(page.model_copy(update=told))
+    return squeeze(page.model_copy(update=with_lines))
 
 
 def _cut_note(call_id: int, *, alone: bool, with_lines: bool) -> list[str]:
+    """Say how to see the values of a call that were cut."""
     if not alone:
         return [f'values were cut; where={{"call_id": {call_id}}} shows that call whole']
-    # A call alone is whole, as far as an answer can be, unless its lines take the room.
+    # A single call is cut only by the limit of any answer, unless its lines need the room.
     return [f'values were cut; where={{"call_id": {call_id}, "lines": False}} shows them whole'] if with_lines else []
 
 
 def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:
+    """Name the calls whose arguments were recorded after their start."""
     late = [str(each.call_id) for each in calls if each.late]
     if not late:
         return []
-    ids = ", ".join(late[:MAX_LATE]) + (f" and {len(late) - MAX_LATE} more" if len(late) > MAX_LATE else "")
+    more = len(late) - LIMITS.late_calls
+    ids = ", ".join(late[: LIMITS.late_calls]) + (f" and {more} more" if more > 0 else "")
     return [
         f"{ids}: recorded when the call was under way already (it was slow, or an exception passed through it); "
         "its args are those of that moment"
@@ -193,6 +212,7 @@ def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:
 
 
 def _function_line(function: FunctionName, places: Places) -> str:
+    """Render a function as ``shop.pricing:total x2 of >=500 shop/pricing.py:12``."""
     calls = f"x{function.recorded:,}"
     if function.started > function.recorded:
         calls += f" of {'' if function.exact else '>='}{function.started:,}"

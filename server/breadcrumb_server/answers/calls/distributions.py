@@ -1,4 +1,4 @@
-"""How the values of many calls are distributed, in a few lines: what an agent looks for is the odd one out."""
+"""Summarize the values of many calls in a few lines, those with an odd one out first."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_server.answers.common.budget import that_fit
+from breadcrumb_server.answers.common.budget import items_that_fit
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import clean, cut, rounded
 from breadcrumb_server.answers.rendering.notation import notation
@@ -25,66 +25,89 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.functions import FunctionName
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Fewer calls are seen at a glance.
-MIN_CALLS = 4
-# Functions that are alike, such as the overrides of a method; the parameters of more have nothing in common.
-MAX_FUNCTIONS = 3
 _INNER = frozenset({"<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>", "<lambda>"})
-# A few hundred characters beside the rows.
-MAX_CHARS = 600
-MAX_LINE_CHARS = 160
-# Different values that are listed instead of summed up, and how long one may be.
-MAX_NAMED = 5
-MAX_VALUE_CHARS = 40
-# What at most this share of the calls has is odd, and only beside what many times as many have.
+# Largest share of the calls with a value that is odd.
 ODD_SHARE = 0.25
+# Fewest times as many calls with the most frequent value as with an odd one.
 ODD_TIMES = 4
+# Largest share of the calls with a number or length that is far off the others.
 FAR_SHARE = 0.1
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
-    """What is told of one parameter, or of the result."""
+class Limits:
+    """Limits of the distribution in an answer."""
 
-    key: str  # as where of get_calls has it
+    min_calls: int = 4
+    """Calls that are worth a summary; fewer are read at a glance."""
+    functions: int = 3
+    """Functions summarized together, such as the overrides of a method; more have different parameters."""
+    chars: int = 600
+    """Characters of all lines, so that the rows keep most of the answer."""
+    line_chars: int = 160
+    """Characters of a line."""
+    values: int = 5
+    """Different values that are listed; more are summarized."""
+    value_chars: int = 40
+    """Characters of a value that is listed."""
+
+
+LIMITS = Limits()
+
+
+@dataclass(frozen=True, slots=True)
+class _Summary:
+    """The values of one parameter, or the results."""
+
+    key: str  # as in ``where`` of get_calls
     text: str
-    odd_calls: int | None  # how many calls stand out; None: none does
-    odd: dict[str, Any] | None  # the condition of get_calls that they fit
+    odd_calls: int | None  # number of calls that stand out; None: none does
+    odd: dict[str, Any] | None  # the condition of get_calls that selects them
 
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """The lines, those with an odd one out first, and where to look for the oddest."""
+    """The values of many calls as lines, those with an odd one out first."""
 
     lines: Sequence[str] = ()
-    odd: dict[str, Any] | None = None
-    note: str = ""
+    odd: dict[str, Any] | None = None  # the condition of get_calls that selects the rarest odd calls
+    note: str = ""  # says that only some of the calls were counted
 
 
 def read_distribution(
     reader: TraceReader, wanted: CallFilter, functions: Sequence[FunctionName], total: int
 ) -> Distribution:
-    """The distribution of the parameters and of the result of the ``total`` calls that fit, of these functions."""
-    meant, note = _meant(functions, wanted.function or "")
-    if total < MIN_CALLS or not meant:
+    """Read and render the distribution of each parameter and of the result.
+
+    Args:
+        reader: The trace.
+        wanted: The filter of the calls.
+        functions: Functions that the filter's pattern matches.
+        total: Number of calls that the filter selects.
+    """
+    selected, note = _select_functions(functions, wanted.function or "")
+    if total < LIMITS.min_calls or not selected:
         return Distribution()
-    recorded = sum(each.recorded for each in meant)
-    wanted = replace(wanted, full_names=tuple(_full_name(each) for each in meant))
+    recorded = sum(each.recorded for each in selected)
+    wanted = replace(wanted, full_names=tuple(_full_name(each) for each in selected))
     found = value_distributions(reader, wanted, calls=min(total, recorded), recorded=recorded)
-    lines = [line for key, kinds in found.kinds.items() if (line := _line(key, kinds)) is not None]
+    lines = [line for key, kinds in found.kinds.items() if (line := _summarize(key, kinds)) is not None]
     lines.sort(key=lambda line: (line.odd_calls is None, line.odd_calls))
-    return Distribution(_within(lines), lines[0].odd if lines else None, _note(found) or note)
+    return Distribution(_fit_lines(lines), lines[0].odd if lines else None, _note(found) or note)
 
 
-def _meant(functions: Sequence[FunctionName], pattern: str) -> tuple[list[FunctionName], str]:
-    """Of the functions that a pattern names those that it means, none where these are many; a note if not all."""
+def _select_functions(functions: Sequence[FunctionName], pattern: str) -> tuple[list[FunctionName], str]:
+    """Select the functions that a pattern most likely means; none if they are too many to be summarized together.
+
+    Also returns a note if some were dropped.
+    """
     recorded = [each for each in functions if each.recorded]
-    # A comprehension's name holds that of its function; its calls would blur the function's own.
-    meant = [each for each in recorded if each.name.rpartition(".")[2] not in _INNER] or recorded
-    if len(meant) <= MAX_FUNCTIONS:
-        return meant, ""
-    exact = [each for each in meant if f".{each.name}".endswith(f".{pattern}")]  # not subtotal where total is asked for
-    if not 0 < len(exact) <= MAX_FUNCTIONS:
+    # A pattern for a function also matches its comprehensions, which have other parameters.
+    selected = [each for each in recorded if each.name.rpartition(".")[2] not in _INNER] or recorded
+    if len(selected) <= LIMITS.functions:
+        return selected, ""
+    exact = [each for each in selected if f".{each.name}".endswith(f".{pattern}")]  # total, but not subtotal
+    if not 0 < len(exact) <= LIMITS.functions:
         return [], ""
     return exact, f"distribution: of the calls of {', '.join(map(_full_name, exact))} only"
 
@@ -94,47 +117,49 @@ def _full_name(function: FunctionName) -> str:
 
 
 def _note(found: ValueDistributions) -> str:
+    """Render a note if only a share of the calls was read."""
     if found.read >= found.calls:
         return ""
     return f"distribution: of an even share of {found.read:,} of the {found.calls:,} calls; fewer are read whole"
 
 
-def _within(lines: Sequence[_Line]) -> list[str]:
-    """Write the first lines that fit, and the names of the others."""
-    texts = [cut(clean(f"{_name(line.key)}: {line.text}"), MAX_LINE_CHARS) for line in lines]
-    shown = that_fit(texts, MAX_CHARS, size=len)
+def _fit_lines(lines: Sequence[_Summary]) -> list[str]:
+    """Render the first lines that fit, and name the parameters of the others."""
+    texts = [cut(clean(f"{_label(line.key)}: {line.text}"), LIMITS.line_chars) for line in lines]
+    shown = items_that_fit(texts, LIMITS.chars, size=len)
     if len(shown) < len(lines):
-        names = ", ".join(_name(line.key) for line in lines[len(shown) :])
-        shown.append(cut(f"… not shown: {names}", MAX_LINE_CHARS))
+        names = ", ".join(_label(line.key) for line in lines[len(shown) :])
+        shown.append(cut(f"… not shown: {names}", LIMITS.line_chars))
     return shown
 
 
-def _name(key: str) -> str:
-    """The parameter's name, unless it is the one that the result has here."""
+def _label(key: str) -> str:
+    """Return the name of a parameter; its whole key if it is called like the result."""
     name = key.removeprefix("args.")
     return key if name == RESULT else name
 
 
-def _line(key: str, kinds: Sequence[KindCount]) -> _Line | None:
+def _summarize(key: str, kinds: Sequence[KindCount]) -> _Summary | None:
+    """Summarize the values of a parameter or the result; None if they say nothing, such as those of self."""
     if len(kinds) == 1 and (key in ("args.self", "args.cls") or (key == RESULT and kinds[0].kind == "None")):
         return None
     calls = sum(kind.calls for kind in kinds)
     values = sorted((value for kind in kinds for value in kind.common), key=lambda value: -value.calls)
-    few = sum(kind.distinct for kind in kinds) <= MAX_NAMED
+    few = sum(kind.distinct for kind in kinds) <= LIMITS.values
     if few and len(values) == sum(kind.distinct for kind in kinds) and all(map(_is_short, values)):
         text = ", ".join(map(_counted, values))
         least = values[-1]
         if _is_odd(least.calls, values[0].calls, calls):
-            return _Line(key, text, least.calls, _equals(key, least))
-        return _Line(key, text, None, None)
+            return _Summary(key, text, least.calls, _value_condition(key, least))
+        return _Summary(key, text, None, None)
     text = ", ".join(map(_kind_text, kinds))
     least_kind = kinds[-1]
     if _is_odd(least_kind.calls, kinds[0].calls, calls):
-        return _Line(key, text, least_kind.calls, _is_of(key, least_kind))
+        return _Summary(key, text, least_kind.calls, _kind_condition(key, least_kind))
     far = next((kind for kind in kinds if 0 < kind.outlier_calls <= FAR_SHARE * kind.calls), None)
     if far is not None:
-        return _Line(key, text, far.outlier_calls, _is_far(key, far))
-    return _Line(key, text, None, None)
+        return _Summary(key, text, far.outlier_calls, _far_condition(key, far))
+    return _Summary(key, text, None, None)
 
 
 def _is_odd(fewest: int, most: int, calls: int) -> bool:
@@ -142,7 +167,7 @@ def _is_odd(fewest: int, most: int, calls: int) -> bool:
 
 
 def _kind_text(kind: KindCount) -> str:
-    """``1..50 x95 (40 distinct; far off: 50 x1)``."""
+    """Render the values of one type as ``1..50 x95 (40 distinct; far off: 50 x1)``."""
     if kind.distinct == len(kind.common) <= 2 and all(map(_is_short, kind.common)):
         return ", ".join(map(_counted, kind.common))
     least, most = _number(kind.least), _number(kind.most)
@@ -188,16 +213,16 @@ def _value_text(value: ValueCount) -> str:
 
 
 def _is_short(value: ValueCount) -> bool:
-    return value.text is not None and len(_value_text(value)) <= MAX_VALUE_CHARS
+    return value.text is not None and len(_value_text(value)) <= LIMITS.value_chars
 
 
 def _number(number: float | None) -> str:
-    if number is None or not isfinite(number):  # beyond what a float holds
+    if number is None or not isfinite(number):  # too large for a float
         return "?"
     return f"{int(number) if number.is_integer() else rounded(number):,}"
 
 
-def _equals(key: str, value: ValueCount) -> dict[str, Any] | None:
+def _value_condition(key: str, value: ValueCount) -> dict[str, Any] | None:
     if value.text is None:
         return None
     parsed: object = json.loads(value.text)
@@ -209,13 +234,14 @@ def _equals(key: str, value: ValueCount) -> dict[str, Any] | None:
     return {key: parsed}
 
 
-def _is_of(key: str, kind: KindCount) -> dict[str, Any] | None:
+def _kind_condition(key: str, kind: KindCount) -> dict[str, Any] | None:
     if kind.common and (kind.distinct == 1 or kind.kind in ("raised", "cancelled", "unfinished")):
-        return _equals(key, kind.common[0])
+        return _value_condition(key, kind.common[0])
     return None if kind.kind == "number" else {key: {"type": kind.kind}}
 
 
-def _is_far(key: str, kind: KindCount) -> dict[str, Any] | None:
+def _far_condition(key: str, kind: KindCount) -> dict[str, Any] | None:
     if not kind.outliers or kind.outliers[0].measure is None:
         return None
-    return _equals(key, kind.outliers[0]) if kind.kind == "number" else {key: {"len": int(kind.outliers[0].measure)}}
+    outlier = kind.outliers[0]
+    return _value_condition(key, outlier) if kind.kind == "number" else {key: {"len": int(kind.outliers[0].measure)}}

@@ -1,4 +1,4 @@
-"""Where to look next from the calls of a function."""
+"""Propose the calls of tools that lead on from the calls of a function."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 def one_call(next_calls: NextCalls, each: CallRow, **where: object) -> str:
-    """Propose the call that shows this one alone."""
+    """Propose get_calls for one call alone."""
     return next_calls.get_calls(f"{each.module}:{each.name}", {"call_id": each.call_id, **where})
 
 
@@ -29,14 +29,23 @@ def follow_ups(
     shown: ShownLines,
     odd: str | None,
 ) -> list[str | None]:
-    """From many calls to one of them, and to those that were only counted; from one call inwards, outwards, and closer.
+    """Propose what leads on from calls, without what the answer shows already.
 
-    What stands in the answer already is not proposed again.
+    Several calls lead to one of them, and to a run that records all; a single one to its callees, its caller, and a run
+    that records its lines.
 
     Args:
-        called: the calls that made recorded calls themselves.
-        sampled: not all calls were recorded.
-        odd: the call that shows those which stand out in the distribution.
+        next_calls: Renders calls of tools.
+        calls: The calls shown.
+        single: Whether no other call was found.
+        called: Ids of the calls that made recorded calls.
+        sampled: Whether some calls were only counted.
+        lines: The lines of the calls.
+        shown: Those of the lines that the answer shows.
+        odd: The call of a tool that shows the calls that stand out in the distribution.
+
+    Returns:
+        Calls of tools, the most useful first; None for one that does not apply.
     """
     if not calls:
         return []
@@ -48,18 +57,18 @@ def follow_ups(
     rest_of_lines = one_call(next_calls, shown.left_out[0], lines=shown.left_out[1]) if shown.left_out else None
     each = calls[0]
     inwards = around(parent_call_id=each.call_id) if each.call_id in called else None
-    if single:  # one step inwards, one outwards, and a closer look
+    if single:
         outwards = around(call_id=each.parent_call_id) if each.parent_call_id else None
-        return [rest_of_lines, inwards, outwards, _closer(next_calls, each, lines)]
+        return [rest_of_lines, inwards, outwards, _rerun_with_lines(next_calls, each, lines)]
     chosen = next((each for each in calls if each.outcome == "raised"), calls[0])
     alone: str | None = one_call(next_calls, chosen)
     if chosen.call_id in shown.whole:
         alone = around(parent_call_id=chosen.call_id) if chosen.call_id in called else None
-    all_of_them = _closer(next_calls, chosen, lines, full=True) if sampled else None
-    return [unseen, odd, rest_of_lines, alone, all_of_them]
+    record_all = _rerun_with_lines(next_calls, chosen, lines, full=True) if sampled else None
+    return [unseen, odd, rest_of_lines, alone, record_all]
 
 
-def odd_ones(
+def propose_odd_calls(
     reader: TraceReader,
     next_calls: NextCalls,
     function: str,
@@ -67,7 +76,7 @@ def odd_ones(
     distribution: Distribution,
     shown: ShownLines,
 ) -> str | None:
-    """The call that shows those which stand out in the distribution, unless they are shown here with their lines."""
+    """Propose get_calls for the calls that stand out in the distribution, unless all their lines are shown here."""
     if distribution.odd is None or distribution.odd.keys() & (where or {}).keys():
         return None
     conditions = {**(where or {}), **distribution.odd}
@@ -79,8 +88,8 @@ def odd_ones(
     return next_calls.get_calls(function, conditions)
 
 
-def _closer(next_calls: NextCalls, each: CallRow, lines: LineDetail, *, full: bool = False) -> str | None:
-    """The run that records the lines of this call's function, if this one did not."""
+def _rerun_with_lines(next_calls: NextCalls, each: CallRow, lines: LineDetail, *, full: bool = False) -> str | None:
+    """Propose a run that records the lines of a call's function; None if this run did, or none is possible."""
     if lines.executed or each.name == "<module>" or next_calls.trace.status == "running":
         return None
     return next_calls.rerun(lines=[f"{each.module}:{each.name}"], full=full)

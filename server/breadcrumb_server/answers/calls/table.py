@@ -1,4 +1,4 @@
-"""The calls of a page as rows of a table."""
+"""Render the calls of a page as rows of a table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
-from breadcrumb_server.answers.rendering.layout import RECOGNISED_CHARS, pairs_text
+from breadcrumb_server.answers.rendering.layout import LOW_PRIORITY_CHARS, pairs_text
 from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
 from breadcrumb_storage.queries.calls import records as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
@@ -16,14 +16,19 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import list_processes, thread_names
 
 COLUMNS = ["call_id", "function", "args", "result", "outcome", "ms", "caller", "callees"]
-# Of a call's callees, by name.
+# Callees of a call that are named.
 MAX_CALLEES = 6
-# Callers and callees say where to look; the values are what is looked for.
+# Characters of a caller, or of all callees: they are names to follow, and the room is for the values.
 MAX_SIDE_CHARS = 160
 
 
 class CallRows:
-    """The calls of a page with all that is shown of them."""
+    """The calls of a page with all that their rows show.
+
+    Args:
+        reader: The trace.
+        ids: Ids of the calls, in the order of the rows.
+    """
 
     def __init__(self, reader: TraceReader, ids: Sequence[int]) -> None:
         found = queries.calls_by_id(reader, ids)
@@ -37,24 +42,24 @@ class CallRows:
         self._tasks = any(each.task for each in self.calls)
         self._tests = tests_of_calls(reader, ids)
         self._many_tests = len({self._tests.get(call_id) for call_id in ids}) > 1
-        self.columns = [
-            *COLUMNS,
-            *["process"] * self._many_processes,
-            *["thread"] * self._many_threads,
-            *["task"] * self._tasks,
-            *["test"] * self._many_tests,
-        ]
+        optional = {
+            "process": self._many_processes,
+            "thread": self._many_threads,
+            "task": self._tasks,
+            "test": self._many_tests,
+        }
+        self.columns = [*COLUMNS, *(name for name, is_shown in optional.items() if is_shown)]
         self._lines: Mapping[int, int] = {}
         self._arguments = {each.call_id: named_values(each.args) for each in self.calls}
-        self._giving_way = self._of_little_interest()
+        self._low_priority = self._find_low_priority()
 
-    def _of_little_interest(self) -> dict[str, set[str]]:
-        """By function, the arguments that do not tell one call of the page from another; and the object itself."""
-        of_function: dict[str, list[list[tuple[str, ValueTree]]]] = {}
+    def _find_low_priority(self) -> dict[str, set[str]]:
+        """Find, by function, the arguments that are equal in all its calls of the page, and self or cls."""
+        by_function: dict[str, list[list[tuple[str, ValueTree]]]] = {}
         for each in self.calls:
-            of_function.setdefault(self._name(each), []).append(self._arguments[each.call_id])
+            by_function.setdefault(self._name(each), []).append(self._arguments[each.call_id])
         found: dict[str, set[str]] = {}
-        for name, calls in of_function.items():
+        for name, calls in by_function.items():
             if len(calls) > 1:
                 same = set(calls[0]).intersection(*map(set, calls[1:]))
                 first = {pairs[0][0] for pairs in calls if len(pairs) > 1}
@@ -65,26 +70,31 @@ class CallRows:
     def _name(each: queries.CallRow) -> str:
         return f"{each.module}:{each.name}"
 
-    def show_lines(self, executed: Mapping[int, int]) -> None:
-        """Tell of the calls that were recorded with their lines how many these were."""
+    def add_lines_column(self, executed: Mapping[int, int]) -> None:
+        """Add a column with the number of executed lines.
+
+        Args:
+            executed: Number of executed lines by call id; no column is added if it is empty.
+        """
         self._lines = executed
         if executed:
             self.columns.append("lines")
 
     def cells(self, count: int, chars: int) -> list[list[Cell]]:
+        """Render the first ``count`` rows, with values of at most ``chars`` characters."""
         return [self._row(each, chars) for each in self.calls[:count]]
 
     def with_callees(self) -> frozenset[int]:
-        """The calls that made recorded calls themselves."""
+        """Return the ids of the calls that made recorded calls."""
         return frozenset(self._callees)
 
     def first_cut(self, count: int, chars: int) -> int | None:
-        """The first call of these rows of which a value was cut, as far as the stored lengths tell."""
+        """Return the first call of these rows with a value that is cut, judged by the length of its record."""
         return next((each.call_id for each in self.calls[:count] if self._is_cut(each, chars)), None)
 
     def _is_cut(self, each: queries.CallRow, chars: int) -> bool:
         return max(len(each.args or ""), len(each.return_value or "")) > chars or any(
-            len(value) > RECOGNISED_CHARS and name in self._giving_way.get(self._name(each), ())
+            len(value) > LOW_PRIORITY_CHARS and name in self._low_priority.get(self._name(each), ())
             for name, value in self._arguments[each.call_id]
         )
 
@@ -93,7 +103,7 @@ class CallRows:
         row: list[Cell] = [
             each.call_id,
             one_line(self._name(each), side),
-            pairs_text(self._arguments[each.call_id], chars, self._giving_way.get(self._name(each), ())),
+            pairs_text(self._arguments[each.call_id], chars, self._low_priority.get(self._name(each), ())),
             result_text(each, chars),
             each.outcome,
             milliseconds(each.duration_ns),

@@ -1,4 +1,4 @@
-"""The ``where`` argument of get_calls: a small dict, checked key by key."""
+"""Parse the ``where`` argument of get_calls, key by key."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from breadcrumb_server.answers.calls.where_values import COMPARISONS, value_condition
-from breadcrumb_server.answers.lines.selection import LinesWanted
+from breadcrumb_server.answers.lines.selection import LineSelection
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.records import OUTCOMES, CallFilter
 from breadcrumb_storage.queries.calls.value_conditions import ValueCondition
 
-# Key and what it takes, as the error message lists them.
+# Each key with its values, as error messages list them.
 KEYS = {
     "outcome": "one of " + ", ".join(OUTCOMES),
     "exception": "the type that was raised, such as KeyError, or a glob",
@@ -32,28 +32,28 @@ KEYS = {
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
 
 
-def lines_wanted(where: Mapping[str, Any] | None) -> LinesWanted:
-    """What ``where["lines"]`` of get_calls asks for.
+def parse_lines(where: Mapping[str, Any] | None) -> LineSelection:
+    """Parse ``where["lines"]`` of get_calls.
 
     Raises:
-        BreadcrumbError: it asks for nothing that there is.
+        BreadcrumbError: It is no step, no variable, and no bool.
     """
     value = (where or {}).get("lines", True)
     if isinstance(value, bool):
-        return LinesWanted(none=not value)
+        return LineSelection(none=not value)
     if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
         if int(value) >= 0:
-            return LinesWanted(from_step=int(value))
+            return LineSelection(from_step=int(value))
     elif isinstance(value, str) and value.strip():
-        return LinesWanted(variable=value.strip())
+        return LineSelection(variable=value.strip())
     raise _refused("lines", value, KEYS["lines"])
 
 
 def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
-    """What ``get_calls`` is to filter by.
+    """Parse the arguments ``where`` and ``function`` of get_calls into a filter.
 
     Raises:
-        BreadcrumbError: a key that does not exist, or a value that does not go with its key.
+        BreadcrumbError: ``where`` has an unknown key, or a value that its key does not take.
     """
     given: dict[str, Any] = {"function": function or None}
     values: list[ValueCondition] = []
@@ -70,7 +70,7 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
             given[key] = int(value) if str(value).isdecimal() else _text(key, value)
         elif key in ("caller", "contains", "exception", "test"):
             given[key] = _text(key, value)
-        elif key == "lines":  # no condition: lines_wanted reads it
+        elif key == "lines":  # no condition of the filter: see parse_lines
             continue
         elif key == "result":
             values.append(value_condition(key, value, "return_value", "$"))
@@ -110,7 +110,7 @@ def _text(key: str, value: Any) -> str:
 
 
 def _json_path(key: str) -> str:
-    """``args.order.lines[0]`` as a path into the arguments."""
+    """Convert ``args.order.lines[0]`` to a JSON path into the arguments."""
     path, position = "$", len("args")
     while position < len(key):
         step = _STEP.match(key, position)

@@ -1,4 +1,4 @@
-"""What ``where`` of get_calls says of one value: what it equals, or how it compares."""
+"""Parse the conditions on values in ``where`` of get_calls."""
 
 from __future__ import annotations
 
@@ -13,17 +13,21 @@ from breadcrumb_storage.queries.calls.value_conditions import ORDERS, Order, Val
 
 COMPARISONS = '{">": 0.3, "<=": 1}, {"!=": null}, {"contains": "text"}, {"type": "list"}, {"len": 0}'
 _OPERATORS = frozenset({*ORDERS, "==", "!=", "contains", "type", "len"})
-# How other query languages write them: taken as the value itself they would match nothing, without a word.
+# Operators of other query languages. Taken as a value to compare with, they would silently match nothing.
 _FOREIGN = re.compile(r"\$?(?:gte?|lte?|neq?|eq|n?in)|\$(?:not|regex|exists|type|size)|[<>!=~]+")
 
 
 def value_condition(key: str, value: Any, column: Literal["args", "return_value"], path: str) -> ValueCondition:
-    """The condition that ``where[key] = value`` stands for.
+    """Parse ``where[key] = value``.
 
-    A dict of nothing but operators compares, anything else is what the value must equal.
+    Args:
+        key: The key, for error messages.
+        value: A dict that has only operators as keys; or else the value to be equal to.
+        column: Column of the values.
+        path: JSON path into the column.
 
     Raises:
-        BreadcrumbError: an operand that does not go with its operator, or an operator of another language.
+        BreadcrumbError: An operator does not take its operand, or is one of another query language.
     """
     if not is_object(value) or not value:
         return ValueCondition(column=column, path=path, equals=_json_spellings(value))
@@ -79,7 +83,10 @@ def _refused(key: str, operator: str, operand: object, takes: str) -> Breadcrumb
 
 
 def _json_spellings(value: Any) -> tuple[str, ...]:
-    """The minified JSON texts that count as this value: a text also stands for what it spells, so "null" for None."""
+    """Return the minified JSON texts that count as a value.
+
+    A text also stands for the value that it spells, such as "null" for None, and 1 and 1.0 are alike.
+    """
     values = [value]
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):

@@ -1,9 +1,9 @@
-"""Keep every answer within its size, whatever the program did.
+"""Keep every answer within a number of characters, whatever the program did.
 
-An answer is built at several levels of detail, the most detailed first, and the first that fits is taken; a table then
-gives up rows. ``squeeze`` stands behind all of it: it needs to know nothing of the answer, and always succeeds.
-Within an answer, ``shares`` distributes room over texts that are all shown, and ``that_fit`` and ``ends_that_fit``
-choose those to show. Room is counted in characters or in lines.
+An answer is built at several levels of detail, the most detailed first, and the first that fits is returned; a table
+then drops rows. If nothing fits, ``squeeze`` cuts the texts and lists of any answer. Within an answer, ``shares``
+distributes room over texts that are all shown, and ``items_that_fit`` and ``ends_that_fit`` select what to show. Room
+is counted in characters or in lines.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ T = TypeVar("T")
 # An answer, with fields for notes and for what to do next.
 A = TypeVar("A", bound=Section)
 
-# About 2,500 tokens: four times below what clients warn of, and still a screenful of rows.
+# About 2,500 tokens: a quarter of the size at which clients warn, and still a screenful of rows.
 MAX_ANSWER_CHARS = 8_000
 
-# Characters that a cell of a table may have, tried in turn until all rows fit.
+# Maximum characters of a cell, tried in turn until all rows fit.
 CELL_CHARS = (6_000, 3_000, 1_500, 800, 500, 300, 200, 140, 100, 70)
 
-# What a field that is neither cut nor left out may hold: other answers and calls refer to it.
+# Fields that are never cut, because other answers and calls refer to their values.
 _PROTECTED = frozenset({"project", "trace_id", "status", "next_cursor", "total", "truncated"})
 
-# (characters a text, items a list) in the rounds of squeeze.
+# Characters of a text and items of a list, in the attempts of squeeze.
 _ROUNDS = ((1_000, 100), (500, 50), (200, 20), (100, 10), (50, 5), (25, 2), (12, 1), (0, 0))
 
 
 def size_of(answer: Section) -> int:
-    """Count the characters of an answer as it is sent."""
+    """Count the characters of an answer as it is sent, in JSON."""
     return len(answer.model_dump_json())
 
 
@@ -40,8 +40,13 @@ def fit(candidates: Iterable[A], *, limit: int = MAX_ANSWER_CHARS, aim: int | No
     """Return the first candidate within ``aim``, or else the last one squeezed into ``limit``.
 
     Args:
-        candidates: the answer at several levels of detail, the most detailed first.
-        aim: the characters that the answer is meant to take, if fewer than ``limit``.
+        candidates: The answer at several levels of detail, the most detailed first. Those after the one returned are
+            not built.
+        limit: Maximum characters of the answer.
+        aim: Characters that the answer should have, if fewer than ``limit``.
+
+    Raises:
+        ValueError: There are no candidates, or the answer cannot be squeezed.
     """
     last: A | None = None
     for last in candidates:
@@ -63,12 +68,16 @@ def fit_table(
     """Return the answer with all rows and the longest cells that fit, or else with short cells and fewer rows.
 
     Args:
-        build: makes the answer of the first so many rows, with cells of at most so many characters.
-        rows: how many there are.
-        cells: the characters to try for a cell, the most first.
-        least_cell: the characters of a cell where not all rows fit; the last of ``cells`` if not given.
+        build: Builds the answer, given the number of rows and the maximum characters of a cell.
+        rows: Number of rows that there are.
+        limit: Maximum characters of the answer.
+        cells: Characters of a cell to try, the most first.
+        least_cell: Characters of a cell if not all rows fit; None for the last of ``cells``.
+
+    Raises:
+        ValueError: Not even an answer with one row can be squeezed into ``limit``.
     """
-    # Both searches halve: a page is built some eight times at most, and most pages fit at once.
+    # Both searches are binary: a page is built some eight times at most, and most pages fit at once.
     whole = build(rows, cells[0])
     if size_of(whole) <= limit:
         return whole
@@ -81,7 +90,7 @@ def fit_table(
 
 
 def _largest(build: Callable[[int], A], too_many: int, limit: int) -> A | None:
-    """Return the answer of the largest number below ``too_many`` that is within ``limit``; None if not even 1 is."""
+    """Return the answer for the largest number below ``too_many`` that is within ``limit``; None if there is none."""
     best: A | None = None
     few = 0
     while too_many - few > 1:
@@ -95,16 +104,27 @@ def _largest(build: Callable[[int], A], too_many: int, limit: int) -> A | None:
 
 
 def first_that_fits(candidates: Iterable[T], room: int, *, size: Callable[[T], int]) -> T | None:
-    """Return the first candidate within ``room``; None if all are larger."""
+    """Return the first candidate within ``room``; None if all are larger.
+
+    Args:
+        candidates: Built one by one; those after the one returned are not built.
+        room: Maximum size.
+        size: Measures a candidate, in the unit of ``room``.
+    """
     return next((each for each in candidates if size(each) <= room), None)
 
 
-def that_fit(items: Iterable[T], room: int, *, size: Callable[[T], int], least: int = 0, skip: bool = False) -> list[T]:
-    """Choose the first items that are within ``room`` together.
+def items_that_fit(
+    items: Iterable[T], room: int, *, size: Callable[[T], int], least: int = 0, skip: bool = False
+) -> list[T]:
+    """Select the first items that fit into ``room`` together.
 
     Args:
-        least: so many are chosen whatever their size.
-        skip: leave out an item that is too large, and go on with those behind it.
+        items: Built one by one; those after the first that does not fit are not built.
+        room: Maximum size of all selected items.
+        size: Measures an item, in the unit of ``room``.
+        least: Number of items selected whatever their size.
+        skip: Skip items that do not fit, and continue with those after them.
     """
     chosen: list[T] = []
     for item in items:
@@ -118,9 +138,14 @@ def that_fit(items: Iterable[T], room: int, *, size: Callable[[T], int], least: 
 
 
 def ends_that_fit(sizes: Sequence[int], room: int) -> tuple[int, int]:
-    """Choose of items of these sizes the first and the last ones, and return where the rest begins and ends.
+    """Select the first and the last items that fit into ``room``, two at the beginning for each one at the end.
 
-    Two are taken at the beginning for each one at the end.
+    Args:
+        sizes: Size of each item.
+        room: Maximum size of all selected items.
+
+    Returns:
+        Start and end of the part in the middle that does not fit.
     """
     begin, end = 0, len(sizes)
     while begin < end:
@@ -133,7 +158,13 @@ def ends_that_fit(sizes: Sequence[int], room: int) -> tuple[int, int]:
 
 
 def first_texts(items: Sequence[T], most: int, *, text: Callable[[T], str] = str) -> list[str]:
-    """Write the first ``most`` items, and a last line that counts the others."""
+    """Render the first items, and a last line that counts the others.
+
+    Args:
+        items: All items.
+        most: Maximum number of items shown.
+        text: Renders an item.
+    """
     shown = [text(item) for item in items[:most]]
     if len(items) > len(shown):
         shown.append(f"… {len(items) - len(shown)} more")
@@ -143,13 +174,18 @@ def first_texts(items: Sequence[T], most: int, *, text: Callable[[T], str] = str
 def shares(
     lengths: Sequence[int], room: int, *, least: int = 0, short: int = 0, mark: int = 0, even: bool = False
 ) -> list[int]:
-    """Distribute ``room`` over texts (or lists of lines) of these lengths: short ones in full before long ones get any.
+    """Distribute ``room`` over texts (or lists of lines): short ones in full, the rest equally over the long ones.
 
     Args:
-        least: the smallest share of a text that is cut, even if all together then exceed the room.
-        short: texts up to this length are whole wherever each other one still has room for ``mark``.
-        mark: the length of what stands for the rest of a text that is cut.
-        even: give all that are cut the same share, and leave the few characters unused that do not divide evenly.
+        lengths: Length of each text.
+        room: Characters (or lines) for all texts together.
+        least: Smallest share of a text that is cut, even if all shares together then exceed ``room``.
+        short: Length up to which a text is not cut if all others still get ``mark``.
+        mark: Length of the mark at the end of a cut text.
+        even: Give all cut texts the same share, and leave the remainder unused.
+
+    Returns:
+        The share of each text, in the order of ``lengths``.
     """
     granted, left = [0] * len(lengths), len(lengths)
     for index in sorted(range(left), key=lengths.__getitem__):
@@ -166,14 +202,18 @@ def shares(
 
 
 def squeeze(answer: A, *, limit: int = MAX_ANSWER_CHARS) -> A:
-    """Return the answer itself if it is within ``limit``, else a copy with all texts and lists cut until it is."""
+    """Return the answer itself if it is within ``limit``, else a copy with texts and lists cut until it is.
+
+    Raises:
+        ValueError: The fields that are never cut have more than ``limit`` characters.
+    """
     if size_of(answer) <= limit:
         return answer
     content = answer.model_dump()
     note = f"cut to fit into {limit} characters: texts and lists in it are not whole"
     for chars, items in _ROUNDS:
         small = _cut_fields(content, chars, items)
-        # A follow-up call is whole or not there at all.
+        # A follow-up call that is cut cannot be made.
         small["next"] = [call for call in content.get("next", []) if len(call) <= chars]
         small["notes"] = [*small.get("notes", []), note]
         smaller = type(answer).model_validate(small)
@@ -185,7 +225,7 @@ def squeeze(answer: A, *, limit: int = MAX_ANSWER_CHARS) -> A:
 def _cut_fields(fields: dict[str, Any], chars: int, items: int) -> dict[str, Any]:
     return {
         name: value
-        # A row has as many cells as there are columns, so that these go only when all rows have gone.
+        # The cells of a row need their columns, so these are cut only when no row is left.
         if name in _PROTECTED or (name == "columns" and items)
         else _cut(value, chars, items)
         for name, value in fields.items()
@@ -194,7 +234,9 @@ def _cut_fields(fields: dict[str, Any], chars: int, items: int) -> dict[str, Any
 
 def _cut(value: Any, chars: int, items: int) -> Any:
     if isinstance(value, str):
-        return value if len(value) <= chars else value[: max(chars - 1, 0)] + "…" * bool(chars)
+        if len(value) <= chars:
+            return value
+        return f"{value[: chars - 1]}…" if chars else ""
     if is_object(value):
         return _cut_fields(value, chars, items)
     if is_array(value):

@@ -1,15 +1,20 @@
-"""Short text: cuts that are marked, counts, durations."""
+"""Render short text: marked cuts, counts, durations."""
 
 from __future__ import annotations
 
 
 def clean(text: str) -> str:
-    """Replace lone surrogates, which JSON can carry and no client can be sent."""
+    """Escape lone surrogates, which JSON can carry but UTF-8 cannot encode."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def cut(text: str, chars: int) -> str:
-    """At most ``chars`` characters of a text; where it was longer, a mark at the end says how many are missing."""
+    """Cut a text at its end, and mark how many characters are missing.
+
+    Args:
+        text: Returned as it is if it is short enough.
+        chars: Maximum characters, with the mark, which takes some 20.
+    """
     if len(text) <= chars:
         return text
     room = len(f"…(+{len(text):,} chars)")
@@ -18,12 +23,18 @@ def cut(text: str, chars: int) -> str:
 
 
 def one_line(text: str, chars: int) -> str:
-    """``cut`` for texts that must stay on one line."""
+    """Join the words of a text with single spaces, and cut it to ``chars`` characters."""
     return cut(" ".join(clean(text).split()), chars)
 
 
 def last_lines(text: str, chars: int, lines: int) -> str:
-    """The end of a text, whole lines where possible; what went before is counted."""
+    """Return the end of a text, below a line that counts the characters before it.
+
+    Args:
+        text: The text.
+        chars: Maximum characters of the end.
+        lines: Maximum lines of the end.
+    """
     kept = clean(text).rstrip()[-chars:]
     tail = "\n".join(kept.split("\n")[-lines:])
     left = len(text.rstrip()) - len(tail)
@@ -31,16 +42,16 @@ def last_lines(text: str, chars: int, lines: int) -> str:
 
 
 def milliseconds(ns: float | None) -> float | int | None:
-    """Nanoseconds as milliseconds with three significant digits."""
+    """Convert nanoseconds to milliseconds, rounded as by ``rounded``; None stays None."""
     return None if ns is None else rounded(ns / 1_000_000)
 
 
 def rounded(number: float) -> float | int:
-    """Three significant digits, and no fraction from 100 on."""
+    """Round to three significant digits, and to a whole number from 100 on."""
     return round(number) if abs(number) >= 100 else float(f"{number:.3g}")
 
 
 def counted(number: int, noun: str) -> str:
-    """``1 call``, ``1,000 calls``."""
+    """Render a number with a noun in the right form: ``1 call``, ``1,000 calls``."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")
     return f"{number:,} {noun if number == 1 else plural}"

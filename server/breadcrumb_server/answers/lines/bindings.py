@@ -1,4 +1,7 @@
-"""What a source line binds: a name that is bound anew is told whole, since nothing in its old value has changed."""
+"""Find the names that each source line binds.
+
+A line that binds a name gives it another value, so that its changes are not changes within the old one.
+"""
 
 from __future__ import annotations
 
@@ -10,33 +13,33 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-# Where the source does not parse (a newer syntax): `a, b = `, `x: int = `, `n += `, `for x in`, `as name`, `name :=`.
+# For source that does not parse (a newer syntax): `a, b = `, `x: int = `, `n += `, `for x in`, `as name`, `name :=`.
 _TARGETS = re.compile(r"^\s*(?:async\s+)?(?:for\s+([\w\s,*]+?)\s+in\b|([\w\s,*]+?)\s*(?::[^=]+)?[-+*/%@&|^<>]*=(?!=))")
 _NAMED = re.compile(r"\bas\s+(\w+)|\b(\w+)\s*:=")
 _NAME = re.compile(r"[^\W\d]\w*")
-# A field of that name, and not the method of dicts.
+# A field called items, not the method of dicts.
 _ITEMS_FIELD = re.compile(r"\.items\b(?!\s*\()")
 
 
 @dataclass(frozen=True, slots=True)
-class Bound:
-    """What a line binds, as paths: ``name``, ``self.total``, and ``prices[]`` for any item of prices."""
+class LineBindings:
+    """The names that a line binds, as paths: ``name``, ``self.total``, and ``prices[]`` for any item of prices."""
 
     paths: frozenset[str] = frozenset()
-    # A list of its own class and an object whose one field is called items are recorded alike.
+    # The record of a value does not tell a subclass of list from an object whose only field is called items.
     items_is_field: bool = False
 
     def binds(self, path: str, container: str) -> bool:
-        """Whether it binds this part of ``container``."""
+        """Return whether the line binds ``path``, a part of ``container``."""
         return path in self.paths or (path.startswith(f"{container}[") and f"{container}[]" in self.paths)
 
 
 class Bindings:
-    """What the lines of a function bind.
+    """The names that the lines of a function bind.
 
     Args:
-        source: the lines of its file; empty where they are not known.
-        first_line: where it begins; None: it is the whole file.
+        source: Lines of its file; empty if they are not known.
+        first_line: Number of its first line; None for the body of the module.
     """
 
     def __init__(self, source: Sequence[str], first_line: int | None) -> None:
@@ -44,26 +47,27 @@ class Bindings:
         self._items_is_field = any(map(_ITEMS_FIELD.search, source))
         self._paths: dict[int, set[str]] | None = {}
         try:
-            for line, path in _of_block(source, first_line or 1, whole=first_line is None):
+            for line, path in _block_bindings(source, first_line or 1, whole=first_line is None):
                 self._paths.setdefault(line, set()).add(path)
         except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
             self._paths = None
 
-    def at(self, line: int) -> Bound:
-        """What this line binds."""
+    def at(self, line: int) -> LineBindings:
+        """Return the names that a line binds; none if its source is not known."""
         paths: set[str] = set()
         if self._paths is not None:
             paths = self._paths.get(line, paths)
         elif 0 < line <= len(self._source):
-            paths = _guessed(self._source[line - 1])
-        return Bound(frozenset(paths), self._items_is_field)
+            paths = _guess_targets(self._source[line - 1])
+        return LineBindings(frozenset(paths), self._items_is_field)
 
 
-def _of_block(source: Sequence[str], first_line: int, *, whole: bool) -> Iterator[tuple[int, str]]:
+def _block_bindings(source: Sequence[str], first_line: int, *, whole: bool) -> Iterator[tuple[int, str]]:
+    """Find (line, path) of each binding in a function, or in the whole file."""
     lines = [f"{line}\n" for line in source[first_line - 1 :]]
     block = lines if whole or not lines else inspect.getblock(lines)
     indented = bool(block) and block[0][:1].isspace()
-    with warnings.catch_warnings():  # of the program's own, such as an invalid escape
+    with warnings.catch_warnings():  # about the program, such as an invalid escape
         warnings.simplefilter("ignore")
         tree = ast.parse("".join(["if 1:\n"] * indented + block))
     before = first_line - 1 - indented
@@ -73,10 +77,11 @@ def _of_block(source: Sequence[str], first_line: int, *, whole: bool) -> Iterato
     }
     for node in nodes:
         if id(node) not in in_place:
-            yield from ((before + line, path) for line, path in _of_node(node))
+            yield from ((before + line, path) for line, path in _node_bindings(node))
 
 
-def _of_node(node: ast.AST) -> Iterator[tuple[int, str]]:
+def _node_bindings(node: ast.AST) -> Iterator[tuple[int, str]]:
+    """Find (line, path) of each binding by a node itself, not by the nodes in it."""
     match node:
         case ast.Name(id=name, ctx=ast.Store()):
             yield node.lineno, name
@@ -98,7 +103,8 @@ def _of_node(node: ast.AST) -> Iterator[tuple[int, str]]:
             pass
 
 
-def _guessed(line: str) -> set[str]:
+def _guess_targets(line: str) -> set[str]:
+    """Find the names that a line seems to bind."""
     targets = _TARGETS.match(line)
     found: list[str] = _NAME.findall(targets[1] or targets[2]) if targets else []
     return {*found, *(match[1] or match[2] for match in _NAMED.finditer(line))}

@@ -1,6 +1,6 @@
-"""Finds the loops in a call's steps, and which of their rounds are worth showing.
+"""Find the loops in the steps of a call, and their rounds (iterations) that stand out.
 
-Nothing is asked of the source, which may have changed: a loop is seen from the line that a call comes back to.
+A loop is recognised by the line that a call returns to, without the source, which may have changed.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.lines.changes import Change
 from breadcrumb_server.answers.lines.steps import Step
 
-# Lines that are passed fewer times (a `with` at its end, an argument list over several lines) are no loop.
+# Executions from which a line is the head of a loop. The line of a `with`, or of a call on several lines, has fewer.
 MIN_ROUNDS = 4
-# Before so many rounds, nothing is usual.
+# Rounds of a loop that can be compared; among fewer, nothing is usual.
 MIN_ROUNDS_TO_COMPARE = 8
-# What happens in at most this share of the rounds stands out, and at least what happens once.
+# Share of the rounds up to which something is rare. What happens once is rare in any loop.
 RARE_SHARE = 0.01
-# Nearly all steps of a variable go one way; then one that goes the other way stands out ...
+# Share of a number's moves in one direction, from which a move in the other direction stands out ...
 ONE_WAY_SHARE = 0.95
-# ... and so does one that is longer than the usual one by this factor.
+# ... and multiple of the median move, beyond which a move stands out.
 JUMP_FACTOR = 20.0
-# Beyond it an integer is no float any more.
+# Numbers that are compared; a larger integer may not fit into a float.
 MAX_COMPARED = 1e300
 
 
 @dataclass(frozen=True, slots=True)
-class Loop:
-    """Rounds that all begin at the same line. The last one may be no more than the look that ended the loop."""
+class LineLoop:
+    """Rounds that begin at the same line. The last one may be only the check that ended the loop."""
 
-    rounds: tuple[tuple[Node, ...], ...]
-
-
-Node = Step | Loop
+    rounds: tuple[tuple[StepOrLoop, ...], ...]
 
 
-def nest(steps: Sequence[Step]) -> tuple[Node, ...]:
-    """The steps with their loops found, also loops in loops."""
+StepOrLoop = Step | LineLoop
+
+
+def find_loops(steps: Sequence[Step]) -> tuple[StepOrLoop, ...]:
+    """Group the steps of each loop into rounds, also of loops within loops."""
     passed = Counter(step.line for step in steps)
-    nodes: list[Node] = []
+    nodes: list[StepOrLoop] = []
     position = 0
     while position < len(steps):
         starts = _rounds_from(steps, position) if passed[steps[position].line] >= MIN_ROUNDS else []
@@ -53,13 +53,13 @@ def nest(steps: Sequence[Step]) -> tuple[Node, ...]:
             continue
         end = _end_of_last_round(steps, starts)
         ranges = zip(starts, [*starts[1:], end], strict=True)
-        nodes.append(Loop(tuple((steps[first], *nest(steps[first + 1 : last])) for first, last in ranges)))
+        nodes.append(LineLoop(tuple((steps[first], *find_loops(steps[first + 1 : last])) for first, last in ranges)))
         position = end
     return tuple(nodes)
 
 
 def _rounds_from(steps: Sequence[Step], position: int) -> list[int]:
-    """Where the line at ``position`` is passed again, as long as no line in front of it is."""
+    """Find the executions of the line at ``position``, up to the first step at a line before it."""
     header = steps[position].line
     starts: list[int] = []
     for index in range(position, len(steps)):
@@ -71,7 +71,10 @@ def _rounds_from(steps: Sequence[Step], position: int) -> list[int]:
 
 
 def _end_of_last_round(steps: Sequence[Step], starts: Sequence[int]) -> int:
-    """The last round ends with a line that is not within the body: one behind all lines of the rounds before."""
+    """Return the index after the last round, which ends before the first step outside the body.
+
+    The body is known from the rounds before it.
+    """
     header = steps[starts[0]].line
     body_end = max(step.line for step in steps[starts[0] : starts[-1]])
     for index in range(starts[-1] + 1, len(steps)):
@@ -80,8 +83,8 @@ def _end_of_last_round(steps: Sequence[Step], starts: Sequence[int]) -> int:
     return len(steps)
 
 
-def all_steps(nodes: Sequence[Node]) -> Iterator[Step]:
-    """The steps again, in order."""
+def all_steps(nodes: Sequence[StepOrLoop]) -> Iterator[Step]:
+    """Iterate over the steps, in order."""
     for node in nodes:
         if isinstance(node, Step):
             yield node
@@ -90,11 +93,16 @@ def all_steps(nodes: Sequence[Node]) -> Iterator[Step]:
                 yield from all_steps(each)
 
 
-def odd_rounds(loop: Loop, among: range, limit: int) -> dict[int, str]:
-    """Those of some rounds in which something happened that does not happen in the others, and what that was.
+def odd_rounds(loop: LineLoop, among: range, limit: int) -> dict[int, str]:
+    """Find rounds in which something rare happened, and render what that was.
 
     Args:
-        among: the numbers of the rounds that it can be; they are compared with all.
+        loop: The loop.
+        among: Numbers of the rounds to select from; they are compared with all rounds.
+        limit: Maximum number of rounds.
+
+    Returns:
+        Reasons by the number of the round.
     """
     if len(loop.rounds) < MIN_ROUNDS_TO_COMPARE:
         return {}
@@ -109,8 +117,8 @@ def _rare(count: int, whole: int) -> bool:
     return count <= max(1, whole * RARE_SHARE)
 
 
-def _rare_raises(loop: Loop) -> Iterator[tuple[int, str]]:
-    """Rounds to which an exception came, from what they called, that hardly any other has."""
+def _rare_raises(loop: LineLoop) -> Iterator[tuple[int, str]]:
+    """Find rounds that received an exception, from a call they made, that is rare in the loop."""
     types = [{step.raised.split()[0].rstrip(":") for step in all_steps(each) if step.raised} for each in loop.rounds]
     counts = Counter(type_ for each in types for type_ in each)
     for number, each in enumerate(types):
@@ -119,8 +127,8 @@ def _rare_raises(loop: Loop) -> Iterator[tuple[int, str]]:
             yield number, f"{rare[0]} is rare here ({counts[rare[0]]:,} of {len(types):,})"
 
 
-def _rare_lines(loop: Loop) -> Iterator[tuple[int, str]]:
-    """Rounds with a line, other than the body's usual ones, that hardly any other has."""
+def _rare_lines(loop: LineLoop) -> Iterator[tuple[int, str]]:
+    """Find rounds that executed a rare line."""
     lines = [frozenset(step.line for step in all_steps(each)) for each in loop.rounds]
     counts = Counter(line for each in lines for line in each)
     for number, each in enumerate(lines):
@@ -129,28 +137,28 @@ def _rare_lines(loop: Loop) -> Iterator[tuple[int, str]]:
             yield number, f"line {rare[0]} is rare here ({counts[rare[0]]:,} of {len(lines):,})"
 
 
-def _changes_by_path(loop: Loop) -> Mapping[str, list[tuple[int, Change]]]:
-    """(round, last change in it) of each variable or part of one."""
+def _changes_by_path(loop: LineLoop) -> Mapping[str, list[tuple[int, Change]]]:
+    """Collect (number of the round, last change in it) for each variable or part of one."""
     found: dict[str, list[tuple[int, Change]]] = {}
     for number, each in enumerate(loop.rounds):
         last: dict[str, Change] = {}
         for step in all_steps(each):
-            last |= {change.path: change for change in step.changes or () if not (change.gone or change.beyond)}
+            last |= {change.path: change for change in step.changes or () if not (change.deleted or change.unrecorded)}
         for path, change in last.items():
             found.setdefault(path, []).append((number, change))
     return found
 
 
-def _rare_changes(loop: Loop) -> Iterator[tuple[int, str]]:
-    """Rounds that changed a variable which hardly any round changes."""
+def _rare_changes(loop: LineLoop) -> Iterator[tuple[int, str]]:
+    """Find rounds that changed a variable which few rounds change."""
     for path, changes in _changes_by_path(loop).items():
         if "[" not in path and _rare(len(changes), len(loop.rounds)):
             for number, _ in changes:
                 yield number, f"a change of {path} is rare here ({len(changes):,} of {len(loop.rounds):,})"
 
 
-def _rare_values(loop: Loop) -> Iterator[tuple[int, str]]:
-    """Rounds in which a variable got a value of another kind than usual, or moved as it usually does not."""
+def _rare_values(loop: LineLoop) -> Iterator[tuple[int, str]]:
+    """Find rounds in which a variable got a value of a rare kind, or a number moved unusually."""
     for path, changes in _changes_by_path(loop).items():
         if len(changes) < MIN_ROUNDS_TO_COMPARE:
             continue
@@ -163,6 +171,7 @@ def _rare_values(loop: Loop) -> Iterator[tuple[int, str]]:
 
 
 def _rare_moves(path: str, changes: Sequence[tuple[int, Change]]) -> Iterator[tuple[int, str]]:
+    """Find rounds in which a number moved against its usual direction, or much further than usual."""
     numbers = [
         (number, float(change.value))
         for number, change in changes
@@ -184,7 +193,7 @@ def _rare_moves(path: str, changes: Sequence[tuple[int, Change]]) -> Iterator[tu
 
 
 def _kind(value: object) -> str:
-    """What kind of value it is, in words; numbers are one kind, but for those that are none (NaN)."""
+    """Name the kind of a value: int and float are one kind, but nan and inf are kinds of their own."""
     if value is None:
         return "None"
     if isinstance(value, bool):

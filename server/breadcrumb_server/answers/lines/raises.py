@@ -1,4 +1,4 @@
-"""Which lines of a call an exception came to, from what they called."""
+"""Find the lines of a call that received an exception from a call they made."""
 
 from __future__ import annotations
 
@@ -8,26 +8,29 @@ from dataclasses import dataclass
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_storage.queries.lines import RaisedCall
 
+# Characters of an exception's type and message.
 MAX_EXCEPTION_CHARS = 120
 
 
 @dataclass(frozen=True, slots=True)
-class Raises:
+class RaisedCalls:
     """The calls that one call made and that raised, in the order of their ends.
 
-    A line and what it calls are in one thread and have one clock, so that the times tell which line it was, also in a
-    loop, and also of a generator that was started by another line.
+    A line and its calls are in one thread and have one clock. So the times are enough to find the line of a call, also
+    in a loop, and also of a generator that another line started.
     """
 
     calls: Sequence[RaisedCall] = ()
-    leaves_by: int | None = None  # the exception that the call itself ended with
+    leaves_by: int | None = None  # id of the exception that the call itself ended with
 
     def during(self, start_ns: int | None, end_ns: int | None, *, last: bool = False) -> str:
-        """What was raised between the start of a line and that of the next, as text; "" if nothing or not known.
+        """Render the last exception that a line received from a call it made; "" if there is none or it is not known.
 
         Args:
-            end_ns: None: the line did not end.
-            last: whether it is the last line. What leaves the call there, its end tells.
+            start_ns: Time at which the line started; None if it is not known.
+            end_ns: Time at which the next line started; None if there is none.
+            last: Whether it is the call's last line. The exception that leaves the call there is shown as its end, and
+                not here.
         """
         if start_ns is None:
             return ""

@@ -1,7 +1,8 @@
-"""The lines that few of a function's calls executed: where the odd ones parted from the others."""
+"""Find the lines that few of a function's calls executed."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,24 +13,41 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-# Executed in more than this share of the calls, a line is nothing out of the ordinary.
-MAX_SHARE = 0.1
-MAX_GROUPS = 3
-MAX_RANGES = 8
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the rare lines in an answer."""
+
+    share: float = 0.1
+    """Largest share of the calls that may execute a rare line."""
+    groups: int = 3
+    """Groups of lines, each rendered as a text."""
+    ranges: int = 8
+    """Ranges of line numbers in a group."""
+
+
+LIMITS = Limits()
 
 
 def rare_lines(reader: TraceReader, function: str) -> list[str]:
-    """What to tell of those of the one function that a pattern names, if its calls were recorded with their lines."""
+    """Render the lines that few calls of a function executed, the rarest first.
+
+    Args:
+        reader: The trace.
+        function: A pattern that matches one function.
+
+    Returns:
+        A text for each group of lines; none if no call was recorded with its lines.
+    """
     counts, calls = line_counts(reader, function)
     rare = sorted(
-        (each for each in counts if each.calls <= MAX_SHARE * calls),
+        (each for each in counts if each.calls <= LIMITS.share * calls),
         key=lambda each: (each.calls, each.first_call_id, each.line),
     )
     groups = [list(group) for _, group in groupby(rare, lambda each: (each.calls, each.first_call_id))]
-    return [_told(group, [each.line for each in counts], calls) for group in groups[:MAX_GROUPS]]
+    return [_group_text(group, [each.line for each in counts], calls) for group in groups[: LIMITS.groups]]
 
 
-def _told(group: Sequence[LineCount], executed: Sequence[int], calls: int) -> str:
+def _group_text(group: Sequence[LineCount], executed: Sequence[int], calls: int) -> str:
     first = group[0]
     lines = _ranges([each.line for each in group], executed)
     noun = "line" if len(group) == 1 else "lines"
@@ -37,13 +55,13 @@ def _told(group: Sequence[LineCount], executed: Sequence[int], calls: int) -> st
 
 
 def _ranges(lines: Sequence[int], executed: Sequence[int]) -> str:
-    """``303-308, 313``: lines between which no other was executed belong together."""
+    """Render line numbers as ``303-308, 313``; a range has no other executed line in it."""
     position = {line: number for number, line in enumerate(executed)}
-    runs: list[list[int]] = []
+    ranges: list[list[int]] = []
     for line in lines:
-        if runs and position[line] == position[runs[-1][-1]] + 1:
-            runs[-1].append(line)
+        if ranges and position[line] == position[ranges[-1][-1]] + 1:
+            ranges[-1].append(line)
         else:
-            runs.append([line])
-    told = [str(run[0]) if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs[:MAX_RANGES]]
-    return ", ".join(told) + (", …" if len(runs) > MAX_RANGES else "")
+            ranges.append([line])
+    texts = [str(each[0]) if len(each) == 1 else f"{each[0]}-{each[-1]}" for each in ranges[: LIMITS.ranges]]
+    return ", ".join(texts) + (", …" if len(ranges) > LIMITS.ranges else "")

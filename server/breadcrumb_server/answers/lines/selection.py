@@ -1,4 +1,4 @@
-"""Choose which lines of a call an answer shows."""
+"""Say which lines of a call an answer shows."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class LinesWanted:
-    """Which lines of a call are to be shown: folded, unless one of these says something else."""
+class LineSelection:
+    """A choice of lines to show; by default all, with their loops folded."""
 
     none: bool = False
-    from_step: int | None = None
-    variable: str | None = None
+    from_step: int | None = None  # show each step from this position on
+    variable: str | None = None  # show the steps that changed this variable
 
     @property
     def folded(self) -> bool:
+        """Return whether whole calls are shown, with their loops folded."""
         return self.from_step is None and self.variable is None

@@ -1,4 +1,4 @@
-"""The text of source lines, as far as it is still that of the run, without the secrets that code holds."""
+"""Read the text of source lines if the file has not changed since the run, and redact the secrets in it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Protocol
 from breadcrumb.value_format import REDACTED
 from breadcrumb_storage.queries.traces import TraceRow
 
-# Nobody writes more by hand, and a generated file explains nothing.
+# Bytes of a file. A larger one is generated, and explains nothing.
 MAX_SOURCE_BYTES = 5_000_000
 
 _LITERAL_OR_NAME = re.compile(
@@ -21,35 +21,50 @@ _LITERAL_OR_NAME = re.compile(
     r"""|(?P<comment>\#.*)|(?P<number>\b\d[\w.]*)|(?P<name>[^\W\d]\w*)""",
     re.VERBOSE,
 )
-# Shorter numbers are sizes and flags.
+# Digits of a number that may be a secret; shorter ones are sizes and flags.
 _MIN_SECRET_DIGITS = 4
 
 
 class NameRedactor(Protocol):
-    """The parts of the tracer's redactor that source text needs."""
+    """The methods of the tracer's redactor that source text needs."""
 
-    def redact_text(self, text: str) -> str: ...
-    def is_secret_name(self, name: str) -> bool: ...
+    def redact_text(self, text: str) -> str:
+        """Replace what looks like a secret in a text."""
+        ...
+
+    def is_secret_name(self, name: str) -> bool:
+        """Return whether values of this name are secret."""
+        ...
 
 
 class SourceText:
-    """Source lines by file and number."""
+    """Source lines by file and number.
+
+    Args:
+        trace: The trace, whose start is compared with the times at which files were changed.
+        redactor: Decides what is secret.
+    """
 
     def __init__(self, trace: TraceRow, redactor: NameRedactor) -> None:
         self._started_at = trace.started_at.replace(tzinfo=UTC)
         self._redactor = redactor
         self._files: dict[str, Sequence[str]] = {}
-        self.changed: set[str] = set()  # files that are not what they were
+        self.changed: set[str] = set()  # files that were changed since the run
 
     def lines(self, file: str | None, numbers: Sequence[int]) -> dict[int, str]:
-        """The text of these lines without the indentation that they share; those that cannot be had are left out."""
+        """Return the redacted text of lines by number, without the indentation that all share.
+
+        Args:
+            file: Path of the file; None if it is not known.
+            numbers: Line numbers. Those that cannot be read are left out.
+        """
         known = self.whole(file)
         found = {number: known[number - 1].expandtabs() for number in numbers if 0 < number <= len(known)}
         margin = min((len(text) - len(text.lstrip()) for text in found.values()), default=0)
         return {number: redact_source(text.rstrip()[margin:], self._redactor) for number, text in found.items()}
 
     def whole(self, file: str | None) -> Sequence[str]:
-        """All lines of a file, with whatever secrets stand in them; none where they cannot be had."""
+        """Return all lines of a file, with the secrets in them; none if they cannot be read."""
         if file is None:
             return ()
         if file not in self._files:
@@ -72,10 +87,10 @@ class SourceText:
 
 
 def redact_source(line: str, redactor: NameRedactor) -> str:
-    """A line of code without its comment and without the literals that hold a secret.
+    """Remove the comment of a line of code, and redact its secret literals.
 
-    The redactor's own rules for text would take ``token = make_token()`` for a secret, which in code is none: only
-    literals are. All that stand behind a secret name go, and what looks like a secret anywhere.
+    The redactor's rules for text would redact the call in ``token = make_token()``, but in code only literals are
+    secret: those after a secret name, and those that look like a secret.
     """
     secret_name_before = False
     out: list[str] = []
@@ -91,7 +106,7 @@ def redact_source(line: str, redactor: NameRedactor) -> str:
         elif match["number"] is not None:
             hidden = secret_name_before and sum(c.isdigit() for c in match["number"]) >= _MIN_SECRET_DIGITS
             replacement = REDACTED if hidden or redactor.redact_text(match["number"]) != match["number"] else None
-        elif redactor.is_secret_name(match["text"]):  # the key of what follows
+        elif redactor.is_secret_name(match["text"]):  # the key of the value that follows
             secret_name_before = True
         elif match["text"]:
             redacted = REDACTED if secret_name_before else redactor.redact_text(match["text"])

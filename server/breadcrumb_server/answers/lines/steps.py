@@ -1,4 +1,4 @@
-"""The recorded lines of a call as steps: what each line itself has changed."""
+"""Convert the recorded lines of a call to steps, each with the changes that its own line made."""
 
 from __future__ import annotations
 
@@ -8,55 +8,55 @@ from dataclasses import dataclass, replace
 
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.lines.bindings import Bindings
-from breadcrumb_server.answers.lines.changes import NOTHING_BOUND, Change, differences
-from breadcrumb_server.answers.lines.raises import Raises
+from breadcrumb_server.answers.lines.changes import NO_BINDINGS, Change, differences
+from breadcrumb_server.answers.lines.raises import RaisedCalls
 from breadcrumb_storage.queries.lines import LineRow
 
-NO_RAISES = Raises()
+NO_RAISED_CALLS = RaisedCalls()
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One executed line.
+    """One executed line of a call."""
 
-    ``changes`` is None where nobody looked; ``before`` is what lies between it and the step that was recorded before
-    it: how many lines are missing, and what changed meanwhile.
-    """
-
-    position: int
+    position: int  # counted from 0; lines that were not recorded are counted as well
     line: int
-    changes: tuple[Change, ...] | None
-    missing_before: int = 0
-    before: tuple[Change, ...] = ()
-    raised: str = ""  # the exception that came to it from what it called
+    changes: tuple[Change, ...] | None  # None: the variables were not compared
+    missing_before: int = 0  # lines between this step and the one before that were not recorded
+    before: tuple[Change, ...] = ()  # changes since the last comparison, if that was not right before this step
+    raised: str = ""  # the exception that the line received from a call it made
 
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """All that is known of one call's way through its lines."""
+    """The executed lines of one call."""
 
     steps: tuple[Step, ...]
-    around: tuple[Change, ...] = ()  # variables from outside the function, as they were at its first line
-    at_end: tuple[Change, ...] = ()  # changed since the last look, where the last steps were not looked at
+    outer: tuple[Change, ...] = ()  # variables from outside the function, with their values at its first line
+    at_end: tuple[Change, ...] = ()  # changes since the last comparison, if that was not right before the last step
 
     @classmethod
     def of(
-        cls, rows: Iterable[LineRow], args: str | None, bindings: Bindings | None = None, raises: Raises = NO_RAISES
+        cls,
+        rows: Iterable[LineRow],
+        args: str | None,
+        bindings: Bindings | None = None,
+        raises: RaisedCalls = NO_RAISED_CALLS,
     ) -> Steps:
-        """The steps of a call.
+        """Convert the records of a call to steps.
 
         Args:
-            rows: its records, in order.
-            args: its arguments, as stored: what its variables were at the beginning.
-            bindings: what its lines bind.
-            raises: what raised of that which it called.
+            rows: Records of its lines, in order.
+            args: Its arguments as a JSON object: the first values of its variables.
+            bindings: Names that its lines bind; None if they are not known.
+            raises: Calls it made that raised.
         """
         known = _parsed(args)
         steps: list[Step] = []
-        around: tuple[Change, ...] = ()
-        last: Step | None = None  # what it changed, the next row tells
-        last_look = -1
-        started_ns: int | None = None  # when the last step did
+        outer: tuple[Change, ...] = ()
+        last: Step | None = None  # added when the next row, which has its changes, is read
+        last_compared = -1  # position of the last row whose variables were compared
+        started_ns: int | None = None  # of the last step
         for row in rows:
             after = _parsed(row.changes)
             since: tuple[Change, ...] = ()
@@ -64,23 +64,23 @@ class Steps:
                 last = replace(last, raised=raises.during(started_ns, row.at_ns, last=row.line is None))
             started_ns = row.at_ns
             if last is None:
-                around = differences(known, after)
-            elif row.changes is not None and last_look == row.position - 1:
-                bound = bindings.at(last.line) if bindings is not None and after else NOTHING_BOUND
+                outer = differences(known, after)
+            elif row.changes is not None and last_compared == row.position - 1:
+                bound = bindings.at(last.line) if bindings is not None and after else NO_BINDINGS
                 steps.append(replace(last, changes=differences(known, after, bound)))
             else:
                 steps.append(last)
                 since = differences(known, after)
             known |= after
             if row.line is None:
-                return cls(tuple(steps), around, since)
+                return cls(tuple(steps), outer, since)
             missing = row.position - (last.position + 1 if last is not None else 0)
             last = Step(row.position, row.line, None, missing, since)
             if row.changes is not None:
-                last_look = row.position
+                last_compared = row.position
         if last is None:
-            return cls((), around)
-        return cls((*steps, replace(last, raised=raises.during(started_ns, None, last=True))), around)
+            return cls((), outer)
+        return cls((*steps, replace(last, raised=raises.during(started_ns, None, last=True))), outer)
 
 
 def _parsed(text: str | None) -> dict[str, object]:

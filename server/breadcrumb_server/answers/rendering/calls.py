@@ -1,4 +1,4 @@
-"""Chains of calls as text lines, as a traceback would show them but with the arguments."""
+"""Render calls as text: chains of calls like a traceback with arguments, and results."""
 
 from __future__ import annotations
 
@@ -18,36 +18,38 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 
 _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 
-# Lines of a chain at most: the way in, and above all the calls next to where it ends.
+# Calls of a chain that are shown. Most of them are the innermost ones, which explain where the chain ends.
 MAX_CHAIN_LINES = 12
-# Of a path, a line number and a qualified name together.
+# Characters of a path, a line number and a qualified name together.
 MAX_PLACE_CHARS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Chain:
-    """Calls from the outermost to the innermost, of which those that may be shown are known in full."""
+    """Calls from the outermost to the innermost."""
 
     links: Sequence[Link]
-    calls: Mapping[int, CallRow]
-    names: Mapping[tuple[int, int], str]
+    calls: Mapping[int, CallRow]  # by call id; only those that may be shown
+    names: Mapping[tuple[int, int], str]  # by process and function id
 
     @property
     def innermost(self) -> CallRow | None:
+        """Return the last call; None if there is none, or it was not read."""
         return self.calls.get(self.links[-1].call_id) if self.links else None
 
     def lines(self, places: Places, *, stack: str = "", lines: int, chars: int) -> list[str]:
-        """One line a call: where it stood, its name, its arguments.
+        """Render each call as a line: its current file and line, its name, its arguments.
 
         Args:
-            stack: says where each call stood, as the tracer writes it; a call that is not in it stood where it
-                called the next one.
-            lines: at most so many; calls in the middle are then counted by name.
-            chars: of the arguments of a call.
+            places: Shortens the paths of files.
+            stack: The recorded stack, which has the current line of each call. For a call that is not in it, the line
+                that called the next one is shown.
+            lines: Maximum number of calls shown. The others, in the middle, are counted by name in a line more.
+            chars: Maximum characters of the arguments of a call.
         """
         head, tail = _split(len(self.links), min(lines, MAX_CHAIN_LINES))
         called_at = [link.call_line for link in self.links[1:]] + [None]
-        in_stack = self._lines_in(stack)
+        in_stack = self._lines_from_stack(stack)
         stood = [in_stack.get(link.call_id, line) for link, line in zip(self.links, called_at, strict=True)]
         text = [
             call_line(self.calls[link.call_id], places, line, chars) if link.call_id in self.calls else "?"
@@ -60,8 +62,8 @@ class Chain:
             text.insert(head, f"… {tail - head:,} calls not shown: {names}{', …' if len(hidden) > 4 else ''}")
         return text
 
-    def _lines_in(self, stack: str) -> dict[int, int]:
-        """The line at which each call stands in a stack, from the innermost on."""
+    def _lines_from_stack(self, stack: str) -> dict[int, int]:
+        """Find the current line of each call in a recorded stack, by call id."""
         frames = [frame for line in stack.splitlines() if (frame := _STACK_LINE.fullmatch(line.strip()))]
         found: dict[int, int] = {}
         end = len(frames)
@@ -69,7 +71,7 @@ class Chain:
             call = self.calls.get(link.call_id)
             name = self.names.get((link.process_id, link.function_id), "").rpartition(".")[2]
             for index in range(end - 1, -1, -1):
-                # The files of calls that are not shown were not read; they count as passed all the same.
+                # Without its row, the file of a call is not known: the name alone has to match.
                 if frames[index]["name"] == name and (call is None or frames[index]["file"] == call.file):
                     found[link.call_id] = int(frames[index]["line"])
                     end = index
@@ -78,7 +80,7 @@ class Chain:
 
 
 def _split(count: int, lines: int) -> tuple[int, int]:
-    """Where the part in the middle that is not shown begins and ends."""
+    """Return the start and the end of the part in the middle that is left out."""
     if count <= lines:
         return count, count
     head = max(lines // 4, 1)
@@ -86,41 +88,60 @@ def _split(count: int, lines: int) -> tuple[int, int]:
 
 
 def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> str:
-    """``shop/pricing.py:12 total(items=[…], rate=None)``."""
-    # A line in front of the function is one of another file: of untraced code between the two calls.
+    """Render a call as ``shop/pricing.py:12 total(items=[…], rate=None)``.
+
+    Args:
+        call: The call.
+        places: Shortens the path of its file.
+        line: Its current line; None for the first line of the function.
+        chars: Maximum characters of the arguments.
+    """
+    # A line before the function's first is one of another file: untraced code ran between the two calls.
     if line is None or (call.line is not None and line < call.line):
         line = call.line
     place = one_line(f"{places.path(call.file)}:{line or '?'} {call.name}", MAX_PLACE_CHARS)
     return place if call.name == "<module>" else f"{place}({arguments_text(call.args, chars)})"
 
 
-def result_text(each: CallRow, chars: int) -> str:
-    """Write the return value of a call with all that it yielded before, or its exception."""
-    return cut_value(result_value(each, chars), chars)
+def result_text(call: CallRow, chars: int) -> str:
+    """Render the result of a call in at most ``chars`` characters: see ``result_value``."""
+    return cut_value(result_value(call, chars), chars)
 
 
-def result_value(each: CallRow, chars: int) -> ValueTree:
-    """Read the result of a call: a tree of all its values, or a text of at most ``chars`` characters."""
-    if each.exception_type is not None and each.outcome != "returned":
-        return cut(clean(f"{each.exception_type}: {each.exception_message or ''}".rstrip(": ")), chars)
-    if each.yielded is None:
-        return "" if each.return_value is None else read_value(each.return_value)
-    returned = value_text(each.return_value, chars)
-    values = [value_text(value, chars) for value in each.yielded.values]
-    if each.yielded.count > len(values):
-        values.append(f"… {each.yielded.count:,} in all")
-    then = f", returned {returned}" if each.return_value not in (None, "null") else ""
+def result_value(call: CallRow, chars: int) -> ValueTree:
+    """Return the result of a call: its return value, the values it yielded, or its exception.
+
+    Args:
+        call: The call.
+        chars: Maximum characters of an exception, or of yielded values. A return value is not cut.
+
+    Returns:
+        A tree, or text; "" if there is no result.
+    """
+    if call.exception_type is not None and call.outcome != "returned":
+        return cut(clean(f"{call.exception_type}: {call.exception_message or ''}".rstrip(": ")), chars)
+    if call.yielded is None:
+        return "" if call.return_value is None else read_value(call.return_value)
+    returned = value_text(call.return_value, chars)
+    values = [value_text(value, chars) for value in call.yielded.values]
+    if call.yielded.count > len(values):
+        values.append(f"… {call.yielded.count:,} in all")
+    then = f", returned {returned}" if call.return_value not in (None, "null") else ""
     return cut(f"yielded [{', '.join(values)}]{then}", chars)
 
 
 def read_chains(reader: TraceReader, chains: Sequence[Sequence[Link]]) -> list[Chain]:
-    """The chains with all that their lines need, in two queries however many and long they are.
+    """Read the calls and names that chains show, in two queries for all of them.
 
-    Without the body of a test runner's module at their beginning, which tells nothing. With fewer lines than
-    MAX_CHAIN_LINES, those that are shown are always some of these.
+    A test runner's module body at the beginning of a chain is left out, since it explains nothing.
+
+    Args:
+        reader: The trace.
+        chains: The links of each chain, the outermost call first.
     """
     wanted: list[int] = []
     for links in chains:
+        # Fewer lines show some of these calls. One more at the beginning, as the first call may be left out.
         head, tail = _split(len(links), MAX_CHAIN_LINES)
         wanted += [link.call_id for link in (*links[: head + 1], *links[tail:])]
     calls = calls_by_id(reader, wanted)

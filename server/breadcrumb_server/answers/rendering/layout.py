@@ -1,4 +1,4 @@
-"""Distribute characters over values: short ones in full first, long ones field by field."""
+"""Fit values into a number of characters: short ones in full first, long ones field by field."""
 
 from __future__ import annotations
 
@@ -8,28 +8,38 @@ from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values, read_value
 
-# Below this no value says anything.
+# Characters below which a cut value says nothing.
 MIN_SHARE_CHARS = 12
-# What the mark of a cut takes.
+# Characters that the mark of a cut takes.
 _MARK_CHARS = 16
-# To read such a value whole tells more than to read a bit more of a long one.
+# Characters of a value that is worth more in full than a longer part of another one.
 _SHORT_VALUE_CHARS = 60
-# a=1, takes less than this, and hardly any name.
+# Fewest characters that a field takes, with its name.
 _MIN_PART_CHARS = 6
-# Of a value that is only to be recognised.
-RECOGNISED_CHARS = 40
+# Characters by which a value of low priority is recognised.
+LOW_PRIORITY_CHARS = 40
 
 
 def value_text(stored: str | None, chars: int) -> str:
-    """Write a captured value; "" where none was."""
+    """Render a recorded value in at most ``chars`` characters.
+
+    Args:
+        stored: The value as JSON; None, which renders as "", if none was recorded.
+        chars: Maximum characters.
+    """
     return "" if stored is None else cut_value(read_value(stored), chars)
 
 
 def cut_value(value: ValueTree, chars: int, cut: Callable[[str, int], str] = cut) -> str:
-    """Write a value in at most ``chars`` characters.
+    """Render a value in at most ``chars`` characters.
 
-    The long fields of an object or a dict give way, so that all are named. Any other value is cut at its end, and so
-    is one of too many fields.
+    The long fields of an object or a dict are cut, so that all fields are named. Any other value is cut at its end,
+    and so is one with too many fields.
+
+    Args:
+        value: The value.
+        chars: Maximum characters.
+        cut: Cuts a text to a number of characters.
     """
     text = str(value)
     if len(text) <= chars:
@@ -46,18 +56,25 @@ def cut_value(value: ValueTree, chars: int, cut: Callable[[str, int], str] = cut
 
 
 def arguments_text(stored: str | None, chars: int) -> str:
-    """Write captured arguments as ``a=1, b=None``; the long ones give way so that all are named."""
+    """Render recorded arguments as ``a=1, b=None``; long ones are cut so that all are named.
+
+    Args:
+        stored: The arguments as a JSON object; None if none were recorded.
+        chars: Maximum characters.
+    """
     return pairs_text(named_values(stored), chars)
 
 
-def pairs_text(pairs: Sequence[tuple[str, ValueTree]], chars: int, giving_way: Collection[str] = ()) -> str:
-    """Write ``a=1, b=None``; the long values give way so that all are named.
+def pairs_text(pairs: Sequence[tuple[str, ValueTree]], chars: int, low_priority: Collection[str] = ()) -> str:
+    """Render pairs as ``a=1, b=None``; long values are cut so that all are named.
 
     Args:
-        giving_way: names of values that say little; they get no more room than they need to be recognised.
+        pairs: Names and values.
+        chars: Maximum characters.
+        low_priority: Names of values that say little; each gets no more than LOW_PRIORITY_CHARS.
     """
     names = sum(len(name) + len("=, ") for name, _ in pairs)
-    wanted = [min(len(value), RECOGNISED_CHARS) if name in giving_way else len(value) for name, value in pairs]
+    wanted = [min(len(value), LOW_PRIORITY_CHARS) if name in low_priority else len(value) for name, value in pairs]
     granted = _shares(wanted, chars - names)
     values = zip(pairs, granted, strict=True)
     return cut(", ".join(f"{name}={cut_value(value, share)}" for (name, value), share in values), chars)

@@ -1,4 +1,4 @@
-"""Read recorded values, which are JSON, in the notation of Python: shorter, and without a quote to escape."""
+"""Convert recorded values, which are JSON, to the notation of Python: shorter, and with fewer escaped quotes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,21 @@ from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import clean
 
 _BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
-_REST_NAMES = (CUT_MARK, repr(CUT_MARK))  # the keys under which the entries that are left out are counted
+_REST_NAMES = (CUT_MARK, repr(CUT_MARK))  # keys whose value counts the omitted entries
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A dict or an object: named values between brackets. Two nodes with the same text are equal."""
+    """A dict or an object: named values between brackets. Nodes with the same text are equal."""
 
     text: str  # of the whole node
-    opening: str = field(compare=False)  # Cart(
+    opening: str = field(compare=False)  # such as "Cart("
     parts: tuple[Part, ...] = field(compare=False)
     closing: str = field(compare=False)
 
     @classmethod
     def of(cls, opening: str, parts: Iterable[Part], closing: str) -> Node:
+        """Create a node from its brackets and its named parts."""
         parts = tuple(parts)
         inner = ", ".join([name + str(value) for name, value in parts])
         return cls(f"{opening}{inner}{closing}", opening, parts, closing)
@@ -49,22 +50,30 @@ class Node:
         return len(self.text)
 
 
-# A value that has no named parts is a text.
+# A value without named parts is text.
 ValueTree: TypeAlias = "str | Node"
-# A value below the name in front of it: "rate=", "'rate': ", or "" for the count of the entries that are left out.
+# The text before a value, and the value: "rate=", "'rate': ", or "" before the count of omitted entries.
 Part: TypeAlias = tuple[str, ValueTree]
 
 
 def read_value(stored: str) -> ValueTree:
-    """Read a captured value."""
+    """Parse a recorded value.
+
+    Args:
+        stored: The value as JSON. What is no valid JSON is returned as text.
+    """
     try:
         return value_tree(json.loads(stored))
-    except (ValueError, RecursionError):  # not written by the tracer, or nested beyond reason: shown as it is
+    except (ValueError, RecursionError):  # not written by the tracer, or nested too deeply to parse
         return clean(stored)
 
 
 def named_values(stored: str | None) -> list[tuple[str, ValueTree]]:
-    """Read captured arguments or local variables as pairs of name and value."""
+    """Parse recorded arguments or local variables into pairs of name and value.
+
+    Args:
+        stored: A JSON object; None if none were recorded. What is no JSON object becomes the value of a pair named "?".
+    """
     if not stored:
         return []
     try:
@@ -77,12 +86,20 @@ def named_values(stored: str | None) -> list[tuple[str, ValueTree]]:
 
 
 def notation(value: object) -> str:
-    """Write a parsed value as Python would; the tracer's marks ($tuple, $type, cuts) as what they stand for."""
+    """Render a parsed value as Python would write it.
+
+    Args:
+        value: Parsed JSON. The tracer's marks ($tuple, $type, cuts) are rendered as what they stand for.
+    """
     return str(value_tree(value))
 
 
 def value_tree(value: object) -> ValueTree:
-    """Turn a parsed value into a tree of named values, in Python's notation."""
+    """Convert parsed JSON to a tree of named values in Python's notation.
+
+    Args:
+        value: Parsed JSON, with the tracer's marks.
+    """
     if isinstance(value, str):
         return clean(value) if value == REDACTED or value.startswith(CUT_OPENING) else repr(value)
     if is_object(value):
@@ -105,7 +122,7 @@ def _object(value: dict[str, Any]) -> ValueTree:
         return Node.of("{", _entries(value), "}")
     fields = {key: item for key, item in value.items() if key != TYPE_KEY}
     kind = clean(str(value[TYPE_KEY]))
-    if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict: no field has such a name
+    if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict, since no field has such a name
         return Node.of(f"{kind}({{", _entries(fields), "})")
     if fields.keys() == {"value"}:
         return f"{kind}({value_tree(fields['value'])})"
@@ -121,7 +138,11 @@ def _entries(entries: dict[str, Any]) -> list[Part]:
 
 
 def key_text(key: str) -> str:
-    """Write the key of a dict: JSON has only texts, so the tracer marks any other."""
+    """Render the key of a dict.
+
+    Args:
+        key: As recorded. Keys of JSON are strings, so the tracer marks all others.
+    """
     if key.startswith(KEY_MARK):
         try:
             return notation(json.loads(key.removeprefix(KEY_MARK)))

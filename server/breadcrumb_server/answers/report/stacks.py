@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb_server.answers.common.budget import that_fit
+from breadcrumb_server.answers.common.budget import items_that_fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.rendering.layout import pairs_text
@@ -74,7 +74,7 @@ class ThreadStacks:
             (group, [f"{self._whose(group)}:", *(f"  {line}" for line in self._frames(group, detail))])
             for group in self._groups[:MAX_GROUPS]
         )
-        chosen = that_fit(blocks, detail.chars, size=lambda block: sum(map(len, block[1])), least=1)
+        chosen = items_that_fit(blocks, detail.chars, size=lambda block: sum(map(len, block[1])), least=1)
         lines = [line for _, block in chosen for line in block]
         shown = sum(len(group.stacks) for group, _ in chosen)
         if self._total > shown:
