@@ -6,7 +6,7 @@ from pydantic import Field
 
 from breadcrumb_server.answers.flow.answer import Flow, FlowView
 from breadcrumb_server.answers.flow.answer import get_flow as build_flow
-from breadcrumb_server.answers.flow.outline import MAX_DEPTH
+from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.mcp_server.tools.registration import (
     Cursor,
     OptionalTraceId,
@@ -44,7 +44,7 @@ async def get_flow(
     thread: Annotated[str | int | None, Field(description="Only this thread or asyncio task, by its name")] = None,
     process_id: Annotated[int | None, Field(description="Only this process, by its number in the run report")] = None,
     max_depth: Annotated[
-        int | None, Field(description=f"Levels of calls, from 1 to {MAX_DEPTH}; left out: as many as fit")
+        int | None, Field(description=f"Levels of calls, from 1 to {LIMITS.max_depth}; left out: as many as fit")
     ] = None,
     cursor: Cursor = None,
 ) -> Flow:
