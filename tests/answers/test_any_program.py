@@ -1,4 +1,4 @@
-"""Whatever a program did: the flow, the search and the times stay within their size, and say what they leave out."""
+"""Flow, search and performance answers stay within their size, whatever the program did."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from breadcrumb_server.answers.flow.answer import FlowView, get_flow
 from breadcrumb_server.answers.performance.answer import analyze_performance
 from breadcrumb_server.answers.search import search_values
 
-# Per call i: thread, parent, function, duration in ns (NULL: unfinished), arguments.
+# The range of call ids i, and for each call its thread, parent, function, duration in ns (NULL: unfinished) and arguments.
 PROGRAMS = {
     "a_hundred_thousand_siblings": ("range(1, 100001)", "0", "CASE WHEN i > 1 THEN 1 END", "1 + i % 3", "i % 97", "'{}'"),
     "ten_thousand_deep": ("range(1, 10001)", "0", "CASE WHEN i > 1 THEN i - 1 END", "1", "NULL", "'{\"n\": ' || i || '}'"),

@@ -1,4 +1,4 @@
-"""The call tree as text: in order, folded where calls did the same, by thread and task, around a call or a moment."""
+"""The call tree as text: in order, with equal calls folded, by thread and task, around a call or a moment."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def get_flow(project):
 
 @pytest.fixture
 def as_totals(monkeypatch):
-    """As if there were too many calls to fetch."""
+    """Pretend that there are too many calls to fetch."""
     monkeypatch.setattr(flow_calls, "MAX_CALLS", 0)
     monkeypatch.setattr(flow_calls, "_MAX_ROOTS", 0)
 
 
-def test_calls_stand_in_their_order_with_arguments_results_and_times(get_flow, trace) -> None:
+def test_calls_are_in_order_with_arguments_results_and_times(get_flow, trace) -> None:
     main, load, save = (trace.function(name) for name in ("main", "load", "save"))
     outer = trace.call(main, ms=10, child_ns=3_000_000, returns=0)
     first = trace.call(load, outer, args={"path": "a"}, returns=[1], ms=1)
@@ -54,7 +54,7 @@ def test_calls_stand_in_their_order_with_arguments_results_and_times(get_flow, t
     assert (answer.calls, answer.recorded, answer.next_cursor) == (4, 4, None)
 
 
-def test_calls_that_did_the_same_are_folded_with_what_they_called(get_flow, trace) -> None:
+def test_equal_calls_are_folded_with_their_callees(get_flow, trace) -> None:
     main, total, price = (trace.function(name) for name in ("main", "total", "price"))
     outer = trace.call(main, ms=100, child_ns=50_000_000)
     for number in range(5):
@@ -69,7 +69,7 @@ def test_calls_that_did_the_same_are_folded_with_what_they_called(get_flow, trac
 
 
 def with_imports(trace) -> tuple[int, int, int]:
-    """A script that imports a package, which does much, and then calls one function of it."""
+    """Record a script that imports a package, whose import makes many calls, and then calls one of its functions."""
     script = trace.call(trace.function("<module>", "__main__"), ms=900)
     package = trace.call(trace.function("<module>", "shop"), script, ms=800, child_ns=1)
     inner = trace.call(trace.function("<module>", "shop.pricing"), package, ms=700, child_ns=1)
@@ -80,7 +80,7 @@ def with_imports(trace) -> tuple[int, int, int]:
 
 
 @pytest.mark.parametrize("totals_only", [False, True])
-def test_an_import_is_one_line_and_shown_whole_where_it_is_asked_for(
+def test_an_import_is_one_line_unless_it_is_asked_for(
     get_flow, trace, totals_only, request: pytest.FixtureRequest
 ) -> None:
     script, package, inner = with_imports(trace)
@@ -102,7 +102,7 @@ def test_an_import_is_one_line_and_shown_whole_where_it_is_asked_for(
     assert len(get_flow(around_call_id=inner + 50).lines) > 10
 
 
-def test_an_import_that_failed_or_is_all_that_was_called_is_shown_with_what_it_did(get_flow, trace) -> None:
+def test_an_import_that_failed_or_is_the_only_call_is_shown_with_its_callees(get_flow, trace) -> None:
     script = trace.call(trace.function("<module>", "__main__"), ms=900)
     module = trace.call(trace.function("<module>", "shop"), script, ms=800, child_ns=1)
     loaded = trace.call(trace.function("load"), module, ms=1)
@@ -114,13 +114,13 @@ def test_an_import_that_failed_or_is_all_that_was_called_is_shown_with_what_it_d
     assert get_flow().lines[-1] == f"    shop.pricing:parse() -> None  1.0 ms  #{parsed}"
 
 
-def test_the_body_of_a_class_is_no_call_of_it(get_flow, trace) -> None:
+def test_the_body_of_a_class_is_not_shown_as_a_call(get_flow, trace) -> None:
     script = trace.call(trace.function("<module>", "__main__", kind="module"), ms=900)
     body = trace.call(trace.function("Cart", "__main__", kind="class"), script, ms=1)
     assert get_flow().lines[1] == f"  class Cart  1.0 ms  #{body}"
 
 
-def test_functions_whose_results_differ_are_proposed_before_those_that_always_return_the_same(get_flow, trace) -> None:
+def test_functions_with_different_results_are_proposed_first(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     for name, result in (("__init__", lambda n: None), ("rate", lambda n: n), ("total", lambda n: 2 * n)):
         for number in range(9):
@@ -131,7 +131,7 @@ def test_functions_whose_results_differ_are_proposed_before_those_that_always_re
     ]
 
 
-def test_the_result_that_others_do_not_have_is_told_with_its_call(get_flow, trace) -> None:
+def test_a_rare_result_is_shown_with_its_call(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     check = trace.function("check")
     calls = [trace.call(check, outer, args={"n": n}, returns=None if n == 7 else True, ms=1) for n in range(20)]
@@ -145,7 +145,7 @@ def test_the_result_that_others_do_not_have_is_told_with_its_call(get_flow, trac
     )
 
 
-def test_the_argument_that_others_do_not_have_is_told_with_its_call(get_flow, trace) -> None:
+def test_a_rare_argument_is_shown_with_its_call(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     total = trace.function("total")
     calls = [
@@ -161,12 +161,12 @@ def test_the_argument_that_others_do_not_have_is_told_with_its_call(get_flow, tr
 
 
 def parser(trace, caught_by: dict[int, str], calls: int) -> list[int]:
-    """Calls of ``optional``, each of which calls ``parse``: those that are named by their number caught its exception."""
+    """Record calls of ``optional`` that call ``parse``. Those in ``caught_by`` catch an exception of that type."""
     outer = trace.call(trace.function("main"), at_ms=0, ms=1_000, child_ns=1)
     optional, parse = trace.function("optional"), trace.function("parse")
     steps = [trace.function(f"step_{number}") for number in range(4)]
     ids = []
-    some = random.Random(7)  # so that they can only be folded by function
+    some = random.Random(7)  # calls of different shapes can only be folded by function
     for number in range(calls):
         at = 10 * number + 1
         ids.append(trace.call(optional, outer, args={"n": number}, returns=number, at_ms=at, ms=9, child_ns=1))
@@ -177,14 +177,14 @@ def parser(trace, caught_by: dict[int, str], calls: int) -> list[int]:
     return ids
 
 
-def test_a_call_that_swallowed_an_exception_is_marked(get_flow, trace) -> None:
+def test_a_call_that_caught_an_exception_is_marked(get_flow, trace) -> None:
     calls = parser(trace, {1: "shop.errors.SyntaxProblem"}, calls=3)
     lines = get_flow().lines
     assert f"  optional(n=1) -> 1  caught SyntaxProblem  9.0 ms  #{calls[1]}" in lines
     assert sum("caught" in line for line in lines) == 1
 
 
-def test_of_a_group_the_rarest_exception_that_was_swallowed_is_told_and_looked_into_next(get_flow, trace) -> None:
+def test_the_rarest_exception_that_a_group_caught_is_shown_and_proposed(get_flow, trace) -> None:
     caught_by = dict.fromkeys(range(0, 120, 2), "ParseError") | {31: "shop.errors.SyntaxProblem"}
     calls = parser(trace, caught_by, calls=120)
     answer = get_flow(max_depth=2)
@@ -192,7 +192,7 @@ def test_of_a_group_the_rarest_exception_that_was_swallowed_is_told_and_looked_i
     assert f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[31]})' in answer.next
 
 
-def test_what_swallowed_an_exception_where_it_is_not_shown_is_told_and_looked_into_next(get_flow, trace) -> None:
+def test_a_hidden_call_that_caught_an_exception_is_noted_and_proposed(get_flow, trace) -> None:
     calls = parser(trace, {**dict.fromkeys(range(0, 30, 2), "ParseError"), 7: "shop.errors.SyntaxProblem"}, calls=30)
     answer = get_flow(max_depth=1)
     assert len(answer.lines) == 1
@@ -202,7 +202,7 @@ def test_what_swallowed_an_exception_where_it_is_not_shown_is_told_and_looked_in
     assert answer.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[7]})'
 
 
-def test_what_an_import_did_without_is_marked_and_no_reason_to_look_further(get_flow, trace) -> None:
+def test_an_import_error_that_an_import_caught_is_marked_but_not_proposed(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), at_ms=0, ms=100, child_ns=1)
     module = trace.call(trace.function("<module>", "shop.speedups"), outer, at_ms=1, ms=9, child_ns=1)
     trace.call(trace.function("<module>", "shop._fast"), module, at_ms=2, ms=1, raises=trace.exception("ImportError"))
@@ -211,7 +211,7 @@ def test_what_an_import_did_without_is_marked_and_no_reason_to_look_further(get_
     assert answer.notes == [] and not [each for each in answer.next if "root_call_id" in each]
 
 
-def test_an_exception_that_is_caught_all_the_time_is_no_reason_to_look_further(get_flow, trace) -> None:
+def test_an_exception_that_most_calls_catch_is_not_proposed(get_flow, trace) -> None:
     calls = parser(trace, dict.fromkeys(range(5, 120), "ParseError"), calls=120)
     answer = get_flow(max_depth=2)
     assert f"  115 caught ParseError (#{calls[5]})  " in answer.lines[1]
@@ -220,8 +220,8 @@ def test_an_exception_that_is_caught_all_the_time_is_no_reason_to_look_further(g
     assert f"  >=115 caught ParseError (#{calls[5]})  " in get_flow(max_depth=2).lines[1]
 
 
-def test_only_what_a_call_itself_had_to_deal_with_counts_as_swallowed(get_flow, trace) -> None:
-    """Not the end of an iteration, nor what was raised later, in another task, further in, or passed on."""
+def test_only_exceptions_of_direct_callees_count_as_caught(get_flow, trace) -> None:
+    """Ends of iterations do not count, nor exceptions raised later, in another task, or further in, or passed on."""
     main, step = trace.function("main"), trace.function("step")
     stop, error = trace.exception("StopIteration", "", control_flow=True), trace.exception()
     iterating = trace.call(main, at_ms=0, ms=10)
@@ -239,7 +239,7 @@ def test_only_what_a_call_itself_had_to_deal_with_counts_as_swallowed(get_flow, 
     assert [line.rpartition("#")[2] for line in get_flow().lines if "caught KeyError" in line] == [str(catching)]
 
 
-def test_of_calls_that_stand_for_a_group_the_arguments_that_differ_are_shown(get_flow, trace) -> None:
+def test_a_group_shows_the_arguments_that_differ(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     parse = trace.function("Opt.parse")
     owner = {"$type": "Opt", "pattern": "p" * 300}
@@ -253,7 +253,7 @@ def test_of_calls_that_stand_for_a_group_the_arguments_that_differ_are_shown(get
     )
 
 
-def test_the_object_of_a_method_leaves_the_room_to_the_arguments(get_flow, trace) -> None:
+def test_self_is_cut_before_the_other_arguments(get_flow, trace) -> None:
     owner = {"$type": "Cart", "items": "i" * 500}
     trace.call(trace.function("Cart.add"), args={"self": owner, "sku": "s" * 50, "tags": ["t" * 20]})
     trace.call(trace.function("Cart.total"), args={"self": owner})
@@ -262,7 +262,7 @@ def test_the_object_of_a_method_leaves_the_room_to_the_arguments(get_flow, trace
     assert f"(self=Cart(items='{'i' * 100}" in total
 
 
-def test_values_side_by_side_are_cut_where_they_are_alike(get_flow, trace) -> None:
+def test_values_side_by_side_lose_their_common_beginning(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     path = "/srv/shops/north/orders/2024/05/06" + "/part" * 20
     for n in range(6):
@@ -277,14 +277,14 @@ def test_values_side_by_side_are_cut_where_they_are_alike(get_flow, trace) -> No
     assert re.search(r"\(order=….*number=0\)\) -> ….*number=0\) … \(order=….*number=8\)\) -> ….*number=8\)  ", check)
 
 
-def test_what_is_said_of_arguments_is_so_of_all_calls_however_long_they_are(get_flow, trace, monkeypatch) -> None:
+def test_a_rare_argument_is_only_shown_if_all_calls_were_read(get_flow, trace, monkeypatch) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     parse, other = trace.function("parse"), trace.function("other")
     calls = [
         trace.call(parse, outer, args={"text": "x" * (5_000 if n < 6 else 5), "strict": n != 7}, returns=n, ms=1)
         for n in range(18)
     ]
-    for n in range(8):  # one was deleted before it was looked at
+    for n in range(8):  # one call has no arguments
         trace.call(other, outer, args={"kind": n == 3} if n != 6 else {}, returns=n, ms=1)
     parsed, others = get_flow().lines[1:]
     assert f"strict=True x17, False x1 (#{calls[7]})" in parsed
@@ -293,7 +293,7 @@ def test_what_is_said_of_arguments_is_so_of_all_calls_however_long_they_are(get_
     assert "strict=True x" not in get_flow().lines[1]
 
 
-def test_the_one_that_did_something_else_is_not_folded_with_the_others(get_flow, trace) -> None:
+def test_a_call_with_other_callees_is_not_folded_with_the_others(get_flow, trace) -> None:
     main, handle, retry = (trace.function(name) for name in ("main", "handle", "retry"))
     outer = trace.call(main, ms=100)
     for number in range(30):
@@ -304,7 +304,7 @@ def test_the_one_that_did_something_else_is_not_folded_with_the_others(get_flow,
     assert [line.strip() for line in lines] == ["handle x12", "handle(n=12) -> None", "", "handle x17"]
 
 
-def test_a_loop_over_several_functions_is_told_as_its_rounds(get_flow, trace) -> None:
+def test_a_loop_over_several_functions_is_shown_as_rounds(get_flow, trace) -> None:
     main, read, part, write = (trace.function(name) for name in ("main", "read", "part", "write"))
     outer = trace.call(main, ms=100, child_ns=50_000_000)
     for number in range(100):
@@ -332,7 +332,7 @@ def test_many_different_calls_are_folded_by_function_so_that_all_fit(get_flow, t
     assert sum(" !! KeyError: 'rate'" in line for line in answer.lines) == 1
 
 
-def test_a_recursion_is_told_by_its_first_and_its_last_call(get_flow, trace) -> None:
+def test_a_recursion_is_shown_by_its_first_and_its_last_call(get_flow, trace) -> None:
     call = None
     fact = trace.function("fact")
     for n in range(2_000, -1, -1):
@@ -344,7 +344,7 @@ def test_a_recursion_is_told_by_its_first_and_its_last_call(get_flow, trace) -> 
     ]
 
 
-def test_what_raised_and_what_had_not_ended_is_marked(get_flow, trace) -> None:
+def test_calls_that_raised_or_had_not_ended_are_marked(get_flow, trace) -> None:
     main, parse = trace.function("main"), trace.function("parse")
     outer = trace.call(main, ms=None)
     raised = trace.exception("ValueError", "no number")
@@ -364,7 +364,7 @@ def test_what_raised_and_what_had_not_ended_is_marked(get_flow, trace) -> None:
     assert f'where={{"call_id": {late + 1}}}' in answer.next[0]
 
 
-def test_threads_have_a_heading_each_and_those_that_did_the_same_have_one(get_flow, trace) -> None:
+def test_threads_have_headings_and_equal_ones_share_a_lane(get_flow, trace) -> None:
     main, work = trace.function("main"), trace.function("work")
     trace.call(main)
     for number in range(1, 41):
@@ -426,7 +426,7 @@ def test_one_process_of_many_is_shown_alone(get_flow, trace, totals_only, reques
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_what_is_deeper_is_marked_and_reached_by_the_next_call(get_flow, trace, request, many) -> None:
+def test_hidden_callees_are_marked_and_proposed(get_flow, trace, request, many) -> None:
     if many:
         request.getfixturevalue("as_totals")
     calls = [None]
@@ -440,7 +440,7 @@ def test_what_is_deeper_is_marked_and_reached_by_the_next_call(get_flow, trace, 
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_function_is_shown_from_its_outermost_calls_on(get_flow, trace, request, many) -> None:
+def test_the_flow_of_a_function_begins_at_its_outermost_calls(get_flow, trace, request, many) -> None:
     if many:
         request.getfixturevalue("as_totals")
     main, fib = trace.function("main", "shop.app"), trace.function("fib")
@@ -456,7 +456,7 @@ def test_a_function_is_shown_from_its_outermost_calls_on(get_flow, trace, reques
         )
 
 
-def test_totals_keep_the_order_of_single_calls_and_tell_loops(get_flow, trace, as_totals, monkeypatch) -> None:
+def test_totals_keep_the_order_of_single_calls_and_show_loops(get_flow, trace, as_totals, monkeypatch) -> None:
     main, load, read, write = (trace.function(name) for name in ("main", "load", "read", "write"))
     outer = trace.call(main, ms=100, child_ns=1)
     trace.call(load, outer, args={"path": "a"}, returns=[1])
@@ -476,7 +476,7 @@ def test_totals_keep_the_order_of_single_calls_and_tell_loops(get_flow, trace, a
 
 
 @pytest.mark.parametrize("many", [False, True])
-def test_a_test_is_shown_by_what_ran_under_it(get_flow, trace, request, many) -> None:
+def test_the_flow_of_a_test_is_the_calls_under_it(get_flow, trace, request, many) -> None:
     if many:
         request.getfixturevalue("as_totals")
     runner, test, total = trace.function("runner"), trace.function("test_total"), trace.function("total")
@@ -493,7 +493,7 @@ def test_a_test_is_shown_by_what_ran_under_it(get_flow, trace, request, many) ->
         get_flow(test="test_none")
 
 
-def test_around_a_call_stand_those_it_is_in_and_those_before_and_after_it(get_flow, trace) -> None:
+def test_around_a_call_its_callers_and_neighbours_are_shown(get_flow, trace) -> None:
     main, step, part = trace.function("main"), trace.function("step"), trace.function("part")
     outer = trace.call(main, ms=1000)
     calls = []
@@ -513,7 +513,7 @@ def test_around_a_call_stand_those_it_is_in_and_those_before_and_after_it(get_fl
     assert answer.next[0].endswith(f'where={{"call_id": {calls[100]}}})')
 
 
-def test_around_an_exception_is_around_the_call_that_raised_it(get_flow, trace) -> None:
+def test_the_flow_around_an_exception_is_around_the_call_that_raised_it(get_flow, trace) -> None:
     main, parse = trace.function("main"), trace.function("parse")
     outer = trace.call(main)
     for _ in range(3):
@@ -528,7 +528,7 @@ def test_around_an_exception_is_around_the_call_that_raised_it(get_flow, trace) 
     assert "no exception 99" in get_flow(exception_id=99).message
 
 
-def test_at_a_moment_each_thread_is_shown_where_it_was(get_flow, trace) -> None:
+def test_the_flow_at_a_moment_shows_the_current_call_of_each_thread(get_flow, trace) -> None:
     trace.thread(1, "worker")
     main, step, work = trace.function("main"), trace.function("step"), trace.function("work")
     outer = trace.call(main, at_ms=0, ms=100)
@@ -541,7 +541,7 @@ def test_at_a_moment_each_thread_is_shown_where_it_was(get_flow, trace) -> None:
     assert get_flow(at_ms=1e300).lines == get_flow(at_ms=10_000).lines != []
 
 
-def test_given_a_depth_all_is_shown_in_pages(get_flow, trace) -> None:
+def test_a_given_depth_is_shown_completely_in_pages(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=1000, child_ns=1)
     for number in range(300):
         trace.call(trace.function(f"function_with_a_rather_long_name_{number}"), outer, args={"text": "x" * 500})
@@ -561,8 +561,8 @@ def test_given_a_depth_all_is_shown_in_pages(get_flow, trace) -> None:
     assert all(f"name_{number}(" in line for number, line in enumerate(lines[1:]))
 
 
-def test_what_was_called_last_is_on_the_page_with_what_was_called_first(get_flow, trace) -> None:
-    """However much the first of them did."""
+def test_the_first_page_shows_the_last_call_too(get_flow, trace) -> None:
+    """The first call may have done much."""
     outer = trace.call(trace.function("bind_cells"), ms=1_000, child_ns=1)
     first = trace.call(trace.function("parse_all_of_the_sheet"), outer, ms=900, child_ns=1)
     for number in range(70):
@@ -588,20 +588,20 @@ def test_only_calls_that_are_on_the_page_are_proposed(get_flow, trace) -> None:
     assert any(f"#{deeper}  …" in line for line in answer.lines)
 
 
-def test_the_odd_result_is_proposed_before_what_took_long_and_helpers_not_at_all(get_flow, trace) -> None:
+def test_a_rare_result_is_proposed_before_slow_calls_and_helpers_are_not(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=1_000, child_ns=1)
     for n in range(9):
         trace.call(trace.function("lookup"), outer, args={"n": n}, returns=n % 3, ms=1)
     checks = [trace.call(trace.function("check"), outer, args={"n": n}, returns=n != 6, ms=1) for n in range(9)]
     slow = trace.call(trace.function("slow"), outer, ms=900, child_ns=1)
     trace.call(trace.function("helper"), slow)
-    follow_ups = get_flow(max_depth=2).next
-    assert f'where={{"call_id": {checks[6]}}}' in follow_ups[0]
-    assert f"root_call_id={slow}" in follow_ups[1]
+    proposed = get_flow(max_depth=2).next
+    assert f'where={{"call_id": {checks[6]}}}' in proposed[0]
+    assert f"root_call_id={slow}" in proposed[1]
     assert not [each for each in get_flow().next if "helper" in each]
 
 
-def test_of_the_functions_that_were_called_often_those_that_took_long_are_proposed(get_flow, trace) -> None:
+def test_functions_with_different_results_and_slow_ones_are_proposed(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=1_000)
     for name, ms in (("strip", 0.1), ("parse", 20), ("convert", 5)):
         for n in range(5):
@@ -616,7 +616,7 @@ def test_calls_that_were_only_counted_are_mentioned(get_flow, trace) -> None:
     ]
 
 
-def test_what_does_not_exist_is_said_and_places_that_exclude_each_other_are_refused(get_flow, trace) -> None:
+def test_messages_name_what_does_not_exist_and_conflicting_places_are_refused(get_flow, trace) -> None:
     assert get_flow().message == "No call was recorded in this trace."
     trace.call(trace.function("total"))
     assert "shop.pricing:total" in get_flow(function="totl").message

@@ -1,4 +1,4 @@
-"""Trees of any form: every call is in one group, and what is shown can be read at once."""
+"""In trees of any form, every call is in one group, and an outline can be read at once."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.flow.outline import AIM_LINES, Outliner, Row
-from breadcrumb_server.answers.flow.tree import FlowTree, Folding, Group, Item, LeftOut, Loop
+from breadcrumb_server.answers.flow.limits import LIMITS
+from breadcrumb_server.answers.flow.outline import Outliner, Row
+from breadcrumb_server.answers.flow.tree import CallLoop, FlowTree, Folding, Group, Item, LeftOut
 from breadcrumb_storage.queries.flow.calls import FlowCalls
 
 NAMES = {number: f"shop:f{number}" for number in range(4)}
@@ -51,16 +52,16 @@ def tree_of(calls: list[tuple[int, int, int, int]], **more: object) -> FlowTree:
 
 def groups(tree: FlowTree, items: list[Item], folding: Folding) -> Iterator[Group]:
     for item in items:
-        if isinstance(item, Loop):
+        if isinstance(item, CallLoop):
             yield from groups(tree, item.items, folding)
         elif not isinstance(item, LeftOut):
             yield item
-            yield from groups(tree, tree.below(item, folding), folding)
+            yield from groups(tree, tree.callees(item, folding), folding)
 
 
 @settings(deadline=None)
 @given(CALLS)
-def test_every_call_is_in_one_group_however_they_are_folded(calls) -> None:
+def test_every_call_is_in_one_group_in_every_folding(calls) -> None:
     tree = tree_of(calls)
     assert sorted(tree.call_ids()) == [*range(1, len(calls) + 1)]
     for folding in FOLDINGS:
@@ -73,19 +74,19 @@ def test_every_call_is_in_one_group_however_they_are_folded(calls) -> None:
 
 @settings(deadline=None)
 @given(CALLS)
-def test_the_most_detailed_outline_can_be_read_at_once_and_hides_nothing_unsaid(calls) -> None:
+def test_an_outline_can_be_read_at_once_and_marks_what_it_hides(calls) -> None:
     tree = tree_of(calls)
-    rows = Outliner(tree.lanes, tree.below).best(None)
-    assert len(rows) <= AIM_LINES * 1.5
+    rows = Outliner(tree.lanes, tree.callees).best(None)
+    assert len(rows) <= LIMITS.aim_lines * 1.5
     shown = sum(row.group.calls for row in rows if row.group is not None)
     assert shown == len(calls) or any(row.deeper or "…" in row.text for row in rows)
 
 
 @settings(deadline=None)
 @given(CALLS, st.integers(1, 6))
-def test_to_a_depth_all_is_shown_but_what_is_deeper(calls, depth) -> None:
+def test_an_outline_of_a_given_depth_shows_all_calls_down_to_it(calls, depth) -> None:
     tree = tree_of(calls)
-    rows = Outliner(tree.lanes, tree.below).best(depth)
+    rows = Outliner(tree.lanes, tree.callees).best(depth)
     parents = {at + 1: at + 1 - back if 0 < back <= at else 0 for at, (back, _, _, _) in enumerate(calls)}
     levels: dict[int, int] = {0: 0}
     for call_id, parent in parents.items():
@@ -96,7 +97,7 @@ def test_to_a_depth_all_is_shown_but_what_is_deeper(calls, depth) -> None:
 
 
 def hidden_in_chains(rows: list[Row]) -> int:
-    """Calls of chains, of which only the first and the last are rows."""
+    """Count the calls of chains that have no row: all but the first and the last one."""
     hidden = 0
     for before, row in pairwise(rows):
         if "levels of it" in row.text and before.group is not None:
@@ -106,9 +107,9 @@ def hidden_in_chains(rows: list[Row]) -> int:
 
 @settings(deadline=None)
 @given(CALLS.filter(bool), st.data())
-def test_what_is_looked_around_is_a_line_of_its_own(calls, data) -> None:
+def test_a_call_to_look_around_has_its_own_line(calls, data) -> None:
     focus = data.draw(st.integers(1, len(calls)))
     tree = tree_of(calls, focus=[focus])
-    rows = Outliner(tree.lanes, tree.below).best(None)
+    rows = Outliner(tree.lanes, tree.callees).best(None)
     (here,) = [row.group for row in rows if row.group is not None and row.group.focus]
     assert (here.calls, here.first_call_id) == (1, focus)

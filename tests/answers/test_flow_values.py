@@ -1,4 +1,4 @@
-"""Values in a flow: within their room whatever they are, and different where they are."""
+"""Values in a flow fit into their characters, and different values look different."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ LINES = st.text("ab'(=, ", max_size=60).map(on_one_line)
 PAIRS = st.lists(
     st.tuples(st.sampled_from(["self", "n", "text", "a_long_name"]), LINES), unique_by=lambda pair: pair[0]
 )
-ROOM = st.integers(10, 60)
+CHARS = st.integers(10, 60)
 
 
-@given(st.lists(LINES, max_size=4), ROOM)
-def test_texts_side_by_side_keep_within_their_room(lines, chars) -> None:
+@given(st.lists(LINES, max_size=4), CHARS)
+def test_texts_side_by_side_fit_into_their_characters(lines, chars) -> None:
     assert all(len(text) <= chars for text in side_by_side(lines, chars))
 
 
-@given(LINES, LINES, LINES, ROOM)
-def test_two_different_texts_stay_different_however_much_they_have_in_common(common, one, other, chars) -> None:
+@given(LINES, LINES, LINES, CHARS)
+def test_different_texts_stay_different_whatever_they_have_in_common(common, one, other, chars) -> None:
     one, other = common * 3 + one, common * 3 + other
     first, second = side_by_side([one, other], chars)
     assert (first == second) == (one == other)
@@ -35,20 +35,20 @@ def test_two_different_texts_stay_different_however_much_they_have_in_common(com
         (8, ["…6T10:4…", "…6T08:4…"]),
     ],
 )
-def test_what_two_texts_begin_with_gives_way_to_where_they_differ(chars, shown) -> None:
+def test_a_common_beginning_is_cut_before_the_difference(chars, shown) -> None:
     assert side_by_side(["'2024-05-06T10:45:00'", "'2024-05-06T08:45:00'"], chars) == shown
 
 
-@given(PAIRS, PAIRS, ROOM)
-def test_arguments_keep_within_their_room(first, other, chars) -> None:
+@given(PAIRS, PAIRS, CHARS)
+def test_arguments_fit_into_their_characters(first, other, chars) -> None:
     assert len(arguments(first, chars)) <= chars
     one, another = both_arguments(first, other, chars)
-    # Those of both are the same where nothing differs, and then have the room of both.
+    # Equal arguments are shown once, in the characters of both.
     assert max(len(one), len(another)) <= (2 * chars if one == another else chars)
 
 
-@given(LINES, st.lists(LINES, min_size=2, max_size=2, unique=True), ROOM)
-def test_an_argument_that_differs_is_seen_beside_any_that_does_not(same, differing, chars) -> None:
+@given(LINES, st.lists(LINES, min_size=2, max_size=2, unique=True), CHARS)
+def test_an_argument_that_differs_is_shown_beside_any_equal_ones(same, differing, chars) -> None:
     calls = [[("self", f"Cart({same * 5})"), ("text", same * 5), ("n", value)] for value in differing]
     one, other = both_arguments(*calls, chars)
     assert one != other

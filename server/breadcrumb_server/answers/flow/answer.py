@@ -1,4 +1,4 @@
-"""The answer to: what happened, in order?"""
+"""Answer the question: what happened, in order?"""
 
 from __future__ import annotations
 
@@ -18,9 +18,10 @@ from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut, one_line
 from breadcrumb_server.answers.flow.caught import CaughtExceptions, short_name
 from breadcrumb_server.answers.flow.imports import OutlinerWithoutImports
-from breadcrumb_server.answers.flow.lines import LEAST_VALUE_CHARS, VALUE_CHARS, FlowLines
-from breadcrumb_server.answers.flow.next_calls import flow_follow_ups
-from breadcrumb_server.answers.flow.outline import MAX_DEPTH, Below, Lanes, Outliner, Row
+from breadcrumb_server.answers.flow.limits import LIMITS
+from breadcrumb_server.answers.flow.lines import FlowLines
+from breadcrumb_server.answers.flow.next_calls import flow_next_calls
+from breadcrumb_server.answers.flow.outline import FindCallees, FindLanes, Outliner, Row
 from breadcrumb_server.answers.flow.totals import FlowTotals
 from breadcrumb_server.answers.flow.tree import MODULE_BODY, FlowTree
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
@@ -34,13 +35,9 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# Functions of which is said that some calls were only counted.
-MAX_COUNTED = 3
-# Calls of which is said that they caught an exception, though they are not shown.
-MAX_CAUGHT = 3
-# What goes with any place to look at.
-KEEPERS = ("test", "thread", "process_id")
-# Far beyond any run, and a number that the database can still hold in nanoseconds.
+# Arguments that can be combined with any place to look at.
+FILTERS = ("test", "thread", "process_id")
+# Later than any run ends, and in nanoseconds still a number that the database can hold.
 _END_OF_TIME_MS = 1e15
 
 
@@ -75,31 +72,33 @@ class Flow(Answer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FlowView:
-    """Which part of a trace to show: ``test``, ``thread`` and ``process_id`` with any of the others, of which only
-    module and function go together.
+    """The part of a trace to show.
+
+    Of the places to look at (all but FILTERS), only module and function can be combined.
     """
 
-    function: str | None = None  # its outermost calls
-    module: str | None = None  # the outermost calls of its functions
+    function: str | None = None  # begin at its outermost calls
+    module: str | None = None  # begin at the outermost calls of its functions
     root_call_id: int | None = None
     around_call_id: int | None = None
     exception_id: int | None = None
     at_ms: float | None = None  # since the start of the run
-    test: str | None = None  # what ran under the tests that this names, see tests.test_ranges
+    test: str | None = None  # only calls under the tests that this names, see tests.test_ranges
     thread: str | int | None = None  # a thread or an asyncio task
     process_id: int | None = None
 
     def is_about_imports(self) -> bool:
-        """Whether what imports did is to be shown: a place is looked at that may be within one."""
+        """Return whether to show what imports did, as the place to look at may be within one."""
         places = (self.around_call_id, self.exception_id, self.at_ms)
         return any(each is not None for each in places) or MODULE_BODY in (self.function or "")
 
     def check(self) -> None:
-        """
+        """Check that there is at most one place to look at.
+
         Raises:
-            BreadcrumbError: more than one place to look at.
+            BreadcrumbError: there are more.
         """
-        given = [name for name, value in asdict(self).items() if value is not None and name not in KEEPERS]
+        given = [name for name, value in asdict(self).items() if value is not None and name not in FILTERS]
         names = [name for name in given if not (name == "module" and "function" in given)]
         if len(names) > 1:
             raise BreadcrumbError(
@@ -110,12 +109,12 @@ class FlowView:
 
 @dataclass(frozen=True, slots=True)
 class _Tree:
-    """What an outline is made of."""
+    """The tree from which an outline is made."""
 
-    lanes: Lanes
-    below: Below
+    lanes: FindLanes
+    callees: FindCallees
     calls: int
-    call_ids: Sequence[int] = ()  # of the calls, where they are not too many
+    call_ids: Sequence[int] = ()  # empty if there are too many
     notes: Sequence[str] = ()
 
 
@@ -128,20 +127,25 @@ def get_flow(
     max_depth: int | None = None,
     cursor: str | None = None,
 ) -> Flow:
-    """One page of the call tree of a trace, or of a part of it.
+    """Show one page of the call tree of a trace, or of a part of it.
 
     Args:
+        con: the project's database.
+        project: its name.
+        trace_id: id of the trace, or a part of it as TraceReader.open takes it; None: the newest trace.
+        view: the part to show; None: the whole trace.
         max_depth: levels of calls; None: as many as fit.
+        cursor: the next_cursor of the page before.
 
     Raises:
-        BreadcrumbError: an unknown trace, call or exception, a depth that is not from 1 to MAX_DEPTH, places that do
-            not go together, or a cursor of another query.
+        BreadcrumbError: an unknown trace or test, an exception raised outside all traced calls, a depth that is not
+            from 1 to LIMITS.max_depth, places that exclude each other, or a cursor of another query.
     """
     view = view or FlowView()
     view.check()
-    if max_depth is not None and not 1 <= max_depth <= MAX_DEPTH:
+    if max_depth is not None and not 1 <= max_depth <= LIMITS.max_depth:
         raise BreadcrumbError(
-            f"max_depth must be from 1 to {MAX_DEPTH}, not {max_depth}.",
+            f"max_depth must be from 1 to {LIMITS.max_depth}, not {max_depth}.",
             hint="For what is deeper begin further in: root_call_id takes an id from the lines.",
         )
     query = ("get_flow", project, asdict(view), max_depth)
@@ -153,16 +157,16 @@ def get_flow(
         check_test(reader, view.test)
     tree = _tree(reader, view, names, max_depth)
     if not tree.calls:
-        return _nothing(reader, next_calls, view)
+        return _empty_flow(reader, next_calls, view)
     recorded = call_count(reader)
     caught = CaughtExceptions(reader, tree.call_ids)
 
     def page(outline: Sequence[Row]) -> Flow:
         rows = outline[start.at :]
         lines = FlowLines(reader, rows, caught)
-        notes = [*tree.notes, *_caught_unseen(outline, caught), *_counted_only(reader, rows)]
+        notes = [*tree.notes, *_hidden_catch_notes(outline, caught), *_counted_call_notes(reader, rows)]
 
-        text_of = cache(lines.all)
+        text_of = cache(lines.render)
 
         def build(count: int, chars: int) -> Flow:
             at = Position(start.at + count, reader.trace_id)
@@ -174,18 +178,18 @@ def get_flow(
                 lines=text_of(chars)[:count],
                 next_cursor=encode_cursor(query, at) if count < len(rows) else None,
                 notes=notes,
-                next=first_few(flow_follow_ups(next_calls, rows[:count], lines, view.root_call_id)),
+                next=first_few(flow_next_calls(next_calls, rows[:count], lines, view.root_call_id)),
             )
 
-        return fit_table(build, len(rows), cells=VALUE_CHARS, least_cell=LEAST_VALUE_CHARS)
+        return fit_table(build, len(rows), cells=LIMITS.value_chars, least_cell=LIMITS.min_page_value_chars)
 
     if view.is_about_imports():
-        best = Outliner(tree.lanes, tree.below).best
+        best = Outliner(tree.lanes, tree.callees).best
     else:
-        best = OutlinerWithoutImports(tree.lanes, tree.below, view.root_call_id).best
+        best = OutlinerWithoutImports(tree.lanes, tree.callees, view.root_call_id).best
     answer = page(best(max_depth))
     if answer.next_cursor is not None and max_depth is None and not start.at:
-        # The whole in fewer lines: what was called last should not be the next page, behind the insides of the first.
+        # Try fewer lines: details of the first calls should not push the last ones to the next page.
         shorter = page(best(None, len(answer.lines)))
         return shorter if shorter.next_cursor is None else answer
     return answer
@@ -205,18 +209,18 @@ def _tree(reader: TraceReader, view: FlowView, names: Mapping[int, str], max_dep
         around = calls_around(reader, focus)
         tree = FlowTree(around.calls, names, around.focus, around.left_out)
         notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
-        return _Tree(tree.lanes, tree.below, len(around.calls.ids), around.calls.ids, notes if around.above else ())
+        return _Tree(tree.lanes, tree.callees, len(around.calls.ids), around.calls.ids, notes if around.above else ())
     calls = load_calls(reader, roots)
     if calls is not None:
         tree = FlowTree(calls, names)
         call_ids = tree.call_ids()
-        return _Tree(tree.lanes, tree.below, len(call_ids), call_ids)
+        return _Tree(tree.lanes, tree.callees, len(call_ids), call_ids)
     totals = FlowTotals(reader, roots, names, max_depth)
-    return _Tree(totals.lanes, totals.below, totals.calls)
+    return _Tree(totals.lanes, totals.callees, totals.calls)
 
 
 def _focus(reader: TraceReader, view: FlowView, roots: FlowRoots) -> list[int] | None:
-    """The calls to look around; None: the whole, or what is below a call or a function."""
+    """Return the ids of the calls to look around; None if the view is not of that kind."""
     if view.around_call_id is not None:
         return [view.around_call_id]
     if view.at_ms is not None:
@@ -234,70 +238,71 @@ def _focus(reader: TraceReader, view: FlowView, roots: FlowRoots) -> list[int] |
     return [call_id] if call_id is not None else []
 
 
-def _caught_unseen(rows: Sequence[Row], caught: CaughtExceptions) -> list[str]:
-    """The calls that caught what hardly any other did and are on no line."""
+def _hidden_catch_notes(rows: Sequence[Row], caught: CaughtExceptions) -> list[str]:
+    """Name the calls that caught a rare exception and are on no line."""
     shown = {call_id for row in rows if row.group is not None for call_id in row.group.call_ids}
-    unseen = [each for each in caught.rare() if each.call_id not in shown][:MAX_CAUGHT]
+    unseen = [each for each in caught.rare() if each.call_id not in shown][: LIMITS.max_hidden_catches]
     if not unseen:
         return []
-    told = ", ".join(
+    calls = ", ".join(
         f"{one_line(each.function, 80)} caught {short_name(each.type)} (#{each.call_id})" for each in unseen
     )
-    return [f"further down, where it is not shown: {told}"]
+    return [f"further down, where it is not shown: {calls}"]
 
 
-def _counted_only(reader: TraceReader, rows: Sequence[Row]) -> list[str]:
-    """That calls of the functions shown are missing, as they were counted only."""
+def _counted_call_notes(reader: TraceReader, rows: Sequence[Row]) -> list[str]:
+    """Name the shown functions of which some calls were only counted."""
     shown = {row.group.name for row in rows if row.group is not None}
     counted = counted_functions(reader, sorted(shown))
     if not counted:
         return []
-    told = ", ".join(
+    functions = ", ".join(
         f"{one_line(each.full_name, 80)} {each.recorded:,} of {'' if each.exact else '>='}{each.started:,}"
-        for each in counted[:MAX_COUNTED]
+        for each in counted[: LIMITS.max_counted_functions]
     )
-    more = f" and {len(counted) - MAX_COUNTED} more functions" if len(counted) > MAX_COUNTED else ""
-    return [f"calls that were only counted are not in the tree; recorded: {told}{more}"]
+    others = len(counted) - LIMITS.max_counted_functions
+    more = f" and {others} more functions" if others > 0 else ""
+    return [f"calls that were only counted are not in the tree; recorded: {functions}{more}"]
 
 
-def _nothing(reader: TraceReader, next_calls: NextCalls, view: FlowView) -> Flow:
+def _empty_flow(reader: TraceReader, next_calls: NextCalls, view: FlowView) -> Flow:
     whole = next_calls.call("get_flow")
-    follow_ups: list[str | None] = [whole, next_calls.call("get_trace")]
+    proposed: list[str | None] = [whole, next_calls.call("get_trace")]
     call_id = view.root_call_id if view.root_call_id is not None else view.around_call_id
     functions = matching_functions(reader, view.function) if view.function is not None else []
-    kept_to = _kept_to(view)
+    filters = _filter_text(view)
     if call_id is not None:
         message = f"This trace has no recorded call {call_id}."
     elif view.exception_id is not None:
         message = f"This trace has no exception {view.exception_id}."
-        follow_ups = [next_calls.call("find_exceptions")]
+        proposed = [next_calls.call("find_exceptions")]
     elif view.at_ms is not None:
-        message = f"No call had begun {view.at_ms:g} ms after the start of the run{kept_to}."
-    elif view.function is not None and not (kept_to and any(each.recorded for each in functions)):
-        message, follow_ups = why_no_calls(reader, next_calls, functions, view.function, None)
-    elif kept_to and call_count(reader):
+        message = f"No call had begun {view.at_ms:g} ms after the start of the run{filters}."
+    elif view.function is not None and not (filters and any(each.recorded for each in functions)):
+        message, proposed = why_no_calls(reader, next_calls, functions, view.function, None)
+    elif filters and call_count(reader):
         what = view.function or view.module
-        message = f"No call {f'of {cut(what, 100)!r} ' if what else ''}was recorded{kept_to}."
+        message = f"No call {f'of {cut(what, 100)!r} ' if what else ''}was recorded{filters}."
         if view.test is not None:
-            follow_ups[0] = next_calls.call("find_gaps")
+            proposed[0] = next_calls.call("find_gaps")
     elif view.module is not None:
         message = f"No call of a function of module {cut(view.module, 100)!r} was recorded."
-        follow_ups = [next_calls.call("find_gaps")]
+        proposed = [next_calls.call("find_gaps")]
     else:
         message = "No call was recorded in this trace."
-        follow_ups.remove(whole)
+        proposed.remove(whole)
     return Flow(
         project=next_calls.project,
         trace_id=reader.trace_id,
         calls=0,
         lines=[],
         message=message,
-        next=first_few(follow_ups),
+        next=first_few(proposed),
     )
 
 
-def _kept_to(view: FlowView) -> str:
-    """Which part of the run is looked at alone; "": all of it."""
+def _filter_text(view: FlowView) -> str:
+    """Render the filters of a view for a message; "" if there are none."""
     return (
         (f" under test {cut(view.test, 200)!r}" if view.test is not None else "")
         + (f" in a thread or task {cut(str(view.thread), 100)!r}" if view.thread is not None else "")

@@ -1,34 +1,35 @@
-"""Imports in a flow: that they happened is shown, and not what they did.
+"""Show imports in a flow as single lines, without what they called.
 
-Definitions and decorators at work are seldom what is looked for, and of a large package they would be all that there is
-room for.
+Readers seldom look for definitions and decorators, and those of a large package would fill the whole outline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from breadcrumb_server.answers.flow.outline import AIM_LINES, Below, Lanes, Outliner, Row
+from breadcrumb_server.answers.flow.limits import LIMITS
+from breadcrumb_server.answers.flow.outline import FindCallees, FindLanes, Outliner, Row
 from breadcrumb_server.answers.flow.tree import MODULE_BODY, Folding, Group, Item
 
 
 class OutlinerWithoutImports:
-    """Outlines of a tree in which imports are single lines, but where there is nothing besides them.
+    """Outlines of a tree in which an import is a single line, unless there is nothing but imports.
 
     Args:
-        lanes, below: see Outliner.
-        shown: a call that is shown with what it did, even if it is an import.
+        lanes: see Outliner.
+        callees: see Outliner.
+        shown: id of a call that is shown with its callees even if it is an import.
     """
 
-    def __init__(self, lanes: Lanes, below: Below, shown: int | None) -> None:
-        def folded(group: Group, folding: Folding) -> Sequence[Item]:
-            return () if group.is_import and group.first_call_id != shown else below(group, folding)
+    def __init__(self, lanes: FindLanes, callees: FindCallees, shown: int | None) -> None:
+        def without_imports(group: Group, folding: Folding) -> Sequence[Item]:
+            return () if group.is_import and group.first_call_id != shown else callees(group, folding)
 
-        self._without = Outliner(lanes, folded)
-        self._with = Outliner(lanes, below)
+        self._without = Outliner(lanes, without_imports)
+        self._with = Outliner(lanes, callees)
 
-    def best(self, max_depth: int | None, lines: int = AIM_LINES) -> list[Row]:
-        """As Outliner.best."""
+    def best(self, max_depth: int | None, lines: int = LIMITS.aim_lines) -> list[Row]:
+        """Return the rows of the most detailed outline, see Outliner.best."""
         rows = self._without.best(max_depth, lines)
         return rows if _show_more_than_imports(rows) else self._with.best(max_depth, lines)
 

@@ -1,4 +1,4 @@
-"""The lines of a flow: each group with arguments, results and times."""
+"""Render the lines of a flow: each group with its arguments, results and times."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from breadcrumb_server.answers.common.text import cut, one_line, rounded
 from breadcrumb_server.answers.flow.caught import CaughtExceptions
-from breadcrumb_server.answers.flow.outliers import odd_arguments
+from breadcrumb_server.answers.flow.limits import LIMITS
+from breadcrumb_server.answers.flow.outliers import argument_outliers
 from breadcrumb_server.answers.flow.outline import Row
 from breadcrumb_server.answers.flow.tree import Group, Lane
 from breadcrumb_server.answers.flow.values import (
@@ -26,33 +27,35 @@ from breadcrumb_storage.queries.flow.calls import task_names
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import list_processes, thread_names
 
-# Characters of the arguments, and then of the result, of one call: tried in turn until all lines fit.
-VALUE_CHARS = (140, 90, 60, 40, 25, 15)
-# Where not all lines fit, what is shown of their values shall be worth reading.
-LEAST_VALUE_CHARS = 60
-# Of a result, far more than is shown: where texts begin alike, what differs may come late.
-MAX_READ_CHARS = 20_000
-MAX_NAME_CHARS = 100
-MAX_HEADING_CHARS = 160
-
 
 class FlowLines:
-    """Rows as text."""
+    """The lines of a flow.
+
+    Args:
+        reader: the trace.
+        rows: the rows to render.
+        caught: the exceptions that calls of the flow caught.
+    """
 
     def __init__(self, reader: TraceReader, rows: Sequence[Row], caught: CaughtExceptions) -> None:
         self._rows = rows
         groups = [row.group for row in rows if row.group is not None]
-        self.odd = odd_arguments(reader, groups)
+        self.outliers = argument_outliers(reader, groups)
         self.caught = caught
-        self._calls = calls_by_id(reader, [*dict.fromkeys(_wanted(rows))])
-        self._pairs: dict[int, Pairs] = {}
-        self._results_read: dict[int, ValueTree] = {}
+        self._calls = calls_by_id(reader, [*dict.fromkeys(_shown_call_ids(rows))])
+        self._known_arguments: dict[int, Pairs] = {}
+        self._known_results: dict[int, ValueTree] = {}
         self._tasks = task_names(reader)
         processes = list_processes(reader)
         self._processes = {each.process_id: each.name or each.started_by or "" for each in processes}
         self._threads = thread_names(reader, sorted(self._processes))
 
-    def all(self, chars: int) -> list[str]:
+    def render(self, chars: int) -> list[str]:
+        """Render all rows.
+
+        Args:
+            chars: characters of the arguments, and of the result, of one call.
+        """
         return ["  " * row.indent + self._row(row, chars) for row in self._rows]
 
     def _row(self, row: Row, chars: int) -> str:
@@ -62,11 +65,12 @@ class FlowLines:
 
     def _group(self, group: Group, parent: Group | None, chars: int, *, deeper: bool) -> str:
         single = group.calls == 1
+        name = ("=> " if group.focus else "") + self._name(group, parent)
         pieces = [
-            f"{'=> ' * group.focus}{self._name(group, parent)}" + (self._single(group, chars) if single else ""),
+            name + (self._one_call(group, chars) if single else ""),
             f"x{group.calls:,}" if not single else "",
-            self._several(group, chars) if not single else "",
-            self._odd(group, chars),
+            self._several_calls(group, chars) if not single else "",
+            self._outlier(group, chars),
             self._caught(group),
             self._task(group),
             _duration(group),
@@ -74,17 +78,17 @@ class FlowLines:
             f"#{group.first_call_id}" if single else f"#{group.first_call_id}..{group.last_call_id}",
             "…" if deeper else "",
         ]
-        # Two spaces set the values apart from what is said about the call.
+        # Two spaces separate the values from the remarks on the call.
         return "  ".join(piece for piece in pieces if piece).replace("  x", " x", 1 if not single else 0)
 
     def _name(self, group: Group, parent: Group | None) -> str:
         module, _, name = group.name.rpartition(":")
         known = parent is not None and parent.name.rpartition(":")[0] == module
         call = self._calls.get(group.first_call_id)
-        body = "class " * (call is not None and call.kind == "class")
-        return body + one_line(name if known else group.name, MAX_NAME_CHARS)
+        prefix = "class " if call is not None and call.kind == "class" else ""
+        return prefix + one_line(name if known else group.name, LIMITS.max_name_chars)
 
-    def _single(self, group: Group, chars: int) -> str:
+    def _one_call(self, group: Group, chars: int) -> str:
         call = self._calls.get(group.first_call_id)
         if call is None:
             return ""
@@ -94,7 +98,7 @@ class FlowLines:
         shown = call.outcome == "returned" and not call.is_body
         return f"{given} -> {cut_value(self._result_of(call), chars, short)}" if shown else given
 
-    def _several(self, group: Group, chars: int) -> str:
+    def _several_calls(self, group: Group, chars: int) -> str:
         first, other = self._calls.get(group.first_call_id), self._calls.get(group.other_call_id)
         if first is None or other is None:
             return ""
@@ -109,44 +113,46 @@ class FlowLines:
             return _from_to(*(f"{end} -> {result}" for end, result in zip(ends, results, strict=True)))
         return _from_to(*ends)
 
-    def _odd(self, group: Group, chars: int) -> str:
-        """``rate=0.2 x319, None x1 (#51)``."""
-        odd = self.odd.get(group.first_call_id) if group.calls > 1 else None
-        if odd is None:
+    def _outlier(self, group: Group, chars: int) -> str:
+        """Render ``rate=0.2 x319, None x1 (#51)``."""
+        outlier = self.outliers.get(group.first_call_id) if group.calls > 1 else None
+        if outlier is None:
             return ""
-        texts = side_by_side([on_one_line(text) for text, _, _ in odd.values], max(chars // 3, 12))
-        return f"{odd.name}={_counted(texts, [(call_id, count) for _, count, call_id in odd.values])}"
+        texts = side_by_side([on_one_line(text) for text, _, _ in outlier.values], max(chars // 3, 12))
+        return f"{outlier.name}={_with_counts(texts, [(call_id, count) for _, count, call_id in outlier.values])}"
 
     def _caught(self, group: Group) -> str:
-        """``caught KeyError``, ``2 caught KeyError (#51)``."""
-        caught = self.caught.of(group)
+        """Render ``caught KeyError``, or for several calls ``2 caught KeyError (#51)``."""
+        caught = self.caught.rarest_in(group)
         if caught is None:
             return ""
-        what = f"caught {one_line(caught.type, MAX_NAME_CHARS)}"
+        what = f"caught {one_line(caught.type, LIMITS.max_name_chars)}"
         if group.calls == 1:
             return what
         return f"{'' if caught.exact else '>='}{caught.calls:,} {what} (#{caught.first_call_id})"
 
     def _results(self, group: Group, chars: int) -> str:
-        """``True x98, False x2 (#51)``: which calls had the result that others had not is what is looked for."""
+        """Render ``True x98, False x2 (#51)``, with the first call of each rarer result."""
         found = [(call_id, count) for call_id, count in group.results if call_id in self._calls]
         whole = [self._result_text(self._calls[call_id]) for call_id, _ in found]
         texts = side_by_side(whole, max(chars // len(group.results), 12))
-        return texts[0] if len(texts) == 1 else _counted(texts, found)
+        return texts[0] if len(texts) == 1 else _with_counts(texts, found)
 
     def _arguments_of(self, call: CallRow) -> Pairs:
-        """Read once, as the lines are made several times."""
-        if call.call_id not in self._pairs:
-            self._pairs[call.call_id] = [(name, value_on_one_line(value)) for name, value in named_values(call.args)]
-        return self._pairs[call.call_id]
+        """Parse the arguments of a call, once, as lines are rendered several times."""
+        if call.call_id not in self._known_arguments:
+            self._known_arguments[call.call_id] = [
+                (name, value_on_one_line(value)) for name, value in named_values(call.args)
+            ]
+        return self._known_arguments[call.call_id]
 
     def _result_of(self, call: CallRow) -> ValueTree:
-        if call.call_id not in self._results_read:
-            self._results_read[call.call_id] = value_on_one_line(result_value(call, MAX_READ_CHARS))
-        return self._results_read[call.call_id]
+        if call.call_id not in self._known_results:
+            self._known_results[call.call_id] = value_on_one_line(result_value(call, LIMITS.max_read_chars))
+        return self._known_results[call.call_id]
 
     def _result_text(self, call: CallRow) -> str:
-        return cut(str(self._result_of(call)), MAX_READ_CHARS)
+        return cut(str(self._result_of(call)), LIMITS.max_read_chars)
 
     def _task(self, group: Group) -> str:
         if group.task is not None:
@@ -156,10 +162,10 @@ class FlowLines:
     def _heading(self, lane: Lane) -> str:
         first, last = lane.threads[0], lane.threads[-1]
         if len(lane.threads) == 1:
-            return one_line(self._thread(first), MAX_HEADING_CHARS) + ":"
+            return one_line(self._thread(first), LIMITS.max_heading_chars) + ":"
         processes = len({process for process, _ in lane.threads})
         of = f" of {processes} processes" if processes > 1 else ""
-        ends = one_line(f"{self._thread(first)} … {self._thread(last)}", MAX_HEADING_CHARS)
+        ends = one_line(f"{self._thread(first)} … {self._thread(last)}", LIMITS.max_heading_chars)
         return f"{len(lane.threads):,} threads{of}, {ends}:"
 
     def _thread(self, thread: tuple[int, int]) -> str:
@@ -170,7 +176,7 @@ class FlowLines:
         return f"process {thread[0]}{f' ({what})' if what else ''}, {name}"
 
 
-def _wanted(rows: Sequence[Row]) -> Iterator[int]:
+def _shown_call_ids(rows: Sequence[Row]) -> Iterator[int]:
     for row in rows:
         if row.group is not None:
             yield row.group.first_call_id
@@ -179,8 +185,8 @@ def _wanted(rows: Sequence[Row]) -> Iterator[int]:
                 yield call_id
 
 
-def _counted(texts: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:
-    """Values with their counts; of all but the most frequent the first call is told."""
+def _with_counts(texts: Sequence[str], counts: Sequence[tuple[int, int]]) -> str:
+    """Render values with their counts, and all but the most frequent one with its first call."""
     return ", ".join(
         f"{text} x{count:,}" + (f" (#{call_id})" if number else "")
         for number, (text, (call_id, count)) in enumerate(zip(texts, counts, strict=True))
@@ -204,13 +210,14 @@ def _duration(group: Group) -> str:
 
 
 def _marks(group: Group) -> Iterator[str]:
+    marks = (("cancelled", group.cancelled), ("unfinished", group.unfinished), ("late", group.late))
     if group.calls == 1:
-        yield "cancelled" * bool(group.cancelled)
-        yield "unfinished" * bool(group.unfinished)
-        yield "late" * bool(group.late)
+        for word, applies in marks:
+            if applies:
+                yield word
         return
     if 0 < group.raised < group.calls:
         yield f"!! {group.raised:,} raised"
-    for word, count in (("cancelled", group.cancelled), ("unfinished", group.unfinished), ("late", group.late)):
+    for word, count in marks:
         if count:
             yield f"{count:,} {word}"

@@ -1,4 +1,4 @@
-"""What to ask after a flow: for what stands out in it."""
+"""Propose the next calls after a flow: those that look into what stands out."""
 
 from __future__ import annotations
 
@@ -6,27 +6,29 @@ from collections.abc import Sequence
 
 from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.flow.caught import CaughtExceptions
+from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.answers.flow.lines import FlowLines
-from breadcrumb_server.answers.flow.outliers import MIN_CALLS, USUAL_SHARE
 from breadcrumb_server.answers.flow.outline import Row
 from breadcrumb_server.answers.flow.tree import Group
 
 
-def flow_follow_ups(
+def flow_next_calls(
     next_calls: NextCalls, rows: Sequence[Row], lines: FlowLines, root_call_id: int | None
 ) -> list[str | None]:
-    """The calls to make next, the most telling first.
+    """Propose calls, the one most likely to help first.
 
     Args:
-        rows: those that are shown.
-        root_call_id: the call that is shown already.
+        next_calls: writes the calls.
+        rows: the rows of this page.
+        lines: the lines of all pages.
+        root_call_id: the call at which this flow begins; it is not proposed again.
     """
     shown = [(row, row.group) for row in rows if row.group is not None]
 
     def calls_of(group: Group, **where: int) -> str:
         return next_calls.get_calls(group.name, where or None)
 
-    def below(call_id: int | None) -> str | None:
+    def flow_of(call_id: int | None) -> str | None:
         if call_id is None or call_id == root_call_id:
             return None
         return next_calls.call("get_flow", root_call_id=call_id)
@@ -34,36 +36,44 @@ def flow_follow_ups(
     outermost = min((row.indent for row, _ in shown), default=0)
     focus = next((group for _, group in shown if group.focus), None)
     raised = next((group for _, group in shown[::-1] if group.raised), None)
-    odd_argument = next((group for _, group in shown if group.calls > 1 and group.first_call_id in lines.odd), None)
+    outlier = next((group for _, group in shown if group.calls > 1 and group.first_call_id in lines.outliers), None)
     deeper = max(
         (group for row, group in shown if row.deeper and not group.is_import),
         key=lambda group: group.total_ns,
         default=None,
     )
-    odd = max((group for _, group in shown if _has_usual_result(group)), key=_usual_share, default=None)
-    at_odds = odd if odd is not None and odd.calls >= MIN_CALLS and _usual_share(odd) >= USUAL_SHARE else None
+    mixed = max((group for _, group in shown if _has_usual_result(group)), key=_usual_share, default=None)
+    rare_result = (
+        mixed
+        if mixed is not None and mixed.calls >= LIMITS.min_calls and _usual_share(mixed) >= LIMITS.usual_share
+        else None
+    )
     several = [group for _, group in shown if group.calls > 1]
-    # What always has the same result, as an initializer, seldom is what went wrong.
+    # A function that always returns the same, such as an initializer, is seldom the culprit.
     several = [group for group in several if len(group.results) != 1] or several
     several.sort(key=lambda group: -group.total_ns)  # helpers come last
     return [
         calls_of(focus, call_id=focus.first_call_id) if focus else None,
-        calls_of(raised, call_id=_telling(raised)) if raised and not focus else None,
-        below(_rarest_caught(rows, lines.caught)),
-        calls_of(odd_argument, call_id=lines.odd[odd_argument.first_call_id].odd_call_id) if odd_argument else None,
-        calls_of(at_odds, call_id=_telling(at_odds)) if at_odds else None,
-        below(deeper.first_call_id) if deeper else None,
-        calls_of(odd, call_id=_telling(odd)) if odd else None,
+        calls_of(raised, call_id=_rarest_result_call(raised)) if raised and not focus else None,
+        flow_of(_rarest_catch(rows, lines.caught)),
+        calls_of(outlier, call_id=lines.outliers[outlier.first_call_id].rarest_call_id) if outlier else None,
+        calls_of(rare_result, call_id=_rarest_result_call(rare_result)) if rare_result else None,
+        flow_of(deeper.first_call_id) if deeper else None,
+        calls_of(mixed, call_id=_rarest_result_call(mixed)) if mixed else None,
         *(calls_of(group) for group in several[:2]),
         next(
-            (calls_of(group, call_id=_telling(group)) for row, group in shown[::-1] if row.indent <= outermost + 1),
+            (
+                calls_of(group, call_id=_rarest_result_call(group))
+                for row, group in shown[::-1]
+                if row.indent <= outermost + 1
+            ),
             None,
         ),
     ]
 
 
-def _telling(group: Group) -> int:
-    """The call with the rarest result, or the first."""
+def _rarest_result_call(group: Group) -> int:
+    """Return the id of the call with the rarest result, or of the first call."""
     return group.results[-1][0] if len(group.results) > 1 else group.first_call_id
 
 
@@ -72,12 +82,15 @@ def _has_usual_result(group: Group) -> bool:
 
 
 def _usual_share(group: Group) -> float:
-    """How many of the calls had the most frequent result."""
+    """Return the share of the calls that had the most frequent result."""
     return group.results[0][1] / group.calls
 
 
-def _rarest_caught(rows: Sequence[Row], caught: CaughtExceptions) -> int | None:
-    """The call that caught what hardly any other did; None where there is none, or what it called can be seen."""
+def _rarest_catch(rows: Sequence[Row], caught: CaughtExceptions) -> int | None:
+    """Return the id of the call that caught the rarest exception; None if there is none.
+
+    Calls are passed over if a row shows which callee raised.
+    """
     seen = {
         row.parent.first_call_id
         for row in rows

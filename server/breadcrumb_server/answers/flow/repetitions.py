@@ -1,4 +1,7 @@
-"""Folds what repeats in a sequence: ``a b a b a b c`` is three rounds of ``a b``, then ``c``; also rounds in rounds."""
+"""Fold repetitions in a sequence: ``a b a b a b c`` becomes three rounds of ``a b``, then ``c``.
+
+Rounds may contain rounds.
+"""
 
 from __future__ import annotations
 
@@ -6,80 +9,76 @@ from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-# Rounds of more different steps than this are not looked for.
-MAX_PERIOD = 12
-# Rounds in rounds, so deep.
-MAX_NESTING = 4
-# A sequence that stays longer than the second number over its first steps does not repeat: the rest is not tried.
-_PROBE = 2_000
-_MAX_PROBED = 600
+from breadcrumb_server.answers.flow.limits import LIMITS
 
 
 @dataclass(slots=True)
-class Run:
-    """One step, or the same one several times in a row; ``members`` are who made it."""
+class EqualSteps:
+    """One step, or several equal ones in a row."""
 
     symbol: int
-    members: list[int]
+    members: list[int]  # ids of the steps
 
 
 @dataclass(slots=True)
 class Rounds:
-    """Steps that were made again and again; each of ``parts`` has the members of all rounds."""
+    """A sequence that repeats. Each part has the members of all rounds."""
 
     symbol: int
     parts: list[Part]
     rounds: int
 
 
-Part = Run | Rounds
+Part = EqualSteps | Rounds
 
 
 class Symbols:
-    """Numbers for whatever is to be compared often."""
+    """Numbers that stand for values: equal values have equal numbers, which are fast to compare."""
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
 
     def of(self, value: Hashable) -> int:
+        """Return the number of a value."""
         return self._numbers.setdefault(value, len(self._numbers))
 
 
-class Folder:
-    """Folds sequences; equal rounds have equal symbols in all of them, however many rounds there are."""
+class SequenceFolder:
+    """A folder of sequences. Rounds of equal steps have equal symbols, however many rounds there are."""
 
     def __init__(self, symbols: Symbols) -> None:
         self._symbols = symbols
 
     def fold(self, keys: Sequence[int], members: Sequence[int], min_rounds: int = 2) -> list[Part]:
-        """The sequence with its repetitions folded.
+        """Fold the repetitions in a sequence.
 
         Args:
-            keys: a symbol a step.
-            members: who made each step, in ascending order.
-            min_rounds: what repeats less often stays as it is.
+            keys: the symbol of each step.
+            members: the id of each step, in ascending order.
+            min_rounds: repetitions with fewer rounds are not folded.
         """
-        if len(set(keys)) == len(keys):  # as most are
-            return [Run(key, [member]) for key, member in zip(keys, members, strict=True)]
-        if len(keys) > _PROBE and len(self._fold(keys[:_PROBE], members[:_PROBE])) > _MAX_PROBED:
-            parts = _runs(keys, members)
+        if len(set(keys)) == len(keys):  # true of most sequences, and fast
+            return [EqualSteps(key, [member]) for key, member in zip(keys, members, strict=True)]
+        probe = slice(LIMITS.probe_steps)
+        if len(keys) > LIMITS.probe_steps and len(self._fold(keys[probe], members[probe])) > LIMITS.max_probed_parts:
+            parts = _equal_steps(keys, members)
         else:
             parts = self._fold(keys, members)
-        return parts if min_rounds <= 2 else [*_unfolded(parts, dict(zip(members, keys, strict=True)), min_rounds)]
+        return parts if min_rounds <= 2 else [*_unfold_rare(parts, dict(zip(members, keys, strict=True)), min_rounds)]
 
     def _fold(self, keys: Sequence[int], members: Sequence[int]) -> list[Part]:
-        parts = _runs(keys, members)
-        for _ in range(MAX_NESTING):
+        parts = _equal_steps(keys, members)
+        for _ in range(LIMITS.max_nesting):
             before = len(parts)
-            for period in range(2, MAX_PERIOD + 1):
+            for period in range(2, LIMITS.max_period + 1):
                 if 2 * period <= len(parts):
-                    parts = self._rounds_of(parts, period)
+                    parts = self._fold_rounds(parts, period)
             if len(parts) == before:
                 break
-            parts = _together(parts)
+            parts = _join_adjacent_rounds(parts)
         return parts
 
-    def _rounds_of(self, parts: list[Part], period: int) -> list[Part]:
+    def _fold_rounds(self, parts: list[Part], period: int) -> list[Part]:
         symbols = [part.symbol for part in parts]
         folded: list[Part] = []
         patterns: set[tuple[int, ...]] = set()
@@ -89,31 +88,31 @@ class Folder:
             if end - at > period and not _is_better_later(symbols, at, end, period, patterns):
                 pattern = tuple(symbols[at : at + period])
                 patterns.add(pattern)
-                folded.append(self._repeated(pattern, parts[at:end]))
+                folded.append(self._merged_rounds(pattern, parts[at:end]))
                 at = end
             else:
                 folded.append(parts[at])
                 at += 1
         for pattern in patterns:
-            folded = self._single_rounds(folded, pattern)
+            folded = self._fold_single_rounds(folded, pattern)
         return folded
 
-    def _repeated(self, pattern: tuple[int, ...], parts: Sequence[Part]) -> Rounds:
+    def _merged_rounds(self, pattern: tuple[int, ...], parts: Sequence[Part]) -> Rounds:
         period = len(pattern)
         first = list(parts[:period])
         for index, part in enumerate(parts[period:]):
             merge(first[index % period], part)
         return Rounds(self._symbols.of(("rounds", pattern)), first, len(parts) // period)
 
-    def _single_rounds(self, parts: list[Part], pattern: tuple[int, ...]) -> list[Part]:
-        """One round that stands alone is a loop as well where others repeat it: rounds around both are then equal."""
+    def _fold_single_rounds(self, parts: list[Part], pattern: tuple[int, ...]) -> list[Part]:
+        """Make a single occurrence of the pattern a round too, so that longer rounds that contain it become equal."""
         found: list[Part] = []
         at = 0
         while at < len(parts):
             if parts[at].symbol == pattern[0]:
                 here = parts[at : at + len(pattern)]
                 if tuple(part.symbol for part in here) == pattern:
-                    found.append(self._repeated(pattern, here))
+                    found.append(self._merged_rounds(pattern, here))
                     at += len(pattern)
                     continue
             found.append(parts[at])
@@ -122,8 +121,8 @@ class Folder:
 
 
 def merge(into: Part, other: Part) -> None:
-    """Add the members of an equal part."""
-    if isinstance(into, Run) and isinstance(other, Run):
+    """Add the members and rounds of an equal part."""
+    if isinstance(into, EqualSteps) and isinstance(other, EqualSteps):
         into.members.extend(other.members)
     elif isinstance(into, Rounds) and isinstance(other, Rounds):
         into.rounds += other.rounds
@@ -131,27 +130,27 @@ def merge(into: Part, other: Part) -> None:
             merge(mine, theirs)
 
 
-def _runs(keys: Sequence[int], members: Sequence[int]) -> list[Part]:
+def _equal_steps(keys: Sequence[int], members: Sequence[int]) -> list[Part]:
     runs: list[Part] = []
     at = 0
     for symbol, equal in groupby(keys):
         count = sum(1 for _ in equal)
-        runs.append(Run(symbol, list(members[at : at + count])))
+        runs.append(EqualSteps(symbol, list(members[at : at + count])))
         at += count
     return runs
 
 
-def _unfolded(parts: Sequence[Part], keys: Mapping[int, int], min_rounds: int) -> Iterator[Part]:
-    """The parts, but with the steps of what was repeated seldom; what is in rounds stays folded."""
+def _unfold_rare(parts: Sequence[Part], keys: Mapping[int, int], min_rounds: int) -> Iterator[Part]:
+    """Replace parts with fewer than ``min_rounds`` repetitions by their steps. Parts within rounds stay folded."""
     for part in parts:
-        if (len(part.members) if isinstance(part, Run) else part.rounds) >= min_rounds:
+        if (len(part.members) if isinstance(part, EqualSteps) else part.rounds) >= min_rounds:
             yield part
         else:
-            yield from (Run(keys[member], [member]) for member in sorted(_members(part)))
+            yield from (EqualSteps(keys[member], [member]) for member in sorted(_members(part)))
 
 
 def _members(part: Part) -> Iterator[int]:
-    if isinstance(part, Run):
+    if isinstance(part, EqualSteps):
         yield from part.members
     else:
         for each in part.parts:
@@ -159,7 +158,7 @@ def _members(part: Part) -> Iterator[int]:
 
 
 def _end_of_rounds(symbols: Sequence[int], at: int, period: int) -> int:
-    """Where the rounds that begin at ``at`` end: equal steps, a period apart, for whole rounds."""
+    """Return the end of the whole rounds of ``period`` steps that begin at ``at``."""
     end = at + period
     if end >= len(symbols) or symbols[at] != symbols[end]:
         return end
@@ -172,10 +171,10 @@ def _end_of_rounds(symbols: Sequence[int], at: int, period: int) -> int:
 def _is_better_later(
     symbols: Sequence[int], at: int, end: int, period: int, patterns: Collection[tuple[int, ...]]
 ) -> bool:
-    """Whether a step or more after ``at`` as many rounds begin of a pattern that was found before.
+    """Return whether rounds of a known pattern begin within the period after ``at``, and are as long or longer.
 
-    ``b a b a b`` is two rounds of ``a b`` behind a ``b`` where there were such rounds already: then what stands around
-    both can be equal.
+    If rounds of ``a b`` were found earlier, ``b a b a b`` is ``b`` and two rounds of ``a b`` rather than two rounds of
+    ``b a`` and ``b``. Longer rounds that contain both can then be equal.
     """
     if tuple(symbols[at : at + period]) in patterns:
         return False
@@ -186,8 +185,8 @@ def _is_better_later(
     )
 
 
-def _together(parts: Sequence[Part]) -> list[Part]:
-    """Rounds of the same that stand side by side are more rounds of it."""
+def _join_adjacent_rounds(parts: Sequence[Part]) -> list[Part]:
+    """Join adjacent rounds of equal steps."""
     joined: list[Part] = []
     for part in parts:
         if joined and isinstance(part, Rounds) and joined[-1].symbol == part.symbol:

@@ -1,8 +1,8 @@
-"""The calls of a flow as a tree in which equal ones are folded.
+"""Build the call tree of a flow and fold equal calls.
 
-Two calls have the same shape when they are of the same function, ended the same way, and what they called has the same
-shapes in the same order, repetitions folded. Calls of the same shape at the same place are one group; where that
-leaves too much to read, calls of the same function are.
+Two calls have the same shape if they are calls of the same function, ended the same way, and their callees have the
+same shapes in the same order, with repetitions folded. Calls of the same shape at the same place form one group. If
+that leaves too many lines, calls of the same function do.
 """
 
 from __future__ import annotations
@@ -11,14 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from breadcrumb_server.answers.flow.repetitions import Folder, Part, Run, Symbols, merge
+from breadcrumb_server.answers.flow.limits import LIMITS
+from breadcrumb_server.answers.flow.repetitions import EqualSteps, Part, SequenceFolder, Symbols, merge
 from breadcrumb_storage.queries.flow.calls import UNFINISHED, FlowCalls
 
-# Calls below another keep their order up to so many lines, folded by function or by shape; beyond, no order helps.
-MAX_IN_ORDER = 60
-MAX_IN_ORDER_BY_SHAPE = 200
-# Different results of the calls of a group that are told apart.
-MAX_RESULTS = 3
 MODULE_BODY = "<module>"
 RETURNED, RAISED, CANCELLED = 0, 1, 2
 
@@ -38,61 +34,68 @@ class Group:
     cancelled: int = 0
     unfinished: int = 0
     late: int = 0
-    tasks: int = 0  # asyncio tasks that these calls began: other ones than their callers'
-    task: tuple[int, int] | None = None  # that task, if it is one
-    other_call_id: int = 0  # with another result than the first, if there is one: to be shown beside it
-    results: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (first call, calls) where few
-    focus: bool = False  # what the flow was asked to look around
-    calling: bool = False  # something was called, though it may not be among the calls of this flow
-    call_ids: Sequence[int] = ()  # of all calls, where they are known
-    members: list[int] = field(default_factory=list[int])  # the calls to whoever made the tree
+    tasks: int = 0  # asyncio tasks of these calls, other than those of their callers
+    task: tuple[int, int] | None = None  # (process, task), if there is exactly one
+    other_call_id: int = 0  # shown beside the first call: the last one with another result, or the last one
+    results: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (first call, calls); empty if many
+    focus: bool = False  # the flow shows what happened around this call
+    calling: bool = False  # has callees, whether or not they belong to this flow
+    call_ids: Sequence[int] = ()  # empty in totals
+    members: list[int] = field(default_factory=list[int])  # the calls, as the tree that made the group numbers them
 
     @property
     def is_import(self) -> bool:
-        """Whether these are bodies of imported modules that went well."""
+        """Whether these are imports of modules, and nothing about them is notable."""
         module, _, name = self.name.rpartition(":")
         notable = self.raised or self.cancelled or self.unfinished or self.focus
         return name == MODULE_BODY and module != "__main__" and not notable
 
 
 @dataclass(slots=True)
-class Loop:
-    """What was called again and again in the same order."""
+class CallLoop:
+    """Calls that were repeated in the same order."""
 
     items: list[Item]
     rounds: int
-    looked_at: int = 0  # not 0: the order is that of the first so many calls, and ``rounds`` follows from the counts
+    first_calls: int = 0  # if not 0, the order is that of so many first calls, and ``rounds`` is derived from counts
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """Calls that a flow leaves out."""
+    """Calls that a flow around a call leaves out."""
 
     calls: int
-    where: str
+    where: str  # "before" or "after"
 
 
-Item = Group | Loop | LeftOut
+Item = Group | CallLoop | LeftOut
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """Threads (process, thread) that did the same."""
+    """Threads that did the same, shown once."""
 
-    threads: list[tuple[int, int]]
+    threads: list[tuple[int, int]]  # (process, thread)
     items: list[Item]
 
 
 @dataclass(frozen=True, slots=True)
 class Folding:
-    """How much is folded."""
+    """A degree of folding."""
 
-    by_shape: bool
-    min_rounds: int = 2
+    by_shape: bool  # False: by function, which leaves fewer lines
+    min_rounds: int = 2  # of a repetition that is folded
 
 
 class FlowTree:
-    """The calls of a flow, and their groups."""
+    """The calls of a flow, in groups.
+
+    Args:
+        calls: the calls.
+        names: the functions (module:function) by number.
+        focus: ids of calls that are never folded, nor are the calls around them.
+        left_out: by the id of a call (0: the roots), the number of its callees left out before and after these.
+    """
 
     def __init__(
         self,
@@ -101,11 +104,6 @@ class FlowTree:
         focus: Iterable[int] = (),
         left_out: Mapping[int, tuple[int, int]] | None = None,
     ) -> None:
-        """
-        Args:
-            focus: calls that are never folded, nor are those that they stand in.
-            left_out: children of a call that come before and after those that are here.
-        """
         self._calls = calls
         self._names = names
         self._left_out = left_out or {}
@@ -128,7 +126,7 @@ class FlowTree:
             while (at := self._parents[at]) >= 0:
                 self._pinned.add(at)
         self._symbols = Symbols()
-        self._folder = Folder(self._symbols)
+        self._folder = SequenceFolder(self._symbols)
         self._kinds = [
             self._symbols.of(("pinned", at) if at in self._pinned else (name, outcome))
             for at, (name, outcome) in enumerate(zip(calls.names, calls.outcomes, strict=True))
@@ -136,7 +134,7 @@ class FlowTree:
         self._shapes = self._shape_all()
 
     def call_ids(self) -> list[int]:
-        """The calls that the tree stands for."""
+        """Return the ids of all calls of the tree."""
         found: list[int] = []
         below = self._roots()
         while below:
@@ -145,7 +143,7 @@ class FlowTree:
         return found
 
     def lanes(self, folding: Folding, most: int) -> list[Lane]:
-        """The roots by thread; threads that did the same, and all beyond ``most``, are one."""
+        """Return the roots by thread, in at most ``most`` lanes; the last one takes all threads that are left."""
         by_thread: dict[tuple[int, int], list[int]] = {}
         for at in self._roots():
             by_thread.setdefault((self._calls.processes[at], self._calls.threads[at]), []).append(at)
@@ -159,8 +157,8 @@ class FlowTree:
             groups[most - 1 :] = [[thread for group in groups[most - 1 :] for thread in group]]
         return [Lane(sorted(group), self._lane_items([by_thread[each] for each in group], folding)) for group in groups]
 
-    def below(self, group: Group, folding: Folding) -> list[Item]:
-        """What the calls of a group called."""
+    def callees(self, group: Group, folding: Folding) -> list[Item]:
+        """Return what the calls of a group called."""
         children = [below for at in group.members if (below := self._children[at])]
         items = self._items(children, folding) if children else []
         return self._with_left_out(items, group.first_call_id if group.calls == 1 else -1)
@@ -173,7 +171,7 @@ class FlowTree:
         wanted = self._calls.roots
         if wanted is None:
             return [at for at, parent in enumerate(self._parents) if parent < 0]
-        # Not those within another: a recursion is shown once, from its outermost call on.
+        # A recursion is shown once, from its outermost call on.
         inside = [False] * len(self._parents)
         roots: list[int] = []
         for at, parent in enumerate(self._parents):
@@ -184,7 +182,7 @@ class FlowTree:
         return roots
 
     def _shape_all(self) -> list[int]:
-        """From the innermost calls outwards: a call comes behind its parent."""
+        """Return the symbol of the shape of each call. Calls come after their parents, so the last ones are first."""
         shapes = list(self._kinds)
         symbol = self._symbols.of
         folded: dict[tuple[int, ...], int] = {}
@@ -202,7 +200,7 @@ class FlowTree:
 
     def _items(self, sequences: list[list[int]], folding: Folding) -> list[Item]:
         keys = self._shapes if folding.by_shape else self._kinds
-        # Groups that were made with fewer rounds would not fit onto each other.
+        # The callees of several calls are folded fully: only then do their parts become equal, and can be merged.
         min_rounds = folding.min_rounds if len(sequences) == 1 else 2
         merged: list[Part] | None = None
         for members in sequences:
@@ -211,12 +209,12 @@ class FlowTree:
                 merged = parts
             elif [part.symbol for part in parts] == [part.symbol for part in merged]:
                 for mine, theirs in zip(merged, parts, strict=True):
-                    merge(mine, theirs)  # rounds of different calls add up, as those within one call do
+                    merge(mine, theirs)  # rounds below different calls add up
             else:
                 return self._by_function(sequences)
         if merged is None:
             return []
-        most = MAX_IN_ORDER_BY_SHAPE if folding.by_shape else MAX_IN_ORDER
+        most = LIMITS.max_in_order_by_shape if folding.by_shape else LIMITS.max_in_order
         if len(merged) > most and not self._pinned:
             return self._by_function(sequences)
         return [self._item(part) for part in merged]
@@ -229,9 +227,9 @@ class FlowTree:
         return [self._group(members) for members in groups.values()]
 
     def _item(self, part: Part) -> Item:
-        if isinstance(part, Run):
+        if isinstance(part, EqualSteps):
             return self._group(part.members)
-        return Loop([self._item(each) for each in part.parts], part.rounds)
+        return CallLoop([self._item(each) for each in part.parts], part.rounds)
 
     def _group(self, members: list[int]) -> Group:
         calls = self._calls
@@ -253,7 +251,7 @@ class FlowTree:
             late=sum(calls.late[at] for at in members),
             tasks=len(tasks),
             task=next(iter(tasks)) if len(tasks) == 1 else None,
-            other_call_id=self._other(members),
+            other_call_id=self._other_result_call(members),
             results=self._results(members),
             focus=members[0] in self._focus,
             calling=any(self._children[at] is not None or calls.calling[at] for at in members),
@@ -267,15 +265,18 @@ class FlowTree:
             return None
         return self._calls.processes[at], task
 
-    def _other(self, members: Sequence[int]) -> int:
-        """The last of the calls that had another result than the first, or the last one."""
+    def _other_result_call(self, members: Sequence[int]) -> int:
+        """Return the id of the last call whose result differs from that of the first, or of the last call."""
         results = self._calls.results
         first = results[members[0]]
         other = next((at for at in reversed(members) if results[at] != first), members[-1])
         return self._calls.ids[other]
 
     def _results(self, members: Sequence[int]) -> list[tuple[int, int]]:
-        """The first call with each result and how many had it, the most frequent first; [] where they are many."""
+        """Return the first call with each result and the number of such calls, the most frequent first.
+
+        Empty if there are too many different results.
+        """
         calls = self._calls
         first: dict[int, int] = {}
         counts: Counter[int] = Counter()
@@ -284,7 +285,7 @@ class FlowTree:
                 result = calls.results[at]
                 counts[result] += 1
                 if result not in first:
-                    if len(first) == MAX_RESULTS:
+                    if len(first) == LIMITS.max_results:
                         return []
                     first[result] = calls.ids[at]
         return [(first[result], count) for result, count in counts.most_common()]

@@ -1,4 +1,4 @@
-"""Values in the lines of a flow: short, and where some stand side by side, cut so that one sees where they differ."""
+"""Shorten the values in the lines of a flow, and cut values side by side so that their difference stays visible."""
 
 from __future__ import annotations
 
@@ -7,14 +7,12 @@ from collections.abc import Mapping, Sequence
 
 from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.text import clean
+from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.answers.rendering.layout import MIN_SHARE_CHARS, cut_value
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree
 
-MIN_VALUE_CHARS = 8
-# Whose method was called: its type is what tells, and where there are other arguments they have the room.
+# Their type says enough, so the other arguments get the room.
 _OWNERS = ("self", "cls")
-# Of all the characters.
-_OWNERS_SHARE = 1 / 6
 
 _SPACE = re.compile(r"\s+")
 
@@ -22,7 +20,7 @@ Pairs = Sequence[tuple[str, ValueTree]]
 
 
 def on_one_line(text: str) -> str:
-    """Replace all white space by single spaces, as the other functions need it."""
+    """Replace all white space by single spaces. The other functions expect texts like that."""
     return " ".join(clean(text).split())
 
 
@@ -37,31 +35,35 @@ def value_on_one_line(value: ValueTree) -> ValueTree:
 
 
 def short(line: str, chars: int) -> str:
-    """Cut without a count of what is missing: a line has many values, and get_calls shows each whole."""
+    """Cut a text without counting what is missing. A line has many values, and get_calls shows each in full."""
     return line if len(line) <= chars else line[: max(chars - 1, 0)] + "…"
 
 
 def side_by_side(lines: Sequence[str], chars: int) -> list[str]:
-    """The texts, each cut to so many characters; those that this would make equal lose their common beginning."""
+    """Cut each text to ``chars`` characters.
+
+    Texts that this would make equal lose their common beginning instead.
+    """
     cut = [short(line, chars) for line in lines]
     shown: list[str] = []
     for line, text in zip(lines, cut, strict=True):
         alike = [other for other, its in zip(lines, cut, strict=True) if its == text and other != line]
-        nearest = max(alike, key=lambda other: _common(line, other), default=None)
-        shown.append(text if nearest is None else _beside(line, nearest, chars))
+        nearest = max(alike, key=lambda other: _common_length(line, other), default=None)
+        shown.append(text if nearest is None else _around_difference(line, nearest, chars))
     return shown
 
 
 def arguments(pairs: Pairs, chars: int) -> str:
-    """``a=1, b=None``; the long values give way, ``self`` before all others."""
-    whole = _listed(pairs)
+    """Render ``a=1, b=None``. Long values are cut, ``self`` first."""
+    whole = _joined(pairs)
     if len(whole) <= chars:
         return whole
     first, *others = pairs
     if others and first[0] in _OWNERS:
-        left = chars - len(_listed(others)) - len(first[0]) - 3
-        pairs = [(first[0], short(str(first[1]), max(left, int(chars * _OWNERS_SHARE), MIN_VALUE_CHARS))), *others]
-        whole = _listed(pairs)
+        left = chars - len(_joined(others)) - len(first[0]) - 3
+        room = max(left, int(chars * LIMITS.owner_share), LIMITS.min_value_chars)
+        pairs = [(first[0], short(str(first[1]), room)), *others]
+        whole = _joined(pairs)
         if len(whole) <= chars:
             return whole
     names = sum(len(name) + 3 for name, _ in pairs)
@@ -71,8 +73,11 @@ def arguments(pairs: Pairs, chars: int) -> str:
 
 
 def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:
-    """The arguments of two calls that stand for more; what differs comes before what does not, which may be missing."""
-    whole = _listed(first), _listed(other)
+    """Render the arguments of two calls of a group, each in ``chars`` characters.
+
+    If not all fit, arguments that differ come first, and equal ones may be missing.
+    """
+    whole = _joined(first), _joined(other)
     if max(map(len, whole)) <= chars:
         return whole
     mine, theirs = ({name: str(value) for name, value in pairs} for pairs in (first, other))
@@ -82,9 +87,9 @@ def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:
     if not differing:
         same = arguments(first, 2 * chars)
         return same, same
-    while len(differing) > 1 and _room(differing, chars) < MIN_VALUE_CHARS * len(differing):
+    while len(differing) > 1 and _room(differing, chars) < LIMITS.min_value_chars * len(differing):
         differing.pop()
-    shown = _cut_alike(mine, theirs, differing, chars)
+    shown = _cut_both(mine, theirs, differing, chars)
     for name in names:
         piece = f"{name}={mine.get(name, '')}"
         if mine.get(name) == theirs.get(name) and max(map(_length, shown)) + len(piece) + 2 <= chars - len(", …"):
@@ -96,10 +101,10 @@ def both_arguments(first: Pairs, other: Pairs, chars: int) -> tuple[str, str]:
     return short(", ".join(shown[0]), chars), short(", ".join(shown[1]), chars)
 
 
-def _cut_alike(
+def _cut_both(
     mine: Mapping[str, str], theirs: Mapping[str, str], names: Sequence[str], chars: int
 ) -> tuple[list[str], list[str]]:
-    """``name=value`` of both calls for these parameters, in so many characters each."""
+    """Render ``name=value`` of both calls for these parameters, in ``chars`` characters for each call."""
     lengths = [max(len(mine.get(name, "")), len(theirs.get(name, ""))) for name in names]
     granted = shares(lengths, _room(names, chars), least=MIN_SHARE_CHARS, even=True)
     shown: tuple[list[str], list[str]] = [], []
@@ -112,25 +117,25 @@ def _cut_alike(
 
 
 def _room(names: Sequence[str], chars: int) -> int:
-    """What the values may take; the mark of what is left out has its place."""
+    """Return the characters left for values, beside the names and the mark of missing arguments."""
     return chars - sum(len(name) + 3 for name in names) - len("…")
 
 
-def _common(line: str, other: str) -> int:
-    """The length of what both begin with."""
+def _common_length(line: str, other: str) -> int:
+    """Return the length of the common beginning."""
     pairs = enumerate(zip(line, other, strict=False))
     return next((at for at, (one, another) in pairs if one != another), min(len(line), len(other)))
 
 
-def _beside(line: str, other: str, chars: int) -> str:
-    """A part of a line that holds where the other one differs: the end, or what comes shortly before and behind."""
-    common, room = _common(line, other), chars - 1
+def _around_difference(line: str, other: str, chars: int) -> str:
+    """Return the part of a line in which it differs from the other one: its end, or what surrounds the difference."""
+    common, room = _common_length(line, other), chars - 1
     last = max(len(line), len(other)) - room
     begin = last if last <= common else common - min(chars // 4, common)
     return "…" + short(line[begin:], room)
 
 
-def _listed(pairs: Pairs) -> str:
+def _joined(pairs: Pairs) -> str:
     return ", ".join(f"{name}={value}" for name, value in pairs)
 
 

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from breadcrumb_server.answers.flow.answer import Flow, FlowView
 from breadcrumb_server.answers.flow.answer import get_flow as build_flow
-from breadcrumb_server.answers.flow.outline import MAX_DEPTH
+from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.mcp_server.tools.registration import (
     Cursor,
     OptionalTraceId,
@@ -46,7 +46,7 @@ async def get_flow(
     process_id: Annotated[int | None, Field(description="Only this process, by its number in the run report")] = None,
     max_depth: Annotated[
         int | None,
-        Field(description=f"Maximum depth of the call tree, from 1 to {MAX_DEPTH}; default: as deep as fits"),
+        Field(description=f"Maximum depth of the call tree, from 1 to {LIMITS.max_depth}; default: as deep as fits"),
     ] = None,
     cursor: Cursor = None,
 ) -> Flow:
