@@ -26,7 +26,7 @@ class LineBindings:
     """The names that a line binds, as paths: ``name``, ``self.total``, and ``prices[]`` for any item of prices."""
 
     paths: frozenset[str] = frozenset()
-    # The record of a value does not tell a subclass of list from an object whose only field is called items.
+    # The record of a value does not distinguish a subclass of list from an object whose only field is called items.
     items_is_field: bool = False
 
     def binds(self, path: str, container: str) -> bool:

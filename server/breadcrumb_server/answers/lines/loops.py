@@ -22,9 +22,9 @@ MIN_ROUNDS = 4
 MIN_ROUNDS_TO_COMPARE = 8
 # Share of the rounds up to which something is rare. What happens once is rare in any loop.
 RARE_SHARE = 0.01
-# Share of a number's moves in one direction, from which a move in the other direction stands out ...
+# Share of a number's moves in one direction from which a move in the other stands out.
 ONE_WAY_SHARE = 0.95
-# ... and multiple of the median move, beyond which a move stands out.
+# Multiple of the median move beyond which a move stands out.
 JUMP_FACTOR = 20.0
 # Numbers that are compared; a larger integer may not fit into a float.
 MAX_COMPARED = 1e300
