@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from breadcrumb import record_format
 from spool_reader import INJECT, TARGETS, Spool, Trace, program
@@ -288,22 +290,38 @@ def test_the_tracer_source_is_valid_in_the_oldest_python(python: str) -> None:
     subprocess.run([python, "-c", code, str(root)], check=True)
 
 
-def test_the_hot_path_writes_what_the_plain_path_writes(monitoring_python: str, trace: Trace, tmp_path: Path) -> None:
+# Starts the tracer by itself: with a clock that only moves when it is read, and, if PLAIN_PATH is set, without the
+# shortcuts of the hot path. Calls then go by CallLog.begin and end, and counted ones by AdaptiveCapture.skips and end.
+STARTS_TRACER = """
+    import itertools, os, sys, time
+    time.perf_counter_ns = itertools.count(1_000_000, 1000).__next__
+    sys.path.insert(0, os.environ["TRACER"])
+    import breadcrumb.runtime.own_builtins
+    from breadcrumb import bootstrap
+    from breadcrumb.events.adaptive import AdaptiveCapture
+    from breadcrumb.session.functions import Function
+    del sys.path[0]
+    if os.environ.get("PLAIN_PATH"):
+        begin = Function.__init__
+        def init(self, *args):
+            begin(self, *args)
+            self.hot = 0
+            self.keeps_state = True
+        Function.__init__ = init
+        AdaptiveCapture.counters = lambda self: None
+    bootstrap.start_from_environment()
+"""
+
+
+@pytest.mark.parametrize("mode", ["full", "adaptive"])
+def test_the_hot_path_writes_what_the_plain_path_writes(
+    monitoring_python: str, trace: Trace, tmp_path: Path, mode: str
+) -> None:
     own = tmp_path / "own"
     own.mkdir()
-    (own / "sitecustomize.py").write_text(
-        program("""
-            import os
-            from breadcrumb.session.functions import Function
-            if os.environ.get("PLAIN_PATH"):
-                begin = Function.__init__
-                def init(self, *args):
-                    begin(self, *args)
-                    self.hot = 0
-                Function.__init__ = init
-        """)
-    )
+    (own / "sitecustomize.py").write_text(program(STARTS_TRACER))
     text = program("""
+        import asyncio, threading, time
         class Thing:
             def __init__(self): self.x = 1
         def none(): return None
@@ -314,18 +332,52 @@ def test_the_hot_path_writes_what_the_plain_path_writes(monitoring_python: str, 
             a = b
             return a
         def secret(password, other): return other
-        for value in (0, -1, 2**29, 2**30, -2**30, 2**40, 10**15, 4111111111111111, 1.5, True, None, "text", b"b", [1], Thing()):
+        def teaches(a, b): return a
+        def fails(n):
+            if n % 7 == 0: raise ValueError(n)
+            return n
+        def slow(ticks):
+            for _ in range(ticks): time.perf_counter_ns()
+            return ticks
+        def calls(value):
             none(), one(value), two(value, 7), two(7, value), three(1, value), rebinds(value, value), secret("hush-hush", value)
+        async def in_task(n):
+            return one(two(n, n))
+        for value in (0, -1, 2**29, 2**30, -2**30, 2**40, 10**15, 4111111111111111, 1.5, True, None, "text", b"b", [1], Thing()):
+            calls(value)
+        for n in range(1500):
+            one(n)
+        for n in range(30):
+            try: fails(n)
+            except ValueError: pass
+            teaches("pass-%d-word" % n, {"password": "pass-%d-word" % n})
+        for ticks in (*[1] * 9, 1200, 1, 1200, 1600, 1, 3000, 1):
+            slow(ticks)
+        thread = threading.Thread(target=calls, args=("in a thread",))
+        thread.start()
+        thread.join()
+        asyncio.run(in_task(3))
     """)
-    paths = f"{INJECT}{os.pathsep}{own}"
-    hot = trace(monitoring_python, text, env={"PYTHONPATH": paths})
-    plain = trace(monitoring_python, text, env={"PYTHONPATH": paths, "PLAIN_PATH": "1"})
+    options: dict[str, Any] = {"mode": mode, "capture": {"calls_per_function": 8}}
+    environment = {"PYTHONPATH": str(own), "TRACER": str(INJECT.parent.parent)}
+    hot = trace(monitoring_python, text, env=environment, **options)
+    plain = trace(monitoring_python, text, env={**environment, "PLAIN_PATH": "1"}, **options)
 
     def rows(spool: Spool) -> list[tuple[object, ...]]:
-        return [(c.call, c.parent, c.function, c.args, c.value, c.outcome) for c in spool.calls]
+        return [
+            (c.call, c.parent, c.function, c.args, c.value, c.outcome, c.exception, c.line, c.task, c.thread, c.late)
+            for c in sorted(spool.calls, key=lambda call: call.call)
+        ]
 
     assert len(rows(hot)) > 100
     assert rows(hot) == rows(plain)
+    if mode == "adaptive":
+        names = {call.function for call in hot.calls}
+        assert [hot.count(name) for name in names] == [plain.count(name) for name in names]
+        assert hot.count("one")[0] > 1500 > 100 > len(hot.named("one"))
+        assert [call.value for call in hot.named("slow") if call.late] == [1200, 1600, 3000]
+        assert [call.exception is not None for call in hot.named("fails") if call.late] == [True] * 3
+        assert hot.counted_ns("one") > 0 and plain.counted_ns("one") > 0
 
 
 def test_what_a_generator_yields_is_recorded_the_first_values_and_their_number(python: str, trace: Trace) -> None:
