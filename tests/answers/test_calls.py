@@ -35,8 +35,8 @@ def test_one_call_is_shown_whole_and_a_page_of_several_proposes_it(project, shop
     [page] = [get_calls(project.con, "shop", function="total")]
     [one] = get_calls(project.con, "shop", function="", where={"call_id": shop.failing}).rows
 
-    assert "x" * 3_000 in one[2]
-    assert "x" * 500 not in page.rows[1][2]
+    assert "x" * 3_000 in str(one[2])
+    assert "x" * 500 not in str(page.rows[1][2])
     assert page.notes == ['values were cut; where={"call_id": 5} shows that call whole']
     assert page.next == [
         f'get_calls(project="shop", function="shop.pricing:total", trace_id="{shop.trace.trace_id}", '
@@ -326,7 +326,7 @@ def test_arguments_that_are_equal_in_all_rows_leave_their_room_to_the_others(pro
         style = {"$type": "Style", "items": [0] * 12 + [number]}
         trace.call(function, args={"self": {"$type": "Cell", "id": f"{number} " * 40}, "sheet": sheet, "style": style})
     page = get_calls(project.con, "shop", function="Cell.__init__", limit=30)
-    rows = [row[page.columns.index("args")] for row in page.rows]
+    rows = [str(row[page.columns.index("args")]) for row in page.rows]
     assert all(f"style=Style([{'0, ' * 12}{number}])" in text for number, text in enumerate(rows))
     assert all(text.startswith("self=Cell(") and ", sheet=Worksheet(" in text for text in rows)
     assert max(map(len, rows)) < 170

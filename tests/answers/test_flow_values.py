@@ -50,6 +50,7 @@ def test_arguments_fit_into_their_characters(first, other, chars) -> None:
 @given(LINES, st.lists(LINES, min_size=2, max_size=2, unique=True), CHARS)
 def test_an_argument_that_differs_is_shown_beside_any_equal_ones(same, differing, chars) -> None:
     calls = [[("self", f"Cart({same * 5})"), ("text", same * 5), ("n", value)] for value in differing]
-    one, other = both_arguments(*calls, chars)
+    first, second = calls
+    one, other = both_arguments(first, second, chars)
     assert one != other
     assert "n=" in one and "n=" in other

@@ -179,8 +179,9 @@ def headings(answer: CallList) -> list[str]:
     return [line for line in answer.lines if line.startswith("call ")]
 
 
-USUAL = [(2, {}), (3, {"subtotal": 0}), (6, {"price": 1}), (7, {}), (8, {}), (None, {})]
-ODD = [(2, {}), (3, {"subtotal": 0}), (4, {"price": None}), (5, {}), (7, {}), (8, {}), (None, {})]
+Line = tuple[int | None, dict[str, Any] | None]
+USUAL: list[Line] = [(2, {}), (3, {"subtotal": 0}), (6, {"price": 1}), (7, {}), (8, {}), (None, {})]
+ODD: list[Line] = [(2, {}), (3, {"subtotal": 0}), (4, {"price": None}), (5, {}), (7, {}), (8, {}), (None, {})]
 
 
 def test_each_path_is_shown_once_the_rarest_first_and_of_equally_rare_ones_the_failed(traced: Traced) -> None:

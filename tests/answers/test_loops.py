@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -60,8 +62,8 @@ def rounds_with(values: list[object], variable: str = "x") -> LineLoop:
     )
 
 
-def odd(values: list[object]) -> dict[int, str]:
-    return odd_rounds(rounds_with(values), range(len(values)), 5)
+def odd(values: Sequence[object]) -> dict[int, str]:
+    return odd_rounds(rounds_with([*values]), range(len(values)), 5)
 
 
 def test_a_value_of_another_kind_stands_out() -> None:
@@ -90,7 +92,7 @@ def test_a_rare_line_and_a_rare_change_stand_out() -> None:
 
 def test_few_rounds_are_not_compared_and_no_more_are_named_than_asked_for() -> None:
     assert odd([1, 2, None]) == {}
-    values: list[object] = [1] * 20 + [None] + [1] * 20
+    values: list[object] = [*[1] * 20, None, *[1] * 20]
     assert odd_rounds(rounds_with(values), range(20), 5) == {}
     assert odd_rounds(rounds_with(values), range(41), 0) == {}
 

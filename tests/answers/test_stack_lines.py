@@ -71,7 +71,9 @@ def test_a_recursion_is_shown_by_its_ends(project, stopped) -> None:
 
 
 def test_frames_that_are_left_out_of_a_deep_stack_are_counted(project, stopped) -> None:
-    frames = [(f"shop/m{number}.py", 1, f"f{number}", {}) for number in range(20)]
+    frames: list[tuple[str, int, str, dict[str, object]]] = [
+        (f"shop/m{number}.py", 1, f"f{number}", {}) for number in range(20)
+    ]
     stopped.stack(0, frames)
     project.con.execute("UPDATE stacks SET depth = depth + 500 WHERE depth >= 10")
     assert lines(project)[-2:] == ["  shop/m5.py:1 f5", "  … 514 frames further out"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from breadcrumb_server.answers.lines.bindings import LineBindings
@@ -16,7 +18,12 @@ def changes_between(before: object, after: object) -> list[str]:
     return changes_where(LineBindings(), before, after)
 
 
-CART = {"$type": "Cart", "items": ["tea", "a pot of clay"], "total": 12.5, "owner": {"$type": "User", "name": "alice"}}
+CART: dict[str, Any] = {
+    "$type": "Cart",
+    "items": ["tea", "a pot of clay"],
+    "total": 12.5,
+    "owner": {"$type": "User", "name": "alice"},
+}
 
 DEQUE = {"$type": "deque", "items": [6, 7, 8, 5]}
 DEQUE_OF_9 = {"$type": "deque", "items": [6, 9, 8, 5]}

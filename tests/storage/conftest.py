@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from struct import pack
+from typing import Any
 
 import pytest
 
@@ -70,7 +71,7 @@ class TracedProcess:
 
     def start(
         self, ppid: int = 1, parent: str | None = None, command: list[str] | None = None, clock_origin_ns: int = 0,
-        **fields: object,
+        **fields: Any,
     ) -> None:  # fmt: skip
         self.event(
             "process", pid=self.pid, ppid=ppid, python="3.12.1", executable="/usr/bin/python3",

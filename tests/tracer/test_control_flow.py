@@ -271,4 +271,4 @@ assert asyncio.run(main()) == [0, 1, 2]
     assert [call.outcome for call in spool.named("inner")] == [0] * 3
     for outer, inner in zip(spool.named("outer"), spool.named("inner"), strict=True):
         assert inner.parent == outer.call
-        assert outer.ended_ns >= inner.ended_ns
+        assert outer.ended_ns and inner.ended_ns and outer.ended_ns >= inner.ended_ns

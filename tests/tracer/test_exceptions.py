@@ -575,8 +575,10 @@ def test_equal_exceptions_are_written_when_they_leave_the_traced_code_and_counte
             for n in range(230): caller.assertRaises(LookupError, function, kind)
             print(kind.__name__, deaths)
     """)
-    leaving = "goes_through", "passed_on", "named_and_passed_on", "another_is_expected", "cleaned_up_after"
-    leaving += ("in_hand_for_long",)
+    leaving = (
+        "goes_through", "passed_on", "named_and_passed_on", "another_is_expected", "cleaned_up_after",
+        "in_hand_for_long",
+    )  # fmt: skip
     for mode in ("full", "adaptive"):
         spool = trace(python, text, mode=mode, capture={"calls_per_function": 10})
         assert spool.stdout == trace(python, text, env={"BREADCRUMB_TRACE": ""}).stdout

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from breadcrumb import record_format
 from spool_reader import TARGETS, Spool, Trace
 
 
-def values_by_process(spool: Spool, function: str = "f") -> list[list[object]]:
+def values_by_process(spool: Spool, function: str = "f") -> list[list[Any]]:
     """The results of a function in each process, in the order in which the processes started."""
     keys = [p["process"] for p in sorted(spool.of("process"), key=lambda p: p["started_at_ns"])]
     return [[c.value for c in spool.named(function) if c.process == key] for key in keys]
@@ -134,7 +135,7 @@ try_it(3)
     def counts(process: str) -> dict[str, int]:
         counters = spool.counters[process]
         told = {e["slot"]: e for kind in ("function", "gap") for e in spool.of(kind) if e["process"] == process}
-        return {e.get("name", e.get("function")): counters[2 * slot] for slot, e in told.items() if slot is not None}
+        return {e.get("name") or e["function"]: counters[2 * slot] for slot, e in told.items() if slot is not None}
 
     in_parent, in_child = counts(parent["process"]), counts(child["process"])
     assert (in_parent["f"], in_child["f"]) == (40, 7)

@@ -149,7 +149,7 @@ def test_a_module_that_cannot_be_collected_is_told_with_what_its_import_raised(t
         "test_good.py::test_it": ("passed", "call"),
     }
     exceptions = {each["id"]: each for each in spool.of("exception")}
-    told = {name: exceptions.get(each["exception"]) for name, each in reports.items()}
+    told = {name: exceptions.get(each["exception"], {}) for name, each in reports.items()}
     assert told["test_missing.py"]["message"].startswith("cannot import name 'no_such_name' from 'priced'")
     assert (told["test_missing.py"]["module"], told["test_missing.py"]["line"]) == ("test_missing", 1)
     assert (told["test_raises.py"]["type"], told["test_raises.py"]["function"]) == ("ZeroDivisionError", "share")

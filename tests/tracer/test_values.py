@@ -120,7 +120,7 @@ def test_cycles_end() -> None:
 
 
 def test_no_memory_address_is_written() -> None:
-    values = [object(), lambda: None, Plain().__init__, (n for n in ()), Encoder, iter({})]  # type: ignore[misc]
+    values: list[object] = [object(), lambda: None, Plain().__init__, (n for n in [0]), Encoder, iter({})]  # type: ignore[misc]
     assert "0x" not in json.dumps(encoded(values))
 
 
