@@ -201,28 +201,28 @@ class _HitCalls:
     def _found(self, each: CallRow, chars: int) -> Iterator[str]:
         for name, value in named_values(each.args):
             if self._pattern.search(value) or self._pattern.search(name):
-                yield f"{name}={self._excerpt(value, chars)}"
+                yield f"{name}={self._around(value, chars)}"
         for hit in self._yields.get(each.call_id, ()):
             value = value_text(hit.value, LIMITS.read_chars)
             if self._pattern.search(value):
-                yield f"yielded[{hit.position}] {self._excerpt(value, chars)}"
+                yield f"yielded[{hit.position}] {self._around(value, chars)}"
                 break
         result = value_text(each.return_value, LIMITS.read_chars)
         if self._pattern.search(result):
-            yield f"result {self._excerpt(result, chars)}"
+            yield f"result {self._around(result, chars)}"
         message = clean(each.exception_message or "")
         if each.exception_type is not None and self._pattern.search(message):
-            yield f"{each.exception_type}: {self._excerpt(message, chars)}"
+            yield f"{each.exception_type}: {self._around(message, chars)}"
         raised = self._exceptions.get(each.call_id)
         if raised is not None:
             message = clean(raised.message or "")
             if each.exception_type is None and self._pattern.search(message):
-                yield f"{raised.type}, handled in it: {self._excerpt(message, chars)}"
+                yield f"{raised.type}, handled in it: {self._around(message, chars)}"
             for name, value in named_values(raised.locals):
                 if self._pattern.search(value) or self._pattern.search(name):
-                    yield f"locals of {raised.type}: {name}={self._excerpt(value, chars)}"
+                    yield f"locals of {raised.type}: {name}={self._around(value, chars)}"
 
-    def _excerpt(self, value: str, chars: int) -> str:
+    def _around(self, value: str, chars: int) -> str:
         """Cut a value to the text and its surroundings."""
         if len(value) <= chars:
             return value
