@@ -30,50 +30,62 @@ class Facts(Protocol):
     @property
     def functions(self) -> Sequence[FunctionTime]:
         """Traced functions, the one with the most self time first."""
+        ...
 
     @property
     def exceptions(self) -> Sequence[LoadedException]:
         """Exceptions that traced code did not handle, other than those of tests."""
+        ...
 
     @property
     def exception_kinds(self) -> int:
         """Number of different exceptions of this sort, loaded or not."""
+        ...
 
     @property
     def tests(self) -> LoadedTestResults:
         """Results of the tests that ran."""
+        ...
 
     @property
     def handled(self) -> Sequence[HandledPlace]:
         """Exceptions that traced code handled, the most instructive first."""
+        ...
 
     @property
     def open(self) -> Sequence[Chain]:
         """Chains of calls that had not ended."""
+        ...
 
     @property
     def gaps(self) -> Sequence[RankedGap]:
         """Gaps that an include pattern would close, the most instructive first."""
+        ...
 
     @property
     def other_gaps(self) -> int:
         """Number of further gaps."""
+        ...
 
     @property
     def traced_code(self) -> Collection[tuple[str, str]]:
         """Module and file of each traced function."""
+        ...
 
     @property
     def expansion(self) -> Expansion:
         """Suggested include patterns."""
+        ...
 
     @property
     def busy(self) -> BusyModule | None:
         """The module whose tracing makes the run too slow."""
+        ...
 
     @property
     def passed_before(self) -> str | None:
         """Id of the last trace of the same command that completed, if this one did not."""
+        ...
 
 
 def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
