@@ -1,4 +1,4 @@
-"""What compare_traces says of two traces whose calls are known."""
+"""compare_traces finds known differences between two traces."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.compare import scope as compare_scope
 from breadcrumb_server.answers.compare.answer import Comparison, compare_traces
+from breadcrumb_server.answers.compare.limits import LIMITS
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.compare import functions as compare_queries
 
@@ -20,7 +21,7 @@ BASE, THIS = "20250110-120001-0001", "20250110-120002-0002"
 
 @dataclass(frozen=True)
 class Call:
-    """A call to put into a trace. It takes a millisecond, and two more for each call below it."""
+    """A call to record. It takes a millisecond, and two more for each call below it."""
 
     name: str
     args: dict[str, Any] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Call:
 
 
 class Player:
-    """Puts trees of calls into a trace, in the order of time."""
+    """A recorder of trees of calls in a trace, in the order of time."""
 
     def __init__(self, trace: Any) -> None:
         self.trace = trace
@@ -77,7 +78,7 @@ class Player:
 
 
 class Shop:
-    """Two traces of one program, and the answer about them."""
+    """Two traces of one program, and their comparison."""
 
     def __init__(self, project: Any) -> None:
         self.project = project
@@ -107,7 +108,7 @@ def main(*calls: Call, **fields: Any) -> Call:
     return Call("main", calls=calls, **fields)
 
 
-def test_the_call_that_itself_went_wrong_is_told_first_and_those_around_it_as_consequences(shop: Shop) -> None:
+def test_the_call_that_went_wrong_is_first_and_calls_around_it_are_consequences(shop: Shop) -> None:
     base = main(
         Call("total", {"order": 1}, 2.4, [Call("rate", {"name": "tax"}, 0.2), Call("price", {"rate": 0.2}, 1.2)]),
         Call("show", {"total": 2.4}),
@@ -148,7 +149,7 @@ def test_the_call_that_itself_went_wrong_is_told_first_and_those_around_it_as_co
     ]
 
 
-def test_of_other_arguments_the_caller_is_named_as_the_place_to_look(shop: Shop) -> None:
+def test_other_arguments_point_to_the_caller(shop: Shop) -> None:
     base = main(Call("load"), Call("price", {"item": {"sku": "a", "rate": 0.2}, "n": 1}, 1.2))
     this = main(Call("load"), Call("price", {"item": {"sku": "a", "rate": 0.3}, "n": 1}, 1.3))
     first = shop.compare([base], [this]).first
@@ -158,7 +159,7 @@ def test_of_other_arguments_the_caller_is_named_as_the_place_to_look(shop: Shop)
 
 
 def generated(player: Player, *rows: Any, count: int | None = None) -> None:
-    """A loop over a generator: what it yields is handed to price, before the generator ends."""
+    """Record a loop over a generator that passes each value to price before the generator ends."""
     trace = player.trace
     main_call = trace.call(trace.function("main"), at_ms=0, ms=200)
     read = trace.call(trace.function("read", kind="generator"), main_call, args={"path": "a.csv"}, at_ms=1, ms=100)
@@ -168,7 +169,7 @@ def generated(player: Player, *rows: Any, count: int | None = None) -> None:
         trace.call(price, main_call, args={"row": row}, returns=position, at_ms=10.5 + position, ms=0.1)
 
 
-def test_what_a_generator_yields_otherwise_comes_before_what_was_done_with_it(shop: Shop) -> None:
+def test_another_yield_comes_before_the_calls_that_use_its_value(shop: Shop) -> None:
     generated(shop.trace(BASE), {"sku": "a", "rate": 0.2}, {"sku": "b", "rate": 0.2}, {"sku": "c", "rate": 0.1})
     generated(shop.trace(THIS), {"sku": "a", "rate": 0.2}, {"sku": "b", "rate": None}, {"sku": "c", "rate": 0.1})
     answer = shop.answer()
@@ -192,15 +193,15 @@ def test_what_a_generator_yields_otherwise_comes_before_what_was_done_with_it(sh
         ({"rows": (1, 2)}, {"rows": ()}, "yielded: 2 values -> 0 values"),
     ],
 )
-def test_how_many_values_a_generator_yielded_is_compared(
+def test_the_number_of_yielded_values_is_compared(
     shop: Shop, base: dict[str, Any], this: dict[str, Any], differs: str
 ) -> None:
     for trace_id, side in ((BASE, base), (THIS, this)):
         generated(shop.trace(trace_id), *side["rows"], count=side.get("count"))
-    assert any(f"shop.pricing:read calls 2 / 2: {differs}" in line for line in told_lines(shop.answer()))
+    assert any(f"shop.pricing:read calls 2 / 2: {differs}" in line for line in difference_lines(shop.answer()))
 
 
-def told_lines(answer: Comparison) -> list[str]:
+def difference_lines(answer: Comparison) -> list[str]:
     first = answer.first
     assert first is not None
     return [
@@ -209,13 +210,13 @@ def told_lines(answer: Comparison) -> list[str]:
     ]
 
 
-def test_noise_in_what_a_generator_yields_is_no_difference(shop: Shop) -> None:
+def test_noise_in_yielded_values_is_not_a_difference(shop: Shop) -> None:
     for trace_id, sent in ((BASE, "2025-01-10 12:00:01"), (THIS, "2025-01-10 12:00:09")):
         generated(shop.trace(trace_id), {"sent": sent})
     assert shop.answer().first is None
 
 
-def test_a_missing_call_belongs_to_the_call_that_decided_otherwise(shop: Shop) -> None:
+def test_a_missing_call_is_part_of_the_call_that_did_not_make_it(shop: Shop) -> None:
     discount = Call("discount", {"n": 1})
     base = main(Call("total", {"n": 1}, 9, [Call("price"), discount]), Call("show"))
     this = main(Call("total", {"n": 1}, 10, [Call("price")]), Call("show"))
@@ -227,12 +228,12 @@ def test_a_missing_call_belongs_to_the_call_that_decided_otherwise(shop: Shop) -
         "result: 9 -> 10",
     ]
     assert "same arguments, but it called other functions" in answer.first.what
-    assert answer.others == []  # show stands in its place all the same
+    assert answer.others == []  # show still has its partner
     assert answer.only_in_base == ["shop.pricing:discount x1"]
     assert "get_flow" in answer.next[0]
 
 
-def test_a_further_call_that_nothing_came_of_is_not_the_first(shop: Shop) -> None:
+def test_an_additional_call_without_effect_is_not_first(shop: Shop) -> None:
     fill = Call("fill_cache")
     base = main(Call("load", {"n": 1}, [1, 2], [fill, Call("read")]), Call("rate", {"n": 1}, 1))
     this = main(Call("load", {"n": 1}, [1, 2], [Call("read")]), Call("rate", {"n": 1}, 2))
@@ -241,7 +242,7 @@ def test_a_further_call_that_nothing_came_of_is_not_the_first(shop: Shop) -> Non
     assert len(answer.without_effect) == 1 and "fill_cache" in answer.without_effect[0]
 
 
-def test_a_further_call_among_many_equal_ones_does_not_make_all_after_it_differ(shop: Shop) -> None:
+def test_an_additional_call_in_a_loop_leaves_later_calls_equal(shop: Shop) -> None:
     steps = [Call("step", {"n": number}, number) for number in range(20)]
     this = [*steps[:5], Call("step", {"n": 99}, 99), *steps[5:]]
     answer = shop.compare([main(*steps)], [main(*this)])
@@ -251,7 +252,7 @@ def test_a_further_call_among_many_equal_ones_does_not_make_all_after_it_differ(
     assert answer.counts is not None and answer.counts.rows == [["shop.pricing:step", "20", "21"]]
 
 
-def test_an_exception_in_one_run_only_is_told_with_its_message(shop: Shop) -> None:
+def test_an_exception_in_only_one_run_is_shown_with_its_message(shop: Shop) -> None:
     base = main(Call("total", {"n": 1}, 1, [Call("rate", {"n": 1}, 0.2), Call("price")]))
     this = main(Call("total", {"n": 1}, None, [Call("rate", {"n": 1}, raises="'tax'")], raises="'tax'"), raises="'tax'")
     answer = shop.compare([base], [this])
@@ -261,7 +262,7 @@ def test_an_exception_in_one_run_only_is_told_with_its_message(shop: Shop) -> No
     assert answer.only_in_base == ["shop.pricing:price x1"]
 
 
-def test_other_messages_and_types_of_an_exception_are_differences_and_noise_in_them_is_not(shop: Shop) -> None:
+def test_another_exception_message_is_a_difference_and_noise_in_it_is_not(shop: Shop) -> None:
     base = main(Call("a", raises="no /tmp/tmpa1b2c3d4/x"), Call("b", raises="'rate'"))
     this = main(Call("a", raises="no /tmp/tmpz9y8x7w6/x"), Call("b", raises="'tax'"))
     answer = shop.compare([base], [this])
@@ -270,7 +271,7 @@ def test_other_messages_and_types_of_an_exception_are_differences_and_noise_in_t
     assert answer.compared == "all recorded calls: 3 and 3; 1 pair differ by times, ids or temporary names only"
 
 
-def test_where_a_run_hangs_is_the_innermost_call_that_did_not_end(shop: Shop) -> None:
+def test_the_innermost_call_that_did_not_end_is_where_a_run_hangs(shop: Shop) -> None:
     base = main(Call("serve", {}, 1, [Call("wait", {"n": 1}, 1)]))
     this = main(Call("serve", {}, None, [Call("wait", {"n": 1}, ended=False)], ended=False), ended=False)
     answer = shop.compare([base], [this])
@@ -281,7 +282,7 @@ def test_where_a_run_hangs_is_the_innermost_call_that_did_not_end(shop: Shop) ->
     assert len(answer.passed_on) == 2
 
 
-def test_neither_the_order_of_threads_nor_their_numbers_are_a_difference(shop: Shop) -> None:
+def test_order_and_numbers_of_threads_are_not_a_difference(shop: Shop) -> None:
     def job(number: int, thread: int, result: int | None = None) -> Call:
         inner = Call("inner", {"n": number}, number if result is None else result, thread=thread)
         return Call("job", {"n": number}, number, [inner], thread=thread)
@@ -297,7 +298,7 @@ def test_neither_the_order_of_threads_nor_their_numbers_are_a_difference(shop: S
     assert (answer.others, answer.passed_on) == ([], [])
 
 
-def test_neither_the_order_of_tasks_nor_their_names_are_a_difference(shop: Shop) -> None:
+def test_order_and_names_of_tasks_are_not_a_difference(shop: Shop) -> None:
     def fetch(number: int, task: int, result: int) -> Call:
         return Call("fetch", {"n": number}, result, task=task)
 
@@ -312,7 +313,7 @@ def test_neither_the_order_of_tasks_nor_their_names_are_a_difference(shop: Shop)
     assert answer.others == []
 
 
-def test_workers_of_a_pool_are_one_whatever_process_did_the_job(shop: Shop) -> None:
+def test_jobs_of_a_pool_are_compared_whichever_process_did_them(shop: Shop) -> None:
     def job(number: int, process: int, result: int) -> Call:
         return Call("job", {"n": number}, result, process=process)
 
@@ -321,9 +322,9 @@ def test_workers_of_a_pool_are_one_whatever_process_did_the_job(shop: Shop) -> N
         for process in (1, 2):
             player.trace.process(process, name=f"ForkPoolWorker-{process}")
         for each in jobs:
-            error = player._function(each)
+            function = player._function(each)
             player.trace.call(
-                error, args=each.args, returns=each.returns, process_id=each.process,
+                function, args=each.args, returns=each.returns, process_id=each.process,
                 call_id=each.process * 1_000_000_000 + 1,
             )  # fmt: skip
     answer = shop.answer()
@@ -333,7 +334,7 @@ def test_workers_of_a_pool_are_one_whatever_process_did_the_job(shop: Shop) -> N
     assert answer.others == []
 
 
-def test_noise_is_shown_but_not_counted(shop: Shop) -> None:
+def test_noise_is_shown_but_is_not_a_difference(shop: Shop) -> None:
     def stamped(uuid: str, total: int) -> Call:
         return main(Call("save", {"id": uuid, "n": 1}, total))
 
@@ -353,7 +354,7 @@ def test_equal_runs_have_no_first_difference(shop: Shop) -> None:
     assert "find_gaps" in answer.next[0]
 
 
-def test_a_strand_that_only_one_run_has_is_a_difference(shop: Shop) -> None:
+def test_a_lone_strand_is_a_difference(shop: Shop) -> None:
     tree = main(Call("a", {"n": 1}, 1))
     answer = shop.compare([tree], [tree, Call("cleanup", {"n": 1})])
     assert answer.first is not None
@@ -365,7 +366,7 @@ def test_a_pytest_run_is_compared_by_the_tests_that_ended_differently(shop: Shop
     def test(name: str, seed: int, result: int) -> Call:
         return Call(name, calls=[Call("seed", {}, seed), Call("total", {"n": 1}, result)])
 
-    # A test that is no part of it, in one run only, and one that passed with other values both times.
+    # One test ran in one run only, and one passed in both with other values.
     base = shop.trace(BASE, test("test_a", 1, 1), test("test_b", 5, 5))
     this = shop.trace(THIS, test("test_0", 1, 1), test("test_a", 2, 1), test("test_b", 5, 6))
     for player, names, failed in ((base, ["test_a", "test_b"], ""), (this, ["test_0", "test_a", "test_b"], "test_b")):
@@ -388,7 +389,7 @@ def test_a_pytest_run_is_compared_by_the_tests_that_ended_differently(shop: Shop
     assert answer.compared == "3 of 6 and 3 of 9 recorded calls, one by one"
 
 
-def test_of_a_sampled_function_a_missing_call_is_told_by_counts_alone(shop: Shop) -> None:
+def test_a_missing_call_of_a_sampled_function_is_no_difference(shop: Shop) -> None:
     hot = [Call("hot", {"n": number}, number) for number in range(6)]
     base = shop.trace(BASE, main(*hot, Call("final", {}, 1)))
     this = shop.trace(THIS, main(*hot[:3], hot[5], Call("final", {}, 2)))
@@ -404,10 +405,10 @@ def test_of_a_sampled_function_a_missing_call_is_told_by_counts_alone(shop: Shop
     assert "1 function not recorded whole (shop.pricing:hot)" in answer.notes[0]
 
 
-def test_of_a_sampled_function_calls_with_other_arguments_are_other_calls(shop: Shop) -> None:
+def test_calls_of_a_sampled_function_with_other_arguments_are_not_paired(shop: Shop) -> None:
     hot = [Call("hot", {"n": number}, number) for number in range(40)]
     capture = {"capture": {"calls_per_function": 3, "sample_rate": 1.0}}
-    # Behind the first three, one run recorded call 8, the other one call 9. Among the first three, one is wrong.
+    # After the first three calls, one run recorded call 8, and the other one call 9. Call 2 has another result.
     base = shop.trace(BASE, main(*hot[:3], hot[8], returns=1), config=capture)
     this = shop.trace(THIS, main(*hot[:2], Call("hot", {"n": 2}, -1), hot[9], returns=2), config=capture)
     for player in (base, this):
@@ -420,7 +421,7 @@ def test_of_a_sampled_function_calls_with_other_arguments_are_other_calls(shop: 
     assert 'capture={"mode": "full"}' in answer.next[-1]
 
 
-def test_functions_that_one_run_did_not_trace_are_passed_over(shop: Shop) -> None:
+def test_functions_traced_in_only_one_run_are_passed_over(shop: Shop) -> None:
     rate = Call("rate", {"n": 1}, 0.2)
     base = main(Call("total", {"n": 1}, 1, [rate, Call("log")]), Call("show"))
     this = main(
@@ -437,7 +438,7 @@ def test_functions_that_one_run_did_not_trace_are_passed_over(shop: Shop) -> Non
     assert "functions that only one of them traced are passed over" in answer.notes
 
 
-def test_a_recursion_that_hands_a_result_on_is_one_line(shop: Shop) -> None:
+def test_a_recursion_that_passes_a_result_on_is_one_line(shop: Shop) -> None:
     def nested(result: int) -> Call:
         tree = Call("leaf", {}, result)
         for level in range(50):
@@ -450,7 +451,7 @@ def test_a_recursion_that_hands_a_result_on_is_one_line(shop: Shop) -> None:
     assert line == "shop.pricing:fold calls 51 / 51: result: 1 -> 2 (and 49 more of it around that)"
 
 
-def test_what_makes_the_traces_differ_beside_the_program_is_said(shop: Shop) -> None:
+def test_notes_name_other_reasons_for_differences(shop: Shop) -> None:
     shop.trace(BASE, main())
     shop.trace(THIS, main(ended=False), status="running", command="python other.py", config={"include": ["__main__"]})
     notes = "\n".join(shop.answer().notes)
@@ -459,7 +460,7 @@ def test_what_makes_the_traces_differ_beside_the_program_is_said(shop: Shop) -> 
     assert 'include differs: ["__main__", "shop"] -> ["__main__"]' in notes
 
 
-def test_a_trace_without_calls_is_said_to_have_none(shop: Shop) -> None:
+def test_a_note_says_that_a_trace_has_no_calls(shop: Shop) -> None:
     shop.trace(BASE)
     shop.trace(THIS, main())
     answer = shop.answer()
@@ -467,7 +468,7 @@ def test_a_trace_without_calls_is_said_to_have_none(shop: Shop) -> None:
     assert answer.only_in_this == ["shop.pricing:main x1"]
 
 
-def test_counts_and_times_that_changed_are_told(shop: Shop) -> None:
+def test_changed_counts_and_times_are_shown(shop: Shop) -> None:
     shop.trace(BASE, main(Call("slow"), Call("often"), Call("often")))
     shop.trace(THIS, main(Call("slow"), Call("often")))
     con = shop.project.con
@@ -481,13 +482,12 @@ def test_counts_and_times_that_changed_are_told(shop: Shop) -> None:
     assert answer.times is not None and answer.times.rows == [["shop.pricing:slow", 1.0, 90.0]]
 
 
-@pytest.mark.parametrize("block_calls", [8, 1 << 14])  # of the calls in one block, or spread over many
+@pytest.mark.parametrize("block_calls", [8, 1 << 14])  # the calls are in many blocks, or in one
 def test_large_traces_are_compared_around_the_first_call_without_an_equal(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, block_calls: int
 ) -> None:
     monkeypatch.setattr(compare_queries, "BLOCK_CALLS", block_calls)
-    monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
-    monkeypatch.setattr(compare_scope, "MAX_FOCUSED", 20)
+    monkeypatch.setattr(compare_scope, "LIMITS", replace(LIMITS, max_aligned=40, max_focused=20))
     jobs = [
         Call("job", {"n": n}, n, [Call("inner", {"n": n, "at": f"2025-01-10T12:00:{n % 60:02}"}, n)])
         for n in range(100)
@@ -505,11 +505,11 @@ def test_large_traces_are_compared_around_the_first_call_without_an_equal(
 
 
 @pytest.mark.parametrize("block_calls", [8, 1 << 14])
-def test_large_traces_without_other_values_are_compared_at_their_begin(
+def test_large_traces_without_other_values_are_compared_from_their_beginning(
     shop: Shop, monkeypatch: pytest.MonkeyPatch, block_calls: int
 ) -> None:
     monkeypatch.setattr(compare_queries, "BLOCK_CALLS", block_calls)
-    monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
+    monkeypatch.setattr(compare_scope, "LIMITS", replace(LIMITS, max_aligned=40))
     jobs = [Call("job", {"n": n}, n) for n in range(100)]
     answer = shop.compare(jobs, [*jobs[:60], jobs[70], *jobs[60:70], *jobs[71:]])
     assert answer.first is None
@@ -517,8 +517,7 @@ def test_large_traces_without_other_values_are_compared_at_their_begin(
 
 
 def test_results_that_changed_places_are_found_in_large_traces(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compare_scope, "MAX_ALIGNED", 40)
-    monkeypatch.setattr(compare_scope, "MAX_FOCUSED", 20)
+    monkeypatch.setattr(compare_scope, "LIMITS", replace(LIMITS, max_aligned=40, max_focused=20))
     jobs = [Call("job", {"n": n}, n) for n in range(100)]
     swapped = [*jobs[:60], replace(jobs[60], returns=61), replace(jobs[61], returns=60), *jobs[62:]]
     answer = shop.compare(jobs, swapped)
@@ -548,7 +547,7 @@ def test_a_trace_is_not_compared_with_itself_or_with_one_that_does_not_exist(sho
 
 
 class RandomRuns:
-    """A random tree of calls over two threads, and the same with one thing that went differently."""
+    """A random tree of calls in two threads, and the same tree with one change."""
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
@@ -562,7 +561,7 @@ class RandomRuns:
         return Call(self.random.choice("fgh"), {"n": self.random.randrange(3)}, number, calls, thread=thread)
 
     def changed(self, call: Call, number: int, change: str) -> Call:
-        """The tree with the call of this number changed, and all calls around it with another result."""
+        """Return the tree with one call changed, and with other results of all calls around it."""
         if call.returns == number:
             if change == "result":
                 return replace(call, returns=-number)
@@ -577,7 +576,7 @@ class RandomRuns:
 
 @pytest.mark.parametrize("change", ["result", "arguments", "call"])
 @pytest.mark.parametrize("seed", range(4))
-def test_in_any_tree_the_one_call_that_went_differently_is_told_first(shop: Shop, seed: int, change: str) -> None:
+def test_the_only_change_in_any_tree_is_found_first(shop: Shop, seed: int, change: str) -> None:
     runs = RandomRuns(seed)
     number = runs.random.randint(1, runs.count)
     jobs = [runs.changed(job, number, change) for job in runs.jobs]
@@ -589,6 +588,10 @@ def test_in_any_tree_the_one_call_that_went_differently_is_told_first(shop: Shop
         [answer.first.base_call_id],
     ).fetchall()
     assert int(result) == number
-    told = {"result": "look into this function", "arguments": "other arguments", "call": "it called other functions"}
-    assert told[change] in answer.first.what
+    expected = {
+        "result": "look into this function",
+        "arguments": "other arguments",
+        "call": "it called other functions",
+    }
+    assert expected[change] in answer.first.what
     assert answer.others == []

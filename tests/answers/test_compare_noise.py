@@ -1,4 +1,4 @@
-"""What counts as a difference between two values, and which part of them it is."""
+"""Values differ by more than noise or not, and the parts that differ are found."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def same(base: Any, this: Any) -> bool:
         ({"/tmp/tmpa1b2c3d4/x": 1}, {"/tmp/tmpz9y8x7w6/x": 1}),
     ],
 )
-def test_what_differs_in_any_two_runs_is_no_difference(base: Any, this: Any) -> None:
+def test_noise_is_not_a_difference(base: Any, this: Any) -> None:
     assert same(base, this)
 
 
@@ -64,11 +64,11 @@ def test_what_differs_in_any_two_runs_is_no_difference(base: Any, this: Any) -> 
         ({"a": 1}, {"a": 1, "b": 2}),
     ],
 )
-def test_what_a_program_decides_is_a_difference(base: Any, this: Any) -> None:
+def test_a_value_that_the_program_chose_is_a_difference(base: Any, this: Any) -> None:
     assert not same(base, this)
 
 
-def test_nothing_is_the_same_as_nothing_only() -> None:
+def test_a_missing_value_equals_only_a_missing_value() -> None:
     assert same_value(None, None)
     assert not same_value(None, "null")
     assert same_value("not json 0x7f12a4b0", "not json 0x7fffdeadbeef")
@@ -83,7 +83,7 @@ def parts(base: Any, this: Any) -> list[tuple[str, str, str]]:
     return [(p.path, p.base, p.this) for p in value_differences("result", json.dumps(base), json.dumps(this))]
 
 
-def test_only_the_parts_that_differ_are_told_as_they_were_recorded() -> None:
+def test_only_differing_parts_are_returned_as_they_were_recorded() -> None:
     base = {"$type": "Cart", "items": [{"sku": "a", "price": 3}, {"sku": "b"}], "at": 1736510400.5, "owner": "ann"}
     this = {"$type": "Cart", "items": [{"sku": "a", "price": 4}, {"sku": "b"}], "at": 1795379728.62, "note": None}
     assert parts(base, this) == [
@@ -95,12 +95,12 @@ def test_only_the_parts_that_differ_are_told_as_they_were_recorded() -> None:
     assert parts({"$type": "Cart", "n": 1}, {"$type": "Order", "n": 1}) == [("result", "Cart(n=1)", "Order(n=1)")]
 
 
-def test_of_lists_of_another_length_the_lengths_and_the_first_other_item_are_told() -> None:
+def test_lists_of_different_lengths_differ_by_length_and_first_other_item() -> None:
     assert parts([1, 2, 3], [1, 3]) == [("len(result)", "3", "2"), ("result[1]", "2", "3")]
     assert parts([1], [1, 2]) == [("len(result)", "1", "2"), ("result[1]", "-", "2")]
 
 
-def test_arguments_are_named() -> None:
+def test_differing_arguments_have_their_names() -> None:
     found = argument_differences(
         '{"rate": 0.2, "self": {"$type": "Cart", "n": 1}}', '{"rate": null, "self": {"$type": "Cart", "n": 2}}'
     )

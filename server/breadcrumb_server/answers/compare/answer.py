@@ -1,4 +1,4 @@
-"""The answer to: what went differently in this run than in that one?"""
+"""Answer the question: what went differently in this run than in the other one?"""
 
 from __future__ import annotations
 
@@ -15,16 +15,23 @@ from breadcrumb_server.answers.common.model import Answer, Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.answers.common.text import counted, milliseconds, one_line
 from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
-from breadcrumb_server.answers.compare.root_causes import Told, tell_apart
+from breadcrumb_server.answers.compare.limits import LIMITS
+from breadcrumb_server.answers.compare.root_causes import SortedDifferences, sort_differences
 from breadcrumb_server.answers.compare.scope import (
     Scope,
     choose_scope,
     recorded_calls,
     sampled_functions,
     trace_notes,
-    whole,
+    whole_scope,
 )
-from breadcrumb_server.answers.compare.text import FirstDifference, Root, ending, summary, tell
+from breadcrumb_server.answers.compare.text import (
+    CallDifference,
+    FirstDifference,
+    ending_line,
+    render_first_difference,
+    summary_line,
+)
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.chains import Link, chains
@@ -42,13 +49,6 @@ from breadcrumb_storage.queries.traces import TraceRow
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
-
-# (lines of a list, characters of a value): tried in turn until the answer fits.
-DETAIL = ((12, 400), (8, 200), (5, 120), (3, 80))
-# Times differ from run to run. What is told has to differ by this factor and by so many milliseconds of a function's
-# own time.
-MIN_TIME_FACTOR = 2.0
-MIN_TIME_NS = 20_000_000
 
 
 class Comparison(Answer):
@@ -77,10 +77,16 @@ class Comparison(Answer):
 
 
 def compare_traces(con: DuckDBPyConnection, project: str, *, base_trace_id: str, trace_id: str) -> Comparison:
-    """Compare a trace with another one, the base: say, a failing run with a passing one.
+    """Compare a trace with a base, such as a failing run with a passing one.
+
+    Args:
+        con: the project's database.
+        project: its name.
+        base_trace_id: id of the base, or a part of it as TraceReader.open takes it.
+        trace_id: the same of the other trace.
 
     Raises:
-        BreadcrumbError: an unknown trace, or twice the same.
+        BreadcrumbError: a trace is unknown, or both are the same.
     """
     base = TraceReader.open(con, base_trace_id, project)
     this = TraceReader.open(con, trace_id, project)
@@ -93,17 +99,17 @@ def compare_traces(con: DuckDBPyConnection, project: str, *, base_trace_id: str,
     functions = function_pairs(base, this, values=not tests)  # tests that ended differently say where to look
     name_functions(base, this, sampled_functions(functions))
     scope = choose_scope(base, this, functions, tests)
-    found = find_divergences(base, this, scope.selection, scope.is_counted)
-    if not found.divergences and scope.is_part:  # the cause may lie before what was looked at
-        scope = whole(scope)
-        found = find_divergences(base, this, scope.selection, scope.is_counted)
-    compared = _Compared(base, this, functions, tests, scope, found)
-    return fit(compared.answers(project))
+    found = find_divergences(base, this, scope.selection, scope.trusts_lone_calls)
+    if not found.divergences and scope.is_part:  # the cause may lie outside of the ranges
+        scope = whole_scope(scope)
+        found = find_divergences(base, this, scope.selection, scope.trusts_lone_calls)
+    builder = _ComparisonBuilder(base, this, functions, tests, scope, found)
+    return fit(builder.candidates(project))
 
 
 @dataclass(slots=True)
-class _Compared:
-    """Everything that is known of two traces, ready to be told at any level of detail."""
+class _ComparisonBuilder:
+    """The findings about two traces, from which their comparison is built at any level of detail."""
 
     base: TraceReader
     this: TraceReader
@@ -113,84 +119,86 @@ class _Compared:
     found: Findings
     _known_links: dict[tuple[int, bool], list[Link]] = field(default_factory=dict[tuple[int, bool], list[Link]])
 
-    def answers(self, project: str) -> Iterator[Comparison]:
-        told = self._told()
-        chain = self._chain(told.first) if told.first else None
-        places = Places.of((self.this if told.first is None or told.first.this else self.base).trace)
+    def candidates(self, project: str) -> Iterator[Comparison]:
+        """Yield the comparison at each level of detail, the most detailed first."""
+        differences = self._sorted_differences()
+        first = differences.first
+        chain = self._chain(first) if first else None
+        places = Places.of((self.this if first is None or first.this else self.base).trace)
         notes = [
             *trace_notes(self.base.trace, self.this.trace, self.functions),
             *self.scope.notes,
             *self._search_notes(),
         ]
         sampled = bool(self.scope.selection.sampled)
-        for lines, chars in DETAIL:
+        for lines, chars in LIMITS.detail:
             yield Comparison(
                 project=project,
                 base_trace_id=self.base.trace_id,
                 trace_id=self.this.trace_id,
                 runs=[_run_line("base", self.base.trace), _run_line("this", self.this.trace)],
-                verdict=self._verdict(told),
-                first=tell(told.first, chain, places, lines=lines, chars=chars, sampled=sampled)
-                if told.first
+                verdict=self._verdict(differences),
+                first=render_first_difference(first, chain, places, lines=lines, chars=chars, sampled=sampled)
+                if first
                 else None,
-                passed_on=first_texts(_outwards(told.passed_on, chars), lines // 2),
-                others=_summaries(told.others, lines, chars),
-                without_effect=_summaries(told.without_effect, lines // 2, chars),
-                tests=self._tests(lines),
-                only_in_base=_named(self.functions, lines, in_base=True),
-                only_in_this=_named(self.functions, lines, in_base=False),
-                counts=_counts(self.functions, lines),
-                times=_times(self.functions, lines),
-                compared=self._extent(),
+                passed_on=first_texts(_passed_on_lines(differences.passed_on, chars), lines // 2),
+                others=_summary_lines(differences.others, lines, chars),
+                without_effect=_summary_lines(differences.without_effect, lines // 2, chars),
+                tests=self._tests_table(lines),
+                only_in_base=_one_sided_functions(self.functions, lines, in_base=True),
+                only_in_this=_one_sided_functions(self.functions, lines, in_base=False),
+                counts=_counts_table(self.functions, lines),
+                times=_times_table(self.functions, lines),
+                compared=self._compared_text(),
                 notes=notes,
-                next=first_few(self._follow_ups(project, told)),
+                next=first_few(self._next_calls(project, differences)),
             )
 
-    def _told(self) -> Told:
-        ids = {each.around for each in self.found.divergences if each.around is not None}
+    def _sorted_differences(self) -> SortedDifferences:
+        ids = {each.parent_ids for each in self.found.divergences if each.parent_ids is not None}
         base = calls_by_id(self.base, [pair[0] for pair in ids])
         this = calls_by_id(self.this, [pair[1] for pair in ids])
-        around = {pair: (base[pair[0]], this[pair[1]]) for pair in ids}
-        return tell_apart(
-            self.found.divergences, around, lambda call_id: [link.call_id for link in self._links(call_id)]
+        parents = {pair: (base[pair[0]], this[pair[1]]) for pair in ids}
+        return sort_differences(
+            self.found.divergences, parents, lambda call_id: [link.call_id for link in self._links(call_id)]
         )
 
     def _links(self, call_id: int, *, in_base: bool = False) -> list[Link]:
-        """The way to a call; of one call only, for which it is asked twice."""
+        """Return the chain of callers of a call, which is needed twice."""
         key = (call_id, in_base)
         if key not in self._known_links:
             self._known_links[key] = chains(self.base if in_base else self.this, [call_id])[call_id]
         return self._known_links[key]
 
-    def _chain(self, root: Root) -> Chain:
-        links = self._links(root.call.call_id, in_base=root.this is None)
-        return read_chains(self.this if root.this else self.base, [links])[0]
+    def _chain(self, first: CallDifference) -> Chain:
+        links = self._links(first.call.call_id, in_base=first.this is None)
+        return read_chains(self.this if first.this else self.base, [links])[0]
 
-    def _verdict(self, told: Told) -> str:
-        if told.first is None:
+    def _verdict(self, differences: SortedDifferences) -> str:
+        first = differences.first
+        if first is None:
             nothing = "No call went differently"
             if self.base.trace.status != self.this.trace.status:
                 return f"{nothing}, though the runs ended differently: what did is not traced (find_gaps shows what)."
             return f"{nothing}."
-        root = told.first
         ids = (
-            f"calls {root.base.call_id} / {root.this.call_id}"
-            if root.base and root.this
-            else f"call {root.call.call_id} of one side"
+            f"calls {first.base.call_id} / {first.this.call_id}"
+            if first.base and first.this
+            else f"call {first.call.call_id} of one side"
         )
-        further = len(told.others)
-        rest = f" {counted(len(told.passed_on), 'call')} around it ended differently because of it." * bool(
-            told.passed_on
-        )
-        more = f" {counted(further, 'further difference')} followed." * bool(further)
-        return one_line(f"The first thing that went differently is {root.name} ({ids}).{rest}{more}", 400)
+        verdict = f"The first thing that went differently is {first.name} ({ids})."
+        if differences.passed_on:
+            verdict += f" {counted(len(differences.passed_on), 'call')} around it ended differently because of it."
+        if differences.others:
+            verdict += f" {counted(len(differences.others), 'further difference')} followed."
+        return one_line(verdict, 400)
 
-    def _extent(self) -> str:
+    def _compared_text(self) -> str:
         base, this = self.found.compared
         all_base, all_this = recorded_calls(self.functions)
-        noise = f"; {counted(len(self.found.noise), 'pair')} differ by times, ids or temporary names only" * bool(
-            self.found.noise
-        )
+        noise = ""
+        if self.found.noise:
+            noise = f"; {counted(len(self.found.noise), 'pair')} differ by times, ids or temporary names only"
         if (base, this) == (all_base, all_this):
             return f"all recorded calls: {base:,} and {this:,}{noise}"
         return f"{base:,} of {all_base:,} and {this:,} of {all_this:,} recorded calls, one by one{noise}"
@@ -200,7 +208,7 @@ class _Compared:
             return []
         return ["there are more differences than were looked at: others may lack some that come later"]
 
-    def _tests(self, lines: int) -> Table | None:
+    def _tests_table(self, lines: int) -> Table | None:
         if not self.tests:
             return None
         rows: list[list[Cell]] = [
@@ -209,41 +217,45 @@ class _Compared:
         ]
         return Table(columns=["test", "base", "this"], rows=rows, more=len(self.tests) - len(rows))
 
-    def _follow_ups(self, project: str, told: Told) -> list[str | None]:
-        root = told.first
+    def _next_calls(self, project: str, differences: SortedDifferences) -> list[str | None]:
+        first = differences.first
         about_this, about_base = NextCalls(project, self.this.trace), NextCalls(project, self.base.trace)
-        if root is None:
+        if first is None:
             return [about_this.call("find_gaps")]
 
         def ask(about: NextCalls, call_id: int) -> str:
-            if root.lone:
+            if first.lone_calls:
                 return about.call("get_flow", root_call_id=call_id)
-            return about.get_calls(root.name, {"call_id": call_id})
+            return about.get_calls(first.name, {"call_id": call_id})
 
         closer = None
-        if root.itself and self.scope.selection.sampled:  # the call that is to blame may be one that was not recorded
+        if first.is_origin and self.scope.selection.sampled:  # the culprit may be a call that was not recorded
             closer = about_this.rerun(full=True)
-        elif (root.itself or root.lone) and root.call.name != "<module>" and self.this.trace.status != "running":
-            closer = about_this.rerun(lines=[root.name])
+        elif (
+            (first.is_origin or first.lone_calls)
+            and first.call.name != "<module>"
+            and self.this.trace.status != "running"
+        ):
+            closer = about_this.rerun(lines=[first.name])
         return [
-            ask(about_this, root.this.call_id) if root.this else None,
-            ask(about_base, root.base.call_id) if root.base else None,
+            ask(about_this, first.this.call_id) if first.this else None,
+            ask(about_base, first.base.call_id) if first.base else None,
             closer,
         ]
 
 
-def _outwards(roots: Sequence[Root], chars: int) -> list[str]:
-    """A line for each, the calls of a recursion folded to its innermost one."""
-    told: list[str] = []
-    for _, group in groupby(roots, key=lambda root: root.name):
+def _passed_on_lines(differences: Sequence[CallDifference], chars: int) -> list[str]:
+    """Render a line for each call; of a recursion only the innermost one."""
+    lines: list[str] = []
+    for _, group in groupby(differences, key=lambda each: each.name):
         members = list(group)
-        more = f" (and {len(members) - 1:,} more of it around that)" * (len(members) > 1)
-        told.append(ending(members[0], chars) + more)
-    return told
+        more = f" (and {len(members) - 1:,} more of it around that)" if len(members) > 1 else ""
+        lines.append(ending_line(members[0], chars) + more)
+    return lines
 
 
-def _summaries(roots: Sequence[Root], lines: int, chars: int) -> list[str]:
-    return first_texts(roots, lines, text=lambda root: summary(root, chars))
+def _summary_lines(differences: Sequence[CallDifference], lines: int, chars: int) -> list[str]:
+    return first_texts(differences, lines, text=lambda each: summary_line(each, chars))
 
 
 def _run_line(side: str, trace: TraceRow) -> str:
@@ -253,21 +265,21 @@ def _run_line(side: str, trace: TraceRow) -> str:
     return one_line(f"{side} {trace.trace_id}{label}: {trace.status}{end}, {duration} ms, {trace.command}", 300)
 
 
-def _named(functions: Sequence[FunctionPair], lines: int, *, in_base: bool) -> list[str]:
-    """The functions of one side only, the most called first."""
+def _one_sided_functions(functions: Sequence[FunctionPair], lines: int, *, in_base: bool) -> list[str]:
+    """List the functions that only one trace called, those with the most calls first."""
     sides = [
         (pair.full_name, pair.base if in_base else pair.this) for pair in functions if not (pair.base and pair.this)
     ]
     found = [(name, side) for name, side in sides if side is not None]
     found.sort(key=lambda each: -each[1].started)
-    return first_texts(found, lines, text=lambda each: f"{one_line(each[0], 120)} x{_started(each[1])}")
+    return first_texts(found, lines, text=lambda each: f"{one_line(each[0], 120)} x{_started_text(each[1])}")
 
 
-def _started(side: FunctionSide) -> str:
+def _started_text(side: FunctionSide) -> str:
     return f"{'' if side.exact else '>='}{side.started:,}"
 
 
-def _counts(functions: Sequence[FunctionPair], lines: int) -> Table | None:
+def _counts_table(functions: Sequence[FunctionPair], lines: int) -> Table | None:
     found = [
         (pair.full_name, pair.base, pair.this)
         for pair in functions
@@ -276,18 +288,19 @@ def _counts(functions: Sequence[FunctionPair], lines: int) -> Table | None:
     if not found:
         return None
     found.sort(key=lambda each: -abs(each[1].started - each[2].started))
-    rows: list[list[Cell]] = [[one_line(name, 120), _started(b), _started(t)] for name, b, t in found[:lines]]
+    rows: list[list[Cell]] = [[one_line(name, 120), _started_text(b), _started_text(t)] for name, b, t in found[:lines]]
     return Table(columns=["function", "base", "this"], rows=rows, more=len(found) - len(rows))
 
 
-def _times(functions: Sequence[FunctionPair], lines: int) -> Table | None:
+def _times_table(functions: Sequence[FunctionPair], lines: int) -> Table | None:
     found = [
         (pair.full_name, pair.base.self_ns, pair.this.self_ns)
         for pair in functions
         if pair.base
         and pair.this
-        and abs(pair.base.self_ns - pair.this.self_ns) >= MIN_TIME_NS
-        and max(pair.base.self_ns, pair.this.self_ns) >= MIN_TIME_FACTOR * min(pair.base.self_ns, pair.this.self_ns)
+        and abs(pair.base.self_ns - pair.this.self_ns) >= LIMITS.min_time_ns
+        and max(pair.base.self_ns, pair.this.self_ns)
+        >= LIMITS.min_time_factor * min(pair.base.self_ns, pair.this.self_ns)
     ]
     if not found:
         return None

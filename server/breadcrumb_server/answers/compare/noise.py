@@ -1,7 +1,7 @@
-"""What differs between two recorded values beyond what differs in any two runs of the same program.
+"""Compare recorded values without noise: what differs between any two runs of a program.
 
-Noise are times of day, durations as clocks measure them, uuids, memory addresses, pids, ports and names of temporary
-files. A value that is shown is always shown as it was; only the comparison looks past the noise.
+Noise is: times of day, measured durations, UUIDs, memory addresses, pids, ports and names of temporary files. Only the
+comparison ignores it; values are shown as they were recorded.
 """
 
 from __future__ import annotations
@@ -14,14 +14,12 @@ from dataclasses import dataclass
 
 from breadcrumb.value_format import TYPE_KEY
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
+from breadcrumb_server.answers.compare.limits import LIMITS
 from breadcrumb_server.answers.rendering.notation import notation
 
-# Levels of containers in which the differing part is looked for: deeper, the whole says it as well.
-MAX_DEPTH = 5
-
-# What the noise in a text is replaced by before it is compared.
-_NOISE = "\N{BULLET}"
-_TEXTS = re.compile(
+# Replaces noise in texts that are compared.
+_MASK = "\N{BULLET}"
+_NOISE = re.compile(
     r"""
     (?<= / ) pytest-of-[^\s/"'<>()]+ / pytest-\d+                                   # pytest's tmp_path
     | \b tmp[a-z0-9_]{8} \b                                                         # tempfile's names
@@ -36,25 +34,25 @@ _TEXTS = re.compile(
     """,
     re.VERBOSE,
 )
-# What mkdtemp and mkstemp make of a prefix: eight letters that differ in most places from those of another run.
+# Names made by mkdtemp and mkstemp: a prefix, and eight characters most of which differ in another run.
 _TEMPORARY = re.compile(r"""(?<=/tmp/)([^\s/"'<>(),:;]*?)([a-z0-9_]{8})(?=[\s/."'<>(),:;]|$)""")
 _MIN_RANDOM = 5
-# A number is noise by the name that it stands under: what the system gives out ...
-_GIVEN_OUT = re.compile(r"_?(?:pid|ppid|tid|port|fd|ident|thread_id|native_id|inode|mtime|address)|.*_(?:pid|port|fd)")
-# ... or, where it has more digits than people write, what a clock measured.
+# Numbers are noise by their name: those that the system assigns ...
+_ASSIGNED = re.compile(r"_?(?:pid|ppid|tid|port|fd|ident|thread_id|native_id|inode|mtime|address)|.*_(?:pid|port|fd)")
+# ... and, if they have more digits than people write, those that a clock measured.
 _MEASURED = re.compile(
     r".*(?:elapsed|duration|latency|took|runtime|perf_counter|monotonic|uptime|timing).*"
     r"|_?(?:t\d?|ts|now|time|start|end|begin|stop|started|ended|finished|timestamp|deadline|when|seconds)"
     r"|.*_(?:at|time|ts|timestamp|seconds|secs|ms|ns|us)"
 )
 _LONG_FRACTION = re.compile(r"-?\d+\.\d{4,}(?:e-?\d+)?|-?\d(?:\.\d+)?e-\d+")
-# Seconds, ms, us or ns since 1970, as a number.
+# Seconds, ms, us or ns since 1970.
 _MOMENT = re.compile(r"1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?")
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
-    """One part of two values; a side that lacks it has the text ``-``."""
+class ValueDifference:
+    """A part in which two values differ. The text of a missing part is ``-``."""
 
     path: str  # order.items[2].price
     base: str
@@ -62,47 +60,58 @@ class Difference:
 
 
 def same_text(base: str, this: str) -> bool:
-    """Whether two texts (messages, say) are the same but for noise."""
+    """Return whether two texts, such as messages, are equal without noise."""
     if base == this:
         return True
-    settled = without_noise(base), without_noise(this)
-    if settled[0] == settled[1]:
+    masked = without_noise(base), without_noise(this)
+    if masked[0] == masked[1]:
         return True
-    if _TEMPORARY.sub(rf"\1{_NOISE}", settled[0]) != _TEMPORARY.sub(rf"\1{_NOISE}", settled[1]):
+    if _TEMPORARY.sub(rf"\1{_MASK}", masked[0]) != _TEMPORARY.sub(rf"\1{_MASK}", masked[1]):
         return False
-    names = [[found[2] for found in _TEMPORARY.finditer(text)] for text in settled]
+    names = [[found[2] for found in _TEMPORARY.finditer(text)] for text in masked]
     return all(
         one == other or sum(map(operator.ne, one, other)) >= _MIN_RANDOM for one, other in zip(*names, strict=True)
     )
 
 
 def without_noise(text: str) -> str:
-    return _TEXTS.sub(_NOISE, text)
+    """Mask the noise in a text, except for names of temporary files with a prefix."""
+    return _NOISE.sub(_MASK, text)
 
 
 def same_value(base: str | None, this: str | None) -> bool:
-    """Whether two values, as they are recorded, are the same but for noise."""
+    """Return whether two recorded values are equal without noise."""
     if base == this:
         return True
     if base is None or this is None:
         return False
-    return _same(_parsed(base), _parsed(this))
+    return _same(_parse(base), _parse(this))
 
 
-def argument_differences(base: str | None, this: str | None) -> list[Difference]:
-    """The differing parts of two calls' arguments."""
-    before, after = _parsed(base or "{}"), _parsed(this or "{}")
+def argument_differences(base: str | None, this: str | None) -> list[ValueDifference]:
+    """Find the parts in which the arguments of two calls differ."""
+    before, after = _parse(base or "{}"), _parse(this or "{}")
     if is_object(before) and is_object(after):
-        return [part for name in _keys(before, after) for part in _of_key(name, name, before, after, MAX_DEPTH)]
-    return [Difference("arguments", str(before), str(after))]
+        return [
+            part
+            for name in _all_keys(before, after)
+            for part in _key_differences(name, name, before, after, LIMITS.max_value_depth)
+        ]
+    return [ValueDifference("arguments", str(before), str(after))]
 
 
-def value_differences(path: str, base: str | None, this: str | None) -> list[Difference]:
-    """The differing parts of two values."""
-    return list(_parts(path, _parsed(base or "null"), _parsed(this or "null"), MAX_DEPTH))
+def value_differences(path: str, base: str | None, this: str | None) -> list[ValueDifference]:
+    """Find the parts in which two values differ.
+
+    Args:
+        path: the name of the whole value.
+        base: the JSON of the value in the base; None: None.
+        this: the same in this trace.
+    """
+    return list(_differences(path, _parse(base or "null"), _parse(this or "null"), LIMITS.max_value_depth))
 
 
-def _parsed(text: str) -> object:
+def _parse(text: str) -> object:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):  # not written by the tracer
@@ -110,7 +119,7 @@ def _parsed(text: str) -> object:
 
 
 def _same(base: object, this: object, name: str = "") -> bool:
-    """Whether two values that stand under this name are the same but for noise."""
+    """Return whether two values with this name are equal without noise."""
     if isinstance(base, str) and isinstance(this, str):
         return same_text(base, this)
     if is_object(base) and is_object(this):
@@ -119,7 +128,7 @@ def _same(base: object, this: object, name: str = "") -> bool:
         )
     if is_array(base) and is_array(this):
         return len(base) == len(this) and all(_same(one, other, name) for one, other in zip(base, this, strict=True))
-    # True equals 1, and 1 equals 1.0: in a program that goes wrong, this may be why.
+    # Python says that True, 1 and 1.0 are equal. Here they differ, as that may be why a program fails.
     if type(base) is type(this) and base == this:
         return True
     return all(_is_noise(each, name.lower()) for each in (base, this))
@@ -131,46 +140,48 @@ def _is_noise(value: object, name: str) -> bool:
     number = repr(value)
     if _MOMENT.fullmatch(number):
         return True
-    if _GIVEN_OUT.fullmatch(name):
+    if _ASSIGNED.fullmatch(name):
         return True
     return bool(_LONG_FRACTION.fullmatch(number) and _MEASURED.fullmatch(name))
 
 
-def _keys(base: Mapping[str, object], this: Mapping[str, object]) -> list[str]:
+def _all_keys(base: Mapping[str, object], this: Mapping[str, object]) -> list[str]:
     return list(dict.fromkeys((*base, *this)))
 
 
-def _of_key(
+def _key_differences(
     path: str, key: str, base: Mapping[str, object], this: Mapping[str, object], depth: int
-) -> Iterator[Difference]:
+) -> Iterator[ValueDifference]:
     if key not in base:
-        yield Difference(path, "-", notation(this[key]))
+        yield ValueDifference(path, "-", notation(this[key]))
     elif key not in this:
-        yield Difference(path, notation(base[key]), "-")
+        yield ValueDifference(path, notation(base[key]), "-")
     else:
-        yield from _parts(path, base[key], this[key], depth, key)
+        yield from _differences(path, base[key], this[key], depth, key)
 
 
-def _parts(path: str, base: object, this: object, depth: int, name: str = "") -> Iterator[Difference]:
+def _differences(path: str, base: object, this: object, depth: int, name: str = "") -> Iterator[ValueDifference]:
     if _same(base, this, name):
         return
     if depth > 0 and is_object(base) and is_object(this) and base.get(TYPE_KEY) == this.get(TYPE_KEY):
-        for key in _keys(base, this):
+        for key in _all_keys(base, this):
             inner = f"{path}.{key}" if TYPE_KEY in base else path if key.startswith("$") else f"{path}[{key!r}]"
-            yield from _of_key(inner, key, base, this, depth - 1)
+            yield from _key_differences(inner, key, base, this, depth - 1)
     elif depth > 0 and is_array(base) and is_array(this):
-        yield from _of_items(path, base, this, depth)
+        yield from _item_differences(path, base, this, depth)
     else:
-        yield Difference(path, notation(base), notation(this))
+        yield ValueDifference(path, notation(base), notation(this))
 
 
-def _of_items(path: str, base: Sequence[object], this: Sequence[object], depth: int) -> Iterator[Difference]:
+def _item_differences(
+    path: str, base: Sequence[object], this: Sequence[object], depth: int
+) -> Iterator[ValueDifference]:
     if len(base) == len(this):
         for index, (before, after) in enumerate(zip(base, this, strict=True)):
-            yield from _parts(f"{path}[{index}]", before, after, depth - 1)
+            yield from _differences(f"{path}[{index}]", before, after, depth - 1)
         return
-    yield Difference(f"len({path})", str(len(base)), str(len(this)))
+    yield ValueDifference(f"len({path})", str(len(base)), str(len(this)))
     pairs = enumerate(zip(base, this, strict=False))
     first = next((index for index, pair in pairs if not _same(*pair)), min(len(base), len(this)))
     shown = [notation(side[first]) if first < len(side) else "-" for side in (base, this)]
-    yield Difference(f"{path}[{first}]", shown[0], shown[1])
+    yield ValueDifference(f"{path}[{first}]", shown[0], shown[1])

@@ -1,4 +1,4 @@
-"""Of all that differs between two runs: which came first, what followed from it, and what else there is."""
+"""Sort the differences between two runs: the first one, its consequences, and the others."""
 
 from __future__ import annotations
 
@@ -6,76 +6,80 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from breadcrumb_server.answers.compare.divergences import Divergence
-from breadcrumb_server.answers.compare.text import Root
+from breadcrumb_server.answers.compare.text import CallDifference
 from breadcrumb_storage.queries.calls.records import CallRow
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """The differences in the order in which they are told."""
+class SortedDifferences:
+    """The differences between two runs, in the groups in which an answer shows them."""
 
-    first: Root | None
-    passed_on: Sequence[Root]  # calls around the first one that ended differently, the innermost first
-    others: Sequence[Root]  # further ones that are not explained by a call within them
-    without_effect: Sequence[Root]  # calls that one side only made, within calls that gave back the same
+    first: CallDifference | None
+    passed_on: Sequence[CallDifference]  # calls around the first one that ended differently, the innermost first
+    others: Sequence[CallDifference]  # later ones that no differing callee explains
+    without_effect: Sequence[CallDifference]  # lone calls within calls that returned the same
 
 
 Pairs = Mapping[tuple[int, int], tuple[CallRow, CallRow]]
 
 
-def tell_apart(divergences: Sequence[Divergence], around: Pairs, ancestors: Callable[[int], Sequence[int]]) -> Told:
-    """Sort out the differences.
+def sort_differences(
+    divergences: Sequence[Divergence], parents: Pairs, ancestors: Callable[[int], Sequence[int]]
+) -> SortedDifferences:
+    """Sort the differences into groups.
 
     Args:
-        divergences: in the order in which they came about.
-        around: the pairs of calls in which a call of one side only was made.
-        ancestors: of a call of this trace, the calls around it, the outermost first.
+        divergences: in the order of time.
+        parents: the pairs of calls, by their ids, in which lone calls were made.
+        ancestors: returns the ids of the calls around a call of this trace, the outermost first.
     """
-    roots = _roots(divergences, around)
-    harmless = [root for root in roots if _is_without_effect(root)]
-    serious = [root for root in roots if root not in harmless]
+    differences = _call_differences(divergences, parents)
+    harmless = [each for each in differences if _is_without_effect(each)]
+    serious = [each for each in differences if each not in harmless]
     first = next(iter(serious), None) or next(iter(harmless), None)
     if first is None:
-        return Told(None, (), (), ())
+        return SortedDifferences(None, (), (), ())
     outer = list(ancestors(first.this.call_id)) if first.this else []
-    passed_on = [root for root in serious if root is not first and root.this and root.this.call_id in outer]
-    passed_on.sort(key=lambda root: -outer.index(root.call.call_id))
-    parents = {root.this.parent_call_id for root in serious if root.this} | {
-        root.base.parent_call_id for root in serious if root.base and not root.this
+    passed_on = [each for each in serious if each is not first and each.this and each.this.call_id in outer]
+    passed_on.sort(key=lambda each: -outer.index(each.call.call_id))
+    parent_ids = {each.this.parent_call_id for each in serious if each.this} | {
+        each.base.parent_call_id for each in serious if each.base and not each.this
     }
     others = [
-        root
-        for root in serious
-        if root is not first
-        and root not in passed_on
-        # A call with a differing one in it only hands that on.
-        and (root.args or root.call.call_id not in parents)
+        each
+        for each in serious
+        if each is not first
+        and each not in passed_on
+        # A call with the same arguments and a differing callee only passes that difference on.
+        and (each.args_differ or each.call.call_id not in parent_ids)
     ]
-    return Told(first, passed_on, others, [root for root in harmless if root is not first])
+    return SortedDifferences(first, passed_on, others, [each for each in harmless if each is not first])
 
 
-def _roots(divergences: Sequence[Divergence], around: Pairs) -> list[Root]:
-    """One for each pair of calls, or lone call; what only one side called belongs to the call that it was made in."""
+def _call_differences(divergences: Sequence[Divergence], parents: Pairs) -> list[CallDifference]:
+    """Combine the divergences of each pair of calls, with lone calls as part of the pair in which they were made."""
     by_pair: dict[tuple[int | None, int | None], list[Divergence]] = {}
     for each in divergences:
         ids = (each.base.call_id if each.base else None, each.this.call_id if each.this else None)
-        by_pair.setdefault(each.around or ids, []).append(each)
-    roots: list[Root] = []
+        by_pair.setdefault(each.parent_ids or ids, []).append(each)
+    differences: list[CallDifference] = []
     for members in by_pair.values():
-        own = next((each for each in members if each.around is None), None)
-        lone = [each for each in members if each.around is not None]
+        own = next((each for each in members if each.parent_ids is None), None)
+        lone_calls = [each for each in members if each.parent_ids is not None]
         if own is not None:
-            roots.append(Root(own.base, own.this, own.args, own.end, lone))
-        elif (pair := lone[0].around) is not None and pair in around:
-            roots.append(Root(*around[pair], args=False, end=False, lone=lone))
-    return roots
+            differences.append(CallDifference(own.base, own.this, own.args_differ, own.end_differs, lone_calls))
+        elif (pair := lone_calls[0].parent_ids) is not None and pair in parents:
+            differences.append(
+                CallDifference(*parents[pair], args_differ=False, end_differs=False, lone_calls=lone_calls)
+            )
+    return differences
 
 
-def _is_without_effect(root: Root) -> bool:
-    """A cache that was filled in one run, an import, a destructor: other calls, and nothing came of it."""
-    if root.args or root.end:
+def _is_without_effect(difference: CallDifference) -> bool:
+    """Return whether lone calls, such as filling a cache, an import or a destructor, changed no result."""
+    if difference.args_differ or difference.end_differs:
         return False
-    names = {each.call.name.rpartition(".")[2] for each in root.lone} or {root.call.name}
+    names = {each.call.name.rpartition(".")[2] for each in difference.lone_calls} or {difference.call.name}
     if names <= {"<module>", "__del__"}:
         return True
-    return bool(root.lone) and root.call.return_value not in (None, "null")
+    return bool(difference.lone_calls) and difference.call.return_value not in (None, "null")

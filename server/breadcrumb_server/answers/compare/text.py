@@ -1,4 +1,4 @@
-"""One difference between two runs as an agent reads it: which call, on which way, and what of it differs."""
+"""Render a difference between two runs: the call, the chain of its callers, and the parts that differ."""
 
 from __future__ import annotations
 
@@ -13,14 +13,11 @@ from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import cut, one_line
 from breadcrumb_server.answers.compare.divergences import Divergence
 from breadcrumb_server.answers.compare.ends import end_differences, first_other_yield
-from breadcrumb_server.answers.compare.noise import Difference, argument_differences
+from breadcrumb_server.answers.compare.limits import LIMITS
+from breadcrumb_server.answers.compare.noise import ValueDifference, argument_differences
 from breadcrumb_server.answers.rendering.calls import Chain, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
 from breadcrumb_storage.queries.calls.records import CallRow
-
-# Differing parts of a call that are told one by one.
-MAX_PARTS = 6
-MAX_NAME_CHARS = 120
 
 
 class FirstDifference(Section):
@@ -37,66 +34,74 @@ class FirstDifference(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class Root:
-    """A difference with what belongs to it: the calls that only one of the two made within it."""
+class CallDifference:
+    """A pair of calls that differ, with the lone calls made in it; or a lone call without a caller."""
 
     base: CallRow | None
     this: CallRow | None
-    args: bool
-    end: bool
-    lone: Sequence[Divergence] = ()
+    args_differ: bool
+    end_differs: bool
+    lone_calls: Sequence[Divergence] = ()
 
     @property
     def call(self) -> CallRow:
+        """The call of this trace, or else of the base."""
         call = self.this or self.base
         assert call is not None
         return call
 
     @property
     def name(self) -> str:
+        """The function, as module:name."""
         return f"{self.call.module}:{self.call.name}"
 
     @property
-    def itself(self) -> bool:
-        """Whether nothing that differs went into it: what it got is equal, and so is all that it called."""
-        return self.end and not self.args and not self.lone
+    def is_origin(self) -> bool:
+        """Whether the call itself went wrong: its end differs, but neither its arguments nor its callees."""
+        return self.end_differs and not self.args_differ and not self.lone_calls
 
 
-def tell(
-    root: Root, chain: Chain | None, places: Places, *, lines: int, chars: int, sampled: bool = False
+def render_first_difference(
+    difference: CallDifference, chain: Chain | None, places: Places, *, lines: int, chars: int, sampled: bool = False
 ) -> FirstDifference:
-    """The difference with at most so many lines of its chain, and characters a value.
+    """Render the first difference.
 
     Args:
-        sampled: there are calls that were not recorded.
+        difference: the difference.
+        chain: the chain of its callers, if known.
+        places: the folders of its trace.
+        lines: lines of the chain.
+        chars: characters of a value.
+        sampled: not every call was recorded.
     """
-    name = one_line(root.name, MAX_NAME_CHARS)
+    name = one_line(difference.name, LIMITS.max_name_chars)
     return FirstDifference(
-        what=_what(root, sampled=sampled),
+        what=_explanation(difference, sampled=sampled),
         function=name,
-        base_call_id=root.base.call_id if root.base else None,
-        call_id=root.this.call_id if root.this else None,
-        differs=differing_parts(root, chars),
-        base=_side(root.base, chars),
-        this=_side(root.this, chars),
+        base_call_id=difference.base.call_id if difference.base else None,
+        call_id=difference.this.call_id if difference.this else None,
+        differs=differing_parts(difference, chars),
+        base=_call_text(difference.base, chars),
+        this=_call_text(difference.this, chars),
         chain=chain.lines(places, lines=lines, chars=chars // 2) if chain else [],
     )
 
 
-def _what(root: Root, *, sampled: bool) -> str:
-    if root.base is None or root.this is None:
-        return f"only {'this trace' if root.this else 'the base'} made this call, and nothing that is traced called it"
-    if root.args:
+def _explanation(difference: CallDifference, *, sampled: bool) -> str:
+    if difference.base is None or difference.this is None:
+        side = "this trace" if difference.this else "the base"
+        return f"only {side} made this call, and nothing that is traced called it"
+    if difference.args_differ:
         return (
             "other arguments: its caller, which had not differed until then, made them differently, "
             "or what is not traced did"
         )
-    if root.lone:
-        end = "and came to another end" if root.end else "though it came to the same end"
+    if difference.lone_calls:
+        end = "and came to another end" if difference.end_differs else "though it came to the same end"
         return f"same arguments, but it called other functions (see differs), {end}: it decided otherwise"
-    if "unfinished" in (root.base.outcome, root.this.outcome):
+    if "unfinished" in (difference.base.outcome, difference.this.outcome):
         return "same arguments, and all that it called is equal, but only one of the two calls ended"
-    came = "another result" if first_other_yield(root.base, root.this) is None else "it yielded otherwise"
+    came = "another result" if first_other_yield(difference.base, difference.this) is None else "it yielded otherwise"
     if sampled:
         return (
             f"same arguments, but {came}: look into this function, and into what it called (what was recorded of that "
@@ -105,63 +110,67 @@ def _what(root: Root, *, sampled: bool) -> str:
     return f"same arguments, and all that it called is equal, but {came}: look into this function"
 
 
-def _side(call: CallRow | None, chars: int) -> str:
+def _call_text(call: CallRow | None, chars: int) -> str:
     if call is None:
         return ""
-    return f"{call.name.rpartition('.')[2]}({arguments_text(call.args, chars)}) {_end(call, chars)}"
+    return f"{call.name.rpartition('.')[2]}({arguments_text(call.args, chars)}) {_end_text(call, chars)}"
 
 
-def _end(call: CallRow, chars: int) -> str:
+def _end_text(call: CallRow, chars: int) -> str:
     if call.outcome == "unfinished":
         return "had not ended"
     word = {"returned": "->", "raised": "raised", "cancelled": "was cancelled:"}[call.outcome]
     return f"{word} {result_text(call, chars)}"
 
 
-def differing_parts(root: Root, chars: int) -> list[str]:
-    """``args.rate: 0.2 -> None``, ``result: 1.2 -> raised KeyError: 'rate'``, ``called only in the base: ...``."""
-    told: list[str] = []
-    if root.base is not None and root.this is not None:
-        if root.args:
-            told += _few("args.", argument_differences(root.base.args, root.this.args), chars)
-        told += [_lone_line(each) for each in root.lone[:MAX_PARTS]]
-        if len(root.lone) > MAX_PARTS:
-            told.append(f"… {len(root.lone) - MAX_PARTS} more calls of one side only")
-        if root.end:
-            told += _few("", end_differences(root.base, root.this, chars), chars)
-    return told
+def differing_parts(difference: CallDifference, chars: int) -> list[str]:
+    """Render lines such as ``args.rate: 0.2 -> None`` or ``called only in the base: ...``."""
+    parts: list[str] = []
+    if difference.base is not None and difference.this is not None:
+        if difference.args_differ:
+            parts += _part_lines("args.", argument_differences(difference.base.args, difference.this.args), chars)
+        parts += [_lone_call_line(each) for each in difference.lone_calls[: LIMITS.max_parts]]
+        if len(difference.lone_calls) > LIMITS.max_parts:
+            parts.append(f"… {len(difference.lone_calls) - LIMITS.max_parts} more calls of one side only")
+        if difference.end_differs:
+            parts += _part_lines("", end_differences(difference.base, difference.this, chars), chars)
+    return parts
 
 
-def _lone_line(each: Divergence) -> str:
+def _lone_call_line(each: Divergence) -> str:
     side = "the base" if each.this is None else "this trace"
-    name = one_line(f"{each.call.module}:{each.call.name}", MAX_NAME_CHARS)
+    name = one_line(f"{each.call.module}:{each.call.name}", LIMITS.max_name_chars)
     line = f" from line {each.call.call_line}" if each.call.call_line else ""
     return f"called only in {side}{line}: {name}({arguments_text(each.call.args, 120)}), call {each.call.call_id}"
 
 
-def _few(prefix: str, parts: Sequence[Difference], chars: int) -> list[str]:
-    def text(part: Difference) -> str:
-        return f"{one_line(prefix + part.path, MAX_NAME_CHARS)}: {cut(part.base, chars)} -> {cut(part.this, chars)}"
+def _part_lines(prefix: str, parts: Sequence[ValueDifference], chars: int) -> list[str]:
+    def text(part: ValueDifference) -> str:
+        name = one_line(prefix + part.path, LIMITS.max_name_chars)
+        return f"{name}: {cut(part.base, chars)} -> {cut(part.this, chars)}"
 
-    return first_texts(parts, MAX_PARTS, text=text)
-
-
-def summary(root: Root, chars: int) -> str:
-    """A line about a difference: its call ids and the first parts of it."""
-    if root.base is None or root.this is None:
-        side = "this trace" if root.this else "the base"
-        return f"only in {side}: {one_line(root.name, MAX_NAME_CHARS)}, call {root.call.call_id}"
-    parts = differing_parts(root, chars)[:3] + ["(same arguments)"] * root.itself
-    return _about(root.base, root.this, parts, chars)
+    return first_texts(parts, LIMITS.max_parts, text=text)
 
 
-def ending(root: Root, chars: int) -> str:
-    """A line about how the two calls of a difference ended."""
-    if root.base is None or root.this is None or not root.end:
-        return summary(root, chars)
-    return _about(root.base, root.this, _few("", end_differences(root.base, root.this, chars), chars)[:2], chars)
+def summary_line(difference: CallDifference, chars: int) -> str:
+    """Render a difference in one line: its call ids and its first parts."""
+    if difference.base is None or difference.this is None:
+        side = "this trace" if difference.this else "the base"
+        return f"only in {side}: {one_line(difference.name, LIMITS.max_name_chars)}, call {difference.call.call_id}"
+    parts = differing_parts(difference, chars)[:3]
+    if difference.is_origin:
+        parts.append("(same arguments)")
+    return _difference_line(difference.base, difference.this, parts, chars)
 
 
-def _about(base: CallRow, this: CallRow, parts: Sequence[str], chars: int) -> str:
+def ending_line(difference: CallDifference, chars: int) -> str:
+    """Render in one line how the two calls of a difference ended."""
+    if difference.base is None or difference.this is None or not difference.end_differs:
+        return summary_line(difference, chars)
+    parts = _part_lines("", end_differences(difference.base, difference.this, chars), chars)[:2]
+    return _difference_line(difference.base, difference.this, parts, chars)
+
+
+def _difference_line(base: CallRow, this: CallRow, parts: Sequence[str], chars: int) -> str:
     name = f"{this.module}:{this.name} calls {base.call_id} / {this.call_id}"
     return one_line(f"{name}: {'; '.join(parts)}", 3 * chars)

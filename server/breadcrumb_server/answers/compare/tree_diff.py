@@ -1,8 +1,8 @@
-"""Holds the calls of two strands against each other from the place on where their trees part.
+"""Align the calls of two strands from the first difference between their trees on.
 
-Siblings are aligned as sequences: a call that only one side has must not make everything after it differ. First those
-that agree in function and arguments keep each other in place, then, between them, those that agree in function. Of long
-sequences those that occur once in both come first of all (Bram Cohen's patience diff): that leaves short ones.
+Siblings are aligned as sequences, so that a lone call does not make everything after it differ. Calls that agree in
+function and arguments are matched first, then, between them, calls that agree in function. Long sequences are first
+split at calls that occur once in both (Bram Cohen's patience diff), which leaves short ones.
 """
 
 from __future__ import annotations
@@ -13,59 +13,60 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
+from breadcrumb_server.answers.compare.limits import LIMITS
 from breadcrumb_storage.queries.compare.aligned_calls import StrandCall
-
-# Sequences whose lengths multiply to more than this are not matched by difflib, which may take as long as this product
-# times their length.
-MAX_MATCHED = 40_000
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two calls that stand at the same place."""
+    """Two calls at the same place of both trees."""
 
     base: StrandCall
     this: StrandCall
 
 
 @dataclass(frozen=True, slots=True)
-class Alone:
-    """A call that only one side made."""
+class LoneCall:
+    """A call without a partner in the other trace."""
 
     call: StrandCall
     in_this: bool
-    parent: Pair | int  # the pair that stands around it, or that one's place in the part that is the same; 0: none
-    at_ns: int | None  # this trace's time at which it was made, or not made; None: at the end of what stands around it
+    parent: Pair | int  # the pair around it, or the place of that pair in the part of equal trees (0: none)
+    at_ns: int | None  # when it was made, or not made, in the time of this trace; None: at the end of its parent
 
 
 @dataclass(slots=True)
 class Alignment:
+    """Calls that have a partner, and calls that have none."""
+
     pairs: list[Pair] = field(default_factory=list[Pair])
-    alone: list[Alone] = field(default_factory=list[Alone])
+    lone_calls: list[LoneCall] = field(default_factory=list[LoneCall])
 
 
 Siblings = Sequence[StrandCall]
 
 
-def align(base: Siblings, this: Siblings, *, cut: bool) -> Alignment:
-    """Pairs up calls, given in the order in which they began.
+def align(base: Siblings, this: Siblings, *, more: bool) -> Alignment:
+    """Align calls.
 
     Args:
-        cut: further calls follow that are not given: then nothing is said about what stands last without a partner, as
-            far as that may be among them.
+        base: calls of the base, by the time of their begin.
+        this: the same of this trace.
+        more: further calls follow, which are not given. The last calls are not reported as lone if their partners may
+            be among those.
     """
     found = Alignment()
     children = _by_parent(base), _by_parent(this)
     before = min((call.n for call in (*base, *this)), default=0)
     places = sorted({call.parent_n for call in (*base, *this) if call.parent_n < before}, reverse=True)
-    # The innermost first, then the calls around it; each with all that stands below it.
+    # The innermost parents come first. The loop adds each pair, so that the calls below it are aligned too.
     work: list[tuple[Pair | int, Siblings, Siblings]] = [
         (place, children[0].get(place, []), children[1].get(place, [])) for place in places
     ]
     for parent, base_calls, this_calls in work:
         matched = match(base_calls, this_calls)
-        if cut:
-            _drop_unfinished(matched, parent, _last(base), _last(this))
+        if more:
+            _drop_undecided(matched, parent, _last(base), _last(this))
         next_ns = parent.this.ended_ns if isinstance(parent, Pair) else None
         for one, other in reversed(matched):
             if one is not None and other is not None:
@@ -73,16 +74,16 @@ def align(base: Siblings, this: Siblings, *, cut: bool) -> Alignment:
                 found.pairs.append(pair)
                 work.append((pair, children[0].get(one.n, []), children[1].get(other.n, [])))
             elif other is not None:
-                found.alone.append(Alone(other, True, parent, other.started_ns))
-            elif one is not None:  # it would have come before what this trace called next
-                found.alone.append(Alone(one, False, parent, next_ns))
+                found.lone_calls.append(LoneCall(other, True, parent, other.started_ns))
+            elif one is not None:  # it is missing just before the next call of this trace
+                found.lone_calls.append(LoneCall(one, False, parent, next_ns))
             if other is not None:
                 next_ns = other.started_ns - 1
     return found
 
 
 def match(base: Siblings, this: Siblings) -> list[tuple[StrandCall | None, StrandCall | None]]:
-    """The siblings of both sides in one order, each with its partner or with None."""
+    """Merge the siblings of both sides in order, each with its partner or None."""
     if [call.name for call in base] == [call.name for call in this]:
         return list(zip(base, this, strict=True))
     return [
@@ -92,19 +93,19 @@ def match(base: Siblings, this: Siblings) -> list[tuple[StrandCall | None, Stran
     ]
 
 
-def _drop_unfinished(
+def _drop_undecided(
     matched: list[tuple[StrandCall | None, StrandCall | None]], parent: Pair | int, last_base: int, last_this: int
 ) -> None:
-    """Take off the end what may have its partner behind the end of what is given."""
+    """Remove calls from the end whose partners may follow the given calls."""
 
-    def goes_on(call: StrandCall, last: int) -> bool:
+    def may_go_on(call: StrandCall, last: int) -> bool:
         return call.ended_ns is None or call.ended_ns > last
 
-    base_goes_on = not isinstance(parent, Pair) or goes_on(parent.base, last_base)
-    this_goes_on = not isinstance(parent, Pair) or goes_on(parent.this, last_this)
+    base_may_go_on = not isinstance(parent, Pair) or may_go_on(parent.base, last_base)
+    this_may_go_on = not isinstance(parent, Pair) or may_go_on(parent.this, last_this)
     while matched:
         one, other = matched[-1]
-        if not ((other is None and this_goes_on) or (one is None and base_goes_on)):
+        if not ((other is None and this_may_go_on) or (one is None and base_may_go_on)):
             break
         matched.pop()
 
@@ -125,10 +126,10 @@ def _by_name(base: Siblings, this: Siblings) -> list[tuple[StrandCall | None, St
 
 
 def _blocks(base: Siblings, this: Siblings, *, values: bool) -> list[tuple[Siblings, Siblings, bool]]:
-    """Both sequences cut into blocks that are equal (of one length then) or have nothing in common."""
+    """Split both sequences into blocks that are equal, and blocks that have nothing in common (False)."""
     keys = [[(call.name, call.args_hash if values else 0) for call in side] for side in (base, this)]
-    head = _common(keys[0], keys[1])
-    tail = _common(keys[0][head:][::-1], keys[1][head:][::-1])
+    head = _common_length(keys[0], keys[1])
+    tail = _common_length(keys[0][head:][::-1], keys[1][head:][::-1])
     ends = len(base) - tail, len(this) - tail
     blocks: list[tuple[Siblings, Siblings, bool]] = [(base[:head], this[:head], True)]
     begin = (head, head)
@@ -147,17 +148,17 @@ Key = tuple[str, int]
 def _between(
     base: Siblings, this: Siblings, keys: Sequence[Sequence[Key]], begin: tuple[int, int], end: tuple[int, int]
 ) -> list[tuple[Siblings, Siblings, bool]]:
-    """The blocks of a part of both sequences."""
+    """Split a part of both sequences into blocks."""
     (i, k), (j, m) = begin, end
-    if (j - i) * (m - k) > MAX_MATCHED:
+    if (j - i) * (m - k) > LIMITS.max_matched:
         return [(base[i:j], this[k:m], False)]
     matcher = SequenceMatcher(None, keys[0][i:j], keys[1][k:m], autojunk=False)
     return [(base[i + a : i + b], this[k + c : k + d], tag == "equal") for tag, a, b, c, d in matcher.get_opcodes()]
 
 
 def _anchors(base: Sequence[Key], this: Sequence[Key], offset: int) -> list[tuple[int, int]]:
-    """Where what occurs once in both stands, as far as it has the same order in both; nothing for short sequences."""
-    if len(base) * len(this) <= MAX_MATCHED:
+    """Find the places of items that occur once in both and in the same order; none in short sequences."""
+    if len(base) * len(this) <= LIMITS.max_matched:
         return []
     counts = Counter(base), Counter(this)
     there = {key: place for place, key in enumerate(this)}
@@ -182,8 +183,8 @@ def _anchors(base: Sequence[Key], this: Sequence[Key], offset: int) -> list[tupl
     return longest[::-1]
 
 
-def _common(base: Sequence[object], this: Sequence[object]) -> int:
-    """How many items both begin with."""
+def _common_length(base: Sequence[object], this: Sequence[object]) -> int:
+    """Count the equal items at the beginning."""
     count = 0
     for one, other in zip(base, this, strict=False):
         if one != other:
