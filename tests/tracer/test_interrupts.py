@@ -130,8 +130,8 @@ def test_a_timeout_that_strikes_while_the_tracer_asks_the_system_reaches_the_pro
                 finally:
                     setattr(module, name, kept)
             print(
-                reaches(spool, "os_stat", lambda: spool._bytes_of_calls(FOLDER)),
-                reaches(spool, "os_listdir", lambda: spool._bytes_of_calls(FOLDER)),
+                reaches(spool, "os_stat", lambda: spool._calls_bytes(FOLDER)),
+                reaches(spool, "os_listdir", lambda: spool._calls_bytes(FOLDER)),
                 reaches(patterns, "readlink", lambda: patterns._normal("/a/b", True)),
                 reaches(patterns, "getcwd", patterns.current_folder),
             )

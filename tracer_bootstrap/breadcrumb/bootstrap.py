@@ -43,10 +43,10 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     """
     from .recorder import Recorder
 
-    name, why_not_wanted = backends.choose(settings.get("backend", DEFAULT_BACKEND))
+    name, why_another = backends.choose(settings.get("backend", DEFAULT_BACKEND))
     recorder = Recorder(folder, settings, backends.backend_class(name))
-    if why_not_wanted:
-        recorder.session.notice(NOTICE_BACKEND, why_not_wanted)
+    if why_another:
+        recorder.session.notice(NOTICE_BACKEND, why_another)
     _mark_started()
     atexit.register(recorder.end_process)
     if hasattr(os, "register_at_fork"):
@@ -56,7 +56,7 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
             after_in_child=recorder.after_fork_in_child,
         )
         os.register_at_fork(after_in_child=_mark_started)
-    _prepare_for_the_end(recorder)
+    _start_postmortem(recorder)
     recorder.start()
 
 
@@ -64,7 +64,7 @@ def _mark_started() -> None:
     setattr(sys, _STARTED, os.getpid())
 
 
-def _prepare_for_the_end(recorder: Recorder) -> None:
+def _start_postmortem(recorder: Recorder) -> None:
     """Have the stacks told at a crash, and when the server asks before it ends this process."""
     from .postmortem.fault_handler import FaultHandler
     from .postmortem.stacks import StackReporter

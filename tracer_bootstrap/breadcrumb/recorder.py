@@ -159,7 +159,7 @@ class Recorder:
         thread = self.session.thread()
         for line in thread.held_events or ():
             self.session.spool.event(line)
-        thread.let_go()
+        thread.release()
 
     def after_fork_in_child(self) -> None:
         """Start over as a process of its own: what the parent has open is the parent's to close.

@@ -74,7 +74,7 @@ class InFlight:
         self._opcodes_of = opcodes_of
         self.of_frame: Dict[int, List[Arrival]] = {}  # by frame id, the last to come at the end
 
-    def arrives(self, frame: FrameType, exception: BaseException, cancels: bool) -> Optional[Arrival]:
+    def add(self, frame: FrameType, exception: BaseException, cancels: bool) -> Optional[Arrival]:
         """An exception is raised in *frame* or comes to it from a call. None if it ends a loop there."""
         if type(exception) is StopIteration and self._opcodes_of(frame.f_code)[frame.f_lasti] in _ENDS_OF_ITERATION:
             return None
@@ -91,7 +91,7 @@ class InFlight:
         frame.f_trace_opcodes = True
         return arrival
 
-    def goes_on(self, frame: FrameType) -> Optional[Arrival]:
+    def before_instruction(self, frame: FrameType) -> Optional[Arrival]:
         """An instruction of *frame* is next. Returns the arrival whose handler begins with it, or that is given up."""
         arrivals = self.of_frame.get(id(frame))
         if not arrivals:
@@ -110,7 +110,7 @@ class InFlight:
             if current is not None and last.to_keep and id(current) == last.address:
                 last.keep(current, traceback_of(current))
             return last
-        passes_unseen = _passes_unseen(opcodes, at)
+        passes_unseen = _passes_on_unseen(opcodes, at)
         if not passes_unseen:
             last.kept = None
             if last.leaves:  # an outer handler of the frame has it now
@@ -143,7 +143,7 @@ class InFlight:
         self.of_frame.pop(id(frame), None)
 
 
-def _passes_unseen(opcodes: bytes, at: int) -> bool:
+def _passes_on_unseen(opcodes: bytes, at: int) -> bool:
     """Whether this instruction passes on an exception that ``sys.exc_info()`` need not tell."""
     if opcodes[at] == _END_ASYNC_FOR:
         return True

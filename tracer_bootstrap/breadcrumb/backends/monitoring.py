@@ -14,7 +14,7 @@ from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
-from ..runtime.guard import failed, guard
+from ..runtime.guard import guard, handle_failure
 from ..session.functions import Function, c_function_name, callable_code, is_runner, module_of
 from ..values.frame_locals import forget_locals
 from . import Backend
@@ -439,7 +439,7 @@ def on_start(code: CodeType, offset: int) -> Any:
     except RecursionError:
         session.near_recursion_limit = True
     except BaseException as error:
-        failed(session, error)
+        handle_failure(session, error)
     return None
 
 
@@ -483,5 +483,5 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
     except RecursionError:
         session.near_recursion_limit = True
     except BaseException as error:
-        failed(session, error)
+        handle_failure(session, error)
     return None

@@ -19,8 +19,8 @@ from ..events.exceptions import is_control_flow
 from ..record_format import NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.classes import class_module, class_name
 from ..runtime.features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
-from ..runtime.guard import failed
-from ..runtime.interruptions import is_of_the_program, starts_guarded
+from ..runtime.guard import handle_failure
+from ..runtime.interruptions import raised_by_program, starts_guarded
 from ..session.functions import SUSPENDS, callable_code, is_runner, module_of
 from ..session.patterns import is_own
 from . import Backend
@@ -59,9 +59,9 @@ class SettraceBackend(Backend):
         super().__init__(parts)
         self._trace_function = self._on_call  # one object, by which it is known again
         self._watches_settrace = False
-        self._said_replaced = False
+        self._noticed_replaced = False
         self._is_paused = False
-        self._drops_by_itself = False  # the interpreter, a trace function that has raised
+        self._dropped_by_interpreter = False  # the interpreter, a trace function that has raised
         self._skipped: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
         self._in_flight = InFlight(self._opcodes_of)
@@ -73,7 +73,7 @@ class SettraceBackend(Backend):
         if other is not None:
             raise RuntimeError(
                 "sys.settrace is in use already, by %s: nothing is traced (before Python 3.12 only one can be at work)"
-                % _described(other)
+                % _describe(other)
             )
         threading = sys.modules.get("threading")
         if threading is not None:
@@ -96,11 +96,11 @@ class SettraceBackend(Backend):
         self._watches_settrace = True
 
         def on_audit(event: str, arguments: Any) -> None:
-            if event == "sys.settrace" and not self._said_replaced and not self._drops_by_itself:
+            if event == "sys.settrace" and not self._noticed_replaced and not self._dropped_by_interpreter:
                 try:
                     self._settrace_is_called(sys._getframe(1))
                 except Exception as error:
-                    if is_of_the_program(error):
+                    if raised_by_program(error):
                         raise
 
         try:
@@ -117,20 +117,20 @@ class SettraceBackend(Backend):
         elif sys.gettrace() is not self._trace_function:  # it is somebody else's thread already
             return
         path = self._session.include.absolute(caller.f_code.co_filename)
-        self._tell_replaced(
+        self._notice_replaced(
             "was called at %s:%d (%s), in the tracer's place" % (path, caller.f_lineno, caller.f_code.co_name)
         )
 
     def before_end(self) -> None:
         """Write a notice if sys.settrace was taken in a way that was not seen: by an extension in C, say."""
         now = sys.gettrace()
-        expected = now is self._trace_function or self._is_paused or self._drops_by_itself
-        if not expected and not self._said_replaced:
-            by = "is in use by %s, in the tracer's place" % _described(now) if now is not None else ""
-            self._tell_replaced(by or "has lost the tracer, to code in C or at the recursion limit")
+        expected = now is self._trace_function or self._is_paused or self._dropped_by_interpreter
+        if not expected and not self._noticed_replaced:
+            by = "is in use by %s, in the tracer's place" % _describe(now) if now is not None else ""
+            self._notice_replaced(by or "has lost the tracer, to code in C or at the recursion limit")
 
-    def _tell_replaced(self, how: str) -> None:
-        self._said_replaced = True
+    def _notice_replaced(self, how: str) -> None:
+        self._noticed_replaced = True
         self._session.notice(
             NOTICE_TRACER_REPLACED,
             "sys.settrace %s: that thread's calls from then on are not recorded, unless it was given back. Run without "
@@ -175,7 +175,7 @@ class SettraceBackend(Backend):
             self._pause(error)
             return None
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
             return None
 
     def _begin(self, function: Function, frame: FrameType) -> Any:
@@ -204,28 +204,28 @@ class SettraceBackend(Backend):
                 self._line_starts(frame)
             return local
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
             return None
 
-    def _failed(self, frame: FrameType, event: str, error: BaseException) -> None:
-        """A trace function has failed; raises *error* again if it belongs to the program (see ``failed``).
+    def _handle_failure(self, frame: FrameType, event: str, error: BaseException) -> None:
+        """A trace function has failed; raises *error* again if it belongs to the program (see ``handle_failure``).
 
         A trace function that raises is dropped by the interpreter, which then lets go of the frame's own: that is the
         moment to set both again.
         """
         try:
-            failed(self._session, error)
+            handle_failure(self._session, error)
         except BaseException:
             calls, thread = self._calls, self._session.thread()
             if event in ("call", "return") and calls.is_open(thread, frame):  # the frame ends, without a word
                 calls.end(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
-            self._drops_by_itself = True
-            frame.f_trace = _SetAgain(frame, self._set_again)  # type: ignore[assignment, unused-ignore]
+            self._dropped_by_interpreter = True
+            frame.f_trace = _Reinstaller(frame, self._reinstall)  # type: ignore[assignment, unused-ignore]
             raise
 
-    def _set_again(self) -> None:
+    def _reinstall(self) -> None:
         sys.settrace(self._trace_function)
-        self._drops_by_itself = False
+        self._dropped_by_interpreter = False
 
     def _pause(self, error: RecursionError) -> None:
         """The recursion limit is near: let the program come to it by itself.
@@ -339,7 +339,7 @@ class SettraceBackend(Backend):
             if event == "return":
                 self._tests().ends(frame.f_code, frame, argument)
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_runner_event
 
     @starts_guarded
@@ -352,7 +352,7 @@ class SettraceBackend(Backend):
                 return self._on_event(frame, event, argument)  # further in, an exception has made a record of it
             if event == "return" and self._adaptive is not None:
                 arrival = self._in_flight.last(frame) if self._arrivals else None
-                is_recorded = arrival is not None and self._leaves_counted(frame, arrival)
+                is_recorded = arrival is not None and self._record_leaving_counted(frame, arrival)
                 if is_recorded or self._adaptive.end(self._functions[id(frame.f_code)], frame, at_ns):
                     self._returns(frame, argument, at_ns)
                 elif arrival is not None:
@@ -370,7 +370,7 @@ class SettraceBackend(Backend):
             self._session.near_recursion_limit = True
             self._session.exception_ids = {}
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_counted
 
     @starts_guarded
@@ -380,7 +380,7 @@ class SettraceBackend(Backend):
                 self._gaps.end(frame, perf_counter_ns())
             return self._on_gap_event
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_gap_event
 
     @starts_guarded
@@ -402,7 +402,7 @@ class SettraceBackend(Backend):
         except RecursionError as error:
             self._pause(error)
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_event
 
     def _returns(self, frame: FrameType, value: Any, at_ns: int) -> None:
@@ -430,7 +430,7 @@ class SettraceBackend(Backend):
 
     def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
         """An exception is raised in *frame* or comes to it from a call."""
-        arrival = self._in_flight.arrives(frame, exception, self._exceptions.is_cancellation(exception))
+        arrival = self._in_flight.add(frame, exception, self._exceptions.is_cancellation(exception))
         if is_control_flow(exception) and frame.f_code.co_flags & SUSPENDS:
             self._exceptions.forget_dead(exception)
         elif not self._exceptions.seen(exception, traceback, frame, self._session.thread()) and arrival is not None:
@@ -440,23 +440,23 @@ class SettraceBackend(Backend):
 
     def _handler_runs(self, frame: FrameType) -> None:
         """The frame goes on after an exception: in its handler, or in a ``finally`` that passes it on."""
-        arrival = self._in_flight.goes_on(frame)
+        arrival = self._in_flight.before_instruction(frame)
         if arrival is None:
             return
         if arrival.is_given_up():  # it may still be handled here
-            self._leaves_traced_code(frame, arrival, uncaught=False)
+            self._record_leaving(frame, arrival, uncaught=False)
         else:
             self._exceptions.handled(arrival.address, frame.f_code, frame)
 
-    def _leaves_traced_code(self, frame: FrameType, arrival: Arrival, *, uncaught: bool) -> None:
+    def _record_leaving(self, frame: FrameType, arrival: Arrival, *, uncaught: bool) -> None:
         """What leaves *frame* is written if it was only counted and no traced code is around."""
         if arrival.kept is not None:
             (exception, traceback), arrival.kept = arrival.kept, None
             self._exceptions.leaves(exception, traceback, frame, self._session.thread(), uncaught=uncaught)
 
-    def _leaves_counted(self, frame: FrameType, arrival: Arrival) -> bool:
+    def _record_leaving_counted(self, frame: FrameType, arrival: Arrival) -> bool:
         """The same for a call that is only counted; whether it is recorded now."""
-        self._leaves_traced_code(frame, arrival, uncaught=_is_outermost(frame))
+        self._record_leaving(frame, arrival, uncaught=_is_outermost(frame))
         return self._session.thread().top[2] is frame
 
     def _line_starts(self, frame: FrameType) -> None:
@@ -472,7 +472,7 @@ class SettraceBackend(Backend):
         outcome = OUTCOME_RAISED
         if arrival is not None:
             is_outermost = _is_outermost(frame)
-            self._leaves_traced_code(frame, arrival, uncaught=is_outermost)
+            self._record_leaving(frame, arrival, uncaught=is_outermost)
             address = arrival.address
             exception_id = self._session.exception_ids.get(address, 0)
             if arrival.cancels:
@@ -488,25 +488,25 @@ def _would_lose_class(code: CodeType) -> bool:
     return CLASS_CELL_HIDES_VARIABLE and "__class__" in code.co_cellvars and "__class__" in code.co_names
 
 
-class _SetAgain:
+class _Reinstaller:
     """Stands in a frame for its trace function, and sets it and the thread's again when it is let go of."""
 
-    __slots__ = ("_frame", "_local", "_set_again")
+    __slots__ = ("_frame", "_local", "_reinstall")
 
     def __init__(self, frame: FrameType, set_again: Callable[[], None]) -> None:
         self._frame = frame
         self._local = frame.f_trace
-        self._set_again = set_again
+        self._reinstall = set_again
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._local
 
     def __del__(self) -> None:
-        self._set_again()
+        self._reinstall()
         self._frame.f_trace = self._local
 
 
-def _described(trace_function: Any) -> str:
+def _describe(trace_function: Any) -> str:
     found = callable_code(trace_function)
     if found is not None:
         code, module = found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .interruptions import is_of_the_program
+from .interruptions import raised_by_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,26 +14,26 @@ if TYPE_CHECKING:
         near_recursion_limit: bool
         exception_ids: Dict[int, int]
 
-        def lost(self, error: BaseException) -> None:
+        def notice_failure(self, error: BaseException) -> None:
             """Write a notice about an error of the tracer's."""
 
 
-def failed(session: Failures, error: BaseException) -> None:
+def handle_failure(session: Failures, error: BaseException) -> None:
     """A callback has failed with *error*. Raises it again if it is the program's, as it would have been raised there.
 
     What the tracer itself got wrong ends here, with a notice.
     """
-    if is_of_the_program(error):
+    if raised_by_program(error):
         raise error
     try:
-        session.lost(error)
+        session.notice_failure(error)
     except Exception as failure:  # nothing more can be said, and the program goes on
-        if is_of_the_program(failure):
+        if raised_by_program(failure):
             raise
 
 
 def guard(callback: Callable[..., Any], session: Failures) -> Callable[..., Any]:
-    """*callback*, with ``failed`` for what it raises. It finds the program's frame at ``sys._getframe(2)``."""
+    """*callback*, with ``handle_failure`` for what it raises. It finds the program's frame at ``sys._getframe(2)``."""
 
     def guarded(*args: Any) -> Any:
         try:
@@ -43,7 +43,7 @@ def guard(callback: Callable[..., Any], session: Failures) -> Callable[..., Any]
             session.exception_ids = {}  # of those that are raised meanwhile nothing is heard
             return None
         except BaseException as error:
-            failed(session, error)
+            handle_failure(session, error)
             return None
 
     return guarded

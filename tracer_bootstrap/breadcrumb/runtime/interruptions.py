@@ -22,7 +22,7 @@ OWN_FOLDER = dirname(dirname(abspath(__file__))) + sep  # the tracer's
 _LIBRARY = ("fractions", "ipaddress", "pathlib", "uuid", "zoneinfo", "re", "numpy", "pandas", "importlib")
 
 
-def is_of_the_program(error: Optional[BaseException]) -> bool:
+def raised_by_program(error: Optional[BaseException]) -> bool:
     """Whether *error*, which the tracer has caught, was raised by the program."""
     if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or is_heap_type(type(error)):
         return True

@@ -44,22 +44,22 @@ def _system_mmap() -> Optional[Callable[[mmap, int, int], bool]]:
     except Exception:  # a Python without libffi, or linked statically
         return None
 
-    def put_under(anonymous: mmap, fd: int, size: int) -> bool:
+    def map_over(anonymous: mmap, fd: int, size: int) -> bool:
         address = c.addressof(byte.from_buffer(anonymous))
         return bool(system_mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | _MAP_FIXED, fd, 0) == address)
 
-    return put_under
+    return map_over
 
 
-_put_under = None if HAS_MMAP_TRACKFD else _system_mmap()
+_map_over = None if HAS_MMAP_TRACKFD else _system_mmap()
 
 
 def map_file(fd: int, size: int) -> mmap:
     """Map the first *size* bytes of a file, shared with everybody who reads it. Raises OSError."""
     if HAS_MMAP_TRACKFD:
         return mmap(fd, size, trackfd=False)  # type: ignore[call-arg, unused-ignore]
-    if _put_under is not None:
+    if _map_over is not None:
         mapped = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-        if _put_under(mapped, fd, size):
+        if _map_over(mapped, fd, size):
             return mapped
     return mmap(fd, size)

@@ -63,7 +63,7 @@ def argument_names(code: CodeType) -> Tuple[str, ...]:
     return code.co_varnames[:count]
 
 
-def _shows_locals(code: CodeType, names: Sequence[str]) -> bool:
+def _exposes_locals(code: CodeType, names: Sequence[str]) -> bool:
     """Whether the program could tell from the function that its f_locals has been read, where that leaves something.
 
     It binds one of its parameters anew, deletes it, or shares a variable with another function, so that the first value
@@ -144,7 +144,7 @@ class Function:
         self.int_record = self._line([n + b": %d" for n in quoted])
         # What f_locals was filled with stays there (before PEP 667): a name that is bound anew or deleted
         # would keep its first value alive. To look for that once is cheaper than to clear after each call.
-        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _shows_locals(code, names)
+        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _exposes_locals(code, names)
         # What follows is adaptive capture's.
         self.slot = -1  # of its counter
         self.counter = 0  # where the count stands among the counters; the time of counted calls stands behind it
@@ -250,11 +250,11 @@ class NameFinder:
             return known[1]
         if code.co_name in ("<module>", "<lambda>") or frame is None:
             return code.co_name
-        owner = self._class_that_has(code, frame)
+        owner = self._owner_class(code, frame)
         return "%s.%s" % (owner, code.co_name) if owner else code.co_name
 
     @staticmethod
-    def _class_that_has(code: CodeType, frame: FrameType) -> str:
+    def _owner_class(code: CodeType, frame: FrameType) -> str:
         """The class whose method *code* is: by the first argument, else among the classes of the module."""
         candidates: List[type] = []
         if code.co_argcount and not _has_cell(code, code.co_varnames[0]):

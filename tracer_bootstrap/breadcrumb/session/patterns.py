@@ -9,7 +9,7 @@ from os import getcwd, readlink, sep
 from os.path import realpath
 
 from ..globs import is_path_pattern, matches_module, matches_path
-from ..runtime.interruptions import OWN_FOLDER, is_of_the_program
+from ..runtime.interruptions import OWN_FOLDER, raised_by_program
 
 TYPE_CHECKING = False  # typing itself is not imported: every import delays the start of the user's program
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def current_folder() -> str:
     try:
         return getcwd()
     except OSError as error:
-        if is_of_the_program(error):
+        if raised_by_program(error):
             raise
         return ""
 
@@ -41,7 +41,7 @@ def _normal(path: str, follows_links: bool = False) -> str:
         try:
             target = readlink(resolved + sep + part) if follows_links and links < _MAX_LINKS else ""
         except OSError as error:  # no link
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
             target = ""
         if target:

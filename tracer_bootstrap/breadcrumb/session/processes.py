@@ -22,7 +22,7 @@ _PARENT, _SESSION, _START_TIME, _START_STACK = 1, 3, 19, 25
 _MAX_ANCESTORS = 16
 
 # After whatever else a child of multiprocessing has registered for its end.
-_LAST_OF_FINALIZERS = -1_000_000
+_RUNS_LAST = -1_000_000
 
 _instance_dict: Any = namespace(object)["__getattribute__"]
 
@@ -80,17 +80,17 @@ def is_resource_tracker(command: Sequence[str]) -> bool:
     return any(word.startswith("from ") and ".resource_tracker import main" in word for word in command)
 
 
-_CODE_OF_MULTIPROCESSING = ("from multiprocessing.spawn import", "from multiprocessing.forkserver import")
+_MULTIPROCESSING_CODE = ("from multiprocessing.spawn import", "from multiprocessing.forkserver import")
 
 
 def starts_for_multiprocessing(command: Sequence[str]) -> bool:
     """Whether the ``-c`` code of the command is multiprocessing's own, which goes on to run the program's."""
-    return any(word.startswith(_CODE_OF_MULTIPROCESSING) for word in command)
+    return any(word.startswith(_MULTIPROCESSING_CODE) for word in command)
 
 
 def short_command(command: Sequence[str]) -> List[str]:
     """The command as a reader needs it: multiprocessing passes numbers of pipes and a whole sys.path in its code."""
-    return [word.partition(";")[0] if word.startswith(_CODE_OF_MULTIPROCESSING) else word for word in command]
+    return [word.partition(";")[0] if word.startswith(_MULTIPROCESSING_CODE) else word for word in command]
 
 
 def fork_mark() -> Any:
@@ -133,7 +133,7 @@ class MultiprocessingChild:
             pass
 
     def _begins(self) -> None:
-        sys.modules["multiprocessing.util"].Finalize(None, self._end_process, exitpriority=_LAST_OF_FINALIZERS)
+        sys.modules["multiprocessing.util"].Finalize(None, self._end_process, exitpriority=_RUNS_LAST)
         self.find_name()
 
     def find_name(self) -> None:

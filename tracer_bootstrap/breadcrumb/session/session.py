@@ -65,7 +65,7 @@ class Session:
         self.threads = _local()
         self._thread_numbers = itertools.count()
         self._losses: Set[str] = set()
-        self.near_recursion_limit = False  # events were lost there, where nothing can be said
+        self.near_recursion_limit = False  # events are lost near it, where no notice can be written
         self.not_forked = fork_mark()
         self.forks_under_way = 0
         self.when_forked: List[Callable[[], None]] = []  # a fork was noticed that ran none of Python's hooks
@@ -176,7 +176,7 @@ class Session:
             )
         return slot
 
-    def lost(self, error: BaseException) -> None:
+    def notice_failure(self, error: BaseException) -> None:
         """Write a notice that the tracer failed to record something: one for each kind of failure."""
         kind = type(error).__name__
         if kind not in self._losses:
@@ -239,9 +239,9 @@ class Session:
 
         for callback in self.when_secret_learned:
             callback()
-        self.spool.tell_secret(value)
+        self.spool.send_secret(value)
         if looks_random(value):  # what is a word may as well be one of the record's own
-            self.spool.take_out(utf8(quote(value)[1:-1]))
+            self.spool.erase(utf8(quote(value)[1:-1]))
 
     def on_too_many_secrets(self) -> None:
         """Write a notice that later values are redacted under their names and by their shapes only."""
@@ -254,6 +254,6 @@ class Session:
     def on_name_patterns(self, patterns: Sequence[str]) -> None:
         """Hand more patterns of secret names to the server, and look at the functions again: theirs may match."""
         for pattern in patterns:
-            self.spool.tell_name_pattern(pattern)
+            self.spool.send_name_pattern(pattern)
         for function in list(self.functions.values()):
             function.choose_encoders()

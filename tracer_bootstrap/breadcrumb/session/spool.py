@@ -22,7 +22,7 @@ from os import write as os_write
 
 from .. import record_format
 from ..json_text import quote, utf8
-from ..runtime.interruptions import is_of_the_program, starts_guarded
+from ..runtime.interruptions import raised_by_program, starts_guarded
 from ..runtime.mapped_files import map_file
 from ..value_format import REDACTED
 
@@ -39,7 +39,7 @@ COUNTER_SLOTS = 1 << 14
 GROWTH = 4
 
 # So far back a secret is taken out of a segment that was written before it was known for one.
-TAKE_OUT_BYTES = 1 << 20
+ERASE_BACK_BYTES = 1 << 20
 
 # Made once: where memory has run out, what there is to tell of it must not be in want of more.
 _ZEROS = bytes(1 << 16)
@@ -63,23 +63,23 @@ def _base36(number: int) -> str:
     return text or "0"
 
 
-def _map_zeros(path: str, size: int, already: int = 0) -> mmap:
-    """Map a file that is made, or has *already* some bytes and grows, to *size* bytes; the new ones are zeros.
+def _map_zeros(path: str, size: int, existing: int = 0) -> mmap:
+    """Map a file that is made, or has *existing* some bytes and grows, to *size* bytes; the new ones are zeros.
 
     Writing the zeros, rather than posix_fallocate, makes a full disk an OSError here and halves the cost of the
     page faults later. Raises OSError.
     """
-    mode = os.O_APPEND if already else os.O_CREAT | os.O_EXCL
+    mode = os.O_APPEND if existing else os.O_CREAT | os.O_EXCL
     fd = os_open(path, os.O_RDWR | mode | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        while already < size:
-            already += os_write(fd, _ZEROS if size - already >= len(_ZEROS) else _ZEROS[: size - already])
+        while existing < size:
+            existing += os_write(fd, _ZEROS if size - existing >= len(_ZEROS) else _ZEROS[: size - existing])
         return map_file(fd, size)
     finally:
         os_close(fd)
 
 
-def _bytes_of_calls(folder: str) -> int:
+def _calls_bytes(folder: str) -> int:
     """What the calls files of all processes take. (Not with scandir: programs replace methods of its iterator.)"""
     taken = 0
     try:
@@ -87,7 +87,7 @@ def _bytes_of_calls(folder: str) -> int:
             if name.endswith(record_format.CALLS_SUFFIX):
                 taken += os_stat("%s/%s" % (folder, name)).st_size
     except OSError as error:  # the folder is gone; opening the segment says what there is to say
-        if is_of_the_program(error):
+        if raised_by_program(error):
             raise
     return taken
 
@@ -116,22 +116,22 @@ class Segments:
     def _open(self, needed: int) -> None:
         spool = self._spool
         size = max(self._size, needed + 1)
-        self._size = spool.size_after(self._size)
+        self._size = spool.next_size(self._size)
         name = self._stem % next(self._numbers)
         try:
             mapped = spool.mapped[self._stem] = _map_zeros("%s/%s" % (spool.folder, name), size)
             self.write = mapped.write
         except OSError as error:
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
             self.write = _discard
-            spool.failed("its spool cannot be written (%s)" % (error.strerror or error))
+            spool.stop_recording("its spool cannot be written (%s)" % (error.strerror or error))
 
     @starts_guarded
     def write_over(self, record: bytes) -> None:
         """Write a record that the current segment had no room for: its write raised the ValueError being handled."""
         try:
-            is_written = is_of_the_program(sys.exc_info()[1])  # and a signal handler has raised just then
+            is_written = raised_by_program(sys.exc_info()[1])  # and a signal handler has raised just then
             if not is_written:
                 self._open(len(record))
         except BaseException:  # this takes so long that signals meet it more often than anything else
@@ -166,14 +166,14 @@ class CallSegments(Segments):
     def __init__(self, spool: SpoolWriter) -> None:
         self._ends: Optional[Segments] = None
         self._first_dropped = 0
-        ended = spool.ended_stream()
+        ended = spool.take_ended_stream()
         if ended is None:
             self.stream, stem = spool.new_stream()
             super().__init__(spool, stem)
         else:
             self.stream, self._stem, self._numbers, self._spool = ended.stream, ended.stem, ended.numbers, spool
             mapped = spool.mapped[ended.stem]
-            self._size = spool.size_after(len(mapped))
+            self._size = spool.next_size(len(mapped))
             self.write = mapped.write
         in_use = _StreamInUse(self, spool.ended_streams.append)
         in_use.stream, in_use.stem, in_use.numbers = self.stream, self._stem, self._numbers
@@ -224,13 +224,13 @@ class SpoolWriter:
         self._streams = itertools.count()
         self.streams_in_use: Dict[int, _StreamInUse] = {}  # what is watched by something that is gone is not told of
         self.ended_streams: List[_StreamInUse] = []
-        self._untold: List[bytes] = []
+        self._unsent: List[bytes] = []
         self.mapped: Dict[str, mmap] = {}  # the segment of each stream that is being written
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
         self._counters: Optional[memoryview] = None
         self._slots = itertools.count()
 
-    def failed(self, why: str) -> None:
+    def stop_recording(self, why: str) -> None:
         """Remember, and say as far as that is possible, that records are being lost."""
         if self.failure is None:
             self.failure = why
@@ -248,7 +248,7 @@ class SpoolWriter:
             try:  # an empty file needs no block: its name tells even on a full disk
                 os_close(os_open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
             except OSError as error:
-                if is_of_the_program(error):
+                if raised_by_program(error):
                     raise
 
     def new_stream(self) -> Tuple[int, str]:
@@ -257,7 +257,7 @@ class SpoolWriter:
         self.writers = stream + 1
         return stream, "%s-%d-%%d%s" % (self.process_key, stream, record_format.CALLS_SUFFIX)
 
-    def ended_stream(self) -> Optional[_StreamInUse]:
+    def take_ended_stream(self) -> Optional[_StreamInUse]:
         """The stream of a thread that has ended, for another; None where there is none that takes calls still."""
         if self.failure is not None or self._is_full:
             return None
@@ -266,7 +266,7 @@ class SpoolWriter:
         except IndexError:
             return None
 
-    def size_after(self, size: int) -> int:
+    def next_size(self, size: int) -> int:
         """The bytes of the segment that follows one of *size* bytes in its stream."""
         return min(size * GROWTH, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // self.writers))
 
@@ -275,7 +275,7 @@ class SpoolWriter:
         self._bytes_until_look -= size
         if not self._is_full and self._bytes_until_look < 0:
             self._bytes_until_look = min(LAST_SEGMENT_BYTES, self._max_bytes // 8)
-            taken = _bytes_of_calls(self.folder)
+            taken = _calls_bytes(self.folder)
             if taken + size > self._max_bytes:
                 self._is_full = True
                 self._when_full()
@@ -310,46 +310,46 @@ class SpoolWriter:
 
     def _map_counters(self, slots: int) -> None:
         path = "%s/%s" % (self.folder, self.process_key + record_format.COUNTERS_SUFFIX)
-        already = self._counters.nbytes if self._counters is not None else 0
+        existing = self._counters.nbytes if self._counters is not None else 0
         try:
-            mapped = _map_zeros(path, slots * record_format.COUNTER_SLOT_BYTES, already)
+            mapped = _map_zeros(path, slots * record_format.COUNTER_SLOT_BYTES, existing)
         except OSError as error:
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
-            self.failed("its counters cannot be written (%s)" % (error.strerror or error))
+            self.stop_recording("its counters cannot be written (%s)" % (error.strerror or error))
         else:
             self._counters = memoryview(mapped).cast("Q")
 
-    def tell_secret(self, value: str) -> None:
+    def send_secret(self, value: str) -> None:
         """Hand a learned secret to the server through the pipe; without a reader it goes nowhere."""
-        self._tell(value.encode("utf-8", "surrogateescape"))
+        self._send(value.encode("utf-8", "surrogateescape"))
 
-    def tell_name_pattern(self, pattern: str) -> None:
+    def send_name_pattern(self, pattern: str) -> None:
         """Hand it a pattern of names that are secret."""
-        self._tell(record_format.NAME_PATTERN_MARK + pattern.encode("utf-8", "surrogateescape"))
+        self._send(record_format.NAME_PATTERN_MARK + pattern.encode("utf-8", "surrogateescape"))
 
-    def _tell(self, item: bytes) -> None:
+    def _send(self, item: bytes) -> None:
         # The pipe is not kept open: a program may close all its descriptors, and what gets the number then is its own.
-        self._untold.append(item)
+        self._unsent.append(item)
         try:
             flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
             fifo = os_open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
             try:
-                while self._untold:
-                    os_write(fifo, self._untold[0] + b"\0")
-                    self._untold.pop(0)
+                while self._unsent:
+                    os_write(fifo, self._unsent[0] + b"\0")
+                    self._unsent.pop(0)
             finally:
                 os_close(fifo)
         except (OSError, ValueError) as error:  # the pipe is full for the moment, or nobody reads
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
 
-    def take_out(self, secret: bytes) -> None:
+    def erase(self, secret: bytes) -> None:
         """Overwrite what has been written of late and turned out to be secret. The records keep their lengths."""
         mark = (REDACTED.encode() + b"*" * len(secret))[: len(secret)]
         for mapped in list(self.mapped.values()):
             end = mapped.tell()
-            at = mapped.find(secret, max(end - TAKE_OUT_BYTES, 0), end)
+            at = mapped.find(secret, max(end - ERASE_BACK_BYTES, 0), end)
             while at >= 0:
                 mapped[at : at + len(secret)] = mark
                 at = mapped.find(secret, at, end)

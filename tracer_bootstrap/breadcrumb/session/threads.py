@@ -32,13 +32,13 @@ class ThreadState(CallSegments):
         self.held_events: Optional[List[bytes]] = None  # while records are held back
 
     def hold_back(self) -> None:
-        """Keep the records of this thread in memory until ``let_go``."""
+        """Keep the records of this thread in memory until ``release``."""
         self.held_events = []
         self._held_calls: List[bytes] = []
         self._held_write = self.write
         self.write = self._held_calls.append  # type: ignore[assignment]
 
-    def let_go(self) -> None:
+    def release(self) -> None:
         """Write the calls that were held back, and go on as before."""
         self.held_events = None
         self.write = self._held_write
