@@ -63,7 +63,7 @@ def imported_class(module: str, name: str) -> Any:
 
 
 def attribute_of(value: Any, name: str) -> Any:
-    """Return an attribute from a slot or the ``__dict__`` of *value*, or None; runs no ``__getattr__`` and no property."""
+    """Return an attribute from a slot or ``__dict__`` of *value*, or None; runs no ``__getattr__`` and no property."""
     for base in mro(type(value)):
         member = namespace(base).get(name)
         if type(member) is MemberDescriptorType:
