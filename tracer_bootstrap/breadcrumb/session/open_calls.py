@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     # A plain tuple, because nothing is cheaper to make, and each recorded call makes one.
     OpenCall = Tuple[int, Any, Any, Optional["CallState"], Dict[int, bytes]]
 
-# The bottom of every thread's chain of open calls. Its stand-in frame equals no real one and has no line.
+# The bottom of every thread's chain of open calls; its frame is a stand-in without a line, which no real frame equals.
 ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1, f_lineno=None), None, {-1: b"\t\n"})
 
 
 class CallState:
-    """The state of an open call that a frame does not tell.
+    """The state of an open call that its frame does not hold.
 
     Kept for generators and coroutines, calls in greenlets that were switched away from, and calls whose lines are
     recorded.

@@ -66,7 +66,7 @@ class Session:
         self.threads = _local()
         self._thread_numbers = itertools.count()
         self._losses: Set[str] = set()
-        self.near_recursion_limit = False  # reached: events were lost where not even a notice fits
+        self.near_recursion_limit = False  # whether it was reached: events are lost there, and no notice fits
         self.not_forked = fork_mark()
         self.forks_under_way = 0
         self.when_forked: List[Callable[[], None]] = []  # in the child, on a fork that ran no Python hook

@@ -31,7 +31,7 @@ class ThreadState(CallSegments):
         super().__init__(spool)
         self.number = number
         self.name = ""  # as last written
-        self.first_call = 0  # in a stream taken over from an ended thread: the id of this thread's first call
+        self.first_call = 0  # of this thread, in a stream taken over from an ended one: its calls have higher ids
         self.top: OpenCall = (*ROOT[:4], {})  # its empty call sites make the first call ask CallLog.site
         self.task = 0
         self.held_events: Optional[List[bytes]] = None
