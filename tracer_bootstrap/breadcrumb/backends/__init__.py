@@ -114,7 +114,7 @@ class Backend:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Stop observing. Called to remove the tracer from a process that continues."""
+        """Stop observing. No part of the tracer calls it: recording goes on until the process ends."""
         raise NotImplementedError
 
     def observe(self, function: Function) -> None:
