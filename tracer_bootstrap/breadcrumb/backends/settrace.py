@@ -143,7 +143,7 @@ class SettraceBackend(Backend):
 
     @starts_guarded
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """Start or resume a frame: the global trace function. Returns the frame's local trace function, or None."""
+        """Handle the start or resume of a frame: the global trace function. Returns the local one, or None."""
         try:
             if event != "call":
                 return None
@@ -459,7 +459,7 @@ class SettraceBackend(Backend):
             self._exceptions.leaves(exception, traceback, frame, self._session.thread(), uncaught=uncaught)
 
     def _record_leaving_counted(self, frame: FrameType, arrival: Arrival) -> bool:
-        """Do the same for a call that is only counted. Returns whether the call is recorded now."""
+        """Record the exception that leaves a counted call. Returns whether the call itself is recorded now."""
         self._record_leaving(frame, arrival, uncaught=_is_outermost(frame))
         return self._session.thread().top[2] is frame
 
@@ -497,10 +497,10 @@ class _Reinstaller:
 
     __slots__ = ("_frame", "_local", "_reinstall")
 
-    def __init__(self, frame: FrameType, set_again: Callable[[], None]) -> None:
+    def __init__(self, frame: FrameType, reinstall: Callable[[], None]) -> None:
         self._frame = frame
         self._local = frame.f_trace
-        self._reinstall = set_again
+        self._reinstall = reinstall
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._local
