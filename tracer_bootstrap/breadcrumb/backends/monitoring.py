@@ -341,11 +341,11 @@ def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
 
 
 # The hot path, which every recorded call runs. For ordinary functions it repeats CallLog.begin and CallLog.end without
-# calling Python code, which halves the cost of a call; a test keeps both equal. Values
-# other than small integers go to the encoder. _hot_path binds the names below.
+# calling Python code, which halves the cost of a call; a test keeps both equal. Values other than small integers go to
+# the encoder. _hot_path binds the names below.
 #
-# The bounds of small integers are literals, because the interpreter compares integers of up to 30 bits without a call.
-# Such integers need no redaction: payment card numbers have at least 13 digits.
+# The bounds of small integers are literals of 30 bits, which the interpreter compares without a call. Such integers
+# need no redaction: payment card numbers have at least 13 digits.
 
 session: Any = None
 functions: Any = None
