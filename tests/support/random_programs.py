@@ -1,8 +1,8 @@
-"""Random programs for the tracer, as text: each reports its own calls to tests/targets/call_truth.py.
+"""Generate random programs for the tracer: each reports its own calls to tests/targets/call_truth.py.
 
-A program is a function of a few units (functions, generators, coroutines, classes ...), each of which calls only those
-after it, so that it ends; ``PROGRAM`` in its names is to be replaced. Statements that suspend or return early report so by
-themselves; what an exception ends is found out by the truth.
+A program is a function over a few units (functions, generators, coroutines, classes and others). A unit calls only
+later ones, so that the program ends. ``PROGRAM`` in its names is a placeholder. Statements that suspend or return early
+report that; ``Truth`` derives which calls an exception ends.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ for program in ({programs}):
     T.report()
 """
 
-# Blocks within blocks, and statements of a unit or of what is nested in one.
+# Limits of nested blocks, and of the statements of a unit with the functions nested in it.
 _MAX_DEPTH = 3
 _MAX_STATEMENTS = 12
 
-# What an ordinary parameter list looks like, and further arguments of a call; the names that are recorded.
+# Parameter lists, the arguments of a call after the first, and the names that are recorded.
 _SIGNATURES = (
     ("n", "", ("n",)),
     ("n, m=7", ", {0}", ("n", "m")),
@@ -56,7 +56,7 @@ class _Unit:
 
 @dataclass
 class _Scope:
-    """Where a statement stands: in what kind of function, of what qualified name."""
+    """The function that a statement is in: its kind and qualified name."""
 
     kind: str
     name: str
@@ -70,7 +70,7 @@ class _Scope:
 
 class _Maker:
     def __init__(self, choose: Callable[[int], int]) -> None:
-        self._choose = choose  # an index below a number
+        self._choose = choose  # returns a number from 0 up to, not including, its argument
         self._units: list[_Unit] = []
         self._names = 0
         self._left = 0
@@ -246,7 +246,7 @@ class _Maker:
         return "if T.more():\n" + _indent(self._pick(tuple(forms)))
 
     def _made_here(self, scope: _Scope, depth: int) -> str:
-        """Functions, classes and code that are made where they are used."""
+        """Make a function, class or code object, and use it at once."""
         name = self._new_name("made")
         inside = f"{scope.name}.{name}" if scope.kind == "class" else f"{scope.name}.<locals>.{name}"
         value = self._value(scope)
@@ -403,12 +403,12 @@ def _indent(text: str, levels: int = 1) -> str:
 
 @st.composite
 def programs(draw: st.DrawFn) -> str:
-    """The text of a program."""
+    """Generate the text of a program."""
     return _Maker(lambda options: draw(st.integers(0, options - 1))).program()
 
 
 def module_of(texts: list[str], targets: str) -> str:
-    """One file that runs all these programs, one after the other."""
+    """Return the text of a file that runs these programs, one after the other."""
     names = [f"p{number}" for number in range(len(texts))]
     named = [text.replace("PROGRAM", name) for name, text in zip(names, texts, strict=True)]
     return PREAMBLE.format(targets=targets) + "\n".join(named) + RUN.format(programs="".join(n + ", " for n in names))

@@ -1,6 +1,6 @@
-"""Random values as Python expressions for a traced program, plain ones and those of tests/targets/hostile_values.py.
+"""Generate random values as Python expressions, plain ones and those of tests/targets/hostile_values.py.
 
-And what must be written of a plain value, told by its own rules: not those of the tracer's code.
+``matches`` checks what the tracer has written of a plain value, by rules that do not use the tracer's code.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from hostile_values import KINDS as WRAPPERS
 
 MAX_CHARS, MAX_ITEMS, MAX_DEPTH = 2000, 50, 4
 
-# Digits are few, and there is no $, so that nothing looks like a secret (payment cards, hashes of passwords). Of the
-# surrogates only one: in JSON two make a character.
+# Few digits and no $, so that nothing looks like a secret (payment cards, password hashes). One surrogate only, because
+# two make a character in JSON.
 TEXT = st.text(st.sampled_from("abcdefxyz .,:=-_/\\\"'{}[]<>%&\n\t\r\0\x1b\x7fß€😀\u2028\udfff…12"), max_size=40)
 INTEGERS = st.integers(-(10**9), 10**9) | st.integers(300, 3000).map(lambda bits: 1 << bits)
 SCALARS = st.none() | st.booleans() | INTEGERS | st.floats() | TEXT | st.binary(max_size=30)
@@ -44,7 +44,7 @@ PLAIN = st.recursive(
     max_leaves=25,
 )
 
-# Expressions for something of the program's own, by themselves, and around others ...
+# Expressions of values with classes of the program, alone, and around other values.
 SCALAR_EXPRESSIONS = (
     "H.Str('hostile')", "H.Int(5)", "H.Float(1.5)", "H.Complex(1j)", "H.Bytes(b'hostile')", "H.ByteArray(b'x')",
     "H.Decimal('1.5')", "H.Fraction(1,2)", "H.Date(2025,1,2)", "H.DateTime(2025,1,2,3)", "H.Time(1)", "H.Delta(1)",
@@ -67,7 +67,7 @@ HOLDERS = (
     *(f"H.wrapped({kind!r}, {{0}})" for kind in WRAPPERS),
     *(f"H.knot({kind!r}, {{0}})" for kind in ("list", "tuple", "dict", "set", "deque", "frozen", "exception", "object")),
 )  # fmt: skip
-# ... and for what is large, deep or tangled.
+# Expressions of large, deep or circular values.
 BIG_EXPRESSIONS = (
     "H.graph(60, list)", "H.graph(60, set)[0]", "{'token': H.graph(40, list)}", "H.deep(list, 900)", "H.deep(dict, 900)",
     "H.deep(tuple, 900)", "list(range(100000))", "{H.Object(): n for n in range(200)}", "'x' * 1000000", "b'\\0' * 1000000",
@@ -83,15 +83,15 @@ EXPRESSIONS = st.recursive(
 
 
 def matches(value: Any, written: Any, depth: int = 0) -> bool:
-    """Whether this is what must be written of a plain value: itself, or its beginning and the true size of the rest."""
+    """Return whether *written* is a plain value, or its beginning and the true size of the rest."""
     kind = type(value)
     if kind in (list, tuple, set, frozenset, dict) and written == f"<{kind.__name__} of {len(value)}>":
-        return True  # too deep, or no room
+        return True  # too deep, or out of room
     if kind in (list, tuple):
-        items = written if kind is list else opened(written, "$tuple")
+        items = written if kind is list else only_entry(written, "$tuple")
         return type(items) is list and items_match(value, items, depth)
     if kind in (set, frozenset):
-        members = opened(written, "$" + kind.__name__)
+        members = only_entry(written, "$" + kind.__name__)
         return type(members) is list and members_match(value, members, depth)
     if kind is dict:
         return type(written) is dict and entries_match(value, written, depth)
@@ -106,8 +106,8 @@ def matches(value: Any, written: Any, depth: int = 0) -> bool:
     return type(written) is kind and bool(written == value)
 
 
-def opened(written: Any, name: str) -> Any:
-    """What the only entry of an object holds."""
+def only_entry(written: Any, name: str) -> Any:
+    """Return the value of the only entry of an object, if its key is *name*; else None."""
     return written[name] if type(written) is dict and list(written) == [name] else None
 
 
@@ -120,7 +120,7 @@ def text_matches(value: str, written: str) -> bool:
 
 def bytes_match(value: bytes, written: Any) -> bool:
     text = value.decode("utf-8", "backslashreplace")
-    if opened(written, "$bytes") == text:
+    if only_entry(written, "$bytes") == text:
         return True
     if type(written) is not dict or list(written) != ["$bytes", "size"]:
         return False
@@ -128,8 +128,8 @@ def bytes_match(value: bytes, written: Any) -> bool:
     return written["size"] == len(value) and shown[-1:] == "…" and text.startswith(shown[:-1])
 
 
-def shown_of(written: list[Any], size: int) -> list[Any] | None:
-    """The items without the mark of a cut; None if they are not as many as there are or the mark says."""
+def without_cut_mark(written: list[Any], size: int) -> list[Any] | None:
+    """Return the items without the cut mark; None if their number is not what the mark or *size* says."""
     mark = re.fullmatch(r"…\(\+(\d+) items\)", written[-1]) if written and type(written[-1]) is str else None
     if mark and len(written) - 1 + int(mark[1]) == size:
         return written[:-1]
@@ -137,16 +137,16 @@ def shown_of(written: list[Any], size: int) -> list[Any] | None:
 
 
 def items_match(value: Any, written: list[Any], depth: int) -> bool:
-    shown = shown_of(written, len(value))
+    shown = without_cut_mark(written, len(value))
     if shown is None:
         return False
     return all(matches(item, text, depth + 1) for item, text in zip(value, shown, strict=False))
 
 
 def members_match(value: Any, written: list[Any], depth: int) -> bool:
-    """Each that is written is that of another member."""
+    """Return whether each written member matches a different member of the value."""
     left = list(value)
-    shown = shown_of(written, len(value))
+    shown = without_cut_mark(written, len(value))
     for text in shown or ():
         found = next((item for item in left if matches(item, text, depth + 1)), left)
         if found is left:
@@ -167,7 +167,7 @@ def entries_match(value: dict[Any, Any], written: dict[str, Any], depth: int) ->
 
 
 def is_small(value: Any, depth: int = 0) -> bool:
-    """Whether it is well within all limits, and so must be written whole."""
+    """Return whether a value is within all limits, and so must be written whole."""
     if type(value) in (list, tuple, set, frozenset, dict):
         items = [*value, *value.values()] if type(value) is dict else value
         fits = len(value) <= MAX_ITEMS and depth < MAX_DEPTH and all(is_small(item, depth + 1) for item in items)
@@ -176,6 +176,6 @@ def is_small(value: Any, depth: int = 0) -> bool:
 
 
 def levels(written: Any) -> int:
-    """How deep the JSON is."""
+    """Return the depth of JSON."""
     inner = written.values() if type(written) is dict else written if type(written) is list else None
     return 0 if inner is None else 1 + max(map(levels, inner), default=0)

@@ -1,6 +1,6 @@
-"""Kinds of secrets, each with a value that looks like a real one, and the rule by which it must go.
+"""Generate secrets of many kinds, each with a realistic value and the rule that must redact it.
 
-The values are put together when the tests run, from parts that mean nothing: no scanner takes this file for a leak.
+The values are put together from meaningless parts when the tests run, so that scanners find no leak in this file.
 """
 
 from __future__ import annotations
@@ -23,11 +23,15 @@ _UPPER = string.ascii_uppercase + string.digits
 
 @dataclass(frozen=True)
 class Secret:
-    """One kind of secret.
+    """A secret of one kind.
 
-    rule: ``shape``: known wherever it stands; ``name``: known under ``name``; ``value``: under ``name`` once, and from
-    then on wherever it stands.
-    text: as a program would hold it; bare: the part of it that nobody may see.
+    Attributes:
+        kind: A unique description.
+        rule: ``shape``: redacted everywhere; ``name``: redacted under ``name``; ``value``: redacted everywhere once it
+            was seen under ``name``.
+        name: The variable name to use.
+        text: The text that a program would hold.
+        bare: The part of it that must not appear in any file.
     """
 
     kind: str
@@ -37,26 +41,26 @@ class Secret:
     bare: str
 
     def forms(self) -> list[bytes]:
-        """The ways in which the bare secret could lie in a file."""
+        """Return the byte strings that the bare secret could appear as in a file."""
         raw = self.bare.encode("utf-8", "surrogateescape")
         texts = {self.bare, json.dumps(self.bare)[1:-1], json.dumps(self.bare, ensure_ascii=False)[1:-1]}
         texts |= {json.dumps(text)[1:-1] for text in texts} | {repr(self.bare)[1:-1], quote(self.bare, safe="")}
         forms = {text.encode("utf-8", "surrogatepass") for text in texts} | {raw}
         forms |= {self.bare.encode("utf-16-le", "surrogatepass"), self.bare.encode("utf-16-be", "surrogatepass")}
-        # Base64 of anything that holds it: at each of the three offsets, without the characters that share bits with
-        # what stands around it.
+        # Base64 of any data with the secret in it: at each of the three offsets, without the characters that share bits
+        # with neighbouring bytes.
         for offset in range(3):
             encoded = base64.b64encode(b"\0" * offset + raw)[(offset * 8 + 5) // 6 :].rstrip(b"=")
             core = encoded[: len(encoded) - 1]
             if len(core) >= 8:
                 forms |= {core, core.replace(b"+", b"-").replace(b"/", b"_")}
-        if len(raw) > 24:  # a part of a long one is enough to be sorry for
+        if len(raw) > 24:  # a part of a long secret is a leak too
             forms |= {raw[at : at + 16] for at in range(0, len(raw) - 15, 4)}
         return sorted(forms)
 
 
 def _pick(alphabet: str, count: int, seed: str) -> str:
-    """Random characters, the same in every run; letters and digits both occur where the alphabet has both."""
+    """Return random characters, the same in every run; both digits and letters if the alphabet has both."""
     generator = random.Random(seed)
     while True:
         text = "".join(generator.choice(alphabet) for _ in range(count))
@@ -88,7 +92,7 @@ def _jwt(seed: str) -> str:
 
 
 def _shapes() -> dict[str, str | tuple[str, str]]:
-    """Text by kind, or text and the part of it that is secret."""
+    """Return the text of each kind, or the text and its secret part."""
     a, h = _alnum, _hex
     aws_id = _pick(string.ascii_uppercase + "234567", 16, "aws")
     url_password = a(12, "urlpw")
@@ -170,7 +174,7 @@ def _shapes() -> dict[str, str | tuple[str, str]]:
     }  # fmt: skip
 
 
-# Names under which any value is secret. (tests/tracer/test_redaction.py has their spellings.)
+# Names whose values are secret. (tests/tracer/test_redaction.py has their spellings.)
 _NAMES = (
     "password", "passwd", "PGPASSWORD", "userPassword", "db_pass", "passphrase", "client_secret", "mysecret", "_secret",
     "api_key", "apiKey", "X_Api_Key", "secretkey", "aws_secret_access_key", "signing_key", "fernet_key", "private_key",
@@ -179,7 +183,7 @@ _NAMES = (
     "webhook_secret", "license_key", "account_key", "consumer_secret", "psk", "kennwort",
 )  # fmt: skip
 
-# Values that only their having been seen gives away, with characters that are written in more than one way.
+# Values that have to be learned, with characters that have several spellings in files.
 _VALUES = {
     "word with digits": "swordfish-" + "7731",
     "short": "hunt" + "er2",
@@ -200,7 +204,7 @@ _VALUES = {
 
 
 def corpus() -> list[Secret]:
-    """Every kind, by name unique."""
+    """Return a secret of every kind."""
     secrets = []
     for kind, made in _shapes().items():
         text, bare = made if isinstance(made, tuple) else (made, made)
@@ -217,9 +221,10 @@ _BLOCK = 8
 
 
 class SecretSearch:
-    """Looks for many secrets, in all their forms, in many megabytes at once.
+    """A search for many secrets, in all their forms, in many megabytes at once.
 
-    A form of twice a block's length covers one of the blocks into which the data is cut, wherever it begins.
+    The data is cut into blocks. A form of nearly twice a block's length covers a whole block wherever it begins, so the
+    set of blocks shows which forms to look for.
     """
 
     def __init__(self, secrets: Sequence[Secret]) -> None:
@@ -234,7 +239,7 @@ class SecretSearch:
                     self._by_window.setdefault(form[at : at + _BLOCK], []).append((form, secret))
 
     def find(self, data: bytes) -> list[tuple[str, bytes]]:
-        """(kind, the text around it) of each secret that the data holds in some form."""
+        """Return (kind, surrounding text) of each secret that the data holds in some form."""
         blocks = {data[at : at + _BLOCK] for at in range(0, len(data), _BLOCK)}
         candidates = [
             *self._short,
@@ -249,5 +254,5 @@ class SecretSearch:
 
 
 def find(data: bytes, secrets: Sequence[Secret]) -> list[tuple[str, bytes]]:
-    """``SecretSearch`` for few data."""
+    """Search a small amount of data: see ``SecretSearch``."""
     return SecretSearch(secrets).find(data)

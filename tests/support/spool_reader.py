@@ -1,4 +1,4 @@
-"""Reads a spool folder back as the tests want it: without DuckDB, by another way than the product."""
+"""Read a spool folder for tests, independently of the product's ingest."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ INJECT = Path(_spec.origin).parent / "_inject"
 
 
 def program(text: str) -> str:
-    """The text of a program that stands indented in a test."""
+    """Return the text of a program that is indented in a test."""
     return textwrap.dedent(text).lstrip()
 
 
@@ -43,7 +43,7 @@ def skip_unwanted(version: str) -> None:
 def interpreter(version: str) -> str:
     """Return the path of a Python of that version: one under pyenv, or the running one.
 
-    Without it the test is skipped, or fails where BREADCRUMB_REQUIRE_PYTHONS is set (as in .ci/run).
+    Without one the test is skipped, or fails if BREADCRUMB_REQUIRE_PYTHONS is set (as in .ci/run).
     """
     skip_unwanted(version)
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -59,7 +59,7 @@ def interpreter(version: str) -> str:
 
 @dataclass
 class Line:
-    """One L line: a line that starts (None: the call's end), and what the one before it changed (None: not looked at)."""
+    """An L record: a line that starts (None: the call's end), and the changes by the line before (None: unknown)."""
 
     position: int
     line: int | None
@@ -69,9 +69,9 @@ class Line:
 
 @cache
 def equipped_interpreter(version: str, *modules: str) -> str:
-    """Return the path of a Python of that version that has these modules installed; without one, skip the test.
+    """Return the path of a Python of that version with these modules; without one the test is skipped.
 
-    It is one of those that BREADCRUMB_EQUIPPED_PYTHONS names (.ci/run makes them), or the running one.
+    The candidates are those that BREADCRUMB_EQUIPPED_PYTHONS names (.ci/run makes them), and the running one.
     """
     skip_unwanted(version)
     named = os.environ.get("BREADCRUMB_EQUIPPED_PYTHONS", "").split(os.pathsep)
@@ -88,7 +88,7 @@ def equipped_interpreter(version: str, *modules: str) -> str:
 
 @dataclass
 class Call:
-    """One recorded call, its C and R lines joined."""
+    """A recorded call, joined from its C and R records."""
 
     call: int
     parent: int
@@ -102,14 +102,14 @@ class Call:
     ended_ns: int | None = None
     suspended_ns: int = 0
     exception: int | None = None
-    line: int | None = None  # the caller's
+    line: int | None = None  # the line of the caller
     task: str | None = None
-    late: bool = False  # written when it was under way
+    late: bool = False  # recorded while it was running
     lines: list[Line] = field(default_factory=list)
     yields: list[tuple[int, Any]] = field(default_factory=list)  # position, value
 
     def steps(self, first_line: int = 0) -> list[tuple[int | None, dict[str, Any] | None]]:
-        """Each executed line, counted from *first_line*, with the variables that it changed itself."""
+        """Return each executed line, relative to *first_line*, with the variables that it changed."""
         assert [line.position for line in self.lines] == list(range(len(self.lines)))
         return [
             (None if line.line is None else line.line - first_line, following.changes)
@@ -119,7 +119,7 @@ class Call:
 
 @dataclass
 class Spool:
-    """A spool folder, read whole."""
+    """The content of a spool folder."""
 
     folder: Path
     exit_code: int
@@ -140,12 +140,12 @@ class Spool:
         return call
 
     def tree(self) -> list[tuple[str, str]]:
-        """(caller, callee) of each call in order of their ids; ids are unique within one process only."""
+        """Return (caller, callee) of each call in the order of ids, which are unique within a process only."""
         names = {(c.process, c.call): c.function for c in self.calls}
         return [(names.get((c.process, c.parent), ""), c.function) for c in sorted(self.calls, key=lambda c: c.call)]
 
     def gap(self, function: str) -> tuple[int, int, dict[str, Any]]:
-        """Calls, nanoseconds and record of a gap, over all callers."""
+        """Return the calls and nanoseconds of a gap, over all callers, and one of its records."""
         records = {(g["process"], g["slot"]): g for g in self.of("gap") if g["function"] == function}
         assert records, f"no gap {function}: {sorted({g['function'] for g in self.of('gap')})}"
         count = sum(self.counters[process][2 * slot] for process, slot in records)
@@ -153,18 +153,18 @@ class Spool:
         return count, spent, next(iter(records.values()))
 
     def count(self, function: str) -> tuple[int, bool]:
-        """Calls begun, recorded or not, of a function of the only process; whether that is exact."""
+        """Return the number of calls of a function in the only process, recorded or not, and whether it is exact."""
         record = [f for f in self.of("function") if f["name"] == function][-1]
         return self.counters[record["process"]][2 * record["slot"]], record["exact"]
 
     def counted_ns(self, function: str) -> int:
-        """Time of the calls that were only counted."""
+        """Return the nanoseconds of the calls that were only counted."""
         record = [f for f in self.of("function") if f["name"] == function][-1]
         return self.counters[record["process"]][2 * record["slot"] + 1]
 
 
 def data_of(path: Path) -> str:
-    """The complete records of a segment."""
+    """Return the complete records of a segment."""
     data = path.read_bytes().split(b"\0", 1)[0]
     return data[: data.rfind(b"\n") + 1].decode()
 
@@ -172,7 +172,7 @@ def data_of(path: Path) -> str:
 def read_spool(spool: Spool) -> Spool:
     functions: dict[tuple[str, int], str] = {}
     tasks: dict[tuple[str, int], str] = {}
-    owners: dict[tuple[str, int], list[tuple[int, int]]] = {}  # of a stream: from which call on, thread
+    owners: dict[tuple[str, int], list[tuple[int, int]]] = {}  # by stream: (first call, thread)
     for path in sorted(spool.folder.glob("*" + record_format.EVENTS_SUFFIX)):
         process = path.name.rpartition("-")[0]
         for line in data_of(path).split("\n")[:-1]:

@@ -1,4 +1,4 @@
-"""Runs a program under the injected tracer, without the server, and reads its spool back."""
+"""Provide fixtures that run a program under the injected tracer, without the server, and read its spool."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import pytest
 from breadcrumb import record_format
 from spool_reader import INJECT, VERSIONS, Spool, Trace, interpreter, read_spool
 
-# Far more than any program here takes: what hits it has hung.
+# Far longer than any program here runs: one that reaches it hangs.
 HANG_SECONDS = 120
 
 
 @pytest.fixture(params=VERSIONS)
 def python(request: pytest.FixtureRequest) -> str:
-    """Each supported Python: monitoring from 3.12 on, settrace before."""
+    """Return each supported Python in turn: monitoring from 3.12 on, settrace before."""
     return interpreter(request.param)
 
 
@@ -37,12 +37,12 @@ class Traced:
         self.process = process
 
     def line(self) -> str:
-        """The next line that the program prints."""
+        """Return the next line that the program prints."""
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
     def finish(self, *, stdin: str | None = None, expect_lost: bool = False) -> Spool:
-        """Wait for the program's end and read what it has left."""
+        """Wait for the end of the program and read its spool; fail if records were lost, unless *expect_lost*."""
         out, err = self.process.communicate(stdin, timeout=HANG_SECONDS)
         spool = read_spool(Spool(self.folder, self.process.returncode, out, err))
         losses = [n for n in spool.of("notice") if n["code"] in ("records_lost", "not_observing")]
@@ -52,7 +52,10 @@ class Traced:
 
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Callable[..., Traced]]:
-    """Starts a command: ``start(python, [args], include=[...], mode="full")``; a program's text may stand for args."""
+    """Return a function that starts a command: ``start(python, [args], include=[...], mode="full")``.
+
+    Instead of args, it takes the text of a program.
+    """
     started: list[Traced] = []
 
     def run(
@@ -102,13 +105,13 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Traced]]:
 
     yield run
     for traced in started:
-        with traced.process:  # reaps it, and closes the pipes
+        with traced.process:  # waits for it, and closes the pipes
             traced.process.kill()
 
 
 @pytest.fixture
 def trace(start: Callable[..., Traced]) -> Trace:
-    """Runs a command to its end: as ``start``."""
+    """Return a function that runs a command to its end, with the arguments of ``start``."""
 
     def run(*args: Any, expect_lost: bool = False, **options: Any) -> Spool:
         return start(*args, **options).finish(expect_lost=expect_lost)

@@ -1,4 +1,4 @@
-"""However a process ends, it ends as it would have untraced, and what was recorded before is there."""
+"""Test that a traced process ends as an untraced one, and that no record made before is lost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def fault_text(spool: Spool) -> str:
 
 
 def expect_recorded(spool: Spool, *, open_calls: list[str]) -> None:
-    """The calls that had ended are whole, and those inside which the process ended are open."""
+    """Expect the call that had ended to be complete, and exactly *open_calls* to be open."""
     assert (spool.one("done").args, spool.one("done").value) == ({"number": 21}, 42)
     assert [call.function for call in spool.calls if call.outcome is None] == open_calls
 
@@ -35,7 +35,7 @@ def expect_recorded(spool: Spool, *, open_calls: list[str]) -> None:
         ("memory", 1, record_format.OUTCOME_RAISED),
     ],
 )
-def test_an_end_that_the_interpreter_sees_closes_every_call(
+def test_an_end_through_the_interpreter_ends_every_call(
     python: str, trace: Trace, way: str, exit_code: int, outcome: int
 ) -> None:
     untraced = trace(python, [PROGRAM, way], env=UNTRACED)
@@ -51,9 +51,7 @@ def test_an_end_that_the_interpreter_sees_closes_every_call(
 
 
 @pytest.mark.parametrize("way", ["os._exit", "SIGTERM", "SIGKILL"])
-def test_an_end_that_the_interpreter_does_not_see_leaves_the_open_calls_open(
-    python: str, trace: Trace, way: str
-) -> None:
+def test_an_end_past_the_interpreter_leaves_open_calls_open(python: str, trace: Trace, way: str) -> None:
     untraced = trace(python, [PROGRAM, way], env=UNTRACED)
     spool = trace(python, [PROGRAM, way])
     assert (spool.exit_code, spool.stdout, spool.stderr) == (untraced.exit_code, "recorded\n", "")
@@ -65,7 +63,9 @@ def test_an_end_that_the_interpreter_does_not_see_leaves_the_open_calls_open(
 
 
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGKILL"])
-def test_a_signal_from_outside_ends_it_as_ever(python: str, start: Callable, name: str) -> None:
+def test_a_signal_from_outside_ends_a_traced_process_as_an_untraced_one(
+    python: str, start: Callable, name: str
+) -> None:
     spools = []
     for env in (UNTRACED, {}):
         traced = start(python, [PROGRAM, "waits"], env=env)
@@ -73,7 +73,7 @@ def test_a_signal_from_outside_ends_it_as_ever(python: str, start: Callable, nam
         traced.process.send_signal(getattr(signal, name))
         spools.append(traced.finish())
     untraced, spool = spools
-    # Where exactly it was interrupted is not known.
+    # The last line only: the interrupted line differs from run to run.
     assert spool.stderr.splitlines()[-1:] == untraced.stderr.splitlines()[-1:]
     assert spool.exit_code == untraced.exit_code == -getattr(signal, name)
     expect_recorded(spool, open_calls=[] if name == "SIGINT" else ["<module>", "outer", "inner", "waits"])
@@ -88,7 +88,7 @@ def test_a_signal_from_outside_ends_it_as_ever(python: str, start: Callable, nam
         ("abort", signal.SIGABRT, "Aborted"),
     ],
 )
-def test_a_crash_leaves_the_stacks_behind_and_the_signal_as_it_was(
+def test_a_crash_writes_the_stacks_and_keeps_its_signal(
     python: str, trace: Trace, way: str, number: int, error: str
 ) -> None:
     untraced = trace(python, [PROGRAM, way], env=UNTRACED)

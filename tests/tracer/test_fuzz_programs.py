@@ -1,4 +1,4 @@
-"""Random programs: what is recorded of each is what it truly did, and it does the same as without the tracer."""
+"""Test with random programs that the recorded calls are the true ones, and that programs behave as untraced."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from random_programs import module_of, programs
 from spool_reader import TARGETS, Call, Spool, Trace
 
-# Each example is a file of programs. A longer search: BREADCRUMB_FUZZ_EXAMPLES=200 python3 -m pytest ...
+# Each example is a file with several programs. To search longer: BREADCRUMB_FUZZ_EXAMPLES=200 python3 -m pytest ...
 EXAMPLES = os.environ.get("BREADCRUMB_FUZZ_EXAMPLES")
 fuzz = settings(
     max_examples=int(EXAMPLES or 3),
@@ -25,9 +25,10 @@ fuzz = settings(
 
 OUTCOMES = {0: "returned", 1: "raised", 2: "cancelled", None: "never ended"}
 
-# Before 3.12 a call of its own, afterwards part of the function; and what has no place to report from.
+# Code inside a function that cannot report: before 3.12 a comprehension is a call, afterwards part of the function.
 PART_OF_THE_CALLER = re.compile(r"<(listcomp|genexpr)>$")
-UNTOLD = {"self", "cls", "function", "kind", "error", "traceback"}
+# Arguments that the programs do not report.
+NOT_REPORTED = {"self", "cls", "function", "kind", "error", "traceback"}
 MODULE_LEVEL_CLASS = re.compile(r"p\d+_(manager|class)\d+$")
 
 
@@ -45,7 +46,7 @@ def test_the_recorded_tree_of_a_random_program_is_the_true_one(python: str, trac
 
 
 class Recorded:
-    """What the spool holds, put in the form of call_truth.py."""
+    """The calls and exceptions of a spool, in the form of call_truth.py."""
 
     def __init__(self, spool: Spool) -> None:
         self._messages = {e["id"]: e["message"] for e in spool.of("exception")}
@@ -65,11 +66,16 @@ class Recorded:
         self._roots += [call for call in self._children[0] if call is not module]
 
     def of_program(self, name: str, explained: Iterable[str]) -> dict[str, Any]:
-        """explained: the exceptions whose cause and context are known."""
+        """Return the calls and exceptions of one program.
+
+        Args:
+            name: The program's name, which begins those of its functions and exceptions.
+            explained: The messages of exceptions whose cause and context are compared.
+        """
         roots = [self._tree(call) for call in self._roots if re.match(rf"{name}(\D|$)", call.function)]
         exceptions = [e for e in self._exceptions if e["message"].startswith(f"{name}.")]
         raised = {e["message"]: [e["type"].removeprefix("call_truth."), e["function"]] for e in exceptions}
-        assert len(raised) == len(exceptions), "an exception that is recorded twice"
+        assert len(raised) == len(exceptions), "an exception is recorded twice"
         return {
             "roots": sorted(roots, key=json.dumps),
             "raised": raised,
@@ -85,14 +91,14 @@ class Recorded:
         return self._messages[exception_id] if exception_id in self._own else ""
 
     def _tree(self, call: Call) -> list[Any]:
-        args = {name: value for name, value in call.args.items() if name not in UNTOLD}
+        args = {name: value for name, value in call.args.items() if name not in NOT_REPORTED}
         exception = self._messages.get(call.exception) if call.outcome == 1 else None
-        children = list(self._told_children(call))
+        children = list(self._reported_children(call))
         return [call.function, args, OUTCOMES[call.outcome], call.value, exception, [self._tree(c) for c in children]]
 
-    def _told_children(self, call: Call) -> Iterator[Call]:
+    def _reported_children(self, call: Call) -> Iterator[Call]:
         for child in self._children.get(call.call, ()):
             if PART_OF_THE_CALLER.search(child.function):
-                yield from self._told_children(child)
+                yield from self._reported_children(child)
             else:
                 yield child

@@ -1,4 +1,4 @@
-"""A traced program behaves as an untraced one, and so do the tools that it uses."""
+"""Test that a traced program, and the tools that it uses, behave as untraced."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ import pytest
 from breadcrumb import record_format
 from spool_reader import INJECT, TARGETS, Spool, Trace, interpreter
 
-# All that a program can see of the tracer, and why.
+# Everything that a program can see of the tracer, and why.
 ADDED_MODULES = {
-    # What the tracer is made of: parts of the interpreter and of the standard library that have no effect of their own.
+    # The tracer's imports: parts of the interpreter and the standard library without effects on the program.
     *("__future__", "_ctypes", "_json", "_opcode", "_opcode_metadata", "_operator", "_weakref"),
     *("atexit", "faulthandler", "gc", "itertools", "mmap", "opcode", "types"),
 }
-# Of a crash only C code can tell, into a file that is open already: under the highest number that a program comes to.
+# For faulthandler, whose C code writes stacks at a crash to a file opened before; a number that no program reaches.
 ADDED_DESCRIPTOR = str(min(os.sysconf("SC_OPEN_MAX"), 4096) - 1)
-# By this the server asks where the program stands before it ends it.
+# The server asks for stacks with it before it ends the program.
 ADDED_SIGNAL = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
-ADDED_SYS_ATTRIBUTES = {"_breadcrumb_started_in"}  # it starts once in a process
-ENVIRONMENT = {"PYTHONPATH": str(INJECT)}  # child processes are to be traced, too
-# A callback needs some frames of its own: near the limit the RecursionError comes that much earlier.
+ADDED_SYS_ATTRIBUTES = {"_breadcrumb_started_in"}  # to start once in a process
+ENVIRONMENT = {"PYTHONPATH": str(INJECT)}  # child processes are traced too
+# Frames that a callback takes: near the limit the RecursionError comes that much earlier.
 FRAMES_OF_THE_TRACER = 8
 
 UNTRACED = {record_format.ENV_TRACE: "", "PYTHONPATH": ""}
 
 
-def seen_by_the_program(spool: Spool) -> dict[str, Any]:
+def program_view(spool: Spool) -> dict[str, Any]:
     seen: dict[str, Any] = json.loads(spool.stdout.splitlines()[0])
     return seen
 
 
 @pytest.mark.parametrize("options", [[], ["-O", "-bb", "-W", "error"]], ids=" ".join)
-def test_a_program_sees_of_the_tracer_what_is_listed_here(python: str, trace: Trace, options: list[str]) -> None:
-    expect_what_is_listed(python, trace, options)
+def test_a_program_sees_only_the_listed_effects_of_the_tracer(python: str, trace: Trace, options: list[str]) -> None:
+    expect_listed_effects(python, trace, options)
 
 
-def test_in_development_mode_it_sees_no_more(trace: Trace) -> None:
-    expect_what_is_listed(interpreter("3.12"), trace, ["-X", "dev"])
+def test_in_development_mode_a_program_sees_no_more(trace: Trace) -> None:
+    expect_listed_effects(interpreter("3.12"), trace, ["-X", "dev"])
 
 
-def test_with_secrets_in_the_environment_it_sees_no_more(python: str, trace: Trace) -> None:
+def test_with_secrets_in_the_environment_a_program_sees_no_more(python: str, trace: Trace) -> None:
     secrets = {
         "GITHUB_TOKEN": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
         "DB_PASSWORD": "s3cr3t!",
         "API_KEY": "abc-12345",
     }
-    expect_what_is_listed(python, trace, [], secrets)
+    expect_listed_effects(python, trace, [], secrets)
 
 
-def expect_what_is_listed(
+def expect_listed_effects(
     python: str, trace: Trace, options: list[str], variables: dict[str, str] | None = None
 ) -> None:
     args = [*options, str(TARGETS / "everything_visible.py"), "argument"]
@@ -67,14 +67,14 @@ def expect_what_is_listed(
     assert "KeyError: 'missing'" in traced.stderr and "told by its own __str__" in traced.stderr
     assert traced.stdout.splitlines()[1:] == untraced.stdout.splitlines()[1:] != []
 
-    before, after = seen_by_the_program(untraced), seen_by_the_program(traced)
+    before, after = program_view(untraced), program_view(traced)
     modules = set(after.pop("modules")) - set(before.pop("modules"))
     assert {name for name in modules if name.partition(".")[0] != "breadcrumb"} <= ADDED_MODULES
     assert set(after.pop("sys attributes")) - set(before.pop("sys attributes")) == ADDED_SYS_ATTRIBUTES
     assert set(after.pop("descriptors")) - set(before.pop("descriptors")) == {ADDED_DESCRIPTOR}
     handlers, handlers_before = after.pop("signals"), before.pop("signals")
     changed = [index for index, handler in enumerate(handlers) if handler != handlers_before[index]]
-    assert changed == [ADDED_SIGNAL - 1 - 2]  # without 0 and the two that belong to the C library
+    assert changed == [ADDED_SIGNAL - 1 - 2]  # the list lacks 0 and the two signals of the C library
     assert after["environment"].pop(record_format.ENV_TRACE) == str(traced.folder)
     assert after["environment"].pop("PYTHONPATH") == ENVIRONMENT["PYTHONPATH"]
     for name in (record_format.ENV_TRACE, "PYTHONPATH"):
@@ -84,8 +84,8 @@ def expect_what_is_listed(
     (process,) = traced.of("process")
     if process["backend"] == "monitoring":
         before["free monitoring tools"].remove(4)
-        # Calls in traced code are instrumented, and so the interpreter tells a profile function of the return of the
-        # very sys.setprofile that set it.
+        # Calls in traced code are instrumented, so a profile function also sees the return of the sys.setprofile that
+        # set it.
         before["own profile"].insert(0, "c_return")
     else:
         assert after.pop("trace") != before.pop("trace")  # sys.settrace is the only way before 3.12
@@ -93,7 +93,7 @@ def expect_what_is_listed(
 
 
 def untraced_and_traced(trace: Trace, python: str, args: list[str], **options: Any) -> tuple[Spool, Spool]:
-    """The same command without and with the tracer, and all that it shows is the same."""
+    """Run a command without and with the tracer, and expect the same output and exit code."""
     untraced = trace(python, args, **{**options, "env": {**options.get("env", {}), **UNTRACED}})
     traced = trace(python, args, **options)
     assert traced.of("process") and not untraced.of("process")
@@ -107,7 +107,7 @@ def is_settrace(spool: Spool) -> bool:
     return spool.of("process")[0]["backend"] == "settrace"
 
 
-def replaced_at(spool: Spool) -> list[str]:
+def replacement_notices(spool: Spool) -> list[str]:
     return [n["message"] for n in spool.of("notice") if n["code"] == "tracer_replaced"]
 
 
@@ -127,7 +127,7 @@ def test_a_class_that_stands_in_for_another_keeps_its_class(python: str, trace: 
     assert len(spool.named("StandIn.__init__")) == 2 and len(spool.named("StandIn.__len__")) == 1
 
 
-def test_profilers_and_tools_of_the_interpreter_see_the_same_and_so_does_the_tracer(python: str, trace: Trace) -> None:
+def test_profilers_and_tools_of_the_interpreter_work_the_same_beside_the_tracer(python: str, trace: Trace) -> None:
     args = [str(TARGETS / "tools_at_work.py")]
     _, traced = untraced_and_traced(trace, python, args, include=["work"])
     monitoring = "sys.monitoring" in traced.stdout
@@ -139,33 +139,33 @@ def test_profilers_and_tools_of_the_interpreter_see_the_same_and_so_does_the_tra
     assert traced.of("notice") == []
 
 
-def test_where_only_one_trace_function_can_be_the_report_says_who_took_it(python: str, trace: Trace) -> None:
+def test_a_notice_names_the_tool_that_replaces_the_trace_function(python: str, trace: Trace) -> None:
     _, traced = untraced_and_traced(
         trace, python, [str(TARGETS / "tools_at_work.py"), "--trace"], include=["__main__", "work"]
     )
     if is_settrace(traced):
-        (message,) = replaced_at(traced)
+        (message,) = replacement_notices(traced)
         assert "trace.py:" in message and "(runfunc)" in message
         assert len(traced.named("main")) == 3
     else:
-        assert replaced_at(traced) == []
+        assert replacement_notices(traced) == []
         assert len(traced.named("main")) == 6
 
 
-def test_a_debugger_stops_where_it_is_told(python: str, trace: Trace, tmp_path: Path) -> None:
+def test_a_debugger_stops_at_its_breakpoints(python: str, trace: Trace, tmp_path: Path) -> None:
     commands = ["b factorial", "c", "p number", "w", "s", "s", "n", "up", "p number", "cl 1", "c", "q"]
     (tmp_path / ".pdbrc").write_text("\n".join(commands) + "\n")
     options = {"include": ["__main__"], "env": {"HOME": str(tmp_path)}}
     _, traced = untraced_and_traced(trace, python, ["-m", "pdb", str(TARGETS / "work.py")], **options)
     assert "> " + str(TARGETS / "work.py") in traced.stdout and "120" in traced.stdout
     if is_settrace(traced):
-        assert "bdb.py:" in replaced_at(traced)[0]
+        assert "bdb.py:" in replacement_notices(traced)[0]
     else:
         assert len(traced.named("sized")) == 301
 
 
 @pytest.mark.parametrize(
-    ("version", "code", "told"),
+    ("version", "code", "expected"),
     [
         ("3.8", "sys.settrace(lambda *_: None)", "sys.settrace is in use already, by <lambda> of site (<string>:1)"),
         ("3.11", "sys.settrace(lambda *_: None)", "sys.settrace is in use already, by <lambda> of site (<string>:1)"),
@@ -173,8 +173,8 @@ def test_a_debugger_stops_where_it_is_told(python: str, trace: Trace, tmp_path: 
         ("3.13", "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]", "is taken (4: tool-4, 3: tool-3"),
     ],
 )
-def test_what_started_before_the_tracer_keeps_its_place_and_the_report_says_so(
-    trace: Trace, tmp_path: Path, version: str, code: str, told: str
+def test_a_tool_that_started_before_the_tracer_stays_and_a_notice_names_it(
+    trace: Trace, tmp_path: Path, version: str, code: str, expected: str
 ) -> None:
     # A .pth file of an installed package (coverage in subprocesses) runs before any sitecustomize.
     packages = tmp_path / "lib" / f"python{version}" / "site-packages"
@@ -193,12 +193,12 @@ def test_what_started_before_the_tracer_keeps_its_place_and_the_report_says_so(
     )
     assert "True" in traced.stdout or "tool-5" in traced.stdout
     (notice,) = traced.of("notice")
-    assert notice["code"] == "not_observing" and told in notice["message"]
+    assert notice["code"] == "not_observing" and expected in notice["message"]
     assert traced.calls == []
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.11"])
-def test_a_trace_function_that_no_python_code_took_away_is_missed_at_the_end(trace: Trace, version: str) -> None:
+def test_a_trace_function_removed_by_c_code_is_noticed_at_the_end(trace: Trace, version: str) -> None:
     text = """
         import ctypes
         def f(n): return n
@@ -207,14 +207,14 @@ def test_a_trace_function_that_no_python_code_took_away_is_missed_at_the_end(tra
         f(2)
     """
     spool = trace(interpreter(version), textwrap.dedent(text), expect_lost=True)
-    (message,) = replaced_at(spool)
+    (message,) = replacement_notices(spool)
     assert "sys.settrace has lost the tracer, to code in C" in message
     assert [call.args["n"] for call in spool.named("f")] == [1]
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.11"])
 def test_no_audit_hook_is_added_before_code_names_settrace(trace: Trace, tmp_path: Path, version: str) -> None:
-    # All that is audited takes several times as long with a hook: id() among it, and each import.
+    # With an audit hook everything audited takes several times as long: id() for one, and each import.
     packages = tmp_path / "lib" / f"python{version}" / "site-packages"
     packages.mkdir(parents=True)
     count = "sys.added = []; sys.addaudithook(lambda event, _: sys.added.append(event))"
@@ -232,9 +232,9 @@ def test_no_audit_hook_is_added_before_code_names_settrace(trace: Trace, tmp_pat
     assert len(spool.named("tool")) == 1
 
 
-def test_where_the_interpreter_lists_its_imports_it_lists_the_tracers_too(trace: Trace, tmp_path: Path) -> None:
+def test_the_import_list_of_the_interpreter_shows_the_tracers_imports_too(trace: Trace, tmp_path: Path) -> None:
     python = interpreter("3.12")
-    # Run from here: a folder may be called as secrets are, and re is imported to look at such a path.
+    # A copy in a temporary folder: a path that contains the name of a secret would make the tracer import re.
     (tmp_path / "work.py").write_text((TARGETS / "work.py").read_text())
     untraced, traced = (trace(python, ["-X", "importtime", "work.py"], env=env) for env in (UNTRACED, {}))
     assert (traced.exit_code, traced.stdout) == (untraced.exit_code, untraced.stdout) == (0, "120\n")

@@ -1,4 +1,4 @@
-"""The tracer starts in every form of command, and hides nothing of the user's."""
+"""Test that the tracer starts in every form of command, and hides nothing of the user's."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_virtual_environment_and_its_console_script_are_traced(trace: Trace, t
     assert_traced(trace(str(script), []))
 
 
-def test_an_environment_whose_audit_hook_wants_no_other_is_traced(trace: Trace, tmp_path: Path) -> None:
+def test_an_environment_whose_audit_hook_refuses_others_is_traced(trace: Trace, tmp_path: Path) -> None:
     python = interpreter("3.11")
     subprocess.run([python, "-m", "venv", "--without-pip", str(tmp_path / "venv")], check=True)
     (packages,) = (tmp_path / "venv" / "lib").glob("python3*/site-packages")
@@ -86,12 +86,12 @@ def test_the_users_own_sitecustomize_runs_too(python: str, trace: Trace, tmp_pat
     assert_traced(spool)
 
 
-def test_without_a_sitecustomize_of_the_users_there_is_none(python: str, trace: Trace) -> None:
+def test_without_a_sitecustomize_of_the_user_importing_one_fails(python: str, trace: Trace) -> None:
     spool = trace(python, "import sys\nassert 'sitecustomize' not in sys.modules\nimport sitecustomize\n")
     assert spool.stderr.endswith("ModuleNotFoundError: No module named 'sitecustomize'\n")
 
 
-def test_an_error_in_the_users_sitecustomize_is_reported_as_ever(python: str, trace: Trace, tmp_path: Path) -> None:
+def test_an_error_in_the_users_sitecustomize_is_reported(python: str, trace: Trace, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()
     (own / "sitecustomize.py").write_text("import not_there_at_all\n")
@@ -102,7 +102,7 @@ def test_an_error_in_the_users_sitecustomize_is_reported_as_ever(python: str, tr
 
 
 @pytest.mark.parametrize("writable", [True, False])
-def test_the_tracer_is_compiled_once_where_programs_are_not_to_write_bytecode(
+def test_the_tracer_is_compiled_once_even_if_programs_may_not_write_bytecode(
     python: str, trace: Trace, tmp_path: Path, writable: bool
 ) -> None:
     tracer = shutil.copytree(INJECT.parent, tmp_path / "breadcrumb", ignore=shutil.ignore_patterns("__pycache__"))
@@ -114,7 +114,7 @@ def test_the_tracer_is_compiled_once_where_programs_are_not_to_write_bytecode(
     assert not (tmp_path / "__pycache__").exists()
     names = {path.name.partition(".")[0] for path in tracer.glob("**/*.pyc")}
     assert ({"bootstrap", "recorder", "sitecustomize"} if writable else {"bootstrap", "recorder"}) <= names
-    if writable:  # and again when there is another version of it
+    if writable:  # and compiled again after a change
         (cached,) = (tracer / "_inject" / "__pycache__").iterdir()
         outdated = cached.read_bytes()
         with (tracer / "_inject" / "sitecustomize.py").open("a") as file:
@@ -123,7 +123,7 @@ def test_the_tracer_is_compiled_once_where_programs_are_not_to_write_bytecode(
         assert cached.read_bytes() != outdated
 
 
-def test_exit_codes_and_output_are_the_programs(python: str, trace: Trace) -> None:
+def test_exit_code_and_output_are_those_of_the_program(python: str, trace: Trace) -> None:
     spool = trace(python, "import sys\nprint('out')\nprint('err', file=sys.stderr)\nsys.exit(7)\n")
     assert (spool.exit_code, spool.stdout, spool.stderr) == (7, "out\n", "err\n")
     assert spool.of("end")
@@ -134,7 +134,7 @@ def test_a_missing_or_unreadable_spool_does_not_disturb_the_program(python: str,
     assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "ran\n", "")
 
 
-def test_a_spool_that_cannot_take_more_is_said_and_the_program_goes_on(python: str, trace: Trace) -> None:
+def test_a_spool_that_cannot_be_written_is_marked_and_the_program_goes_on(python: str, trace: Trace) -> None:
     text = textwrap.dedent("""
         import resource
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
@@ -158,14 +158,14 @@ def test_a_wrong_config_format_starts_nothing(python: str, trace: Trace) -> None
     assert not spool.of("process")
 
 
-def test_the_events_say_which_backend_and_python_ran(python: str, trace: Trace) -> None:
+def test_the_process_record_names_the_backend_and_the_python(python: str, trace: Trace) -> None:
     (process,) = trace(python, ["-c", "pass", "--password", "hunter2hunter2"]).of("process")
     version = tuple(int(n) for n in process["python"].split("."))
     assert process["backend"] == ("monitoring" if version >= (3, 12) else "settrace")
     assert "hunter2hunter2" not in str(process)
 
 
-def test_what_a_program_does_to_the_built_in_functions_does_not_reach_the_tracer(python: str, trace: Trace) -> None:
+def test_replaced_built_in_functions_are_not_called_by_the_tracer(python: str, trace: Trace) -> None:
     text = textwrap.dedent("""
         import builtins, os, re, sys, types
         callers = set()
@@ -183,12 +183,12 @@ def test_what_a_program_does_to_the_built_in_functions_does_not_reach_the_tracer
             space["made"](value)
         space = {"__name__": "__main__"}
         files = iter(["/x/%d/../made.py" % n for n in range(20)])
-        # Those that look at the frame they are called from cannot be replaced.
+        # Functions that look at their caller's frame cannot be replaced.
         names = set(vars(builtins)) - {"__build_class__", "__import__", "compile", "dir", "eval", "exec", "globals", "locals", "vars"}
         real = {n: v for n, v in vars(builtins).items() if n in names and type(v) is types.BuiltinFunctionType}
         sub, real_lstat = re.sub, os.lstat
         values = (1, "x" * 3000, "number 4111111111111111", {"password": "abcdefgh"}, f, [1.5, {2}], b"raw")
-        for value in values: use(value)  # what is found out once is known from here on
+        for value in values: use(value)  # from here on the tracer has cached what it computes once
         for name in real: setattr(builtins, name, spy(name, real[name]))
         re.sub, os.lstat = spy("re.sub", sub), spy("os.lstat", os.lstat)
         for value in values: use(value)
@@ -203,7 +203,7 @@ def test_what_a_program_does_to_the_built_in_functions_does_not_reach_the_tracer
     assert traced.stdout == untraced.stdout
 
 
-def test_an_import_in_a_traced_function_is_handed_no_variables(monitoring_python: str, trace: Trace) -> None:
+def test_an_import_in_a_traced_function_gets_no_local_variables(monitoring_python: str, trace: Trace) -> None:
     spool = trace(
         monitoring_python,
         textwrap.dedent("""

@@ -1,6 +1,6 @@
-"""Exceptions that arrive in the midst of the tracer's work: from signal handlers, from other threads.
+"""Test exceptions that signal handlers and other threads raise while the tracer works.
 
-Up to 3.10 the interpreter looks for signals between nearly any two instructions, so that a record may be lost there.
+From 3.11 on only: before, signal handlers run between nearly any two instructions, and a record may be lost.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 
 
-def test_what_a_signal_handler_raises_reaches_the_program_and_ends_no_tracing(python: str, trace: Trace) -> None:
-    # A timer may strike at any instruction: most of them are the tracer's.
+def test_an_exception_of_a_signal_handler_reaches_the_program_and_tracing_goes_on(python: str, trace: Trace) -> None:
+    # The timer may fire at any instruction; most of them are the tracer's.
     spool = trace(
         python,
         textwrap.dedent("""
@@ -48,10 +48,10 @@ def test_what_a_signal_handler_raises_reaches_the_program_and_ends_no_tracing(py
     assert spool.tree()[-1] == ("after", "leaf")
     assert all(call.outcome is not None for call in spool.calls)
     assert sum(call.outcome == 1 for call in spool.named("work")) >= 59
-    assert spool.of("notice") == []  # nobody has taken the trace function away
+    assert spool.of("notice") == []  # the trace function is still in place
 
 
-def test_what_another_thread_raises_in_this_one_reaches_the_program(python: str, trace: Trace) -> None:
+def test_an_exception_that_another_thread_raises_here_reaches_the_program(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         textwrap.dedent("""
@@ -82,10 +82,10 @@ def test_what_another_thread_raises_in_this_one_reaches_the_program(python: str,
     assert (spool.exit_code, spool.stdout) == (0, "20\n"), spool.stderr
 
 
-def test_what_arrives_while_the_state_of_an_ended_thread_is_dropped_reaches_the_program(
+def test_an_exception_during_the_release_of_an_ended_threads_state_reaches_the_program(
     python: str, trace: Trace, tmp_path: Path
 ) -> None:
-    # It is whichever thread is traced next that drops it, and what is raised in a finalizer is lost.
+    # The thread that is traced next releases the state; an exception raised in a finalizer would be lost.
     spool = trace(
         python,
         textwrap.dedent("""
@@ -99,7 +99,7 @@ def test_what_arrives_while_the_state_of_an_ended_thread_is_dropped_reaches_the_
             try:
                 state = CallSegments(writer)
                 streams.add(state.stream)
-                for _ in map(set_async, [ident], [stop]):  # no instruction before the next one looks for it
+                for _ in map(set_async, [ident], [stop]):  # the next instruction is the first to check for it
                     del state
                     for _ in range(100_000): pass
             except Stop:
@@ -110,10 +110,10 @@ def test_what_arrives_while_the_state_of_an_ended_thread_is_dropped_reaches_the_
     assert (spool.exit_code, spool.stdout) == (0, "reached True\n"), spool.stderr
 
 
-def test_a_timeout_that_strikes_while_the_tracer_asks_the_system_reaches_the_program(
+def test_a_timeout_during_a_system_call_of_the_tracer_reaches_the_program(
     python: str, trace: Trace, tmp_path: Path
 ) -> None:
-    # TimeoutError is an OSError: it is not to be taken for an answer of the system.
+    # TimeoutError is an OSError, and must not be taken for an error of the system call.
     (tmp_path / "1-0-0.calls").touch()
     spool = trace(
         python,
@@ -122,7 +122,7 @@ def test_a_timeout_that_strikes_while_the_tracer_asks_the_system_reaches_the_pro
             def strike(*_): raise TimeoutError("time is up")
             def reaches(module, name, ask):
                 kept = getattr(module, name)
-                setattr(module, name, strike)  # as if a signal handler had run there
+                setattr(module, name, strike)  # as if a signal handler ran there
                 try:
                     ask()
                 except TimeoutError:
@@ -130,8 +130,8 @@ def test_a_timeout_that_strikes_while_the_tracer_asks_the_system_reaches_the_pro
                 finally:
                     setattr(module, name, kept)
             print(
-                reaches(spool, "os_stat", lambda: spool._bytes_of_calls(FOLDER)),
-                reaches(spool, "os_listdir", lambda: spool._bytes_of_calls(FOLDER)),
+                reaches(spool, "os_stat", lambda: spool._calls_bytes(FOLDER)),
+                reaches(spool, "os_listdir", lambda: spool._calls_bytes(FOLDER)),
                 reaches(patterns, "readlink", lambda: patterns._normal("/a/b", True)),
                 reaches(patterns, "getcwd", patterns.current_folder),
             )
@@ -141,8 +141,8 @@ def test_a_timeout_that_strikes_while_the_tracer_asks_the_system_reaches_the_pro
     assert (spool.exit_code, spool.stdout) == (0, "True True True True\n"), spool.stderr
 
 
-def test_a_timeout_that_strikes_while_a_value_is_read_reaches_the_program(python: str, trace: Trace) -> None:
-    # The errors that reading a value may well meet by itself.
+def test_a_timeout_while_the_tracer_reads_a_value_reaches_the_program(python: str, trace: Trace) -> None:
+    # Types of errors that reading a value may raise by itself.
     spool = trace(
         python,
         textwrap.dedent("""
@@ -151,7 +151,7 @@ def test_a_timeout_that_strikes_while_a_value_is_read_reaches_the_program(python
             signal.signal(signal.SIGALRM, strike)
             value = [{"row": [str(n) * 20, n, {n: n}]} for n in range(50)]
             def look(value): return None
-            look(value)  # what is imported for it is there from now on
+            look(value)  # imports the modules that it needs
             reached = []
             for kind in (TimeoutError, ValueError, RuntimeError, OSError) * 5:
                 try:

@@ -1,4 +1,4 @@
-"""coverage, pytest-cov and debugpy keep working beside the tracer, with the same results."""
+"""Test that coverage, pytest-cov and debugpy work beside the tracer, with the same results."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ VERSIONS = ("3.8", "3.11", "3.12", "3.13")
 CORES = {"3.8": ("ctrace",), "3.11": ("ctrace", "pytrace"), "3.12": ("ctrace", "sysmon"), "3.13": ("ctrace", "sysmon")}
 
 
-def covered(python: str, data: Path) -> dict[str, Any]:
-    """What coverage has found out about each file."""
+def coverage_results(python: str, data: Path) -> dict[str, Any]:
+    """Return the coverage results of each file."""
     report = data.with_suffix(".json")
     command = [python, "-m", "coverage", "json", "-q", f"--data-file={data}", "-o", str(report)]
     subprocess.run(command, check=True, capture_output=True)
     files = json.loads(report.read_text())["files"]
-    return {Path(file).name: told for file, told in files.items()}
+    return {Path(file).name: lines for file, lines in files.items()}
 
 
-def expect_recorded_or_said(spool: Spool, place: str) -> None:
-    """All calls are there, or the trace says why not."""
+def expect_recorded_or_noticed(spool: Spool, place: str) -> None:
+    """Expect all calls, or one notice that names *place*, which has replaced the trace function."""
     (process, *_) = spool.of("process")
-    said = [n["message"] for n in spool.of("notice") if n["code"] == "tracer_replaced"]
+    noticed = [n["message"] for n in spool.of("notice") if n["code"] == "tracer_replaced"]
     if process["backend"] == "monitoring":
-        assert len(spool.named("sized")) == 301 and not said
+        assert len(spool.named("sized")) == 301 and not noticed
     else:
-        assert len(said) == 1 and place in said[0]
+        assert len(noticed) == 1 and place in noticed[0]
 
 
 @pytest.mark.parametrize(("version", "core"), [(version, core) for version in VERSIONS for core in CORES[version]])
@@ -46,11 +46,11 @@ def test_coverage_measures_the_same(trace: Trace, tmp_path: Path, version: str, 
             data = tmp_path / name
             args = ["-m", "coverage", "run", *branch, f"--data-file={data}", str(TARGETS / "work.py")]
             spool = trace(python, args, env={"COVERAGE_CORE": core, **env}, cwd=TARGETS)
-            results.append((spool.exit_code, spool.stdout, spool.stderr, covered(python, data)))
+            results.append((spool.exit_code, spool.stdout, spool.stderr, coverage_results(python, data)))
         assert results[0] == results[1]
         assert results[0][:2] == (0, "120\n")
         assert results[0][3]["work.py"]["missing_lines"] != []
-        expect_recorded_or_said(spool, "coverage")
+        expect_recorded_or_noticed(spool, "coverage")
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -76,12 +76,12 @@ def test_pytest_cov_reports_the_same(trace: Trace, tmp_path: Path, version: str)
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_debugpy_waits_for_its_client_as_ever(trace: Trace, version: str) -> None:
+def test_debugpy_runs_a_program_the_same(trace: Trace, version: str) -> None:
     python = equipped_interpreter(version, "debugpy")
     args = ["-m", "debugpy", "--listen", "127.0.0.1:0", str(TARGETS / "work.py")]
     untraced, traced = (trace(python, args, env=env) for env in (UNTRACED, {}))
-    # What it warns of stands behind the time since it started.
+    # Each warning begins with the time since the start.
     warned, warned_untraced = (re.sub(r"\d+\.\d+s", "", spool.stderr) for spool in (traced, untraced))
     assert (traced.exit_code, traced.stdout, warned) == (untraced.exit_code, untraced.stdout, warned_untraced)
     assert traced.stdout == "120\n"
-    expect_recorded_or_said(traced, "debugpy")
+    expect_recorded_or_noticed(traced, "debugpy")

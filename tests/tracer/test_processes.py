@@ -1,4 +1,4 @@
-"""All processes of a command belong to the one trace, each knows its parent, and nothing is counted twice."""
+"""Test that all processes of a command form one trace, each with its parent, and that nothing is counted twice."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from spool_reader import TARGETS, Spool, Trace
 
 
 def values_by_process(spool: Spool, function: str = "f") -> list[list[Any]]:
-    """The results of a function in each process, in the order in which the processes started."""
+    """Return the results of a function in each process; processes in the order of their starts."""
     keys = [p["process"] for p in sorted(spool.of("process"), key=lambda p: p["started_at_ns"])]
     return [[c.value for c in spool.named(function) if c.process == key] for key in keys]
 
 
-def forked_from(spool: Spool) -> list[int | None]:
-    """For each process, in the order in which they started, the number of the one that it was forked from."""
+def parent_numbers(spool: Spool) -> list[int | None]:
+    """Return for each process, in the order of their starts, the number of the process that forked it, or None."""
     processes = sorted(spool.of("process"), key=lambda p: p["started_at_ns"])
     numbers = {p["process"]: number for number, p in enumerate(processes)}
     return [numbers.get(p["parent"]) for p in processes]
@@ -43,13 +43,13 @@ os.waitpid(pid, 0)
 f("parent again")
 """,
     )
-    assert forked_from(spool) == [None, 0, 1]
+    assert parent_numbers(spool) == [None, 0, 1]
     assert values_by_process(spool) == [["parent", "parent again"], ["child"], ["grandchild"]]
     assert len(spool.named("<module>")) == 1
 
 
-def test_a_child_goes_on_where_it_was_forked_and_disturbs_nothing_of_its_parent(python: str, trace: Trace) -> None:
-    # Inside of calls, of a generator, in a thread, and while another thread is inside of a call.
+def test_a_child_goes_on_where_it_was_forked_and_does_not_disturb_its_parent(python: str, trace: Trace) -> None:
+    # Forks inside calls, a generator and a thread, and while another thread is inside a call.
     spool = trace(
         python,
         """
@@ -92,7 +92,7 @@ for number in range(100): f(number)
 """,
     )
     assert (spool.exit_code, spool.stderr) == (0, "")
-    assert forked_from(spool) == [None, 0, 0]
+    assert parent_numbers(spool) == [None, 0, 0]
     parent, of_thread, of_main = values_by_process(spool)
     assert set(parent) == {
         "thread", "thread parent", "main", "main parent", "end of generator", "held", *range(100)
@@ -134,8 +134,8 @@ try_it(3)
 
     def counts(process: str) -> dict[str, int]:
         counters = spool.counters[process]
-        told = {e["slot"]: e for kind in ("function", "gap") for e in spool.of(kind) if e["process"] == process}
-        return {e.get("name") or e["function"]: counters[2 * slot] for slot, e in told.items() if slot is not None}
+        events = {e["slot"]: e for kind in ("function", "gap") for e in spool.of(kind) if e["process"] == process}
+        return {e.get("name") or e["function"]: counters[2 * slot] for slot, e in events.items() if slot is not None}
 
     in_parent, in_child = counts(parent["process"]), counts(child["process"])
     assert (in_parent["f"], in_child["f"]) == (40, 7)
@@ -146,7 +146,7 @@ try_it(3)
     assert len(spool.of("exception")) == 3
 
 
-def test_a_fork_after_gaps_in_what_the_tracer_itself_uses_keeps_both_spools_whole(python: str, trace: Trace) -> None:
+def test_a_fork_after_gaps_in_modules_that_the_tracer_uses_damages_no_spool(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -176,8 +176,8 @@ for t in threads: t.join()
     assert sorted(children) == [[1], [2], [3], [101], [102], [103], [104]]
 
 
-def test_a_fork_that_runs_none_of_pythons_hooks_is_noticed(python: str, trace: Trace) -> None:
-    # As servers do that embed Python and fork in C (uWSGI). The child writes to the memory that its parent reads.
+def test_a_fork_in_c_without_pythons_hooks_is_noticed(python: str, trace: Trace) -> None:
+    # Like servers that embed Python and fork in C (uWSGI). Both processes have the parent's spool mapped.
     spool = trace(
         python,
         """
@@ -203,7 +203,7 @@ for n in range(100, 200): f(n)
 """,
     )
     assert spool.exit_code == 0
-    assert forked_from(spool) == [None, 0]
+    assert parent_numbers(spool) == [None, 0]
     assert values_by_process(spool) == [[0, 1, 2, *range(200)], [2, "thread", *range(100)]]
     assert spool.one("split").outcome == spool.one("generator").outcome == record_format.OUTCOME_RETURNED
 
@@ -228,7 +228,7 @@ for n in range(300):
     assert size / 300 <= 16 * a_page
 
 
-def test_a_spool_folder_that_vanishes_disturbs_nobody(python: str, trace: Trace) -> None:
+def test_a_spool_folder_that_vanishes_disturbs_no_process(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -289,7 +289,7 @@ os.execve(sys.executable, code("exec"), {"PYTHONDONTWRITEBYTECODE": "1", **os.en
     def of(value: str) -> dict[str, object]:
         return processes[next(c.process for c in spool.named("f") if c.value == value)]
 
-    # An exec leaves the process what it was for the system, so it is told from a new one.
+    # For the system an exec keeps the process: pid and start time stay the same.
     def identity(process: dict[str, object]) -> tuple[object, object]:
         return process["pid"], process["kernel_start"]
 
@@ -297,16 +297,16 @@ os.execve(sys.executable, code("exec"), {"PYTHONDONTWRITEBYTECODE": "1", **os.en
     assert identity(of("behind preexec")) == identity(of("preexec"))
     assert of("preexec")["parent"] == first["process"] and of("behind preexec")["parent"] is None
     assert len({identity(process) for process in processes.values()}) == len(processes) - 3
-    # What stands between two Pythons hides neither from the other.
+    # Programs between two Pythons do not break the chain of ancestors.
     for process in processes.values():
         if process["parent"] is None and process is not first and process["pid"] != first["pid"]:
             assert first["pid"] in process["ancestors"], process["command"]
-    # The interpreter's options and its code, too, on every Python.
+    # The command has the interpreter's options and code on every Python.
     assert of("code")["command"] == [python, "-c", "from child import f; f('code')"]
 
 
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
-def test_processes_of_multiprocessing_have_their_names_and_ends(python: str, trace: Trace, method: str) -> None:
+def test_processes_of_multiprocessing_have_names_and_ends(python: str, trace: Trace, method: str) -> None:
     spool = trace(python, [str(TARGETS / "multiprocessing_tree.py"), method])
     of_subclass = [3] if method == "fork" else []
     assert (
@@ -316,7 +316,7 @@ def test_processes_of_multiprocessing_have_their_names_and_ends(python: str, tra
     numbers = [10, *[100] * len(of_subclass), *range(30)]
     assert sorted(c.args["number"] for c in spool.named("square")) == sorted(numbers)
     assert sorted(c.args["number"] for c in spool.named("fail")) == [11, 12]
-    # No process of multiprocessing's own is taken for one of the program's, nor its code for the main module's.
+    # Helper processes of multiprocessing are not traced, and its code is not taken for the main module's.
     assert "resource_tracker" not in str(spool.of("process"))
     assert not [c for c in spool.calls if c.outcome is None]
     assert {f["module"] for f in spool.of("function")} == {"__main__"}
@@ -335,7 +335,7 @@ def test_processes_of_multiprocessing_have_their_names_and_ends(python: str, tra
     assert not in_pool & {e["process"] for e in spool.of("uncaught")}
 
 
-def test_a_daemon_is_followed_when_its_parents_are_gone(python: str, trace: Trace) -> None:
+def test_a_daemon_is_traced_after_its_parents_have_exited(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -347,7 +347,7 @@ def daemonize():
     parent = os.getpid()
     if os.fork(): os._exit(0)
     while os.getppid() == parent: pass
-    os.dup2(1, 200)  # the test waits until nobody holds it open
+    os.dup2(1, 200)  # the test reads it until all copies are closed
     os.closerange(0, 200)
     for number in range(3): os.open(os.devnull, os.O_RDWR)
     return True
@@ -358,7 +358,7 @@ if daemonize():
 """,
     )
     assert spool.stdout == "daemon is done"
-    assert forked_from(spool) == [None, 0, 1]
+    assert parent_numbers(spool) == [None, 0, 1]
     assert values_by_process(spool) == [["parent"], [], list(range(3000))]
 
 

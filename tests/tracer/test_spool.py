@@ -1,4 +1,4 @@
-"""The spool's files: they grow, they lose nothing, and they take nothing from the program."""
+"""Test that the spool's files grow, lose no record, and take nothing from the program."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ for number in range(3000):
     }  # fmt: skip
 
 
-def test_threads_that_end_leave_their_files_to_later_ones(python: str, trace: Trace) -> None:
+def test_later_threads_reuse_the_files_of_ended_threads(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -63,8 +63,10 @@ for thread in threads: thread.join()
     assert len(list(spool.folder.glob("*.calls"))) <= 25
 
 
-def test_a_process_that_may_make_no_more_files_says_that_it_recorded_no_more(python: str, trace: Trace) -> None:
-    # As one that has given up its rights (setuid, chroot).
+def test_a_process_that_can_create_no_more_files_writes_a_notice_that_recording_stopped(
+    python: str, trace: Trace
+) -> None:
+    # Like a process that has dropped its rights (setuid, chroot).
     spool = trace(
         python,
         """
@@ -85,8 +87,8 @@ print("ran")
     assert recorded == list(range(len(recorded))) and 50 < len(recorded) < 3000
 
 
-def test_no_descriptor_is_kept_that_the_program_could_close_or_be_given(python: str, trace: Trace) -> None:
-    # As daemons do: what is opened then gets the numbers that files had before.
+def test_the_tracer_keeps_no_descriptor_that_the_program_could_close_or_reuse(python: str, trace: Trace) -> None:
+    # Like daemons, which close all descriptors: files opened afterwards reuse the numbers.
     spool = trace(
         python,
         """
@@ -111,7 +113,7 @@ os._exit(0)
     assert [c.args["n"] for c in spool.named("f")] == [*range(200), *range(20000), 1]
 
 
-def test_a_trace_that_reaches_its_limit_says_so_and_ends_the_calls_that_were_open(python: str, trace: Trace) -> None:
+def test_a_trace_at_its_size_limit_writes_a_notice_and_the_ends_of_open_calls(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -120,7 +122,7 @@ def f(n): return n
 def outer(count):
     for n in range(count): f(n)
     raise ValueError("late")
-pid = os.fork()  # the limit is that of all processes together
+pid = os.fork()  # the limit applies to all processes together
 try: outer(20000)
 except ValueError: pass
 if not pid: os._exit(0)

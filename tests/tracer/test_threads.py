@@ -1,4 +1,4 @@
-"""Each thread has its own chain of calls, under its name, however it was started and whether or not it ends."""
+"""Test that each thread has its own chain of calls and its name, however it was started or ended."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from breadcrumb import record_format
 from spool_reader import Spool, Trace
 
 
-def names_of(spool: Spool) -> dict[int, str]:
+def thread_names(spool: Spool) -> dict[int, str]:
     return {t["thread"]: t["name"] for t in spool.of("thread")}
 
 
@@ -29,12 +29,12 @@ for t in threads: t.join()
     work = {c.call: c for c in spool.named("work")}
     assert len(work) == 4 and len(spool.named("leaf")) == 200
     assert all(work[c.parent].args["n"] == c.args["n"] for c in spool.named("leaf"))
-    names = names_of(spool)
+    names = thread_names(spool)
     assert sorted(names.values()) == ["MainThread", *(f"worker-{n}" for n in range(4))]
     assert {names[c.thread]: c.args["n"] for c in work.values()} == {f"worker-{n}": n for n in range(4)}
 
 
-def test_a_generator_that_moves_between_threads_is_closed_where_it_ends(python: str, trace: Trace) -> None:
+def test_a_generator_that_moves_between_threads_ends_in_the_last_one(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -55,7 +55,7 @@ t.join()
     assert spool.one("gen").value == 3
 
 
-def test_threads_of_pools_timers_and_subclasses_are_traced_with_what_they_return_and_raise(
+def test_threads_of_pools_timers_and_subclasses_are_traced_with_results_and_exceptions(
     python: str, trace: Trace
 ) -> None:
     spool = trace(
@@ -65,7 +65,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 barrier = threading.Barrier(3)
 def square(n):
-    if n < 3: barrier.wait()  # so that each of three threads has one
+    if n < 3: barrier.wait()  # so that each of the three threads gets one
     return n * n
 def fail(n): raise ValueError(n)
 def later(n): return n
@@ -92,7 +92,7 @@ main()
 """,
     )
     assert spool.stdout == "285\ncaught 7\nhook 8\n"
-    names = names_of(spool)
+    names = thread_names(spool)
     assert sorted(c.value for c in spool.named("square")) == [n * n for n in range(10)]
     assert {names[c.thread] for c in spool.named("square")} == {"pool_0", "pool_1", "pool_2"}
     assert [(names[c.thread], c.value) for c in spool.named("later")] == [
@@ -105,7 +105,7 @@ main()
     assert raised["7"] not in {e["id"] for e in spool.of("uncaught")}
 
 
-def test_values_of_a_threads_own_variables_are_its_own(python: str, trace: Trace) -> None:
+def test_thread_local_values_are_those_of_their_thread(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -127,9 +127,7 @@ for t in threads: t.join()
     assert all(c.value == by_call[c.parent].args["n"] for c in spool.named("recall"))
 
 
-def test_functions_that_threads_call_first_at_the_same_moment_have_all_their_calls_with_their_ends(
-    python: str, trace: Trace
-) -> None:
+def test_functions_first_called_by_several_threads_at_once_lose_no_call_and_no_end(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -149,11 +147,11 @@ for t in threads: t.join()
     )
     calls = [call for number in range(60) for call in spool.named(f"f{number}")]
     assert len(calls) == 240
-    told = [(call.function, call.args["n"], call.value) for call in calls]
-    assert all(value == {"$tuple": [int(function[1:]), n]} for function, n, value in told), told
+    recorded = [(call.function, call.args["n"], call.value) for call in calls]
+    assert all(value == {"$tuple": [int(function[1:]), n]} for function, n, value in recorded), recorded
 
 
-def test_what_a_daemon_thread_was_doing_at_the_end_is_unfinished(python: str, trace: Trace) -> None:
+def test_calls_of_a_daemon_thread_are_open_at_the_end(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -170,11 +168,11 @@ inside.wait()
     )
     assert spool.exit_code == 0 and len(spool.of("end")) == 1
     wait = spool.one("wait")
-    assert (wait.outcome, wait.args, names_of(spool)[wait.thread]) == (None, {"n": 5}, "a daemon")
+    assert (wait.outcome, wait.args, thread_names(spool)[wait.thread]) == (None, {"n": 5}, "a daemon")
     assert spool.one("before").value == 5
 
 
-def test_a_thread_that_threading_knows_nothing_of_is_named_by_its_number(monitoring_python: str, trace: Trace) -> None:
+def test_a_thread_unknown_to_threading_is_named_by_its_number(monitoring_python: str, trace: Trace) -> None:
     spool = trace(
         monitoring_python,
         """
@@ -191,13 +189,13 @@ done.acquire()
     )
     inner = spool.one("inner")
     assert inner.value == 3
-    assert names_of(spool)[inner.thread] == "thread-1"
+    assert thread_names(spool)[inner.thread] == "thread-1"
 
 
-def test_a_thread_has_the_name_of_its_first_call_whatever_it_called_before(
+def test_a_thread_has_the_name_that_it_had_at_its_first_recorded_call(
     python: str, trace: Trace, tmp_path: Path
 ) -> None:
-    """threading sets an event in each new thread before it knows its name: here this is a gap of traced code."""
+    """Let traced code call Event.set: threading calls it in each new thread before it knows the thread's name."""
     (tmp_path / "lib.py").write_text(
         "import threading\ndef renamed(work):\n    threading.current_thread().name = 'by a library'\n    work()\n"
     )
@@ -213,7 +211,7 @@ for thread in (threading.Thread(target=work, name="worker"), threading.Thread(ta
     thread.join()
 """,
     )
-    names = names_of(spool)
+    names = thread_names(spool)
     assert [(names[call.thread], call.value) for call in spool.named("work")] == [
         ("worker", "worker"), ("by a library", "by a library"),
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Starts the tracer in this process, once."""
+"""Start the tracer in this process, once."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ if TYPE_CHECKING:
 
     from .recorder import Recorder
 
-# A process may meet the tracer twice (injected, and a copy in its own environment); a flag in the environment
-# would be inherited by children that are to be traced.
+# Attribute of sys, with the pid: a process may load the tracer twice (injected, and a copy in its own environment). A
+# variable of the environment would be inherited by children, which are traced as well.
 _STARTED = "_breadcrumb_started_in"
 
 
 def start_from_environment() -> None:
     """Start tracing if the environment names a spool folder.
 
-    Raises OSError, ValueError and the like for a folder or settings that cannot be read.
+    Raises:
+        OSError: The spool folder or its settings cannot be read.
+        ValueError: The settings are damaged (EOFError and TypeError likewise).
     """
     folder = os.environ.get(ENV_TRACE)
     if folder and getattr(sys, _STARTED, None) != os.getpid():
@@ -38,15 +40,16 @@ def start_from_environment() -> None:
 def start(folder: str, settings: Dict[str, Any]) -> None:
     """Start tracing into a spool folder.
 
-    settings: ``include``, ``exclude``, ``workspace``, ``capture``, ``redact``, ``backend`` of the project's config.
-    Raises OSError where the spool cannot be written.
+    Args:
+        folder: The trace's spool folder.
+        settings: ``include``, ``exclude``, ``workspace``, ``capture``, ``redact``, ``backend`` of the project's config.
     """
     from .recorder import Recorder
 
-    name, why_not_wanted = backends.choose(settings.get("backend", DEFAULT_BACKEND))
+    name, why_another = backends.choose(settings.get("backend", DEFAULT_BACKEND))
     recorder = Recorder(folder, settings, backends.backend_class(name))
-    if why_not_wanted:
-        recorder.session.notice(NOTICE_BACKEND, why_not_wanted)
+    if why_another:
+        recorder.session.notice(NOTICE_BACKEND, why_another)
     _mark_started()
     atexit.register(recorder.end_process)
     if hasattr(os, "register_at_fork"):
@@ -56,7 +59,7 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
             after_in_child=recorder.after_fork_in_child,
         )
         os.register_at_fork(after_in_child=_mark_started)
-    _prepare_for_the_end(recorder)
+    _start_postmortem(recorder)
     recorder.start()
 
 
@@ -64,8 +67,8 @@ def _mark_started() -> None:
     setattr(sys, _STARTED, os.getpid())
 
 
-def _prepare_for_the_end(recorder: Recorder) -> None:
-    """Have the stacks told at a crash, and when the server asks before it ends this process."""
+def _start_postmortem(recorder: Recorder) -> None:
+    """Install the handlers that write stacks at a crash, and when the server asks before it ends this process."""
     from .postmortem.fault_handler import FaultHandler
     from .postmortem.stacks import StackReporter
 
@@ -73,7 +76,8 @@ def _prepare_for_the_end(recorder: Recorder) -> None:
     for part in (fault_handler, StackReporter(recorder.session, recorder.greenlets)):
         try:
             part.start()
-        except (OSError, ValueError, RuntimeError):  # not in the main thread, a file that cannot be made
+        except (OSError, ValueError, RuntimeError):  # not in the main thread, or a file cannot be made
             pass
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=fault_handler.after_fork_in_child)  # after the recorder's: its spool is new
+        # Runs after the recorder's hook, which makes the child's spool.
+        os.register_at_fork(after_in_child=fault_handler.after_fork_in_child)

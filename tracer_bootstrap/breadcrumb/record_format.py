@@ -1,7 +1,7 @@
-"""The spool: names, record kinds and columns that the tracer writes and storage reads.
+"""Define the names, record kinds and columns of the spool, which the tracer writes and storage reads.
 
-This module and ``value_format`` are the whole of what the other two worlds may import from the tracer at run
-time (besides the redactor). They hold constants only. ``docs/spool-format.md`` explains them.
+The server and storage import nothing else from the tracer at run time than this module, ``value_format``, ``globs`` and
+the redactor. It holds constants only; ``docs/spool-format.md`` explains them.
 """
 
 from __future__ import annotations
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 
 FORMAT_VERSION = 1
 
-# Environment of a traced process. ENV_TRACE names the trace's spool folder; a process
-# that finds it set starts the tracer, and hands it on to its children by inheritance.
+# Environment variable with the spool folder of the trace: a process that has it starts the tracer, and its children
+# inherit it.
 ENV_TRACE = "BREADCRUMB_TRACE"
 
-# Files of a spool folder. {process} is "<pid>-<start, ns since the epoch, base 36>".
+# Files of a spool folder. {process}, the process key, is "<pid>-<start, ns since the epoch, base 36>".
 CONFIG_FILE = "tracer.config"  # marshal version 2: loads without importing a parser
-SECRETS_FIFO = "secrets.fifo"  # learned secret values on their way to the server; never a file. Each ends with NUL
-NAME_PATTERN_MARK = b"\x01"  # begins an item that is a pattern of secret names instead
+SECRETS_FIFO = "secrets.fifo"  # pipe for learned secrets, which never touch the disk; each item ends with NUL
+NAME_PATTERN_MARK = b"\x01"  # first byte of an item that is a pattern of secret names
 CALLS_SUFFIX = ".calls"  # "{process}-{thread}-{segment}.calls"
 EVENTS_SUFFIX = ".events"  # "{process}-{segment}.events"
 COUNTERS_SUFFIX = ".counters"  # "{process}.counters"
-FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the spool could not take more records
-FAULT_SUFFIX = ".fault"  # "{process}.fault": text of faulthandler, about a crash or an interpreter that does not answer
-STACKS_SUFFIX = ".stacks"  # "{process}.stacks", empty: the process has answered STACKS_SIGNAL
+FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the process could not write more records
+FAULT_SUFFIX = ".fault"  # "{process}.fault": output of faulthandler at a crash or at FAULT_SIGNAL
+STACKS_SUFFIX = ".stacks"  # "{process}.stacks", empty: the process has answered the stacks signal
 
-# Signals that ask a process where it stands, counted down from the highest real-time signal (the lowest are used by
-# the C library and by runtimes): STACKS_SIGNAL is answered by Python with EVENT_STACK, FAULT_SIGNAL by C code into the
-# fault file. While STACKS_WANTED_FILE stands in the folder, a main thread that has answered waits: for its end.
+# Signals that ask a process for its stacks, counted down from the highest real-time signal (the C library and runtimes
+# use the lowest). Python code answers the stacks signal with EVENT_STACK; C code answers the fault signal in the fault
+# file. While STACKS_WANTED_FILE exists in the folder, a main thread that has answered waits to be ended.
 STACKS_SIGNAL_BELOW_MAX = 2
 FAULT_SIGNAL_BELOW_MAX = 3
 STACKS_WANTED_FILE = "stacks-wanted"
-# A process that handles this one has functions that are too hot to be observed; it looks at them again.
+# Asks a process to observe the functions again that it switched off; handled only where there are any.
 LOOK_SIGNAL_BELOW_MAX = 4
 
-# What holds where CONFIG_FILE does not say, and for a project whose config does not.
+# Defaults of CONFIG_FILE and of a project's config.
 DEFAULT_BACKEND: Final = "auto"
 DEFAULT_MODE: Final = "adaptive"
 DEFAULT_CALLS_PER_FUNCTION = 1000
@@ -45,23 +45,23 @@ DEFAULT_MAX_VALUE_CHARS = 2000
 DEFAULT_MAX_ITEMS = 50
 DEFAULT_MAX_DEPTH = 4
 DEFAULT_LOCALS_ON_EXCEPTION = True
-DEFAULT_MAX_TRACE_MB = 2048  # some 16 million calls of the usual size
+DEFAULT_MAX_TRACE_MB = 2048  # MiB; about 16 million calls of the usual size
 
-# A calls segment: tab-separated lines without quoting; values are JSON, so that tab,
-# newline, carriage return and NUL never occur raw. The tail of the file is NUL bytes.
+# A calls segment: tab-separated lines without quoting. Values are JSON, in which tab, newline, carriage return and NUL
+# never occur raw. NUL bytes fill the rest of the file.
 CALL_COLUMNS = ("kind", "call", "at_ns", "text", "a", "b", "c", "d")
 KIND_CALL = "C"  # text: args; a: parent call; b: function; c: call-site line; d: task
-KIND_LATE_CALL = "A"  # as KIND_CALL, written when the call was under way: its args are those of that moment
+KIND_LATE_CALL = "A"  # as KIND_CALL, written while the call runs, with its args at that moment
 KIND_RETURN = "R"  # text: return value; a: outcome; b: suspended_ns; c: exception
 KIND_LINE = "L"  # text: variables changed by the line before; a: line, empty at the call's end; b: position in the call
-KIND_YIELD = "Y"  # text: the value; empty: values up to this one are not recorded; b: position among all of the call
+KIND_YIELD = "Y"  # text: the value, empty if values up to here are not recorded; b: position in the call
 
 # Outcomes of a call, as written in column "a" of a KIND_RETURN line (absent: returned).
 OUTCOME_RETURNED = 0
 OUTCOME_RAISED = 1
 OUTCOME_CANCELLED = 2
 
-# An events segment: one JSON object a line, told apart by its key "k".
+# An events segment: one JSON object a line, its kind under the key "k".
 EVENT_KEY = "k"
 EVENT_PROCESS = "process"
 EVENT_NAME = "name"
@@ -80,9 +80,9 @@ EVENT_TEST_REPORT = "test_report"
 EVENT_TEST_END = "test_end"
 EVENT_NOTICE = "notice"
 
-# Codes of notices: each says that a report shows less, or other, than what happened. docs/spool-format.md lists them.
+# Codes of notices: each is a reason why a report shows less than what happened. docs/spool-format.md lists them.
 # Written by the tracer, as events:
-NOTICE_BACKEND = "backend"  # at the start, if not the configured backend observes: slower, nothing is missing
+NOTICE_BACKEND = "backend"  # at the start, if another backend than configured observes: slower, nothing is missing
 NOTICE_NOT_OBSERVING = "not_observing"  # at the start, if no backend can observe: no calls of the process are recorded
 NOTICE_TRACER_REPLACED = "tracer_replaced"  # the program took sys.settrace: calls of that thread may be missing
 NOTICE_RECORDS_LOST = "records_lost"  # a bug of the tracer, once for each type of error: some records are missing
@@ -97,11 +97,11 @@ NOTICE_SECRETS_NOT_LEARNED = "secrets_not_learned"  # too many secret values: la
 NOTICE_STACKS_LEFT_OUT = "stacks_left_out"  # asked for stacks, with too many threads or tasks: some stacks are missing
 # Written by ingest:
 NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
-NOTICE_UNKNOWN = "unknown"  # an event that is a notice without a code, which no tracer writes: its message says more
+NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: see its message
 # Written by the server at the end of a run:
 NOTICE_STOPPED = "stopped"  # a user or the server's end stopped the run: it shows the program up to that moment
 NOTICE_LEFTOVER_PROCESSES = "leftover_processes"  # processes outlived the command, were killed: their ends are missing
-NOTICE_STACKS_INCOMPLETE = "stacks_incomplete"  # a process did not say where it stood: its stacks or values are missing
+NOTICE_STACKS_INCOMPLETE = "stacks_incomplete"  # a process did not answer: its stacks or values are missing
 NOTICE_SERVER_DIED = "server_died"  # another server finished the run: its end, output and exit code are missing
 NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its end, output and exit code are missing
 

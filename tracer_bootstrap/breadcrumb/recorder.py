@@ -1,4 +1,4 @@
-"""Put the tracer of one process together: make its parts, wire them, and carry them over forks to the process's end."""
+"""Compose the tracer of one process, carry it over forks, and end it with the process."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class Recorder:
-    """Make the session, the logs of its events and the backend, and start the backend.
+    """The tracer of one process: its session, event logs and backend.
 
     Args:
         folder: The trace's spool folder.
@@ -53,14 +53,14 @@ class Recorder:
         self._multiprocessing = MultiprocessingChild(session, self.end_process)
         lines: Optional[LineLog] = None
         if capture.get("lines"):
-            from .events.lines import LineLog  # seldom asked for: not at every start
+            from .events.lines import LineLog  # rarely configured: spare other processes the import
 
             lines = LineLog(session, capture["lines"])
         tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, lines, self.tests)
         gaps = GapLog(session)
-        adaptive: Optional[AdaptiveCapture] = None  # every call is recorded, and none needs to be counted
+        adaptive: Optional[AdaptiveCapture] = None  # None: every call is recorded, none is only counted
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
         if session.mode != "full" or sample_rate < 1:
             adaptive = AdaptiveCapture(session, calls, gaps, sample_rate)
@@ -69,7 +69,7 @@ class Recorder:
         function_log = FunctionLog(session, adaptive, lines, spawned)
         self._tests: Optional[TestLog] = None
         logs = (function_log, calls, exceptions, gaps, tasks, greenlets, lines, adaptive)
-        self._logs: List[Any] = [log for log in logs if log is not None]  # what a forked child clears
+        self._logs: List[Any] = [log for log in logs if log is not None]  # cleared in a forked child
         self._backend = backend(
             Parts(
                 session=session,
@@ -96,7 +96,7 @@ class Recorder:
         self._write_process(None)
 
     def tests(self) -> TestLog:
-        """Return the log of test-runner events, made when the first function of a test runner starts."""
+        """Return the log of test-runner events; makes it when the first function of a test runner starts."""
         tests = self._tests
         if tests is None:
             load_late_module("events.test_runners")
@@ -107,7 +107,7 @@ class Recorder:
         return tests
 
     def start(self) -> None:
-        """Have the backend observe the process from here on; write a notice where it cannot."""
+        """Start the backend; write a notice if it cannot observe the process."""
         try:
             self._backend.start()
             self._is_observing = True
@@ -115,7 +115,7 @@ class Recorder:
             self.session.notice(record_format.NOTICE_NOT_OBSERVING, str(error))
 
     def _describe_program(self, command: Sequence[str], backend: str) -> Dict[str, bytes]:
-        """What a forked child has in common with its parent, ready for the spool: it is redacted once."""
+        """Return the encoded fields of the process record that forked children share: redacting them once is enough."""
         encode = self.session.encoder.encode_text
         words = self.session.redactor.redact_command(short_command(command))
         return {
@@ -127,7 +127,7 @@ class Recorder:
         }
 
     def _write_process(self, parent: Optional[str]) -> None:
-        """Write the record that this process begins. parent: the process key of the one that forked it, if any."""
+        """Write the process record. parent: the process key of the process that forked this one, or None."""
         session = self.session
         started, image = kernel_start()
         session.event(
@@ -140,36 +140,38 @@ class Recorder:
             cwd=current_folder(),
             started_at_ns=session.spool.started_at_ns,
             clock_origin_ns=session.spool.clock_origin_ns,
-            parent=b"null" if parent is None else b'"%b"' % parent.encode(),  # its digits are none of the program's
+            parent=b"null" if parent is None else b'"%b"' % parent.encode(),  # bytes: not redacted
             **self._program,
         )
 
     def before_fork(self) -> None:
-        """Hold back what this thread does from here to ``after_fork_*``: it may happen in the parent and in the child.
+        """Hold back the records of this thread until ``after_fork_*``.
 
-        (The program's own hooks run in between.) It must not reach the spool, which both have mapped.
+        The program's own fork hooks run in between, in the parent or the child. Nothing may reach the spool meanwhile,
+        because both processes have it mapped.
         """
         thread = self.session.thread()
         thread.hold_back()
         self.session.forks_under_way += 1
 
     def after_fork_in_parent(self) -> None:
-        """Write what was held back."""
+        """Write the records that were held back."""
         self.session.forks_under_way -= 1
         thread = self.session.thread()
         for line in thread.held_events or ():
             self.session.spool.event(line)
-        thread.let_go()
+        thread.release()
 
     def after_fork_in_child(self) -> None:
-        """Start over as a process of its own: what the parent has open is the parent's to close.
+        """Start a new process in the trace; open calls and held-back records stay the parent's.
 
-        Called by Python's hooks, and by ``Session.notice_fork``, which a callback may reach before the hooks run.
+        Called by Python's fork hooks, and by ``Session.notice_fork`` for forks made in C. A callback may reach the
+        latter before the hooks run.
         """
         session = self.session
         if session.pid == getpid():
             return
-        session.not_forked[0] = 1  # first of all: the start of any function may be seen, and notice the fork again
+        session.not_forked[0] = 1  # first: any call below may be observed and notice the fork again
         parent = session.start_over()
         for log in self._logs:
             log.clear()
@@ -178,7 +180,7 @@ class Recorder:
         self._multiprocessing.after_fork()
 
     def end_process(self) -> None:
-        """Write what there is to say when the process goes through its normal exit."""
+        """Write the last records at the normal exit of the process."""
         session = self.session
         if session.pid != getpid():
             return
@@ -194,7 +196,7 @@ class Recorder:
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if isinstance(last, BaseException):
             traceback = traceback_of(last)
-            # Test runners set sys.last_value as well, to what they have caught: that traceback begins in the middle.
+            # Test runners set sys.last_value too, to exceptions that they caught: their tracebacks begin further in.
             if traceback is not None and traceback.tb_frame.f_back is None:
                 self._exceptions.leaves(last, traceback, traceback.tb_frame, session.thread(), uncaught=True)
                 self._exceptions.uncaught(id(last))

@@ -1,8 +1,7 @@
-"""Starts the tracer in a child Python. This folder is the only thing put on its PYTHONPATH.
+"""Start the tracer in a Python process that has this folder on its PYTHONPATH.
 
-Written in old syntax: a Python of any version may find it. It never prints and never raises,
-it hides nothing (the user's own ``sitecustomize`` is imported as if this one were not here),
-and it leaves ``sys.path`` as the user would have found it.
+Uses old syntax, because a Python of any version may import it. It never prints, and lets no error of the tracer out. It
+imports the user's own ``sitecustomize``, which it shadows, and removes its folder from ``sys.path``.
 """
 
 import os
@@ -10,11 +9,11 @@ import sys
 
 
 def _start_tracer(inject_folder):
-    """Import the tracer from the folder two levels up, without putting that folder on sys.path.
+    """Import the tracer from its own package, without putting the folder of that package on sys.path.
 
-    On site-packages it would bring every distribution installed there into the user's program.
+    If that folder is a site-packages, all distributions in it would become importable in the user's program.
     """
-    # Where bytecode is not to be written the tracer's own is all the same: compiling it anew would triple its start.
+    # The tracer writes its own bytecode even if the program may not: compiling at each start would triple its time.
     dont_write_bytecode = sys.dont_write_bytecode
     sys.dont_write_bytecode = False
     try:
@@ -26,7 +25,7 @@ def _start_tracer(inject_folder):
 
 
 def _write_own_bytecode(inject_folder):
-    """Cache this file's bytecode as well: the import that runs it could not, and the compiler's start takes longest."""
+    """Cache the bytecode of this file too: the import that runs it was not allowed to, and compiling takes longest."""
     try:
         is_cached = os.stat(__spec__.cached).st_mtime >= os.stat(__file__).st_mtime
     except OSError:
@@ -44,7 +43,7 @@ def _import_tracer(inject_folder):
             "breadcrumb", external._path_join(package, "__init__.py"), submodule_search_locations=[package]
         )
         bootstrap._load(spec)
-    import breadcrumb.runtime.own_builtins  # noqa: F401  (first: it decides how the others are loaded)
+    import breadcrumb.runtime.own_builtins  # noqa: F401  (first: it installs the loader of the others)
     from breadcrumb import bootstrap
 
     return bootstrap
@@ -53,14 +52,14 @@ def _import_tracer(inject_folder):
 def _import_shadowed():
     """Import the sitecustomize that this file shadows.
 
-    Where there is none, the ImportError goes on to ``site``, which expects it: then this file was never there.
+    If there is none, ``site`` gets the ImportError, as it would without this file.
     """
     sys.modules.pop("sitecustomize", None)
-    import sitecustomize  # noqa: F401  (the user's: our folder is off sys.path by now)
+    import sitecustomize  # noqa: F401  (the user's: this folder is off sys.path by now)
 
 
 def _forget_folders(package, separator):
-    """Leave no trace in the import system's caches of where the tracer was loaded from."""
+    """Remove the tracer's folders from the caches of the import system."""
     for entry in list(sys.path_importer_cache):
         if entry == package or entry.startswith(package + separator):
             del sys.path_importer_cache[entry]
@@ -74,7 +73,7 @@ def _run():
         try:
             _start_tracer(inject_folder)
             _forget_folders(inject_folder.rpartition(separator)[0], separator)
-        except Exception:  # the program comes first: without a "process" record the report says "not traced"
+        except Exception:  # never disturb the program: without a "process" record the report says "not traced"
             pass
     _import_shadowed()
 

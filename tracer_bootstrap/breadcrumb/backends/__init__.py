@@ -1,6 +1,7 @@
-"""The ways to learn that a call starts or ends, behind one base class; chosen once, when the tracer starts.
+"""Define the base class of backends, and choose the one of this process when the tracer starts.
 
-To add a backend, subclass ``Backend`` and name the class in ``choose`` and ``backend_class``.
+A backend learns from the interpreter that calls start and end. To add one, subclass ``Backend`` and name the class in
+``choose`` and ``backend_class``.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ if TYPE_CHECKING:
 
 
 class Parts:
-    """Hand a backend the parts of the recorder that it reports to.
+    """The parts of the recorder that a backend reports to.
 
     Args:
         session: The state that all parts share.
         function_log: Decides which code is traced.
-        calls: Takes the begins and ends of calls.
-        exceptions: Takes raises, handlers and what nobody handles.
+        calls: Records the starts and ends of calls.
+        exceptions: Records raised, handled and uncaught exceptions.
         gaps: Counts calls of functions that are not traced.
-        greenlets: Is told when greenlet has been imported.
+        greenlets: Follows greenlets once their module is imported.
         tests: Returns the log of test-runner events, which is made at its first use.
         adaptive: Decides which calls are only counted; None if all are recorded.
-        lines: Set if the lines of some functions are recorded.
+        lines: Records executed lines; None if no function's lines are recorded.
     """
 
     __slots__ = (
@@ -75,19 +76,19 @@ class Parts:
 
 
 class Backend:
-    """Observe the code of this process, and report its events to the parts of the recorder.
+    """The observer of a process's code, which reports its events to the parts of the recorder.
 
-    The recorder makes the one backend of the process and calls it. ``start`` and ``stop`` are a backend's own to
-    write; the other methods do nothing here, and are overridden by a backend that keeps something or can do more.
+    The recorder makes one per process. A subclass writes ``start`` and ``stop``. The other methods do nothing here; a
+    subclass overrides those that it has work for.
     """
 
     # The name in the settings and in the process record.
     name = ""
 
-    # Whether f_locals is to be cleared after it was read: before PEP 667 it keeps what it was filled with.
+    # Whether f_locals must be cleared after it was read: before PEP 667 it keeps the values alive.
     clears_locals = False
 
-    # Whether it has ``switch_off`` and ``switch_on``.
+    # Whether ``switch_off`` and ``switch_on`` do anything: adaptive capture calls them only then.
     can_switch_off = False
 
     def __init__(self, parts: Parts) -> None:
@@ -103,42 +104,54 @@ class Backend:
         self._lines = parts.lines
 
     def start(self) -> None:
-        """Begin to observe all code of the process. Raises RuntimeError where that is impossible, saying why.
+        """Begin to observe all code of the process.
 
         Called once, after the hooks for forks and for the end of the process are set.
+
+        Raises:
+            RuntimeError: The process cannot be observed; the message says why, for a notice.
         """
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Observe nothing any more. Called for a tracer that is to be taken out of a process that goes on."""
+        """Stop observing. No part of the tracer calls it: recording goes on until the process ends."""
         raise NotImplementedError
 
     def observe(self, function: Function) -> None:
-        """Observe what a function does besides starting. Called for each new traced function, during its first call."""
+        """Observe a function's events besides its start. Called during the first call of each traced function."""
 
     def switch_off(self, function: Function, awaits_returns: bool) -> None:
-        """Observe a function no more, or only its returns. Called by adaptive capture for one that is called too often.
+        """Stop observing a function. Called by adaptive capture, during a call, if it is called too often.
 
-        Not called unless ``can_switch_off``.
+        Args:
+            function: The function; ``is_off`` is set.
+            awaits_returns: Whether to go on observing its returns, because counted calls of it are still open.
         """
 
     def switch_on(self, functions: List[Function]) -> None:
-        """Observe functions again that were switched off. Called when their time is over, and in a forked child."""
+        """Observe functions again that were switched off.
+
+        Called by adaptive capture after a while, before a call of one is recorded late, and in a forked child.
+        """
 
     def forget_last(self) -> None:
-        """Drop shortcuts to functions and counters. Called in a forked child, and when the counters have moved."""
+        """Drop cached functions and counters. Called in a forked child, and when ``spool.counters`` is replaced."""
 
     def secret_learned(self) -> None:
-        """Take note that values encoded so far may hold a secret. Called whenever the redactor has learned one."""
+        """Note that values encoded just now may hold a secret. Called each time the redactor learns one."""
 
     def before_end(self) -> None:
-        """Write last notices. Called when the process goes through its normal exit, if ``start`` succeeded."""
+        """Write last notices. Called at the normal exit of the process, if ``start`` succeeded."""
 
 
 def choose(wanted: str) -> Tuple[str, str]:
-    """Return the name of the backend for a configured one, and why it is another than the wanted, if so.
+    """Choose the backend for this Python.
 
-    wanted: ``auto``, ``monitoring`` (or ``pep669``), ``settrace``.
+    Args:
+        wanted: ``auto``, ``monitoring`` (or ``pep669``) or ``settrace``, as configured.
+
+    Returns:
+        The name of the backend, and the reason why it is not the wanted one (an empty text if it is).
     """
     if wanted == "settrace":
         return "settrace", ""
@@ -150,7 +163,7 @@ def choose(wanted: str) -> Tuple[str, str]:
 
 
 def backend_class(name: str) -> Type[Backend]:
-    """Return the backend of that name (as ``choose`` gave it)."""
+    """Return the class of the backend that ``choose`` has named."""
     if name == "monitoring":
         from .monitoring import MonitoringBackend
 

@@ -1,12 +1,12 @@
-"""The backend for Python 3.12 and newer: sys.monitoring (PEP 669).
+"""Observe a process through sys.monitoring (PEP 669): the backend for Python 3.12 and newer.
 
-The global PY_START decides once per code object: DISABLE for what is not included, so that it costs nothing
-from then on, and local events for what is. Exceptions are global events, and looked at only in frames of traced code.
+The global PY_START decides once per code object: it is disabled for code that is not included, which costs nothing from
+then on, and local events are set for traced code. Exceptions are global events, ignored in frames that are not traced.
 """
 
 from __future__ import annotations
 
-from sys import _getframe as get_frame  # bound now: programs take it away to see what happens
+from sys import _getframe as get_frame  # bound at import: programs may remove it
 from time import perf_counter_ns
 from types import CodeType, FunctionType, SimpleNamespace
 
@@ -14,7 +14,7 @@ from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
-from ..runtime.guard import failed, guard
+from ..runtime.guard import guard, handle_failure
 from ..session.functions import Function, c_function_name, callable_code, is_runner, module_of
 from ..values.frame_locals import forget_locals
 from . import Backend
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
     from . import Parts
 
-# 0 to 2 are spoken for (debugger, coverage, profiler), others are taken by custom: never take one in use.
+# In the order of preference. 0 to 2 are reserved (debugger, coverage, profiler); an id in use is never taken.
 _TOOL_IDS = (4, 3, 5)
 _TOOL_NAME = "breadcrumb"
 
-# A call site is looked at this often for functions that are not traced; then it is switched off. Most
-# sites call one function only, and the first look is enough.
+# How many calls of a call site are examined for gaps before it is disabled. Most sites call one function only, which
+# the first call shows.
 _LOOKS_PER_CALL_SITE = 32
 
 
@@ -38,7 +38,7 @@ _NO_FUNCTION = SimpleNamespace(code=None)
 
 
 class MonitoringBackend(Backend):
-    """Observe through sys.monitoring with a tool id of its own."""
+    """The backend that uses sys.monitoring, with its own tool id."""
 
     name = "monitoring"
     clears_locals = not LIVE_F_LOCALS
@@ -51,7 +51,11 @@ class MonitoringBackend(Backend):
         self._hot_names: Dict[str, Any] = {}
 
     def start(self) -> None:
-        """Begin to observe. Raises RuntimeError where every tool id is in use."""
+        """Begin to observe all threads.
+
+        Raises:
+            RuntimeError: Every tool id that the tracer may use is taken.
+        """
         for tool in _TOOL_IDS:
             if monitoring.get_tool(tool) is None:
                 monitoring.use_tool_id(tool, _TOOL_NAME)
@@ -91,7 +95,7 @@ class MonitoringBackend(Backend):
         monitoring.set_events(self._tool, self._global_events)
 
     def stop(self) -> None:
-        """Observe nothing any more and give the tool id back."""
+        """Stop observing, and free the tool id."""
         if self._tool < 0:
             return
         monitoring.set_events(self._tool, 0)
@@ -101,9 +105,9 @@ class MonitoringBackend(Backend):
         self._tool = -1
 
     def _hot_path(self) -> Tuple[Callable[..., Any], Callable[..., Any]]:
-        """``on_start`` and ``on_return`` below, bound to this recorder: their global names are its parts.
+        """Return ``on_start`` and ``on_return``, with the parts of this recorder as their globals.
 
-        (Globals of one's own are the cheapest names there are: cells of a closure are copied at each call.)
+        No names are cheaper than globals: the cells of a closure are copied at each call.
         """
         session = self._session
         adaptive = self._adaptive
@@ -135,11 +139,11 @@ class MonitoringBackend(Backend):
         self._hot_names["counters"] = self._adaptive.counters() if self._adaptive is not None else None
 
     def secret_learned(self) -> None:
-        """Have the hot path encode again the arguments that it has just encoded."""
+        """Make the hot path encode again the arguments of the call that it is recording."""
         self._hot_names["secrets_known"] = object()
 
     def _first_start(self, code: CodeType, frame: Any) -> Any:
-        """Code starts that is not known as traced: for the first time, or as a gap."""
+        """Handle PY_START of code that is not a known traced function: of new code, or of a gap."""
         self._session.notice_fork()
         gap = self._gaps.gaps.get(id(code))
         if gap is None:
@@ -148,7 +152,7 @@ class MonitoringBackend(Backend):
                 if function is None:
                     return self._disable
                 if _is_import_of_greenlet(code, frame):
-                    function.keeps_state = True  # its end is no ordinary one
+                    function.keeps_state = True  # off the hot path: its end must be noticed
                 if self._adaptive is None or not self._adaptive.skips(function, frame):
                     self._calls.begin(function, frame)
                 return None
@@ -162,7 +166,7 @@ class MonitoringBackend(Backend):
                     self._set_local_events(code, monitoring.events.PY_RETURN)
                 return self._disable
             self._set_local_events(code, monitoring.events.PY_RETURN)
-        elif self._gaps.begin(gap, frame) and gap.seen == 1:  # it was found where it was called, see _on_call
+        elif self._gaps.begin(gap, frame) and gap.seen == 1:  # _on_call has added it, without events
             self._set_local_events(code, monitoring.events.PY_RETURN)
         if gap.seen > self._session.calls_per_function:
             self._gaps.stop_counting(gap)
@@ -187,14 +191,14 @@ class MonitoringBackend(Backend):
             pass
 
     def switch_off(self, function: Function, awaits_returns: bool) -> None:
-        """Observe a function no more. (Its start is switched off by what the callback answers.)"""
+        """Stop observing a function, or all but its returns; the callback's result disables its start."""
         self._set_local_events(function.code, monitoring.events.PY_RETURN if awaits_returns else 0)
 
     def switch_on(self, functions: List[Function]) -> None:
-        """Observe functions again whose start was switched off.
+        """Observe functions again whose start was disabled.
 
-        A location that was disabled is observed anew when its code is instrumented without the event, and then with it:
-        that concerns these functions and this tool only (restart_events would start those of every tool).
+        Instrumenting code without an event and then with it enables a disabled location, for these functions and this
+        tool only; ``restart_events`` would enable those of every tool.
         """
         monitoring.set_events(self._tool, self._global_events & ~monitoring.events.PY_START)
         for function in functions:
@@ -206,7 +210,7 @@ class MonitoringBackend(Backend):
             self.observe(function)
 
     def _other_return(self, code: CodeType, frame: Any, value: Any, at_ns: int, thread: Any) -> Any:
-        """A return that is not that of the innermost ordinary call."""
+        """Handle a return that does not end the thread's innermost call, or one that needs more than the hot path."""
         if _is_import_of_greenlet(code, frame):
             self._greenlets.loaded()
         if is_runner(code):
@@ -222,7 +226,7 @@ class MonitoringBackend(Backend):
         return None
 
     def _is_open(self, thread: Any, frame: Any, function: Function, at_ns: int) -> bool:
-        """Whether the call that ends is recorded: from its start, or late, because it was slow."""
+        """Return whether the call that ends is recorded: from its start, or late because it was slow."""
         if thread.top[2] is frame:
             return True
         if self._adaptive is not None:
@@ -232,7 +236,7 @@ class MonitoringBackend(Backend):
         return self._calls.is_open(thread, frame)
 
     def _uncounted_gap(self, code: CodeType, frame: Any) -> None:
-        """A gap returns whose start was not seen: it started first in code that is not traced, and was switched off."""
+        """Count a gap at its return: its PY_START is disabled, because untraced code called it first."""
         gap = self._gaps.gaps.get(id(code))
         caller = self._functions.get(id(frame.f_back.f_code)) if frame.f_back is not None else None
         if gap is None or caller is None:
@@ -267,7 +271,7 @@ class MonitoringBackend(Backend):
         if function is not None:
             thread = self._session.thread()
             if is_control_flow(exception) and not function.suspends:
-                # Of the interpreter's own signals only those are of interest that leave an ordinary function.
+                # StopIteration and the like end generators; they are exceptions where they leave other functions.
                 self._exceptions.seen(exception, traceback_of(exception), frame, thread)
             if self._session.exception_ids.get(id(exception)) == 0:
                 back = frame.f_back
@@ -302,7 +306,7 @@ class MonitoringBackend(Backend):
             forget_locals(frame)
 
     def _on_call(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> Any:
-        """A traced function calls something: find the gaps that the global PY_START was switched off for."""
+        """Find gaps at the call sites of traced code: their PY_START may be disabled, and functions in C have none."""
         caller = self._functions.get(id(code))
         if caller is None:
             return self._disable
@@ -314,7 +318,9 @@ class MonitoringBackend(Backend):
             if id(callee) not in self._functions and id(callee) not in self._gaps.gaps:
                 if not self._session.include.is_included(module, callee.co_filename):
                     self._gaps.add_python(callee, module)
-                    if not callee.co_flags & 0x2A0:  # what suspends would be counted at each end only
+                    if (
+                        not callee.co_flags & 0x2A0
+                    ):  # not for generators and coroutines: they would be counted at their ends only
                         self._set_local_events(callee, monitoring.events.PY_RETURN)
         else:
             name = c_function_name(target)
@@ -326,7 +332,7 @@ class MonitoringBackend(Backend):
         return self._disable if looks >= _LOOKS_PER_CALL_SITE else None
 
     def _on_c_return(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> None:
-        """A function written in C returns to traced code: it may have returned in two processes."""
+        """Notice a fork: a function written in C that returns to traced code may have forked the process."""
         self._session.notice_fork()
 
 
@@ -334,12 +340,12 @@ def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
     return code.co_name == "<module>" and module_of(frame) == greenlets.MODULE
 
 
-# The hot path: what every recorded call passes. It does for ordinary functions what CallLog.begin and
-# CallLog.end do, without calling any Python code: that halves the cost (a test holds both equal). What an
-# argument or a result needs beyond a plain integer is the encoder's. The names are bound by _hot_path.
+# The hot path, which every recorded call runs. For ordinary functions it repeats CallLog.begin and CallLog.end without
+# calling Python code, which halves the cost of a call; a test keeps both equal. Values other than small integers go to
+# the encoder. _hot_path binds the names below.
 #
-# Integers between the two bounds, which stand here as constants, are written as they are. (Payment cards begin at 13
-# digits; up to 30 bits the interpreter compares integers without a call.)
+# The bounds of small integers are literals of 30 bits, which the interpreter compares without a call. Such integers
+# need no redaction: payment card numbers have at least 13 digits.
 
 session: Any = None
 functions: Any = None
@@ -357,19 +363,19 @@ disable: Any = None
 first_start: Any = None
 other_return: Any = None
 
-# What is most often the same as last time. A frame tells for certain whose it is, so the thread's state need not be
-# looked up to see that its innermost call is the caller of what starts, or is what returns.
+# Guesses: most often the function and the thread are those of the last event. Comparing the frame of the thread's
+# innermost call proves the guess, and saves the lookup of the thread's state.
 last_function: Any = None
 last_thread: Any = None
 
-# Another object whenever a secret has been learned.
+# Replaced by another object whenever a secret is learned.
 secrets_known: Any = None
 
 now_ns = perf_counter_ns
 
 
 def on_start(code: CodeType, offset: int) -> Any:
-    """PY_START."""
+    """Record the start of a call: the callback of PY_START."""
     global last_function, last_thread
     try:
         function = last_function
@@ -379,7 +385,7 @@ def on_start(code: CodeType, offset: int) -> Any:
             except KeyError:
                 return first_start(code, get_frame(1))
         if skips is not None:
-            if counters is not None:  # what skips would do, for the calls between two looks
+            if counters is not None:  # what ``skips`` does between two looks, without its call
                 count = counters[function.counter] + 1
                 if function.limit < count < function.next_look:
                     at_ns = now_ns()
@@ -417,7 +423,7 @@ def on_start(code: CodeType, offset: int) -> Any:
             else:
                 known = secrets_known
                 record = function.record % (call, now_ns(), encode(a), encode(b), top[0], site)
-                if known is not secrets_known:  # one taught a secret, which may stand in the other as well
+                if known is not secrets_known:  # a value taught a secret, which the other may hold
                     record = function.record % (call, now_ns(), encode(a), encode(b), top[0], site)
         elif arity == 1:
             a = function.get(frame_locals)
@@ -430,7 +436,7 @@ def on_start(code: CodeType, offset: int) -> Any:
                 record = function.record % (call, now_ns(), *[encode(value) for value in values], top[0], site)
         if function.clears_locals:
             frame_locals.clear()
-        # A signal handler may raise in between anything but these two, here and in on_return.
+        # These two belong together, here and in on_return: no signal handler runs between them.
         thread.top = (call, top, frame, None, function.call_sites)
         try:
             thread.write(record)
@@ -439,12 +445,12 @@ def on_start(code: CodeType, offset: int) -> Any:
     except RecursionError:
         session.near_recursion_limit = True
     except BaseException as error:
-        failed(session, error)
+        handle_failure(session, error)
     return None
 
 
 def on_return(code: CodeType, offset: int, value: Any) -> Any:
-    """PY_RETURN."""
+    """Record the end of a call: the callback of PY_RETURN."""
     at_ns = now_ns()
     try:
         thread = last_thread
@@ -456,14 +462,14 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
                     function = last_function
                     if function.code is not code:
                         function = functions.get(id(code))
-                    if function is not None:  # the end of a call that was only counted
+                    if function is not None:  # the call was only counted
                         if counters is not None and at_ns - begun_ns < function.slow_ns:
                             del begun[id(get_frame(1))]
                             counters[function.counter + 1] += at_ns - begun_ns
                         elif end_counted(function, get_frame(1), at_ns):
                             end_call(session.thread(), at_ns, encode(value))
                         return None
-            # Another thread was at work meanwhile, or this is not the end of an ordinary recorded call.
+            # Another thread had the last event, or this is not the end of an ordinary recorded call.
             try:
                 thread = threads.state
             except AttributeError:
@@ -483,5 +489,5 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
     except RecursionError:
         session.near_recursion_limit = True
     except BaseException as error:
-        failed(session, error)
+        handle_failure(session, error)
     return None

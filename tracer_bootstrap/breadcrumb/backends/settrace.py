@@ -1,8 +1,8 @@
-"""The backend for Python 3.8 to 3.11: sys.settrace.
+"""Observe a process through sys.settrace: the backend for Python 3.8 to 3.11.
 
-The global trace function sees each call of the thread and answers None for what is not traced. For what is, a local
-trace function sees its returns and exceptions; single instructions only while an exception is under way, to see
-whether it is handled.
+The global trace function sees each call of its thread, and returns None for code that is not traced. For traced code it
+returns a local trace function, which sees returns and exceptions. It sees single instructions only while an exception
+is pending, to learn whether the frame handles it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from ..events.exceptions import is_control_flow
 from ..record_format import NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.classes import class_module, class_name
 from ..runtime.features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
-from ..runtime.guard import failed
-from ..runtime.interruptions import is_of_the_program, starts_guarded
+from ..runtime.guard import handle_failure
+from ..runtime.interruptions import raised_by_program, starts_guarded
 from ..session.functions import SUSPENDS, callable_code, is_runner, module_of
 from ..session.patterns import is_own
 from . import Backend
@@ -38,42 +38,46 @@ _RETURN_VALUE = opmap["RETURN_VALUE"]
 _YIELD_VALUE = opmap["YIELD_VALUE"]
 _YIELD_FROM = opmap.get("YIELD_FROM", 0)
 
-# Modules that set in a thread, as it starts or takes up a task, what ``threading.settrace`` was given.
+# Modules that call sys.settrace in a new thread, or before a task, with the argument of ``threading.settrace``.
 _SETS_HOOK_OF_THREADING = ("threading", "gevent.threadpool")
 
-# How near to the recursion limit a frame must not be for tracing to go on.
+# Frames: after a RecursionError, tracing resumes once the stack is that far from the limit.
 _HEADROOM_FRAMES = 100
 
-# Code that is not traced is remembered, so that the patterns are asked once; the memory is bounded, because
-# programs can make code without end.
+# Code objects known as not traced, so that patterns are matched once. A limit, because programs can create code without
+# end.
 _MAX_SKIPPED = 20_000
 
 
 class SettraceBackend(Backend):
-    """Observe through sys.settrace in every thread."""
+    """The backend that uses sys.settrace in every thread."""
 
     name = "settrace"
-    clears_locals = False  # what a trace function leaves in f_locals is written back into the variables
+    clears_locals = False  # f_locals is written back into the variables after each trace function
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
-        self._trace_function = self._on_call  # one object, by which it is known again
+        self._trace_function = self._on_call  # one bound method, compared by identity
         self._watches_settrace = False
-        self._said_replaced = False
+        self._noticed_replaced = False
         self._is_paused = False
-        self._drops_by_itself = False  # the interpreter, a trace function that has raised
+        self._dropped_by_interpreter = False  # the interpreter has dropped the trace function, because it raised
         self._skipped: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
         self._in_flight = InFlight(self._opcodes_of)
         self._arrivals = self._in_flight.of_frame  # empty most of the time
 
     def start(self) -> None:
-        """Begin to observe this thread and those that start from now on. Raises RuntimeError if another tracer does."""
+        """Begin to observe this thread and those that start from now on.
+
+        Raises:
+            RuntimeError: Another tool uses sys.settrace.
+        """
         other = sys.gettrace()
         if other is not None:
             raise RuntimeError(
                 "sys.settrace is in use already, by %s: nothing is traced (before Python 3.12 only one can be at work)"
-                % _described(other)
+                % _describe(other)
             )
         threading = sys.modules.get("threading")
         if threading is not None:
@@ -81,31 +85,31 @@ class SettraceBackend(Backend):
         sys.settrace(self._trace_function)
 
     def stop(self) -> None:
-        """Observe nothing any more."""
+        """Stop observing this thread and later ones."""
         threading = sys.modules.get("threading")
         if threading is not None:
             threading.settrace(None)  # type: ignore[arg-type, unused-ignore]
         sys.settrace(None)
 
     def _watch_settrace(self) -> None:
-        """Find out who takes sys.settrace away: nothing else tells, and from then on nothing is seen.
+        """Install an audit hook that notices when the program calls sys.settrace: the tracer would see nothing more.
 
-        Not before some code names it, as few programs have: with an audit hook all that is audited (``id``, the code of
-        a frame: each call event needs both) takes five times as long. The hook is no method, which would double that.
+        Called only when code that names settrace starts, which few programs have: with a hook, everything audited takes
+        five times as long (``id``, ``f_code``: each call event uses both). A method as the hook would double that.
         """
         self._watches_settrace = True
 
         def on_audit(event: str, arguments: Any) -> None:
-            if event == "sys.settrace" and not self._said_replaced and not self._drops_by_itself:
+            if event == "sys.settrace" and not self._noticed_replaced and not self._dropped_by_interpreter:
                 try:
                     self._settrace_is_called(sys._getframe(1))
                 except Exception as error:
-                    if is_of_the_program(error):
+                    if raised_by_program(error):
                         raise
 
         try:
             sys.addaudithook(on_audit)
-        except BaseException:  # a hook that was there before wants no other, and the program is to run all the same
+        except BaseException:  # an earlier hook refuses others: the program must go on
             pass
 
     def _settrace_is_called(self, caller: FrameType) -> None:
@@ -114,23 +118,23 @@ class SettraceBackend(Backend):
         if module_of(caller) in _SETS_HOOK_OF_THREADING:
             if getattr(sys.modules.get("threading"), "_trace_hook", None) is self._trace_function:
                 return
-        elif sys.gettrace() is not self._trace_function:  # it is somebody else's thread already
+        elif sys.gettrace() is not self._trace_function:  # this thread has another trace function already
             return
         path = self._session.include.absolute(caller.f_code.co_filename)
-        self._tell_replaced(
+        self._notice_replaced(
             "was called at %s:%d (%s), in the tracer's place" % (path, caller.f_lineno, caller.f_code.co_name)
         )
 
     def before_end(self) -> None:
-        """Write a notice if sys.settrace was taken in a way that was not seen: by an extension in C, say."""
+        """Write a notice if the trace function was replaced unseen by the audit hook, as by an extension in C."""
         now = sys.gettrace()
-        expected = now is self._trace_function or self._is_paused or self._drops_by_itself
-        if not expected and not self._said_replaced:
-            by = "is in use by %s, in the tracer's place" % _described(now) if now is not None else ""
-            self._tell_replaced(by or "has lost the tracer, to code in C or at the recursion limit")
+        expected = now is self._trace_function or self._is_paused or self._dropped_by_interpreter
+        if not expected and not self._noticed_replaced:
+            by = "is in use by %s, in the tracer's place" % _describe(now) if now is not None else ""
+            self._notice_replaced(by or "has lost the tracer, to code in C or at the recursion limit")
 
-    def _tell_replaced(self, how: str) -> None:
-        self._said_replaced = True
+    def _notice_replaced(self, how: str) -> None:
+        self._noticed_replaced = True
         self._session.notice(
             NOTICE_TRACER_REPLACED,
             "sys.settrace %s: that thread's calls from then on are not recorded, unless it was given back. Run without "
@@ -139,7 +143,7 @@ class SettraceBackend(Backend):
 
     @starts_guarded
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """The global trace function: a frame starts or, if it is a generator's, goes on."""
+        """Handle the start or resume of a frame: the global trace function. Returns the local one, or None."""
         try:
             if event != "call":
                 return None
@@ -167,34 +171,34 @@ class SettraceBackend(Backend):
             if function.suspends:
                 first = self._first_instruction(code)
                 if frame.f_lasti != first:
-                    return None  # it started before the tracer, or is closed without ever having started
+                    return None  # it started before the tracer, or is closed before it started
                 if first < 0:
-                    return self._on_generator_event  # which of the two shows in the next event
+                    return self._on_generator_event  # started or closed: the next event shows which
             return self._begin(function, frame)
         except RecursionError as error:
             self._pause(error)
             return None
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
             return None
 
     def _begin(self, function: Function, frame: FrameType) -> Any:
-        """A call starts; the local trace function for it."""
+        """Record or count the start of a call. Returns its local trace function."""
         adaptive = self._adaptive
         if adaptive is not None and adaptive.skips(function, frame):
-            if function.suspends:  # nothing is seen of it after it was suspended for the first time
+            if function.suspends:  # counted up to its first suspension only: its resumes are not observed
                 adaptive.begun.pop(id(frame), None)
             frame.f_trace_lines = False
             return self._on_counted
         frame.f_trace_lines = function.lines
-        if self._arrivals:  # the end of one that was here before may have passed unseen
+        if self._arrivals:  # of an earlier frame at this address, whose end was not seen
             self._in_flight.forget(frame)
         self._calls.begin(function, frame)
         return self._on_event
 
     @starts_guarded
     def _on_generator_event(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """The first event in a generator's frame, until 3.10: a line if it starts, an exception if it is closed."""
+        """Handle a generator's first event, up to 3.10: a line if it starts, an exception if it is closed unstarted."""
         try:
             if event != "line":
                 return None
@@ -204,35 +208,35 @@ class SettraceBackend(Backend):
                 self._line_starts(frame)
             return local
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
             return None
 
-    def _failed(self, frame: FrameType, event: str, error: BaseException) -> None:
-        """A trace function has failed; raises *error* again if it belongs to the program (see ``failed``).
+    def _handle_failure(self, frame: FrameType, event: str, error: BaseException) -> None:
+        """Handle an error in a trace function: re-raise it if the program raised it (see ``handle_failure``).
 
-        A trace function that raises is dropped by the interpreter, which then lets go of the frame's own: that is the
-        moment to set both again.
+        The interpreter drops a trace function that raises, and then releases ``frame.f_trace``. The finalizer of a
+        ``_Reinstaller`` in that place sets both again.
         """
         try:
-            failed(self._session, error)
+            handle_failure(self._session, error)
         except BaseException:
             calls, thread = self._calls, self._session.thread()
-            if event in ("call", "return") and calls.is_open(thread, frame):  # the frame ends, without a word
+            if event in ("call", "return") and calls.is_open(thread, frame):  # the frame ends without another event
                 calls.end(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
-            self._drops_by_itself = True
-            frame.f_trace = _SetAgain(frame, self._set_again)  # type: ignore[assignment, unused-ignore]
+            self._dropped_by_interpreter = True
+            frame.f_trace = _Reinstaller(frame, self._reinstall)  # type: ignore[assignment, unused-ignore]
             raise
 
-    def _set_again(self) -> None:
+    def _reinstall(self) -> None:
         sys.settrace(self._trace_function)
-        self._drops_by_itself = False
+        self._dropped_by_interpreter = False
 
     def _pause(self, error: RecursionError) -> None:
-        """The recursion limit is near: let the program come to it by itself.
+        """Stop tracing this thread near the recursion limit, until its stack is at a safe depth again.
 
-        A trace function that cannot be called any more is dropped by the interpreter, and the error raised in the
-        program. Tracing goes on from the first garbage collection of this thread at a safe depth: the
-        traceback of a RecursionError alone is enough objects for one.
+        Otherwise the interpreter would drop the trace function and raise the tracer's RecursionError in the program.
+        Garbage collections are the moments to check the depth: the traceback of a RecursionError has enough objects to
+        cause one.
         """
         sys.settrace(None)
         self._is_paused = True
@@ -243,14 +247,14 @@ class SettraceBackend(Backend):
                 return
             try:
                 sys._getframe(max(sys.getrecursionlimit() - _HEADROOM_FRAMES, 1))
-            except ValueError:  # not that deep any more
+            except ValueError:  # the stack is at a safe depth
                 gc.callbacks.remove(go_on)
                 sys.settrace(self._trace_function)
                 self._is_paused = False
 
         gc.callbacks.append(go_on)
         self._session.near_recursion_limit = True
-        self._session.exception_ids = {}  # of those that are raised meanwhile nothing is heard
+        self._session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
         if RECURSION_ERROR_MUST_PROPAGATE:
             raise error.with_traceback(None)
 
@@ -269,7 +273,7 @@ class SettraceBackend(Backend):
         return None
 
     def _first_instruction(self, code: CodeType) -> int:
-        """f_lasti in the call event of a frame that starts."""
+        """Return f_lasti at the call event of a frame that starts."""
         if HAS_YIELD_FROM_OPCODE:
             return -1
         opcodes = self._opcodes_of(code)
@@ -281,7 +285,7 @@ class SettraceBackend(Backend):
     def _opcodes_of(self, code: CodeType) -> bytes:
         opcodes = self._opcodes.get(id(code))
         if opcodes is None:
-            opcodes = self._opcodes[id(code)] = code.co_code  # made anew at each access from 3.11 on
+            opcodes = self._opcodes[id(code)] = code.co_code  # from 3.11 on, each access makes a new copy
         return opcodes
 
     def _gap_starts(self, code: CodeType, frame: FrameType) -> Any:
@@ -302,9 +306,9 @@ class SettraceBackend(Backend):
         return self._on_gap_event
 
     def _awaited_module_starts(self, code: CodeType, frame: FrameType) -> Any:
-        """Import of threading or greenlet: what they start is to be observed as soon as they can.
+        """Watch the import of threading or greenlet, so that what they start is observed from the first moment.
 
-        They are not imported by the tracer, because programs may want to patch them first (gevent).
+        The tracer does not import them itself, because a program may need to patch them first (gevent).
         """
         if code.co_name == "<module>" and module_of(frame) in ("threading", greenlets.MODULE):
             frame.f_trace_lines = False
@@ -326,7 +330,7 @@ class SettraceBackend(Backend):
             self._greenlets.loaded()
 
     def _runner_starts(self, code: CodeType, frame: FrameType) -> Any:
-        """A function of a test runner that says which test runs, if it is one."""
+        """Report the start of a test runner's function, if *code* is one. Returns its local trace function, or None."""
         if is_runner(code):
             self._tests().starts(code, frame)
             frame.f_trace_lines = False
@@ -339,20 +343,20 @@ class SettraceBackend(Backend):
             if event == "return":
                 self._tests().ends(frame.f_code, frame, argument)
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_runner_event
 
     @starts_guarded
     def _on_counted(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """The local trace function of a call that is only counted, until it is recorded late."""
+        """Handle an event of a call that is only counted, until it is recorded late: its local trace function."""
         try:
             at_ns = perf_counter_ns()
             session = self._session
             if session.thread().top[2] is frame:
-                return self._on_event(frame, event, argument)  # further in, an exception has made a record of it
+                return self._on_event(frame, event, argument)  # recorded late: an exception left a call that it made
             if event == "return" and self._adaptive is not None:
                 arrival = self._in_flight.last(frame) if self._arrivals else None
-                is_recorded = arrival is not None and self._leaves_counted(frame, arrival)
+                is_recorded = arrival is not None and self._record_leaving_counted(frame, arrival)
                 if is_recorded or self._adaptive.end(self._functions[id(frame.f_code)], frame, at_ns):
                     self._returns(frame, argument, at_ns)
                 elif arrival is not None:
@@ -370,7 +374,7 @@ class SettraceBackend(Backend):
             self._session.near_recursion_limit = True
             self._session.exception_ids = {}
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_counted
 
     @starts_guarded
@@ -380,12 +384,12 @@ class SettraceBackend(Backend):
                 self._gaps.end(frame, perf_counter_ns())
             return self._on_gap_event
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_gap_event
 
     @starts_guarded
     def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """The local trace function of a recorded call."""
+        """Handle an event of a recorded call: its local trace function."""
         try:
             at_ns = perf_counter_ns()
             if not self._session.not_forked[0]:
@@ -402,7 +406,7 @@ class SettraceBackend(Backend):
         except RecursionError as error:
             self._pause(error)
         except BaseException as error:
-            self._failed(frame, event, error)
+            self._handle_failure(frame, event, error)
         return self._on_event
 
     def _returns(self, frame: FrameType, value: Any, at_ns: int) -> None:
@@ -429,8 +433,8 @@ class SettraceBackend(Backend):
             self._in_flight.forget(frame)
 
     def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
-        """An exception is raised in *frame* or comes to it from a call."""
-        arrival = self._in_flight.arrives(frame, exception, self._exceptions.is_cancellation(exception))
+        """Report an exception that is raised in *frame*, or in a call that it made."""
+        arrival = self._in_flight.add(frame, exception, self._exceptions.is_cancellation(exception))
         if is_control_flow(exception) and frame.f_code.co_flags & SUSPENDS:
             self._exceptions.forget_dead(exception)
         elif not self._exceptions.seen(exception, traceback, frame, self._session.thread()) and arrival is not None:
@@ -439,28 +443,28 @@ class SettraceBackend(Backend):
                 arrival.keep(exception, traceback)
 
     def _handler_runs(self, frame: FrameType) -> None:
-        """The frame goes on after an exception: in its handler, or in a ``finally`` that passes it on."""
-        arrival = self._in_flight.goes_on(frame)
+        """Report that a frame goes on after an exception: in a handler, or in a ``finally`` that re-raises it."""
+        arrival = self._in_flight.before_instruction(frame)
         if arrival is None:
             return
-        if arrival.is_given_up():  # it may still be handled here
-            self._leaves_traced_code(frame, arrival, uncaught=False)
+        if arrival.is_given_up():  # not uncaught: this frame may still handle it
+            self._record_leaving(frame, arrival, uncaught=False)
         else:
             self._exceptions.handled(arrival.address, frame.f_code, frame)
 
-    def _leaves_traced_code(self, frame: FrameType, arrival: Arrival, *, uncaught: bool) -> None:
-        """What leaves *frame* is written if it was only counted and no traced code is around."""
+    def _record_leaving(self, frame: FrameType, arrival: Arrival, *, uncaught: bool) -> None:
+        """Record an exception that leaves *frame* for code that is not traced, if it was only counted so far."""
         if arrival.kept is not None:
             (exception, traceback), arrival.kept = arrival.kept, None
             self._exceptions.leaves(exception, traceback, frame, self._session.thread(), uncaught=uncaught)
 
-    def _leaves_counted(self, frame: FrameType, arrival: Arrival) -> bool:
-        """The same for a call that is only counted; whether it is recorded now."""
-        self._leaves_traced_code(frame, arrival, uncaught=_is_outermost(frame))
+    def _record_leaving_counted(self, frame: FrameType, arrival: Arrival) -> bool:
+        """Record the exception that leaves a counted call. Returns whether the call itself is recorded now."""
+        self._record_leaving(frame, arrival, uncaught=_is_outermost(frame))
         return self._session.thread().top[2] is frame
 
     def _line_starts(self, frame: FrameType) -> None:
-        """A line starts, in a function whose lines are recorded."""
+        """Record a line, if the lines of its function are recorded."""
         function = self._functions.get(id(frame.f_code))
         if function is None or not function.lines:
             frame.f_trace_lines = False
@@ -472,7 +476,7 @@ class SettraceBackend(Backend):
         outcome = OUTCOME_RAISED
         if arrival is not None:
             is_outermost = _is_outermost(frame)
-            self._leaves_traced_code(frame, arrival, uncaught=is_outermost)
+            self._record_leaving(frame, arrival, uncaught=is_outermost)
             address = arrival.address
             exception_id = self._session.exception_ids.get(address, 0)
             if arrival.cancels:
@@ -484,29 +488,29 @@ class SettraceBackend(Backend):
 
 
 def _would_lose_class(code: CodeType) -> bool:
-    """Whether it is a class body that defines ``__class__`` (stand-ins do) and would lose it under a trace function."""
+    """Return whether code is a class body whose own ``__class__`` would be lost under a trace function."""
     return CLASS_CELL_HIDES_VARIABLE and "__class__" in code.co_cellvars and "__class__" in code.co_names
 
 
-class _SetAgain:
-    """Stands in a frame for its trace function, and sets it and the thread's again when it is let go of."""
+class _Reinstaller:
+    """A stand-in for a frame's trace function that sets it, and the thread's, again when it is released."""
 
-    __slots__ = ("_frame", "_local", "_set_again")
+    __slots__ = ("_frame", "_local", "_reinstall")
 
-    def __init__(self, frame: FrameType, set_again: Callable[[], None]) -> None:
+    def __init__(self, frame: FrameType, reinstall: Callable[[], None]) -> None:
         self._frame = frame
         self._local = frame.f_trace
-        self._set_again = set_again
+        self._reinstall = reinstall
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         return self._local
 
     def __del__(self) -> None:
-        self._set_again()
+        self._reinstall()
         self._frame.f_trace = self._local
 
 
-def _described(trace_function: Any) -> str:
+def _describe(trace_function: Any) -> str:
     found = callable_code(trace_function)
     if found is not None:
         code, module = found
@@ -516,12 +520,12 @@ def _described(trace_function: Any) -> str:
 
 
 def _is_outermost(frame: FrameType) -> bool:
-    """Whether nothing but what starts a thread, a process or a program stands around *frame*."""
+    """Return whether the callers of *frame* only start a thread, a process or a program."""
     back = frame.f_back
     while back is not None:
         module = module_of(back)
         if module == "multiprocessing.process" and back.f_code.co_name == "_bootstrap":
-            return True  # around it stand, in a forked child, frames of its parent
+            return True  # its callers, in a forked child, are frames of the parent
         if module not in ("threading", "runpy", "multiprocessing.process"):
             return False
         back = back.f_back
@@ -529,8 +533,8 @@ def _is_outermost(frame: FrameType) -> bool:
 
 
 def _suspends_at(opcodes: bytes, last: int) -> bool:
-    """Whether a frame that is left at instruction *last* without a return gives up control only for now."""
+    """Return whether a frame that is left at instruction *last* is suspended, not ended."""
     if opcodes[last] == _YIELD_VALUE:
         return True
-    # Until 3.10 a frame that waits in `yield from` or `await` is set back by one instruction, to run it again.
+    # Up to 3.10, f_lasti of a frame suspended in `yield from` or `await` is one instruction back: it will run again.
     return HAS_YIELD_FROM_OPCODE and opcodes[last + 2 : last + 3] == bytes([_YIELD_FROM])

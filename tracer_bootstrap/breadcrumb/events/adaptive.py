@@ -15,7 +15,7 @@ from time import perf_counter_ns
 from types import FrameType
 
 from ..record_format import LOOK_SIGNAL_BELOW_MAX
-from ..runtime.guard import failed
+from ..runtime.guard import handle_failure
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -205,7 +205,7 @@ class AdaptiveCapture:
             except RecursionError:
                 session.near_recursion_limit = True
             except BaseException as error:
-                failed(session, error)
+                handle_failure(session, error)
 
     def _observe_again(self, functions: List[Function], at_ns: int) -> None:
         counters = self._session.spool.counters

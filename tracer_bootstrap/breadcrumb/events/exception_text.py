@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FrameType, TracebackType
 
 from ..runtime.classes import class_module, class_name, derives, imported_class
-from ..runtime.interruptions import is_of_the_program
+from ..runtime.interruptions import raised_by_program
 from ..runtime.late_modules import import_late_modules
 from ..session.patterns import IncludeFilter
 from ..values.encoder import Encoder
@@ -57,7 +57,7 @@ def _written(value: Any, encoder: Encoder) -> str:
     try:
         return python_text(text)
     except (IndexError, ValueError) as error:  # the key of a dict that was cut
-        if is_of_the_program(error):
+        if raised_by_program(error):
             raise
         return text
 

@@ -16,8 +16,8 @@ from types import FrameType
 
 from .. import record_format
 from ..json_text import quote, utf8
-from ..runtime.guard import failed
-from ..runtime.interruptions import OWN_FOLDER, is_of_the_program
+from ..runtime.guard import handle_failure
+from ..runtime.interruptions import OWN_FOLDER, raised_by_program
 from ..session.functions import module_of
 from ..session.patterns import is_own
 from ..session.threads import thread_name
@@ -89,7 +89,7 @@ class StackReporter:
         except (RecursionError, MemoryError):  # no room to answer: the server sees it and asks the C code
             pass
         except BaseException as error:
-            failed(session, error)
+            handle_failure(session, error)
         finally:
             self._is_answering = False
         wanted = "%s/%s" % (session.folder, record_format.STACKS_WANTED_FILE)
@@ -97,7 +97,7 @@ class StackReporter:
             try:
                 stat(wanted)
             except OSError as error:
-                if is_of_the_program(error):
+                if raised_by_program(error):
                     raise
                 return
             sleep(_WAIT_STEP_SECONDS)  # what a handler of the program raises here goes on into the program

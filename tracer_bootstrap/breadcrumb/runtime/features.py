@@ -1,4 +1,4 @@
-"""What this Python can do, as named flags. No other module of the tracer looks at a version."""
+"""Name the abilities of the running Python as flags: no other module of the tracer checks a version."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ if TYPE_CHECKING:
 # PEP 669; None before 3.12, where the tracer uses sys.settrace.
 monitoring: Any = getattr(sys, "monitoring", None)
 
-# PEP 667: frame.f_locals is a live view. Before, reading it fills a dict that the frame keeps, and with it
-# every object that was bound to a local name, until the frame dies: it has to be cleared after reading.
+# PEP 667: frame.f_locals is a live view. Before, reading it fills a dict that keeps every local object alive until
+# the frame dies: it has to be cleared after reading.
 LIVE_F_LOCALS = _VERSION >= (3, 13)
 
-# mmap can do without a descriptor of its own for the file.
+# mmap need not keep a duplicate of the file's descriptor.
 HAS_MMAP_TRACKFD = _VERSION >= (3, 13)
 
-# co_qualname came in 3.11; before, a qualified name has to be found out.
+# Before 3.11 code objects have no co_qualname: the session derives qualified names itself.
 HAS_CO_QUALNAME = _VERSION >= (3, 11)
 
-# In 3.8 to 3.10 f_lasti and co_code count a frame that has not run an instruction as -1 in both,
-# and `yield from` and `await` suspend at YIELD_FROM; from 3.11 on at YIELD_VALUE.
+# Up to 3.10, f_lasti is -1 in a frame that has not started, and `yield from` and `await` suspend at YIELD_FROM. From
+# 3.11 on, f_lasti is at RESUME, and they suspend at YIELD_VALUE.
 HAS_YIELD_FROM_OPCODE = _VERSION < (3, 11)
 
-# A RecursionError that is caught near the limit leaves the thread marked as overflowed: going fifty calls deeper
-# then, without having unwound, aborts the process (Py_FatalError in _Py_CheckRecursiveCall).
+# Before 3.10, catching a RecursionError near the limit leaves the thread marked as overflowed: going fifty calls deeper
+# without unwinding aborts the process (Py_FatalError in _Py_CheckRecursiveCall).
 RECURSION_ERROR_MUST_PROPAGATE = _VERSION < (3, 10)
 
-# From 3.11 on a function runs the handlers of pending signals before its first line; before, not if that is a ``try``.
+# From 3.11 on, a function runs pending signal handlers before its first line; earlier Pythons do not if that line is a
+# ``try``.
 STARTS_WITH_SIGNAL_HANDLERS = _VERSION >= (3, 11)
 
-# Before 3.11 a trace function's return writes the variables of a class body back, and an empty cell over a variable of
-# its name: ``__class__``, where a method says super().
+# Before 3.11, the interpreter writes the variables of a class body back after each trace function, and an empty
+# ``__class__`` cell (of a method that calls super()) overwrites a variable of that name.
 CLASS_CELL_HIDES_VARIABLE = _VERSION < (3, 11)

@@ -1,49 +1,52 @@
-"""Keeps the tracer's own failures out of the program."""
+"""Keep the tracer's own failures out of the program."""
 
 from __future__ import annotations
 
-from .interruptions import is_of_the_program
+from .interruptions import raised_by_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Protocol
 
     class Failures(Protocol):
-        """Keeps what callbacks have missed: the session."""
+        """The part of the session that records failures of callbacks."""
 
         near_recursion_limit: bool
         exception_ids: Dict[int, int]
 
-        def lost(self, error: BaseException) -> None:
-            """Write a notice about an error of the tracer's."""
+        def notice_failure(self, error: BaseException) -> None:
+            """Write a notice about an error in the tracer."""
 
 
-def failed(session: Failures, error: BaseException) -> None:
-    """A callback has failed with *error*. Raises it again if it is the program's, as it would have been raised there.
+def handle_failure(session: Failures, error: BaseException) -> None:
+    """Re-raise an error that a callback has caught if the program raised it; otherwise write a notice.
 
-    What the tracer itself got wrong ends here, with a notice.
+    An error of the tracer never reaches the program.
     """
-    if is_of_the_program(error):
+    if raised_by_program(error):
         raise error
     try:
-        session.lost(error)
-    except Exception as failure:  # nothing more can be said, and the program goes on
-        if is_of_the_program(failure):
+        session.notice_failure(error)
+    except Exception as failure:  # the notice cannot be written either: drop it
+        if raised_by_program(failure):
             raise
 
 
 def guard(callback: Callable[..., Any], session: Failures) -> Callable[..., Any]:
-    """*callback*, with ``failed`` for what it raises. It finds the program's frame at ``sys._getframe(2)``."""
+    """Wrap a callback so that its errors go to ``handle_failure``.
+
+    The wrapper is one frame more: the callback finds the program's frame at ``sys._getframe(2)``.
+    """
 
     def guarded(*args: Any) -> Any:
         try:
             return callback(*args)
-        except RecursionError:  # there is no room for another call, not even one that says so
+        except RecursionError:  # too deep for another call, even for a notice
             session.near_recursion_limit = True
-            session.exception_ids = {}  # of those that are raised meanwhile nothing is heard
+            session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
             return None
         except BaseException as error:
-            failed(session, error)
+            handle_failure(session, error)
             return None
 
     return guarded

@@ -1,7 +1,7 @@
-"""Tells what the program raises in the midst of the tracer's work from what the tracer gets wrong.
+"""Distinguish exceptions that the program raises inside the tracer from the tracer's own errors.
 
-While the tracer is at work, a signal handler of the program's may run and raise, or another thread may raise something
-in this one (``PyThreadState_SetAsyncExc``). That belongs to the program, and whoever handles errors here lets it pass.
+While the tracer runs, a signal handler of the program may raise, or another thread may raise an exception in this one
+(``PyThreadState_SetAsyncExc``). Such exceptions belong to the program: every ``except`` in the tracer re-raises them.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-OWN_FOLDER = dirname(dirname(abspath(__file__))) + sep  # the tracer's
+OWN_FOLDER = dirname(dirname(abspath(__file__))) + sep  # of the tracer's package
 
-# Packages written in Python and called by the tracer: what fails there is the tracer's.
+# Packages with Python code that the tracer calls: an error raised there is the tracer's.
 _LIBRARY = ("fractions", "ipaddress", "pathlib", "uuid", "zoneinfo", "re", "numpy", "pandas", "importlib")
 
 
-def is_of_the_program(error: Optional[BaseException]) -> bool:
-    """Whether *error*, which the tracer has caught, was raised by the program."""
+def raised_by_program(error: Optional[BaseException]) -> bool:
+    """Return whether the program raised *error*, which the tracer has caught."""
     if isinstance(error, (KeyboardInterrupt, SystemExit, GeneratorExit)) or is_heap_type(type(error)):
         return True
-    if isinstance(error, TimeoutError) and error.errno is None:  # of another thread: the system's have a number
+    if isinstance(error, TimeoutError) and error.errno is None:  # raised by code: the system's have an errno
         return True
     traceback: Any = getattr(error, "__traceback__", None)
     while traceback is not None and traceback.tb_next is not None:
@@ -40,10 +40,10 @@ def is_of_the_program(error: Optional[BaseException]) -> bool:
 
 
 def starts_guarded(callback: Any) -> Any:
-    """*callback*, a function that begins with ``try``, such that what a signal handler raises is met there.
+    """Patch a function that begins with ``try`` so that its ``try`` also catches what a pending signal handler raises.
 
-    It may be raised before the ``try``, when RESUME looks for pending signals. That goes for the start of a function
-    only: its argument is changed to say that the function goes on after an ``await``.
+    RESUME runs pending handlers before the ``try``, but only at the start of a function. The patch sets the argument of
+    RESUME to 3, "resumed after ``await``", where it does not look for signals. Returns the same function.
     """
     if STARTS_WITH_SIGNAL_HANDLERS:
         instructions = bytearray(callback.__code__.co_code)

@@ -1,7 +1,7 @@
-"""Modules of the tracer that the start of an interpreter is spared: the first value that needs one imports them.
+"""Import modules of the tracer at their first use, to keep the start of each interpreter short.
 
-All at once, by the tracer's own loader: the program's import hooks are not to be asked at that moment. From then on
-they are found in ``sys.modules`` as any others.
+The tracer's own loader imports them, all at once: the program's import hooks must not run at that moment. Later imports
+find them in ``sys.modules``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-# Each after those that it imports.
+# In the order of their imports: each module follows the ones that it needs.
 _MODULES = (
     "redaction.regex", "redaction.card_numbers", "redaction.token_prefixes", "redaction.secret_shapes",
     "redaction.named_values", "redaction.encoded_texts", "redaction.text_search", "redaction.learned_secrets",
@@ -26,7 +26,10 @@ _OWN_LOADER = "breadcrumb.runtime.own_builtins"
 
 
 def import_late_modules() -> None:
-    """Make sure that they are imported. (Without the tracer's loader, in the server, they are as any others.)"""
+    """Import the late modules, once.
+
+    Does nothing without the tracer's own loader, as in the server: there a plain import finds them.
+    """
     global _is_done
     if _is_done:
         return
@@ -36,7 +39,11 @@ def import_late_modules() -> None:
 
 
 def load_late_module(name: str) -> None:
-    """Make sure that one more module is imported, which few programs need: of tests, of wrappers, of generators."""
+    """Import one module that few programs need, for test runners, wrappers or generators.
+
+    Args:
+        name: Below the package, such as ``events.yields``.
+    """
     full_name = "breadcrumb." + name
     own: Any = sys.modules.get(_OWN_LOADER)
     if own is not None and full_name not in sys.modules:

@@ -1,8 +1,8 @@
-"""Files mapped into memory without a descriptor that stays open.
+"""Map files into memory without keeping a descriptor open.
 
-``mmap.mmap`` keeps a duplicate of the descriptor it is given: that shifts the numbers of what the program opens, one a
-thread counts against its limit of open files, and once the program has closed all descriptors (as daemons do) the
-map's end would close whatever has got the number since.
+``mmap.mmap`` duplicates the descriptor that it is given and keeps it open. In a traced program that would shift the
+numbers of files that it opens and use up its limit of open files. And after the program has closed all descriptors, as
+daemons do, unmapping would close an unrelated file that has the number by then.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Optional
 
-_MAP_FIXED = 0x10  # the mmap module does not name it
+_MAP_FIXED = 0x10  # <sys/mman.h>; missing in the mmap module
 
 
 def _system_mmap() -> Optional[Callable[[mmap, int, int], bool]]:
-    """A function that puts a file's pages under an anonymous map; None where the system's mmap cannot be called.
+    """Return a function that maps a file over an anonymous map; None if the system's mmap cannot be called.
 
-    Through ``_ctypes`` alone: importing ctypes takes three times as long.
+    Uses ``_ctypes`` alone: importing ctypes takes three times as long.
     """
     try:
         import _ctypes
@@ -44,22 +44,28 @@ def _system_mmap() -> Optional[Callable[[mmap, int, int], bool]]:
     except Exception:  # a Python without libffi, or linked statically
         return None
 
-    def put_under(anonymous: mmap, fd: int, size: int) -> bool:
+    def map_over(anonymous: mmap, fd: int, size: int) -> bool:
         address = c.addressof(byte.from_buffer(anonymous))
         return bool(system_mmap(address, size, PROT_READ | PROT_WRITE, MAP_SHARED | _MAP_FIXED, fd, 0) == address)
 
-    return put_under
+    return map_over
 
 
-_put_under = None if HAS_MMAP_TRACKFD else _system_mmap()
+_map_over = None if HAS_MMAP_TRACKFD else _system_mmap()
 
 
 def map_file(fd: int, size: int) -> mmap:
-    """Map the first *size* bytes of a file, shared with everybody who reads it. Raises OSError."""
+    """Map the first *size* bytes of a file for reading and writing, shared with other processes.
+
+    The caller may close *fd* afterwards. Falls back to a map with its own descriptor where nothing else works.
+
+    Raises:
+        OSError: The file cannot be mapped.
+    """
     if HAS_MMAP_TRACKFD:
         return mmap(fd, size, trackfd=False)  # type: ignore[call-arg, unused-ignore]
-    if _put_under is not None:
+    if _map_over is not None:
         mapped = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
-        if _put_under(mapped, fd, size):
+        if _map_over(mapped, fd, size):
             return mapped
     return mmap(fd, size)

@@ -1,4 +1,4 @@
-"""What is known of a traced function: found out once, when its code starts for the first time."""
+"""Describe traced functions, once each, when their code first starts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x80, 0x200
 SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
-# The functions of pytest and unittest that know which test runs, and their files: ``test_runners`` has a look at them.
+# The functions of pytest and unittest that know which test runs, and their files; ``events.test_runners`` reads them.
 _PYTEST, _UNITTEST, _RESULT = "/_pytest/runner.py", "/unittest/case.py", "/unittest/result.py"
 _RUNNER_FILES = {
     "runtestprotocol": _PYTEST, "call_and_report": _PYTEST, "pytest_runtest_makereport": _PYTEST,
@@ -37,7 +37,7 @@ _function_globals = FunctionType.__dict__["__globals__"].__get__
 
 
 def kind_of(code: CodeType) -> str:
-    """function, generator, coroutine, async_generator, class or module."""
+    """Return what code is: function, generator, coroutine, async_generator, class or module."""
     flags = code.co_flags
     if flags & _CO_ASYNC_GENERATOR:
         return "async_generator"
@@ -51,23 +51,23 @@ def kind_of(code: CodeType) -> str:
 
 
 def is_runner(code: CodeType) -> bool:
-    """Whether it is one of a test runner's functions that say which test runs."""
+    """Return whether code is a test runner's function that knows which test runs."""
     file = _RUNNER_FILES.get(code.co_name)
     return file is not None and code.co_filename.replace("\\", "/").endswith(file)
 
 
 def argument_names(code: CodeType) -> Tuple[str, ...]:
-    """The names of all parameters, as the code's locals hold them: ``*args`` and ``**kwargs`` last."""
+    """Return the names of all parameters in the order of the code's locals: ``*args`` and ``**kwargs`` last."""
     count = code.co_argcount + code.co_kwonlyargcount
     count += bool(code.co_flags & _CO_VARARGS) + bool(code.co_flags & _CO_VARKEYWORDS)
     return code.co_varnames[:count]
 
 
-def _shows_locals(code: CodeType, names: Sequence[str]) -> bool:
-    """Whether the program could tell from the function that its f_locals has been read, where that leaves something.
+def _exposes_locals(code: CodeType, names: Sequence[str]) -> bool:
+    """Return whether the program could notice that f_locals was read and not cleared (before PEP 667).
 
-    It binds one of its parameters anew, deletes it, or shares a variable with another function, so that the first value
-    would live on; or it imports something: what stands in f_locals is handed to ``__import__``.
+    True if the function rebinds or deletes a parameter or shares a variable with another function, because f_locals
+    would keep the first value alive; or if it imports, because ``__import__`` is passed f_locals.
     """
     indexes = {code.co_varnames.index(name) for name in names}
     if set(names) & set(code.co_cellvars) or code.co_freevars:
@@ -84,7 +84,7 @@ def _shows_locals(code: CodeType, names: Sequence[str]) -> bool:
 
 
 class Function:
-    """A traced function. The attributes are what the hot path needs, ready made."""
+    """A traced function, with everything precomputed that recording a call needs."""
 
     __slots__ = (
         "awaited",
@@ -123,7 +123,7 @@ class Function:
     )  # fmt: skip
 
     def __init__(self, code: CodeType, function_id: int, name: str, module: str, file: str, encoder: Encoder) -> None:
-        self.code = code  # kept: the function is found by id(code)
+        self.code = code  # keeps the code alive: functions are found by id(code)
         self.function_id = function_id
         self.name = name
         self.module = module
@@ -132,48 +132,48 @@ class Function:
         self.suspends = bool(code.co_flags & SUSPENDS)
         self.runs_tests = is_runner(code)
         self.lines = False  # whether the executed lines of its calls are recorded
-        self.keeps_state = self.suspends or self.runs_tests  # whether its open calls have more to them than their frame
+        self.keeps_state = self.suspends or self.runs_tests  # whether its open calls need a CallState
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
         self.encoder = encoder
         self.choose_encoders()
         quoted = [encoder.encode_text(n).replace(b"%", b"%%") for n in names]
-        self.call_sites: Dict[int, bytes] = {}  # the end of the record of a call made there, by instruction
+        self.call_sites: Dict[int, bytes] = {}  # by f_lasti: the last fields of the record of a call made there
         # %d and %b: call id, at_ns, each argument's JSON text, parent call id, the caller's call site
         self.record = self._line([n + b": %b" for n in quoted])
         self.int_record = self._line([n + b": %d" for n in quoted])
-        # What f_locals was filled with stays there (before PEP 667): a name that is bound anew or deleted
-        # would keep its first value alive. To look for that once is cheaper than to clear after each call.
-        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _shows_locals(code, names)
-        # What follows is adaptive capture's.
-        self.slot = -1  # of its counter
-        self.counter = 0  # where the count stands among the counters; the time of counted calls stands behind it
-        self.limit = 0  # calls up to this number are recorded ...
-        self.next_sample = 0  # ... and then the one with this number
-        self.fresh_at_ns = 0  # from then on some are recorded again
-        self.slow_ns = 0  # a counted call that takes this long is recorded late
-        self.next_look = 0  # the number of the call at which more is to be decided than to count it
-        self.look_count = self.look_ns = 0  # the state at the last look
-        self.exact = True  # was every call counted?
+        # Before PEP 667 f_locals keeps the values that it was read with. Clearing it after each call costs more than
+        # finding out once whether that can be noticed.
+        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _exposes_locals(code, names)
+        # The state of adaptive capture:
+        self.slot = -1  # counter slot, -1 without one
+        self.counter = 0  # index of its count in the counters; the next one sums the time of counted calls
+        self.limit = 0  # calls up to this number are recorded
+        self.next_sample = 0  # the number of the next call to record after that
+        self.fresh_at_ns = 0  # the clock time from which calls are recorded again
+        self.slow_ns = 0  # a counted call that takes longer is recorded late
+        self.next_look = 0  # the number of the call at which adaptive capture decides again
+        self.look_count = self.look_ns = 0  # count and clock time at the last look
+        self.exact = True  # whether every call was counted
         self.is_off = False
-        self.awaited: Set[int] = set()  # ids of the frames whose return is waited for although it is off
-        self.strays = 0  # returns since then that nobody waits for
+        self.awaited: Set[int] = set()  # ids of frames whose return is still expected although it is off
+        self.strays = 0  # returns since then that nobody expected
 
     def choose_encoders(self) -> None:
-        """Find out which names are secret: at the start, and when that has changed."""
+        """Choose an encoder for each argument and the result; called again when more names become secret."""
         encoder = self.encoder
         self.encode = self._argument_encoders(encoder)
         self.encode_result: Callable[[Any], bytes] = encoder.encode
         last_name = self.name.rpartition(".")[2]
         if self.kind not in ("module", "class") and encoder.is_secret_name(last_name):
             self.encode_result = lambda value: encoder.encode_result(last_name, value)
-            self.keeps_state = True  # the hot path knows one way to write results
-        # How many arguments the hot path takes care of: 0 where one needs more than the encoder's plain form.
+            self.keeps_state = True  # the hot path writes results with the plain encoder only
+        # Number of arguments that the hot path encodes itself; 0 leaves the call to CallLog.
         plain = not self.keeps_state and all(encode == encoder.encode for encode in self.encode)
         self.hot = len(self.names) if plain else 0
 
     def record_lines(self) -> None:
-        """Have the executed lines of its calls recorded; they are then none for the hot path."""
+        """Turn on the recording of executed lines, which takes its calls off the hot path."""
         self.lines = self.keeps_state = True
         self.hot = 0
 
@@ -197,13 +197,17 @@ class Function:
         return encoders
 
     def encoded_arguments(self, frame_locals: Any) -> List[bytes]:
-        """The JSON text of each argument, in the order of ``names``."""
+        """Return the JSON text of each argument, in the order of ``names``.
+
+        Args:
+            frame_locals: ``f_locals`` of the call's frame; an argument that the call has deleted is marked as such.
+        """
         if self.get is None:
             return []
         encoders = self.encode
         try:
             values = self.get(frame_locals)
-        except KeyError:  # the call is recorded late, and has deleted one meanwhile
+        except KeyError:  # recorded late: the call has deleted an argument
             values = [frame_locals.get(name) for name in self.names]
             encoders = [
                 encode if name in frame_locals else _encode_deleted for name, encode in zip(self.names, encoders)
@@ -213,7 +217,7 @@ class Function:
                 return [encoders[0](values)]
         generation = self.encoder.generation()
         encoded = [encode(value) for encode, value in zip(encoders, values)]
-        if generation != self.encoder.generation():  # one taught a secret, which may stand in those before it as well
+        if generation != self.encoder.generation():  # a value taught a secret, which the earlier ones may hold
             encoded = [encode(value) for encode, value in zip(encoders, values)]
         return encoded
 
@@ -223,13 +227,13 @@ def _encode_deleted(value: Any) -> bytes:
 
 
 class NameFinder:
-    """Qualified names where code objects do not carry them (before 3.11)."""
+    """Finder of qualified names for Pythons whose code objects lack them (before 3.11)."""
 
     def __init__(self) -> None:
         self._names: Dict[int, Tuple[CodeType, str]] = {}
 
     def module_starts(self, code: CodeType) -> None:
-        """Name all code that is nested in a module's code, before any of it runs."""
+        """Name all code nested in a module's code, before any of it runs."""
         if not HAS_CO_QUALNAME:
             self._name_nested(code, "")
 
@@ -242,7 +246,7 @@ class NameFinder:
                 self._name_nested(constant, name + (".<locals>." if is_function else "."))
 
     def qualified_name(self, code: CodeType, frame: Optional[FrameType]) -> str:
-        """The qualified name of *code*, which runs in *frame*."""
+        """Return the qualified name of *code*, which runs in *frame* (None: unknown)."""
         if HAS_CO_QUALNAME:
             return code.co_qualname  # type: ignore[attr-defined, no-any-return, unused-ignore]
         known = self._names.get(id(code))
@@ -250,12 +254,15 @@ class NameFinder:
             return known[1]
         if code.co_name in ("<module>", "<lambda>") or frame is None:
             return code.co_name
-        owner = self._class_that_has(code, frame)
+        owner = self._owner_class(code, frame)
         return "%s.%s" % (owner, code.co_name) if owner else code.co_name
 
     @staticmethod
-    def _class_that_has(code: CodeType, frame: FrameType) -> str:
-        """The class whose method *code* is: by the first argument, else among the classes of the module."""
+    def _owner_class(code: CodeType, frame: FrameType) -> str:
+        """Return the name of the class that defines a method, or an empty text.
+
+        Looks at the class of the first argument, then at the classes of the module.
+        """
         candidates: List[type] = []
         if code.co_argcount and not _has_cell(code, code.co_varnames[0]):
             first = frame.f_locals.get(code.co_varnames[0])
@@ -278,12 +285,12 @@ def _has_cell(code: CodeType, name: str) -> bool:
 
 
 def module_of(frame: FrameType) -> str:
-    """``__name__`` of the globals that *frame* runs with."""
+    """Return the module name of a frame: ``__name__`` of its globals."""
     return _module_name(frame.f_globals)
 
 
 def function_module(function: FunctionType) -> str:
-    """``__name__`` of the globals of a function, which its decorators leave as they are."""
+    """Return the module name of a function: ``__name__`` of its globals, which decorators cannot change."""
     return _module_name(_function_globals(function))
 
 
@@ -291,12 +298,12 @@ def _module_name(names: Dict[str, Any]) -> str:
     name = dict.get(names, "__name__")
     if type(name) is not str:
         return ""
-    # In a child that multiprocessing spawned, the main module runs under this name, and is known by both.
+    # The main module's name in a child that multiprocessing spawned: one module for patterns and reports.
     return "__main__" if name == "__mp_main__" else name
 
 
 def callable_code(target: Any) -> Optional[Tuple[CodeType, str]]:
-    """The Python code that a call of *target* starts, and its module; None if that cannot be told or is C."""
+    """Return the Python code that a call of *target* starts, and its module; None if it is C or unknown."""
     kind = type(target)
     if kind is not FunctionType:
         if kind is MethodType:
@@ -309,7 +316,7 @@ def callable_code(target: Any) -> Optional[Tuple[CodeType, str]]:
 
 
 def _constructor(cls: type) -> Any:
-    """The function that a call of a class runs first that is written in Python."""
+    """Return the first Python function that a call of a class may run: an ``__init__`` or ``__new__``."""
     for base in mro(cls):
         names = namespace(base)
         for name in ("__init__", "__new__"):
@@ -322,7 +329,7 @@ def _constructor(cls: type) -> Any:
 
 
 def c_function_name(target: Any) -> Optional[Tuple[str, str]]:
-    """Name and module of a function written in C; None for anything else."""
+    """Return the qualified name and module of a function written in C; None for anything else."""
     kind = type(target)
     if kind is BuiltinFunctionType:
         owner = target.__self__

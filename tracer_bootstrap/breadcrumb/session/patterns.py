@@ -1,38 +1,39 @@
-"""Include and exclude patterns: which code is traced."""
+"""Decide by include and exclude patterns which code is traced."""
 
 from __future__ import annotations
 
 import sys
 
-# Bound now: programs replace these, to see who calls them or to make believe.
+# Bound at import: programs may replace these later, to observe callers or to fake a file system.
 from os import getcwd, readlink, sep
 from os.path import realpath
 
 from ..globs import is_path_pattern, matches_module, matches_path
-from ..runtime.interruptions import OWN_FOLDER, is_of_the_program
+from ..runtime.interruptions import OWN_FOLDER, raised_by_program
 
-TYPE_CHECKING = False  # typing itself is not imported: every import delays the start of the user's program
+TYPE_CHECKING = False  # typing is not imported: every import delays the start of the user's program
 if TYPE_CHECKING:
     from typing import Dict, Optional, Sequence, Tuple
 
-# Never traced, whatever the patterns say: the tracer itself, and what Python runs to import it.
-
-# Symbolic links on the way to a file, as many as Linux follows: a chain of more is a circle.
+# Symbolic links to follow on the way to a file, the limit of Linux: a longer chain is a circle.
 _MAX_LINKS = 40
 
 
 def current_folder() -> str:
-    """The working folder, or an empty text where it has been deleted."""
+    """Return the working folder, or an empty text if it has been deleted."""
     try:
         return getcwd()
     except OSError as error:
-        if is_of_the_program(error):
+        if raised_by_program(error):
             raise
         return ""
 
 
 def _normal(path: str, follows_links: bool = False) -> str:
-    """What normpath, or else realpath, makes of an absolute path, without functions that a program can replace."""
+    """Normalize an absolute path as normpath does, or as realpath if *follows_links*.
+
+    Calls no function of os.path, which a program may have replaced.
+    """
     parts = path.split(sep)[:0:-1]
     resolved = ""
     links = 0
@@ -41,7 +42,7 @@ def _normal(path: str, follows_links: bool = False) -> str:
         try:
             target = readlink(resolved + sep + part) if follows_links and links < _MAX_LINKS else ""
         except OSError as error:  # no link
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
             target = ""
         if target:
@@ -57,11 +58,11 @@ def _normal(path: str, follows_links: bool = False) -> str:
 
 
 def is_own(filename: str) -> bool:
-    """Whether a code object's file is the tracer's."""
+    """Return whether a code object's file belongs to the tracer."""
     return filename.startswith(OWN_FOLDER)
 
 
-# Decisions are remembered by module and file; programs that make modules without end do not fill the memory.
+# Limit of cached decisions, by module and file: programs may create modules without end.
 _MAX_DECISIONS = 10_000
 
 
@@ -82,11 +83,12 @@ class _PatternSet:
 
 
 class IncludeFilter:
-    """Decides, once per code object, whether its calls are recorded.
+    """The include and exclude patterns of a project, which decide whether a code object is traced.
 
-    include, exclude: module globs (``shop.*``) or path globs (``tests/**/*.py``), the latter
-        relative to *workspace*. Excluding wins.
-    workspace: absolute path, or None: then path globs are relative to the current folder.
+    Args:
+        include: Module globs (``shop.*``) and path globs (``tests/**/*.py``).
+        exclude: The same; they win over *include*.
+        workspace: Absolute path that path globs are relative to; None for the current folder.
     """
 
     def __init__(self, include: Sequence[str], exclude: Sequence[str], workspace: Optional[str] = None) -> None:
@@ -97,15 +99,20 @@ class IncludeFilter:
         self._decisions: Dict[Tuple[str, str], bool] = {}
 
     def absolute(self, filename: str) -> str:
-        """The absolute path of a code object's file; names like ``<string>`` stay as they are."""
+        """Return the absolute path of a code object's file; names like ``<string>`` stay unchanged."""
         if filename.startswith("<"):
             return filename
         if filename.startswith("/") and "/." not in filename and "//" not in filename:
-            return filename  # it is one already, as nearly all are
+            return filename  # normalized already, as nearly all are
         return _normal(filename if filename.startswith("/") else "%s/%s" % (self._cwd, filename))
 
     def is_included(self, module: str, filename: str) -> bool:
-        """module: ``__name__`` of the code's globals; filename: its ``co_filename``."""
+        """Return whether code is traced; never the tracer itself, nor frozen modules.
+
+        Args:
+            module: ``__name__`` of the code's globals.
+            filename: Its ``co_filename``.
+        """
         decision = self._decisions.get((module, filename))
         if decision is None:
             if len(self._decisions) >= _MAX_DECISIONS:

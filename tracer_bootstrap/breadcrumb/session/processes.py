@@ -1,4 +1,4 @@
-"""What is known of this process besides its calls: its command, its start, its part in multiprocessing."""
+"""Describe this process: its command, its start, its ancestors, and its name in multiprocessing."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ if TYPE_CHECKING:
 
     from .session import Session
 
-_MADV_WIPEONFORK = 18  # Linux 4.14; the mmap module does not name it everywhere
+_MADV_WIPEONFORK = 18  # Linux 4.14; not every mmap module names it
 
-# Positions in /proc/<pid>/stat behind the process's name.
+# Positions in /proc/<pid>/stat, counted after the process's name.
 _PARENT, _SESSION, _START_TIME, _START_STACK = 1, 3, 19, 25
 _MAX_ANCESTORS = 16
 
-# After whatever else a child of multiprocessing has registered for its end.
-_LAST_OF_FINALIZERS = -1_000_000
+# Priority of a multiprocessing finalizer: the lowest, so that it runs after the program's.
+_RUNS_LAST = -1_000_000
 
 _instance_dict: Any = namespace(object)["__getattribute__"]
 
 
 def command_line() -> List[str]:
-    """The words of the command as this process was started with it."""
-    words = getattr(sys, "orig_argv", None)  # came in 3.10
+    """Return the words of the command that started this process."""
+    words = getattr(sys, "orig_argv", None)  # since 3.10
     if words:
         return [str(word) for word in words]
-    try:  # sys.argv lacks the interpreter's own options, and what stands behind -c and -m
+    try:  # sys.argv lacks the interpreter's options and the arguments of -c and -m
         with open("/proc/self/cmdline", "rb") as file:
             words = file.read().split(b"\0")[:-1]
     except OSError:
@@ -41,19 +41,19 @@ def command_line() -> List[str]:
 
 
 def kernel_start() -> Tuple[Optional[int], Optional[int]]:
-    """When the system started this process, in clock ticks since its boot, and where the stack of its program begins.
+    """Return the start time of this process, in clock ticks since boot, and the start address of its stack.
 
-    The first names it for certain together with the pid, which alone is given out again. An exec leaves both the same
-    and moves the stack; a subinterpreter shares all three.
+    Pid and start time identify the process, as pids are reused. An exec keeps both and moves the stack; a
+    subinterpreter shares all three. Both results are None if /proc cannot be read.
     """
     stat = _stat("self")
     return (int(stat[_START_TIME]), int(stat[_START_STACK])) if stat else (None, None)
 
 
 def ancestors() -> List[int]:
-    """The pids of the parent and of its parents, up to the first that is in another session.
+    """Return the pids of the parent and its ancestors, up to the first one in another session.
 
-    Between two Python processes may stand others: a shell, make, uv.
+    They connect two Python processes with others between them: a shell, make, uv.
     """
     stat = _stat("self")
     if not stat:
@@ -67,7 +67,7 @@ def ancestors() -> List[int]:
 
 
 def _stat(pid: str) -> List[bytes]:
-    """The fields behind the process's name, which may hold anything (proc(5))."""
+    """Return the fields of /proc/<pid>/stat after the process's name, which may hold any character (proc(5))."""
     try:
         with open("/proc/%s/stat" % pid, "rb") as file:
             return file.read().rpartition(b")")[2].split()
@@ -76,27 +76,27 @@ def _stat(pid: str) -> List[bytes]:
 
 
 def is_resource_tracker(command: Sequence[str]) -> bool:
-    """Whether it is the helper process that cleans up behind multiprocessing: it runs no code of the program's."""
+    """Return whether the command is multiprocessing's resource tracker, which runs no code of the program."""
     return any(word.startswith("from ") and ".resource_tracker import main" in word for word in command)
 
 
-_CODE_OF_MULTIPROCESSING = ("from multiprocessing.spawn import", "from multiprocessing.forkserver import")
+_MULTIPROCESSING_CODE = ("from multiprocessing.spawn import", "from multiprocessing.forkserver import")
 
 
 def starts_for_multiprocessing(command: Sequence[str]) -> bool:
-    """Whether the ``-c`` code of the command is multiprocessing's own, which goes on to run the program's."""
-    return any(word.startswith(_CODE_OF_MULTIPROCESSING) for word in command)
+    """Return whether the ``-c`` code of the command is multiprocessing's, which then runs the program's code."""
+    return any(word.startswith(_MULTIPROCESSING_CODE) for word in command)
 
 
 def short_command(command: Sequence[str]) -> List[str]:
-    """The command as a reader needs it: multiprocessing passes numbers of pipes and a whole sys.path in its code."""
-    return [word.partition(";")[0] if word.startswith(_CODE_OF_MULTIPROCESSING) else word for word in command]
+    """Return the command without the pipe numbers and the sys.path that multiprocessing puts into its ``-c`` code."""
+    return [word.partition(";")[0] if word.startswith(_MULTIPROCESSING_CODE) else word for word in command]
 
 
 def fork_mark() -> Any:
-    """Something whose item 0 is 1 here, and 0 in a child of any fork, also of one that was made in C.
+    """Return a buffer whose item 0 is 1 here and 0 in a forked child, also of a fork made in C.
 
-    Where the kernel cannot do that it stays 1: then only forks are seen that run Python's hooks.
+    Without MADV_WIPEONFORK it stays 1: only forks that run Python's hooks are noticed then.
     """
     mark: Any
     try:
@@ -109,9 +109,9 @@ def fork_mark() -> Any:
 
 
 class MultiprocessingChild:
-    """What multiprocessing knows of a process that it started: its name, and the moment of its end.
+    """The link to multiprocessing in a process that it started: reads the name, and learns of the end.
 
-    A child by fork leaves through ``os._exit``: no atexit function runs in it (until 3.13), but the finalizers of
+    A forked child leaves through ``os._exit``: until 3.13 no atexit function runs in it, but the finalizers of
     ``multiprocessing.util`` do.
     """
 
@@ -122,26 +122,26 @@ class MultiprocessingChild:
         self._name = ""
 
     def after_fork(self) -> None:
-        """In a child of a fork: if multiprocessing made it, it is about to say so."""
+        """Ask multiprocessing, in a forked child, for a call back if it made the child."""
         util: Any = sys.modules.get("multiprocessing.util")
         if util is None or self._follows_forks:
             return
         try:
             util.register_after_fork(self, MultiprocessingChild._begins)
             self._follows_forks = True  # the registration is inherited
-        except Exception:  # it is being imported, or is not the standard library's
+        except Exception:  # half imported, or not the standard library's module
             pass
 
     def _begins(self) -> None:
-        sys.modules["multiprocessing.util"].Finalize(None, self._end_process, exitpriority=_LAST_OF_FINALIZERS)
+        sys.modules["multiprocessing.util"].Finalize(None, self._end_process, exitpriority=_RUNS_LAST)
         self.find_name()
 
     def find_name(self) -> None:
-        """Tell the process's name, once it is known."""
+        """Write the process's name, once it is known."""
         process = getattr(sys.modules.get("multiprocessing.process"), "_current_process", None)
         if process is None:
             return
-        fields = _instance_dict(process, "__dict__")  # its class may be the program's
+        fields = _instance_dict(process, "__dict__")  # its class may be defined by the program
         name = fields.get("_name") if type(fields) is dict else None
         if type(name) is str and name not in (self._name, "MainProcess"):
             self._name = name

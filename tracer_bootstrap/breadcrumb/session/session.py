@@ -1,6 +1,6 @@
-"""Hold the state of a traced process that all parts of the tracer share: settings, spool, encoder, threads, functions.
+"""Hold the state that all parts of the tracer share: settings, spool, encoder, threads, functions.
 
-The session knows none of the parts. What they must be told, they are told by callbacks that they register here.
+The session knows none of the parts; they register callbacks in its ``when_*`` lists.
 """
 
 from __future__ import annotations
@@ -31,9 +31,10 @@ if TYPE_CHECKING:
 
 
 class Session:
-    """Write events, notices and threads of this process, and keep what several parts look up.
+    """The shared state of one traced process, and the writer of its events.
 
-    The containers (``functions``, ``threads``, ``not_forked``) stay the same objects over a fork: hot paths hold them.
+    The containers (``functions``, ``threads``, ``not_forked``) stay the same objects over a fork, because hot paths
+    refer to them.
 
     Args:
         folder: The trace's spool folder.
@@ -59,19 +60,19 @@ class Session:
             capture.get("max_depth", record_format.DEFAULT_MAX_DEPTH),
         )
         self.names = NameFinder()
-        self.functions: Dict[int, Function] = {}  # the traced ones, by the id of their code
-        self.exception_ids: Dict[int, int] = {}  # by address; 0: too many like it, not written
+        self.functions: Dict[int, Function] = {}  # the traced ones, by id(code)
+        self.exception_ids: Dict[int, int] = {}  # by address; 0: not written, too many alike
         self.next_call_id: Callable[[], int] = itertools.count(1).__next__
         self.threads = _local()
         self._thread_numbers = itertools.count()
         self._losses: Set[str] = set()
-        self.near_recursion_limit = False  # events were lost there, where nothing can be said
+        self.near_recursion_limit = False  # whether it was reached: events are lost there, and no notice fits
         self.not_forked = fork_mark()
         self.forks_under_way = 0
-        self.when_forked: List[Callable[[], None]] = []  # a fork was noticed that ran none of Python's hooks
-        self.when_thread_begins: List[Callable[[], None]] = []  # in that thread, once its state is there
+        self.when_forked: List[Callable[[], None]] = []  # in the child, on a fork that ran no Python hook
+        self.when_thread_begins: List[Callable[[], None]] = []  # in the new thread, after its state is set
         self.when_secret_learned: List[Callable[[], None]] = []  # before anything else is written
-        self.when_counters_move: List[Callable[[], None]] = []  # ``spool.counters`` is another object from then on
+        self.when_counters_move: List[Callable[[], None]] = []  # when ``spool.counters`` is replaced
         self._max_trace_mb: int = capture.get("max_trace_mb", record_format.DEFAULT_MAX_TRACE_MB)
         self.spool = self._new_spool()
         self._begin_process()
@@ -85,23 +86,23 @@ class Session:
         self._losses.clear()
 
     def start_over(self) -> str:
-        """Become the session of a forked child. Returns the parent's process key.
-
-        Everything is held back until the new spool stands.
-        """
+        """Become the session of a forked child, with a new spool. Returns the parent's process key."""
         parent = self.spool.process_key
         spool = self._new_spool()
         thread = getattr(self.threads, "state", None)
         if thread is not None:
-            thread.top, thread.task = ROOT, 0  # whoever holds on to the state finds no open call in it
+            thread.top, thread.task = ROOT, 0  # a hot path may hold the state: it must find no open call
         self.spool = spool
         self.forks_under_way = 0
-        self.threads.__dict__.clear()  # of this thread, the only one that lives on
+        self.threads.__dict__.clear()  # of this thread, the only one in the child
         self._begin_process()
         return parent
 
     def notice_fork(self) -> None:
-        """Look whether the process was forked in C, which runs none of Python's hooks; called now and then."""
+        """Run the ``when_forked`` callbacks if the process was forked in C, which runs no Python hook.
+
+        Called where it costs little: at the first start of a function, for each new thread, after calls of C.
+        """
         if not self.not_forked[0]:
             for callback in self.when_forked:
                 callback()
@@ -119,14 +120,19 @@ class Session:
         )
 
     def event(self, kind: str, /, **fields: Any) -> None:
-        """Write one event: numbers as they are, texts redacted, bytes as ready JSON."""
+        """Write one event; during a fork, hold it back with the thread's other records.
+
+        Args:
+            kind: An ``EVENT_*`` of ``record_format``.
+            fields: A str is redacted; an int is written as it is; bytes are finished JSON; other values are encoded.
+        """
         pieces = [b'{"k": "%s"' % kind.encode()]
         for name, value in fields.items():
             if type(value) is str:
                 text = self.encoder.encode_text(value)
             elif type(value) is bytes:
                 text = value
-            elif type(value) is int:  # ids and clocks: none of the program's numbers
+            elif type(value) is int:  # an id or a clock: nothing to redact
                 text = b"%d" % value
             else:
                 text = self.encoder.encode(value)
@@ -139,16 +145,21 @@ class Session:
             self.spool.event(line)
 
     def is_forking(self) -> bool:
-        """Whether this thread is between the hooks of a fork."""
+        """Return whether this thread is between the hooks of a fork."""
         thread = getattr(self.threads, "state", None)
         return thread is not None and thread.held_events is not None
 
     def notice(self, code: str, message: str) -> None:
-        """Write a notice for the run's report: a reason why the trace is not complete."""
+        """Write a notice: a reason why the trace is not complete, shown in the run's report.
+
+        Args:
+            code: A ``NOTICE_*`` of ``record_format``.
+            message: A sentence for the reader of the report.
+        """
         self.event(record_format.EVENT_NOTICE, code=code, message=message)
 
     def write_function(self, function: Function) -> None:
-        """Write the record of a function; called again when its counts are no longer exact."""
+        """Write the record of a function; called again when its counts stop being exact."""
         self.event(
             record_format.EVENT_FUNCTION,
             id=function.function_id,
@@ -162,7 +173,7 @@ class Session:
         )
 
     def new_slot(self) -> int:
-        """Take a counter slot; returns -1, and writes a notice, where there are no more."""
+        """Take a counter slot; if none is left, write a notice and return -1."""
         counters = self.spool.counters
         slot = self.spool.new_slot()
         if self.spool.counters is not counters:
@@ -176,8 +187,8 @@ class Session:
             )
         return slot
 
-    def lost(self, error: BaseException) -> None:
-        """Write a notice that the tracer failed to record something: one for each kind of failure."""
+    def notice_failure(self, error: BaseException) -> None:
+        """Write a notice that the tracer failed to record an event, once for each type of error."""
         kind = type(error).__name__
         if kind not in self._losses:
             self._losses.add(kind)
@@ -191,7 +202,7 @@ class Session:
             )
 
     def thread(self) -> ThreadState:
-        """Return the state of the current thread."""
+        """Return the state of the current thread; makes it on the thread's first event."""
         try:
             state: ThreadState = self.threads.state
         except AttributeError:
@@ -199,7 +210,7 @@ class Session:
         return state
 
     def new_thread(self) -> ThreadState:
-        """Make the state of the current thread, on its first event."""
+        """Make the state of the current thread and write the thread's record."""
         self.notice_fork()
         number = next(self._thread_numbers)
         state = self.threads.state = ThreadState(self.spool, number)
@@ -211,15 +222,15 @@ class Session:
         return state
 
     def rename_thread(self) -> None:
-        """Write the current thread again if its name has changed; called at its first call.
+        """Write the current thread's record again if its name has changed; called at the thread's first recorded call.
 
-        A thread's first event may come before threading knows its name: traced code may have called functions of
-        threading, which are observed from then on.
+        The first event of a thread may precede its name: functions of threading that traced code has called are
+        observed, and a new thread calls them before it is registered.
         """
         self._write_thread(self.thread())
 
     def _write_thread(self, state: ThreadState) -> None:
-        """Write the record of a thread, unless its name was written already."""
+        """Write the record of a thread, unless it was written with the same name."""
         name = thread_name(get_ident(), "thread-%d" % state.number, self.main_thread)
         if name == state.name:
             return
@@ -234,17 +245,17 @@ class Session:
         )
 
     def on_secret(self, value: str) -> None:
-        """Hand a value that was learned to the server, and take it out of what was written a moment ago."""
-        from ..redaction.learned_secrets import looks_random  # one of the late modules, and here by now
+        """Send a newly learned secret to the server, and erase it from recent records. Called by the redactor."""
+        from ..redaction.learned_secrets import looks_random  # a late module, imported by now
 
         for callback in self.when_secret_learned:
             callback()
-        self.spool.tell_secret(value)
-        if looks_random(value):  # what is a word may as well be one of the record's own
-            self.spool.take_out(utf8(quote(value)[1:-1]))
+        self.spool.send_secret(value)
+        if looks_random(value):  # a plain word may be part of a record's own text
+            self.spool.erase(utf8(quote(value)[1:-1]))
 
     def on_too_many_secrets(self) -> None:
-        """Write a notice that later values are redacted under their names and by their shapes only."""
+        """Write a notice that later secrets are not learned any more. Called by the redactor, once."""
         self.notice(
             record_format.NOTICE_SECRETS_NOT_LEARNED,
             "the program has more values under secret names than are remembered: later ones are redacted under these "
@@ -252,8 +263,8 @@ class Session:
         )
 
     def on_name_patterns(self, patterns: Sequence[str]) -> None:
-        """Hand more patterns of secret names to the server, and look at the functions again: theirs may match."""
+        """Send new patterns of secret names to the server, and apply them to the functions. Called by the redactor."""
         for pattern in patterns:
-            self.spool.tell_name_pattern(pattern)
+            self.spool.send_name_pattern(pattern)
         for function in list(self.functions.values()):
             function.choose_encoders()

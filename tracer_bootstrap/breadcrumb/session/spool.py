@@ -1,8 +1,7 @@
-"""Writes the spool: memory-mapped segments, counters, and learned secrets (docs/spool-format.md).
+"""Write the spool: memory-mapped segments, counters and learned secrets (docs/spool-format.md).
 
-No lock is held anywhere here: ``mmap.write`` copies and advances in one C call under the GIL, so
-records never mix; a thread that forks cannot leave a lock behind in the child, and a signal
-handler cannot meet one.
+Without locks, because a fork could leave one locked in the child, and a signal handler could wait for its own thread's.
+None is needed: ``mmap.write`` copies and advances in one C call under the GIL, so records never mix.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import sys
 import time
 from _weakref import ref
 
-# Bound now: tests replace these in their module for as long as they run, and segments are made all the time.
+# Bound at import: a program's tests may replace these in os for a while, and segments are made at any moment.
 from os import close as os_close
 from os import listdir as os_listdir
 from os import open as os_open
@@ -22,26 +21,26 @@ from os import write as os_write
 
 from .. import record_format
 from ..json_text import quote, utf8
-from ..runtime.interruptions import is_of_the_program, starts_guarded
+from ..runtime.interruptions import raised_by_program, starts_guarded
 from ..runtime.mapped_files import map_file
 from ..value_format import REDACTED
 
-# The first segment is small (most threads and forked children say little), each next one four times as large, up
-# to what keeps the mapped memory of the whole process near 16 MiB: it is part of the process's resident size.
+# Sizes of segments. The first is small, because most threads and forked children write little; each next one is four
+# times as large, as long as the maps of the whole process stay near 16 MiB: they count as its resident memory.
 FIRST_SEGMENT_BYTES = 1 << 14
 LAST_SEGMENT_BYTES = 1 << 22
 MAPPED_BUDGET_BYTES = 1 << 24
 
-# So does the file of the counters grow. Its last size bounds what a program that makes functions without end takes.
+# Sizes of the counters file, which grows likewise; the last bounds it in programs that create functions without end.
 FIRST_COUNTER_SLOTS = 1 << 10
 COUNTER_SLOTS = 1 << 14
 
 GROWTH = 4
 
-# So far back a secret is taken out of a segment that was written before it was known for one.
-TAKE_OUT_BYTES = 1 << 20
+# How far back in the current segments a newly learned secret is erased.
+ERASE_BACK_BYTES = 1 << 20
 
-# Made once: where memory has run out, what there is to tell of it must not be in want of more.
+# Preallocated, so that a new segment needs no memory where a program has run out of it.
 _ZEROS = bytes(1 << 16)
 
 _CALLS = (record_format.KIND_CALL.encode(), record_format.KIND_LATE_CALL.encode())
@@ -63,44 +62,52 @@ def _base36(number: int) -> str:
     return text or "0"
 
 
-def _map_zeros(path: str, size: int, already: int = 0) -> mmap:
-    """Map a file that is made, or has *already* some bytes and grows, to *size* bytes; the new ones are zeros.
+def _map_zeros(path: str, size: int, existing: int = 0) -> mmap:
+    """Create a file of *size* zeros, or extend one of *existing* bytes to *size*, and map it.
 
-    Writing the zeros, rather than posix_fallocate, makes a full disk an OSError here and halves the cost of the
-    page faults later. Raises OSError.
+    Writing the zeros makes a full disk an OSError here and not a SIGBUS later. Compared with posix_fallocate it halves
+    the cost of page faults.
+
+    Raises:
+        OSError: The file cannot be created, extended or mapped.
     """
-    mode = os.O_APPEND if already else os.O_CREAT | os.O_EXCL
+    mode = os.O_APPEND if existing else os.O_CREAT | os.O_EXCL
     fd = os_open(path, os.O_RDWR | mode | getattr(os, "O_CLOEXEC", 0), 0o600)
     try:
-        while already < size:
-            already += os_write(fd, _ZEROS if size - already >= len(_ZEROS) else _ZEROS[: size - already])
+        while existing < size:
+            existing += os_write(fd, _ZEROS if size - existing >= len(_ZEROS) else _ZEROS[: size - existing])
         return map_file(fd, size)
     finally:
         os_close(fd)
 
 
-def _bytes_of_calls(folder: str) -> int:
-    """What the calls files of all processes take. (Not with scandir: programs replace methods of its iterator.)"""
+def _calls_bytes(folder: str) -> int:
+    """Return the bytes of the calls files of all processes of the trace."""
     taken = 0
-    try:
+    try:  # not scandir: programs replace methods of its iterator
         for name in os_listdir(folder):
             if name.endswith(record_format.CALLS_SUFFIX):
                 taken += os_stat("%s/%s" % (folder, name)).st_size
-    except OSError as error:  # the folder is gone; opening the segment says what there is to say
-        if is_of_the_program(error):
+    except OSError as error:  # the folder is gone: opening the segment will report that
+        if raised_by_program(error):
             raise
     return taken
 
 
 def _discard(data: bytes) -> int:
-    """Stands in for a segment's write once the spool cannot take any more."""
+    """Drop a record: the ``write`` of a segment after the spool could not be written."""
     return len(data)
 
 
 class Segments:
-    """A sequence of segments with one writer. ``write`` takes one record; if it raises ValueError, ``write_over`` does.
+    """A sequence of segment files with one writer.
 
-    stem: the files' names, with ``%d`` for the segment's number.
+    ``write`` appends one record to the current segment. If the record does not fit, it raises ValueError: call
+    ``write_over`` then. It is a bare method of the map, because no write is cheaper.
+
+    Args:
+        spool: The spool of the process.
+        stem: The files' names, with ``%d`` for the segment's number.
     """
 
     __slots__ = ("_numbers", "_size", "_spool", "_stem", "write")
@@ -116,25 +123,25 @@ class Segments:
     def _open(self, needed: int) -> None:
         spool = self._spool
         size = max(self._size, needed + 1)
-        self._size = spool.size_after(self._size)
+        self._size = spool.next_size(self._size)
         name = self._stem % next(self._numbers)
         try:
             mapped = spool.mapped[self._stem] = _map_zeros("%s/%s" % (spool.folder, name), size)
             self.write = mapped.write
         except OSError as error:
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
             self.write = _discard
-            spool.failed("its spool cannot be written (%s)" % (error.strerror or error))
+            spool.stop_recording("its spool cannot be written (%s)" % (error.strerror or error))
 
     @starts_guarded
     def write_over(self, record: bytes) -> None:
-        """Write a record that the current segment had no room for: its write raised the ValueError being handled."""
+        """Open the next segment and write a record to it; called while handling the ValueError of ``write``."""
         try:
-            is_written = is_of_the_program(sys.exc_info()[1])  # and a signal handler has raised just then
+            is_written = raised_by_program(sys.exc_info()[1])  # not full: a signal handler raised after the write
             if not is_written:
                 self._open(len(record))
-        except BaseException:  # this takes so long that signals meet it more often than anything else
+        except BaseException:  # opening takes long: signals strike here most often
             self._open(len(record))
             self.write(record)
             raise
@@ -144,7 +151,7 @@ class Segments:
 
 
 class _StreamInUse(ref):  # type: ignore[type-arg]  # no Generic up to 3.8
-    """Watches a CallSegments, and remembers the stream that it writes when it is gone."""
+    """A weak reference to a CallSegments, with the stream that becomes free when it is gone."""
 
     __slots__ = ("numbers", "stem", "stream")
     numbers: itertools.count[int]
@@ -153,12 +160,11 @@ class _StreamInUse(ref):  # type: ignore[type-arg]  # no Generic up to 3.8
 
 
 class CallSegments(Segments):
-    """The segments of one thread's calls. It is these that grow without bound, so the limit of the trace is theirs.
+    """The segments of one thread's calls, which the size limit of the trace applies to.
 
-    A thread that begins goes on in the stream of segments of one that has ended: many programs start a thread for
-    each request, and a file for each would fill the disk with their empty tails. That one has ended is noted without
-    a finalizer: whichever thread is traced next may be the one to drop this, and what a signal handler or another
-    thread raises in a finalizer would be lost.
+    A new thread continues the stream of an ended one: many programs start a thread per request, and the empty tails of
+    a file each would fill the disk. A weak reference with a callback in C notices that a thread has ended. A finalizer
+    would run in any thread, and lose what a signal handler or another thread raises in it.
     """
 
     __slots__ = ("__weakref__", "_ends", "_first_dropped", "stream")
@@ -166,14 +172,14 @@ class CallSegments(Segments):
     def __init__(self, spool: SpoolWriter) -> None:
         self._ends: Optional[Segments] = None
         self._first_dropped = 0
-        ended = spool.ended_stream()
+        ended = spool.take_ended_stream()
         if ended is None:
             self.stream, stem = spool.new_stream()
             super().__init__(spool, stem)
         else:
             self.stream, self._stem, self._numbers, self._spool = ended.stream, ended.stem, ended.numbers, spool
             mapped = spool.mapped[ended.stem]
-            self._size = spool.size_after(len(mapped))
+            self._size = spool.next_size(len(mapped))
             self.write = mapped.write
         in_use = _StreamInUse(self, spool.ended_streams.append)
         in_use.stream, in_use.stem, in_use.numbers = self.stream, self._stem, self._numbers
@@ -186,9 +192,9 @@ class CallSegments(Segments):
             super()._open(needed)
 
     def _write_end(self, record: bytes) -> int:
-        """Stands in for ``write`` in a full trace: only the ends of calls that had begun before are written.
+        """Write the ends of recorded calls only: the ``write`` of a full trace.
 
-        Without them it would look as if the program had never left these calls.
+        Without them these calls would seem never to have ended.
         """
         call = int(record[2 : record.index(b"\t", 2)])
         if record.startswith(_CALLS):
@@ -204,34 +210,40 @@ class CallSegments(Segments):
 
 
 class SpoolWriter:
-    """The spool files of this process.
+    """The writer of this process's spool files; a forked child makes another one.
 
-    folder: the trace's spool folder; max_bytes: of the calls of all processes of the trace; when_full: is called once.
-    A forked child makes a SpoolWriter of its own.
+    Args:
+        folder: The trace's spool folder.
+        max_bytes: Limit of the calls files of all processes of the trace.
+        when_full: Called once, when the limit is reached.
     """
 
     def __init__(self, folder: str, max_bytes: int, when_full: Callable[[], None]) -> None:
         self.folder = folder
         self._max_bytes = max_bytes
         self._when_full = when_full
-        self._bytes_until_look = FIRST_SEGMENT_BYTES  # a short-lived child among a thousand looks at no folder
+        self._bytes_until_look = FIRST_SEGMENT_BYTES  # a short-lived process never lists the folder
         self._is_full = False
         self.started_at_ns = time.time_ns()
         self.clock_origin_ns = time.perf_counter_ns()
         self.process_key = "%d-%s" % (os.getpid(), _base36(self.started_at_ns))
         self.writers = 1
-        self.failure: Optional[str] = None  # why recording stopped, if it did
+        self.failure: Optional[str] = None  # why recording stopped; None while it goes on
         self._streams = itertools.count()
-        self.streams_in_use: Dict[int, _StreamInUse] = {}  # what is watched by something that is gone is not told of
+        self.streams_in_use: Dict[int, _StreamInUse] = {}  # keeps the weak references, or no callback comes
         self.ended_streams: List[_StreamInUse] = []
-        self._untold: List[bytes] = []
-        self.mapped: Dict[str, mmap] = {}  # the segment of each stream that is being written
+        self._unsent: List[bytes] = []
+        self.mapped: Dict[str, mmap] = {}  # by stem: the current segment of each stream
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
         self._counters: Optional[memoryview] = None
         self._slots = itertools.count()
 
-    def failed(self, why: str) -> None:
-        """Remember, and say as far as that is possible, that records are being lost."""
+    def stop_recording(self, why: str) -> None:
+        """Note that records are lost from now on: by a notice and a marker file, as far as either can be written.
+
+        Args:
+            why: The reason, as the end of a sentence.
+        """
         if self.failure is None:
             self.failure = why
             text = "recording stopped before the end of process %d: %s" % (os.getpid(), why)
@@ -240,25 +252,25 @@ class SpoolWriter:
                 record_format.NOTICE_RECORDING_STOPPED.encode(),
                 utf8(quote(text)),
             )
-            try:  # there may be room still, also for who may not make files any more: it has given up its rights
+            try:  # a segment may have room left, even if no file can be made: the program dropped its rights
                 self._events.write(b'{"k": "%b", "code": "%b", "message": %b}\n' % notice)
             except (AttributeError, ValueError):
                 pass
             marker = "%s/%s" % (self.folder, self.process_key + record_format.FAILED_SUFFIX)
-            try:  # an empty file needs no block: its name tells even on a full disk
+            try:  # an empty file needs no block: possible on a full disk
                 os_close(os_open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
             except OSError as error:
-                if is_of_the_program(error):
+                if raised_by_program(error):
                     raise
 
     def new_stream(self) -> Tuple[int, str]:
-        """The number of a sequence of calls segments with one writer at a time, and the stem of their names."""
+        """Return the number of a new stream (segments with one writer at a time), and the stem of its files."""
         stream = next(self._streams)
         self.writers = stream + 1
         return stream, "%s-%d-%%d%s" % (self.process_key, stream, record_format.CALLS_SUFFIX)
 
-    def ended_stream(self) -> Optional[_StreamInUse]:
-        """The stream of a thread that has ended, for another; None where there is none that takes calls still."""
+    def take_ended_stream(self) -> Optional[_StreamInUse]:
+        """Take over the stream of an ended thread; returns None if there is none, or if recording has stopped."""
         if self.failure is not None or self._is_full:
             return None
         try:
@@ -266,23 +278,23 @@ class SpoolWriter:
         except IndexError:
             return None
 
-    def size_after(self, size: int) -> int:
-        """The bytes of the segment that follows one of *size* bytes in its stream."""
+    def next_size(self, size: int) -> int:
+        """Return the bytes of the segment after one of *size* bytes."""
         return min(size * GROWTH, LAST_SEGMENT_BYTES, max(FIRST_SEGMENT_BYTES, MAPPED_BUDGET_BYTES // self.writers))
 
     def is_full(self, size: int) -> bool:
-        """Whether the trace has no room for a segment of so many bytes; once it had not, for none."""
+        """Return whether the trace has no room for a segment of *size* bytes; once full, it stays full."""
         self._bytes_until_look -= size
         if not self._is_full and self._bytes_until_look < 0:
             self._bytes_until_look = min(LAST_SEGMENT_BYTES, self._max_bytes // 8)
-            taken = _bytes_of_calls(self.folder)
+            taken = _calls_bytes(self.folder)
             if taken + size > self._max_bytes:
                 self._is_full = True
                 self._when_full()
         return self._is_full
 
     def event(self, line: bytes) -> None:
-        """Append one event, a JSON object and its newline."""
+        """Append one event: a JSON object with its newline."""
         events = self._events
         try:
             events.write(line)
@@ -290,9 +302,9 @@ class SpoolWriter:
             events.write_over(line)
 
     def new_slot(self) -> int:
-        """A counter slot, or -1 where all are taken or the file cannot be made.
+        """Return a free counter slot, or -1 if all are taken or the file cannot be written.
 
-        ``counters`` may be another object afterwards; the former one still counts for the slots that it has.
+        May replace ``counters``. The former object stays valid for the slots that it has.
         """
         slot = next(self._slots)
         if slot >= COUNTER_SLOTS or self.counters is None:
@@ -303,53 +315,60 @@ class SpoolWriter:
 
     @property
     def counters(self) -> Optional[memoryview]:
-        """The counters as unsigned 64-bit numbers: [2 * slot] counts, [2 * slot + 1] sums nanoseconds."""
+        """The counters as unsigned 64-bit numbers, or None if their file cannot be written.
+
+        Item ``2 * slot`` counts calls, item ``2 * slot + 1`` sums nanoseconds.
+        """
         if self._counters is None and self.failure is None:
             self._map_counters(FIRST_COUNTER_SLOTS)
         return self._counters
 
     def _map_counters(self, slots: int) -> None:
         path = "%s/%s" % (self.folder, self.process_key + record_format.COUNTERS_SUFFIX)
-        already = self._counters.nbytes if self._counters is not None else 0
+        existing = self._counters.nbytes if self._counters is not None else 0
         try:
-            mapped = _map_zeros(path, slots * record_format.COUNTER_SLOT_BYTES, already)
+            mapped = _map_zeros(path, slots * record_format.COUNTER_SLOT_BYTES, existing)
         except OSError as error:
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
-            self.failed("its counters cannot be written (%s)" % (error.strerror or error))
+            self.stop_recording("its counters cannot be written (%s)" % (error.strerror or error))
         else:
             self._counters = memoryview(mapped).cast("Q")
 
-    def tell_secret(self, value: str) -> None:
-        """Hand a learned secret to the server through the pipe; without a reader it goes nowhere."""
-        self._tell(value.encode("utf-8", "surrogateescape"))
+    def send_secret(self, value: str) -> None:
+        """Send a learned secret to the server through the pipe; keep it for a later attempt if nobody reads."""
+        self._send(value.encode("utf-8", "surrogateescape"))
 
-    def tell_name_pattern(self, pattern: str) -> None:
-        """Hand it a pattern of names that are secret."""
-        self._tell(record_format.NAME_PATTERN_MARK + pattern.encode("utf-8", "surrogateescape"))
+    def send_name_pattern(self, pattern: str) -> None:
+        """Send a pattern of secret names to the server, likewise."""
+        self._send(record_format.NAME_PATTERN_MARK + pattern.encode("utf-8", "surrogateescape"))
 
-    def _tell(self, item: bytes) -> None:
-        # The pipe is not kept open: a program may close all its descriptors, and what gets the number then is its own.
-        self._untold.append(item)
+    def _send(self, item: bytes) -> None:
+        # The pipe is not kept open: after the program has closed all descriptors, its number may be one of its files.
+        self._unsent.append(item)
         try:
             flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
             fifo = os_open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
             try:
-                while self._untold:
-                    os_write(fifo, self._untold[0] + b"\0")
-                    self._untold.pop(0)
+                while self._unsent:
+                    os_write(fifo, self._unsent[0] + b"\0")
+                    self._unsent.pop(0)
             finally:
                 os_close(fifo)
         except (OSError, ValueError) as error:  # the pipe is full for the moment, or nobody reads
-            if is_of_the_program(error):
+            if raised_by_program(error):
                 raise
 
-    def take_out(self, secret: bytes) -> None:
-        """Overwrite what has been written of late and turned out to be secret. The records keep their lengths."""
+    def erase(self, secret: bytes) -> None:
+        """Overwrite a secret in recent records, which keep their lengths.
+
+        Args:
+            secret: As the records hold it: UTF-8, escaped as in JSON.
+        """
         mark = (REDACTED.encode() + b"*" * len(secret))[: len(secret)]
         for mapped in list(self.mapped.values()):
             end = mapped.tell()
-            at = mapped.find(secret, max(end - TAKE_OUT_BYTES, 0), end)
+            at = mapped.find(secret, max(end - ERASE_BACK_BYTES, 0), end)
             while at >= 0:
                 mapped[at : at + len(secret)] = mark
                 at = mapped.find(secret, at, end)

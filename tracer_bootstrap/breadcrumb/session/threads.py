@@ -1,4 +1,4 @@
-"""What each thread is doing, and where its calls are written."""
+"""Keep the open calls of each thread, and write its records."""
 
 from __future__ import annotations
 
@@ -15,9 +15,14 @@ if TYPE_CHECKING:
 
 
 class ThreadState(CallSegments):
-    """What one thread is doing, and where it is written.
+    """A traced thread, and the writer of its calls.
 
-    ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs.
+    ``top`` is its innermost open call, ``task`` the number of the asyncio task that it runs (0: none), and
+    ``held_events`` the events that are held back (None: nothing is).
+
+    Args:
+        spool: The spool of the process.
+        number: The thread's number in the process, from 0.
     """
 
     __slots__ = ("_held_calls", "_held_write", "first_call", "held_events", "name", "number", "task", "top")
@@ -25,21 +30,21 @@ class ThreadState(CallSegments):
     def __init__(self, spool: SpoolWriter, number: int) -> None:
         super().__init__(spool)
         self.number = number
-        self.name = ""  # as it was told last
-        self.first_call = 0  # later ones in a stream that was another thread's before are this thread's
-        self.top: OpenCall = (*ROOT[:4], {})  # without a call site: the first call asks for it, see CallLog.site
+        self.name = ""  # as last written
+        self.first_call = 0  # of this thread, in a stream taken over from an ended one: its calls have higher ids
+        self.top: OpenCall = (*ROOT[:4], {})  # its empty call sites make the first call ask CallLog.site
         self.task = 0
-        self.held_events: Optional[List[bytes]] = None  # while records are held back
+        self.held_events: Optional[List[bytes]] = None
 
     def hold_back(self) -> None:
-        """Keep the records of this thread in memory until ``let_go``."""
+        """Keep the records of this thread in memory until ``release``."""
         self.held_events = []
         self._held_calls: List[bytes] = []
         self._held_write = self.write
         self.write = self._held_calls.append  # type: ignore[assignment]
 
-    def let_go(self) -> None:
-        """Write the calls that were held back, and go on as before."""
+    def release(self) -> None:
+        """Write the calls that were held back, and stop holding back; the caller writes ``held_events`` before."""
         self.held_events = None
         self.write = self._held_write
         for record in self._held_calls:
@@ -47,7 +52,7 @@ class ThreadState(CallSegments):
 
 
 def write_record(thread: ThreadState, record: bytes) -> None:
-    """Append a record to the calls of a thread."""
+    """Append a record to the calls of a thread, in a new segment if it does not fit."""
     try:
         thread.write(record)
     except ValueError:  # the segment is full
@@ -55,9 +60,12 @@ def write_record(thread: ThreadState, record: bytes) -> None:
 
 
 def thread_name(ident: int, unnamed: str, main_thread: int) -> str:
-    """The name of a thread, without making one known to threading that is not; *unnamed* where it has none.
+    """Return the name of a thread, without registering it in threading as ``current_thread`` would.
 
-    main_thread: which is the main one, where threading has not been imported.
+    Args:
+        ident: The thread's identifier.
+        unnamed: The name for a thread that threading does not know.
+        main_thread: The identifier of the main thread, used until threading is imported.
     """
     threading = sys.modules.get("threading")
     name = getattr(getattr(threading, "_active", {}).get(ident), "_name", None)

@@ -10,7 +10,7 @@ from types import GetSetDescriptorType, MemberDescriptorType, MethodDescriptorTy
 
 from ..json_text import quote
 from ..runtime.classes import ARRAY_PACKAGES, class_name, derives, imported_class, mro, namespace, package_of
-from ..runtime.interruptions import is_of_the_program
+from ..runtime.interruptions import raised_by_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def read_attribute(value: Any, name: str, packages: Collection[str] = ARRAY_PACK
             try:
                 return member.__get__(value)
             except (AttributeError, RuntimeError, TypeError, ValueError) as error:  # a nested tensor has no one shape
-                if is_of_the_program(error):
+                if raised_by_program(error):
                     raise
                 return None
     return None

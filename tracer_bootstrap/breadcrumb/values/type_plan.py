@@ -7,7 +7,7 @@ from itertools import islice
 from types import GetSetDescriptorType, MemberDescriptorType
 
 from ..runtime.classes import class_module, class_name, is_heap_type, mro, namespace
-from ..runtime.interruptions import is_of_the_program
+from ..runtime.interruptions import raised_by_program
 from .writers import OPAQUE_PACKAGES, choose_writer
 
 TYPE_CHECKING = False
@@ -124,7 +124,7 @@ class TypePlan:
             try:
                 found.append((name, _get(value, name)))
             except AttributeError as error:  # not set (yet)
-                if is_of_the_program(error):
+                if raised_by_program(error):
                     raise
         for name, position in self._shadowed:
             item = _slot_of(value, name, position)
@@ -155,7 +155,7 @@ def _slot_of(value: Any, name: str, position: int) -> Any:
     try:
         return namespace(mro(type(value))[position])[name].__get__(value)
     except AttributeError as error:
-        if is_of_the_program(error):
+        if raised_by_program(error):
             raise
         return _UNSET
 

@@ -6,7 +6,7 @@ from itertools import islice
 
 from ..json_text import float_text, quote
 from ..runtime.classes import class_name
-from ..runtime.interruptions import is_of_the_program
+from ..runtime.interruptions import raised_by_program
 from ..value_format import CUT_MARK, ENTRIES_CUT, ITEMS_CUT, REDACTED
 
 TYPE_CHECKING = False
@@ -105,7 +105,7 @@ class Walk:
             return self._unreadable(value, error)
 
     def _unreadable(self, value: Any, error: Exception) -> str:
-        if is_of_the_program(error):
+        if raised_by_program(error):
             raise error
         return self.leaf("<%s: not readable (%s)>" % (class_name(type(value)), class_name(type(error))))
 
