@@ -274,7 +274,7 @@ def test_of_the_tracer_and_what_it_was_just_calling_nothing_is_told() -> None:
     for name in (str(folder / "recorder.py"), str(folder / "_inject" / "sitecustomize.py")):
         exec(compile("def between(): look()", name, "exec"), names)
         names["between"]()
-    inside, at_start = (stacks._outwards(frame) for frame in frames)
+    inside, at_start = (stacks._frames_outwards(frame) for frame in frames)
     this = "test_of_the_tracer_and_what_it_was_just_calling_nothing_is_told"
     assert inside[0].f_code.co_name == this
     assert [frame.f_code.co_name for frame in at_start[:3]] == ["<lambda>", "between", this]

@@ -112,7 +112,7 @@ class AdaptiveCapture:
         count = counters[function.counter] + 1
         counters[function.counter] = count
         if self._off:
-            self._wake(perf_counter_ns())
+            self._wake_if_due(perf_counter_ns())
         if self._sample_rate >= 1 or int(count * self._sample_rate) != int((count - 1) * self._sample_rate):
             if count <= function.limit:
                 return False
@@ -121,7 +121,7 @@ class AdaptiveCapture:
         if function.suspends:
             self._calls.drop_suspended(id(frame))
         if not function.is_off:
-            key = _key(function, frame)
+            key = _frame_key(function, frame)
             if key is not None:
                 self.begun[key] = perf_counter_ns()
         return True
@@ -134,7 +134,7 @@ class AdaptiveCapture:
             function.next_sample = 2 * count
             sample = True
         elif at_ns >= function.fresh_at_ns:
-            self._afresh(function, count, at_ns)
+            self._record_again(function, count, at_ns)
             sample = True
         if count >= function.look_count + _CALLS_BETWEEN_LOOKS:
             is_hot = count > _COUNTED_AT_LEAST and at_ns - function.look_ns < _HOT_WITHIN_NS
@@ -146,7 +146,7 @@ class AdaptiveCapture:
             function.next_look = min(function.next_sample, function.look_count + _CALLS_BETWEEN_LOOKS)
         return sample
 
-    def _afresh(self, function: Function, count: int, at_ns: int) -> None:
+    def _record_again(self, function: Function, count: int, at_ns: int) -> None:
         function.limit = count + _FRESH_CALLS - 1
         function.fresh_at_ns = at_ns + max(_FRESH_AFTER_NS, (at_ns - self._started_ns) // _FRESH_SHARE)
 
@@ -165,7 +165,7 @@ class AdaptiveCapture:
 
     def _await_returns(self, function: Function, frame: FrameType) -> None:
         """Stop observing the function, but for the returns of its calls that are under way, other than *frame*."""
-        function.awaited = _frames_of(function)
+        function.awaited = _running_frames(function)
         function.awaited.discard(id(frame))
         function.strays = 0
         if self._switch is not None:
@@ -180,7 +180,7 @@ class AdaptiveCapture:
             self._await_returns(function, frame)
         return True
 
-    def _wake(self, at_ns: int) -> None:
+    def _wake_if_due(self, at_ns: int) -> None:
         if at_ns >= self._wake_at_ns:
             self._observe_again(self._off, at_ns)
             self._off = []
@@ -201,7 +201,7 @@ class AdaptiveCapture:
         session = self._session
         if session.pid == getpid() and not session.is_forking():
             try:
-                self._wake(self._wake_at_ns)
+                self._wake_if_due(self._wake_at_ns)
             except RecursionError:
                 session.near_recursion_limit = True
             except BaseException as error:
@@ -212,7 +212,7 @@ class AdaptiveCapture:
         for function in functions:
             function.is_off = False
             count = counters[function.counter] if counters is not None else 0
-            self._afresh(function, count + 1, at_ns)
+            self._record_again(function, count + 1, at_ns)
             function.look_count = count
             function.look_ns = at_ns
         if functions and self._switch is not None:
@@ -224,7 +224,7 @@ class AdaptiveCapture:
         Returns None if it was not one of those that are only counted, False if it was, and True if it was a slow one:
         it is the innermost open call now, recorded late, and to be ended.
         """
-        begun_ns = self.begun.pop(_key(function, frame), 0)
+        begun_ns = self.begun.pop(_frame_key(function, frame), 0)
         if not begun_ns:
             return None
         spent_ns = at_ns - begun_ns
@@ -249,7 +249,7 @@ class AdaptiveCapture:
             open_calls.append(top)
             top = top[1]
         positions = {id(call[2]): position for position, call in enumerate(open_calls)}
-        missing = self._missing(frame, positions)
+        missing = self._counted_calls(frame, positions)
         if not missing:
             return None
         ids: List[int] = []
@@ -260,7 +260,7 @@ class AdaptiveCapture:
                 thread.top = (call, thread.top, call_frame, state, sites)
                 ids.append(call)
             for function, counted_frame in reversed(missing.get(position, ())):
-                begun_ns = self.begun.pop(_key(function, counted_frame), 0)
+                begun_ns = self.begun.pop(_frame_key(function, counted_frame), 0)
                 if function.is_off:
                     self._off = [other for other in self._off if other is not function]
                     self._observe_again([function], perf_counter_ns())
@@ -268,7 +268,7 @@ class AdaptiveCapture:
                 ids.append(thread.top[0])
         return ids if any(position > 0 for position in missing) else None
 
-    def _missing(
+    def _counted_calls(
         self, frame: Optional[FrameType], positions: Dict[int, int]
     ) -> Dict[int, List[Tuple[Function, FrameType]]]:
         """The counted calls from *frame* outwards; by the position of the open call around them."""
@@ -297,7 +297,7 @@ class AdaptiveCapture:
         return function.is_off or id(frame) in self.begun
 
 
-def _key(function: Function, frame: FrameType) -> Any:
+def _frame_key(function: Function, frame: FrameType) -> Any:
     """Under what a counted call stands in ``begun``; None if it is not timed.
 
     The end of a generator may pass unseen, and another call have its frame's address then. What a generator takes is
@@ -308,7 +308,7 @@ def _key(function: Function, frame: FrameType) -> Any:
     return (id(frame), id(function.code)) if function.kind == "coroutine" else None
 
 
-def _frames_of(function: Function) -> Set[int]:
+def _running_frames(function: Function) -> Set[int]:
     """The ids of the frames that run the function's code, in all threads."""
     found = set()
     for thread_frame in sys._current_frames().values():

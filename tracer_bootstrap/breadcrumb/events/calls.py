@@ -76,7 +76,7 @@ class CallLog:
                 count = self._yields.Yields if function.kind == "generator" else self._yields.AsyncYields
                 state.yields = count(function.encode_result)
             if self._lines is not None and not since_ns:  # those of a call that runs already would lack the first
-                state.lines = self._lines.of_new_call(function)
+                state.lines = self._lines.new_call(function)
             self._enter_task(thread, state)
             if function.runs_tests and not since_ns:
                 self._tests().starts(function.code, frame)

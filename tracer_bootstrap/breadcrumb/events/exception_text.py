@@ -39,16 +39,16 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
     if len(args) == 1:
         if type(first) is str:
             return first if type(exception) is not KeyError else "'%s'" % first
-        return _written(first, encoder)
+        return _python_notation(first, encoder)
     if derives(type(exception), OSError) and type(first) is int:
-        reason = args[1] if type(args[1]) is str else _written(args[1], encoder)
-        return "[Errno %d] %s%s" % (first, reason, _file_of(exception, encoder))
+        reason = args[1] if type(args[1]) is str else _python_notation(args[1], encoder)
+        return "[Errno %d] %s%s" % (first, reason, _file_suffix(exception, encoder))
     if derives(type(exception), SyntaxError) and len(args) == 2 and type(args[1]) is tuple:
-        return (first if type(first) is str else _written(first, encoder)) + _line_of(args[1])
-    return "(%s)" % ", ".join([_shortened(_written(arg, encoder)) for arg in args])
+        return (first if type(first) is str else _python_notation(first, encoder)) + _place_suffix(args[1])
+    return "(%s)" % ", ".join([_shorten(_python_notation(arg, encoder)) for arg in args])
 
 
-def _written(value: Any, encoder: Encoder) -> str:
+def _python_notation(value: Any, encoder: Encoder) -> str:
     """A value in the notation of Python, without its secrets."""
     text = encoder.encode(value).decode("utf-8", "replace")
     import_late_modules()
@@ -62,7 +62,7 @@ def _written(value: Any, encoder: Encoder) -> str:
         return text
 
 
-def _shortened(text: str) -> str:
+def _shorten(text: str) -> str:
     """One of several arguments: what was parsed, say, is not to hide what was wrong with it."""
     return text if len(text) <= _MAX_ARGUMENT_CHARS else text[:_MAX_ARGUMENT_CHARS] + "…"
 
@@ -77,14 +77,14 @@ def _message_without_args(exception: BaseException) -> str:
     return validation_summary(exception) if type(exception) is known else ""
 
 
-def _file_of(exception: BaseException, encoder: Encoder) -> str:
+def _file_suffix(exception: BaseException, encoder: Encoder) -> str:
     filename = _filename_of(exception)
     if filename is None:
         return ""
-    return ": '%s'" % filename if type(filename) is str else ": " + _written(filename, encoder)
+    return ": '%s'" % filename if type(filename) is str else ": " + _python_notation(filename, encoder)
 
 
-def _line_of(details: Tuple[Any, ...]) -> str:
+def _place_suffix(details: Tuple[Any, ...]) -> str:
     """`` (module.py, line 3)`` of what a SyntaxError has besides its message."""
     if len(details) < 2 or type(details[0]) is not str or type(details[1]) is not int:
         return ""

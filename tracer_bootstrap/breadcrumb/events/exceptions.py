@@ -29,7 +29,7 @@ DETAILED_PER_PLACE = 200
 _MAX_KNOWN = 2000
 
 # Of how many exceptions that were only counted the way is remembered: there may be one for each task that waits.
-_MAX_ON_THEIR_WAY = 200
+_MAX_UNWINDING = 200
 
 # Where the standard library catches what nobody caught, and prints it.
 _LAST_RESORTS = {
@@ -39,7 +39,7 @@ _LAST_RESORTS = {
 }
 
 # Whose code a file is, as far as its path tells.
-_NOT_THE_USERS = ("/site-packages/", "/dist-packages/", "<frozen ")
+_PACKAGE_PATHS = ("/site-packages/", "/dist-packages/", "<frozen ")
 _STANDARD_LIBRARY = dirname(os_file) + "/"
 
 # Read without asking the exception's class, which may have a property of the same name.
@@ -185,12 +185,12 @@ class ExceptionLog:
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
     ) -> int:
         """Write an exception at its first sight, or count it. Returns its id, 0 if it was counted."""
-        raises = self._raises_like(exception, traceback, frame)
+        raises = self._raises_at_place(exception, traceback, frame)
         raises.count += 1
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, raised_at(traceback, frame)[0])
             self._calls.unwound.pop(id(exception), None)
-            if len(self._calls.unwound) >= _MAX_ON_THEIR_WAY:
+            if len(self._calls.unwound) >= _MAX_UNWINDING:
                 self._calls.unwound.pop(next(iter(self._calls.unwound)))
             self._calls.unwound[id(exception)] = {}
             return 0
@@ -213,7 +213,7 @@ class ExceptionLog:
         """
         if self._session.exception_ids.get(id(exception)) != 0:
             return
-        raises = self._raises_like(exception, traceback, frame)
+        raises = self._raises_at_place(exception, traceback, frame)
         raises.left += 1
         if raises.left > DETAILED_PER_PLACE and not uncaught:
             return
@@ -236,16 +236,16 @@ class ExceptionLog:
         exception_id = self._session.exception_ids.get(id(exception))
         if exception_id is not None and any(id(frame.f_code) in self._session.functions for frame, _ in frames):
             return exception_id
-        raises = self._raises_like(exception, traceback, traceback.tb_frame)
+        raises = self._raises_at_place(exception, traceback, traceback.tb_frame)
         raises.count += 1
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, frames[-1][0])
             return 0
-        exception_id = self._write_details(exception, frames, thread, 0, None, _users_frame(frames))
+        exception_id = self._write_details(exception, frames, thread, 0, None, _user_frame(frames))
         self._session.exception_ids[id(exception)] = exception_id
         return exception_id
 
-    def _raises_like(
+    def _raises_at_place(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType
     ) -> RaisesAtPlace:
         raising, instruction = raised_at(traceback, frame)
@@ -358,10 +358,10 @@ class ExceptionLog:
         return utf8(quote(encoded_locals(frame, session.encoder, session.clears_locals).decode("utf-8", "replace")))
 
 
-def _users_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
+def _user_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
     """The innermost frame that is neither in an installed package nor in the standard library."""
     for frame, _ in reversed(frames):
         file = frame.f_code.co_filename
-        if not any(part in file for part in _NOT_THE_USERS) and not file.startswith(_STANDARD_LIBRARY):
+        if not any(part in file for part in _PACKAGE_PATHS) and not file.startswith(_STANDARD_LIBRARY):
             return frame
     return frames[-1][0]

@@ -126,13 +126,13 @@ class GapLog:
         if caller is None:
             return False
         if gap.looks_left:
-            self.look_behind(gap, frame, caller)
+            self.find_wrapped(gap, frame, caller)
         slot = self.count(gap, caller)
         if slot >= 0:
             self._open[id(frame)] = (slot, perf_counter_ns(), frame.f_code)
         return True
 
-    def look_behind(self, gap: Gap, frame: FrameType, caller: Function) -> None:
+    def find_wrapped(self, gap: Gap, frame: FrameType, caller: Function) -> None:
         """Find out what function *gap*, called in *frame*, is a wrapper of."""
         gap.looks_left -= 1
         session = self._session

@@ -51,12 +51,12 @@ class GreenletChains:
         self._tracer = guard(self._switched, session)
         self._native: Any = None  # greenlet's C module, once it is there
         self._known: Dict[int, _Greenlet] = {}  # by the greenlet's address
-        self._said = False
+        self._noticed = False
 
     def clear(self) -> None:
         """Forget all: what waits in a forked child is its parent's to close."""
         self._known.clear()
-        self._said = False
+        self._noticed = False
 
     def loaded(self) -> None:
         """The program has imported greenlet: from here on this thread is watched, and others from their first call."""
@@ -71,14 +71,14 @@ class GreenletChains:
 
     def check(self) -> None:
         """Say if switches may pass unseen."""
-        if self._said or MODULE not in sys.modules:
+        if self._noticed or MODULE not in sys.modules:
             return
         if self._native is None:
             if self._is_being_imported():
                 return
         elif self._native.gettrace() is self._tracer:
             return
-        self._said = True
+        self._noticed = True
         self._session.notice(
             NOTICE_GREENLETS,
             "greenlets switch without the tracer being told (greenlet.settrace was used by the program itself, or this "
@@ -88,7 +88,7 @@ class GreenletChains:
     def _is_being_imported(self) -> bool:
         return bool(getattr(getattr(sys.modules[MODULE], "__spec__", None), "_initializing", False))
 
-    def ends_one(self, cancelled: bool) -> bool:
+    def ends_greenlet(self, cancelled: bool) -> bool:
         """Whether an exception that leaves the outermost frame as a cancellation is the usual end of a greenlet."""
         return cancelled and self._native is not None
 
@@ -113,7 +113,7 @@ class GreenletChains:
         before.chain, before.task, before.since_ns = thread.top, thread.task, at_ns
         if after is None:
             starter = thread.top[0] if thread.top[1] is not None else 0
-            after = self._add(greenlets[1], starter, thread.task or self._tasks.of_greenlet(greenlets[1]))
+            after = self._add(greenlets[1], starter, thread.task or self._tasks.number_greenlet(greenlets[1]))
             # What it calls until it is switched away from runs inside of the call that started it.
             after.chain = (starter, *ROOT[1:])
         if _is_open(before.chain, after.started_by):

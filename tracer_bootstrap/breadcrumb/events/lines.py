@@ -55,25 +55,25 @@ class LineLog:
             session.redactor, min(wide.max_chars, _MAX_VALUE_CHARS), min(wide.max_items, _MAX_ITEMS), wide.max_depth
         )
         self._patterns = patterns
-        self._said: Set[Tuple[int, str]] = set()
+        self._noticed: Set[Tuple[int, str]] = set()
 
     def clear(self) -> None:
         """Forget what was said: a forked child says it for itself."""
-        self._said.clear()
+        self._noticed.clear()
 
     def wants(self, module: str, name: str) -> bool:
         """Whether the lines of this function are to be recorded."""
         return any(matches_function(module, name, pattern) for pattern in self._patterns)
 
-    def of_new_call(self, function: Function) -> Optional[CallLines]:
+    def new_call(self, function: Function) -> Optional[CallLines]:
         """What is kept of a call that begins, if its lines are recorded."""
         return CallLines(self, function) if function.lines else None
 
-    def say_once(self, function: Function, what: str) -> None:
+    def notice_once(self, function: Function, message: str) -> None:
         """Tell the reader of the report what is not recorded of a function's lines."""
-        if (function.function_id, what) not in self._said:
-            self._said.add((function.function_id, what))
-            self.session.notice(NOTICE_LINES_LEFT_OUT, "%s.%s: %s" % (function.module, function.name, what))
+        if (function.function_id, message) not in self._noticed:
+            self._noticed.add((function.function_id, message))
+            self.session.notice(NOTICE_LINES_LEFT_OUT, "%s.%s: %s" % (function.module, function.name, message))
 
 
 class CallLines:
@@ -96,7 +96,7 @@ class CallLines:
         self._count = position + 1
         if position >= MAX_LINES_PER_CALL:
             if position == MAX_LINES_PER_CALL:
-                self._log.say_once(
+                self._log.notice_once(
                     self._function,
                     "a call executed more than %d lines: few of those beyond are recorded" % MAX_LINES_PER_CALL,
                 )
@@ -121,7 +121,7 @@ class CallLines:
         encode = self._log.encoder.encode_named
         variables = variables_of(frame, MAX_VARIABLES, self._log.session.clears_locals)
         if len(variables) == MAX_VARIABLES:
-            self._log.say_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)
+            self._log.notice_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)
         generation = self._log.encoder.generation()
         now = {name: encode(name, value) for name, value in variables}
         if (

@@ -58,15 +58,15 @@ class TaskLog:
             return known[1]
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
-        number = self._new(task_name(task))
+        number = self._write_task(task_name(task))
         self._known[id(task)] = (ref(task), number)
         return number
 
-    def of_greenlet(self, greenlet: Any) -> int:
+    def number_greenlet(self, greenlet: Any) -> int:
         """A number for a greenlet that starts."""
-        return self._new("%s-%d" % (class_name(type(greenlet)), self._last_number + 1))
+        return self._write_task("%s-%d" % (class_name(type(greenlet)), self._last_number + 1))
 
-    def _new(self, name: str) -> int:
+    def _write_task(self, name: str) -> int:
         self._last_number += 1
         self._session.event(record_format.EVENT_TASK, task=self._last_number, name=name)
         return self._last_number

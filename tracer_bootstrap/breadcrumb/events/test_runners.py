@@ -111,11 +111,11 @@ class TestLog:
         """exception: what ended the phase early; None if nothing did, and *message* is all that the runner says."""
         session = self._session
         exception_id = 0
-        told = None
+        exception_type = None
         if isinstance(exception, BaseException):
             if outcome in ("failed", "error"):
                 exception_id = self._exceptions.caught_by_runner(exception, session.thread())
-            told = type_name(type(exception))
+            exception_type = type_name(type(exception))
             message = message_of(exception, session.encoder)
         session.event(
             record_format.EVENT_TEST_REPORT,
@@ -124,7 +124,7 @@ class TestLog:
             phase=phase,
             outcome=outcome,
             exception=exception_id,
-            type=told,
+            type=exception_type,
             message=session.encoder.encode(message) if type(message) is str else None,
         )
 

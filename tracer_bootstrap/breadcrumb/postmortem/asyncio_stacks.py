@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _MAX_DEPTH = 1000
 
 # What stands between two frames of a chain and has no attribute that leads on; the garbage collector knows the way.
-_STEPS_OF_C = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable")
+_C_AWAITABLES = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable")
 
 
 def suspended_tasks() -> Iterator[Tuple[str, List[FrameType]]]:
@@ -53,8 +53,8 @@ def _await_chain(awaited: Any) -> List[FrameType]:
             running, frame, awaited = awaited.gi_running, awaited.gi_frame, awaited.gi_yieldfrom
         elif kind is AsyncGeneratorType:
             running, frame, awaited = False, awaited.ag_frame, awaited.ag_await
-        elif class_name(kind) in _STEPS_OF_C:
-            running, awaited = False, _led_to(awaited)
+        elif class_name(kind) in _C_AWAITABLES:
+            running, awaited = False, _next_awaited(awaited)
         else:
             break
         if running:
@@ -64,7 +64,7 @@ def _await_chain(awaited: Any) -> List[FrameType]:
     return frames
 
 
-def _led_to(step: Any) -> Any:
+def _next_awaited(step: Any) -> Any:
     for candidate in get_referents(step):
         if type(candidate) in (CoroutineType, GeneratorType, AsyncGeneratorType):
             return candidate

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from ..session.session import Session
 
 # The kernel's table of a process's files, which each fork copies, is as large as the highest number: 32 KiB.
-_HIGHEST_FILE_NUMBER = 4095
-_NUMBERS_TRIED = 32
+_HIGHEST_FD = 4095
+_FDS_TRIED = 32
 
 
 class FaultHandler:
@@ -47,7 +47,7 @@ class FaultHandler:
         """Be ready for a crash. Raises OSError, ValueError or RuntimeError where that cannot be."""
         if faulthandler is None:
             return
-        self._fd = _free_number()
+        self._fd = _free_fd()
         self._open_file()
         if not faulthandler.is_enabled():  # -X faulthandler: its text is in the program's stderr
             faulthandler.enable(file=self._fd, all_threads=True)
@@ -62,14 +62,14 @@ class FaultHandler:
         if self._fd < 0:
             return
         try:
-            if self._number_is_ours():
+            if self._can_reuse_fd():
                 self._open_file()
             elif faulthandler is not None and self._signal > 0:  # the number is the program's now
                 faulthandler.unregister(self._signal)
         except OSError:  # a full disk, a folder that is gone: nothing will be told of a crash
             pass
 
-    def _number_is_ours(self) -> bool:
+    def _can_reuse_fd(self) -> bool:
         try:
             found = fstat(self._fd)
         except OSError:  # closed by the program: free again
@@ -88,11 +88,11 @@ class FaultHandler:
         self._file = (found.st_dev, found.st_ino)
 
 
-def _free_number() -> int:
+def _free_fd() -> int:
     """A file number that the program will hardly come to. Raises OSError where there is none."""
     limit = sysconf("SC_OPEN_MAX")
-    highest = _HIGHEST_FILE_NUMBER if limit < 0 else min(limit - 1, _HIGHEST_FILE_NUMBER)
-    for number in range(highest, max(highest - _NUMBERS_TRIED, 2), -1):
+    highest = _HIGHEST_FD if limit < 0 else min(limit - 1, _HIGHEST_FD)
+    for number in range(highest, max(highest - _FDS_TRIED, 2), -1):
         try:
             fstat(number)
         except OSError:

@@ -110,10 +110,10 @@ class StackReporter:
         threads = [(main, interrupted), *reversed(frames.items())]
         tasks = [
             *suspended_tasks(),
-            *((name, _outwards(frame)) for name, frame in self._greenlets.waiting()),
+            *((name, _frames_outwards(frame)) for name, frame in self._greenlets.waiting()),
         ]
         stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
-            (ident, thread_name(ident, "thread", self._session.main_thread), None, _outwards(frame))
+            (ident, thread_name(ident, "thread", self._session.main_thread), None, _frames_outwards(frame))
             for ident, frame in threads[:_MAX_THREADS]
         ]
         stacks += [(None, None, name, frames) for name, frames in tasks[:_MAX_TASKS]]
@@ -133,7 +133,7 @@ class StackReporter:
                 "of %d threads and %d waiting tasks the stacks of %d and %d at most are here"
                 % (len(threads), len(tasks), _MAX_THREADS, _MAX_TASKS),
             )
-        self._say_done()
+        self._mark_complete()
 
     def _frames(self, frames: List[FrameType], locals_until_ns: int) -> bytes:
         """JSON of the frames of a stack, the innermost first; the middle of a deep one is left out."""
@@ -164,7 +164,7 @@ class StackReporter:
             variables,
         )
 
-    def _say_done(self) -> None:
+    def _mark_complete(self) -> None:
         """The server learns that the answer is whole from a file's name."""
         spool = self._session.spool
         if spool.failure is None:
@@ -172,7 +172,7 @@ class StackReporter:
             os_close(os_open(path, O_CREAT | O_WRONLY, 0o600))
 
 
-def _outwards(frame: Optional[FrameType]) -> List[FrameType]:
+def _frames_outwards(frame: Optional[FrameType]) -> List[FrameType]:
     """The frames from this one to the outermost, without the tracer and what it was just calling."""
     frames: List[FrameType] = []
     while frame is not None:
