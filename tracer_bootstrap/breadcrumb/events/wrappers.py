@@ -1,8 +1,8 @@
 """Find the function that a wrapper wraps, as a decorator's result wraps the decorated function.
 
 A call of a decorated function shows only the wrapper, which often belongs to the decorators of a library. The wrapped
-function is in the wrapper's closure, or where ``functools.wraps`` left it: in ``__wrapped__``, and in the ``__module__``
-and ``__qualname__`` that the wrapper took over. (PEP 362 follows ``__wrapped__`` to find a signature.)
+function is in the wrapper's closure, or where ``functools.wraps`` left it: in ``__wrapped__``. The wrapper's
+``__module__`` and ``__qualname__`` are copies of its own. (PEP 362 follows ``__wrapped__`` to find a signature.)
 """
 
 from __future__ import annotations
