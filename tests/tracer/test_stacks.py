@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+import breadcrumb
 from breadcrumb import record_format, value_format
 from breadcrumb.postmortem import stacks
 from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
@@ -270,7 +271,7 @@ def test_a_program_that_uses_faulthandler_itself_has_it(python: str, trace: Trac
 def test_of_the_tracer_and_what_it_was_just_calling_nothing_is_told() -> None:
     frames: list[Any] = []
     names = {"look": lambda: frames.append(sys._getframe())}
-    folder = Path(stacks.__file__).parent
+    folder = Path(breadcrumb.__file__).parent
     for name in (str(folder / "recorder.py"), str(folder / "_inject" / "sitecustomize.py")):
         exec(compile("def between(): look()", name, "exec"), names)
         names["between"]()
