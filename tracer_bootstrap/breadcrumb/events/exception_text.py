@@ -58,7 +58,7 @@ def _python_notation(value: Any, encoder: Encoder) -> str:
 
     try:
         return python_text(text)
-    except (IndexError, ValueError) as error:  # a dict key in the text was cut
+    except (IndexError, ValueError) as error:  # the key of a dict that was cut
         if is_of_the_program(error):
             raise
         return text
