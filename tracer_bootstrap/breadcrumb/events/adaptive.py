@@ -210,10 +210,7 @@ class AdaptiveCapture:
                 _signal.signal(number, self._on_look_signal)
                 _signal.siginterrupt(number, False)
             self._listens = True
-        except (
-            AttributeError,
-            ValueError,
-        ):  # no real-time signals in this system, or not in the main thread: tried again
+        except (AttributeError, ValueError):  # no real-time signals here, or not in the main thread: tried again
             pass
 
     def _on_look_signal(self, number: int, frame: Optional[FrameType]) -> None:

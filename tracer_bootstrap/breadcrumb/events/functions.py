@@ -84,9 +84,8 @@ class FunctionLog:
             function.record_lines()
         if self._adaptive is not None and not function.runs_tests:  # each call of a runner is recorded
             self._adaptive.prepare(function, first)
-        for (
-            callback
-        ) in self.when_added:  # first: another thread may call it once it is registered, and its end must be observed
+        # Before it is registered: from then on another thread may call it, and the end of that call must be observed.
+        for callback in self.when_added:
             callback(function)
         functions[id(code)] = function
         if first is None:

@@ -185,9 +185,7 @@ class TestLog:
         exception = _caught(attribute_of(report, "call"))
         if not name or exception is None:
             return
-        if class_name(type(exception)).endswith(
-            "CollectError"
-        ):  # pytest's own, raised from the exception of the import
+        if class_name(type(exception)).endswith("CollectError"):  # pytest's, raised from the error of the import
             cause = _cause_of(exception)
             exception = exception if cause is None else cause
         test = self._begin(name, collector, frame, since)
