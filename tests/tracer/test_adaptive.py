@@ -1,4 +1,4 @@
-"""Adaptive capture: what is recorded of calls that are mostly counted, and what is said about the rest."""
+"""Test which calls adaptive capture records, and how it counts the others."""
 
 from __future__ import annotations
 
@@ -111,9 +111,7 @@ def test_a_slow_coroutine_is_recorded_although_it_was_only_counted(monitoring_py
     assert slow.ended_ns is not None and slow.ended_ns - slow.started_ns >= 100_000_000
 
 
-def test_the_calls_that_led_up_to_an_exception_are_recorded_although_they_were_only_counted(
-    python: str, trace: Trace
-) -> None:
+def test_counted_calls_that_led_to_an_exception_are_recorded(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -209,7 +207,7 @@ def test_a_function_that_is_too_hot_is_switched_off_and_its_count_is_a_lower_bou
     assert spool.count("loop") == (1, True)
 
 
-def test_what_is_switched_off_is_looked_at_again_as_time_goes_on(monitoring_python: str, trace: Trace) -> None:
+def test_a_function_that_is_switched_off_is_observed_again_later(monitoring_python: str, trace: Trace) -> None:
     spool = trace(
         monitoring_python,
         program(
@@ -230,7 +228,7 @@ def test_what_is_switched_off_is_looked_at_again_as_time_goes_on(monitoring_pyth
     assert len(late) >= 8
 
 
-def test_a_call_that_is_under_way_when_its_function_is_switched_off_ends(monitoring_python: str, trace: Trace) -> None:
+def test_a_call_that_runs_while_its_function_is_switched_off_has_an_end(monitoring_python: str, trace: Trace) -> None:
     spool = trace(
         monitoring_python,
         "def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)\nprint(fib(27))\n",
@@ -265,7 +263,9 @@ def test_an_exception_in_a_function_that_is_switched_off_is_recorded_with_its_ca
     )  # fmt: skip
 
 
-def test_a_forked_child_observes_what_its_parent_had_switched_off(monitoring_python: str, trace: Trace) -> None:
+def test_a_forked_child_observes_functions_that_its_parent_had_switched_off(
+    monitoring_python: str, trace: Trace
+) -> None:
     spool = trace(
         monitoring_python,
         program(
@@ -313,7 +313,7 @@ def test_switching_off_leaves_other_tools_as_they_are(monitoring_python: str, tr
     assert spool.stdout == "1 1\n"
 
 
-def test_code_that_is_made_anew_is_counted_as_one_function(python: str, trace: Trace) -> None:
+def test_code_that_is_compiled_again_is_counted_as_one_function(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""

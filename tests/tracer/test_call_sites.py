@@ -1,11 +1,11 @@
-"""Where a call came from: the line in the recorded call around it, and the asyncio task."""
+"""Test that a call has the line of its recorded caller and the asyncio task that ran it."""
 
 from __future__ import annotations
 
 from spool_reader import Trace, program
 
 
-def test_a_call_knows_the_line_that_its_caller_was_at(python: str, trace: Trace) -> None:
+def test_a_call_has_the_line_of_its_caller(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -34,7 +34,7 @@ def test_a_call_knows_the_line_that_its_caller_was_at(python: str, trace: Trace)
     assert spool.one("<module>").line is None
 
 
-def test_the_line_is_that_of_the_recorded_caller_when_other_code_stands_between(
+def test_the_line_is_that_of_the_recorded_caller_even_with_untraced_code_in_between(
     python: str, trace: Trace, tmp_path
 ) -> None:
     (tmp_path / "between.py").write_text("def through(f):\n    return f()\n")

@@ -1,4 +1,4 @@
-"""One row a call: right counts, parents, arguments, results and times, on every Python."""
+"""Test that each call is recorded once, with its parent, arguments, result and times, on every Python."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_arguments_of_every_kind_are_recorded_under_their_names(python: str, tra
     assert spool.one("<lambda>").args == {"x": "y"}
 
 
-def test_values_are_those_of_the_moment(python: str, trace: Trace) -> None:
+def test_arguments_are_recorded_as_at_the_start_and_results_as_at_the_end(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -70,7 +70,7 @@ def test_values_are_those_of_the_moment(python: str, trace: Trace) -> None:
     assert call.value == [1]
 
 
-def test_qualified_names_tell_methods_nested_functions_and_bodies(python: str, trace: Trace) -> None:
+def test_calls_are_recorded_under_qualified_names(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -189,7 +189,7 @@ def test_a_generator_that_never_starts_is_no_call(python: str, trace: Trace) -> 
     assert [c.args["n"] for c in spool.named("co")] == [6]
 
 
-def test_a_program_may_take_the_tracers_tools_away(python: str, trace: Trace) -> None:
+def test_a_program_may_delete_functions_that_the_tracer_uses(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -230,7 +230,7 @@ def test_coroutines_keep_their_own_arguments_and_results(python: str, trace: Tra
     assert all(abs(parents[c.parent].args["n"] - c.args["n"]) <= 1 for c in spool.named("leaf"))
 
 
-def test_what_was_open_when_the_process_was_killed_is_unfinished(python: str, trace: Trace) -> None:
+def test_calls_that_were_open_when_the_process_was_killed_are_unfinished(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -275,7 +275,7 @@ def test_a_deleted_working_folder_does_not_stop_the_tracer(python: str, trace: T
     assert sorted(c.value for c in trace(python, text).named("f")) == ["child", "parent"]
 
 
-def test_the_tracer_takes_no_notice_of_its_own_code(python: str, trace: Trace) -> None:
+def test_the_tracers_own_code_is_not_recorded(python: str, trace: Trace) -> None:
     spool = trace(python, "import json\njson.dumps({'a': 1})\n", include=["*"])
     assert not any(f["module"].startswith("breadcrumb") for f in spool.of("function"))
     assert spool.named("dumps")
@@ -380,7 +380,7 @@ def test_the_hot_path_writes_what_the_plain_path_writes(
         assert hot.counted_ns("one") > 0 and plain.counted_ns("one") > 0
 
 
-def test_what_a_generator_yields_is_recorded_the_first_values_and_their_number(python: str, trace: Trace) -> None:
+def test_the_first_values_that_a_generator_yields_and_their_number_are_recorded(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """
@@ -413,7 +413,7 @@ main()
     assert spool.one("main.<locals>.<genexpr>").yields == [(0, 0), (1, 1), (2, 4)]
 
 
-def test_what_an_async_generator_yields_is_recorded_and_not_what_it_waits_for(python: str, trace: Trace) -> None:
+def test_the_values_that_an_async_generator_yields_are_recorded_but_not_its_waits(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """

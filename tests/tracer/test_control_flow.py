@@ -1,4 +1,4 @@
-"""The less common ways in which calls begin and end: exception groups, task groups, protocols, code made at run time."""
+"""Test less common begins and ends of calls: exception groups, task groups, protocols, code made at run time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def outcomes(spool: Spool) -> dict[str, int | None]:
 
 
 def handlers(spool: Spool) -> dict[str, str | None]:
-    """Who handled each exception in the end, by its message."""
+    """Return the function that handled each exception last, by the exception's message."""
     messages = {event["id"]: event["message"] for event in spool.of("exception")}
     found: dict[str, str | None] = dict.fromkeys(messages.values())
     for event in spool.of("handled"):
@@ -26,9 +26,7 @@ def python_with_groups(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 
 
-def test_the_exceptions_of_a_group_and_the_group_are_recorded_and_handled(
-    python_with_groups: str, trace: Trace
-) -> None:
+def test_exception_groups_and_their_exceptions_are_recorded(python_with_groups: str, trace: Trace) -> None:
     spool = trace(
         python_with_groups,
         program("""
@@ -120,7 +118,7 @@ def test_gathered_coroutines_and_tasks_that_nobody_awaits_keep_their_outcomes(py
     }  # fmt: skip
 
 
-def test_async_generators_end_as_they_were_ended(python: str, trace: Trace) -> None:
+def test_async_generators_return_or_are_cancelled(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -175,7 +173,7 @@ def test_a_return_in_finally_swallows_the_exception(python: str, trace: Trace) -
     assert {event["type"] for event in spool.of("exception")} == {"ValueError", "KeyError"}
 
 
-def test_calls_that_the_language_makes_are_calls(python: str, trace: Trace) -> None:
+def test_implicit_calls_of_the_language_are_recorded(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -247,9 +245,7 @@ def test_a_function_that_never_returns_is_unfinished(python: str, trace: Trace) 
     assert {call.function for call in spool.calls if call.outcome is None} >= {"<module>", "leaves", "run"}
 
 
-def test_who_waits_for_what_handles_an_exception_that_was_thrown_into_it_is_the_same_call(
-    python: str, trace: Trace
-) -> None:
+def test_a_coroutine_is_one_call_although_what_it_awaits_handles_a_thrown_exception(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         """

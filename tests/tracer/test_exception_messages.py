@@ -1,4 +1,4 @@
-"""The message of an exception is what ``str`` makes of it, though nothing of the program's is run for it."""
+"""Test that the message of an exception equals ``str(exception)``, without running code of the program."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def message(exception: BaseException) -> str:
 
 
 @given(st.lists(values, max_size=3), st.sampled_from([ValueError, KeyError, AssertionError, RuntimeError]))
-def test_it_is_what_str_says_for_all_that_is_built_in(args: list[Any], cls: type[Exception]) -> None:
+def test_messages_with_built_in_values_equal_str(args: list[Any], cls: type[Exception]) -> None:
     exception = cls(*args)
     if cls is KeyError and len(args) == 1 and isinstance(args[0], str):
         assert message(exception) == f"'{args[0]}'"
@@ -49,7 +49,7 @@ def test_it_is_what_str_says_for_all_that_is_built_in(args: list[Any], cls: type
     ],
     ids=lambda exception: type(exception).__name__,
 )
-def test_so_it_is_for_the_kinds_that_have_a_form_of_their_own(exception: Exception) -> None:
+def test_messages_in_the_special_forms_of_some_exceptions_equal_str(exception: Exception) -> None:
     assert message(exception) == str(exception)
 
 
@@ -60,12 +60,12 @@ class Order:
     __repr__ = __str__ = None  # type: ignore[assignment]
 
 
-def test_objects_are_told_by_their_fields_and_secrets_not_at_all() -> None:
-    told = message(ValueError(Order(), {"api_key": "zq-Planted-7732"}))
-    assert told == "(Order(number=7, password=[REDACTED]), {'api_key': [REDACTED]})"
+def test_objects_are_written_by_their_fields_and_secrets_are_redacted() -> None:
+    text = message(ValueError(Order(), {"api_key": "zq-Planted-7732"}))
+    assert text == "(Order(number=7, password=[REDACTED]), {'api_key': [REDACTED]})"
 
 
-def test_a_long_argument_does_not_hide_those_behind_it() -> None:
-    told = message(ValueError("x" * 5_000, 88, "Expected number"))
-    assert told.endswith("…, 88, 'Expected number')")
-    assert len(told) < 300
+def test_a_long_argument_does_not_hide_those_after_it() -> None:
+    text = message(ValueError("x" * 5_000, 88, "Expected number"))
+    assert text.endswith("…, 88, 'Expected number')")
+    assert len(text) < 300

@@ -1,4 +1,4 @@
-"""Each exception once, with what was there when it was raised, and what became of it."""
+"""Test that each exception is recorded once, with the state at its raise, and with its handler."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spool_reader import Spool, Trace, program
 
 
 def fate(spool: Spool, exception_id: int) -> str:
-    """What the last word about an exception is: handled by whom, uncaught, or nothing."""
+    """Return the last record of an exception: ``handled by`` a function, ``uncaught``, or an empty text."""
     last = ""
     for event in spool.events:
         if event.get("id") == exception_id and event["k"] == "handled":
@@ -169,7 +169,7 @@ def test_many_raises_at_one_place_are_bounded_and_counted(python: str, trace: Tr
     assert sum(c.outcome == record_format.OUTCOME_RAISED for c in spool.named("fails")) == 5000
 
 
-def test_iteration_ending_is_no_exception(python: str, trace: Trace) -> None:
+def test_the_end_of_an_iteration_is_no_exception(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -215,7 +215,7 @@ def test_an_exception_in_a_generator_ends_it(python: str, trace: Trace) -> None:
     assert fate(spool, exception["id"]) == "handled by <module>"
 
 
-def test_what_is_thrown_into_a_generator_is_recorded(python: str, trace: Trace) -> None:
+def test_an_exception_thrown_into_a_generator_is_recorded(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -237,7 +237,7 @@ def test_what_is_thrown_into_a_generator_is_recorded(python: str, trace: Trace) 
     assert spool.one("dies").outcome == record_format.OUTCOME_RAISED
 
 
-def test_a_cancelled_task_is_told_from_a_failed_one(python: str, trace: Trace) -> None:
+def test_a_cancelled_task_has_another_outcome_than_a_failed_one(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -292,7 +292,7 @@ def test_deep_recursion_ends_as_it_does_without_the_tracer(python: str, trace: T
     assert spool.one("after").value == 1
 
 
-def test_an_exception_near_the_recursion_limit_is_not_taken_for_one_that_is_gone(python: str, trace: Trace) -> None:
+def test_an_exception_near_the_recursion_limit_is_not_confused_with_a_dead_one(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -339,7 +339,7 @@ def test_the_traceback_the_user_sees_is_unchanged(python: str, trace: Trace, tmp
     assert (traced.exit_code, untraced.exit_code) == (1, 1)
 
 
-def test_a_dict_that_the_program_got_from_locals_is_left_alone(monitoring_python: str, trace: Trace) -> None:
+def test_a_dict_that_locals_returned_to_the_program_is_not_changed(monitoring_python: str, trace: Trace) -> None:
     text = program("""
         def f():
             a = 1
@@ -352,7 +352,7 @@ def test_a_dict_that_the_program_got_from_locals_is_left_alone(monitoring_python
     assert trace(monitoring_python, text).stdout == "1\n"
 
 
-def test_the_recursion_limit_is_met_without_the_tracers_frames(monitoring_python: str, trace: Trace) -> None:
+def test_a_recursion_error_has_no_frames_of_the_tracer(monitoring_python: str, trace: Trace) -> None:
     text = program("""
         import traceback
         def dive(n):
@@ -372,7 +372,7 @@ def test_the_recursion_limit_is_met_without_the_tracers_frames(monitoring_python
     assert [n["code"] for n in traced.of("notice")] in ([], ["recursion_limit"])
 
 
-def test_what_a_test_runner_remembers_as_the_last_exception_was_caught(python: str, trace: Trace) -> None:
+def test_an_exception_that_a_test_runner_keeps_in_sys_last_value_is_handled(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -389,7 +389,7 @@ def test_what_a_test_runner_remembers_as_the_last_exception_was_caught(python: s
     assert fate(spool, exception["id"]) == "handled by run"
 
 
-def test_local_values_are_whole_json_without_secrets_and_without_asking_the_program(python: str, trace: Trace) -> None:
+def test_local_values_are_whole_redacted_json_and_run_no_code_of_the_program(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -428,9 +428,7 @@ def test_local_values_are_whole_json_without_secrets_and_without_asking_the_prog
     assert body == {"size": 3}
 
 
-def test_an_exception_that_nobody_handles_is_written_however_many_like_it_were_handled(
-    python: str, trace: Trace
-) -> None:
+def test_an_unhandled_exception_is_written_even_after_many_handled_ones_like_it(python: str, trace: Trace) -> None:
     text = program("""
         import threading
         def parse(text): return float(text)
@@ -455,21 +453,19 @@ def test_an_exception_that_nobody_handles_is_written_however_many_like_it_were_h
         messages = {raised["message"].rpartition(": ")[2]: raised for raised in spool.of("exception")}
         assert spool.exit_code == 1
         uncaught = [event["id"] for event in spool.of("uncaught")]
-        for text_of_it, around in (("in a thread", ["work"]), ("at the end", ["<module>"])):
-            raised = messages[repr(text_of_it)]
+        for argument, around in (("in a thread", ["work"]), ("at the end", ["<module>"])):
+            raised = messages[repr(argument)]
             assert raised["id"] in uncaught
-            assert f'"text": "{text_of_it}"' in raised["locals"]
+            assert f'"text": "{argument}"' in raised["locals"]
             by_id = {call.call: call for call in spool.calls}
             assert [by_id[call].function for call in raised["calls"]] == [*around, "load", "parse"]
-            assert [by_id[call].args.get("text") for call in raised["calls"]][1:] == [text_of_it] * 2
+            assert [by_id[call].args.get("text") for call in raised["calls"]][1:] == [argument] * 2
             assert [by_id[call].outcome for call in raised["calls"]] == [record_format.OUTCOME_RAISED] * 3
         (folded,) = spool.of("raises")
         assert spool.counters[folded["process"]][2 * folded["slot"]] + len(spool.of("exception")) == 1002
 
 
-def test_the_exception_that_leaves_a_function_is_told_from_those_that_it_handled_on_the_way(
-    python: str, trace: Trace
-) -> None:
+def test_the_exception_that_leaves_a_function_is_not_confused_with_those_it_handled(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         program("""
@@ -523,7 +519,7 @@ def test_the_exception_that_leaves_a_function_is_told_from_those_that_it_handled
     assert spool.named("lines")[1].exception == spool.named("opened")[1].exception == by_message["'thrown'"]
 
 
-def test_equal_exceptions_are_written_when_they_leave_the_traced_code_and_counted_when_they_do_not(
+def test_repeated_exceptions_are_written_if_they_leave_the_traced_code_and_counted_otherwise(
     python: str, trace: Trace
 ) -> None:
     text = program("""

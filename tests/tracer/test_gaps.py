@@ -1,4 +1,4 @@
-"""Functions that traced code calls but that are not traced are counted, by caller."""
+"""Test that gaps are counted by caller: functions that traced code calls but that are not traced."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_calls_of_untraced_functions_are_counted_by_caller(python: str, trace: T
     assert spool.gap("Cart.__init__")[0] == 2
     assert spool.gap("Cart.__enter__")[0] == 2
     assert spool.gap("Cart.total")[0] == 2
-    # rate is called by untraced code only: it is no gap of what is traced.
+    # Only untraced code calls rate, so it is no gap.
     assert not [g for g in spool.of("gap") if g["function"] == "rate"]
 
 
@@ -87,7 +87,7 @@ def test_path_patterns_and_excludes_choose_files(python: str, trace: Trace, tmp_
 
 
 def test_a_gap_that_untraced_code_called_first_is_found(monitoring_python: str, trace: Trace, tmp_path: Path) -> None:
-    # The start of such a function was switched off before traced code came to it.
+    # Its start is no longer observed when traced code calls it.
     write_package(tmp_path)
     (tmp_path / "warm.py").write_text("from shop.pricing import rate\nrate()\n")
     spool = trace(
@@ -97,7 +97,7 @@ def test_a_gap_that_untraced_code_called_first_is_found(monitoring_python: str, 
     assert spool.gap("rate")[0] == 10
 
 
-def test_c_functions_are_told_apart(monitoring_python: str, trace: Trace) -> None:
+def test_gaps_written_in_c_are_marked(monitoring_python: str, trace: Trace) -> None:
     spool = trace(
         monitoring_python, "def f(items):\n    items.append(1)\n    return sorted(items)\nfor _ in range(5): f([2])\n"
     )
@@ -105,7 +105,7 @@ def test_c_functions_are_told_apart(monitoring_python: str, trace: Trace) -> Non
     assert spool.gap("list.append")[0] == 5
 
 
-def test_in_adaptive_mode_counting_a_hot_gap_stops_and_says_so(
+def test_in_adaptive_mode_a_hot_gap_is_no_longer_counted_and_marked_inexact(
     monitoring_python: str, trace: Trace, tmp_path: Path
 ) -> None:
     write_package(tmp_path)
@@ -121,7 +121,7 @@ def test_in_adaptive_mode_counting_a_hot_gap_stops_and_says_so(
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.13"])
-def test_more_gaps_than_counters_are_said(version: str, trace: Trace, tmp_path: Path) -> None:
+def test_more_gaps_than_counters_give_a_notice(version: str, trace: Trace, tmp_path: Path) -> None:
     python = interpreter(version)
     (tmp_path / "many.py").write_text("\n".join(f"def f{n}(): pass" for n in range(17_000)))
     spool = trace(python, "import many\ndef use(f): f()\nfor n in range(17_000): use(getattr(many, 'f%d' % n))\n")
@@ -176,7 +176,7 @@ DECORATED = {
 }
 
 
-def test_a_wrapper_of_another_module_says_what_it_was_called_for(python: str, trace: Trace, tmp_path: Path) -> None:
+def test_a_gap_names_the_functions_that_it_wraps_in_other_modules(python: str, trace: Trace, tmp_path: Path) -> None:
     (tmp_path / "shop").mkdir()
     for name, source in DECORATED.items():
         (tmp_path / "shop" / name).write_text(textwrap.dedent(source))
@@ -194,7 +194,7 @@ def test_a_wrapper_of_another_module_says_what_it_was_called_for(python: str, tr
     gaps = [gap for gap in spool.of("gap") if gap["module"] == "shop.decorators"]
     wraps = {gap["function"].rpartition(".")[2]: gap["wraps"] for gap in gaps}
     assert wraps == {
-        # The innermost that is known: what "plain" has made of "folded" says nothing of it.
+        # Without "folded": the wrapper that "plain" has put around it does not name it.
         "logs": [f"shop.ways:Way.length:{file}"],
         "<lambda>": [f"shop.ways:short:{file}"],
         "calls": [f"shop.ways:lazily:{file}", f"shop.ways:twice:{file}"],
@@ -203,7 +203,7 @@ def test_a_wrapper_of_another_module_says_what_it_was_called_for(python: str, tr
     }
 
 
-def test_what_a_wrapper_was_called_for_is_told_whole_where_a_module_is_called_like_a_secret(
+def test_a_wrapped_function_is_named_in_full_although_its_module_has_a_secret_name(
     python: str, trace: Trace, tmp_path: Path
 ) -> None:
     (tmp_path / "shop").mkdir()
@@ -225,10 +225,10 @@ def test_what_a_wrapper_was_called_for_is_told_whole_where_a_module_is_called_li
     }
 
 
-def test_the_time_of_generators_and_coroutines_is_measured_and_no_one_elses(
+def test_the_time_of_a_gap_is_that_of_its_generators_and_coroutines_alone(
     python: str, trace: Trace, tmp_path: Path
 ) -> None:
-    """Each once, from its start to its end: that of a gap is never more than its caller took."""
+    """Check that a gap never takes longer than its caller."""
     (tmp_path / "lib.py").write_text(
         textwrap.dedent("""
             import time

@@ -1,4 +1,4 @@
-"""Greenlets switch stacks in the midst of calls: each call has its true parent, end and active time."""
+"""Test that each call has its true parent, end and active time although greenlets switch stacks within calls."""
 
 from __future__ import annotations
 
@@ -44,12 +44,12 @@ def test_calls_in_greenlets_have_their_own_parents_ends_and_times(python: str, t
     }  # fmt: skip
     others = [c.function for c in calls if c.outcome != record_format.OUTCOME_RETURNED]
     assert sorted(others) == ["fail", "fail", "pause"]  # where g was when it was dropped
-    # Right values, too: a result that was paired with another call would name another owner.
+    # A result that was paired with another call would name another owner.
     assert all(c.value == [c.args["owner"], c.args["number"]] for c in calls if c.function in ("leaf", "inner"))
     assert all(c.value == c.args["owner"] for c in calls if c.function == "outer")
     for call in (c for c in calls if c.function in ("inner", "outer", "consume") and c.args["owner"] != "h"):
         assert call.ended_ns is not None
-        # Beside what it waited for, it did next to nothing: others slept a millisecond a step meanwhile.
+        # It did little but wait, while others slept a millisecond at each step.
         assert 1_000_000 <= call.suspended_ns < call.ended_ns - call.started_ns
     compute, busy = spool.one("compute"), spool.one("busy")
     assert (busy.parent, compute.suspended_ns, busy.suspended_ns) == (compute.call, 0, 0)
@@ -66,7 +66,7 @@ def test_a_forked_child_goes_on_in_greenlets_of_its_parent(python: str, trace: T
     assert [(c.function, c.value, c.parent) for c in in_child] == [("leaf", ["h", 100], 0), ("leaf", ["child", 0], 0)]
 
 
-def test_an_exception_that_ends_a_greenlet_is_told_by_what_became_of_it(python: str, trace: Trace) -> None:
+def test_an_exception_that_ends_a_greenlet_is_handled_by_its_parent_unless_expected(python: str, trace: Trace) -> None:
     spool = trace(python, [str(TARGETS / "greenlets_at_work.py")])
     verdicts: dict[int, str | None] = {}
     for event in spool.events:
@@ -77,13 +77,13 @@ def test_an_exception_that_ends_a_greenlet_is_told_by_what_became_of_it(python: 
     assert by_type["greenlet.GreenletExit"] is None
 
 
-def test_where_the_program_has_the_switches_told_to_itself_the_report_says_so(python: str, trace: Trace) -> None:
+def test_a_program_that_sets_its_own_greenlet_trace_function_gets_a_notice(python: str, trace: Trace) -> None:
     spool = trace(python, [str(TARGETS / "greenlets_at_work.py"), "--own"])
     assert spool.exit_code == 0
     assert {n["code"] for n in spool.of("notice")} == {"greenlets"}
 
 
-def test_without_greenlets_nothing_is_said(python: str, trace: Trace) -> None:
+def test_a_program_without_greenlets_gets_no_notice(python: str, trace: Trace) -> None:
     spool = trace(python, "def f(): pass\nimport sys\nf()\nassert 'greenlet' not in sys.modules\n")
     assert spool.exit_code == 0 and spool.of("notice") == []
 

@@ -1,4 +1,4 @@
-"""The executed lines of the functions that were asked for, and what each of them changed, on every Python."""
+"""Test that the lines of chosen functions are recorded, with the variables that each changed, on every Python."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DELETED = {"$deleted": True}
 
 
 def first_line(function: str) -> int:
-    """The line of the ``def`` or ``class`` of a function or class of the program."""
+    """Return the line of the ``def`` or ``class`` of a function or class in the program."""
     name = function.rpartition(".")[2]
     starts = tuple(f"{word} {name}{end}" for word in ("def", "async def", "class") for end in ("(", ":"))
     return next(number for number, line in enumerate(SOURCE, 1) if line.strip().startswith(starts))
@@ -34,7 +34,7 @@ def steps(call: Call) -> list[tuple[int | None, dict | None]]:
 
 
 def changes(call: Call, variable: str) -> list[tuple[int | None, object]]:
-    """(line, value) of each change of a variable."""
+    """Return (line, value) of each change of a variable."""
     return [(line, changed[variable]) for line, changed in steps(call) if changed and variable in changed]
 
 
@@ -59,11 +59,11 @@ def changes(call: Call, variable: str) -> list[tuple[int | None, object]]:
         ("Cart.total.inner", False),
     ],
 )
-def test_a_function_is_named_whole_or_by_its_end_from_a_dot_on(pattern: str, matches: bool) -> None:
+def test_a_pattern_names_a_function_in_full_or_by_its_last_parts(pattern: str, matches: bool) -> None:
     assert matches_function("shop.cart", "Cart.total", pattern) is matches
 
 
-def test_nested_functions_and_the_main_module_of_a_spawned_child_are_named_as_they_are_written() -> None:
+def test_a_pattern_names_nested_functions_and_a_spawned_main_module_as_the_source_does() -> None:
     assert matches_function("shop", "outer.<locals>.inner", "outer.inner")
     assert matches_function("shop", "outer.<locals>.inner", "shop.outer.<locals>.inner")
     assert matches_function("shop", "outer.<locals>.inner", "outer.*")
@@ -79,7 +79,7 @@ def stepped(python: str, trace: Trace) -> Spool:
 
 
 def test_each_line_is_recorded_with_the_variables_that_it_changed(stepped: Spool) -> None:
-    """One run of the program; each paragraph is a case."""
+    """Check one run of the program; each paragraph is a case."""
     in_the_main_thread = stepped.named("total")[0]
     assert in_the_main_thread.args == {"items": [{"$tuple": [1.5, 2]}, {"$tuple": [4, 5]}], "rate": 0.2}
     assert steps(in_the_main_thread) == [
@@ -126,13 +126,13 @@ def test_each_line_is_recorded_with_the_variables_that_it_changed(stepped: Spool
     (asynchronous,) = stepped.named("stream")
     assert changes(asynchronous, "i") == [(1, 0), (1, 1)]
 
-    # Recursion: each call has its own.
+    # Recursion: each call has its own lines.
     three, two, one = stepped.named("factorial")
     assert steps(three) == [(1, {}), (3, {"rest": 2}), (4, {})]
     assert steps(two) == [(1, {}), (3, {"rest": 1}), (4, {})]
     assert steps(one) == [(1, {}), (2, {})]
 
-    # What comes from around a function is told with its first line.
+    # Variables of an enclosing function are recorded with the first line.
     add = stepped.one("counter.<locals>.add")
     assert add.lines[0].changes == {"count": 10}
     assert steps(add) == [(2, {"count": 15}), (3, {})]
@@ -153,11 +153,11 @@ def test_each_line_is_recorded_with_the_variables_that_it_changed(stepped: Spool
         k: [(1, 0.0), (4, float(k))] for k in (1, 2, 3)
     }
 
-    # No lines of what was not asked for.
+    # No lines of other functions.
     assert all(not call.lines for call in stepped.named("main") + stepped.named("counter") + stepped.named("<module>"))
 
 
-def test_secrets_are_redacted_in_lines_by_name_by_shape_and_once_seen(stepped: Spool) -> None:
+def test_secrets_in_lines_are_redacted_by_name_by_shape_and_once_learned(stepped: Spool) -> None:
     hidden = stepped.one("hidden")
     assert changes(hidden, "api_key") == [(1, "[REDACTED]")]
     assert changes(hidden, "note") == [(2, "token=[REDACTED]")]
@@ -166,16 +166,18 @@ def test_secrets_are_redacted_in_lines_by_name_by_shape_and_once_seen(stepped: S
             assert b"hunter-22" not in path.read_bytes()
 
 
-def test_the_program_sees_the_same_local_variables_as_without(python: str, stepped: Spool, trace: Trace) -> None:
+def test_the_program_sees_the_same_local_variables_as_without_the_tracer(
+    python: str, stepped: Spool, trace: Trace
+) -> None:
     without = subprocess.run([python, str(STEPPED), "10"], capture_output=True, text=True, check=True)
     assert stepped.stdout == without.stdout
 
 
-def test_a_long_call_is_cut_loudly_and_keeps_its_end(python: str, trace: Trace) -> None:
+def test_the_lines_of_a_long_call_are_cut_with_a_notice_and_keep_the_last_ones(python: str, trace: Trace) -> None:
     rounds = 5000
     spool = trace(python, [str(STEPPED), str(rounds)], capture={"lines": ["long_loop"]})
     lines = spool.one("long_loop").lines
-    executed = 2 * rounds + 3  # with the first line, the last look at the loop's header, and the return
+    executed = 2 * rounds + 3  # with the first line, the last test of the loop, and the return
     in_detail = lines[:MAX_LINES_PER_CALL]
     assert [line.position for line in in_detail] == list(range(MAX_LINES_PER_CALL))
     sampled = [line for line in lines if line.position in (2 * MAX_LINES_PER_CALL, 4 * MAX_LINES_PER_CALL)]
@@ -245,7 +247,7 @@ def test_in_adaptive_mode_only_calls_in_full_detail_have_lines(python: str, trac
     assert all([line for line, _ in call.steps()] == [6, 7, 6] for call in spool.named("some"))
 
 
-def test_a_call_that_is_recorded_late_has_no_lines_rather_than_its_last_ones(python: str, trace: Trace) -> None:
+def test_a_call_that_is_recorded_late_has_no_lines(python: str, trace: Trace) -> None:
     spool = trace(
         python,
         textwrap.dedent("""
@@ -294,7 +296,7 @@ def test_a_forked_child_records_its_own_lines(python: str, trace: Trace) -> None
     assert [line for line, _ in spool.one("forks").steps()] == [7, 8, 11, 12]
 
 
-WHAT_IS_SET = """
+PRINTS_LINE_EVENTS = """
 import sys
 def plain(n):
     return bool(sys._getframe().f_trace_lines and sys.gettrace())
@@ -313,13 +315,13 @@ print(bool(line_events(plain)), bool(line_events(wanted)), "breadcrumb.events.li
 """
 
 
-def test_lines_that_were_not_asked_for_cost_no_event(python: str, trace: Trace) -> None:
-    assert trace(python, WHAT_IS_SET).stdout == "False False False\n"
-    assert trace(python, WHAT_IS_SET, capture={"lines": ["wanted"]}).stdout == "False True True\n"
+def test_functions_whose_lines_are_not_recorded_cause_no_line_events(python: str, trace: Trace) -> None:
+    assert trace(python, PRINTS_LINE_EVENTS).stdout == "False False False\n"
+    assert trace(python, PRINTS_LINE_EVENTS, capture={"lines": ["wanted"]}).stdout == "False True True\n"
 
 
 @pytest.mark.parametrize("mode", ["full", "adaptive"])
-def test_lines_do_not_keep_what_the_program_has_let_go_of(python: str, trace: Trace, mode: str) -> None:
+def test_recorded_lines_keep_no_object_of_the_program_alive(python: str, trace: Trace, mode: str) -> None:
     spool = trace(
         python,
         textwrap.dedent("""
@@ -362,8 +364,10 @@ after(1)
 
 
 @pytest.mark.parametrize("lines", [["*"], []])
-def test_at_the_recursion_limit_the_program_goes_on_as_without(python: str, trace: Trace, lines: list[str]) -> None:
-    """Values that are containers: what reads them may meet the limit itself, and must not hide that from the program."""
+def test_at_the_recursion_limit_the_program_goes_on_as_without_the_tracer(
+    python: str, trace: Trace, lines: list[str]
+) -> None:
+    """Use containers: encoding them may reach the limit itself, which must not hide the error from the program."""
     spool = trace(python, DEEP, capture={"lines": lines})
     assert (spool.exit_code, spool.stdout) == (0, "caught\ncaught\n"), spool.stderr
     assert len(spool.named("deep")) > 500

@@ -1,4 +1,4 @@
-"""Where a process stands, told when it is asked by a signal before its end, or by C code where Python cannot."""
+"""Test the stacks that a process writes when a signal asks for them, or C code where Python cannot."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from typing import Any
 
 import pytest
 
+import breadcrumb
 from breadcrumb import record_format, value_format
 from breadcrumb.postmortem import stacks
 from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
 
-ASK = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
-ASK_C_CODE = signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
+STACKS_SIGNAL = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
+FAULT_SIGNAL = signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
 PROGRAM = str(TARGETS / "standing.py")
 SECRETS = ("open-sesame-77", "hush-hush-12", "k-0123456789")
 HANG_SECONDS = 60
@@ -32,28 +33,28 @@ def until(happened: Callable[[], object]) -> None:
 
 
 def ask_pid(pid: int, folder: Path) -> None:
-    """Ask until there is an answer: a signal that comes just before a system call is entered does not interrupt it."""
+    """Ask until there is an answer: a signal just before the start of a system call does not interrupt it."""
     asked_at = 0.0
 
     def has_answered() -> bool:
         nonlocal asked_at
         if monotonic() > asked_at + 0.5:
             asked_at = monotonic()
-            os.kill(pid, ASK)
+            os.kill(pid, STACKS_SIGNAL)
         return any(folder.glob("*" + record_format.STACKS_SUFFIX))
 
     until(has_answered)
 
 
 def ask(traced: Any) -> list[dict[str, Any]]:
-    """Ask as the server does, and read the answer while the program still lives."""
+    """Ask as the server does, and read the answer while the program still runs."""
     (traced.folder / record_format.STACKS_WANTED_FILE).touch()
     ask_pid(traced.process.pid, traced.folder)
     events = [json.loads(line) for path in traced.folder.glob("*.events") for line in data_of(path).splitlines()]
     return [event for event in events if event["k"] == "stack"]
 
 
-def times_that_it_slept(traced: Any) -> int:
+def count_sleeps(traced: Any) -> int:
     text = Path(f"/proc/{traced.process.pid}/status").read_text()
     return int(re.findall(r"^voluntary_ctxt_switches:\s+(\d+)", text, re.MULTILINE)[0])
 
@@ -78,7 +79,7 @@ def end(traced: Any) -> Spool:
 
 
 @pytest.mark.parametrize("way", ["joins", "loops", "pauses"])
-def test_every_thread_is_told_with_its_redacted_variables(python: str, start: Callable, way: str) -> None:
+def test_the_stack_of_every_thread_is_written_with_redacted_variables(python: str, start: Callable, way: str) -> None:
     traced = start(python, [PROGRAM, way])
     assert traced.line() == "ready\n"
     main, *others = ask(traced)
@@ -101,36 +102,36 @@ def test_every_thread_is_told_with_its_redacted_variables(python: str, start: Ca
     locker = values(by_name["locker"], "wants_lock")
     assert (locker["api_key"], locker["typed"]) == (value_format.REDACTED, value_format.REDACTED)
     spool = end(traced)
-    assert spool.stdout == ""  # pause has not returned before the end came
+    assert spool.stdout == ""  # pause has not returned
     idents = {event["name"]: event["ident"] for event in spool.of("thread")}
     assert {name: stack["ident"] for name, stack in by_name.items()} == {n: idents[n] for n in by_name}
 
 
-def test_a_program_that_is_asked_and_let_live_goes_on_as_if_nothing_had_been(python: str, start: Callable) -> None:
+def test_a_program_that_is_asked_but_not_ended_goes_on_undisturbed(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "reads"])
     assert traced.line() == "ready\n"
-    ask_pid(traced.process.pid, traced.folder)  # nobody has said that the end is near: it does not wait
+    ask_pid(traced.process.pid, traced.folder)  # without the file stacks-wanted the program does not wait
     spool = traced.finish(stdin="")
-    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "went on in time\n", "")  # and nobody has asked Loud
+    assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "went on in time\n", "")  # nor has a method of Loud run
     (loud,) = [json.loads(f["locals"]) for s in spool.of("stack") for f in s["frames"] if f["function"] == "reads"]
     assert loud == {"loud": {"$type": "Loud"}}
     assert not [gap for gap in spool.of("gap") if "breadcrumb" in gap["module"]]
     assert all(call.outcome == 0 for call in spool.calls if call.function in ("main", "reads", "<module>"))
 
 
-def test_from_its_answer_on_it_waits_for_its_end(python: str, start: Callable) -> None:
+def test_a_program_waits_for_its_end_after_it_has_answered(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "reads"])
     assert traced.line() == "ready\n"
     assert ask(traced)
-    before = times_that_it_slept(traced)
-    traced.process.stdin.close()  # from now on it could go on
-    until(lambda: traced.process.poll() is not None or times_that_it_slept(traced) > before + 20)
+    before = count_sleeps(traced)
+    traced.process.stdin.close()  # it could go on now
+    until(lambda: traced.process.poll() is not None or count_sleeps(traced) > before + 20)
     (traced.folder / record_format.STACKS_WANTED_FILE).unlink()
     assert traced.line() == "went on in time\n"
     assert traced.process.wait(HANG_SECONDS) == 0
 
 
-def test_waiting_tasks_are_told_with_their_chain_of_awaits(python: str, start: Callable) -> None:
+def test_waiting_tasks_are_written_with_their_chain_of_awaits(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "waits in tasks"])
     until(lambda: traced.line() == "ready\n")
     stacks = [stack for stack in ask(traced) if stack["task_name"]]
@@ -148,7 +149,7 @@ def test_waiting_tasks_are_told_with_their_chain_of_awaits(python: str, start: C
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.13"])
-def test_waiting_greenlets_are_told_too(start: Callable, version: str) -> None:
+def test_waiting_greenlets_are_written_too(start: Callable, version: str) -> None:
     program = (
         "import greenlet, sys\n"
         "def waits(password): return hub.switch()\n"
@@ -168,14 +169,14 @@ def test_waiting_greenlets_are_told_too(start: Callable, version: str) -> None:
     end(traced)
 
 
-def test_who_wants_no_local_values_gets_none(python: str, start: Callable) -> None:
+def test_stacks_have_no_local_values_if_the_settings_say_so(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "reads"], capture={"locals_on_exception": False})
     assert traced.line() == "ready\n"
     assert {frame["locals"] for stack in ask(traced) for frame in stack["frames"]} == {None}
     end(traced)
 
 
-def test_of_deep_stacks_and_many_threads_as_much_as_is_useful_is_told(python: str, start: Callable) -> None:
+def test_deep_stacks_lose_their_middle_and_many_threads_the_excess(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "recurses"])
     assert traced.line() == "ready\n"
     depths = [frame["depth"] for frame in ask(traced)[0]["frames"]]
@@ -188,11 +189,11 @@ def test_of_deep_stacks_and_many_threads_as_much_as_is_useful_is_told(python: st
     assert "of 122 threads" in end(traced).of("notice")[-1]["message"]
 
 
-def test_where_python_cannot_answer_its_c_code_can(python: str, start: Callable) -> None:
+def test_c_code_writes_the_stacks_where_python_cannot(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "computes in C"])
     assert traced.line() == "ready\n"
-    traced.process.send_signal(ASK)
-    traced.process.send_signal(ASK_C_CODE)
+    traced.process.send_signal(STACKS_SIGNAL)
+    traced.process.send_signal(FAULT_SIGNAL)
     (file,) = traced.folder.glob("*" + record_format.FAULT_SUFFIX)
     until(lambda: " in <module>" in file.read_text())
     assert not any(traced.folder.glob("*" + record_format.STACKS_SUFFIX))
@@ -228,7 +229,7 @@ for work in (crashes, waits) if sys.argv[1] != "uses the number" else (waits,):
 
 
 @pytest.mark.parametrize("parent", ["does nothing", "closes all files"])
-def test_a_child_of_a_fork_tells_of_itself_in_files_of_its_own(python: str, start: Callable, parent: str) -> None:
+def test_a_forked_child_writes_its_stacks_into_its_own_files(python: str, start: Callable, parent: str) -> None:
     traced = start(python, ["-c", FORKS, parent])
     crashed = int(traced.line())
     waiting = next(int(line) for line in sorted([traced.line(), traced.line()]) if line != "ready\n")
@@ -248,13 +249,15 @@ def test_a_file_number_that_the_program_has_taken_is_not_written_to(
 ) -> None:
     traced = start(python, ["-c", FORKS, "uses the number"])
     waiting = next(int(line) for line in sorted([traced.line(), traced.line()]) if line != "ready\n")
-    os.kill(waiting, ASK_C_CODE)  # which it does not listen to any more
+    os.kill(waiting, FAULT_SIGNAL)  # whose handler is removed
     assert traced.finish(stdin="").exit_code == 0
     assert (tmp_path / "own").read_bytes() == b""
 
 
-@pytest.mark.parametrize("options", [[], ["-X", "faulthandler"]], ids=["as it is", "told to"])
-def test_a_program_that_uses_faulthandler_itself_has_it(python: str, trace: Trace, options: list[str]) -> None:
+@pytest.mark.parametrize("options", [[], ["-X", "faulthandler"]], ids=["by itself", "by option"])
+def test_a_program_that_enables_faulthandler_itself_gets_its_output(
+    python: str, trace: Trace, options: list[str]
+) -> None:
     program = (
         "import faulthandler, sys\n"
         "if not sys.argv[1:]: faulthandler.enable()\n"
@@ -267,14 +270,14 @@ def test_a_program_that_uses_faulthandler_itself_has_it(python: str, trace: Trac
     assert [path.read_text() for path in spool.folder.glob("*.fault")] == [""]
 
 
-def test_of_the_tracer_and_what_it_was_just_calling_nothing_is_told() -> None:
+def test_frames_of_the_tracer_and_of_what_it_was_calling_are_left_out() -> None:
     frames: list[Any] = []
     names = {"look": lambda: frames.append(sys._getframe())}
-    folder = Path(stacks.__file__).parent
+    folder = Path(breadcrumb.__file__).parent
     for name in (str(folder / "recorder.py"), str(folder / "_inject" / "sitecustomize.py")):
         exec(compile("def between(): look()", name, "exec"), names)
         names["between"]()
-    inside, at_start = (stacks._outwards(frame) for frame in frames)
-    this = "test_of_the_tracer_and_what_it_was_just_calling_nothing_is_told"
+    inside, at_start = (stacks._frames_outwards(frame) for frame in frames)
+    this = "test_frames_of_the_tracer_and_of_what_it_was_calling_are_left_out"
     assert inside[0].f_code.co_name == this
     assert [frame.f_code.co_name for frame in at_start[:3]] == ["<lambda>", "between", this]

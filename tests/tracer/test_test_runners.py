@@ -1,4 +1,4 @@
-"""Which test a call ran under: told by the functions of pytest and unittest, whether they are traced or not."""
+"""Test that tests of pytest and unittest are recorded with their calls, whether the runners are traced or not."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from spool_reader import TARGETS, Spool, equipped_interpreter
 
 PYTEST = ["-m", "pytest", "-p", "no:cacheprovider", "-q"]
-OF_TESTED = {
+TESTED_OUTCOMES = {
     "tested.py::test_total[1]": ("passed", "call"),
     "tested.py::test_total[20]": ("failed", "call"),
     "tested.py::test_share": ("failed", "call"),
@@ -23,7 +23,7 @@ OF_TESTED = {
     "tested.py::test_must_fail": ("failed", "call"),
     "tested.py::TestClass::test_in_class": ("passed", "call"),
 }
-OF_CASED = {
+CASED_OUTCOMES = {
     "cased.Prices.test_passes": "passed",
     "cased.Prices.test_fails": "failed",
     "cased.Prices.test_raises": "error",
@@ -52,14 +52,14 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def last_reports(spool: Spool) -> dict[str, dict]:
-    """Of each test the report that is no success, if there is one."""
+    """Return the last report of each test, by its name."""
     names = {test["id"]: test["name"] for test in spool.of("test")}
     assert len(names) == len(set(names.values()))
     return {names[report["id"]]: report for report in spool.of("test_report")}
 
 
 def calls_by_test(spool: Spool) -> dict[str, list[tuple[str, dict]]]:
-    """Functions and arguments of the calls between a test's call ids."""
+    """Return (function, arguments) of the calls that ran during each test, by its name."""
     ends = {end["id"]: end["last_call"] for end in spool.of("test_end")}
     found = {}
     for test in spool.of("test"):
@@ -68,12 +68,12 @@ def calls_by_test(spool: Spool) -> dict[str, list[tuple[str, dict]]]:
     return found
 
 
-def test_each_test_of_pytest_is_told_with_its_outcome_its_calls_and_its_exception(trace, with_pytest, workspace):
+def test_each_test_of_pytest_is_recorded_with_its_outcome_calls_and_exception(trace, with_pytest, workspace):
     args = [*PYTEST, "tested.py", "cased.py::Prices"]
     spool = trace(with_pytest, args, include=["priced"], mode="adaptive", cwd=workspace)
     reports = last_reports(spool)
     of_tested = {name: (each["outcome"], each["phase"]) for name, each in reports.items() if "Prices" not in name}
-    assert of_tested == OF_TESTED
+    assert of_tested == TESTED_OUTCOMES
     calls = calls_by_test(spool)
     assert calls["tested.py::test_total[20]"] == [
         ("total", {"price": 7, "pieces": 20}),
@@ -89,7 +89,7 @@ def test_each_test_of_pytest_is_told_with_its_outcome_its_calls_and_its_exceptio
     assert reports["tested.py::test_skipped"]["message"] == "not today"
     assert reports["tested.py::test_must_fail"]["message"] == "[XPASS(strict)] must fail"
 
-    # An assertion of a test that is not traced, with the variables of the test.
+    # An assertion in a test that is not traced has the variables of the test.
     exceptions = {each["id"]: each for each in spool.of("exception")}
     assertion = exceptions[reports["tested.py::test_total[20]"]["exception"]]
     assert assertion["message"].startswith("assert 114 == 126")
@@ -100,22 +100,24 @@ def test_each_test_of_pytest_is_told_with_its_outcome_its_calls_and_its_exceptio
     in_traced_code = exceptions[reports["tested.py::test_share"]["exception"]]
     assert in_traced_code["call"] == spool.named("share")[0].call
     # What a runner expected or skipped is no exception of the program.
-    told = [
-        reports[name]["exception"] for name, (outcome, _) in OF_TESTED.items() if outcome not in ("failed", "error")
+    exception_ids = [
+        reports[name]["exception"]
+        for name, (outcome, _) in TESTED_OUTCOMES.items()
+        if outcome not in ("failed", "error")
     ]
-    assert told == [0] * len(told)
+    assert exception_ids == [0] * len(exception_ids)
 
     # Test cases of unittest have pytest's names.
     of_cased = {name for name in reports if "Prices" in name}
-    assert of_cased == {"cased.py::Prices::" + name.split(".")[-1] for name in OF_CASED if "Prices" in name}
+    assert of_cased == {"cased.py::Prices::" + name.split(".")[-1] for name in CASED_OUTCOMES if "Prices" in name}
     of_unittest = exceptions[reports["cased.py::Prices::test_fails"]["exception"]]
     assert (of_unittest["message"], of_unittest["module"]) == ("114 != 126", "unittest.case")
-    # Of the user's function, not of the one of unittest that raises; and what unittest keeps there is no concern.
+    # The variables of the user's function, not of the unittest function that raises, and without unittest's own fields.
     assert of_unittest["locals"] == '{"self": {"$type": "Prices", "_testMethodName": "test_fails"}}'
     assert [each["outcome"] for each in spool.of("test_report") if each["message"] == "17 != 20"] == ["failed"]
 
 
-def test_tests_and_runners_that_are_traced_themselves_tell_the_same(trace, with_pytest, workspace):
+def test_tests_and_runners_that_are_traced_themselves_give_the_same_records(trace, with_pytest, workspace):
     spool = trace(
         with_pytest,
         [*PYTEST, "tested.py"],
@@ -125,14 +127,14 @@ def test_tests_and_runners_that_are_traced_themselves_tell_the_same(trace, with_
         cwd=workspace,
     )
     reports = last_reports(spool)
-    assert {name: (each["outcome"], each["phase"]) for name, each in reports.items()} == OF_TESTED
-    assert [call.outcome for call in spool.named("runtestprotocol")] == [0] * len(OF_TESTED)
+    assert {name: (each["outcome"], each["phase"]) for name, each in reports.items()} == TESTED_OUTCOMES
+    assert [call.outcome for call in spool.named("runtestprotocol")] == [0] * len(TESTED_OUTCOMES)
     (assertion,) = [each for each in spool.of("exception") if each["message"].startswith("assert 114")]
     assert assertion["id"] == reports["tested.py::test_total[20]"]["exception"]
     assert assertion["call"] == next(call for call in spool.named("test_total") if call.args == {"pieces": 20}).call
 
 
-def test_a_module_that_cannot_be_collected_is_told_with_what_its_import_raised(trace, with_pytest, workspace):
+def test_a_module_that_cannot_be_collected_is_recorded_with_the_exception_of_its_import(trace, with_pytest, workspace):
     (workspace / "test_missing.py").write_text("from priced import no_such_name\n")
     (workspace / "test_raises.py").write_text("import priced\npriced.share(1, 0)\n")
     (workspace / "test_syntax.py").write_text("def test(:\n")
@@ -151,8 +153,8 @@ def test_a_module_that_cannot_be_collected_is_told_with_what_its_import_raised(t
     exceptions = {each["id"]: each for each in spool.of("exception")}
     told = {name: exceptions.get(each["exception"], {}) for name, each in reports.items()}
     assert told["test_missing.py"]["message"].startswith("cannot import name 'no_such_name' from 'priced'")
-    assert (told["test_missing.py"]["module"], told["test_missing.py"]["line"]) == ("test_missing", 1)
-    assert (told["test_raises.py"]["type"], told["test_raises.py"]["function"]) == ("ZeroDivisionError", "share")
+    assert (told["test_missing.py"]["module"], raised["test_missing.py"]["line"]) == ("test_missing", 1)
+    assert (told["test_raises.py"]["type"], raised["test_raises.py"]["function"]) == ("ZeroDivisionError", "share")
     assert told["test_syntax.py"]["type"] == "SyntaxError"
     assert told["test_syntax.py"]["message"].endswith("invalid syntax (test_syntax.py, line 1)")
     calls = calls_by_test(spool)
@@ -161,11 +163,11 @@ def test_a_module_that_cannot_be_collected_is_told_with_what_its_import_raised(t
 
 
 @pytest.mark.parametrize("include", [["priced"], ["priced", "unittest.*"]], ids=["runner not traced", "traced"])
-def test_each_test_of_unittest_is_told_with_its_outcome_and_its_calls(trace, python, workspace, include):
+def test_each_test_of_unittest_is_recorded_with_its_outcome_and_calls(trace, python, workspace, include):
     mode = "full" if len(include) == 1 else "adaptive"
     spool = trace(python, ["-m", "unittest", "-q", "cased"], include=include, mode=mode, cwd=workspace)
     reports = last_reports(spool)
-    assert {name: each["outcome"] for name, each in reports.items()} == OF_CASED
+    assert {name: each["outcome"] for name, each in reports.items()} == CASED_OUTCOMES
     assert reports["cased.Prices.test_skipped"]["message"] == "not today"
     calls = calls_by_test(spool)
     assert [args for name, args in calls["cased.Prices.test_fails"] if name in ("total", "discounted")] == [
@@ -174,12 +176,12 @@ def test_each_test_of_unittest_is_told_with_its_outcome_and_its_calls(trace, pyt
         {"amount": 126},
     ]
     assert ("total", {"price": 3, "pieces": 1}) in calls["cased.Awaited.test_awaited"]
-    assert len(spool.named("TestCase.run")) == (0 if len(include) == 1 else len(OF_CASED) - 1)
+    assert len(spool.named("TestCase.run")) == (0 if len(include) == 1 else len(CASED_OUTCOMES) - 1)
     exceptions = {each["id"]: each for each in spool.of("exception")}
-    told = exceptions[reports["cased.Prices.test_fails"]["exception"]]
-    assert (told["type"], told["message"]) == ("AssertionError", "114 != 126")
-    told = exceptions[reports["setUpClass (cased.Unprepared)"]["exception"]]
-    assert told["type"] == "ZeroDivisionError"
+    failure = exceptions[reports["cased.Prices.test_fails"]["exception"]]
+    assert (failure["type"], failure["message"]) == ("AssertionError", "114 != 126")
+    error = exceptions[reports["setUpClass (cased.Unprepared)"]["exception"]]
+    assert error["type"] == "ZeroDivisionError"
 
 
 def test_late_calls_nested_tests_and_forks_belong_to_the_test_in_which_they_happen(trace, python):
@@ -241,7 +243,7 @@ unittest.main(defaultTest=["Many", "Outer", "Forks"])
 @pytest.mark.parametrize(
     ("end", "ended"), [("os.kill(os.getpid(), signal.SIGKILL)", [1]), ("raise KeyboardInterrupt", [1, 2])]
 )
-def test_a_test_that_does_not_come_to_its_end_has_no_outcome(trace, python, end, ended):
+def test_a_test_that_does_not_end_has_no_outcome(trace, python, end, ended):
     spool = trace(
         python,
         f"""
@@ -258,7 +260,7 @@ unittest.main()
     assert [report["id"] for report in spool.of("test_report")] == [1]
 
 
-def test_no_code_of_a_tests_class_is_run_to_tell_it(trace, python, tmp_path):
+def test_recording_a_test_runs_no_code_of_its_class(trace, python, tmp_path):
     program = """
 import unittest
 class Watchful(unittest.TestCase):
@@ -279,7 +281,7 @@ unittest.main()
     assert "_testMethodName" in spool.stdout
 
 
-def test_functions_with_the_names_of_runners_functions_are_none(trace, python):
+def test_functions_named_like_those_of_runners_are_ordinary_functions(trace, python):
     spool = trace(
         python,
         """

@@ -242,7 +242,7 @@ class MonitoringBackend(Backend):
         if gap is None or caller is None:
             return
         if gap.looks_left:
-            self._gaps.look_behind(gap, frame, caller)
+            self._gaps.find_wrapped(gap, frame, caller)
         self._gaps.count(gap, caller)
         if gap.seen > self._session.calls_per_function:
             self._gaps.stop_counting(gap)
@@ -286,7 +286,7 @@ class MonitoringBackend(Backend):
                 forget_locals(frame)
         elif self._gaps.gaps:
             self._gaps.end(frame, perf_counter_ns())
-        if frame.f_back is None and not self._greenlets.ends_one(self._exceptions.is_cancellation(exception)):
+        if frame.f_back is None and not self._greenlets.ends_greenlet(self._exceptions.is_cancellation(exception)):
             self._exceptions.uncaught(id(exception))
 
     def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:

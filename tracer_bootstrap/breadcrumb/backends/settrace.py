@@ -482,7 +482,7 @@ class SettraceBackend(Backend):
             if arrival.cancels:
                 outcome = OUTCOME_CANCELLED
             self._exceptions.raised_again(address)
-            if is_outermost and not self._greenlets.ends_one(arrival.cancels):
+            if is_outermost and not self._greenlets.ends_greenlet(arrival.cancels):
                 self._exceptions.uncaught(address)
         self._calls.unwind(thread, at_ns, outcome, exception_id, address)
 

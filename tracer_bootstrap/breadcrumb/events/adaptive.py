@@ -1,9 +1,9 @@
-"""Adaptive capture: which calls are recorded, which are counted only, and what is not observed for a while.
+"""Decide which calls are recorded, which are only counted, and which functions are not observed for a while.
 
-Of each function the first calls are recorded, then those at doubling distances, and a few afresh as time goes on. The
-others are counted and timed. One of these that turns out slow, or that an exception passes, is recorded late, with the
-values of that moment. A function that is called so often that counting it is a burden is switched off, and on again
-later: its counts are lower bounds from then on, and marked so.
+The first calls of each function are recorded, then calls at doubling distances, and a few more as time goes on. The
+others are counted and timed. A counted call that turns out slow, or that an exception passes through, is recorded late,
+with the values of that moment. A function that is called too often to be counted is switched off, and on again later:
+from then on its counts are marked as lower bounds.
 """
 
 from __future__ import annotations
@@ -28,39 +28,45 @@ if TYPE_CHECKING:
     from .gaps import GapLog
 
     class Switch(Protocol):
-        """Switches the observation of single functions off and on: a backend that can."""
+        """A backend that can switch off the observation of single functions."""
 
         def switch_off(self, function: Function, awaits_returns: bool) -> None:
-            """Observe the function no more, apart from its returns where these are awaited."""
+            """Observe the function no more, or only its returns if *awaits_returns* is true."""
 
         def switch_on(self, functions: List[Function]) -> None:
             """Observe the functions again."""
 
 
-# As time goes on, so many calls of a function are recorded afresh; each time after another tenth of the
-# time that the process has run, so that a run of any length has a bounded number of them.
+# As time goes on, this many further calls of a function are recorded each time that another tenth (1 / _FRESH_SHARE) of
+# the process's running time has passed, and at least a second: even a long run records only a few.
 _FRESH_CALLS = 8
 _FRESH_AFTER_NS = 1_000_000_000
 _FRESH_SHARE = 10
 
-# A counted call is recorded late if it took longer than any before; by a quarter, so that a function that becomes
-# slower and slower does not have all its calls recorded. What is below a millisecond may as well be the scheduler's.
+# Nanoseconds from which a counted call may be recorded late; less may be due to the scheduler. The limit rises to a
+# quarter above the last call recorded so, as a function may become slower at every call.
 _SLOW_NS = 1_000_000
 
-# Counting costs near a microsecond. A function is switched off when, beyond these calls, that many came
-# within less than the time that makes counting a tenth of what the function and its callers need.
+# Counting a call takes nearly a microsecond. After _COUNTED_AT_LEAST calls a function is switched off once
+# _CALLS_BETWEEN_LOOKS calls come within 10 microseconds each: counting then takes a tenth of the time between them.
 _COUNTED_AT_LEAST = 100_000
 _CALLS_BETWEEN_LOOKS = 1024
 _HOT_WITHIN_NS = 10_000 * _CALLS_BETWEEN_LOOKS
+# Nanoseconds that functions stay switched off at least.
 _OFF_AT_LEAST_NS = 100_000_000
 
+# Frames of a stack that are searched, so that the work is bounded in deep recursion.
 _MAX_STACK_FRAMES = 2000
 
 
 class AdaptiveCapture:
-    """Decides for each call of a traced function whether it is recorded.
+    """The decision for each call of a traced function whether it is recorded.
 
-    sample_rate: the share of the calls to be recorded that is (counts stay exact).
+    Args:
+        session: Holds the counters and the traced functions.
+        calls: Writes the calls that are recorded late.
+        gaps: Learns which callers are switched off.
+        sample_rate: The share of calls that may be recorded, up to 1. Counts stay exact.
     """
 
     def __init__(self, session: Session, calls: CallLog, gaps: GapLog, sample_rate: float) -> None:
@@ -68,7 +74,7 @@ class AdaptiveCapture:
         self._calls = calls
         self._gaps = gaps
         self._sample_rate = sample_rate
-        # When each counted call began, by the id of its frame (the hot path knows that).
+        # When each counted call began, by the id of its frame (which the hot path has at hand) or by ``_frame_key``.
         self.begun: Dict[Any, int] = {}
         self._off: List[Function] = []
         self._wake_at_ns = 0
@@ -77,11 +83,11 @@ class AdaptiveCapture:
         self._switch: Optional[Switch] = None
 
     def switch_with(self, switch: Switch) -> None:
-        """Have functions that are called too often switched off by *switch*; without one they are counted on."""
+        """Switch functions that are called too often off by *switch*; without it they are counted all the same."""
         self._switch = switch
 
     def clear(self) -> None:
-        """Forget all: a forked child begins anew."""
+        """Forget all counted calls and switch all functions on, in a forked child."""
         if self._off and self._switch is not None:
             self._switch.switch_on(self._off)
         self._off = []
@@ -89,30 +95,38 @@ class AdaptiveCapture:
         self._started_ns = perf_counter_ns()
 
     def counters(self) -> Optional[memoryview]:
-        """The counters, where nothing but their number and the time decide which calls are recorded."""
+        """Return the counters for a hot path that counts calls itself.
+
+        None if that is impossible, as the sample rate excludes calls too.
+        """
         return None if self._sample_rate < 1 else self._session.spool.counters
 
     def prepare(self, function: Function, first: Optional[Function]) -> None:
-        """Give a new function its first limits, and its counter: the one of the code that was *first* known as it."""
+        """Give a new function its counter and its first limits.
+
+        Args:
+            function: The new function.
+            first: The function registered before for the same source, whose counter is shared; None if there is none.
+        """
         function.slot = first.slot if first is not None else self._session.new_slot()
         function.counter = 2 * max(function.slot, 0)
         function.limit = self._session.calls_per_function if function.slot >= 0 else sys.maxsize
         function.next_sample = function.limit + 1
-        # What suspends or has its lines recorded needs more than the hot path does for calls that are only counted.
+        # The hot path counts up to this call on its own; calls that keep state need more than that.
         function.next_look = 0 if function.keeps_state else function.next_sample
         function.look_ns = perf_counter_ns()
         function.fresh_at_ns = function.look_ns + _FRESH_AFTER_NS
         function.slow_ns = _SLOW_NS
 
     def skips(self, function: Function, frame: FrameType) -> bool:
-        """Count the call of *function* that starts in *frame*; whether it is not recorded."""
+        """Count the call of *function* that starts in *frame*, and return whether it is not recorded."""
         counters = self._session.spool.counters
         if counters is None or function.slot < 0:
             return False
         count = counters[function.counter] + 1
         counters[function.counter] = count
         if self._off:
-            self._wake(perf_counter_ns())
+            self._wake_if_due(perf_counter_ns())
         if self._sample_rate >= 1 or int(count * self._sample_rate) != int((count - 1) * self._sample_rate):
             if count <= function.limit:
                 return False
@@ -121,20 +135,20 @@ class AdaptiveCapture:
         if function.suspends:
             self._calls.drop_suspended(id(frame))
         if not function.is_off:
-            key = _key(function, frame)
+            key = _frame_key(function, frame)
             if key is not None:
                 self.begun[key] = perf_counter_ns()
         return True
 
     def _is_sample(self, function: Function, frame: FrameType, count: int) -> bool:
-        """Whether a call beyond the first ones is recorded; and a look at how hot the function is."""
+        """Return whether a call beyond the first ones is recorded; switch the function off if it is too hot."""
         at_ns = perf_counter_ns()
         sample = False
         if count >= function.next_sample:
             function.next_sample = 2 * count
             sample = True
         elif at_ns >= function.fresh_at_ns:
-            self._afresh(function, count, at_ns)
+            self._record_next_calls(function, count, at_ns)
             sample = True
         if count >= function.look_count + _CALLS_BETWEEN_LOOKS:
             is_hot = count > _COUNTED_AT_LEAST and at_ns - function.look_ns < _HOT_WITHIN_NS
@@ -146,7 +160,7 @@ class AdaptiveCapture:
             function.next_look = min(function.next_sample, function.look_count + _CALLS_BETWEEN_LOOKS)
         return sample
 
-    def _afresh(self, function: Function, count: int, at_ns: int) -> None:
+    def _record_next_calls(self, function: Function, count: int, at_ns: int) -> None:
         function.limit = count + _FRESH_CALLS - 1
         function.fresh_at_ns = at_ns + max(_FRESH_AFTER_NS, (at_ns - self._started_ns) // _FRESH_SHARE)
 
@@ -164,15 +178,18 @@ class AdaptiveCapture:
         self._await_returns(function, frame)
 
     def _await_returns(self, function: Function, frame: FrameType) -> None:
-        """Stop observing the function, but for the returns of its calls that are under way, other than *frame*."""
-        function.awaited = _frames_of(function)
+        """Stop observing the function, except for the returns of its running calls other than *frame*."""
+        function.awaited = _running_frames(function)
         function.awaited.discard(id(frame))
         function.strays = 0
         if self._switch is not None:
             self._switch.switch_off(function, bool(function.awaited))
 
     def is_stray(self, function: Function, frame: FrameType) -> bool:
-        """Whether a return of a function that is switched off is of a call that was not seen."""
+        """Return whether a return of a switched-off function ends a call whose start was not observed.
+
+        After many such returns, look again which calls still run: without one, returns are no longer observed.
+        """
         if id(frame) in function.awaited:
             return False
         function.strays += 1
@@ -180,28 +197,28 @@ class AdaptiveCapture:
             self._await_returns(function, frame)
         return True
 
-    def _wake(self, at_ns: int) -> None:
+    def _wake_if_due(self, at_ns: int) -> None:
         if at_ns >= self._wake_at_ns:
             self._observe_again(self._off, at_ns)
             self._off = []
 
     def _listen(self) -> None:
-        """Let the server ask for another look, now and then: a program may do nothing but call what is switched off."""
+        """Listen to the server's signal to switch functions on: a program may call nothing but what is switched off."""
         try:
             number = _signal.SIGRTMAX - LOOK_SIGNAL_BELOW_MAX
             if _signal.getsignal(number) is _signal.SIG_DFL:
                 _signal.signal(number, self._on_look_signal)
                 _signal.siginterrupt(number, False)
             self._listens = True
-        except (AttributeError, ValueError):  # a system without real-time signals; not in the main thread, as yet
+        except (AttributeError, ValueError):  # no real-time signals here, or not in the main thread: tried again
             pass
 
     def _on_look_signal(self, number: int, frame: Optional[FrameType]) -> None:
-        """Runs in the main thread between two instructions of it."""
+        """Switch functions on again; runs in the main thread between any two of its instructions."""
         session = self._session
         if session.pid == getpid() and not session.is_forking():
             try:
-                self._wake(self._wake_at_ns)
+                self._wake_if_due(self._wake_at_ns)
             except RecursionError:
                 session.near_recursion_limit = True
             except BaseException as error:
@@ -212,19 +229,20 @@ class AdaptiveCapture:
         for function in functions:
             function.is_off = False
             count = counters[function.counter] if counters is not None else 0
-            self._afresh(function, count + 1, at_ns)
+            self._record_next_calls(function, count + 1, at_ns)
             function.look_count = count
             function.look_ns = at_ns
         if functions and self._switch is not None:
             self._switch.switch_on(functions)
 
     def end(self, function: Function, frame: FrameType, at_ns: int) -> Optional[bool]:
-        """A call ends that is not the innermost open one.
+        """Take the end of a call that is not the innermost open one.
 
-        Returns None if it was not one of those that are only counted, False if it was, and True if it was a slow one:
-        it is the innermost open call now, recorded late, and to be ended.
+        Returns:
+            None if the call was not timed as a counted one. False if it was. True if it was also slow: it is then
+            recorded late and the innermost open call, which the caller has to end.
         """
-        begun_ns = self.begun.pop(_key(function, frame), 0)
+        begun_ns = self.begun.pop(_frame_key(function, frame), 0)
         if not begun_ns:
             return None
         spent_ns = at_ns - begun_ns
@@ -238,10 +256,15 @@ class AdaptiveCapture:
         return True
 
     def record_chain(self, thread: ThreadState, frame: Optional[FrameType]) -> Optional[List[int]]:
-        """Record late the calls around *frame*, up to the outermost, that were only counted: an exception passes them.
+        """Record the counted calls around *frame* late, as an exception may pass through them.
 
-        Returns the ids of all calls of the chain, the outermost first, where their parents alone do not tell; None
-        where they do.
+        Args:
+            thread: The current thread.
+            frame: The innermost frame of the stack.
+
+        Returns:
+            The ids of all calls around the frame, the outermost first, if a counted call was between recorded ones,
+            whose parents do not show it. None otherwise: the parents show the chain.
         """
         open_calls: List[Any] = []
         top = thread.top
@@ -249,7 +272,7 @@ class AdaptiveCapture:
             open_calls.append(top)
             top = top[1]
         positions = {id(call[2]): position for position, call in enumerate(open_calls)}
-        missing = self._missing(frame, positions)
+        missing = self._counted_calls(frame, positions)
         if not missing:
             return None
         ids: List[int] = []
@@ -260,7 +283,7 @@ class AdaptiveCapture:
                 thread.top = (call, thread.top, call_frame, state, sites)
                 ids.append(call)
             for function, counted_frame in reversed(missing.get(position, ())):
-                begun_ns = self.begun.pop(_key(function, counted_frame), 0)
+                begun_ns = self.begun.pop(_frame_key(function, counted_frame), 0)
                 if function.is_off:
                     self._off = [other for other in self._off if other is not function]
                     self._observe_again([function], perf_counter_ns())
@@ -268,10 +291,10 @@ class AdaptiveCapture:
                 ids.append(thread.top[0])
         return ids if any(position > 0 for position in missing) else None
 
-    def _missing(
+    def _counted_calls(
         self, frame: Optional[FrameType], positions: Dict[int, int]
     ) -> Dict[int, List[Tuple[Function, FrameType]]]:
-        """The counted calls from *frame* outwards; by the position of the open call around them."""
+        """Return the counted calls from *frame* outwards, by the position of the next open call around them."""
         functions = self._session.functions
         missing: Dict[int, List[Tuple[Function, FrameType]]] = {}
         position = 0
@@ -289,27 +312,28 @@ class AdaptiveCapture:
         return missing
 
     def _was_counted(self, function: Function, frame: FrameType) -> bool:
-        """Whether a call that is not among the open ones was only counted."""
+        """Return whether a call that is not among the open ones was only counted."""
         if function.suspends:
-            # One that awaits what an exception was thrown into goes on without an event, once that has come to an end.
+            # When an exception is thrown into what a coroutine awaits, and ends it, the coroutine goes on without an
+            # event: its call is recorded, and still among the suspended ones.
             waiting = self._calls.suspended.get(id(frame))
             return waiting is None or waiting[4] is not function.call_sites
         return function.is_off or id(frame) in self.begun
 
 
-def _key(function: Function, frame: FrameType) -> Any:
-    """Under what a counted call stands in ``begun``; None if it is not timed.
+def _frame_key(function: Function, frame: FrameType) -> Any:
+    """Return the key of a counted call in ``begun``; None if it is not timed.
 
-    The end of a generator may pass unseen, and another call have its frame's address then. What a generator takes is
-    what its consumer takes, so it is not timed; a coroutine is known by its code as well.
+    A generator is not timed: its time is part of its consumer's. The end of a coroutine may pass unseen and its frame's
+    address be used again, so its key includes its code.
     """
     if not function.suspends:
         return id(frame)
     return (id(frame), id(function.code)) if function.kind == "coroutine" else None
 
 
-def _frames_of(function: Function) -> Set[int]:
-    """The ids of the frames that run the function's code, in all threads."""
+def _running_frames(function: Function) -> Set[int]:
+    """Return the ids of the frames that run the function's code, in all threads."""
     found = set()
     for thread_frame in sys._current_frames().values():
         frame: Optional[FrameType] = thread_frame

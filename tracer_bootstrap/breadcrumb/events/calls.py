@@ -1,7 +1,7 @@
-"""Calls: written when they begin and when they end, and kept in between.
+"""Write calls when they begin and when they end, and keep them in between.
 
-The backends say what happens. The monitoring backend repeats ``begin`` and ``end`` inline for ordinary functions (its
-hot path); a test holds both equal.
+The backends report the events. The monitoring backend repeats ``begin`` and ``end`` inline for ordinary functions (its
+hot path); a test compares what both write.
 """
 
 from __future__ import annotations
@@ -31,7 +31,15 @@ _LATE = KIND_LATE_CALL.encode()
 
 
 class CallLog:
-    """Pairs the begins and ends of calls, by frame, and writes both."""
+    """The open and suspended calls of all threads, whose begins and ends are written.
+
+    Args:
+        session: Holds the threads, which hold their open calls.
+        tasks: Knows the running task.
+        greenlets: Checks that switches of greenlets are observed.
+        lines: Records lines; None if no function's lines are recorded.
+        tests: Returns the log of test-runner events.
+    """
 
     def __init__(
         self,
@@ -47,18 +55,24 @@ class CallLog:
         self._lines = lines
         self._tests = tests
         self._next_id = session.next_call_id
-        self._yields: Any = None  # the module, kept: a program may replace what imports go by
-        self.suspended: Dict[int, OpenCall] = {}  # generators and coroutines that wait, by the id of their frame
-        # The recorded calls that an exception which is only counted has ended: their ids by frame id, by its address.
+        self._yields: Any = None  # the module, kept: a program may replace what imports use
+        self.suspended: Dict[int, OpenCall] = {}  # calls of generators and coroutines, by the id of their frame
+        # By the address of a counted exception: the recorded calls that it has ended, their ids by frame id.
         self.unwound: Dict[int, Dict[int, int]] = {}
 
     def clear(self) -> None:
-        """Forget all: a forked child begins anew."""
+        """Forget all calls, in a forked child."""
         self.suspended.clear()
         self.unwound.clear()
 
     def begin(self, function: Function, frame: FrameType, since_ns: int = 0) -> None:
-        """A call of *function* starts in *frame*, or is recorded late: it runs since that time."""
+        """Write that a call begins, and make it the thread's innermost open call.
+
+        Args:
+            function: The function that is called.
+            frame: The frame of the call.
+            since_ns: The time at which a call that is recorded late began; 0 for one that begins now.
+        """
         if function.suspends:
             self.drop_suspended(id(frame))
         session = self._session
@@ -75,8 +89,8 @@ class CallLog:
                     self._yields = yields
                 count = self._yields.Yields if function.kind == "generator" else self._yields.AsyncYields
                 state.yields = count(function.encode_result)
-            if self._lines is not None and not since_ns:  # those of a call that runs already would lack the first
-                state.lines = self._lines.of_new_call(function)
+            if self._lines is not None and not since_ns:  # a late call would lack its first lines
+                state.lines = self._lines.new_call(function)
             self._enter_task(thread, state)
             if function.runs_tests and not since_ns:
                 self._tests().starts(function.code, frame)
@@ -92,7 +106,7 @@ class CallLog:
         record = function.record % (call, since_ns or perf_counter_ns(), *arguments, top[0], site)
         if since_ns:
             record = _LATE + record[1:]
-        # A signal handler may raise in between anything but these two, here and where calls end.
+        # Kept adjacent, as in ``end``: between other statements a signal handler of the program may raise.
         thread.top = (call, top, frame, state, function.call_sites)
         try:
             thread.write(record)
@@ -100,7 +114,7 @@ class CallLog:
             thread.write_over(record)
 
     def site(self, caller: OpenCall) -> bytes:
-        """The end of the record of a call that *caller* makes now: the line that it is at."""
+        """Return the end of the record of a call that *caller* makes now: the line that the caller is at."""
         at = caller[2].f_lasti
         sites = caller[4]
         site = sites.get(at)
@@ -112,7 +126,15 @@ class CallLog:
         return site
 
     def end(self, thread: ThreadState, at_ns: int, value: bytes, outcome: int = 0, exception: int = 0) -> None:
-        """The thread's innermost call ends. value: JSON of what it returned, empty if it raised."""
+        """Write that the thread's innermost call ends.
+
+        Args:
+            thread: The current thread.
+            at_ns: The time of the end.
+            value: The result as JSON text; empty if the call raised.
+            outcome: One of ``record_format.OUTCOME_*``.
+            exception: The id of the exception that ended the call; 0 if there is none, or it was only counted.
+        """
         call, parent, frame, state, _sites = thread.top
         record = b"R\t%d\t%d\t%b" % (call, at_ns, value)
         suspended_ns = 0
@@ -135,7 +157,15 @@ class CallLog:
             thread.write_over(record)
 
     def unwind(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
-        """The thread's innermost call is ended by an exception: its id, 0 for one that is only counted, and address."""
+        """Write that an exception ends the thread's innermost call.
+
+        Args:
+            thread: The current thread.
+            at_ns: The time of the end.
+            outcome: One of ``record_format.OUTCOME_*``.
+            exception: The id of the exception; 0 if it was only counted.
+            address: Its id().
+        """
         if not exception:
             unwound = self.unwound.get(address)
             if unwound is not None:
@@ -143,7 +173,7 @@ class CallLog:
         self.end(thread, at_ns, b"", outcome, exception)
 
     def suspend(self, thread: ThreadState, at_ns: int, value: Any) -> None:
-        """The innermost call, of a generator or coroutine, gives up control for now, and yields this value."""
+        """Suspend the innermost call, of a generator or coroutine that yields *value*."""
         call, parent, frame, state, sites = thread.top
         if state is not None and state.yields is not None:
             state.yields.add(thread, call, at_ns, value)
@@ -151,11 +181,11 @@ class CallLog:
         if state is not None:
             state.since_ns = at_ns
             thread.task = state.outer_task
-            # Without the frame: an abandoned generator is to die when the program drops it.
+            # Without the frame, so that an abandoned generator dies when the program drops it.
             self.suspended[id(frame)] = (call, None, None, state, sites)
 
     def resume(self, thread: ThreadState, frame: FrameType, at_ns: int) -> bool:
-        """A suspended call goes on, perhaps in another thread; False if it is not one of ours."""
+        """Resume a suspended call, perhaps in another thread; return False if it is not recorded."""
         suspended = self.suspended.pop(id(frame), None)
         if suspended is None:
             return False
@@ -172,7 +202,7 @@ class CallLog:
             thread.task = self._tasks.current()
 
     def is_open(self, thread: ThreadState, frame: FrameType) -> bool:
-        """Whether *frame* is the thread's innermost open call, after dropping calls above it whose end was not seen."""
+        """Return whether *frame* is the innermost open call, after dropping calls within it whose end was not seen."""
         if thread.top[2] is frame:
             return True
         above = thread.top[1]
@@ -193,9 +223,9 @@ class CallLog:
                 state.lines.starts(thread, frame, line)
 
     def end_dropped_generators(self) -> None:
-        """End the suspended calls whose generator is gone.
+        """End the suspended calls whose generator no longer exists.
 
-        From 3.13 on a generator that is closed or dropped while it waits outside of any ``try`` ends without an event.
+        From 3.13 on, a generator that is closed or dropped while it waits outside of any ``try`` ends without an event.
         """
         if not self.suspended:
             return
@@ -213,7 +243,11 @@ class CallLog:
                 self.drop_suspended(address)
 
     def drop_suspended(self, address: int) -> None:
-        """A suspended call will not go on: another frame has its address, or its generator is gone."""
+        """End a suspended call that cannot go on: its generator is gone, or another frame has its address.
+
+        Args:
+            address: The id() of the call's frame. Nothing happens if no call is suspended there.
+        """
         dropped = self.suspended.pop(address, None)
         if dropped is not None and dropped[3] is not None:
             call, state, thread = dropped[0], dropped[3], self._session.thread()

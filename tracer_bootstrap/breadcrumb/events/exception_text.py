@@ -1,4 +1,4 @@
-"""What is said of an exception: its type, its message, the way through the frames; nothing of its class is asked."""
+"""Describe an exception without running code of its class: its type, its message and the frames it passed."""
 
 from __future__ import annotations
 
@@ -14,24 +14,26 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
+# Frames of a stack text.
 _MAX_STACK_FRAMES = 40
+# Characters of each of several arguments, so that a long one (a text that was parsed) does not hide the others.
 _MAX_ARGUMENT_CHARS = 200
 
-# Its errors are what programs that use pydantic see most often.
+# The module of the errors that programs with pydantic see most often.
 _PYDANTIC_CORE = "pydantic_core._pydantic_core"
 
 _args_of: Any = BaseException.__dict__["args"].__get__
-_filename_of: Any = OSError.__dict__["filename"].__get__  # it is not among the args
+_filename_of: Any = OSError.__dict__["filename"].__get__  # not among the args
 
 
 def type_name(cls: type) -> str:
-    """The class of an exception, with its module unless it is a built-in one."""
+    """Return the name of an exception's class, with its module unless that is ``builtins``."""
     module = class_module(cls)
     return class_name(cls) if module in ("builtins", "") else "%s.%s" % (module, class_name(cls))
 
 
 def message_of(exception: BaseException, encoder: Encoder) -> str:
-    """What ``str(exception)`` would say, from ``args`` alone: the class may have a ``__str__`` of its own."""
+    """Return the text of ``str(exception)``, from ``args`` alone: the class may have its own ``__str__``."""
     args = _args_of(exception)
     if type(args) is not tuple or not args:
         return _message_without_args(exception)
@@ -39,17 +41,17 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
     if len(args) == 1:
         if type(first) is str:
             return first if type(exception) is not KeyError else "'%s'" % first
-        return _written(first, encoder)
+        return _python_notation(first, encoder)
     if derives(type(exception), OSError) and type(first) is int:
-        reason = args[1] if type(args[1]) is str else _written(args[1], encoder)
-        return "[Errno %d] %s%s" % (first, reason, _file_of(exception, encoder))
+        reason = args[1] if type(args[1]) is str else _python_notation(args[1], encoder)
+        return "[Errno %d] %s%s" % (first, reason, _file_suffix(exception, encoder))
     if derives(type(exception), SyntaxError) and len(args) == 2 and type(args[1]) is tuple:
-        return (first if type(first) is str else _written(first, encoder)) + _line_of(args[1])
-    return "(%s)" % ", ".join([_shortened(_written(arg, encoder)) for arg in args])
+        return (first if type(first) is str else _python_notation(first, encoder)) + _place_suffix(args[1])
+    return "(%s)" % ", ".join([_shorten(_python_notation(arg, encoder)) for arg in args])
 
 
-def _written(value: Any, encoder: Encoder) -> str:
-    """A value in the notation of Python, without its secrets."""
+def _python_notation(value: Any, encoder: Encoder) -> str:
+    """Return a value in the notation of Python, with secrets redacted."""
     text = encoder.encode(value).decode("utf-8", "replace")
     import_late_modules()
     from ..values.python_text import python_text
@@ -62,8 +64,7 @@ def _written(value: Any, encoder: Encoder) -> str:
         return text
 
 
-def _shortened(text: str) -> str:
-    """One of several arguments: what was parsed, say, is not to hide what was wrong with it."""
+def _shorten(text: str) -> str:
     return text if len(text) <= _MAX_ARGUMENT_CHARS else text[:_MAX_ARGUMENT_CHARS] + "…"
 
 
@@ -77,24 +78,24 @@ def _message_without_args(exception: BaseException) -> str:
     return validation_summary(exception) if type(exception) is known else ""
 
 
-def _file_of(exception: BaseException, encoder: Encoder) -> str:
+def _file_suffix(exception: BaseException, encoder: Encoder) -> str:
     filename = _filename_of(exception)
     if filename is None:
         return ""
-    return ": '%s'" % filename if type(filename) is str else ": " + _written(filename, encoder)
+    return ": '%s'" % filename if type(filename) is str else ": " + _python_notation(filename, encoder)
 
 
-def _line_of(details: Tuple[Any, ...]) -> str:
-    """`` (module.py, line 3)`` of what a SyntaxError has besides its message."""
+def _place_suffix(details: Tuple[Any, ...]) -> str:
+    """Return `` (module.py, line 3)`` from the second argument of a SyntaxError."""
     if len(details) < 2 or type(details[0]) is not str or type(details[1]) is not int:
         return ""
     return " (%s, line %d)" % (details[0].replace("\\", "/").rpartition("/")[2], details[1])
 
 
 def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> str:
-    """The frames from the outermost to where it was raised, one a line; the middle of a deep one left out.
+    """Return the stack from the outermost frame to the raise, one frame a line, without the middle of a deep stack.
 
-    frames: with the line that each was at, from one that is still on the stack inwards.
+    *frames* holds (frame, line) from a frame that is still on the stack inwards.
     """
     lines: List[str] = []
     back: Optional[FrameType] = frames[0][0].f_back
@@ -111,7 +112,7 @@ def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> s
 
 
 def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[FrameType, int]:
-    """The frame in which it was raised, and the instruction there: in *frame*, or further in."""
+    """Return the frame that raised, *frame* or one further in, and the instruction there."""
     while traceback is not None and traceback.tb_frame is not frame:
         traceback = traceback.tb_next
     if traceback is None:
@@ -122,7 +123,7 @@ def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Fra
 
 
 def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
-    """(frame, line) from *frame* to where the exception was raised."""
+    """Yield (frame, line) from *frame* to the raise."""
     while traceback is not None and traceback.tb_frame is not frame:
         traceback = traceback.tb_next
     if traceback is None:

@@ -1,4 +1,4 @@
-"""Exceptions: each one that is raised in traced code or passes through it, once, with what was there at that moment."""
+"""Record each exception that is raised in traced code or passes through it: once, with the state of that moment."""
 
 from __future__ import annotations
 
@@ -23,55 +23,61 @@ if TYPE_CHECKING:
     from .adaptive import AdaptiveCapture
     from .calls import CallLog
 
-# How many raises of one type at one place are written with all details; the rest is counted.
+# Raises of one type at one place that are written in detail; later ones are only counted.
 DETAILED_PER_PLACE = 200
 
+# Exceptions whose ids are remembered.
 _MAX_KNOWN = 2000
 
-# Of how many exceptions that were only counted the way is remembered: there may be one for each task that waits.
-_MAX_ON_THEIR_WAY = 200
+# Counted exceptions whose propagation is tracked: each task that waits may have one.
+_MAX_UNWINDING = 200
 
-# Where the standard library catches what nobody caught, and prints it.
+# (module, function) in which the standard library catches and prints what nobody caught.
 _LAST_RESORTS = {
     ("threading", "_bootstrap_inner"),
     ("threading", "_bootstrap"),
     ("multiprocessing.process", "_bootstrap"),
 }
 
-# Whose code a file is, as far as its path tells.
-_NOT_THE_USERS = ("/site-packages/", "/dist-packages/", "<frozen ")
+# Parts and prefix of the paths of code that is not the user's.
+_PACKAGE_PATHS = ("/site-packages/", "/dist-packages/", "<frozen ")
 _STANDARD_LIBRARY = dirname(os_file) + "/"
 
-# Read without asking the exception's class, which may have a property of the same name.
+# Bypass the exception's class, which may define a property of the same name.
 traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
 _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 _context_of: Any = BaseException.__dict__["__context__"].__get__
 
 
 def is_control_flow(exception: BaseException) -> bool:
-    """Whether it is one of the signals of the interpreter and the iteration protocols (a subclass is not)."""
+    """Return whether the exception only ends an iteration or a generator (an instance of a subclass does not)."""
     cls = type(exception)
     return cls is StopIteration or cls is StopAsyncIteration or cls is GeneratorExit
 
 
 class RaisesAtPlace:
-    """What has been raised of one type at one place."""
+    """The raises of one type at one place."""
 
     __slots__ = ("count", "left", "name", "slot")
 
     def __init__(self, name: str) -> None:
-        self.name = name  # of the type: another may have the address of one that is gone
+        self.name = name  # of the type, as another type may get the address of a dead one
         self.count = 0
-        self.left = 0  # of those that were only counted at first, so many left the traced code
-        self.slot = -1  # of the counter of those that were only counted
+        self.left = 0  # number of counted raises that then left the traced code
+        self.slot = -1  # of the counter of raises; -1 while all are written
 
 
 class ExceptionLog:
-    """Gives each exception object an id at its first sight and follows what becomes of it.
+    """The ids of exceptions, and the events from their raise to their handler.
 
-    Exceptions are known by their address, without keeping them alive. That another one has taken a dead one's place is
-    seen from its traceback: it has no entry yet in traced code further in. Where raises went by unseen, near the
-    recursion limit, that does not hold: the backends then let go of all that is known.
+    An exception is identified by its address, and not kept alive. A new exception at the address of a dead one is
+    recognized by its traceback, which has no entry yet in traced code further in. That fails if raises passed unseen,
+    near the recursion limit: all ids are then dropped.
+
+    Args:
+        session: Writes the events and holds the ids.
+        calls: Knows the calls that an exception has ended.
+        adaptive: Records counted calls late; None if every call is recorded.
     """
 
     def __init__(self, session: Session, calls: CallLog, adaptive: Optional[AdaptiveCapture]) -> None:
@@ -83,7 +89,7 @@ class ExceptionLog:
         self._last_uncaught = 0
 
     def clear(self) -> None:
-        """Forget all: a forked child begins anew."""
+        """Forget all exceptions, in a forked child."""
         self._places.clear()
         self._last_id = 0
         self._last_uncaught = 0
@@ -91,30 +97,37 @@ class ExceptionLog:
     def seen(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
     ) -> int:
-        """An exception is raised in, or arrives in, the traced *frame*. Returns its id.
+        """Write an exception that is raised in the traced *frame* or arrives there, unless it is known.
 
-        traceback: from *frame* or further out to where it was raised. (A trace function is handed it; the exception's
-        own ``__traceback__`` is not set at that moment before 3.12.)
+        Args:
+            exception: The exception.
+            traceback: The way from *frame*, or from further out, to the raise. Trace functions are handed it: before
+                3.12 the exception's own ``__traceback__`` is not set yet at that moment.
+            frame: The frame that the exception has reached.
+            thread: The current thread.
+
+        Returns:
+            The id of the exception; 0 if it was only counted.
         """
         known = self._session.exception_ids
         exception_id = known.get(id(exception)) if self._passed_traced_code(traceback, frame) else None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)
-            known = self._session.exception_ids  # another one, if it has come near the recursion limit
+            known = self._session.exception_ids  # another dict, if writing came near the recursion limit
             if len(known) >= _MAX_KNOWN:
                 known.pop(next(iter(known)))
             known[id(exception)] = exception_id
         return exception_id
 
     def forget_dead(self, exception: BaseException) -> None:
-        """An exception that is not written has an address that a dead one may have had."""
+        """Forget the id at the address of an exception that is not written: it was a dead one's."""
         if self._session.exception_ids:
             self._session.exception_ids.pop(id(exception), None)
 
     def _passed_traced_code(self, traceback: Optional[TracebackType], frame: FrameType) -> bool:
-        """Whether traced code has seen the exception already, further in or in this frame before.
+        """Return whether the exception was in traced code before, further in or earlier in this frame.
 
-        If not, what is known about its address is about another exception, which is dead.
+        Otherwise a known id at its address is a dead exception's.
         """
         functions = self._session.functions
         while traceback is not None and traceback.tb_frame is not frame:
@@ -126,14 +139,17 @@ class ExceptionLog:
         return False
 
     def is_cancellation(self, exception: BaseException) -> bool:
-        """Whether it ends a call because nobody waits for its result: a cancelled task, a closed generator."""
+        """Return whether the exception ends a call that nobody needs any more: a cancelled task, a closed generator."""
         cls = type(exception)
         return class_name(cls) in ("CancelledError", "GeneratorExit", "Cancelled", "GreenletExit")
 
     def handled(self, address: int, code: CodeType, frame: FrameType) -> None:
-        """A handler of *frame* has caught the exception; it may still turn out to be a ``finally`` that passes it on.
+        """Write that a handler in *frame* has caught the exception; it may be a ``finally`` that passes it on.
 
-        address: of the exception, as for all that follows its way.
+        Args:
+            address: The id() of the exception.
+            code: The code of the frame.
+            frame: The frame whose handler runs.
         """
         exception_id = self._session.exception_ids.get(address)
         if not exception_id:
@@ -154,10 +170,10 @@ class ExceptionLog:
         )
 
     def raised_again(self, address: int) -> None:
-        """What caught it has let it go on."""
+        """Write that the exception at *address* goes on from the handler that caught it."""
         exception_id = self._session.exception_ids.get(address)
         if exception_id:
-            if exception_id == self._last_uncaught:  # a ``finally`` has passed it on
+            if exception_id == self._last_uncaught:  # the last resort was a ``finally`` that passed it on
                 self._last_uncaught = 0
             self._session.event(
                 record_format.EVENT_HANDLED,
@@ -170,7 +186,7 @@ class ExceptionLog:
             )
 
     def uncaught(self, address: int) -> None:
-        """It has left the last frame of its thread, or the interpreter has printed it (``sys.last_value``)."""
+        """Write that the exception at *address* left its thread's last frame or was printed (``sys.last_value``)."""
         exception_id = self._session.exception_ids.get(address)
         if exception_id and exception_id != self._last_uncaught:
             self._last_uncaught = exception_id
@@ -184,13 +200,13 @@ class ExceptionLog:
     def _write(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
     ) -> int:
-        """Write an exception at its first sight, or count it. Returns its id, 0 if it was counted."""
-        raises = self._raises_like(exception, traceback, frame)
+        """Write an exception or count it; return its id, 0 if it was counted."""
+        raises = self._raises_at_place(exception, traceback, frame)
         raises.count += 1
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, raised_at(traceback, frame)[0])
             self._calls.unwound.pop(id(exception), None)
-            if len(self._calls.unwound) >= _MAX_ON_THEIR_WAY:
+            if len(self._calls.unwound) >= _MAX_UNWINDING:
                 self._calls.unwound.pop(next(iter(self._calls.unwound)))
             self._calls.unwound[id(exception)] = {}
             return 0
@@ -206,14 +222,21 @@ class ExceptionLog:
         *,
         uncaught: bool,
     ) -> None:
-        """An exception goes out of the traced code through *frame*. One that was only counted is written after all.
+        """Write an exception that leaves the traced code, if it was only counted before.
 
-        For what traced code handles, a count may do; what nobody handles is what the run is about, and who catches the
-        rest (a test runner, a thread pool) has it as a result. uncaught: it is certain that nobody will handle it.
+        A count is enough for exceptions that traced code handles. An exception that nobody handles is the failure of
+        the run, and whoever catches it further out (a test runner, a thread pool) takes it as a result.
+
+        Args:
+            exception: The exception.
+            traceback: The way from *frame*, or from further out, to the raise.
+            frame: The outermost traced frame that it leaves.
+            thread: The current thread.
+            uncaught: Whether nobody can handle it any more; it is then written however many there were like it.
         """
         if self._session.exception_ids.get(id(exception)) != 0:
             return
-        raises = self._raises_like(exception, traceback, frame)
+        raises = self._raises_at_place(exception, traceback, frame)
         raises.left += 1
         if raises.left > DETAILED_PER_PLACE and not uncaught:
             return
@@ -225,9 +248,10 @@ class ExceptionLog:
         self._session.exception_ids[id(exception)] = exception_id
 
     def caught_by_runner(self, exception: BaseException, thread: ThreadState) -> int:
-        """The id of an exception that failed a test; written now if it never was in traced code. 0: too many like it.
+        """Return the id of an exception that failed a test, and write it if it never was in traced code.
 
-        It is most often an assertion of the test itself, which need not be traced.
+        Most often it is an assertion of the test itself, which need not be traced. The id is 0 if the exception was
+        only counted or has no traceback.
         """
         traceback = traceback_of(exception)
         if traceback is None:
@@ -236,16 +260,16 @@ class ExceptionLog:
         exception_id = self._session.exception_ids.get(id(exception))
         if exception_id is not None and any(id(frame.f_code) in self._session.functions for frame, _ in frames):
             return exception_id
-        raises = self._raises_like(exception, traceback, traceback.tb_frame)
+        raises = self._raises_at_place(exception, traceback, traceback.tb_frame)
         raises.count += 1
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, frames[-1][0])
             return 0
-        exception_id = self._write_details(exception, frames, thread, 0, None, _users_frame(frames))
+        exception_id = self._write_details(exception, frames, thread, 0, None, _user_frame(frames))
         self._session.exception_ids[id(exception)] = exception_id
         return exception_id
 
-    def _raises_like(
+    def _raises_at_place(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType
     ) -> RaisesAtPlace:
         raising, instruction = raised_at(traceback, frame)
@@ -259,9 +283,9 @@ class ExceptionLog:
     def _calls_of(
         self, frames: List[Tuple[FrameType, int]], exception: BaseException, thread: ThreadState
     ) -> List[int]:
-        """The ids of the calls that an exception has gone through, the outermost first; most of them have ended.
+        """Return the ids of the calls that an exception has passed through, the outermost first; most have ended.
 
-        Calls that were only counted are recorded now, with what their frames still hold.
+        Counted calls are recorded now, with the values that their frames still hold.
         """
         session = self._session
         if self._adaptive is not None:
@@ -297,14 +321,14 @@ class ExceptionLog:
         calls: Optional[List[int]],
         shown: Optional[FrameType] = None,
     ) -> int:
-        """shown: the frame whose variables are told, if not the innermost traced one."""
+        """Write an exception with the variables of *shown*, or of the innermost traced frame; return its id."""
         session = self._session
         self._last_id += 1
         exception_id = self._last_id
         raising, line = frames[-1]
         code = raising.f_code
         traced = [frame for frame, _ in frames if id(frame.f_code) in session.functions]
-        # First of all: the variables teach what is secret in the message.
+        # First, as the redactor learns from the variables what is secret in the message.
         variables = self._locals(shown or (traced[-1] if traced else frames[0][0]))
         session.event(
             record_format.EVENT_EXCEPTION,
@@ -328,9 +352,9 @@ class ExceptionLog:
         return exception_id
 
     def _count(self, raises: RaisesAtPlace, exception: BaseException, raising: FrameType) -> None:
-        """One more raise, at the place where *raising* is, of a kind that has been written often enough."""
+        """Count a raise in the frame *raising*, of a type that was written often enough at that place."""
         session = self._session
-        if session.forks_under_way and session.is_forking():  # the counters are the parent's and the child's
+        if session.forks_under_way and session.is_forking():  # parent and child share the counters
             return
         if raises.slot < 0:
             slot = session.new_slot()
@@ -351,17 +375,17 @@ class ExceptionLog:
             counters[2 * raises.slot] += 1
 
     def _locals(self, frame: FrameType) -> Optional[bytes]:
-        """The frame's variables: the text of a JSON object, as a JSON string."""
+        """Return the frame's variables: a JSON string that contains the text of a JSON object."""
         if not self._session.locals_on_exception:
             return None
         session = self._session
         return utf8(quote(encoded_locals(frame, session.encoder, session.clears_locals).decode("utf-8", "replace")))
 
 
-def _users_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
-    """The innermost frame that is neither in an installed package nor in the standard library."""
+def _user_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
+    """Return the innermost frame that is neither in an installed package nor in the standard library."""
     for frame, _ in reversed(frames):
         file = frame.f_code.co_filename
-        if not any(part in file for part in _NOT_THE_USERS) and not file.startswith(_STANDARD_LIBRARY):
+        if not any(part in file for part in _PACKAGE_PATHS) and not file.startswith(_STANDARD_LIBRARY):
             return frame
     return frames[-1][0]

@@ -1,4 +1,4 @@
-"""Functions: made known when their code starts for the first time, if it is included."""
+"""Register the functions of included code when they start for the first time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from .adaptive import AdaptiveCapture
     from .lines import LineLog
 
-# Programs that make code without end (eval loops) would make functions without end.
+# Functions that are traced: a program that compiles code in a loop would register ever more.
 MAX_FUNCTIONS = 50_000
 
 
@@ -28,7 +28,7 @@ class FunctionLog:
         session: Holds the functions and the include patterns.
         adaptive: Limits the calls that are recorded; None if all are.
         lines: Knows the functions whose lines are recorded; None if there are none.
-        spawned: Set if the command line is code of multiprocessing, which goes on to run the program.
+        spawned: Set in a child of multiprocessing, which runs multiprocessing's code before the program's.
     """
 
     def __init__(
@@ -42,23 +42,23 @@ class FunctionLog:
         self._adaptive = adaptive
         self._lines = lines
         self._spawned = spawned
-        self._numbers = itertools.count(1)  # threads may add functions at the same moment
-        self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
-        self.when_added: List[Callable[[Function], None]] = []  # before any call of the function can end
+        self._numbers = itertools.count(1)  # atomic: threads may add functions at the same time
+        self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is compiled again is the same function
+        self.when_added: List[Callable[[Function], None]] = []  # called before any call of the function can end
 
     def clear(self) -> None:
-        """Forget all functions: a forked child begins with none."""
+        """Forget all functions, in a forked child."""
         self._numbers = itertools.count(1)
         self._first_of.clear()
 
     def is_included(self, code: CodeType, frame: FrameType) -> bool:
-        """Whether calls of *code* are to be recorded; *frame* is one of them."""
+        """Return whether calls of *code* are recorded; *frame* is one of them."""
         if self._spawned is not None and code.co_name == "<module>" and frame.f_back is None:
-            return False  # it is named __main__, but is not the program's
+            return False  # multiprocessing's code, although its module is named __main__
         return self._session.include.is_included(module_of(frame), code.co_filename)
 
     def add(self, code: CodeType, frame: FrameType) -> Optional[Function]:
-        """Make *code* known as a traced function; None if there are too many."""
+        """Register *code* as a traced function and return it; None if there are too many."""
         session = self._session
         functions = session.functions
         if len(functions) >= MAX_FUNCTIONS:
@@ -67,7 +67,7 @@ class FunctionLog:
                     NOTICE_TOO_MANY_FUNCTIONS,
                     "the program made more than %d functions: later ones are not traced" % MAX_FUNCTIONS,
                 )
-                functions[0] = next(iter(functions.values()))  # said once
+                functions[0] = next(iter(functions.values()))  # one over the limit: no second notice
             return None
         module = module_of(frame)
         if self._spawned is not None:
@@ -82,9 +82,10 @@ class FunctionLog:
         function = Function(code, function_id, name, module, file, session.encoder)
         if self._lines is not None and self._lines.wants(module, name):
             function.record_lines()
-        if self._adaptive is not None and not function.runs_tests:  # of these each call is recorded
+        if self._adaptive is not None and not function.runs_tests:  # each call of a runner is recorded
             self._adaptive.prepare(function, first)
-        for callback in self.when_added:  # another thread may call it once it is known, and its end is to be seen
+        # Before it is registered: from then on another thread may call it, and the end of that call must be observed.
+        for callback in self.when_added:
             callback(function)
         functions[id(code)] = function
         if first is None:

@@ -1,4 +1,4 @@
-"""Gaps: functions that traced code called but that are not traced themselves."""
+"""Count the calls of gaps: functions that traced code calls but that are not traced themselves."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from ..session.session import Session
 
 
-# Calls of a wrapper of which is found out what it wraps, and functions that are written of each that calls it: one
-# wrapper's code may stand around all functions of a library.
+# Calls of a wrapper in which the wrapped function is looked up, and wrapped functions written for each of its callers:
+# the code of one wrapper may wrap all functions of a library.
 _MAX_LOOKS = 64
 _MAX_WRAPPED = 8
 
 
 class Gap:
-    """A function that is not traced, and from which traced functions it is called."""
+    """A function that is not traced, with a counter for each traced function that calls it."""
 
     __slots__ = ("code", "exact", "file", "kind", "line", "looks_left", "module", "name", "seen", "slots", "wraps")
 
@@ -44,38 +44,48 @@ class Gap:
 
 
 def _may_wrap(code: CodeType) -> bool:
-    """Whether it is worth the look: what has no closure, no keyword of its own and is no ``__call__`` wraps nothing."""
+    """Return whether code can be a wrapper's: it has a closure or a keyword-only argument, or is a ``__call__``."""
     return bool(code.co_freevars or code.co_kwonlyargcount or code.co_name == "__call__")
 
 
 class GapLog:
-    """Counts the calls of gaps by caller, in counters that survive the process's death."""
+    """The gaps of this process. Their calls are counted by caller, in counters that survive the process's death.
+
+    Args:
+        session: Holds the traced functions and the counters.
+    """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.gaps: Dict[int, Gap] = {}
         self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
-        # Kept, as a program may replace what imports go by.
+        # The function, kept: a program may replace what imports use.
         self._wrapped_function: Any = None
-        # Counter slot, start and code, by frame id. The end of a call may not be seen (its function is not watched any
-        # more), and its frame's id is given to another one: so the code is compared.
+        # Counter slot, start and code, by frame id. The code is compared: the end of a call may pass unseen, when its
+        # function is no longer observed, and its frame's id be used again.
         self._open: Dict[int, Tuple[int, int, CodeType]] = {}
 
     def clear(self) -> None:
-        """Forget all: a forked child counts anew."""
+        """Forget all gaps, in a forked child."""
         self.gaps.clear()
         self._by_name.clear()
         self._open.clear()
 
     def add_python(self, code: CodeType, module: str, frame: Any = None) -> Gap:
-        """The gap of a Python function. frame: one of its calls, where there is one (for the name before 3.11)."""
+        """Return the gap of a Python function, made at first sight.
+
+        Args:
+            code: The function's code.
+            module: The name of its module.
+            frame: The frame of one of its calls, which gives the name before 3.11; None if there is none.
+        """
         gap = self.gaps.get(id(code))
         if gap is None:
             session = self._session
             name = session.names.qualified_name(code, frame)
             file = session.include.absolute(code.co_filename)
             key = (file, module, name, code.co_firstlineno)
-            # Code that is made anew again and again (exec, eval) is one gap; the last code object stands for it.
+            # Code that is compiled again and again (exec, eval) is one gap, known by the latest code object.
             gap = self._by_name.get(key)
             if gap is None:
                 gap = self._by_name[key] = Gap(code, name, module, file, code.co_firstlineno, "python")
@@ -86,7 +96,7 @@ class GapLog:
         return gap
 
     def discover(self, code: CodeType, frame: FrameType) -> Optional[Gap]:
-        """*code*, which is not traced, starts in *frame*: its gap, with this call begun, if traced code called it."""
+        """Begin the first call of untraced *code* and return its gap; None if traced code did not make the call."""
         back = frame.f_back
         if back is None or id(back.f_code) not in self._session.functions or is_own(code.co_filename):
             return None
@@ -95,7 +105,7 @@ class GapLog:
         return gap
 
     def add_c(self, name: str, module: str) -> Gap:
-        """The gap of a function written in C, which no pattern can include."""
+        """Return the gap of a function written in C, which no pattern can include."""
         key = ("", module, name, 0)
         gap = self._by_name.get(key)
         if gap is None:
@@ -103,9 +113,9 @@ class GapLog:
         return gap
 
     def count(self, gap: Gap, caller: Function) -> int:
-        """One more call of *gap* from *caller*; returns the counter slot, or -1 where it cannot be counted."""
+        """Count a call of *gap* from *caller*; return the counter slot, or -1 if it cannot be counted."""
         session = self._session
-        if session.forks_under_way and session.is_forking():  # it might be counted in the parent and in the child
+        if session.forks_under_way and session.is_forking():  # parent and child might both count it
             return -1
         slot = gap.slots.get(caller.function_id)
         if slot is None:
@@ -118,7 +128,7 @@ class GapLog:
         return slot
 
     def begin(self, gap: Gap, frame: FrameType) -> bool:
-        """A call of *gap* starts in *frame*; False if it was not called from traced code."""
+        """Count and time a call of *gap* that starts in *frame*; return False if traced code did not make it."""
         back = frame.f_back
         if back is None:
             return False
@@ -126,14 +136,14 @@ class GapLog:
         if caller is None:
             return False
         if gap.looks_left:
-            self.look_behind(gap, frame, caller)
+            self.find_wrapped(gap, frame, caller)
         slot = self.count(gap, caller)
         if slot >= 0:
             self._open[id(frame)] = (slot, perf_counter_ns(), frame.f_code)
         return True
 
-    def look_behind(self, gap: Gap, frame: FrameType, caller: Function) -> None:
-        """Find out what function *gap*, called in *frame*, is a wrapper of."""
+    def find_wrapped(self, gap: Gap, frame: FrameType, caller: Function) -> None:
+        """Find the function that *gap* wraps in the call in *frame*, and write it for the caller."""
         gap.looks_left -= 1
         session = self._session
         if self._wrapped_function is None:
@@ -154,7 +164,7 @@ class GapLog:
                 self._write(gap, caller.function_id, slot)
 
     def end(self, frame: FrameType, at_ns: int) -> bool:
-        """The call in *frame* has ended; False if it was not begun here."""
+        """Add the time of the call that ends in *frame*; return False if ``begin`` has not seen it."""
         begun = self._open.pop(id(frame), None)
         if begun is None or begun[2] is not frame.f_code:
             return False
@@ -165,14 +175,14 @@ class GapLog:
         return True
 
     def stop_counting(self, gap: Gap) -> None:
-        """From now on the gap's counts are lower bounds."""
+        """Mark the gap's counts as lower bounds, as its later calls are not all counted."""
         if gap.exact:
             gap.exact = False
             for caller_id, slot in gap.slots.items():
                 self._write(gap, caller_id, slot)
 
     def caller_switched_off(self, caller_id: int) -> None:
-        """A traced function is not observed any more, and so is what it calls."""
+        """Mark the counts of what a traced function calls as lower bounds, as it is no longer observed."""
         for gap in list(self._by_name.values()):
             if caller_id in gap.slots:
                 self.stop_counting(gap)
@@ -193,9 +203,10 @@ class GapLog:
             )
 
     def _wrapped_text(self, module: str, name: str, file: str) -> bytes:
-        """``module:function:file`` as JSON. Each part is redacted alone: in one text ``session:use`` looks secret.
+        """Return ``module:function:file`` as JSON text.
 
-        The first two colons separate the parts, whatever the program has named its functions.
+        Each part is redacted alone: in one text ``session:use`` looks like a secret. A colon in a name becomes a dot,
+        as the first two colons separate the parts.
         """
         encode = self._session.encoder.encode_text
         parts = (encode(module.replace(":", ".")), encode(name.replace(":", ".")), encode(file))

@@ -1,6 +1,6 @@
-"""Greenlets: programs that switch stacks themselves (greenlet, gevent, SQLAlchemy's asyncio).
+"""Follow greenlets, by which programs switch stacks themselves (greenlet, gevent, SQLAlchemy's asyncio).
 
-Each greenlet has a chain of open calls of its own. greenlet tells of each switch, so nothing is asked at the calls.
+Each greenlet has its own chain of open calls. greenlet reports each switch, so calls cost nothing extra.
 """
 
 from __future__ import annotations
@@ -23,62 +23,67 @@ if TYPE_CHECKING:
     from ..session.session import Session
     from .tasks import TaskLog
 
-# Whose import, once it is done, lets the program make greenlets.
+# The module that a program imports before it can make greenlets.
 MODULE = "greenlet"
 _NATIVE_MODULE = "greenlet._greenlet"
 
 
 class _Greenlet:
-    """What is known of a greenlet, as it was when it was last switched from or to."""
+    """The state of a greenlet at the last switch from it or to it."""
 
     __slots__ = ("chain", "ref", "since_ns", "started_by", "task", "works_for")
 
     def __init__(self, greenlet: Any, started_by: int, task: int) -> None:
-        self.ref = ref(greenlet)  # an address is used again
-        self.started_by = started_by  # the call that switched to it for the first time
+        self.ref = ref(greenlet)  # weak, and checked: an address is used again
+        self.started_by = started_by  # the id of the call that first switched to it
         self.chain = ROOT
         self.task = task
-        self.since_ns = 0  # when it was switched away from; 0 while another works for a call of it
+        self.since_ns = 0  # of the switch away from it; 0 while another greenlet works for one of its calls
         self.works_for: Optional[_Greenlet] = None
 
 
 class GreenletChains:
-    """Puts the chain of a greenlet's open calls in its thread's place when it is switched to."""
+    """The chains of open calls of all greenlets. Each switch makes the chain of its target the thread's.
+
+    Args:
+        session: Holds the threads.
+        tasks: Numbers the greenlets.
+    """
 
     def __init__(self, session: Session, tasks: TaskLog) -> None:
         self._session = session
         self._tasks = tasks
         self._tracer = guard(self._switched, session)
-        self._native: Any = None  # greenlet's C module, once it is there
+        self._native: Any = None  # greenlet's C module, once the program has imported it
         self._known: Dict[int, _Greenlet] = {}  # by the greenlet's address
-        self._said = False
+        self._noticed = False
 
     def clear(self) -> None:
-        """Forget all: what waits in a forked child is its parent's to close."""
+        """Forget all greenlets, in a forked child: the calls that wait in them are the parent's to end."""
         self._known.clear()
-        self._said = False
+        self._noticed = False
 
     def loaded(self) -> None:
-        """The program has imported greenlet: from here on this thread is watched, and others from their first call."""
+        """Watch this thread, as the program has imported greenlet; other threads follow at their first event."""
         self._native = sys.modules.get(_NATIVE_MODULE)
         self.watch_thread()
 
     def watch_thread(self) -> None:
-        """Have this thread's switches told, unless the program has that told to itself."""
+        """Set the trace function of greenlet for this thread, unless the program has set its own."""
         if self._native is not None and self._native.gettrace() is None:
             self._native.settrace(self._tracer)
         self.check()
 
     def check(self) -> None:
-        """Say if switches may pass unseen."""
-        if self._said or MODULE not in sys.modules:
+        """Write a notice if switches may pass unseen."""
+        if self._noticed or MODULE not in sys.modules:
             return
         if self._native is None:
             if self._is_being_imported():
                 return
         elif self._native.gettrace() is self._tracer:
             return
-        self._said = True
+        self._noticed = True
         self._session.notice(
             NOTICE_GREENLETS,
             "greenlets switch without the tracer being told (greenlet.settrace was used by the program itself, or this "
@@ -88,12 +93,16 @@ class GreenletChains:
     def _is_being_imported(self) -> bool:
         return bool(getattr(getattr(sys.modules[MODULE], "__spec__", None), "_initializing", False))
 
-    def ends_one(self, cancelled: bool) -> bool:
-        """Whether an exception that leaves the outermost frame as a cancellation is the usual end of a greenlet."""
+    def ends_greenlet(self, cancelled: bool) -> bool:
+        """Return whether the exception that leaves an outermost frame is the usual end of a greenlet.
+
+        Args:
+            cancelled: Whether the exception is a cancellation.
+        """
         return cancelled and self._native is not None
 
     def waiting(self) -> Iterator[Tuple[str, FrameType]]:
-        """(name, innermost frame) of each greenlet that was switched away from: its frames are on no thread's stack."""
+        """Yield (name, innermost frame) of each greenlet that waits: its frames are on no thread's stack."""
         if self._native is None:
             return
         frame_of = self._native.greenlet.gr_frame.__get__
@@ -104,7 +113,7 @@ class GreenletChains:
                 yield "%s-%d" % (class_name(type(greenlet)), known.task) if known.task else "main greenlet", frame
 
     def _switched(self, event: str, greenlets: Tuple[Any, Any]) -> None:
-        """The trace function of greenlet: *target* goes on (or starts) in the place of *origin*."""
+        """Switch the thread's chain; greenlet calls it with (origin, target) once the target goes on or starts."""
         at_ns = perf_counter_ns()
         thread = self._session.thread()
         before, after = self._find(greenlets[0]), self._find(greenlets[1])
@@ -113,8 +122,8 @@ class GreenletChains:
         before.chain, before.task, before.since_ns = thread.top, thread.task, at_ns
         if after is None:
             starter = thread.top[0] if thread.top[1] is not None else 0
-            after = self._add(greenlets[1], starter, thread.task or self._tasks.of_greenlet(greenlets[1]))
-            # What it calls until it is switched away from runs inside of the call that started it.
+            after = self._add(greenlets[1], starter, thread.task or self._tasks.number_greenlet(greenlets[1]))
+            # Until it is switched away from, it runs within the call that started it.
             after.chain = (starter, *ROOT[1:])
         if _is_open(before.chain, after.started_by):
             after.works_for, before.since_ns = before, 0
@@ -142,7 +151,7 @@ def _is_open(chain: OpenCall, call: int) -> bool:
 
 
 def _stop_working(worker: _Greenlet, successor: _Greenlet, at_ns: int) -> None:
-    """A greenlet is switched away from: what it worked for waits from now on, unless it is what goes on."""
+    """End the work of a greenlet that is switched away from: those it worked for wait, up to the successor."""
     boss = worker.works_for
     while boss is not None:
         worker.works_for = None
@@ -153,7 +162,10 @@ def _stop_working(worker: _Greenlet, successor: _Greenlet, at_ns: int) -> None:
 
 
 def _resumed(greenlet: _Greenlet, at_ns: int) -> OpenCall:
-    """The chain of a greenlet that goes on: unless another worked for it, none of its calls was active meanwhile."""
+    """Return the chain of a greenlet that goes on, with its wait counted as suspended time of each call.
+
+    There was no wait if another greenlet worked for it.
+    """
     chain = greenlet.chain
     if not greenlet.since_ns:
         return chain

@@ -1,10 +1,10 @@
-"""Line detail: each executed line of the functions that were asked for, and the variables that it changed.
+"""Record the executed lines of the functions that ``capture.lines`` names, and the variables each line changed.
 
-What a person would see who steps through a call. Imported only where ``capture.lines`` names functions.
+Imported only if it names functions.
 
-A record is written when a line starts, with what the line before it has changed: a process that is killed in the middle
-of a line leaves it as the last one. What a variable holds is compared as text, so that a list which grew is
-a change, and nothing of the user's is asked whether it is equal.
+A record is written when a line starts, with the changes of the line before: a process that is killed within a line
+leaves that line as the last. Variables are compared as encoded text, so that a list that grew counts as a change, and
+no ``__eq__`` of the program runs.
 """
 
 from __future__ import annotations
@@ -27,25 +27,27 @@ if TYPE_CHECKING:
     from ..session.session import Session
     from ..session.threads import ThreadState
 
-# Lines of a call that are written one after the other; then those at doubling distances. Looking at the variables costs
-# some twenty times what the line does, and nobody reads more.
+# Lines of a call that are recorded in full; later ones only at doubling distances. To compare the variables takes some
+# twenty times as long as the line itself, and nobody reads more.
 MAX_LINES_PER_CALL = 2000
 
-# The last lines of a longer call, written when it ends: without their changes, which would cost too much to look for.
+# Last lines of a longer call, written when it ends, without their changes: these would take too long to find.
 LAST_LINES = 20
 
-# Limits of a value here: it is taken again at each line, whether it has changed or not.
+# Limits of a value, below the usual ones: it is encoded at each line, whether it has changed or not.
 _MAX_VALUE_CHARS = 500
 _MAX_ITEMS = 20
 
-# Variables of a frame that are looked at: no function has more, but a module may.
+# Variables of a frame that are compared: no function has more, but a module may.
 MAX_VARIABLES = 200
 
 
 class LineLog:
-    """Which functions' lines are recorded, and what has been said about them.
+    """The functions whose lines are recorded, and the notices about lines that are not.
 
-    patterns: as ``globs.matches_function`` takes them.
+    Args:
+        session: Writes the notices.
+        patterns: Names of functions, as ``globs.matches_function`` takes them.
     """
 
     def __init__(self, session: Session, patterns: Sequence[str]) -> None:
@@ -55,29 +57,29 @@ class LineLog:
             session.redactor, min(wide.max_chars, _MAX_VALUE_CHARS), min(wide.max_items, _MAX_ITEMS), wide.max_depth
         )
         self._patterns = patterns
-        self._said: Set[Tuple[int, str]] = set()
+        self._noticed: Set[Tuple[int, str]] = set()
 
     def clear(self) -> None:
-        """Forget what was said: a forked child says it for itself."""
-        self._said.clear()
+        """Forget which notices are written, in a forked child."""
+        self._noticed.clear()
 
     def wants(self, module: str, name: str) -> bool:
-        """Whether the lines of this function are to be recorded."""
+        """Return whether the lines of this function are recorded."""
         return any(matches_function(module, name, pattern) for pattern in self._patterns)
 
-    def of_new_call(self, function: Function) -> Optional[CallLines]:
-        """What is kept of a call that begins, if its lines are recorded."""
+    def new_call(self, function: Function) -> Optional[CallLines]:
+        """Return the lines of a call that begins; None if they are not recorded."""
         return CallLines(self, function) if function.lines else None
 
-    def say_once(self, function: Function, what: str) -> None:
-        """Tell the reader of the report what is not recorded of a function's lines."""
-        if (function.function_id, what) not in self._said:
-            self._said.add((function.function_id, what))
-            self.session.notice(NOTICE_LINES_LEFT_OUT, "%s.%s: %s" % (function.module, function.name, what))
+    def notice_once(self, function: Function, message: str) -> None:
+        """Write a notice about lines of a function that are not recorded, unless it is written already."""
+        if (function.function_id, message) not in self._noticed:
+            self._noticed.add((function.function_id, message))
+            self.session.notice(NOTICE_LINES_LEFT_OUT, "%s.%s: %s" % (function.module, function.name, message))
 
 
 class CallLines:
-    """Writes the lines of one call, from its begin to its end."""
+    """The lines of one call, written from its begin to its end."""
 
     __slots__ = ("_count", "_function", "_known", "_last", "_log", "_next_sample")
 
@@ -86,17 +88,17 @@ class CallLines:
         self._function = function
         self._count = 0
         self._next_sample = 2 * MAX_LINES_PER_CALL
-        self._known: Optional[Dict[str, bytes]] = None  # the JSON text of each variable at the last look
-        self._last: Dict[int, Tuple[int, int, int]] = {}  # position, at_ns, line; a ring of LAST_LINES
+        self._known: Optional[Dict[str, bytes]] = None  # the JSON text of each variable at the last comparison
+        self._last: Dict[int, Tuple[int, int, int]] = {}  # a ring of LAST_LINES: position, at_ns, line
 
     def starts(self, thread: ThreadState, frame: FrameType, line: int) -> None:
-        """A line of *frame*, the frame of the thread's innermost call, starts."""
+        """Record that a line starts in *frame*, the frame of the thread's innermost call."""
         at_ns = perf_counter_ns()
         position = self._count
         self._count = position + 1
         if position >= MAX_LINES_PER_CALL:
             if position == MAX_LINES_PER_CALL:
-                self._log.say_once(
+                self._log.notice_once(
                     self._function,
                     "a call executed more than %d lines: few of those beyond are recorded" % MAX_LINES_PER_CALL,
                 )
@@ -108,25 +110,23 @@ class CallLines:
         write_record(thread, b"L\t%d\t%d\t%b\t%d\t%d\n" % (thread.top[0], at_ns, changes, line, position))
 
     def ends(self, thread: ThreadState, call: int, frame: FrameType, at_ns: int) -> None:
-        """The call is over: what its last line has changed."""
+        """Write the last lines of a call that has ended at *at_ns*, and the changes of the very last."""
         for position, started_ns, line in sorted(self._last.values()):
             write_record(thread, b"L\t%d\t%d\t\t%d\t%d\n" % (call, started_ns, line, position))
         write_record(thread, b"L\t%d\t%d\t%b\t\t%d\n" % (call, at_ns, self._changes(frame), self._count))
 
     def _changes(self, frame: FrameType) -> bytes:
-        """The variables that are not what they were at the last look, as a JSON object.
+        """Return the variables that have changed since the last comparison, as a JSON object.
 
-        The first look tells of those from around the function only: its arguments stand in the call's own record.
+        The first comparison returns those of enclosing functions only: the arguments are in the call's own record.
         """
         encode = self._log.encoder.encode_named
         variables = variables_of(frame, MAX_VARIABLES, self._log.session.clears_locals)
         if len(variables) == MAX_VARIABLES:
-            self._log.say_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)
+            self._log.notice_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)
         generation = self._log.encoder.generation()
         now = {name: encode(name, value) for name, value in variables}
-        if (
-            generation != self._log.encoder.generation()
-        ):  # one taught a secret that may stand in those before it as well
+        if generation != self._log.encoder.generation():  # a secret was learned, which earlier values may contain
             now = {name: encode(name, value) for name, value in variables}
         known = self._known
         self._known = now

@@ -1,6 +1,6 @@
-"""Which asyncio task is running, or which greenlet, as a number of ours.
+"""Number the asyncio tasks and greenlets of the process.
 
-Tasks are asked for at each start and resume of a coroutine.
+The running task is looked up at each start and resume of a coroutine.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
     from ..session.session import Session
 
-# Tasks are known by their address, and those that have ended are only noticed when it is used again.
+# Tasks that are remembered, by address: that one has ended is only noticed when its address is used again.
 _MAX_KNOWN = 10_000
 
 
 class TaskLog:
-    """Gives each task a number at its first sight, and writes its name."""
+    """The numbers of tasks and greenlets, with their names written at first sight."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -30,12 +30,12 @@ class TaskLog:
         self._last_number = 0
 
     def clear(self) -> None:
-        """Forget all: a forked child begins anew."""
+        """Forget all tasks, in a forked child."""
         self._known.clear()
         self._last_number = 0
 
     def current(self) -> int:
-        """The number of the task that this thread's event loop is running; 0 for none, or no asyncio."""
+        """Return the number of the task that this thread's event loop is running; 0 if there is none."""
         asyncio_tasks = sys.modules.get("asyncio.tasks")
         if asyncio_tasks is None:
             return 0
@@ -58,22 +58,22 @@ class TaskLog:
             return known[1]
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
-        number = self._new(task_name(task))
+        number = self._write_task(task_name(task))
         self._known[id(task)] = (ref(task), number)
         return number
 
-    def of_greenlet(self, greenlet: Any) -> int:
-        """A number for a greenlet that starts."""
-        return self._new("%s-%d" % (class_name(type(greenlet)), self._last_number + 1))
+    def number_greenlet(self, greenlet: Any) -> int:
+        """Return a new number for a greenlet that starts."""
+        return self._write_task("%s-%d" % (class_name(type(greenlet)), self._last_number + 1))
 
-    def _new(self, name: str) -> int:
+    def _write_task(self, name: str) -> int:
         self._last_number += 1
         self._session.event(record_format.EVENT_TASK, task=self._last_number, name=name)
         return self._last_number
 
 
 def task_name(task: Any) -> str:
-    """The task's name, without running a method of a class of the user's."""
+    """Return the task's name, without running a method of a class of the program."""
     c_task = getattr(sys.modules.get("_asyncio"), "Task", None)
     if c_task is not None and derives(type(task), c_task):
         name = c_task.get_name(task)

@@ -1,10 +1,10 @@
-"""Which test runs, and what came of it: learned from the functions of pytest and unittest that know it.
+"""Record tests and their outcomes, from the functions of pytest and unittest that know them.
 
-They are observed whether they are traced or not. This module is imported when the first of them starts. Of the runners'
-objects the fields are read, and no code of theirs or the program's is run.
+These functions are observed whether they are traced or not. This module is imported when the first of them starts. Only
+fields of the runners' objects are read; no code of the runners or the program is run.
 
-A test is told with the number that the next call gets, and its end with the last one: call ids count up in all threads
-of a process, so these say which calls ran under it.
+The begin and the end of a test each take a call id. Call ids count up over all threads of a process, so the ids in
+between belong to calls that ran during the test.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 
 
 class OpenTest:
-    """A test that runs: what the runner calls it with, and the frame in which it does."""
+    """A test that is running: its number, the runner's object for it, and the frame that runs it."""
 
     __slots__ = ("frame_id", "number", "subject_id")
 
@@ -41,14 +41,19 @@ class OpenTest:
 
 
 class TestLog:
-    """Writes when tests begin and end, and the reports that their runner makes of them."""
+    """The log of the tests of this process: their begins, reports and ends.
+
+    Args:
+        session: Writes the events.
+        exceptions: Gives the ids of exceptions that failed a test.
+    """
 
     def __init__(self, session: Session, exceptions: ExceptionLog) -> None:
         self._session = session
         self._exceptions = exceptions
-        self._open: Dict[int, OpenTest] = {}  # by thread: the outermost one, as a test may itself run tests
+        self._open: Dict[int, OpenTest] = {}  # by thread; only the outermost, as a test may run tests
         self._last_number = 0
-        self._collecting: Dict[int, Tuple[int, int]] = {}  # by thread: since when, and a call id of that moment
+        self._collecting: Dict[int, Tuple[int, int]] = {}  # by thread: at_ns and a call id of the start
         self._at_start: Dict[str, Callable[[FrameType], None]] = {
             "runtestprotocol": self._pytest_begins,
             "pytest_runtest_makereport": self._pytest_reports,
@@ -64,19 +69,25 @@ class TestLog:
         }
 
     def clear(self) -> None:
-        """Forget all: a forked child begins anew."""
+        """Forget all tests, in a forked child."""
         self._open.clear()
         self._collecting.clear()
         self._last_number = 0
 
     def starts(self, code: CodeType, frame: FrameType) -> None:
-        """A function of a runner starts. (``is_runner`` says which are.)"""
+        """Note the start of a runner's function (see ``is_runner``)."""
         note = self._at_start.get(code.co_name)
         if note is not None:
             note(frame)
 
     def ends(self, code: CodeType, frame: FrameType, value: Any) -> None:
-        """A function of a runner returns *value*, or is left by an exception (None)."""
+        """Note the end of a runner's function.
+
+        Args:
+            code: The function's code.
+            frame: The frame of the call.
+            value: The return value; None if an exception left the function.
+        """
         if code.co_name == "call_and_report":
             self._pytest_phase_ends(frame, value)
         elif code.co_name == "pytest_make_collect_report":
@@ -87,7 +98,7 @@ class TestLog:
             self._end(test)
 
     def _begin(self, name: str, subject: Any, frame: FrameType, since: Optional[Tuple[int, int]] = None) -> OpenTest:
-        """since: when it began, and a call id of that moment, if that is not now."""
+        """Write that a test begins: at *since* (at_ns, a call id), or now."""
         session = self._session
         at_ns, first_call = since or (perf_counter_ns(), session.next_call_id())
         self._last_number += 1
@@ -108,14 +119,14 @@ class TestLog:
         )
 
     def _report(self, test: OpenTest, phase: Optional[str], outcome: str, exception: Any, message: Any = None) -> None:
-        """exception: what ended the phase early; None if nothing did, and *message* is all that the runner says."""
+        """Write the report of a test's phase. *message* is used if no *exception* ended the phase."""
         session = self._session
         exception_id = 0
-        told = None
+        exception_type = None
         if isinstance(exception, BaseException):
             if outcome in ("failed", "error"):
                 exception_id = self._exceptions.caught_by_runner(exception, session.thread())
-            told = type_name(type(exception))
+            exception_type = type_name(type(exception))
             message = message_of(exception, session.encoder)
         session.event(
             record_format.EVENT_TEST_REPORT,
@@ -124,7 +135,7 @@ class TestLog:
             phase=phase,
             outcome=outcome,
             exception=exception_id,
-            type=told,
+            type=exception_type,
             message=session.encoder.encode(message) if type(message) is str else None,
         )
 
@@ -149,7 +160,7 @@ class TestLog:
             self._report(test, phase, outcome, exception, attribute_of(report, "longrepr"))
 
     def _pytest_reports(self, frame: FrameType) -> None:
-        """A report is made: of a whole phase, which ``call_and_report`` tells of in the end, or of a subtest."""
+        """Report a subtest that failed; ``_pytest_phase_ends`` reports whole phases."""
         back = frame.f_back
         while back is not None and "pluggy" in back.f_code.co_filename:
             back = back.f_back
@@ -161,11 +172,11 @@ class TestLog:
             self._report(test, "call", "failed", exception)
 
     def _pytest_collects(self, frame: FrameType) -> None:
-        """A module is imported, a class or a folder is looked through for tests."""
+        """Note the start of a collection, which imports a module or searches a class or folder for tests."""
         self._collecting[get_ident()] = perf_counter_ns(), self._session.next_call_id()
 
     def _pytest_collected(self, frame: FrameType, report: Any) -> None:
-        """What fails here is an error in place of the tests that were not found."""
+        """Write a failed collection as a test with an error, in place of the tests that were not found."""
         since = self._collecting.pop(get_ident(), None)
         if since is None or get_ident() in self._open or attribute_of(report, "outcome") != "failed":
             return
@@ -174,7 +185,7 @@ class TestLog:
         exception = _caught(attribute_of(report, "call"))
         if not name or exception is None:
             return
-        if class_name(type(exception)).endswith("CollectError"):  # pytest's own, around what an import raised
+        if class_name(type(exception)).endswith("CollectError"):  # pytest's, raised from the error of the import
             cause = _cause_of(exception)
             exception = exception if cause is None else cause
         test = self._begin(name, collector, frame, since)
@@ -182,7 +193,7 @@ class TestLog:
         self._end(test)
 
     def _unittest_begins(self, frame: FrameType) -> None:
-        if get_ident() not in self._open:  # pytest's tests may be these, and have its names
+        if get_ident() not in self._open:  # pytest may run the test case, under its own name
             case = self._variable(frame, "self")
             method = attribute_of(case, "_testMethodName")
             if type(method) is str:
@@ -194,14 +205,14 @@ class TestLog:
         case = self._variable(frame, "test")
         caught = self._variable(frame, "err")
         exception = caught[1] if type(caught) is tuple and len(caught) == 3 else None
-        if not outcome:  # of a subtest
+        if not outcome:  # a subtest
             if exception is None:
                 return
             outcome = "failed" if derives(type(exception), AssertionError) else "error"
         test = self._open_test_of(case)
         if test is not None:
             self._report(test, "call", outcome, exception, self._variable(frame, "reason"))
-        elif get_ident() not in self._open:  # what prepares a class or a module for its tests
+        elif get_ident() not in self._open:  # the setup of a class or module
             name = attribute_of(case, "description")
             if type(name) is str:
                 test = self._begin(name, case, frame)
@@ -213,7 +224,7 @@ class TestLog:
         return test if test is not None and test.subject_id == id(subject) else None
 
     def _variable(self, frame: FrameType, name: str) -> Any:
-        """A variable of the frame; None where there is none of that name."""
+        """Return the value of a variable of the frame; None if there is no such variable."""
         value = frame.f_locals.get(name)
         if self._session.clears_locals:
             forget_locals(frame)
@@ -221,7 +232,10 @@ class TestLog:
 
 
 def _node_id(item: Any) -> str:
-    """What pytest calls a test by; from version 9.2 on it is kept in parts, and put together when it is asked for."""
+    """Return the node id of a pytest item or collector, or an empty text.
+
+    From pytest 9.2 on it is stored in parts, and put together only on demand.
+    """
     parts = attribute_of(item, "_id")
     for known in (attribute_of(item, "_nodeid"), attribute_of(parts, "_str_cache")):
         if type(known) is str:
@@ -233,7 +247,7 @@ def _node_id(item: Any) -> str:
 
 
 def _caught(call: Any) -> Any:
-    """The exception that ended what pytest has called, or None."""
+    """Return the exception of a ``CallInfo`` of pytest, or None."""
     found = attribute_of(attribute_of(call, "excinfo"), "_excinfo")
     return found[1] if type(found) is tuple and len(found) == 3 else None
 

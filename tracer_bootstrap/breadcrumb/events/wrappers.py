@@ -1,8 +1,8 @@
-"""What a wrapper was called for: the function that a decorator has put it around.
+"""Find the function that a wrapper wraps, as a decorator's result wraps the decorated function.
 
-Of a call to a decorated function only the wrapper shows, which often belongs to the decorators of some library. What it
-wraps is in its closure, or where ``functools.wraps`` has left it: in ``__wrapped__``, and in the ``__module__`` and
-``__qualname__`` that the wrapper took over (PEP 362 looks for a signature on the same way).
+A call of a decorated function shows only the wrapper, which often belongs to the decorators of a library. The wrapped
+function is in the wrapper's closure, or where ``functools.wraps`` left it: in ``__wrapped__``. The wrapper's
+``__module__`` and ``__qualname__`` are copies of its own. (PEP 362 follows ``__wrapped__`` to find a signature.)
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
     from ..values.encoder import Encoder
 
-# Decorators upon decorators that are followed.
+# Wrappers of wrappers that are followed.
 _MAX_LAYERS = 10
+# Variables of a wrapper that are searched.
 _MAX_VARIABLES = 40
 
 
 def wrapped_function(frame: FrameType, encoder: Encoder, clears_locals: bool) -> Optional[Tuple[str, str, str]]:
-    """Module, qualified name and file of what the function that runs in *frame* wraps.
+    """Return module, qualified name and file of the function that the function running in *frame* wraps.
 
-    None where it wraps nothing, or something of its own module. Runs none of the program's code.
+    None if it wraps nothing, or a function of its own module. No code of the program is run.
     """
     for function in _candidates(frame, encoder, clears_locals):
         innermost = _innermost(function)
@@ -43,7 +44,7 @@ def _candidates(frame: FrameType, encoder: Encoder, clears_locals: bool) -> Iter
     code = frame.f_code
     for name, value in variables_of(frame, _MAX_VARIABLES, clears_locals):
         if type(value) is FunctionType:
-            # The function itself as the default of one of its keywords is how some decorators come by their state.
+            # Some decorators hand a wrapper its state by making it the default of one of its own keywords.
             if name in code.co_freevars or (value.__code__ is code and "__wrapped__" in value.__dict__):
                 yield value
         elif code.co_name == "__call__" and name == code.co_varnames[0]:

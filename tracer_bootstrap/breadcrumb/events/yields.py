@@ -1,4 +1,4 @@
-"""What a generator yields: its first values are recorded as they come, and at its end how many there were."""
+"""Record the first values that a generator yields, and at its end how many there were."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable
 
-# Values of one call that are recorded.
+# Values recorded of one call.
 MAX_YIELDS = 20
 
 _YIELD = KIND_YIELD.encode()
 
-# In this an async generator hands out a value, so that it is told from what the tasks that it awaits hand out.
+# The type that an async generator wraps a yielded value in, unlike what it hands on from the tasks it awaits.
 _WRAPPED = "async_generator_wrapped_value"
 
 
 class Yields:
-    """Counts the values that one call of a generator has yielded."""
+    """The number of values that one call of a generator has yielded; the first ones are written."""
 
     __slots__ = ("_count", "_encode")
 
@@ -31,24 +31,25 @@ class Yields:
         self._count = 0
 
     def add(self, thread: ThreadState, call: int, at_ns: int, value: Any) -> None:
-        """*call* yields one more."""
+        """Count a value that *call* yields, and write it if it is among the first."""
         position = self._count
         self._count += 1
         if position < MAX_YIELDS:
             write_record(thread, _YIELD + b"\t%d\t%d\t%b\t\t%d\n" % (call, at_ns, self._encode(value), position))
 
     def end(self, thread: ThreadState, call: int, at_ns: int) -> None:
-        """*call* yields no more: say how many there were, if not all are recorded."""
+        """Write how many values *call* has yielded, if not all are recorded."""
         if self._count > MAX_YIELDS:
             write_record(thread, _YIELD + b"\t%d\t%d\t\t\t%d\n" % (call, at_ns, self._count - 1))
 
 
 class AsyncYields(Yields):
-    """The same of an async generator, which is also suspended where it waits for something."""
+    """The same for an async generator, which is also suspended while it waits."""
 
     __slots__ = ()
 
     def add(self, thread: ThreadState, call: int, at_ns: int, value: Any) -> None:
+        """Count *value* as the base class does, if it is yielded and not handed on from a task."""
         cls = type(value)
         if class_name(cls) == _WRAPPED and not is_heap_type(cls):
             super().add(thread, call, at_ns, get_referents(value)[0])

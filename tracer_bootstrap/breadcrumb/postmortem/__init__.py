@@ -1,1 +1,1 @@
-"""Report where every thread and task stands when a process crashes or is about to be ended."""
+"""Write the stacks of all threads and tasks when a process crashes or is about to be ended."""

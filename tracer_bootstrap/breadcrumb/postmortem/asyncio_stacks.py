@@ -1,4 +1,4 @@
-"""Where the suspended asyncio tasks of the process wait: their frames are on no thread's stack."""
+"""Find the frames of suspended asyncio tasks, which are on no thread's stack."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Iterator, List, Optional, Tuple
 
+# Frames that are read of one chain of awaits, so that an endless recursion costs bounded time.
 _MAX_DEPTH = 1000
 
-# What stands between two frames of a chain and has no attribute that leads on; the garbage collector knows the way.
-_STEPS_OF_C = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable")
+# Types between two frames of a chain without an attribute for what they await; the garbage collector knows it.
+_C_AWAITABLES = ("async_generator_asend", "async_generator_athrow", "coroutine_wrapper", "anext_awaitable")
 
 
 def suspended_tasks() -> Iterator[Tuple[str, List[FrameType]]]:
-    """(name, frames) of each task that waits, the innermost frame first. Runs no code of the program."""
+    """Yield (name, frames) of each task that waits, the innermost frame first; run no code of the program."""
     module = sys.modules.get("asyncio.tasks")
-    # Sets of weak references, read past their class, which would hash the tasks; until 3.11 and from then on.
+    # WeakSets, until 3.11 and from 3.12 on. Their ``data`` is read: asyncio.all_tasks() would hash the tasks.
     for name in ("_all_tasks", "_scheduled_tasks"):
         references = getattr(getattr(module, name, None), "data", None)
         if type(references) is set:
@@ -42,7 +43,7 @@ def _coroutine_of(task: Any) -> Any:
 
 
 def _await_chain(awaited: Any) -> List[FrameType]:
-    """The frames from a coroutine in to where it waits; none where it is being run, or has ended."""
+    """Return the frames from a coroutine inwards to the point where it waits; none if it is running or has ended."""
     frames: List[FrameType] = []
     while awaited is not None and len(frames) < _MAX_DEPTH:
         frame: Optional[FrameType] = None
@@ -53,8 +54,8 @@ def _await_chain(awaited: Any) -> List[FrameType]:
             running, frame, awaited = awaited.gi_running, awaited.gi_frame, awaited.gi_yieldfrom
         elif kind is AsyncGeneratorType:
             running, frame, awaited = False, awaited.ag_frame, awaited.ag_await
-        elif class_name(kind) in _STEPS_OF_C:
-            running, awaited = False, _led_to(awaited)
+        elif class_name(kind) in _C_AWAITABLES:
+            running, awaited = False, _next_awaited(awaited)
         else:
             break
         if running:
@@ -64,7 +65,7 @@ def _await_chain(awaited: Any) -> List[FrameType]:
     return frames
 
 
-def _led_to(step: Any) -> Any:
+def _next_awaited(step: Any) -> Any:
     for candidate in get_referents(step):
         if type(candidate) in (CoroutineType, GeneratorType, AsyncGeneratorType):
             return candidate

@@ -1,7 +1,7 @@
-"""What C code tells where Python cannot: the stacks at a crash, or of an interpreter that does not answer.
+"""Have C code write the stacks where Python cannot: at a crash, or when the interpreter does not answer.
 
-faulthandler writes them into a file of the spool, which for that is kept open from the start. The program is not to
-notice: its number is high, out of the way of the program's own files, and a child of a fork gets a file of its own.
+faulthandler writes into a file of the spool that is open from the start. The program must not notice it: its file
+number is high, out of the way of the program's own files. A forked child gets its own file.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import _signal  # type: ignore[import-not-found, unused-ignore]
 from os import O_APPEND, O_CREAT, O_EXCL, O_WRONLY, dup2, fstat, sysconf
 
-# Bound now: programs and their tests replace these.
+# Bound at import: programs and their tests replace these.
 from os import close as os_close
 from os import open as os_open
 
@@ -17,7 +17,7 @@ from .. import record_format
 
 try:
     import faulthandler
-except ImportError:  # an interpreter that was built without
+except ImportError:  # an interpreter built without it
     faulthandler = None  # type: ignore[assignment]
 
 TYPE_CHECKING = False
@@ -26,30 +26,40 @@ if TYPE_CHECKING:
 
     from ..session.session import Session
 
-# The kernel's table of a process's files, which each fork copies, is as large as the highest number: 32 KiB.
-_HIGHEST_FILE_NUMBER = 4095
-_NUMBERS_TRIED = 32
+# The kernel's table of open files, which each fork copies, grows with the highest number in use: to 32 KiB here.
+_HIGHEST_FD = 4095
+# File numbers that are tried, from the highest down.
+_FDS_TRIED = 32
 
 
 class FaultHandler:
-    """Has faulthandler write into ``{process}.fault``: fatal signals, and all stacks when asked by FAULT_SIGNAL.
+    """The file ``{process}.fault``, which faulthandler writes stacks to at a fatal signal or at FAULT_SIGNAL.
 
-    A program that uses faulthandler itself gets what it asks for: whoever enables it last has the fatal signals.
+    Fatal signals go to whoever enables faulthandler last, which may be the program.
+
+    Args:
+        session: Names the spool folder and this process.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self._fd = -1
-        self._file: Tuple[int, int] = (-1, -1)  # device and inode: whether the number still means our file
+        self._file: Tuple[int, int] = (-1, -1)  # device and inode, to check that the number still means this file
         self._signal = -1
 
     def start(self) -> None:
-        """Be ready for a crash. Raises OSError, ValueError or RuntimeError where that cannot be."""
+        """Open the file and register it with faulthandler.
+
+        Raises:
+            OSError: The file cannot be opened, or no high file number is free.
+            ValueError: faulthandler rejects the file or the signal.
+            RuntimeError: faulthandler cannot be enabled.
+        """
         if faulthandler is None:
             return
-        self._fd = _free_number()
+        self._fd = _free_fd()
         self._open_file()
-        if not faulthandler.is_enabled():  # -X faulthandler: its text is in the program's stderr
+        if not faulthandler.is_enabled():  # enabled by -X faulthandler: it writes to the program's stderr
             faulthandler.enable(file=self._fd, all_threads=True)
         if hasattr(_signal, "SIGRTMAX"):
             number = _signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
@@ -58,21 +68,21 @@ class FaultHandler:
                 self._signal = number
 
     def after_fork_in_child(self) -> None:
-        """Give the child a file of its own, under the same number: what C code holds stays valid."""
+        """Give the child its own file under the same number, which faulthandler keeps using."""
         if self._fd < 0:
             return
         try:
-            if self._number_is_ours():
+            if self._can_reuse_fd():
                 self._open_file()
-            elif faulthandler is not None and self._signal > 0:  # the number is the program's now
+            elif faulthandler is not None and self._signal > 0:  # the program uses the number now
                 faulthandler.unregister(self._signal)
-        except OSError:  # a full disk, a folder that is gone: nothing will be told of a crash
+        except OSError:  # a full disk or a removed folder: a crash of this child leaves no stacks
             pass
 
-    def _number_is_ours(self) -> bool:
+    def _can_reuse_fd(self) -> bool:
         try:
             found = fstat(self._fd)
-        except OSError:  # closed by the program: free again
+        except OSError:  # closed by the program, so free
             return True
         return (found.st_dev, found.st_ino) == self._file
 
@@ -88,11 +98,11 @@ class FaultHandler:
         self._file = (found.st_dev, found.st_ino)
 
 
-def _free_number() -> int:
-    """A file number that the program will hardly come to. Raises OSError where there is none."""
+def _free_fd() -> int:
+    """Return a free file number that the program is unlikely to reach; raise OSError if there is none."""
     limit = sysconf("SC_OPEN_MAX")
-    highest = _HIGHEST_FILE_NUMBER if limit < 0 else min(limit - 1, _HIGHEST_FILE_NUMBER)
-    for number in range(highest, max(highest - _NUMBERS_TRIED, 2), -1):
+    highest = _HIGHEST_FD if limit < 0 else min(limit - 1, _HIGHEST_FD)
+    for number in range(highest, max(highest - _FDS_TRIED, 2), -1):
         try:
             fstat(number)
         except OSError:

@@ -1,6 +1,6 @@
-"""Where every thread and every waiting task stands, with its variables: written when the server asks by a signal.
+"""Write the stack of each thread and each waiting task, with variables, when the server asks by a signal.
 
-It asks before it ends a process: at a timeout, or when a user stops the run.
+The server asks before it ends a process: at a timeout, or when a user stops the run.
 """
 
 from __future__ import annotations
@@ -32,31 +32,39 @@ if TYPE_CHECKING:
     from ..events.greenlets import GreenletChains
     from ..session.session import Session
 
-# Of one stack: the innermost frames say what is going on, the outermost how it came about.
+# Frames written of one stack: the innermost show what it is doing, the outermost how it started.
 _INNERMOST_FRAMES = 24
 _OUTERMOST_FRAMES = 6
-# Variables of frames that are not traced, which are seldom the user's: only where the thread stands.
+# Innermost frames that get their variables even if they are not traced. Further out, untraced frames are seldom the
+# user's.
 _INNERMOST_WITH_LOCALS = 3
+# Stacks written; a notice gives the number of those left out.
 _MAX_THREADS = 100
 _MAX_TASKS = 100
 
-# The server waits for about a second: what does not fit in is told without variables.
+# Nanoseconds for encoding variables, as the server waits for about a second. Later frames are written without them.
 _LOCALS_TIME_NS = 400_000_000
+# Limits of a value, below the usual ones: the values of many frames are written at once.
 _MAX_VALUE_CHARS = 500
 _MAX_ITEMS = 20
 _MAX_DEPTH = 3
 
-# From the answer to the end of the process the main thread waits, so that no call of the program that the signal has
-# interrupted (pause, a sleep in C) is seen to return. At most so long: the server may die.
+# After the answer the main thread waits for the end of the process, so that a call that the signal has interrupted
+# (pause, a sleep in C) does not return into the program. Two seconds at most: the server may have died.
 _WAIT_STEPS = 400
 _WAIT_STEP_SECONDS = 0.005
 
-# What the injected sitecustomize imports is the program's.
+# The injected sitecustomize.py imports code of the program, whose frames must not be taken for the tracer's.
 _INJECT_FOLDER = OWN_FOLDER + "_inject/"
 
 
 class StackReporter:
-    """Answers STACKS_SIGNAL with one EVENT_STACK for each thread, and for each task or greenlet that waits."""
+    """The handler of STACKS_SIGNAL: writes one EVENT_STACK for each thread and each waiting task or greenlet.
+
+    Args:
+        session: Writes the events.
+        greenlets: Knows the waiting greenlets.
+    """
 
     def __init__(self, session: Session, greenlets: GreenletChains) -> None:
         self._session = session
@@ -71,22 +79,29 @@ class StackReporter:
         )
 
     def start(self) -> None:
-        """Listen to the signal where it is free. Raises ValueError outside the main thread."""
+        """Install the signal handler, unless the program has installed its own.
+
+        Raises:
+            ValueError: This is not the main thread.
+        """
         if hasattr(_signal, "SIGRTMAX"):
             number = _signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
             if _signal.getsignal(number) is _signal.SIG_DFL:
                 _signal.signal(number, self._on_signal)
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
-        """Runs in the main thread between two instructions of it, which may be the tracer's."""
+        """Write the stacks, then wait as long as the file ``stacks-wanted`` announces the end of the process.
+
+        Runs in the main thread between any two of its instructions, even the tracer's.
+        """
         session = self._session
         session.notice_fork()
-        if self._is_answering or session.is_forking():  # then the spool at hand may be another process's
+        if self._is_answering or session.is_forking():  # while forking, the spool may be the other process's
             return
         self._is_answering = True
         try:
             self._write_stacks(frame)
-        except (RecursionError, MemoryError):  # no room to answer: the server sees it and asks the C code
+        except (RecursionError, MemoryError):  # no room to answer: the server then asks faulthandler
             pass
         except BaseException as error:
             handle_failure(session, error)
@@ -100,20 +115,20 @@ class StackReporter:
                 if raised_by_program(error):
                     raise
                 return
-            sleep(_WAIT_STEP_SECONDS)  # what a handler of the program raises here goes on into the program
+            sleep(_WAIT_STEP_SECONDS)  # what a signal handler of the program raises here reaches the program
 
     def _write_stacks(self, interrupted: Optional[FrameType]) -> None:
         at_ns = perf_counter_ns()
         frames = current_frames()
         main = get_ident()
-        frames.pop(main, None)  # that is this function
+        frames.pop(main, None)  # which runs this function
         threads = [(main, interrupted), *reversed(frames.items())]
         tasks = [
             *suspended_tasks(),
-            *((name, _outwards(frame)) for name, frame in self._greenlets.waiting()),
+            *((name, _frames_outwards(frame)) for name, frame in self._greenlets.waiting()),
         ]
         stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
-            (ident, thread_name(ident, "thread", self._session.main_thread), None, _outwards(frame))
+            (ident, thread_name(ident, "thread", self._session.main_thread), None, _frames_outwards(frame))
             for ident, frame in threads[:_MAX_THREADS]
         ]
         stacks += [(None, None, name, frames) for name, frames in tasks[:_MAX_TASKS]]
@@ -133,10 +148,10 @@ class StackReporter:
                 "of %d threads and %d waiting tasks the stacks of %d and %d at most are here"
                 % (len(threads), len(tasks), _MAX_THREADS, _MAX_TASKS),
             )
-        self._say_done()
+        self._mark_complete()
 
     def _frames(self, frames: List[FrameType], locals_until_ns: int) -> bytes:
-        """JSON of the frames of a stack, the innermost first; the middle of a deep one is left out."""
+        """Return the JSON list of a stack's frames, the innermost first, without the middle of a deep stack."""
         functions = self._session.functions
         pieces: List[bytes] = []
         for depth, frame in enumerate(frames):
@@ -164,16 +179,16 @@ class StackReporter:
             variables,
         )
 
-    def _say_done(self) -> None:
-        """The server learns that the answer is whole from a file's name."""
+    def _mark_complete(self) -> None:
+        """Create the file that shows the server that the answer is complete."""
         spool = self._session.spool
         if spool.failure is None:
             path = "%s/%s" % (spool.folder, spool.process_key + record_format.STACKS_SUFFIX)
             os_close(os_open(path, O_CREAT | O_WRONLY, 0o600))
 
 
-def _outwards(frame: Optional[FrameType]) -> List[FrameType]:
-    """The frames from this one to the outermost, without the tracer and what it was just calling."""
+def _frames_outwards(frame: Optional[FrameType]) -> List[FrameType]:
+    """Return the frames from *frame* outwards, without those of the tracer and of what it was calling."""
     frames: List[FrameType] = []
     while frame is not None:
         filename = frame.f_code.co_filename
