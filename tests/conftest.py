@@ -49,7 +49,7 @@ def pytest_configure() -> None:
 
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database without traces, to be copied: to make one takes three times as long as to open one."""
+    """Make a database without traces for copying: making one takes three times as long as opening one."""
     path = tmp_path_factory.mktemp("database") / "empty.duckdb"
     with Database(path).write():
         return path

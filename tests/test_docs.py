@@ -42,7 +42,7 @@ DOCUMENTS = sorted(
 
 
 def blocks(text: str, language: str) -> list[str]:
-    """The fenced code blocks of a language."""
+    """Return the fenced code blocks of a language."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
@@ -60,7 +60,7 @@ def words(text: str) -> int:
 
 
 def anchors(text: str) -> set[str]:
-    """What links to headings of a document can end with, as GitHub makes it from them."""
+    """Return the anchors of a document's headings, as GitHub makes them."""
     without_code = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.+)$", without_code, re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
@@ -179,7 +179,7 @@ def test_every_call_of_a_tool_in_a_document_is_one_that_the_tool_accepts(documen
 
 
 def source_files(name: str) -> list[Path]:
-    """The files that a document means by a name, such as ``session/spool.py``."""
+    """Return the files that a document means by a name, such as ``session/spool.py``."""
     roots = ("server", "storage", "tracer_bootstrap", "tests")
     return [file for root in roots for file in (ROOT / root).rglob("*") if file.is_file() and file.match(name)]
 

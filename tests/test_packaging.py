@@ -33,7 +33,7 @@ def _run(program: str, *arguments: str | Path, cwd: Path) -> str:
 
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist and the wheel of this checkout."""
+    """Build the sdist and the wheel of this checkout into a folder."""
     folder = tmp_path_factory.mktemp("dist")
     _run(BUILD, folder, cwd=ROOT)
     return folder
@@ -47,7 +47,7 @@ def wheel(built: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def sdist(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The unpacked sdist."""
+    """Unpack the sdist."""
     (file,) = built.glob("*.tar.gz")
     folder = tmp_path_factory.mktemp("sdist")
     with tarfile.open(file) as archive:
@@ -58,7 +58,7 @@ def sdist(built: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def installed(wheel: Path, tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
-    """Starts Python with the unpacked wheel before everything else, away from the checkout."""
+    """Return a function that starts Python with the unpacked wheel first on its path, away from the checkout."""
     site = tmp_path / "site"
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(site)
@@ -83,7 +83,7 @@ def _content(wheel: Path) -> dict[str, bytes]:
 
 
 def _source_files() -> set[str]:
-    """What git would keep of the three packages, as paths within site-packages."""
+    """Return the files of the three packages that git tracks, as paths within site-packages."""
     return {
         file.relative_to(root).as_posix()
         for name, root in SOURCE_ROOTS.items()

@@ -48,7 +48,7 @@ def trees() -> dict[Path, ast.Module]:
 
 
 def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """The text literals of a module with their lines, without docstrings."""
+    """Return the text literals of a module with their lines, without docstrings."""
     docstrings = {
         id(node.body[0].value)
         for node in ast.walk(tree)
@@ -174,7 +174,7 @@ def test_the_defaults_of_the_config_are_those_of_the_tracer() -> None:
 
 
 def test_the_tracer_has_no_other_defaults_of_settings() -> None:
-    """``capture.get("mode", record_format.DEFAULT_MODE)``"""
+    """Find calls such as ``capture.get("mode", record_format.DEFAULT_MODE)``."""
     found = {
         node.args[0].value: last_name(node.args[1])
         for path, tree in trees().items()

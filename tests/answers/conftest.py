@@ -218,7 +218,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[duckdb.DuckDB
 
 @pytest.fixture
 def project(database: duckdb.DuckDBPyConnection) -> Iterator[Project]:
-    """An empty database, which all tests share: opening one takes as long as most of their queries."""
+    """Share one empty database between all tests: opening one takes as long as most of their queries."""
     database.begin()  # one transaction for all rows, which halves the time of these tests
     yield Project(database)
     database.rollback()

@@ -53,7 +53,7 @@ class Session:
         return _text(result)
 
     async def project(self, workspace: Path, include: list[str] | None = None, **capture: Any) -> None:
-        """The project "p" for a workspace."""
+        """Make the project "p" for a workspace."""
         wanted = {} if include is None else {"include": include}
         await self.ok("init_project", project="p", workspace=str(workspace), **wanted)
         if capture:
@@ -74,7 +74,7 @@ def _text(result: Any) -> str:
 
 @pytest.fixture(scope="session")
 def server_command() -> Iterator[list[str]]:
-    """The command that starts a server without importing all that it needs."""
+    """Return the command that starts a server whose imports are done already."""
     with TemporaryDirectory() as folder:  # the path of a socket has to be short
         path = Path(folder, "servers")
         with preloaded_servers(path):
@@ -86,7 +86,7 @@ StartServer = Callable[[], Awaitable[Session]]
 
 @pytest.fixture
 async def start_server(home: Path, server_command: list[str]) -> AsyncIterator[StartServer]:
-    """Starts one more server on the same home folder."""
+    """Return a function that starts one more server on the same home folder."""
     environment = {**os.environ, "BREADCRUMB_HOME": str(home)}
     command, *arguments = server_command
     parameters = StdioServerParameters(command=command, args=arguments, env=environment)

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def project(session, workspace: Path) -> Any:
-    """A project with one run: nothing that follows may cost it anything."""
+    """Make a project with one run, which nothing that follows may damage."""
     (workspace / "app.py").write_text("def twice(n):\n    return 2 * n\ntwice(21)\n")
     await session.project(workspace)
     report = await session.run(sys.executable, "app.py")

@@ -38,7 +38,7 @@ def size(report: dict[str, Any]) -> int:
 
 
 async def started(session, workspace, gate, *command: str) -> str:
-    """The trace id of a command that has come to where it stands."""
+    """Start a command, wait until it is where it stays, and return its trace id."""
     await session.project(workspace, ["__main__"])
     report = await session.run(*command, str(gate.path), wait_seconds=0)
     assert (await gate.message()).strip() == "ready"

@@ -47,13 +47,13 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 
 async def recorded(session: Any, trace_id: str) -> set[tuple[str, str]]:
-    """Module and name of every function with a recorded call."""
+    """Return module and name of every function with a recorded call."""
     rows = await session.rows(f"SELECT DISTINCT module_name, function_name FROM calls WHERE trace_id = '{trace_id}'")
     return {(module, name) for module, name in rows}
 
 
 async def expand_until(session: Any, function: str, *command: str, **options: Any) -> list[list[str]]:
-    """The patterns of each edit_config call that it takes until a call of the function is recorded."""
+    """Return the patterns of each edit_config call that it takes until a call of the function is recorded."""
     steps: list[list[str]] = []
     report = await session.run(*command, **options)
     while not (await session.ok("get_calls", project="p", function=function))["total"]:

@@ -43,7 +43,7 @@ def python(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def running(session, python, workspace, gate, second_gate) -> str:
-    """The trace id of a run that has made its first calls."""
+    """Start a run, wait for its first calls, and return its trace id."""
     (workspace / "service.py").write_text(PROGRAM)
     await session.project(workspace, ["__main__"], mode="full")
     command = (python, "service.py", str(gate.path), str(second_gate.path), str(CALLS))

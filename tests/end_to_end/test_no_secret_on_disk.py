@@ -58,7 +58,7 @@ def leaks_under(home: Path) -> list[tuple[str, str, bytes]]:
 
 
 def leaks_in_tables(home: Path) -> list[tuple[str, str, bytes]]:
-    """The same for what the database file may hold compressed."""
+    """Do the same for compressed blocks of the database file."""
     found = []
     with duckdb.connect(str(home / "p-traces.duckdb"), read_only=True) as con:
         for (table,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall():
@@ -76,7 +76,7 @@ async def leaks_in_answers(session: Any, trace_id: str) -> list[tuple[str, str, 
 
 
 def planted(workspace: Path) -> list[str]:
-    """The command, but for the interpreter."""
+    """Return the command without the interpreter."""
     file = workspace / "corpus.json"
     file.write_text(json.dumps([[secret.rule, secret.name, secret.text] for secret in SECRETS]))
     return [str(TARGETS / "planted.py"), str(file), "--password", IN_COMMAND, f"--db-url=x://bob:{IN_COMMAND}@h/d"]

@@ -23,6 +23,6 @@ class Gate:
         self.path = path
 
     async def message(self) -> str:
-        """What the program wrote; waits until it has opened the pipe and closed it again."""
+        """Return what the program wrote, once it has opened the pipe and closed it again."""
         with anyio.fail_after(HANG_SECONDS):
             return await anyio.to_thread.run_sync(self.path.read_text, abandon_on_cancel=True)

@@ -41,7 +41,7 @@ os._exit(int(connection.recv(16) or 1))
 
 
 def preloaded_command(path: Path) -> list[str]:
-    """The command of a server that is forked by the process behind *path*."""
+    """Return the command of a server that is forked by the process listening on *path*."""
     return [sys.executable, "-I", "-S", "-c", _HAND_OVER, str(path)]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 
 def call_of(text: str) -> tuple[str, dict[str, Any]]:
-    """The tool and the arguments of a call that an answer proposes."""
+    """Return the tool and the arguments of a call that an answer proposes."""
     call = ast.parse(text, mode="eval").body
     assert isinstance(call, ast.Call)
     assert isinstance(call.func, ast.Name)
