@@ -32,7 +32,7 @@ class Parts:
         calls: Takes the begins and ends of calls.
         exceptions: Takes raises, handlers and what nobody handles.
         gaps: Counts calls of functions that are not traced.
-        greenlets: Is told when greenlet has been imported.
+        greenlets: Follows switches of greenlets, once greenlet has been imported.
         tests: Returns the log of test-runner events, which is made at its first use.
         adaptive: Decides which calls are only counted; None if all are recorded.
         lines: Set if the lines of some functions are recorded.
@@ -77,8 +77,8 @@ class Parts:
 class Backend:
     """Observe the code of this process, and report its events to the parts of the recorder.
 
-    The recorder makes the one backend of the process and calls it. ``start`` and ``stop`` are a backend's own to
-    write; the other methods do nothing here, and are overridden by a backend that keeps something or can do more.
+    The recorder makes the one backend of the process, and registers its methods where they are needed. Each backend
+    has a ``start`` and a ``stop``; the other methods do nothing here, and are for those that have a use for them.
     """
 
     # The name in the settings and in the process record.
@@ -110,7 +110,7 @@ class Backend:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Observe nothing any more. Called for a tracer that is to be taken out of a process that goes on."""
+        """Observe nothing any more. Not called so far: a process is traced to its end."""
         raise NotImplementedError
 
     def observe(self, function: Function) -> None:

@@ -42,7 +42,7 @@ class FunctionLog:
         self._lines = lines
         self._spawned = spawned
         self._numbers = itertools.count(1)  # threads may add functions at the same moment
-        self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is made anew is the same function
+        self._first_of: Dict[Tuple[str, str, int], Function] = {}  # the same source may be compiled again
         self.when_added: List[Callable[[Function], None]] = []  # before any call of the function can end
 
     def clear(self) -> None:

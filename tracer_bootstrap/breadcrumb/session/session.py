@@ -1,6 +1,6 @@
 """Hold the state of a traced process that all parts of the tracer share: settings, spool, encoder, threads, functions.
 
-The session knows none of the parts. What they must be told, they are told by callbacks that they register here.
+The session knows none of the parts: those that must react to a change here register a callback.
 """
 
 from __future__ import annotations
