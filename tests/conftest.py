@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
 
 from breadcrumb_storage.database import Database
+from preloaded_server import preloaded_command, preloaded_servers
 
 # A run of the suite depends on the code alone. "pytest --hypothesis-profile=default" looks for other examples each time.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -22,7 +25,7 @@ settings.load_profile("repeatable")
 KEPT_VARIABLES = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYENV_ROOT"),
     *("BREADCRUMB_REQUIRE_PYTHONS", "BREADCRUMB_EQUIPPED_PYTHONS", "BREADCRUMB_TEST_PYTHONS"),
-    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS"),
+    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS", "COVERAGE_CORE"),
 }
 KEPT_PREFIX = "PYTEST_XDIST_"  # of the worker that this is
 LANGUAGE = {"LANG": "C.UTF-8"}
@@ -53,3 +56,20 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("database") / "empty.duckdb"
     with Database(path).write():
         return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_plugins() -> Iterator[None]:
+    """Let a pytest that tests start load no plugins that are installed by chance: they take longer than all its tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+        yield
+
+
+@pytest.fixture(scope="session")
+def server_command() -> Iterator[list[str]]:
+    """Return the command that starts a server whose imports are done already."""
+    with TemporaryDirectory() as folder:  # the path of a socket has to be short
+        path = Path(folder, "servers")
+        with preloaded_servers(path):
+            yield preloaded_command(path)

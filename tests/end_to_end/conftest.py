@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -14,7 +13,6 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from gates import Gate
-from preloaded_server import preloaded_command, preloaded_servers
 
 
 @pytest.fixture
@@ -70,15 +68,6 @@ class Session:
 
 def _text(result: Any) -> str:
     return "".join(getattr(block, "text", "") for block in result.content)
-
-
-@pytest.fixture(scope="session")
-def server_command() -> Iterator[list[str]]:
-    """Return the command that starts a server whose imports are done already."""
-    with TemporaryDirectory() as folder:  # the path of a socket has to be short
-        path = Path(folder, "servers")
-        with preloaded_servers(path):
-            yield preloaded_command(path)
 
 
 StartServer = Callable[[], Awaitable[Session]]

@@ -58,13 +58,13 @@ anyio.run(main)
 
 
 @pytest.fixture
-def http_server(home):
+def http_server(home, server_command):
     """Start an HTTP server; yield it and its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     with subprocess.Popen(
-        [sys.executable, "-m", "breadcrumb_server", "serve", "--transport", "http", "--port", str(port)],
+        [*server_command, "serve", "--transport", "http", "--port", str(port)],
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "BREADCRUMB_HOME": str(home.folder)},

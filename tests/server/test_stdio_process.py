@@ -23,9 +23,9 @@ HANG_SECONDS = 60
 class ServerProcess:
     """A server process with a minimal client."""
 
-    def __init__(self, home: Home) -> None:
+    def __init__(self, home: Home, command: list[str]) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "breadcrumb_server"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -87,11 +87,11 @@ class ServerProcess:
 
 
 @pytest.fixture
-def servers(home: Home) -> Iterator[Any]:
+def servers(home: Home, server_command: list[str]) -> Iterator[Any]:
     started: list[ServerProcess] = []
 
-    def start() -> ServerProcess:
-        started.append(ServerProcess(home))
+    def start(command: list[str] = server_command) -> ServerProcess:
+        started.append(ServerProcess(home, command))
         return started[-1]
 
     yield start
@@ -119,7 +119,7 @@ def statuses(server: ServerProcess) -> list[str]:
 
 
 def test_starting_and_ending_a_server_touches_no_file(servers: Any, home: Home) -> None:
-    server = servers()
+    server = servers([sys.executable, "-m", "breadcrumb_server"])
     server.request("tools/list", {})
     out, err = server.end()
     assert (server.process.returncode, out, err) == (0, "", "")
@@ -169,10 +169,11 @@ def test_a_cancelled_call_ends_its_command(servers: Any, workspace: Path, hangin
     assert process_group.start_time(pid) is None
 
 
-def test_the_next_server_ends_and_finishes_the_run_of_a_killed_one(running: Any, servers: Any) -> None:
+def test_the_next_server_ends_and_finishes_the_run_of_a_killed_one(running: Any, servers: Any, home: Home) -> None:
     server, pid, trace_id = running
-    server.process.kill()
-    server.process.wait()
+    (state,) = home.folder.rglob("run.json")
+    os.kill(json.loads(state.read_text())["server_pid"], signal.SIGKILL)
+    assert server.process.wait(HANG_SECONDS) == -signal.SIGKILL
     assert process_group.start_time(pid) is not None
     report = servers().call("get_trace", project="shop", trace_id=trace_id)
     assert report["status"] == "stopped"

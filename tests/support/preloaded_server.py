@@ -1,8 +1,7 @@
 """Real servers that start within milliseconds: forked from a process that has imported all that a server needs.
 
-The imports take a second of computing, more than most of the tests need that start a server. The client starts a small
-process, as it would start a server. That one hands its pipes, variables and working directory over to the forked server,
-and ends when the server does.
+The imports take a second of computing, more than most of the tests need that start a server. Tests start a small process
+instead, which hands its pipes, variables and working directory over to the forked server. Only its pid is another one.
 """
 
 from __future__ import annotations
@@ -19,30 +18,38 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 SERVER = "breadcrumb_server"
 LONGEST_REQUEST = 200_000  # bytes: all environment variables
 
-# Imports nothing but modules in C, so that a start costs next to nothing.
-_HAND_OVER = """
-import _socket, os, sys
+# Stands for the server: hands on the signals that it gets, and ends as the server did. Imports nothing but modules in C, so
+# that a start costs next to nothing.
+_STAND_IN = """
+import _signal, _socket, os, sys
 connection = _socket.socket(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
 connection.connect(sys.argv[1])
+for number in (_signal.SIGTERM, _signal.SIGINT, _signal.SIGHUP):
+    _signal.signal(number, lambda number, frame: connection.send(b"%d" % number))
 streams = b"".join(stream.to_bytes(4, sys.byteorder) for stream in (0, 1, 2))
 request = repr((dict(os.environ), os.getcwd(), sys.argv[2:])).encode()
 connection.sendmsg([request], [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, streams)])
 nowhere = os.open(os.devnull, os.O_RDWR)
 for stream in (0, 1, 2):  # only the server has the pipes now: the client sees them close when it ends
     os.dup2(nowhere, stream)
-os._exit(int(connection.recv(16) or 1))
+code = int(connection.recv(16) or 1)
+if code < 0:
+    if code != -_signal.SIGKILL:
+        _signal.signal(-code, _signal.SIG_DFL)
+    os.kill(os.getpid(), -code)
+os._exit(code)
 """
 
 
 def preloaded_command(path: Path) -> list[str]:
     """Return the command of a server that is forked by the process listening on *path*."""
-    return [sys.executable, "-I", "-S", "-c", _HAND_OVER, str(path)]
+    return [sys.executable, "-I", "-S", "-c", _STAND_IN, str(path)]
 
 
 @contextmanager
@@ -75,41 +82,43 @@ def _serve(path: str) -> None:
     poll.register(sys.stdin.fileno(), select.POLLIN)
     poll.register(listener, select.POLLIN)
     while True:
-        for descriptor, _ in poll.poll():
-            if descriptor == sys.stdin.fileno():
+        descriptor = poll.poll()[0][0]  # one at a time: what is done for one may close the descriptor of the next
+        if descriptor == sys.stdin.fileno():
+            return
+        if descriptor == listener.fileno():
+            connection, _ = listener.accept()
+            request, streams, _, _ = socket.recv_fds(connection, LONGEST_REQUEST, 3)
+            pid = os.fork()
+            if pid == 0:
+                for other in (listener, connection, *(other for _, other in servers.values())):
+                    other.close()
+                for process in servers:
+                    os.close(process)
+                _become_server(streams, *ast.literal_eval(request.decode()))
                 return
-            if descriptor == listener.fileno():
-                connection, _ = listener.accept()
-                request, streams, _, _ = socket.recv_fds(connection, LONGEST_REQUEST, 3)
-                pid = os.fork()
-                if pid == 0:
-                    listener.close()
-                    connection.close()
-                    for process, (_, other) in servers.items():
-                        os.close(process)
-                        other.close()
-                    _become_server(streams, *ast.literal_eval(request.decode()))
-                    return
-                for stream in streams:
-                    os.close(stream)
-                process = os.pidfd_open(pid)
-                servers[process] = pid, connection
-                clients[connection.fileno()] = pid
-                poll.register(process, select.POLLIN)
-                poll.register(connection, select.POLLIN)
-            elif descriptor in servers:
+            for stream in streams:
+                os.close(stream)
+            process = os.pidfd_open(pid)
+            servers[process] = pid, connection
+            clients[connection.fileno()] = pid
+            poll.register(process, select.POLLIN)
+            poll.register(connection, select.POLLIN)
+        elif descriptor in servers:
+            poll.unregister(descriptor)
+            os.close(descriptor)
+            pid, connection = servers.pop(descriptor)
+            _, status = os.waitpid(pid, 0)
+            if clients.pop(connection.fileno(), None) is not None:
+                poll.unregister(connection)
+                with suppress(BrokenPipeError):  # it was killed
+                    connection.send(str(os.waitstatus_to_exitcode(status)).encode())
+            connection.close()
+        else:
+            number = os.read(descriptor, 16)
+            os.kill(clients[descriptor], int(number or signal.SIGKILL))  # nothing can hand on a SIGKILL
+            if not number:
                 poll.unregister(descriptor)
-                os.close(descriptor)
-                pid, connection = servers.pop(descriptor)
-                _, status = os.waitpid(pid, 0)
-                code = os.waitstatus_to_exitcode(status)
-                if clients.pop(connection.fileno(), None) is not None:
-                    poll.unregister(connection)
-                    connection.send(str(code if code >= 0 else 128 - code).encode())
-                connection.close()
-            elif descriptor in clients:  # the client killed what it started
-                poll.unregister(descriptor)
-                os.kill(clients.pop(descriptor), signal.SIGTERM)
+                del clients[descriptor]
 
 
 def _become_server(streams: list[int], variables: dict[str, str], folder: str, arguments: list[str]) -> None:
