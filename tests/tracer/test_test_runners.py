@@ -153,8 +153,8 @@ def test_a_module_that_cannot_be_collected_is_recorded_with_the_exception_of_its
     exceptions = {each["id"]: each for each in spool.of("exception")}
     told = {name: exceptions.get(each["exception"]) for name, each in reports.items()}
     assert told["test_missing.py"]["message"].startswith("cannot import name 'no_such_name' from 'priced'")
-    assert (told["test_missing.py"]["module"], raised["test_missing.py"]["line"]) == ("test_missing", 1)
-    assert (told["test_raises.py"]["type"], raised["test_raises.py"]["function"]) == ("ZeroDivisionError", "share")
+    assert (told["test_missing.py"]["module"], told["test_missing.py"]["line"]) == ("test_missing", 1)
+    assert (told["test_raises.py"]["type"], told["test_raises.py"]["function"]) == ("ZeroDivisionError", "share")
     assert told["test_syntax.py"]["type"] == "SyntaxError"
     assert told["test_syntax.py"]["message"].endswith("invalid syntax (test_syntax.py, line 1)")
     calls = calls_by_test(spool)
