@@ -78,8 +78,8 @@ class Parts:
 class Backend:
     """The observer of a process's code, which reports its events to the parts of the recorder.
 
-    The recorder makes one per process. A subclass writes ``start`` and ``stop``. The other methods do nothing here; a
-    subclass overrides those that it has work for.
+    The recorder makes one; a forked child goes on with it. A subclass writes ``start`` and ``stop``. The other methods
+    do nothing here; a subclass overrides those that it has work for.
     """
 
     # The name in the settings and in the process record.

@@ -37,14 +37,14 @@ if TYPE_CHECKING:
             """Observe the functions again."""
 
 
-# As time goes on, this many further calls of a function are recorded each time that another tenth (1 / _FRESH_SHARE) of
-# the process's running time has passed, and at least a second: even a long run records only a few.
+# _FRESH_CALLS further calls of a function are recorded now and then: whenever the process's running time has grown by a
+# tenth (1 / _FRESH_SHARE), and by a second at least. So even a long run records only a few of them.
 _FRESH_CALLS = 8
 _FRESH_AFTER_NS = 1_000_000_000
 _FRESH_SHARE = 10
 
-# Nanoseconds from which a counted call may be recorded late; less may be due to the scheduler. The limit rises to a
-# quarter above the last call recorded so, as a function may become slower at every call.
+# Nanoseconds from which a counted call may be recorded late; less may be due to the scheduler. After
+# each such call the limit is a quarter above its duration, as a function may become slower at every call.
 _SLOW_NS = 1_000_000
 
 # Counting a call takes nearly a microsecond. After _COUNTED_AT_LEAST calls a function is switched off once
@@ -66,7 +66,7 @@ class AdaptiveCapture:
         session: Holds the counters and the traced functions.
         calls: Writes the calls that are recorded late.
         gaps: Learns which callers are switched off.
-        sample_rate: The share of calls that may be recorded, up to 1. Counts stay exact.
+        sample_rate: The share of calls that may be recorded, up to 1. It does not change what is counted.
     """
 
     def __init__(self, session: Session, calls: CallLog, gaps: GapLog, sample_rate: float) -> None:

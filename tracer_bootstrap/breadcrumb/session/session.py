@@ -1,6 +1,7 @@
 """Hold the state that all parts of the tracer share: settings, spool, encoder, threads, functions.
 
-The session knows none of the parts; they register callbacks in its ``when_*`` lists.
+The session knows none of the parts; they register callbacks in its ``when_*`` lists. It also acts on secrets that the
+redactor learns: it erases them from recent records and sends them to the server.
 """
 
 from __future__ import annotations

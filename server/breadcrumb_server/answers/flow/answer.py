@@ -74,7 +74,7 @@ class Flow(Answer):
 class FlowView:
     """The part of a trace to show.
 
-    Of the places to look at (all but FILTERS), only module and function can be combined.
+    Only module and function can be combined; every other place to look at stands alone, besides FILTERS.
     """
 
     function: str | None = None  # begin at its outermost calls

@@ -11,7 +11,7 @@ from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.lines.bindings import LineBindings
 from breadcrumb_server.answers.rendering.notation import ValueTree, key_text, value_tree
-from breadcrumb_server.answers.rendering.truncation import may_be_equal, recorded_entries, recorded_items
+from breadcrumb_server.answers.rendering.recorded_cuts import may_be_equal, recorded_entries, recorded_items
 
 NO_BINDINGS = LineBindings()
 

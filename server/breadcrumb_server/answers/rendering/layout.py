@@ -30,7 +30,7 @@ def value_text(stored: str | None, chars: int) -> str:
     return "" if stored is None else cut_value(read_value(stored), chars)
 
 
-def cut_value(value: ValueTree, chars: int, cut: Callable[[str, int], str] = cut) -> str:
+def cut_value(value: ValueTree, chars: int, cut_text: Callable[[str, int], str] = cut) -> str:
     """Render a value in at most ``chars`` characters.
 
     The long fields of an object or a dict are cut, so that all fields are named. Any other value is cut at its end,
@@ -39,20 +39,20 @@ def cut_value(value: ValueTree, chars: int, cut: Callable[[str, int], str] = cut
     Args:
         value: The value.
         chars: Maximum characters.
-        cut: Cuts a text to a number of characters.
+        cut_text: Cuts a text to a number of characters.
     """
     text = str(value)
     if len(text) <= chars:
         return text
     if not isinstance(value, Node) or not value.parts or len(value.parts) - 1 > chars // _MIN_PART_CHARS:
-        return cut(text, chars)
+        return cut_text(text, chars)
     names = sum(len(name) + len(", ") for name, _ in value.parts)
     room = chars - len(value.opening) - len(value.closing) - names
     if room < sum(min(len(part), _MARK_CHARS) for _, part in value.parts):
-        return cut(text, chars)
+        return cut_text(text, chars)
     granted = _shares([len(part) for _, part in value.parts], room)
-    shown = [name + cut_value(part, share, cut) for (name, part), share in zip(value.parts, granted, strict=True)]
-    return cut(value.opening + ", ".join(shown) + value.closing, chars)
+    shown = [name + cut_value(part, share, cut_text) for (name, part), share in zip(value.parts, granted, strict=True)]
+    return cut_text(value.opening + ", ".join(shown) + value.closing, chars)
 
 
 def arguments_text(stored: str | None, chars: int) -> str:

@@ -27,7 +27,7 @@ from breadcrumb_server.answers.report.busy_module import BusyModule
 from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
 from breadcrumb_server.answers.report.line_patterns import unmatched_patterns
 from breadcrumb_server.answers.report.next_calls import follow_ups
-from breadcrumb_server.answers.report.recording import Traced, count_traced, not_traced, process_table, warnings
+from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
 from breadcrumb_storage.queries.calls.chains import open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
@@ -226,7 +226,7 @@ class RunFacts:
         self.processes = processes
         self.calls_by_process = calls_by_process(reader) if len(processes) > 1 else {}
         self.traced = count_traced(reader, processes, self.functions)
-        self.not_traced = not_traced(trace, processes, self.functions)
+        self.not_traced = missing_from_trace(trace, processes, self.functions)
         self.warnings = warnings(
             trace,
             processes,

@@ -83,7 +83,9 @@ def _process_name(process: ProcessRow) -> str:
     return f"exec: {command}" if process.started_by == "exec" else command
 
 
-def not_traced(trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> list[str]:
+def missing_from_trace(
+    trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]
+) -> list[str]:
     """Explain what is missing from the recording."""
     running = trace.status == "running"
     reasons: list[str] = []

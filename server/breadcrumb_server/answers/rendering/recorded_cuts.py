@@ -65,7 +65,7 @@ def may_be_equal(old: object, new: object) -> bool:
         (text_before, length_before), (text_after, length_after) = _recorded_text(old), _recorded_text(new)
         shared = min(len(text_before), len(text_after))
         return length_before == length_after and text_before[:shared] == text_after[:shared]
-    return old == new and type(old) is type(new)  # 1 equals 1.0 and True
+    return old == new and type(old) is type(new)  # in Python, 1 == 1.0 == True
 
 
 def _recorded_text(value: str) -> tuple[str, int]:
