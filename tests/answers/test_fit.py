@@ -47,6 +47,7 @@ def numbered(rows: list[list[Any]], lines: list[str], follow_ups: list[str]) -> 
     st.lists(texts, max_size=5),
     st.lists(texts, max_size=3),
 )
+@pytest.mark.slow
 def test_whatever_is_in_an_answer_it_fits_after_squeezing(
     rows: list[list[Any]], lines: list[str], follow_ups: list[str]
 ) -> None:

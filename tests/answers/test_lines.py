@@ -369,6 +369,7 @@ def test_a_call_without_lines_leads_to_a_run_with_them_only_when_it_is_looked_at
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_no_way_through_the_lines_breaks_the_answer_or_its_size(traced: Traced, data: st.DataObject) -> None:

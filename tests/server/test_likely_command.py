@@ -60,6 +60,7 @@ def environment(workspace):
     return workspace / ".venv"
 
 
+@pytest.mark.processes
 async def test_the_command_that_is_proposed_for_a_new_project_runs_as_it_stands(
     session, write, workspace, environment
 ) -> None:

@@ -130,6 +130,7 @@ async def test_a_pattern_that_matches_nothing_seen_so_far_is_warned_of(shop, wri
     assert "'rates.*'" in answer["warnings"][0] and "'nothing/**/*.py'" in answer["warnings"][1]
 
 
+@pytest.mark.processes
 async def test_a_pattern_of_a_module_seen_in_a_trace_is_not_warned_of(shop, write) -> None:
     write("main.py", "import json\nprint(json.dumps({}))\n")
     await shop.ok("run", project="shop", command=["python3", "main.py"], timeout_seconds=60)
@@ -138,6 +139,7 @@ async def test_a_pattern_of_a_module_seen_in_a_trace_is_not_warned_of(shop, writ
     assert "main.py" in answer["next"][0] and answer["next"][0].startswith("run(")
 
 
+@pytest.mark.processes
 async def test_a_module_beside_one_that_was_seen_in_a_trace_is_not_warned_of(shop, write, tmp_path) -> None:
     installed = tmp_path / "lib"
     for name in ("index.py", "collectors.py", "query/__init__.py", "query/terms.py"):

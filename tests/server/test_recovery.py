@@ -66,6 +66,7 @@ def test_an_end_that_was_noted_before_the_server_died_stands(database: Database,
     assert status(database) == "failed"
 
 
+@pytest.mark.processes
 def test_processes_that_the_server_left_are_ended_first(database: Database, spool: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"],
@@ -79,6 +80,7 @@ def test_processes_that_the_server_left_are_ended_first(database: Database, spoo
         assert left.wait(30) == -9
 
 
+@pytest.mark.processes
 def test_a_process_that_only_has_the_same_pid_is_left_alone(database: Database, spool: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
         state = load_state(spool)

@@ -133,6 +133,7 @@ async def test_an_unknown_tool_is_answered_with_the_names_of_the_tools(session) 
     assert "did you mean 'get_calls'" in error and "find_exceptions" in error
 
 
+@pytest.mark.processes
 async def test_a_list_sent_as_text_is_understood_and_json_on_stdin_stays_text(shop, write) -> None:
     write("echo.py", "import sys\nprint(sys.stdin.read())\n")
     report = await shop.ok(

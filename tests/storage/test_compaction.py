@@ -121,6 +121,7 @@ print(json.dumps(asdict(compaction.compact(Database(Path(sys.argv[1])), 1 << 40)
 """
 
 
+@pytest.mark.processes
 def test_a_full_disk_leaves_the_database_as_it_is_and_is_told(tmp_path: Path) -> None:
     database = database_of(tmp_path, "a", "b")
     delete(database, "a")
@@ -134,6 +135,7 @@ def test_a_full_disk_leaves_the_database_as_it_is_and_is_told(tmp_path: Path) ->
     assert sorted(file.name for file in tmp_path.iterdir()) == [database.path.name, f"{database.path.name}.wal"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("moment", ["Path.replace", "compaction.own_write_ahead_log"])
 def test_a_process_that_is_killed_before_or_after_the_exchange_leaves_a_whole_database(
     tmp_path: Path, moment: str, every_hole_counts: None
@@ -160,6 +162,7 @@ for number in range(8):
 """
 
 
+@pytest.mark.processes
 def test_what_other_processes_write_meanwhile_is_not_lost(tmp_path: Path, every_hole_counts: None) -> None:
     database = Database(tmp_path / "traces.duckdb", lock_timeout_seconds=60)
     with database.write():

@@ -80,6 +80,7 @@ def shared_home(new_trace):
     return new_trace()
 
 
+@pytest.mark.slow
 @given(program=programs(), data=st.data())
 @settings(max_examples=15, deadline=None)
 def test_a_spool_read_in_parts_tells_what_the_program_did(shared_home, program: Program, data: st.DataObject):

@@ -51,7 +51,7 @@ class Traced:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Traced]]:
+def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
     """Starts a command: ``start(python, [args], include=[...], mode="full")``; a program's text may stand for args."""
     started: list[Traced] = []
 

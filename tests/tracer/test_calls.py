@@ -7,10 +7,13 @@ import os
 import subprocess
 from pathlib import Path
 
+import pytest
+
 from breadcrumb import record_format
 from spool_reader import INJECT, TARGETS, Spool, Trace, program
 
 
+@pytest.mark.smoke
 def test_every_call_of_a_known_tree_is_recorded_once_with_its_parent(python: str, trace: Trace) -> None:
     spool = trace(python, [str(TARGETS / "known_tree.py"), "6"], include=["__main__"])
     # The program counts its own calls by other means and prints the count.
@@ -35,6 +38,7 @@ def test_results_are_those_the_functions_returned(python: str, trace: Trace) -> 
     assert all(call.value == values[call.args["n"]] for call in spool.named("fib"))
 
 
+@pytest.mark.smoke
 def test_arguments_of_every_kind_are_recorded_under_their_names(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -95,6 +99,7 @@ def test_qualified_names_tell_methods_nested_functions_and_bodies(python: str, t
     ]  # fmt: skip
 
 
+@pytest.mark.smoke
 def test_a_generator_is_one_call_with_its_suspended_time(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -206,6 +211,7 @@ def test_a_program_may_take_the_tracers_tools_away(python: str, trace: Trace) ->
     assert spool.one("f").value == [1, 2]
 
 
+@pytest.mark.smoke
 def test_coroutines_keep_their_own_arguments_and_results(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -279,6 +285,7 @@ def test_the_tracer_takes_no_notice_of_its_own_code(python: str, trace: Trace) -
     assert spool.named("dumps")
 
 
+@pytest.mark.processes
 def test_the_tracer_source_is_valid_in_the_oldest_python(python: str) -> None:
     root = TARGETS.parent.parent / "tracer_bootstrap" / "breadcrumb"
     code = (

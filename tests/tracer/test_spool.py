@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from spool_reader import Trace
 
 
@@ -111,6 +113,7 @@ os._exit(0)
     assert [c.args["n"] for c in spool.named("f")] == [*range(200), *range(20000), 1]
 
 
+@pytest.mark.smoke
 def test_a_trace_that_reaches_its_limit_says_so_and_ends_the_calls_that_were_open(python: str, trace: Trace) -> None:
     spool = trace(
         python,

@@ -130,6 +130,7 @@ def test_from_its_answer_on_it_waits_for_its_end(python: str, start: Callable) -
     assert traced.process.wait(HANG_SECONDS) == 0
 
 
+@pytest.mark.smoke
 def test_waiting_tasks_are_told_with_their_chain_of_awaits(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "waits in tasks"])
     until(lambda: traced.line() == "ready\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from breadcrumb import record_format
 from spool_reader import Spool, Trace
 
@@ -10,6 +12,7 @@ def names_of(spool: Spool) -> dict[int, str]:
     return {t["thread"]: t["name"] for t in spool.of("thread")}
 
 
+@pytest.mark.smoke
 def test_threads_have_their_own_chains_and_names(python: str, trace: Trace) -> None:
     spool = trace(
         python,
