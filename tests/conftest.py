@@ -59,7 +59,9 @@ def marked(request: pytest.FixtureRequest) -> Iterator[None]:
     before = len(started)
     yield
     marked = request.node.get_closest_marker("processes") is not None
-    assert marked or len(started) == before, "the test starts a process: request the fixture or add the mark `processes`"
+    assert marked or len(started) == before, (
+        "the test starts a process: request the fixture or add the mark `processes`"
+    )
 
 
 @pytest.fixture

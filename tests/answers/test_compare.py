@@ -585,7 +585,8 @@ def test_in_any_tree_the_one_call_that_went_differently_is_told_first(shop: Shop
     answer = shop.compare(runs.jobs, jobs)
     assert answer.first is not None
     ((result,),) = shop.project.con.execute(
-        "SELECT return_value FROM call_records WHERE trace_no = (SELECT min(trace_no) FROM traces) AND call_id = ?", [answer.first.base_call_id]
+        "SELECT return_value FROM call_records WHERE trace_no = (SELECT min(trace_no) FROM traces) AND call_id = ?",
+        [answer.first.base_call_id],
     ).fetchall()
     assert int(result) == number
     told = {"result": "look into this function", "arguments": "other arguments", "call": "it called other functions"}
