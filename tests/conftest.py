@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from breadcrumb_storage.database import Database
+from gates import Gate
 from preloaded_server import preloaded_command, preloaded_servers
 
 # A run of the suite depends on the code alone. "pytest --hypothesis-profile=default" looks for other examples each time.
@@ -50,6 +52,53 @@ def pytest_configure() -> None:
             signal.signal(number, _ignore)
 
 
+# Audit events of the ways to start a process.
+STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}
+started: list[str] = []
+sys.addaudithook(lambda event, _: started.append(event) if event in STARTS else None)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that start processes, so that the fast ones can be run alone."""
+    for item in items:
+        if "processes" in getattr(item, "fixturenames", ()):
+            item.add_marker("processes")
+
+
+@pytest.fixture(scope="session")
+def processes() -> None:
+    """Mark the tests that request this, by themselves or by another fixture, as tests that start processes."""
+
+
+@pytest.fixture(autouse=True)
+def marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that starts a process without being marked so: it would make the fast tests slow."""
+    before = len(started)
+    yield
+    marked = request.node.get_closest_marker("processes") is not None
+    assert marked or len(started) == before, (
+        "the test starts a process: request the fixture or add the mark `processes`"
+    )
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Path:
+    """Make a folder of code that commands run in."""
+    folder = tmp_path / "workspace"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def gate(tmp_path: Path) -> Gate:
+    return Gate(tmp_path / "gate")
+
+
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make a database without traces for copying: making one takes three times as long as opening one."""
@@ -67,7 +116,7 @@ def no_plugins() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def server_command() -> Iterator[list[str]]:
+def server_command(processes: None) -> Iterator[list[str]]:
     """Return the command that starts a server whose imports are done already."""
     with TemporaryDirectory() as folder:  # the path of a socket has to be short
         path = Path(folder, "servers")

@@ -249,6 +249,7 @@ def test_every_benchmark_is_described(module: str) -> None:
     assert f"`python -m benchmarks.{module}`" in (ROOT / "benchmarks" / "README.md").read_text()
 
 
+@pytest.mark.processes
 def test_the_transcript_of_the_first_session_is_what_the_demo_prints() -> None:
     """Line by line and in order; paths, ids and times are those of another run."""
     done = subprocess.run(

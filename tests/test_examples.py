@@ -12,6 +12,8 @@ import pytest
 
 from breadcrumb_server.mcp_server.tools import all_tools
 
+pytestmark = pytest.mark.processes
+
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md"))
 # Those of real packages need the package index: `python -m examples.replay docs/sessions/*.md` replays them.

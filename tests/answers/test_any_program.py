@@ -39,6 +39,7 @@ def con(project, request):
     return project.con
 
 
+@pytest.mark.slow
 def test_answers_stay_within_their_size(con) -> None:
     (total,) = con.execute("SELECT count(*) FROM call_records").fetchone()
     flow = get_flow(con, "shop")

@@ -58,6 +58,7 @@ def numbered(rows: list[list[Any]], lines: list[str], follow_ups: list[str]) -> 
     st.lists(texts, max_size=5),
     st.lists(texts, max_size=3),
 )
+@pytest.mark.slow
 def test_any_answer_fits_after_squeezing(rows: list[list[Any]], lines: list[str], follow_ups: list[str]) -> None:
     squeezed = squeeze(numbered(rows, lines, follow_ups))
 

@@ -370,6 +370,7 @@ def test_a_run_with_lines_is_proposed_only_for_a_single_call_without_them(projec
     )
 
 
+@pytest.mark.slow
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_any_path_through_the_lines_is_answered_within_the_size(traced: Traced, data: st.DataObject) -> None:

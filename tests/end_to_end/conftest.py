@@ -13,11 +13,7 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
 from gates import Gate
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+from sessions import Session
 
 
 @pytest.fixture
@@ -25,33 +21,15 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    return folder
-
-
-class Session:
-    """Calls tools as an agent does."""
+class ProjectSession(Session):
+    """A session whose questions are about the project "p"."""
 
     def __init__(self, client: Client, home: Path) -> None:
-        self._client = client
+        super().__init__(client)
         self.home = home
 
-    async def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        result = await self._client.call_tool(tool, arguments)
-        assert not result.is_error, _text(result)
-        assert result.structured_content is not None
-        return result.structured_content
-
-    async def error(self, tool: str, **arguments: Any) -> str:
-        result = await self._client.call_tool(tool, arguments)
-        assert result.is_error, result.structured_content
-        return _text(result)
-
     async def project(self, workspace: Path, include: list[str] | None = None, **capture: Any) -> None:
-        """Make the project "p" for a workspace."""
+        """Make the project for a workspace."""
         wanted = {} if include is None else {"include": include}
         await self.ok("init_project", project="p", workspace=str(workspace), **wanted)
         if capture:
@@ -63,14 +41,11 @@ class Session:
     async def rows(self, sql: str, limit: int = 200) -> list[list[Any]]:
         answer = await self.ok("query_traces", project="p", sql=sql, limit=limit)
         assert not answer["truncated"]
-        return answer["rows"]
+        rows: list[list[Any]] = answer["rows"]
+        return rows
 
 
-def _text(result: Any) -> str:
-    return "".join(getattr(block, "text", "") for block in result.content)
-
-
-StartServer = Callable[[], Awaitable[Session]]
+StartServer = Callable[[], Awaitable[ProjectSession]]
 
 
 @pytest.fixture
@@ -81,20 +56,15 @@ async def start_server(home: Path, server_command: list[str]) -> AsyncIterator[S
     parameters = StdioServerParameters(command=command, args=arguments, env=environment)
     async with AsyncExitStack() as stack:
 
-        async def start() -> Session:
-            return Session(await stack.enter_async_context(Client(stdio_client(parameters))), home)
+        async def start() -> ProjectSession:
+            return ProjectSession(await stack.enter_async_context(Client(stdio_client(parameters))), home)
 
         yield start
 
 
 @pytest.fixture
-async def session(start_server: StartServer) -> Session:
+async def session(start_server: StartServer) -> ProjectSession:
     return await start_server()
-
-
-@pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate")
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ async def modules(session: Any, trace_id: str) -> set[str]:
     return {module for (module,) in rows}
 
 
+@pytest.mark.smoke
 async def test_the_gaps_of_the_first_run_lead_to_the_calls_of_the_second(session, workspace: Path) -> None:
     (workspace / "paint.py").write_text(PROGRAM)
     (workspace / "good.ini").write_text("[paint]\ncolour = green\n")

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pytest
 from mcp import Client
@@ -14,11 +12,7 @@ from mcp import Client
 from breadcrumb_server.mcp_server.server import BreadcrumbServer, build_server
 from breadcrumb_server.projects.home import ENV_HOME, Home
 from gates import Gate
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+from sessions import Session
 
 
 @pytest.fixture
@@ -26,13 +20,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     folder = tmp_path / "home"
     monkeypatch.setenv(ENV_HOME, str(folder))
     return Home(folder)
-
-
-@pytest.fixture
-def workspace(tmp_path: Path) -> Path:
-    folder = tmp_path / "workspace"
-    folder.mkdir()
-    return folder
 
 
 @pytest.fixture
@@ -46,31 +33,6 @@ def write(workspace: Path) -> Callable[[str, str], Path]:
         return file
 
     return write_file
-
-
-@dataclass
-class Session:
-    """A client that calls tools and collects the progress they report."""
-
-    client: Client
-    progress: list[float] = field(default_factory=list)
-
-    async def ok(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """Call a tool that must succeed; return its answer."""
-        result = await self.client.call_tool(tool, arguments, progress_callback=self._note)
-        text = "".join(getattr(block, "text", "") for block in result.content)
-        assert not result.is_error, text
-        assert result.structured_content is not None
-        return result.structured_content
-
-    async def error(self, tool: str, **arguments: Any) -> str:
-        """Call a tool that must fail; return the text of the error."""
-        result = await self.client.call_tool(tool, arguments)
-        assert result.is_error, result.structured_content
-        return "".join(getattr(block, "text", "") for block in result.content)
-
-    async def _note(self, progress: float, total: float | None, message: str | None) -> None:
-        self.progress.append(progress)
 
 
 @pytest.fixture
@@ -99,12 +61,7 @@ async def shop(session: Session, workspace: Path) -> Session:
 
 
 @pytest.fixture
-def gate(tmp_path: Path) -> Gate:
-    return Gate(tmp_path / "gate")
-
-
-@pytest.fixture
-def hanging(write: Callable[[str, str], Path], gate: Gate) -> list[str]:
+def hanging(write: Callable[[str, str], Path], gate: Gate, processes: None) -> list[str]:
     """Return a command that writes its pid into the gate and then never ends."""
     script = write(
         "hang.py",

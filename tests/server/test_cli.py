@@ -13,6 +13,8 @@ import pytest
 from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.runs import process_group
 
+pytestmark = pytest.mark.processes
+
 
 def breadcrumb(*arguments: str, **options) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "breadcrumb_server", *arguments]

@@ -12,7 +12,7 @@ from breadcrumb_server.mcp_server.server import build_server
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.database import Database
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 
 async def record(session, count: int = 1) -> list[str]:

@@ -60,6 +60,7 @@ def environment(workspace):
     return workspace / ".venv"
 
 
+@pytest.mark.processes
 async def test_the_command_proposed_for_a_new_project_runs(session, write, workspace, environment) -> None:
     write("schedule.py", "import sys\nif __name__ == '__main__':\n    print(sys.prefix)\n")
 

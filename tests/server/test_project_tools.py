@@ -128,6 +128,7 @@ async def test_a_new_pattern_that_matches_nothing_causes_a_warning(shop, write) 
     assert "'rates.*'" in answer["warnings"][0] and "'nothing/**/*.py'" in answer["warnings"][1]
 
 
+@pytest.mark.processes
 async def test_a_pattern_for_a_module_seen_in_a_trace_causes_no_warning(shop, write) -> None:
     write("main.py", "import json\nprint(json.dumps({}))\n")
     await shop.ok("run", project="shop", command=["python3", "main.py"], timeout_seconds=60)
@@ -136,6 +137,7 @@ async def test_a_pattern_for_a_module_seen_in_a_trace_causes_no_warning(shop, wr
     assert "main.py" in answer["next"][0] and answer["next"][0].startswith("run(")
 
 
+@pytest.mark.processes
 async def test_a_pattern_for_a_module_of_a_package_seen_in_a_trace_causes_no_warning(shop, write, tmp_path) -> None:
     installed = tmp_path / "lib"
     for name in ("index.py", "collectors.py", "query/__init__.py", "query/terms.py"):

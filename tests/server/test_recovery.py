@@ -67,6 +67,7 @@ def test_an_ending_saved_before_the_server_died_is_kept(database: Database, spoo
     assert status(database) == "failed"
 
 
+@pytest.mark.processes
 def test_processes_left_by_the_server_are_ended_first(database: Database, spool: Path) -> None:
     with subprocess.Popen(
         [sys.executable, "-c", "import time; print(1, flush=True); time.sleep(600)"],
@@ -80,6 +81,7 @@ def test_processes_left_by_the_server_are_ended_first(database: Database, spool:
         assert left.wait(30) == -9
 
 
+@pytest.mark.processes
 def test_another_process_with_the_same_pid_is_left_alone(database: Database, spool: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE, start_new_session=True) as other:
         state = load_state(spool)

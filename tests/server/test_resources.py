@@ -38,6 +38,7 @@ async def test_listing_and_reading_the_schema_leaves_no_file_behind(session, hom
     assert not home.folder.exists()
 
 
+@pytest.mark.processes
 async def test_the_settings_and_the_report_equal_the_answers_of_the_tools(shop, write) -> None:
     write("main.py", "def f(x):\n    return x / 0\n\nf(1)\n")
     report = await shop.ok("run", project="shop", command=[sys.executable, "main.py"], timeout_seconds=60)
@@ -91,6 +92,7 @@ def test_total_without_rate():
 """
 
 
+@pytest.mark.processes
 async def test_each_example_query_of_the_schema_finds_rows_in_a_real_trace(shop, write) -> None:
     write("tests/test_shop.py", PROGRAM)
     await shop.ok("edit_config", project="shop", add_include=["tests/**/*.py"])

@@ -7,7 +7,7 @@ import pytest
 
 from breadcrumb_server.runs import process_group
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
 PYTHON = sys.executable
 

@@ -15,6 +15,8 @@ from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.stack_request import release, request_stacks
 from breadcrumb_server.runs.state import RunState
 
+pytestmark = pytest.mark.processes
+
 STACKS_SIGNAL = signal.SIGRTMAX - 2
 FAULT_SIGNAL = signal.SIGRTMAX - 3
 HANDLERS = f"""

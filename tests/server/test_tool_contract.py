@@ -134,6 +134,7 @@ async def test_the_error_for_an_unknown_tool_lists_the_tools(session) -> None:
     assert "did you mean 'get_calls'" in error and "find_exceptions" in error
 
 
+@pytest.mark.processes
 async def test_a_list_sent_as_text_is_parsed_and_json_on_stdin_is_not(shop, write) -> None:
     write("echo.py", "import sys\nprint(sys.stdin.read())\n")
     report = await shop.ok(

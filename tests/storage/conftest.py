@@ -131,13 +131,17 @@ class Trace:
         self.database = Database(self.home / DATABASE)
         self.spool = self.home / "spool" / "shop" / self.trace_id
         self.spool.mkdir(parents=True, mode=0o700)
+
+    def start(self) -> Trace:
+        """Put the trace into the database, as the server does when it starts a command."""
         with self.database.write() as con:
             start = TraceStart(trace_id=self.trace_id, started_at=datetime(2025, 1, 10, 12), command="python shop.py")
             insert_trace(con, start)
+        return self
 
     def another(self, trace_id: str) -> Trace:
         """Add a trace to the same database."""
-        return Trace(self.home, trace_id)
+        return Trace(self.home, trace_id).start()
 
     def process(self, pid: int = 100, started_after_ns: int = 0) -> TracedProcess:
         return TracedProcess(self.spool, pid, STARTED_AT_NS + started_after_ns)
@@ -153,11 +157,14 @@ class Trace:
 
 @pytest.fixture(scope="session")
 def new_trace(tmp_path_factory: pytest.TempPathFactory, empty_database: Path) -> Callable[[], Trace]:
-    """Return a function that makes a trace in a new database, a copy of an empty one."""
+    """Return a function that makes a trace in a new database, a copy of one that has the trace."""
+    template = tmp_path_factory.mktemp("template")
+    shutil.copy(empty_database, template / DATABASE)
+    Trace(template).start()
 
     def make() -> Trace:
         home = tmp_path_factory.mktemp("home")
-        shutil.copy(empty_database, home / DATABASE)
+        shutil.copy(template / DATABASE, home)
         return Trace(home)
 
     return make
@@ -169,7 +176,7 @@ def trace(new_trace: Callable[[], Trace]) -> Trace:
 
 
 @pytest.fixture
-def start_python() -> Callable[..., subprocess.Popen[str]]:
+def start_python(processes: None) -> Callable[..., subprocess.Popen[str]]:
     """Return a function that starts another interpreter with some code."""
 
     def start(code: str, *arguments: object) -> subprocess.Popen[str]:

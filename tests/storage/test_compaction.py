@@ -121,6 +121,7 @@ print(json.dumps(asdict(compaction.compact(Database(Path(sys.argv[1])), 1 << 40)
 """
 
 
+@pytest.mark.processes
 def test_a_full_disk_leaves_the_database_unchanged_and_is_reported(tmp_path: Path) -> None:
     database = make_database(tmp_path, "a", "b")
     delete(database, "a")
@@ -134,6 +135,7 @@ def test_a_full_disk_leaves_the_database_unchanged_and_is_reported(tmp_path: Pat
     assert sorted(file.name for file in tmp_path.iterdir()) == [database.path.name, f"{database.path.name}.wal"]
 
 
+@pytest.mark.processes
 @pytest.mark.parametrize("moment", ["Path.replace", "compaction.create_write_ahead_log"])
 def test_a_process_killed_before_or_after_the_replacement_leaves_an_intact_database(
     tmp_path: Path, moment: str, compact_always: None
@@ -160,6 +162,7 @@ for number in range(8):
 """
 
 
+@pytest.mark.processes
 def test_writes_of_other_processes_during_compaction_are_kept(tmp_path: Path, compact_always: None) -> None:
     database = Database(tmp_path / "traces.duckdb", lock_timeout_seconds=60)
     with database.write():

@@ -80,6 +80,7 @@ def shared_home(new_trace):
     return new_trace()
 
 
+@pytest.mark.slow
 @given(program=programs(), data=st.data())
 @settings(max_examples=15, deadline=None)
 def test_a_spool_read_in_parts_gives_the_rows_of_the_program(shared_home, program: Program, data: st.DataObject):

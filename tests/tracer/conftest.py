@@ -51,7 +51,7 @@ class Traced:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., Traced]]:
+def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
     """Return a function that starts a command: ``start(python, [args], include=[...], mode="full")``.
 
     Instead of args, it takes the text of a program.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
 from breadcrumb import record_format
 from spool_reader import Trace, program
 
 
+@pytest.mark.smoke
 def test_adaptive_mode_counts_all_and_records_the_first_and_a_thinning_sample(python: str, trace: Trace) -> None:
     spool = trace(
         python,

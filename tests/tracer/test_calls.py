@@ -13,6 +13,7 @@ from breadcrumb import record_format
 from spool_reader import INJECT, TARGETS, Spool, Trace, program
 
 
+@pytest.mark.smoke
 def test_every_call_of_a_known_tree_is_recorded_once_with_its_parent(python: str, trace: Trace) -> None:
     spool = trace(python, [str(TARGETS / "known_tree.py"), "6"], include=["__main__"])
     # The program counts its own calls by other means and prints the count.
@@ -37,6 +38,7 @@ def test_results_are_those_the_functions_returned(python: str, trace: Trace) -> 
     assert all(call.value == values[call.args["n"]] for call in spool.named("fib"))
 
 
+@pytest.mark.smoke
 def test_arguments_of_every_kind_are_recorded_under_their_names(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -97,6 +99,7 @@ def test_calls_are_recorded_under_qualified_names(python: str, trace: Trace) -> 
     ]  # fmt: skip
 
 
+@pytest.mark.smoke
 def test_a_generator_is_one_call_with_its_suspended_time(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -208,6 +211,7 @@ def test_a_program_may_delete_functions_that_the_tracer_uses(python: str, trace:
     assert spool.one("f").value == [1, 2]
 
 
+@pytest.mark.smoke
 def test_coroutines_keep_their_own_arguments_and_results(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -281,6 +285,7 @@ def test_the_tracers_own_code_is_not_recorded(python: str, trace: Trace) -> None
     assert spool.named("dumps")
 
 
+@pytest.mark.processes
 def test_the_tracer_source_is_valid_in_the_oldest_python(python: str) -> None:
     root = TARGETS.parent.parent / "tracer_bootstrap" / "breadcrumb"
     code = (

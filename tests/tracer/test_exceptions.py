@@ -6,6 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
+import pytest
+
 from breadcrumb import record_format, value_format
 from spool_reader import Spool, Trace, program
 
@@ -258,6 +260,7 @@ def test_a_cancelled_task_has_another_outcome_than_a_failed_one(python: str, tra
     assert spool.one("fails").outcome == record_format.OUTCOME_RAISED
 
 
+@pytest.mark.smoke
 def test_an_exception_that_ends_a_thread_is_uncaught(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -331,6 +334,7 @@ def test_an_exception_with_a_hostile_class_does_no_harm(python: str, trace: Trac
     assert (exception["type"], exception["message"]) == ("__main__.Hostile", "('quiet', 5)")
 
 
+@pytest.mark.smoke
 def test_the_traceback_the_user_sees_is_unchanged(python: str, trace: Trace, tmp_path: Any) -> None:
     text = "def f(a):\n    return g(a)\ndef g(b):\n    return 1 / b\nf(0)\n"
     traced = trace(python, text)

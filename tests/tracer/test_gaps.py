@@ -47,6 +47,7 @@ MAIN = textwrap.dedent("""
 """).lstrip()
 
 
+@pytest.mark.smoke
 def test_calls_of_untraced_functions_are_counted_by_caller(python: str, trace: Trace, tmp_path: Path) -> None:
     write_package(tmp_path)
     spool = trace(python, MAIN)

@@ -76,6 +76,7 @@ def test_an_isolated_interpreter_runs_untouched(python: str, trace: Trace, tmp_p
     assert not spool.of("process")
 
 
+@pytest.mark.smoke
 def test_the_users_own_sitecustomize_runs_too(python: str, trace: Trace, tmp_path: Path) -> None:
     own = tmp_path / "own"
     own.mkdir()

@@ -78,6 +78,7 @@ def stepped(python: str, trace: Trace) -> Spool:
     return spool
 
 
+@pytest.mark.smoke
 def test_each_line_is_recorded_with_the_variables_that_it_changed(stepped: Spool) -> None:
     """Check one run of the program; each paragraph is a case."""
     in_the_main_thread = stepped.named("total")[0]

@@ -24,6 +24,7 @@ def parent_numbers(spool: Spool) -> list[int | None]:
     return [numbers.get(p["parent"]) for p in processes]
 
 
+@pytest.mark.smoke
 def test_forked_children_are_processes_of_their_own(python: str, trace: Trace) -> None:
     spool = trace(
         python,

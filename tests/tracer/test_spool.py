@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from spool_reader import Trace
 
 
@@ -113,6 +115,7 @@ os._exit(0)
     assert [c.args["n"] for c in spool.named("f")] == [*range(200), *range(20000), 1]
 
 
+@pytest.mark.smoke
 def test_a_trace_at_its_size_limit_writes_a_notice_and_the_ends_of_open_calls(python: str, trace: Trace) -> None:
     spool = trace(
         python,

@@ -131,6 +131,7 @@ def test_a_program_waits_for_its_end_after_it_has_answered(python: str, start: C
     assert traced.process.wait(HANG_SECONDS) == 0
 
 
+@pytest.mark.smoke
 def test_waiting_tasks_are_written_with_their_chain_of_awaits(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "waits in tasks"])
     until(lambda: traced.line() == "ready\n")

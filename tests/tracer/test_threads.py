@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from breadcrumb import record_format
 from spool_reader import Spool, Trace
 
@@ -12,6 +14,7 @@ def thread_names(spool: Spool) -> dict[int, str]:
     return {t["thread"]: t["name"] for t in spool.of("thread")}
 
 
+@pytest.mark.smoke
 def test_threads_have_their_own_chains_and_names(python: str, trace: Trace) -> None:
     spool = trace(
         python,
