@@ -222,6 +222,7 @@ def test_the_run_time_dependencies_have_their_reasons() -> None:
     assert sorted(first_column(DECISIONS.split("### Run-time dependencies")[1])) == sorted(needed)
 
 
+@pytest.mark.processes
 def test_the_commands_that_debug_the_tracer_work_as_they_stand(tmp_path: Path) -> None:
     commands = "".join(blocks(section(CONTRIBUTING, "Debug the tracer"), "sh")).replace("/tmp/", f"{tmp_path}/")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -268,6 +269,7 @@ def test_the_transcript_of_the_first_session_is_what_the_demo_prints() -> None:
         position = found + len(line)
 
 
+@pytest.mark.processes
 def test_the_picture_of_the_readme_shows_what_the_tools_answer(tmp_path: Path) -> None:
     drawn = tmp_path / "session.svg"
     done = subprocess.run(
