@@ -78,7 +78,7 @@ def equipped_interpreter(version: str, *modules: str) -> str:
     check = f"import sys; assert sys.version_info[:2] == ({version.replace('.', ', ')}); "
     check += f"from importlib.util import find_spec; assert all(map(find_spec, {modules}))"
     for python in [*filter(None, named), sys.executable]:
-        if subprocess.run([python, "-c", check], capture_output=True).returncode == 0:
+        if _succeeds(python, check):
             return python
     missing = f"a Python {version} with {', '.join(modules)} is needed: name one in BREADCRUMB_EQUIPPED_PYTHONS"
     if os.environ.get("BREADCRUMB_EQUIPPED_PYTHONS") and os.environ.get("BREADCRUMB_REQUIRE_PYTHONS"):
@@ -161,6 +161,11 @@ class Spool:
         """Return the nanoseconds of the calls that were only counted."""
         record = [f for f in self.of("function") if f["name"] == function][-1]
         return self.counters[record["process"]][2 * record["slot"] + 1]
+
+
+@cache  # unlike the function that asks, which may end in a skip
+def _succeeds(python: str, code: str) -> bool:
+    return subprocess.run([python, "-c", code], capture_output=True).returncode == 0
 
 
 def data_of(path: Path) -> str:
