@@ -9,8 +9,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import List, Tuple
 
-# Prefixes, separated by spaces, and the expression for the rest. Each token must have a run of MIN_RUN_CHARS letters,
-# digits, dashes and underscores: ``suspicion`` finds no others.
+# Prefixes, separated by spaces, and the expression for the rest. Each token, prefix included, must have at least
+# ``suspicion.MIN_RUN_CHARS`` letters, digits, dashes and underscores in a row, as texts with less are not searched.
 TOKEN_PREFIXES: List[Tuple[str, str]] = [
     ("eyJ", r"[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{4,}(?:\.[A-Za-z0-9_-]*){0,3}"),  # JWT
     ("AKIA ASIA AROA AIDA ABIA ACCA", r"[A-Z0-9]{16}(?![A-Za-z0-9])"),  # AWS

@@ -142,5 +142,11 @@ def _why_nothing(con: DuckDBPyConnection, wanted: ExceptionFilter) -> str:
     if not types:
         return f"No exception was recorded {where}."
     named = ", ".join(cut(name, 60) for name in types[:8]) + (", …" if len(types) > 8 else "")
-    reason = "of this type " if wanted.type else "uncaught " if not wanted.include_handled else ""
-    return f"No exception {reason}was recorded {where}; what was recorded: {named}."
+    kind = (
+        "exception of this type"
+        if wanted.type
+        else "unhandled exception"
+        if not wanted.include_handled
+        else "exception"
+    )
+    return f"No {kind} was recorded {where}; what was recorded: {named}."

@@ -24,7 +24,7 @@ async def find_exceptions(
     since: Since = None,
     trace_id: OptionalTraceId = None,
     type: Annotated[str | None, Field(description="KeyError, json.JSONDecodeError, or a glob")] = None,
-    include_handled: Annotated[bool, Field(description="false: only unhandled exceptions")] = True,
+    include_handled: Annotated[bool, Field(description="false: without those that traced code handled")] = True,
     test: Annotated[
         str | None, Field(description="Only what was raised under this test: its node id, a part of it, or a glob")
     ] = None,
@@ -35,8 +35,8 @@ async def find_exceptions(
     chain with arguments, the local variables at the raise, and who handled it. Searches the newest trace, trace_id, or
     all traces since a time.
 
-    A wrong result is often caused by an exception that was swallowed: pass the failing test as `test`. Exceptions under
-    failing tests come first; among handled ones, rare ones come before frequent ones and optional imports last.
+    A wrong result is often caused by an exception that was swallowed: pass the failing test as `test`. Uncaught
+    ones come first, in each group those under failing tests; handled ones by how rare they are, optional imports last.
 
     Example: find_exceptions(project="shop", type="KeyError")
     Example: find_exceptions(project="shop", test="test_cart.py::test_total")
