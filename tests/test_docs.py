@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 
@@ -178,10 +179,15 @@ def test_every_call_of_a_tool_in_a_document_is_one_that_the_tool_accepts(documen
                 assert snippet in shortened or set(schema.get("required", [])) <= given, snippet
 
 
+@cache
+def all_sources() -> list[Path]:
+    roots = ("server", "storage", "tracer_bootstrap", "tests")
+    return [file for root in roots for file in (ROOT / root).rglob("*") if file.suffix in (".py", ".sql")]
+
+
 def source_files(name: str) -> list[Path]:
     """Return the files that a document means by a name, such as ``session/spool.py``."""
-    roots = ("server", "storage", "tracer_bootstrap", "tests")
-    return [file for root in roots for file in (ROOT / root).rglob("*") if file.is_file() and file.match(name)]
+    return [file for file in all_sources() if file.match(name)]
 
 
 @pytest.mark.parametrize(

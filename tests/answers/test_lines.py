@@ -114,6 +114,7 @@ def test_a_thousand_rounds_are_folded_around_those_that_stand_out(traced: Traced
     assert traced.ask().next[0].endswith(f'where={{"call_id": {call}, "lines": {first_hidden}}})')
 
 
+@pytest.mark.slow
 def test_from_a_step_on_as_many_lines_are_shown_as_fit(traced: Traced) -> None:
     traced.loop([5, 6] * 250)
     position, seen = 1, []

@@ -62,6 +62,7 @@ def compact_always(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compaction, "MIN_GAIN", 0)
 
 
+@pytest.mark.slow
 def test_a_file_with_much_free_space_shrinks_and_keeps_its_content(tmp_path: Path) -> None:
     database = make_database(tmp_path, "a", "b", "c")
     delete(database, "a", "c")
@@ -77,6 +78,7 @@ def test_a_file_with_much_free_space_shrinks_and_keeps_its_content(tmp_path: Pat
         assert con.execute("SELECT trace_no FROM traces ORDER BY trace_id").fetchall() == [(2,), (4,)]
 
 
+@pytest.mark.slow
 def test_little_free_space_is_left_to_later_traces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = make_database(tmp_path, "a", "b", "c")
     delete(database, "a")
@@ -87,6 +89,7 @@ def test_little_free_space_is_left_to_later_traces(tmp_path: Path, monkeypatch: 
     assert database.path.stat().st_ino == number
 
 
+@pytest.mark.slow
 def test_rows_deleted_between_others_count_as_free_space(tmp_path: Path) -> None:
     database = make_database(tmp_path, "a")
     with database.write() as con:
@@ -96,6 +99,7 @@ def test_rows_deleted_between_others_count_as_free_space(tmp_path: Path) -> None
     assert content(database) == before
 
 
+@pytest.mark.slow
 def test_a_large_database_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = make_database(tmp_path, "a", "b", "c")
     delete(database, "a", "b")

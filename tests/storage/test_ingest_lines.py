@@ -32,6 +32,7 @@ def test_lines_belong_to_their_call_in_order_of_execution(trace):
     assert trace.ask(TIMES) == [(1, 70, 50, "returned", None), (2, 20, 20, "returned", "7")]
 
 
+@pytest.mark.slow
 def test_lines_are_read_once_in_any_batches(trace):
     process = trace.process()
     process.start()

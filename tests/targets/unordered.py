@@ -1,6 +1,10 @@
-"""Values whose order, addresses or hashes differ from run to run: what is recorded of them must not."""
+"""Values whose order, addresses or hashes differ from run to run: what is recorded of them must not.
+
+Imported by the traced program, so that the calls that make the values, far more than those with them, are not recorded.
+"""
 
 import asyncio
+import builtins
 import collections
 import functools
 import operator
@@ -99,7 +103,7 @@ def addressed():
         type(node),
     )
     yield from (types.SimpleNamespace(node=node), memoryview(b"x"), slice(node), range(3), NotImplemented, Ellipsis)
-    yield from ((lambda: (yield))(), (n for n in []), show.__code__, __builtins__, collections.ChainMap({node: lock}))
+    yield from ((lambda: (yield))(), (n for n in []), show.__code__, builtins, collections.ChainMap({node: lock}))
     yield from (f"<{node!r}>", [repr(lock), repr(show)], {f"{node!r} and {made!r}": 1}, ValueError(node, repr(node)))
     yield {(lock, node), (show, generate), (node.__init__, made), (repr(node), "x"), (object(), object())}
     with tempfile.TemporaryFile() as file, socket.socket() as connection:
@@ -107,8 +111,3 @@ def addressed():
     loop = asyncio.new_event_loop()
     yield from (loop, loop.create_future(), asyncio.Queue)
     loop.close()
-
-
-for values in (contents, addressed):
-    for value in values():
-        show(value)

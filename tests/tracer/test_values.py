@@ -244,9 +244,23 @@ print(ref() is None)
     assert trace(python, text).stdout == "True\n"
 
 
+SHOW_UNORDERED = f"""
+import sys
+sys.path.insert(0, {str(TARGETS)!r})
+import unordered
+
+def show(value):
+    return value
+
+for values in (unordered.contents, unordered.addressed):
+    for value in values():
+        show(value)
+"""
+
+
 def test_two_runs_with_different_hashes_and_addresses_record_the_same(python: str, trace: Trace) -> None:
     runs = [
-        trace(python, [str(TARGETS / "unordered.py")], env={"PYTHONHASHSEED": seed, "PYTHONMALLOC": allocator})
+        trace(python, SHOW_UNORDERED, env={"PYTHONHASHSEED": seed, "PYTHONMALLOC": allocator})
         for seed, allocator in (("1", "pymalloc"), ("4242", "malloc"))
     ]
     assert [(run.exit_code, run.stderr) for run in runs] == [(0, ""), (0, "")]
