@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 STARTED_AT_NS = 1_736_510_400_000_000_000
 
 LINES = "SELECT call_id, position, line, changes FROM lines ORDER BY call_id, position"

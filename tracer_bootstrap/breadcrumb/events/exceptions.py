@@ -70,9 +70,9 @@ class RaisesAtPlace:
 class ExceptionLog:
     """The ids of exceptions, and the events from their raise to their handler.
 
-    An exception is identified by its address, and not kept alive. A new exception may have the address of a dead one; it
-    is recognized by its traceback, which has no entry of a traced callee yet. That fails if raises passed unseen, near
-    the recursion limit: all ids are then dropped.
+    An exception is identified by its address, and not kept alive. A new exception may have the address of a dead one;
+    it is recognized by its traceback, which has no entry of a traced callee yet. That fails if raises passed unseen,
+    near the recursion limit: all ids are then dropped.
 
     Args:
         session: Writes the events and holds the ids.
