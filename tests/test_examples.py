@@ -51,7 +51,7 @@ def test_a_session_with_another_answer_fails(written: str, changed: str, message
 
 
 @pytest.mark.parametrize("document", SESSIONS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_call_of_a_session_is_one_that_the_tools_accept(document: Path) -> None:
+def test_the_tools_accept_every_call_of_a_session(document: Path) -> None:
     tools = {tool.name: tool for tool in all_tools()}
     console = "".join(re.findall(r"^```console\n(.*?)^```$", document.read_text(), re.MULTILINE | re.DOTALL))
     calls = re.findall(r"^> (.*?\))(?:  # proposed)?$", console, re.MULTILINE | re.DOTALL)
