@@ -1,7 +1,7 @@
-"""How long every answer takes, and how long it is, on a trace of one million calls: ``python -m benchmarks.answers``.
+"""Measure time and size of every answer on a trace of one million calls: ``python -m benchmarks.answers``.
 
-Each figure is the best of several runs on an open database, as the server's tools have it. The trace has 200
-functions, 1,000 threads of calls eight deep, long arguments, 5,000 exceptions, 2,000 gaps and one recursion 900 deep.
+Each time is the best of several runs on an open database, which is what the server's tools use. The trace has 200
+functions, 8 threads with calls eight deep, long arguments, 5,000 exceptions, 2,000 gaps and one recursion 900 deep.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 TRACE = "20250110-120000-beef"
 OTHER_TRACE = "20250110-130000-cafe"
-ALIKE_TRACE = "20250110-140000-a11e"
+EQUAL_TRACE = "20250110-140000-a11e"
 MAX_MILLISECONDS = 300
 
 _FILL = """
@@ -57,7 +57,7 @@ INSERT INTO call_records (
            '{{"order": ' || i || ', "name": "' || repeat('x', 60) || '", "rate": ' ||
                CASE WHEN i % 1000 = 0 THEN 'null' ELSE '0.2' END || '}}', i::VARCHAR
     FROM range(1, {calls} + 1) t(i);
--- A recursion that had not ended.
+-- A recursion that was still running at the end of the trace.
 INSERT INTO call_records (
     trace_no, process_id, thread_id, call_id, parent_call_id, function_id, started_ns, duration_ns, child_ns,
     suspended_ns, outcome, exception_id, call_line, task_id, args, return_value)
@@ -79,7 +79,7 @@ INSERT INTO gap_records (
     FROM range(2000) t(i);
 """
 
-# As if a thousand tests had run there, of which every fiftieth failed.
+# A thousand tests that together made all calls; one in fifty failed.
 _FILL_TESTS = """
 INSERT INTO tests
     SELECT '{trace}', 0, i, 'tests/test_shop.py::test_' || i, 0, CASE WHEN i % 50 = 7 THEN 'failed' ELSE 'passed' END,
@@ -89,29 +89,29 @@ INSERT INTO tests
     FROM range(1000) t(i);
 """
 
-# The same run once more.
-_FILL_AGAIN = """
+# A copy of the run.
+_FILL_COPY = """
 INSERT INTO traces BY NAME
-    SELECT * REPLACE ('{again}' AS trace_id, {number} AS trace_no) FROM traces WHERE trace_id = '{trace}';
-INSERT INTO processes BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM processes WHERE trace_id = '{trace}';
-INSERT INTO threads BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM threads WHERE trace_id = '{trace}';
-INSERT INTO functions BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM functions WHERE trace_id = '{trace}';
-INSERT INTO exceptions BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM exceptions WHERE trace_id = '{trace}';
-INSERT INTO tests BY NAME SELECT * REPLACE ('{again}' AS trace_id) FROM tests WHERE trace_id = '{trace}';
+    SELECT * REPLACE ('{copy}' AS trace_id, {number} AS trace_no) FROM traces WHERE trace_id = '{trace}';
+INSERT INTO processes BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM processes WHERE trace_id = '{trace}';
+INSERT INTO threads BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM threads WHERE trace_id = '{trace}';
+INSERT INTO functions BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM functions WHERE trace_id = '{trace}';
+INSERT INTO exceptions BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM exceptions WHERE trace_id = '{trace}';
+INSERT INTO tests BY NAME SELECT * REPLACE ('{copy}' AS trace_id) FROM tests WHERE trace_id = '{trace}';
 INSERT INTO call_records BY NAME SELECT * REPLACE ({number} AS trace_no{changes}) FROM call_records WHERE trace_no = 1;
 """
-# A result late in it, and an argument, are other ones.
+# One argument and one result in the second half differ.
 _CHANGES = """,
     CASE WHEN call_id = {calls} * 7 // 10 THEN '{{"order": null}}' ELSE args END AS args,
     CASE WHEN call_id = {calls} * 6 // 10 THEN 'null' ELSE return_value END AS return_value"""
 _CHANGE_TESTS = """
 UPDATE tests SET outcome = CASE outcome WHEN 'failed' THEN 'passed' ELSE 'failed' END
-WHERE trace_id = '{again}' AND test_id % 90 = 7
+WHERE trace_id = '{copy}' AND test_id % 90 = 7
 """
 
 
 def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
-    """One call of each answer, and of get_calls one for each costly kind of condition."""
+    """Return one question for each answer, and for get_calls one for each costly kind of condition."""
 
     def calls(function: str, **where: object) -> Callable[[], Answer]:
         return lambda: get_calls(con, "shop", function=function, where=where)
@@ -147,8 +147,8 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     }
 
 
-def of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
-    """Where tests ran."""
+def questions_about_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+    """Return questions about a trace with tests."""
     return {
         "run report, of tests": lambda: build_report(con, "shop", trace_id=TRACE),
         "get_calls, with their tests": lambda: get_calls(con, "shop", function="*", limit=200),
@@ -161,15 +161,15 @@ def of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
 
 
 def comparisons(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
-    """Of two traces of one million calls each."""
+    """Return comparisons of two traces of one million calls each."""
     return {
         "compare_traces": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=OTHER_TRACE),
-        "compare_traces, alike": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=ALIKE_TRACE),
+        "compare_traces, equal": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=EQUAL_TRACE),
     }
 
 
-def comparisons_of_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
-    """Where tests ended otherwise."""
+def comparisons_with_tests(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
+    """Return comparisons of two traces whose tests have different outcomes."""
     return {"compare_traces, of tests": lambda: compare_traces(con, "shop", base_trace_id=TRACE, trace_id=OTHER_TRACE)}
 
 
@@ -187,22 +187,22 @@ def main() -> None:
         measure(database, options.repeats, questions)
         with database.write() as con:
             con.execute(_FILL_TESTS.format(trace=TRACE, calls=options.calls))
-        measure(database, options.repeats, of_tests)
+        measure(database, options.repeats, questions_about_tests)
         with database.write() as con:
             changes = _CHANGES.format(calls=options.calls)
-            con.execute(_FILL_AGAIN.format(trace=TRACE, again=OTHER_TRACE, number=2, changes=changes))
-            con.execute(_FILL_AGAIN.format(trace=TRACE, again=ALIKE_TRACE, number=3, changes=""))
+            con.execute(_FILL_COPY.format(trace=TRACE, copy=OTHER_TRACE, number=2, changes=changes))
+            con.execute(_FILL_COPY.format(trace=TRACE, copy=EQUAL_TRACE, number=3, changes=""))
             checkpoint(con)
         measure(database, options.repeats, comparisons)
         with database.write() as con:
-            con.execute(_CHANGE_TESTS.format(again=OTHER_TRACE))
-        measure(database, options.repeats, comparisons_of_tests)
+            con.execute(_CHANGE_TESTS.format(copy=OTHER_TRACE))
+        measure(database, options.repeats, comparisons_with_tests)
 
 
 def measure(
     database: Database, repeats: int, ask_about: Callable[[DuckDBPyConnection], dict[str, Callable[[], Answer]]]
 ) -> None:
-    """Prints a line for each answer."""
+    """Print a line for each answer."""
     with database.read() as con:
         for name, ask in ask_about(con).items():
             best = float("inf")

@@ -1,15 +1,15 @@
-"""Whether the answers lead to the bug: small programs with a failing test, and what an agent reads of each.
+"""Measure whether answers show the bug, on small programs with a failing test.
 
     python -m benchmarks.bug_hunt FOLDER [--tests 'python_testcases/test_*.py'] [--python PATH] [--show NAME]
 
 FOLDER holds the programs and their tests, for example a checkout of QuixBugs (https://github.com/jkoppel/QuixBugs: 40
 classic algorithms with a bug of one line each; Lin, Koppel, Chen, Solar-Lezama: QuixBugs: A Multi-Lingual Program
-Repair Benchmark Set, 2017). Of each test file the first test that fails is run under Breadcrumb by the real server,
-then at most three of the calls that the answers propose in ``next`` are made, in the order in which they are proposed.
+Repair Benchmark Set, 2017). The real server runs the first failing test of each test file under Breadcrumb. Then at
+most three of the calls that the answers propose in ``next`` are made, in their order.
 
-A bug counts as found if what was read, in under 6,000 characters in all, holds the function that the failing test
-called last, the arguments it got, and what was wrong: its result, the exception, or that it did not end. What these are
-is found out without Breadcrumb (``plugins/direct_calls.py``). Exits with 1 if less than nine of ten are found.
+A bug counts as found if the answers, with under 6,000 characters in all, contain the function that the failing test
+called last, its arguments, and the symptom: its result, the exception, or that it did not end. These are determined
+without Breadcrumb (``plugins/direct_calls.py``). Exits with 1 if less than nine of ten are found.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from mcp.client.stdio import stdio_client
 
 MAX_CHARS = 6_000
 MAX_FURTHER_CALLS = 3
-LEAST_RATE = 0.9
+MIN_FOUND_RATE = 0.9
 TEST_SECONDS = 10
-RUN_SECONDS = 30  # traced, a test takes longer
+RUN_SECONDS = 30  # a traced test takes longer
 
-# Of a long value an answer shows the beginning.
+# Characters of a value that are looked for: an answer shows only the beginning of a long one.
 SHOWN_CHARS = 60
 
 PROJECT = "hunt"
@@ -47,7 +47,7 @@ PROJECT = "hunt"
 
 @dataclass(slots=True)
 class Truth:
-    """A failing test: what it called last, and what came of it."""
+    """A failing test: the function that it called last, and how that call ended."""
 
     test: str
     function: str = ""
@@ -57,37 +57,37 @@ class Truth:
     ended: bool = False
 
     def missing_in(self, text: str) -> list[str]:
-        """What a text does not tell of it."""
+        """Return the facts that are missing in a text."""
         read = plain(text)
         wanted = [("function", self.function)]
-        wanted += [("argument", as_read(value)) for value in self.args]
+        wanted += [("argument", as_shown(value)) for value in self.args]
         if not self.ended:
             wanted.append(("end", "timeout"))
         elif self.raised == "AssertionError":
-            wanted.append(("result", as_read(self.returned)))
+            wanted.append(("result", as_shown(self.returned)))
         else:
             wanted.append(("exception", str(self.raised)))
         return [f"{kind} {value}" for kind, value in wanted if plain(value)[:SHOWN_CHARS] not in read]
 
 
 def plain(text: str) -> str:
-    """Without what differs between Python, JSON and text in JSON: quotes, blanks, brackets, True and true."""
+    """Normalise what Python, JSON and text in JSON write differently: quotes, blanks, brackets, True and true."""
     text = re.sub(r"[\s\"'\\]", "", text).translate(str.maketrans("()", "[]"))
     return text.replace("None", "null").replace("Infinity", "inf").casefold()
 
 
-def as_read(value: Any) -> str:
-    """A value as an answer may show it; of an object and a generator's content, the type."""
+def as_shown(value: Any) -> str:
+    """Return a value as an answer shows it; for an object, also inside a list, its type."""
     if isinstance(value, dict):
         if "$type" in value:
             return str(value["$type"])
     elif isinstance(value, list) and "$type" in json.dumps(value):
-        return next(as_read(item) for item in value if "$type" in json.dumps(item))
+        return next(as_shown(item) for item in value if "$type" in json.dumps(item))
     return json.dumps(value)
 
 
 def first_failure(python: str, folder: Path, test_file: Path) -> Truth | None:
-    """The first test of a file that fails, or does not end; None if all pass."""
+    """Return the first test of a file that fails or does not end; None if all pass."""
     with tempfile.TemporaryDirectory() as scratch:
         events = Path(scratch) / "events"
         events.touch()
@@ -104,7 +104,7 @@ def first_failure(python: str, folder: Path, test_file: Path) -> Truth | None:
 
 
 def read_truth(events: Iterator[dict[str, Any]]) -> Truth | None:
-    """The failing test of a run that stopped at it."""
+    """Return the failing test at which a run stopped; None if all passed."""
     truth: Truth | None = None
     for event in events:
         if "test" in event:
@@ -123,7 +123,7 @@ def read_truth(events: Iterator[dict[str, Any]]) -> Truth | None:
 
 
 class Hunt:
-    """What is read of one failing test."""
+    """The answers read about one failing test."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -132,7 +132,7 @@ class Hunt:
 
     @property
     def chars(self) -> int:
-        """Characters read so far."""
+        """Number of characters read so far."""
         return sum(map(len, self.answers))
 
     async def ask(self, tool: str, arguments: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ class Hunt:
         self._proposed += (result.structured_content or {}).get("next", [])
 
     async def follow(self) -> bool:
-        """Make the next of the calls that were proposed; False if there is none."""
+        """Make the next proposed call; return False if there is none."""
         while self._proposed:
             call = ast.parse(self._proposed.pop(0), mode="eval").body
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id != "run":
@@ -154,7 +154,7 @@ class Hunt:
 
 
 async def hunt(client: Client, python: str, folder: Path, truth: Truth) -> tuple[Hunt, list[str]]:
-    """Run a failing test and ask until the bug is plain; what was read, and what it does not tell."""
+    """Run a failing test and ask until the bug is shown; return the answers and the facts missing in them."""
     reader = Hunt(client)
     command = [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", truth.test]
     await reader.ask(
@@ -170,7 +170,7 @@ async def hunt(client: Client, python: str, folder: Path, truth: Truth) -> tuple
 
 
 async def hunt_all(python: str, folder: Path, tests: list[Path], show: str | None) -> float:
-    """Prints a line for each test file, and returns how many of the bugs were found, from 0 to 1."""
+    """Print a line for each test file, and return the share of bugs found, from 0 to 1."""
     found = bugs = 0
     with tempfile.TemporaryDirectory() as home:
         environment = {**os.environ, "BREADCRUMB_HOME": home}
@@ -191,7 +191,7 @@ async def hunt_all(python: str, folder: Path, tests: list[Path], show: str | Non
                 if show is not None and show in truth.test:
                     print("\n".join(reader.answers))
     rate = found / max(bugs, 1)
-    print(f"found {found} of {bugs}: {rate:.0%} (at least {LEAST_RATE:.0%})")
+    print(f"found {found} of {bugs}: {rate:.0%} (at least {MIN_FOUND_RATE:.0%})")
     return rate
 
 
@@ -200,14 +200,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--tests", default="python_testcases/test_*.py", help="glob of the test files in FOLDER")
-    parser.add_argument("--python", default=sys.executable, help="what runs the tests; it has pytest")
-    parser.add_argument("--show", help="print what was read of the tests whose id holds this")
+    parser.add_argument("--python", default=sys.executable, help="interpreter that runs the tests; it needs pytest")
+    parser.add_argument("--show", help="print the answers about tests whose id contains this")
     options = parser.parse_args()
     folder = options.folder.resolve()
     tests = sorted(folder.glob(options.tests))
     if not tests:
         parser.error(f"no file in {folder} matches {options.tests}")
-    return 0 if anyio.run(hunt_all, options.python, folder, tests, options.show) >= LEAST_RATE else 1
+    return 0 if anyio.run(hunt_all, options.python, folder, tests, options.show) >= MIN_FOUND_RATE else 1
 
 
 if __name__ == "__main__":

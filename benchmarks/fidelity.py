@@ -1,12 +1,12 @@
-"""Whether real test-suites come out the same under the tracer, test by test.
+"""Check that the test suites of real packages have the same outcomes under the tracer, test by test.
 
     python -m benchmarks.fidelity [--packages pluggy anyio ...] [--pythons 3.12 3.13] [--mode full] [--keep FOLDER]
 
-For each package and Python: the package's sdist of a pinned version from the package index, a virtual environment
-with it and what its tests need, its suite twice without the tracer (a test that is not of one mind there is flaky) and
-once with it, the package and its tests included. Every test must have the same outcome; exits with 1 where one that is
-not flaky differs, or the tracer says that it lost something. Needs the package index and interpreters, under pyenv or
-on the PATH.
+For each package and Python, it takes the sdist of a pinned version from the package index, and installs it with the
+requirements of its tests into a virtual environment. It runs the suite twice without the tracer (a test whose outcomes
+differ there is flaky) and once with it, the package and its tests included. Exits with 1 if the outcome of a test that
+is not flaky differs, or if the tracer reports a loss. Needs the package index, and the interpreters under pyenv or on
+the PATH.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ from breadcrumb import record_format
 
 SUITE_TIMEOUT_SECONDS = 3600
 
-# Said by the tracer in the ordinary course of things; any other notice counts as a failure.
+# Notices of normal operation; any other one counts as a failure.
 HARMLESS_NOTICES = {"backend", "recursion_limit"}
 
 
 @dataclass(frozen=True)
 class Package:
-    """A package whose suite is run, and how."""
+    """A package, and how to run its suite."""
 
     version: str
     requirements: tuple[str, ...]
-    """What its tests need."""
+    """Requirements of its tests."""
     include: tuple[str, ...]
     """The patterns to trace: the package and its tests."""
     pytest: tuple[str, ...] = ()
-    """Further arguments of pytest, run in the folder of the sdist."""
+    """Further arguments for pytest, which runs in the folder of the sdist."""
     extras: str = ""
     pythons: tuple[str, ...] = ("3.12", "3.13")
 
 
-# Tests that need a network are left out, and those that start type checkers or linters.
+# Tests that need a network or start type checkers or linters are left out.
 PACKAGES = {
     "pluggy": Package(
         version="1.7.0",
@@ -87,7 +87,7 @@ PACKAGES = {
         version="0.35.0",
         requirements=("pytest==9.2.0", "async_generator==1.10", "pyOpenSSL==26.4.0", "trustme==1.2.1"),
         include=("trio.*",),
-        # Its watchdog reads the stack of a thread that is running, and now and then crashes over it.
+        # pytest's watchdog reads the stack of a running thread, which sometimes crashes.
         pytest=("--pyargs", "trio", "--skip-optional-imports", "-o", "faulthandler_timeout=0"),
     ),
     "httpx": Package(
@@ -104,12 +104,12 @@ PACKAGES = {
 
 
 class Unavailable(Exception):
-    """A package or an interpreter cannot be had here; the message says what is missing."""
+    """A package or an interpreter is not available; the message says what is missing."""
 
 
 @dataclass(frozen=True)
 class SuiteRun:
-    """One run of a suite: the outcomes by test (several where names repeat), and how long it took."""
+    """One run of a suite: the outcomes by test (several where names repeat), and its duration."""
 
     outcomes: dict[str, tuple[str, ...]]
     seconds: float
@@ -122,7 +122,7 @@ def main() -> int:
     parser.add_argument("--mode", choices=("full", "adaptive"), default="full", help="default: %(default)s")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="keep environments, reports and spools there")
     options = parser.parse_args()
-    let_interrupts_through()
+    unblock_interrupts()
     with tempfile.TemporaryDirectory() as temporary:
         work = (options.keep or Path(temporary)).resolve()
         print(f"{'package':20} python  tests  same  different  flaky      calls  time ratio", flush=True)
@@ -137,17 +137,17 @@ def main() -> int:
     return 0 if passed else 1
 
 
-def let_interrupts_through() -> None:
-    """Start suites with the usual SIGINT, which some send to themselves: a job in the background ignores it.
+def unblock_interrupts() -> None:
+    """Let suites handle SIGINT, which some send to themselves, also where this is a background job, which ignores it.
 
-    A handler that does nothing ignores it just as well, and is not handed on.
+    Child processes inherit SIG_IGN, but not a handler that does nothing.
     """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, lambda number, frame: None)
 
 
 def compare(name: str, python: str, mode: str, work: Path) -> bool:
-    """Run one suite with and without the tracer and print its row; whether it came out the same."""
+    """Run one suite with and without the tracer, print its row, and return whether the outcomes are the same."""
     package = PACKAGES[name]
     source = unpack_sdist(name, python, work)
     executable = make_environment(name, python, source, work)
@@ -171,7 +171,7 @@ def compare(name: str, python: str, mode: str, work: Path) -> bool:
         print(f"  flaky: {test}: {first.outcomes.get(test)}, {second.outcomes.get(test)}")
     lost = alarming_notices(spool)
     for message, times in lost.items():
-        print(f"  the tracer says ({times} times): {message}")
+        print(f"  notice of the tracer ({times} times): {message}")
     return not different and not lost
 
 
@@ -180,13 +180,13 @@ def count(run: SuiteRun) -> int:
 
 
 def differing(run: SuiteRun, other: SuiteRun) -> set[str]:
-    """The tests that do not have the same outcome in both runs, or are missing from one."""
+    """Return the tests with different outcomes in two runs, or missing from one."""
     tests = set(run.outcomes) | set(other.outcomes)
     return {test for test in tests if run.outcomes.get(test) != other.outcomes.get(test)}
 
 
 def find_python(version: str) -> str:
-    """The interpreter of that version, under pyenv or on the PATH."""
+    """Return the interpreter of a version, under pyenv or on the PATH."""
     root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
     if found := sorted(root.glob(f"{version}.*/bin/python"), key=lambda path: path.stat().st_mtime):
         return str(found[-1])
@@ -195,37 +195,37 @@ def find_python(version: str) -> str:
     raise Unavailable(f"there is no Python {version} under {root} or on the PATH (`pyenv install {version}`)")
 
 
-def step(what: str, command: list[str], cwd: Path) -> None:
-    """Run a preparing command; Unavailable with the end of its output where it fails."""
+def prepare(what: str, command: list[str], cwd: Path) -> None:
+    """Run a preparing command; if it fails, raise Unavailable with the end of its output."""
     done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     if done.returncode:
         raise Unavailable(f"{what} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
 
 
 def unpack_sdist(name: str, python: str, work: Path) -> Path:
-    """The unpacked sdist, taken from the package index."""
+    """Download and unpack the sdist, and return its folder."""
     version = PACKAGES[name].version
     work.mkdir(parents=True, exist_ok=True)
     source = work / f"{name}-{version}"
     if not source.exists():
         requirement = f"{name}=={version}"
         command = [find_python(python), "-m", "pip", "download", "--no-deps", "--no-binary", name, requirement]
-        step(f"the download of {requirement}", command, work)
+        prepare(f"the download of {requirement}", command, work)
         with tarfile.open(work / f"{name}-{version}.tar.gz") as archive:
             archive.extractall(work, filter="data")
     return source
 
 
 def make_environment(name: str, python: str, source: Path, work: Path) -> str:
-    """The interpreter of a virtual environment with the package and what its tests need."""
+    """Make a virtual environment with the package and its tests' requirements, and return its interpreter."""
     package = PACKAGES[name]
     executable = work / "venv" / "bin" / "python"
     ready = work / "venv" / "ready"
     if not ready.exists():
-        step("making a virtual environment", [find_python(python), "-m", "venv", "--clear", "venv"], work)
+        prepare("making a virtual environment", [find_python(python), "-m", "venv", "--clear", "venv"], work)
         target = f"{source}[{package.extras}]" if package.extras else str(source)
         install = [str(executable), "-m", "pip", "install", "--disable-pip-version-check", target]
-        step("the installation", [*install, *package.requirements], work)
+        prepare("the installation", [*install, *package.requirements], work)
         ready.touch()
     return str(executable)
 
@@ -236,7 +236,7 @@ def untraced_environment() -> dict[str, str]:
 
 
 def traced_environment(package: Package, mode: str, source: Path, spool: Path) -> dict[str, str]:
-    """The environment under which a command is traced into *spool*."""
+    """Return the environment that traces a command into *spool*."""
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(mode=0o700)
     settings = {
@@ -258,7 +258,7 @@ def traced_environment(package: Package, mode: str, source: Path, spool: Path) -
 def run_suite(
     package: Package, executable: str, source: Path, report: Path, environment: dict[str, str] | None = None
 ) -> SuiteRun:
-    """Run the suite once. Raises Unavailable where it gives no report, as when nothing could be collected."""
+    """Run the suite once; raise Unavailable if it writes no report, for example because nothing was collected."""
     junit = report.with_suffix(".xml")
     junit.unlink(missing_ok=True)
     command = [executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={junit}", *package.pytest]
@@ -285,7 +285,7 @@ def run_suite(
 
 
 def outcomes_in(junit: Path) -> dict[str, tuple[str, ...]]:
-    """passed, failure, error, skipped or xfail of each test."""
+    """Return the outcome of each test: passed, failure, error, skipped or xfail."""
     outcomes: dict[str, list[str]] = {}
     for case in ElementTree.parse(junit).iter("testcase"):
         marks = [
@@ -298,25 +298,25 @@ def outcomes_in(junit: Path) -> dict[str, tuple[str, ...]]:
 
 
 def recorded_calls(spool: Path) -> int:
-    """How many calls stand in the spool's segments."""
-    begun = record_format.KIND_CALL.encode() + b"\t"
+    """Return the number of calls in the spool's segments."""
+    prefix = record_format.KIND_CALL.encode() + b"\t"
     return sum(
-        line.startswith(begun)
+        line.startswith(prefix)
         for segment in spool.glob("*" + record_format.CALLS_SUFFIX)
         for line in segment.read_bytes().split(b"\0", 1)[0].split(b"\n")
     )
 
 
 def alarming_notices(spool: Path) -> Counter[str]:
-    """What the tracer says that it could not do, and how often."""
-    said = Counter[str]()
+    """Return the messages of losses that the tracer reported, and how often."""
+    counts = Counter[str]()
     for segment in spool.glob("*" + record_format.EVENTS_SUFFIX):
         for line in segment.read_bytes().split(b"\0", 1)[0].splitlines():
             event = json.loads(line)
             if event[record_format.EVENT_KEY] == record_format.EVENT_NOTICE and event["code"] not in HARMLESS_NOTICES:
-                said[event["message"]] += 1
-    said.update(f"{marker.name}: recording stopped" for marker in spool.glob("*" + record_format.FAILED_SUFFIX))
-    return said
+                counts[event["message"]] += 1
+    counts.update(f"{marker.name}: recording stopped" for marker in spool.glob("*" + record_format.FAILED_SUFFIX))
+    return counts
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""What start-up costs: ``python -m benchmarks.startup [--runs N] [--python PATH ...]``.
+"""Measure the cost of start-up: ``python -m benchmarks.startup [--runs N] [--python PATH ...]``.
 
-Two figures, each measured in turns with what it is compared to, so that a busy machine slows both alike:
+There are two figures. Each alternates with its reference, so that other load on the machine slows both alike:
 
-- the server's answer to ``initialize``, over what ``python -c "import mcp.server"`` takes (at most 1.5 times)
-- what the injected tracer adds to the start of an interpreter, ``python -c pass`` (at most 15 ms)
+- the time of the server's answer to ``initialize``, relative to ``python -c "import mcp.server"`` (at most 1.5 times)
+- the time that the injected tracer adds to the start of an interpreter, ``python -c pass`` (at most 15 ms)
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> int:
     parser.add_argument("--python", action="append", help="interpreters to inject (default: this one)")
     options = parser.parse_args()
 
-    imported, answered = in_turns(options.runs, import_mcp, initialize)
+    imported, answered = measure_in_turns(options.runs, import_mcp, initialize)
     ratio = min(answered) / min(imported)
     print(f"import mcp.server       {summary(imported)}")
     print(f"answer to initialize    {summary(answered)}")
@@ -59,7 +59,7 @@ def main() -> int:
     worst = 0.0
     for python in options.python or [sys.executable]:
         with tempfile.TemporaryDirectory() as folder:
-            plain, injected = in_turns(options.runs * 2, bare(python), traced(python, Path(folder)))
+            plain, injected = measure_in_turns(options.runs * 2, bare(python), traced(python, Path(folder)))
         added = min(injected) - min(plain)
         worst = max(worst, added)
         print(f"{python}\n  python -c pass        {summary(plain)}")
@@ -69,8 +69,8 @@ def main() -> int:
     return 0 if ratio <= MAX_RATIO and worst <= MAX_ADDED_MS else 1
 
 
-def in_turns(runs: int, *kinds: Callable[[], None]) -> list[list[float]]:
-    """Milliseconds of each kind, run alternately; the first round warms the caches and does not count."""
+def measure_in_turns(runs: int, *kinds: Callable[[], None]) -> list[list[float]]:
+    """Run the kinds alternately and return their milliseconds, without the first round, which warms the caches."""
     times: list[list[float]] = [[] for _ in kinds]
     for turn in range(runs + 1):
         for kind, taken in zip(kinds, times, strict=True):
@@ -86,7 +86,7 @@ def import_mcp() -> None:
 
 
 def initialize() -> None:
-    """Start the server as a client does; over when its answer has arrived."""
+    """Start the server as a client does, and wait for its answer."""
     with subprocess.Popen(
         [sys.executable, "-m", "breadcrumb_server"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
@@ -108,7 +108,7 @@ def traced(python: str, folder: Path) -> Callable[[], None]:
     def start() -> None:
         trace_id, spool = make_spool(folder)
         write_tracer_config(spool, trace_id, config, request)
-        # Without a reader, opening the pipe of the secrets would be refused, which costs less than a run does.
+        # In a run the server reads the pipe of secrets. Without a reader the tracer's open() would fail, and cost less.
         reader = os.open(spool / "secrets.fifo", os.O_RDONLY | os.O_NONBLOCK)
         try:
             _start(python, child_environment(request, spool, os.environ))

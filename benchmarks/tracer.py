@@ -1,11 +1,14 @@
-"""What tracing costs the traced program: time per call and memory.
+"""Measure the cost of tracing for the traced program: time per call and memory.
 
     python -m benchmarks.tracer [--python PATH ...] [--runs 8]
 
-For each interpreter, traced and untraced runs of the same program take turns, and the best of each counts: other load
-on the machine only ever adds. Added time per fully recorded call of a two-argument function (limit 2 µs on 3.12 and
-newer), the same in adaptive mode once a function is only counted, the same of a function that is not included (limit
-1 µs), and how much the traced process grows over millions of calls (limit 30 MB).
+For each interpreter, traced and untraced runs of the same program alternate, and the best of each is used, because
+other load on the machine only adds time. It prints
+
+- the time added to a fully recorded call of a two-argument function (limit 2 µs on 3.12 and newer)
+- the time added in adaptive mode once the function is only counted
+- the time added to a call of a function that is not included (limit 1 µs)
+- the growth of the traced process over millions of calls (limit 30 MB)
 """
 
 from __future__ import annotations
@@ -25,7 +28,7 @@ LIMIT_NS_PER_CALL = 2000
 LIMIT_NS_PER_UNTRACED_CALL = 1000
 LIMIT_GROWTH_MB = 30
 
-# Only __main__ is included: under its own name the program is a module whose calls are not traced.
+# Only __main__ is included: imported as `program`, the same code is not traced.
 PROGRAM = """
 import resource, sys, time
 def add(a, b):
@@ -43,7 +46,10 @@ if __name__ == "__main__":
 
 
 def run(python: str, calls: int, mode: str | None, module: str = "__main__") -> tuple[float, int]:
-    """Nanoseconds a call (the best batch) and peak resident KiB of one run; mode None is untraced."""
+    """Run the program once and return the nanoseconds per call of the best batch, and its peak resident KiB.
+
+    Mode None runs it untraced.
+    """
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", record_format.ENV_TRACE)}
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "program.py"
@@ -72,7 +78,7 @@ def run(python: str, calls: int, mode: str | None, module: str = "__main__") -> 
 
 
 def measure(python: str, runs: int) -> bool:
-    """Print the figures of one interpreter; whether they are within the limits."""
+    """Print the figures of one interpreter, and return whether they are within the limits."""
     version = subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
     untraced, full, adaptive, not_included = [], [], [], []
     for _ in range(runs):

@@ -26,7 +26,7 @@ INTRODUCTION = f"""\
 `server/breadcrumb_server/mcp_server/tools/` or `answers/` and run the command again.
 
 Every call names its project. An answer has at most about {MAX_ANSWER_CHARS:,} characters, and fields without content
-are left out. After the title of each tool stand its MCP hints: whether it only reads, may destroy something, changes
+are left out. The title of each tool is followed by its MCP hints: whether it only reads, may destroy something, changes
 nothing more when it is called again (idempotent), and reaches beyond the recorded traces (open world).
 """
 
@@ -34,7 +34,7 @@ Schema = dict[str, Any]
 
 
 def tools_page() -> str:
-    """The whole page, as it must stand in docs/tools.md."""
+    """Return the text of docs/tools.md."""
     tools = all_tools()
     contents = "\n".join(f"- [`{tool.name}`](#{tool.name}): {tool.title}" for tool in tools)
     contents += "\n- [Resources](#resources) and [prompts](#prompts), for clients that show them"
@@ -52,9 +52,9 @@ def tools_page() -> str:
 
 def _tool(tool: Tool, described: set[str]) -> Iterator[str]:
     hints = (tool.annotations.model_dump(exclude={"title"}) if tool.annotations else {}).items()
-    told = ", ".join(f"{name.removesuffix('_hint').replace('_', '-')}: {'yes' if on else 'no'}" for name, on in hints)
+    shown = ", ".join(f"{name.removesuffix('_hint').replace('_', '-')}: {'yes' if on else 'no'}" for name, on in hints)
     yield f"## `{tool.name}`"
-    yield f"**{tool.title}** ({told})"
+    yield f"**{tool.title}** ({shown})"
     for paragraph in tool.description.split("\n\n"):
         example = paragraph.startswith("Example: ")
         yield f"```python\n{paragraph.replace('Example: ', '')}\n```" if example else paragraph
@@ -102,7 +102,7 @@ def _arguments(schema: Schema) -> Iterator[tuple[str, ...]]:
 
 
 def _type(schema: Schema) -> str:
-    """A type in words: ``list of string``; that a field may be null goes without saying where it may be left out."""
+    """Return a type in words, such as ``list of string``, without null: fields without content are left out."""
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return f"[`{name}`](#{name.lower()})"
@@ -129,6 +129,6 @@ def _cell(text: str) -> str:
 if __name__ == "__main__":
     if sys.argv[1:] == ["--check"]:
         if PAGE.read_text() != tools_page():
-            sys.exit(f"{PAGE.name} is not what the tools say: run `python docs/generate.py`, and commit it")
+            sys.exit(f"{PAGE.name} is out of date: run `python docs/generate.py` and commit it")
     else:
         PAGE.write_text(tools_page())

@@ -32,12 +32,12 @@ FONT_SIZE = 14
 LINE_HEIGHT = 20
 MARGIN = 22
 TITLE_BAR = 38
-# Of the size of a font: what a character of the usual monospaced fonts takes at most.
+# Width of a character relative to the font size: the widest of the usual monospaced fonts.
 CHARACTER_WIDTH = 0.605
-# No font is loaded: these are there on macOS, Windows and Linux.
+# No font is loaded; macOS, Windows and Linux each have one of these.
 FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', 'Liberation Mono', monospace"
 
-# Which characters of an answer have which colour; the first pattern that fits counts.
+# Patterns of coloured text in an answer, by style; the first that matches is used.
 STYLES = {
     "key": r"^ +[a-z_]+:(?= |$)",
     "error": r"\bKeyError\b|\bfailed\b",
@@ -62,14 +62,14 @@ STYLE_SHEET = """\
 
 @dataclass(frozen=True)
 class Comment:
-    """What the agent concludes from the answer before."""
+    """A conclusion that the agent draws from the answer before."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Call:
-    """A call, and the fields of its answer that are shown."""
+    """A call, and the fields of its answer to show."""
 
     tool: str
     arguments: dict[str, Any]
@@ -91,14 +91,14 @@ SESSION = (
     Call("get_calls", {**PROJECT, "function": "country_code"}, ("columns", "rows")),
     Comment("Found: country_code('DE-BY') returns 'BY', the part after the dash. The code was not changed."),
 )
-# Of lists and of tables, the parts that tell this story.
+# Fields, columns and calls to show; the others would distract.
 FIELDS = ("type", "message", "calls")
 TABLE_COLUMNS = ("call_id", "function", "args", "result", "outcome", "called_by", "call_count", "suggested_include")
 CALLS_SHOWN = r"main\(\)|bill\(order|line_total|tax_on|rate_for"
 
 
 async def play(folder: Path) -> list[str]:
-    """Make the calls of the session on a copy of the sample; the lines that are shown of it."""
+    """Make the calls of the session on a copy of the sample program, and return the lines to show."""
     shutil.copytree(SAMPLE, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
     server = StdioServerParameters(
@@ -117,12 +117,12 @@ async def play(folder: Path) -> list[str]:
             if result.is_error or result.structured_content is None:
                 raise RuntimeError(f"{step.tool} answered with an error: {result.content}")
             content = {name: _part(result.structured_content[name]) for name in step.shown}
-            lines += _written(step, content)
+            lines += _rendered(step, content)
     return [line.replace(f"{folder}/lib/", "…/") for line in lines][1:]
 
 
 def _part(value: Any) -> Any:
-    """What is shown of a field."""
+    """Return the part of a field to show."""
     if isinstance(value, dict) and "rows" in value:
         return _table(value)
     if isinstance(value, list) and value and isinstance(value[0], dict):
@@ -142,7 +142,7 @@ def _table(table: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _written(step: Call, content: dict[str, Any]) -> list[str]:
+def _rendered(step: Call, content: dict[str, Any]) -> list[str]:
     stream = io.StringIO()
     transcript = Transcript(stream, width=10_000)
     transcript.call(step.tool, step.arguments)
@@ -155,7 +155,7 @@ def _cut(line: str) -> str:
 
 
 def draw(lines: list[str]) -> str:
-    """The picture of a terminal with these lines."""
+    """Return the SVG of a terminal with these lines."""
     width = round(COLUMNS * FONT_SIZE * CHARACTER_WIDTH) + 2 * MARGIN
     height = TITLE_BAR + len(lines) * LINE_HEIGHT + MARGIN - 8
     first = TITLE_BAR + 16

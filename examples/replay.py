@@ -1,16 +1,19 @@
-"""Make the calls of a written session, and check that the answers hold the lines that are quoted there.
+"""Make the calls of a written session, and check that the answers contain the lines quoted there.
 
     python -m examples.replay examples/*/README.md
     python -m examples.replay docs/sessions/*.md      (takes packages from the index)
-    python -m examples.replay DOCUMENT --show         (prints the answers whole, to quote from)
+    python -m examples.replay DOCUMENT --show         (prints the full answers, to quote from)
 
-A session is a Markdown document. What it sets up stands in ``sh`` blocks, files in blocks with a path behind the
-language, the calls in ``console`` blocks, where each begins with ``> `` and is followed by the size of its answer and
-by lines of it, in their order. ``…`` stands for anything within a line; a call with the comment ``# proposed`` is one
-that an earlier answer has in its ``next``. Everything happens in ``~/work``, for which a folder is made that goes
-again. Trace ids, call ids and durations are those of another run, and are not compared.
+A session is a Markdown document with three kinds of code blocks:
 
-Exits with 1 where an answer no longer holds what is quoted, or its size is another by more than a tenth.
+- ``sh``: commands that set it up
+- a language and a path: a file
+- ``console``: calls, each after ``> ``, with the size of its answer and lines of the answer in their order
+
+In a quoted line, ``…`` matches any text. A call with the comment ``# proposed`` must be in the ``next`` of an earlier
+answer. ``~/work`` is a temporary folder. Trace ids, call ids and durations differ between runs and are not compared.
+
+Exits with 1 if an answer lacks a quoted line, or its size differs by more than a tenth.
 """
 
 from __future__ import annotations
@@ -40,7 +43,7 @@ from breadcrumb_server.demo.transcript import Transcript
 ROOT = Path(__file__).parent.parent
 WORK = "~/work"
 
-# Durations, and so the digits that they take, differ between runs; a tenth is more than they make of any answer.
+# Share of the size. Durations have more or fewer digits in each run, which changes no answer by a tenth.
 SIZE_TOLERANCE = 0.1
 
 _FENCE = re.compile(r"^```(\w+)(?: (\S+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -52,12 +55,12 @@ _CALL_ID = re.compile(r"(?<=call_id': )\d+|(?<=call_id\": )\d+|(?<=call_id=)\d+|
 
 
 class Differs(Exception):
-    """The tools no longer answer as it is written."""
+    """An answer is not as written in the session."""
 
 
 @dataclass(slots=True)
 class Step:
-    """A call, and what is quoted of its answer."""
+    """A call, and the quoted lines of its answer."""
 
     tool: str
     arguments: dict[str, Any]
@@ -68,7 +71,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A session as it is written."""
+    """A session as written in a document."""
 
     set_up: list[str]
     files: dict[str, str]  # by path
@@ -76,9 +79,10 @@ class Document:
 
 
 def read(text: str) -> Document:
-    """
+    """Parse the Markdown of a session.
+
     Raises:
-        SyntaxError: a call is none.
+        SyntaxError: A text after ``> `` is not a call.
     """
     set_up: list[str] = []
     files: dict[str, str] = {}
@@ -109,7 +113,7 @@ def _steps(lines: Iterator[str]) -> Iterator[Step]:
 
 
 def _step(text: str, following: Iterator[str]) -> Step:
-    """The call that begins on a line; it may go on over the following ones."""
+    """Parse the call that begins on a line, and may continue on the following ones."""
     while True:
         try:
             call = ast.parse(text, mode="eval").body
@@ -133,33 +137,33 @@ class Replay:
         self._work = str(work)
         self._show = show
         self._proposed: list[Step] = []
-        # The traces of this replay by their ids in the document.
+        # Trace ids of this replay, by the trace ids in the document.
         self._trace_ids: dict[str, str] = {}
 
     async def make(self, step: Step) -> None:
-        """Make a call.
+        """Make a call, and compare its answer.
 
         Raises:
-            Differs: the answer is not as it is written.
+            Differs: The answer is not as written.
         """
-        arguments = self._actual(step.arguments)
+        arguments = self._for_this_replay(step.arguments)
         if step.proposed:
             arguments = self._as_proposed(step.tool, arguments)
         result = await self._client.call_tool(step.tool, arguments)
         text = "".join(getattr(block, "text", "") for block in result.content)
         if result.is_error or result.structured_content is None:
-            raise Differs(f"it answers with an error: {text}")
+            raise Differs(f"the answer is an error: {text}")
         for proposal in result.structured_content.get("next", []):
-            with contextlib.suppress(SyntaxError, ValueError):  # some have a place to be filled in
+            with contextlib.suppress(SyntaxError, ValueError):  # some have a placeholder
                 self._proposed += _steps(iter([f"> {proposal}"]))
-        answer = self._written(result.structured_content)
+        answer = self._rendered(result.structured_content)
         size = len(text.replace(self._work, WORK))
         if self._show:
             print(f"\n> {_call(step.tool, step.arguments)}\n  ({size:,} characters)\n{answer}", flush=True)
         self._compare(step, answer.splitlines(), size)
 
     def _as_proposed(self, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments with the call ids of this replay: threads begin their calls in another order each time."""
+        """Return the arguments with this replay's call ids, which depend on how threads interleave."""
         proposed_calls = [_call(each.tool, each.arguments) for each in self._proposed]
         if _call(tool, arguments) in proposed_calls:
             return arguments
@@ -179,7 +183,7 @@ class Replay:
                     position = number + 1
                     break
             else:
-                raise Differs(f"the answer does not hold, or not in this order: {quoted.strip()}\n" + "\n".join(lines))
+                raise Differs(f"the answer lacks, or has in another order: {quoted.strip()}\n" + "\n".join(lines))
         if step.size is not None and abs(size - step.size) > SIZE_TOLERANCE * step.size:
             raise Differs(f"the answer has {size:,} characters, not {step.size:,}")
 
@@ -187,13 +191,13 @@ class Replay:
         for written, actual in zip(_TRACE_ID.findall(quoted), _TRACE_ID.findall(line), strict=False):
             self._trace_ids.setdefault(written, actual)
 
-    def _actual(self, arguments: dict[str, Any]) -> dict[str, Any]:
-        """The arguments with the folder and the traces of this replay."""
+    def _for_this_replay(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments with the folder and the trace ids of this replay."""
         text = json.dumps(arguments).replace(WORK, self._work)
         return json.loads(_TRACE_ID.sub(lambda found: self._trace_ids.get(found[0], found[0]), text))
 
-    def _written(self, content: dict[str, Any]) -> str:
-        """An answer as it stands in a document."""
+    def _rendered(self, content: dict[str, Any]) -> str:
+        """Render an answer as in a document."""
         stream = io.StringIO()
         Transcript(stream, width=10_000).answer(content, 0)
         lines = stream.getvalue().replace(self._work, WORK).splitlines()
@@ -205,15 +209,15 @@ def _call(tool: str, arguments: dict[str, Any]) -> str:
 
 
 def _comparable(line: str) -> str:
-    """Without what differs between runs."""
+    """Return the line without what differs between runs."""
     return " ".join(_CALL_ID.sub("", _DURATION.sub("#", _TRACE_ID.sub("<trace>", line))).split())
 
 
 def set_up(document: Document, work: Path) -> None:
-    """Make the files of a session, and run its commands.
+    """Write the files of a session, and run its commands.
 
     Raises:
-        subprocess.CalledProcessError: a command fails.
+        subprocess.CalledProcessError: A command failed.
     """
     for name, text in document.files.items():
         path = Path(name.replace(WORK, str(work)))
@@ -224,12 +228,12 @@ def set_up(document: Document, work: Path) -> None:
 
 
 async def replay(document: Document, work: Path, *, show: bool = False) -> None:
-    """Make the calls of a session whose program is set up.
+    """Make the calls of a session that is set up.
 
     Raises:
-        Differs: an answer is not as it is written.
+        Differs: An answer is not as written.
     """
-    # `python` is the interpreter that runs this, where a session does not say another.
+    # `python` is the interpreter that runs this, unless a session names another.
     path_variable = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     server = StdioServerParameters(
         command=sys.executable,
@@ -249,7 +253,7 @@ def main() -> int:
     """Replay documents, and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("documents", type=Path, nargs="+")
-    parser.add_argument("--show", action="store_true", help="print the answers whole")
+    parser.add_argument("--show", action="store_true", help="print the full answers")
     options = parser.parse_args()
     failed = False
     for path in options.documents:
@@ -263,15 +267,15 @@ def main() -> int:
             print(f"{path}: as written, {len(document.steps)} calls, {sizes:,} characters")
         except* (Differs, subprocess.CalledProcessError) as errors:
             failed = True
-            for error in _leaves(errors):
+            for error in _leaf_exceptions(errors):
                 print(f"{path}: {error}")
     return 1 if failed else 0
 
 
-def _leaves(error: BaseException) -> Iterator[BaseException]:
+def _leaf_exceptions(error: BaseException) -> Iterator[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         for inner in error.exceptions:
-            yield from _leaves(inner)
+            yield from _leaf_exceptions(inner)
     else:
         yield error
 

@@ -1,4 +1,4 @@
-"""The documentation says what is true: commands, tools, settings, SQL, links, the picture and the demo's transcript."""
+"""The documentation is true: commands, tools, settings, SQL, links, the picture and the demo's transcript."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def first_column(table: str) -> list[str]:
 
 
 def words(text: str) -> int:
-    """All words of a document but those in fenced code: of headings, tables and links as well."""
+    """Count the words of a document, with headings, tables and links but without fenced code."""
     return len(re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL).split())
 
 
@@ -68,11 +68,11 @@ def anchors(text: str) -> set[str]:
 
 
 @pytest.mark.parametrize(("document", "most"), [("README.md", 900), ("docs/architecture.md", 1200)])
-def test_what_everybody_reads_first_is_short(document: str, most: int) -> None:
+def test_the_first_pages_are_short(document: str, most: int) -> None:
     assert words((ROOT / document).read_text()) <= most
 
 
-def test_the_set_up_is_two_commands_that_use_what_the_package_offers() -> None:
+def test_setting_up_takes_two_commands() -> None:
     demo, tests = re.findall(r"^python3 -m pip install .*", README, re.MULTILINE)  # as .ci/run finds them
     assert shlex.split(demo) == [
         "python3",
@@ -98,10 +98,10 @@ def test_the_table_of_tools_lists_the_tools_in_their_order() -> None:
     assert first_column(section(README, "Tools")) == [tool.name for tool in all_tools()]
 
 
-def test_the_reference_of_the_tools_is_what_their_schemas_say() -> None:
+def test_the_reference_of_the_tools_is_up_to_date() -> None:
     generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))["tools_page"]()
     committed = (ROOT / "docs" / "tools.md").read_text()
-    assert committed == generated, "a tool has changed: run `python docs/generate.py`, and commit docs/tools.md"
+    assert committed == generated, "a tool has changed: run `python docs/generate.py` and commit docs/tools.md"
 
 
 def test_the_changelog_names_every_tool() -> None:
@@ -109,7 +109,7 @@ def test_the_changelog_names_every_tool() -> None:
     assert not [tool.name for tool in all_tools() if f"`{tool.name}`" not in changelog]
 
 
-def test_the_example_of_a_config_is_accepted_and_shows_every_setting_with_its_default() -> None:
+def test_the_example_config_is_valid_and_shows_every_setting_with_its_default() -> None:
     (text,) = blocks(RECORDING, "yaml")
     config = parse_config(text, Path("shop.yaml"), "shop")
     shown = {**config.model_dump(), "workspace": None, "include": ["__main__"], "db_path": None}
@@ -117,14 +117,14 @@ def test_the_example_of_a_config_is_accepted_and_shows_every_setting_with_its_de
     assert set(re.findall(r"^(\w+):", text, re.MULTILINE)) == set(ProjectConfig.model_fields)
 
 
-def test_the_example_of_a_client_config_is_json_that_starts_the_server() -> None:
+def test_the_example_client_config_starts_the_server() -> None:
     (text,) = blocks(README, "json")
     (server,) = json.loads(text)["mcpServers"].values()
     assert Path(server["command"]).name == "breadcrumb-mcp" and server["args"] == []
 
 
 @pytest.mark.parametrize("number", range(6))
-def test_each_example_of_sql_runs_on_a_database(number: int, tmp_path: Path) -> None:
+def test_each_sql_example_runs_on_a_database(number: int, tmp_path: Path) -> None:
     (text,) = blocks(DATABASE, "sql")
     statements = [each for each in text.split(";") if each.strip()]
     assert len(statements) == 6
@@ -132,7 +132,7 @@ def test_each_example_of_sql_runs_on_a_database(number: int, tmp_path: Path) -> 
         assert con.execute(statements[number]).fetchall() == []
 
 
-def test_the_tables_that_are_called_a_contract_exist_and_queries_are_described_with_them(tmp_path: Path) -> None:
+def test_the_documented_tables_exist_and_query_traces_describes_them(tmp_path: Path) -> None:
     named = first_column(section(DATABASE, "Tables"))
     assert sorted(named) == sorted(TABLES)
     with Database(tmp_path / "shop-traces.duckdb").read() as con:
@@ -144,7 +144,7 @@ def test_the_tables_that_are_called_a_contract_exist_and_queries_are_described_w
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_links_lead_somewhere(document: str) -> None:
+def test_links_have_targets(document: str) -> None:
     file = ROOT / document
     links = re.findall(r"\]\(([^)#\s]*)(?:#([^)]*))?\)", file.read_text())
     for link, anchor in links:
@@ -161,7 +161,7 @@ def test_the_index_of_the_documentation_names_every_page() -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_every_call_of_a_tool_in_a_document_is_one_that_the_tool_accepts(document: str) -> None:
+def test_the_tools_accept_every_call_in_a_document(document: str) -> None:
     tools = {tool.name: tool for tool in all_tools()}
     text = (ROOT / document).read_text()
     without_code = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
@@ -169,7 +169,7 @@ def test_every_call_of_a_tool_in_a_document_is_one_that_the_tool_accepts(documen
     for snippet in [*whole, *shortened]:
         try:
             tree = ast.parse(snippet)
-        except SyntaxError:  # prose around it, or values in another notation
+        except SyntaxError:  # not a call, or one with values in another notation
             continue
         for call in ast.walk(tree):
             if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in tools:
@@ -186,7 +186,7 @@ def all_sources() -> list[Path]:
 
 
 def source_files(name: str) -> list[Path]:
-    """Return the files that a document means by a name, such as ``session/spool.py``."""
+    """Return the files whose path ends with a name of a document, such as ``session/spool.py``."""
     return [file for file in all_sources() if file.match(name)]
 
 
@@ -203,7 +203,7 @@ def test_every_file_that_a_page_for_developers_names_exists(document: str) -> No
     assert not [name for name in names - others if not source_files(name)]
 
 
-def test_the_way_of_a_call_names_functions_that_exist() -> None:
+def test_the_life_of_a_call_names_existing_functions() -> None:
     rows = re.findall(
         r"^\|[^|]+\| (`[^|]+\.(?:py|sql)`) \| ?([^|]*)\|$", section(ARCHITECTURE, "The life of one call"), re.M
     )
@@ -222,14 +222,14 @@ def test_the_terms_that_the_code_uses_are_defined() -> None:
         assert term in defined
 
 
-def test_the_run_time_dependencies_have_their_reasons() -> None:
+def test_each_run_time_dependency_has_a_reason() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [re.split(r"[<>=]", requirement)[0] for requirement in project["dependencies"]]
     assert sorted(first_column(DECISIONS.split("### Run-time dependencies")[1])) == sorted(needed)
 
 
 @pytest.mark.processes
-def test_the_commands_that_debug_the_tracer_work_as_they_stand(tmp_path: Path) -> None:
+def test_the_commands_to_debug_the_tracer_work(tmp_path: Path) -> None:
     commands = "".join(blocks(section(CONTRIBUTING, "Debug the tracer"), "sh")).replace("/tmp/", f"{tmp_path}/")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
@@ -257,8 +257,8 @@ def test_every_benchmark_is_described(module: str) -> None:
 
 
 @pytest.mark.processes
-def test_the_transcript_of_the_first_session_is_what_the_demo_prints() -> None:
-    """Line by line and in order; paths, ids and times are those of another run."""
+def test_the_demo_prints_the_transcript_of_the_first_session() -> None:
+    """Compare line by line and in order, without paths, ids and times, which differ between runs."""
     done = subprocess.run(
         [sys.executable, "-m", "breadcrumb_server", "demo"],
         stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
@@ -291,7 +291,7 @@ def test_the_picture_of_the_readme_shows_what_the_tools_answer(tmp_path: Path) -
 
 
 def _comparable(text: str) -> str:
-    """Without line breaks, which depend on the terminal's width, and the numbers that differ between runs."""
+    """Remove line breaks, which depend on the terminal's width, and numbers, which differ between runs."""
     return " ".join(re.sub(r"\d+(\.\d+)?", "#", text).split())
 
 

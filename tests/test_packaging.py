@@ -1,4 +1,4 @@
-"""What a user gets who installs the sdist or the wheel, built here without an index."""
+"""The sdist and the wheel, built here without an index, contain what users need."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_only_names_that_begin_with_breadcrumb_reach_site_packages(wheel: Path) 
     assert [name.partition("-")[0] for name in names if name.endswith(".dist-info")] == ["breadcrumb_mcp"]
 
 
-def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel: Path) -> None:
+def test_the_wheel_contains_every_file_of_the_packages_and_no_other(wheel: Path) -> None:
     packed = {name for name in _content(wheel) if ".dist-info/" not in name}
     assert packed == _source_files()
     for needed in (
@@ -114,7 +114,7 @@ def test_the_wheel_holds_every_file_of_the_packages_and_no_other(wheel: Path) ->
         assert needed in packed
 
 
-def test_the_folder_that_is_put_on_a_programs_path_holds_sitecustomize_alone(wheel: Path) -> None:
+def test_the_folder_on_the_path_of_traced_programs_contains_only_sitecustomize(wheel: Path) -> None:
     assert [name for name in _content(wheel) if "/_inject/" in name] == ["breadcrumb/_inject/sitecustomize.py"]
 
 
@@ -124,7 +124,7 @@ def test_the_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Pat
     assert _content(again) == _content(wheel)
 
 
-def test_the_sdist_holds_what_is_needed_to_work_on_it(sdist: Path) -> None:
+def test_the_sdist_contains_what_development_needs(sdist: Path) -> None:
     for name in ("tests/test_packaging.py", ".ci/run", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "benchmarks"):
         assert (sdist / name).exists(), name
 
@@ -138,8 +138,8 @@ def test_the_demo_finds_the_bug_when_it_runs_from_the_wheel(installed) -> None:
 
 
 @pytest.mark.parametrize("package", sorted(SOURCE_ROOTS))
-def test_the_installed_package_that_other_tests_start_is_this_checkout(package: str, tmp_path: Path) -> None:
-    """Tests start interpreters; without an editable install these would run an older copy of the code."""
+def test_the_installed_package_is_this_checkout(package: str, tmp_path: Path) -> None:
+    """Require an editable install: interpreters that tests start would otherwise run an older copy of the code."""
     found = _run(f"import importlib.util; print(importlib.util.find_spec({package!r}).origin)", cwd=tmp_path)
     installed = Path(found.strip()).parent
     own = SOURCE_ROOTS[package] / package

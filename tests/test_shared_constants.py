@@ -1,4 +1,4 @@
-"""Constants on which the three roots must agree stand in one place each."""
+"""Constants on which the three source roots must agree are defined once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from breadcrumb_server.projects.config import ProjectConfig
 
 ROOT = Path(__file__).parent.parent
 NOTICES = {name: value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
-# Words with other meanings elsewhere: they may be literals, but in no place that wants the code of a notice.
+# Words that also have other meanings: they may be literals, but not where the code of a notice is expected.
 COMMON_WORDS = {"backend", "stopped", "greenlets", "unknown"}
 DEFAULTS = {
     name.removeprefix("DEFAULT_").lower(): value
@@ -39,7 +39,7 @@ CUTS = {
 
 @cache
 def trees() -> dict[Path, ast.Module]:
-    """Every module of the three roots, by its path."""
+    """Return every module of the three roots, by its path."""
     return {
         path.relative_to(ROOT): ast.parse(path.read_text("utf-8"))
         for root in ("tracer_bootstrap", "storage", "server")
@@ -63,12 +63,12 @@ def literals(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def last_name(node: ast.AST) -> str:
-    """``NOTICE_X`` of both ``NOTICE_X`` and ``record_format.NOTICE_X``."""
+    """Return the last part of a dotted name: ``NOTICE_X`` of ``record_format.NOTICE_X``."""
     return node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
 
 
 def codes_in(tree: ast.Module) -> Iterator[ast.expr]:
-    """Whatever a module takes for the code of a notice: what it writes, and what it compares with."""
+    """Yield the expressions that a module uses as codes of notices: those that it writes or compares with."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and last_name(node.func) in ("notice", "add_notice"):
             yield from node.args[:1]
@@ -94,7 +94,7 @@ def test_codes_of_notices_are_constants_of_the_record_format() -> None:
             assert not [f"{path}:{line}" for line, text in literals(tree) if rare.search(text)]
 
 
-def test_no_two_notices_have_the_same_code_and_each_is_written_by_somebody() -> None:
+def test_codes_of_notices_are_unique_and_each_is_used() -> None:
     assert len(set(NOTICES.values())) == len(NOTICES)
     used = {
         last_name(node)
@@ -105,13 +105,13 @@ def test_no_two_notices_have_the_same_code_and_each_is_written_by_somebody() -> 
     assert not NOTICES.keys() - used
 
 
-def test_the_page_on_the_spool_lists_each_notice() -> None:
+def test_the_page_about_the_spool_lists_each_notice() -> None:
     page = (ROOT / "docs" / "spool-format.md").read_text("utf-8")
     (table,) = re.findall(r"\n## Notices\n(.*?)\n## ", page, re.DOTALL)
     assert re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE) == list(NOTICES.values())
 
 
-def test_the_marks_of_values_are_spelled_out_in_one_module_and_in_the_tracers_templates() -> None:
+def test_marks_of_values_are_literals_only_in_one_module_and_in_the_tracers_templates() -> None:
     marks = "|".join(rf"{re.escape(key)}\b" for key in KEYS)
     cuts = "|".join(re.escape(each) for cut in CUTS for each in cut)
     spelled = re.compile(rf"{marks}|{re.escape(value_format.KEY_MARK)}|{re.escape(value_format.REDACTED)}|{cuts}")
@@ -126,7 +126,7 @@ def test_the_marks_of_values_are_spelled_out_in_one_module_and_in_the_tracers_te
         assert not found, path
 
 
-def test_the_templates_of_cuts_are_what_their_patterns_find() -> None:
+def test_the_patterns_of_cuts_match_their_templates() -> None:
     for template, pattern in CUTS:
         match = re.fullmatch(pattern, template % 42)
         assert match is not None and match[1] == "42"
@@ -163,17 +163,17 @@ def test_the_tracer_writes_the_marks(value: object, written: object) -> None:
     assert json.loads(encoder.encode(value)) == written
 
 
-def test_a_variable_that_is_gone_has_the_mark() -> None:
+def test_a_deleted_variable_has_its_mark() -> None:
     assert json.loads(DELETED) == {value_format.DELETED_KEY: True}
 
 
-def test_the_defaults_of_the_config_are_those_of_the_tracer() -> None:
+def test_config_and_tracer_have_the_same_defaults() -> None:
     config = ProjectConfig(project="shop")
     assert config.capture.lines == []  # without lines the tracer does not even load what records them
     assert {**config.capture.model_dump(exclude={"lines"}), "backend": config.backend} == DEFAULTS
 
 
-def test_the_tracer_has_no_other_defaults_of_settings() -> None:
+def test_the_tracer_takes_defaults_only_from_the_record_format() -> None:
     """Find calls such as ``capture.get("mode", record_format.DEFAULT_MODE)``."""
     found = {
         node.args[0].value: last_name(node.args[1])
@@ -189,7 +189,7 @@ def test_the_tracer_has_no_other_defaults_of_settings() -> None:
     assert found == {name: f"DEFAULT_{name.upper()}" for name in DEFAULTS}
 
 
-def test_a_tool_and_the_answer_that_it_asks_for_have_the_same_defaults() -> None:
+def test_a_tool_and_its_answer_have_the_same_defaults() -> None:
     answers = [
         (each, getattr(module, each.__name__))
         for module in tools._MODULES
@@ -216,5 +216,5 @@ def test_a_tool_and_the_answer_that_it_asks_for_have_the_same_defaults() -> None
         ("spool-format.md", f" first {exceptions.DETAILED_PER_PLACE} "),
     ],
 )
-def test_the_pages_name_the_limits_that_hold(page: str, text: str) -> None:
+def test_the_pages_name_the_actual_limits(page: str, text: str) -> None:
     assert text in (ROOT / "docs" / page).read_text("utf-8").replace("\n", " ")

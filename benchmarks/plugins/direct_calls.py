@@ -1,7 +1,7 @@
-"""A pytest plugin that writes down which functions each test calls itself: with what, and what came back.
+"""Record the functions that each test calls directly, with arguments and results: a pytest plugin.
 
-This is what ``benchmarks.bug_hunt`` holds Breadcrumb's answers against, so it knows nothing of Breadcrumb: it looks
-with ``sys.setprofile``. One JSON line an event, written at once: a test that never ends leaves the call that it is in.
+``benchmarks.bug_hunt`` compares Breadcrumb's answers with this record, so it uses no code of Breadcrumb, only
+``sys.setprofile``. Each event is a line of JSON, written at once, so that the call in which a test hangs is known.
 """
 
 import inspect
@@ -16,13 +16,13 @@ FILE = "DIRECT_CALLS_FILE"
 
 
 class DirectCalls:
-    """Writes the calls that the test's file makes into other files below the root."""
+    """Writes the calls that the test's file makes of functions in other files below the root."""
 
     def __init__(self, root, path):
         self._root = f"{root}{os.sep}"
         self._file = Path(path).open("a")  # noqa: SIM115  (for as long as pytest runs)
         self._test_file = ""
-        self._open = {}  # frame -> what it has yielded
+        self._open = {}  # frame -> values that it has yielded
 
     def write(self, **event):
         """Append one event."""
@@ -30,7 +30,7 @@ class DirectCalls:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item):
-        """A test runs."""
+        """Record the calls of a test."""
         self._test_file = str(item.path)
         self.write(test=item.nodeid)
         sys.setprofile(self._profile)
@@ -40,14 +40,14 @@ class DirectCalls:
             sys.setprofile(None)
 
     def pytest_runtest_makereport(self, item, call):
-        """A phase of a test has ended."""
+        """Record the end of a test."""
         if call.when == "call":
             raised = call.excinfo.typename if call.excinfo else None
             self.write(end=item.nodeid, raised=raised)
 
     def _profile(self, frame, event, value):
         if event == "call":
-            self._starts(frame)
+            self._start_call(frame)
         elif event == "return" and frame in self._open:
             suspends = frame.f_code.co_flags & inspect.CO_GENERATOR
             if suspends and value is not None:
@@ -56,11 +56,11 @@ class DirectCalls:
                 yielded = self._open.pop(frame)
                 self.write(returned=yielded if suspends else value)
 
-    def _starts(self, frame):
+    def _start_call(self, frame):
         caller, code = frame.f_back, frame.f_code
-        ours = code.co_filename.startswith(self._root) and "site-packages" not in code.co_filename
-        ours = ours and code.co_filename != self._test_file
-        if frame in self._open or not ours or caller is None or caller.f_code.co_filename != self._test_file:
+        in_project = code.co_filename.startswith(self._root) and "site-packages" not in code.co_filename
+        in_project = in_project and code.co_filename != self._test_file
+        if frame in self._open or not in_project or caller is None or caller.f_code.co_filename != self._test_file:
             return
         self._open[frame] = []
         args, varargs, _, values = inspect.getargvalues(frame)
@@ -69,7 +69,7 @@ class DirectCalls:
 
 
 def _plain(value):
-    """The value as JSON can hold it; of anything else its type."""
+    """Return the value if JSON can represent it, else its type."""
     if isinstance(value, dict):
         keys = _plain(list(value))
         if "$type" in str(keys):
@@ -83,6 +83,6 @@ def _plain(value):
 
 
 def pytest_configure(config):
-    """Look on, where a file is named."""
+    """Register the plugin if the environment names a file."""
     if FILE in os.environ:
         config.pluginmanager.register(DirectCalls(config.rootpath, os.environ[FILE]))

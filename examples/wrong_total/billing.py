@@ -17,7 +17,7 @@ class Order:
 
 
 def rate_of(coupon: str | None) -> int:
-    """The rate of a coupon, in thousandths."""
+    """Return the rate of a coupon, in thousandths."""
     if coupon is None:
         return 0
     whole, _, part = COUPONS[coupon].rstrip("%").partition(".")

@@ -116,7 +116,7 @@ class Service:
             await self._stop_foreign(project, trace_id, report)
         else:
             ended = await self.report(project, trace_id)
-            ended.notes.append("the run had ended before: there was nothing to stop")
+            ended.notes.append("the run had already ended: nothing to stop")
             return ended
         return await self.report(project, trace_id)
 

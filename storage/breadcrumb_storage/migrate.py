@@ -55,9 +55,9 @@ def schema_version(con: DuckDBPyConnection) -> int:
         return int(version)
     if tables:
         raise DatabaseUnusable(
-            "The database is not one of Breadcrumb's.",
+            "This is not a Breadcrumb database.",
             why=f"It holds other tables ({', '.join(sorted(tables)[:5])}); nothing was changed.",
-            hint="Point db_path of the project's config at a file of its own.",
+            hint="Point db_path in the project's config at another file.",
         )
     return 0
 

@@ -189,7 +189,7 @@ def test_for_a_misspelt_name_the_recorded_one_is_proposed(project, shop) -> None
 def test_conditions_without_a_match_are_distinguished_from_an_unknown_name(project, shop) -> None:
     answer = get_calls(project.con, "shop", function="total", where={"args.rate": 9})
 
-    assert answer.message == "2 calls of 'total' were recorded, and none of them fits where={\"args.rate\": 9}."
+    assert answer.message == "2 calls of 'total' were recorded, and none matches where={\"args.rate\": 9}."
     assert answer.next == [f'get_calls(project="shop", function="total", trace_id="{shop.trace.trace_id}")']
 
 
@@ -265,7 +265,7 @@ def test_calls_that_were_recorded_late_are_named(project) -> None:
     answer = get_calls(project.con, "shop", function="hot")
     assert answer.functions == ["shop.pricing:hot x2 of >=500,000 shop/pricing.py:1"]
     (note,) = answer.notes
-    assert note.startswith(f"{late}: recorded when the call was under way")
+    assert note.startswith(f"{late}: recorded only after the call had begun")
 
 
 def test_calls_are_found_by_the_test_that_they_ran_under(project, shop) -> None:

@@ -155,7 +155,7 @@ def test_other_arguments_point_to_the_caller(shop: Shop) -> None:
     first = shop.compare([base], [this]).first
     assert first is not None
     assert first.differs == ["args.item['rate']: 0.2 -> 0.3", "result: 1.2 -> 1.3"]
-    assert first.what.startswith("other arguments: its caller")
+    assert first.what.startswith("other arguments: they come from its caller")
 
 
 def generated(player: Player, *rows: Any, count: int | None = None) -> None:
@@ -179,7 +179,7 @@ def test_another_yield_comes_before_the_calls_that_use_its_value(shop: Shop) -> 
         ["yielded[1]['rate']: 0.2 -> None"],
     )
     assert answer.first.what == (
-        "same arguments, and all that it called is equal, but it yielded otherwise: look into this function"
+        "same arguments, and all that it called is equal, but other yields: look into this function"
     )
     assert answer.first.this.startswith("read(path='a.csv') -> yielded [{'sku': 'a', 'rate': 0.2}, ")
     assert [line.partition(" calls ")[0] for line in answer.others] == ["shop.pricing:price"]
@@ -402,7 +402,7 @@ def test_a_missing_call_of_a_sampled_function_is_no_difference(shop: Shop) -> No
     assert answer.first is not None and answer.first.function == "shop.pricing:final"
     assert answer.others == [] and answer.without_effect == []
     assert answer.counts is None
-    assert "1 function not recorded whole (shop.pricing:hot)" in answer.notes[0]
+    assert "1 function recorded in part (shop.pricing:hot)" in answer.notes[0]
 
 
 def test_calls_of_a_sampled_function_with_other_arguments_are_not_paired(shop: Shop) -> None:
@@ -435,7 +435,7 @@ def test_functions_traced_in_only_one_run_are_passed_over(shop: Shop) -> None:
     assert [line.split(" calls ")[0] for line in answer.passed_on] == ["shop.pricing:total"]
     assert (answer.others, answer.without_effect) == ([], [])
     assert answer.only_in_this == ["shop.pricing:helper x1"]
-    assert "functions that only one of them traced are passed over" in answer.notes
+    assert "functions that only one of them traced are skipped" in answer.notes
 
 
 def test_a_recursion_that_passes_a_result_on_is_one_line(shop: Shop) -> None:
@@ -448,7 +448,7 @@ def test_a_recursion_that_passes_a_result_on_is_one_line(shop: Shop) -> None:
     answer = shop.compare([nested(1)], [nested(2)])
     assert answer.first is not None and answer.first.function == "shop.pricing:leaf"
     (line,) = answer.passed_on
-    assert line == "shop.pricing:fold calls 51 / 51: result: 1 -> 2 (and 49 more of it around that)"
+    assert line == "shop.pricing:fold calls 51 / 51: result: 1 -> 2 (and 49 more around it)"
 
 
 def test_notes_name_other_reasons_for_differences(shop: Shop) -> None:
@@ -500,7 +500,7 @@ def test_large_traces_are_compared_around_the_first_call_without_an_equal(
     assert (answer.first.function, answer.first.base_call_id, answer.first.call_id) == ("shop.pricing:inner", 162, 162)
     assert len(answer.passed_on) == 1
     assert "large traces" in answer.notes[0] and "around the first" in answer.notes[0]
-    assert "one by one, 20 calls of each" in answer.notes[0]
+    assert "20 calls of each are compared one by one" in answer.notes[0]
     assert answer.compared.startswith("21 of 200 and 21 of 200")
 
 
@@ -513,7 +513,7 @@ def test_large_traces_without_other_values_are_compared_from_their_beginning(
     jobs = [Call("job", {"n": n}, n) for n in range(100)]
     answer = shop.compare(jobs, [*jobs[:60], jobs[70], *jobs[60:70], *jobs[71:]])
     assert answer.first is None
-    assert "the first ones; of all calls together, arguments or results differ in 0 functions" in answer.notes[0]
+    assert "the first ones; over all calls, arguments or results differ in 0 functions" in answer.notes[0]
 
 
 def test_results_that_changed_places_are_found_in_large_traces(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -176,7 +176,7 @@ def test_only_a_share_of_very_many_calls_is_read_and_a_note_says_so(project, tra
 
     answer = get_calls(project.con, "shop", function="f")
 
-    (note,) = [note for note in answer.notes if note.startswith("distribution: of an even share of ")]
+    (note,) = [note for note in answer.notes if note.startswith("distribution: of an even sample of ")]
     read = int(note.split()[6])
     assert 20 < read < 100 and "of the 400 calls" in note
     assert answer.distribution[0].endswith(f"x{read} (all different)")

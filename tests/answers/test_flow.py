@@ -196,9 +196,7 @@ def test_a_hidden_call_that_caught_an_exception_is_noted_and_proposed(get_flow, 
     calls = parser(trace, {**dict.fromkeys(range(0, 30, 2), "ParseError"), 7: "shop.errors.SyntaxProblem"}, calls=30)
     answer = get_flow(max_depth=1)
     assert len(answer.lines) == 1
-    assert answer.notes == [
-        f"further down, where it is not shown: shop.pricing:optional caught SyntaxProblem (#{calls[7]})"
-    ]
+    assert answer.notes == [f"further down, not shown here: shop.pricing:optional caught SyntaxProblem (#{calls[7]})"]
     assert answer.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={calls[7]})'
 
 
@@ -523,7 +521,7 @@ def test_the_flow_around_an_exception_is_around_the_call_that_raised_it(get_flow
     lines = get_flow(exception_id=error).lines
     assert [line.strip() for line in lines if "=>" in line] == [f"=> parse() !! ValueError: no number  1.0 ms  #{bad}"]
     nowhere = trace.exception("ValueError", "elsewhere", call_id=None)
-    with pytest.raises(BreadcrumbError, match="No traced call was under way"):
+    with pytest.raises(BreadcrumbError, match="No traced call was running"):
         get_flow(exception_id=nowhere)
     assert "no exception 99" in get_flow(exception_id=99).message
 
@@ -626,5 +624,5 @@ def test_messages_name_what_does_not_exist_and_conflicting_places_are_refused(ge
     assert "'nobody'" in get_flow(thread="nobody").message
     with pytest.raises(BreadcrumbError, match="from 1 to 50"):
         get_flow(max_depth=0)
-    with pytest.raises(BreadcrumbError, match="function and at_ms are different places"):
+    with pytest.raises(BreadcrumbError, match="function and at_ms exclude each other"):
         get_flow(function="total", at_ms=5)

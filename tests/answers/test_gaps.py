@@ -348,5 +348,5 @@ def test_a_limit_below_one_is_refused(project, trace, limit) -> None:
 
 def test_a_huge_limit_is_lowered_with_a_note(project, trace) -> None:
     assert find_gaps(project.con, "shop", limit=10**9).notes == [
-        "limit 1000000000 was lowered to 200; next_cursor goes on from there"
+        "limit 1000000000 was lowered to 200; continue with next_cursor"
     ]

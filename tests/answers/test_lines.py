@@ -406,8 +406,8 @@ def test_a_lines_pattern_without_a_function_is_reported_with_a_similar_name_or_a
     trace.gap("loads", "json", kind="c", file="", calls=3)
     assert build_report(project.con, "shop", trace_id=None).warnings == [
         "no lines for 'totl': no traced function of that name ran; near it: shop.pricing:total",
-        "no lines for 'convert': shop.currency:convert ran, but it is not traced; the include pattern shop.currency "
-        "takes it",
+        "no lines for 'convert': shop.currency:convert ran, but it is not traced; include pattern shop.currency "
+        "traces it",
         "no lines for 'json.loads': json:loads ran, but it is written in C",
         "no lines for 'nothing.like.it': no traced function of that name ran",
     ]

@@ -485,7 +485,7 @@ def test_calls_whose_ends_were_missed_near_the_recursion_limit_are_not_shown_as_
     dive = trace.function("dive")
     outer = trace.call(dive, ms=5)
     trace.call(dive, outer, ms=None)
-    trace.notice("recursion_limit", "near the recursion limit the tracer had no room to work")
+    trace.notice("recursion_limit", "near the recursion limit the tracer had no room to run")
 
     report = build_report(project.con, "shop", trace_id=None)
     assert report.open_calls == []

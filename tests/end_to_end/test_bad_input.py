@@ -1,4 +1,4 @@
-"""What an agent gets wrong is answered with what happened and what to do, and nothing is lost by it."""
+"""Mistakes of an agent are answered with what happened and what to do, and damage nothing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ async def project(session, workspace: Path) -> Any:
 
 RUN = {"project": "p", "command": [sys.executable, "app.py"], "timeout_seconds": 60}
 
-# What was asked, and what must stand in the answer.
+# Tool, arguments, and texts that the answer must contain.
 MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
     ("find_gaps", {"project": "nowhere"}, ["nowhere", "init_project", "p"]),
     ("init_project", {"project": "../etc"}, ["../etc", "letters, digits"]),
@@ -58,7 +58,7 @@ MISTAKES: list[tuple[str, dict[str, Any], list[str]]] = [
 ]
 
 
-async def test_each_mistake_is_answered_with_what_to_do(project) -> None:
+async def test_the_answer_to_each_mistake_says_what_to_do(project) -> None:
     await project.run(sys.executable, "app.py")  # so that "20" is the beginning of two trace ids
     for tool, arguments, expected in MISTAKES:
         text = await project.error(tool, **arguments)
@@ -68,7 +68,7 @@ async def test_each_mistake_is_answered_with_what_to_do(project) -> None:
         assert "Traceback" not in text
 
 
-async def test_a_function_that_was_never_called_is_no_error_but_says_what_was(project) -> None:
+async def test_a_function_that_was_never_called_is_no_error(project) -> None:
     answer = await project.ok("get_calls", project="p", function="thrice")
     assert answer["total"] == 0
     assert answer["next"]
@@ -80,7 +80,7 @@ async def test_a_pattern_that_matches_nothing_is_kept_with_a_warning(project) ->
     assert "no_such_module.*" in answer["config"]["include"]
 
 
-async def test_a_broken_config_is_named_with_its_line_and_left_as_it_is(project, home) -> None:
+async def test_an_error_in_a_config_is_named_with_its_line_and_the_file_stays_unchanged(project, home) -> None:
     file = home / "p.yaml"
     before = file.read_text()
     broken = before.replace("exclude: []", "exclude: [")

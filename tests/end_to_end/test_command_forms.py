@@ -1,4 +1,4 @@
-"""Every way in which people start Python, and what the report says where the tracer could not get in."""
+"""Programs are traced in every form of command; if one cannot be traced, the report says why."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def words(command: str) -> list[str]:
     return shlex.split(command.format(python=shlex.quote(sys.executable), code=shlex.quote(CODE)))
 
 
-# One server for all forms: starting one takes longer than all of these commands.
-async def test_the_program_is_traced_and_prints_what_it_prints(project) -> None:
+# One server for all forms, because its start takes longer than all of these commands.
+async def test_each_form_is_traced_and_its_output_is_unchanged(project) -> None:
     seen = {}
     for command in TRACED:
         report = await project.run(*words(command), stdin=CODE)
@@ -71,7 +71,7 @@ async def test_the_program_is_traced_and_prints_what_it_prints(project) -> None:
     assert seen == {command: ("completed", "hello you", "", [['"hello you"']]) for command in TRACED}
 
 
-async def test_where_the_tracer_cannot_get_in_the_report_says_so_and_why(project) -> None:
+async def test_the_report_says_why_a_command_was_not_traced(project) -> None:
     for command, reason in NOT_TRACED.items():
         report = await project.run(*words(command))
         assert (report["status"], report["stdout_tail"]) == ("completed", "hello you"), command

@@ -1,4 +1,4 @@
-"""Two runs of the same program, compared: what differs in any two runs is passed over, what went wrong is found."""
+"""Comparing two runs finds the bug and ignores what differs between any two runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 pytestmark = pytest.mark.anyio
 
-# Threads of a pool, tasks and temporary names; with BUG set, one rate is wrong. ORDER turns round who comes first.
+# Pool threads, tasks and temporary names. BUG makes one rate wrong; ORDER chooses which job and task come first.
 SHOP = """
 import asyncio, os, sys, tempfile, threading, time, uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -105,7 +105,7 @@ def is_many(amount):
 
 
 async def traced(session: Any, *command: str, **env: str) -> str:
-    # In every run another order of sets.
+    # Each run gets another hash seed, and so another order of sets.
     traced.seed += 1  # type: ignore[attr-defined]
     report = await session.run(*command, env={**env, "PYTHONHASHSEED": str(traced.seed)})  # type: ignore[attr-defined]
     return report["trace_id"]
@@ -114,15 +114,15 @@ async def traced(session: Any, *command: str, **env: str) -> str:
 traced.seed = 0  # type: ignore[attr-defined]
 
 
-async def test_runs_in_another_order_differ_by_the_bug_alone(session: Any, workspace: Path) -> None:
+async def test_runs_with_another_order_of_threads_differ_only_by_the_bug(session: Any, workspace: Path) -> None:
     (workspace / "shop.py").write_text(SHOP)
     await session.project(workspace)
     command = (sys.executable, "shop.py")
     base = await traced(session, *command, ORDER="0")
-    turned = await traced(session, *command, ORDER="1")
+    reordered = await traced(session, *command, ORDER="1")
     wrong = await traced(session, *command, ORDER="1", BUG="1")
 
-    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=turned)
+    answer = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=reordered)
     assert answer["verdict"] == "No call went differently.", answer
     assert "others" not in answer and "counts" not in answer
     assert "differ by times, ids or temporary names only" in answer["compared"]
@@ -137,7 +137,7 @@ async def test_runs_in_another_order_differ_by_the_bug_alone(session: Any, works
     )
     assert (args, result) == ('{"number": 5}', "2")
     assert [line.split(" calls ")[0] for line in answer["passed_on"]] == ["__main__:total", "__main__:job"]
-    # main() only hands on what came of the jobs, and what it gave to save().
+    # main() only passes the results of the jobs on, and to save().
     assert [line.split(" calls ")[0] for line in answer["others"]] == ["__main__:save"]
 
 
@@ -183,7 +183,7 @@ async def test_a_run_that_hangs_is_compared_with_one_that_ended(session: Any, wo
     assert "called only in the base from line 7: __main__:take(number=1)" in answer["first"]["differs"][0]
 
 
-async def test_the_generator_that_yielded_something_else_is_named_and_not_those_that_passed_it_on(
+async def test_the_generator_with_another_yield_is_named_and_not_those_that_passed_it_on(
     session: Any, workspace: Path
 ) -> None:
     (workspace / "prices.py").write_text(

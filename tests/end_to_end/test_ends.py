@@ -1,4 +1,4 @@
-"""How a run that hangs, is stopped or crashes is told: where every thread stood, with what values."""
+"""The report of a run that hangs, is stopped or crashes shows the stack of every thread with its values."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from spool_reader import TARGETS, interpreter
 
 pytestmark = pytest.mark.anyio
 
-STANDING = "standing.py"  # in the workspace, as answers tell of other files by their whole path
+STANDING = "standing.py"  # copied to the workspace, because answers give other files with their full path
 SECRETS = (b"open-sesame-77", b"hush-hush-12", b"k-0123456789")
-# What a report is meant to take, with room for the paths of this machine.
+# The limit of a short report, with room for the long paths of temporary folders.
 REPORT_CHARS = 3_500
 
 
@@ -38,24 +38,22 @@ def size(report: dict[str, Any]) -> int:
 
 
 async def started(session, workspace, gate, *command: str) -> str:
-    """Start a command, wait until it is where it stays, and return its trace id."""
+    """Start a command, wait until it reports that it is ready, and return its trace id."""
     await session.project(workspace, ["__main__"])
     report = await session.run(*command, str(gate.path), wait_seconds=0)
     assert (await gate.message()).strip() == "ready"
     return report["trace_id"]
 
 
-async def test_at_a_timeout_every_thread_is_told_with_its_values_but_no_secret(
-    session, python, workspace, home
-) -> None:
+async def test_a_timeout_shows_every_thread_with_its_values_but_no_secret(session, python, workspace, home) -> None:
     await session.project(workspace, ["__main__"], mode="full")
     report = await session.run(python, STANDING, "joins", timeout_seconds=4)
     assert (report["status"], report["signal"], report["stdout_tail"]) == ("timeout", "SIGTERM", "ready")
-    told = "\n".join(report["stacks"])
-    assert told.startswith("MainThread:\n")
-    assert re.search(r"standing\.py:\d+ joins: thread='<threading\.Thread>', password=\[REDACTED\]\n", told)
-    assert "worker-0, worker-1:\n" in told and "takes_jobs: jobs='<queue.Queue>', number=0" in told
-    assert "locker:\n" in told and "api_key=[REDACTED], typed=[REDACTED]" in told
+    stacks_text = "\n".join(report["stacks"])
+    assert stacks_text.startswith("MainThread:\n")
+    assert re.search(r"standing\.py:\d+ joins: thread='<threading\.Thread>', password=\[REDACTED\]\n", stacks_text)
+    assert "worker-0, worker-1:\n" in stacks_text and "takes_jobs: jobs='<queue.Queue>', number=0" in stacks_text
+    assert "locker:\n" in stacks_text and "api_key=[REDACTED], typed=[REDACTED]" in stacks_text
     assert any("joins(thread='<threading.Thread>', password=[REDACTED])" in line for line in report["open_calls"])
     assert "get_calls" in report["next"][0] and '"call_id"' in report["next"][0]
     assert size(report) < REPORT_CHARS
@@ -72,28 +70,26 @@ async def test_at_a_timeout_every_thread_is_told_with_its_values_but_no_secret(
         assert not file.is_file() or not [secret for secret in SECRETS if secret in file.read_bytes()], file
 
 
-async def test_a_loop_in_c_code_that_nobody_can_interrupt_is_found_all_the_same(
-    session, python, workspace, gate
-) -> None:
+async def test_a_loop_in_c_code_that_cannot_be_interrupted_is_found(session, python, workspace, gate) -> None:
     trace_id = await started(session, workspace, gate, python, STANDING, "computes in C")
     report = await session.ok("stop_run", project="p", trace_id=trace_id)
     assert (report["status"], report["signal"]) == ("stopped", "SIGTERM")
     assert report["stacks"][0] == "MainThread:" and report["stacks"][1].endswith(" computes_in_c")
     (warning,) = [text for text in report["warnings"] if "did not answer" in text]
-    assert "(its main thread is computing)" in warning and "without local values" in warning
+    assert "(its main thread is computing)" in warning and "no local values" in warning
     assert await session.rows("SELECT DISTINCT source, reason FROM stacks") == [["fault", "stopped"]]
     assert size(report) < REPORT_CHARS
 
 
-async def test_waiting_tasks_are_told_beside_the_event_loop(session, workspace, gate) -> None:
+async def test_waiting_tasks_are_shown_with_the_event_loop(session, workspace, gate) -> None:
     trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "waits in tasks")
     report = await session.ok("stop_run", project="p", trace_id=trace_id)
-    told = "\n".join(report["stacks"])
-    assert "task Task-3 (waiting):\n  asyncio/tasks.py:" in told
-    assert "sleeps: delay=501, token=[REDACTED]\n" in told and "consumes: delay=501" in told
+    stacks_text = "\n".join(report["stacks"])
+    assert "task Task-3 (waiting):\n  asyncio/tasks.py:" in stacks_text
+    assert "sleeps: delay=501, token=[REDACTED]\n" in stacks_text and "consumes: delay=501" in stacks_text
 
 
-async def test_a_program_that_does_not_want_to_end_and_its_child_are_both_told(session, workspace, gate) -> None:
+async def test_a_program_that_ignores_sigterm_and_its_child_are_both_shown(session, workspace, gate) -> None:
     (workspace / "deaf.py").write_text(
         "import signal, subprocess, sys\n"
         "def starts(command):\n"
@@ -105,12 +101,12 @@ async def test_a_program_that_does_not_want_to_end_and_its_child_are_both_told(s
     trace_id = await started(session, workspace, gate, *command)
     report = await session.ok("stop_run", project="p", trace_id=trace_id)
     assert (report["status"], report["signal"]) == ("stopped", "SIGKILL")
-    told = "\n".join(report["stacks"])
-    assert "process 0 (pid " in told and "starts: command=['" in told
-    assert "process 1 (pid " in told and "loops: number=" in told
+    stacks_text = "\n".join(report["stacks"])
+    assert "process 0 (pid " in stacks_text and "starts: command=['" in stacks_text
+    assert "process 1 (pid " in stacks_text and "loops: number=" in stacks_text
 
 
-async def test_a_program_that_another_took_the_place_of_is_ended_by_the_usual_signal(session, workspace, gate) -> None:
+async def test_a_program_replaced_by_exec_is_ended_by_the_usual_signal(session, workspace, gate) -> None:
     (workspace / "becomes.py").write_text(
         "import os, sys\nos.execvp('sh', ['sh', '-c', 'printf ready > ' + sys.argv[1] + '; exec sleep 600'])\n"
     )
@@ -118,10 +114,10 @@ async def test_a_program_that_another_took_the_place_of_is_ended_by_the_usual_si
     report = await session.ok("stop_run", project="p", trace_id=trace_id)
     assert (report["status"], report["signal"]) == ("stopped", "SIGTERM")
     assert "stacks" not in report
-    assert any("there are no stacks of it" in text for text in report["warnings"])
+    assert any(": there are none" in text for text in report["warnings"])
 
 
-async def test_a_program_that_ends_itself_in_order_still_does(session, workspace, gate) -> None:
+async def test_a_program_that_handles_sigterm_can_exit_by_itself(session, workspace, gate) -> None:
     (workspace / "orderly.py").write_text(
         "import signal, sys, time\n"
         "ends = []\n"
@@ -141,7 +137,7 @@ async def test_a_program_that_ends_itself_in_order_still_does(session, workspace
     assert await session.rows("SELECT outcome FROM calls WHERE function_name = 'waits'") == [["raised"]]
 
 
-async def test_another_server_that_stops_the_run_asks_as_well(session, workspace, gate, start_server) -> None:
+async def test_another_server_that_stops_the_run_also_gets_its_stacks(session, workspace, gate, start_server) -> None:
     trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "pauses")
     other = await start_server()
     report = await other.ok("stop_run", project="p", trace_id=trace_id)
@@ -150,7 +146,7 @@ async def test_another_server_that_stops_the_run_asks_as_well(session, workspace
     assert await session.rows("SELECT DISTINCT source, reason FROM stacks") == [["python", "stopped"]]
 
 
-async def test_the_run_of_a_server_that_died_is_asked_before_it_is_ended(
+async def test_the_run_of_a_dead_server_gives_its_stacks_before_it_is_ended(
     session, workspace, gate, home, start_server
 ) -> None:
     trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "loops")
@@ -162,7 +158,7 @@ async def test_the_run_of_a_server_that_died_is_asked_before_it_is_ended(
     assert any("loops: number=" in line for line in report["stacks"])
 
 
-async def test_a_crash_is_told_with_the_stack_it_happened_in(session, workspace) -> None:
+async def test_a_crash_is_shown_with_its_stack(session, workspace) -> None:
     await session.project(workspace, ["__main__"])
     report = await session.run(interpreter("3.10"), str(TARGETS / "ends.py"), "segfault")
     assert (report["status"], report["signal"]) == ("crashed", "SIGSEGV")
@@ -173,7 +169,7 @@ async def test_a_crash_is_told_with_the_stack_it_happened_in(session, workspace)
     assert rows == [[0, "inner", "__main__"], [1, "outer", "__main__"], [2, "<module>", "__main__"]]
 
 
-async def test_the_crash_of_a_pools_worker_is_told_though_the_program_goes_on(session, workspace) -> None:
+async def test_the_crash_of_a_pool_worker_is_shown_though_the_program_continues(session, workspace) -> None:
     (workspace / "pool.py").write_text(
         "import faulthandler, multiprocessing\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
@@ -193,8 +189,8 @@ async def test_the_crash_of_a_pools_worker_is_told_though_the_program_goes_on(se
     assert any(line.endswith("pool.py:4 work") for line in report["stacks"])
 
 
-async def test_a_crash_that_was_written_to_stderr_is_told_as_well(session, workspace) -> None:
-    # As pytest does, and -X faulthandler; the tests' own interpreter has pytest.
+async def test_a_crash_that_was_written_to_stderr_is_shown(session, workspace) -> None:
+    # pytest and -X faulthandler write it there. The interpreter of these tests has pytest.
     (workspace / "test_shop.py").write_text("import faulthandler\ndef test_total():\n    faulthandler._sigsegv()\n")
     await session.project(workspace, ["test_shop"])
     report = await session.run(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shop.py")

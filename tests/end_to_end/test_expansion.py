@@ -1,4 +1,4 @@
-"""From `__main__` alone to the function with the bug: each step is the edit_config call that an answer offers."""
+"""Tracing expands from `__main__` to the function with the bug by the edit_config calls that answers offer."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from proposed_calls import call_of
 
 pytestmark = pytest.mark.anyio
 
-# A project with a src layout; what is planted is three modules deep: a discount is taken as a share, not as percent.
+# A project with a src layout. The bug is three modules deep: a discount in percent is used as a fraction.
 PACKAGE = {
     "acme/__init__.py": "from acme.api import checkout\n",
     "acme/api.py": "from acme.orders.basket import Basket\n\n"
@@ -25,7 +25,7 @@ PACKAGE = {
     "acme/orders/terms/discounts.py": "DISCOUNTS = {'gold': 20}\n\n"
     "def reduced(price, customer):\n    return price * (1 - DISCOUNTS.get(customer, 0))\n",
 }
-# The same with a decorator of the package's own around what it offers.
+# The same package, with its own decorator around its public function.
 DECORATED = {
     **PACKAGE,
     "acme/tools/__init__.py": "",
@@ -47,13 +47,13 @@ def write(folder: Path, files: dict[str, str]) -> Path:
 
 
 async def recorded(session: Any, trace_id: str) -> set[tuple[str, str]]:
-    """Return module and name of every function with a recorded call."""
+    """Return the module and name of every function with a recorded call."""
     rows = await session.rows(f"SELECT DISTINCT module_name, function_name FROM calls WHERE trace_id = '{trace_id}'")
     return {(module, name) for module, name in rows}
 
 
 async def expand_until(session: Any, function: str, *command: str, **options: Any) -> list[list[str]]:
-    """Return the patterns of each edit_config call that it takes until a call of the function is recorded."""
+    """Make edit_config calls until a call of the function is recorded, and return the patterns of each."""
     steps: list[list[str]] = []
     report = await session.run(*command, **options)
     while not (await session.ok("get_calls", project="p", function=function))["total"]:
@@ -74,7 +74,7 @@ async def expand_until(session: Any, function: str, *command: str, **options: An
     return steps
 
 
-async def test_the_workspace_is_entered_in_two_steps(session, workspace: Path) -> None:
+async def test_two_steps_reach_a_function_of_the_workspace(session, workspace: Path) -> None:
     write(workspace / "src", PACKAGE)
     write(workspace, {"main.py": SCRIPT})
     await session.project(workspace, include=["__main__"])
@@ -86,7 +86,7 @@ async def test_the_workspace_is_entered_in_two_steps(session, workspace: Path) -
     assert row[2:4] == ["price=10.0, customer='gold'", "-190.0"]
 
 
-async def test_an_installed_package_is_entered_in_two_steps_with_or_without_a_workspace(
+async def test_two_steps_reach_a_function_of_an_installed_package_without_a_workspace(
     session, workspace: Path, tmp_path: Path
 ) -> None:
     site = write(tmp_path / "venv" / "lib" / "python3.12" / "site-packages", PACKAGE)
@@ -99,7 +99,7 @@ async def test_an_installed_package_is_entered_in_two_steps_with_or_without_a_wo
     assert steps == [["acme.api"], ["acme.*"]]
 
 
-async def test_the_decorators_of_a_package_are_no_step_of_their_own(session, workspace: Path, tmp_path: Path) -> None:
+async def test_decorators_of_a_package_need_no_step(session, workspace: Path, tmp_path: Path) -> None:
     site = write(tmp_path / "venv" / "lib" / "python3.12" / "site-packages", DECORATED)
     write(workspace, {"main.py": SCRIPT})
     await session.project(workspace, include=["__main__"])
@@ -113,7 +113,7 @@ async def test_the_decorators_of_a_package_are_no_step_of_their_own(session, wor
     assert steps == [["acme.api"], ["acme.*"]]
 
 
-async def test_behind_a_test_runner_one_step_shows_all(session, workspace: Path) -> None:
+async def test_one_step_is_enough_under_a_test_runner(session, workspace: Path) -> None:
     write(workspace / "src", PACKAGE)
     write(workspace, {"tests/test_acme.py": TEST})
     await session.project(workspace, include=["__main__"])

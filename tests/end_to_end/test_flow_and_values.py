@@ -1,4 +1,4 @@
-"""The call tree, the way of a value and the times of a program whose true tree is known, through the real server."""
+"""The call tree, values and times in answers are those of a program whose true call tree is known."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def recorded(session, workspace: Path, request) -> str:
 
 
 def without_comprehensions(lines: list[str]) -> list[str]:
-    """Before 3.12 a comprehension is a call of its own."""
+    """Remove the lines of comprehensions, which are separate calls before 3.12."""
     return [line for line in lines if "<listcomp>" not in line and "<genexpr>" not in line]
 
 
@@ -32,13 +32,13 @@ async def ask(session: Any, tool: str, **arguments: Any) -> dict[str, Any]:
     return answer
 
 
-async def test_the_tree_the_values_and_the_times_are_those_of_the_program(session, recorded) -> None:
+async def test_tree_values_and_times_are_those_of_the_program(session, recorded) -> None:
     flow = await ask(session, "get_flow")
     lines = [line.strip() for line in without_comprehensions(flow["lines"])]
     assert flow["recorded"] == flow["calls"]
     assert "next_cursor" not in flow
     begin = next(at for at, line in enumerate(lines) if line.startswith("main() -> [0, 1, 2]"))
-    # One hundred orders that went the same way, then the one that did not.
+    # One hundred equal orders, then the different one.
     assert lines[begin + 1].startswith("attempt x100  (number=1, skus=['apple-1', 'pear-2']) -> [10, 20] … (number=100")
     assert [line.split("  ")[0] for line in lines[begin + 2 : begin + 5]] == ["order x100", "line x200", "price x200"]
     assert lines[begin + 5].startswith("attempt(number=5, skus=['apple-1', 'fig-3']) -> []")

@@ -1,4 +1,4 @@
-"""Line detail through the real server: the step at which a function goes wrong is there to be read."""
+"""Line detail shows the step at which a function goes wrong."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from spool_reader import interpreter
 
 pytestmark = pytest.mark.anyio
 
-# Vouchers above 1 are meant as percent, and are divided by the wrong number.
+# The bug: vouchers above 1 are percentages, and are divided by 10.
 PROGRAM = """\
 class Item:
     def __init__(self, name, price):
@@ -41,7 +41,7 @@ print(main())
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.13"])
-async def test_the_step_that_goes_wrong_is_shown_among_hundreds(session, workspace: Path, version: str) -> None:
+async def test_the_wrong_step_is_shown_among_hundreds(session, workspace: Path, version: str) -> None:
     (workspace / "shop.py").write_text(PROGRAM)
     await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
     first = await session.run(interpreter(version), "shop.py")
@@ -81,7 +81,7 @@ async def test_the_step_that_goes_wrong_is_shown_among_hundreds(session, workspa
     assert await session.rows("SELECT line FROM lines WHERE changes->>'$.discount' = '1.5'") == [[14]]
 
 
-async def test_a_function_that_hangs_shows_the_line_and_the_values_when_the_time_is_over(session, workspace) -> None:
+async def test_a_timeout_shows_the_line_and_the_values_of_a_function_that_hangs(session, workspace) -> None:
     (workspace / "hang.py").write_text(
         "import time\ndef poll(queue):\n    tries = 0\n    while not queue:\n        tries += 1\n"
         "        if tries == 3:\n            time.sleep(3600)\n    return tries\npoll([])\n"
@@ -99,7 +99,7 @@ async def test_a_function_that_hangs_shows_the_line_and_the_values_when_the_time
     assert "-> tries=3" in found["lines"][-3]
 
 
-async def test_a_capture_that_cannot_be_is_refused_before_anything_runs(session, workspace: Path) -> None:
+async def test_an_invalid_capture_is_refused_before_anything_runs(session, workspace: Path) -> None:
     await session.ok("init_project", project="p", workspace=str(workspace))
     ask = {"project": "p", "command": ["touch", "ran"], "timeout_seconds": 10}
     error = await session.error("run", **ask, capture={"lines": ["shop/pricing.py"]})
@@ -148,7 +148,7 @@ Cell(sheet, Style("i", range(3))).change([Style("i", range(5)), Style("i", [0, 1
 """
 
 
-async def test_what_is_bound_is_told_from_what_is_changed(session, workspace: Path) -> None:
+async def test_new_bindings_are_distinguished_from_changes_in_place(session, workspace: Path) -> None:
     (workspace / "cells.py").write_text(SHARED)
     await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
     await session.run(interpreter("3.13"), "cells.py", capture={"lines": ["Cell.*"]})
@@ -157,7 +157,7 @@ async def test_what_is_bound_is_told_from_what_is_changed(session, workspace: Pa
     assert made["lines"][1].startswith("  19  self.parent = sheet   -> self.parent=Sheet(title=")
     assert made["lines"][2:] == [
         "  20  self._style = style   -> self._style=Style([0, 1, 2])",
-        "  21  self.row = 3   -> self.row=3   -> returned None",  # for which the large sheet has left room
+        "  21  self.row = 3   -> self.row=3   -> returned None",  # the large sheet before it has left room
     ]
     found = await session.ok("get_calls", project="p", function="Cell.change")
     assert found["lines"][1:] == [
@@ -173,7 +173,7 @@ async def test_what_is_bound_is_told_from_what_is_changed(session, workspace: Pa
     ]
 
 
-# One handler for what is harmless and what is not; the generator raises at another line than the one that made it.
+# One handler for the usual StopIteration and the bug. The generator raises at another line than it is created at.
 CAUGHT = """\
 def parse(text):
     if not text.isdigit():
@@ -201,7 +201,7 @@ print([sum_of(texts) for texts in (["1", "2"], ["3", "4"], ["5", "six"], ["7", "
 
 
 @pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13"])
-async def test_a_line_tells_what_was_raised_in_it(session, workspace: Path, version: str) -> None:
+async def test_a_line_shows_the_exception_raised_in_it(session, workspace: Path, version: str) -> None:
     (workspace / "sums.py").write_text(CAUGHT)
     await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
     await session.run(interpreter(version), "sums.py", capture={"lines": ["sum_of"]})

@@ -1,4 +1,4 @@
-"""Questions asked while the command runs, and what is left after the command or the server was killed."""
+"""Queries work while a command runs, and its records survive the death of the command and of the server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from spool_reader import interpreter
 pytestmark = pytest.mark.anyio
 
 CALLS = 4000
-# Makes its calls, says so, makes as many again, says so again, and then waits for ever.
+# Makes its calls, reports that, makes as many again, reports that, and waits for ever.
 PROGRAM = """
 import signal, sys
 
@@ -59,9 +59,7 @@ async def handled(session) -> list:
     return row
 
 
-async def test_a_question_during_the_run_is_answered_from_what_is_recorded_so_far(
-    session, running, second_gate
-) -> None:
+async def test_queries_during_a_run_see_what_is_recorded_so_far(session, running, second_gate) -> None:
     last = await session.ok("get_calls", project="p", function="handle", where={"args.request": CALLS - 1})
     assert last["total"] == 1
     assert str(2 * (CALLS - 1)) in str(last["rows"])
@@ -74,7 +72,7 @@ async def test_a_question_during_the_run_is_answered_from_what_is_recorded_so_fa
     assert await handled(session) == [2 * CALLS, 2 * CALLS]
 
 
-async def test_what_was_recorded_before_the_command_was_killed_is_kept(session, running, second_gate, home) -> None:
+async def test_calls_recorded_before_the_command_was_killed_are_kept(session, running, second_gate, home) -> None:
     await second_gate.message()
     os.kill(run_state(home, running)["child_pid"], signal.SIGKILL)
     report = await session.ok("wait_for_run", project="p", trace_id=running, wait_seconds=60)
@@ -84,11 +82,11 @@ async def test_what_was_recorded_before_the_command_was_killed_is_kept(session, 
     assert unfinished[:2] == [["<module>"], ["main"]]
 
 
-async def test_a_killed_servers_trace_is_recovered_with_nothing_lost_or_doubled(
+async def test_the_trace_of_a_killed_server_is_recovered_exactly_once(
     session, running, second_gate, home, start_server
 ) -> None:
     (recorded, distinct) = await handled(session)
-    assert CALLS <= recorded == distinct  # a part of it is in the database already
+    assert CALLS <= recorded == distinct  # some are already in the database
     await second_gate.message()
     os.kill(run_state(home, running)["server_pid"], signal.SIGKILL)
     after = await start_server()

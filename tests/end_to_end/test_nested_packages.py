@@ -1,4 +1,4 @@
-"""What the run report alone says of a failure deep in a program of nested packages."""
+"""The run report alone explains a failure deep in a program of nested packages."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PROGRAM = {
 
 
 @pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
-async def test_the_report_names_the_error_its_place_and_the_values_on_the_way(
+async def test_the_report_shows_the_error_its_place_and_the_arguments_up_the_call_chain(
     session, workspace: Path, version: str
 ) -> None:
     for name, text in PROGRAM.items():
@@ -36,9 +36,9 @@ async def test_the_report_names_the_error_its_place_and_the_values_on_the_way(
         (workspace / name).write_text(text)
     await session.project(workspace)
     report = await session.run(interpreter(version), "main.py")
-    (told,) = report["exceptions"]
-    assert (told["type"], told["message"], told["outcome"]) == ("KeyError", "'Oslo'", "uncaught")
-    assert told["raised_at"] == "depot/core/zones/lookup.py:10 Zones.zone_of"
+    (exception,) = report["exceptions"]
+    assert (exception["type"], exception["message"], exception["outcome"]) == ("KeyError", "'Oslo'", "uncaught")
+    assert exception["raised_at"] == "depot/core/zones/lookup.py:10 Zones.zone_of"
     expected = [
         "main.py:6 <module>",
         "main.py:4 main()",
@@ -47,7 +47,7 @@ async def test_the_report_names_the_error_its_place_and_the_values_on_the_way(
         "depot/core/zones/lookup.py:6 Zones.price(self=Zones(known={'Rome': 'south'}), city='Oslo', weight=2.5)",
         "depot/core/zones/lookup.py:10 Zones.zone_of(self=Zones(known={'Rome': 'south'}), name='Oslo')",
     ]
-    assert told["calls"] == expected
-    assert "normal = 'Oslo'" in told["locals"]
+    assert exception["calls"] == expected
+    assert "normal = 'Oslo'" in exception["locals"]
     assert (report["status"], report["exit_code"]) == ("failed", 1)
     assert len(json.dumps(report)) < 3500

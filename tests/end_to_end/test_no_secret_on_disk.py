@@ -1,6 +1,6 @@
-"""No secret lies in any file under the home folder, nor in any answer: of a run that goes on, that ended, that was killed.
+"""No secret is in any file under the home folder or in any answer, for runs that are running, ended or killed.
 
-The corpus of tests/support/secret_corpus.py, planted by tests/targets/planted.py in every place that could be recorded.
+tests/targets/planted.py plants the corpus of tests/support/secret_corpus.py in every place that could be recorded.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ pytestmark = pytest.mark.anyio
 
 SECRETS = corpus()
 NAMED = [secret for secret in SECRETS if secret.rule == "name"]
-# Taught by the command, the environment and the input of the run itself; the program meets them under no name.
+# Learned from the command, environment and input of the run; the program uses them under no secret name.
 IN_COMMAND, IN_ENVIRONMENT, IN_INPUT = "cmd-Planted-5501", "env-Planted-5502", "inp-Planted-5503"
 GIVEN = [Secret(text, "name", "x", text, text) for text in (IN_COMMAND, IN_ENVIRONMENT, IN_INPUT)]
 
 SEARCH = SecretSearch(SECRETS + GIVEN)
 
-# What an agent asks about a trace.
+# Tools and arguments that read a trace.
 QUESTIONS: list[tuple[str, dict[str, Any]]] = [
     ("list_traces", {"limit": 5}),
     ("get_calls", {"function": "take", "limit": 50}),
@@ -47,18 +47,18 @@ QUESTIONS: list[tuple[str, dict[str, Any]]] = [
 
 
 def leaks_under(home: Path) -> list[tuple[str, str, bytes]]:
-    """(file, kind of secret, what stands around it)."""
+    """Return (file, kind of secret, text around it) for each leak in a file."""
     while True:
         files = [path for path in home.rglob("*") if path.is_file()]
         assert files
         try:
             return [(path.name, *leak) for path in files for leak in SEARCH.find(path.read_bytes())]
-        except FileNotFoundError:  # the ingest has moved its content on, maybe to a file that was read already
+        except FileNotFoundError:  # the ingest moved its content, maybe to a file that was already read
             pass
 
 
 def leaks_in_tables(home: Path) -> list[tuple[str, str, bytes]]:
-    """Do the same for compressed blocks of the database file."""
+    """Return the leaks in the tables: the database file compresses its blocks."""
     found = []
     with duckdb.connect(str(home / "p-traces.duckdb"), read_only=True) as con:
         for (table,) in con.execute("SELECT table_name FROM duckdb_tables()").fetchall():
@@ -76,7 +76,7 @@ async def leaks_in_answers(session: Any, trace_id: str) -> list[tuple[str, str, 
 
 
 def planted(workspace: Path) -> list[str]:
-    """Return the command without the interpreter."""
+    """Write the corpus to a file, and return the command without the interpreter."""
     file = workspace / "corpus.json"
     file.write_text(json.dumps([[secret.rule, secret.name, secret.text] for secret in SECRETS]))
     return [str(TARGETS / "planted.py"), str(file), "--password", IN_COMMAND, f"--db-url=x://bob:{IN_COMMAND}@h/d"]
@@ -94,7 +94,7 @@ async def release(gate: Any) -> None:
 @pytest.mark.parametrize(
     ("version", "mode"), [("3.8", "full"), ("3.11", "adaptive"), ("3.12", "full"), ("3.13", "adaptive")]
 )
-async def test_no_file_and_no_answer_holds_a_planted_secret(
+async def test_no_file_and_no_answer_contains_a_planted_secret(
     session: Any, home: Path, workspace: Path, gate: Any, second_gate: Any, version: str, mode: str
 ) -> None:
     await session.project(workspace, ["__main__"], mode=mode, calls_per_function=2000)
@@ -118,7 +118,7 @@ async def test_no_file_and_no_answer_holds_a_planted_secret(
 
 
 def ingest_and_be_killed(home: Path, trace_id: str, statements: int) -> None:
-    """As a server does that is killed after so many statements."""
+    """Ingest as a server that is killed after a number of statements."""
     (spool,) = home.rglob(trace_id)
     command = [
         sys.executable,
@@ -133,7 +133,7 @@ def ingest_and_be_killed(home: Path, trace_id: str, statements: int) -> None:
     assert any(file.is_file() for file in spool.glob("ingest-*/*"))
 
 
-async def test_a_killed_run_a_killed_server_and_a_killed_ingest_leave_no_secret_either(
+async def test_a_killed_server_and_a_killed_ingest_leave_no_secret(
     start_server: Any, home: Path, workspace: Path, gate: Any, second_gate: Any
 ) -> None:
     session = await start_server()
@@ -157,9 +157,7 @@ async def test_a_killed_run_a_killed_server_and_a_killed_ingest_leave_no_secret_
     assert not leaks_in_tables(home)
 
 
-async def test_what_another_process_knows_to_be_secret_does_not_reach_the_database(
-    session: Any, home: Path, workspace: Path
-) -> None:
+async def test_a_secret_known_to_one_process_is_redacted_in_another(session: Any, home: Path, workspace: Path) -> None:
     await session.project(workspace, ["__main__"], mode="full")
     program = workspace / "two.py"
     program.write_text(

@@ -1,4 +1,4 @@
-"""A command of many processes is one trace: each process is a row, with its parent, and each call is there once."""
+"""A command with many processes is one trace: each process is a row with its parent, and each call is there once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def double(n):
 
 def main(other):
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("fork")) as pool:
-        print(sum(pool.map(double, range(10))), flush=True)  # before the exec, which drops what is buffered
+        print(sum(pool.map(double, range(10))), flush=True)  # before the exec, which loses buffered output
     subprocess.check_call([other, "child.py"])
     subprocess.check_call(f"cd . && '{other}' child.py && true", shell=True)
     os.execv(sys.executable, [sys.executable, "child.py"])
@@ -52,7 +52,7 @@ async def test_the_processes_of_a_command_and_their_calls_are_one_trace(session,
         (5, 0, "exec", f"{python} child.py", "3.12", True),
     ]
     assert all(row[2] == row[3] for row in rows[1:4])
-    assert rows[4][2] != rows[4][3]  # a shell stands between them
+    assert rows[4][2] != rows[4][3]  # a shell is between them
     names = await session.rows("SELECT name FROM processes WHERE name IS NOT NULL")
     assert len(names) == 2 and all(name.startswith("ForkProcess-") for (name,) in names)
     assert report["traced"]["processes"] == 6
@@ -60,7 +60,7 @@ async def test_the_processes_of_a_command_and_their_calls_are_one_trace(session,
     assert [row[:2] + row[4:] for row in table["rows"]] == [
         [0, None, "exec"], [1, 0, "exit"], [2, 0, "exit"], [3, 0, "exit"], [4, 0, "exit"], [5, 0, "exit"],
     ]  # fmt: skip
-    # Nothing went wrong, and so nothing is told.
+    # Nothing went wrong, so there are no warnings.
     assert "warnings" not in report and "open_calls" not in report
     calls = await session.rows(
         "SELECT return_value::INT, count(*) FROM calls WHERE function_name = 'double' GROUP BY 1"

@@ -1,4 +1,4 @@
-"""A failing test, from the report to the call that was wrong: as an agent does it, over the real server."""
+"""An agent gets from the report of a failing test to the wrong call."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def shop(workspace: Path) -> Path:
     return workspace
 
 
-async def test_the_report_shows_the_wrong_result_and_get_calls_the_calls_of_the_test(session, shop: Path) -> None:
+async def test_the_report_shows_the_wrong_result_and_get_calls_shows_the_calls_of_the_test(session, shop: Path) -> None:
     await session.project(shop, ["priced"])
     report = await session.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "tested.py", cwd=str(shop))
 
@@ -54,7 +54,7 @@ async def test_the_report_shows_the_wrong_result_and_get_calls_the_calls_of_the_
     assert await session.rows("SELECT count(*) FROM tests WHERE outcome = 'failed'") == [[3]]
 
 
-async def test_a_test_that_hangs_is_named_with_the_calls_that_had_not_ended(session, workspace: Path, gate) -> None:
+async def test_a_test_that_hangs_is_named_and_its_open_calls_are_shown(session, workspace: Path, gate) -> None:
     (workspace / "cases.py").write_text(
         "import signal, sys, unittest\n"
         "def wait():\n"

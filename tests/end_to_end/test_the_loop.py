@@ -1,4 +1,4 @@
-"""Run, see the gaps, widen, run again: on a library that nobody here wrote (iniconfig, which pytest brings along)."""
+"""Run, read the gaps, trace more, run again, on a third-party library: iniconfig, a dependency of pytest."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ async def modules(session: Any, trace_id: str) -> set[str]:
 
 
 @pytest.mark.smoke
-async def test_the_gaps_of_the_first_run_lead_to_the_calls_of_the_second(session, workspace: Path) -> None:
+async def test_gaps_of_the_first_run_lead_to_calls_of_the_second(session, workspace: Path) -> None:
     (workspace / "paint.py").write_text(PROGRAM)
     (workspace / "good.ini").write_text("[paint]\ncolour = green\n")
     await session.ok("init_project", project="p")  # without a workspace: __main__ alone
@@ -57,7 +57,9 @@ async def test_the_gaps_of_the_first_run_lead_to_the_calls_of_the_second(session
 
 
 @pytest.mark.parametrize("command", [[sys.executable, "-m", "pytest"], [str(Path(sys.executable).parent / "pytest")]])
-async def test_without_a_workspace_a_test_runner_is_no_dead_end(session, workspace: Path, command: list[str]) -> None:
+async def test_gaps_of_a_test_runner_lead_to_the_code_without_a_workspace(
+    session, workspace: Path, command: list[str]
+) -> None:
     (workspace / "shop").mkdir()
     (workspace / "shop" / "__init__.py").touch()
     (workspace / "shop" / "cart.py").write_text("def total(prices):\n    return sum(prices) - 1\n")
@@ -81,7 +83,7 @@ async def test_without_a_workspace_a_test_runner_is_no_dead_end(session, workspa
     assert "shop.cart" in await modules(session, second["trace_id"])
 
 
-async def test_each_call_that_an_answer_proposes_can_be_made_as_it_stands(session, workspace: Path) -> None:
+async def test_each_proposed_call_can_be_made_unchanged(session, workspace: Path) -> None:
     (workspace / "paint.py").write_text(PROGRAM)
     (workspace / "bad.ini").write_text("[paint]\nno equals sign here\n")
     created = await session.ok("init_project", project="p", workspace=str(workspace))

@@ -1,4 +1,4 @@
-"""Programs that count their own calls: the database holds exactly these, on both backends."""
+"""The database has exactly the calls that a program counted itself, on both backends."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 
 
-async def test_the_tables_hold_exactly_the_calls_that_the_program_counted(session, python, workspace) -> None:
+async def test_the_tables_have_exactly_the_calls_that_the_program_counted(session, python, workspace) -> None:
     await session.project(workspace, ["__main__"], mode="full")
     report = await session.run(python, KNOWN_TREE, "12")
-    told = ast.literal_eval(report["stdout_tail"])
-    told.update({"main": 1, "Counter.__init__": 1, "Counter": 1, "<module>": 1})
-    total = sum(told.values())
+    counted = ast.literal_eval(report["stdout_tail"])
+    counted.update({"main": 1, "Counter.__init__": 1, "Counter": 1, "<module>": 1})
+    total = sum(counted.values())
     assert report["traced"]["calls"] == total
-    assert dict(await session.rows("SELECT function_name, count(*) FROM calls GROUP BY ALL")) == told
+    assert dict(await session.rows("SELECT function_name, count(*) FROM calls GROUP BY ALL")) == counted
     events = dict(await session.rows("SELECT event_type, count(*) FROM trace_events GROUP BY ALL"))
     assert events["call"] == total
     assert await session.rows("SELECT code FROM notices WHERE code IN ('records_lost', 'not_observing')") == []
@@ -92,7 +92,7 @@ async def expect_true_times(session: Any) -> None:
 
 
 @pytest.mark.slow
-async def test_a_million_calls_are_all_there_and_so_is_the_exception_among_them(session, workspace: Path) -> None:
+async def test_all_of_a_million_calls_and_the_exception_among_them_are_recorded(session, workspace: Path) -> None:
     (workspace / "million.py").write_text(
         "def step(a, b):\n    if a == 700_001:\n        raise ValueError('number %d' % a)\n    return a + b\n"
         "def main():\n    for i in range(1, 1_000_001):\n        try:\n            step(i, 1)\n"

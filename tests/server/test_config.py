@@ -97,7 +97,7 @@ def test_a_file_without_a_mapping_is_refused(refused, text: str) -> None:
 
 def test_a_duplicate_key_is_refused_with_both_line_numbers(refused) -> None:
     error = refused("project: shop\nenabled: true\nenabled: false\n")
-    assert "line 3: the key 'enabled' stands in line 2 already" in error
+    assert "line 3: the key 'enabled' is already in line 2" in error
 
 
 def test_a_copied_file_that_names_another_project_is_refused(refused) -> None:

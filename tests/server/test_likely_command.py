@@ -76,4 +76,4 @@ async def test_without_a_program_the_answer_says_that_the_command_is_an_example(
     created = await session.ok("init_project", project="p", workspace=str(workspace))
 
     assert created["next"] == ['run(project="p", command=["python", "app.py"], timeout_seconds=60)']
-    assert "app.py stands for your own program: no script and no tests were found" in created["notes"]
+    assert "replace app.py by your program: no script and no tests were found" in created["notes"]

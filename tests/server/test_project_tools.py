@@ -184,5 +184,5 @@ async def test_an_edit_keeps_comments_and_notes_a_rewrite(shop, home) -> None:
     answer = await shop.ok("edit_config", project="shop", set={"enabled": False})
     assert file.read_text().startswith("# mine\n")
     answer = await shop.ok("edit_config", project="shop", add_include=["b.*"])
-    assert "written anew" in str(answer["notes"])
+    assert "was rewritten" in str(answer["notes"])
     assert answer["config"]["include"] == ["a.*", "b.*"] and answer["config"]["exclude"] == ["a.*"]

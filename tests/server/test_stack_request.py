@@ -81,8 +81,8 @@ def test_a_process_that_does_not_answer_is_asked_for_a_fault_file(start, state, 
     ((code, message),) = request_stacks(state, tmp_path, 0.2)
     assert (tmp_path / f"{process.pid}-2.fault").read_text() == "Current thread"
     assert code == "stacks_incomplete"
-    assert message.startswith(f"process {process.pid} did not answer when it was asked where it stood")
-    assert message.endswith(": its stacks are without local values")
+    assert message.startswith(f"process {process.pid} did not answer the request for its stacks")
+    assert message.endswith(": they have no local values")
 
 
 @pytest.mark.parametrize(
@@ -97,7 +97,7 @@ def test_a_process_that_does_not_answer_is_asked_for_a_fault_file(start, state, 
 def test_a_process_that_does_not_handle_the_signal_gets_none(start, state, tmp_path, code) -> None:
     process = start(code)
     ((_, message),) = request_stacks(state, tmp_path, 60)  # returns at once: nobody was asked
-    assert message.endswith(": there are no stacks of it")
+    assert message.endswith(": there are none")
     process.communicate("\n")
     assert process.returncode == 0
 

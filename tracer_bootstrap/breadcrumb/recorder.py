@@ -191,7 +191,7 @@ class Recorder:
         if session.near_recursion_limit:
             session.notice(
                 record_format.NOTICE_RECURSION_LIMIT,
-                "near the recursion limit the tracer had no room to work: the deepest calls may not be recorded",
+                "near the recursion limit the tracer had no room to run: the deepest calls may not be recorded",
             )
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if isinstance(last, BaseException):

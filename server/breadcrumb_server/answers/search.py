@@ -168,7 +168,7 @@ class _HitCalls:
         lines = [
             f"first: {self._sentence(self.calls[0])}",
             f"through {counted(self._total, 'call')} of {counted(function_count, 'function')}: {path}{more}",
-            f"last: {self._sentence(self.calls[-1])}" if self._total > 1 else "last: that call, no other has it",
+            f"last: {self._sentence(self.calls[-1])}" if self._total > 1 else "last: the same call, no other",
         ]
         return [cut(clean(line), LIMITS.summary_chars) for line in lines]
 

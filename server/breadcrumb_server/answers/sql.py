@@ -40,7 +40,7 @@ def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int 
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     if notes:
-        notes = [f"limit was lowered to {limit}; use LIMIT and OFFSET in the statement to go on"]
+        notes = [f"limit was lowered to {limit}; page with LIMIT and OFFSET in the statement"]
     result = run_read_only(con, sql, limit)
     width = len(result.columns)
     if width > MAX_COLUMNS:
@@ -50,7 +50,7 @@ def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int 
     def build(rows: int, chars: int) -> QueryResult:
         shown = [[cut(cell, chars) if isinstance(cell, str) else cell for cell in row] for row in cells[:rows]]
         left = len(cells) - rows
-        why = f"{left} of {len(cells)} rows did not fit; select fewer columns, or go on with OFFSET {rows}"
+        why = f"{left} of {len(cells)} rows did not fit; select fewer columns, or use OFFSET {rows}"
         return QueryResult(
             project=project,
             columns=[cut(clean(name), min(chars, 100)) for name in result.columns[:MAX_COLUMNS]],

@@ -42,7 +42,7 @@ def list_traces(
     """
     limit, notes = check_limit(limit, MAX_LIMIT)
     if status is not None and status not in STATUSES:
-        raise BreadcrumbError(f"There is no status {status[:80]!r}.", hint=f"A trace is one of: {', '.join(STATUSES)}.")
+        raise BreadcrumbError(f"Unknown status: {status[:80]!r}.", hint=f"The statuses are: {', '.join(STATUSES)}.")
     # An age in ``since`` moves on from page to page. Pages begin at the number of a trace, so that none is repeated.
     query = ("list_traces", project, status, since)
     before = decode_cursor(cursor, query).at if cursor else None

@@ -144,8 +144,8 @@ async def _find_the_bug(session: _Session, workspace: Path, transcript: Transcri
     by_trace = {row[0]: row[2] for row in counted["rows"]}
     _expect(by_trace.get(first["trace_id"], 0) == 0 < by_trace.get(second["trace_id"], 0), "the gap was closed")
     transcript.say(
-        "Found: ratebook.lookup.country_code('DE-BY') returns 'BY', the part behind the dash. The country, 'DE', "
-        "stands before it. No print statement, no debugger, no change to the code."
+        "Found: ratebook.lookup.country_code('DE-BY') returns 'BY', the part after the dash. The country, 'DE', "
+        "is before it. No print statement, no debugger, no change to the code."
     )
 
 

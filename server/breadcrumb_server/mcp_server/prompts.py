@@ -10,8 +10,8 @@ Workspace = Annotated[str, Field(description="Absolute path of the folder that h
 
 
 def debug(command: Command, workspace: Workspace = "", project: OptionalProject = "") -> str:
-    """Debug a Python command: run it under the tracer and find out why it fails, hangs, is slow or returns what is
-    wrong.
+    """Debug a Python command: run it under the tracer and find out why it fails, hangs, is slow or returns a wrong
+    result.
     """
     name = f'Use the Breadcrumb project "{project}"' if project else "Choose a Breadcrumb project with list_projects"
     folder = f'workspace="{workspace}"' if workspace else "the workspace's absolute path"
@@ -22,14 +22,14 @@ Find out what goes wrong in this Python command, with Breadcrumb's tools and wit
 
 1. {name}; if there is none for this code, make it with init_project and {folder}.
 2. run the command (a list of words, an ample timeout_seconds). Read the report: the exception with the argument \
-values up its call chain, the failing tests, where a hanging thread stood, the hot functions.
-3. Follow `next` of each answer: its calls can be made as they stand. get_calls shows what went into a function and \
-what came out; its distribution names the call that is unlike the others. find_exceptions shows what was swallowed.
+values up its call chain, the failing tests, where a thread hangs, the hot functions.
+3. Follow `next` of each answer: its calls are ready to make. get_calls shows what went into a function and \
+what came out; its distribution names the most unusual call. find_exceptions shows what was swallowed.
 4. If the wrong value comes out of a function whose calls you do not see: find_gaps, make the edit_config call that it \
 offers, run again.
 5. If you know the function but not the step: run again with capture={{"lines": ["that_function"]}}.
 6. Say what the cause is, with the call (call_id), its arguments and its result that prove it, and the line to change. \
-After a change, run again; compare_traces shows what it made different.
+After a change, run again; compare_traces shows its effect.
 """
 
 
@@ -44,7 +44,7 @@ def explain_failure(
         else f'list_traces(project="{project}", status="failed", limit=1), then get_trace with its trace_id'
     )
     return f"""\
-Explain why a recorded Python run failed, from its trace alone. Do not run it again before you have read what there is.
+Explain why a recorded Python run failed, from its trace alone. Do not run it again before you have read the trace.
 
 1. {which}: the exception, the calls it went through with their arguments, the local variables at the raise.
 2. Walk back from there to the first call that was wrong: get_calls with the functions of the call chain, outermost \
@@ -52,7 +52,7 @@ first, and compare what went in with what came out. find_exceptions(project="{pr
 exceptions that the program handled: the first one is often the cause.
 3. If the chain passes through code that was not traced, say so, and make the edit_config call that find_gaps offers.
 4. Answer with: what failed, the call (call_id, arguments, result) where things went wrong, why, and the change that \
-would mend it. Tell what the trace proves from what you conclude.
+would fix it. Separate what the trace proves from what you infer.
 """
 
 

@@ -56,7 +56,7 @@ RESOURCES = (
         schema,
         "schema",
         "Schema of the trace database",
-        "Tables and columns for query_traces, with example queries that work as they stand",
+        "Tables and columns for query_traces, with example queries that run unchanged",
         "text/markdown",
     ),
     ResourceDefinition(
@@ -64,7 +64,7 @@ RESOURCES = (
         project_config,
         "project-config",
         "A project's settings",
-        "What is traced, how much of each call is kept, and in which file that stands; the answer of get_config",
+        "What is traced, how much of each call is kept, and the file that says so; the answer of get_config",
         JSON,
     ),
     ResourceDefinition(

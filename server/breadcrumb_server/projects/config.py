@@ -205,7 +205,7 @@ def _refuse_double_keys(tree: Any, file: Path) -> None:
         line = key.start_mark.line + 1
         if key.value in first_lines:
             raise BreadcrumbError(
-                f"{file}, line {line}: the key {key.value!r} stands in line {first_lines[key.value]} already.",
+                f"{file}, line {line}: the key {key.value!r} is already in line {first_lines[key.value]}.",
                 hint="The file was left untouched. Keep one of the two.",
             )
         first_lines[str(key.value)] = line

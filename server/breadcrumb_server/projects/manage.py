@@ -72,7 +72,7 @@ def init_project(
         notes.append(f"no Python code was found in {folder}")
     command, exists = likely_command(folder)
     if not exists:
-        notes.append(f"{PLACEHOLDER} stands for your own program: no script and no tests were found")
+        notes.append(f"replace {PLACEHOLDER} by your program: no script and no tests were found")
     return ProjectCreated(
         project=project,
         created=True,
@@ -155,7 +155,7 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
             text, kept = _edited_text(loaded.text, new_values, config, home)
             write_file(loaded.file, text)
             if not kept:
-                notes.append("the file could not be changed in place and was written anew: comments in it are gone")
+                notes.append("the file could not be changed in place and was rewritten: its comments are lost")
     before, after = loaded.config.model_dump(), config.model_dump()
     changed = [key for key in after if before[key] != after[key]]
     warnings, last_run = compare_with_traces(home, config, loaded.config, notes)
@@ -176,7 +176,7 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
 
 def _existing(home: Home, project: str, *, given: bool) -> ProjectCreated:
     loaded = load_config(home, project)
-    notes = ["the project existed and was left as it is"]
+    notes = ["the project exists and was not changed"]
     if given:
         notes.append("workspace, include and exclude of this call were not applied: use edit_config")
     return ProjectCreated(

@@ -180,7 +180,7 @@ def _compact(database: Database, expected_bytes: int) -> tuple[Space, list[str]]
     if space.compaction_error:
         notes.append(f"the file could not be made smaller: {one_line(space.compaction_error, 300)}")
     elif space.reusable_bytes >= MIN_SHOWN_BYTES:
-        notes.append("the file keeps reusable_mb, which the next traces fill: copying what is left costs more")
+        notes.append("the file keeps reusable_mb, for the next traces: copying the rest would cost more")
     return space, notes
 
 
@@ -188,7 +188,7 @@ def _nothing_deleted_note(choice: Choice, kept: int) -> str:
     if choice.before is not None and kept:
         when = choice.before.isoformat(sep=" ", timespec="seconds")
         return f"nothing was deleted: none of the {counted(kept, 'trace')} that ended began before {when} UTC"
-    return "nothing was deleted: " + ("all that there is still runs" if kept else "the project has no traces")
+    return "nothing was deleted: " + ("all traces still run" if kept else "the project has no traces")
 
 
 def _database_bytes(database: Database) -> int:

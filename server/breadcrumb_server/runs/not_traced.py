@@ -34,7 +34,7 @@ def not_traced_reason(command: Sequence[str], cwd: Path, environment: Mapping[st
     first = Path(command[0]).name
     if first in _ENVIRONMENT_CHANGERS or words[:2] == ["env", "-i"]:
         return (
-            f"{first} starts its programs with an environment of its own, in which the tracer's PYTHONPATH and "
+            f"{first} starts its programs with another environment, without the tracer's PYTHONPATH and "
             f"BREADCRUMB_TRACE are missing. Start the Python program directly, or let these two variables through."
         )
     if interpreter:

@@ -288,7 +288,7 @@ async def _ingest_regularly(run: Run) -> None:
         try:
             calls = await anyio.to_thread.run_sync(run.ingest)
         except BreadcrumbError as error:  # a busy database: retried after the pause
-            logger.warning("%s was not taken in: %s", run.state.trace_id, error.what)
+            logger.warning("%s was not ingested: %s", run.state.trace_id, error.what)
             calls = 0
         await anyio.to_thread.run_sync(request_look, run.state, run.spool)
         pause = FIRST_INGEST_SECONDS if calls else min(pause * 1.5, LONGEST_INGEST_SECONDS)

@@ -86,9 +86,7 @@ def split_command(command: str | Sequence[str]) -> list[str]:
     if not words or not words[0].strip():
         raise BreadcrumbError("The command is empty.", hint=hint)
     if any("\0" in word for word in words):
-        raise BreadcrumbError(
-            "The command holds a NUL byte.", why="No program can be given one in its arguments.", hint=hint
-        )
+        raise BreadcrumbError("The command holds a NUL byte.", why="Arguments cannot contain one.", hint=hint)
     return words
 
 

@@ -117,9 +117,9 @@ def _request_fault_stacks(pending: list[_Traced]) -> list[tuple[str, str]]:
         sizes = now
     answered = {each for each in asked if sizes[each] > before[each]}
     notices = [
-        f"process {each.pid} did not answer when it was asked where it stood"
+        f"process {each.pid} did not answer the request for its stacks"
         + (f" ({states[each]})" if states[each] else "")
-        + (": its stacks are without local values" if each in answered else ": there are no stacks of it")
+        + (": they have no local values" if each in answered else ": there are none")
         for each in pending[:MAX_NAMED]
     ]
     if len(pending) > MAX_NAMED:

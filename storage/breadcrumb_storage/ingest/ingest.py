@@ -115,7 +115,7 @@ def ingest_trace(
         raise BreadcrumbError(
             f"The spool of trace {trace_id} could not be read.",
             why=str(error),
-            hint="Nothing that was read is lost. Mend that and ask again.",
+            hint="Nothing that was read is lost. Fix that and ask again.",
         ) from error
 
 

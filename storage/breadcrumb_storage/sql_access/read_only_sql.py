@@ -171,6 +171,6 @@ def _parse_reading_statement(con: DuckDBPyConnection, sql: str) -> Statement:
         raise QueryRefused(
             f"A statement of kind {kind} was refused.",
             why="Queries only read: SELECT, WITH, VALUES, FROM, DESCRIBE, SHOW, SUMMARIZE and EXPLAIN.",
-            hint="What was recorded is changed by no query; delete_traces removes traces.",
+            hint="Queries cannot change what was recorded; delete_traces removes traces.",
         )
     return statements[0]

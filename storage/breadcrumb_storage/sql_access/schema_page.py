@@ -14,24 +14,24 @@ TABLES = {
     "calls": "a recorded call",
     "trace_events": "a call, a return or an exception, in the order of their times",
     "exceptions": "an exception that traced code raised or that passed through it; equal ones 200 times at most",
-    "exception_counts": "raises of one type at one place beyond those that are rows of exceptions",
+    "exception_counts": "raises of one type at one place that are not rows of exceptions",
     "functions": "a traced function, in each process of each trace",
     "function_stats": "a traced function of a trace, with the counts and times of its calls",
     "gaps": "a function that traced code called and that was not traced, by caller",
     "lines": "an executed line of a call, where capture.lines named its function",
-    "yields": "a value that a generator yielded, the first 20 of each call; without a value: the last of those beyond",
+    "yields": "a value that a generator yielded, the first 20 of each call; without a value: the last of the others",
     "stacks": "a frame of a thread or a waiting task, at the moment when the run was ended or crashed",
     "tests": "a test that ran under pytest or unittest, with the range of calls under it",
     "processes": "a process of a run",
     "threads": "a thread of a process",
     "tasks": "an asyncio task, or a greenlet, of a process",
-    "notices": "what a reader of a trace must be told: recording that stopped, values that were lost",
+    "notices": "what a reader of a trace must know: recording that stopped, values that were lost",
 }
 
 INTRODUCTION = """\
 # The trace database of a project
 
-DuckDB. Ask through query_traces (one statement that reads), or open the file read-only. `args`, `return_value`,
+DuckDB. Ask with query_traces (one read-only statement), or open the file read-only. `args`, `return_value`,
 `locals` and `changes` are JSON texts: `args->>'$.rate'`; `json_extract(args, '$.items[0]')`. Times ending in `_ns` are
 nanoseconds, timestamps are UTC. `call_id`, `exception_id` and `process_id` are unique within a trace only, so join on
 `trace_id` as well. In adaptive mode not every call is a row of `calls`: `functions.started_count` counts them all."""
@@ -114,4 +114,4 @@ def schema_page() -> str:
     columns = dict(rows)
     tables = "\n\n".join(f"## {table}: {row}\n\n{columns[table]}" for table, row in TABLES.items())
     examples = "\n\n".join(f"-- {each.question}\n{each.sql};" for each in EXAMPLES)
-    return f"{INTRODUCTION}\n\n{tables}\n\n## Queries that work as they stand\n\n```sql\n{examples}\n```\n"
+    return f"{INTRODUCTION}\n\n{tables}\n\n## Queries that run unchanged\n\n```sql\n{examples}\n```\n"

@@ -76,7 +76,7 @@ class SettraceBackend(Backend):
         other = sys.gettrace()
         if other is not None:
             raise RuntimeError(
-                "sys.settrace is in use already, by %s: nothing is traced (before Python 3.12 only one can be at work)"
+                "sys.settrace is already in use by %s: nothing is traced (before Python 3.12 only one can be active)"
                 % _describe(other)
             )
         threading = sys.modules.get("threading")
@@ -122,7 +122,7 @@ class SettraceBackend(Backend):
             return
         path = self._session.include.absolute(caller.f_code.co_filename)
         self._notice_replaced(
-            "was called at %s:%d (%s), in the tracer's place" % (path, caller.f_lineno, caller.f_code.co_name)
+            "was called at %s:%d (%s), replacing the tracer" % (path, caller.f_lineno, caller.f_code.co_name)
         )
 
     def before_end(self) -> None:
@@ -130,15 +130,15 @@ class SettraceBackend(Backend):
         now = sys.gettrace()
         expected = now is self._trace_function or self._is_paused or self._dropped_by_interpreter
         if not expected and not self._noticed_replaced:
-            by = "is in use by %s, in the tracer's place" % _describe(now) if now is not None else ""
+            by = "is in use by %s instead of the tracer" % _describe(now) if now is not None else ""
             self._notice_replaced(by or "has lost the tracer, to code in C or at the recursion limit")
 
     def _notice_replaced(self, how: str) -> None:
         self._noticed_replaced = True
         self._session.notice(
             NOTICE_TRACER_REPLACED,
-            "sys.settrace %s: that thread's calls from then on are not recorded, unless it was given back. Run without "
-            "that tool, or on Python 3.12 or newer, where both can work" % how,
+            "sys.settrace %s: later calls of that thread are not recorded, unless the tracer was restored. Run without "
+            "that tool, or on Python 3.12 or newer, where both work" % how,
         )
 
     @starts_guarded

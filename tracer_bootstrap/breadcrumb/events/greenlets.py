@@ -86,7 +86,7 @@ class GreenletChains:
         self._noticed = True
         self._session.notice(
             NOTICE_GREENLETS,
-            "greenlets switch without the tracer being told (greenlet.settrace was used by the program itself, or this "
+            "greenlets switch unseen by the tracer (greenlet.settrace was used by the program itself, or this "
             "version of greenlet is not known): calls in which they do may have wrong parents, durations and ends",
         )
 

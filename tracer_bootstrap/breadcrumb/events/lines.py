@@ -100,7 +100,7 @@ class CallLines:
             if position == MAX_LINES_PER_CALL:
                 self._log.notice_once(
                     self._function,
-                    "a call executed more than %d lines: few of those beyond are recorded" % MAX_LINES_PER_CALL,
+                    "a call executed more than %d lines: few later ones are recorded" % MAX_LINES_PER_CALL,
                 )
             if position < self._next_sample:
                 self._last[position % LAST_LINES] = (position, at_ns, line)
@@ -123,7 +123,7 @@ class CallLines:
         encode = self._log.encoder.encode_named
         variables = variables_of(frame, MAX_VARIABLES, self._log.session.clears_locals)
         if len(variables) == MAX_VARIABLES:
-            self._log.notice_once(self._function, "only the first %d variables are looked at" % MAX_VARIABLES)
+            self._log.notice_once(self._function, "only the first %d variables are compared" % MAX_VARIABLES)
         generation = self._log.encoder.generation()
         now = {name: encode(name, value) for name, value in variables}
         if generation != self._log.encoder.generation():  # a secret was learned, which earlier values may contain

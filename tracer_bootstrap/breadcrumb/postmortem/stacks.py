@@ -145,8 +145,8 @@ class StackReporter:
         if len(threads) > _MAX_THREADS or len(tasks) > _MAX_TASKS:
             self._session.notice(
                 record_format.NOTICE_STACKS_LEFT_OUT,
-                "of %d threads and %d waiting tasks the stacks of %d and %d at most are here"
-                % (len(threads), len(tasks), _MAX_THREADS, _MAX_TASKS),
+                "stacks of at most %d threads and %d waiting tasks are recorded, of %d and %d"
+                % (_MAX_THREADS, _MAX_TASKS, len(threads), len(tasks)),
             )
         self._mark_complete()
 

@@ -260,7 +260,7 @@ class Session:
         self.notice(
             record_format.NOTICE_SECRETS_NOT_LEARNED,
             "the program has more values under secret names than are remembered: later ones are redacted under these "
-            "names and by their shapes, but not wherever else they turn up",
+            "names and by their shapes, but not elsewhere",
         )
 
     def on_name_patterns(self, patterns: Sequence[str]) -> None:

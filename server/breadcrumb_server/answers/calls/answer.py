@@ -206,8 +206,8 @@ def _late_note(calls: Sequence[queries.CallRow]) -> list[str]:
     more = len(late) - LIMITS.late_calls
     ids = ", ".join(late[: LIMITS.late_calls]) + (f" and {more} more" if more > 0 else "")
     return [
-        f"{ids}: recorded when the call was under way already (it was slow, or an exception passed through it); "
-        "its args are those of that moment"
+        f"{ids}: recorded only after the call had begun (it was slow, or an exception passed through it); "
+        "its args are from that moment"
     ]
 
 

@@ -120,7 +120,7 @@ def _note(found: ValueDistributions) -> str:
     """Render a note if only a share of the calls was read."""
     if found.read >= found.calls:
         return ""
-    return f"distribution: of an even share of {found.read:,} of the {found.calls:,} calls; fewer are read whole"
+    return f"distribution: of an even sample of {found.read:,} of the {found.calls:,} calls; fewer are all read"
 
 
 def _fit_lines(lines: Sequence[_Summary]) -> list[str]:

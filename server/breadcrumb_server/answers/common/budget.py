@@ -210,7 +210,7 @@ def squeeze(answer: A, *, limit: int = MAX_ANSWER_CHARS) -> A:
     if size_of(answer) <= limit:
         return answer
     content = answer.model_dump()
-    note = f"cut to fit into {limit} characters: texts and lists in it are not whole"
+    note = f"cut to fit into {limit} characters: texts and lists are incomplete"
     for chars, items in _ROUNDS:
         small = _cut_fields(content, chars, items)
         # A follow-up call that is cut cannot be made.

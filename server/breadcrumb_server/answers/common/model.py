@@ -80,5 +80,5 @@ def check_limit(limit: int, maximum: int) -> tuple[int, list[str]]:
     if limit < 1:
         raise BreadcrumbError(f"limit must be at least 1, not {limit}.", hint=f"Use a limit from 1 to {maximum}.")
     if limit > maximum:
-        return maximum, [f"limit {limit} was lowered to {maximum}; next_cursor goes on from there"]
+        return maximum, [f"limit {limit} was lowered to {maximum}; continue with next_cursor"]
     return limit, []

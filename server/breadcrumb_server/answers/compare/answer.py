@@ -179,7 +179,7 @@ class _ComparisonBuilder:
         if first is None:
             nothing = "No call went differently"
             if self.base.trace.status != self.this.trace.status:
-                return f"{nothing}, though the runs ended differently: what did is not traced (find_gaps shows what)."
+                return f"{nothing}, though the runs ended differently: the cause is not traced (find_gaps shows it)."
             return f"{nothing}."
         ids = (
             f"calls {first.base.call_id} / {first.this.call_id}"
@@ -206,7 +206,7 @@ class _ComparisonBuilder:
     def _search_notes(self) -> list[str]:
         if self.found.complete:
             return []
-        return ["there are more differences than were looked at: others may lack some that come later"]
+        return ["there are more differences than were examined: `others` may lack later ones"]
 
     def _tests_table(self, lines: int) -> Table | None:
         if not self.tests:
@@ -249,7 +249,7 @@ def _passed_on_lines(differences: Sequence[CallDifference], chars: int) -> list[
     lines: list[str] = []
     for _, group in groupby(differences, key=lambda each: each.name):
         members = list(group)
-        more = f" (and {len(members) - 1:,} more of it around that)" if len(members) > 1 else ""
+        more = f" (and {len(members) - 1:,} more around it)" if len(members) > 1 else ""
         lines.append(ending_line(members[0], chars) + more)
     return lines
 

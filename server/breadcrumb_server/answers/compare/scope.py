@@ -68,18 +68,18 @@ def choose_scope(
         chosen = [test.node_id for test in tests[: LIMITS.max_tests]]
         ranges: Ranges = test_ranges_by_id(base, chosen), test_ranges_by_id(this, chosen)
         named = ", ".join(one_line(node_id, 120) for node_id in chosen)
-        note = f"compared are the calls under the tests that ended differently: {named}"
+        note = f"only calls under tests that ended differently are compared: {named}"
         return Scope(_only_ranges(selection, ranges), [note], trusts_lone_calls)
     if is_large:
         focus = _first_other_value(base, this, functions)
-        where = "around the first that has no equal in the base" if focus else "the first ones"
+        where = "around the first without an equal in the base" if focus else "the first ones"
         differing = [pair.full_name for pair in functions if pair.base and pair.this and not pair.same_values]
         max_calls = LIMITS.max_unfocused if differing and not focus else LIMITS.max_focused
         selection = replace(selection, max_calls=max_calls)
         named = ", ".join(differing[: LIMITS.max_named]) + (", …" if len(differing) > LIMITS.max_named else "")
         note = (
-            f"large traces: one by one, {counted(selection.max_calls, 'call')} of each are compared, {where}; of all "
-            f"calls together, arguments or results differ in {counted(len(differing), 'function')}: {named}"
+            f"large traces: {counted(selection.max_calls, 'call')} of each are compared one by one, {where}; over all "
+            f"calls, arguments or results differ in {counted(len(differing), 'function')}: {named}"
         )
         return Scope(_only_ranges(selection, focus) if focus else selection, [one_line(note, 600)], trusts_lone_calls)
     return Scope(selection, (), trusts_lone_calls)
@@ -170,14 +170,14 @@ def trace_notes(base: TraceRow, this: TraceRow, functions: Sequence[FunctionPair
     if base.config.get("include") != this.config.get("include") or base.config.get("exclude") != this.config.get(
         "exclude"
     ):
-        notes.append("functions that only one of them traced are passed over")
+        notes.append("functions that only one of them traced are skipped")
     sampled = sampled_functions(functions)
     if sampled:
         named = ", ".join(sampled[: LIMITS.max_named]) + (", …" if len(sampled) > LIMITS.max_named else "")
         notes.append(
             one_line(
-                f"{counted(len(sampled), 'function')} not recorded whole ({named}): of these only calls that both "
-                "traces recorded are compared, and a missing call is told by counts alone; "
+                f"{counted(len(sampled), 'function')} recorded in part ({named}): of these only calls that both "
+                "traces recorded are compared, and missing calls are found by counts alone; "
                 'set={"capture.mode": "full"} of edit_config records all',
                 400,
             )

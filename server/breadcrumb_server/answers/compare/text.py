@@ -90,22 +90,19 @@ def render_first_difference(
 def _explanation(difference: CallDifference, *, sampled: bool) -> str:
     if difference.base is None or difference.this is None:
         side = "this trace" if difference.this else "the base"
-        return f"only {side} made this call, and nothing that is traced called it"
+        return f"only {side} made this call, and no traced function called it"
     if difference.args_differ:
-        return (
-            "other arguments: its caller, which had not differed until then, made them differently, "
-            "or what is not traced did"
-        )
+        return "other arguments: they come from its caller, which had not differed before, or from untraced code"
     if difference.lone_calls:
-        end = "and came to another end" if difference.end_differs else "though it came to the same end"
+        end = "and ended differently" if difference.end_differs else "though it ended the same"
         return f"same arguments, but it called other functions (see differs), {end}: it decided otherwise"
     if "unfinished" in (difference.base.outcome, difference.this.outcome):
         return "same arguments, and all that it called is equal, but only one of the two calls ended"
-    came = "another result" if first_other_yield(difference.base, difference.this) is None else "it yielded otherwise"
+    came = "another result" if first_other_yield(difference.base, difference.this) is None else "other yields"
     if sampled:
         return (
-            f"same arguments, but {came}: look into this function, and into what it called (what was recorded of that "
-            "is equal, but not every call was recorded)"
+            f"same arguments, but {came}: look into this function and what it called (the recorded calls are equal, "
+            "but not every call was recorded)"
         )
     return f"same arguments, and all that it called is equal, but {came}: look into this function"
 

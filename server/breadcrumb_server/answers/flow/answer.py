@@ -102,8 +102,8 @@ class FlowView:
         names = [name for name in given if not (name == "module" and "function" in given)]
         if len(names) > 1:
             raise BreadcrumbError(
-                f"{' and '.join(names)} are different places to look at.",
-                hint="Give one of them; test, thread and process_id go with each.",
+                f"{' and '.join(names)} exclude each other.",
+                hint="Give one of them; test, thread and process_id go with any.",
             )
 
 
@@ -146,7 +146,7 @@ def get_flow(
     if max_depth is not None and not 1 <= max_depth <= LIMITS.max_depth:
         raise BreadcrumbError(
             f"max_depth must be from 1 to {LIMITS.max_depth}, not {max_depth}.",
-            hint="For what is deeper begin further in: root_call_id takes an id from the lines.",
+            hint="For deeper calls begin further in: root_call_id takes an id from the lines.",
         )
     query = ("get_flow", project, asdict(view), max_depth)
     start = decode_cursor(cursor, query) if cursor else Position(0)
@@ -208,7 +208,7 @@ def _tree(reader: TraceReader, view: FlowView, names: Mapping[int, str], max_dep
     if focus is not None:
         around = calls_around(reader, focus)
         tree = FlowTree(around.calls, names, around.focus, around.left_out)
-        notes = [f"the first line stands {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
+        notes = [f"the first line is {around.above:,} calls deep; the {MAX_CHAIN} innermost are shown"]
         return _Tree(tree.lanes, tree.callees, len(around.calls.ids), around.calls.ids, notes if around.above else ())
     calls = load_calls(reader, roots)
     if calls is not None:
@@ -232,7 +232,7 @@ def _focus(reader: TraceReader, view: FlowView, roots: FlowRoots) -> list[int] |
     there, call_id = call_of_exception(reader, view.exception_id)
     if there and call_id is None:
         raise BreadcrumbError(
-            f"No traced call was under way when exception {view.exception_id} was raised.",
+            f"No traced call was running when exception {view.exception_id} was raised.",
             hint=f'find_exceptions(trace_id="{reader.trace_id}") shows where it was raised.',
         )
     return [call_id] if call_id is not None else []
@@ -247,7 +247,7 @@ def _hidden_catch_notes(rows: Sequence[Row], caught: CaughtExceptions) -> list[s
     calls = ", ".join(
         f"{one_line(each.function, 80)} caught {short_name(each.type)} (#{each.call_id})" for each in unseen
     )
-    return [f"further down, where it is not shown: {calls}"]
+    return [f"further down, not shown here: {calls}"]
 
 
 def _counted_call_notes(reader: TraceReader, rows: Sequence[Row]) -> list[str]:

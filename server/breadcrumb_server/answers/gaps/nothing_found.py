@@ -39,7 +39,7 @@ def why_no_calls(
         recorded = sum(each.recorded for each in functions)
         conditions = cut(json.dumps(dict(where or {}), default=str), 200)
         message = (
-            f"{recorded:,} calls of {shown!r} were recorded, and none of them fits where={conditions}."
+            f"{recorded:,} calls of {shown!r} were recorded, and none matches where={conditions}."
             if recorded
             else f"{shown!r} was seen, but none of its calls was recorded."
         )
@@ -53,7 +53,7 @@ def why_no_calls(
         if gap is not None and gap.suggested_include:
             message = (
                 f"{gap.full_name} was called {counted(gap.row.call_count, 'time')} but not traced: "
-                f"no include pattern takes {gap.targets[0].module}."
+                f"no include pattern fits {gap.targets[0].module}."
             )
             edit = call("edit_config", project=next_calls.project, add_include=[gap.suggested_include])
             follow_ups += [edit, next_calls.rerun()]
@@ -66,7 +66,7 @@ def why_no_calls(
         else:
             message = f"No traced function matches {shown!r}, and traced code called none of that name."
         if similar:
-            message += " Recorded names that are like it: " + ", ".join(cut(name, 100) for name in similar) + "."
+            message += " Similar recorded names: " + ", ".join(cut(name, 100) for name in similar) + "."
             follow_ups.append(next_calls.get_calls(similar[0]))
         else:
             follow_ups.append(next_calls.call("find_gaps"))

@@ -122,8 +122,8 @@ def analyze_performance(
         overall_ns -= left_ns
         notes = [
             *notes,
-            f"left out: the module that started it all ({places.path(launchers[0].file)}), with "
-            f"{milliseconds(left_ns)} ms in itself and in what it called that is not traced",
+            f"left out: the launching module ({places.path(launchers[0].file)}), with "
+            f"{milliseconds(left_ns)} ms in itself and in untraced code that it called",
         ]
     if function:
         names = {(each.module, each.name) for each in matching_functions(reader, function)}
@@ -159,7 +159,7 @@ def _function_of(reader: TraceReader, call_id: int | None) -> str | None:
     if found is None:
         raise BreadcrumbError(
             f"Trace {reader.trace_id} has no recorded call {call_id}.",
-            hint="Call ids stand in the answers of get_flow and get_calls.",
+            hint="get_flow and get_calls show call ids.",
         )
     return f"{found.module}:{found.name}"
 

@@ -55,6 +55,6 @@ class BusyModule:
     def note(self) -> str:
         """Explain the proposal."""
         return (
-            f"{self.calls:,} of the {self.of_calls:,} calls are of {self.module}: tracing them takes time that a run "
-            "without that module does not need"
+            f"{self.calls:,} of the {self.of_calls:,} calls are of {self.module}: "
+            "tracing them takes time, which a run without that module saves"
         )

@@ -41,7 +41,7 @@ def unmatched_patterns(trace: TraceRow, functions: Sequence[FunctionTime], gaps:
 def _why_untraced(gap: RankedGap, target: Target) -> str:
     if gap.row.kind == "c":
         return f"{target.full_name} ran, but it is written in C"
-    include = f"; the include pattern {target.include} takes it" if target.include else ""
+    include = f"; include pattern {target.include} traces it" if target.include else ""
     return f"{target.full_name} ran, but it is not traced{include}"
 
 

@@ -114,7 +114,7 @@ def missing_from_trace(
     off = [each for each in functions if not each.exact]
     if off:
         reasons.append(
-            f"{counted(len(off), 'function')} ran so hot that counting was switched off now and then "
+            f"{counted(len(off), 'function')} were so hot that counting was sometimes switched off "
             f"({off[0].module}:{off[0].name}{' and others' if len(off) > 1 else ''}): counts with >= and times are "
             "lower bounds"
         )
