@@ -10,6 +10,8 @@ import pytest
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.trace_rows import (
+    _TABLES_BY_TRACE_ID,
+    _TABLES_BY_TRACE_NO,
     TraceEnd,
     TraceStart,
     delete_traces,
@@ -101,6 +103,16 @@ def test_a_project_without_traces_says_how_to_record_one(con, given):
 def test_wildcards_in_an_id_are_plain_characters(three_traces):
     with pytest.raises(BreadcrumbError, match="no trace '%'"):
         resolve_trace_id(three_traces, "%", "shop")
+
+
+def test_every_table_with_rows_of_traces_is_among_those_that_lose_them(trace):
+    with trace.database.read() as con:
+        for column, listed in (("trace_id", _TABLES_BY_TRACE_ID), ("trace_no", _TABLES_BY_TRACE_NO)):
+            found = con.execute(
+                "SELECT table_name FROM duckdb_columns() JOIN duckdb_tables() USING (table_name) WHERE column_name = ?",
+                [column],
+            ).fetchall()
+            assert {name for (name,) in found} - {"traces"} == set(listed) - {"traces"}
 
 
 def test_deleting_a_trace_deletes_all_its_rows_and_no_others(trace):
