@@ -63,7 +63,8 @@ def test_pytest_cov_reports_the_same(trace: Trace, tmp_path: Path, version: str)
     args = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--cov=work", "--cov-report=term-missing", "test_work.py"]
     results = []
     for env in (UNTRACED, {}):
-        spool = trace(python, args, include=["work"], env={"COVERAGE_FILE": str(tmp_path / "data"), **env})
+        with_plugins = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "", "COVERAGE_FILE": str(tmp_path / "data")}
+        spool = trace(python, args, include=["work"], env={**with_plugins, **env})
         output = re.sub(r"0x[0-9a-f]+|in \d+\.\d+s", "", spool.stdout)
         results.append((spool.exit_code, output, spool.stderr))
     assert results[0] == results[1]
