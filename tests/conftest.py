@@ -37,16 +37,18 @@ def _ignore(number: int, frame: object) -> None:
     pass
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Let what tests start depend neither on the variables nor on the ignored signals of whoever runs the suite.
 
     A job in the background ignores SIGINT, one under nohup SIGHUP, and hands that on to all that it starts. A handler
     that does nothing ignores the signal just as well, and is not handed on.
     """
-    for name in set(os.environ) - KEPT_VARIABLES:
-        if not name.startswith(KEPT_PREFIX):
-            del os.environ[name]
-    os.environ.update(LANGUAGE)
+    starts_workers = config.getoption("numprocesses", None) and not hasattr(config, "workerinput")
+    if not starts_workers:  # the workers need PYTEST_ADDOPTS, and drop it themselves
+        for name in set(os.environ) - KEPT_VARIABLES:
+            if not name.startswith(KEPT_PREFIX):
+                del os.environ[name]
+        os.environ.update(LANGUAGE)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, _ignore)
