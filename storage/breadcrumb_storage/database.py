@@ -152,11 +152,11 @@ class Database:
         config = _READ_CONFIG if read_only else _WRITE_CONFIG
         pause = FIRST_RETRY_SECONDS
         while True:
-            inode = self._inode()
             try:
-                con = duckdb.connect(self.path, read_only=read_only, config=config)
-                if self._inode() == inode:
-                    break
+                with _pinned(self.path) as inode:
+                    con = duckdb.connect(self.path, read_only=read_only, config=config)
+                    if self._inode() == inode:
+                        break
                 _close_unchanged(con, read_only=read_only)  # `compaction` replaced the file before it was locked
                 continue
             except duckdb.Error as error:
@@ -197,6 +197,24 @@ class Database:
             why=f"DuckDB says: {error}",
             hint="Nothing was changed. Move the file away to start with a new one, or put back a copy.",
         )
+
+
+@contextmanager
+def _pinned(path: Path) -> Generator[int]:
+    """Keep the inode number of a file from being used again; yield it, 0 if there is no file.
+
+    A file system gives the number of a replaced file to the next new one, so two replacements in a row would look like
+    none. O_PATH, because closing any other descriptor would drop the locks that this process has on the file.
+    """
+    try:
+        descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
+    except FileNotFoundError:
+        yield 0
+        return
+    try:
+        yield os.fstat(descriptor).st_ino
+    finally:
+        os.close(descriptor)
 
 
 def _close_unchanged(con: DuckDBPyConnection, *, read_only: bool) -> None:

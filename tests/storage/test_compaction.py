@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import stat
 import subprocess
 import sys
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 
 from breadcrumb_storage import compaction
@@ -117,6 +120,7 @@ _COMPACT = """
 import json, os, resource, signal, sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 from breadcrumb_storage import compaction
 from breadcrumb_storage.database import Database
 compaction.MIN_GAIN_BYTES = compaction.MIN_GAIN = 0
@@ -155,9 +159,33 @@ def test_a_process_killed_before_or_after_the_replacement_leaves_an_intact_datab
     assert {file.name for file in tmp_path.iterdir()} == {database.path.name, f"{database.path.name}.wal"}
 
 
+def test_a_file_that_is_replaced_twice_while_it_is_opened_is_opened_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = make_database(tmp_path, "a")
+
+    def replace() -> None:
+        shutil.copy(database.path, tmp_path / "copy")
+        (tmp_path / "copy").replace(database.path)
+
+    def connect_between_replacements(*args: Any, connect: Any = duckdb.connect, **options: Any) -> Any:
+        monkeypatch.undo()
+        replace()
+        con = connect(*args, **options)
+        replace()  # the file system may give the number of the first file to this one
+        return con
+
+    monkeypatch.setattr(duckdb, "connect", connect_between_replacements)
+    with database.write() as con:
+        con.execute("INSERT INTO notices VALUES ('t', 7, 'code', 'message')")
+    with database.read() as con:
+        assert con.execute("SELECT process_id FROM notices WHERE trace_id = 't'").fetchall() == [(7,)]
+
+
 _WRITE_OFTEN = """
 import sys
 from pathlib import Path
+from typing import Any
 from breadcrumb_storage.database import Database
 database = Database(Path(sys.argv[1]), lock_timeout_seconds=60)
 for number in range(8):
