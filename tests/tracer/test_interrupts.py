@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from spool_reader import Trace, interpreter
+from spool_reader import INJECT, Trace, interpreter
 
 
 @pytest.fixture(params=["3.11", "3.12", "3.13"])
@@ -49,6 +49,30 @@ def test_an_exception_of_a_signal_handler_reaches_the_program_and_tracing_goes_o
     assert all(call.outcome is not None for call in spool.calls)
     assert [call.outcome for call in spool.named("work")] == [1] * 60
     assert spool.of("notice") == []  # the trace function is still in place
+
+
+def test_a_function_whose_record_was_interrupted_is_written_at_its_next_call(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "sitecustomize.py").write_text(
+        textwrap.dedent("""
+            from breadcrumb.session.session import Session
+            class Alarm(Exception): pass
+            write = Session.write_function
+            strikes = [Alarm]
+            def write_or_strike(self, function):
+                if function.name == "leaf" and strikes:
+                    raise strikes.pop()
+                write(self, function)
+            Session.write_function = write_or_strike
+        """)
+    )
+    program = "def leaf(n): return n\ntry: leaf(1)\nexcept Exception: print('struck')\nleaf(2)\n"
+    spool = trace(python, program, env={"PYTHONPATH": f"{INJECT}:{own}"})
+    assert (spool.exit_code, spool.stdout) == (0, "struck\n"), spool.stderr
+    assert [call.value for call in spool.named("leaf")] == [2]
 
 
 def test_an_exception_that_another_thread_raises_here_reaches_the_program(python: str, trace: Trace) -> None:

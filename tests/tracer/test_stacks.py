@@ -187,7 +187,7 @@ def test_deep_stacks_lose_their_middle_and_many_threads_the_excess(python: str, 
     traced = start(python, [PROGRAM, "threads"])
     assert traced.line() == "ready\n"
     assert len(ask(traced)) == 100
-    assert "of 122 threads" in end(traced).of("notice")[-1]["message"]
+    assert "100 threads and 100 waiting tasks are recorded, of 122 and 0" in end(traced).of("notice")[-1]["message"]
 
 
 def test_c_code_writes_the_stacks_where_python_cannot(python: str, start: Callable) -> None:

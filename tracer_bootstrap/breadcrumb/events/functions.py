@@ -87,8 +87,8 @@ class FunctionLog:
         # Before it is registered: from then on another thread may call it, and the end of that call must be observed.
         for callback in self.when_added:
             callback(function)
-        functions[id(code)] = function
         if first is None:
+            session.write_function(function)  # first: a signal handler may raise here, and calls need their function
             self._first_of[key] = function
-            session.write_function(function)
+        functions[id(code)] = function
         return function
