@@ -25,6 +25,8 @@ from breadcrumb_server.projects.config import ProjectConfig, parse_config
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.sql_access.schema_page import TABLES
 
+pytestmark = pytest.mark.slow  # a matter of the whole repository, not of the code at hand
+
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()

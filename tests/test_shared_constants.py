@@ -20,6 +20,8 @@ from breadcrumb.values.encoder import Encoder
 from breadcrumb_server.mcp_server import tools
 from breadcrumb_server.projects.config import ProjectConfig
 
+pytestmark = pytest.mark.slow  # a matter of the whole repository, not of the code at hand
+
 ROOT = Path(__file__).parent.parent
 NOTICES = {name: value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
 # Words that also have other meanings: they may be literals, but not where the code of a notice is expected.
