@@ -24,15 +24,13 @@ _LAST = 1 << 62
 
 
 @dataclass(frozen=True, slots=True)
-class Divergence:
-    """A pair of calls that differ, or a lone call."""
+class CallPair:
+    """The same call in both traces, and whether it differs; for a lone call, one of the two is None."""
 
     base: CallRow | None
     this: CallRow | None
     args_differ: bool
     end_differs: bool  # outcome, yields, result or exception
-    at_ns: int
-    parent_ids: tuple[int, int] | None = None  # the pair of calls in which a lone call was made
 
     @property
     def call(self) -> CallRow:
@@ -40,6 +38,14 @@ class Divergence:
         call = self.this or self.base
         assert call is not None
         return call
+
+
+@dataclass(frozen=True, slots=True)
+class Divergence(CallPair):
+    """A pair of calls that differ, or a lone call."""
+
+    at_ns: int
+    parent_ids: tuple[int, int] | None = None  # the pair of calls in which a lone call was made
 
     @property
     def is_lone(self) -> bool:

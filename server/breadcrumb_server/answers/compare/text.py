@@ -11,7 +11,7 @@ from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import cut, one_line
-from breadcrumb_server.answers.compare.divergences import Divergence
+from breadcrumb_server.answers.compare.divergences import CallPair, Divergence
 from breadcrumb_server.answers.compare.ends import end_differences, first_other_yield
 from breadcrumb_server.answers.compare.limits import LIMITS
 from breadcrumb_server.answers.compare.noise import ValueDifference, argument_differences
@@ -34,21 +34,10 @@ class FirstDifference(Section):
 
 
 @dataclass(frozen=True, slots=True)
-class CallDifference:
+class CallDifference(CallPair):
     """A pair of calls that differ, with the lone calls made in it; or a lone call without a caller."""
 
-    base: CallRow | None
-    this: CallRow | None
-    args_differ: bool
-    end_differs: bool
     lone_calls: Sequence[Divergence] = ()
-
-    @property
-    def call(self) -> CallRow:
-        """The call of this trace, or else of the base."""
-        call = self.this or self.base
-        assert call is not None
-        return call
 
     @property
     def name(self) -> str:
