@@ -12,7 +12,6 @@ from mcp import Client
 from breadcrumb_server.mcp_server.server import BreadcrumbServer, build_server
 from breadcrumb_server.projects.home import ENV_HOME, Home
 from gates import Gate
-from preloaded_server import build_tools_once
 from sessions import Session
 
 
@@ -34,11 +33,6 @@ def write(workspace: Path) -> Callable[[str, str], Path]:
         return file
 
     return write_file
-
-
-@pytest.fixture(scope="session", autouse=True)
-def shared_tools() -> None:
-    build_tools_once()
 
 
 @pytest.fixture

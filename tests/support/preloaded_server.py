@@ -7,7 +7,6 @@ instead, which hands its pipes, variables and working directory over to the fork
 from __future__ import annotations
 
 import ast
-import functools
 import gc
 import importlib
 import os
@@ -48,12 +47,6 @@ os._exit(code)
 """
 
 
-def build_tools_once() -> None:
-    """Let all servers of this process share their tools: to build them takes longer than to answer most questions."""
-    server = importlib.import_module(f"{SERVER}.mcp_server.server")
-    vars(server)["all_tools"] = functools.cache(server.all_tools)
-
-
 def preloaded_command(path: Path) -> list[str]:
     """Return the command of a server that is forked by the process listening on *path*."""
     return [sys.executable, "-I", "-S", "-c", _STAND_IN, str(path)]
@@ -80,8 +73,7 @@ def _serve(path: str) -> None:
         if not module.name.endswith("__main__") and ".demo." not in module.name:
             importlib.import_module(module.name)
     importlib.import_module("duckdb")
-    build_tools_once()
-    importlib.import_module(f"{SERVER}.mcp_server.server").all_tools()
+    importlib.import_module(f"{SERVER}.mcp_server.tools").all_tools()
     gc.freeze()  # keeps the pages shared
     print("ready", flush=True)
 

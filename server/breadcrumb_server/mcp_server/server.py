@@ -55,7 +55,7 @@ class BreadcrumbServer(MCPServer[Service]):
             description="Runs Python commands under a tracer and answers what happened",
             instructions=INSTRUCTIONS,
             version=version("breadcrumb-mcp"),
-            tools=tools,
+            tools=list(tools),
             lifespan=self._provide_service,
             log_level="WARNING",
         )

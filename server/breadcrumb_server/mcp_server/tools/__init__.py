@@ -1,5 +1,7 @@
 """Define the MCP tools, one module a question: each validates, calls one service, and returns its model."""
 
+from functools import cache
+
 from mcp.server.mcpserver.tools import Tool
 
 from breadcrumb_server.mcp_server.tools import (
@@ -21,6 +23,7 @@ from breadcrumb_server.mcp_server.tools.registration import make_tool
 _MODULES = (projects, runs, traces, gaps, calls, exceptions, flow, performance, search, compare, sql)
 
 
-def all_tools() -> list[Tool]:
+@cache  # building them takes longer than answering most calls, and all servers of a process can share them
+def all_tools() -> tuple[Tool, ...]:
     """Return every tool of the server, in the order in which a session needs them."""
-    return [make_tool(each) for module in _MODULES for each in module.TOOLS]
+    return tuple(make_tool(each) for module in _MODULES for each in module.TOOLS)
