@@ -36,6 +36,10 @@ def skip_unwanted(version: str) -> None:
     """Skip the test if BREADCRUMB_TEST_PYTHONS is set ("3.12", "running 3.9") and does not name this version."""
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     wanted = os.environ.get("BREADCRUMB_TEST_PYTHONS", "").replace("running", running).split()
+    if unknown := set(wanted) - {*VERSIONS, running}:
+        pytest.fail(
+            f"BREADCRUMB_TEST_PYTHONS names {', '.join(sorted(unknown))}; known are {', '.join(VERSIONS)}, running"
+        )
     if wanted and version not in wanted:
         pytest.skip("needs a Python that BREADCRUMB_TEST_PYTHONS does not name")
 
