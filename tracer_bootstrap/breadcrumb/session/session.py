@@ -65,7 +65,6 @@ class Session:
         self.exception_ids: Dict[int, int] = {}  # by address; 0: not written, too many alike
         self.next_call_id: Callable[[], int] = itertools.count(1).__next__
         self.threads = _local()
-        self._thread_numbers = itertools.count()
         self._losses: Set[str] = set()
         self.near_recursion_limit = False  # whether it was reached: events are lost there, and no notice fits
         self.not_forked = fork_mark()
