@@ -75,9 +75,10 @@ class Database:
             DatabaseTooNew: A newer Breadcrumb wrote the database. The file is unchanged.
             DatabaseUnusable: The file is not a valid Breadcrumb database. It is unchanged.
         """
-        with self._connection(read_only=False) as con:
+        with self._connection(read_only=False) as (con, current):
             create_write_ahead_log(self.path)
-            migrate(con)
+            if not current:
+                migrate(con)
             yield con
 
     @contextmanager
@@ -97,15 +98,16 @@ class Database:
         """
         while True:
             if self.path.exists():
-                with self._connection(read_only=True) as con:
-                    if is_current(con):
+                with self._connection(read_only=True) as (con, current):
+                    if current:
                         yield con
                         return
             with self.write():
                 pass
 
     @contextmanager
-    def _connection(self, *, read_only: bool) -> Generator[DuckDBPyConnection]:
+    def _connection(self, *, read_only: bool) -> Generator[tuple[DuckDBPyConnection, bool]]:
+        """Yield a connection, and whether the schema is the newest."""
         import duckdb
 
         deadline = time.monotonic() + self.lock_timeout_seconds
@@ -114,9 +116,9 @@ class Database:
             with gate.shared(deadline) if read_only else gate.exclusive(deadline):
                 if not self.path.exists():
                     self._create()
-                con = self._connect(deadline, read_only=read_only)
+                con, current = self._connect(deadline, read_only=read_only)
                 try:
-                    yield con
+                    yield con, current
                 finally:
                     con.close()
         except GateTimeout as error:
@@ -146,7 +148,7 @@ class Database:
             except OSError:
                 new_file.rename(self.path)  # a file system without hard links
 
-    def _connect(self, deadline: float, *, read_only: bool) -> DuckDBPyConnection:
+    def _connect(self, deadline: float, *, read_only: bool) -> tuple[DuckDBPyConnection, bool]:
         import duckdb
 
         config = _READ_CONFIG if read_only else _WRITE_CONFIG
@@ -169,13 +171,12 @@ class Database:
             time.sleep(pause)
             pause = min(pause * 2, LONGEST_RETRY_SECONDS)
         try:
-            is_current(con)
+            return con, is_current(con)
         except BaseException as error:
             _close_unchanged(con, read_only=read_only)
             if isinstance(error, duckdb.Error):
                 raise self._unusable_error(error) from error
             raise
-        return con
 
     def _inode(self) -> int:
         """Return the number of the file that has the path now, 0 if there is none."""
