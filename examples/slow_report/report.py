@@ -18,14 +18,15 @@ def distinct(names: list[str]) -> list[str]:
     return seen
 
 
-def summary(shop: str) -> str:
+def summary(shop: str, year: int) -> str:
     visits = visits_to(shop)
-    return f"{shop}: {len(visits)} visits by {len(distinct(visits))} visitors"
+    return f"{shop} in {year}: {len(visits)} visits by {len(distinct(visits))} visitors"
 
 
 def main() -> None:
-    for shop in SHOPS:
-        print(summary(shop))
+    for year in (2024, 2025):
+        for shop in SHOPS:
+            print(summary(shop, year))
 
 
 if __name__ == "__main__":

@@ -135,6 +135,12 @@ def test_linear_cubic_fractional_and_exponential_growth_are_recognised(args, tim
     assert growth is not None and growth.text().startswith(text)
 
 
+def test_a_small_size_that_met_other_load_hides_no_growth() -> None:
+    milliseconds = {250: 5.13, 500: 1.1, 1000: 3.43, 2000: 17.2, 4000: 54.7, 8000: 174}
+    growth = find_growth((json.dumps({"n": n}), int(ms * 1_000_000)) for n, ms in milliseconds.items())
+    assert growth is not None and growth.text().startswith("time grows with n to the power of 1.6 (")
+
+
 def test_chance_hardly_ever_looks_like_growth() -> None:
     claims = 0
     for seed in range(1_000):

@@ -12,6 +12,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from breadcrumb.value_format import (
     BYTEARRAY_KEY,
@@ -33,6 +34,9 @@ MIN_SIZES = 6
 MIN_RATIO = 4.0
 # Share of the variance of the logarithms that the line explains.
 MIN_R_SQUARED = 0.9
+# The same, and the share of the sizes at most, where times of disturbed sizes were set right.
+MIN_R_SQUARED_SET_RIGHT = 0.95
+MAX_SET_RIGHT = 1 / 6
 # Relative change of the slope without the largest size, so that a single call does not decide.
 MAX_SLOPE_CHANGE = 0.35
 # Below this exponent the time hardly depends on the size.
@@ -142,7 +146,7 @@ def _fit_growth(name: str, by_size: dict[float, list[int]]) -> Growth | None:
     if len(sizes) < MIN_SIZES or sizes[-1] < MIN_RATIO * sizes[0]:
         return None
     # The shortest time of each size: other load of the machine only adds time.
-    times = [math.log(min(by_size[size])) for size in sizes]
+    times = _undisturbed(sizes, [math.log(min(by_size[size])) for size in sizes])
     exponent, r_squared = _least_squares([math.log(size) for size in sizes], times)
     without_largest, _ = _least_squares([math.log(size) for size in sizes[:-1]], times[:-1])
     if exponent < MIN_EXPONENT:
@@ -154,6 +158,20 @@ def _fit_growth(name: str, by_size: dict[float, list[int]]) -> Growth | None:
     if exponent >= MIN_EXPONENTIAL and exponential_r_squared >= max(r_squared + MIN_BETTER, MIN_R_SQUARED):
         return Growth(name, exponent, math.exp(rate), *common, exponential_r_squared)
     return Growth(name, exponent, None, *common, r_squared) if steady and r_squared >= MIN_R_SQUARED else None
+
+
+def _undisturbed(sizes: Sequence[float], times: list[float]) -> list[float]:
+    """Set right the times that are longer than that of a larger size, if they are few and a straight line comes of it.
+
+    Where the time grows, only other load of the machine explains them. Where it does not grow, all times would be set
+    right in part, and look as if they grew: hence the two limits.
+    """
+    set_right = list(accumulate(reversed(times), min))[::-1]
+    changed = sum(before != after for before, after in zip(times, set_right, strict=True))
+    if changed > MAX_SET_RIGHT * len(times):
+        return times
+    _, r_squared = _least_squares([math.log(size) for size in sizes], set_right)
+    return set_right if r_squared >= MIN_R_SQUARED_SET_RIGHT else times
 
 
 def _least_squares(xs: Sequence[float], ys: Sequence[float]) -> tuple[float, float]:
