@@ -607,6 +607,15 @@ def test_functions_with_different_results_and_slow_ones_are_proposed(get_flow, t
     assert [re.findall(r"pricing:(\w+)", each) for each in get_flow().next[:2]] == [["strip"], ["parse"]]
 
 
+def test_times_that_are_chance_do_not_decide_what_is_proposed(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=1)
+    for n in range(5):
+        total = trace.call(trace.function("total"), outer, args={"n": n}, returns=n, ms=0.02)
+        for name, ms in (("rate", 0.002), ("discount", 0.003)):
+            trace.call(trace.function(name), total, args={"n": n}, returns=n, ms=ms)
+    assert [re.findall(r"pricing:(\w+)", each) for each in get_flow().next[:2]] == [["total"], ["rate"]]
+
+
 def test_calls_that_were_only_counted_are_mentioned(get_flow, trace) -> None:
     trace.call(trace.function("hot", started_count=150_000, exact=False))
     assert get_flow().notes == [

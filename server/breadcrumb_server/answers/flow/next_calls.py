@@ -48,10 +48,12 @@ def flow_next_calls(
         if mixed is not None and mixed.calls >= LIMITS.min_calls and _usual_share(mixed) >= LIMITS.usual_share
         else None
     )
-    several = [group for _, group in shown if group.calls > 1]
+    # Slow ones first, then callers before helpers. In whole milliseconds, since what is below them is chance, and two
+    # runs of a program get the same proposals.
+    by_time = sorted(shown, key=lambda each: (-(each[1].total_ns // 1_000_000), each[0].indent))
+    several = [group for _, group in by_time if group.calls > 1]
     # A function that always returns the same, such as an initializer, is seldom the culprit.
     several = [group for group in several if len(group.results) != 1] or several
-    several.sort(key=lambda group: -group.total_ns)  # helpers come last
     return [
         calls_of(focus, call_id=focus.first_call_id) if focus else None,
         calls_of(raised, call_id=_rarest_result_call(raised)) if raised and not focus else None,
