@@ -29,7 +29,7 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ from breadcrumb_server.demo.transcript import Transcript
 
 ROOT = Path(__file__).parent.parent
 WORK = "~/work"
+SERVER_COMMAND = (sys.executable, "-m", "breadcrumb_server")
 
 # Share of the size. Durations have more or fewer digits in each run, which changes no answer by a tenth.
 SIZE_TOLERANCE = 0.1
@@ -227,7 +228,7 @@ def set_up(document: Document, work: Path) -> None:
         subprocess.run(["bash", "-ec", commands.replace(WORK, str(work))], cwd=ROOT, stdout=sys.stderr, check=True)
 
 
-async def replay(document: Document, work: Path, *, show: bool = False) -> None:
+async def replay(document: Document, work: Path, *, show: bool, server_command: Sequence[str]) -> None:
     """Make the calls of a session that is set up.
 
     Raises:
@@ -236,8 +237,8 @@ async def replay(document: Document, work: Path, *, show: bool = False) -> None:
     # `python` is the interpreter that runs this, unless a session names another.
     path_variable = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
     server = StdioServerParameters(
-        command=sys.executable,
-        args=["-m", "breadcrumb_server"],
+        command=server_command[0],
+        args=list(server_command[1:]),
         env={**os.environ, "PATH": path_variable, "BREADCRUMB_HOME": str(work / ".breadcrumb")},
     )
     async with Client(stdio_client(server)) as client:
@@ -249,12 +250,17 @@ async def replay(document: Document, work: Path, *, show: bool = False) -> None:
                 raise Differs(f"{_call(step.tool, step.arguments)}: {error}") from error
 
 
-def main() -> int:
-    """Replay documents, and print a line for each."""
+def main(arguments: Sequence[str] | None = None, *, server_command: Sequence[str] = SERVER_COMMAND) -> int:
+    """Replay documents, and print a line for each.
+
+    Args:
+        arguments: The words of the command line; None means those of this process.
+        server_command: Starts the server.
+    """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("documents", type=Path, nargs="+")
     parser.add_argument("--show", action="store_true", help="print the full answers")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     failed = False
     for path in options.documents:
         try:
@@ -262,7 +268,7 @@ def main() -> int:
             with tempfile.TemporaryDirectory(prefix="breadcrumb-session-") as folder:
                 work = Path(folder).resolve()
                 set_up(document, work)
-                anyio.run(functools.partial(replay, document, work, show=options.show))
+                anyio.run(functools.partial(replay, document, work, show=options.show, server_command=server_command))
             sizes = sum(step.size or 0 for step in document.steps)
             print(f"{path}: as written, {len(document.steps)} calls, {sizes:,} characters")
         except* (Differs, subprocess.CalledProcessError) as errors:

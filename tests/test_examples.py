@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -20,17 +21,29 @@ EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md")
 SESSIONS = sorted([*ROOT.glob("examples/*/README.md"), *ROOT.glob("docs/sessions/[0-9]*.md")])
 
 
-def replay(document: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "examples.replay", str(document)],
-        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
-    )  # fmt: skip
+@pytest.fixture
+def replay(server_command, monkeypatch, capfd):
+    """Return a function that replays a document, and returns the exit code and what is printed."""
+    monkeypatch.syspath_prepend(str(ROOT))
+    main = importlib.import_module("examples.replay").main
+
+    def run(document: Path) -> tuple[int, str]:
+        code = main([str(document)], server_command=server_command)
+        return code, capfd.readouterr().out
+
+    return run
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_session_of_an_example_has_the_written_answers(example: str) -> None:
-    done = replay(ROOT / "examples" / example / "README.md")
-    assert done.returncode == 0, done.stdout + done.stderr
+def test_the_session_of_an_example_has_the_written_answers(replay, example) -> None:
+    code, printed = replay(ROOT / "examples" / example / "README.md")
+    assert code == 0, printed
+
+
+def test_a_session_is_replayed_by_a_command() -> None:
+    words = [sys.executable, "-m", "examples.replay", "examples/wrong_total/README.md"]
+    done = subprocess.run(words, cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0 and "wrong_total/README.md: as written" in done.stdout, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize(
@@ -41,15 +54,15 @@ def test_the_session_of_an_example_has_the_written_answers(example: str) -> None
         ("timeout_seconds=60)", "timeout_seconds=61)  # proposed", "no earlier answer proposes it"),
     ],
 )  # fmt: skip
-def test_a_session_with_another_answer_fails(written: str, changed: str, message: str, tmp_path: Path) -> None:
+def test_a_session_with_another_answer_fails(replay, tmp_path, written, changed, message) -> None:
     text = (ROOT / "examples" / "lost_in_a_thread" / "README.md").read_text()
     assert text.count(written) == 1
     document = tmp_path / "session.md"
     document.write_text(text.replace(written, changed))
 
-    done = replay(document)
+    code, printed = replay(document)
 
-    assert done.returncode == 1 and message in done.stdout, done.stdout + done.stderr
+    assert code == 1 and message in printed, printed
 
 
 @pytest.mark.parametrize("document", SESSIONS, ids=lambda path: path.relative_to(ROOT).as_posix())
