@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb.record_format import NOTICE_UNTRACED_PYTHON
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
@@ -84,16 +85,17 @@ def _process_name(process: ProcessRow) -> str:
 
 
 def missing_from_trace(
-    trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]
+    trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime], notices: Sequence[Notice]
 ) -> list[str]:
     """Explain what is missing from the recording."""
     running = trace.status == "running"
     reasons: list[str] = []
+    untraced = [notice.message for notice in notices if notice.code == NOTICE_UNTRACED_PYTHON]
     if not processes:
         reasons.append(
             "nothing was traced yet" if running else "NOTHING WAS TRACED: no Python process started the tracer"
         )
-        if trace.not_traced_reason:
+        if trace.not_traced_reason and not untraced:
             reasons.append(trace.not_traced_reason)
     elif trace.not_traced_reason:
         reasons.append(trace.not_traced_reason)
@@ -102,6 +104,7 @@ def missing_from_trace(
             f"{counted(len(processes), 'process')} ran the tracer, but no code that ran matches the include patterns "
             f"{trace.config.get('include') or []}"
         )
+    reasons += untraced
     sampled = [each for each in functions if each.started > each.recorded]
     if sampled:
         left_out = sum(each.started - each.recorded for each in sampled)
@@ -145,6 +148,7 @@ def warnings(
         *(
             notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
             for notice in notices
+            if notice.code != NOTICE_UNTRACED_PYTHON  # told among what is missing
         ),
     ]
     if trace.status != "running":
