@@ -50,7 +50,7 @@ def not_traced_reason(
                 f"The command sets PYTHONPATH={value}, which takes the tracer's folder off it. "
                 f'Give run env={{"PYTHONPATH": "{value}"}} instead, or keep the old value: {value}:$PYTHONPATH.'
             )
-    if words[:2] == ["env", "-i"]:
+    if words[:2] == ["env", "-i"] and not seen:
         return "env -i empties the environment: BREADCRUMB_TRACE and PYTHONPATH are missing. Let both through."
     for position, word in enumerate(words):
         if is_python(word):

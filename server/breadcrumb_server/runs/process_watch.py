@@ -74,6 +74,11 @@ class SeenPython:
     seen_at: float = field(default_factory=time.monotonic)
     has_ended: bool = False
 
+    def is_like(self, other: SeenPython) -> bool:
+        """Return whether another Python of the same process has the same command and the same variables."""
+        mine, others = ((each.words, each.program, each.trace, each.python_path) for each in (self, other))
+        return mine == others
+
 
 @dataclass
 class _Member:
@@ -165,14 +170,15 @@ class ProcessWatch:
         words = words if words is not None else process_group.command_line(pid)
         if not words:  # in the middle of an exec: the next look sees more
             return False
-        if member.python is not None:
-            member.python.has_ended = True
+        before, member.python = member.python, None
+        if before is not None:
+            before.has_ended = True
         program = process_group.executable(pid) or words[0]
         parent = self._members.get(stat.parent)
         starter = member.program or (parent.program if parent is not None else "")
         is_fork = parent is not None and parent.image == image
         is_command = pid == self._root and not member.program
-        member.image, member.python = image, None
+        member.image = image
         if not is_python(program):
             member.program = Path(program).name
             if not is_command and not is_fork and len(self._others) < MAX_PROGRAMS:
@@ -183,12 +189,20 @@ class ProcessWatch:
         # The parent of a fork may have ended before this look.
         is_fork = is_fork or any(each.image == image for each in self._pythons)
         if not is_fork and len(self._pythons) < MAX_PYTHONS:
-            member.python = self._python(pid, stat, words, program, starter)
-            self._pythons.append(member.python)
+            python = self._python(pid, stat, words, program, starter)
+            if before is not None and before.is_like(python):  # seen in the middle of its exec, with another stack
+                before.image, before.has_ended = stat.image, False
+                python = before
+            else:
+                self._pythons.append(python)
+            member.python = python
         return True
 
     def _python(self, pid: int, stat: process_group.Stat, words: list[str], program: str, starter: str) -> SeenPython:
         environment = process_group.environment(pid)
+        if not environment:  # empty also in the middle of an exec, and once the process has ended
+            now = process_group.read_stat(pid)
+            environment = process_group.environment(pid) if now is not None and not now.has_ended else None
         variables = environment or {}
         path = variables.get("PYTHONPATH")
         folder = process_group.working_folder(pid)

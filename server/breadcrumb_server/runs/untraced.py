@@ -31,6 +31,8 @@ STARTING_SECONDS = 5.0
 MAX_KINDS = 4
 MAX_COMMAND_CHARS = 80
 MAX_VALUE_CHARS = 40
+# Characters of a folder with another sitecustomize; longer ones are no part of the proposed call.
+MAX_FOLDER_CHARS = 110
 
 
 @dataclass(frozen=True)
@@ -139,11 +141,7 @@ class UntracedPythons:
             path = self._redactor.redact_text(seen.python_path or "")
             return untraced(*_replaced_path(path, from_shell=seen.is_root or seen.starter in SHELLS))
         if seen.shadow:
-            folder = one_line(str(PurePath(seen.shadow).parent), 150)
-            return untraced(
-                f"{one_line(seen.shadow, 150)} comes before the tracer's own sitecustomize and does not load it",
-                f'Run the program without the wrapper that put it there, and with env={{"PYTHONPATH": "{folder}"}}',
-            )
+            return untraced(*_shadowed(str(PurePath(seen.shadow).parent)))
         return self._unknown(seen, "its options and environment allow it", untraced)
 
     def _unknown(self, seen: SeenPython, known: str, untraced: Callable[[str], _Untraced]) -> _Untraced | None:
@@ -245,11 +243,22 @@ def _replaced_environment(starter: str) -> tuple[str, str]:
 def _replaced_path(path: str | None, *, from_shell: bool) -> tuple[str, str]:
     if not path:
         return "PYTHONPATH, with the tracer's folder, was removed from its environment", "Let it through"
-    value = one_line(path, MAX_VALUE_CHARS)
-    advice = f"Keep the old value behind it: {value}:$PYTHONPATH"
+    is_short = len(path) <= MAX_VALUE_CHARS
+    advice = "Keep the old value behind it" + (f": {path}:$PYTHONPATH" if is_short else "")
     if from_shell:
-        advice += f', or give run env={{"PYTHONPATH": "{value}"}}'
-    return f"its PYTHONPATH was replaced by {value}, without the tracer's folder", advice
+        advice += ", or give run " + (f'env={{"PYTHONPATH": "{path}"}}' if is_short else "that PYTHONPATH as env")
+    return f"its PYTHONPATH was replaced by {one_line(path, MAX_VALUE_CHARS)}, without the tracer's folder", advice
+
+
+def _shadowed(folder: str) -> tuple[str, str]:
+    why = "another sitecustomize comes before the tracer's and does not load it"
+    if len(folder) > MAX_FOLDER_CHARS:
+        return (
+            f"{why}: that of {one_line(folder, MAX_FOLDER_CHARS)}",
+            "Run the program without the tool that put it there",
+        )
+    # Behind the tracer's folder, where the variables of run go, it is loaded by the tracer.
+    return why, f'Run the program itself with env={{"PYTHONPATH": "{folder}"}}: both load then'
 
 
 def _user_name(user: int) -> str:
