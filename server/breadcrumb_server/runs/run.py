@@ -91,4 +91,5 @@ class Run:
             record_end(self.database, self.spool, self.state, self.command.redactor, untraced)
 
     def _untraced(self, *, has_ended: bool) -> UntracedPythons:
-        return UntracedPythons(self.spool, self.command.redactor, self.watch, has_ended=has_ended)
+        seen = self.watch.pythons if self.watch is not None else []
+        return UntracedPythons(self.spool, self.command.redactor, seen, has_ended=has_ended)

@@ -21,7 +21,7 @@ from breadcrumb.record_format import CHILDREN_SUFFIX, UNSTARTED_SUFFIX
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.common.text import clean, one_line
 from breadcrumb_server.runs.not_traced import SHELLS, interpreter_line
-from breadcrumb_server.runs.process_watch import ProcessWatch, SeenPython
+from breadcrumb_server.runs.process_watch import SeenPython
 from breadcrumb_server.runs.python_command import is_python, read_python_command
 from breadcrumb_storage.queries.traces import TracedImage
 
@@ -52,15 +52,15 @@ class UntracedPythons:
     Args:
         spool: The spool folder of the run.
         redactor: Redacts commands and values.
-        watch: What was seen of the run's processes; None if it was not watched by this server.
+        seen: The Pythons that were seen among its processes.
         has_ended: Whether the command has ended: no Python is still starting then.
     """
 
-    def __init__(self, spool: Path, redactor: Redactor, watch: ProcessWatch | None, *, has_ended: bool) -> None:
+    def __init__(self, spool: Path, redactor: Redactor, seen: Sequence[SeenPython], *, has_ended: bool) -> None:
         self._spool = spool
         self._redactor = redactor
         # Copies: one that ends later may have records that the ingest of this moment does not read.
-        self._seen = [replace(each) for each in watch.pythons] if watch is not None else []
+        self._seen = [replace(each) for each in seen]
         self._has_ended = has_ended
         self._now = time.monotonic()
 

@@ -22,6 +22,8 @@ class Limits:
     """Warnings."""
     warning_chars: int = 300
     """Characters of a warning, and of a reason for missing data."""
+    untraced_chars: int = 420
+    """Characters of what is said about a kind of untraced Pythons, with a call that must be whole."""
     killed_processes: int = 3
     """Processes that are named because they ended without Python's exit."""
 
@@ -104,7 +106,6 @@ def missing_from_trace(
             f"{counted(len(processes), 'process')} ran the tracer, but no code that ran matches the include patterns "
             f"{trace.config.get('include') or []}"
         )
-    reasons += untraced
     sampled = [each for each in functions if each.started > each.recorded]
     if sampled:
         left_out = sum(each.started - each.recorded for each in sampled)
@@ -121,7 +122,9 @@ def missing_from_trace(
             f"({off[0].module}:{off[0].name}{' and others' if len(off) > 1 else ''}): counts with >= and times are "
             "lower bounds"
         )
-    return [cut(clean(text), LIMITS.warning_chars) for text in reasons]
+    told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
+    told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
+    return told
 
 
 def warnings(
