@@ -72,11 +72,10 @@ def working_folder(pid: int) -> Path:
 
 def environment(pid: int) -> dict[str, str] | None:
     """Return the variables that a process was started with; None if they cannot be read, as another user's."""
-    try:
-        data = (_PROC / str(pid) / "environ").read_bytes()
-    except OSError:
+    items = _variables(pid)
+    if items is None:
         return None
-    pairs = (os.fsdecode(item).partition("=") for item in data.split(b"\0"))
+    pairs = (os.fsdecode(item).partition("=") for item in items)
     return {name: value for name, _, value in pairs if name}
 
 
@@ -106,14 +105,11 @@ def members(session: int | None, spool: Path) -> list[int]:
     found: list[int] = []
     marker = f"{ENV_TRACE}={spool}".encode()
     own = os.getpid()
-    for entry in _PROC.iterdir():
-        if not entry.name.isdigit() or int(entry.name) == own:
+    for pid in pids():
+        stat = read_stat(pid) if pid != own else None
+        if stat is None or stat.has_ended:
             continue
-        pid = int(entry.name)
-        fields = _stat_fields(pid)
-        if fields is None or fields[0] in ("Z", "X"):
-            continue
-        if int(fields[3]) == session or marker in _environment(entry):
+        if stat.session == session or marker in (_variables(pid) or ()):
             found.append(pid)
     return found
 
@@ -191,8 +187,8 @@ def _link(pid: int, name: str) -> str:
         return ""
 
 
-def _environment(entry: Path) -> list[bytes]:
+def _variables(pid: int) -> list[bytes] | None:
     try:
-        return (entry / "environ").read_bytes().split(b"\0")
-    except OSError:  # another user's process
-        return []
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:  # another user's process, or it has ended
+        return None

@@ -21,7 +21,7 @@ from breadcrumb_server.runs.python_command import is_python, read_python_command
 
 # The share of a processor that looking may take. At first, and whenever something new was seen, it is larger: a shell
 # that has just started is about to start or become a Python.
-SHARE = 0.01
+SHARE = 0.02
 SHARE_WHEN_NEW = 0.06
 NEW_SECONDS = 0.25
 FIRST_SECONDS = 1.0
