@@ -133,6 +133,8 @@ class ProcessWatch:
             before = time.thread_time()
             if self._look():
                 new_at = time.monotonic()
+            if not self._members:  # the command and all that it started are gone
+                return
             now = time.monotonic()
             is_new = now - began < FIRST_SECONDS or now - new_at < NEW_SECONDS
             pause = (time.thread_time() - before) / (SHARE_WHEN_NEW if is_new else SHARE)

@@ -195,7 +195,6 @@ class RunRegistry:
             )
             state.save(spool)
             command = await launch(request, environment, spool, redactor)
-            watch = ProcessWatch(command.pid, inject_folder()) if config.enabled else None
             state.child_pid = command.pid
             state.child_started = process_group.start_time(command.pid)
             state.save(spool)
@@ -204,6 +203,7 @@ class RunRegistry:
                 process_group.send_to_group(command.pid, signal.SIGKILL)
             _remove(spool)
             raise
+        watch = ProcessWatch(command.pid, inject_folder()) if config.enabled else None
         run = Run(state, spool, database, command, watch, explain)
         try:
             await anyio.to_thread.run_sync(record_start, database, state)
