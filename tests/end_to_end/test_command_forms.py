@@ -68,6 +68,7 @@ async def test_each_form_is_traced_and_its_output_is_unchanged(project) -> None:
         sql = "SELECT return_value FROM calls WHERE function_name = 'greet' AND trace_id = '{trace_id}'"
         calls = await project.rows(sql.format(**report))
         seen[command] = (report["status"], report["stdout_tail"], report.get("stderr_tail", ""), calls)
+        assert "not_traced" not in report, (command, report["not_traced"])
     assert seen == {command: ("completed", "hello you", "", [['"hello you"']]) for command in TRACED}
 
 

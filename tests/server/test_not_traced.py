@@ -9,8 +9,8 @@ import pytest
 from breadcrumb_server.runs.not_traced import not_traced_reason
 
 
-def reason(*command: str, enabled: bool = True, cwd: Path = Path("/")) -> str:
-    return not_traced_reason(command, cwd, os.environ, enabled=enabled)
+def reason(*command: str, enabled: bool = True, cwd: Path = Path("/"), seen: tuple[str, ...] = ()) -> str:
+    return not_traced_reason(command, cwd, os.environ, enabled=enabled, seen=seen)
 
 
 @pytest.mark.parametrize(
@@ -34,12 +34,44 @@ def test_the_options_of_the_program_itself_are_not_blamed() -> None:
 
 
 def test_a_program_that_is_not_python_is_recognised() -> None:
-    assert "not a Python program" in reason("/bin/true")
+    assert "true is not a Python program, and it started no Python that was seen." in reason("/bin/true")
 
 
-@pytest.mark.parametrize("command", [["sudo", "app"], ["env", "-i", "app"], ["docker", "run", "x"]])
-def test_a_program_that_replaces_the_environment_is_named(command: list[str]) -> None:
-    assert "with another environment" in reason(*command)
+def test_the_programs_that_it_started_are_named() -> None:
+    assert "no Python that was seen (but sh, cc)" in reason("make", seen=("make", "sh", "cc"))
+    assert "(but a, b, c, d, e, …)" in reason("make", seen=tuple("abcdef"))
+
+
+@pytest.mark.parametrize("command", [["sudo", "app"], ["docker", "run", "x"]])
+def test_a_program_that_starts_others_elsewhere_is_named(command: list[str]) -> None:
+    assert f"{command[0]} starts its programs elsewhere" in reason(*command)
+
+
+def test_an_emptied_environment_is_named_unless_other_programs_were_seen_in_it() -> None:
+    assert "env -i empties the environment" in reason("env", "-i", "app")
+    assert "not a Python program" in reason("env", "-i", "ls", seen=("ls",))
+
+
+@pytest.mark.parametrize(
+    ("command", "value"),
+    [
+        (["bash", "-c", "cd x && PYTHONPATH=src python app.py"], "src"),
+        (["sh", "-c", "PYTHONPATH='a b' python3 app.py"], "a b"),
+        (["env", "PYTHONPATH=.", "python", "app.py"], "."),
+    ],
+)
+def test_a_command_that_replaces_the_python_path_is_told_what_to_give_instead(command: list[str], value: str) -> None:
+    assert f'Give run env={{"PYTHONPATH": "{value}"}} instead' in reason(*command)
+
+
+def test_a_command_that_keeps_the_old_python_path_is_not_blamed_for_it() -> None:
+    assert "sets PYTHONPATH" not in reason("sh", "-c", "PYTHONPATH=src:$PYTHONPATH python app.py")
+    assert "sets PYTHONPATH" not in reason("sh", "-c", "MY_PYTHONPATH=src python app.py")
+
+
+def test_of_a_python_in_the_code_of_a_shell_only_that_much_is_said() -> None:
+    assert "The code of sh names a Python" in reason("sh", "-c", "cd src; (python3 app.py)")
+    assert "not a Python program" in reason("sh", "-c", "echo pythonic")
 
 
 @pytest.mark.parametrize("python", ["python2", "python2.7", "/usr/bin/python3.6"])
@@ -57,5 +89,11 @@ def test_for_a_project_switched_off_the_reason_says_how_to_switch_it_on() -> Non
     assert '"enabled": True' in reason("python", "x.py", enabled=False)
 
 
-def test_otherwise_the_likely_reasons_are_listed() -> None:
-    assert "emptied the environment" in reason("python", "x.py")
+def test_where_the_cause_is_not_known_no_cause_is_named() -> None:
+    text = reason("python", "x.py")
+    assert "why is not known" in text
+    assert not any(guess in text for guess in ("sudo", "tox", "env -i", "older"))
+
+
+def test_a_python_that_only_says_its_version_is_not_blamed() -> None:
+    assert reason("python3", "-VV") == "This command of Python runs no program."

@@ -26,6 +26,8 @@ COUNTERS_SUFFIX = ".counters"  # "{process}.counters"
 FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the process could not write more records
 FAULT_SUFFIX = ".fault"  # "{process}.fault": output of faulthandler at a crash or at FAULT_SIGNAL
 STACKS_SUFFIX = ".stacks"  # "{process}.stacks", empty: the process has answered the stacks signal
+CHILDREN_SUFFIX = ".children"  # "{process}.children": children that the process started without the tracer
+UNSTARTED_SUFFIX = ".unstarted"  # "{pid}.unstarted": why the tracer did not start in a process that found it
 
 # Signals that ask a process for its stacks, counted down from the highest real-time signal (the C library and runtimes
 # use the lowest). Python code answers the stacks signal with EVENT_STACK; C code answers the fault signal in the fault
@@ -102,6 +104,7 @@ NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: s
 NOTICE_STOPPED = "stopped"  # a user or the server's end stopped the run: it shows the program up to that moment
 NOTICE_LEFTOVER_PROCESSES = "leftover_processes"  # processes outlived the command, were killed: their ends are missing
 NOTICE_STACKS_INCOMPLETE = "stacks_incomplete"  # a process did not answer: its stacks or values are missing
+NOTICE_UNTRACED_PYTHON = "untraced_python"  # a Python ran without the tracer: all of it is missing
 NOTICE_SERVER_DIED = "server_died"  # another server finished the run: its end, output and exit code are missing
 NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its end, output and exit code are missing
 

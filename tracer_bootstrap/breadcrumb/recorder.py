@@ -17,6 +17,7 @@ from .events.gaps import GapLog
 from .events.greenlets import GreenletChains
 from .events.tasks import TaskLog
 from .runtime.late_modules import load_late_module
+from .session.functions import starts_child
 from .session.patterns import current_folder
 from .session.processes import (
     MultiprocessingChild,
@@ -30,11 +31,14 @@ from .session.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType
     from typing import Any, Dict, List, Optional, Sequence, Type
 
     from .backends import Backend
+    from .events.child_processes import ChildLog
     from .events.lines import LineLog
     from .events.test_runners import TestLog
+    from .session.functions import Observer
 
 
 class Recorder:
@@ -58,7 +62,7 @@ class Recorder:
             lines = LineLog(session, capture["lines"])
         tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
-        self._calls = calls = CallLog(session, tasks, greenlets, lines, self.tests)
+        self._calls = calls = CallLog(session, tasks, greenlets, lines, self.observer)
         gaps = GapLog(session)
         adaptive: Optional[AdaptiveCapture] = None  # None: every call is recorded, none is only counted
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
@@ -68,6 +72,7 @@ class Recorder:
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
         function_log = FunctionLog(session, adaptive, lines, spawned)
         self._tests: Optional[TestLog] = None
+        self._children: Optional[ChildLog] = None
         logs = (function_log, calls, exceptions, gaps, tasks, greenlets, lines, adaptive)
         self._logs: List[Any] = [log for log in logs if log is not None]  # cleared in a forked child
         self._backend = backend(
@@ -78,7 +83,7 @@ class Recorder:
                 exceptions=exceptions,
                 gaps=gaps,
                 greenlets=greenlets,
-                tests=self.tests,
+                observer=self.observer,
                 adaptive=adaptive,
                 lines=lines,
             )
@@ -95,8 +100,21 @@ class Recorder:
         self._program = self._describe_program(command, backend.name)
         self._write_process(None)
 
-    def tests(self) -> TestLog:
-        """Return the log of test-runner events; makes it when the first function of a test runner starts."""
+    def observer(self, code: CodeType) -> Observer:
+        """Return the log that reads *code*, which is observed; makes it when the first such function starts."""
+        return self._child_log() if starts_child(code) else self._test_log()
+
+    def _child_log(self) -> ChildLog:
+        children = self._children
+        if children is None:
+            load_late_module("events.child_processes")
+            from .events.child_processes import ChildLog
+
+            children = self._children = ChildLog(self.session)
+            self._logs.append(children)
+        return children
+
+    def _test_log(self) -> TestLog:
         tests = self._tests
         if tests is None:
             load_late_module("events.test_runners")

@@ -1,4 +1,4 @@
-"""Guess why no process of a run was traced, and what to do about it."""
+"""Say why no process of a run was traced, as far as the command shows it; ``untraced.py`` tells what was seen."""
 
 import os
 import re
@@ -6,89 +6,83 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-_PYTHON = re.compile(r"(?:python|pypy)(?P<version>\d(?:\.\d+)?)?t?(?:\.exe)?")
-# Programs that start others in a different environment or on another machine.
-_ENVIRONMENT_CHANGERS = frozenset({"sudo", "su", "doas", "ssh", "docker", "podman", "tox", "nox", "bwrap", "firejail"})
-_OLDEST = (3, 8)
+from breadcrumb_server.runs.python_command import is_python, read_python_command
+
+# Programs that start others on another machine, in a container or as another user.
+_ELSEWHERE = frozenset({"sudo", "su", "doas", "ssh", "docker", "podman", "kubectl", "vagrant", "bwrap", "firejail"})
+# PYTHONPATH=... in the code of a shell or before the command of env, up to the next space, and not with its old value.
+_SETS_PATH = re.compile(r"""(?:^|[\s;&|(])PYTHONPATH=(?P<value>"[^"]*"|'[^']*'|[^\s;&|)]*)""")
+# Words of the code of a shell, without its syntax.
+_CODE_WORD = re.compile(r"""[^\s;&|()"'`$]+""")
+SHELLS = frozenset({"sh", "bash", "dash", "zsh", "ksh", "fish", "busybox"})
+MAX_NAMED = 5
 
 
-def not_traced_reason(command: Sequence[str], cwd: Path, environment: Mapping[str, str], *, enabled: bool) -> str:
-    """Return one or two sentences for the run report.
+def not_traced_reason(
+    command: Sequence[str],
+    cwd: Path,
+    environment: Mapping[str, str],
+    *,
+    enabled: bool,
+    seen: Sequence[str] = (),
+) -> str:
+    """Return one or two sentences for the report of a run of which no Python was seen that did not load the tracer.
 
     Args:
         command: The words of the command.
         cwd: The folder to start it in.
         environment: The environment of the command.
         enabled: The project's switch; if off, the command is started without the tracer.
+        seen: The names of the programs that ran, as far as they were seen.
     """
     if not enabled:
         return 'The project is switched off. Switch it on: edit_config(set={"enabled": True}).'
-    interpreter = _interpreter_line(_find_program(command[0], cwd, environment))
+    line = interpreter_line(_find_program(command[0], cwd, environment))
     words = list(command)
     # The first line of a script names its interpreter. "python" may itself be a shell script (pyenv).
-    if interpreter and not _PYTHON.fullmatch(Path(command[0]).name):
-        words = [*interpreter, *command[1:]]
-    for position, word in enumerate(words):
-        if python := _PYTHON.fullmatch(Path(word).name):
-            return _about_python(word, python["version"], words[position + 1 :])
+    if line and not is_python(command[0]):
+        words = [*line, *command[1:]]
     first = Path(command[0]).name
-    if first in _ENVIRONMENT_CHANGERS or words[:2] == ["env", "-i"]:
+    if sets := _SETS_PATH.search(" ".join(words)):
+        value = sets["value"].strip("\"'")
+        if "PYTHONPATH" not in value:
+            return (
+                f"The command sets PYTHONPATH={value}, which takes the tracer's folder off it. "
+                f'Give run env={{"PYTHONPATH": "{value}"}} instead, or keep the old value: {value}:$PYTHONPATH.'
+            )
+    if words[:2] == ["env", "-i"] and not seen:
+        return "env -i empties the environment: BREADCRUMB_TRACE and PYTHONPATH are missing. Let both through."
+    for position, word in enumerate(words):
+        if is_python(word):
+            return _about_python(words[position:])
+        if any(map(is_python, _CODE_WORD.findall(word))) and first in SHELLS:
+            return (
+                f"The code of {first} names a Python, but none was seen, and none loaded the tracer: why is not known. "
+                "Run the Python program itself."
+            )
+    if first in _ELSEWHERE:
         return (
-            f"{first} starts its programs with another environment, without the tracer's PYTHONPATH and "
-            f"BREADCRUMB_TRACE are missing. Start the Python program directly, or let these two variables through."
+            f"{first} starts its programs elsewhere (as another user, in a container, on another machine), where the "
+            "tracer's variables do not reach. Start the Python program directly."
         )
-    if interpreter:
-        return f"{first} is a script for {interpreter[0]}, and no Python that it started was traced."
+    others = [name for name in seen if name != first]
+    if others:
+        named = ", ".join(others[:MAX_NAMED]) + (", …" if len(others) > MAX_NAMED else "")
+        started = f"it started no Python that was seen (but {named})"
+    else:
+        started = "it started no Python that was seen"
     return (
-        f"{first} is not a Python program, and it started no Python that the tracer could follow. "
+        f"{first} is not a Python program, and {started}. "
         f'Run the Python program itself, for example ["python", "app.py"].'
     )
 
 
-def _about_python(word: str, version: str | None, arguments: Sequence[str]) -> str:
-    if flags := _blocking_flags(arguments):
-        named = " and ".join(f"-{flag}" for flag in flags)
-        return (
-            f"Python was started with {named}, which keeps it from loading the tracer "
-            f"(it ignores PYTHONPATH or skips site). Run the command without {named}."
-        )
-    if (version and "." in version and tuple(int(part) for part in version.split(".")) < _OLDEST) or version == "2":
-        return f"{Path(word).name} is too old: the tracer needs Python 3.8 or newer."
-    return (
-        "Python started without loading the tracer. Likely: something on the way emptied the environment "
-        "(env -i, sudo, tox), this Python is older than 3.8, or the process ended before it had started up. "
-        "Start the interpreter directly and see stderr."
-    )
+def interpreter_line(program: Path | None) -> list[str]:
+    """Return the words of a ``#!`` line; empty for a binary, and for None.
 
-
-def _blocking_flags(arguments: Sequence[str]) -> list[str]:
-    """Return which of S, E and I are among the interpreter's options, not the program's."""
-    found: list[str] = []
-    words = iter(arguments)
-    for word in words:
-        if not word.startswith("-") or word == "-":
-            break
-        if word.startswith("--"):
-            continue
-        for position, letter in enumerate(word[1:], 1):
-            if letter in "cm":
-                return found
-            if letter in "WX":
-                if position == len(word) - 1:
-                    next(words, None)
-                break
-            if letter in "SEI" and letter not in found:
-                found.append(letter)
-    return found
-
-
-def _find_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Path | None:
-    found = str(cwd / name) if "/" in name else shutil.which(name, path=environment.get("PATH", os.defpath))
-    return Path(found) if found else None
-
-
-def _interpreter_line(program: Path | None) -> list[str]:
-    """Return the words of a ``#!`` line; empty for a binary."""
+    Args:
+        program: The path of a program.
+    """
     if program is None:
         return []
     try:
@@ -97,3 +91,25 @@ def _interpreter_line(program: Path | None) -> list[str]:
     except OSError:
         return []
     return line[2:].decode("utf-8", errors="replace").split() if line.startswith(b"#!") else []
+
+
+def _about_python(words: Sequence[str]) -> str:
+    command = read_python_command(words)
+    if command.runs_nothing:
+        return "This command of Python runs no program."
+    if command.isolating:
+        return (
+            f"Python was started with {command.options}, which keeps it from loading the tracer "
+            f"(it ignores PYTHONPATH or skips site). Run the command without {command.options}."
+        )
+    if command.is_too_old:
+        return f"{Path(words[0]).name} is too old: the tracer needs Python 3.8 or newer."
+    return (
+        "Python did not load the tracer, and why is not known: neither its options nor what was seen of it shows a "
+        "cause. It may have ended before it had started up: see stderr."
+    )
+
+
+def _find_program(name: str, cwd: Path, environment: Mapping[str, str]) -> Path | None:
+    found = str(cwd / name) if "/" in name else shutil.which(name, path=environment.get("PATH", os.defpath))
+    return Path(found) if found else None

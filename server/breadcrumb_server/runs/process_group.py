@@ -1,4 +1,4 @@
-"""Find, inspect and signal the processes of a run, through ``/proc``.
+"""Find, inspect and signal the processes of a run, through ``/proc``; :mod:`process_watch` keeps what was seen.
 
 The command starts in a new session, which its children join. A child that left the session (a daemon) is found by
 the spool folder in its environment. A process is identified by pid and start time, because pids are reused.
@@ -6,12 +6,87 @@ the spool folder in its environment. A process is identified by pid and start ti
 
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 from breadcrumb.record_format import ENV_TRACE
 
 _PROC = Path("/proc")
 _MASKS = {"SigCgt", "SigBlk"}
+
+
+@dataclass(frozen=True)
+class Stat:
+    """What the kernel says about a process.
+
+    Args:
+        has_ended: Whether it is a zombie.
+        parent: The pid of its parent.
+        session: The pid of its session.
+        started: Its start, in clock ticks since boot.
+        image: The start of its stack, which an exec changes and a fork keeps; 0 if it is hidden.
+    """
+
+    has_ended: bool
+    parent: int
+    session: int
+    started: int
+    image: int
+
+
+def pids() -> list[int]:
+    """Return the pids of all processes that can be seen; none where there is no ``/proc``."""
+    try:
+        # Not iterdir: the watch lists them a hundred times a second, and each entry would become a Path.
+        return [int(name) for name in os.listdir(_PROC) if name.isdigit()]  # noqa: PTH208
+    except OSError:
+        return []
+
+
+def read_stat(pid: int) -> Stat | None:
+    """Return what the kernel says about a process; None if there is none with this pid."""
+    fields = _stat_fields(pid)
+    if fields is None or len(fields) < 26:
+        return None
+    return Stat(fields[0] in ("Z", "X"), int(fields[1]), int(fields[3]), int(fields[19]), int(fields[25]))
+
+
+def command_line(pid: int) -> list[str]:
+    """Return the words of the command that a process runs; none if it has ended, or is just being replaced."""
+    try:
+        data = (_PROC / str(pid) / "cmdline").read_bytes()
+    except OSError:
+        return []
+    return [os.fsdecode(word) for word in data.removesuffix(b"\0").split(b"\0")] if data else []
+
+
+def executable(pid: int) -> str:
+    """Return the path of the file that a process runs; empty if it cannot be read, as for another user's process."""
+    return _link(pid, "exe").removesuffix(" (deleted)")
+
+
+def working_folder(pid: int) -> Path:
+    """Return the current folder of a process; the root if it cannot be read."""
+    return Path(_link(pid, "cwd") or "/")
+
+
+def environment(pid: int) -> dict[str, str] | None:
+    """Return the variables that a process was started with; None if they cannot be read, as another user's."""
+    items = _variables(pid)
+    if items is None:
+        return None
+    pairs = (os.fsdecode(item).partition("=") for item in items)
+    return {name: value for name, _, value in pairs if name}
+
+
+def user_id(pid: int) -> int:
+    """Return the effective user of a process; that of this server if it cannot be read."""
+    try:
+        text = (_PROC / str(pid) / "status").read_text("utf-8", errors="replace")
+    except OSError:
+        return os.geteuid()
+    line = next((line for line in text.splitlines() if line.startswith("Uid:")), "")
+    return int(line.split()[2]) if line else os.geteuid()
 
 
 def start_time(pid: int) -> int | None:
@@ -30,14 +105,11 @@ def members(session: int | None, spool: Path) -> list[int]:
     found: list[int] = []
     marker = f"{ENV_TRACE}={spool}".encode()
     own = os.getpid()
-    for entry in _PROC.iterdir():
-        if not entry.name.isdigit() or int(entry.name) == own:
+    for pid in pids():
+        stat = read_stat(pid) if pid != own else None
+        if stat is None or stat.has_ended:
             continue
-        pid = int(entry.name)
-        fields = _stat_fields(pid)
-        if fields is None or fields[0] in ("Z", "X"):
-            continue
-        if int(fields[3]) == session or marker in _environment(entry):
+        if stat.session == session or marker in (_variables(pid) or ()):
             found.append(pid)
     return found
 
@@ -108,8 +180,15 @@ def _stat_fields(pid: int) -> list[str] | None:
     return text.rpartition(")")[2].split()  # the command name before may itself hold spaces and brackets
 
 
-def _environment(entry: Path) -> list[bytes]:
+def _link(pid: int, name: str) -> str:
     try:
-        return (entry / "environ").read_bytes().split(b"\0")
-    except OSError:  # another user's process
-        return []
+        return str((_PROC / str(pid) / name).readlink())
+    except OSError:
+        return ""
+
+
+def _variables(pid: int) -> list[bytes] | None:
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:  # another user's process, or it has ended
+        return None

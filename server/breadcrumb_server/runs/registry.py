@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -28,6 +29,7 @@ from breadcrumb_server.runs.ending import end_leftovers, kill_all, stop_command,
 from breadcrumb_server.runs.launcher import (
     TracedCommand,
     child_environment,
+    inject_folder,
     launch,
     make_redactor,
     make_spool,
@@ -35,6 +37,7 @@ from breadcrumb_server.runs.launcher import (
 )
 from breadcrumb_server.runs.look_request import request_look
 from breadcrumb_server.runs.not_traced import not_traced_reason
+from breadcrumb_server.runs.process_watch import ProcessWatch
 from breadcrumb_server.runs.recording import record_start
 from breadcrumb_server.runs.request import RunRequest
 from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, Run
@@ -175,7 +178,7 @@ class RunRegistry:
             write_tracer_config(spool, trace_id, config, request)
             redactor = make_redactor(config, request)
             environment = child_environment(request, spool if config.enabled else None, os.environ)
-            reason = not_traced_reason(request.command, request.cwd, environment, enabled=config.enabled)
+            explain = partial(not_traced_reason, request.command, request.cwd, environment, enabled=config.enabled)
             shown = config.model_copy(update={"capture": request.capture})
             state = RunState(
                 project=config.project,
@@ -186,7 +189,7 @@ class RunRegistry:
                 cwd=redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace")),
                 timeout_seconds=request.timeout_seconds,
                 config=json.dumps(shown.model_dump(include={"workspace", "include", "exclude", "capture"})),
-                not_traced_reason=redactor.redact_text(reason),
+                not_traced_reason=redactor.redact_text(explain()),
                 max_traces=config.retention.max_traces,
                 max_db_mb=config.retention.max_db_mb,
             )
@@ -200,7 +203,8 @@ class RunRegistry:
                 process_group.send_to_group(command.pid, signal.SIGKILL)
             _remove(spool)
             raise
-        run = Run(state, spool, database, command)
+        watch = ProcessWatch(command.pid, inject_folder()) if config.enabled else None
+        run = Run(state, spool, database, command, watch, explain)
         try:
             await anyio.to_thread.run_sync(record_start, database, state)
         except BreadcrumbError as error:  # the command runs; a later ingest writes the row
@@ -224,6 +228,8 @@ class RunRegistry:
                 logger.exception("Run %s could not be followed to its end", run.state.trace_id)
                 run.failure = await _abandon(run)
             finally:
+                if run.watch is not None:
+                    run.watch.stop()
                 del self._runs[run.state.trace_id]
                 run.finished.set()
 
@@ -247,6 +253,8 @@ class RunRegistry:
         command, state = run.command, run.state
         code = await command.process.wait()
         command.close()
+        if run.watch is not None and run.watch.others:
+            state.not_traced_reason = command.redactor.redact_text(run.explain(seen=run.watch.others))
         state.stdout_tail = command.stdout.text(command.redactor)
         state.stderr_tail = command.stderr.text(command.redactor)
         state.stdout_bytes, state.stderr_bytes = command.stdout.total_bytes, command.stderr.total_bytes

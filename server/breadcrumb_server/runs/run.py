@@ -2,13 +2,16 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import anyio
 
 from breadcrumb_server.runs.launcher import TracedCommand
+from breadcrumb_server.runs.process_watch import ProcessWatch
 from breadcrumb_server.runs.recording import record_end, record_progress
 from breadcrumb_server.runs.state import RUNNING, RunState
+from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -24,10 +27,29 @@ BY_SHUTDOWN = (
 
 
 class Run:
-    """An unfinished run: its command, its state and its spool."""
+    """An unfinished run: its command, its state and its spool.
 
-    def __init__(self, state: RunState, spool: Path, database: Database, command: TracedCommand) -> None:
+    Args:
+        state: Its state.
+        spool: Its spool folder.
+        database: The database of its project.
+        command: Its command.
+        watch: Sees its processes; None if the project is switched off.
+        explain: Says why none of its processes was traced; takes the programs that were ``seen``.
+    """
+
+    def __init__(
+        self,
+        state: RunState,
+        spool: Path,
+        database: Database,
+        command: TracedCommand,
+        watch: ProcessWatch | None,
+        explain: Callable[..., str],
+    ) -> None:
         self.state = state
+        self.watch = watch
+        self.explain = explain
         self.spool = spool
         self.database = database
         self.command = command
@@ -53,7 +75,8 @@ class Run:
         with self._lock:
             if self.state.status != RUNNING:
                 return 0
-            stats = record_progress(self.database, self.spool, self.state, self.command.redactor)
+            untraced = self._untraced(has_ended=False)
+            stats = record_progress(self.database, self.spool, self.state, self.command.redactor, untraced)
         self.calls += stats.calls
         return stats.calls
 
@@ -64,4 +87,9 @@ class Run:
             BreadcrumbError: The database cannot be written now.
         """
         with self._lock:
-            record_end(self.database, self.spool, self.state, self.command.redactor)
+            untraced = self._untraced(has_ended=True)
+            record_end(self.database, self.spool, self.state, self.command.redactor, untraced)
+
+    def _untraced(self, *, has_ended: bool) -> UntracedPythons:
+        seen = self.watch.pythons if self.watch is not None else []
+        return UntracedPythons(self.spool, self.command.redactor, seen, has_ended=has_ended)

@@ -52,6 +52,20 @@ def seen_code(con: DuckDBPyConnection) -> set[tuple[str, str]]:
     return {(module, file) for module, file in rows}
 
 
+def replace_notices(con: DuckDBPyConnection, trace_id: str, code: str, messages: list[str]) -> None:
+    """Replace the notices about a run as a whole that have this code.
+
+    Args:
+        con: A connection of `Database.write`.
+        trace_id: The run's trace.
+        code: The code of the notices.
+        messages: The new notices, in order.
+    """
+    con.execute("DELETE FROM notices WHERE trace_id = ? AND code = ? AND process_id IS NULL", [trace_id, code])
+    for message in messages:
+        con.execute("INSERT INTO notices VALUES (?, NULL, ?, ?)", [trace_id, code, message])
+
+
 def add_notices(con: DuckDBPyConnection, trace_id: str, notices: list[tuple[str, str]]) -> None:
     """Add notices about a run as a whole, except those that it has already.
 

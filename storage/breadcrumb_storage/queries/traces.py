@@ -74,6 +74,15 @@ class ProcessRow:
 
 
 @dataclass(frozen=True, slots=True)
+class TracedImage:
+    """What identifies a traced process among those that were seen: an exec changes the start of its stack only."""
+
+    pid: int | None
+    started: int | None  # in clock ticks since boot
+    image: int | None  # start of its stack
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """A notice, with the number of processes that have it."""
 
@@ -198,6 +207,19 @@ def count_calls(con: DuckDBPyConnection) -> int:
 def has_processes(con: DuckDBPyConnection, trace_id: str) -> bool:
     """Return whether any process of a run was traced."""
     return bool(con.execute("SELECT 1 FROM processes WHERE trace_id = ? LIMIT 1", [trace_id]).fetchall())
+
+
+def traced_images(con: DuckDBPyConnection, trace_id: str) -> list[TracedImage]:
+    """Return what identifies the traced processes of a run.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+        trace_id: The run's trace.
+    """
+    result = con.execute(
+        "SELECT pid, kernel_start AS started, image_start AS image FROM processes WHERE trace_id = ?", [trace_id]
+    )
+    return fetch(result, TracedImage)
 
 
 def list_processes(reader: TraceReader) -> list[ProcessRow]:

@@ -65,6 +65,30 @@ def _forget_folders(package, separator):
             del sys.path_importer_cache[entry]
 
 
+def _describe(failure):
+    """Return the type and the place of an exception; its message may hold a secret."""
+    kind, _, place = failure
+    while place.tb_next is not None:
+        place = place.tb_next
+    file = os.path.basename(place.tb_frame.f_code.co_filename)
+    return "error %s at %s:%d" % (kind.__name__, file, place.tb_lineno)
+
+
+def _note_why_not(why):
+    """Tell the server why this process is not traced, by a file in the spool folder."""
+    folder = os.environ.get("BREADCRUMB_TRACE")
+    if not folder:
+        return
+    try:
+        file = os.open(os.path.join(folder, "%d.unstarted" % os.getpid()), os.O_CREAT | os.O_WRONLY, 0o600)
+        try:
+            os.write(file, why.encode("ascii", "replace"))
+        finally:
+            os.close(file)
+    except Exception:  # the folder is gone, or belongs to another user
+        pass
+
+
 def _run():
     separator = "\\" if sys.platform == "win32" else "/"
     inject_folder = __file__.rpartition(separator)[0]
@@ -73,8 +97,10 @@ def _run():
         try:
             _start_tracer(inject_folder)
             _forget_folders(inject_folder.rpartition(separator)[0], separator)
-        except Exception:  # never disturb the program: without a "process" record the report says "not traced"
-            pass
+        except Exception:  # never disturb the program
+            _note_why_not(_describe(sys.exc_info()))
+    else:
+        _note_why_not("version %d.%d" % sys.version_info[:2])
     _import_shadowed()
 
 

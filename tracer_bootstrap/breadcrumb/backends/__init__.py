@@ -10,6 +10,7 @@ from ..runtime.features import monitoring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType
     from typing import Callable, List, Optional, Tuple, Type
 
     from ..events.adaptive import AdaptiveCapture
@@ -19,8 +20,7 @@ if TYPE_CHECKING:
     from ..events.gaps import GapLog
     from ..events.greenlets import GreenletChains
     from ..events.lines import LineLog
-    from ..events.test_runners import TestLog
-    from ..session.functions import Function
+    from ..session.functions import Function, Observer
     from ..session.session import Session
 
 
@@ -34,7 +34,7 @@ class Parts:
         exceptions: Records raised, handled and uncaught exceptions.
         gaps: Counts calls of functions that are not traced.
         greenlets: Follows greenlets once their module is imported.
-        tests: Returns the log of test-runner events, which is made at its first use.
+        observer: Returns the log that reads a function which is observed whether it is traced or not.
         adaptive: Decides which calls are only counted; None if all are recorded.
         lines: Records executed lines; None if no function's lines are recorded.
     """
@@ -47,8 +47,8 @@ class Parts:
         "gaps",
         "greenlets",
         "lines",
+        "observer",
         "session",
-        "tests",
     )  # fmt: skip
 
     def __init__(
@@ -60,7 +60,7 @@ class Parts:
         exceptions: ExceptionLog,
         gaps: GapLog,
         greenlets: GreenletChains,
-        tests: Callable[[], TestLog],
+        observer: Callable[[CodeType], Observer],
         adaptive: Optional[AdaptiveCapture],
         lines: Optional[LineLog],
     ) -> None:
@@ -70,7 +70,7 @@ class Parts:
         self.exceptions = exceptions
         self.gaps = gaps
         self.greenlets = greenlets
-        self.tests = tests
+        self.observer = observer
         self.adaptive = adaptive
         self.lines = lines
 
@@ -99,7 +99,7 @@ class Backend:
         self._exceptions = parts.exceptions
         self._gaps = parts.gaps
         self._greenlets = parts.greenlets
-        self._tests = parts.tests
+        self._observer = parts.observer
         self._adaptive = parts.adaptive
         self._lines = parts.lines
 

@@ -15,7 +15,7 @@ from ..events.exceptions import is_control_flow, traceback_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import guard, handle_failure
-from ..session.functions import Function, c_function_name, callable_code, is_runner, module_of
+from ..session.functions import Function, c_function_name, callable_code, is_observed, module_of
 from ..values.frame_locals import forget_locals
 from . import Backend
 
@@ -156,8 +156,8 @@ class MonitoringBackend(Backend):
                 if self._adaptive is None or not self._adaptive.skips(function, frame):
                     self._calls.begin(function, frame)
                 return None
-            if is_runner(code):
-                self._tests().starts(code, frame)
+            if is_observed(code):
+                self._observer(code).starts(code, frame)
                 self._set_local_events(code, monitoring.events.PY_RETURN)
                 return None
             gap = self._gaps.discover(code, frame)
@@ -213,8 +213,8 @@ class MonitoringBackend(Backend):
         """Handle a return that does not end the thread's innermost call, or one that needs more than the hot path."""
         if _is_import_of_greenlet(code, frame):
             self._greenlets.loaded()
-        if is_runner(code):
-            self._tests().ends(code, frame, value)
+        if is_observed(code):
+            self._observer(code).ends(code, frame, value)
         function = self._functions.get(id(code))
         if function is not None:
             if function.is_off and self._adaptive is not None and self._adaptive.is_stray(function, frame):
@@ -265,8 +265,8 @@ class MonitoringBackend(Backend):
 
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         frame = get_frame(2)
-        if is_runner(code):
-            self._tests().ends(code, frame, None)
+        if is_observed(code):
+            self._observer(code).ends(code, frame, None)
         function = self._functions.get(id(code))
         if function is not None:
             thread = self._session.thread()

@@ -21,7 +21,7 @@ from ..runtime.classes import class_module, class_name
 from ..runtime.features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
 from ..runtime.guard import handle_failure
 from ..runtime.interruptions import raised_by_program, starts_guarded
-from ..session.functions import SUSPENDS, callable_code, is_runner, module_of
+from ..session.functions import SUSPENDS, callable_code, is_observed, module_of
 from ..session.patterns import is_own
 from . import Backend
 from .in_flight import Arrival, InFlight
@@ -162,7 +162,7 @@ class SettraceBackend(Backend):
                 if function is None:
                     return (
                         self._awaited_module_starts(code, frame)
-                        or self._runner_starts(code, frame)
+                        or self._observed_starts(code, frame)
                         or self._gap_starts(code, frame)
                     )
             thread = session.thread()
@@ -266,7 +266,7 @@ class SettraceBackend(Backend):
             function = self._function_log.add(code, frame)
             if function is not None:
                 return function
-        if not is_runner(code):
+        if not is_observed(code):
             if len(self._skipped) >= _MAX_SKIPPED:
                 self._skipped.clear()
             self._skipped[id(code)] = code
@@ -329,22 +329,22 @@ class SettraceBackend(Backend):
         elif name == greenlets.MODULE:
             self._greenlets.loaded()
 
-    def _runner_starts(self, code: CodeType, frame: FrameType) -> Any:
-        """Report the start of a test runner's function, if *code* is one. Returns its local trace function, or None."""
-        if is_runner(code):
-            self._tests().starts(code, frame)
+    def _observed_starts(self, code: CodeType, frame: FrameType) -> Any:
+        """Report the start of a function, if *code* is observed. Returns its local trace function, or None."""
+        if is_observed(code):
+            self._observer(code).starts(code, frame)
             frame.f_trace_lines = False
-            return self._on_runner_event
+            return self._on_observed_event
         return None
 
     @starts_guarded
-    def _on_runner_event(self, frame: FrameType, event: str, argument: Any) -> Any:
+    def _on_observed_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         try:
             if event == "return":
-                self._tests().ends(frame.f_code, frame, argument)
+                self._observer(frame.f_code).ends(frame.f_code, frame, argument)
         except BaseException as error:
             self._handle_failure(frame, event, error)
-        return self._on_runner_event
+        return self._on_observed_event
 
     @starts_guarded
     def _on_counted(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -412,8 +412,8 @@ class SettraceBackend(Backend):
     def _returns(self, frame: FrameType, value: Any, at_ns: int) -> None:
         if frame.f_code.co_name == "<module>":
             self._module_is_loaded(frame)
-        elif is_runner(frame.f_code):
-            self._tests().ends(frame.f_code, frame, value)
+        elif is_observed(frame.f_code):
+            self._observer(frame.f_code).ends(frame.f_code, frame, value)
         thread = self._session.thread()
         if not self._calls.is_open(thread, frame):
             return

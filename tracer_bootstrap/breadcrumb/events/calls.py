@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from time import perf_counter_ns
-from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 
 from ..record_format import KIND_LATE_CALL, OUTCOME_CANCELLED
 from ..runtime.late_modules import load_late_module
@@ -20,12 +20,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional
 
+    from ..session.functions import Observer
     from ..session.open_calls import OpenCall
     from ..session.session import Session
     from .greenlets import GreenletChains
     from .lines import LineLog
     from .tasks import TaskLog
-    from .test_runners import TestLog
 
 _LATE = KIND_LATE_CALL.encode()
 
@@ -38,7 +38,7 @@ class CallLog:
         tasks: Knows the running task.
         greenlets: Checks that switches of greenlets are observed.
         lines: Records lines; None if no function's lines are recorded.
-        tests: Returns the log of test-runner events.
+        observer: Returns the log that reads a function which is observed whether it is traced or not.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class CallLog:
         tasks: TaskLog,
         greenlets: GreenletChains,
         lines: Optional[LineLog],
-        tests: Callable[[], TestLog],
+        observer: Callable[[CodeType], Observer],
     ) -> None:
         self._session = session
         self._tasks = tasks
         self._greenlets = greenlets
         self._lines = lines
-        self._tests = tests
+        self._observer = observer
         self._next_id = session.next_call_id
         self._yields: Any = None  # the module, kept: a program may replace what imports use
         self.suspended: Dict[int, OpenCall] = {}  # calls of generators and coroutines, by the id of their frame
@@ -92,8 +92,8 @@ class CallLog:
             if self._lines is not None and not since_ns:  # a late call would lack its first lines
                 state.lines = self._lines.new_call(function)
             self._enter_task(thread, state)
-            if function.runs_tests and not since_ns:
-                self._tests().starts(function.code, frame)
+            if function.is_observed and not since_ns:
+                self._observer(function.code).starts(function.code, frame)
         top = thread.top
         call = self._next_id()
         frame_locals = frame.f_locals

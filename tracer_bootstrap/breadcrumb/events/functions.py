@@ -82,7 +82,7 @@ class FunctionLog:
         function = Function(code, function_id, name, module, file, session.encoder)
         if self._lines is not None and self._lines.wants(module, name):
             function.record_lines()
-        if self._adaptive is not None and not function.runs_tests:  # each call of a runner is recorded
+        if self._adaptive is not None and not function.is_observed:  # each call of those is recorded
             self._adaptive.prepare(function, first)
         # Before it is registered: from then on another thread may call it, and the end of that call must be observed.
         for callback in self.when_added:

@@ -15,16 +15,29 @@ from ..values.encoder import Encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Optional, Sequence, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Set, Tuple
+
+    class Observer(Protocol):
+        """The log that reads the calls of functions for which ``is_observed`` is true."""
+
+        def starts(self, code: CodeType, frame: FrameType) -> None:
+            """Note the start of a call."""
+
+        def ends(self, code: CodeType, frame: FrameType, value: Any) -> None:
+            """Note the end of a call; *value* is None if an exception left it."""
+
 
 _CO_OPTIMIZED, _CO_VARARGS, _CO_VARKEYWORDS, _CO_GENERATOR = 0x1, 0x4, 0x8, 0x20
 _CO_COROUTINE, _CO_ASYNC_GENERATOR = 0x80, 0x200
 SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
-# The functions of pytest and unittest that know which test runs, and their files; ``events.test_runners`` reads them.
+# The functions that are observed although they are not traced, and their files: those of pytest and unittest that know
+# which test runs (``events.test_runners``), and the one that starts a child (``events.child_processes``).
+_STARTS_CHILD = "_execute_child"
 _PYTEST, _UNITTEST, _RESULT = "/_pytest/runner.py", "/unittest/case.py", "/unittest/result.py"
-_RUNNER_FILES = {
+_OBSERVED_FILES = {
+    _STARTS_CHILD: "/subprocess.py",
     "runtestprotocol": _PYTEST, "call_and_report": _PYTEST, "pytest_runtest_makereport": _PYTEST,
     "pytest_make_collect_report": _PYTEST, "run": _UNITTEST,
     "addSuccess": _RESULT, "addFailure": _RESULT, "addError": _RESULT, "addSubTest": _RESULT, "addSkip": _RESULT,
@@ -50,10 +63,15 @@ def kind_of(code: CodeType) -> str:
     return "module" if code.co_name == "<module>" else "class"
 
 
-def is_runner(code: CodeType) -> bool:
-    """Return whether code is a test runner's function that knows which test runs."""
-    file = _RUNNER_FILES.get(code.co_name)
+def is_observed(code: CodeType) -> bool:
+    """Return whether code is a function of the standard library or of a test runner that an ``Observer`` reads."""
+    file = _OBSERVED_FILES.get(code.co_name)
     return file is not None and code.co_filename.replace("\\", "/").endswith(file)
+
+
+def starts_child(code: CodeType) -> bool:
+    """Return whether code that is observed starts a child process; otherwise it is a test runner's."""
+    return code.co_name == _STARTS_CHILD
 
 
 def argument_names(code: CodeType) -> Tuple[str, ...]:
@@ -102,6 +120,7 @@ class Function:
         "get",
         "hot",
         "int_record",
+        "is_observed",
         "is_off",
         "keeps_state",
         "kind",
@@ -115,7 +134,6 @@ class Function:
         "next_look",
         "next_sample",
         "record",
-        "runs_tests",
         "slot",
         "slow_ns",
         "strays",
@@ -130,9 +148,9 @@ class Function:
         self.file = file
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & SUSPENDS)
-        self.runs_tests = is_runner(code)
+        self.is_observed = is_observed(code)
         self.lines = False  # whether the executed lines of its calls are recorded
-        self.keeps_state = self.suspends or self.runs_tests  # whether its open calls need a CallState
+        self.keeps_state = self.suspends or self.is_observed  # whether its open calls need a CallState
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
         self.encoder = encoder

@@ -301,6 +301,24 @@ class SpoolWriter:
         except ValueError:
             events.write_over(line)
 
+    def append(self, suffix: str, line: bytes) -> None:
+        """Append a line to a small file of this process, which is not kept open; do nothing if that fails.
+
+        Args:
+            suffix: The end of the file's name.
+            line: The line, with its newline.
+        """
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        try:
+            file = os_open("%s/%s" % (self.folder, self.process_key + suffix), flags, 0o600)
+            try:
+                os_write(file, line)
+            finally:
+                os_close(file)
+        except OSError as error:
+            if raised_by_program(error):
+                raise
+
     def new_slot(self) -> int:
         """Return a free counter slot, or -1 if all are taken or the file cannot be written.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb.record_format import NOTICE_UNTRACED_PYTHON
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
@@ -21,6 +22,8 @@ class Limits:
     """Warnings."""
     warning_chars: int = 300
     """Characters of a warning, and of a reason for missing data."""
+    untraced_chars: int = 420
+    """Characters of what is said about a kind of untraced Pythons, with a call that must be whole."""
     killed_processes: int = 3
     """Processes that are named because they ended without Python's exit."""
 
@@ -84,16 +87,17 @@ def _process_name(process: ProcessRow) -> str:
 
 
 def missing_from_trace(
-    trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]
+    trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime], notices: Sequence[Notice]
 ) -> list[str]:
     """Explain what is missing from the recording."""
     running = trace.status == "running"
     reasons: list[str] = []
+    untraced = [notice.message for notice in notices if notice.code == NOTICE_UNTRACED_PYTHON]
     if not processes:
         reasons.append(
             "nothing was traced yet" if running else "NOTHING WAS TRACED: no Python process started the tracer"
         )
-        if trace.not_traced_reason:
+        if trace.not_traced_reason and not untraced:
             reasons.append(trace.not_traced_reason)
     elif trace.not_traced_reason:
         reasons.append(trace.not_traced_reason)
@@ -118,7 +122,9 @@ def missing_from_trace(
             f"({off[0].module}:{off[0].name}{' and others' if len(off) > 1 else ''}): counts with >= and times are "
             "lower bounds"
         )
-    return [cut(clean(text), LIMITS.warning_chars) for text in reasons]
+    told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
+    told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
+    return told
 
 
 def warnings(
@@ -145,6 +151,7 @@ def warnings(
         *(
             notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
             for notice in notices
+            if notice.code != NOTICE_UNTRACED_PYTHON  # told among what is missing
         ),
     ]
     if trace.status != "running":
