@@ -238,8 +238,10 @@ LAYOUTS: dict[str, tuple[dict[str, str], str]] = {
 @pytest.mark.parametrize("layout", LAYOUTS)
 async def test_the_command_proposed_for_a_layout_runs(session, write, workspace, environment, layout) -> None:
     installed, own = (Path(sysconfig.get_path("purelib")), next(environment.glob("lib/python3*/site-packages")))
-    for name in ("pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments"):
-        (own / name).symlink_to(installed / name)
+    needed = ("pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments")
+    for entry in installed.iterdir():  # with the folders that say which versions they are
+        if entry.name.partition("-")[0] in needed:
+            (own / entry.name).symlink_to(entry)
     files, printed = LAYOUTS[layout]
     for name, text in files.items():
         write(name, text)
@@ -248,7 +250,7 @@ async def test_the_command_proposed_for_a_layout_runs(session, write, workspace,
     [proposed] = created["next"]
     tool, arguments = call_of(proposed)
     report = await session.ok(tool, **arguments)
-    assert (report["status"], printed in str(report)) == ("completed", True), report.get("stderr_tail")
+    assert (report["status"], printed in str(report)) == ("completed", True), report
     assert report["traced"]["calls"] > 0
     again = await session.ok("init_project", project="p")
     assert proposed in again["next"]
