@@ -214,6 +214,15 @@ async def test_the_command_proposed_for_a_new_project_runs(session, write, works
     assert report["stdout_tail"].strip() == str(environment)
 
 
+def _link_pytest(environment: Path) -> None:
+    """Let a virtual environment have the pytest that runs this test."""
+    installed, own = Path(sysconfig.get_path("purelib")), next(environment.glob("lib/python3*/site-packages"))
+    needed = ("pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments")
+    for entry in installed.iterdir():  # with the folders that say which versions they are
+        if entry.name.partition("-")[0] in needed:
+            (own / entry.name).symlink_to(entry)
+
+
 # Each is a workspace, and a text that its run prints.
 LAYOUTS: dict[str, tuple[dict[str, str], str]] = {
     "script": ({"main.py": "print('it runs')\n"}, "it runs"),
@@ -237,11 +246,7 @@ LAYOUTS: dict[str, tuple[dict[str, str], str]] = {
 @pytest.mark.processes
 @pytest.mark.parametrize("layout", LAYOUTS)
 async def test_the_command_proposed_for_a_layout_runs(session, write, workspace, environment, layout) -> None:
-    installed, own = (Path(sysconfig.get_path("purelib")), next(environment.glob("lib/python3*/site-packages")))
-    needed = ("pytest", "_pytest", "py.py", "pluggy", "iniconfig", "packaging", "pygments")
-    for entry in installed.iterdir():  # with the folders that say which versions they are
-        if entry.name.partition("-")[0] in needed:
-            (own / entry.name).symlink_to(entry)
+    _link_pytest(environment)
     files, printed = LAYOUTS[layout]
     for name, text in files.items():
         write(name, text)

@@ -253,7 +253,9 @@ class GapLog:
         if gap is None or back is None:
             return
         caller = self._session.functions.get(id(back.f_code))
-        for each in gap.awaits if caller is not None else ():
+        if caller is None:
+            return
+        for each in gap.awaits:
             code = each.candidate.code
             if code.co_flags & SUSPENDS and each.runs_left > 0:
                 each.runs_left -= 1
