@@ -8,6 +8,7 @@ import pytest
 
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.gaps.answer import COLUMNS, find_gaps
+from breadcrumb_server.answers.report.answer import build_report
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import seen_code
 
@@ -349,4 +350,74 @@ def test_a_limit_below_one_is_refused(project, trace, limit) -> None:
 def test_a_huge_limit_is_lowered_with_a_note(project, trace) -> None:
     assert find_gaps(project.con, "shop", limit=10**9).notes == [
         "limit 1000000000 was lowered to 200; continue with next_cursor"
+    ]
+
+
+@pytest.fixture
+def environment(tmp_path):
+    """Make a virtual environment in a workspace, with a console script."""
+    workspace = tmp_path / "w"
+    _make_workspace(workspace, ".venv/bin/python", ".venv/bin/tool", "bin/own", "shop/__init__.py", "shop/cli.py")
+    return workspace
+
+
+def test_what_a_console_script_calls_is_no_gap_unless_it_is_own_code(project, environment) -> None:
+    trace = project.trace(config={"workspace": str(environment), "include": ["__main__"]}, cwd=str(environment))
+    trace.process()
+    stub = trace.function("<module>", "__main__", kind="module", file=f"{environment}/.venv/bin/tool")
+    trace.gap("main", "click.core", ms=90, caller=stub, file=f"{SITE}/click/core.py")
+    assert build_report(project.con, "shop", trace_id=None).gaps is None
+    # Its own code is found in the workspace.
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["shop.*"])'
+
+    trace.gap("main", "shop.cli", ms=1, caller=stub, file=f"{environment}/shop/cli.py")
+    assert column(find_gaps(project.con, "shop"), "function") == ["main", "main"]
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["shop.cli"])'
+
+
+def test_what_other_callers_call_as_well_is_a_gap(project, environment) -> None:
+    trace = project.trace(config={"workspace": str(environment), "include": ["__main__", "shop.*"]})
+    stub = trace.function("<module>", "__main__", kind="module", file=f"{environment}/.venv/bin/tool")
+    run = trace.function("run", "shop.cli", file=f"{environment}/shop/cli.py")
+    for caller in (stub, run):
+        trace.gap("invoke", "click.core", caller=caller, file=f"{SITE}/click/core.py")
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["click.core"])'
+
+
+def test_a_script_of_the_user_in_a_folder_bin_is_no_launcher(project, environment) -> None:
+    trace = project.trace(config={"workspace": str(environment), "include": ["__main__"]})
+    own = trace.function("<module>", "__main__", kind="module", file=f"{environment}/bin/own")
+    trace.gap("invoke", "click.core", caller=own, file=f"{SITE}/click/core.py")
+    assert column(find_gaps(project.con, "shop"), "suggested_include") == ["click.core"]
+    assert '"click.core"' in find_gaps(project.con, "shop").edit_config
+
+
+def test_a_program_of_others_is_suggested_if_nothing_else_ran(project) -> None:
+    trace = project.trace(config={"workspace": None, "include": ["__main__"]}, cwd="/")
+    body = trace.function("<module>", "__main__", kind="module", file=f"{SITE}/tool/__main__.py")
+    trace.gap("main", "tool.cli", caller=body, file=f"{SITE}/tool/cli.py")
+    assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["tool.cli"])'
+
+
+@pytest.mark.parametrize("module", ["execnet.gateway_base", "ipykernel.kernelapp", "ipykernel_launcher"])
+def test_what_starts_workers_and_notebooks_is_never_suggested(project, trace, module) -> None:
+    trace.gap("serve", module, ms=900, caller=trace.main, file=f"{SITE}/{module.replace('.', '/')}.py")
+    assert find_gaps(project.con, "shop").edit_config == ""
+
+
+def test_an_installed_package_is_not_suggested_whole_at_once(project, trace) -> None:
+    for name in "abcd":
+        trace.gap("f", f"flask.{name}", ms=ord(name), caller=trace.main, file=f"{SITE}/flask/{name}.py")
+    answer = find_gaps(project.con, "shop")
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["flask.d", "flask.c", "flask.b"])'
+    assert answer.notes == []
+
+
+def test_a_whole_package_of_others_is_suggested_with_its_price(project) -> None:
+    trace = project.trace(config={"include": ["__main__", "flask.a"]})
+    trace.gap("f", "flask.b", file=f"{SITE}/flask/b.py")
+    answer = find_gaps(project.con, "shop")
+    assert answer.edit_config == 'edit_config(project="shop", add_include=["flask.*"])'
+    assert answer.notes == [
+        "flask.*: a whole package that is not yours can make a run more than 10 times slower; a single module costs less"
     ]

@@ -57,3 +57,20 @@ def test_arguments_stand_in_the_order_of_the_tools_parameters(next_calls, tool, 
 def test_a_command_that_was_redacted_is_not_proposed_again(project) -> None:
     trace = project.trace(command="python main.py --key [REDACTED]")
     assert NextCalls("shop", TraceReader.open(project.con, trace.trace_id, "shop").trace).rerun() is None
+
+
+@pytest.mark.parametrize(
+    ("config", "again"),
+    [
+        ({"env": {"PYTHONPATH": "src"}}, 'env={"PYTHONPATH": "src"}'),
+        ({"stdin": "a text"}, 'stdin="a text"'),
+        ({"stdin": ""}, 'stdin=""'),
+        ({"env": {"API_KEY": "[REDACTED]"}}, None),
+        ({"stdin": "token [REDACTED]"}, None),
+        ({"stdin": None}, None),  # too long to be kept
+    ],
+)
+def test_a_command_is_proposed_again_with_its_variables_and_input_or_not_at_all(project, config, again) -> None:
+    trace = project.trace(command="python main.py", config=config)
+    proposed = NextCalls("shop", TraceReader.open(project.con, trace.trace_id, "shop").trace).rerun()
+    assert (again in proposed) if again and proposed else proposed is again

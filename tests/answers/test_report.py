@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from breadcrumb_server.answers.calls.answer import get_calls
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.exceptions.answer import find_exceptions
 from breadcrumb_server.answers.performance.answer import analyze_performance
@@ -696,3 +697,77 @@ def test_an_exception_with_several_handlers_names_one_and_counts_the_others(proj
     handled = build_report(project.con, "shop", trace_id=None).handled_exceptions
     assert handled is not None
     assert [row[-1] for row in handled.rows] == ["shop.pricing:load:5 and 1 more"]
+
+
+SITE = "/work/shop/.venv/lib/python3.12/site-packages"
+
+
+def test_packages_are_not_proposed_where_own_code_raised(project, shop) -> None:
+    shop.trace.gap("get", "requests.api", ms=40, file=f"{SITE}/requests/api.py", caller=shop.total)
+    report = build_report(project.con, "shop", trace_id=None)
+    assert report.edit_config == "" and not [text for text in report.next if "edit_config" in text]
+    assert report.gaps is not None and report.gaps.rows[0][0] == "requests.api:get"
+
+    shop.trace.gap("convert", "shop.money", caller=shop.total)
+    assert 'add_include=["shop.*"]' in build_report(project.con, "shop", trace_id=None).edit_config
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [
+        {"exception_type": "AssertionError"},
+        {"module_name": "requests.api", "function_name": "get", "file": f"{SITE}/requests/api.py"},
+    ],
+)
+def test_packages_are_proposed_where_the_cause_may_be_in_them(project, raised) -> None:
+    trace = project.trace(status="failed", exit_code=1, config={"include": ["__main__"]})
+    trace.process()
+    main = trace.function("main", "__main__", file="/work/shop/main.py")
+    own = {"module_name": "__main__", "function_name": "main", "file": "/work/shop/main.py"}
+    error = trace.exception(**{**own, **raised}, call_id=1, uncaught=True, handled=False)
+    trace.call(main, raises=error)
+    trace.gap("get", "requests.api", caller=main, file=f"{SITE}/requests/api.py")
+
+    assert build_report(project.con, "shop", trace_id=None).edit_config == (
+        'edit_config(project="shop", add_include=["requests.api"])'
+    )
+
+
+def test_a_whole_package_is_proposed_with_its_price(project) -> None:
+    trace = project.trace(config={"include": ["__main__", "requests.api"]})
+    trace.process()
+    main = trace.function("main", "__main__", file="/work/shop/main.py")
+    trace.call(main, ms=5)
+    trace.gap("send", "requests.sessions", caller=main, file=f"{SITE}/requests/sessions.py")
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert 'add_include=["requests.*"]' in report.edit_config
+    assert report.notes == [
+        "requests.*: a whole package that is not yours can make a run more than 10 times slower; "
+        "a single module costs less"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "module", "file", "is_generated"),
+    [
+        ("__create_fn__.<locals>.__init__", "shop.models", "<string>", True),
+        ("__create_fn__.<locals>.__init__", "__main__", "<string>", True),
+        ("__init__", "shop.models", "<attrs generated init shop.models.Order>", True),
+        ("total", "__main__", "<string>", False),  # python -c
+        ("total", "__main__", "<ipython-input-3-abc>", False),
+        ("total", "shop.models", "/work/shop/shop/models.py", False),
+    ],
+)
+def test_lines_of_generated_functions_are_not_proposed(project, name, module, file, is_generated) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    function = trace.function(name, module, file=file)
+    error = trace.exception(module_name=module, function_name=name, file=file, call_id=1, uncaught=True, handled=False)
+    trace.call(function, raises=error)
+    for texts in (
+        build_report(project.con, "shop", trace_id=None).next,
+        get_calls(project.con, "shop", function="*", trace_id=None).next,
+    ):
+        assert bool([text for text in texts if '"lines"' in text]) is not is_generated, texts

@@ -269,3 +269,126 @@ def test_the_time_of_a_gap_is_that_of_its_generators_and_coroutines_alone(
         count, spent_ns, gap = spool.gap(name)
         took = sum(each.ended_ns - each.started_ns for each in spool.named(caller) if each.ended_ns)
         assert count > 0 and least_ms * 1_000_000 <= spent_ns <= took, (name, count, spent_ns, took, gap)
+
+
+CLOSURES = {
+    "__init__.py": "",
+    "base.py": """
+        import asyncio
+        def middleware(dispatch, send):
+            def call_next(request):
+                if request == "never": send(request)
+                return request.upper()
+            return lambda request: dispatch(request, call_next)
+        def cached(function):
+            results = {}
+            def lookup(key):
+                if key not in results: results[key] = "default"
+                return results[key] if key != "raise" else function(key)
+            return lookup
+        def awaiting(function):
+            async def awaits(*args): return await function(*args)
+            return awaits
+        def handing_on(function):
+            def hands_on(*args): return function(*args)
+            return hands_on
+        def in_a_loop(function):
+            def runs(*args): return asyncio.run(function(*args))
+            return runs
+        def two(chosen, other):
+            def chooses(first): return chosen() if first else other()
+            return chooses
+        def deeper(function):
+            def goes_through(outer): return outer(function)
+            return goes_through
+    """,
+    "parts.py": """
+        def make_send():
+            def _send(message): return message
+            return _send
+        def read(key): raise KeyError(key)
+        async def later(n): return n
+        async def later_still(n): return n
+        async def looped(n): return n
+        def numbers(n): yield n
+        def left(): return 1
+        def right(): return 2
+        def passed(): return 3
+        def outer(function): return function()
+    """,
+}
+
+
+def test_a_function_in_a_closure_is_named_only_if_the_wrapper_calls_it(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    (tmp_path / "mw").mkdir()
+    for name, source in CLOSURES.items():
+        (tmp_path / "mw" / name).write_text(textwrap.dedent(source))
+    spool = trace(
+        python,
+        textwrap.dedent("""
+            import asyncio
+            from mw import base, parts
+            send = parts.make_send()
+            send("to be called by others is not enough")
+            def timing(request, call_next): return call_next(request)
+            app = base.middleware(timing, send)
+            lookup = base.cached(parts.read)
+            awaits, hands_on = base.awaiting(parts.later), base.handing_on(parts.later_still)
+            numbers, runs = base.handing_on(parts.numbers), base.in_a_loop(parts.looped)
+            chooses = base.two(parts.left, parts.right)
+            goes_through = base.deeper(parts.passed)
+            def main():
+                for _ in range(5):
+                    app("a"), send("b"), lookup("c"), chooses(True), goes_through(parts.outer)
+                try: lookup("raise")
+                except KeyError: pass
+                async def use(): return await awaits(1), await hands_on(2)
+                return asyncio.run(use()), list(numbers(3)), runs(4)
+            assert main() == ((1, 2), [3], 4)
+        """).lstrip(),
+    )
+    file = tmp_path / "mw" / "parts.py"
+    gaps = [gap for gap in spool.of("gap") if gap["module"] == "mw.base"]
+    wraps: dict[str, set[str]] = {}
+    for gap in gaps:
+        names = {wrapped.split(":")[1] for wrapped in gap["wraps"]}
+        wraps.setdefault(gap["function"].rpartition(".")[2], set()).update(names)
+    assert wraps.pop("<lambda>") == {"timing"}  # which is traced
+    assert wraps == {
+        "middleware": set(),
+        "cached": set(),
+        "awaiting": set(),
+        "handing_on": set(),
+        "in_a_loop": set(),
+        "two": set(),
+        "deeper": set(),
+        "call_next": set(),
+        "lookup": {"read"},
+        "awaits": {"later"},
+        "hands_on": {"later_still", "numbers"},
+        "runs": {"looped"},
+        "chooses": {"left"},
+        "goes_through": set(),
+    }
+    assert all(str(file) in wrapped for gap in gaps for wrapped in gap["wraps"] if "timing" not in wrapped)
+
+
+def test_a_wrapper_that_untraced_code_called_first_names_what_it_wraps_at_its_first_call(
+    monitoring_python: str, trace: Trace, tmp_path: Path
+) -> None:
+    # Neither its start nor that of the wrapped function is observed any more.
+    (tmp_path / "mw").mkdir()
+    for name, source in CLOSURES.items():
+        (tmp_path / "mw" / name).write_text(textwrap.dedent(source))
+    (tmp_path / "warm.py").write_text(
+        "from mw import base, parts\nlookup = base.cached(parts.read)\n"
+        "for key in 'a', 'raise':\n    try: lookup(key)\n    except KeyError: pass\n"
+    )
+    spool = trace(
+        monitoring_python,
+        "from warm import lookup\ndef main():\n    try: lookup('raise')\n    except KeyError: pass\nmain()\n",
+    )
+    _, _, gap = spool.gap("cached.<locals>.lookup")
+    assert [wrapped.split(":")[1] for wrapped in gap["wraps"]] == ["read"]

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import re
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +19,7 @@ from breadcrumb_server.projects.config_file import render_config
 from breadcrumb_server.projects.home import Home, check_project_name
 from breadcrumb_server.projects.pattern_warnings import compare_with_traces
 from breadcrumb_server.workspace.discover import MAIN, discover_include
-from breadcrumb_server.workspace.likely_command import PLACEHOLDER, likely_command
+from breadcrumb_server.workspace.likely_command import likely_command
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import ProjectOverview, project_overview
@@ -28,6 +29,8 @@ OVERVIEW_LOCK_SECONDS = 0.5
 MAX_LISTED = 60
 MAX_LIST_NOTES = 5
 MAX_CELL_CHARS = 100
+# Where Claude Code says which folder it works in; other clients start the server in it.
+ENV_CLIENT_FOLDER = "CLAUDE_PROJECT_DIR"
 PROJECT_COLUMNS = ["project", "workspace", "traces", "size_mb", "last_run"]
 
 
@@ -70,9 +73,8 @@ def init_project(
     folder = config.workspace_folder()
     if folder and config.include == [MAIN]:
         notes.append(f"no Python code was found in {folder}")
-    command, exists = likely_command(folder)
-    if not exists:
-        notes.append(f"replace {PLACEHOLDER} by your program: no script and no tests were found")
+    proposed, more_notes = _first_run(project, folder)
+    notes += more_notes
     return ProjectCreated(
         project=project,
         created=True,
@@ -80,8 +82,25 @@ def init_project(
         database=str(database),
         config=_shown(load_config(home, project).config, home),
         notes=notes,
-        next=[call("run", project=project, command=command, timeout_seconds=60)],
+        next=first_few([proposed]),
     )
+
+
+def _first_run(project: str, workspace: Path | None) -> tuple[str | None, list[str]]:
+    """Propose a run of the code in a workspace, with notes; None if no code to run was found."""
+    likely = likely_command(workspace) if workspace and workspace.is_dir() else None
+    if likely is None:
+        why = ["no script and no tests were found: give `run` your own command"] if workspace else []
+        return None, why
+    proposed = call(
+        "run",
+        project=project,
+        command=likely.command,
+        timeout_seconds=60,
+        cwd=likely.cwd,
+        env=likely.env or None,
+    )
+    return proposed, likely.notes
 
 
 def list_projects(home: Home) -> ProjectList:
@@ -93,17 +112,26 @@ def list_projects(home: Home) -> ProjectList:
         row, note = _project_row(home, name)
         rows.append(row)
         notes += note
-    next_call = f'list_traces(project="{names[0]}")' if names else 'init_project(project="my-app", workspace="/path")'
+    proposed = call("list_traces", project=names[0]) if names else _first_project()
 
     def build(count: int, chars: int) -> ProjectList:
         return ProjectList(
             home=str(home.folder),
             projects=Table(columns=PROJECT_COLUMNS, rows=rows[:count], more=len(names) - count),
             notes=notes[:MAX_LIST_NOTES],
-            next=[next_call],
+            next=first_few([proposed]),
         )
 
     return fit_table(build, len(rows), cells=[MAX_CELL_CHARS])
+
+
+def _first_project() -> str | None:
+    """Propose a project for the folder that the client works in; None if that is no folder of code."""
+    folder = Path(os.environ.get(ENV_CLIENT_FOLDER) or Path.cwd())
+    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", folder.name).strip("-.")
+    if not name or folder == Path.home() or discover_include(folder) == [MAIN]:
+        return None
+    return call("init_project", project=name, workspace=str(folder))
 
 
 def _project_row(home: Home, name: str) -> tuple[list[Cell], list[str]]:
@@ -132,7 +160,7 @@ def get_config(home: Home, project: str) -> ProjectSettings:
         project=project,
         config_file=str(loaded.file),
         config=_shown(loaded.config, home),
-        next=[f'edit_config(project="{project}", add_include=["package.*"])'],
+        next=[call("list_traces", project=project)],
     )
     return squeeze(answer)
 
@@ -179,6 +207,7 @@ def _existing(home: Home, project: str, *, given: bool) -> ProjectCreated:
     notes = ["the project exists and was not changed"]
     if given:
         notes.append("workspace, include and exclude of this call were not applied: use edit_config")
+    proposed, _ = _first_run(project, loaded.config.workspace_folder())
     return ProjectCreated(
         project=project,
         created=False,
@@ -186,7 +215,7 @@ def _existing(home: Home, project: str, *, given: bool) -> ProjectCreated:
         database=str(loaded.config.database_file(home)),
         config=_shown(loaded.config, home),
         notes=notes,
-        next=[f'list_traces(project="{project}")', f'edit_config(project="{project}", add_include=["package.*"])'],
+        next=first_few([call("list_traces", project=project), proposed]),
     )
 
 

@@ -17,6 +17,7 @@ import anyio.abc
 
 from breadcrumb.record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, SECRETS_FIFO
 from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.value_format import REDACTED
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import FILE_MODE, FOLDER_MODE, make_private_folder
 from breadcrumb_server.runs.output import OutputCapture
@@ -27,6 +28,8 @@ from breadcrumb_storage.errors import BreadcrumbError
 _READ_BYTES = 64 * 1024  # the default capacity of a pipe on Linux
 # Characters of the input that are searched for secrets before the start, which waits for it.
 _MAX_SEARCHED_STDIN_CHARS = 64 * 1024
+# Characters of an input that is kept to run the command again.
+MAX_KEPT_STDIN_CHARS = 200
 # Secrets, from all processes of a run together; one process alone may send as many as it can remember.
 _MAX_LEARNED = 50_000
 
@@ -91,6 +94,22 @@ def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
     if request.stdin:
         redactor.redact_text(request.stdin[:_MAX_SEARCHED_STDIN_CHARS])  # for the secrets that it learns
     return redactor
+
+
+def given_to_command(request: RunRequest, redactor: Redactor) -> dict[str, Any]:
+    """Return the variables and the input of a command, redacted, as far as it was given any: to run it again."""
+    given: dict[str, Any] = {}
+    if request.env:
+        words = [redactor.redact_command([f"{name}={value}"])[0] for name, value in request.env.items()]
+        given["env"] = {
+            name: word.removeprefix(f"{name}=") if word.startswith(f"{name}=") else REDACTED
+            for name, word in zip(request.env, words, strict=True)
+        }
+    if request.stdin is not None:
+        # A longer text is no part of a call that is proposed; that there was one must be known.
+        is_short = len(request.stdin) <= MAX_KEPT_STDIN_CHARS
+        given["stdin"] = redactor.redact_text(request.stdin) if is_short else None
+    return given
 
 
 def make_spool(parent: Path) -> tuple[str, Path]:

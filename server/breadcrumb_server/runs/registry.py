@@ -29,6 +29,7 @@ from breadcrumb_server.runs.ending import end_leftovers, kill_all, stop_command,
 from breadcrumb_server.runs.launcher import (
     TracedCommand,
     child_environment,
+    given_to_command,
     inject_folder,
     launch,
     make_redactor,
@@ -188,7 +189,12 @@ class RunRegistry:
                 # A folder name may hold bytes that are not UTF-8, which the database cannot store.
                 cwd=redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace")),
                 timeout_seconds=request.timeout_seconds,
-                config=json.dumps(shown.model_dump(include={"workspace", "include", "exclude", "capture"})),
+                config=json.dumps(
+                    {
+                        **shown.model_dump(include={"workspace", "include", "exclude", "capture"}),
+                        **given_to_command(request, redactor),
+                    }
+                ),
                 not_traced_reason=redactor.redact_text(explain()),
                 max_traces=config.retention.max_traces,
                 max_db_mb=config.retention.max_db_mb,

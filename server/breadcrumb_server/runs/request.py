@@ -1,13 +1,17 @@
 """Check the arguments of a run before anything is started."""
 
 import math
-import shlex
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.config import CaptureConfig, ProjectConfig
 from breadcrumb_server.projects.validation_text import explain_validation
+from breadcrumb_server.runs.shell.expansion import Surroundings
+from breadcrumb_server.runs.shell.refusal import shell_refused
+from breadcrumb_server.runs.shell.rewrite import Instead, without_shell
 from breadcrumb_server.timeouts import MAX_TIMEOUT_SECONDS
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -56,37 +60,54 @@ def make_request(
     Raises:
         BreadcrumbError: An argument cannot be used; says which, why, and what to do.
     """
+    timeout_seconds = check_timeout(timeout_seconds)
+    folder = _check_cwd(cwd, config)
+    env = _check_env(env or {})
+    redactor = Redactor(config.redact)
+    variables = {**os.environ, **env}
+
+    def is_secret(name: str, value: str) -> bool:
+        return redactor.redact_command([f"{name}={value}"]) != [f"{name}={value}"]
+
+    words = split_command(command, Surroundings(folder, variables, is_secret))
+    if isinstance(words, Instead):
+        given = {"stdin": stdin, "label": label, "capture": capture}
+        others = [name for name, value in given.items() if value is not None]
+        raise shell_refused(
+            config.project, words, redactor, timeout_seconds=timeout_seconds, cwd=cwd, env=env, others=others
+        )
     return RunRequest(
-        command=split_command(command),
-        cwd=_check_cwd(cwd, config),
-        timeout_seconds=check_timeout(timeout_seconds),
-        env=_check_env(env or {}),
+        command=words,
+        cwd=folder,
+        timeout_seconds=timeout_seconds,
+        env=env,
         stdin=stdin,
         label=_check_label(label),
         capture=_merge_capture(config.capture, capture),
     )
 
 
-def split_command(command: str | Sequence[str]) -> list[str]:
-    """Return the words of a command, splitting a string as a shell would, but without pipes and variables.
+def split_command(command: str | Sequence[str], around: Surroundings) -> list[str] | Instead:
+    """Return the words of a command, splitting a string as a shell would, or what to run instead of shell syntax.
+
+    Args:
+        command: Words, or one string.
+        around: The folder and the variables of the run.
 
     Raises:
         BreadcrumbError: The command is empty, has an open quote or holds a NUL byte.
     """
     hint = 'Give a list such as ["python", "app.py"], or one string such as "python app.py".'
-    if isinstance(command, str):
-        try:
-            words = shlex.split(command)
-        except ValueError as error:
-            raise BreadcrumbError(
-                f"The command {command[:200]!r} cannot be split into words.", why=f"{error}.", hint=hint
-            ) from None
-    else:
-        words = list(command)
-    if not words or not words[0].strip():
-        raise BreadcrumbError("The command is empty.", hint=hint)
-    if any("\0" in word for word in words):
+    if "\0" in "".join(command):
         raise BreadcrumbError("The command holds a NUL byte.", why="Arguments cannot contain one.", hint=hint)
+    try:
+        words = without_shell(command, around)
+    except ValueError as error:
+        raise BreadcrumbError(
+            f"The command {command[:200]!r} cannot be split into words.", why=f"{error}.", hint=hint
+        ) from None
+    if not isinstance(words, Instead) and (not words or not words[0].strip()):
+        raise BreadcrumbError("The command is empty.", hint=hint)
     return words
 
 

@@ -28,6 +28,7 @@ class GapRow:
     exact: bool  # False: call_count is a lower bound
     time_ns: int  # 0: not measured
     importing: bool  # only bodies of imported modules, and of their classes, called it
+    main_files: Sequence[str]  # of the calling bodies of __main__; "" stands for all other callers
     wrapped: Sequence[str] | None  # see `wraps`; in any order, with repetitions
 
     @property
@@ -56,6 +57,8 @@ def list_gaps(reader: TraceReader, name_part: str | None = None) -> list[GapRow]
                    sum(g.call_count)::BIGINT AS calls, bool_and(g.exact) AS exact, sum(g.time_ns)::BIGINT AS time_ns,
                    bool_and(coalesce(f.kind IN ('module', 'class') AND f.module_name <> '__main__', false))
                        AS importing,
+                   CASE WHEN f.module_name = '__main__' AND f.function_name = '<module>' THEN any_value(f.file) END
+                       AS main_file,
                    flatten(list(g.wraps ORDER BY g.process_id, g.slot) FILTER (g.wraps IS NOT NULL)) AS wraps
             FROM gap_records g
             LEFT JOIN functions f
@@ -65,10 +68,11 @@ def list_gaps(reader: TraceReader, name_part: str | None = None) -> list[GapRow]
                    OR contains(coalesce(g.module_name, '') || '.' || g.function_name, $part)
                    OR contains(list_aggregate(list_transform(g.wraps, lambda each:
                           split_part(each, ':', 1) || '.' || each), 'string_agg', ' '), $part))
-            GROUP BY 1, 2, 5, 6)
+            GROUP BY 1, 2, 5, 6, f.module_name, f.function_name)
         SELECT module, name, any_value(file) AS file, any_value(line) AS line, kind, arg_max(caller, calls) AS caller,
                count(*) AS callers, sum(calls)::BIGINT AS call_count, bool_and(exact) AS exact,
                sum(time_ns)::BIGINT AS time_ns, bool_and(importing) AS importing,
+               list(DISTINCT coalesce(main_file, '')) AS main_files,
                flatten(list(wraps ORDER BY calls DESC) FILTER (wraps IS NOT NULL)) AS wrapped
         FROM by_caller GROUP BY module, name, kind HAVING sum(calls) > 0
         ORDER BY call_count DESC, module, name

@@ -15,7 +15,14 @@ from ..events.exceptions import is_control_flow, traceback_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import guard, handle_failure
-from ..session.functions import Function, c_function_name, callable_code, is_observed, module_of
+from ..session.functions import (
+    SUSPENDS,
+    Function,
+    c_function_name,
+    callable_code,
+    is_observed,
+    module_of,
+)
 from ..values.frame_locals import forget_locals
 from . import Backend
 
@@ -82,6 +89,7 @@ class MonitoringBackend(Backend):
         }
         if self._lines is not None:
             callbacks[events.LINE] = guard(self._on_line, self._session)
+        self._gaps.watch = self._watch
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
         self._global_events = (
@@ -190,6 +198,11 @@ class MonitoringBackend(Backend):
         except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
             pass
 
+    def _watch(self, code: CodeType, wanted: bool) -> None:
+        """Report the returns of code that is not traced, or stop that."""
+        if wanted or id(code) not in self._gaps.gaps:  # of a gap, they are counted
+            self._set_local_events(code, monitoring.events.PY_RETURN if wanted else 0)
+
     def switch_off(self, function: Function, awaits_returns: bool) -> None:
         """Stop observing a function, or all but its returns; the callback's result disables its start."""
         self._set_local_events(function.code, monitoring.events.PY_RETURN if awaits_returns else 0)
@@ -221,7 +234,7 @@ class MonitoringBackend(Backend):
                 return None
             if self._is_open(thread, frame, function, at_ns):
                 self._calls.end(thread, at_ns, function.encode_result(value))
-        elif not self._gaps.end(frame, at_ns):
+        elif not self._gaps.end(frame, at_ns, value):
             self._uncounted_gap(code, frame)
         return None
 
@@ -236,7 +249,7 @@ class MonitoringBackend(Backend):
         return self._calls.is_open(thread, frame)
 
     def _uncounted_gap(self, code: CodeType, frame: Any) -> None:
-        """Count a gap at its return: its PY_START is disabled, because untraced code called it first."""
+        """Count a gap at its end: its PY_START is disabled, because untraced code called it first."""
         gap = self._gaps.gaps.get(id(code))
         caller = self._functions.get(id(frame.f_back.f_code)) if frame.f_back is not None else None
         if gap is None or caller is None:
@@ -284,8 +297,8 @@ class MonitoringBackend(Backend):
                 self._calls.unwind(thread, at_ns, outcome, exception_id, id(exception))
             if self._session.clears_locals:
                 forget_locals(frame)
-        elif self._gaps.gaps:
-            self._gaps.end(frame, perf_counter_ns())
+        elif self._gaps.gaps and not self._gaps.end(frame, perf_counter_ns()) and not code.co_flags & SUSPENDS:
+            self._uncounted_gap(code, frame)
         if frame.f_back is None and not self._greenlets.ends_greenlet(self._exceptions.is_cancellation(exception)):
             self._exceptions.uncaught(id(exception))
 
@@ -315,11 +328,16 @@ class MonitoringBackend(Backend):
         found = callable_code(target)
         if found is not None:
             callee, module = found
-            if id(callee) not in self._functions and id(callee) not in self._gaps.gaps:
+            gap = self._gaps.gaps.get(id(callee))
+            if gap is not None and gap.looks_left and type(target) is FunctionType:
+                self._gaps.will_call(gap, target)
+            if id(callee) not in self._functions and gap is None:
                 if not self._session.include.is_included(module, callee.co_filename):
-                    self._gaps.add_python(callee, module)
+                    gap = self._gaps.add_python(callee, module)
+                    if gap.looks_left and type(target) is FunctionType:
+                        self._gaps.will_call(gap, target)
                     if (
-                        not callee.co_flags & 0x2A0
+                        not callee.co_flags & SUSPENDS
                     ):  # not for generators and coroutines: they would be counted at their ends only
                         self._set_local_events(callee, monitoring.events.PY_RETURN)
         else:

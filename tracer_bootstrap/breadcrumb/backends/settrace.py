@@ -289,6 +289,8 @@ class SettraceBackend(Backend):
         return opcodes
 
     def _gap_starts(self, code: CodeType, frame: FrameType) -> Any:
+        if self._gaps.awaited:
+            self._gaps.ran(frame)
         back = frame.f_back
         if back is None:
             return None
@@ -381,7 +383,7 @@ class SettraceBackend(Backend):
     def _on_gap_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         try:
             if event == "return":
-                self._gaps.end(frame, perf_counter_ns())
+                self._gaps.end(frame, perf_counter_ns(), argument)
             return self._on_gap_event
         except BaseException as error:
             self._handle_failure(frame, event, error)

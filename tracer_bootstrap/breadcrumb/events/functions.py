@@ -80,7 +80,7 @@ class FunctionLog:
         first = self._first_of.get(key)
         function_id = first.function_id if first is not None else next(self._numbers)
         function = Function(code, function_id, name, module, file, session.encoder)
-        if self._lines is not None and self._lines.wants(module, name):
+        if self._lines is not None and self._lines.wants(module, name, file):
             function.record_lines()
         if self._adaptive is not None and not function.is_observed:  # each call of those is recorded
             self._adaptive.prepare(function, first)

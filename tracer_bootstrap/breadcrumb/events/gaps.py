@@ -7,27 +7,48 @@ from types import CodeType, FrameType
 
 from .. import record_format
 from ..runtime.late_modules import load_late_module
-from ..session.functions import module_of
+from ..session.functions import SUSPENDS, is_observed, module_of
 from ..session.patterns import is_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from ..session.functions import Function
     from ..session.session import Session
+    from .wrappers import Candidate
 
 
 # Calls of a wrapper in which the wrapped function is looked up, and wrapped functions written for each of its callers:
 # the code of one wrapper may wrap all functions of a library.
 _MAX_LOOKS = 64
 _MAX_WRAPPED = 8
+# Functions of which it is awaited whether a wrapper calls them, and calls of each after which it no longer is: one in a
+# closure may be called by everyone but the wrapper.
+_MAX_AWAITED = 2_000
+_MAX_RUNS = 64
+# Frames between a wrapper and a function that it runs through these modules of the standard library.
+_MAX_BETWEEN = 16
+_GO_BETWEENS = frozenset(("asyncio", "concurrent", "contextlib", "contextvars", "functools"))
 
 
 class Gap:
     """A function that is not traced, with a counter for each traced function that calls it."""
 
-    __slots__ = ("code", "exact", "file", "kind", "line", "looks_left", "module", "name", "seen", "slots", "wraps")
+    __slots__ = (
+        "awaits",
+        "code",
+        "exact",
+        "file",
+        "kind",
+        "line",
+        "looks_left",
+        "module",
+        "name",
+        "seen",
+        "slots",
+        "wraps",
+    )
 
     def __init__(self, code: Any, name: str, module: str, file: str, line: int, kind: str) -> None:
         self.code = code  # kept: the gap is found by its id
@@ -38,6 +59,7 @@ class Gap:
         self.kind = kind
         self.slots: Dict[int, int] = {}  # counter slot by the caller's function id
         self.wraps: Dict[int, List[Tuple[str, str, str]]] = {}  # module, function, file, by the caller's function id
+        self.awaits: List[_Awaited] = []  # the functions that it may wrap
         self.looks_left = _MAX_LOOKS if code is not None and _may_wrap(code) else 0
         self.seen = 0
         self.exact = True
@@ -46,6 +68,17 @@ class Gap:
 def _may_wrap(code: CodeType) -> bool:
     """Return whether code can be a wrapper's: it has a closure or a keyword-only argument, or is a ``__call__``."""
     return bool(code.co_freevars or code.co_kwonlyargcount or code.co_name == "__call__")
+
+
+class _Awaited:
+    """A function that a wrapper may call: it is named as wrapped once it has run below the wrapper."""
+
+    __slots__ = ("candidate", "gap", "runs_left")
+
+    def __init__(self, gap: Gap, candidate: Candidate) -> None:
+        self.gap = gap
+        self.candidate = candidate
+        self.runs_left = _MAX_RUNS
 
 
 class GapLog:
@@ -59,8 +92,12 @@ class GapLog:
         self._session = session
         self.gaps: Dict[int, Gap] = {}
         self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
-        # The function, kept: a program may replace what imports use.
-        self._wrapped_function: Any = None
+        # The module, kept: a program may replace what imports use.
+        self._wrappers: Any = None
+        # By the id of their code, which each has.
+        self.awaited: Dict[int, List[_Awaited]] = {}
+        # Called with code whose returns are to be reported to ``end``, and with True, or with False to stop it.
+        self.watch: Callable[[CodeType, bool], None] = lambda code, wanted: None
         # Counter slot, start and code, by frame id. The code is compared: the end of a call may pass unseen, when its
         # function is no longer observed, and its frame's id be used again.
         self._open: Dict[int, Tuple[int, int, CodeType]] = {}
@@ -70,6 +107,7 @@ class GapLog:
         self.gaps.clear()
         self._by_name.clear()
         self._open.clear()
+        self.awaited.clear()
 
     def add_python(self, code: CodeType, module: str, frame: Any = None) -> Gap:
         """Return the gap of a Python function, made at first sight.
@@ -143,29 +181,104 @@ class GapLog:
         return True
 
     def find_wrapped(self, gap: Gap, frame: FrameType, caller: Function) -> None:
-        """Find the function that *gap* wraps in the call in *frame*, and write it for the caller."""
+        """Find the functions that *gap* may wrap in the call in *frame*, which *caller* made."""
         gap.looks_left -= 1
         session = self._session
-        if self._wrapped_function is None:
-            load_late_module("events.wrappers")
-            from .wrappers import wrapped_function
+        for candidate in self._load_wrappers().candidates_in(frame, session.encoder, session.clears_locals):
+            if candidate.is_itself or session.include.is_included(candidate.module, candidate.file):
+                self._add_wrapped(gap, candidate, caller.function_id)
+            else:
+                self._await(gap, candidate)
 
-            self._wrapped_function = wrapped_function
-        found = self._wrapped_function(frame, session.encoder, session.clears_locals)
-        if found is None:
+    def will_call(self, gap: Gap, wrapper: Any) -> None:
+        """Find the functions that *gap* may wrap before its function *wrapper* is called: its start may go unseen."""
+        for candidate in self._load_wrappers().candidates_of(wrapper):
+            if not candidate.is_itself:
+                self._await(gap, candidate)
+
+    def _load_wrappers(self) -> Any:
+        if self._wrappers is None:
+            load_late_module("events.wrappers")
+            from . import wrappers
+
+            self._wrappers = wrappers
+        return self._wrappers
+
+    def _await(self, gap: Gap, candidate: Candidate) -> None:
+        """Wait for a call of a candidate below a call of the gap."""
+        code = candidate.code
+        if is_own(code.co_filename) or is_observed(code) or len(self.awaited) >= _MAX_AWAITED:
             return
-        module, name, file = found
-        parts = (module, name, session.include.absolute(file) if file else "")
-        known = gap.wraps.setdefault(caller.function_id, [])
+        waiting = self.awaited.get(id(code))
+        if waiting is None:
+            waiting = self.awaited[id(code)] = []
+            self.watch(code, True)
+        if all(each.gap is not gap for each in waiting):
+            awaited = _Awaited(gap, candidate)
+            waiting.append(awaited)
+            gap.awaits.append(awaited)
+
+    def ran(self, frame: FrameType) -> None:
+        """Name the function that runs in *frame* as wrapped, if it is awaited and the wrapper is running it."""
+        waiting = self.awaited.get(id(frame.f_code))
+        if waiting is None or waiting[0].candidate.code is not frame.f_code:
+            return
+        for each in waiting:
+            if each.runs_left > 0:
+                each.runs_left -= 1
+                self._ran_below(each, frame)
+        if all(each.runs_left == 0 for each in waiting):
+            self.watch(frame.f_code, False)  # it stays in the table, so that it is not awaited again
+
+    def _ran_below(self, each: _Awaited, frame: FrameType) -> None:
+        wrapper, functions = each.gap.code, self._session.functions
+        back = frame.f_back
+        for _ in range(_MAX_BETWEEN):
+            if back is None:
+                return
+            code = back.f_code
+            if code is wrapper:
+                caller = functions.get(id(back.f_back.f_code)) if back.f_back is not None else None
+                if caller is not None:
+                    self._add_wrapped(each.gap, each.candidate, caller.function_id)
+                    return
+            elif id(code) not in each.candidate.layers and module_of(back).partition(".")[0] not in _GO_BETWEENS:
+                return
+            back = back.f_back
+
+    def _returned(self, frame: FrameType, value: Any) -> None:
+        """Name what the wrapper in *frame* wraps, if it returns a generator or coroutine of it, which runs later."""
+        gap = self.gaps.get(id(frame.f_code))
+        back = frame.f_back
+        if gap is None or back is None:
+            return
+        caller = self._session.functions.get(id(back.f_code))
+        if caller is None:
+            return
+        for each in gap.awaits:
+            code = each.candidate.code
+            if code.co_flags & SUSPENDS and each.runs_left > 0:
+                each.runs_left -= 1
+                if self._load_wrappers().returns_call_of(code, value, self._session.encoder):
+                    self._add_wrapped(gap, each.candidate, caller.function_id)
+
+    def _add_wrapped(self, gap: Gap, candidate: Candidate, caller_id: int) -> None:
+        file = self._session.include.absolute(candidate.file) if candidate.file else ""
+        parts = (candidate.module, candidate.name, file)
+        known = gap.wraps.setdefault(caller_id, [])
         if parts not in known and len(known) < _MAX_WRAPPED:
             known.append(parts)
-            slot = gap.slots.get(caller.function_id)
+            slot = gap.slots.get(caller_id)
             if slot is not None:
-                self._write(gap, caller.function_id, slot)
+                self._write(gap, caller_id, slot)
 
-    def end(self, frame: FrameType, at_ns: int) -> bool:
-        """Add the time of the call that ends in *frame*; return False if ``begin`` has not seen it."""
+    def end(self, frame: FrameType, at_ns: int, value: Any = None) -> bool:
+        """Add the time of the call that ends in *frame* with *value*; return False if ``begin`` has not seen it."""
         begun = self._open.pop(id(frame), None)
+        if self.awaited:
+            self.ran(frame)
+            if value is not None:
+                self._returned(frame, value)
         if begun is None or begun[2] is not frame.f_code:
             return False
         slot, started_ns, _ = begun

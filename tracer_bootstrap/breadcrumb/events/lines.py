@@ -42,6 +42,11 @@ _MAX_ITEMS = 20
 MAX_VARIABLES = 200
 
 
+def _is_written(module: str, file: str) -> bool:
+    """Return whether a user wrote code that is in no file: a program given with -c, or a cell of a notebook."""
+    return module == "__main__" and (file == "<string>" or file.startswith(("<stdin", "<ipython-input", "<ipykernel")))
+
+
 class LineLog:
     """The functions whose lines are recorded, and the notices about lines that are not.
 
@@ -63,8 +68,10 @@ class LineLog:
         """Forget which notices are written, in a forked child."""
         self._noticed.clear()
 
-    def wants(self, module: str, name: str) -> bool:
-        """Return whether the lines of this function are recorded."""
+    def wants(self, module: str, name: str, file: str) -> bool:
+        """Return whether the lines of this function are recorded: never those of code that the program generated."""
+        if file.startswith("<") and ("__create_fn__" in name or not _is_written(module, file)):
+            return False
         return any(matches_function(module, name, pattern) for pattern in self._patterns)
 
     def new_call(self, function: Function) -> Optional[CallLines]:

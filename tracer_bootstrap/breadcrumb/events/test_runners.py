@@ -75,7 +75,7 @@ class TestLog:
         self._last_number = 0
 
     def starts(self, code: CodeType, frame: FrameType) -> None:
-        """Note the start of a runner's function (see ``is_runner``)."""
+        """Note the start of a runner's function (see ``is_observed``)."""
         note = self._at_start.get(code.co_name)
         if note is not None:
             note(frame)

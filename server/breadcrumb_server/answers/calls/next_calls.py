@@ -7,6 +7,7 @@ from typing import Any
 
 from breadcrumb_server.answers.calls.distributions import Distribution
 from breadcrumb_server.answers.calls.where import parse_where
+from breadcrumb_server.answers.common.code_origin import is_generated
 from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
 from breadcrumb_storage.queries.calls.records import CallRow, find_calls
@@ -92,4 +93,6 @@ def _rerun_with_lines(next_calls: NextCalls, each: CallRow, lines: LineDetail, *
     """Propose a run that records the lines of a call's function; None if this run did, or none is possible."""
     if lines.executed or each.name == "<module>" or next_calls.trace.status == "running":
         return None
+    if is_generated(each.module, each.name, each.file):
+        return next_calls.rerun(full=True) if full else None
     return next_calls.rerun(lines=[f"{each.module}:{each.name}"], full=full)

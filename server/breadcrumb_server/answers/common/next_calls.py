@@ -52,7 +52,9 @@ class NextCalls:
         return self.call("get_calls", function=function, where=where)
 
     def rerun(self, lines: Sequence[str] = (), *, full: bool = False, longer: bool = False) -> str | None:
-        """Propose to run the trace's command again; None if it is unknown or was redacted.
+        """Propose to run the trace's command again, with its variables and its input.
+
+        None if one of them is unknown, was redacted, or is too long.
 
         Args:
             lines: Functions whose executed lines to record, in addition to those of the trace.
@@ -63,7 +65,8 @@ class NextCalls:
         capture: dict[str, object] = {"mode": "full"} if full else {}
         if recorded := list(dict.fromkeys([*line_patterns(trace), *lines])):
             capture["lines"] = recorded
-        if REDACTED in trace.command or not trace.command:
+        env, has_input, stdin = trace.config.get("env"), "stdin" in trace.config, trace.config.get("stdin")
+        if REDACTED in f"{trace.command} {env} {stdin}" or not trace.command or (has_input and stdin is None):
             return None
         timeout = trace.timeout_seconds or DEFAULT_TIMEOUT_SECONDS
         if longer:
@@ -74,6 +77,8 @@ class NextCalls:
             command=trace.command,
             timeout_seconds=int(timeout) if timeout == int(timeout) else timeout,
             cwd=trace.cwd if trace.cwd and trace.cwd != trace.config.get("workspace") else None,
+            env=env or None,
+            stdin=stdin,
             capture=capture or None,
         )
 

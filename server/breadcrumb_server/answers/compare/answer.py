@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import first_texts, fit
-from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.answers.common.text import counted, milliseconds, one_line
@@ -234,6 +234,7 @@ class _ComparisonBuilder:
         elif (
             (first.is_origin or first.lone_calls)
             and first.call.name != "<module>"
+            and not is_generated(first.call.module, first.call.name, first.call.file)
             and self.this.trace.status != "running"
         ):
             closer = about_this.rerun(lines=[first.name])

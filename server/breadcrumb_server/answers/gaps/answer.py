@@ -64,7 +64,10 @@ def find_gaps(
     ranked = rank_gaps(list_gaps(reader), Places.of(reader.trace), reader.trace.config)
     gaps = [gap for gap in ranked if gap.row.kind == "python"]
     traced = traced_code(reader)
-    edit = next_expansion(reader.trace, gaps, traced).edit_config_call(project)
+    expansion = next_expansion(reader.trace, gaps, traced)
+    edit = expansion.edit_config_call(project)
+    if edit and expansion.price:
+        notes.append(expansion.price)
     seen = bool(traced or ranked)
     why_none = "traced code called no function that could be traced as well" if seen else NOTHING_TRACED
     next_calls = NextCalls(project, reader.trace)

@@ -17,7 +17,8 @@ ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
 RUNNERS = frozenset(
     {
         "_pytest", "pytest", "unittest", "coverage", "pytest_cov", "xdist", "runpy",
-        "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox",
+        "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox", "execnet", "ipykernel",
+        "ipykernel_launcher",
     }
 )  # fmt: skip
 # Without those by which objects of a library are used: a click command is called, a stream is iterated over.
@@ -31,6 +32,7 @@ class RankedGap:
     row: GapRow
     targets: tuple[Target, ...]  # at least one; the most instructive first
     noise: bool
+    launched: bool = False  # only a launcher called it, such as a console script
 
     @property
     def origin(self) -> Origin:
@@ -68,15 +70,20 @@ def rank_gaps(rows: Sequence[GapRow], places: Places, config: dict[str, Any]) ->
 
     Python functions come before C functions, which cannot be traced; own code before installed packages before the
     standard library; functions called at run time before those called only by imports; then the order is by time, then
-    by calls. Wrappers of traced functions follow, and last noise: module bodies, dunder methods and test runners
-    outside of own code.
+    by calls. Wrappers of traced functions follow, and last noise: module bodies, dunder methods, test runners and what
+    a launcher calls, outside of own code.
     """
     patterns = Filter.of(config, places)
     gaps = [
-        RankedGap(row, targets_of(row, origin, places, patterns), _is_noise(row, origin))
+        RankedGap(row, targets_of(row, origin, places, patterns), noise, launched)
         for row, origin in zip(rows, _origins(rows, places), strict=True)
+        for launched in [origin != "own" and _is_launched(row, places)]
+        for noise in [launched or _is_noise(row, origin)]
     ]
-    packages = large_packages(target.module for gap in gaps if not gap.noise for target in gap.targets)
+    # An installed package costs too much to be traced whole where its modules do.
+    packages = large_packages(
+        target.module for gap in gaps if not gap.noise for target in gap.targets if target.origin == "own"
+    )
     gaps = [replace(gap, targets=_with_includes(gap, packages, places, patterns)) for gap in gaps]
     return sorted(
         gaps,
@@ -110,6 +117,11 @@ def _with_includes(gap: RankedGap, packages: set[str], places: Places, patterns:
     if gap.row.kind != "python":
         return gap.targets
     return tuple(replace(each, include=include_for(each, packages, places, patterns)) for each in gap.targets)
+
+
+def _is_launched(row: GapRow, places: Places) -> bool:
+    """Return whether only launchers called it: they start a program, and tracing that start shows nothing of it."""
+    return all(file and places.is_launcher("__main__", "<module>", file) for file in row.main_files)
 
 
 def _is_noise(row: GapRow, origin: Origin) -> bool:

@@ -28,6 +28,18 @@ class Expansion:
     patterns: Sequence[str] = ()
     workspace: str | None = None  # to set as well, if the project has none
     only_main: bool = False  # no code was traced but __main__ and runners
+    is_foreign: bool = False  # nothing of it is own code
+
+    @property
+    def price(self) -> str:
+        """Say what it costs to trace whole packages of others; "" if none is suggested."""
+        whole = [pattern for pattern in self.patterns if pattern.endswith(".*")] if self.is_foreign else []
+        if not whole:
+            return ""
+        return (
+            f"{' and '.join(whole)}: a whole package that is not yours can make a run more than 10 times slower; "
+            "a single module costs less"
+        )
 
     def edit_config_call(self, project: str) -> str:
         """Return the call that adds them, with fewer patterns if it gets too long; "" if there are none."""
@@ -63,10 +75,12 @@ def next_expansion(trace: TraceRow, gaps: Sequence[RankedGap], traced: Collectio
         return Expansion(by_origin["own"][:MAX_OWN_INCLUDES], None, only_main)
     unseen = _unseen_code(trace, {file for _, file in traced}) if own_is_main else []
     foreign = by_origin["third-party"] or ([] if unseen else by_origin["stdlib"])
+    if not (unseen or foreign or own):  # a program of others, with its launcher
+        foreign = _includes(trace, places, (gap for gap in gaps if gap.launched), launched=True)
     if unseen and not own:  # only a runner was traced, and its other calls show nothing of the user's code
         foreign = []
     workspace = trace.cwd if unseen and not trace.config.get("workspace") else None
-    return Expansion([*unseen, *foreign[:MAX_FOREIGN_INCLUDES]], workspace, only_main)
+    return Expansion([*unseen, *foreign[:MAX_FOREIGN_INCLUDES]], workspace, only_main, is_foreign=not unseen)
 
 
 def _is_package(module: str, file: str, places: Places) -> bool:
@@ -74,9 +88,9 @@ def _is_package(module: str, file: str, places: Places) -> bool:
     return module != MAIN and module.partition(".")[0] not in RUNNERS and places.origin(file, module) == "third-party"
 
 
-def _includes(trace: TraceRow, places: Places, gaps: Iterable[RankedGap]) -> list[str]:
+def _includes(trace: TraceRow, places: Places, gaps: Iterable[RankedGap], *, launched: bool = False) -> list[str]:
     present = patterns_of(trace.config, "include")
-    gaps = [gap for gap in gaps if not gap.noise]
+    gaps = [gap for gap in gaps if launched or not gap.noise]
     called_at_run_time = [gap for gap in gaps if not gap.row.importing]
     targets = (target for gap in called_at_run_time or gaps for target in gap.targets)
     patterns = (_include_for(target, present, places) for target in targets if target.include)

@@ -21,7 +21,7 @@ from breadcrumb_server.answers.exceptions.details import (
     load_exceptions,
 )
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
-from breadcrumb_server.answers.gaps.suggested_include import next_expansion
+from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
 from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
@@ -204,10 +204,12 @@ class RunFacts:
         self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
         self.other_gaps = len(ranked) - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
-        self.expansion = next_expansion(trace, self.gaps, self.traced_code)
         self.busy = BusyModule.of(trace, self.functions, self.places)
         self.tests = LoadedTestResults(reader, self.places)
         self.exceptions, self.exception_kinds = _unhandled_exceptions(reader, self.tests)
+        self.expansion = next_expansion(trace, self.gaps, self.traced_code)
+        if self.expansion.is_foreign and self._failed_in_own_code():
+            self.expansion = Expansion(only_main=self.expansion.only_main)
         ended_badly = trace.status in ("failed", "timeout", "crashed")
         self.passed_before = last_completed(reader) if ended_badly else None
         self.handled, self.handled_kinds = handled_places(reader, LIMITS.handled)
@@ -235,6 +237,20 @@ class RunFacts:
             ends_lost=ends_lost,
             without_lines=unmatched_patterns(trace, self.functions, ranked),
         )
+
+    def _failed_in_own_code(self) -> bool:
+        """Return whether own code raised what ended the run or the first failed test: packages then show nothing more.
+
+        Not so for a failed assertion, whose wrong value may come from anywhere.
+        """
+        failure = self.tests.first_failure
+        if failure:
+            first = failure.exception if failure.raised_in_what_it_called() else None
+        else:
+            first = self.exceptions[0] if self.exceptions else None
+        if first is None or first.row.type == "AssertionError" or not first.raised_in_traced_code():
+            return False
+        return self.places.origin(first.row.file, first.row.module) == "own"
 
     def report(self, level: _Level) -> RunReport:
         """Build the report at one level of detail."""
@@ -360,7 +376,7 @@ class RunFacts:
     def _notes(self, level: _Level) -> list[str]:
         left = self.exception_kinds - min(len(self.exceptions), level.exceptions)
         notes = [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
-        return notes + ([self.busy.note] if self.busy else [])
+        return notes + [note for note in (self.busy.note if self.busy else "", self.expansion.price) if note]
 
 
 def _is_failed_lookup(exception: LoadedException) -> bool:

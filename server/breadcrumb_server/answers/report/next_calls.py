@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Protocol
 
+from breadcrumb_server.answers.common.code_origin import is_generated
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
 from breadcrumb_server.answers.common.trace_config import line_patterns, patterns_of
 from breadcrumb_server.answers.exceptions.answer import raising_call
@@ -223,8 +224,9 @@ def _path_to_wrong_result(next_calls: NextCalls, failure: Failure) -> list[str |
     if last is None:
         return []
     name = f"{last.module}:{last.name}"
+    has_lines = not is_generated(last.module, last.name, last.file)
     return [
-        None if line_patterns(next_calls.trace) else next_calls.rerun(lines=[name]),
+        None if line_patterns(next_calls.trace) or not has_lines else next_calls.rerun(lines=[name]),
         next_calls.get_calls(name, {"test": failure.first.node_id}),
         next_calls.call("get_flow", test=failure.first.node_id),
     ]
@@ -251,6 +253,8 @@ def _rerun_with_lines(next_calls: NextCalls, exceptions: Sequence[LoadedExceptio
     if not exceptions or not exceptions[0].raised_in_traced_code() or line_patterns(next_calls.trace):
         return None
     row = exceptions[0].row
+    if is_generated(row.module, row.name, row.file):
+        return None
     return next_calls.rerun(lines=[f"{row.module}:{row.name}"]) if row.name != "<module>" else None
 
 
