@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import io
-import os
 from email.message import Message
+from pathlib import Path
 from subprocess import CalledProcessError, TimeoutExpired
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -177,5 +177,5 @@ def test_notes_follow_the_message_as_in_a_traceback() -> None:
 
 def test_an_error_of_the_system_names_both_files() -> None:
     with pytest.raises(FileNotFoundError) as caught:
-        os.rename("/nope/a", "/nope/b")
+        Path("/nope/a").rename("/nope/b")
     assert message(caught.value) == str(caught.value) != ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from opcode import opmap
 from types import FrameType, TracebackType
 
 from ..runtime.classes import class_module, class_name, imported_class, is_heap_type, mro, namespace
@@ -12,7 +13,7 @@ from ..values.encoder import Encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Iterator, List, Optional, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
 # Frames of a stack text.
 _MAX_STACK_FRAMES = 40
@@ -21,6 +22,15 @@ _MAX_ARGUMENT_CHARS = 200
 
 # The module of the errors that programs with pydantic see most often.
 _PYDANTIC_CORE = "pydantic_core._pydantic_core"
+
+# Flags of the code of generators, async ones too.
+_CO_GENERATORS = 0x20 | 0x200
+
+# From 3.11 on, the argument of RESUME tells a ``yield`` from ``yield from`` and ``await``, which also suspend by
+# YIELD_VALUE.
+_YIELD_VALUE = opmap["YIELD_VALUE"]
+_RESUME = opmap.get("RESUME")
+_RESUME_REASON, _AFTER_YIELD = 3, 1
 
 _args_of: Any = BaseException.__dict__["args"].__get__
 _fields_of: Any = BaseException.__dict__["__dict__"].__get__
@@ -145,15 +155,41 @@ def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Fra
     return traceback.tb_frame, traceback.tb_lasti
 
 
-def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
-    """Yield (frame, line) from *frame* to the raise."""
+def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[List[Tuple[FrameType, int]], bool]:
+    """Return the frames, with their lines, that called each other from *frame* to the raise.
+
+    A traceback also has generators that the exception was thrown into while they waited at a ``yield``: contextlib and
+    web frameworks do so. Those did not call the code that raised it, and neither did what is before them.
+
+    Returns:
+        The frames, the outermost first, and whether some were left out for that reason.
+    """
     while traceback is not None and traceback.tb_frame is not frame:
         traceback = traceback.tb_next
     if traceback is None:
-        yield frame, frame.f_lineno
+        return [(frame, frame.f_lineno)], False
+    frames: List[Tuple[FrameType, int]] = []
+    thrown = False
     while traceback is not None:
-        yield traceback.tb_frame, traceback.tb_lineno
+        if traceback.tb_next is not None and _waits_at_yield(traceback.tb_frame, traceback.tb_lasti):
+            frames.clear()
+            thrown = True
+        else:
+            frames.append((traceback.tb_frame, traceback.tb_lineno))
         traceback = traceback.tb_next
+    return frames, thrown
+
+
+def _waits_at_yield(frame: FrameType, at: int) -> bool:
+    """Return whether the instruction is a ``yield``, at which a generator calls nothing (``yield from`` does)."""
+    if not frame.f_code.co_flags & _CO_GENERATORS or at < 0:
+        return False
+    instructions = frame.f_code.co_code
+    if instructions[at] == _YIELD_VALUE:
+        if _RESUME is None:
+            return True
+        at += 2
+    return instructions[at] == _RESUME and instructions[at + 1] & _RESUME_REASON == _AFTER_YIELD
 
 
 def _frame_line(file: str, line: Optional[int], name: str) -> str:

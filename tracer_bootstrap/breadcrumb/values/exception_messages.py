@@ -1,8 +1,8 @@
-"""Compose the messages that are not in an exception's arguments, as ``str`` would, without running code of the program.
+"""Compose the messages that are not in the arguments of an exception, without running code of the program.
 
-``str`` of an exception is the ``__str__`` of a class: that of BaseException shows the arguments, those of other built-in
-classes their fields. A ``__str__`` in Python is not called. Those of the standard library are repeated here; for others
-the fields of the exception are shown.
+``str`` of an exception is the ``__str__`` of a class: that of BaseException shows the arguments, those of other
+built-in classes their fields. A ``__str__`` in Python is not called. Those of the standard library are repeated here;
+for others the fields of the exception are shown.
 """
 
 from __future__ import annotations
