@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from .adaptive import AdaptiveCapture
     from .calls import CallLog
 
+    # Code, instruction and type.
+    Place = Tuple[int, int, int]
+
 # Raises of one type at one place that are written in detail; later ones are only counted.
 DETAILED_PER_PLACE = 200
 
@@ -83,18 +86,24 @@ class ExceptionLog:
         session: Writes the events and holds the ids.
         calls: Knows the calls that an exception has ended.
         adaptive: Records counted calls late; None if every call is recorded.
+        sees_all_code: Whether raises and handlers in code that is not traced are reported too.
     """
 
-    def __init__(self, session: Session, calls: CallLog, adaptive: Optional[AdaptiveCapture]) -> None:
+    def __init__(
+        self, session: Session, calls: CallLog, adaptive: Optional[AdaptiveCapture], sees_all_code: bool
+    ) -> None:
         self._session = session
         self._calls = calls
         self._adaptive = adaptive
-        self._places: Dict[Tuple[int, int, int], RaisesAtPlace] = {}  # by code, instruction and type
+        self._sees_all_code = sees_all_code
+        self._places: Dict[Place, RaisesAtPlace] = {}
         self._last_id = 0
         self._last_uncaught = 0
         self._last_probe = 0  # the exception that a built-in function such as hasattr may have swallowed
         # The classes of the last exceptions by id, which a program may want to be collected.
         self._classes: Dict[int, ref[type]] = {}
+        # Where those were raised that were first seen when they were thrown into a generator, by their address.
+        self._thrown: Dict[int, Place] = {}
         self._server_errors: Dict[int, None] = {}  # ids of those that carry the status of a failed server
 
     def clear(self) -> None:
@@ -104,6 +113,7 @@ class ExceptionLog:
         self._last_uncaught = 0
         self._last_probe = 0
         self._classes.clear()
+        self._thrown.clear()
         self._server_errors.clear()
 
     def seen(
@@ -122,7 +132,10 @@ class ExceptionLog:
             The id of the exception; 0 if it was only counted.
         """
         known = self._session.exception_ids
-        exception_id = known.get(id(exception)) if self._passed_traced_code(traceback, frame) else None
+        exception_id = known.get(id(exception))
+        if exception_id is not None and not self._passed_traced_code(traceback, frame):
+            if not self._was_thrown(exception, traceback, frame):
+                exception_id = None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)
             known = self._session.exception_ids  # another dict, if writing came near the recursion limit
@@ -135,6 +148,7 @@ class ExceptionLog:
         """Forget the id at the address of an exception that is not written: it was a dead one's."""
         if self._session.exception_ids:
             self._session.exception_ids.pop(id(exception), None)
+            self._thrown.pop(id(exception), None)
 
     def _passed_traced_code(self, traceback: Optional[TracebackType], frame: FrameType) -> bool:
         """Return whether the exception was in traced code before, further in or earlier in this frame.
@@ -149,6 +163,17 @@ class ExceptionLog:
             if traceback is not None and id(traceback.tb_frame.f_code) in functions:
                 return True
         return False
+
+    def _was_thrown(self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType) -> bool:
+        """Return whether the exception is one that was thrown into a generator, which is not in its traceback any more.
+
+        The exceptions of a loop may have the same address one after another. Each is thrown anew, which only a backend
+        that sees their raises can tell from one exception that is thrown into several generators.
+        """
+        place = self._thrown.get(id(exception))
+        if place is None or place != _place_of(exception, traceback, frame):
+            return False
+        return self._sees_all_code or not frames_of(traceback, frame)[1]
 
     def is_cancellation(self, exception: BaseException) -> bool:
         """Return whether the exception ends a call that nobody needs any more: a cancelled task, a closed generator."""
@@ -188,7 +213,7 @@ class ExceptionLog:
         if exception_id:
             self._goes_on(exception_id, expected=False)
 
-    def leaves_frame(self, address: int, frame: FrameType, handlers_seen: bool) -> None:
+    def leaves_frame(self, address: int, frame: FrameType) -> None:
         """Write that the exception at *address* leaves a traced frame, if nothing but that shows who takes it.
 
         If the caller is traced and gets it, more events follow. Otherwise it was swallowed by a built-in function that
@@ -197,7 +222,6 @@ class ExceptionLog:
         Args:
             address: The id() of the exception.
             frame: The frame that it leaves.
-            handlers_seen: Whether the backend reports handlers in code that is not traced.
         """
         exception_id = self._session.exception_ids.get(address)
         if not exception_id:
@@ -206,12 +230,12 @@ class ExceptionLog:
         to_traced = back is not None and id(back.f_code) in self._session.functions
         if to_traced:
             expected = self._may_be_probe(exception_id, frame)
-            if handlers_seen and not expected:
+            if self._sees_all_code and not expected:
                 return
         else:
-            if handlers_seen and exception_id != self._last_probe:
+            if self._sees_all_code and exception_id != self._last_probe:
                 return
-            expected = not handlers_seen and self._is_expected_further_out(exception_id, back)
+            expected = not self._sees_all_code and self._is_expected_further_out(exception_id, back)
         self._goes_on(exception_id, expected=expected)
         self._last_probe = exception_id if to_traced and expected else 0
 
@@ -280,6 +304,9 @@ class ExceptionLog:
             return 0
         frames, thrown = frames_of(traceback, frame)
         if thrown:
+            if len(self._thrown) >= _MAX_KNOWN:
+                self._thrown.pop(next(iter(self._thrown)))
+            self._thrown[id(exception)] = _place_of(exception, traceback, frame)
             return self._write_details(exception, frames, thread, _open_call_around(thread, frames[0][0]), None)
         calls = self._adaptive.record_chain(thread, frame) if self._adaptive is not None else None
         return self._write_details(exception, frames, thread, thread.top[0], calls)
@@ -343,9 +370,8 @@ class ExceptionLog:
     def _raises_at_place(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType
     ) -> RaisesAtPlace:
-        raising, instruction = raised_at(traceback, frame)
         cls = type(exception)
-        place = (id(raising.f_code), instruction, id(cls))
+        place = _place_of(exception, traceback, frame)
         raises = self._places.get(place)
         if raises is None or raises.name != class_name(cls):
             raises = self._places[place] = RaisesAtPlace(class_name(cls))
@@ -465,6 +491,11 @@ class ExceptionLog:
             return None
         session = self._session
         return utf8(quote(encoded_locals(frame, session.encoder, session.clears_locals).decode("utf-8", "replace")))
+
+
+def _place_of(exception: BaseException, traceback: Optional[TracebackType], frame: FrameType) -> Place:
+    raising, instruction = raised_at(traceback, frame)
+    return id(raising.f_code), instruction, id(type(exception))
 
 
 def _user_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
