@@ -101,7 +101,7 @@ def exception_groups(
     Args:
         con: A connection of `Database.read` or `Database.write`.
         wanted: The filter.
-        by_place: Return one group for all messages of a type from a line: the first of them.
+        by_place: Return one group for all messages of a type from a line: the one that would come first.
         offset: Number of groups to skip.
         limit: Maximum number of groups on the page.
 
@@ -136,7 +136,8 @@ def exception_groups(
         placed AS (
             SELECT *,
                    row_number() OVER (
-                       PARTITION BY {place} ORDER BY failed DESC, imported, frequency, first DESC) AS nth,
+                       PARTITION BY {place}
+                       ORDER BY failed DESC, imported, frequency, first.trace DESC, -first.id DESC) AS nth,
                    {f"list(left(exception_message, {MESSAGE_CHARS})) OVER (PARTITION BY {place})" if by_place else "[]"}
                    AS messages
             FROM ranked)
