@@ -8,6 +8,7 @@ import pytest
 
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.exceptions.answer import find_exceptions
+from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_storage.errors import BreadcrumbError
 
 HANDLED = {"handled": True, "handled_by": "shop.pricing:total:9"}
@@ -203,3 +204,113 @@ def test_of_equally_frequent_handlers_the_last_one_is_named(project) -> None:
         trace.exception(handled=True, handled_by=f"shop.pricing:retry_{number}:9")
     (error,) = find_exceptions(project.con, "shop").exceptions
     assert error.outcome.startswith("handled by shop.pricing:retry_5:9")
+
+
+def test_failures_come_before_logged_exceptions_then_handled_ones_and_expected_ones_last(project, trace) -> None:
+    worker = trace.function("worker")
+    trace.function("quiet")
+    trace.gap("Logger.exception", "logging", caller=worker)
+    escaped = {"handled": True, "handled_by": "starlette.routing:app:76"}
+    trace.exception("asyncio.exceptions.CancelledError", "", **escaped)
+    trace.exception("Handled", handled=True, handled_by="shop.pricing:quiet:9")
+    trace.exception("Logged", handled=True, handled_by="shop.pricing:worker:9")
+    trace.exception("SystemExit", "1", uncaught=True)
+    trace.exception("starlette.exceptions.HTTPException", "404", expected=True, **escaped)
+    trace.exception("ModuleNotFoundError", "ujson", handled=True, handled_by="shop.json:<module>:3")
+    trace.exception("Unknown")
+    trace.exception("KeyError", "'zz'", **escaped)
+    trace.exception("Uncaught", uncaught=True)
+    trace.exception("AttributeError", "asked", expected=True, handled=True, handled_by="")
+
+    found = find_exceptions(project.con, "shop").exceptions
+
+    assert [each.type for each in found] == [
+        "Uncaught", "KeyError", "Unknown", "Logged", "SystemExit", "Handled", "AttributeError",
+        "ModuleNotFoundError", "starlette.exceptions.HTTPException", "asyncio.exceptions.CancelledError",
+    ]  # fmt: skip
+    outcomes = {each.type: each.outcome for each in found}
+    assert outcomes["starlette.exceptions.HTTPException"] == "handled by starlette.routing:app:76, which expects it"
+    assert outcomes["AttributeError"] == "expected by a built-in function such as hasattr"
+    unhandled = find_exceptions(project.con, "shop", include_handled=False).exceptions
+    assert [each.type for each in unhandled][:5] == ["Uncaught", "KeyError", "Unknown", "Logged", "SystemExit"]
+    assert "Handled" not in [each.type for each in unhandled]
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "logs"),
+    [
+        ("logging", "Logger.error", True),
+        ("logging", "exception", True),
+        ("logging", "LoggerAdapter.critical", True),
+        ("traceback", "print_exc", True),
+        ("structlog._native", "BoundLoggerBase.exception", True),
+        ("sentry_sdk.api", "capture_exception", True),
+        ("logging", "Logger.info", False),
+        ("parser", "Parser.error", False),
+        ("concurrent.futures", "Future.set_exception", False),
+    ],
+)
+def test_a_handler_reports_what_it_catches_if_it_calls_a_function_that_logs_errors(
+    project, trace, module, function, logs
+) -> None:
+    trace.gap(function, module, caller=trace.function("worker"))
+    trace.function("quiet")
+    trace.exception("Rare", handled=True, handled_by="shop.pricing:quiet:9")
+    for _ in range(2):
+        trace.exception("Frequent", handled=True, handled_by="shop.pricing:worker:9")
+
+    found = [each.type for each in find_exceptions(project.con, "shop").exceptions]
+
+    assert found == (["Frequent", "Rare"] if logs else ["Rare", "Frequent"])
+
+
+def test_an_exception_that_ended_a_test_or_a_thread_is_no_expected_one(project, trace) -> None:
+    failed = trace.exception("Failed", "explicit", expected=True, handled=True, handled_by="_pytest.runner:from_call:3")
+    trace.exception("KeyError", handled=True, handled_by="elsewhere:f:3", raised_at=datetime(2025, 1, 11))
+    trace.exception("trio.Cancelled", "", uncaught=True, raised_at=datetime(2025, 1, 11))
+    trace.test("test_shop.py::test_total", 1, 1, "failed", exception_id=failed)
+
+    found = find_exceptions(project.con, "shop").exceptions
+
+    assert [each.type for each in found] == ["trio.Cancelled", "KeyError", "Failed"]
+    assert not any("expects" in each.outcome for each in found)
+
+
+def test_a_lookup_that_went_on_to_its_callers_is_a_failure(project, trace) -> None:
+    lookup, view = trace.function("Table.__getitem__"), trace.function("view")
+    asked = trace.exception(function_name="Table.__getitem__", handled=True, handled_by="_collections_abc:get:9")
+    failed = trace.exception(
+        "KeyError", "'zz'", function_name="Table.__getitem__", handled=True, handled_by="fw:serve:9"
+    )
+    trace.call(lookup, raises=asked)
+    trace.call(lookup, trace.call(view, raises=failed), raises=failed)
+    trace.exception("ValueError", "rare", handled=True, handled_by="shop.pricing:view:9")
+
+    assert [each.message for each in find_exceptions(project.con, "shop").exceptions] == ["'zz'", "rare", "'rate'"]
+
+
+def test_other_messages_from_a_line_follow_those_from_other_lines(project, trace) -> None:
+    for number in range(5):
+        trace.exception("ValueError", f"row {number}", handled=True, handled_by="fw:serve:9")
+    trace.exception("KeyError", "'zz'", line=99, handled=True, handled_by="fw:serve:9")
+
+    found = [each.message for each in find_exceptions(project.con, "shop").exceptions]
+
+    assert found == ["'zz'", "row 4", "row 3", "row 2", "row 1", "row 0"]
+
+
+@pytest.mark.parametrize(
+    ("messages", "summary"),
+    [
+        (["only"], "only"),
+        ([f"order {n} not found" for n in range(200)], "200 different: order {0, 1, 2, …} not found"),
+        ([f"order o-1{n} not\nfound" for n in range(3)], "3 different: order {o-10, o-11, o-12} not found"),
+        (["'a'", "'b'", "'ccc'", "'d'"], "4 different: 'a', 'b', 'd', …"),
+        (["file not found", "file not found: b"], "2 different: file not {found, found: b}"),
+        (["", "x"], "2 different: , x"),
+    ],
+)
+def test_different_messages_are_told_by_what_they_share_and_some_of_the_rest(messages, summary) -> None:
+    assert summarize_messages(messages, 80) == summary
+    assert summarize_messages(messages, 80, at_least=True) == ("" if len(messages) < 2 else ">=") + summary
+    assert len(summarize_messages(messages, 30)) <= 30

@@ -771,3 +771,78 @@ def test_lines_of_generated_functions_are_not_proposed(project, name, module, fi
         get_calls(project.con, "shop", function="*", trace_id=None).next,
     ):
         assert bool([text for text in texts if '"lines"' in text]) is not is_generated, texts
+
+
+def test_messages_from_one_line_are_one_exception_with_a_summary_of_the_others(project) -> None:
+    trace = project.trace()
+    trace.process()
+    for number in range(200):
+        trace.exception("ValueError", f"order {number} not found", handled=True, handled_by="fw:serve:9")
+    trace.exception("KeyError", "'zz'", line=99, handled=True, handled_by="fw:serve:9")
+    trace.further_raises(50, exception_type="ValueError")
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert [(each.type, each.message, each.other_messages) for each in report.exceptions] == [
+        ("KeyError", "'zz'", ""),
+        ("ValueError", "order 199 not found", ">=199 different: order {0, 1, 2, …} not found"),
+    ]
+    assert report.notes == []
+
+
+def test_different_messages_of_handled_exceptions_are_summarized(project) -> None:
+    trace = project.trace()
+    trace.process()
+    for number in range(200):
+        swallowed(trace, message=f"order {number} not found")
+    trace.function("total")
+    row = ["ValueError", "shop/pricing.py:14 total", 200]
+    for summary in ("200 different: order {0, 1, 2, …} not found", ">=200 different: order {0, 1, 2, …} not found"):
+        handled = build_report(project.con, "shop", trace_id=None).handled_exceptions
+        assert handled is not None
+        assert handled.rows == [[*row, summary, "shop.pricing:total:9"]]
+        trace.further_raises(800, exception_type="ValueError")
+        row[-1] = 1_000
+
+
+def test_expected_exceptions_are_named_beside_the_failures_and_shown_where_a_run_failed_without_any(project) -> None:
+    trace = project.trace()
+    trace.process()
+    trace.exception("KeyError", "'zz'", handled=True, handled_by="starlette.middleware:call:9")
+    refused = {"expected": True, "handled": True, "handled_by": "starlette.routing:app:76"}
+    for _ in range(2):
+        trace.exception("starlette.HTTPException", "404", **refused)
+    trace.exception("trio.Cancelled", "", **refused)
+    trace.exception("AttributeError", "asked", expected=True, handled=True, handled_by="")
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert [each.type for each in report.exceptions] == ["KeyError"]
+    assert report.notes == ["expected by the code that caught them: starlette.HTTPException (2): find_exceptions"]
+
+    trace = project.trace(status="failed", exit_code=2)
+    trace.process()
+    trace.exception("click.UsageError", "no such option", expected=True, handled=True, handled_by="click.core:main:9")
+    trace.exception("SystemExit", "2", uncaught=True)
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert [each.type for each in report.exceptions] == ["click.UsageError", "SystemExit"]
+    assert report.notes == []
+
+
+def test_an_exception_that_own_code_logged_is_shown_in_full(project) -> None:
+    trace = project.trace()
+    trace.process()
+    worker = trace.function("worker")
+    trace.gap("Logger.exception", "logging", caller=worker, file="/usr/lib/python3.12/logging/__init__.py")
+    job = trace.call(trace.function("job"), trace.call(worker))
+    trace.exception("ValueError", "bad job", call_id=job, handled=True, handled_by="shop.pricing:worker:9")
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert [(each.type, each.outcome) for each in report.exceptions] == [
+        ("ValueError", "handled by shop.pricing:worker:9")
+    ]
+    assert report.handled_exceptions is None
+    assert f'where={{"call_id": {job}}}' in report.next[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -596,3 +597,183 @@ def test_repeated_exceptions_are_written_if_they_leave_the_traced_code_and_count
         for name in leaving:
             ended = [names[call] for call in last[name]["calls"]][-2:]
             assert ended == [(name, record_format.OUTCOME_RAISED), ("fails", record_format.OUTCOME_RAISED)]
+
+
+FRAMEWORK = """
+import errors
+from errors import Refusal
+def serve(handler, *requests):
+    for request in requests:
+        try: handler(request)
+        except Refusal as refusal: print(422)
+        except Exception as error: print(500)
+"""
+ERRORS = """
+class Refusal(Exception): pass
+class NotFound(Refusal):
+    code = 404
+class Unavailable(Refusal):
+    status_code = 503
+class Other(Exception): pass
+"""
+
+
+def expected(spool: Spool) -> dict[str, bool]:
+    """Return by its message whether each exception is marked as expected at its last record."""
+    last: dict[int, bool] = {}
+    for event in spool.events:
+        if event["k"] == "handled":
+            last[event["id"]] = bool(event.get("expected"))
+        elif event["k"] == "uncaught":
+            last[event["id"]] = False
+    return {e["message"]: last.get(e["id"], False) for e in raised(spool) if not e["control_flow"]}
+
+
+def test_an_exception_is_expected_if_the_module_of_its_handler_names_its_class(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    for name, text in (("framework", FRAMEWORK), ("errors", ERRORS), ("lone", FRAMEWORK.replace("import errors", ""))):
+        (tmp_path / f"{name}.py").write_text(text)
+    spool = trace(
+        python,
+        program("""
+            import errors, framework, lone
+            def handler(request): raise request
+            class OwnRefusal(errors.Refusal): pass
+            framework.serve(handler, KeyError("a bug"), errors.NotFound("refused"), errors.Unavailable("failed"))
+            framework.serve(handler, errors.Other("of a module that it names"), OwnRefusal("own"))
+            lone.serve(handler, errors.Other("of another library"))
+            try: handler(errors.NotFound("caught by own code"))
+            except errors.NotFound: pass
+        """),
+    )
+    assert spool.stdout.split() == ["500", "422", "422", "500", "422", "500"]
+    assert expected(spool) == {
+        "'a bug'": False, "refused": True, "failed": False, "of a module that it names": True, "own": True,
+        "of another library": False, "caught by own code": False,
+    }  # fmt: skip
+
+
+def test_what_a_built_in_function_asked_for_is_expected(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import asyncio
+            class Lazy:
+                def __getattr__(self, name): raise AttributeError(name)
+                @property
+                def broken(self): return self.inner
+                def __getitem__(self, at): raise IndexError("end %d" % at)
+                def method(self): raise AttributeError("a bug")
+            class Dies:
+                def __del__(self): raise AttributeError("in a finalizer")
+            async def task(): raise AttributeError("in a task")
+            async def main():
+                running = asyncio.ensure_future(task())
+                await asyncio.sleep(0)
+                try: running.exception()
+                except BaseException: pass
+            def passes(): Lazy().method()
+            print(hasattr(Lazy(), "asked"), getattr(Lazy(), "wanted", 3), hasattr(Lazy(), "broken"), list(Lazy()))
+            try: passes()
+            except AttributeError: pass
+            Dies()
+            asyncio.run(main())
+            Lazy().missing
+        """),
+    )
+    assert spool.stdout == "False 3 False []\n"
+    found = expected(spool)
+    assert {message for message, is_expected in found.items() if is_expected} == {
+        "asked", "wanted", "broken", "inner", "end 0",
+    }  # fmt: skip
+    assert {"a bug", "in a finalizer", "in a task", "missing"} <= found.keys()
+
+
+def test_a_generator_that_an_exception_was_thrown_into_is_no_caller_of_what_raised_it(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    (tmp_path / "framework.py").write_text(
+        program("""
+            import contextlib, threading
+            def check(request): raise PermissionError(request)
+            def answer(dependency, request):
+                with contextlib.contextmanager(dependency)():
+                    check(request)
+            def answer_in_thread(dependency, request):
+                generator = dependency()
+                next(generator)
+                try: check(request)
+                except PermissionError as error:
+                    def throw():
+                        try: generator.throw(error)
+                        except PermissionError: pass
+                    thread = threading.Thread(target=throw)
+                    thread.start()
+                    thread.join()
+            async def answer_async(dependency, request):
+                async with contextlib.asynccontextmanager(dependency)():
+                    check(request)
+        """)
+    )
+    spool = trace(
+        python,
+        program("""
+            import asyncio, framework
+            def session():
+                number = 7
+                try: yield number
+                finally: number = 8
+            def delegates():
+                yield from session()
+            async def session_async():
+                try: yield 1
+                finally: pass
+            def main(answer, dependency, request):
+                try: answer(dependency, request)
+                except PermissionError: pass
+            async def main_async(request):
+                try: await framework.answer_async(session_async, request)
+                except PermissionError: pass
+            main(framework.answer, session, "one")
+            main(framework.answer, delegates, "two")
+            main(framework.answer_in_thread, session, "three")
+            asyncio.run(main_async("four"))
+        """),
+    )
+    names = {call.call: call.function for call in spool.calls}
+    by_message = {e["message"]: e for e in raised(spool)}
+    assert len(by_message) == len(raised(spool))
+    assert {message: names.get(e["call"]) for message, e in by_message.items()} == {
+        "one": "main", "two": "main", "three": None, "four": "main_async",
+    }  # fmt: skip
+    for each in by_message.values():
+        functions = [line.rpartition(" in ")[2] for line in each["stack"].splitlines()]
+        assert functions[-2:] == [functions[-2], "check"] and functions[-2].startswith("answer")
+        assert not {"session", "delegates", "session_async"} & set(functions)
+        assert each["locals"] is None
+
+
+def test_a_counted_exception_thrown_into_a_generator_has_no_false_callers(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import contextlib, threading
+            @contextlib.contextmanager
+            def session(): yield 1
+            def fails(n): raise ValueError(n)
+            def work(n):
+                with session(): fails(n)
+            for n in range(300):
+                try: work(n)
+                except ValueError: pass
+            thread = threading.Thread(target=work, args=(300,))
+            threading.excepthook = lambda args: None
+            thread.start()
+            thread.join()
+        """),
+    )
+    last = raised(spool)[-1]
+    names = {call.call: call.function for call in spool.calls}
+    assert last["message"] == "300"
+    assert [names[call] for call in last["calls"]] == ["work", "fails"]

@@ -36,6 +36,8 @@ def test_a_secret_is_known_by_its_name_in_every_spelling(name: str) -> None:
      "spine", "pin_size", "spin", "cookiecutter", "cookie_path", "cookie_name", "cookie_secure", "auth_type",
      "auth_backend", "salted", "basalt", "accountkeeper", "class", "assess", "description", "encoding", "status_code", "zip_code", "code",
      "country_code", "error_code", "card", "cards", "scorecard", "discard", "wildcard", "connection", "conn", "database", "db", "username",
+     "cookie_banner_color", "cookie_consent", "cookieBannerText", "set_cookie_banner", "cookies_accepted", "password_strength", "password_hint",
+     "password_changed_at_time", "token_usage", "token_budget", "token_ids", "secret_message", "session_cookie_popup",
      "email", "host", "port", "answer", "phrase", "seed", "random_seed", "csv", "sidebar", "inside", "president", "licence", "secretless"],
 )  # fmt: skip
 def test_names_that_only_look_alike_are_left_alone(name: str) -> None:
@@ -76,7 +78,8 @@ def test_the_working_folder_in_the_environment_is_no_password() -> None:
         "/srv/shop/token.py:12 in Token.read", "tests/test_password.py:5: AssertionError", "shop/session.py:123:45: E501",
         # words
         "key: value", "a: b, c: d", "the bearer of this letter", "a basic explanation of things", "basic characteristics", "token of appreciation",
-        "unexpected token 'identifier'", "unexpected token: '}'", "Token NAME expected", "the secretary: Ms Smith", "keyboard=qwertz", "monkey=1",
+        "unexpected token 'identifier'", "unexpected token: '}'", "Token NAME expected", "unclosed token: line 1, column 0",
+        "unexpected token: identifier at line 3", "illegal token: my_function.", "syntax error, unexpected token: EOF", "bad token: 'return'", "the secretary: Ms Smith", "keyboard=qwertz", "monkey=1",
         "passport: see desk 4", "author=Jane Doe", "passenger=12A", "tokenize(text)", "session started", "auth: required", "session: closed", "password: ***", "secret: ---",
         "password is required", "enter your password", "wrong password or username", "def check(password): ...", "password=None", "token = null",
         "SELECT id, password FROM users", "DataFrame.groupby(['a', 'b']).agg(FunctionName)", "TypeError: unsupported operand", "--verbose --dry-run",
@@ -96,6 +99,17 @@ def test_texts_that_only_look_alike_are_left_alone(text: str) -> None:
 )
 def test_integers_that_are_no_card_are_left_alone(number: int) -> None:
     assert Encoder(Redactor()).encode(number) == b"%d" % number
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["token: swordfish", "  token: swordfish", "{token: swordfish}", "new token: sWoRdFiSh", "invalid token: swordfish7731",
+     "using token=swordfish", '"the token": "swordfish"', "my access_token: swordfish", "with token: open-sesame-and-more", "the password: swordfish",
+     "cookie_value: swordfish7", "set_cookie_header=swordfish7", "session_cookie: swordfish7", "cookie_2=swordfish7"],
+)  # fmt: skip
+def test_a_value_after_a_secret_name_is_redacted_unless_it_is_a_word_of_a_parsers_message(text: str) -> None:
+    redacted = Redactor().redact_text(text)
+    assert REDACTED in redacted and "sesame" not in redacted and "swordfish" not in redacted.lower()
 
 
 def test_values_under_secret_names_are_redacted() -> None:

@@ -68,7 +68,7 @@ class Recorder:
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
         if session.mode != "full" or sample_rate < 1:
             adaptive = AdaptiveCapture(session, calls, gaps, sample_rate)
-        self._exceptions = exceptions = ExceptionLog(session, calls, adaptive)
+        self._exceptions = exceptions = ExceptionLog(session, calls, adaptive, backend.sees_all_code)
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
         function_log = FunctionLog(session, adaptive, lines, spawned)
         self._tests: Optional[TestLog] = None

@@ -41,7 +41,7 @@ _FIELDS = {
     "name": "VARCHAR", "task": "INTEGER", "id": "INTEGER", "module": "VARCHAR", "file": "VARCHAR", "line": "INTEGER",
     "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
-    "control_flow": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
+    "control_flow": "BOOLEAN", "expected": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
     "calls": "BIGINT[]", "last_call": "BIGINT", "phase": "VARCHAR", "outcome": "VARCHAR", "exception": "BIGINT",
     "task_name": "VARCHAR", "wraps": "VARCHAR[]",
     "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
@@ -180,7 +180,8 @@ ON CONFLICT DO NOTHING
 _HANDLED = f"""
 UPDATE exceptions
 SET uncaught = (e.k = '{EVENT_UNCAUGHT}'), handled = (e.k = '{EVENT_HANDLED}'),
-    handled_by = CASE WHEN e.k = '{EVENT_HANDLED}' THEN concat_ws(':', e.module, e.function, e.line) END
+    handled_by = CASE WHEN e.k = '{EVENT_HANDLED}' THEN concat_ws(':', e.module, e.function, e.line) END,
+    expected = e.k = '{EVENT_HANDLED}' AND coalesce(e.expected, false)
 FROM (
     SELECT * FROM events WHERE k IN ('{EVENT_HANDLED}', '{EVENT_UNCAUGHT}') AND id IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY process_id, id ORDER BY rowid DESC) = 1

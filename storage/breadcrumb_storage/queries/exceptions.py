@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
+# Characters of each of several messages from one line.
+MESSAGE_CHARS = 200
+
+
 @dataclass(frozen=True, slots=True)
 class ExceptionRow:
     """An exception object, with where it was raised and who caught it."""
@@ -53,15 +57,17 @@ class ExceptionGroup:
 
     trace_id: str
     exception_id: int
-    traces: int
-    count: int
-    uncaught: int
-    escaped: int  # caught by untraced code: a test runner, a thread pool, a framework
-    handled: int  # caught, by any code
-    handled_by: str | None  # who caught most of them
-    first_call_id: int | None
-    last_call_id: int | None
-    further: int  # raises of this type on this line, with any message, that were only counted
+    traces: int = 1
+    count: int = 1
+    uncaught: int = 0
+    escaped: int = 0  # caught by untraced code: a test runner, a thread pool, a framework
+    expected: bool = False  # no failure, as CLASSIFIED tells
+    handled: int = 0  # caught, by any code
+    handled_by: str | None = None  # who caught most of them
+    first_call_id: int | None = None
+    last_call_id: int | None = None
+    further: int = 0  # raises of this type on this line, with any message, that were only counted
+    messages: Sequence[str] = ()  # the beginnings of all messages of this type from this line, if groups are by place
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +80,28 @@ class HandledPlace:
     file: str | None
     line: int | None
     count: int  # with those that were only counted
-    messages: int  # different ones
-    message: str  # one of them
+    further: int  # how many of them were only counted
+    messages: Sequence[str]  # the beginnings of the different ones
     handled_by: str | None  # who caught most of them, and the number of others
     importing: bool  # all were raised while modules were imported
     failed_tests: Sequence[str]  # node ids of the failed tests in which they were raised
 
 
 def exception_groups(
-    con: DuckDBPyConnection, wanted: ExceptionFilter, *, offset: int = 0, limit: int
+    con: DuckDBPyConnection, wanted: ExceptionFilter, *, by_place: bool = False, offset: int = 0, limit: int
 ) -> tuple[list[ExceptionGroup], int, int]:
     """Return a page of groups, most relevant first.
 
-    The order is: uncaught groups, groups that untraced code caught, handled groups. Within each of these, exceptions
-    of failed tests come first, then others, then those raised while modules were imported, then optional imports;
-    handled groups then by rarity, other groups the newest first. Two kinds do not count as uncaught or caught by
-    untraced code here: SystemExit, which usually just sets the exit code, and the AttributeError by which
-    `__getattr__` reports a missing name to untraced code (an import, `hasattr`).
+    The order is: uncaught groups; those that untraced code caught; those that nobody is known to have caught; those
+    that a function caught which logs errors; SystemExit, which usually just sets the exit code; other handled groups;
+    and those that are expected (see `CLASSIFIED`). Within each of these, exceptions of failed tests come first, then
+    others, then those raised while modules were imported; handled groups then by rarity, other groups the newest first.
+    Further messages from a line follow those from other lines.
 
     Args:
         con: A connection of `Database.read` or `Database.write`.
         wanted: The filter.
+        by_place: Return one group for all messages of a type from a line: the one that would come first.
         offset: Number of groups to skip.
         limit: Maximum number of groups on the page.
 
@@ -102,32 +109,43 @@ def exception_groups(
         The groups, the number of all groups, and the number of exceptions in them.
     """
     where, parameters = exception_condition(wanted)
-    kept = "true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true"
+    kept = ["true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true OR reported"]
+    kept += [] if wanted.include_expected else ["NOT expected"]
+    place = "exception_type, module_name, function_name, line, rank"
     result = con.execute(
         f"""
         {CLASSIFIED.format(where=where)}, {FURTHER},
         grouped AS (
-            SELECT max({{'trace': trace_id, 'id': -exception_id}}) AS first, count(DISTINCT trace_id) AS traces,
+            SELECT exception_type, exception_message, module_name, function_name, line,
+                   max({{'trace': trace_id, 'id': -exception_id}}) AS first, count(DISTINCT trace_id) AS traces,
                    count(*) AS count, count(*) FILTER (uncaught) AS uncaught, count(*) FILTER (escaped) AS escaped,
                    count(*) FILTER (handled AND NOT uncaught) AS handled,
                    mode(handled_by ORDER BY exception_id DESC) AS handled_by,
-                   exception_type = 'SystemExit'
-                   OR exception_type = 'AttributeError' AND NOT bool_or(uncaught)
-                      AND split_part(coalesce(function_name, ''), '.', -1) IN ('__getattr__', '__getattribute__')
-                      AS minor,
-                   bool_and(optional_import) AS optional, bool_and(importing) AS imported,
+                   bool_and(expected) AS expected, bool_and(importing) AS imported,
                    bool_or(failed_test IS NOT NULL) AS failed,
                    min(nullif(call_id, 0)) AS first_call_id, max(nullif(call_id, 0)) AS last_call_id,
-                   coalesce(any_value(further_count), 0) AS further
+                   coalesce(any_value(further_count), 0) AS further, bool_or(reported) AS logged
             FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
-            WHERE {kept}
-            GROUP BY exception_type, exception_message, module_name, function_name, line)
-        SELECT first.trace AS trace_id, -first.id AS exception_id, traces, count, uncaught, escaped, handled,
-               handled_by, first_call_id, last_call_id, further, count(*) OVER () AS kinds, sum(count) OVER () AS total
-        FROM grouped
-        ORDER BY uncaught > 0 AND NOT minor DESC, escaped > 0 AND NOT minor DESC, handled = 0 DESC,
-                 optional, failed DESC, imported, CASE WHEN handled = count AND escaped = 0 THEN count + further END,
-                 first.trace DESC, -first.id DESC
+            WHERE ({") AND (".join(kept)})
+            GROUP BY exception_type, exception_message, module_name, function_name, line),
+        ranked AS (
+            SELECT *, CASE WHEN handled = count AND escaped = 0 THEN count + further END AS frequency,
+                   CASE WHEN expected THEN 6 WHEN exception_type = 'SystemExit' THEN 4 WHEN uncaught > 0 THEN 0
+                        WHEN escaped > 0 THEN 1 WHEN handled = 0 THEN 2 WHEN logged THEN 3 ELSE 5 END AS rank
+            FROM grouped),
+        placed AS (
+            SELECT *,
+                   row_number() OVER (
+                       PARTITION BY {place}
+                       ORDER BY failed DESC, imported, frequency, first.trace DESC, -first.id DESC) AS nth,
+                   {f"list(left(exception_message, {MESSAGE_CHARS})) OVER (PARTITION BY {place})" if by_place else "[]"}
+                   AS messages
+            FROM ranked)
+        SELECT first.trace AS trace_id, -first.id AS exception_id, traces, count, uncaught, escaped, expected, handled,
+               handled_by, first_call_id, last_call_id, further, coalesce(messages, []) AS messages,
+               count(*) OVER () AS kinds, sum(count) OVER () AS total
+        FROM placed WHERE {"nth = 1" if by_place else "true"}
+        ORDER BY rank, nth > 1, failed DESC, imported, frequency, first.trace DESC, -first.id DESC
         LIMIT {int(limit)} OFFSET {int(offset)}
         """,
         parameters,
@@ -137,10 +155,32 @@ def exception_groups(
     return [group for group, _ in found], kinds, int(total)
 
 
+def expected_types(con: DuckDBPyConnection, wanted: ExceptionFilter) -> dict[str, int]:
+    """Count by type the exceptions that code expects which is not traced, such as the 404 of a web framework.
+
+    Those of built-in functions and cancellations are left out; see `CLASSIFIED`.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+        wanted: The filter, of which `include_handled` and `include_expected` do not matter.
+    """
+    where, parameters = exception_condition(wanted)
+    rows = con.execute(
+        f"""
+        {CLASSIFIED.format(where=where)}
+        SELECT exception_type, count(*) FROM classified
+        WHERE escaped AND named AND expected AND NOT cancellation AND contains(exception_type, '.')
+        GROUP BY 1 ORDER BY 2 DESC, 1
+        """,
+        parameters,
+    ).fetchall()
+    return dict(rows)
+
+
 def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace], int]:
     """Return handled exceptions by type and line, ordered as in `exception_groups`, and the number of such places.
 
-    Exceptions that untraced code caught are left out.
+    Exceptions that untraced code caught are left out, and those that a function caught which logs errors.
     """
     where, parameters = exception_condition(ExceptionFilter(trace_id=reader.trace_id))
     result = reader.con.execute(
@@ -148,17 +188,18 @@ def handled_places(reader: TraceReader, limit: int) -> tuple[list[HandledPlace],
         {CLASSIFIED.format(where=where)}, {FURTHER}
         SELECT exception_type AS type, coalesce(module_name, '') AS module, coalesce(function_name, '') AS name,
                any_value(file) AS file, line, count(*) + coalesce(any_value(further_count), 0) AS count,
-               count(DISTINCT exception_message) AS messages, coalesce(any_value(exception_message), '') AS message,
+               coalesce(any_value(further_count), 0) AS further,
+               list(DISTINCT left(coalesce(exception_message, ''), {MESSAGE_CHARS})) AS messages,
                mode(handled_by ORDER BY exception_id DESC)
                    || CASE WHEN count(DISTINCT handled_by) > 1
                            THEN ' and ' || (count(DISTINCT handled_by) - 1) || ' more' ELSE '' END AS handled_by,
-               bool_and(importing OR optional_import) AS importing,
+               bool_and(importing OR expected) AS importing,
                coalesce(list(DISTINCT failed_test) FILTER (failed_test IS NOT NULL), []) AS failed_tests,
                count(*) OVER () AS total
         FROM classified LEFT JOIN further USING (trace_id, exception_type, module_name, function_name, line)
-        WHERE handled AND NOT uncaught AND NOT escaped
+        WHERE handled AND NOT uncaught AND NOT escaped AND NOT reported
         GROUP BY exception_type, module_name, function_name, line
-        ORDER BY bool_and(optional_import), len(failed_tests) = 0, bool_and(importing OR optional_import),
+        ORDER BY bool_and(expected), len(failed_tests) = 0, bool_and(importing OR expected),
                  count, type, module, name, line LIMIT {int(limit)}
         """,
         parameters,

@@ -91,6 +91,9 @@ class Backend:
     # Whether ``switch_off`` and ``switch_on`` do anything: adaptive capture calls them only then.
     can_switch_off = False
 
+    # Whether exceptions are reported in code that is not traced, too: where they are raised and who handles them.
+    sees_all_code = False
+
     def __init__(self, parts: Parts) -> None:
         self._session = parts.session
         self._functions = parts.session.functions

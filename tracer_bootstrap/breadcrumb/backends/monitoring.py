@@ -50,6 +50,7 @@ class MonitoringBackend(Backend):
     name = "monitoring"
     clears_locals = not LIVE_F_LOCALS
     can_switch_off = True
+    sees_all_code = True
 
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
@@ -294,6 +295,7 @@ class MonitoringBackend(Backend):
             if self._is_open(thread, frame, function, at_ns):
                 outcome = OUTCOME_CANCELLED if self._exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = self._session.exception_ids.get(id(exception), 0)
+                self._exceptions.leaves_frame(id(exception), frame)
                 self._calls.unwind(thread, at_ns, outcome, exception_id, id(exception))
             if self._session.clears_locals:
                 forget_locals(frame)

@@ -483,7 +483,7 @@ class SettraceBackend(Backend):
             exception_id = self._session.exception_ids.get(address, 0)
             if arrival.cancels:
                 outcome = OUTCOME_CANCELLED
-            self._exceptions.raised_again(address)
+            self._exceptions.leaves_frame(address, frame)
             if is_outermost and not self._greenlets.ends_greenlet(arrival.cancels):
                 self._exceptions.uncaught(address)
         self._calls.unwind(thread, at_ns, outcome, exception_id, address)

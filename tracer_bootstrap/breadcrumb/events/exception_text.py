@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from opcode import opmap
 from types import FrameType, TracebackType
 
-from ..runtime.classes import class_module, class_name, derives, imported_class
+from ..runtime.classes import class_module, class_name, imported_class, is_heap_type, mro, namespace
 from ..runtime.interruptions import raised_by_program
 from ..runtime.late_modules import import_late_modules
 from ..session.patterns import IncludeFilter
@@ -12,7 +13,7 @@ from ..values.encoder import Encoder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, List, Optional, Tuple
+    from typing import Any, Callable, List, Optional, Tuple
 
 # Frames of a stack text.
 _MAX_STACK_FRAMES = 40
@@ -22,8 +23,17 @@ _MAX_ARGUMENT_CHARS = 200
 # The module of the errors that programs with pydantic see most often.
 _PYDANTIC_CORE = "pydantic_core._pydantic_core"
 
+# Flags of the code of generators, async ones too.
+_CO_GENERATORS = 0x20 | 0x200
+
+# From 3.11 on, the argument of RESUME tells a ``yield`` from ``yield from`` and ``await``, which also suspend by
+# YIELD_VALUE.
+_YIELD_VALUE = opmap["YIELD_VALUE"]
+_RESUME = opmap.get("RESUME")
+_RESUME_REASON, _AFTER_YIELD = 3, 1
+
 _args_of: Any = BaseException.__dict__["args"].__get__
-_filename_of: Any = OSError.__dict__["filename"].__get__  # not among the args
+_fields_of: Any = BaseException.__dict__["__dict__"].__get__
 
 
 def type_name(cls: type) -> str:
@@ -33,31 +43,59 @@ def type_name(cls: type) -> str:
 
 
 def message_of(exception: BaseException, encoder: Encoder) -> str:
-    """Return the text of ``str(exception)``, from ``args`` alone: the class may have its own ``__str__``."""
+    """Return the text of ``str(exception)`` with its notes, without calling a ``__str__`` of the program.
+
+    Where the class has one, the text is made of the arguments; without any, of the fields.
+    """
+    message = _message(exception, encoder)
+    fields = _fields_of(exception)
+    if "\x1b" in message or (type(fields) is dict and "__notes__" in fields):
+        import_late_modules()
+        from ..values.exception_messages import notes_of, without_escapes
+
+        message = without_escapes("\n".join([message, *notes_of(fields)]))
+    return message
+
+
+def _message(exception: BaseException, encoder: Encoder) -> str:
     args = _args_of(exception)
-    if type(args) is not tuple or not args:
-        return _message_without_args(exception)
-    first = args[0]
+    if type(args) is not tuple:
+        args = ()
+    base = _class_with_str(type(exception))
+    if base is not BaseException:
+        import_late_modules()
+        from ..values.exception_messages import special_message
+
+        message = special_message(exception, base, args, lambda value: _python_notation(value, encoder))
+        if message:
+            return message
+    if not args:
+        return _message_without_args(exception, encoder)
     if len(args) == 1:
-        if type(first) is str:
-            return first if type(exception) is not KeyError else "'%s'" % first
-        return _python_notation(first, encoder)
-    if derives(type(exception), OSError) and type(first) is int:
-        reason = args[1] if type(args[1]) is str else _python_notation(args[1], encoder)
-        return "[Errno %d] %s%s" % (first, reason, _file_suffix(exception, encoder))
-    if derives(type(exception), SyntaxError) and len(args) == 2 and type(args[1]) is tuple:
-        return (first if type(first) is str else _python_notation(first, encoder)) + _place_suffix(args[1])
+        return args[0] if type(args[0]) is str else _python_notation(args[0], encoder)
     return "(%s)" % ", ".join([_shorten(_python_notation(arg, encoder)) for arg in args])
+
+
+def _class_with_str(cls: type) -> type:
+    """Return the class that defines ``__str__`` for instances of an exception class."""
+    for base in mro(cls):
+        if "__str__" in namespace(base):
+            return base
+    return BaseException
 
 
 def _python_notation(value: Any, encoder: Encoder) -> str:
     """Return a value in the notation of Python, with secrets redacted."""
-    text = encoder.encode(value).decode("utf-8", "replace")
     import_late_modules()
     from ..values.python_text import python_text
 
+    return _translated(encoder.encode(value), python_text)
+
+
+def _translated(encoded: bytes, translate: Callable[[str], str]) -> str:
+    text = encoded.decode("utf-8", "replace")
     try:
-        return python_text(text)
+        return translate(text)
     except (IndexError, ValueError) as error:  # the key of a dict that was cut
         if raised_by_program(error):
             raise
@@ -68,28 +106,23 @@ def _shorten(text: str) -> str:
     return text if len(text) <= _MAX_ARGUMENT_CHARS else text[:_MAX_ARGUMENT_CHARS] + "…"
 
 
-def _message_without_args(exception: BaseException) -> str:
-    if class_module(type(exception)) != _PYDANTIC_CORE:
-        return ""
+def _message_without_args(exception: BaseException, encoder: Encoder) -> str:
+    cls = type(exception)
     import_late_modules()
-    from ..values.library_objects import validation_summary
+    if class_module(cls) == _PYDANTIC_CORE and cls is imported_class(_PYDANTIC_CORE, "ValidationError"):
+        from ..values.library_objects import validation_summary
 
-    known = imported_class(_PYDANTIC_CORE, "ValidationError")
-    return validation_summary(exception) if type(exception) is known else ""
-
-
-def _file_suffix(exception: BaseException, encoder: Encoder) -> str:
-    filename = _filename_of(exception)
-    if filename is None:
+        return validation_summary(exception)
+    if not is_heap_type(cls):
         return ""
-    return ": '%s'" % filename if type(filename) is str else ": " + _python_notation(filename, encoder)
+    from ..values.exception_messages import shown_fields
+    from ..values.python_text import python_fields
 
-
-def _place_suffix(details: Tuple[Any, ...]) -> str:
-    """Return `` (module.py, line 3)`` from the second argument of a SyntaxError."""
-    if len(details) < 2 or type(details[0]) is not str or type(details[1]) is not int:
-        return ""
-    return " (%s, line %d)" % (details[0].replace("\\", "/").rpartition("/")[2], details[1])
+    fields, _ = encoder.plan(cls).fields(exception, encoder.max_items)
+    encoded = encoder.encode_fields(shown_fields(fields, cls))
+    return _translated(
+        encoded, lambda text: ", ".join(["%s=%s" % (name, _shorten(item)) for name, item in python_fields(text)])
+    )
 
 
 def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> str:
@@ -122,15 +155,41 @@ def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Fra
     return traceback.tb_frame, traceback.tb_lasti
 
 
-def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Iterator[Tuple[FrameType, int]]:
-    """Yield (frame, line) from *frame* to the raise."""
+def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[List[Tuple[FrameType, int]], bool]:
+    """Return the frames, with their lines, that called each other from *frame* to the raise.
+
+    A traceback also has generators that the exception was thrown into while they waited at a ``yield``: contextlib and
+    web frameworks do so. Those did not call the code that raised it, and neither did what is before them.
+
+    Returns:
+        The frames, the outermost first, and whether some were left out for that reason.
+    """
     while traceback is not None and traceback.tb_frame is not frame:
         traceback = traceback.tb_next
     if traceback is None:
-        yield frame, frame.f_lineno
+        return [(frame, frame.f_lineno)], False
+    frames: List[Tuple[FrameType, int]] = []
+    thrown = False
     while traceback is not None:
-        yield traceback.tb_frame, traceback.tb_lineno
+        if traceback.tb_next is not None and _waits_at_yield(traceback.tb_frame, traceback.tb_lasti):
+            frames.clear()
+            thrown = True
+        else:
+            frames.append((traceback.tb_frame, traceback.tb_lineno))
         traceback = traceback.tb_next
+    return frames, thrown
+
+
+def _waits_at_yield(frame: FrameType, at: int) -> bool:
+    """Return whether the instruction is a ``yield``, at which a generator calls nothing (``yield from`` does)."""
+    if not frame.f_code.co_flags & _CO_GENERATORS or at < 0:
+        return False
+    instructions = frame.f_code.co_code
+    if instructions[at] == _YIELD_VALUE:
+        if _RESUME is None:
+            return True
+        at += 2
+    return instructions[at] == _RESUME and instructions[at + 1] & _RESUME_REASON == _AFTER_YIELD
 
 
 def _frame_line(file: str, line: Optional[int], name: str) -> str:

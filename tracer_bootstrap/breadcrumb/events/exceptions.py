@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from _weakref import ref
 from os import __file__ as os_file
 from os.path import dirname
 from time import perf_counter_ns
@@ -9,19 +10,23 @@ from types import CodeType, FrameType, TracebackType
 
 from .. import record_format
 from ..json_text import quote, utf8
-from ..runtime.classes import class_name
+from ..runtime.classes import class_name, derives
 from ..session.functions import module_of
 from ..values.frame_locals import encoded_locals
 from .exception_text import frames_of, message_of, raised_at, stack_text, type_name
+from .expected import is_server_error, names_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Tuple
+    from typing import Any, Dict, List, Optional, Set, Tuple
 
     from ..session.session import Session
     from ..session.threads import ThreadState
     from .adaptive import AdaptiveCapture
     from .calls import CallLog
+
+    # Code, instruction and type.
+    Place = Tuple[int, int, int]
 
 # Raises of one type at one place that are written in detail; later ones are only counted.
 DETAILED_PER_PLACE = 200
@@ -38,6 +43,9 @@ _LAST_RESORTS = {
     ("threading", "_bootstrap"),
     ("multiprocessing.process", "_bootstrap"),
 }
+
+# Flags of the code of coroutines and async generators.
+_CO_ASYNC = 0x80 | 0x200
 
 # Parts and prefix of the paths of code that is not the user's.
 _PACKAGE_PATHS = ("/site-packages/", "/dist-packages/", "<frozen ")
@@ -78,21 +86,35 @@ class ExceptionLog:
         session: Writes the events and holds the ids.
         calls: Knows the calls that an exception has ended.
         adaptive: Records counted calls late; None if every call is recorded.
+        sees_all_code: Whether raises and handlers in code that is not traced are reported too.
     """
 
-    def __init__(self, session: Session, calls: CallLog, adaptive: Optional[AdaptiveCapture]) -> None:
+    def __init__(
+        self, session: Session, calls: CallLog, adaptive: Optional[AdaptiveCapture], sees_all_code: bool
+    ) -> None:
         self._session = session
         self._calls = calls
         self._adaptive = adaptive
-        self._places: Dict[Tuple[int, int, int], RaisesAtPlace] = {}  # by code, instruction and type
+        self._sees_all_code = sees_all_code
+        self._places: Dict[Place, RaisesAtPlace] = {}
         self._last_id = 0
         self._last_uncaught = 0
+        self._last_probe = 0  # the exception that a built-in function such as hasattr may have swallowed
+        # The classes of the last exceptions by id, which a program may want to be collected.
+        self._classes: Dict[int, ref[type]] = {}
+        # Where those were raised that were first seen when they were thrown into a generator, by their address.
+        self._thrown: Dict[int, Place] = {}
+        self._server_errors: Dict[int, None] = {}  # ids of those that carry the status of a failed server
 
     def clear(self) -> None:
         """Forget all exceptions, in a forked child."""
         self._places.clear()
         self._last_id = 0
         self._last_uncaught = 0
+        self._last_probe = 0
+        self._classes.clear()
+        self._thrown.clear()
+        self._server_errors.clear()
 
     def seen(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
@@ -110,7 +132,10 @@ class ExceptionLog:
             The id of the exception; 0 if it was only counted.
         """
         known = self._session.exception_ids
-        exception_id = known.get(id(exception)) if self._passed_traced_code(traceback, frame) else None
+        exception_id = known.get(id(exception))
+        if exception_id is not None and not self._passed_traced_code(traceback, frame):
+            if not self._was_thrown(exception, traceback, frame):
+                exception_id = None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)
             known = self._session.exception_ids  # another dict, if writing came near the recursion limit
@@ -123,6 +148,7 @@ class ExceptionLog:
         """Forget the id at the address of an exception that is not written: it was a dead one's."""
         if self._session.exception_ids:
             self._session.exception_ids.pop(id(exception), None)
+            self._thrown.pop(id(exception), None)
 
     def _passed_traced_code(self, traceback: Optional[TracebackType], frame: FrameType) -> bool:
         """Return whether the exception was in traced code before, further in or earlier in this frame.
@@ -137,6 +163,17 @@ class ExceptionLog:
             if traceback is not None and id(traceback.tb_frame.f_code) in functions:
                 return True
         return False
+
+    def _was_thrown(self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType) -> bool:
+        """Return whether the exception is one that was thrown into a generator, which is not in its traceback any more.
+
+        The exceptions of a loop may have the same address one after another. Each is thrown anew, which only a backend
+        that sees their raises can tell from one exception that is thrown into several generators.
+        """
+        place = self._thrown.get(id(exception))
+        if place is None or place != _place_of(exception, traceback, frame):
+            return False
+        return self._sees_all_code or not frames_of(traceback, frame)[1]
 
     def is_cancellation(self, exception: BaseException) -> bool:
         """Return whether the exception ends a call that nobody needs any more: a cancelled task, a closed generator."""
@@ -167,23 +204,78 @@ class ExceptionLog:
             module=module,
             file=session.include.absolute(code.co_filename),
             line=frame.f_lineno,
+            expected=id(code) not in session.functions and self._is_expected_by(exception_id, frame),
         )
 
     def raised_again(self, address: int) -> None:
         """Write that the exception at *address* goes on from the handler that caught it."""
         exception_id = self._session.exception_ids.get(address)
         if exception_id:
-            if exception_id == self._last_uncaught:  # the last resort was a ``finally`` that passed it on
-                self._last_uncaught = 0
-            self._session.event(
-                record_format.EVENT_HANDLED,
-                id=exception_id,
-                at_ns=perf_counter_ns(),
-                function=None,
-                module=None,
-                file=None,
-                line=None,
-            )
+            self._goes_on(exception_id, expected=False)
+
+    def leaves_frame(self, address: int, frame: FrameType) -> None:
+        """Write that the exception at *address* leaves a traced frame, if nothing but that shows who takes it.
+
+        If the caller is traced and gets it, more events follow. Otherwise it was swallowed by a built-in function that
+        the caller called: hasattr, getattr with a default, the iteration over a sequence.
+
+        Args:
+            address: The id() of the exception.
+            frame: The frame that it leaves.
+        """
+        exception_id = self._session.exception_ids.get(address)
+        if not exception_id:
+            return
+        back = frame.f_back
+        to_traced = back is not None and id(back.f_code) in self._session.functions
+        if to_traced:
+            expected = self._may_be_probe(exception_id, frame)
+            if self._sees_all_code and not expected:
+                return
+        else:
+            if self._sees_all_code and exception_id != self._last_probe:
+                return
+            expected = not self._sees_all_code and self._is_expected_further_out(exception_id, back)
+        self._goes_on(exception_id, expected=expected)
+        self._last_probe = exception_id if to_traced and expected else 0
+
+    def _goes_on(self, exception_id: int, *, expected: bool) -> None:
+        if exception_id == self._last_uncaught:  # the last resort was a ``finally`` that passed it on
+            self._last_uncaught = 0
+        self._session.event(
+            record_format.EVENT_HANDLED,
+            id=exception_id,
+            at_ns=perf_counter_ns(),
+            function=None,
+            module=None,
+            file=None,
+            line=None,
+            expected=expected,
+        )
+
+    def _class_of(self, exception_id: int) -> Optional[type]:
+        known = self._classes.get(exception_id)
+        return known() if known is not None else None
+
+    def _may_be_probe(self, exception_id: int, frame: FrameType) -> bool:
+        """Return whether built-in functions swallow exceptions of this class when they call this frame."""
+        cls = self._class_of(exception_id)
+        if cls is None or frame.f_code.co_flags & _CO_ASYNC or frame.f_code.co_name == "__del__":
+            return False
+        return derives(cls, AttributeError) or derives(cls, IndexError)
+
+    def _is_expected_by(self, exception_id: int, frame: FrameType) -> bool:
+        cls = self._class_of(exception_id)
+        return cls is not None and exception_id not in self._server_errors and names_class(frame, cls)
+
+    def _is_expected_further_out(self, exception_id: int, frame: Optional[FrameType]) -> bool:
+        """Return whether code between *frame* and the next traced frame expects the exception."""
+        functions = self._session.functions
+        while frame is not None and id(frame.f_code) not in functions:
+            if self._is_expected_by(exception_id, frame):
+                return True
+            frame = frame.f_back
+        return False
 
     def uncaught(self, address: int) -> None:
         """Write that the exception at *address* left its thread's last frame or was printed (``sys.last_value``)."""
@@ -210,8 +302,14 @@ class ExceptionLog:
                 self._calls.unwound.pop(next(iter(self._calls.unwound)))
             self._calls.unwound[id(exception)] = {}
             return 0
+        frames, thrown = frames_of(traceback, frame)
+        if thrown:
+            if len(self._thrown) >= _MAX_KNOWN:
+                self._thrown.pop(next(iter(self._thrown)))
+            self._thrown[id(exception)] = _place_of(exception, traceback, frame)
+            return self._write_details(exception, frames, thread, _open_call_around(thread, frames[0][0]), None)
         calls = self._adaptive.record_chain(thread, frame) if self._adaptive is not None else None
-        return self._write_details(exception, list(frames_of(traceback, frame)), thread, thread.top[0], calls)
+        return self._write_details(exception, frames, thread, thread.top[0], calls)
 
     def leaves(
         self,
@@ -240,8 +338,8 @@ class ExceptionLog:
         raises.left += 1
         if raises.left > DETAILED_PER_PLACE and not uncaught:
             return
-        frames = list(frames_of(traceback, frame))
-        calls = self._calls_of(frames, exception, thread)
+        frames, thrown = frames_of(traceback, frame)
+        calls = self._calls_of(frames, exception, thread, thrown)
         if raises.slot >= 0 and self._session.spool.counters is not None:
             self._session.spool.counters[2 * raises.slot] -= 1
         exception_id = self._write_details(exception, frames, thread, calls[-1] if calls else 0, calls)
@@ -256,7 +354,7 @@ class ExceptionLog:
         traceback = traceback_of(exception)
         if traceback is None:
             return 0
-        frames = list(frames_of(traceback, traceback.tb_frame))
+        frames, _ = frames_of(traceback, traceback.tb_frame)
         exception_id = self._session.exception_ids.get(id(exception))
         if exception_id is not None and any(id(frame.f_code) in self._session.functions for frame, _ in frames):
             return exception_id
@@ -272,28 +370,31 @@ class ExceptionLog:
     def _raises_at_place(
         self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType
     ) -> RaisesAtPlace:
-        raising, instruction = raised_at(traceback, frame)
         cls = type(exception)
-        place = (id(raising.f_code), instruction, id(cls))
+        place = _place_of(exception, traceback, frame)
         raises = self._places.get(place)
         if raises is None or raises.name != class_name(cls):
             raises = self._places[place] = RaisesAtPlace(class_name(cls))
         return raises
 
     def _calls_of(
-        self, frames: List[Tuple[FrameType, int]], exception: BaseException, thread: ThreadState
+        self, frames: List[Tuple[FrameType, int]], exception: BaseException, thread: ThreadState, thrown: bool
     ) -> List[int]:
         """Return the ids of the calls that an exception has passed through, the outermost first; most have ended.
 
-        Counted calls are recorded now, with the values that their frames still hold.
+        Counted calls are recorded now, with the values that their frames still hold. Not if the exception was *thrown*
+        into a generator: the innermost open calls are then no callers.
         """
         session = self._session
-        if self._adaptive is not None:
-            self._adaptive.record_chain(thread, frames[0][0])
+        adaptive = None if thrown else self._adaptive
+        if adaptive is not None:
+            adaptive.record_chain(thread, frames[0][0])
         calls: List[int] = []
+        around = _frames_around(frames[0][0]) if thrown else None
         top = thread.top
         while top[1] is not None:
-            calls.insert(0, top[0])
+            if around is None or id(top[2]) in around:
+                calls.insert(0, top[0])
             top = top[1]
         unwound = self._calls.unwound.pop(id(exception), {})
         late = 0
@@ -302,7 +403,7 @@ class ExceptionLog:
             if function is None or thread.top[2] is frame:
                 continue
             call = unwound.get(id(frame), 0)
-            if not call and self._adaptive is not None:
+            if not call and adaptive is not None:
                 self._calls.begin(function, frame, perf_counter_ns())
                 call = thread.top[0]
                 late += 1
@@ -329,7 +430,8 @@ class ExceptionLog:
         code = raising.f_code
         traced = [frame for frame, _ in frames if id(frame.f_code) in session.functions]
         # First, as the redactor learns from the variables what is secret in the message.
-        variables = self._locals(shown or (traced[-1] if traced else frames[0][0]))
+        variables = self._locals(shown or (traced[-1] if traced else None))
+        self._remember(exception_id, exception)
         session.event(
             record_format.EVENT_EXCEPTION,
             id=exception_id,
@@ -374,12 +476,26 @@ class ExceptionLog:
         if counters is not None:
             counters[2 * raises.slot] += 1
 
-    def _locals(self, frame: FrameType) -> Optional[bytes]:
+    def _remember(self, exception_id: int, exception: BaseException) -> None:
+        """Remember what decides whether a handler expects the exception."""
+        for known in (self._classes, self._server_errors):
+            if len(known) >= _MAX_KNOWN:
+                known.pop(next(iter(known)))
+        self._classes[exception_id] = ref(type(exception))
+        if is_server_error(exception):
+            self._server_errors[exception_id] = None
+
+    def _locals(self, frame: Optional[FrameType]) -> Optional[bytes]:
         """Return the frame's variables: a JSON string that contains the text of a JSON object."""
-        if not self._session.locals_on_exception:
+        if frame is None or not self._session.locals_on_exception:
             return None
         session = self._session
         return utf8(quote(encoded_locals(frame, session.encoder, session.clears_locals).decode("utf-8", "replace")))
+
+
+def _place_of(exception: BaseException, traceback: Optional[TracebackType], frame: FrameType) -> Place:
+    raising, instruction = raised_at(traceback, frame)
+    return id(raising.f_code), instruction, id(type(exception))
 
 
 def _user_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
@@ -389,3 +505,23 @@ def _user_frame(frames: List[Tuple[FrameType, int]]) -> FrameType:
         if not any(part in file for part in _PACKAGE_PATHS) and not file.startswith(_STANDARD_LIBRARY):
             return frame
     return frames[-1][0]
+
+
+def _frames_around(frame: Optional[FrameType]) -> Set[int]:
+    """Return the ids of a frame and its callers."""
+    found: Set[int] = set()
+    while frame is not None:
+        found.add(id(frame))
+        frame = frame.f_back
+    return found
+
+
+def _open_call_around(thread: ThreadState, frame: FrameType) -> int:
+    """Return the id of the innermost open call whose frame is *frame* or one of its callers; 0 if there is none."""
+    around = _frames_around(frame)
+    top = thread.top
+    while top[1] is not None:
+        if id(top[2]) in around:
+            return top[0]
+        top = top[1]
+    return 0

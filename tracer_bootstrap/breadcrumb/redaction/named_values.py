@@ -45,6 +45,9 @@ _SOURCE_FILE = ".py"
 
 _HARMLESS_VALUES = {"None", "null", "True", "False", "true", "false"}
 
+# The longest word after "token:" in a sentence: "unclosed token: line 1", "unexpected token: identifier at line 3".
+_MAX_WORD_CHARS = 15
+
 
 def redact_named(text: str, names: SecretNames, learn: Callable[[str, str], None]) -> str:
     """Redact the values that follow secret names.
@@ -84,6 +87,8 @@ def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], pa
         if value is None or REDACTED in value.group():
             continue
         opening, bare, closing = _unquoted(value.group())
+        if _is_message_of_parser(text, name, bare):
+            continue
         if _can_be_secret(bare, names.kind_of(name.group(1))):
             learn(bare, name.group(1))
             if "\\" in bare:
@@ -98,6 +103,27 @@ def _can_be_secret(value: str, kind: int) -> bool:
     if value in _HARMLESS_VALUES or not any(char.isalnum() for char in value):
         return False
     return kind == SECRET or not value.isalpha()
+
+
+def _is_message_of_parser(text: str, name: Any, value: str) -> bool:
+    """Return whether "token" is a noun of a sentence and the value its next word, as in ``unexpected token: EOF``.
+
+    Args:
+        text: The whole text.
+        name: The match of the name and of what separates it from the value.
+        value: The value, without quotes.
+    """
+    start = name.start(1)
+    if name.group(1).lower() != "token" or name.group(2) != ": " or not text[max(start - 2, 0) : start - 1].isalpha():
+        return False
+    word = value.rstrip(".!?")
+    if (
+        text[start - 1] != " "
+        or len(word) > _MAX_WORD_CHARS
+        or not (word.islower() or word.isupper() or word.istitle())
+    ):
+        return False
+    return word.replace("_", "").replace("-", "").isalpha()
 
 
 def _unquoted(value: str) -> Tuple[str, str, str]:

@@ -59,8 +59,15 @@ _HARMLESS_SUFFIXES = set(
     count counts length len size type types kind expiry expires lifetime age ttl timeout limit url endpoint name names
     path file filename dir domain samesite secure httponly policy validator validators hasher hashers field fields
     label prefix algorithm class engine backend enabled required index position line error errors
+    color colour style theme icon title caption width height font banner consent notice popup dialog button link page
+    form view hint hints help message messages prompt format version strength score rule rules regex pattern min max
+    date time timestamp created updated changed seconds minutes hours days usage budget cost price rate ratio bucket
+    window total average ids
     """.split()  # noqa: SIM905
 )
+
+# A cookie is mostly part of a name for something else (cookie_banner_text); with these it is still a cookie.
+_PARTS_OF_COOKIES = {"value", "values", "jar", "header", "headers", "string", "str", "data", "raw", "secret", "pair"}
 
 NOT_SECRET, WEAK, SECRET = 0, 1, 2
 
@@ -125,18 +132,28 @@ class SecretNames:
             return NOT_SECRET
         if words[-1] in WEAK_SECRET_NAMES and "".join(words) not in self._joined:
             return WEAK
-        is_harmless = words[-1] in _HARMLESS_SUFFIXES
         for start, word in enumerate(words):
             if word.endswith(_STEMS_AT_END) or any(stem in word for stem in _STEMS):
-                if not is_harmless or start == len(words) - 1:
+                if not _names_something_else(word, words[start + 1 :]):
                     return SECRET
             joined = ""
             for end, part in enumerate(words[start : start + self._longest], start + 1):
                 joined += part
-                if joined in self._joined and not (is_harmless and end < len(words)):
+                if joined in self._joined and not _names_something_else(joined, words[end:]):
                     return SECRET
         last = words[-1]
         return WEAK if last.endswith("pass") and not last.endswith(_WORDS_IN_PASS) else NOT_SECRET
+
+
+def _names_something_else(secret: str, rest: List[str]) -> bool:
+    """Return whether the words after a secret one make the name harmless: token_count, cookie_banner_text."""
+    if not rest:
+        return False
+    if rest[-1] in _HARMLESS_SUFFIXES:
+        return True
+    return secret.endswith(("cookie", "cookies")) and not all(
+        word in _PARTS_OF_COOKIES or word.isdigit() for word in rest
+    )
 
 
 def words_of(name: str) -> List[str]:

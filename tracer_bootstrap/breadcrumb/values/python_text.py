@@ -37,6 +37,15 @@ def python_text(json_text: str) -> str:
     return _Reader(json_text).value()
 
 
+def python_fields(json_text: str) -> List[Tuple[str, str]]:
+    """Return the names of an object's fields, and their values in Python's notation.
+
+    Args:
+        json_text: A text from ``Encoder.encode_fields``.
+    """
+    return _Reader(json_text).pairs()
+
+
 class _Reader:
     """A reader of the encoder's JSON, which has one space after each comma and colon, and no others."""
 
@@ -83,6 +92,18 @@ class _Reader:
             self._skip(", ")
         self._at += 1
         return _object_text(pairs)
+
+    def pairs(self) -> List[Tuple[str, str]]:
+        """Read an object of named values."""
+        found: List[Tuple[str, str]] = []
+        self._at += 1
+        while self._text[self._at] != "}":
+            name = self._string()
+            self._skip(": ")
+            found.append((name, self.value()))
+            self._skip(", ")
+        self._at += 1
+        return found
 
     def _string(self) -> str:
         text, self._at = scanstring(self._text, self._at + 1, False)

@@ -31,10 +31,11 @@ MAX_LIMIT = 30
 
 
 class ExceptionList(Answer):
-    """Exceptions, equal ones folded: uncaught ones first, then those that left the traced code, then handled ones.
+    """Exceptions, equal ones folded, the most serious first.
 
-    In each group, those raised under a failing test come first and those of imports last; handled ones are ordered by
-    how rare they are.
+    The order is: uncaught ones, those that left the traced code, logged ones, handled ones, and those that their
+    handlers expect. In each group, those raised under a failing test come first and those of imports last; handled ones
+    are ordered by how rare they are.
     """
 
     always_shown = frozenset({"exceptions", "total"})
@@ -68,7 +69,7 @@ def find_exceptions(
         since: A time, see ``parse_since``.
         trace_id: One trace. Without it and ``since``, the newest trace.
         type: A name with or without its module, or a glob. Without it, control flow such as StopIteration is left out.
-        include_handled: False leaves out exceptions that the traced code handled itself.
+        include_handled: False leaves out exceptions that the traced code handled itself, unless it logged them.
         test: A name of tests, see ``test_ranges``: only exceptions raised under them, in one trace.
         limit: Entries of the page.
         cursor: ``next_cursor`` of the previous page.

@@ -13,11 +13,12 @@ from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import clean, cut, one_line
+from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.calls.chains import chains, recorded_chain
-from breadcrumb_storage.queries.exceptions import ExceptionGroup, ExceptionRow, exceptions_by_id
+from breadcrumb_storage.queries.exceptions import MESSAGE_CHARS, ExceptionGroup, ExceptionRow, exceptions_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import TraceRow, get_trace
 
@@ -44,6 +45,7 @@ class ExceptionDetail(Section):
     counted_only: int | None = Field(
         default=None, description="number of further ones of this type from this place, which were only counted"
     )
+    other_messages: str = Field(default="", description="of this type from this place")
     trace_id: str = Field(default="", description="the newest trace that has it, if several were searched")
     call_id: int | None = Field(default=None, description="the innermost traced call at the first raise")
     last_call_id: int | None = None
@@ -112,9 +114,10 @@ class LoadedException:
             message=cut(clean(row.message), detail.message_chars),
             raised_at=place,
             test=one_line(row.test or "", 200),
-            outcome=_outcome(group),
+            outcome=_outcome(group, row.type),
             count=group.count,
             counted_only=group.further or None,
+            other_messages=self._other_messages(detail.message_chars),
             trace_id=row.trace_id if group.traces > 1 else "",
             call_id=row.call_id,
             last_call_id=group.last_call_id if group.count > 1 else None,
@@ -132,6 +135,11 @@ class LoadedException:
             stack=[cut(line, 160) for line in stack[-2 * detail.chain_lines :]],
         )
 
+    def _other_messages(self, chars: int) -> str:
+        own = self.row.message[:MESSAGE_CHARS]
+        others = [message for message in dict.fromkeys(self.group.messages) if message != own]
+        return summarize_messages(others, min(chars, 200), at_least=bool(self.group.further)) if others else ""
+
 
 def _from_the_test_on(stack: list[str]) -> list[str]:
     """Drop the frames of a test runner.
@@ -146,15 +154,21 @@ def _place(row: ExceptionRow, places: Places) -> str:
     return one_line(f"{places.path(row.file)}:{row.line or '?'} {row.name}", 200)
 
 
-def _outcome(group: ExceptionGroup) -> str:
+def _outcome(group: ExceptionGroup, type_name: str) -> str:
     parts: list[str] = []
     if group.uncaught:
         parts.append("uncaught" + _fraction(group.uncaught, group.count))
     if group.handled and group.handled_by:
-        outside = ", which is not traced" if group.escaped else ""
+        outside = ("", ", which expects it" if group.expected else ", which is not traced")[bool(group.escaped)]
         parts.append(f"handled by {group.handled_by}{_fraction(group.handled, group.count)}{outside}")
     elif group.handled:  # by code that the tracer does not see
-        parts.append("left the traced code and was handled" + _fraction(group.handled, group.count))
+        how = "left the traced code and was handled"
+        if group.expected:
+            built_in = "." not in type_name
+            how = (
+                "expected by a built-in function such as hasattr" if built_in else "expected outside of the traced code"
+            )
+        parts.append(how + _fraction(group.handled, group.count))
     return one_line("; ".join(parts) or "not known to have been handled", 300)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -13,13 +13,14 @@ from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls
-from breadcrumb_server.answers.common.text import clean, cut, last_lines, milliseconds, one_line, rounded
+from breadcrumb_server.answers.common.text import clean, counted, cut, last_lines, milliseconds, one_line, rounded
 from breadcrumb_server.answers.exceptions.details import (
     ExceptionDetail,
     ExceptionLimits,
     LoadedException,
     load_exceptions,
 )
+from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_server.answers.gaps.ranking import rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
@@ -31,7 +32,7 @@ from breadcrumb_server.answers.report.recording import Traced, count_traced, mis
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
 from breadcrumb_storage.queries.calls.chains import open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
-from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, handled_places
+from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, expected_types, handled_places
 from breadcrumb_storage.queries.functions import function_times, nested_times
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -60,6 +61,8 @@ class Limits:
     """Chains of calls that had not ended."""
     handled: int = 6
     """Rows of handled exceptions."""
+    expected: int = 3
+    """Types of exceptions that their handlers expect."""
     hot: int = 6
     """Rows of hot functions."""
     hot_of_failed_tests: int = 3
@@ -96,8 +99,8 @@ class RunReport(Answer):
     tests: TestResults | None = Field(default=None, description="if pytest or unittest ran any")
     exceptions: list[ExceptionDetail] = Field(
         default_factory=list[ExceptionDetail],
-        description="exceptions that the traced code did not handle; without those that made tests fail or that "
-        "passing tests expected; calls outermost first",
+        description="exceptions that the traced code did not handle, or that it logged; without those that made tests "
+        "fail, and those that passing tests or their handlers expected; calls outermost first",
     )
     open_calls: list[str] = Field(
         default_factory=list, description="calls that have not ended: where the program is, or was at its end"
@@ -206,7 +209,7 @@ class RunFacts:
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.busy = BusyModule.of(trace, self.functions, self.places)
         self.tests = LoadedTestResults(reader, self.places)
-        self.exceptions, self.exception_kinds = _unhandled_exceptions(reader, self.tests)
+        self.exceptions, self.exception_kinds, self.expected = _unhandled_exceptions(reader, self.tests)
         self.expansion = next_expansion(trace, self.gaps, self.traced_code)
         if self.expansion.is_foreign and self._failed_in_own_code():
             self.expansion = Expansion(only_main=self.expansion.only_main)
@@ -319,7 +322,7 @@ class RunFacts:
                     one_line(each.type, 80),
                     self._place(each),
                     each.count,
-                    one_line(each.message, 80) if each.messages == 1 else f"{each.messages} different",
+                    summarize_messages(each.messages, 80, at_least=bool(each.further)),
                     one_line(each.handled_by or "?", 100),
                 ]
                 for each in self.handled[:rows]
@@ -375,24 +378,37 @@ class RunFacts:
 
     def _notes(self, level: _Level) -> list[str]:
         left = self.exception_kinds - min(len(self.exceptions), level.exceptions)
-        notes = [f"{left:,} more kinds of exceptions were not handled: find_exceptions lists them"] if left else []
+        notes = (
+            [f"{counted(left, 'more kind')} of exceptions were not handled: find_exceptions lists them"] if left else []
+        )
+        if self.expected:
+            shown = [f"{name} ({count:,})" for name, count in list(self.expected.items())[: LIMITS.expected]]
+            more = f" and {counted(left, 'more type')}" if (left := len(self.expected) - len(shown)) else ""
+            notes.append(f"expected by the code that caught them: {', '.join(shown)}{more}: find_exceptions")
         return notes + [note for note in (self.busy.note if self.busy else "", self.expansion.price) if note]
 
 
-def _is_failed_lookup(exception: LoadedException) -> bool:
-    """Return whether ``__getattr__`` raised it for a missing name, and the caller, such as hasattr, handled it."""
-    row = exception.row
-    of_lookup = row.name.rpartition(".")[2] in ("__getattr__", "__getattribute__")
-    return row.type == "AttributeError" and of_lookup and not row.uncaught
+def _unhandled_exceptions(
+    reader: TraceReader, tests: LoadedTestResults
+) -> tuple[list[LoadedException], int, dict[str, int]]:
+    """Load the first exceptions that traced code did not handle.
 
-
-def _unhandled_exceptions(reader: TraceReader, tests: LoadedTestResults) -> tuple[list[LoadedException], int]:
-    """Load the first exceptions that traced code did not handle, and count their kinds."""
-    wanted = ExceptionFilter(trace_id=reader.trace_id, include_handled=False, of_tests=not tests.any_ran)
-    groups, kinds, _ = exception_groups(reader.con, wanted, limit=LIMITS.exceptions)
-    loaded = load_exceptions(reader.con, groups, reader)
-    kept = [each for each in loaded if each.row.type != "SystemExit" and not _is_failed_lookup(each)]
+    Returns:
+        The exceptions, the number of their kinds, and the numbers of expected ones by type, which are not among them.
+    """
+    wanted = ExceptionFilter(
+        trace_id=reader.trace_id, include_handled=False, include_expected=False, of_tests=not tests.any_ran
+    )
+    loaded, kinds = _first_of_each_place(reader, wanted)
+    kept = [each for each in loaded if each.row.type != "SystemExit"]
     # sys.exit() adds nothing to the exit code, unless a failed run has no other exception.
     if kept or reader.trace.exit_code == 0 or tests.failed:
-        return kept, kinds - len(loaded) + len(kept)
-    return loaded, kinds
+        return kept, kinds - len(loaded) + len(kept), expected_types(reader.con, wanted)
+    expected, expected_kinds = _first_of_each_place(reader, replace(wanted, include_expected=True))
+    exits_last = sorted(expected, key=lambda each: each.row.type == "SystemExit")
+    return exits_last, expected_kinds, {}
+
+
+def _first_of_each_place(reader: TraceReader, wanted: ExceptionFilter) -> tuple[list[LoadedException], int]:
+    groups, kinds, _ = exception_groups(reader.con, wanted, by_place=True, limit=LIMITS.exceptions)
+    return load_exceptions(reader.con, groups, reader), kinds

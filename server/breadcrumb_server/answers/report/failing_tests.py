@@ -250,7 +250,7 @@ def _users_line(test: FailedTest, places: Places) -> str:
 def _load_exceptions(reader: TraceReader, tests: Sequence[FailedTest]) -> list[LoadedException | None]:
     """Load the exception of each test, with the calls that led to it within the test."""
     groups = {
-        test.exception_id: ExceptionGroup(reader.trace_id, test.exception_id, 1, 1, 0, 0, 0, None, None, None, 0)
+        test.exception_id: ExceptionGroup(reader.trace_id, test.exception_id)
         for test in tests
         if test.exception_id is not None
     }

@@ -24,7 +24,9 @@ async def find_exceptions(
     since: Since = None,
     trace_id: OptionalTraceId = None,
     type: Annotated[str | None, Field(description="KeyError, json.JSONDecodeError, or a glob")] = None,
-    include_handled: Annotated[bool, Field(description="false: without those that traced code handled")] = True,
+    include_handled: Annotated[
+        bool, Field(description="false: without those that traced code handled unlogged")
+    ] = True,
     test: Annotated[
         str | None, Field(description="Only what was raised under this test: its node id, a part of it, or a glob")
     ] = None,
@@ -36,7 +38,8 @@ async def find_exceptions(
     all traces since a time.
 
     A wrong result is often caused by an exception that was swallowed: pass the failing test as `test`. Uncaught
-    ones come first, in each group those under failing tests; handled ones by how rare they are, optional imports last.
+    ones come first, then those that a framework answered or code logged, then handled ones by how rare they are; last
+    the expected ones: a framework's own (HTTP 404, skipped tests), hasattr, cancelled tasks, optional imports.
 
     Example: find_exceptions(project="shop", type="KeyError")
     Example: find_exceptions(project="shop", test="test_cart.py::test_total")
