@@ -308,6 +308,7 @@ class RunFacts:
         if call_row is None:
             return "?"
         thread = self.threads.get((call_row.process_id, call_row.thread_id), f"thread {call_row.thread_id}")
+        thread = f"task {call_row.task}" if call_row.task else thread
         return one_line(f"process {call_row.process_id}, {thread}" if len(self.processes) > 1 else thread, 100)
 
     def _handled_table(self, rows: int) -> Table | None:
