@@ -67,7 +67,13 @@ class Service:
 
     async def report(self, project: str, trace_id: str | None) -> RunReport:
         """Return the report of a run; None means the newest."""
-        return await self.ask(project, lambda con: build_report(con, project, trace_id=trace_id))
+        config = await self.config(project)
+        await self._ingest(config)
+        running = {run.state.trace_id: run.output() for run in self.runs.of_project(project)}
+        return await _read(
+            Database(config.database_file(self.home)),
+            lambda con: build_report(con, project, trace_id=trace_id, running=running),
+        )
 
     async def run(
         self, config: ProjectConfig, request: RunRequest, wait_seconds: float, report: ReportProgress

@@ -50,13 +50,44 @@ def test_threads_at_the_same_place_are_shown_once_and_idle_ones_last(project, st
     stopped.stack(7, [("shop/jobs.py", 9, "poll", {})], thread_name=None, thread_ident=None, task_name="Task-1")
     assert lines(project) == [
         "thread-3, thread-4 and 2 more at the same place:",
-        "  shop/jobs.py:7 work: number=3",
+        "  shop/jobs.py:7 work: number=3 (thread-3), 4 (thread-4), 5 (thread-5), 6 (thread-6)",
         "task Task-1 (waiting):",
         "  shop/jobs.py:9 poll",
         "thread-0, thread-1 and 1 more at the same place:",
         "  queue.py:171 Queue.get",
         "  … 1 frame, none of your code",
     ]
+
+
+def test_values_in_which_threads_at_the_same_place_differ_come_first_with_their_threads(project, stopped) -> None:
+    for number in range(9):
+        job = {"id": number, "to": "x" * 300} if number < 2 else "idle"
+        values = {"queue": [1, 2], "job": job, "size": 10}
+        stopped.stack(number, [("shop/jobs.py", 7, "work", values if number else {**values, "late": True})])
+    [header, line] = lines(project)
+    assert header == "thread-0, thread-1 and 7 more at the same place:"
+    assert line.startswith("  shop/jobs.py:7 work: job={'id': 0, ")
+    assert "{'id': 1, " in line and "'idle' (thread-2 and 6 more)" in line
+    assert line.endswith("late=True (thread-0), queue=[1, 2], size=10")
+
+
+def test_more_different_values_than_are_shown_are_counted(project, stopped) -> None:
+    for number in range(8):
+        stopped.stack(number, [("shop/jobs.py", 7, "work", {"number": number})])
+    assert lines(project)[1] == (
+        "  shop/jobs.py:7 work: number=0 (thread-0), 1 (thread-1), 2 (thread-2), 3 (thread-3), 4 more"
+    )
+
+
+def test_equal_places_in_several_processes_are_told_apart(project) -> None:
+    trace = project.trace(status="timeout", exit_code=None, signal="SIGTERM")
+    for number in (0, 1):
+        trace.process(number, ended=False)
+        frames = [("shop/jobs.py", 7, "work", {"number": number})]
+        trace.stack(0, frames, process_id=number, thread_name="MainThread")
+    assert lines(project)[1] == (
+        "  shop/jobs.py:7 work: number=0 (MainThread of process 0), 1 (MainThread of process 1)"
+    )
 
 
 def test_a_recursion_is_shown_by_its_ends(project, stopped) -> None:

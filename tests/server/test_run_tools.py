@@ -112,6 +112,93 @@ async def test_a_long_command_can_be_queried_awaited_and_stopped(shop, hanging, 
     assert "It was stopped by stop_run." in stopped["warnings"]
 
 
+async def reports_so_far(shop, *command: str) -> list[dict]:
+    """Run a command that goes on; return what each tool reports of it once it has paused."""
+    first = await run(shop, *command, wait_seconds=0)
+    about = {"project": "shop", "trace_id": first["trace_id"]}
+    with anyio.fail_after(60):
+        while "pause" not in (report := await shop.ok("get_trace", **about)).get("stderr_tail", ""):
+            pass
+    return [report, await shop.ok("wait_for_run", **about, wait_seconds=0)]
+
+
+async def test_the_output_of_a_running_program_is_in_every_report_on_it(shop, write, home) -> None:
+    write(
+        "serve.py",
+        "import signal, sys\n"
+        "print('Listening on', 8000, flush=True)\n"
+        "sys.stdout.write('ready')\nsys.stdout.flush()\n"
+        "print('pause', file=sys.stderr, flush=True)\nsignal.pause()\n",
+    )
+    for report in await reports_so_far(shop, PYTHON, "serve.py"):
+        assert report["status"] == "running"
+        assert (report["stdout_tail"], report["stderr_tail"]) == ("Listening on 8000\nready", "pause")
+    # A secret in it may be learned only later: nothing of it is on the disk yet.
+    assert not [file for file in home.folder.rglob("*") if file.is_file() and b"Listening on" in file.read_bytes()]
+    stopped = await shop.ok("stop_run", project="shop", trace_id=report["trace_id"])
+    assert (stopped["stdout_tail"], stopped["stderr_tail"]) == ("Listening on 8000\nready", "pause")
+
+
+@pytest.mark.parametrize("written", [5, 9, 16], ids=["cut", "cut later", "whole"])
+async def test_a_secret_learned_in_a_running_program_is_not_shown_even_in_part(shop, write, written) -> None:
+    write(
+        "main.py",
+        "import signal, sys\ndef login(password):\n    return len(password)\n"
+        "word = 'open-' + 'sesame 7711'\nlogin(word)\n"
+        f"sys.stdout.write('logging in with ' + word[:{written}])\nsys.stdout.flush()\n"
+        "print('pause', file=sys.stderr, flush=True)\nsignal.pause()\n",
+    )
+    for report in await reports_so_far(shop, PYTHON, "main.py"):
+        assert "logging in with" in report["stdout_tail"]
+        assert "open" not in report["stdout_tail"] and "same" not in report["stdout_tail"]
+
+
+SERVER = """
+import http.server, sys, threading, urllib.error, urllib.request
+
+PRICES = {"apple": 3}
+
+def price(name):
+    return PRICES[name]
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        try:
+            body = str(price(self.path.strip("/")))
+        except Exception:
+            self.send_error(500)
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *arguments):
+        pass
+
+def ask(server):
+    for name in ("apple", "pear"):
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/{name}").read()
+        except urllib.error.HTTPError as error:
+            print("pause after", error.code, file=sys.stderr, flush=True)
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+threading.Thread(target=ask, args=(server,), daemon=True).start()
+server.serve_forever()
+"""
+
+
+async def test_what_made_a_running_server_answer_with_a_500_is_in_the_report(shop, write) -> None:
+    write("serve.py", SERVER)
+    for report in await reports_so_far(shop, PYTHON, "serve.py"):
+        assert report["stderr_tail"] == "pause after 500"
+        rows = report["handled_exceptions"]["rows"]
+        assert ["KeyError", "serve.py:7 price", 1, "'pear'", "__main__:Handler.do_GET:13"] in rows
+        assert report["next"][0].startswith("find_exceptions(")
+    found = await shop.ok("find_exceptions", project="shop", trace_id=report["trace_id"], type="KeyError")
+    assert "price(name='pear')" in str(found)
+
+
 async def test_waiting_reports_increasing_progress(shop, hanging, gate) -> None:
     await run(shop, *hanging, wait_seconds=2.5)
     assert len(shop.progress) >= 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from breadcrumb import record_format
@@ -114,3 +116,38 @@ thread.join()
     assert [c.args["owner"] for c in spool.named("leaf")] == [c.value for c in spool.named("leaf")]
     assert all(workers[c.parent].args["owner"] == c.args["owner"] for c in spool.named("leaf"))
     assert len(spool.named("leaf")) == 20
+
+
+@pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13"])
+def test_greenlets_of_gevent_are_tasks_with_the_name_or_the_function_that_the_program_gave_them(
+    trace: Trace, version: str
+) -> None:
+    python = equipped_interpreter(version, "gevent")
+    text = """
+from gevent import monkey
+monkey.patch_all()
+import gevent, threading, time
+def work(owner): time.sleep(0.001)
+class Shop:
+    def open(self, owner): work(owner)
+class Worker(gevent.Greenlet):
+    def _run(self): work("class")
+named = gevent.Greenlet(work, "named")
+named.name = "night shift"
+worker = Worker()
+thread = threading.Thread(target=work, args=("thread",), name="day shift")
+jobs = [gevent.spawn(work, "function"), gevent.spawn(Shop().open, "method"), named, worker]
+named.start(), worker.start(), thread.start()
+gevent.joinall(jobs)
+thread.join()
+work("main")
+"""
+    spool = trace(python, text)
+    assert (spool.exit_code, spool.stderr, spool.of("notice")) == (0, "", [])
+    names = {call.args["owner"]: call.task or "" for call in spool.named("work")}
+    assert {owner: re.sub(r"-\d+", "-#", name) for owner, name in names.items()} == {
+        "function": "Greenlet-# (work)", "method": "Greenlet-# (Shop.open)", "class": "Worker-#",
+        "named": "night shift", "thread": "day shift", "main": "",
+    }  # fmt: skip
+    assert {call.task for call in spool.named("Shop.open")} == {names["method"]}
+    assert len(set(names.values())) == len(names)

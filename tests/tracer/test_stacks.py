@@ -149,6 +149,51 @@ def test_waiting_tasks_are_written_with_their_chain_of_awaits(python: str, start
     assert spool.stdout == ""  # LoudTask has not been hashed
 
 
+def locks(stack: dict[str, Any], function: str) -> dict[str, list[int]]:
+    """Return [number, owner] of the locks that the frame of a function names."""
+    (text,) = [frame["locks"] for frame in stack["frames"] if frame["function"].endswith(function)]
+    found: dict[str, list[int]] = json.loads(text or "{}")
+    return found
+
+
+def ask_at_locks(start: Callable, python: str, way: str) -> tuple[Any, dict[str, dict[str, Any]]]:
+    traced = start(python, [str(TARGETS / "locks_at_work.py"), way])
+    assert traced.line() == "ready\n"
+    return traced, {stack["task_name"] or stack["name"]: stack for stack in ask(traced)}
+
+
+@pytest.mark.parametrize("way", ["locks", "rlocks"])
+def test_frames_that_name_the_same_lock_have_its_number(python: str, start: Callable, way: str) -> None:
+    traced, stacks = ask_at_locks(start, python, way)
+    first, second = (locks(stacks[name], "transfer") for name in ("first", "second"))
+    assert set(first) == {"source._lock", "target._lock"}
+    assert (first["source._lock"], first["target._lock"]) == (second["target._lock"], second["source._lock"])
+    assert first["source._lock"][0] != first["target._lock"][0]
+    owners = [stacks[name]["ident"] for name in ("first", "second")] if way == "rlocks" else [0, 0]
+    assert [first["source._lock"][1], first["target._lock"][1]] == owners
+    end(traced)
+
+
+def test_locks_of_classes_modules_and_conditions_are_found_and_free_ones_left_out(python: str, start: Callable) -> None:
+    traced, stacks = ask_at_locks(start, python, "class")
+    reader, writer = locks(stacks["reader-1"], "read"), locks(stacks["writer"], "write")
+    assert reader == writer == {"self.guard": [reader["self.guard"][0], 0]}
+    assert locks(stacks["MainThread"], "waits_for_a_class") == {}  # it names the lock of no object
+    end(traced)
+    traced, stacks = ask_at_locks(start, python, "condition")
+    (owner,) = {stacks["holder"]["ident"]}
+    holder, late = locks(stacks["holder"], "changes"), locks(stacks["late"], "notices")
+    assert holder == late == {"CHANGED": [holder["CHANGED"][0], owner]}
+    end(traced)
+
+
+def test_tasks_that_name_the_same_lock_have_its_number(python: str, start: Callable) -> None:
+    traced, stacks = ask_at_locks(start, python, "tasks")
+    held = {json.dumps(locks(stack, "s")) for name, stack in stacks.items() if name in ("Task-2", "Task-3", "Task-4")}
+    assert len(held) == 1 and list(json.loads(held.pop())) == ["lock"]
+    end(traced)
+
+
 @pytest.mark.parametrize("version", ["3.8", "3.13"])
 def test_waiting_greenlets_are_written_too(start: Callable, version: str) -> None:
     program = (

@@ -1,7 +1,14 @@
-"""Capture the beginning and the end of a command's output in memory, and redact it when it is read."""
+"""Capture the beginning and the end of a command's output in memory, and redact it when it is read.
 
+While the command runs, its output is never written to a disk: a secret in it may be learned only later.
+"""
+
+import codecs
+import re
 from collections import deque
 from typing import Protocol
+
+from breadcrumb_server.runs.unfinished_output import SecretRules, without_unfinished_secret
 
 # Raw bytes kept in memory for each stream; far more than is stored, because redaction needs the context.
 KEPT_HEAD_BYTES = 64 * 1024
@@ -12,10 +19,27 @@ EDGE_BYTES = 8 * 1024
 # Stored with the trace; the run report shows less.
 STORED_HEAD_CHARS = 2_000
 STORED_TAIL_CHARS = 14_000
+# Bytes of the end that are read while the command runs, at each look: a report shows a few lines.
+RUNNING_TAIL_BYTES = 32 * 1024
+
+# Escape sequences of terminals (ECMA-48): colours and cursor movements, titles and links, the others. A program may be
+# writing the last one. They are taken out first, since a secret may be coloured in part.
+_ESCAPE_SEQUENCE = re.compile(
+    r"\x1b(?:"
+    r"\[[0-?]*[ -/]*(?:[@-~]|\Z)"
+    r"|\][^\x07\x1b\n]{0,2000}(?:\x07|\x1b\\|\Z)"
+    r"|[ -/]*[0-Z\\^-~]"
+    r"|\Z)"
+)
 
 
-class TextRedactor(Protocol):
+class TextRedactor(SecretRules, Protocol):
     """The part of the tracer's redactor that output needs."""
+
+    @property
+    def generation(self) -> int:
+        """Return a number that changes when a secret is learned."""
+        ...
 
     def redact_text(self, text: str) -> str:
         """Return the text with its secrets replaced."""
@@ -30,6 +54,7 @@ class OutputCapture:
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
         self._tail_bytes = 0
+        self._running: tuple[int, int, str] | None = None  # the last look at it: total bytes, redactor's state, text
 
     def feed(self, data: bytes) -> None:
         """Add what was read from the stream."""
@@ -60,6 +85,36 @@ class OutputCapture:
             head, f"about {dropped + KEPT_HEAD_BYTES + self._tail_bytes - len(head) - len(tail):,} bytes", tail
         )
 
+    def running_text(self, redactor: TextRedactor) -> str:
+        """Return the redacted end of the output so far, without an end that may be a part of a secret.
+
+        Args:
+            redactor: Knows the secrets learned so far.
+        """
+        if self._running is not None and self._running[:2] == (self.total_bytes, redactor.generation):
+            return self._running[2]
+        data = self._last_bytes(RUNNING_TAIL_BYTES)
+        dropped = self.total_bytes - len(data)
+        if dropped:
+            data = _without_cut_beginning(data)
+        decoder = codecs.getincrementaldecoder("utf-8")(errors="replace")
+        unfinished = _plain(decoder.decode(data))  # without the first bytes of a character
+        text = _redacted(redactor, without_unfinished_secret(unfinished, redactor))[-STORED_TAIL_CHARS:]
+        if dropped:
+            text = _join("", f"about {self.total_bytes - len(text):,} bytes", text)
+        self._running = (self.total_bytes, redactor.generation, text)
+        return text
+
+    def _last_bytes(self, count: int) -> bytes:
+        parts: list[bytes] = []
+        for part in reversed(self._tail):
+            if count <= 0:
+                break
+            parts.append(part[-count:])
+            count -= len(parts[-1])
+        # Where the tail is shorter than that, nothing was dropped between it and the head.
+        return (bytes(self._head[-count:]) if count > 0 else b"") + b"".join(reversed(parts))
+
 
 def _without_cut_beginning(data: bytes) -> bytes:
     for separator in (b"\n", b" "):
@@ -78,8 +133,16 @@ def _without_cut_end(data: bytes) -> bytes:
 
 
 def _decode(redactor: TextRedactor, data: bytes) -> str:
+    return _redacted(redactor, _plain(data.decode("utf-8", errors="replace")))
+
+
+def _plain(text: str) -> str:
+    return _ESCAPE_SEQUENCE.sub("", text) if "\x1b" in text else text
+
+
+def _redacted(redactor: TextRedactor, text: str) -> str:
     # NUL cannot stand in every SQL literal, and no reader needs it.
-    return redactor.redact_text(data.decode("utf-8", errors="replace")).replace("\x00", "\\x00")
+    return redactor.redact_text(text).replace("\x00", "\\x00")
 
 
 def _join(head: str, left_out: str, tail: str) -> str:

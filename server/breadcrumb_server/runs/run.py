@@ -7,6 +7,7 @@ from pathlib import Path
 
 import anyio
 
+from breadcrumb_server.answers.report.output import Output
 from breadcrumb_server.runs.launcher import TracedCommand
 from breadcrumb_server.runs.process_watch import ProcessWatch
 from breadcrumb_server.runs.recording import record_end, record_progress
@@ -69,6 +70,20 @@ class Run:
         """
         self.stopped_by = self.stopped_by or why
         self.stop_requested.set()
+
+    def output(self) -> Output:
+        """Return the redacted output so far. Call it in the event loop, where secrets are learned."""
+        state, command = self.state, self.command
+        if state.status != RUNNING:
+            return Output(state.stdout_tail, state.stderr_tail, state.stdout_bytes, state.stderr_bytes)
+        command.secrets.read_now()  # those that the program had learned when it wrote this
+        stdout, stderr = command.stdout, command.stderr
+        return Output(
+            stdout.running_text(command.redactor),
+            stderr.running_text(command.redactor),
+            stdout.total_bytes,
+            stderr.total_bytes,
+        )
 
     def ingest(self) -> int:
         """Ingest what has been recorded since the last time and return the number of new calls. Blocking."""

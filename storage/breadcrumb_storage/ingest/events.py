@@ -45,7 +45,7 @@ _FIELDS = {
     "calls": "BIGINT[]", "last_call": "BIGINT", "phase": "VARCHAR", "outcome": "VARCHAR", "exception": "BIGINT",
     "task_name": "VARCHAR", "wraps": "VARCHAR[]",
     "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
-              '"locals" VARCHAR)[]',
+              '"locals" VARCHAR, "locks" VARCHAR)[]',
 }  # fmt: skip
 
 # DuckDB keeps the order of the lines, so that a later record has a larger rowid.
@@ -218,9 +218,9 @@ WHERE stacks.trace_id = $1 AND stacks.process_id = n.process_id AND stacks.taken
 _STACKS = f"""
 INSERT INTO stacks
     (trace_id, process_id, stack_id, thread_ident, thread_name, task_name, depth, function_name, module_name, file,
-     line, locals, source, taken_at)
+     line, locals, locks, source, taken_at)
 SELECT $1, process_id, id, ident, name, task_name, frame.depth, frame."function", frame.module, frame.file,
-       frame.line, frame.locals, 'python', taken_at
+       frame.line, frame.locals, frame.locks, 'python', taken_at
 FROM (
     SELECT e.*, unnest(e.frames) AS frame, {MOMENT_SQL.format("p")} AS taken_at
     FROM events e JOIN processes p ON p.trace_id = $1 AND p.process_id = e.process_id

@@ -25,6 +25,7 @@ class StackFrame:
     module: str
     file: str
     line: int | None
+    locks: str | None = None  # JSON: the locked locks that its code names
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,7 @@ class Stack:
 
     process_id: int
     stack_id: int
+    thread_ident: int | None
     thread_name: str | None
     task_name: str | None
     reason: str | None
@@ -48,10 +50,10 @@ def list_stacks(reader: TraceReader) -> tuple[list[Stack], int]:
     """Return the first `MAX_STACKS` stacks, those of crashed processes before others, and the number of all stacks."""
     result = reader.con.execute(
         """
-        SELECT process_id, stack_id, any_value(thread_name) AS thread_name, any_value(task_name) AS task_name,
-               any_value(reason) AS reason,
+        SELECT process_id, stack_id, any_value(thread_ident) AS thread_ident, any_value(thread_name) AS thread_name,
+               any_value(task_name) AS task_name, any_value(reason) AS reason,
                list({'depth': depth, 'function': coalesce(function_name, ''), 'module': coalesce(module_name, ''),
-                     'file': coalesce(file, ''), 'line': line} ORDER BY depth) AS frames,
+                     'file': coalesce(file, ''), 'line': line, 'locks': locks} ORDER BY depth) AS frames,
                count(*) OVER () AS total
         FROM stacks WHERE trace_id = ? GROUP BY process_id, stack_id
         ORDER BY any_value(reason) LIKE 'Fatal%' DESC NULLS LAST, process_id, stack_id LIMIT ?

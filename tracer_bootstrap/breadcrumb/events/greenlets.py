@@ -10,9 +10,9 @@ from _weakref import ref
 from time import perf_counter_ns
 
 from ..record_format import NOTICE_GREENLETS
-from ..runtime.classes import class_name
 from ..runtime.guard import guard
 from ..session.open_calls import ROOT, CallState
+from .tasks import greenlet_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,13 +31,14 @@ _NATIVE_MODULE = "greenlet._greenlet"
 class _Greenlet:
     """The state of a greenlet at the last switch from it or to it."""
 
-    __slots__ = ("chain", "ref", "since_ns", "started_by", "task", "works_for")
+    __slots__ = ("chain", "number", "ref", "since_ns", "started_by", "task", "works_for")
 
-    def __init__(self, greenlet: Any, started_by: int, task: int) -> None:
+    def __init__(self, greenlet: Any, started_by: int, task: int, number: int) -> None:
         self.ref = ref(greenlet)  # weak, and checked: an address is used again
         self.started_by = started_by  # the id of the call that first switched to it
         self.chain = ROOT
         self.task = task
+        self.number = number  # its own; 0 if it works for a task, or for the thread
         self.since_ns = 0  # of the switch away from it; 0 while another greenlet works for one of its calls
         self.works_for: Optional[_Greenlet] = None
 
@@ -110,7 +111,7 @@ class GreenletChains:
             greenlet = known.ref()
             frame = None if greenlet is None else frame_of(greenlet)
             if frame is not None:
-                yield "%s-%d" % (class_name(type(greenlet)), known.task) if known.task else "main greenlet", frame
+                yield greenlet_name(greenlet, known.task) if known.task else "main greenlet", frame
 
     def _switched(self, event: str, greenlets: Tuple[Any, Any]) -> None:
         """Switch the thread's chain; greenlet calls it with (origin, target) once the target goes on or starts."""
@@ -118,11 +119,15 @@ class GreenletChains:
         thread = self._session.thread()
         before, after = self._find(greenlets[0]), self._find(greenlets[1])
         if before is None:
-            before = self._add(greenlets[0], 0, thread.task)
+            before = self._add(greenlets[0], 0, thread.task, 0)
         before.chain, before.task, before.since_ns = thread.top, thread.task, at_ns
         if after is None:
             starter = thread.top[0] if thread.top[1] is not None else 0
-            after = self._add(greenlets[1], starter, thread.task or self._tasks.number_greenlet(greenlets[1]))
+            # A greenlet that a call starts and waits for does the work of that call's task. One that a hub starts, such
+            # as gevent's, is a task of its own.
+            within = thread.task if starter or thread.task != before.number else 0
+            number = 0 if within else self._tasks.number_greenlet(greenlets[1])
+            after = self._add(greenlets[1], starter, within or number, number)
             # Until it is switched away from, it runs within the call that started it.
             after.chain = (starter, *ROOT[1:])
         if _is_open(before.chain, after.started_by):
@@ -137,8 +142,8 @@ class GreenletChains:
         known = self._known.get(id(greenlet))
         return known if known is not None and known.ref() is greenlet else None
 
-    def _add(self, greenlet: Any, started_by: int, task: int) -> _Greenlet:
-        new = self._known[id(greenlet)] = _Greenlet(greenlet, started_by, task)
+    def _add(self, greenlet: Any, started_by: int, task: int, number: int) -> _Greenlet:
+        new = self._known[id(greenlet)] = _Greenlet(greenlet, started_by, task, number)
         return new
 
 

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import sys
 from _weakref import ref
+from types import FunctionType, MethodType
 
 from .. import record_format
-from ..runtime.classes import class_name, derives, namespace
+from ..runtime.classes import attribute_of, class_name, derives, imported_class, namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Tuple
 
     from ..session.session import Session
+
+_bound_to = MethodType.__dict__["__self__"].__get__
+_method_function = MethodType.__dict__["__func__"].__get__
 
 # Tasks that are remembered, by address: that one has ended is only noticed when its address is used again.
 _MAX_KNOWN = 10_000
@@ -64,12 +68,32 @@ class TaskLog:
 
     def number_greenlet(self, greenlet: Any) -> int:
         """Return a new number for a greenlet that starts."""
-        return self._write_task("%s-%d" % (class_name(type(greenlet)), self._last_number + 1))
+        return self._write_task(greenlet_name(greenlet, self._last_number + 1))
 
     def _write_task(self, name: str) -> int:
         self._last_number += 1
         self._session.event(record_format.EVENT_TASK, task=self._last_number, name=name)
         return self._last_number
+
+
+def greenlet_name(greenlet: Any, number: int) -> str:
+    """Return the name that a program gave a greenlet of gevent, or its class and number with the function it runs.
+
+    A thread of a program that gevent has patched is a greenlet that runs a method of the thread, whose name it gets.
+    """
+    name = attribute_of(greenlet, "name")
+    if type(name) is str:
+        return name
+    runs = attribute_of(greenlet, "_run")
+    if type(runs) is MethodType:
+        thread_class = imported_class("threading", "Thread")
+        owner = _bound_to(runs)
+        name = attribute_of(owner, "_name") if thread_class and derives(type(owner), thread_class) else None
+        if type(name) is str:
+            return name
+        runs = _method_function(runs)
+    function = " (%s)" % runs.__qualname__ if type(runs) is FunctionType else ""
+    return "%s-%d%s" % (class_name(type(greenlet)), number, function)
 
 
 def task_name(task: Any) -> str:

@@ -18,6 +18,7 @@ from .. import record_format
 from ..json_text import quote, utf8
 from ..runtime.guard import handle_failure
 from ..runtime.interruptions import OWN_FOLDER, raised_by_program
+from ..runtime.late_modules import import_late_modules, load_late_module
 from ..session.functions import module_of
 from ..session.patterns import is_own
 from ..session.threads import thread_name
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
     from ..events.greenlets import GreenletChains
     from ..session.session import Session
+    from .locks import LockFinder
 
 # Frames written of one stack: the innermost show what it is doing, the outermost how it started.
 _INNERMOST_FRAMES = 24
@@ -127,6 +129,13 @@ class StackReporter:
             *suspended_tasks(),
             *((name, _frames_outwards(frame)) for name, frame in self._greenlets.waiting()),
         ]
+        import_late_modules()
+        load_late_module("postmortem.locks")
+        from .locks import LockFinder
+
+        # From here on: the imports take as long as that where their bytecode is not cached.
+        locals_until_ns = perf_counter_ns() + _LOCALS_TIME_NS
+        locks = LockFinder(self._session.clears_locals)
         stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
             (ident, thread_name(ident, "thread", self._session.main_thread), None, _frames_outwards(frame))
             for ident, frame in threads[:_MAX_THREADS]
@@ -140,7 +149,7 @@ class StackReporter:
                 ident=ident,
                 name=name,
                 task_name=task,
-                frames=self._frames(list(chain), at_ns + _LOCALS_TIME_NS),
+                frames=self._frames(list(chain), locals_until_ns, locks),
             )
         if len(threads) > _MAX_THREADS or len(tasks) > _MAX_TASKS:
             self._session.notice(
@@ -150,7 +159,7 @@ class StackReporter:
             )
         self._mark_complete()
 
-    def _frames(self, frames: List[FrameType], locals_until_ns: int) -> bytes:
+    def _frames(self, frames: List[FrameType], locals_until_ns: int, locks: LockFinder) -> bytes:
         """Return the JSON list of a stack's frames, the innermost first, without the middle of a deep stack."""
         functions = self._session.functions
         pieces: List[bytes] = []
@@ -158,11 +167,12 @@ class StackReporter:
             if _INNERMOST_FRAMES <= depth < len(frames) - _OUTERMOST_FRAMES:
                 continue
             wanted = depth < _INNERMOST_WITH_LOCALS or id(frame.f_code) in functions
-            in_time = wanted and self._session.locals_on_exception and perf_counter_ns() < locals_until_ns
-            pieces.append(self._frame(depth, frame, in_time))
+            in_time = perf_counter_ns() < locals_until_ns
+            with_locals = wanted and in_time and self._session.locals_on_exception
+            pieces.append(self._frame(depth, frame, with_locals, locks if in_time else None))
         return b"[" + b", ".join(pieces) + b"]"
 
-    def _frame(self, depth: int, frame: FrameType, with_locals: bool) -> bytes:
+    def _frame(self, depth: int, frame: FrameType, with_locals: bool, locks: Optional[LockFinder]) -> bytes:
         session = self._session
         encode = session.encoder.encode_text
         code = frame.f_code
@@ -170,13 +180,15 @@ class StackReporter:
         if with_locals:
             encoded = encoded_locals(frame, self._encoder, session.clears_locals)
             variables = utf8(quote(encoded.decode("utf-8", "replace")))
-        return b'{"depth": %d, "function": %b, "module": %b, "file": %b, "line": %d, "locals": %b}' % (
+        named = [] if locks is None else locks.locked_in(frame)
+        return b'{"depth": %d, "function": %b, "module": %b, "file": %b, "line": %d, "locals": %b, "locks": %b}' % (
             depth,
             encode(session.names.qualified_name(code, frame)),
             encode(module_of(frame)),
             encode(session.include.absolute(code.co_filename)),
             frame.f_lineno or code.co_firstlineno,
             variables,
+            utf8(quote(_locks_json(named))) if named else b"null",
         )
 
     def _mark_complete(self) -> None:
@@ -185,6 +197,11 @@ class StackReporter:
         if spool.failure is None:
             path = "%s/%s" % (spool.folder, spool.process_key + record_format.STACKS_SUFFIX)
             os_close(os_open(path, O_CREAT | O_WRONLY, 0o600))
+
+
+def _locks_json(named: List[Tuple[str, int, int]]) -> str:
+    """Return the JSON of the locks by the expression that names them: ``{"self.lock": [1, 0]}``."""
+    return "{%s}" % ", ".join("%s: [%d, %d]" % (quote(name), number, owner) for name, number, owner in named)
 
 
 def _frames_outwards(frame: Optional[FrameType]) -> List[FrameType]:

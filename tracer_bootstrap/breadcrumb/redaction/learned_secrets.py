@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 # Shorter forms of a value are not searched for: they occur in too many texts by chance.
 MIN_FORM_CHARS = 5
 
+# Fewer characters at the end of a text are not taken for the beginning of a value.
+MIN_CUT_CHARS = 3
+
 # Longer values are learned in pieces of at most this length, so that of a value that a text cuts off, less than one
 # piece is missed.
 PIECE_CHARS = 512
@@ -73,6 +76,19 @@ class LearnedSecrets:
             if form in text:
                 text = _replace_word(text, form) if form in self._words else text.replace(form, REDACTED)
         return text
+
+    def unfinished_at(self, text: str) -> int:
+        """Return where the beginning of a value stands that a text may have been cut in; its length if nowhere."""
+        from bisect import bisect_left  # the server alone asks this: spare the traced programs the import
+
+        forms = sorted(self._known_forms)
+        longest = len(self._forms[0]) if self._forms else 0
+        for at in range(max(len(text) - longest + 1, 0), len(text) - MIN_CUT_CHARS + 1):
+            end = text[at:]
+            found = bisect_left(forms, end)
+            if found < len(forms) and forms[found].startswith(end) and forms[found] != end:
+                return at
+        return len(text)
 
     def redact_records(self, records: bytes) -> bytes:
         """Redact the values in spool records; see ``Redactor.redact_records``."""

@@ -205,6 +205,14 @@ class Redactor:
         """
         return records if self._learned is None else self._learned.redact_records(records)
 
+    def unfinished_secret_at(self, text: str) -> int:
+        """Return where a learned value begins that a text may have been cut in; its length if nowhere.
+
+        Args:
+            text: The beginning of a text of which more will come.
+        """
+        return len(text) if self._learned is None else self._learned.unfinished_at(text)
+
     def is_secret_number(self, number: int) -> bool:
         """Return whether an integer is a payment card number.
 

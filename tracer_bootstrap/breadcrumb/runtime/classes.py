@@ -18,7 +18,7 @@ _qualname: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
 _module: Callable[[type], Any] = type.__dict__["__module__"].__get__
 _flags: Callable[[type], int] = type.__dict__["__flags__"].__get__
 
-_module_globals: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
+module_namespace: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
 
 # Packages that define arrays, tensors and data frames.
 ARRAY_PACKAGES = {"numpy", "pandas", "torch", "jaxlib", "cupy", "xarray", "polars", "pyarrow", "scipy", "tensorflow"}
@@ -59,7 +59,7 @@ def imported_class(module: str, name: str) -> Any:
     Reads the module's namespace directly: a module's ``__getattr__`` may import or run anything.
     """
     found = sys.modules.get(module)
-    return _module_globals(found).get(name) if type(found) is ModuleType else None
+    return module_namespace(found).get(name) if type(found) is ModuleType else None
 
 
 def attribute_of(value: Any, name: str) -> Any:
@@ -87,5 +87,5 @@ def is_enum(cls: type) -> bool:
 def module_file(module: str) -> str:
     """Return the file that a module was imported from, or an empty text."""
     found = sys.modules.get(module)
-    file = _module_globals(found).get("__file__") if type(found) is ModuleType else None
+    file = module_namespace(found).get("__file__") if type(found) is ModuleType else None
     return file if type(file) is str else ""

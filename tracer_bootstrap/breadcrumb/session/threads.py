@@ -72,4 +72,5 @@ def thread_name(ident: int, unnamed: str, main_thread: int) -> str:
     if type(name) is str:
         return name
     main = getattr(getattr(threading, "_main_thread", None), "_ident", main_thread)
-    return "MainThread" if ident == main else unnamed
+    # gevent lets threading know the main thread by another identifier.
+    return "MainThread" if ident in (main, main_thread) else unnamed

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# Bytes that a text may have lost to redaction and to the removal of colours, without a part of it missing.
+UNNOTICED_BYTES = 1_000
+
 
 def clean(text: str) -> str:
     """Escape lone surrogates, which JSON can carry but UTF-8 cannot encode."""
@@ -27,17 +30,20 @@ def one_line(text: str, chars: int) -> str:
     return cut(" ".join(clean(text).split()), chars)
 
 
-def last_lines(text: str, chars: int, lines: int) -> str:
+def last_lines(text: str, chars: int, lines: int, size: int = 0) -> str:
     """Return the end of a text, below a line that counts the characters before it.
 
     Args:
         text: The text.
         chars: Maximum characters of the end.
         lines: Maximum lines of the end.
+        size: Bytes of the whole, if the text may lack its middle.
     """
     kept = clean(text).rstrip()[-chars:]
     tail = "\n".join(kept.split("\n")[-lines:])
     left = len(text.rstrip()) - len(tail)
+    if size > len(text.encode("utf-8", "replace")) + UNNOTICED_BYTES:
+        return f"(about {size - len(tail):,} characters before)\n{tail}"
     return f"({left:,} characters before)\n{tail}" if left > 0 else tail
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls
-from breadcrumb_server.answers.common.text import clean, counted, cut, last_lines, milliseconds, one_line, rounded
+from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line, rounded
 from breadcrumb_server.answers.exceptions.details import (
     ExceptionDetail,
     ExceptionLimits,
@@ -28,6 +28,7 @@ from breadcrumb_server.answers.report.busy_module import BusyModule
 from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
 from breadcrumb_server.answers.report.line_patterns import unmatched_patterns
 from breadcrumb_server.answers.report.next_calls import follow_ups
+from breadcrumb_server.answers.report.output import Output, output_end
 from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
 from breadcrumb_storage.queries.calls.chains import open_chains
@@ -172,18 +173,34 @@ _LEVELS = (
 )
 
 
-def build_report(con: DuckDBPyConnection, project: str, *, trace_id: str | None) -> RunReport:
+def build_report(
+    con: DuckDBPyConnection, project: str, *, trace_id: str | None, running: Mapping[str, Output] | None = None
+) -> RunReport:
     """Build the report on a trace; the program may still run.
 
     Args:
         con: A connection to the project's database.
         project: The project's name, for the proposed calls.
         trace_id: A whole id, or a prefix or suffix that only one trace has; None for the newest trace.
+        running: The output so far of the programs that this server runs, by trace id.
 
     Raises:
         BreadcrumbError: The trace is unknown or ambiguous.
     """
-    facts = RunFacts(TraceReader.open(con, trace_id, project), project)
+    reader = TraceReader.open(con, trace_id, project)
+    trace = reader.trace
+    if trace.status == "running" and (output := (running or {}).get(trace.trace_id)):
+        reader = TraceReader(
+            con,
+            replace(
+                trace,
+                stdout_tail=output.stdout,
+                stderr_tail=output.stderr,
+                stdout_bytes=output.stdout_bytes,
+                stderr_bytes=output.stderr_bytes,
+            ),
+        )
+    facts = RunFacts(reader, project)
     # Too much for the aim at any level: the tightest is still the whole story.
     return fit((facts.report(level) for level in _LEVELS), aim=AIM_CHARS)
 
@@ -284,8 +301,8 @@ class RunFacts:
             hot=self._hot_table(level.rows),
             gaps=self._gap_table(level.rows),
             edit_config=self.expansion.edit_config_call(self.project),
-            stdout_tail=last_lines(trace.stdout_tail or "", level.tail_chars, stdout_lines),
-            stderr_tail=last_lines(trace.stderr_tail or "", level.tail_chars, stderr_lines),
+            stdout_tail=output_end(trace.stdout_tail, trace.stdout_bytes, level.tail_chars, stdout_lines),
+            stderr_tail=output_end(trace.stderr_tail, trace.stderr_bytes, level.tail_chars, stderr_lines),
             notes=self._notes(level),
             next=follow_ups(NextCalls(self.project, trace), self),
         )
@@ -310,6 +327,7 @@ class RunFacts:
         if call_row is None:
             return "?"
         thread = self.threads.get((call_row.process_id, call_row.thread_id), f"thread {call_row.thread_id}")
+        thread = f"task {call_row.task}" if call_row.task else thread
         return one_line(f"process {call_row.process_id}, {thread}" if len(self.processes) > 1 else thread, 100)
 
     def _handled_table(self, rows: int) -> Table | None:

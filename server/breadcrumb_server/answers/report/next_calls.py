@@ -98,7 +98,10 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     narrow = facts.busy.edit_config_call(project) if facts.busy else None
     if trace.status == "running":
         wait, stop = next_calls.call("wait_for_run", wait_seconds=45), next_calls.call("stop_run")
-        return first_few([wait, stop, narrow] if narrow else [wait, open_call, stop])
+        raised = _raised_so_far(next_calls, facts)
+        if narrow:
+            return first_few([wait, stop, narrow])
+        return first_few([raised, wait, stop] if raised else [wait, open_call, stop])
     edit = facts.expansion.edit_config_call(project) or None
     if not facts.functions:
         return first_few([edit, again if edit else call("get_config", project=project)])
@@ -150,6 +153,18 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     if edit and edit not in proposed and _extends_package(trace, facts):  # complete a package that is traced in part
         proposed[2:] = [edit]
     return proposed
+
+
+def _raised_so_far(next_calls: NextCalls, facts: Facts) -> str | None:
+    """Propose what explains the first exception of a program that goes on, such as a server that answers with a 500."""
+    failure = facts.tests.first_failure
+    if failure and failure.exception and failure.raised_in_what_it_called():
+        return _path_to(next_calls, failure.exception)
+    if facts.exceptions:
+        return _path_to(next_calls, facts.exceptions[0]) or next_calls.call("find_exceptions")
+    if failure or any(not each.importing for each in facts.handled):
+        return next_calls.call("find_exceptions")
+    return None
 
 
 def _recorded_lines(

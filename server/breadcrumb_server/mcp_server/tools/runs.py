@@ -43,8 +43,9 @@ async def run(
     Any command works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run report: exit
     code, the uncaught exception with its call chain and arguments, failing tests with their exceptions and the calls
     they made, slow functions, gaps (called but not traced), the end of the output, and in `next` the calls to make
-    next. If the command takes longer than wait_seconds, the status is "running": continue with wait_for_run. After a
-    timeout, the report shows the stack of every thread with its local variables.
+    next. If the command takes longer than wait_seconds, the status is "running", with the output and the exceptions so
+    far: continue with wait_for_run. After a timeout, the report shows the stack of every thread with its local
+    variables.
 
     If you know which function is wrong but not which line, run again with capture={"lines": ["Cart.total"]}: get_calls
     then shows each executed line and the variables that it changed.
@@ -67,9 +68,9 @@ async def wait_for_run(
     trace_id: TraceId,
     wait_seconds: Annotated[float, Field(description="Answer after this time at the latest; 0 answers at once")],
 ) -> RunReport:
-    """Wait up to wait_seconds for a command that `run` left running. Returns its run report, or its progress with
-    status "running". Call it as often as you like; cancelling it does not stop the command. Other tools (get_calls,
-    find_exceptions, ...) can query the trace meanwhile.
+    """Wait up to wait_seconds for a command that `run` left running. Returns its run report; while it runs, with
+    status "running", the last output and what was raised so far. Call it as often as you like; cancelling it does not
+    stop the command. Other tools (get_calls, find_exceptions, ...) can query the trace meanwhile.
 
     Example: wait_for_run(project="shop", trace_id="20250110-142301-3fa9", wait_seconds=45)
     """
