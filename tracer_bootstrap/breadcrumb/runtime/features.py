@@ -20,6 +20,10 @@ LIVE_F_LOCALS = _VERSION >= (3, 13)
 # mmap need not keep a duplicate of the file's descriptor.
 HAS_MMAP_TRACKFD = _VERSION >= (3, 13)
 
+# From 3.14 on, asyncio keeps its tasks in C, in linked lists, and the running one with the thread; asyncio.tasks has
+# sets of tasks of other classes only.
+HAS_TASKS_IN_C = _VERSION >= (3, 14)
+
 # Before 3.11 code objects have no co_qualname: the session derives qualified names itself.
 HAS_CO_QUALNAME = _VERSION >= (3, 11)
 
