@@ -10,6 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+IS_CPYTHON = sys.implementation.name == "cpython"
+
+# False in a free-threaded build, unless PYTHON_GIL=1 is set: nothing here is safe without the GIL (spool.py says why it
+# has no locks).
+HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+
 # PEP 669; None before 3.12, where the tracer uses sys.settrace.
 monitoring: Any = getattr(sys, "monitoring", None)
 

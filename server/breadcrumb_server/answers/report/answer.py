@@ -226,7 +226,7 @@ class RunFacts:
         self.processes = processes
         self.calls_by_process = calls_by_process(reader) if len(processes) > 1 else {}
         self.traced = count_traced(reader, processes, self.functions)
-        self.not_traced = missing_from_trace(trace, processes, self.functions)
+        self.not_traced = missing_from_trace(trace, processes, self.functions, notices)
         self.warnings = warnings(
             trace,
             processes,

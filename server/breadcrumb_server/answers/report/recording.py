@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from breadcrumb.record_format import NOTICE_NOT_OBSERVING
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
@@ -84,9 +85,10 @@ def _process_name(process: ProcessRow) -> str:
 
 
 def missing_from_trace(
-    trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]
+    trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime], notices: Sequence[Notice]
 ) -> list[str]:
     """Explain what is missing from the recording."""
+    not_observed = [_text_of(notice) for notice in notices if notice.code == NOTICE_NOT_OBSERVING]
     running = trace.status == "running"
     reasons: list[str] = []
     if not processes:
@@ -97,11 +99,12 @@ def missing_from_trace(
             reasons.append(trace.not_traced_reason)
     elif trace.not_traced_reason:
         reasons.append(trace.not_traced_reason)
-    elif not functions and not running:
+    elif not functions and not running and not not_observed:
         reasons.append(
             f"{counted(len(processes), 'process')} ran the tracer, but no code that ran matches the include patterns "
             f"{trace.config.get('include') or []}"
         )
+    reasons += not_observed
     sampled = [each for each in functions if each.started > each.recorded]
     if sampled:
         left_out = sum(each.started - each.recorded for each in sampled)
@@ -119,6 +122,10 @@ def missing_from_trace(
             "lower bounds"
         )
     return [cut(clean(text), LIMITS.warning_chars) for text in reasons]
+
+
+def _text_of(notice: Notice) -> str:
+    return notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
 
 
 def warnings(
@@ -142,10 +149,7 @@ def warnings(
     """
     found = [
         *without_lines,
-        *(
-            notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
-            for notice in notices
-        ),
+        *(_text_of(notice) for notice in notices if notice.code != NOTICE_NOT_OBSERVING),  # missing_from_trace has it
     ]
     if trace.status != "running":
         killed = [process for process in processes if not process.ended]
