@@ -176,7 +176,11 @@ def test_a_debugger_stops_at_its_breakpoints(python: str, trace: Trace, tmp_path
         ("3.8", "sys.settrace(lambda *_: None)", "sys.settrace is already in use by <lambda> of site (<string>:1)"),
         ("3.11", "sys.settrace(lambda *_: None)", "sys.settrace is already in use by <lambda> of site (<string>:1)"),
         *(
-            (version, "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]", "is taken (4: tool-4, 3: tool-3")
+            (
+                version,
+                "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]",
+                "is taken (4: tool-4, 3: tool-3",
+            )
             for version in MONITORING_VERSIONS
         ),
     ],

@@ -38,7 +38,10 @@ def expect_recorded_or_noticed(spool: Spool, place: str) -> None:
         assert len(noticed) == 1 and place in noticed[0]
 
 
-@pytest.mark.parametrize(("version", "core"), [(version, core) for version in EQUIPPED_VERSIONS for core in CORES.get(version, ("ctrace", "sysmon"))])
+@pytest.mark.parametrize(
+    ("version", "core"),
+    [(version, core) for version in EQUIPPED_VERSIONS for core in CORES.get(version, ("ctrace", "sysmon"))],
+)
 def test_coverage_measures_the_same(trace: Trace, tmp_path: Path, version: str, core: str) -> None:
     python = equipped_interpreter(version, "coverage")
     for branch in ([], ["--branch"]) if core == "ctrace" else ([],):

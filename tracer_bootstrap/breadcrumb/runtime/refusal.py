@@ -12,6 +12,7 @@ import time
 
 from .. import record_format
 from .features import HAS_GIL
+from .process_key import process_key
 
 _PYTHON = "%d.%d" % sys.version_info[:2]
 _NAMES = {"pypy": "PyPy", "graalpy": "GraalPy"}
@@ -36,7 +37,7 @@ def refuse(folder: str) -> None:
     kind = sys.implementation.name
     why = _NOT_CPYTHON % _NAMES.get(kind, kind) if HAS_GIL else _WITHOUT_GIL % _PYTHON
     started_at_ns = time.time_ns()
-    path = "%s/%d-%x-0%s" % (folder, os.getpid(), started_at_ns, record_format.EVENTS_SUFFIX)
+    path = "%s/%s-0%s" % (folder, process_key(started_at_ns), record_format.EVENTS_SUFFIX)
     # Without its arguments: they may hold secrets, which nothing here could redact.
     program = "".join(char for char in os.path.basename(sys.executable or "") if char.isalnum() or char in "._-")
     process = (
