@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from pythons import NEWEST
+from spool_reader import interpreter
+
 pytestmark = pytest.mark.anyio
 
 CODE = "def greet(name):\n    return 'hello ' + name\nprint(greet('you'))\n"
@@ -79,6 +82,18 @@ async def test_the_report_says_why_a_command_was_not_traced(project) -> None:
         assert report["traced"]["processes"] == 0, command
         assert reason in " ".join(report["not_traced"]), command
     assert await project.rows("SELECT call_id FROM calls") == []
+
+
+async def test_the_report_says_that_an_interpreter_is_not_supported(project, tmp_path: Path) -> None:
+    # A .pth file that makes CPython look like a free-threaded build; it runs before the tracer.
+    packages = tmp_path / "lib" / f"python{NEWEST}" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "early.pth").write_text("import sys; sys._is_gil_enabled = lambda: False\n")
+    report = await project.run(interpreter(NEWEST), "script.py", env={"PYTHONUSERBASE": str(tmp_path)})
+    assert (report["status"], report["stdout_tail"], report["traced"]["processes"]) == ("completed", "hello you", 1)
+    (reason,) = report["not_traced"]
+    assert reason.startswith("Free-threaded Python is not supported: ") and "PYTHON_GIL=1" in reason
+    assert "warnings" not in report
 
 
 @pytest.mark.skipif(shutil.which("pytest", path=os.path.dirname(sys.executable)) is None, reason="no console script")  # noqa: PTH120

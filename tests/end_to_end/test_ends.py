@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from pythons import NEWEST
 from spool_reader import TARGETS, interpreter
 
 pytestmark = pytest.mark.anyio
@@ -23,7 +24,7 @@ SECRETS = (b"open-sesame-77", b"hush-hush-12", b"k-0123456789")
 REPORT_CHARS = 3_500
 
 
-@pytest.fixture(params=["3.8", "3.13"])
+@pytest.fixture(params=["3.8", "3.13", NEWEST])
 def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 
+from pythons import NEWEST
 from spool_reader import TARGETS, interpreter
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["3.8", "3.13"])
+@pytest.fixture(params=["3.8", NEWEST])
 async def recorded(session, workspace: Path, request) -> str:
     shutil.copy(TARGETS / "ordering.py", workspace)
     await session.project(workspace, include=["__main__"])

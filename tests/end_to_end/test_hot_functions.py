@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pythons import MONITORING_VERSIONS
 from spool_reader import interpreter
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +28,7 @@ main(sys.argv[1])
 """
 
 
-@pytest.fixture(params=["3.12", "3.13"])
+@pytest.fixture(params=MONITORING_VERSIONS)
 def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 

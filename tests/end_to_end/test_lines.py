@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pythons import NEWEST
 from spool_reader import interpreter
 
 pytestmark = pytest.mark.anyio
@@ -40,7 +41,7 @@ print(main())
 """
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", NEWEST])
 async def test_the_wrong_step_is_shown_among_hundreds(session, workspace: Path, version: str) -> None:
     (workspace / "shop.py").write_text(PROGRAM)
     await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
@@ -151,7 +152,7 @@ Cell(sheet, Style("i", range(3))).change([Style("i", range(5)), Style("i", [0, 1
 async def test_new_bindings_are_distinguished_from_changes_in_place(session, workspace: Path) -> None:
     (workspace / "cells.py").write_text(SHARED)
     await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])
-    await session.run(interpreter("3.13"), "cells.py", capture={"lines": ["Cell.*"]})
+    await session.run(interpreter(NEWEST), "cells.py", capture={"lines": ["Cell.*"]})
 
     made = await session.ok("get_calls", project="p", function="Cell.__init__")
     assert made["lines"][1].startswith("  19  self.parent = sheet   -> self.parent=Sheet(title=")
@@ -200,7 +201,7 @@ print([sum_of(texts) for texts in (["1", "2"], ["3", "4"], ["5", "six"], ["7", "
 """
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13", NEWEST])
 async def test_a_line_shows_the_exception_raised_in_it(session, workspace: Path, version: str) -> None:
     (workspace / "sums.py").write_text(CAUGHT)
     await session.ok("init_project", project="p", workspace=str(workspace), include=["__main__"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pythons import NEWEST
 from spool_reader import interpreter
 
 pytestmark = pytest.mark.anyio
@@ -36,7 +37,7 @@ main(sys.argv[1], sys.argv[2], int(sys.argv[3]))
 """
 
 
-@pytest.fixture(params=["3.11", "3.13"])
+@pytest.fixture(params=["3.11", NEWEST])
 def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pythons import NEWEST
 from spool_reader import interpreter
 
 pytestmark = pytest.mark.anyio
@@ -27,7 +28,7 @@ PROGRAM = {
 }
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", ["3.11", "3.12", "3.13", NEWEST])
 async def test_the_report_shows_the_error_its_place_and_the_arguments_up_the_call_chain(
     session, workspace: Path, version: str
 ) -> None:

@@ -19,6 +19,7 @@ import duckdb
 import pytest
 
 from killed_ingest import KILLED_INGEST
+from pythons import NEWEST
 from secret_corpus import Secret, SecretSearch, corpus, find
 from spool_reader import TARGETS, interpreter
 
@@ -92,7 +93,7 @@ async def release(gate: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "mode"), [("3.8", "full"), ("3.11", "adaptive"), ("3.12", "full"), ("3.13", "adaptive")]
+    ("version", "mode"), [("3.8", "full"), ("3.11", "adaptive"), ("3.12", "full"), (NEWEST, "adaptive")]
 )
 async def test_no_file_and_no_answer_contains_a_planted_secret(
     session: Any, home: Path, workspace: Path, gate: Any, second_gate: Any, version: str, mode: str

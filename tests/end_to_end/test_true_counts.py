@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pythons import NEWEST
 from spool_reader import TARGETS, interpreter
 
 pytestmark = pytest.mark.anyio
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.anyio
 KNOWN_TREE = str(TARGETS / "known_tree.py")
 
 
-@pytest.fixture(params=["3.8", "3.11", "3.12", "3.13"])
+@pytest.fixture(params=["3.8", "3.11", "3.12", "3.13", NEWEST])
 def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from breadcrumb import record_format
+from pythons import VERSIONS, find_python
 
 NOTICES = {value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
-VERSIONS = ("3.8", "3.9", "3.10", "3.11", "3.12", "3.13")
 TARGETS = Path(__file__).parent.parent / "targets"
 
 _spec = importlib.util.find_spec("breadcrumb")
@@ -45,17 +45,14 @@ def skip_unwanted(version: str) -> None:
 
 
 def interpreter(version: str) -> str:
-    """Return the path of a Python of that version: one under pyenv, or the running one.
+    """Return the path of a Python of that version.
 
     Without one the test is skipped, or fails if BREADCRUMB_REQUIRE_PYTHONS is set (as in .ci/run).
     """
     skip_unwanted(version)
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    if found := sorted(root.glob(f"{version}.*/bin/python")):
-        return str(found[-1])
-    if version == f"{sys.version_info[0]}.{sys.version_info[1]}":
-        return sys.executable
-    missing = f"Python {version} is needed for this test and is not under {root}: run `pyenv install {version}`"
+    if found := find_python(version):
+        return found
+    missing = f"Python {version} is needed for this test: CONTRIBUTING.md says where it is looked for"
     if os.environ.get("BREADCRUMB_REQUIRE_PYTHONS"):
         pytest.fail(missing)
     pytest.skip(missing)

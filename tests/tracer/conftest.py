@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from breadcrumb import record_format
-from spool_reader import INJECT, VERSIONS, Spool, Trace, interpreter, read_spool
+from pythons import MONITORING_VERSIONS, VERSIONS
+from spool_reader import INJECT, Spool, Trace, interpreter, read_spool
 
 # Far longer than any program here runs: one that reaches it hangs.
 HANG_SECONDS = 120
@@ -24,7 +25,7 @@ def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 
 
-@pytest.fixture(params=["3.12", "3.13"])
+@pytest.fixture(params=MONITORING_VERSIONS)
 def monitoring_python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 

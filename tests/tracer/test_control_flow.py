@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breadcrumb.record_format import OUTCOME_CANCELLED, OUTCOME_RAISED, OUTCOME_RETURNED
+from pythons import VERSIONS
 from spool_reader import Spool, Trace, interpreter, program
 
 
@@ -21,7 +22,7 @@ def handlers(spool: Spool) -> dict[str, str | None]:
     return found
 
 
-@pytest.fixture(params=["3.11", "3.12", "3.13"])
+@pytest.fixture(params=VERSIONS[VERSIONS.index("3.11") :])
 def python_with_groups(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 

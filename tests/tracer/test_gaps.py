@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pythons import NEWEST
 from spool_reader import Trace, interpreter
 
 
@@ -121,7 +122,7 @@ def test_in_adaptive_mode_a_hot_gap_is_no_longer_counted_and_marked_inexact(
     assert [g["exact"] for g in spool.of("gap") if g["function"] == "rate"] == [True, False]
 
 
-@pytest.mark.parametrize("version", ["3.11", "3.13"])
+@pytest.mark.parametrize("version", ["3.11", NEWEST])
 def test_more_gaps_than_counters_give_a_notice(version: str, trace: Trace, tmp_path: Path) -> None:
     python = interpreter(version)
     (tmp_path / "many.py").write_text("\n".join(f"def f{n}(): pass" for n in range(17_000)))

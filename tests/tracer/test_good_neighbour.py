@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from breadcrumb import record_format
+from pythons import MONITORING_VERSIONS
 from spool_reader import INJECT, TARGETS, Spool, Trace, interpreter
 
 # Everything that a program can see of the tracer, and why.
 ADDED_MODULES = {
     # The tracer's imports: parts of the interpreter and the standard library without effects on the program.
     *("__future__", "_ctypes", "_json", "_opcode", "_opcode_metadata", "_operator", "_weakref"),
-    *("atexit", "faulthandler", "gc", "itertools", "mmap", "opcode", "types"),
+    *("_types", "atexit", "faulthandler", "gc", "itertools", "mmap", "opcode", "types"),
 }
 # For faulthandler, whose C code writes stacks at a crash to a file opened before; a number that no program reaches.
 ADDED_DESCRIPTOR = str(min(os.sysconf("SC_OPEN_MAX"), 4096) - 1)
@@ -38,27 +39,32 @@ def program_view(spool: Spool) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("options", [[], ["-O", "-bb", "-W", "error"]], ids=" ".join)
-def test_a_program_sees_only_the_listed_effects_of_the_tracer(python: str, trace: Trace, options: list[str]) -> None:
-    expect_listed_effects(python, trace, options)
+def test_a_program_sees_only_the_listed_effects_of_the_tracer(
+    python: str, trace: Trace, tmp_path: Path, options: list[str]
+) -> None:
+    expect_listed_effects(python, trace, tmp_path, options)
 
 
-def test_in_development_mode_a_program_sees_no_more(trace: Trace) -> None:
-    expect_listed_effects(interpreter("3.12"), trace, ["-X", "dev"])
+def test_in_development_mode_a_program_sees_no_more(trace: Trace, tmp_path: Path) -> None:
+    expect_listed_effects(interpreter("3.12"), trace, tmp_path, ["-X", "dev"])
 
 
-def test_with_secrets_in_the_environment_a_program_sees_no_more(python: str, trace: Trace) -> None:
+def test_with_secrets_in_the_environment_a_program_sees_no_more(python: str, trace: Trace, tmp_path: Path) -> None:
     secrets = {
         "GITHUB_TOKEN": "ghp_0123456789abcdefghijABCDEFGHIJ012345",
         "DB_PASSWORD": "s3cr3t!",
         "API_KEY": "abc-12345",
     }
-    expect_listed_effects(python, trace, [], secrets)
+    expect_listed_effects(python, trace, tmp_path, [], secrets)
 
 
 def expect_listed_effects(
-    python: str, trace: Trace, options: list[str], variables: dict[str, str] | None = None
+    python: str, trace: Trace, folder: Path, options: list[str], variables: dict[str, str] | None = None
 ) -> None:
-    args = [*options, str(TARGETS / "everything_visible.py"), "argument"]
+    # A copy, because a path with capital letters, as a checkout may have, can hold base64: the tracer imports binascii.
+    program = folder / "everything_visible.py"
+    program.write_text((TARGETS / "everything_visible.py").read_text())
+    args = [*options, str(program), "argument"]
     env = {"PYTHONHASHSEED": "3", **(variables or {})}
     untraced = trace(python, args, env={**env, **UNTRACED})
     traced = trace(python, args, env=env)
@@ -169,8 +175,14 @@ def test_a_debugger_stops_at_its_breakpoints(python: str, trace: Trace, tmp_path
     [
         ("3.8", "sys.settrace(lambda *_: None)", "sys.settrace is already in use by <lambda> of site (<string>:1)"),
         ("3.11", "sys.settrace(lambda *_: None)", "sys.settrace is already in use by <lambda> of site (<string>:1)"),
-        ("3.12", "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]", "is taken (4: tool-4, 3: tool-3"),
-        ("3.13", "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]", "is taken (4: tool-4, 3: tool-3"),
+        *(
+            (
+                version,
+                "[sys.monitoring.use_tool_id(n, 'tool-%d' % n) for n in range(6)]",
+                "is taken (4: tool-4, 3: tool-3",
+            )
+            for version in MONITORING_VERSIONS
+        ),
     ],
 )
 def test_a_tool_that_started_before_the_tracer_stays_and_a_notice_names_it(

@@ -7,10 +7,11 @@ import re
 import pytest
 
 from breadcrumb import record_format
+from pythons import EQUIPPED_VERSIONS
 from spool_reader import TARGETS, Spool, Trace, equipped_interpreter
 
 
-@pytest.fixture(params=["3.8", "3.11", "3.12", "3.13"])
+@pytest.fixture(params=EQUIPPED_VERSIONS)
 def python(request: pytest.FixtureRequest) -> str:
     return equipped_interpreter(request.param, "greenlet")
 
@@ -90,7 +91,7 @@ def test_a_program_without_greenlets_gets_no_notice(python: str, trace: Trace) -
     assert spool.exit_code == 0 and spool.of("notice") == []
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_gevents_workers_keep_their_calls_apart(trace: Trace, version: str) -> None:
     python = equipped_interpreter(version, "gevent")
     text = """

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from pythons import VERSIONS
 from spool_reader import INJECT, Trace, interpreter
 
 
-@pytest.fixture(params=["3.11", "3.12", "3.13"])
+@pytest.fixture(params=VERSIONS[VERSIONS.index("3.11") :])
 def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 

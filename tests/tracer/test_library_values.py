@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
+from pythons import EQUIPPED_VERSIONS
 from spool_reader import TARGETS, Spool, Trace, equipped_interpreter
-
-VERSIONS = ("3.8", "3.11", "3.12", "3.13")
 
 # The module of a class differs between versions of a library.
 MODULE = re.compile(r"<(?:class )?(?:numpy|pandas|sqlalchemy|__main__)\.(?:[a-z_]+\.|<locals>\.)*")
@@ -48,7 +47,7 @@ def plain(value: Any) -> Any:
     return re.sub(r"\w+_values\.<locals>\.", "", MODULE.sub("<", value)) if isinstance(value, str) else value
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_values_of_numpy_are_written_by_shape_and_dtype(show_values: ShowValues, version: str) -> None:
     values = shown(show_values(version, "numpy"))
     scalars = {
@@ -77,7 +76,7 @@ def test_values_of_numpy_are_written_by_shape_and_dtype(show_values: ShowValues,
     }
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_values_of_pandas_are_written_by_shape_and_dtypes(show_values: ShowValues, version: str) -> None:
     assert shown(show_values(version, "pandas")) == {
         "frame": "<DataFrame shape=(3, 4) dtype=category,datetime64[ns],float64,int64>",
@@ -103,7 +102,7 @@ def test_values_of_pandas_are_written_by_shape_and_dtypes(show_values: ShowValue
     }
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_objects_of_attrs_are_written_by_their_fields(show_values: ShowValues, version: str) -> None:
     item = {"name": "tea", "price": 1.0, "token": "[REDACTED]"}
     assert shown(show_values(version, "attr")) == {
@@ -116,7 +115,7 @@ def test_objects_of_attrs_are_written_by_their_fields(show_values: ShowValues, v
     }
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_models_of_pydantic_are_written_by_fields_extra_and_private_attributes(
     show_values: ShowValues, version: str
 ) -> None:
@@ -147,7 +146,7 @@ def test_models_of_pydantic_are_written_by_fields_extra_and_private_attributes(
     }
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_objects_of_sqlalchemy_are_written_as_far_as_they_are_loaded(show_values: ShowValues, version: str) -> None:
     spool = show_values(version, "sqlalchemy", "INSERT INSERT SELECT SELECT SELECT\n")
     children = {"$type": "InstrumentedList", "items": [{"$type": "Child", "id": 1, "parent_id": 1}]}

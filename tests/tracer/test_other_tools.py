@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 
 from breadcrumb import record_format
+from pythons import EQUIPPED_VERSIONS
 from spool_reader import TARGETS, Spool, Trace, equipped_interpreter
 
 UNTRACED = {record_format.ENV_TRACE: "", "PYTHONPATH": ""}
-VERSIONS = ("3.8", "3.11", "3.12", "3.13")
-CORES = {"3.8": ("ctrace",), "3.11": ("ctrace", "pytrace"), "3.12": ("ctrace", "sysmon"), "3.13": ("ctrace", "sysmon")}
+# The ways in which coverage measures, besides the ones of sys.monitoring.
+CORES = {"3.8": ("ctrace",), "3.11": ("ctrace", "pytrace")}
 
 
 def coverage_results(python: str, data: Path) -> dict[str, Any]:
@@ -37,7 +38,10 @@ def expect_recorded_or_noticed(spool: Spool, place: str) -> None:
         assert len(noticed) == 1 and place in noticed[0]
 
 
-@pytest.mark.parametrize(("version", "core"), [(version, core) for version in VERSIONS for core in CORES[version]])
+@pytest.mark.parametrize(
+    ("version", "core"),
+    [(version, core) for version in EQUIPPED_VERSIONS for core in CORES.get(version, ("ctrace", "sysmon"))],
+)
 def test_coverage_measures_the_same(trace: Trace, tmp_path: Path, version: str, core: str) -> None:
     python = equipped_interpreter(version, "coverage")
     for branch in ([], ["--branch"]) if core == "ctrace" else ([],):
@@ -53,7 +57,7 @@ def test_coverage_measures_the_same(trace: Trace, tmp_path: Path, version: str, 
         expect_recorded_or_noticed(spool, "coverage")
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_pytest_cov_reports_the_same(trace: Trace, tmp_path: Path, version: str) -> None:
     python = equipped_interpreter(version, "pytest_cov")
     (tmp_path / "test_work.py").write_text(
@@ -76,7 +80,7 @@ def test_pytest_cov_reports_the_same(trace: Trace, tmp_path: Path, version: str)
         assert "coverage" in str(spool.of("notice"))
 
 
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", EQUIPPED_VERSIONS)
 def test_debugpy_runs_a_program_the_same(trace: Trace, version: str) -> None:
     python = equipped_interpreter(version, "debugpy")
     args = ["-m", "debugpy", "--listen", "127.0.0.1:0", str(TARGETS / "work.py")]

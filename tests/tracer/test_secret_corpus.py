@@ -96,7 +96,7 @@ def test_the_cheap_check_misses_nothing_that_the_search_would_find() -> None:
     assert possible_kinds("sk-1234567890", names) & TOKENS
 
 
-@pytest.fixture(params=["3.9", "3.10"])
+@pytest.fixture(params=["3.9", "3.10", "3.13", "3.14"])
 def other_python(request: pytest.FixtureRequest) -> str:
     """Return a Python that tests/end_to_end/test_no_secret_on_disk.py does not run."""
     return interpreter(request.param)

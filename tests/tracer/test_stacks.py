@@ -17,6 +17,7 @@ import pytest
 import breadcrumb
 from breadcrumb import record_format, value_format
 from breadcrumb.postmortem import stacks
+from pythons import EQUIPPED_VERSIONS
 from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
 
 STACKS_SIGNAL = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
@@ -194,7 +195,7 @@ def test_tasks_that_name_the_same_lock_have_its_number(python: str, start: Calla
     end(traced)
 
 
-@pytest.mark.parametrize("version", ["3.8", "3.13"])
+@pytest.mark.parametrize("version", ["3.8", EQUIPPED_VERSIONS[-1]])
 def test_waiting_greenlets_are_written_too(start: Callable, version: str) -> None:
     program = (
         "import greenlet, sys\n"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pythons import EQUIPPED_VERSIONS
 from spool_reader import TARGETS, Spool, equipped_interpreter
 
 PYTEST = ["-m", "pytest", "-p", "no:cacheprovider", "-q"]
@@ -36,7 +37,7 @@ CASED_OUTCOMES = {
 }
 
 
-@pytest.fixture(params=["3.8", "3.11", "3.12", "3.13"])
+@pytest.fixture(params=EQUIPPED_VERSIONS)
 def with_pytest(request: pytest.FixtureRequest) -> str:
     return equipped_interpreter(request.param, "pytest")
 

@@ -9,6 +9,7 @@ import sys
 
 from . import backends
 from .record_format import CONFIG_FILE, DEFAULT_BACKEND, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND
+from .runtime.features import HAS_GIL, IS_CPYTHON
 from .session.processes import command_line, is_resource_tracker
 
 TYPE_CHECKING = False
@@ -34,7 +35,13 @@ def start_from_environment() -> None:
         with open(os.path.join(folder, CONFIG_FILE), "rb") as file:
             settings = marshal.load(file)
         if settings.get("format") == FORMAT_VERSION and not is_resource_tracker(command_line()):
-            start(folder, settings)
+            if IS_CPYTHON and HAS_GIL:
+                start(folder, settings)
+            else:
+                from .runtime.refusal import refuse
+
+                _mark_started()
+                refuse(folder)
 
 
 def start(folder: str, settings: Dict[str, Any]) -> None:

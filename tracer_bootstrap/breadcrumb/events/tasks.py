@@ -11,6 +11,7 @@ from types import FunctionType, MethodType
 
 from .. import record_format
 from ..runtime.classes import attribute_of, class_name, derives, imported_class, namespace
+from ..runtime.features import HAS_TASKS_IN_C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,20 +42,11 @@ class TaskLog:
     def current(self) -> int:
         """Return the number of the task that this thread's event loop is running; 0 if there is none."""
         asyncio_tasks = sys.modules.get("asyncio.tasks")
-        if asyncio_tasks is None:
-            return 0
-        # Not asyncio.current_task(): it hashes the loop, whose class may be the user's.
-        running = getattr(asyncio_tasks, "_current_tasks", None)
         events = sys.modules.get("asyncio.events")
-        if type(running) is not dict or not running or events is None:
+        if asyncio_tasks is None or events is None:
             return 0
-        loop = events._get_running_loop()
-        if loop is None:
-            return 0
-        for candidate, task in list(running.items()):
-            if candidate is loop:
-                return self._number(task)
-        return 0
+        task = _running_task(asyncio_tasks, events)
+        return 0 if task is None else self._number(task)
 
     def _number(self, task: Any) -> int:
         known = self._known.get(id(task))
@@ -94,6 +86,27 @@ def greenlet_name(greenlet: Any, number: int) -> str:
         runs = _method_function(runs)
     function = " (%s)" % runs.__qualname__ if type(runs) is FunctionType else ""
     return "%s-%d%s" % (class_name(type(greenlet)), number, function)
+
+
+def _running_task(asyncio_tasks: Any, events: Any) -> Any:
+    """Return the task that this thread's event loop is running, or None; hash neither it nor the loop.
+
+    Their classes may be the user's.
+    """
+    in_c = sys.modules.get("_asyncio") if HAS_TASKS_IN_C else None
+    if in_c is not None:
+        loop = in_c._get_running_loop()
+        return None if loop is None else in_c.current_task(loop)  # compares the loop by identity
+    running = getattr(asyncio_tasks, "_current_tasks", None)
+    if type(running) is not dict or not running:
+        return None
+    loop = events._get_running_loop()
+    if loop is None:
+        return None
+    for candidate, task in list(running.items()):
+        if candidate is loop:
+            return task
+    return None
 
 
 def task_name(task: Any) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sys
-from gc import get_referents
+from gc import get_objects, get_referents
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 
 from ..events.tasks import task_name
 from ..runtime.classes import class_name, derives, namespace
+from ..runtime.features import HAS_TASKS_IN_C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterator, List, Optional, Tuple
+    from typing import Any, Iterator, List, Optional, Set, Tuple
 
 # Frames that are read of one chain of awaits, so that an endless recursion costs bounded time.
 _MAX_DEPTH = 1000
@@ -22,16 +23,33 @@ _C_AWAITABLES = ("async_generator_asend", "async_generator_athrow", "coroutine_w
 
 def suspended_tasks() -> Iterator[Tuple[str, List[FrameType]]]:
     """Yield (name, frames) of each task that waits, the innermost frame first; run no code of the program."""
+    for task in _tasks():
+        frames = _await_chain(_coroutine_of(task))
+        if frames:
+            yield task_name(task), frames[::-1]
+
+
+def _tasks() -> List[Any]:
+    """Return the tasks of all event loops. Not by asyncio.all_tasks(): it hashes them, and knows those of one loop."""
     module = sys.modules.get("asyncio.tasks")
-    # WeakSets, until 3.11 and from 3.12 on. Their ``data`` is read: asyncio.all_tasks() would hash the tasks.
-    for name in ("_all_tasks", "_scheduled_tasks"):
-        references = getattr(getattr(module, name, None), "data", None)
-        if type(references) is set:
-            for reference in list(references):
-                task = reference()
-                frames = [] if task is None else _await_chain(_coroutine_of(task))
-                if frames:
-                    yield task_name(task), frames[::-1]
+    if module is None:
+        return []
+    if HAS_TASKS_IN_C:
+        classes: Set[int] = set()  # by address: a metaclass may define __hash__
+        for cls in (getattr(sys.modules.get("_asyncio"), "Task", None), getattr(module, "_PyTask", None)):
+            _add_with_subclasses(cls, classes)
+        return [found for found in get_objects() if id(type(found)) in classes]
+    # WeakSets, until 3.11 and from 3.12 on.
+    sets = [getattr(getattr(module, name, None), "data", None) for name in ("_all_tasks", "_scheduled_tasks")]
+    tasks = [reference() for references in sets if type(references) is set for reference in list(references)]
+    return [task for task in tasks if task is not None]
+
+
+def _add_with_subclasses(cls: Any, classes: Set[int]) -> None:
+    if cls is not None and id(cls) not in classes:
+        classes.add(id(cls))
+        for subclass in type.__subclasses__(cls):
+            _add_with_subclasses(subclass, classes)
 
 
 def _coroutine_of(task: Any) -> Any:

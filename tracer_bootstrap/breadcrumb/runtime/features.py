@@ -10,6 +10,12 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+IS_CPYTHON = sys.implementation.name == "cpython"
+
+# False in a free-threaded build, unless PYTHON_GIL=1 is set: nothing here is safe without the GIL (spool.py says why it
+# has no locks).
+HAS_GIL: bool = getattr(sys, "_is_gil_enabled", lambda: True)()
+
 # PEP 669; None before 3.12, where the tracer uses sys.settrace.
 monitoring: Any = getattr(sys, "monitoring", None)
 
@@ -19,6 +25,10 @@ LIVE_F_LOCALS = _VERSION >= (3, 13)
 
 # mmap need not keep a duplicate of the file's descriptor.
 HAS_MMAP_TRACKFD = _VERSION >= (3, 13)
+
+# From 3.14 on, asyncio keeps its tasks in C, in linked lists, and the running one with the thread; asyncio.tasks has
+# sets of tasks of other classes only.
+HAS_TASKS_IN_C = _VERSION >= (3, 14)
 
 # Before 3.11 code objects have no co_qualname: the session derives qualified names itself.
 HAS_CO_QUALNAME = _VERSION >= (3, 11)

@@ -85,12 +85,21 @@ _MULTIPROCESSING_CODE = ("from multiprocessing.spawn import", "from multiprocess
 
 def starts_for_multiprocessing(command: Sequence[str]) -> bool:
     """Return whether the ``-c`` code of the command is multiprocessing's, which then runs the program's code."""
-    return any(word.startswith(_MULTIPROCESSING_CODE) for word in command)
+    return any(_multiprocessing_import(word) for word in command)
 
 
 def short_command(command: Sequence[str]) -> List[str]:
     """Return the command without the pipe numbers and the sys.path that multiprocessing puts into its ``-c`` code."""
-    return [word.partition(";")[0] if word.startswith(_MULTIPROCESSING_CODE) else word for word in command]
+    return [_multiprocessing_import(word) or word for word in command]
+
+
+def _multiprocessing_import(word: str) -> str:
+    """Return the import with which multiprocessing's ``-c`` code begins, from 3.14 on after one of sys; or nothing."""
+    if _MULTIPROCESSING_CODE[0] in word or _MULTIPROCESSING_CODE[1] in word:
+        for statement in word.split(";", 2)[:2]:
+            if statement.lstrip().startswith(_MULTIPROCESSING_CODE):
+                return statement.lstrip()
+    return ""
 
 
 def fork_mark() -> Any:

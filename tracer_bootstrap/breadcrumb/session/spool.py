@@ -23,6 +23,7 @@ from .. import record_format
 from ..json_text import quote, utf8
 from ..runtime.interruptions import raised_by_program, starts_guarded
 from ..runtime.mapped_files import map_file
+from ..runtime.process_key import process_key
 from ..value_format import REDACTED
 
 # Sizes of segments. The first is small, because most threads and forked children write little; each next one is four
@@ -50,16 +51,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
     from typing import Callable, Dict, List, Optional, Tuple
-
-_DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
-
-
-def _base36(number: int) -> str:
-    text = ""
-    while number:
-        number, digit = divmod(number, 36)
-        text = _DIGITS[digit] + text
-    return text or "0"
 
 
 def _map_zeros(path: str, size: int, existing: int = 0) -> mmap:
@@ -226,7 +217,7 @@ class SpoolWriter:
         self._is_full = False
         self.started_at_ns = time.time_ns()
         self.clock_origin_ns = time.perf_counter_ns()
-        self.process_key = "%d-%s" % (os.getpid(), _base36(self.started_at_ns))
+        self.process_key = process_key(self.started_at_ns)
         self.writers = 1
         self.failure: Optional[str] = None  # why recording stopped; None while it goes on
         self._streams = itertools.count()

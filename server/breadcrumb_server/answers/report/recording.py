@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb.record_format import NOTICE_UNTRACED_PYTHON
+from breadcrumb.record_format import NOTICE_NOT_OBSERVING, NOTICE_UNTRACED_PYTHON
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
@@ -29,6 +29,9 @@ class Limits:
 
 
 LIMITS = Limits()
+
+# Notices that `missing_from_trace` has; the others are warnings.
+TOLD_AS_MISSING = (NOTICE_NOT_OBSERVING, NOTICE_UNTRACED_PYTHON)
 
 
 class Traced(Section):
@@ -90,6 +93,7 @@ def missing_from_trace(
     trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime], notices: Sequence[Notice]
 ) -> list[str]:
     """Explain what is missing from the recording."""
+    not_observed = [_text_of(notice) for notice in notices if notice.code == NOTICE_NOT_OBSERVING]
     running = trace.status == "running"
     reasons: list[str] = []
     untraced = [notice.message for notice in notices if notice.code == NOTICE_UNTRACED_PYTHON]
@@ -101,11 +105,12 @@ def missing_from_trace(
             reasons.append(trace.not_traced_reason)
     elif trace.not_traced_reason:
         reasons.append(trace.not_traced_reason)
-    elif not functions and not running:
+    elif not functions and not running and not not_observed:
         reasons.append(
             f"{counted(len(processes), 'process')} ran the tracer, but no code that ran matches the include patterns "
             f"{trace.config.get('include') or []}"
         )
+    reasons += not_observed
     sampled = [each for each in functions if each.started > each.recorded]
     if sampled:
         left_out = sum(each.started - each.recorded for each in sampled)
@@ -125,6 +130,10 @@ def missing_from_trace(
     told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
     told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
     return told
+
+
+def _text_of(notice: Notice) -> str:
+    return notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
 
 
 def warnings(
@@ -148,11 +157,7 @@ def warnings(
     """
     found = [
         *without_lines,
-        *(
-            notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
-            for notice in notices
-            if notice.code != NOTICE_UNTRACED_PYTHON  # told among what is missing
-        ),
+        *(_text_of(notice) for notice in notices if notice.code not in TOLD_AS_MISSING),
     ]
     if trace.status != "running":
         killed = [process for process in processes if not process.ended]
