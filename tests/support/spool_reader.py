@@ -32,16 +32,20 @@ def program(text: str) -> str:
     return textwrap.dedent(text).lstrip()
 
 
+# The Python that runs the tests, and one that is traced in the other way.
+DEFAULT_PYTHONS = "running 3.9" if sys.version_info >= (3, 12) else "running 3.13"
+
+
 def skip_unwanted(version: str) -> None:
-    """Skip the test if BREADCRUMB_TEST_PYTHONS is set ("3.12", "running 3.9") and does not name this version."""
+    """Skip the test if BREADCRUMB_TEST_PYTHONS ("3.12", "running 3.9", "all") does not name this version."""
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    wanted = os.environ.get("BREADCRUMB_TEST_PYTHONS", "").replace("running", running).split()
+    named = os.environ.get("BREADCRUMB_TEST_PYTHONS") or DEFAULT_PYTHONS
+    wanted = named.replace("running", running).replace("all", " ".join(VERSIONS)).split()
     if unknown := set(wanted) - {*VERSIONS, running}:
-        pytest.fail(
-            f"BREADCRUMB_TEST_PYTHONS names {', '.join(sorted(unknown))}; known are {', '.join(VERSIONS)}, running"
-        )
-    if wanted and version not in wanted:
-        pytest.skip("needs a Python that BREADCRUMB_TEST_PYTHONS does not name")
+        known = f"{', '.join(VERSIONS)}, running, all"
+        pytest.fail(f"BREADCRUMB_TEST_PYTHONS names {', '.join(sorted(unknown))}; known are {known}")
+    if version not in wanted:
+        pytest.skip(f"tests run for {named}: BREADCRUMB_TEST_PYTHONS=all runs them for every Python")
 
 
 def interpreter(version: str) -> str:
