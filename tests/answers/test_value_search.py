@@ -58,7 +58,7 @@ def test_hits_are_a_lower_bound_where_calls_were_only_counted(project, trace) ->
     trace.call(trace.function("total", started_count=5_000), args={"sku": "a-77"})
     trace.call(trace.function("price"), args={"sku": "a-77"})
 
-    assert search_values(project.con, "shop", "a-77").summary[1].startswith("through >=2 calls of 2 functions: ")
+    assert search_values(project.con, "shop", text="a-77").summary[1].startswith("through >=2 calls of 2 functions: ")
 
 
 def test_a_whole_number_is_preferred_to_a_number_that_contains_it(project, trace) -> None:

@@ -63,7 +63,7 @@ async def test_a_bug_that_a_framework_answered_comes_first_and_its_refusals_last
     assert report["exceptions"][0]["calls"][-2:] == ["main.py:12 handler(request='zz')", "main.py:8 price(sku='zz')"]
     assert report["notes"] == ["expected by the code that caught them: framework.HTTPError (1): find_exceptions"]
     [tried, *lookups] = report["handled_exceptions"]["rows"]
-    shared = "50 different: invalid literal for int() with base 10: {'x0', 'x1', 'x2', …}"
+    shared = "50 different: invalid literal for int() with base 10: '{x0, x1, x2, …}'"
     assert tried[:4] == ["ValueError", "main.py:17 tried", 50, shared]
     assert lookups == []
     found = await session.ok("find_exceptions", project="p", limit=30)
