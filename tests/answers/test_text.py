@@ -177,12 +177,6 @@ def test_the_end_of_an_output_has_whole_lines_and_counts_the_characters_before()
     assert last_lines("one\n", 100, 2) == "one"
 
 
-def test_the_end_of_output_has_no_escape_sequences() -> None:
-    coloured = "\x1b[1;31mred\x1b[0m \x1b]8;;http://x\x1b\\link\x1b]8;;\x07\x1bM done\x1b[K\n\x1b[3"
-    assert last_lines(coloured, 100, 2) == "red link done"
-    assert last_lines("a\x1b]0;open", 100, 2) == "a"
-
-
 def test_counts_read_as_english() -> None:
     assert [counted(1, "call"), counted(2_000, "call"), counted(2, "process")] == [
         "1 call",
