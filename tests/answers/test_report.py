@@ -178,9 +178,7 @@ def test_the_exit_of_a_runner_is_left_out_if_another_exception_explains_it(proje
 
     report = build_report(project.con, "shop", trace_id=None)
 
-    assert [(each.type, each.outcome) for each in report.exceptions] == [
-        ("KeyError", "left the traced code and was handled")
-    ]
+    assert [(each.type, each.outcome) for each in report.exceptions] == [("KeyError", "left the traced code")]
     assert report.notes == []
 
 
