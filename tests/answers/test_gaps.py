@@ -58,7 +58,7 @@ def test_functions_written_in_c_are_listed_apart(project, trace) -> None:
     assert (answer.total, column(answer, "function")) == (1, ["f"])
     assert answer.c_functions[:2] == [
         "fast:parse x1 by __main__:main",
-        "builtins:len x1,000,000 or more by __main__:main",
+        "builtins:len x>=1,000,000 by __main__:main",
     ]
     assert (len(answer.c_functions), answer.c_functions[-1]) == (9, "… 2 more")
 
@@ -139,7 +139,7 @@ def test_callers_are_folded_into_one_row_and_lower_bounds_are_marked(project, tr
 
     [row] = find_gaps(project.con, "shop").rows
 
-    assert row == ["f", "shop.a", "__main__:other and 1 more", 43, False, 3.5, "shop.a", "own"]
+    assert row == ["f", "shop.a", "__main__:other and 1 more", ">=43", 3.5, "shop.a", "own"]
 
 
 def test_functions_that_no_pattern_can_include_have_no_suggestion(project) -> None:

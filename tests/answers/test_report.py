@@ -178,9 +178,7 @@ def test_the_exit_of_a_runner_is_left_out_if_another_exception_explains_it(proje
 
     report = build_report(project.con, "shop", trace_id=None)
 
-    assert [(each.type, each.outcome) for each in report.exceptions] == [
-        ("KeyError", "left the traced code and was handled")
-    ]
+    assert [(each.type, each.outcome) for each in report.exceptions] == [("KeyError", "left the traced code")]
     assert report.notes == []
 
 
@@ -398,6 +396,8 @@ def test_lower_bounds_and_raises_that_were_only_counted_are_reported(project) ->
 
     assert report.hot is not None and report.handled_exceptions is not None
     assert report.hot.rows == [["shop.pricing:hot", ">=150000", 4.0, 4.0, 1]]
+    assert report.traced.calls_started == ">=150000"
+    assert report.not_traced[0].startswith(">=149,999 calls of 1 function were counted but not recorded")
     assert any("switched off" in text and "shop.pricing:hot" in text for text in report.not_traced)
     assert report.handled_exceptions.rows[0][2] == 1_000_000
     assert report.traced.exceptions == 1_000_000

@@ -54,6 +54,13 @@ def test_the_call_that_made_a_value_comes_before_the_caller_that_returned_it(pro
     )
 
 
+def test_hits_are_a_lower_bound_where_calls_were_only_counted(project, trace) -> None:
+    trace.call(trace.function("total", started_count=5_000), args={"sku": "a-77"})
+    trace.call(trace.function("price"), args={"sku": "a-77"})
+
+    assert search_values(project.con, "shop", text="a-77").summary[1].startswith("through >=2 calls of 2 functions: ")
+
+
 def test_a_whole_number_is_preferred_to_a_number_that_contains_it(project, trace) -> None:
     f = trace.function("f")
     values = [1429, 42.5, -42, "x42", "SKU-42", [1, 42, 3], {"n": 42}, "a\n42", 142]

@@ -148,7 +148,7 @@ def test_members_that_are_not_set_or_of_a_class_of_the_program_are_not_converted
 
     assert message(UnicodeDecodeError.__new__(UnicodeDecodeError)) == ""
     odd = OSError(2, "gone", "a")
-    odd.filename, odd.filename2 = Text("b"), Order()  # type: ignore[attr-defined]
+    odd.filename, odd.filename2 = Text("b"), Order()
     assert message(odd).startswith("[Errno 2] gone: ") and "number=7" in message(odd)
     assert message(SyntaxError(Order())).startswith("Order(number=7")
 

@@ -21,6 +21,7 @@ from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id, spellings_in_json
+from breadcrumb_storage.queries.functions import function_times
 from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
@@ -147,6 +148,8 @@ class _HitCalls:
         words = word_pattern(self._texts) if hits.words else ""
         self._pattern = re.compile(words or "|".join(map(re.escape, self._texts)))
         self._total = hits.total
+        # Calls that were only counted may have had the text too.
+        self._exact = not any(each.started > each.recorded or not each.exact for each in function_times(reader))
         started_at = reader.trace.started_at.replace(tzinfo=UTC)  # stored as UTC without a zone
         self._started_ns = int(started_at.timestamp() * 1e9)
 
@@ -167,7 +170,8 @@ class _HitCalls:
         more = f" -> … {function_count - len(functions)} more" if function_count > len(functions) else ""
         lines = [
             f"first: {self._sentence(self.calls[0])}",
-            f"through {counted(self._total, 'call')} of {counted(function_count, 'function')}: {path}{more}",
+            f"through {'' if self._exact else '>='}{counted(self._total, 'call')} of "
+            f"{counted(function_count, 'function')}: {path}{more}",
             f"last: {self._sentence(self.calls[-1])}" if self._total > 1 else "last: the same call, no other",
         ]
         return [cut(clean(line), LIMITS.summary_chars) for line in lines]

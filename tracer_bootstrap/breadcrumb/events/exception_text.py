@@ -7,7 +7,7 @@ from types import FrameType, TracebackType
 
 from ..runtime.classes import class_module, class_name, imported_class, is_heap_type, mro, namespace
 from ..runtime.interruptions import raised_by_program
-from ..runtime.late_modules import import_late_modules
+from ..runtime.late_modules import import_late_modules, load_late_module
 from ..session.patterns import IncludeFilter
 from ..values.encoder import Encoder
 
@@ -35,6 +35,8 @@ _RESUME_REASON, _AFTER_YIELD = 3, 1
 _args_of: Any = BaseException.__dict__["args"].__get__
 _fields_of: Any = BaseException.__dict__["__dict__"].__get__
 
+_messages: Any = None  # the module, once it was needed
+
 
 def type_name(cls: type) -> str:
     """Return the name of an exception's class, with its module unless that is ``builtins``."""
@@ -50,10 +52,8 @@ def message_of(exception: BaseException, encoder: Encoder) -> str:
     message = _message(exception, encoder)
     fields = _fields_of(exception)
     if "\x1b" in message or (type(fields) is dict and "__notes__" in fields):
-        import_late_modules()
-        from ..values.exception_messages import notes_of, without_escapes
-
-        message = without_escapes("\n".join([message, *notes_of(fields)]))
+        messages = _exception_messages()
+        message = messages.without_escapes("\n".join([message, *messages.notes_of(fields)]))
     return message
 
 
@@ -63,10 +63,9 @@ def _message(exception: BaseException, encoder: Encoder) -> str:
         args = ()
     base = _class_with_str(type(exception))
     if base is not BaseException:
-        import_late_modules()
-        from ..values.exception_messages import special_message
-
-        message = special_message(exception, base, args, lambda value: _python_notation(value, encoder))
+        message: str = _exception_messages().special_message(
+            exception, base, args, lambda value: _python_notation(value, encoder)
+        )
         if message:
             return message
     if not args:
@@ -74,6 +73,17 @@ def _message(exception: BaseException, encoder: Encoder) -> str:
     if len(args) == 1:
         return args[0] if type(args[0]) is str else _python_notation(args[0], encoder)
     return "(%s)" % ", ".join([_shorten(_python_notation(arg, encoder)) for arg in args])
+
+
+def _exception_messages() -> Any:
+    """Return the module with the messages of some classes; it is not imported for others."""
+    global _messages
+    if _messages is None:
+        load_late_module("values.exception_messages")
+        from ..values import exception_messages
+
+        _messages = exception_messages  # kept, as a program may empty sys.modules
+    return _messages
 
 
 def _class_with_str(cls: type) -> type:
@@ -108,20 +118,20 @@ def _shorten(text: str) -> str:
 
 def _message_without_args(exception: BaseException, encoder: Encoder) -> str:
     cls = type(exception)
-    import_late_modules()
     if class_module(cls) == _PYDANTIC_CORE and cls is imported_class(_PYDANTIC_CORE, "ValidationError"):
+        import_late_modules()
         from ..values.library_objects import validation_summary
 
         return validation_summary(exception)
-    if not is_heap_type(cls):
+    fields = _exception_messages().telling_fields(exception) if is_heap_type(cls) else None
+    if not fields:
         return ""
-    from ..values.exception_messages import shown_fields
+    load_late_module("values.python_text")
     from ..values.python_text import python_fields
 
-    fields, _ = encoder.plan(cls).fields(exception, encoder.max_items)
-    encoded = encoder.encode_fields(shown_fields(fields, cls))
     return _translated(
-        encoded, lambda text: ", ".join(["%s=%s" % (name, _shorten(item)) for name, item in python_fields(text)])
+        encoder.encode_fields(fields[: encoder.max_items]),
+        lambda text: ", ".join(["%s=%s" % (name, _shorten(item)) for name, item in python_fields(text)]),
     )
 
 

@@ -19,7 +19,7 @@ _MODULES = (
     "redaction.named_values", "redaction.encoded_texts", "redaction.text_search", "redaction.learned_secrets",
     "redaction.learning", "values.hidden_values", "values.descriptions", "values.objects", "values.containers",
     "values.typing_text", "values.arrays", "values.dataframes", "values.library_objects", "values.writers",
-    "values.type_plan", "values.python_text", "values.exception_messages",
+    "values.type_plan", "values.python_text",
 )  # fmt: skip
 
 _OWN_LOADER = "breadcrumb.runtime.own_builtins"

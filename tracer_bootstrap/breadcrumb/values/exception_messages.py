@@ -8,6 +8,7 @@ for others the fields of the exception are shown.
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found, unused-ignore]
+from types import MemberDescriptorType
 
 from ..runtime.classes import attribute_of, class_module, class_name, is_heap_type, mro, namespace
 from ..runtime.interruptions import raised_by_program
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MAX_CLASS_FIELDS = 4
 _MAX_NOTES = 5
+
+_fields_of: Any = BaseException.__dict__["__dict__"].__get__
 
 # Fields of built-in exceptions that their ``__str__`` shows; those of these types only, whose ``str`` is built in too.
 _SHOWN = {
@@ -143,25 +146,35 @@ _STANDARD_LIBRARY: Dict[Tuple[str, str], Callable[[BaseException, Notation], str
 }
 
 
-def shown_fields(fields: List[Tuple[str, Any]], cls: type) -> List[Tuple[str, Any]]:
-    """Select the fields of an exception without arguments that tell what happened.
+def telling_fields(exception: BaseException) -> List[Tuple[str, Any]]:
+    """Return the names and values of an exception's fields, of which a message can be made.
 
-    Args:
-        fields: Names and values of the instance's fields.
-        cls: Its class. Numbers and texts of the class follow if the instance has nothing but None.
+    Private fields are left out if there are others. An exception without any, or with nothing but None, is told by the
+    numbers and texts of its class: ``code = 404``.
     """
-    own = [(name, value) for name, value in fields if name != "__notes__"]
+    own = _own_fields(exception)
     public = [field for field in own if field[0][:1] != "_"] or own
-    return public if any(value is not None for _, value in public) else _class_fields(cls) or public
+    return public if any(value is not None for _, value in public) else _class_fields(type(exception)) or public
+
+
+def _own_fields(exception: BaseException) -> List[Tuple[str, Any]]:
+    """Return the fields in slots and in ``__dict__``, without notes."""
+    found: Dict[str, Any] = {}
+    for base in mro(type(exception)):
+        for name, member in list(namespace(base).items()) if is_heap_type(base) else ():
+            if type(name) is str and name[:2] != "__" and type(member) is MemberDescriptorType:
+                found.setdefault(name, _member(base, exception, name))
+    own = _fields_of(exception)
+    for name, value in list(own.items()) if type(own) is dict else ():
+        if type(name) is str and name != "__notes__":
+            found.setdefault(name, value)
+    return [(name, value) for name, value in found.items() if value is not _Unset]
 
 
 def _class_fields(cls: type) -> List[Tuple[str, Any]]:
-    """Return the numbers and texts that a class and its bases define: ``code = 404``."""
     found: Dict[str, Any] = {}
     for base in mro(cls):
-        if not is_heap_type(base):
-            break
-        for name, value in list(namespace(base).items()):
+        for name, value in list(namespace(base).items()) if is_heap_type(base) else ():
             if type(name) is str and name[:1] != "_" and (type(value) is int or type(value) is str):
                 found.setdefault(name, value)
     return list(found.items())[:_MAX_CLASS_FIELDS]

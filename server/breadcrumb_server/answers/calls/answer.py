@@ -19,7 +19,7 @@ from breadcrumb_server.answers.common.cursor import Position, decode_cursor, enc
 from breadcrumb_server.answers.common.model import Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
-from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.common.text import bounded_text, one_line
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
 from breadcrumb_server.answers.lines.rare_lines import rare_lines
@@ -215,5 +215,5 @@ def _function_line(function: FunctionName, places: Places) -> str:
     """Render a function as ``shop.pricing:total x2 of >=500 shop/pricing.py:12``."""
     calls = f"x{function.recorded:,}"
     if function.started > function.recorded:
-        calls += f" of {'' if function.exact else '>='}{function.started:,}"
+        calls += f" of {bounded_text(function.started, exact=function.exact)}"
     return one_line(f"{function.module}:{function.name} {calls} {places.path(function.file)}:{function.line}", 200)

@@ -57,6 +57,16 @@ def rounded(number: float) -> float | int:
     return round(number) if abs(number) >= 100 else float(f"{number:.3g}")
 
 
+def bounded(number: int, *, exact: bool) -> int | str:
+    """Return a number for the cell of a table, with ``>=`` before it if it is a lower bound."""
+    return number if exact else f">={number}"
+
+
+def bounded_text(number: int, *, exact: bool) -> str:
+    """Render a number, with ``>=`` before it if it is a lower bound: ``>=1,000``."""
+    return f"{'' if exact else '>='}{number:,}"
+
+
 def counted(number: int, noun: str) -> str:
     """Render a number with a noun in the right form: ``1 call``, ``1,000 calls``."""
     plural = noun[:-1] + "ies" if noun.endswith("y") else noun + ("es" if noun.endswith("s") else "s")

@@ -13,7 +13,7 @@ from breadcrumb_server.answers.common.budget import first_texts, fit
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
-from breadcrumb_server.answers.common.text import counted, milliseconds, one_line
+from breadcrumb_server.answers.common.text import bounded_text, counted, milliseconds, one_line
 from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
 from breadcrumb_server.answers.compare.limits import LIMITS
 from breadcrumb_server.answers.compare.root_causes import SortedDifferences, sort_differences
@@ -277,7 +277,7 @@ def _one_sided_functions(functions: Sequence[FunctionPair], lines: int, *, in_ba
 
 
 def _started_text(side: FunctionSide) -> str:
-    return f"{'' if side.exact else '>='}{side.started:,}"
+    return bounded_text(side.started, exact=side.exact)
 
 
 def _counts_table(functions: Sequence[FunctionPair], lines: int) -> Table | None:

@@ -15,7 +15,7 @@ from breadcrumb_server.answers.common.cursor import Position, decode_cursor, enc
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
-from breadcrumb_server.answers.common.text import cut, one_line
+from breadcrumb_server.answers.common.text import bounded_text, cut, one_line
 from breadcrumb_server.answers.flow.caught import CaughtExceptions, short_name
 from breadcrumb_server.answers.flow.imports import OutlinerWithoutImports
 from breadcrumb_server.answers.flow.limits import LIMITS
@@ -257,7 +257,7 @@ def _counted_call_notes(reader: TraceReader, rows: Sequence[Row]) -> list[str]:
     if not counted:
         return []
     functions = ", ".join(
-        f"{one_line(each.full_name, 80)} {each.recorded:,} of {'' if each.exact else '>='}{each.started:,}"
+        f"{one_line(each.full_name, 80)} {each.recorded:,} of {bounded_text(each.started, exact=each.exact)}"
         for each in counted[: LIMITS.max_counted_functions]
     )
     others = len(counted) - LIMITS.max_counted_functions

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from breadcrumb_server.answers.common.text import cut, one_line, rounded
+from breadcrumb_server.answers.common.text import bounded_text, cut, one_line, rounded
 from breadcrumb_server.answers.flow.caught import CaughtExceptions
 from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.answers.flow.outliers import argument_outliers
@@ -129,7 +129,7 @@ class FlowLines:
         what = f"caught {one_line(caught.type, LIMITS.max_name_chars)}"
         if group.calls == 1:
             return what
-        return f"{'' if caught.exact else '>='}{caught.calls:,} {what} (#{caught.first_call_id})"
+        return f"{bounded_text(caught.calls, exact=caught.exact)} {what} (#{caught.first_call_id})"
 
     def _results(self, group: Group, chars: int) -> str:
         """Render ``True x98, False x2 (#51)``, with the first call of each rarer result."""

@@ -12,7 +12,7 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
-from breadcrumb_server.answers.common.text import counted, cut, milliseconds, one_line
+from breadcrumb_server.answers.common.text import bounded, bounded_text, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import next_expansion
 from breadcrumb_storage.queries.functions import traced_code
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 MAX_LIMIT = 200
 # Functions written in C: no pattern can include them, so that a few are enough.
 MAX_C_FUNCTIONS = 8
-COLUMNS = ["function", "module", "called_by", "call_count", "exact", "time_ms", "suggested_include", "origin"]
+COLUMNS = ["function", "module", "called_by", "call_count", "time_ms", "suggested_include", "origin"]
 NOTHING_TRACED = "no code was traced in this run: its report says why"
 
 
 class GapList(Page):
     """Functions that traced code called but that were not traced, the most useful first.
 
-    If ``exact`` is false, the function was called at least ``call_count`` times. ``suggested_include`` is the narrowest
+    A ``call_count`` with ``>=`` is a lower bound. ``suggested_include`` is the narrowest
     pattern that matches the function; it is empty if the function is excluded or built into Python. ``through`` names
     the decorator's wrapper that was called, and the number of other functions that it wraps.
     """
@@ -101,8 +101,7 @@ def _row(gap: RankedGap, chars: int) -> list[Cell]:
         cut(gap.targets[0].name, chars),
         cut(gap.targets[0].module, chars),
         gap.called_by(chars),
-        row.call_count,
-        row.exact,
+        bounded(row.call_count, exact=row.exact),
         milliseconds(row.time_ns) if row.time_ns else None,
         gap.suggested_include if len(gap.suggested_include) <= chars else "",
         gap.origin,
@@ -123,5 +122,5 @@ def _c_functions(gaps: Sequence[RankedGap]) -> list[str]:
 
 
 def _c_function(row: GapRow) -> str:
-    many = f"x{row.call_count:,}{'' if row.exact else ' or more'}"
-    return one_line(f"{row.module}:{row.name} {many} by {row.caller}", 160)
+    many = bounded_text(row.call_count, exact=row.exact)
+    return one_line(f"{row.module}:{row.name} x{many} by {row.caller}", 160)

@@ -12,7 +12,7 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
-from breadcrumb_server.answers.common.text import counted, milliseconds, one_line, rounded
+from breadcrumb_server.answers.common.text import bounded, counted, milliseconds, one_line, rounded
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_server.answers.performance.complexity import find_growth
 from breadcrumb_server.answers.rendering.calls import call_line, result_text
@@ -189,7 +189,7 @@ class _HotList:
         found = self._distributions.get(each.full_name)
         return [
             one_line(each.full_name, LIMITS.name_chars),
-            each.started if each.exact else f">={each.started}",
+            bounded(each.started, exact=each.exact),
             *([each.recorded] if self._sampled else []),
             milliseconds(each.total_ns - self._nested.get(each.full_name, 0)),
             milliseconds(each.self_ns),

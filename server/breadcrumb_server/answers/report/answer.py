@@ -13,7 +13,7 @@ from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls
-from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line, rounded
+from breadcrumb_server.answers.common.text import bounded, clean, counted, cut, milliseconds, one_line, rounded
 from breadcrumb_server.answers.exceptions.details import (
     ExceptionDetail,
     ExceptionLimits,
@@ -364,7 +364,7 @@ class RunFacts:
             rows=[
                 [
                     one_line(each.full_name, 120),
-                    each.started if each.exact else f">={each.started}",
+                    bounded(each.started, exact=each.exact),
                     milliseconds(each.total_ns - self.nested.get(each.full_name, 0)),
                     milliseconds(each.self_ns),
                     *([each.recorded] if sampled else []),
@@ -385,7 +385,7 @@ class RunFacts:
                 [
                     one_line(gap.full_name, 120),
                     gap.called_by(120),
-                    gap.row.call_count if gap.row.exact else f">={gap.row.call_count}",
+                    bounded(gap.row.call_count, exact=gap.row.exact),
                     milliseconds(gap.row.time_ns) if gap.row.time_ns else None,
                     cut(gap.suggested_include, 120),
                 ]

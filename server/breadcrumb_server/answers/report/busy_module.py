@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.next_calls import call
+from breadcrumb_server.answers.common.text import bounded_text
 from breadcrumb_server.workspace.discover import MAIN
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -33,6 +34,7 @@ class BusyModule:
     module: str
     calls: int
     of_calls: int
+    exact: bool
 
     @classmethod
     def of(cls, trace: TraceRow, functions: Sequence[FunctionTime], places: Places) -> BusyModule | None:
@@ -45,7 +47,8 @@ class BusyModule:
                 calls[each.module] += each.started
         of_calls = sum(each.started for each in functions)
         module, most = calls.most_common(1)[0] if calls else ("", 0)
-        return cls(module, most, of_calls) if module and most >= MIN_SHARE * of_calls else None
+        exact = all(each.exact for each in functions)
+        return cls(module, most, of_calls, exact) if module and most >= MIN_SHARE * of_calls else None
 
     def edit_config_call(self, project: str) -> str:
         """Propose to exclude the module."""
@@ -55,6 +58,7 @@ class BusyModule:
     def note(self) -> str:
         """Explain the proposal."""
         return (
-            f"{self.calls:,} of the {self.of_calls:,} calls are of {self.module}: "
+            f"{bounded_text(self.calls, exact=self.exact)} of the {bounded_text(self.of_calls, exact=self.exact)} "
+            f"calls are of {self.module}: "
             "tracing them takes time, which a run without that module saves"
         )

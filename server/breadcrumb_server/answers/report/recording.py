@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from breadcrumb.record_format import NOTICE_NOT_OBSERVING, NOTICE_UNTRACED_PYTHON
 from breadcrumb_server.answers.common.model import Section, Table
-from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
+from breadcrumb_server.answers.common.text import bounded, bounded_text, clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -43,19 +43,20 @@ class Traced(Section):
     functions: int
     calls: int
     exceptions: int
-    calls_started: int | None = None
+    calls_started: int | str | None = None
 
 
 def count_traced(reader: TraceReader, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> Traced:
     """Count what was recorded, with ``calls_started`` only if some calls were not recorded."""
     recorded = sum(each.recorded for each in functions)
     started = sum(each.started for each in functions)
+    exact = all(each.exact for each in functions)
     return Traced(
         processes=len(processes),
         functions=len(functions),
         calls=recorded,
         exceptions=count_exceptions(reader),
-        calls_started=started if started > recorded else None,
+        calls_started=bounded(started, exact=exact) if started > recorded else None,
     )
 
 
@@ -114,10 +115,12 @@ def missing_from_trace(
     sampled = [each for each in functions if each.started > each.recorded]
     if sampled:
         left_out = sum(each.started - each.recorded for each in sampled)
+        exact = all(each.exact for each in sampled)
         most = max(sampled, key=lambda each: each.started - each.recorded)
+        recorded = f"{most.recorded:,} of {bounded_text(most.started, exact=most.exact)} recorded"
         reasons.append(
-            f"{left_out:,} calls of {counted(len(sampled), 'function')} were counted but not recorded (most of them: "
-            f"{most.module}:{most.name}, {most.recorded:,} of {'' if most.exact else '>='}{most.started:,} recorded). "
+            f"{bounded_text(left_out, exact=exact)} calls of {counted(len(sampled), 'function')} were counted but not "
+            f"recorded (most of them: {most.module}:{most.name}, {recorded}). "
             "capture mode full records all"
         )
     off = [each for each in functions if not each.exact]
