@@ -366,12 +366,13 @@ def test_what_a_console_script_calls_is_no_gap_unless_it_is_own_code(project, en
     trace.process()
     stub = trace.function("<module>", "__main__", kind="module", file=f"{environment}/.venv/bin/tool")
     trace.gap("main", "click.core", ms=90, caller=stub, file=f"{SITE}/click/core.py")
-    assert build_report(project.con, "shop", trace_id=None).gaps is None
+    report = build_report(project.con, "shop", trace_id=None)
+    assert report.gaps is None and not [text for text in report.next if text.startswith("find_gaps")]
     # Its own code is found in the workspace.
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["shop.*"])'
 
     trace.gap("main", "shop.cli", ms=1, caller=stub, file=f"{environment}/shop/cli.py")
-    assert column(find_gaps(project.con, "shop"), "function") == ["main", "main"]
+    assert column(find_gaps(project.con, "shop"), "module") == ["shop.cli"]
     assert find_gaps(project.con, "shop").edit_config == 'edit_config(project="shop", add_include=["shop.cli"])'
 
 
@@ -402,7 +403,8 @@ def test_a_program_of_others_is_suggested_if_nothing_else_ran(project) -> None:
 @pytest.mark.parametrize("module", ["execnet.gateway_base", "ipykernel.kernelapp", "ipykernel_launcher"])
 def test_what_starts_workers_and_notebooks_is_never_suggested(project, trace, module) -> None:
     trace.gap("serve", module, ms=900, caller=trace.main, file=f"{SITE}/{module.replace('.', '/')}.py")
-    assert find_gaps(project.con, "shop").edit_config == ""
+    answer = find_gaps(project.con, "shop")
+    assert (answer.edit_config, answer.rows) == ("", [])
 
 
 def test_an_installed_package_is_not_suggested_whole_at_once(project, trace) -> None:

@@ -846,3 +846,13 @@ def test_an_exception_that_own_code_logged_is_shown_in_full(project) -> None:
     ]
     assert report.handled_exceptions is None
     assert f'where={{"call_id": {job}}}' in report.next[0]
+
+
+def test_the_report_says_that_generated_functions_have_no_lines(project) -> None:
+    trace = project.trace(config={"capture": {"lines": ["Order.__init__"]}})
+    trace.process()
+    trace.call(trace.function("Order.__init__", "shop.models", file="<string>"))
+
+    assert build_report(project.con, "shop", trace_id=None).warnings == [
+        "no lines for 'Order.__init__': the program generated shop.models:Order.__init__, which has no source"
+    ]

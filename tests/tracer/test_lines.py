@@ -386,3 +386,27 @@ def test_a_pattern_with_a_module_means_that_module(python: str, trace: Trace, tm
         capture={"lines": ["one.f"]},
     )
     assert {call.args["n"]: len(call.lines) for call in spool.named("f")} == {1: 3, 2: 0}
+
+
+def test_lines_of_generated_functions_are_not_recorded(monitoring_python: str, trace: Trace, tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(
+        "import dataclasses\n@dataclasses.dataclass\nclass Order:\n    price: int\n"
+        "def order(price):\n    return Order(price)\n"
+        "names = {}\nexec('def generated(n):\\n    m = n + 1\\n    return m\\n', globals())\n"
+    )
+    spool = trace(
+        monitoring_python,
+        "import shop\nshop.order(1)\nshop.generated(2)\n",
+        include=["__main__", "shop"],
+        capture={"lines": ["*"]},
+    )
+    with_lines = {call.function for call in spool.calls if call.lines}
+    assert "order" in with_lines and "generated" in {call.function for call in spool.calls}
+    assert not {name for name in with_lines if name == "generated" or name.endswith("__init__")}
+
+
+def test_lines_of_a_program_given_in_the_command_are_recorded(monitoring_python: str, trace: Trace) -> None:
+    program = "def twice(n):\n    m = 2 * n\n    return m\ntwice(4)\n"
+    spool = trace(monitoring_python, ["-c", program], capture={"lines": ["twice"]})
+    [call] = spool.named("twice")
+    assert [line for line, _ in call.steps(1)][:2] == [1, 2]

@@ -62,10 +62,11 @@ def find_gaps(
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
     ranked = rank_gaps(list_gaps(reader), Places.of(reader.trace), reader.trace.config)
-    gaps = [gap for gap in ranked if gap.row.kind == "python"]
+    python = [gap for gap in ranked if gap.row.kind == "python"]
     traced = traced_code(reader)
-    expansion = next_expansion(reader.trace, gaps, traced)
+    expansion = next_expansion(reader.trace, python, traced)
     edit = expansion.edit_config_call(project)
+    gaps = [gap for gap in python if not gap.launched] or (python if edit and expansion.is_foreign else [])
     if edit and expansion.price:
         notes.append(expansion.price)
     seen = bool(traced or ranked)

@@ -17,10 +17,11 @@ ORIGINS: tuple[Origin, ...] = ("own", "third-party", "stdlib")
 RUNNERS = frozenset(
     {
         "_pytest", "pytest", "unittest", "coverage", "pytest_cov", "xdist", "runpy",
-        "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox", "execnet", "ipykernel",
-        "ipykernel_launcher",
+        "_hypothesis_pytestplugin", "hypothesis", "pytest_asyncio", "tox", "nox",
     }
 )  # fmt: skip
+# Packages that start workers and notebooks, with code of their own in __main__.
+LAUNCHERS = frozenset({"execnet", "ipykernel", "ipykernel_launcher"})
 # Without those by which objects of a library are used: a click command is called, a stream is iterated over.
 _DUNDER = re.compile(r"(?:.*\.)?__(?!call__|next__|anext__)\w+__$")
 
@@ -32,7 +33,7 @@ class RankedGap:
     row: GapRow
     targets: tuple[Target, ...]  # at least one; the most instructive first
     noise: bool
-    launched: bool = False  # only a launcher called it, such as a console script
+    launched: bool = False  # no gap: it is a launcher's, or only one called it, such as a console script
 
     @property
     def origin(self) -> Origin:
@@ -120,8 +121,9 @@ def _with_includes(gap: RankedGap, packages: set[str], places: Places, patterns:
 
 
 def _is_launched(row: GapRow, places: Places) -> bool:
-    """Return whether only launchers called it: they start a program, and tracing that start shows nothing of it."""
-    return all(file and places.is_launcher("__main__", "<module>", file) for file in row.main_files)
+    """Return whether it belongs to the start of a program, by which traced code has not called anything yet."""
+    is_launcher = row.module.partition(".")[0] in LAUNCHERS
+    return is_launcher or all(file and places.is_launcher("__main__", "<module>", file) for file in row.main_files)
 
 
 def _is_noise(row: GapRow, origin: Origin) -> bool:

@@ -222,7 +222,8 @@ class RunFacts:
         ranked = rank_gaps(list_gaps(reader), self.places, trace.config)
         # find_gaps lists the others: functions that cannot be traced, imports and the standard library.
         self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
-        self.other_gaps = len(ranked) - len(self.gaps)
+        listed = sum(gap.row.kind == "python" and not gap.launched for gap in ranked)
+        self.other_gaps = listed - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.busy = BusyModule.of(trace, self.functions, self.places)
         self.tests = LoadedTestResults(reader, self.places)

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterator, Sequence
 
 from breadcrumb.globs import matches_function
+from breadcrumb_server.answers.common.code_origin import is_generated
 from breadcrumb_server.answers.common.trace_config import line_patterns
 from breadcrumb_server.answers.gaps.ranking import RankedGap
 from breadcrumb_server.answers.gaps.targets import Target
@@ -17,12 +18,14 @@ MAX_NEAR = 3
 
 
 def functions_with_lines(trace: TraceRow, functions: Sequence[FunctionTime]) -> list[FunctionTime]:
-    """Select the functions with recorded calls that a pattern matches."""
+    """Select the functions with recorded calls that a pattern matches, without generated ones."""
     patterns = line_patterns(trace)
     return [
         each
         for each in functions
-        if each.recorded and any(matches_function(each.module, each.name, pattern) for pattern in patterns)
+        if each.recorded
+        and not is_generated(each.module, each.name, each.file)
+        and any(matches_function(each.module, each.name, pattern) for pattern in patterns)
     ]
 
 
@@ -31,7 +34,10 @@ def unmatched_patterns(trace: TraceRow, functions: Sequence[FunctionTime], gaps:
     if trace.status == "running":
         return
     for pattern in line_patterns(trace):
-        if any(matches_function(each.module, each.name, pattern) for each in functions):
+        matched = [each for each in functions if matches_function(each.module, each.name, pattern)]
+        if matched and all(is_generated(each.module, each.name, each.file) for each in matched):
+            yield f"no lines for {pattern!r}: the program generated {matched[0].full_name}, which has no source"
+        if matched:
             continue
         called = ((gap, target) for gap in gaps for target in gap.targets)
         found = next((each for each in called if matches_function(each[1].module, each[1].name, pattern)), None)
