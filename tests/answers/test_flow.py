@@ -378,7 +378,6 @@ def test_threads_have_headings_and_equal_ones_share_a_lane(get_flow, trace) -> N
 
 
 def test_a_task_has_the_call_that_created_it_unless_that_is_its_caller(get_flow, trace) -> None:
-    trace.process()
     main, spawn, fetch = trace.function("main"), trace.function("spawn"), trace.function("fetch")
     outer = trace.call(main)
     creator = trace.call(spawn, outer)
