@@ -167,8 +167,8 @@ class TraceBuilder:
         }  # fmt: skip
         self._insert("exception_counts", {**row, **columns})
 
-    def task(self, task_id: int, name: str) -> None:
-        self._insert("tasks", {"process_id": 0, "task_id": task_id, "name": name})
+    def task(self, task_id: int, name: str, **columns: Any) -> None:
+        self._insert("tasks", {"process_id": 0, "task_id": task_id, "name": name, **columns})
 
     def stack(self, number: int, frames: list[tuple[str, int, str, dict[str, Any] | None]], **columns: Any) -> None:
         """Add a thread's frames, the innermost first, as (file, line, function, variables)."""

@@ -377,6 +377,19 @@ def test_threads_have_headings_and_equal_ones_share_a_lane(get_flow, trace) -> N
     ]  # fmt: skip
 
 
+def test_a_task_has_the_call_that_created_it_unless_that_is_its_caller(get_flow, trace) -> None:
+    main, spawn, fetch = trace.function("main"), trace.function("spawn"), trace.function("fetch")
+    outer = trace.call(main)
+    creator = trace.call(spawn, outer)
+    trace.task(1, "Task-1", created_by=outer)
+    trace.task(2, "Task-2", created_by=creator)
+    trace.call(fetch, outer, task_id=1, args={"url": "a"})
+    trace.call(spawn, outer)
+    trace.call(fetch, outer, task_id=2, args={"url": "b"})
+    lines = [line for line in get_flow().lines if "fetch" in line]
+    assert "[Task-1]" in lines[0] and f"[Task-2, by #{creator}]" in lines[1]
+
+
 def test_another_task_and_another_process_are_named(get_flow, trace) -> None:
     trace.process(1, name="Worker-1", started_by="fork")
     for number in range(1, 5):

@@ -90,6 +90,22 @@ def test_equal_places_in_several_processes_are_told_apart(project) -> None:
     )
 
 
+def test_tasks_have_the_places_that_created_them(project, stopped) -> None:
+    serve = stopped.call(stopped.function("serve", "shop.app"), ms=None)
+    stopped.task(1, "Task-1", created_by=serve, created_line=41)
+    stopped.task(2, "Task-2", created_by=serve, created_line=47)
+    stopped.task(3, "twice", created_by=serve, created_line=41)
+    stopped.task(4, "twice", created_by=serve, created_line=47)
+    thread = {"thread_name": None, "thread_ident": None}
+    for number, (name, line) in enumerate([("Task-1", 7), ("Task-2", 7), ("twice", 8), ("unknown", 9)]):
+        stopped.stack(number, [("shop/jobs.py", line, "work", {})], task_name=name, **thread)
+    assert lines(project)[::2] == [
+        "task Task-1 (waiting), task Task-2 (waiting), created by shop/app.py:41 serve and shop/app.py:47 serve:",
+        "task twice (waiting):",
+        "task unknown (waiting):",
+    ]
+
+
 def test_a_recursion_is_shown_by_its_ends(project, stopped) -> None:
     deep = [("shop/tree.py", 5, "walk", {"depth": depth}) for depth in range(30, 0, -1)]
     stopped.stack(0, [*MAIN[:2], *deep, ("main.py", 40, "<module>", {})])

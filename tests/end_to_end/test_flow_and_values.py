@@ -48,8 +48,9 @@ async def test_tree_values_and_times_are_those_of_the_program(session, recorded)
     assert "… 49 levels of it, each called by the one above" in lines
     assert any(line.startswith("3 threads, worker-0 … worker-2:") for line in lines)
     assert any(line.startswith("__main__:worker x3  -> [140]") for line in lines)
+    creator = next(line.rpartition("#")[2] for line in lines if line.startswith("ship_all("))
     assert [line.split("  ")[:2] for line in lines if line.startswith("ship(")] == [
-        [f"ship(number={number}) -> {number}", f"[Task-{number + 2}]"] for number in range(3)
+        [f"ship(number={number}) -> {number}", f"[Task-{number + 2}, by #{creator}]"] for number in range(3)
     ]
 
     alone = await ask(session, "get_flow", thread="worker-1")

@@ -59,6 +59,17 @@ def test_a_dump_becomes_one_row_for_each_frame(trace):
     ]
 
 
+def test_frames_keep_the_locks_that_they_name(trace):
+    process = trace.process()
+    process.start()
+    frame = {"depth": 0, "function": "total", "module": "shop", "file": "/s.py", "line": 1, "locals": None}
+    locks = '{"self.lock": [1, 7]}'
+    process.event("stack", id=0, at_ns=1, ident=7, name="main", frames=[{**frame, "locks": locks}])
+    process.event("stack", id=1, at_ns=1, ident=8, name="old", frames=[frame])  # of an older tracer
+    trace.ingest()
+    assert trace.ask("SELECT stack_id, locks FROM stacks ORDER BY ALL") == [(0, locks), (1, None)]
+
+
 def test_a_later_dump_replaces_the_former_one(trace):
     process, other = trace.process(), trace.process(200)
     for each in (process, other):

@@ -17,7 +17,7 @@ from .events.gaps import GapLog
 from .events.greenlets import GreenletChains
 from .events.tasks import TaskLog
 from .runtime.late_modules import load_late_module
-from .session.functions import starts_child
+from .session.functions import creates_task, starts_child
 from .session.patterns import current_folder
 from .session.processes import (
     MultiprocessingChild,
@@ -60,7 +60,7 @@ class Recorder:
             from .events.lines import LineLog  # rarely configured: spare other processes the import
 
             lines = LineLog(session, capture["lines"])
-        tasks = TaskLog(session)
+        self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, lines, self.observer)
         gaps = GapLog(session)
@@ -102,6 +102,8 @@ class Recorder:
 
     def observer(self, code: CodeType) -> Observer:
         """Return the log that reads *code*, which is observed; makes it when the first such function starts."""
+        if creates_task(code):
+            return self._tasks
         return self._child_log() if starts_child(code) else self._test_log()
 
     def _child_log(self) -> ChildLog:

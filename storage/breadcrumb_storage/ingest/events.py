@@ -43,7 +43,7 @@ _FIELDS = {
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
     "control_flow": "BOOLEAN", "expected": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
     "calls": "BIGINT[]", "last_call": "BIGINT", "phase": "VARCHAR", "outcome": "VARCHAR", "exception": "BIGINT",
-    "task_name": "VARCHAR", "wraps": "VARCHAR[]",
+    "task_name": "VARCHAR", "creator": "BIGINT", "wraps": "VARCHAR[]",
     "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
               '"locals" VARCHAR, "locks" VARCHAR)[]',
 }  # fmt: skip
@@ -137,10 +137,11 @@ ON CONFLICT DO UPDATE SET ident = excluded.ident, name = excluded.name
 """
 
 _TASKS = f"""
-INSERT INTO tasks (trace_id, process_id, task_id, name)
-SELECT $1, process_id, task, name FROM events WHERE k = '{EVENT_TASK}' AND task IS NOT NULL
+INSERT INTO tasks (trace_id, process_id, task_id, name, created_by, created_line)
+SELECT $1, process_id, task, name, process_id * {ID_SPACE_SQL} + creator, line
+FROM events WHERE k = '{EVENT_TASK}' AND task IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY process_id, task ORDER BY rowid DESC) = 1
-ON CONFLICT DO UPDATE SET name = excluded.name
+ON CONFLICT DO UPDATE SET name = excluded.name, created_by = excluded.created_by, created_line = excluded.created_line
 """
 
 _FUNCTIONS = f"""

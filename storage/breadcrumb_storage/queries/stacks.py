@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from breadcrumb_storage.rows import fetch_page
+from breadcrumb_storage.rows import fetch, fetch_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -80,3 +80,30 @@ def stack_locals(reader: TraceReader, stacks: Sequence[Stack]) -> dict[tuple[int
         [reader.trace_id],
     ).fetchall()
     return {(process, stack, depth): text for process, stack, depth, text in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCreator:
+    """Where a task was created."""
+
+    process_id: int
+    task_name: str
+    function: str
+    file: str | None
+    line: int | None
+
+
+def task_creators(reader: TraceReader) -> dict[tuple[int, str], TaskCreator]:
+    """Return where tasks were created, by (process, name); those without a name of their own are left out."""
+    result = reader.con.execute(
+        """
+        SELECT k.process_id, k.name AS task_name, f.function_name AS function, f.file, k.created_line AS line
+        FROM (FROM tasks WHERE trace_id = $trace_id
+              QUALIFY count(*) OVER (PARTITION BY process_id, name) = 1) k
+        JOIN (FROM call_records WHERE trace_no = $trace_no AND call_id IN (
+                  SELECT created_by FROM tasks WHERE trace_id = $trace_id)) c ON c.call_id = k.created_by
+        JOIN functions f ON f.trace_id = $trace_id AND f.process_id = c.process_id AND f.function_id = c.function_id
+        """,
+        {"trace_id": reader.trace_id, "trace_no": reader.trace_no},
+    )
+    return {(each.process_id, each.task_name): each for each in fetch(result, TaskCreator)}

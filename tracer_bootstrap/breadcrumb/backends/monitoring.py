@@ -20,6 +20,7 @@ from ..session.functions import (
     Function,
     c_function_name,
     callable_code,
+    creates_task,
     is_observed,
     module_of,
 )
@@ -168,7 +169,7 @@ class MonitoringBackend(Backend):
             if is_observed(code):
                 self._observer(code).starts(code, frame)
                 self._set_local_events(code, monitoring.events.PY_RETURN)
-                return None
+                return self._disable if creates_task(code) else None  # whose start says nothing
             gap = self._gaps.discover(code, frame)
             if gap is None:
                 if _is_import_of_greenlet(code, frame):

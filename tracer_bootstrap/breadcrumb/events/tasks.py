@@ -15,6 +15,7 @@ from ..runtime.features import HAS_TASKS_IN_C
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import CodeType, FrameType
     from typing import Any, Dict, Tuple
 
     from ..session.session import Session
@@ -33,11 +34,31 @@ class TaskLog:
         self._session = session
         self._known: Dict[int, Tuple[Any, int]] = {}  # a weak reference and the number, by the task's address
         self._last_number = 0
+        # By the task's address until it runs traced code: a weak reference, and the call and line that created it.
+        self._creators: Dict[int, Tuple[Any, int, int]] = {}
 
     def clear(self) -> None:
         """Forget all tasks, in a forked child."""
         self._known.clear()
+        self._creators.clear()
         self._last_number = 0
+
+    def starts(self, code: CodeType, frame: FrameType) -> None:
+        """Note nothing: the task does not exist yet."""
+
+    def ends(self, code: CodeType, frame: FrameType, value: Any) -> None:
+        """Note the innermost traced call as the creator of the task that asyncio's ``create_task`` returns."""
+        top = self._session.thread().top
+        if top[2] is frame:  # asyncio itself is traced
+            top = top[1]
+        if value is None or not top[0] or top[2] is None:
+            return
+        if len(self._creators) >= _MAX_KNOWN:
+            self._creators.clear()
+        self._creators[id(value)] = (ref(value), top[0], top[2].f_lineno or 0)
+        known = self._known.get(id(value))
+        if known is not None and known[0]() is value:  # an eager task has run already
+            self._write_task(task_name(value), known[1], value)
 
     def current(self) -> int:
         """Return the number of the task that this thread's event loop is running; 0 if there is none."""
@@ -54,18 +75,21 @@ class TaskLog:
             return known[1]
         if len(self._known) >= _MAX_KNOWN:
             self._known.clear()
-        number = self._write_task(task_name(task))
+        self._last_number += 1
+        number = self._write_task(task_name(task), self._last_number, task)
         self._known[id(task)] = (ref(task), number)
         return number
 
     def number_greenlet(self, greenlet: Any) -> int:
         """Return a new number for a greenlet that starts."""
-        return self._write_task(greenlet_name(greenlet, self._last_number + 1))
-
-    def _write_task(self, name: str) -> int:
         self._last_number += 1
-        self._session.event(record_format.EVENT_TASK, task=self._last_number, name=name)
-        return self._last_number
+        return self._write_task(greenlet_name(greenlet, self._last_number), self._last_number, greenlet)
+
+    def _write_task(self, name: str, number: int, task: Any) -> int:
+        creator = self._creators.pop(id(task), None)
+        call, line = creator[1:] if creator is not None and creator[0]() is task else (0, 0)
+        self._session.event(record_format.EVENT_TASK, task=number, name=name, creator=call or None, line=line or None)
+        return number
 
 
 def greenlet_name(greenlet: Any, number: int) -> str:

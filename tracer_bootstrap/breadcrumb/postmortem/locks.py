@@ -8,9 +8,10 @@ another at the beginning of one.
 from __future__ import annotations
 
 from _thread import RLock, allocate_lock
+from opcode import opmap
 from types import FrameType, FunctionType, ModuleType
 
-from ..runtime.classes import attribute_of, derives, imported_class, module_namespace, mro, namespace
+from ..runtime.classes import attribute_of, derives, imported_class, is_heap_type, module_namespace, mro, namespace
 from ..values.frame_locals import variables_of
 
 TYPE_CHECKING = False
@@ -27,6 +28,16 @@ _MAX_DOTS = 2
 # Variables of a frame, and locks found in it, that are looked at.
 _MAX_VARIABLES = 200
 _MAX_LOCKS = 20
+# Attributes of one frame's objects that are looked up: each takes about two microseconds.
+_MAX_LOOKUPS = 2_000
+
+# What code has that takes locks: names of methods, and instructions that begin a ``with``.
+_TAKES = frozenset(("acquire", "release", "__enter__", "__aenter__"))
+_WITH = frozenset(
+    opmap[name]
+    for name in ("SETUP_WITH", "SETUP_ASYNC_WITH", "BEFORE_WITH", "BEFORE_ASYNC_WITH", "LOAD_SPECIAL")
+    if name in opmap
+)
 
 _CO_OPTIMIZED = 0x1  # set for functions
 
@@ -48,12 +59,27 @@ class LockFinder:
         The expression is spelled as in the source: ``lock``, ``self._lock``. The owner is the identifier of the thread
         that holds an RLock, and 0 for any other lock.
         """
+        code = frame.f_code
         found: Dict[str, Tuple[str, int, int]] = {}
-        for name, value in self._roots(frame):
-            for expression, lock in self._locks_below(name, value, frame.f_code.co_names, _MAX_DOTS):
-                owner = self._owner_of(lock)
-                if owner is not None and len(found) < _MAX_LOCKS:
-                    found.setdefault(expression, (expression, self._number(lock), owner))  # a local one hides a global
+        if _TAKES.isdisjoint(code.co_names) and _WITH.isdisjoint(code.co_code[::2]):
+            return []
+        looked_up = 0
+        level: List[Tuple[str, Any]] = list(self._roots(frame))
+        for _ in range(_MAX_DOTS + 1):
+            below: List[Tuple[str, Any]] = []
+            for name, value in level:
+                lock = _lock_of(value)
+                if lock is not None:
+                    owner = self._owner_of(lock)
+                    if owner is not None and len(found) < _MAX_LOCKS:
+                        found.setdefault(name, (name, self._number(lock), owner))  # a local name hides a global one
+                elif _has_attributes(value) and looked_up < _MAX_LOOKUPS:
+                    looked_up += len(code.co_names)
+                    for attribute in code.co_names:
+                        item = _attribute(value, attribute)
+                        if item is not None:
+                            below.append(("%s.%s" % (name, attribute), item))
+            level = below
         return list(found.values())
 
     def _roots(self, frame: FrameType) -> Iterator[Tuple[str, Any]]:
@@ -65,34 +91,6 @@ class LockFinder:
             for name in code.co_names:
                 if name in frame.f_globals:
                     yield name, frame.f_globals[name]
-
-    def _locks_below(self, name: str, value: Any, names: Tuple[str, ...], dots: int) -> Iterator[Tuple[str, Any]]:
-        lock = _lock_of(value)
-        if lock is not None:
-            yield name, lock
-        elif dots:
-            for attribute in names:
-                item = self._attribute(value, attribute)
-                if item is not None:
-                    yield from self._locks_below("%s.%s" % (name, attribute), item, names, dots - 1)
-
-    def _attribute(self, value: Any, name: str) -> Any:
-        """Return an attribute of an object, a class or a module, without running code of the program."""
-        kind = type(value)
-        if kind is ModuleType:
-            return module_namespace(value).get(name)
-        if derives(kind, type):
-            classes = mro(value)
-        else:
-            item = attribute_of(value, name)
-            if item is not None:
-                return item
-            classes = mro(kind)
-        for cls in classes:
-            item = namespace(cls).get(name)
-            if item is not None:
-                return None if type(item) is FunctionType else item
-        return None
 
     def _number(self, lock: Any) -> int:
         known = self._numbers.get(id(lock))
@@ -112,6 +110,30 @@ class LockFinder:
             owner = attribute_of(lock, "_owner")
             return owner if type(owner) is int else None
         return 0 if attribute_of(lock, "_locked") is True else None
+
+
+def _has_attributes(value: Any) -> bool:
+    kind = type(value)
+    return kind is ModuleType or (is_heap_type(kind) and kind is not FunctionType) or derives(kind, type)
+
+
+def _attribute(value: Any, name: str) -> Any:
+    """Return an attribute of an object, a class or a module, without running code of the program."""
+    kind = type(value)
+    if kind is ModuleType:
+        return module_namespace(value).get(name)
+    if derives(kind, type):
+        classes = mro(value)
+    else:
+        item = attribute_of(value, name)
+        if item is not None:
+            return item
+        classes = mro(kind)
+    for cls in classes:
+        item = namespace(cls).get(name)
+        if item is not None:
+            return None if type(item) is FunctionType else item
+    return None
 
 
 def _lock_of(value: Any) -> Any:

@@ -33,11 +33,13 @@ SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 
 
 # The functions that are observed although they are not traced, and their files: those of pytest and unittest that know
-# which test runs (``events.test_runners``), and the one that starts a child (``events.child_processes``).
+# which test runs (``events.test_runners``), the one that starts a child (``events.child_processes``), and the one in
+# which all ways to make an asyncio task end (``events.tasks``).
 _STARTS_CHILD = "_execute_child"
+_CREATES_TASK = "create_task"
 _PYTEST, _UNITTEST, _RESULT = "/_pytest/runner.py", "/unittest/case.py", "/unittest/result.py"
 _OBSERVED_FILES = {
-    _STARTS_CHILD: "/subprocess.py",
+    _STARTS_CHILD: "/subprocess.py", _CREATES_TASK: "/asyncio/base_events.py",
     "runtestprotocol": _PYTEST, "call_and_report": _PYTEST, "pytest_runtest_makereport": _PYTEST,
     "pytest_make_collect_report": _PYTEST, "run": _UNITTEST,
     "addSuccess": _RESULT, "addFailure": _RESULT, "addError": _RESULT, "addSubTest": _RESULT, "addSkip": _RESULT,
@@ -70,8 +72,13 @@ def is_observed(code: CodeType) -> bool:
 
 
 def starts_child(code: CodeType) -> bool:
-    """Return whether code that is observed starts a child process; otherwise it is a test runner's."""
+    """Return whether code that is observed starts a child process."""
     return code.co_name == _STARTS_CHILD
+
+
+def creates_task(code: CodeType) -> bool:
+    """Return whether code that is observed creates an asyncio task; what does neither is a test runner's."""
+    return code.co_name == _CREATES_TASK
 
 
 def argument_names(code: CodeType) -> Tuple[str, ...]:

@@ -54,9 +54,9 @@ class Flow(Answer):
     ``40 rounds of:`` is a sequence of calls that was repeated forty times. ``!!`` marks a call that raised,
     ``unfinished`` one that did not end, ``caught KeyError`` one that returned although a callee raised (``2 caught
     KeyError (#9)``: two calls, the first is #9), ``late`` arguments recorded after the start of the call,
-    ``[Task-2]`` the start of another asyncio task, ``=>`` the call that was asked for. ``…`` stands for the rest of a
-    value or for a beginning that it shares with the value beside it; at the end of a line, for callees that are not
-    shown, such as those of an import.
+    ``[Task-2, by #3]`` the start of an asyncio task that call 3 created, ``=>`` the call that was asked for. ``…``
+    stands for the rest of a value or for a beginning that it shares with the value beside it; at the end of a line,
+    for callees that are not shown, such as those of an import.
     """
 
     always_shown = frozenset({"lines", "calls"})

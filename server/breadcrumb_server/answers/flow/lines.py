@@ -23,7 +23,7 @@ from breadcrumb_server.answers.rendering.calls import result_value
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
-from breadcrumb_storage.queries.flow.calls import task_names
+from breadcrumb_storage.queries.flow.calls import task_creators, task_names
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import list_processes, thread_names
 
@@ -46,6 +46,7 @@ class FlowLines:
         self._known_arguments: dict[int, Pairs] = {}
         self._known_results: dict[int, ValueTree] = {}
         self._tasks = task_names(reader)
+        self._creators = task_creators(reader) if self._tasks else {}
         processes = list_processes(reader)
         self._processes = {each.process_id: each.name or each.started_by or "" for each in processes}
         self._threads = thread_names(reader, sorted(self._processes))
@@ -72,7 +73,7 @@ class FlowLines:
             self._several_calls(group, chars) if not single else "",
             self._outlier(group, chars),
             self._caught(group),
-            self._task(group),
+            self._task(group, parent),
             _duration(group),
             *_marks(group),
             f"#{group.first_call_id}" if single else f"#{group.first_call_id}..{group.last_call_id}",
@@ -154,9 +155,13 @@ class FlowLines:
     def _result_text(self, call: CallRow) -> str:
         return cut(str(self._result_of(call)), LIMITS.max_read_chars)
 
-    def _task(self, group: Group) -> str:
+    def _task(self, group: Group, parent: Group | None) -> str:
         if group.task is not None:
-            return f"[{one_line(self._tasks.get(group.task, f'task {group.task[1]}'), 60)}]"
+            name = one_line(self._tasks.get(group.task, f"task {group.task[1]}"), 60)
+            creator = self._creators.get(group.task)
+            # The call above it is in most cases the one that started the event loop.
+            shows_creator = creator is not None and (parent is None or creator not in parent.call_ids)
+            return f"[{name}, by #{creator}]" if shows_creator else f"[{name}]"
         return f"[{group.tasks:,} tasks]" if group.tasks else ""
 
     def _heading(self, lane: Lane) -> str:

@@ -14,7 +14,7 @@ from breadcrumb_server.answers.rendering.layout import MIN_SHARE_CHARS, cut_valu
 from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
 from breadcrumb_server.answers.report.locks import Hold, LockWaits, Wait
 from breadcrumb_storage.queries.functions import FunctionTime
-from breadcrumb_storage.queries.stacks import Stack, StackFrame, list_stacks, stack_locals
+from breadcrumb_storage.queries.stacks import Stack, StackFrame, list_stacks, stack_locals, task_creators
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import ProcessRow
 
@@ -71,6 +71,8 @@ class ThreadStacks:
         self._places = places
         self._traced = {(each.module, each.name) for each in traced}
         self._processes = {each.process_id: each for each in processes}
+        has_tasks = any(stack.task_name is not None for stack in stacks)
+        self._creators = task_creators(reader) if has_tasks else {}
         # Of the source, nothing is shown but the names of locks.
         self._locks = LockWaits(stacks, SourceText(reader.trace, Redactor()).whole)
         self._groups = self._group(stacks)
@@ -131,10 +133,20 @@ class ThreadStacks:
         more = len(group.stacks) - len(names[:MAX_NAMES])
         if more > 0:
             name += f" and {more:,} more at the same place"
+        created = {self._creation(each): None for each in group.stacks}
+        if len(created) <= MAX_NAMES and "" not in created:
+            name += f", created by {' and '.join(created)}"
         process = self._processes.get(stack.process_id)
         if len(self._processes) > 1 and process is not None:
             name = f"process {process.process_id} (pid {process.pid}), {name}"
         return one_line(f"{name}, {stack.reason}" if stack.crashed else name, MAX_PLACE_CHARS)
+
+    def _creation(self, stack: Stack) -> str:
+        """Say where a task was created; empty if that is not known."""
+        creator = self._creators.get((stack.process_id, stack.task_name or ""))
+        if creator is None:
+            return ""
+        return f"{self._places.path(creator.file)}:{creator.line or '?'} {creator.function}"
 
     def _deadlock(self, circle: Sequence[Stack]) -> str:
         names = [self._label(stack) for stack in circle]

@@ -92,6 +92,15 @@ def task_names(reader: TraceReader) -> dict[tuple[int, int], str]:
     return {(process, task): name for process, task, name in rows}
 
 
+def task_creators(reader: TraceReader) -> dict[tuple[int, int], int]:
+    """Return the calls that created asyncio tasks, as far as they are known, by (process, task)."""
+    rows = reader.con.execute(
+        "SELECT process_id, task_id, created_by FROM tasks WHERE trace_id = ? AND created_by IS NOT NULL",
+        [reader.trace_id],
+    ).fetchall()
+    return {(process, task): call_id for process, task, call_id in rows}
+
+
 def call_count(reader: TraceReader) -> int:
     """Count the recorded calls of a trace."""
     ((count,),) = reader.con.execute(
