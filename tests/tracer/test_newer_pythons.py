@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import marshal
+from pathlib import Path
 
 import pytest
 
+from breadcrumb import record_format
 from breadcrumb.value_format import REDACTED
 from pythons import VERSIONS
 from spool_reader import Trace, interpreter, program
@@ -107,3 +110,15 @@ def test_a_lazy_import_stays_lazy_and_is_no_variable(newest_python: str, trace: 
     assert spool.stdout == "False\n"
     (error,) = spool.of("exception")
     assert json.loads(error["locals"]) == {"number": 3}
+
+
+def test_with_settrace_a_generator_expression_is_one_call(newer_python: str, trace: Trace) -> None:
+    def use_settrace(folder: Path) -> None:
+        config = folder / record_format.CONFIG_FILE
+        config.write_bytes(marshal.dumps({**marshal.loads(config.read_bytes()), "backend": "settrace"}, 2))
+
+    text = "def squares(): return list(n * n for n in range(3))\nsquares()\n"
+    spool = trace(newer_python, text, before=use_settrace)
+    assert [process["backend"] for process in spool.of("process")] == ["settrace"]
+    assert [call.function for call in spool.calls] == ["<module>", "squares", "squares.<locals>.<genexpr>"]
+    assert [value for _, value in spool.one("squares.<locals>.<genexpr>").yields] == [0, 1, 4]

@@ -278,6 +278,11 @@ class SettraceBackend(Backend):
             return -1
         opcodes = self._opcodes_of(code)
         position = 0
+        if (
+            code.co_flags & SUSPENDS
+        ):  # from 3.15 on, a generator expression takes the iterator before: a RESUME too many
+            while opcodes[position] != opmap["RETURN_GENERATOR"]:
+                position += 2
         while opcodes[position] != opmap["RESUME"]:
             position += 2
         return position
