@@ -192,6 +192,7 @@ def test_tasks_that_name_the_same_lock_have_its_number(python: str, start: Calla
     traced, stacks = ask_at_locks(start, python, "tasks")
     held = {json.dumps(locks(stack, "s")) for name, stack in stacks.items() if name in ("Task-2", "Task-3", "Task-4")}
     assert len(held) == 1 and list(json.loads(held.pop())) == ["lock"]
+    end(traced)
 
 
 def test_waiting_tasks_of_every_event_loop_are_written(python: str, start: Callable) -> None:

@@ -278,9 +278,7 @@ class SettraceBackend(Backend):
             return -1
         opcodes = self._opcodes_of(code)
         position = 0
-        if (
-            code.co_flags & SUSPENDS
-        ):  # from 3.15 on, a generator expression takes the iterator before: a RESUME too many
+        if code.co_flags & SUSPENDS:  # from 3.15 on, generator expressions have another RESUME before
             while opcodes[position] != opmap["RETURN_GENERATOR"]:
                 position += 2
         while opcodes[position] != opmap["RESUME"]:
