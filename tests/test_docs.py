@@ -267,6 +267,8 @@ def test_the_demo_prints_the_transcript_of_the_first_session() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     printed = done.stdout.replace(sys.executable, "python")
+    # From 3.15 on, the interpreter hands a generator expression what it goes through, and not yet an iterator.
+    printed = re.sub(r"<genexpr>\(\.0=\[.*?\]\)", "<genexpr>(.0='<list_iterator>')", printed, flags=re.DOTALL)
     printed = _comparable(re.sub(r"/\S*?/breadcrumb-demo-[^/\s]+", "…", printed))
     transcript = "".join(blocks(FIRST_SESSION, "text"))
     assert transcript.count("> ") == 4

@@ -195,6 +195,35 @@ def test_tasks_that_name_the_same_lock_have_its_number(python: str, start: Calla
     end(traced)
 
 
+def test_waiting_tasks_of_every_event_loop_are_written(python: str, start: Callable) -> None:
+    program = (
+        "import asyncio, sys, threading\n"
+        "async def waits(owner): await asyncio.get_running_loop().create_future()\n"
+        "async def begins(owner):\n"
+        "    tasks.append(asyncio.ensure_future(waits(owner)))\n"
+        "    await asyncio.sleep(0)\n"
+        "def runs(owner):\n"
+        "    loop.run_until_complete(begins(owner))\n"
+        "    ready.release()\n"
+        "    loop.run_forever()\n"
+        "class OwnTask(asyncio.tasks._PyTask): pass\n"
+        "tasks, ready, stopped = [], threading.Semaphore(0), asyncio.new_event_loop()\n"
+        "stopped.set_task_factory(lambda loop, coroutine, **more: OwnTask(coroutine, loop=loop, **more))\n"
+        "loop = asyncio.new_event_loop()\n"
+        "threading.Thread(target=runs, args=('thread',), daemon=True).start()\n"
+        "ready.acquire()\n"
+        "stopped.run_until_complete(begins('stopped loop'))\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    traced = start(python, program)
+    assert traced.line() == "ready\n"
+    waiting = [stack for stack in ask(traced) if stack["task_name"]]
+    assert [functions(stack) for stack in waiting] == [["waits"]] * 2
+    assert sorted(values(stack, "waits")["owner"] for stack in waiting) == ["stopped loop", "thread"]
+    end(traced)
+
+
 @pytest.mark.parametrize("version", ["3.8", EQUIPPED_VERSIONS[-1]])
 def test_waiting_greenlets_are_written_too(start: Callable, version: str) -> None:
     program = (

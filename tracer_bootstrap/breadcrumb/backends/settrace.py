@@ -278,6 +278,9 @@ class SettraceBackend(Backend):
             return -1
         opcodes = self._opcodes_of(code)
         position = 0
+        if code.co_flags & SUSPENDS:  # from 3.15 on, generator expressions have another RESUME before
+            while opcodes[position] != opmap["RETURN_GENERATOR"]:
+                position += 2
         while opcodes[position] != opmap["RESUME"]:
             position += 2
         return position

@@ -6,7 +6,7 @@ import itertools
 from types import CodeType, FrameType
 
 from ..record_format import NOTICE_TOO_MANY_FUNCTIONS
-from ..session.functions import Function, module_of
+from ..session.functions import Function, is_annotations, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class FunctionLog:
         """Return whether calls of *code* are recorded; *frame* is one of them."""
         if self._spawned is not None and code.co_name == "<module>" and frame.f_back is None:
             return False  # multiprocessing's code, although its module is named __main__
-        return self._session.include.is_included(module_of(frame), code.co_filename)
+        return not is_annotations(code) and self._session.include.is_included(module_of(frame), code.co_filename)
 
     def add(self, code: CodeType, frame: FrameType) -> Optional[Function]:
         """Register *code* as a traced function and return it; None if there are too many."""

@@ -7,7 +7,7 @@ from types import CodeType, FrameType
 
 from .. import record_format
 from ..runtime.late_modules import load_late_module
-from ..session.functions import SUSPENDS, is_observed, module_of
+from ..session.functions import SUSPENDS, is_annotations, is_observed, module_of
 from ..session.patterns import is_own
 
 TYPE_CHECKING = False
@@ -136,7 +136,9 @@ class GapLog:
     def discover(self, code: CodeType, frame: FrameType) -> Optional[Gap]:
         """Begin the first call of untraced *code* and return its gap; None if traced code did not make the call."""
         back = frame.f_back
-        if back is None or id(back.f_code) not in self._session.functions or is_own(code.co_filename):
+        if back is None or id(back.f_code) not in self._session.functions:
+            return None
+        if is_own(code.co_filename) or is_annotations(code):
             return None
         gap = self.add_python(code, module_of(frame), frame)
         self.begin(gap, frame)

@@ -30,6 +30,9 @@ HAS_MMAP_TRACKFD = _VERSION >= (3, 13)
 # sets of tasks of other classes only.
 HAS_TASKS_IN_C = _VERSION >= (3, 14)
 
+# PEP 649: annotations are evaluated by a function of their own, which the compiler makes, when something asks for them.
+HAS_ANNOTATION_FUNCTIONS = _VERSION >= (3, 14)
+
 # Before 3.11 code objects have no co_qualname: the session derives qualified names itself.
 HAS_CO_QUALNAME = _VERSION >= (3, 11)
 

@@ -10,7 +10,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 from ..json_text import DELETED
 from ..record_format import KIND_CALL
 from ..runtime.classes import class_module, class_name, derives, is_heap_type, mro, namespace
-from ..runtime.features import HAS_CO_QUALNAME, LIVE_F_LOCALS
+from ..runtime.features import HAS_ANNOTATION_FUNCTIONS, HAS_CO_QUALNAME, LIVE_F_LOCALS
 from ..values.encoder import Encoder
 
 TYPE_CHECKING = False
@@ -79,6 +79,11 @@ def starts_child(code: CodeType) -> bool:
 def creates_task(code: CodeType) -> bool:
     """Return whether code that is observed creates an asyncio task; what does neither is a test runner's."""
     return code.co_name == _CREATES_TASK
+
+
+def is_annotations(code: CodeType) -> bool:
+    """Return whether code was made by the compiler to evaluate annotations: a call of it is none of the program's."""
+    return HAS_ANNOTATION_FUNCTIONS and code.co_name == "__annotate__"
 
 
 def argument_names(code: CodeType) -> Tuple[str, ...]:

@@ -6,7 +6,7 @@ import gc
 from itertools import islice
 
 from ..json_text import quote
-from ..runtime.classes import class_name, mro, namespace
+from ..runtime.classes import class_name, derives, mro, namespace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,16 +63,17 @@ def view_writer(base: Any) -> Writer:
 
 
 def mapping_writer(base: Any) -> Writer:
-    """Return a writer for subclasses of dict.
+    """Return a writer for subclasses of dict, and for mappings like it.
 
     Args:
-        base: ``dict`` or ``OrderedDict``, which keeps a separate order.
+        base: ``dict``, ``OrderedDict``, which keeps a separate order, or ``frozendict``, which is no dict.
     """
+    plain: Any = dict if derives(base, dict) else base
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
-        size = dict.__len__(value)
-        read: Any = dict
-        if base is not dict and size <= _MAX_SORTED_ITEMS and all(type(key) is str for key in dict.__iter__(value)):
+        size = plain.__len__(value)
+        read = plain
+        if base is not plain and size <= _MAX_SORTED_ITEMS and all(type(key) is str for key in dict.__iter__(value)):
             read = base  # iterating in its order looks keys up, which may run the hash of keys that are not str
         items = list(islice(read.items(value), walk.max_items))
         return walk.mapping('{"$type": %s%s' % (quote(plan.name), ", " if items else ""), items, value, size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import types
 from sys import getrefcount
 from types import CodeType, FrameType, FunctionType, ModuleType
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from typing import Any, Dict, List, Tuple
 
 _MAX_LOCALS = 40
+
+# What ``lazy import`` binds until the first use (PEP 810, 3.15).
+_LAZY_IMPORT = getattr(types, "LazyImportType", ModuleType)
 
 _CO_OPTIMIZED = 0x1  # set for functions; the variables of a class or module body are a namespace
 
@@ -88,4 +92,4 @@ def _is_synthetic(name: str) -> bool:
 def _is_variable(value: Any) -> bool:
     # Not `in`: a metaclass may define __eq__.
     kind = type(value)
-    return kind is not ModuleType and kind is not FunctionType and kind is not type
+    return kind is not ModuleType and kind is not FunctionType and kind is not type and kind is not _LAZY_IMPORT

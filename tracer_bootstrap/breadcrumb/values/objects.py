@@ -92,6 +92,31 @@ def text_writer(base: Any) -> Writer:
     return write
 
 
+def write_template(walk: Walk, value: Any, plan: TypePlan) -> str:
+    """Write a template string (PEP 750): its literal parts, and each value under its expression, for redaction."""
+    members = namespace(type(value))
+    found = members["interpolations"].__get__(value)
+    fields = [("strings", members["strings"].__get__(value)), *[_interpolated(each) for each in found]]
+    return walk.fields(plan.name, fields, value, len(fields))
+
+
+def write_interpolation(walk: Walk, value: Any, plan: TypePlan) -> str:
+    """Write a part of a template string: its value under its expression."""
+    return walk.fields(plan.name, [_interpolated(value)], value, 1)
+
+
+def _interpolated(value: Any) -> Tuple[str, Any]:
+    """Return the expression and the value of a part of a template string."""
+    members = namespace(type(value))
+    expression: str = members["expression"].__get__(value)
+    return expression, members["value"].__get__(value)
+
+
+def write_sentinel(walk: Walk, value: Any, plan: TypePlan) -> str:
+    """Write a sentinel (PEP 661) by its name."""
+    return walk.leaf("<sentinel %s>" % namespace(type(value))["__name__"].__get__(value))
+
+
 def described(describe: Callable[[Any], str]) -> Writer:
     """Return a writer for values that are written as a description."""
 

@@ -22,6 +22,7 @@ from ..runtime.classes import (
     derives,
     imported_class,
     is_enum,
+    is_heap_type,
     namespace,
     package_of,
 )
@@ -169,8 +170,24 @@ def _validation_error(base: Any) -> Pair:
     return _same(library_objects.write_validation_error)
 
 
-# Classes of libraries by module and name, looked up in the modules that the program has imported.
+def _template(base: Any) -> Pair:
+    return _same(objects.write_template)
+
+
+def _interpolation(base: Any) -> Pair:
+    return _same(objects.write_interpolation)
+
+
+def _sentinel(base: Any) -> Pair:
+    return _same(objects.write_sentinel)
+
+
+# Classes by module and name: of libraries, looked up in the modules that the program has imported; of newer Pythons.
 _LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
+    ("builtins", "frozendict"): _ordered,  # since 3.15, as the next
+    ("builtins", "sentinel"): _sentinel,
+    ("string.templatelib", "Template"): _template,  # since 3.14
+    ("string.templatelib", "Interpolation"): _interpolation,
     ("collections", "OrderedDict"): _ordered,
     ("collections", "deque"): _items,
     ("array", "array"): _items,
@@ -225,8 +242,9 @@ def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
         if pair is None:
             key = (class_module(base), class_name(base))
             make = _LIBRARY.get(key)
-            # Any class can claim to be of such a module.
-            pair = make(base) if make is not None and imported_class(*key) is base else None
+            # Any class that code has made can claim to be of such a module. Those in C may be there without the module.
+            is_real = make is not None and (not is_heap_type(base) or imported_class(*key) is base)
+            pair = make(base) if make is not None and is_real else None
         found = pair[min(position, 1)] if pair is not None else None
         if found is not None:
             return found
