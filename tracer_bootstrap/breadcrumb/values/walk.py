@@ -22,6 +22,9 @@ _MAX_INT_BITS = 1024
 # The smallest number of 13 digits, and thus the smallest payment card number.
 MIN_CARD = 10**12
 
+# Texts of at most this length are kept in memory with their redacted, quoted form.
+MEMO_MAX_CHARS = 200
+
 # Descriptions may use this many characters even where no room is left.
 _MIN_LEAF_CHARS = 60
 
@@ -227,8 +230,11 @@ class Walk:
             if secret_name and encoder.is_hidden(item, secret_name):
                 text = _MARK
             elif kind is str:
-                if len(item) <= self.room:
+                # By its length alone: whether a text is known must not decide what is shown of it.
+                if len(item) <= MEMO_MAX_CHARS and len(item) <= self.room:
                     text = texts.get(item)
+                    if text is None:
+                        text = encoder.quoted(item, self.room)
             elif kind is int:
                 if -MIN_CARD < item < MIN_CARD:
                     text = "%d" % item
