@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import fit_table
-from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.parsed_json import is_object
@@ -95,7 +95,7 @@ def search_values(
     limit, notes = check_limit(limit, LIMITS.rows)
     query = ("search_values", project, text)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    reader = TraceReader.open(con, trace_of_page(trace_id, start), project)
     next_calls = NextCalls(project, reader.trace)
     hits = TextHits(reader, text, spellings(text))
     if not hits.total:
