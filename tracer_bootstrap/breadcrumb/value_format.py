@@ -22,6 +22,10 @@ as that is faster; ``tests/test_shared_constants.py`` holds that these are the s
 TYPE_KEY = "$type"  # name of the class; the other keys are the fields
 VALUE_FIELD = "value"  # after TYPE_KEY and alone: what the value is made from, a number or a text
 REPR_KEY = "$repr"  # after TYPE_KEY: the value in Python's notation
+
+# Fields of an array or a table, after its shape and its dtype or columns.
+FIRST_FIELD = "first"  # the first items; of a table, by column
+SAMPLED_FIELD = "sampled"  # number of the items from which the fields before it were found, if not from all
 TUPLE_KEY = "$tuple"  # list of the items
 SET_KEY = "$set"  # list of the items, in an order that does not change from run to run
 FROZENSET_KEY = "$frozenset"  # as SET_KEY

@@ -31,6 +31,7 @@ from .arrays import array_writer
 from .containers import items_writer, mapping_writer, set_writer, view_writer, write_proxy, write_tuple
 from .dataframes import pandas_writer
 from .objects import described, in_notation, members_writer, typed
+from .polars_frames import polars_writer
 from .typing_text import typing_text
 
 TYPE_CHECKING = False
@@ -216,6 +217,8 @@ def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
         return objects.write_enum
     owner = next((base for base in bases if package_of(base) in ARRAY_PACKAGES), None)
     if owner is not None and class_name(owner) not in _DATES and not any(derives(cls, base) for base in _NOT_ARRAYS):
+        if package_of(owner) == "polars":
+            return polars_writer(cls) or objects.write_name
         return pandas_writer(cls) if package_of(owner) == "pandas" else array_writer(cls, bases, owner)
     if class_module(cls) == "typing" or id(cls) in _TYPING:
         return in_notation(typing_text)
