@@ -6,7 +6,7 @@ import itertools
 from types import CodeType, FrameType
 
 from ..record_format import NOTICE_TOO_MANY_FUNCTIONS
-from ..session.functions import Function, may_be_generated, module_of
+from ..session.functions import Function, kind_of, may_be_generated, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -93,6 +93,8 @@ class FunctionLog:
             session.names.module_starts(code)
         name = session.names.qualified_name(code, frame)
         file = session.include.absolute(code.co_filename)
+        if kind_of(code) == "module":
+            name = session.include.cell(code.co_filename) or name  # the bodies of all cells are <module> in __main__
         # With the module, as all code that is generated has the same file.
         key = (file, module, name, code.co_firstlineno)
         first = self._first_of.get(key)

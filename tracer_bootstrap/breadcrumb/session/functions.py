@@ -65,7 +65,8 @@ def kind_of(code: CodeType) -> str:
         return "generator"
     if flags & _CO_OPTIMIZED:
         return "function"
-    return "module" if code.co_name == "<module>" else "class"
+    # IPython gives the statements of a cell names such as <cell line: 1>.
+    return "module" if code.co_name == "<module>" or code.co_name.startswith("<cell ") else "class"
 
 
 def may_be_generated(filename: str) -> bool:
