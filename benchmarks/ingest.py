@@ -6,6 +6,7 @@ each time into a new database, and prints the best rate in calls per second. Exi
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -89,7 +90,9 @@ def ingest_once(spool: Path, database: Path) -> tuple[int, float]:
 
 
 def main() -> int:
-    calls = int(sys.argv[1]) if len(sys.argv) > 1 else CALLS
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("calls", type=int, nargs="?", default=CALLS, help="calls of the process (default: %(default)s)")
+    calls = parser.parse_args().calls
     with tempfile.TemporaryDirectory() as scratch:
         spool = Path(scratch, "spool")
         write_spool(spool, calls)

@@ -259,6 +259,19 @@ def test_every_benchmark_is_described(module: str) -> None:
 
 
 @pytest.mark.processes
+@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
+def test_every_benchmark_shows_its_options_and_measures_nothing(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{module}", "--help"],
+        cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: ") and "\noptions:\n" in done.stdout
+    summary = (ast.get_docstring(ast.parse((ROOT / "benchmarks" / f"{module}.py").read_text())) or "").splitlines()[0]
+    assert summary[:50] in " ".join(done.stdout.split())
+
+
+@pytest.mark.processes
 def test_the_demo_prints_the_transcript_of_the_first_session() -> None:
     """Compare line by line and in order, without paths, ids and times, which differ between runs."""
     done = subprocess.run(

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -14,6 +15,7 @@ from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
 from breadcrumb_server.runs.ending import POLL_SECONDS, kill_all
+from breadcrumb_server.runs.project_deletion import delete_project
 from breadcrumb_server.runs.recovery import recover_runs
 from breadcrumb_server.runs.registry import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
 from breadcrumb_server.runs.request import RunRequest, check_wait
@@ -132,6 +134,12 @@ class Service:
         await self._ingest(config)
         database, spools = Database(config.database_file(self.home)), self.home.spool_folder(project)
         return await anyio.to_thread.run_sync(delete_traces, database, spools, project, choice)
+
+    async def delete_project(self, project: str) -> TracesDeleted:
+        """Delete a project with its recorded runs and settings. It cannot be cancelled once begun."""
+        with suppress(BreadcrumbError):  # settings that cannot be read are no reason to keep the project
+            await self._ingest(await self.config(project))  # finishes the runs of servers that died
+        return await anyio.to_thread.run_sync(delete_project, self.home, project)
 
     async def _stop_own(self, run: Run, report: ReportProgress) -> None:
         run.request_stop(BY_STOP_RUN)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 TraceStatus = Literal["running", "completed", "failed", "timeout", "stopped", "crashed"]
 
 MAX_IDS_IN_ERRORS = 5
+# Stands for the newest trace where an id is given.
+LATEST = "latest"
 
 # All tables with rows of a trace, by their key. `traces` is last, since deletions by trace_no read it.
 _TABLES_BY_TRACE_NO = ("call_records", "line_records", "yield_records", "pending_returns", "pending_child_time")
@@ -93,14 +95,14 @@ def resolve_trace_id(con: DuckDBPyConnection, given: str | None, project: str) -
 
     Args:
         con: A connection of `Database.read` or `Database.write`.
-        given: A whole id, a prefix or suffix that only one trace has, or None for the newest trace.
+        given: A whole id, a prefix or suffix that only one trace has; LATEST or None for the newest trace.
         project: Name of the project, for the calls that errors propose.
 
     Raises:
         BreadcrumbError: No trace matches, or several do.
     """
     newest_first = "FROM traces {} ORDER BY started_at DESC, trace_id DESC LIMIT 100"
-    if given is None:
+    if given is None or given == LATEST:
         found = _ids(con, newest_first.format(""))
         if not found:
             raise BreadcrumbError(f"Project {project!r} has no traces yet.", hint=_run_hint(project))

@@ -180,3 +180,15 @@ def test_only_a_share_of_very_many_calls_is_read_and_a_note_says_so(project, tra
     read = int(note.split()[6])
     assert 20 < read < 100 and "of the 400 calls" in note
     assert answer.distribution[0].endswith(f"x{read} (all different)")
+
+
+def test_a_few_long_values_are_named_by_what_differs_in_them(project, trace) -> None:
+    arrays = [
+        {"$type": "ndarray", "shape": {"$tuple": [size]}, "dtype": "float64", "min": 0.0, "max": 1.0, **missing}
+        for size, missing in ((100, {}), (100, {"nan": 1}), (50, {}))
+    ]
+    calls(trace, "f", (7, {"x": arrays[0]}), (2, {"x": arrays[1]}), (1, {"x": arrays[2]}))
+
+    (line,) = distribution(project, "f")
+
+    assert line == "x: ndarray x10 (3 distinct: shape=(100,) x7, shape=(100,), nan=1 x2, shape=(50,) x1)"

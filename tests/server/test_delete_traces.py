@@ -165,3 +165,62 @@ async def test_two_servers_delete_the_same_trace_once(shop, home) -> None:
         result = await other.call_tool("delete_traces", {"project": "shop", "all": True})
         assert result.structured_content["deleted"] == 1
     assert await remaining(shop) == []
+
+
+async def test_a_whole_project_is_deleted_and_its_workspace_stays(shop, home, workspace, write) -> None:
+    write("main.py", "print(1)\n")
+    ids = await record(shop, 2)
+    await shop.ok("init_project", project="other", workspace=str(workspace))
+    answer = await shop.ok("delete_traces", project="shop", whole_project=True)
+    assert (answer["deleted"], answer["kept"], answer["database_mb"]) == (len(ids), 0, 0)
+    assert str(workspace) in answer["notes"][0]
+    assert answer["next"] == ["list_projects()"]
+    assert not [file for file in home.folder.rglob("*") if "shop" in file.name]
+    assert [file.name for file in workspace.iterdir()] == ["main.py"]
+    projects = await shop.ok("list_projects")
+    assert [row[0] for row in projects["projects"]["rows"]] == ["other"]
+    assert "There is no project 'shop'" in await shop.error("delete_traces", project="shop", whole_project=True)
+    await shop.ok("init_project", project="shop", workspace=str(workspace))
+    assert await remaining(shop) == []
+
+
+async def test_a_project_with_a_running_command_is_not_deleted(shop, home, hanging, gate) -> None:
+    run = await shop.ok("run", project="shop", command=hanging, timeout_seconds=90, wait_seconds=0)
+    await gate.message()
+    error = await shop.error("delete_traces", project="shop", whole_project=True)
+    assert f'stop_run(project="shop", trace_id="{run["trace_id"]}")' in error
+    assert home.config_file("shop").exists() and await remaining(shop) == [run["trace_id"]]
+    await shop.ok("stop_run", project="shop", trace_id="latest")
+    assert (await shop.ok("delete_traces", project="shop", whole_project=True, all=True))["deleted"] == 1
+
+
+@pytest.mark.parametrize("damaged", ["settings", "database"])
+async def test_a_damaged_project_can_be_deleted(shop, home, damaged) -> None:
+    file = home.config_file("shop") if damaged == "settings" else home.database_file("shop")
+    file.write_text("[not: valid")
+    answer = await shop.ok("delete_traces", project="shop", whole_project=True)
+    assert answer["deleted"] == 0 and ("could not be read" in str(answer["notes"])) == (damaged == "settings")
+    assert not [file for file in home.folder.rglob("*") if "shop" in file.name]
+
+
+async def test_a_database_that_is_not_the_projects_alone_is_kept(shop, home, workspace) -> None:
+    inside = workspace / "traces.duckdb"
+    await shop.ok("edit_config", project="shop", set={"db_path": str(inside)})
+    await record(shop)
+    answer = await shop.ok("delete_traces", project="shop", whole_project=True)
+    assert (answer["deleted"], answer["kept"]) == (0, 1)
+    assert f"kept: {inside}, as it is in the workspace" in answer["notes"]
+    assert inside.exists() and not home.config_file("shop").exists()
+
+    for project in ("first", "second"):
+        await shop.ok("init_project", project=project)
+        await shop.ok("edit_config", project=project, set={"db_path": str(home.folder / "shared.duckdb")})
+    await shop.ok("list_traces", project="first")
+    answer = await shop.ok("delete_traces", project="first", whole_project=True)
+    assert f"kept: {home.folder / 'shared.duckdb'}, as the project second uses it" in answer["notes"]
+    letter = home.folder / "letter.txt"
+    letter.write_text("not a database")
+    await shop.ok("edit_config", project="second", set={"db_path": str(letter)})
+    answer = await shop.ok("delete_traces", project="second", whole_project=True)
+    assert f"kept: {letter}, which is no database of this Breadcrumb" in answer["notes"]
+    assert letter.read_text() == "not a database"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import collections
 import dataclasses
+import datetime
 import decimal
 import enum
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +46,7 @@ def evaluate(con: duckdb.DuckDBPyConnection, expression: Any, value: Any) -> Any
     [
         None, True, 3, 0.5, "text", "", [], [1], (), (1,), {"a"}, frozenset({1}), {}, {"a": 1}, b"raw",
         bytearray(b"x"), collections.deque([1]), collections.OrderedDict(a=1), Item(2.5), Color.RED, KeyError("k"),
+        decimal.Decimal("1.10"), datetime.date(2025, 1, 2), uuid.UUID(int=1), range(3), 1j,
     ],
     ids=repr,
 )  # fmt: skip
@@ -64,7 +67,7 @@ def test_the_length_of_a_value_is_that_before_truncation(con: duckdb.DuckDBPyCon
     assert evaluate(con, length_of, value) == len(value)
 
 
-@pytest.mark.parametrize("value", [None, True, 3, 0.5, Item(2.5), Color.RED, len])
+@pytest.mark.parametrize("value", [None, True, 3, 0.5, Item(2.5), Color.RED, len, decimal.Decimal(1)])
 def test_a_value_without_a_length_has_none(con: duckdb.DuckDBPyConnection, value: Any) -> None:
     assert evaluate(con, length_of, value) is None
 

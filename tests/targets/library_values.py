@@ -21,15 +21,34 @@ def numpy_values():
 
     class Own(numpy.ndarray):
         shape = dtype = property(bomb)
-        __len__ = __repr__ = __str__ = __getitem__ = __iter__ = bomb
+        __len__ = __repr__ = __str__ = __getitem__ = __iter__ = tolist = flat = view = __array_wrap__ = bomb
 
+        def __array_finalize__(self, source):
+            assert not is_watched or bomb()
+
+        def __buffer__(self, flags):
+            return bomb()
+
+    is_watched = False
+    own = numpy.ndarray.view(numpy.zeros((2, 2)), Own)
+    is_watched = True
     show("array", numpy.zeros((3, 4)))
+    show("missing", numpy.array([1.5, numpy.nan, -numpy.inf, 0.1]))
+    show("single", numpy.array([0.1], dtype="float32"))
+    show("swapped", numpy.array([1.5, 2.5], dtype=">f8"))
+    show("columns first", numpy.asfortranarray(numpy.arange(6).reshape(2, 3)))
+    show("every other", numpy.arange(10)[::-2])
+    show("large", numpy.tile(numpy.array([1, 2, 3, 4]), (100_000, 1)))
+    show("texts", numpy.array(["a", "b"]))
+    show("days", numpy.array(["2025-01-02", "NaT"], dtype="datetime64[ns]"))
+    show("empty", numpy.zeros((0, 3)))
+    show("secrets", numpy.array(["AKIAIOSFODNN7EXAMPLE"]))
     show("row", numpy.arange(5, dtype="int8"))
     show("scalar array", numpy.array(5.0))
     show("objects", numpy.array([Own], dtype=object))
     show("records", numpy.zeros(2, dtype=[("id", "i4"), ("name", "U5")]))
     show("masked", numpy.ma.array([1, 2], mask=[0, 1]))
-    show("own", numpy.zeros((2, 2)).view(Own))
+    show("own", own)
     show("dtype", numpy.dtype("float32"))
     show("function", numpy.add)
     show("class", numpy.ndarray)
@@ -47,6 +66,9 @@ def pandas_values():
     import numpy
     import pandas
 
+    class Hostile:
+        __repr__ = __str__ = __eq__ = bomb
+
     class Frame(pandas.DataFrame):
         shape = columns = property(bomb)
         __len__ = __repr__ = __str__ = __iter__ = bomb
@@ -60,6 +82,13 @@ def pandas_values():
         }
     )
     show("frame", frame)
+    show("nested", {"rows": [frame[["number"]]], "none": None})
+    show("secret", pandas.DataFrame({"id": [1], "password": ["pandas-Planted-7741"]}))
+    show("secret series", pandas.Series(["pandas-Planted-7742"], name="password"))
+    show("same names", pandas.DataFrame([[1, 2]], columns=["a", "a"]))
+    show("numbered", pandas.DataFrame(numpy.zeros((1, 2))))
+    show("objects", pandas.DataFrame({"item": numpy.array([Hostile()], dtype=object)}))
+    show("missing", pandas.Series([1.0, None], name="score"))
     show("empty", pandas.DataFrame())
     show("wide", pandas.DataFrame({str(number): [number] for number in range(300)}))
     show("own", Frame({"a": [1]}))
@@ -75,11 +104,57 @@ def pandas_values():
     show("extension array", pandas.array([1, None, 3], dtype="Int64"))
     show("timestamp", pandas.Timestamp("2025-01-02T03:04:05"))
     show("timedelta", pandas.Timedelta("1D"))
-    show("missing", pandas.NaT)
+    show("no time", pandas.NaT)
     show("grouped", frame.groupby("number"))
     show("accessor", frame["at"].dt)
     show("tuple", next(frame[["number", "price"]].itertuples()))
     show("error", pandas.errors.ParserError("line 3"))
+
+
+def polars_values():
+    import datetime
+
+    import polars
+
+    class Own(polars.DataFrame):
+        columns = shape = property(bomb)
+        __len__ = __repr__ = __str__ = row = rows = bomb
+
+    frame = polars.DataFrame({"n": [1, 2, 3, 4], "name": ["x", None, "y", "z"], "day": [datetime.date(2025, 1, 2)] * 4})
+    show("frame", frame)
+    show("own", Own({"a": [1]}))
+    show("empty", polars.DataFrame())
+    show("wide", polars.DataFrame({str(number): [number] for number in range(600)}))
+    show("secret", polars.DataFrame({"password": ["polars-Planted-7751"]}))
+    show("series", polars.Series("v", [1.5, None]))
+    show("secret series", polars.Series("password", ["polars-Planted-7752"]))
+    show("lazy", frame.lazy())
+    show("expression", polars.col("n"))
+
+
+def dask_values():
+    import dask.array
+    import numpy
+
+    def fails(block):
+        return bomb()
+
+    show("array", dask.array.zeros((10, 20), chunks=5))
+    show("lazy", dask.array.map_blocks(fails, dask.array.zeros((4,), chunks=2), dtype=float, meta=numpy.array(0.0)))
+    show("delayed", dask.delayed(bomb)())
+
+
+def jax_values():
+    import jax
+
+    jax.config.update("jax_platforms", "cpu")
+    show("array", jax.numpy.zeros((2, 3)))
+
+    def double(x):
+        show("tracer", x)
+        return x * 2
+
+    jax.jit(double)(1.5)
 
 
 def attr_values():

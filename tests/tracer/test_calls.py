@@ -443,3 +443,56 @@ asyncio.run(main())
     assert [call.yields for call in spool.named("rows")] == [some[:2], [*some, (29, None)], some[:1]]
     assert spool.one("doubled").yields == [(0, 0), (1, 2)]
     assert spool.one("main").yields == []
+
+
+def test_methods_that_dataclasses_generates_have_the_names_of_their_classes(python: str, trace: Trace) -> None:
+    text = """
+import collections, dataclasses
+
+@dataclasses.dataclass(order=True)
+class Order:
+    n: int = 0
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    n: int = 0
+
+class Special(Order):
+    pass
+
+Point = collections.namedtuple("Point", "x y")
+Special(1), Order(2) == Order(3), Line(4), Point(5, 6)
+"""
+    calls = [(call.function, call.args.get("n")) for call in trace(python, text).calls]
+    assert calls == [
+        ("<module>", None), ("Order", None), ("Line", None), ("Special", None), ("Order.__init__", 1),
+        ("Order.__init__", 2), ("Order.__init__", 3), ("Order.__eq__", None), ("Line.__init__", 4),
+    ]  # fmt: skip
+
+
+def test_classes_of_one_name_in_two_modules_have_generated_methods_of_their_own(
+    python: str, trace: Trace, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        tmp_path.joinpath(f"{name}.py").write_text(
+            "import dataclasses\n@dataclasses.dataclass\nclass Order:\n    n: int\n"
+        )
+    text = "import first, second\nfirst.Order(1)\nsecond.Order(2)\n"
+    functions = trace(python, text, include=["__main__", "first", "second"]).of("function")
+    names = [f"{each['module']}:{each['name']}" for each in functions]
+    assert {"first:Order.__init__", "second:Order.__init__"} <= set(names)
+
+
+def test_code_that_the_program_compiles_itself_is_recorded(python: str, trace: Trace) -> None:
+    text = """
+import threading
+names = {"__name__": "__main__"}
+exec("def made(n): return n", names)
+thread = threading.Thread(target=names["made"], args=(1,))
+thread.start()
+thread.join()
+print(eval("names['made'](2)"))
+"""
+    assert [call.args for call in trace(python, text).named("made")] == [{"n": 1}, {"n": 2}]
+    whole = trace(python, ["-c", "import threading\ndef work(): pass\nt = threading.Thread(target=work)\nt.start()\n"])
+    assert [call.function for call in whole.calls] == ["<module>", "work"]

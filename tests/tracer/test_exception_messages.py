@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
+import enum
 import io
+import pathlib
 from email.message import Message
 from pathlib import Path
 from subprocess import CalledProcessError, TimeoutExpired
@@ -17,6 +21,11 @@ from hypothesis import strategies as st
 from breadcrumb.events.exception_text import message_of
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.values.encoder import Encoder
+
+
+class Color(enum.Enum):
+    RED = 1
+
 
 texts = st.text("ab'\"\\ \n\té…{[,:$", max_size=6).filter(lambda text: not text.startswith("…"))
 plain = st.none() | st.booleans() | st.integers(-(10**9), 10**9) | texts
@@ -68,6 +77,12 @@ def test_messages_with_built_in_values_equal_str(args: list[Any], cls: type[Exce
         CalledProcessError(-9, ["make", "all"]),
         CalledProcessError(-99, "make"),
         TimeoutExpired(["make", "all"], 2.5),
+        ValueError(decimal.Decimal("1.20")),
+        KeyError(decimal.Decimal("1.20")),
+        ValueError(datetime.date(2025, 1, 2)),
+        ValueError(pathlib.PurePosixPath("/a/b")),
+        ValueError(Color.RED),
+        ValueError(range(3), decimal.Decimal("1.20")),
     ],
     ids=lambda exception: type(exception).__name__,
 )

@@ -7,7 +7,9 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import fractions
 import functools
+import ipaddress
 import json
 import logging
 import pathlib
@@ -31,6 +33,11 @@ def encoded(value: Any, **limits: int) -> Any:
 
 class Color(enum.Enum):
     RED = 1
+
+
+class Access(enum.Flag):
+    READ = 1
+    WRITE = 2
 
 
 @dataclasses.dataclass
@@ -72,18 +79,29 @@ Point = collections.namedtuple("Point", "x y")
         ({1: "one", "1": "text"}, {"$key:1": "one", "1": "text"}),
         ({(1, "a"): 1, "$key:1": 2}, {'$key:{"$tuple": [1, "a"]}': 1, '$key:"$key:1"': 2}),
         (b"raw\xff", {"$bytes": "raw\\xff"}),
-        (Color.RED, "<Color.RED>"),
+        (Color.RED, {"$type": "Color", "$repr": "Color.RED"}),
+        (Access.READ | Access.WRITE, {"$type": "Access", "$repr": "Access.READ|WRITE"}),
         (Item("tea", 2.5), {"$type": "Item", "name": "tea", "price": 2.5}),
         (Slotted(), {"$type": "Slotted", "a": 1}),
         (Plain(), {"$type": "Plain", "x": [1]}),
         (Point(1, 2), {"$type": "Point", "x": 1, "y": 2}),
         (collections.OrderedDict(a=1), {"$type": "OrderedDict", "a": 1}),
         (collections.deque([1]), {"$type": "deque", "items": [1]}),
-        (decimal.Decimal("1.10"), "1.10"),
-        (datetime.date(2025, 1, 2), "2025-01-02"),
-        (datetime.datetime(2025, 1, 2, 3, tzinfo=datetime.UTC), "2025-01-02T03:00:00+00:00"),
-        (uuid.UUID(int=1), "00000000-0000-0000-0000-000000000001"),
-        (pathlib.PurePosixPath("/a/b"), "/a/b"),
+        (decimal.Decimal("1.10"), {"$type": "Decimal", "value": "1.10"}),
+        (fractions.Fraction(1, 3), {"$type": "Fraction", "value": "1/3"}),
+        (datetime.date(2025, 1, 2), {"$type": "date", "value": "2025-01-02"}),
+        (datetime.time(3, 4), {"$type": "time", "value": "03:04:00"}),
+        (datetime.timedelta(days=1), {"$type": "timedelta", "value": "1 day, 0:00:00"}),
+        (
+            datetime.datetime(2025, 1, 2, 3, tzinfo=datetime.UTC),
+            {"$type": "datetime", "value": "2025-01-02T03:00:00+00:00"},
+        ),
+        (datetime.UTC, {"$type": "timezone", "value": "UTC"}),
+        (uuid.UUID(int=1), {"$type": "UUID", "value": "00000000-0000-0000-0000-000000000001"}),
+        (pathlib.PurePosixPath("/a/b"), {"$type": "PurePosixPath", "value": "/a/b"}),
+        (ipaddress.ip_address("10.0.0.1"), {"$type": "IPv4Address", "value": "10.0.0.1"}),
+        (1 + 2j, {"$type": "complex", "value": "(1+2j)"}),
+        (range(3), {"$type": "range", "$repr": "range(0, 3)"}),
         (len, "<built-in len>"),
         (Plain, "<class test_values.Plain>"),
         (json, "<module json>"),
@@ -140,6 +158,34 @@ def test_a_large_field_leaves_room_for_later_fields() -> None:
     # Before many others, the first field may still take half of the room.
     many = encoded({"text": "x" * 5000, **{f"field {n}": ["y" * 300] for n in range(49)}})
     assert len(many["text"]) > 900 and len(many) > 5
+
+
+@given(
+    st.recursive(
+        st.none() | st.integers() | st.text("ab", max_size=300),
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text("ab", max_size=250), inner, max_size=6),
+        max_leaves=20,
+    ),
+    st.integers(0, 600),
+)
+def test_the_text_of_a_value_does_not_depend_on_what_was_encoded_before(value: Any, chars: int) -> None:
+    used = Encoder(Redactor(), max_chars=chars)
+    first = used.encode(value)
+    assert used.encode(value) == first
+
+
+def test_a_text_that_is_known_is_cut_as_one_that_is_not() -> None:
+    text, others = "x" * 60, {f"field {number}": "y" * 30 for number in range(3)}
+    used = Encoder(Redactor(), max_chars=90)
+    used.encode([text])
+    assert used.encode({"text": text, **others}) == Encoder(Redactor(), max_chars=90).encode({"text": text, **others})
+
+
+def test_keys_that_are_redacted_to_the_same_text_stay_distinct_each_time() -> None:
+    keys = ["AKIAIOSFODNN7EXAMPLE", "AKIAIOSFODNN8EXAMPLE"]
+    used = Encoder(Redactor())
+    texts = [used.encode(dict.fromkeys(keys, 1)) for _ in range(3)]
+    assert [*json.loads(texts[0])] == ["[REDACTED]", "[REDACTED] (2)"] and len(set(texts)) == 1
 
 
 def test_each_item_of_a_set_has_an_equal_share_of_the_room() -> None:
@@ -284,10 +330,11 @@ def test_a_type_hint_is_written_in_its_own_notation_even_if_it_is_endless() -> N
     endless.append(endless)
     alias: Any = types.GenericAlias(list, (endless,))
     optional = Optional[Plain]  # noqa: UP045  (another class than that of Plain | None)
-    assert encoded([list[int], dict[str, list[int | None]], optional, Literal["a", 1]]) == [
+    hints = encoded([list[int], dict[str, list[int | None]], optional, Literal["a", 1]])
+    assert [hint["$repr"] for hint in hints] == [
         "list[int]", "dict[str, list[int | None]]", f"Optional[{__name__}.Plain]", "Literal['a', 1]",
     ]  # fmt: skip
-    assert encoded(alias).startswith("list[[int, [int, [int")
+    assert encoded(alias)["$repr"].startswith("list[[int, [int, [int")
     wide: Any = int
     for _ in range(9):
         wide = types.GenericAlias(tuple, (wide,) * 100)

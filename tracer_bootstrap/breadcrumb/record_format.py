@@ -108,5 +108,9 @@ NOTICE_UNTRACED_PYTHON = "untraced_python"  # a Python ran without the tracer: a
 NOTICE_SERVER_DIED = "server_died"  # another server finished the run: its end, output and exit code are missing
 NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its end, output and exit code are missing
 
+# The file of code in a cell of a notebook, and the name of the function that is its body.
+CELL_FILE = "In [%d]"
+CELL_FILE_PATTERN = r"In \[\d+\]"
+
 # A counters file: little-endian unsigned 64-bit pairs (count, time_ns), one pair a slot.
 COUNTER_SLOT_BYTES = 16

@@ -5,7 +5,10 @@ table of examples):
 
 - An object whose first key is one of ``*_KEY``: ``{"$tuple": [1, 2]}``, ``{"$float": "nan"}``, ``{"$bytes": "raw"}``.
 - An instance of another class: ``{"$type": "Cart", "total": 5}``, its class and then its fields. A subclass of a
-  built-in type has its content as ``items`` or ``value``, an exception its arguments as ``args``.
+  built-in type has its content as ``items`` or ``value``, an exception its arguments as ``args``. A number, date, path
+  or the like of the standard library has the text that it is made from as ``value``: ``{"$type": "Decimal", "value":
+  "1.20"}``.
+- A value that Python's notation names: ``{"$type": "Color", "$repr": "Color.RED"}``, its class and that notation.
 - A text in angle brackets where only the type or a name is of use: ``"<function shop.total>"``, ``"<list of 3>"``.
 
 A cut says how much is missing: in a text or list with ``…(+42 chars)`` or ``…(+42 items)`` at its end, in a dict with
@@ -17,6 +20,12 @@ as that is faster; ``tests/test_shared_constants.py`` holds that these are the s
 
 # First key of the object that stands for a value.
 TYPE_KEY = "$type"  # name of the class; the other keys are the fields
+VALUE_FIELD = "value"  # after TYPE_KEY and alone: what the value is made from, a number or a text
+REPR_KEY = "$repr"  # after TYPE_KEY: the value in Python's notation
+
+# Fields of an array or a table, after its shape and its dtype or columns.
+FIRST_FIELD = "first"  # the first items; of a table, by column
+SAMPLED_FIELD = "sampled"  # number of the items from which the fields before it were found, if not from all
 TUPLE_KEY = "$tuple"  # list of the items
 SET_KEY = "$set"  # list of the items, in an order that does not change from run to run
 FROZENSET_KEY = "$frozenset"  # as SET_KEY

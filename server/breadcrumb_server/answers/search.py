@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -13,12 +14,14 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import fit_table
-from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.rendering.layout import value_text
-from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.notation import named_values, notation
+from breadcrumb_server.answers.rendering.reverse_notation import recorded_form
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id, spellings_in_json
 from breadcrumb_storage.queries.functions import function_times
@@ -93,7 +96,7 @@ def search_values(
     limit, notes = check_limit(limit, LIMITS.rows)
     query = ("search_values", project, text)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    reader = TraceReader.open(con, trace_of_page(trace_id, start), project)
     next_calls = NextCalls(project, reader.trace)
     hits = TextHits(reader, text, spellings(text))
     if not hits.total:
@@ -122,6 +125,10 @@ def search_values(
 def spellings(text: str) -> list[str]:
     """Return the forms of a text in stored JSON: as it is, escaped, and as the Python value that it denotes."""
     found = spellings_in_json(text)
+    with suppress(ValueError):
+        form = recorded_form(text)
+        if is_object(form):  # Decimal('1.20'), Color.RED
+            found += [json.dumps(form), json.dumps(form, ensure_ascii=False), notation(form)]
     try:
         value: object = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):

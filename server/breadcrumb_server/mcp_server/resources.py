@@ -10,9 +10,8 @@ from breadcrumb_server.mcp_server.tools.registration import ServiceContext
 from breadcrumb_server.projects import manage as projects
 from breadcrumb_server.projects.home import Home
 from breadcrumb_storage.sql_access.schema_page import schema_page
+from breadcrumb_storage.trace_rows import LATEST
 
-# Stands for the newest trace where a URI names a trace.
-LATEST = "latest"
 # Projects whose resources are listed, to keep the list short; those of other projects can be read too.
 MAX_LISTED_PROJECTS = 25
 
@@ -46,7 +45,7 @@ async def project_config(ctx: ServiceContext, project: str) -> str:
 async def trace_report(ctx: ServiceContext, project: str, trace_id: str) -> str:
     """Return the answer of ``get_trace``."""
     service = ctx.request_context.lifespan_context
-    report = await service.report(project, None if trace_id == LATEST else trace_id)
+    report = await service.report(project, trace_id)
     return report.model_dump_json(indent=1)
 
 

@@ -1,8 +1,10 @@
 """Locate the Breadcrumb home folder and the files of each project in it."""
 
+import fcntl
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,6 +50,16 @@ class Home:
     def spool_folder(self, project: str) -> Path:
         """Return the folder with the spool folders of a project's runs."""
         return self.folder / "spool" / project
+
+    @contextmanager
+    def locked(self) -> Generator[None]:
+        """Lock the configs of the folder, which must exist, against other threads and servers."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
 
     def project_names(self) -> list[str]:
         """Return the names of all projects with a config file, readable or not."""

@@ -1,10 +1,8 @@
 """Make, list, show and change projects. Blocking: call it in a worker thread."""
 
-import fcntl
 import os
 import re
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +53,7 @@ def init_project(
     """
     check_project_name(project)
     home.create()
-    with _locked(home):
+    with home.locked():
         if home.config_file(project).exists():
             return _existing(home, project, given=bool(workspace or include or exclude))
         config = _new_config(project, workspace, include, exclude)
@@ -172,7 +170,7 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
         BreadcrumbError: The project is unknown, its file is broken, or a change is refused. The file is unchanged then.
     """
     load_config(home, project)  # an unknown project may have no home folder to lock
-    with _locked(home):
+    with home.locked():
         loaded = load_config(home, project)
         new_values, notes = changed_settings(loaded.config, changes)
         config = check_settings(
@@ -290,14 +288,3 @@ def _cut(text: str | None) -> str | None:
 def _with_tilde(path: Path) -> str:
     user = Path.home()
     return f"~/{path.relative_to(user)}" if path.is_relative_to(user) else str(path)
-
-
-@contextmanager
-def _locked(home: Home) -> Generator[None]:
-    """Lock the configs of the home folder against other threads and servers."""
-    descriptor = os.open(home.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

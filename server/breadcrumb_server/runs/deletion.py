@@ -46,24 +46,26 @@ class Choice:
     before: datetime | None = None
 
     @classmethod
-    def of(cls, trace_ids: Sequence[str] | None, older_than: str | None, *, all: bool) -> Choice:
+    def of(
+        cls, trace_ids: Sequence[str] | None, older_than: str | None, *, all: bool, whole_project: bool = False
+    ) -> Choice:
         """Check the arguments of the tool ``delete_traces``.
 
         Args:
             trace_ids: Full ids or unique parts of them; resolved later, with the database at hand.
             older_than: A duration or a time, as :func:`parse_since` reads it.
             all: Whether to delete every trace.
+            whole_project: Whether the project itself was to be deleted, with all traces; refused beside the others.
 
         Raises:
-            BreadcrumbError: Not exactly one of the three is given, the list is empty, or the time cannot be read.
+            BreadcrumbError: Not exactly one of the first three is given, the list is empty, or the time cannot be read.
         """
         given = [name for name, value in (("trace_ids", trace_ids), ("older_than", older_than)) if value is not None]
-        if all:
-            given.append("all")
+        given += [name for name, is_given in (("all", all), ("whole_project", whole_project)) if is_given]
         if len(given) != 1 or trace_ids == []:
             got = " and ".join(given) + " together" if len(given) > 1 else "an empty list" if given else "none"
             raise BreadcrumbError(
-                f"delete_traces takes exactly one of trace_ids, older_than and all=True; it got {got}.",
+                f"delete_traces takes exactly one of trace_ids, older_than, all and whole_project; it got {got}.",
                 hint='Nothing was deleted. Say which: trace_ids=["..."], older_than="7d", or all=True.',
             )
         moment = parse_since(older_than, argument="older_than") if older_than is not None else None
@@ -101,16 +103,16 @@ def delete_traces(database: Database, spools: Path, project: str, choice: Choice
     Raises:
         BreadcrumbError: An id is unknown, ambiguous, or names a running trace. Nothing is deleted then.
     """
-    before = _database_bytes(database)
+    before = database_bytes(database)
     with database.write() as con, ExitStack() as claims:
         wanted = _chosen_traces(con, project, choice)
         ended = [trace for trace in wanted if trace.status != RUNNING and _claim(claims, spools / trace.trace_id)]
         running = [trace.trace_id for trace in wanted if trace not in ended]
         if running and choice.trace_ids is not None:
-            raise _still_running(project, running)
+            raise still_running(project, running)
         # Folders before rows: an ended run is complete in the database, but a folder that outlives its rows would be
         # ingested again.
-        spooled = sum(_remove_spool(spools / trace.trace_id) for trace in ended)
+        spooled = sum(remove_spool(spools / trace.trace_id) for trace in ended)
         calls = count_calls(con)
         delete_rows(con, [trace.trace_id for trace in ended])
         kept, share = project_overview(con).traces, count_calls(con) / calls if calls else 1.0
@@ -129,9 +131,9 @@ def delete_traces(database: Database, spools: Path, project: str, choice: Choice
             traces=Table(columns=COLUMNS, rows=[_row(trace, chars) for trace in shown], more=len(ended) - len(shown))
             if ended
             else None,
-            freed_mb=_megabytes(max(before + spooled - space.file_bytes, 0)),
-            database_mb=_megabytes(space.file_bytes),
-            reusable_mb=_megabytes(space.reusable_bytes) if space.reusable_bytes >= MIN_SHOWN_BYTES else None,
+            freed_mb=megabytes(max(before + spooled - space.file_bytes, 0)),
+            database_mb=megabytes(space.file_bytes),
+            reusable_mb=megabytes(space.reusable_bytes) if space.reusable_bytes >= MIN_SHOWN_BYTES else None,
             notes=notes,
             next=first_few(
                 [
@@ -155,14 +157,15 @@ def _claim(claims: ExitStack, spool: Path) -> bool:
     return not spool.exists() or claims.enter_context(Claim(spool)) or not spool.exists()
 
 
-def _remove_spool(spool: Path) -> int:
+def remove_spool(spool: Path) -> int:
     """Remove a spool folder and return the bytes freed."""
     size = sum(file.stat().st_blocks * 512 for file in spool.rglob("*") if file.is_file())
     shutil.rmtree(spool, ignore_errors=True)
     return size
 
 
-def _still_running(project: str, running: Sequence[str]) -> BreadcrumbError:
+def still_running(project: str, running: Sequence[str]) -> BreadcrumbError:
+    """Return the error for a deletion that would remove running traces."""
     more = f" and {len(running) - MAX_NAMED} more" if len(running) > MAX_NAMED else ""
     return BreadcrumbError(
         f"Still running: {', '.join(running[:MAX_NAMED])}{more}. Nothing was deleted.",
@@ -175,7 +178,7 @@ def _compact(database: Database, expected_bytes: int) -> tuple[Space, list[str]]
     try:
         space = compact(database, expected_bytes)
     except DatabaseBusy as error:
-        return Space(_database_bytes(database), 0), [f"the file is as large as before: {error.what}"]
+        return Space(database_bytes(database), 0), [f"the file is as large as before: {error.what}"]
     notes: list[str] = []
     if space.compaction_error:
         notes.append(f"the file could not be made smaller: {one_line(space.compaction_error, 300)}")
@@ -191,13 +194,14 @@ def _nothing_deleted_note(choice: Choice, kept: int) -> str:
     return "nothing was deleted: " + ("all traces still run" if kept else "the project has no traces")
 
 
-def _database_bytes(database: Database) -> int:
+def database_bytes(database: Database) -> int:
     """Return the size of the database file and its write-ahead log."""
     files = (database.path, Path(f"{database.path}.wal"))
     return sum(file.stat().st_size for file in files if file.exists())
 
 
-def _megabytes(number: int) -> float:
+def megabytes(number: int) -> float:
+    """Convert bytes to megabytes with one decimal."""
     return round(number / 1_000_000, 1)
 
 

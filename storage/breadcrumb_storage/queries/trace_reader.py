@@ -30,7 +30,7 @@ class TraceReader:
 
         Args:
             con: A connection of `Database.read` or `Database.write`.
-            trace_id: A whole id, a prefix or suffix that only one trace has, or None for the newest trace.
+            trace_id: A whole id, a prefix or suffix that only one trace has; "latest" or None for the newest trace.
             project: Name of the project, for the calls that errors propose.
 
         Raises:

@@ -31,6 +31,8 @@ _CO_GENERATORS = 0x20 | 0x200
 _YIELD_VALUE = opmap["YIELD_VALUE"]
 _RESUME = opmap.get("RESUME")
 _RESUME_REASON, _AFTER_YIELD = 3, 1
+# Modules whose objects are recorded by their type and what ``str`` makes of them.
+_TEXT_MODULES = {"decimal", "datetime", "fractions", "ipaddress", "pathlib", "pathlib._local", "uuid", "zoneinfo"}
 
 _args_of: Any = BaseException.__dict__["args"].__get__
 _fields_of: Any = BaseException.__dict__["__dict__"].__get__
@@ -71,7 +73,7 @@ def _message(exception: BaseException, encoder: Encoder) -> str:
     if not args:
         return _message_without_args(exception, encoder)
     if len(args) == 1:
-        return args[0] if type(args[0]) is str else _python_notation(args[0], encoder)
+        return args[0] if type(args[0]) is str else _as_str(args[0], encoder)
     return "(%s)" % ", ".join([_shorten(_python_notation(arg, encoder)) for arg in args])
 
 
@@ -92,6 +94,16 @@ def _class_with_str(cls: type) -> type:
         if "__str__" in namespace(base):
             return base
     return BaseException
+
+
+def _as_str(value: Any, encoder: Encoder) -> str:
+    """Return a value as ``str`` has it, with secrets redacted."""
+    if class_module(type(value)) not in _TEXT_MODULES:
+        return _python_notation(value, encoder)
+    import_late_modules()
+    from ..values.python_text import text_content
+
+    return _translated(encoder.encode(value), text_content)
 
 
 def _python_notation(value: Any, encoder: Encoder) -> str:

@@ -6,7 +6,7 @@ import itertools
 from types import CodeType, FrameType
 
 from ..record_format import NOTICE_TOO_MANY_FUNCTIONS
-from ..session.functions import Function, is_annotations, module_of
+from ..session.functions import Function, is_annotations, kind_of, may_be_generated, module_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ class FunctionLog:
         self._lines = lines
         self._spawned = spawned
         self._numbers = itertools.count(1)  # atomic: threads may add functions at the same time
-        self._first_of: Dict[Tuple[str, str, int], Function] = {}  # code that is compiled again is the same function
+        # By file, module, name and line: code that is compiled again is the same function.
+        self._first_of: Dict[Tuple[str, str, str, int], Function] = {}
         self.when_added: List[Callable[[Function], None]] = []  # called before any call of the function can end
 
     def clear(self) -> None:
@@ -55,7 +56,23 @@ class FunctionLog:
         """Return whether calls of *code* are recorded; *frame* is one of them."""
         if self._spawned is not None and code.co_name == "<module>" and frame.f_back is None:
             return False  # multiprocessing's code, although its module is named __main__
-        return not is_annotations(code) and self._session.include.is_included(module_of(frame), code.co_filename)
+        if is_annotations(code) or not self._session.include.is_included(module_of(frame), code.co_filename):
+            return False
+        return code.co_filename[:1] != "<" or not self._is_generated(code, frame)
+
+    def _is_generated(self, code: CodeType, frame: FrameType) -> bool:
+        """Return whether a library has generated the code, as dataclasses does, except for methods of classes.
+
+        Such code runs in the namespace of the program's module, so that only its caller tells.
+        """
+        names = self._session.names
+        if code.co_name == "<module>" and may_be_generated(code.co_filename):
+            caller = frame.f_back
+            if caller is None or self._session.include.is_included(module_of(caller), caller.f_code.co_filename):
+                return False
+            names.add_generated(code)
+            return True
+        return names.is_generated(code) and not names.owner_class(code, frame)
 
     def add(self, code: CodeType, frame: FrameType) -> Optional[Function]:
         """Register *code* as a traced function and return it; None if there are too many."""
@@ -76,7 +93,10 @@ class FunctionLog:
             session.names.module_starts(code)
         name = session.names.qualified_name(code, frame)
         file = session.include.absolute(code.co_filename)
-        key = (file, name, code.co_firstlineno)
+        if kind_of(code) == "module":
+            name = session.include.cell(code.co_filename) or name  # the bodies of all cells are <module> in __main__
+        # With the module, as all code that is generated has the same file.
+        key = (file, module, name, code.co_firstlineno)
         first = self._first_of.get(key)
         function_id = first.function_id if first is not None else next(self._numbers)
         function = Function(code, function_id, name, module, file, session.encoder)

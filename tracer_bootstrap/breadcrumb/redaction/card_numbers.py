@@ -25,6 +25,12 @@ _MIN_CARD, _CARD_LIMIT = 10**12, 10**19
 _EPOCH_2015, _EPOCH_2035 = "1420070400", "2051222400"
 _TIME_DIGITS = (13, 16, 19)
 
+# Integers of these ranges are no cards: their digits need not be looked at. Addresses have 15 digits, the first a 1.
+_NO_CARDS = (
+    (10**12, 2 * 10**12), (10**13, 2 * 10**13), (10**14, 2 * 10**14),
+    *((int(_EPOCH_2015) * unit, int(_EPOCH_2035) * unit) for unit in (10**3, 10**6, 10**9)),
+)  # fmt: skip
+
 # First digits of card numbers (ISO/IEC 7812). Not required of sixteen digits, the usual length.
 _FIRST_DIGITS = "23456"
 
@@ -41,7 +47,12 @@ def redact_numbers(text: str) -> str:
 
 def is_card_number(number: int) -> bool:
     """Return whether an integer is a payment card number."""
-    return _MIN_CARD <= number < _CARD_LIMIT and _is_card("%d" % number)
+    if not _MIN_CARD <= number < _CARD_LIMIT:
+        return False
+    for least, limit in _NO_CARDS:
+        if least <= number < limit:
+            return False
+    return _is_card("%d" % number)
 
 
 def _is_card(digits: str) -> bool:

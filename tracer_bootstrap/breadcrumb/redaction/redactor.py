@@ -67,6 +67,7 @@ class Redactor:
         self._names = SecretNames(extra_name_patterns)
         self._learned: Optional[LearnedSecrets] = None
         self._redact_kinds: Optional[Callable[..., str]] = None
+        self._is_card_number: Optional[Callable[[int], bool]] = None
         self._listener = listener
         self._max_learned = max_learned
         self.generation = 0
@@ -219,10 +220,12 @@ class Redactor:
         Args:
             number: The integer, of any size.
         """
-        import_late_modules()
-        from .card_numbers import is_card_number
+        if self._is_card_number is None:
+            import_late_modules()
+            from .card_numbers import is_card_number
 
-        return is_card_number(number)
+            self._is_card_number = is_card_number  # kept here, as a program may empty sys.modules
+        return self._is_card_number(number)
 
     def redact_command(self, argv: Sequence[str]) -> List[str]:
         """Redact a command line, including the values of ``--password x``, ``--token=x`` and ``API_KEY=x``.

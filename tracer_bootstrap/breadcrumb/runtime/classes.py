@@ -21,7 +21,9 @@ _flags: Callable[[type], int] = type.__dict__["__flags__"].__get__
 module_namespace: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
 
 # Packages that define arrays, tensors and data frames.
-ARRAY_PACKAGES = {"numpy", "pandas", "torch", "jaxlib", "cupy", "xarray", "polars", "pyarrow", "scipy", "tensorflow"}
+ARRAY_PACKAGES = {
+    "numpy", "pandas", "torch", "jax", "jaxlib", "cupy", "xarray", "polars", "pyarrow", "scipy", "tensorflow", "dask",
+}  # fmt: skip
 
 _HEAP_TYPE = 1 << 9  # Py_TPFLAGS_HEAPTYPE
 

@@ -18,8 +18,8 @@ _MODULES = (
     "redaction.regex", "redaction.card_numbers", "redaction.token_prefixes", "redaction.secret_shapes",
     "redaction.named_values", "redaction.encoded_texts", "redaction.text_search", "redaction.learned_secrets",
     "redaction.learning", "values.hidden_values", "values.descriptions", "values.objects", "values.containers",
-    "values.typing_text", "values.arrays", "values.dataframes", "values.library_objects", "values.writers",
-    "values.type_plan", "values.python_text",
+    "values.typing_text", "values.array_content", "values.arrays", "values.tables", "values.dataframes",
+    "values.polars_frames", "values.library_objects", "values.writers", "values.type_plan", "values.python_text",
 )  # fmt: skip
 
 _OWN_LOADER = "breadcrumb.runtime.own_builtins"

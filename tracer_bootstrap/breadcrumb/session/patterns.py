@@ -10,6 +10,7 @@ from os.path import realpath
 
 from ..globs import is_path_pattern, matches_module, matches_path
 from ..runtime.interruptions import OWN_FOLDER, raised_by_program
+from ..runtime.late_modules import load_late_module
 
 TYPE_CHECKING = False  # typing is not imported: every import delays the start of the user's program
 if TYPE_CHECKING:
@@ -99,7 +100,20 @@ class IncludeFilter:
         self._decisions: Dict[Tuple[str, str], bool] = {}
 
     def absolute(self, filename: str) -> str:
-        """Return the absolute path of a code object's file; names like ``<string>`` stay unchanged."""
+        """Return the absolute path of a code object's file, or the name of its cell; ``<string>`` stays unchanged."""
+        return self.cell(filename) or self._absolute_path(filename)
+
+    @staticmethod
+    def cell(filename: str) -> str:
+        """Return the name of the notebook's cell that a code object's file stands for; empty for other files."""
+        if not (filename.startswith("<ipython-input-") or "/ipykernel_" in filename):
+            return ""
+        load_late_module("session.notebook_cells")
+        from .notebook_cells import cell_name
+
+        return cell_name(filename)
+
+    def _absolute_path(self, filename: str) -> str:
         if filename.startswith("<"):
             return filename
         if filename.startswith("/") and "/." not in filename and "//" not in filename:
@@ -123,7 +137,7 @@ class IncludeFilter:
     def _decide(self, module: str, filename: str) -> bool:
         if filename.startswith("<frozen ") or is_own(filename):
             return False
-        absolute = self.absolute(filename)
+        absolute = self._absolute_path(filename)
         relative: Optional[str] = None
         if absolute.startswith(self._root):
             relative = absolute[len(self._root) :]

@@ -77,14 +77,6 @@ def describe_range(value: Any) -> str:
     return "range(%s)" % ", ".join(int.__repr__(number) for number in numbers)
 
 
-def describe_enum_member(value: Any, name: Any, number: Any) -> str:
-    """Describe a member of an enumeration by its name, or by its number if it has no name."""
-    cls = class_name(type(value))
-    if type(name) is str:
-        return "<%s.%s>" % (cls, name)
-    return "<%s %d>" % (cls, number) if type(number) is int else "<%s>" % cls
-
-
 def describe_date_time(value: Any, base: type) -> str:
     """Describe a datetime or time in ISO 8601, a time zone of the program by its class instead of its offset."""
     zone = namespace(base)["tzinfo"].__get__(value)

@@ -17,8 +17,8 @@ from ..json_text import float_text, quote, utf8
 from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VALUE_CHARS
 from ..redaction.redactor import Redactor
 from ..runtime.late_modules import import_late_modules
-from ..value_format import CHARS_CUT, CUT_MARK, KEY_MARK, REDACTED
-from .walk import MIN_CARD, Walk
+from ..value_format import CHARS_CUT, CUT_MARK, CUT_OPENING, KEY_MARK, REDACTED
+from .walk import MEMO_MAX_CHARS, MIN_CARD, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ REDACTION_MARGIN_CHARS = 4096
 # Limit of texts that are not values, such as a command line or a stack of forty frames.
 _MAX_TEXT_CHARS = 20_000
 
-# Texts of at most this length are kept in memory with their redacted, quoted form.
-_MEMO_MAX_CHARS = 200
 _MEMO_SIZE = 4096
 # Number of long texts, and of bytes, that are kept in memory with their redacted form.
 _LONG_MEMO_SIZE = 128
@@ -186,14 +184,14 @@ class Encoder:
 
     def _encode_str(self, value: str) -> bytes:
         encoded = utf8(self.quoted(value, self.max_chars))
-        if len(value) <= _MEMO_MAX_CHARS:
+        if len(value) <= MEMO_MAX_CHARS:
             self._memo[value] = encoded
         return encoded
 
     def quoted(self, value: str, limit: int) -> str:
         """Return a text as JSON, first redacted, then cut to *limit* characters."""
         size = len(value)
-        if size <= _MEMO_MAX_CHARS and size <= limit:
+        if size <= MEMO_MAX_CHARS and size <= limit:
             self._forget_outdated()
             known = self.known_texts.get(value)
             if known is None:
@@ -238,7 +236,7 @@ class Encoder:
         return text[: max(min(limit, len(text) - REDACTION_MARGIN_CHARS), 0)], True
 
     def _redacted(self, text: str) -> str:
-        if len(text) <= _MEMO_MAX_CHARS:
+        if len(text) <= MEMO_MAX_CHARS:
             return self._search_and_redact(text)
         self._forget_outdated()
         known = self._known_long.get(text)
@@ -277,7 +275,8 @@ class Encoder:
         if type(key) is not str or key.startswith(KEY_MARK):
             text = quote(KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
-        if type(key) is str and len(key) <= _MAX_KEY_CHARS:
+        # Not those whose text another key may have too (redacted, cut): such keys are numbered, the known ones are not.
+        if type(key) is str and text == quote(key) and REDACTED not in key and CUT_OPENING not in key:
             self.known_keys[key] = known
         return known
 

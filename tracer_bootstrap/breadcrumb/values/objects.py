@@ -6,7 +6,7 @@ from types import GetSetDescriptorType, MemberDescriptorType
 
 from ..json_text import float_text, quote
 from ..runtime.classes import namespace
-from .descriptions import describe_enum_member, describe_wrapper
+from .descriptions import describe_wrapper
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,7 +51,12 @@ def write_exception(walk: Walk, value: Any, plan: TypePlan) -> str:
 def write_enum(walk: Walk, value: Any, plan: TypePlan) -> str:
     """Write a member of an enumeration by its name, or by its number if it is an unnamed combination of flags."""
     own = plan.own_fields(value)
-    return walk.leaf(describe_enum_member(value, own.get("_name_"), own.get("_value_")))
+    name, number = own.get("_name_"), own.get("_value_")
+    if type(name) is str:
+        return typed_repr(walk, plan, "%s.%s" % (plan.name, name))
+    return (
+        _typed(walk, plan, ', "value": %s' % walk.int_text(number)) if type(number) is int else _typed(walk, plan, "")
+    )
 
 
 def write_cached_function(walk: Walk, value: Any, plan: TypePlan) -> str:
@@ -79,15 +84,6 @@ def members_writer(base: type, names: Tuple[str, ...]) -> Writer:
             if type(member) is MemberDescriptorType or type(member) is GetSetDescriptorType:
                 fields.append((name, member.__get__(value)))
         return walk.fields(plan.name, fields, value, len(fields))
-
-    return write
-
-
-def text_writer(base: Any) -> Writer:
-    """Return a writer for classes of the standard library: by the ``str`` of the base."""
-
-    def write(walk: Walk, value: Any, plan: TypePlan) -> str:
-        return walk.leaf(str.__str__(base.__str__(value)))
 
     return write
 
@@ -127,12 +123,32 @@ def described(describe: Callable[[Any], str]) -> Writer:
 
 
 def typed(describe: Callable[[Any], str]) -> Writer:
-    """Return a writer for subclasses of classes that are written as a text: the type with that text."""
+    """Return a writer for values that are written by their type and a text, such as a Decimal."""
 
     def write(walk: Walk, value: Any, plan: TypePlan) -> str:
         return _typed(walk, plan, ', "value": %s' % walk.leaf(describe(value)))
 
     return write
+
+
+def in_notation(describe: Callable[[Any], str]) -> Writer:
+    """Return a writer for values that are written by their type and Python's notation: ``range(0, 3)``."""
+
+    def write(walk: Walk, value: Any, plan: TypePlan) -> str:
+        return typed_repr(walk, plan, describe(value))
+
+    return write
+
+
+def typed_repr(walk: Walk, plan: TypePlan, notation: str) -> str:
+    """Write a value by its type and a text in Python's notation.
+
+    Args:
+        walk: Has the room.
+        plan: The plan of the value's class.
+        notation: The text.
+    """
+    return _typed(walk, plan, ', "$repr": %s' % walk.leaf(notation))
 
 
 def write_str(walk: Walk, value: Any, plan: TypePlan) -> str:

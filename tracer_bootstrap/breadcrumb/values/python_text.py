@@ -15,9 +15,11 @@ from ..value_format import (
     FROZENSET_KEY,
     KEY_MARK,
     REDACTED,
+    REPR_KEY,
     SET_KEY,
     TUPLE_KEY,
     TYPE_KEY,
+    VALUE_FIELD,
 )
 
 TYPE_CHECKING = False
@@ -44,6 +46,17 @@ def python_fields(json_text: str) -> List[Tuple[str, str]]:
         json_text: A text from ``Encoder.encode_fields``.
     """
     return _Reader(json_text).pairs()
+
+
+def text_content(json_text: str) -> str:
+    """Return the text that a value is made from, which ``str`` makes of a Decimal, a date, a path and the like.
+
+    Args:
+        json_text: A text from ``Encoder``: a type and its ``value``.
+    """
+    at = json_text.index('"%s": "' % VALUE_FIELD)
+    text: str = scanstring(json_text, at + len('"%s": "' % VALUE_FIELD), False)[0]
+    return text
 
 
 class _Reader:
@@ -117,6 +130,11 @@ class _Reader:
 def _object_text(pairs: List[Tuple[str, str]]) -> str:
     kind = pairs[0][0] if pairs else ""
     if kind == TYPE_KEY:
+        second = pairs[1][0] if len(pairs) == 2 else ""
+        if second == REPR_KEY:
+            return pairs[1][1][1:-1]
+        if second == VALUE_FIELD:
+            return "%s(%s)" % (pairs[0][1][1:-1], pairs[1][1])
         fields = ["%s=%s" % pair for pair in pairs[1:]]
         return "%s(%s)" % (pairs[0][1][1:-1], ", ".join(fields))
     if kind == FLOAT_KEY:

@@ -42,6 +42,7 @@ class TypePlan:
     Attributes:
         module: The module of the class.
         name: The qualified name of the class.
+        positions: Where C descriptors were found: positions in the MRO by name, -1 for none.
         ref: A weak reference to the class.
         write: Writes an instance; takes the walk, the instance and this plan.
     """
@@ -55,6 +56,7 @@ class TypePlan:
         "_slots",
         "module",
         "name",
+        "positions",
         "ref",
         "write",
     )
@@ -63,6 +65,7 @@ class TypePlan:
         self.ref = ref(cls)
         self.name = class_name(cls)
         self.module = class_module(cls)
+        self.positions: Dict[str, int] = {}
         self._dict_at = -1  # position in the MRO of the class with the descriptor of __dict__
         self._slots: List[str] = []
         self._shadowed: List[Tuple[str, int]] = []  # slots that another attribute hides, with their position in the MRO

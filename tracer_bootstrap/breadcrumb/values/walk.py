@@ -22,6 +22,9 @@ _MAX_INT_BITS = 1024
 # The smallest number of 13 digits, and thus the smallest payment card number.
 MIN_CARD = 10**12
 
+# Texts of at most this length are kept in memory with their redacted, quoted form.
+MEMO_MAX_CHARS = 200
+
 # Descriptions may use this many characters even where no room is left.
 _MIN_LEAF_CHARS = 60
 
@@ -134,6 +137,10 @@ class Walk:
         finally:
             self.room = left
 
+    def can_enter(self) -> bool:
+        """Return whether there are depth and room for another container or object."""
+        return len(self._inside) < self.encoder.max_depth and self.room > 0
+
     def sequence(self, opening: str, items: Sequence[Any], owner: Any, size: int) -> str:
         """Return items in brackets, as many as there is room for, and the number of the rest.
 
@@ -182,11 +189,11 @@ class Walk:
         self._inside.pop()
         return _close(opening, pieces, size)
 
-    def mapping(self, opening: str, items: Sequence[Tuple[Any, Any]], owner: Any, size: int) -> str:
-        """Return keys and values, redacted under secret names. The arguments are those of ``sequence``."""
+    def mapping(self, opening: str, items: Sequence[Tuple[Any, Any]], owner: Any, size: int, hides: bool = True) -> str:
+        """Return keys and values. The arguments are those of ``sequence``, and *hides* as in ``entries``."""
         if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
             return self._placeholder(owner, " of %d" % size)
-        return opening + self.entries(items, owner, size) + "}"
+        return opening + self.entries(items, owner, size, hides) + "}"
 
     def fields(self, type_name: str, items: Sequence[Tuple[str, Any]], owner: Any, size: int) -> str:
         """Return an object by its fields. The arguments are those of ``sequence``."""
@@ -200,8 +207,11 @@ class Walk:
         cycle = "cycle: " if id(owner) in self._inside else ""
         return self.leaf("<%s%s%s>" % (cycle, class_name(type(owner)), size))
 
-    def entries(self, items: Sequence[Tuple[Any, Any]], owner: Any, size: int) -> str:
-        """Return what is between the braces of an object. The arguments are those of ``sequence``."""
+    def entries(self, items: Sequence[Tuple[Any, Any]], owner: Any, size: int, hides: bool = True) -> str:
+        """Return what is between the braces of an object. The arguments are those of ``sequence``.
+
+        Values under secret names are redacted, unless *hides* is false.
+        """
         self._inside.append(id(owner))
         encoder = self.encoder
         keys, texts = encoder.known_keys, encoder.known_texts
@@ -224,11 +234,14 @@ class Walk:
             # The most frequent kinds, without the cost of calling render().
             kind = type(item)
             text: Optional[str] = None
-            if secret_name and encoder.is_hidden(item, secret_name):
+            if secret_name and hides and encoder.is_hidden(item, secret_name):
                 text = _MARK
             elif kind is str:
-                if len(item) <= self.room:
+                # By its length alone: whether a text is known must not decide what is shown of it.
+                if len(item) <= MEMO_MAX_CHARS and len(item) <= self.room:
                     text = texts.get(item)
+                    if text is None:
+                        text = encoder.quoted(item, self.room)
             elif kind is int:
                 if -MIN_CARD < item < MIN_CARD:
                     text = "%d" % item

@@ -31,7 +31,8 @@ from . import descriptions, library_objects, objects
 from .arrays import array_writer
 from .containers import items_writer, mapping_writer, set_writer, view_writer, write_proxy, write_tuple
 from .dataframes import pandas_writer
-from .objects import described, members_writer, text_writer, typed
+from .objects import described, in_notation, members_writer, typed
+from .polars_frames import polars_writer
 from .typing_text import typing_text
 
 TYPE_CHECKING = False
@@ -79,7 +80,7 @@ _BUILT_IN: Dict[int, Pair] = {
         (str, (None, objects.write_str)),
         (int, (None, objects.write_int)),
         (float, (None, objects.write_float)),
-        (complex, (described(complex.__repr__), typed(complex.__repr__))),
+        (complex, _same(typed(complex.__repr__))),
         (bytes, _same(objects.bytes_writer(bytes))),
         (bytearray, _same(objects.bytes_writer(bytearray))),
         (memoryview, (objects.write_memoryview, None)),
@@ -92,7 +93,7 @@ _BUILT_IN: Dict[int, Pair] = {
         (type({}.values()), _same(view_writer(type({}.values())))),
         (type({}.items()), _same(view_writer(type({}.items())))),
         (MappingProxyType, _same(write_proxy)),
-        (range, _same(described(descriptions.describe_range))),
+        (range, _same(in_notation(descriptions.describe_range))),
         (slice, _same(members_writer(slice, ("start", "stop", "step")))),
         (BaseException, _same(objects.write_exception)),
         (FunctionType, _same(described(descriptions.describe_function))),
@@ -110,24 +111,23 @@ _BUILT_IN: Dict[int, Pair] = {
 
 
 def _text(base: Any) -> Pair:
-    return text_writer(base), None
+    return typed(lambda value: str.__str__(base.__str__(value))), None
 
 
 def _text_of_all(base: Any) -> Pair:
-    """Return text writers for a class whose ``__str__`` is written in C and calls nothing of a subclass."""
-    return text_writer(base), typed(lambda value: str.__str__(base.__str__(value)))
+    """Return writers for a class whose ``__str__`` is written in C and calls nothing of a subclass."""
+    return _same(typed(lambda value: str.__str__(base.__str__(value))))
 
 
 def _date(base: Any) -> Pair:
-    isoformat = namespace(base)["isoformat"]
-    return described(isoformat), typed(isoformat)
+    return _same(typed(namespace(base)["isoformat"]))
 
 
 def _date_time(base: Any) -> Pair:
     def describe(value: Any) -> str:
         return descriptions.describe_date_time(value, base)
 
-    return described(describe), typed(describe)
+    return _same(typed(describe))
 
 
 def _items(base: Any) -> Pair:
@@ -234,9 +234,11 @@ def choose_writer(cls: type, bases: Tuple[type, ...]) -> Writer:
         return objects.write_enum
     owner = next((base for base in bases if package_of(base) in ARRAY_PACKAGES), None)
     if owner is not None and class_name(owner) not in _DATES and not any(derives(cls, base) for base in _NOT_ARRAYS):
+        if package_of(owner) == "polars":
+            return polars_writer(cls) or objects.write_name
         return pandas_writer(cls) if package_of(owner) == "pandas" else array_writer(cls, bases, owner)
     if class_module(cls) == "typing" or id(cls) in _TYPING:
-        return described(typing_text)
+        return in_notation(typing_text)
     for position, base in enumerate(bases):
         pair = _BUILT_IN.get(id(base))
         if pair is None:

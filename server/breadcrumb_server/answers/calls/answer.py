@@ -15,7 +15,7 @@ from breadcrumb_server.answers.calls.table import COLUMNS, CallRows
 from breadcrumb_server.answers.calls.where import parse_lines, parse_where
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_texts, fit_table, size_of, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
-from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
@@ -114,7 +114,7 @@ def get_calls(
     selection = parse_lines(where)
     query = ("get_calls", project, function, dict(where or {}))
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    reader = TraceReader.open(con, trace_of_page(trace_id, start), project)
     next_calls = NextCalls(project, reader.trace)
     if wanted.test is not None:
         check_test(reader, wanted.test)

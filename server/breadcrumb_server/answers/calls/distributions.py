@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from breadcrumb_server.answers.common.budget import items_that_fit
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import clean, cut, rounded
-from breadcrumb_server.answers.rendering.notation import notation
+from breadcrumb_server.answers.rendering.notation import Node, notation, value_tree
 from breadcrumb_storage.queries.calls.distributions import (
     RESULT,
     KindCount,
@@ -48,6 +48,8 @@ class Limits:
     """Characters of a line."""
     values: int = 5
     """Different values that are listed; more are summarized."""
+    named: int = 3
+    """Different values, too long to be listed, that are named by what differs in them."""
     value_chars: int = 40
     """Characters of a value that is listed."""
 
@@ -177,12 +179,33 @@ def _kind_text(kind: KindCount) -> str:
         head = least if least == most else f"{least}..{most}"
     elif kind.least is not None:
         details.append(f"len {least}" if least == most else f"len {least}..{most}")
-    if kind.common and 2 * kind.common[0].calls >= kind.calls and _is_short(kind.common[0]):
+    named = _named(kind)
+    if named:
+        details[0] += f": {', '.join(named)}"
+    elif kind.common and 2 * kind.common[0].calls >= kind.calls and _is_short(kind.common[0]):
         details.append(_counted(kind.common[0]))
     text = ", ".join(details)
     if kind.outliers and kind.outlier_calls <= FAR_SHARE * kind.calls:
         text += "; far off: " + ", ".join(_far_text(kind, value) for value in kind.outliers)
     return f"{head} x{kind.calls:,} ({text})"
+
+
+def _named(kind: KindCount) -> list[str]:
+    """Name the few distinct values of a type by what differs in them, if they are too long to be listed whole."""
+    if not 1 < kind.distinct <= LIMITS.named or any(value.text is None for value in kind.common):
+        return []
+    shown = [value_tree(json.loads(value.text or "null")) for value in kind.common]
+    nodes = [each for each in shown if isinstance(each, Node)]
+    if len(nodes) < len(shown) or len(shown) < kind.distinct:
+        return []
+    parts = [{name: str(part) for name, part in each.parts} for each in nodes]
+    names = [
+        name
+        for name in dict.fromkeys(name for each in parts for name in each)
+        if len({each.get(name) for each in parts}) > 1
+    ]
+    texts = [", ".join(name + each[name] for name in names if name in each) for each in parts]
+    return [f"{cut(text, LIMITS.value_chars)} x{value.calls:,}" for text, value in zip(texts, kind.common, strict=True)]
 
 
 def _variety(kind: KindCount) -> str:

@@ -9,7 +9,7 @@ from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import LOW_PRIORITY_CHARS, pairs_text
-from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
+from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values
 from breadcrumb_storage.queries.calls import records as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -18,6 +18,8 @@ from breadcrumb_storage.queries.traces import list_processes, thread_names
 COLUMNS = ["call_id", "function", "args", "result", "outcome", "ms", "caller", "callees"]
 # Callees of a call that are named.
 MAX_CALLEES = 6
+# Characters up to which an argument that says little is whole in the first call of its function.
+MAX_SHOWN_ONCE_CHARS = 120
 # Characters of a caller, or of all callees: they are names to follow, and the room is for the values.
 MAX_SIDE_CHARS = 160
 
@@ -51,20 +53,27 @@ class CallRows:
         self.columns = [*COLUMNS, *(name for name, is_shown in optional.items() if is_shown)]
         self._lines: Mapping[int, int] = {}
         self._arguments = {each.call_id: named_values(each.args) for each in self.calls}
-        self._low_priority = self._find_low_priority()
+        self._low_priority: dict[str, set[str]] = {}  # by function
+        self._differing: dict[str, dict[str, set[str]]] = {}  # by function and argument: fields
+        self._shown_first: set[int] = set()  # the first call of each function on the page
+        self._compare_arguments()
 
-    def _find_low_priority(self) -> dict[str, set[str]]:
-        """Find, by function, the arguments that are equal in all its calls of the page, and self or cls."""
-        by_function: dict[str, list[list[tuple[str, ValueTree]]]] = {}
+    def _compare_arguments(self) -> None:
+        """Find, by function, the arguments that say little in most calls of the page, and the fields that differ.
+
+        Little is said by an argument that is equal in all calls, once the first has shown it, and by self or cls.
+        """
+        by_function: dict[str, list[queries.CallRow]] = {}
         for each in self.calls:
-            by_function.setdefault(self._name(each), []).append(self._arguments[each.call_id])
-        found: dict[str, set[str]] = {}
-        for name, calls in by_function.items():
+            by_function.setdefault(self._name(each), []).append(each)
+        for name, rows in by_function.items():
+            self._shown_first.add(rows[0].call_id)
+            calls = [self._arguments[each.call_id] for each in rows]
             if len(calls) > 1:
                 same = set(calls[0]).intersection(*map(set, calls[1:]))
                 first = {pairs[0][0] for pairs in calls if len(pairs) > 1}
-                found[name] = {argument for argument, _ in same} | (first & {"self", "cls"})
-        return found
+                self._low_priority[name] = {argument for argument, _ in same} | (first & {"self", "cls"})
+                self._differing[name] = _differing_fields(calls)
 
     @staticmethod
     def _name(each: queries.CallRow) -> str:
@@ -94,7 +103,7 @@ class CallRows:
 
     def _is_cut(self, each: queries.CallRow, chars: int) -> bool:
         return max(len(each.args or ""), len(each.return_value or "")) > chars or any(
-            len(value) > LOW_PRIORITY_CHARS and name in self._low_priority.get(self._name(each), ())
+            len(value) > LOW_PRIORITY_CHARS and name in self._low_priority_of(each)
             for name, value in self._arguments[each.call_id]
         )
 
@@ -103,7 +112,12 @@ class CallRows:
         row: list[Cell] = [
             each.call_id,
             one_line(self._name(each), side),
-            pairs_text(self._arguments[each.call_id], chars, self._low_priority.get(self._name(each), ())),
+            pairs_text(
+                self._arguments[each.call_id],
+                chars,
+                self._low_priority_of(each),
+                self._differing.get(self._name(each), {}),
+            ),
             result_text(each, chars),
             each.outcome,
             milliseconds(each.duration_ns),
@@ -122,6 +136,13 @@ class CallRows:
             row.append(self._lines.get(each.call_id))
         return row
 
+    def _low_priority_of(self, each: queries.CallRow) -> set[str]:
+        low_priority = self._low_priority.get(self._name(each), set())
+        if each.call_id not in self._shown_first:
+            return low_priority
+        long = {name for name, value in self._arguments[each.call_id] if len(value) > MAX_SHOWN_ONCE_CHARS}
+        return low_priority & (long | {"self", "cls"})
+
     def _caller(self, each: queries.CallRow, chars: int) -> str:
         parent = self._parents.get(each.parent_call_id or 0)
         if parent is None:
@@ -135,3 +156,16 @@ class CallRows:
             names, MAX_CALLEES, text=lambda each: each[0] if each[1] == 1 else f"{each[0]} x{each[1]:,}"
         )
         return one_line(", ".join(shown), chars)
+
+
+def _differing_fields(calls: Sequence[Sequence[tuple[str, ValueTree]]]) -> dict[str, set[str]]:
+    """Return the names of the fields that are not equal in all calls, by argument."""
+    values: dict[str, list[set[tuple[str, str]]]] = {}
+    for pairs in calls:
+        for argument, value in pairs:
+            if isinstance(value, Node):
+                values.setdefault(argument, []).append({(name, str(part)) for name, part in value.parts})
+    return {
+        argument: {name.rstrip("=: ") for name, _ in set().union(*each) - each[0].intersection(*each)}
+        for argument, each in values.items()
+    }

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 from breadcrumb_server.answers.common.parsed_json import is_object
+from breadcrumb_server.answers.rendering.reverse_notation import recorded_form
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.value_conditions import ORDERS, Order, ValueCondition
 
@@ -85,12 +86,15 @@ def _refused(key: str, operator: str, operand: object, takes: str) -> Breadcrumb
 def _json_spellings(value: Any) -> tuple[str, ...]:
     """Return the minified JSON texts that count as a value.
 
-    A text also stands for the value that it spells, such as "null" for None, and 1 and 1.0 are alike.
+    A text also stands for the value that it spells, such as "null" for None and "Color.RED" for a member of an
+    enumeration, and 1 and 1.0 are alike.
     """
     values = [value]
     if isinstance(value, str):
         with suppress(ValueError, RecursionError):
             values.append(json.loads(value))
+        with suppress(ValueError):
+            values.append(recorded_form(value))
     for number in list(values):
         if isinstance(number, int) and not isinstance(number, bool):
             values.append(float(number) if abs(number) < 2**53 else number)

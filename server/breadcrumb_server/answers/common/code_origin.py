@@ -9,6 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
+from breadcrumb.record_format import CELL_FILE_PATTERN
 from breadcrumb_storage.queries.traces import TraceRow
 
 Origin = Literal["own", "third-party", "stdlib"]
@@ -16,6 +17,7 @@ Origin = Literal["own", "third-party", "stdlib"]
 _INSTALLED = re.compile(r"/(?:site|dist)-packages/")
 # Beside installed scripts.
 _PYTHONS = ("python", "python3", "python.exe")
+_CELL = re.compile(CELL_FILE_PATTERN)
 _STANDARD_LIBRARY = re.compile(r"/lib(?:64)?/(?:python|pypy)3\.\d+/")
 
 
@@ -78,6 +80,8 @@ class Places:
 
     def origin(self, file: str | None, module: str) -> Origin:
         """Classify a function by its file, or by its module if it has none, as with C functions."""
+        if file and _CELL.fullmatch(file):
+            return "own"
         if not file or not file.startswith("/"):
             top = module.partition(".")[0]
             frozen = (file or "").startswith("<frozen ")

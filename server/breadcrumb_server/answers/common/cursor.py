@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.trace_rows import LATEST
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,18 @@ def decode_cursor(cursor: str, query: tuple[object, ...]) -> Position:
             hint="Repeat the call that gave it with the same arguments, or leave cursor out for the first page.",
         )
     return position
+
+
+def trace_of_page(trace_id: str | None, start: Position) -> str | None:
+    """Return the trace of a page: that of its cursor where the newest is meant, as a newer run may have begun since.
+
+    Args:
+        trace_id: The trace that was asked for; None or LATEST for the newest.
+        start: The beginning of the page.
+    """
+    if start.trace_id and trace_id in (None, "", LATEST):
+        return start.trace_id
+    return trace_id or None
 
 
 def _digest(query: tuple[object, ...]) -> str:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb.value_format import TYPE_KEY
+from breadcrumb.value_format import REPR_KEY, TYPE_KEY, VALUE_FIELD
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.compare.limits import LIMITS
 from breadcrumb_server.answers.rendering.notation import notation
@@ -163,7 +163,7 @@ def _key_differences(
 def _differences(path: str, base: object, this: object, depth: int, name: str = "") -> Iterator[ValueDifference]:
     if _same(base, this, name):
         return
-    if depth > 0 and is_object(base) and is_object(this) and base.get(TYPE_KEY) == this.get(TYPE_KEY):
+    if depth > 0 and is_object(base) and is_object(this) and _have_alike_fields(base, this):
         for key in _all_keys(base, this):
             inner = f"{path}.{key}" if TYPE_KEY in base else path if key.startswith("$") else f"{path}[{key!r}]"
             yield from _key_differences(inner, key, base, this, depth - 1)
@@ -171,6 +171,13 @@ def _differences(path: str, base: object, this: object, depth: int, name: str = 
         yield from _item_differences(path, base, this, depth)
     else:
         yield ValueDifference(path, notation(base), notation(this))
+
+
+def _have_alike_fields(base: Mapping[str, object], this: Mapping[str, object]) -> bool:
+    """Return whether two dicts or objects are compared by their parts: not two Decimals or members of an enum."""
+    if base.get(TYPE_KEY) != this.get(TYPE_KEY):
+        return False
+    return TYPE_KEY not in base or not base.keys() & this.keys() <= {TYPE_KEY, VALUE_FIELD, REPR_KEY}
 
 
 def _item_differences(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import fit_table
-from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
@@ -83,7 +83,7 @@ def find_exceptions(
     start = decode_cursor(cursor, query) if cursor else Position(0)
     reader = None
     if trace_id is not None or since is None or test is not None:
-        reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+        reader = TraceReader.open(con, trace_of_page(trace_id, start), project)
     about = reader.trace_id if reader else ""
     wanted = ExceptionFilter(
         trace_id=about or None,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import fit_table
-from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.test_argument import check_test
@@ -150,7 +150,7 @@ def get_flow(
         )
     query = ("get_flow", project, asdict(view), max_depth)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    reader = TraceReader.open(con, trace_of_page(trace_id, start), project)
     next_calls = NextCalls(project, reader.trace)
     names = number_functions(reader)
     if view.test is not None:

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import first_texts, fit_table
 from breadcrumb_server.answers.common.code_origin import Places
-from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
+from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.text import bounded, bounded_text, counted, cut, milliseconds, one_line
@@ -60,7 +60,7 @@ def find_gaps(
     limit, notes = check_limit(limit, MAX_LIMIT)
     query = ("find_gaps", project)
     start = decode_cursor(cursor, query) if cursor else Position(0)
-    reader = TraceReader.open(con, trace_id or start.trace_id or None, project)
+    reader = TraceReader.open(con, trace_of_page(trace_id, start), project)
     ranked = rank_gaps(list_gaps(reader), Places.of(reader.trace), reader.trace.config)
     python = [gap for gap in ranked if gap.row.kind == "python"]
     traced = traced_code(reader)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb.value_format import DELETED_KEY, KEY_MARK, TYPE_KEY
+from breadcrumb.value_format import DELETED_KEY, KEY_MARK, REPR_KEY, TYPE_KEY, VALUE_FIELD
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.lines.bindings import LineBindings
@@ -121,6 +121,8 @@ def _fields(
     kind = after.get(TYPE_KEY)
     if before.get(TYPE_KEY) != kind:
         return None
+    if {*before, *after} <= {TYPE_KEY, VALUE_FIELD, REPR_KEY}:
+        return None  # a Decimal, a date, a member of an enumeration
     if kind is None and any(key.startswith("$") and not key.startswith(KEY_MARK) for key in (*before, *after)):
         return None  # a tuple, a set, bytes
     shown_before, size_before = recorded_entries(before)

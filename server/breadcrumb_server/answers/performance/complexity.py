@@ -25,6 +25,7 @@ from breadcrumb.value_format import (
     SET_KEY,
     TUPLE_KEY,
     TYPE_KEY,
+    VALUE_FIELD,
 )
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
@@ -105,11 +106,20 @@ def _sizes(arguments: str) -> Iterator[tuple[str, float]]:
     if not is_object(parsed):
         return
     for name, value in parsed.items():
+        if is_object(value) and value.keys() == {TYPE_KEY, VALUE_FIELD}:  # a Decimal, a NumPy scalar
+            value = _number(value[VALUE_FIELD])
         yield from _size(name, value)
         if is_object(value) and TYPE_KEY in value:  # an object: sizes of its attributes
             for field, part in value.items():
                 if not field.startswith("$"):
                     yield from _size(f"{name}.{field}", part)
+
+
+def _number(value: object) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _size(name: str, value: object) -> Iterator[tuple[str, float]]:

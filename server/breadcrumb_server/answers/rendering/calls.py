@@ -100,7 +100,7 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> st
     if line is None or (call.line is not None and line < call.line):
         line = call.line
     place = one_line(f"{places.path(call.file)}:{line or '?'} {call.name}", MAX_PLACE_CHARS)
-    return place if call.name == "<module>" else f"{place}({arguments_text(call.args, chars)})"
+    return place if call.is_body and call.kind != "class" else f"{place}({arguments_text(call.args, chars)})"
 
 
 def result_text(call: CallRow, chars: int) -> str:

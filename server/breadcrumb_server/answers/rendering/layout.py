@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.text import cut
@@ -16,6 +16,10 @@ _MARK_CHARS = 16
 _SHORT_VALUE_CHARS = 60
 # Fewest characters that a field takes, with its name.
 _MIN_PART_CHARS = 6
+# Ends an object that is shown by some of its fields.
+_FIELDS_MARK = "…(+N fields)"
+_FIRST = (False, False, False)  # the rank of a plain field that differs
+_NOTHING: Mapping[str, Collection[str]] = {}
 # Characters by which a value of low priority is recognised.
 LOW_PRIORITY_CHARS = 40
 
@@ -65,19 +69,63 @@ def arguments_text(stored: str | None, chars: int) -> str:
     return pairs_text(named_values(stored), chars)
 
 
-def pairs_text(pairs: Sequence[tuple[str, ValueTree]], chars: int, low_priority: Collection[str] = ()) -> str:
+def pairs_text(
+    pairs: Sequence[tuple[str, ValueTree]],
+    chars: int,
+    low_priority: Collection[str] = (),
+    differing: Mapping[str, Collection[str]] = _NOTHING,
+) -> str:
     """Render pairs as ``a=1, b=None``; long values are cut so that all are named.
 
     Args:
         pairs: Names and values.
         chars: Maximum characters.
         low_priority: Names of values that say little; each gets no more than LOW_PRIORITY_CHARS.
+        differing: By the name of a value, the names of its fields that are shown first where not all are.
     """
     names = sum(len(name) + len("=, ") for name, _ in pairs)
     wanted = [min(len(value), LOW_PRIORITY_CHARS) if name in low_priority else len(value) for name, value in pairs]
     granted = _shares(wanted, chars - names)
-    values = zip(pairs, granted, strict=True)
-    return cut(", ".join(f"{name}={cut_value(value, share)}" for (name, value), share in values), chars)
+    shown = [
+        f"{name}={first_fields(value, share, differing.get(name, ()))}"
+        for (name, value), share in zip(pairs, granted, strict=True)
+    ]
+    return cut(", ".join(shown), chars)
+
+
+def first_fields(value: ValueTree, chars: int, differing: Collection[str] = ()) -> str:
+    """Render a value in at most ``chars`` characters, an object by the fields that say most where not all fit.
+
+    These are the fields that differ, then plain ones such as an id or a name, then objects and private ones.
+
+    Args:
+        value: The value.
+        chars: Maximum characters.
+        differing: Names of the fields that come first.
+    """
+    text = cut_value(value, chars)
+    if not isinstance(value, Node) or len(value) <= chars or len(value.parts) < 2:
+        return text
+    room = chars - len(value.opening) - len(value.closing) - len(_FIELDS_MARK)
+    taken: list[int] = []
+    for index in sorted(range(len(value.parts)), key=lambda each: _rank(value.parts[each], differing)):
+        name, part = value.parts[index]
+        needed = len(name) + len(part) + len(", ")
+        if name and needed <= room:
+            taken.append(index)
+            room -= needed
+    # With more room, a part of each field says more, unless that leaves out what differs.
+    differ = [value.parts[index] for index in taken if _rank(value.parts[index], differing) == _FIRST]
+    if not taken or (chars > 2 * LOW_PRIORITY_CHARS and all(name + str(part) in text for name, part in differ)):
+        return text
+    shown = [name + str(part) for name, part in (value.parts[index] for index in sorted(taken))]
+    left = len(value.parts) - len(taken)
+    return cut(f"{value.opening}{', '.join(shown)}, {_FIELDS_MARK.replace('N', str(left))}{value.closing}", chars)
+
+
+def _rank(part: tuple[str, ValueTree], differing: Collection[str]) -> tuple[bool, bool, bool]:
+    name, value = part
+    return name.rstrip("=: ") not in differing, name.startswith("_"), isinstance(value, Node)
 
 
 def _shares(lengths: Sequence[int], room: int) -> list[int]:

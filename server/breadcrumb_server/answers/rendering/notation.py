@@ -16,9 +16,11 @@ from breadcrumb.value_format import (
     FROZENSET_KEY,
     KEY_MARK,
     REDACTED,
+    REPR_KEY,
     SET_KEY,
     TUPLE_KEY,
     TYPE_KEY,
+    VALUE_FIELD,
 )
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import clean
@@ -124,8 +126,10 @@ def _object(value: dict[str, Any]) -> ValueTree:
     kind = clean(str(value[TYPE_KEY]))
     if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict, since no field has such a name
         return Node.of(f"{kind}({{", _entries(fields), "})")
-    if fields.keys() == {"value"}:
-        return f"{kind}({value_tree(fields['value'])})"
+    if fields.keys() == {REPR_KEY}:
+        return clean(str(fields[REPR_KEY]))
+    if fields.keys() == {VALUE_FIELD}:
+        return f"{kind}({value_tree(fields[VALUE_FIELD])})"
     if fields.keys() == {"items"} and is_array(fields["items"]):
         return f"{kind}([{_items(fields['items'])}])"
     if fields.keys() == {"args"} and is_array(fields["args"]):

@@ -100,17 +100,23 @@ async def delete_traces(
         str | None, Field(description="An age (12h, 7d, 4w), a date, or an ISO time (UTC): runs that started before")
     ] = None,
     all: Annotated[bool, Field(description="true: every trace of the project")] = False,
+    whole_project: Annotated[
+        bool, Field(description="true: every trace and the project itself, with its settings and database")
+    ] = False,
 ) -> TracesDeleted:
-    """Delete recorded runs permanently and free their space. Give exactly one of trace_ids, older_than and all. The
-    answer lists what was deleted, what is left and how much space was freed. Your code, the project's settings and
-    runs that have not ended are not touched.
+    """Delete recorded runs permanently and free their space, or delete a whole project. Give exactly one of trace_ids,
+    older_than, all and whole_project. The answer lists what was deleted, what is left and how much space was freed.
+    Your code and runs that have not ended are never touched, the project's settings only by whole_project.
 
     Rarely needed: the oldest traces are deleted automatically (retention.max_traces, retention.max_db_mb).
 
     Example: delete_traces(project="shop", older_than="7d")
     Example: delete_traces(project="shop", trace_ids=["20250110-142301-3fa9"])
+    Example: delete_traces(project="shop", whole_project=True)
     """
-    choice = Choice.of(trace_ids, older_than, all=all)
+    if whole_project and trace_ids is None and older_than is None:
+        return await service_of(ctx).delete_project(project)
+    choice = Choice.of(trace_ids, older_than, all=all, whole_project=whole_project)
     return await service_of(ctx).delete_traces(project, choice)
 
 

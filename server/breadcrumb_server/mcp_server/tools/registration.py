@@ -18,7 +18,7 @@ ServiceContext = Context[Service, Any]
 
 # Arguments with the same meaning in every tool.
 Project = Annotated[str, Field(description="Name of the project (list_projects shows them)")]
-TraceId = Annotated[str, Field(description="Trace id, or a unique beginning or end of one")]
+TraceId = Annotated[str, Field(description="Trace id, a unique beginning or end of one, or latest")]
 OptionalTraceId = Annotated[
     str | None, Field(description="Trace id, or a unique beginning or end of one; default: the newest trace")
 ]

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of, text_of
+from breadcrumb_storage.queries.calls.value_sql import content_of, kind_of, length_of, number_of, text_of
 
 # JSON that is stored in exactly this form: without spaces, escapes, or another form of the same number.
 _PLAIN_JSON = re.compile(r'null|true|false|-?\d{1,15}(?:\.0)?|"[A-Za-z0-9_.: -]*"')
@@ -22,8 +22,9 @@ class ValueCondition:
 
     column: Literal["args", "return_value"]
     path: str  # as in DuckDB's json_extract; "$" for the whole column
-    equals: tuple[str, ...] = ()  # minified JSON, of which the value is one
-    differs: tuple[str, ...] = ()  # minified JSON, of which the value is none
+    # Minified JSON. A Decimal, a date and the like are equal to what they are made from too.
+    equals: tuple[str, ...] = ()  # the value is one of these
+    differs: tuple[str, ...] = ()  # the value is none of these
     orders: tuple[tuple[Order, float | str], ...] = ()  # with a text, the value is compared as text: dates, for example
     contains: str | None = None  # text anywhere in the value's JSON
     kind: str | None = None  # the name of the value's type
@@ -35,6 +36,7 @@ class ValueCondition:
         parameters: list[Any] = []
         # TRY: a value that is not JSON does not match; without it, the query would fail.
         value = f"TRY(json_extract(c.{self.column}, ?))"
+        spellings = f"[{value}::VARCHAR, ({content_of(value)})::VARCHAR]"
 
         def add(condition: str, *operands: Any) -> None:
             where.append(condition)
@@ -47,11 +49,11 @@ class ValueCondition:
                 texts = list(dict.fromkeys(text.removesuffix(".0") for text in self.equals))
                 where.append("(" + " OR ".join(f"contains(c.{self.column}, ?)" for _ in texts) + ")")
                 parameters.extend(texts)
-            add(f"{value}::VARCHAR = ANY(?)", list(self.equals))
+            add(f"list_has_any({spellings}, ?)", list(self.equals))
         if self.differs:
-            add(f"{value}::VARCHAR <> ALL(?)", list(self.differs))
+            add(f"{value} IS NOT NULL AND NOT list_has_any({spellings}, ?)", list(self.differs))
         for order, operand in self.orders:
-            add(f"{text_of(value) if isinstance(operand, str) else number_of(value)} {order} ?", operand)
+            add(f"{text_of(content_of(value)) if isinstance(operand, str) else number_of(value)} {order} ?", operand)
         if self.contains is not None:
             add(f"contains({value}::VARCHAR, ?)", json.dumps(self.contains, ensure_ascii=False)[1:-1])
         if self.kind is not None:

@@ -16,6 +16,7 @@ from breadcrumb.value_format import (
     SET_KEY,
     TUPLE_KEY,
     TYPE_KEY,
+    VALUE_FIELD,
 )
 
 
@@ -24,9 +25,15 @@ def text_of(value: str) -> str:
     return f"json_extract_string({value}, '$')"
 
 
+def content_of(value: str) -> str:
+    """Return SQL for what a Decimal, a date, a NumPy scalar and the like are made from; for other values themselves."""
+    return f"""CASE WHEN json_type({value}) = 'OBJECT' AND json_keys({value}) = ['{TYPE_KEY}', '{VALUE_FIELD}']
+        THEN json_extract({value}, '$.{VALUE_FIELD}') ELSE {value} END"""
+
+
 def number_of(value: str) -> str:
-    """Return SQL for the value as a number, NULL if it is none; a Decimal is stored as text."""
-    return f"TRY_CAST({text_of(value)} AS DOUBLE)"
+    """Return SQL for the value as a number, NULL if it is none; the content of a Decimal is a text."""
+    return f"TRY_CAST({text_of(content_of(value))} AS DOUBLE)"
 
 
 def kind_of(value: str) -> str:
