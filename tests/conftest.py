@@ -15,6 +15,8 @@ from hypothesis import settings
 from breadcrumb_storage.database import Database
 from gates import Gate
 from preloaded_server import preloaded_command, preloaded_servers
+from pythons import VERSIONS
+from spool_reader import wanted_pythons
 
 # A run of the suite depends on the code alone. "pytest --hypothesis-profile=default" looks for other examples each time.
 settings.register_profile("repeatable", derandomize=True, deadline=None)
@@ -60,11 +62,21 @@ started: list[str] = []
 sys.addaudithook(lambda event, _: started.append(event) if event in STARTS else None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that start processes, so that the fast ones can be run alone."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out tests of Pythons that are not wanted, and mark those that start processes."""
+    unwanted = set(VERSIONS) - wanted_pythons()
+    left_out = [item for item in items if unwanted.intersection(_parameters(item))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
     for item in items:
         if "processes" in getattr(item, "fixturenames", ()):
             item.add_marker("processes")
+
+
+def _parameters(item: pytest.Item) -> list[str]:
+    """Return the parameters of a test that are texts."""
+    call = getattr(item, "callspec", None)
+    return [value for value in call.params.values() if isinstance(value, str)] if call else []
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from breadcrumb_server.answers.calls.answer import get_calls
 
 STATE = {"$type": "State", "adding": False, "db": "default", "fields_cache": {"tags": "x" * 10}}
@@ -11,7 +13,7 @@ def model(number: int, title: str) -> dict[str, object]:
     return {"$type": "Model", "_state": STATE, "id": number, "title": title}
 
 
-def rows(project, *calls: dict[str, object], name: str = "available") -> list[str]:
+def rows(project, *calls: dict[str, Any], name: str = "available") -> list[str]:
     trace = project.trace()
     function = trace.function(name)
     for args in calls:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 pytestmark = [pytest.mark.anyio, pytest.mark.processes]
 
-ARGUMENTS = {
+ARGUMENTS: dict[str, dict[str, Any]] = {
     "get_trace": {},
     "wait_for_run": {"wait_seconds": 0},
     "stop_run": {},

@@ -36,16 +36,21 @@ def program(text: str) -> str:
 DEFAULT_PYTHONS = "running 3.9" if sys.version_info >= (3, 12) else "running 3.13"
 
 
-def skip_unwanted(version: str) -> None:
-    """Skip the test if BREADCRUMB_TEST_PYTHONS ("3.12", "running 3.9", "all") does not name this version."""
+def wanted_pythons() -> set[str]:
+    """Return the versions that BREADCRUMB_TEST_PYTHONS names ("3.12", "running 3.9", "all"), by default two."""
     running = f"{sys.version_info[0]}.{sys.version_info[1]}"
     named = os.environ.get("BREADCRUMB_TEST_PYTHONS") or DEFAULT_PYTHONS
-    wanted = named.replace("running", running).replace("all", " ".join(VERSIONS)).split()
-    if unknown := set(wanted) - {*VERSIONS, running}:
+    wanted = set(named.replace("running", running).replace("all", " ".join(VERSIONS)).split())
+    if unknown := wanted - {*VERSIONS, running}:
         known = f"{', '.join(VERSIONS)}, running, all"
-        pytest.fail(f"BREADCRUMB_TEST_PYTHONS names {', '.join(sorted(unknown))}; known are {known}")
-    if version not in wanted:
-        pytest.skip(f"tests run for {named}: BREADCRUMB_TEST_PYTHONS=all runs them for every Python")
+        raise pytest.UsageError(f"BREADCRUMB_TEST_PYTHONS names {', '.join(sorted(unknown))}; known are {known}")
+    return wanted
+
+
+def skip_unwanted(version: str) -> None:
+    """Skip the test if BREADCRUMB_TEST_PYTHONS does not name this version."""
+    if version not in wanted_pythons():
+        pytest.skip(f"Python {version} is tested with BREADCRUMB_TEST_PYTHONS=all")
 
 
 def interpreter(version: str) -> str:
