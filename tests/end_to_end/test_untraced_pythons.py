@@ -111,6 +111,13 @@ async def test_children_that_a_traced_program_starts_without_the_tracer_are_name
     assert " and 1 more: " + REPLACED_PATH in replaced
 
 
+async def test_the_forks_of_an_untraced_python_are_told_with_it(project, workspace: Path, gate: Gate) -> None:
+    forks = "import os, sys\nif os.fork() == 0:\n    open(sys.argv[1], 'w').write('on')\nelse:\n    os.wait()\n"
+    (workspace / "forks.py").write_text(forks)
+    line = await told(project, gate, "env", "-i", PYTHON, "forks.py", str(gate.path))
+    assert REPLACED_ENVIRONMENT in line and "more" not in line
+
+
 async def test_a_child_that_was_seen_and_noted_is_told_once(project, workspace: Path, gate: Gate) -> None:
     (workspace / "main.py").write_text(
         f"import subprocess\nsubprocess.run([{PYTHON!r}, 'held.py', {str(gate.path)!r}], env={{'PYTHONPATH': 'src'}})\n"
