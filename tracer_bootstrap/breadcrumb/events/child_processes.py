@@ -122,8 +122,13 @@ def _text(word: Any) -> str:
 
 
 def _may_skip(words: List[str]) -> bool:
-    """Return whether a word before the script could be one of -E, -I and -S; the server looks at it closely."""
-    return any(word.startswith("-") and ("E" in word or "I" in word or "S" in word) for word in words[1:4])
+    """Return whether a command may skip the tracer: by an option before its script, or a PYTHONPATH for its own child.
+
+    The server looks at it closely.
+    """
+    return any("PYTHONPATH=" in word for word in words[1:]) or any(
+        word.startswith("-") and ("E" in word or "I" in word or "S" in word) for word in words[1:4]
+    )
 
 
 def _of_pairs(pairs: Iterable[Any]) -> Tuple[Optional[bytes], Optional[bytes]]:
