@@ -96,6 +96,7 @@ import os, subprocess, sys
 subprocess.run([sys.executable, "app.py"], env={**os.environ, "PYTHONPATH": "src"})
 subprocess.run([sys.executable, "app.py"], env={**os.environ, "PYTHONPATH": "src"})
 subprocess.run([sys.executable, "-I", "app.py"])
+subprocess.run(f"PYTHONPATH=lib {sys.executable} app.py", shell=True)
 subprocess.run([sys.executable, "app.py"])
 """
 
@@ -106,9 +107,19 @@ async def test_children_that_a_traced_program_starts_without_the_tracer_are_name
     (workspace / "main.py").write_text(CHILD)
     report = await project.run(PYTHON, "main.py")
     assert report["traced"]["processes"] == 2
-    isolated, replaced = sorted(lines_about_pythons(report), key=len)
-    assert isolated.startswith(f"{PYTHON} -I app.py"[:40]) and "Run it without -I" in isolated
-    assert " and 1 more: " + REPLACED_PATH in replaced
+    lines = lines_about_pythons(report)
+    for said in (" and 1 more: " + REPLACED_PATH, "Run it without -I", "its PYTHONPATH was replaced by lib"):
+        (line,) = (line for line in lines if said in line)
+        lines.remove(line)
+        assert "app.py" in line
+    assert lines == []
+
+
+async def test_the_forks_of_an_untraced_python_are_told_with_it(project, workspace: Path, gate: Gate) -> None:
+    forks = "import os, sys\nif os.fork() == 0:\n    open(sys.argv[1], 'w').write('on')\nelse:\n    os.wait()\n"
+    (workspace / "forks.py").write_text(forks)
+    line = await told(project, gate, "env", "-i", PYTHON, "forks.py", str(gate.path))
+    assert REPLACED_ENVIRONMENT in line and "more" not in line
 
 
 async def test_a_child_that_was_seen_and_noted_is_told_once(project, workspace: Path, gate: Gate) -> None:

@@ -67,7 +67,7 @@ def test_the_cause_is_the_one_that_was_seen(tmp_path: Path, differing: dict[str,
 
 
 def test_a_traced_python_and_its_forks_are_not_told(tmp_path: Path) -> None:
-    traced = (TracedImage(pid=7, started=107, image=1007),)
+    traced = (TracedImage(pid=7, parent=1, started=107, image=1007),)
     assert told(tmp_path, seen(tmp_path), seen(tmp_path, 8, image=1007), traced=traced) == []
     assert told(tmp_path, seen(tmp_path, image=0), traced=traced) == []
     assert len(told(tmp_path, seen(tmp_path, image=1008), traced=traced)) == 1  # it was replaced by another Python
@@ -139,6 +139,15 @@ def note(spool: Path, *children: dict[str, Any]) -> None:
         ({"has_trace": False}, "its environment was replaced"),
         ({"has_folder": True, "command": ["python3", "-E", "x.py"]}, "it was started with -E"),
         ({"program": "/usr/bin/python2.7"}, "Python 2.7 is too old"),
+        ({"program": "/bin/sh", "command": ["/bin/sh", "-c", "cd x; python3 app.py"]}, "was replaced by src"),
+        (
+            {"program": "/bin/sh", "command": ["sh", "-c", "PYTHONPATH=lib python app.py"], "has_folder": True},
+            "its PYTHONPATH was replaced by lib",
+        ),
+        (
+            {"program": "/usr/bin/env", "command": ["env", "PYTHONPATH=.", "python3", "x.py"], "has_folder": True},
+            "its PYTHONPATH was replaced by .",
+        ),
     ],
 )
 def test_a_child_that_its_parent_has_noted_is_told(tmp_path: Path, child: dict[str, Any], said: str) -> None:
@@ -153,6 +162,8 @@ def test_a_child_that_its_parent_has_noted_is_told(tmp_path: Path, child: dict[s
         {"program": "/bin/ls", "command": ["ls"]},
         {"command": ["python3", "-V"]},
         {"has_folder": True, "command": ["python3", "app.py", "-I"]},
+        {"program": "/bin/sh", "command": ["sh", "-c", "make pythonic"]},
+        {"program": "/bin/sh", "command": ["sh", "-c", "PYTHONPATH=x:$PYTHONPATH python y"], "has_folder": True},
     ],
 )
 def test_a_child_that_runs_no_program_in_python_is_not_told(tmp_path: Path, child: dict[str, Any]) -> None:
@@ -171,7 +182,14 @@ def test_the_script_of_a_python_is_one_too(tmp_path: Path) -> None:
 def test_a_child_that_was_seen_too_is_told_once(tmp_path: Path) -> None:
     note(tmp_path, {"pid": 7})
     assert len(told(tmp_path, seen(tmp_path, python_path="src", has_folder=False))) == 1
-    assert told(tmp_path, traced=(TracedImage(pid=7, started=None, image=None),)) == []
+    assert told(tmp_path, traced=(TracedImage(pid=7, parent=1, started=None, image=None),)) == []
+
+
+def test_a_shell_whose_python_was_seen_or_traced_is_not_told(tmp_path: Path) -> None:
+    note(tmp_path, {"program": "/bin/sh", "command": ["sh", "-c", "python3 app.py"]})
+    (line,) = told(tmp_path, seen(tmp_path, parent=8, python_path="src", has_folder=False))
+    assert "(pid 7)" in line
+    assert told(tmp_path, traced=(TracedImage(pid=9, parent=8, started=1, image=2),)) == []
 
 
 def test_notes_that_cannot_be_read_are_left_out(tmp_path: Path) -> None:

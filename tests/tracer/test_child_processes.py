@@ -55,9 +55,21 @@ def test_a_child_without_the_variables_of_the_tracer_is_noted(
     assert Path(child["program"]).name.startswith(("python", "sh"))
 
 
+def test_a_python_path_that_is_no_text_is_noted(python: str, trace: Trace) -> None:
+    (child,) = noted(trace(python, PREAMBLE + "subprocess.run(PASS + [b'\\xff'], env={b'PYTHONPATH': b's\\xe4\\xff'})"))
+    assert os.fsencode(child["python_path"]) == b"s\xe4\xff"
+    assert child["command"][-1] == os.fsdecode(b"\xff")
+
+
 def test_the_words_of_an_isolated_child_are_noted(python: str, trace: Trace) -> None:
     (child,) = noted(trace(python, PREAMBLE + "subprocess.run([sys.executable, '-I', '-c', 'pass'])"))
     assert child["command"][1:] == ["-I", "-c", "pass"]
+    assert child["has_trace"] and child["has_folder"]
+
+
+def test_a_shell_that_sets_the_python_path_is_noted(python: str, trace: Trace) -> None:
+    (child,) = noted(trace(python, PREAMBLE + "subprocess.run('PYTHONPATH=src true', shell=True)"))
+    assert child["command"][1:] == ["-c", "PYTHONPATH=src true"]
     assert child["has_trace"] and child["has_folder"]
 
 

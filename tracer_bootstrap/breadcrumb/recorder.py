@@ -96,7 +96,8 @@ class Recorder:
         function_log.when_added.append(self._backend.observe)
         if adaptive is not None and backend.can_switch_off:
             adaptive.switch_with(self._backend)
-        session.redactor.learn_environment(os.environ)
+        self._variables = os.environ
+        session.redactor.learn_environment(self._variables)
         self._program = self._describe_program(command, backend.name)
         self._write_process(None)
 
@@ -112,7 +113,7 @@ class Recorder:
             load_late_module("events.child_processes")
             from .events.child_processes import ChildLog
 
-            children = self._children = ChildLog(self.session)
+            children = self._children = ChildLog(self.session, self._variables)
             self._logs.append(children)
         return children
 

@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from breadcrumb_server.runs.python_command import is_python, read_python_command
 
@@ -43,23 +43,22 @@ def not_traced_reason(
     if line and not is_python(command[0]):
         words = [*line, *command[1:]]
     first = Path(command[0]).name
-    if sets := _SETS_PATH.search(" ".join(words)):
-        value = sets["value"].strip("\"'")
-        if "PYTHONPATH" not in value:
-            return (
-                f"The command sets PYTHONPATH={value}, which takes the tracer's folder off it. "
-                f'Give run env={{"PYTHONPATH": "{value}"}} instead, or keep the old value: {value}:$PYTHONPATH.'
-            )
+    value = replaced_python_path(words)
+    if value is not None:
+        return (
+            f"The command sets PYTHONPATH={value}, which takes the tracer's folder off it. "
+            f'Give run env={{"PYTHONPATH": "{value}"}} instead, or keep the old value: {value}:$PYTHONPATH.'
+        )
     if words[:2] == ["env", "-i"] and not seen:
         return "env -i empties the environment: BREADCRUMB_TRACE and PYTHONPATH are missing. Let both through."
     for position, word in enumerate(words):
         if is_python(word):
             return _about_python(words[position:])
-        if any(map(is_python, _CODE_WORD.findall(word))) and first in SHELLS:
-            return (
-                f"The code of {first} names a Python, but none was seen, and none loaded the tracer: why is not known. "
-                "Run the Python program itself."
-            )
+    if names_python(words):
+        return (
+            f"The code of {first} names a Python, but none was seen, and none loaded the tracer: why is not known. "
+            "Run the Python program itself."
+        )
     if first in _ELSEWHERE:
         return (
             f"{first} starts its programs elsewhere (as another user, in a container, on another machine), where the "
@@ -75,6 +74,27 @@ def not_traced_reason(
         f"{first} is not a Python program, and {started}. "
         f'Run the Python program itself, for example ["python", "app.py"].'
     )
+
+
+def replaced_python_path(words: Sequence[str]) -> str | None:
+    """Return the PYTHONPATH that a command sets for a program, without its old value; None if it sets none.
+
+    Args:
+        words: A command with the code of a shell, or with ``env``.
+    """
+    sets = _SETS_PATH.search(" ".join(words))
+    value = sets["value"].strip("\"'") if sets else None
+    return None if value is None or "PYTHONPATH" in value else value
+
+
+def names_python(words: Sequence[str]) -> bool:
+    """Return whether a command is the code of a shell that names a Python.
+
+    Args:
+        words: The command.
+    """
+    is_shell = PurePath(words[0]).name in SHELLS
+    return is_shell and any(is_python(name) for word in words[1:] for name in _CODE_WORD.findall(word))
 
 
 def interpreter_line(program: Path | None) -> list[str]:

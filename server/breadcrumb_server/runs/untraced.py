@@ -20,7 +20,7 @@ from typing import Any, cast
 from breadcrumb.record_format import CHILDREN_SUFFIX, UNSTARTED_SUFFIX
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.common.text import clean, one_line
-from breadcrumb_server.runs.not_traced import SHELLS, interpreter_line
+from breadcrumb_server.runs.not_traced import SHELLS, interpreter_line, names_python, replaced_python_path
 from breadcrumb_server.runs.process_watch import SeenPython
 from breadcrumb_server.runs.python_command import is_python, read_python_command
 from breadcrumb_storage.queries.traces import TracedImage
@@ -97,6 +97,7 @@ class UntracedPythons:
         traced_pids = {each.pid for each in traced}
         failures = self._failures()
         seen_pids: set[int] = set()
+        parents = {each.parent for each in self._seen} | {each.parent for each in traced}
         for seen in self._seen:
             if seen.image in traced_images if seen.image else seen.pid in traced_pids:
                 seen_pids.add(seen.pid)
@@ -108,7 +109,8 @@ class UntracedPythons:
             if pid not in traced_pids:
                 yield _Untraced(pid, ("python",), *_about_failure(failure))
         for child in self._children():
-            if child.pid not in seen_pids and child.pid not in traced_pids:
+            # The children of a shell are known better than its code.
+            if child.pid not in seen_pids and child.pid not in traced_pids and child.pid not in parents:
                 yield child
 
     def _about_seen(self, seen: SeenPython, failure: str, traced_pids: set[int | None]) -> _Untraced | None:
@@ -190,7 +192,7 @@ def _child(line: str) -> _Untraced | None:
         return None
     python = _python_words(words, program)
     if python is None:
-        return None
+        return _child_of_shell(pid, words, path, has_trace=has_trace, has_folder=has_folder)
     command = read_python_command(python, program if is_python(program) else "")
     if command.runs_nothing:
         return None
@@ -205,6 +207,21 @@ def _child(line: str) -> _Untraced | None:
     else:
         return None
     return _Untraced(pid, tuple(words), *why)
+
+
+def _child_of_shell(
+    pid: int, words: list[str], path: str | None, *, has_trace: bool, has_folder: bool
+) -> _Untraced | None:
+    """Return the Python that a shell or ``env`` starts, by what its command says."""
+    is_env = bool(words) and PurePath(words[0]).name == "env" and any(map(is_python, words[1:]))
+    if not words or not (is_env or names_python(words)):
+        return None
+    own_path = replaced_python_path(words)
+    if not has_trace:
+        return _Untraced(pid, tuple(words), *_replaced_environment(""))
+    if own_path is not None or not has_folder:
+        return _Untraced(pid, tuple(words), *_replaced_path(own_path or path, from_shell=False))
+    return None
 
 
 def _python_words(words: list[str], program: str) -> list[str] | None:

@@ -78,6 +78,7 @@ class TracedImage:
     """What identifies a traced process among those that were seen: an exec changes the start of its stack only."""
 
     pid: int | None
+    parent: int | None  # the pid of its parent
     started: int | None  # in clock ticks since boot
     image: int | None  # start of its stack
 
@@ -217,7 +218,11 @@ def traced_images(con: DuckDBPyConnection, trace_id: str) -> list[TracedImage]:
         trace_id: The run's trace.
     """
     result = con.execute(
-        "SELECT pid, kernel_start AS started, image_start AS image FROM processes WHERE trace_id = ?", [trace_id]
+        """
+        SELECT pid, parent_pid AS parent, kernel_start AS started, image_start AS image
+        FROM processes WHERE trace_id = ?
+        """,
+        [trace_id],
     )
     return fetch(result, TracedImage)
 

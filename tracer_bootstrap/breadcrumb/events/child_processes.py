@@ -8,9 +8,7 @@ started. The server judges what was noted: it knows in which processes the trace
 
 from __future__ import annotations
 
-import os
-from os import environ
-from os.path import dirname
+from sys import getfilesystemencoding
 from types import CodeType, FrameType
 
 from ..record_format import CHILDREN_SUFFIX, ENV_TRACE
@@ -31,10 +29,13 @@ _MAX_WORD_CHARS = 200
 _MAX_SEARCHED_CHARS = 20_000
 
 _TRACE, _PATH = ENV_TRACE.encode(), b"PYTHONPATH"
-_OWN_FOLDER = os.fsencode(dirname(dirname(__file__)) + "/_inject")
 
-# What a child inherits that is given no environment. The program may replace ``os.environ``, but not what C has.
-_inherited: Any = attribute_of(environ, "_data")
+
+def _bytes(text: str) -> bytes:
+    return text.encode(getfilesystemencoding(), "surrogateescape")
+
+
+_OWN_FOLDER = _bytes(__file__.rpartition("/")[0].rpartition("/")[0] + "/_inject")
 
 
 class ChildLog:
@@ -42,10 +43,13 @@ class ChildLog:
 
     Args:
         session: Redacts and writes.
+        variables: ``os.environ`` as it was when the tracer started: a child that is given no environment inherits what
+            it holds, also where the program has replaced the name.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, variables: Any) -> None:
         self._session = session
+        self._inherited = attribute_of(variables, "_data")
         self._noted = 0
 
     def clear(self) -> None:
@@ -77,17 +81,17 @@ class ChildLog:
             return
         words = [_text(word) for word in args[:_MAX_WORDS]]
         found: Optional[Tuple[Optional[bytes], Optional[bytes]]] = (
-            _of_pairs(given) if type(given) is list else _of_dict(_inherited if env is None else env)
+            _of_pairs(given) if type(given) is list else _of_dict(self._inherited if env is None else env)
         )
         if found is None:
             return
         trace, path = found
-        is_own = trace == os.fsencode(self._session.folder)
-        has_folder = path is not None and _OWN_FOLDER in path.split(os.pathsep.encode())
+        is_own = trace == _bytes(self._session.folder)
+        has_folder = path is not None and _OWN_FOLDER in path.split(b":")
         if (is_own and has_folder and not _may_skip(words)) or (trace and not is_own):
             return  # it can load the tracer, or is a part of another trace
         self._noted += 1
-        self._write(pid, _text(program), words, is_own, None if path is None else os.fsdecode(path), has_folder)
+        self._write(pid, _text(program), words, is_own, None if path is None else _decoded(path), has_folder)
 
     def _write(
         self, pid: int, program: str, words: List[str], has_trace: bool, path: Optional[str], has_folder: bool
@@ -106,16 +110,25 @@ class ChildLog:
         session.spool.append(CHILDREN_SUFFIX, b"{%b}\n" % b", ".join(fields))
 
 
+def _decoded(data: bytes) -> str:
+    return data.decode(getfilesystemencoding(), "surrogateescape")
+
+
 def _text(word: Any) -> str:
     """Return a word of a command: a text, bytes, or a path, whose class may be the program's."""
     if type(word) is bytes:
-        word = os.fsdecode(word)
+        word = _decoded(word)
     return word[:_MAX_SEARCHED_CHARS] if type(word) is str else "?"
 
 
 def _may_skip(words: List[str]) -> bool:
-    """Return whether a word before the script could be one of -E, -I and -S; the server looks at it closely."""
-    return any(word.startswith("-") and ("E" in word or "I" in word or "S" in word) for word in words[1:4])
+    """Return whether a command may skip the tracer: by an option before its script, or a PYTHONPATH for its own child.
+
+    The server looks at it closely.
+    """
+    return any("PYTHONPATH=" in word for word in words[1:]) or any(
+        word.startswith("-") and ("E" in word or "I" in word or "S" in word) for word in words[1:4]
+    )
 
 
 def _of_pairs(pairs: Iterable[Any]) -> Tuple[Optional[bytes], Optional[bytes]]:
@@ -141,5 +154,5 @@ def _value(variables: Dict[Any, Any], name: bytes) -> Optional[bytes]:
     if value is None:
         value = variables.get(name.decode())
     if type(value) is str:
-        return os.fsencode(value)
+        return _bytes(value)
     return value if type(value) is bytes else None
