@@ -178,7 +178,9 @@ def test_the_exit_of_a_runner_is_left_out_if_another_exception_explains_it(proje
 
     report = build_report(project.con, "shop", trace_id=None)
 
-    assert [(each.type, each.outcome) for each in report.exceptions] == [("KeyError", "left the traced code")]
+    assert [(each.type, each.outcome) for each in report.exceptions] == [
+        ("KeyError", "left the traced code; who handled it is not known")
+    ]
     assert report.notes == []
 
 

@@ -777,3 +777,32 @@ def test_a_counted_exception_thrown_into_a_generator_has_no_false_callers(python
     names = {call.call: call.function for call in spool.calls}
     assert last["message"] == "300"
     assert [names[call] for call in last["calls"]] == ["work", "fails"]
+
+
+def test_messages_are_those_that_the_program_prints(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            import io, os, subprocess, urllib.error
+            def decode(): b"\\xff".decode()
+            def encode(): "\\xe9".encode("ascii")
+            def rename(): os.rename("/nope/a", "/nope/b's")
+            def lookup(): {}["it's"]
+            def compile_text(): compile("a b", "rules.txt", "exec")
+            def fetch(): raise urllib.error.HTTPError("http://x/y", 404, "Not Found", {}, io.BytesIO())
+            def connect(): raise urllib.error.URLError("no host")
+            def build(): raise subprocess.CalledProcessError(2, ["make", "all"])
+            def wait(): raise subprocess.TimeoutExpired("make", 3)
+            class ApiError(Exception):
+                def __init__(self, *, code, detail): self.code, self.detail = code, detail
+                def __str__(self): return "code=%s, detail=%r" % (self.code, self.detail)
+            def call(): raise ApiError(code=3, detail="limit reached")
+            def paint(): raise ValueError("a \\x1b[31mred\\x1b[0m word")
+            for failing in decode, encode, rename, lookup, compile_text, fetch, connect, build, wait, call, paint:
+                try: failing()
+                except Exception as error: print(error)
+        """),
+    )
+    printed = spool.stdout.replace("\x1b[31m", "").replace("\x1b[0m", "").splitlines()
+    assert [each["message"] for each in raised(spool)] == printed
+    assert len(raised(spool)) == 11

@@ -48,6 +48,9 @@ RECURSION_ERROR_MUST_PROPAGATE = _VERSION < (3, 10)
 # ``try``.
 STARTS_WITH_SIGNAL_HANDLERS = _VERSION >= (3, 11)
 
+# From 3.15 on, the message of subprocess.CalledProcessError has the repr of the command, and no quotes of its own.
+FAILED_COMMAND_IS_REPR = _VERSION >= (3, 15)
+
 # Before 3.11, the interpreter writes the variables of a class body back after each trace function, and an empty
 # ``__class__`` cell (of a method that calls super()) overwrites a variable of that name.
 CLASS_CELL_HIDES_VARIABLE = _VERSION < (3, 11)

@@ -11,6 +11,7 @@ import _signal  # type: ignore[import-not-found, unused-ignore]
 from types import MemberDescriptorType
 
 from ..runtime.classes import attribute_of, class_module, class_name, is_heap_type, mro, namespace
+from ..runtime.features import FAILED_COMMAND_IS_REPR
 from ..runtime.interruptions import raised_by_program
 
 TYPE_CHECKING = False
@@ -45,7 +46,7 @@ def special_message(exception: BaseException, base: type, args: Tuple[Any, ...],
         notation: Writes a value in the notation of Python, with secrets redacted.
     """
     if base is KeyError:
-        return _key(args[0], notation) if len(args) == 1 else ""
+        return _repr(args[0], notation) if len(args) == 1 else ""
     if base is OSError:
         return _os_error(exception, notation)
     module, name = class_module(base), class_name(base)
@@ -57,8 +58,8 @@ def special_message(exception: BaseException, base: type, args: Tuple[Any, ...],
     return compose(exception, notation) if compose is not None else ""
 
 
-def _key(key: Any, notation: Notation) -> str:
-    return repr(key) if type(key) is str else notation(key)
+def _repr(value: Any, notation: Notation) -> str:
+    return repr(value) if type(value) is str else notation(value)
 
 
 def _os_error(exception: BaseException, notation: Notation) -> str:
@@ -69,9 +70,9 @@ def _os_error(exception: BaseException, notation: Notation) -> str:
         return ""
     text = "[Errno %d] %s" % (number, _text(reason, notation))
     if first is not None:
-        text += ": " + _key(first, notation)
+        text += ": " + _repr(first, notation)
         if second is not None:
-            text += " -> " + _key(second, notation)
+            text += " -> " + _repr(second, notation)
     return text
 
 
@@ -120,10 +121,11 @@ def _url_error(exception: BaseException, notation: Notation) -> str:
 
 def _failed_process(exception: BaseException, notation: Notation) -> str:
     code = attribute_of(exception, "returncode")
-    command = _text(attribute_of(exception, "cmd"), notation)
+    command = attribute_of(exception, "cmd")
     if type(code) is int and code < 0:
-        return "Command '%s' died with %s." % (command, _signal_name(-code))
-    return "Command '%s' returned non-zero exit status %s." % (command, _text(code, notation))
+        return "Command '%s' died with %s." % (_text(command, notation), _signal_name(-code))
+    shown = _repr(command, notation) if FAILED_COMMAND_IS_REPR else "'%s'" % _text(command, notation)
+    return "Command %s returned non-zero exit status %s." % (shown, _text(code, notation))
 
 
 def _signal_name(number: int) -> str:

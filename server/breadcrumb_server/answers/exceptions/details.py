@@ -162,7 +162,7 @@ def _outcome(group: ExceptionGroup, type_name: str) -> str:
         outside = ("", ", which expects it" if group.expected else ", which is not traced")[bool(group.escaped)]
         parts.append(f"handled by {group.handled_by}{_fraction(group.handled, group.count)}{outside}")
     elif group.handled:  # by code that the tracer does not see
-        how = "left the traced code"  # someone may have handled it; a task may keep it
+        how = "left the traced code; who handled it is not known"  # a task may keep it unhandled
         if group.expected:
             built_in = "." not in type_name
             how = (
