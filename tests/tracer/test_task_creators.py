@@ -87,3 +87,14 @@ def test_an_eager_task_gets_its_creator_after_it_has_run(trace: Trace, python: s
     last = {event["task"]: event for event in spool.of("task")}
     (event,) = [each for each in last.values() if each["name"] == work.task]
     assert (event["creator"], event["line"]) == (main.call, 5)
+
+
+def test_where_asyncio_is_traced_too_its_caller_is_the_creator(python: str, trace: Trace) -> None:
+    spool = trace(python, PROGRAM, include=["__main__", "asyncio.base_events"])
+    assert spool.exit_code == 0
+    (work,) = [call for call in spool.named("work") if call.args["number"] == 2]
+    (event,) = [event for event in spool.of("task") if event["name"] == work.task]
+    assert (event["creator"], event["line"]) == (
+        spool.one("later").call,
+        PROGRAM.splitlines().index("def later(number):") + 2,
+    )
