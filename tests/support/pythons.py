@@ -18,6 +18,8 @@ MONITORING_VERSIONS = VERSIONS[VERSIONS.index("3.12") :]
 NEWEST = VERSIONS[-1]
 # Those that .ci/run equips with libraries and other tools.
 EQUIPPED_VERSIONS = ("3.8", "3.11", "3.12", "3.13", "3.14", "3.15")
+# Those of them that also have IPython, dask and jax, which come later to new Pythons.
+NOTEBOOK_VERSIONS = ("3.11", "3.12", "3.13")
 
 # Each with folders of Pythons below: of pyenv, of .ci/newer_pythons.sh, of uv.
 ROOTS = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from pythons import NOTEBOOK_VERSIONS
 from spool_reader import Spool, Trace, equipped_interpreter
 
 CELLS = """
@@ -26,7 +27,7 @@ def places(spool: Spool) -> set[tuple[str, str, str]]:
 
 
 @pytest.mark.parametrize("arguments", [[], ["kernel"]], ids=["IPython", "ipykernel"])
-@pytest.mark.parametrize("version", ["3.8", "3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("version", NOTEBOOK_VERSIONS)
 def test_cells_of_a_notebook_are_named_by_their_numbers(
     trace: Trace, tmp_path, version: str, arguments: list[str]
 ) -> None:

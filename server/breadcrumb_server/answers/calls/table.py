@@ -166,6 +166,6 @@ def _differing_fields(calls: Sequence[Sequence[tuple[str, ValueTree]]]) -> dict[
             if isinstance(value, Node):
                 values.setdefault(argument, []).append({(name, str(part)) for name, part in value.parts})
     return {
-        argument: {name.rstrip("=: ") for name, _ in set().union(*each) - each[0].intersection(*each)}
+        argument: {name.rstrip("=: ") for name, _ in each[0].union(*each[1:]) - each[0].intersection(*each[1:])}
         for argument, each in values.items()
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import datetime
+import json
 from typing import Any
 
 from breadcrumb.value_format import (
@@ -17,6 +18,7 @@ from breadcrumb.value_format import (
     TYPE_KEY,
     VALUE_FIELD,
 )
+from breadcrumb_server.answers.common.parsed_json import is_array
 
 # Classes of the standard library that Python's own notation makes from several numbers.
 _DATES = {"date": datetime.date, "time": datetime.time, "datetime": datetime.datetime, "timedelta": datetime.timedelta}
@@ -77,8 +79,6 @@ def _key(node: ast.expr | None) -> str:
     form = None if node is None else _form(node)
     if isinstance(form, str):
         return form
-    import json
-
     return KEY_MARK + json.dumps(form, ensure_ascii=False)
 
 
@@ -91,9 +91,9 @@ def _call(node: ast.Call) -> Any:
         return {TYPE_KEY: "range", REPR_KEY: ast.unparse(node)}
     kind = _CLASSES.get(short, short)
     if len(node.args) == 1 and not node.keywords:
-        content = _form(node.args[0])
+        content: object = _form(node.args[0])
         if not (kind in _DATES and isinstance(content, int)):
-            return {TYPE_KEY: kind, "items" if isinstance(content, list) else VALUE_FIELD: content}
+            return {TYPE_KEY: kind, "items" if is_array(content) else VALUE_FIELD: content}
     if kind in _DATES:
         arguments = [ast.literal_eval(each) for each in node.args]
         named = {each.arg or "": ast.literal_eval(each.value) for each in node.keywords}
