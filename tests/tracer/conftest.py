@@ -42,9 +42,9 @@ class Traced:
         assert self.process.stdout is not None
         return self.process.stdout.readline()
 
-    def finish(self, *, stdin: str | None = None, expect_lost: bool = False) -> Spool:
+    def finish(self, *, stdin: str | None = None, expect_lost: bool = False, hang_seconds: int = HANG_SECONDS) -> Spool:
         """Wait for the end of the program and read its spool; fail if records were lost, unless *expect_lost*."""
-        out, err = self.process.communicate(stdin, timeout=HANG_SECONDS)
+        out, err = self.process.communicate(stdin, timeout=hang_seconds)
         spool = read_spool(Spool(self.folder, self.process.returncode, out, err))
         losses = [n for n in spool.of("notice") if n["code"] in ("records_lost", "not_observing")]
         assert expect_lost or not losses, losses

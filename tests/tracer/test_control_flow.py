@@ -57,6 +57,73 @@ def test_exception_groups_and_their_exceptions_are_recorded(python_with_groups: 
     assert {call.outcome for call in spool.named("gather")} == {OUTCOME_RAISED}
 
 
+PART_GOES_ON = """
+    def boom(name, *errors):
+        raise ExceptionGroup(name, list(errors))
+
+    def main():
+        try: boom("main", KeyError("k"), ValueError("v"))
+        except* KeyError: pass
+
+    def whole():
+        try: boom("whole", ValueError("w"))
+        except* KeyError: pass
+
+    def nothing():
+        try: boom("nothing", KeyError("n"))
+        except* KeyError: pass
+
+    def raised_again():
+        try: boom("again", KeyError("r"), ValueError("v"))
+        except* KeyError: raise
+
+    def several(number):
+        try: boom(str(number), KeyError(number), OSError(number))
+        except* KeyError: pass
+
+    nothing()
+    for number in range(3):
+        try: several(number)
+        except* OSError: pass
+    for function in whole, raised_again:
+        try: function()
+        except ExceptionGroup: pass
+"""
+IN_A_FUNCTION = """
+    main()
+"""
+IN_THE_MODULE = """
+    try: boom("main", KeyError("k"), ValueError("v"))
+    except* KeyError: pass
+"""
+
+
+@pytest.mark.parametrize("mode", ["full", "adaptive"])
+@pytest.mark.parametrize("last", [IN_A_FUNCTION, IN_THE_MODULE], ids=["in a function", "in the module"])
+def test_the_part_of_a_group_that_goes_on_is_an_exception_of_its_own(
+    python_with_groups: str, trace: Trace, last: str, mode: str
+) -> None:
+    # A sample rate near 0: calls are only counted, and recorded late when an exception passes through them.
+    capture = {"sample_rate": 1.0 if mode == "full" else 0.0001}
+    spool = trace(python_with_groups, program(PART_GOES_ON + last), mode=mode, capture=capture)
+    assert spool.exit_code == 1
+    ids = [event["id"] for event in spool.of("uncaught")]
+    (exception,) = [event for event in spool.of("exception") if event["id"] in ids]
+    assert exception["message"] == "main (1 sub-exception)"
+    assert exception["function"] == "boom"
+    functions = {call.call: call.function for call in spool.calls}
+    chain = ["<module>", "main", "boom"] if last == IN_A_FUNCTION else ["<module>", "boom"]
+    assert [functions[call] for call in exception["calls"]] == chain
+    is_settrace = spool.of("process")[0]["backend"] == "settrace"
+    if not is_settrace:
+        ended_by = {call.function: call.exception for call in spool.calls if call.call in exception["calls"]}
+        assert {ended_by[name] for name in chain[:-1]} == {exception["id"]}
+    messages = [event["message"] for event in spool.of("exception")]
+    assert is_settrace or messages.count("whole (1 sub-exception)") == 1
+    for number in range(3):
+        assert messages.count(f"{number} (1 sub-exception)") == 1
+
+
 def test_a_task_group_cancels_the_sibling_of_a_task_that_fails(python_with_groups: str, trace: Trace) -> None:
     spool = trace(
         python_with_groups,

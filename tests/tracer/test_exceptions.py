@@ -344,19 +344,6 @@ def test_the_traceback_the_user_sees_is_unchanged(python: str, trace: Trace, tmp
     assert (traced.exit_code, untraced.exit_code) == (1, 1)
 
 
-def test_a_dict_that_locals_returned_to_the_program_is_not_changed(monitoring_python: str, trace: Trace) -> None:
-    text = program("""
-        def f():
-            a = 1
-            found = locals()
-            try: raise ValueError
-            except ValueError: pass
-            return found
-        print(f()["a"])
-    """)
-    assert trace(monitoring_python, text).stdout == "1\n"
-
-
 def test_a_recursion_error_has_no_frames_of_the_tracer(monitoring_python: str, trace: Trace) -> None:
     text = program("""
         import traceback

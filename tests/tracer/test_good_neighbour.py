@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +92,12 @@ def expect_listed_effects(
     (process,) = traced.of("process")
     if process["backend"] == "monitoring":
         before["free monitoring tools"].remove(4)
-        # Calls in traced code are instrumented, so a profile function also sees the return of the sys.setprofile that
-        # set it.
-        before["own profile"].insert(0, "c_return")
     else:
         assert after.pop("trace") != before.pop("trace")  # sys.settrace is the only way before 3.12
     assert after == before
 
 
-def untraced_and_traced(trace: Trace, python: str, args: list[str], **options: Any) -> tuple[Spool, Spool]:
+def untraced_and_traced(trace: Trace, python: str, args: list[str] | str, **options: Any) -> tuple[Spool, Spool]:
     """Run a command without and with the tracer, and expect the same output and exit code."""
     untraced = trace(python, args, **{**options, "env": {**options.get("env", {}), **UNTRACED}})
     traced = trace(python, args, **options)
@@ -133,6 +132,79 @@ def test_a_class_that_stands_in_for_another_keeps_its_class(python: str, trace: 
     assert len(spool.named("StandIn.__init__")) == 2 and len(spool.named("StandIn.__len__")) == 1
 
 
+KEEPS_LOCALS = """
+import sys
+
+def call(**named): return sorted(named)
+
+def passed_on(a, b):
+    kwargs = locals()
+    try: int("x")
+    except ValueError: pass
+    return call(**kwargs)
+
+def looped(a):
+    found = []
+    for name in locals():
+        try: int(name)
+        except ValueError: found.append(name)
+    return found
+
+def returned(a, b=2):
+    kept = vars()
+    b = None
+    try:
+        try: raise KeyError(a)
+        finally: a = 5
+    except KeyError: pass
+    c = lambda: b
+    return kept
+
+def raised(a):
+    kept = locals()
+    b = [a]
+    try: raise LookupError(kept)
+    finally: b = None
+
+def method(self, name):
+    self.__dict__.update(locals())
+    later = int(name)
+
+def used_at_once(a, b):
+    text = "%(a)s {b}" % locals()
+    size = len(vars(sys.modules["sys"])) > 0
+    return text.format(**locals()), "size" in locals(), locals()["a"], size, call(**locals())
+
+class Holder: set = method
+
+print(passed_on(1, 2), looped(1), sorted(returned(1).items()), used_at_once(1, 2))
+holder = Holder()
+try: holder.set("x")
+except ValueError: print(sorted(vars(holder).keys() - {"self"}))
+try: raised(1)
+except LookupError as error: print(sorted(error.args[0].items()))
+"""
+
+
+@pytest.mark.parametrize("lines", [[], ["*"]], ids=["calls", "lines"])
+@pytest.mark.parametrize("mode", ["full", "adaptive"])
+def test_a_dict_that_locals_returned_is_not_changed(python: str, trace: Trace, mode: str, lines: list[str]) -> None:
+    # A call that is only counted is recorded late, when an exception passes through it.
+    capture = {"lines": lines, "sample_rate": 1.0 if mode == "full" else 0.001}
+    _, traced = untraced_and_traced(trace, python, KEEPS_LOCALS, mode=mode, capture=capture)
+    assert traced.stdout.startswith("['a', 'b'] ['a', 'found'] [('a', 1), ('b', 2)] ")
+    keepers = ["looped", "method", "passed_on", "raised", "returned"]
+    noticed = [n["message"].split()[0] for n in traced.of("notice") if n["code"] == "locals_kept"]
+    assert sorted(noticed) == ([f"__main__.{name}" for name in keepers] if is_settrace(traced) else [])
+    assert mode == "adaptive" or len(traced.named("used_at_once")) == 1
+    if is_settrace(traced):
+        assert traced.named("returned") == []
+    else:
+        variables = {event["function"]: json.loads(event["locals"]) for event in traced.of("exception")}
+        assert variables["raised"] == {"a": 1, "kept": {"a": 1}, "b": [1]}
+        assert traced.one("raised").args == {"a": 1}
+
+
 def test_profilers_and_tools_of_the_interpreter_work_the_same_beside_the_tracer(python: str, trace: Trace) -> None:
     args = [str(TARGETS / "tools_at_work.py")]
     _, traced = untraced_and_traced(trace, python, args, include=["work"])
@@ -143,6 +215,86 @@ def test_profilers_and_tools_of_the_interpreter_work_the_same_beside_the_tracer(
     runs = 4 if monitoring else 3
     assert (len(traced.named("main")), len(traced.named("sized"))) == (runs, runs * 301)
     assert traced.of("notice") == []
+
+
+SWITCHES_ON = """
+import sys, threading
+from sys import setprofile as start
+hook = sys.setprofile
+monitoring = getattr(sys, "monitoring", None)
+seen = []
+
+def see(frame, event, argument):
+    seen.append((event, frame.f_code.co_name if event in ("call", "return") else argument.__name__))
+
+def work(): return len("x")
+
+def by_name(): sys.setprofile(see); work(); sys.setprofile(None)
+def by_another_name(): start(see); work(); start(None)
+def by_a_global(): hook(see); work(); hook(None)
+def by_a_text(): getattr(sys, "setprofile")(see); work(); sys.setprofile(None)
+def in_all_threads():
+    if sys.version_info >= (3, 12): threading.setprofile_all_threads(see); work(); threading.setprofile_all_threads(None)
+def by_a_tool():
+    if monitoring is None: return
+    monitoring.use_tool_id(2, "tool")
+    for name in ("CALL", "C_RETURN"):
+        event = getattr(monitoring.events, name)
+        monitoring.register_callback(2, event, lambda code, at, target, _, name=name: seen.append((name, str(target))))
+    monitoring.set_events(2, monitoring.events.CALL); work(); monitoring.set_events(2, 0)
+
+for switch in by_name, by_another_name, by_a_global, by_a_text, in_all_threads, by_a_tool:
+    switch()
+    print(switch.__name__, [(event, name.partition(" at ")[0]) for event, name in seen])
+    seen.clear()
+"""
+
+
+def test_a_tool_that_traced_code_switches_on_sees_what_it_would_see_untraced(python: str, trace: Trace) -> None:
+    _, traced = untraced_and_traced(trace, python, SWITCHES_ON)
+    assert "by_name [('call', 'work'), ('c_call', 'len')" in traced.stdout
+    runs = 6 if "by_a_tool [('CALL'" in traced.stdout else 4
+    assert len(traced.named("work")) == runs
+    assert is_settrace(traced) or traced.gap("len")[0] == runs
+
+
+def test_the_profilers_of_the_standard_library_run_a_program_the_same(python: str, trace: Trace) -> None:
+    for profiler in ("profile", "cProfile"):
+        results = []
+        for env in (UNTRACED, {}):
+            spool = trace(python, ["-m", profiler, str(TARGETS / "work.py")], env=env)
+            calls = [line.split()[0] + " " + line.split()[-1] for line in spool.stdout.splitlines() if "(" in line]
+            results.append((spool.exit_code, spool.stderr, sorted(calls)))
+        assert results[0] == results[1]
+        assert results[0][0] == 0 and any("work.py" in line and "(sized)" in line for line in results[0][2])
+        assert len(spool.named("sized")) == 301
+
+
+LATE = """
+import os, sys
+
+class Late:
+    def __init__(self, work): self.work = work
+    def __del__(self): self.work(self)
+
+def work(late, error=ValueError, numbers=range(3)):
+    try: raise error(late)
+    except error: pass
+    return sum(number for number in numbers if late.steps(number))
+
+Late.steps = lambda self, number: [number]
+os.early, sys.late = Late(work), Late(work)
+work(os.early)
+"""
+# The interpreter clears the globals of a module that something still refers to, as pyfakefs and ddtrace do.
+KEEPS_MODULES = "sys.seen = [list(sys.modules.values())]\n"
+
+
+@pytest.mark.parametrize("keeps", ["", KEEPS_MODULES], ids=["alone", "all modules are kept"])
+def test_nothing_is_printed_by_code_that_runs_when_modules_are_cleared(python: str, trace: Trace, keeps: str) -> None:
+    _, traced = untraced_and_traced(trace, python, LATE + keeps)
+    assert (traced.exit_code, traced.stderr) == (0, "")
+    assert len(traced.named("work")) >= 1
 
 
 def test_a_notice_names_the_tool_that_replaces_the_trace_function(python: str, trace: Trace) -> None:
@@ -168,6 +320,44 @@ def test_a_debugger_stops_at_its_breakpoints(python: str, trace: Trace, tmp_path
         assert "bdb.py:" in replacement_notices(traced)[0]
     else:
         assert len(traced.named("sized")) == 301
+
+
+BREAKS = """
+def helper(number):
+    number += 1
+    return number
+
+def stops(number):
+    try:
+        int("x")
+    except ValueError:
+        breakpoint()
+    number += helper(number)
+    return number
+
+for number in range(2):
+    stops(number)
+breakpoint()
+print("end")
+"""
+DEBUGGER_COMMANDS = {
+    "next": "n n p(number) w n n c c c",
+    "step": "s s s r n c c c",
+    "up": "w u p(number) d until c c c",
+    "break": "b(helper) c p(number) n c c c c c",
+}
+
+
+@pytest.mark.parametrize("commands", DEBUGGER_COMMANDS.values(), ids=DEBUGGER_COMMANDS)
+def test_breakpoint_stops_where_it_would_stop_untraced(
+    python: str, start: Callable[..., Any], tmp_path: Path, commands: str
+) -> None:
+    stdin = "\n".join(re.findall(r"\w+(?:\(\w+\))?", commands)).replace("(", " ").replace(")", "") + "\n"
+    env = {"HOME": str(tmp_path)}
+    untraced, traced = (start(python, BREAKS, env={**env, **more}).finish(stdin=stdin) for more in (UNTRACED, {}))
+    assert (traced.exit_code, traced.stdout, traced.stderr) == (0, untraced.stdout, "")
+    assert traced.stdout.startswith("> ") and traced.stdout.endswith("end\n")
+    assert len(traced.named("stops")) == (1 if is_settrace(traced) else 2)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 
 from breadcrumb import record_format
 from pythons import EQUIPPED_VERSIONS
-from spool_reader import TARGETS, Spool, Trace, equipped_interpreter
+from spool_reader import TARGETS, Spool, Trace, equipped_interpreter, program
 
 
 @pytest.fixture(params=EQUIPPED_VERSIONS)
@@ -152,3 +152,23 @@ work("main")
     }  # fmt: skip
     assert {call.task for call in spool.named("Shop.open")} == {names["method"]}
     assert len(set(names.values())) == len(names)
+
+
+def test_a_greenlet_that_has_ended_is_freed_as_soon_as_untraced(python: str, trace: Trace) -> None:
+    text = program("""
+        import gc, weakref
+        import greenlet
+
+        def ended():
+            inner = greenlet.greenlet(lambda: None)
+            inner.switch()
+            return inner
+
+        def main():
+            reference = weakref.ref(ended())
+            gc.collect()
+            print(reference())
+
+        main()
+    """)
+    assert trace(python, text).stdout == "None\n"

@@ -222,3 +222,26 @@ def test_an_import_in_a_traced_function_gets_no_local_variables(monitoring_pytho
     )
     assert spool.stdout == "string False\n"
     assert spool.one("f").args == {"n": 1}
+
+
+@pytest.mark.parametrize("include", [["__main__", "rules"], ["**/*.py"], ["app.py", "lib/*.py"]], ids=" ".join)
+def test_code_in_a_folder_with_letters_that_the_locale_lacks_is_traced(
+    python: str, trace: Trace, tmp_path: Path, include: list[str]
+) -> None:
+    folder = tmp_path / "wörk"
+    (folder / "lib").mkdir(parents=True)
+    (folder / "lib" / "rules.py").write_text("def half(n): return n / 2\n")
+    (tmp_path / "línk").symlink_to(folder / "lib")
+    text = "import sys; sys.path.append(sys.argv[1])\nimport rules\nprint(rules.half(4))\nrules.half('x')\n"
+    (folder / "app.py").write_text(text)
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    spool = trace(python, ["app.py", "../línk"], cwd=folder, include=include, env=locale)
+    assert (spool.stdout, spool.exit_code) == ("2.0\n", 1)
+    (process,) = spool.of("process")
+    assert process["cwd"] == str(folder)
+    assert process["command"][1:] == ["app.py", "../línk"]
+    assert len(spool.named("half")) == 2
+    files = {event["file"] for event in spool.of("function")}
+    assert files == {str(folder / "app.py"), str(tmp_path / "línk" / "rules.py")}
+    (exception,) = spool.of("exception")
+    assert f"{folder / 'app.py'}:4 in <module>" in exception["stack"]

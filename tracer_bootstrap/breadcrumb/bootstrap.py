@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import atexit
 import marshal
-import os
 import sys
 
 from . import backends
 from .record_format import CONFIG_FILE, DEFAULT_BACKEND, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND
 from .runtime.features import HAS_GIL, IS_CPYTHON
+from .runtime.guard import guard
+from .runtime.system import system
 from .session.processes import command_line, is_resource_tracker
 
 TYPE_CHECKING = False
@@ -30,9 +31,9 @@ def start_from_environment() -> None:
         OSError: The spool folder or its settings cannot be read.
         ValueError: The settings are damaged (EOFError and TypeError likewise).
     """
-    folder = os.environ.get(ENV_TRACE)
-    if folder and getattr(sys, _STARTED, None) != os.getpid():
-        with open(os.path.join(folder, CONFIG_FILE), "rb") as file:
+    folder = system.environ.get(ENV_TRACE)
+    if folder and getattr(sys, _STARTED, None) != system.getpid():
+        with system.open_file("%s/%s" % (folder, CONFIG_FILE), "rb") as file:
             settings = marshal.load(file)
         if settings.get("format") == FORMAT_VERSION and not is_resource_tracker(command_line()):
             if IS_CPYTHON and HAS_GIL:
@@ -58,20 +59,20 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     if why_another:
         recorder.session.notice(NOTICE_BACKEND, why_another)
     _mark_started()
-    atexit.register(recorder.end_process)
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(
-            before=recorder.before_fork,
-            after_in_parent=recorder.after_fork_in_parent,
-            after_in_child=recorder.after_fork_in_child,
+    atexit.register(guard(recorder.end_process, recorder.session))
+    if system.register_at_fork is not None:
+        system.register_at_fork(
+            before=guard(recorder.before_fork, recorder.session),
+            after_in_parent=guard(recorder.after_fork_in_parent, recorder.session),
+            after_in_child=guard(recorder.after_fork_in_child, recorder.session),
         )
-        os.register_at_fork(after_in_child=_mark_started)
+        system.register_at_fork(after_in_child=guard(_mark_started, recorder.session))
     _start_postmortem(recorder)
     recorder.start()
 
 
 def _mark_started() -> None:
-    setattr(sys, _STARTED, os.getpid())
+    setattr(sys, _STARTED, system.getpid())
 
 
 def _start_postmortem(recorder: Recorder) -> None:
@@ -85,6 +86,6 @@ def _start_postmortem(recorder: Recorder) -> None:
             part.start()
         except (OSError, ValueError, RuntimeError):  # not in the main thread, or a file cannot be made
             pass
-    if hasattr(os, "register_at_fork"):
+    if system.register_at_fork is not None:
         # Runs after the recorder's hook, which makes the child's spool.
-        os.register_at_fork(after_in_child=fault_handler.after_fork_in_child)
+        system.register_at_fork(after_in_child=guard(fault_handler.after_fork_in_child, recorder.session))

@@ -94,6 +94,7 @@ NOTICE_TRACE_FULL = "trace_full"  # capture.max_trace_mb is reached: later calls
 NOTICE_TOO_MANY_FUNCTIONS = "too_many_functions"  # the limit of functions is reached: calls of later ones are missing
 NOTICE_COUNTERS_USED_UP = "counters_used_up"  # the limit of counters is reached: later gaps are missing
 NOTICE_LINES_LEFT_OUT = "lines_left_out"  # a call has too many lines or variables: later ones are missing
+NOTICE_LOCALS_KEPT = "locals_kept"  # before 3.12 a function that keeps the dict of locals() is not recorded
 NOTICE_GREENLETS = "greenlets"  # greenlets switch unseen: parents, durations and ends of calls in them may be wrong
 NOTICE_SECRETS_NOT_LEARNED = "secrets_not_learned"  # too many secret values: later ones are redacted in fewer places
 NOTICE_STACKS_LEFT_OUT = "stacks_left_out"  # asked for stacks, with too many threads or tasks: some stacks are missing

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from os import getpid, getppid
-from time import perf_counter_ns
 
 from . import record_format
 from .backends import Parts
@@ -17,8 +14,9 @@ from .events.gaps import GapLog
 from .events.greenlets import GreenletChains
 from .events.tasks import TaskLog
 from .runtime.late_modules import load_late_module
+from .runtime.system import system
 from .session.functions import creates_task, starts_child
-from .session.patterns import current_folder
+from .session.patterns import as_utf8, current_folder
 from .session.processes import (
     MultiprocessingChild,
     ancestors,
@@ -96,7 +94,7 @@ class Recorder:
         function_log.when_added.append(self._backend.observe)
         if adaptive is not None and backend.can_switch_off:
             adaptive.switch_with(self._backend)
-        self._variables = os.environ
+        self._variables = system.environ
         session.redactor.learn_environment(self._variables)
         self._program = self._describe_program(command, backend.name)
         self._write_process(None)
@@ -141,8 +139,8 @@ class Recorder:
         words = self.session.redactor.redact_command(short_command(command))
         return {
             "python": encode("%d.%d.%d" % sys.version_info[:3]),
-            "executable": encode(sys.executable or ""),
-            "command": b"[" + b", ".join(encode(word) for word in words) + b"]",
+            "executable": encode(as_utf8(sys.executable or "")),
+            "command": b"[" + b", ".join(encode(as_utf8(word)) for word in words) + b"]",
             "backend": encode(backend),
             "mode": encode(self.session.mode),
         }
@@ -154,7 +152,7 @@ class Recorder:
         session.event(
             record_format.EVENT_PROCESS,
             pid=session.pid,
-            ppid=getppid(),
+            ppid=system.getppid(),
             kernel_start=started,
             image_start=image,
             ancestors=b"[%b]" % b", ".join(b"%d" % pid for pid in ancestors()) if parent is None else b"null",
@@ -190,7 +188,7 @@ class Recorder:
         latter before the hooks run.
         """
         session = self.session
-        if session.pid == getpid():
+        if session.pid == system.getpid():
             return
         session.not_forked[0] = 1  # first: any call below may be observed and notice the fork again
         parent = session.start_over()
@@ -203,7 +201,7 @@ class Recorder:
     def end_process(self) -> None:
         """Write the last records at the normal exit of the process."""
         session = self.session
-        if session.pid != getpid():
+        if session.pid != system.getpid():
             return
         self._calls.end_dropped_generators()
         self.greenlets.check()
@@ -219,6 +217,5 @@ class Recorder:
             traceback = traceback_of(last)
             # Test runners set sys.last_value too, to exceptions that they caught: their tracebacks begin further in.
             if traceback is not None and traceback.tb_frame.f_back is None:
-                self._exceptions.leaves(last, traceback, traceback.tb_frame, session.thread(), uncaught=True)
-                self._exceptions.uncaught(id(last))
-        session.event(record_format.EVENT_END, at_ns=perf_counter_ns())
+                self._exceptions.ends_program(last, traceback, session.thread())
+        session.event(record_format.EVENT_END, at_ns=system.now_ns())

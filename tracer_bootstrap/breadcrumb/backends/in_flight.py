@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from opcode import opmap
 
-from ..events.exceptions import traceback_of
+from ..events.exceptions import is_group, traceback_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,12 +36,24 @@ _ENDS_OF_ITERATION = {opmap[name] for name in ("FOR_ITER", "YIELD_FROM", "SEND")
 class Arrival:
     """An exception that has reached a frame."""
 
-    __slots__ = ("address", "at", "cancels", "ends_iteration", "in_handler", "kept", "leaves", "to_keep", "watched")
+    __slots__ = (
+        "address",
+        "at",
+        "cancels",
+        "ends_iteration",
+        "in_handler",
+        "is_group",
+        "kept",
+        "leaves",
+        "to_keep",
+        "watched",
+    )
 
     def __init__(self, exception: BaseException, cancels: bool, at: int) -> None:
         self.address = id(exception)
         self.ends_iteration = type(exception) is StopAsyncIteration
         self.cancels = cancels
+        self.is_group = is_group(exception)
         self.at = at  # f_lasti at that moment
         self.in_handler = False  # or in a ``finally`` that will re-raise it
         self.leaves = False  # the next instruction re-raises it

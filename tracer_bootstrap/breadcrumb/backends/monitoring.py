@@ -6,15 +6,17 @@ then on, and local events are set for traced code. Exceptions are global events,
 
 from __future__ import annotations
 
+import sys
+from opcode import opmap
 from sys import _getframe as get_frame  # bound at import: programs may remove it
-from time import perf_counter_ns
 from types import CodeType, FunctionType, SimpleNamespace
 
 from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
-from ..runtime.guard import guard, handle_failure
+from ..runtime.guard import failure_handler, guard
+from ..runtime.system import system
 from ..session.functions import (
     SUSPENDS,
     Function,
@@ -26,10 +28,11 @@ from ..session.functions import (
 )
 from ..values.frame_locals import forget_locals
 from . import Backend
+from .debuggers import is_debugger_start, renew_opcode_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Tuple
+    from typing import Any, Callable, Dict, List, Set, Tuple
 
     from . import Parts
 
@@ -40,6 +43,22 @@ _TOOL_NAME = "breadcrumb"
 # How many calls of a call site are examined for gaps before it is disabled. Most sites call one function only, which
 # the first call shows.
 _LOOKS_PER_CALL_SITE = 32
+
+
+# Functions in C that switch on profile functions and other tools. An event CALL of the tracer makes the interpreter
+# send C_RETURN to all tools: a tool that is switched on would first get the end of the call that did so, without its
+# begin. ``profile`` fails at that. Code that may call one of them is observed without CALL.
+_TOOL_SWITCHES = [
+    getattr(owner, name)
+    for owner, name in (
+        (sys, "setprofile"),
+        (sys, "_setprofileallthreads"),
+        (monitoring, "set_events"),
+        (monitoring, "set_local_events"),
+    )
+    if hasattr(owner, name)
+]
+_TOOL_SWITCH_NAMES = {switch.__name__ for switch in _TOOL_SWITCHES} | {"setstatprofile"}  # the last is pyinstrument's
 
 
 _NO_FUNCTION = SimpleNamespace(code=None)
@@ -57,6 +76,7 @@ class MonitoringBackend(Backend):
         super().__init__(parts)
         self._tool = -1
         self._sites: Dict[Tuple[int, int], int] = {}
+        self._without_call: Set[int] = set()  # ids of traced code that may call one of _TOOL_SWITCHES
         self._hot_names: Dict[str, Any] = {}
 
     def start(self) -> None:
@@ -136,8 +156,10 @@ class MonitoringBackend(Backend):
             begun=adaptive.begun if adaptive is not None else None,
             end_counted=adaptive.end if adaptive is not None else None,
             disable=self._disable,
+            now_ns=system.now_ns,
             first_start=self._first_start,
             other_return=self._other_return,
+            handle_failure=failure_handler(session),
             last_function=_NO_FUNCTION,
             last_thread=session.thread(),
         )
@@ -152,12 +174,17 @@ class MonitoringBackend(Backend):
         """Make the hot path encode again the arguments of the call that it is recording."""
         self._hot_names["secrets_known"] = object()
 
-    def _first_start(self, code: CodeType, frame: Any) -> Any:
+    def _first_start(self, code: CodeType) -> Any:
         """Handle PY_START of code that is not a known traced function: of new code, or of a gap."""
         self._session.notice_fork()
+        frame = _frame_of(code)
+        if frame is None:
+            return self._disable
         gap = self._gaps.gaps.get(id(code))
         if gap is None:
             if self._function_log.is_included(code, frame):
+                if _may_switch_tools(code, frame.f_globals):
+                    self._without_call.add(id(code))
                 function = self._function_log.add(code, frame)
                 if function is None:
                     return self._disable
@@ -170,6 +197,9 @@ class MonitoringBackend(Backend):
                 self._observer(code).starts(code, frame)
                 self._set_local_events(code, monitoring.events.PY_RETURN)
                 return self._disable if creates_task(code) else None  # whose start says nothing
+            if is_debugger_start(code):
+                self._set_local_events(code, monitoring.events.PY_RETURN)
+                return None
             gap = self._gaps.discover(code, frame)
             if gap is None:
                 if _is_import_of_greenlet(code, frame):
@@ -187,7 +217,9 @@ class MonitoringBackend(Backend):
     def observe(self, function: Function) -> None:
         """Set the local events of a new function."""
         events = monitoring.events
-        wanted = events.PY_RETURN | events.CALL
+        wanted = events.PY_RETURN
+        if id(function.code) not in self._without_call:
+            wanted |= events.CALL
         if function.suspends:
             wanted |= events.PY_YIELD | events.PY_RESUME
         if function.lines:
@@ -228,6 +260,8 @@ class MonitoringBackend(Backend):
         """Handle a return that does not end the thread's innermost call, or one that needs more than the hot path."""
         if _is_import_of_greenlet(code, frame):
             self._greenlets.loaded()
+        if is_debugger_start(code):
+            renew_opcode_events(frame.f_back)
         if is_observed(code):
             self._observer(code).ends(code, frame, value)
         function = self._functions.get(id(code))
@@ -269,17 +303,19 @@ class MonitoringBackend(Backend):
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
         thread = self._session.thread()
         if self._calls.is_open(thread, get_frame(2)):
-            self._calls.suspend(thread, perf_counter_ns(), value)
+            self._calls.suspend(thread, system.now_ns(), value)
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
-        self._calls.resume(self._session.thread(), get_frame(2), perf_counter_ns())
+        self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())
 
     def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> Any:
         if id(code) in self._functions:
-            self._calls.resume(self._session.thread(), get_frame(2), perf_counter_ns())
+            self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())
 
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        frame = get_frame(2)
+        frame = _frame_of(code)
+        if frame is None:
+            return
         if is_observed(code):
             self._observer(code).ends(code, frame, None)
         function = self._functions.get(id(code))
@@ -292,7 +328,7 @@ class MonitoringBackend(Backend):
                 back = frame.f_back
                 if back is None or id(back.f_code) not in self._functions:
                     self._exceptions.leaves(exception, traceback_of(exception), frame, thread, uncaught=back is None)
-            at_ns = perf_counter_ns()
+            at_ns = system.now_ns()
             if self._is_open(thread, frame, function, at_ns):
                 outcome = OUTCOME_CANCELLED if self._exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = self._session.exception_ids.get(id(exception), 0)
@@ -300,7 +336,7 @@ class MonitoringBackend(Backend):
                 self._calls.unwind(thread, at_ns, outcome, exception_id, id(exception))
             if self._session.clears_locals:
                 forget_locals(frame)
-        elif self._gaps.gaps and not self._gaps.end(frame, perf_counter_ns()) and not code.co_flags & SUSPENDS:
+        elif self._gaps.gaps and not self._gaps.end(frame, system.now_ns()) and not code.co_flags & SUSPENDS:
             self._uncounted_gap(code, frame)
         if frame.f_back is None and not self._greenlets.ends_greenlet(self._exceptions.is_cancellation(exception)):
             self._exceptions.uncaught(id(exception))
@@ -313,10 +349,19 @@ class MonitoringBackend(Backend):
             self._exceptions.forget_dead(exception)
 
     def _on_reraise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+        frame = _frame_of(code)
+        if frame is None:
+            return
+        if self._exceptions.has_caught_group(frame) and _ends_except_star(code, offset):
+            self._exceptions.left_over(exception, traceback_of(exception), frame, self._session.thread())
         self._exceptions.raised_again(id(exception))
 
     def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        frame = get_frame(2)
+        frame = _frame_of(code)
+        if frame is None:
+            return
+        if id(code) in self._functions:
+            self._exceptions.group_handled(exception, frame)
         self._exceptions.handled(id(exception), code, frame)
         if self._session.clears_locals and id(code) in self._functions:
             forget_locals(frame)
@@ -357,6 +402,35 @@ class MonitoringBackend(Backend):
         self._session.notice_fork()
 
 
+def _frame_of(code: CodeType) -> Any:
+    """Return the frame that the event of a global kind is about; called by a callback that is itself called by one.
+
+    None for an event that code in C has fired, as Cython does with ``profile=True``: the frame there is that of the
+    caller, or none at all.
+    """
+    try:
+        frame = get_frame(3)
+    except ValueError:
+        return None
+    return frame if frame.f_code is code else None
+
+
+def _ends_except_star(code: CodeType, offset: int) -> bool:
+    """Return whether a RERAISE may be the one after the handlers of ``except*``: others do not follow POP_EXCEPT."""
+    instructions = code.co_code
+    return instructions[offset - 2] == opmap["POP_EXCEPT"] and instructions[offset + 1] == 0
+
+
+def _may_switch_tools(code: CodeType, names: Dict[str, Any]) -> bool:
+    """Return whether code may call one of ``_TOOL_SWITCHES``: it names one, or a global variable that holds one."""
+    if not _TOOL_SWITCH_NAMES.isdisjoint(code.co_names):
+        return True
+    if any(type(constant) is str and constant in _TOOL_SWITCH_NAMES for constant in code.co_consts):
+        return True
+    used = [dict.get(names, name) for name in code.co_names]
+    return any(value is switch for value in used for switch in _TOOL_SWITCHES)
+
+
 def _is_import_of_greenlet(code: CodeType, frame: Any) -> bool:
     return code.co_name == "<module>" and module_of(frame) == greenlets.MODULE
 
@@ -381,8 +455,10 @@ skips: Any = None
 begun: Any = None
 end_counted: Any = None
 disable: Any = None
+now_ns: Any = None
 first_start: Any = None
 other_return: Any = None
+handle_failure: Any = None
 
 # Guesses: most often the function and the thread are those of the last event. Comparing the frame of the thread's
 # innermost call proves the guess, and saves the lookup of the thread's state.
@@ -391,8 +467,6 @@ last_thread: Any = None
 
 # Replaced by another object whenever a secret is learned.
 secrets_known: Any = None
-
-now_ns = perf_counter_ns
 
 
 def on_start(code: CodeType, offset: int) -> Any:
@@ -404,7 +478,7 @@ def on_start(code: CodeType, offset: int) -> Any:
             try:
                 function = last_function = functions[id(code)]
             except KeyError:
-                return first_start(code, get_frame(1))
+                return first_start(code)
         if skips is not None:
             if counters is not None:  # what ``skips`` does between two looks, without its call
                 count = counters[function.counter] + 1
@@ -466,7 +540,7 @@ def on_start(code: CodeType, offset: int) -> Any:
     except RecursionError:
         session.near_recursion_limit = True
     except BaseException as error:
-        handle_failure(session, error)
+        handle_failure(error)
     return None
 
 
@@ -510,5 +584,5 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
     except RecursionError:
         session.near_recursion_limit = True
     except BaseException as error:
-        handle_failure(session, error)
+        handle_failure(error)
     return None

@@ -11,19 +11,21 @@ import gc
 import sys
 from _thread import get_ident
 from opcode import opmap
-from time import perf_counter_ns
 from types import CodeType, FrameType
 
 from ..events import greenlets
 from ..events.exceptions import is_control_flow
-from ..record_format import NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
+from ..record_format import NOTICE_LOCALS_KEPT, NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.classes import class_module, class_name
 from ..runtime.features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
-from ..runtime.guard import handle_failure
-from ..runtime.interruptions import raised_by_program, starts_guarded
+from ..runtime.guard import failure_handler, guard
+from ..runtime.interruptions import starts_guarded
+from ..runtime.locals_dict import keeps_locals, may_keep_locals
+from ..runtime.system import system
 from ..session.functions import SUSPENDS, callable_code, is_observed, module_of
 from ..session.patterns import is_own
 from . import Backend
+from .debuggers import renew_line_events
 from .in_flight import Arrival, InFlight
 
 TYPE_CHECKING = False
@@ -58,11 +60,13 @@ class SettraceBackend(Backend):
     def __init__(self, parts: Parts) -> None:
         super().__init__(parts)
         self._trace_function = self._on_call  # one bound method, compared by identity
+        self._fail = failure_handler(parts.session)
         self._watches_settrace = False
         self._noticed_replaced = False
         self._is_paused = False
         self._dropped_by_interpreter = False  # the interpreter has dropped the trace function, because it raised
         self._skipped: Dict[int, CodeType] = {}
+        self._keepers: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
         self._in_flight = InFlight(self._opcodes_of)
         self._arrivals = self._in_flight.of_frame  # empty most of the time
@@ -104,8 +108,7 @@ class SettraceBackend(Backend):
                 try:
                     self._settrace_is_called(sys._getframe(1))
                 except Exception as error:
-                    if raised_by_program(error):
-                        raise
+                    self._fail(error)
 
         try:
             sys.addaudithook(on_audit)
@@ -115,6 +118,7 @@ class SettraceBackend(Backend):
     def _settrace_is_called(self, caller: FrameType) -> None:
         if is_own(caller.f_code.co_filename):
             return
+        renew_line_events(caller)
         if module_of(caller) in _SETS_HOOK_OF_THREADING:
             if getattr(sys.modules.get("threading"), "_trace_hook", None) is self._trace_function:
                 return
@@ -158,6 +162,8 @@ class SettraceBackend(Backend):
                     return self._gap_starts(code, frame)
                 if _would_lose_class(code):
                     return None
+                if may_keep_locals(code) and self._keeps_locals(code, frame):
+                    return None
                 function = self._decide(code, frame)
                 if function is None:
                     return (
@@ -166,7 +172,7 @@ class SettraceBackend(Backend):
                         or self._gap_starts(code, frame)
                     )
             thread = session.thread()
-            if function.suspends and self._calls.resume(thread, frame, perf_counter_ns()):
+            if function.suspends and self._calls.resume(thread, frame, system.now_ns()):
                 return self._on_event
             if function.suspends:
                 first = self._first_instruction(code)
@@ -212,17 +218,17 @@ class SettraceBackend(Backend):
             return None
 
     def _handle_failure(self, frame: FrameType, event: str, error: BaseException) -> None:
-        """Handle an error in a trace function: re-raise it if the program raised it (see ``handle_failure``).
+        """Handle an error in a trace function: re-raise it if the program raised it (see ``failure_handler``).
 
         The interpreter drops a trace function that raises, and then releases ``frame.f_trace``. The finalizer of a
         ``_Reinstaller`` in that place sets both again.
         """
         try:
-            handle_failure(self._session, error)
+            self._fail(error)
         except BaseException:
             calls, thread = self._calls, self._session.thread()
             if event in ("call", "return") and calls.is_open(thread, frame):  # the frame ends without another event
-                calls.end(thread, perf_counter_ns(), b"", OUTCOME_RAISED)
+                calls.end(thread, system.now_ns(), b"", OUTCOME_RAISED)
             self._dropped_by_interpreter = True
             frame.f_trace = _Reinstaller(frame, self._reinstall)  # type: ignore[assignment, unused-ignore]
             raise
@@ -248,11 +254,12 @@ class SettraceBackend(Backend):
             try:
                 sys._getframe(max(sys.getrecursionlimit() - _HEADROOM_FRAMES, 1))
             except ValueError:  # the stack is at a safe depth
-                gc.callbacks.remove(go_on)
+                gc.callbacks.remove(guarded)
                 sys.settrace(self._trace_function)
                 self._is_paused = False
 
-        gc.callbacks.append(go_on)
+        guarded = guard(go_on, self._session)
+        gc.callbacks.append(guarded)
         self._session.near_recursion_limit = True
         self._session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
         if RECURSION_ERROR_MUST_PROPAGATE:
@@ -271,6 +278,33 @@ class SettraceBackend(Backend):
                 self._skipped.clear()
             self._skipped[id(code)] = code
         return None
+
+    def _keeps_locals(self, code: CodeType, frame: FrameType) -> bool:
+        """Return whether each further event of the frame would change a dict of the program; note what is left out."""
+        if id(code) not in self._keepers:
+            if not keeps_locals(code):
+                return False
+            if len(self._keepers) >= _MAX_SKIPPED:
+                self._keepers.clear()
+            self._keepers[id(code)] = code
+            if self._function_log.is_included(code, frame):
+                session = self._session
+                session.notice(
+                    NOTICE_LOCALS_KEPT,
+                    "%s.%s (%s:%d) keeps the dict of locals(): its calls are not recorded, as that would change the "
+                    "dict before Python 3.12"
+                    % (
+                        module_of(frame),
+                        session.names.qualified_name(code, frame),
+                        session.include.absolute(code.co_filename),
+                        code.co_firstlineno,
+                    ),
+                )
+        back = frame.f_back
+        caller = self._functions.get(id(back.f_code)) if back is not None else None
+        if caller is not None and not self._function_log.is_included(code, frame) and not is_own(code.co_filename):
+            self._gaps.count(self._gaps.add_python(code, module_of(frame), frame), caller)
+        return True
 
     def _first_instruction(self, code: CodeType) -> int:
         """Return f_lasti at the call event of a frame that starts."""
@@ -355,7 +389,7 @@ class SettraceBackend(Backend):
     def _on_counted(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Handle an event of a call that is only counted, until it is recorded late: its local trace function."""
         try:
-            at_ns = perf_counter_ns()
+            at_ns = system.now_ns()
             session = self._session
             if session.thread().top[2] is frame:
                 return self._on_event(frame, event, argument)  # recorded late: an exception left a call that it made
@@ -386,7 +420,7 @@ class SettraceBackend(Backend):
     def _on_gap_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         try:
             if event == "return":
-                self._gaps.end(frame, perf_counter_ns(), argument)
+                self._gaps.end(frame, system.now_ns(), argument)
             return self._on_gap_event
         except BaseException as error:
             self._handle_failure(frame, event, error)
@@ -396,7 +430,7 @@ class SettraceBackend(Backend):
     def _on_event(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Handle an event of a recorded call: its local trace function."""
         try:
-            at_ns = perf_counter_ns()
+            at_ns = system.now_ns()
             if not self._session.not_forked[0]:
                 self._session.notice_fork()
             if event == "return":
@@ -487,7 +521,9 @@ class SettraceBackend(Backend):
             if arrival.cancels:
                 outcome = OUTCOME_CANCELLED
             self._exceptions.leaves_frame(address, frame)
-            if is_outermost and not self._greenlets.ends_greenlet(arrival.cancels):
+            # A part of a group that ``except*`` lets go on is another object, which the end of the process shows.
+            may_be_a_part = arrival.is_group and arrival.in_handler and frame.f_back is None
+            if is_outermost and not may_be_a_part and not self._greenlets.ends_greenlet(arrival.cancels):
                 self._exceptions.uncaught(address)
         self._calls.unwind(thread, at_ns, outcome, exception_id, address)
 

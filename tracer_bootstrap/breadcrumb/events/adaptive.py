@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found, unused-ignore]
 import sys
-from os import getpid
-from time import perf_counter_ns
 from types import FrameType
 
 from ..record_format import LOOK_SIGNAL_BELOW_MAX
-from ..runtime.guard import handle_failure
+from ..runtime.guard import failure_handler
+from ..runtime.system import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,9 +77,10 @@ class AdaptiveCapture:
         self.begun: Dict[Any, int] = {}
         self._off: List[Function] = []
         self._wake_at_ns = 0
-        self._started_ns = perf_counter_ns()
+        self._started_ns = system.now_ns()
         self._listens = False
         self._switch: Optional[Switch] = None
+        self._handle_failure = failure_handler(session)
 
     def switch_with(self, switch: Switch) -> None:
         """Switch functions that are called too often off by *switch*; without it they are counted all the same."""
@@ -92,7 +92,7 @@ class AdaptiveCapture:
             self._switch.switch_on(self._off)
         self._off = []
         self.begun.clear()
-        self._started_ns = perf_counter_ns()
+        self._started_ns = system.now_ns()
 
     def counters(self) -> Optional[memoryview]:
         """Return the counters for a hot path that counts calls itself.
@@ -114,7 +114,7 @@ class AdaptiveCapture:
         function.next_sample = function.limit + 1
         # The hot path counts up to this call on its own; calls that keep state need more than that.
         function.next_look = 0 if function.keeps_state else function.next_sample
-        function.look_ns = perf_counter_ns()
+        function.look_ns = system.now_ns()
         function.fresh_at_ns = function.look_ns + _FRESH_AFTER_NS
         function.slow_ns = _SLOW_NS
 
@@ -126,7 +126,7 @@ class AdaptiveCapture:
         count = counters[function.counter] + 1
         counters[function.counter] = count
         if self._off:
-            self._wake_if_due(perf_counter_ns())
+            self._wake_if_due(system.now_ns())
         if self._sample_rate >= 1 or int(count * self._sample_rate) != int((count - 1) * self._sample_rate):
             if count <= function.limit:
                 return False
@@ -137,12 +137,12 @@ class AdaptiveCapture:
         if not function.is_off:
             key = _frame_key(function, frame)
             if key is not None:
-                self.begun[key] = perf_counter_ns()
+                self.begun[key] = system.now_ns()
         return True
 
     def _is_sample(self, function: Function, frame: FrameType, count: int) -> bool:
         """Return whether a call beyond the first ones is recorded; switch the function off if it is too hot."""
-        at_ns = perf_counter_ns()
+        at_ns = system.now_ns()
         sample = False
         if count >= function.next_sample:
             function.next_sample = 2 * count
@@ -216,13 +216,13 @@ class AdaptiveCapture:
     def _on_look_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Switch functions on again; runs in the main thread between any two of its instructions."""
         session = self._session
-        if session.pid == getpid() and not session.is_forking():
+        if session.pid == system.getpid() and not session.is_forking():
             try:
                 self._wake_if_due(self._wake_at_ns)
             except RecursionError:
                 session.near_recursion_limit = True
             except BaseException as error:
-                handle_failure(session, error)
+                self._handle_failure(error)
 
     def _observe_again(self, functions: List[Function], at_ns: int) -> None:
         counters = self._session.spool.counters
@@ -286,8 +286,8 @@ class AdaptiveCapture:
                 begun_ns = self.begun.pop(_frame_key(function, counted_frame), 0)
                 if function.is_off:
                     self._off = [other for other in self._off if other is not function]
-                    self._observe_again([function], perf_counter_ns())
-                self._calls.begin(function, counted_frame, begun_ns or perf_counter_ns())
+                    self._observe_again([function], system.now_ns())
+                self._calls.begin(function, counted_frame, begun_ns or system.now_ns())
                 ids.append(thread.top[0])
         return ids if any(position > 0 for position in missing) else None
 

@@ -7,11 +7,12 @@ hot path); a test compares what both write.
 from __future__ import annotations
 
 import gc
-from time import perf_counter_ns
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 
 from ..record_format import KIND_LATE_CALL, OUTCOME_CANCELLED
 from ..runtime.late_modules import load_late_module
+from ..runtime.locals_dict import may_keep_locals, single_variables
+from ..runtime.system import system
 from ..session.functions import Function
 from ..session.open_calls import ROOT, CallState
 from ..session.threads import ThreadState, write_record
@@ -57,7 +58,7 @@ class CallLog:
         self._next_id = session.next_call_id
         self._yields: Any = None  # the module, kept: a program may replace what imports use
         self.suspended: Dict[int, OpenCall] = {}  # calls of generators and coroutines, by the id of their frame
-        # By the address of a counted exception: the recorded calls that it has ended, their ids by frame id.
+        # By the address of an exception that was counted or is a group: the calls that it has ended, by frame id.
         self.unwound: Dict[int, Dict[int, int]] = {}
 
     def clear(self) -> None:
@@ -96,14 +97,17 @@ class CallLog:
                 self._observer(function.code).starts(function.code, frame)
         top = thread.top
         call = self._next_id()
-        frame_locals = frame.f_locals
+        if since_ns and may_keep_locals(function.code):  # running already: it may have called locals()
+            frame_locals: Any = dict(single_variables(frame))
+        else:
+            frame_locals = frame.f_locals
         arguments = function.encoded_arguments(frame_locals)
         if session.clears_locals and function.clears_locals:
             frame_locals.clear()
         site = self.site(top)
         if thread.task:
             site = b"%b\t%d\n" % (site[:-1], thread.task)
-        record = function.record % (call, since_ns or perf_counter_ns(), *arguments, top[0], site)
+        record = function.record % (call, since_ns or system.now_ns(), *arguments, top[0], site)
         if since_ns:
             record = _LATE + record[1:]
         # Kept adjacent, as in ``end``: between other statements a signal handler of the program may raise.
@@ -166,7 +170,7 @@ class CallLog:
             exception: The id of the exception; 0 if it was only counted.
             address: Its id().
         """
-        if not exception:
+        if self.unwound:
             unwound = self.unwound.get(address)
             if unwound is not None:
                 unwound[id(thread.top[2])] = thread.top[0]

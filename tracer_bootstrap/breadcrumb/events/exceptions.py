@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
 from _weakref import ref
-from os import __file__ as os_file
-from os.path import dirname
-from time import perf_counter_ns
 from types import CodeType, FrameType, TracebackType
 
 from .. import record_format
 from ..json_text import quote, utf8
 from ..runtime.classes import class_name, derives
+from ..runtime.system import system
 from ..session.functions import module_of
 from ..values.frame_locals import encoded_locals
 from .exception_text import frames_of, message_of, raised_at, stack_text, type_name
@@ -49,7 +48,13 @@ _CO_ASYNC = 0x80 | 0x200
 
 # Parts and prefix of the paths of code that is not the user's.
 _PACKAGE_PATHS = ("/site-packages/", "/dist-packages/", "<frozen ")
-_STANDARD_LIBRARY = dirname(os_file) + "/"
+_STANDARD_LIBRARY = system.standard_library + "/"
+
+_BASE_GROUP: Any = vars(builtins).get("BaseExceptionGroup")  # since 3.11
+_exceptions_in: Any = _BASE_GROUP.__dict__["exceptions"].__get__ if _BASE_GROUP is not None else None
+
+# Exceptions of a group that are compared with those of another.
+_MAX_LEAVES = 1000
 
 # Bypass the exception's class, which may define a property of the same name.
 traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
@@ -61,6 +66,11 @@ def is_control_flow(exception: BaseException) -> bool:
     """Return whether the exception only ends an iteration or a generator (an instance of a subclass does not)."""
     cls = type(exception)
     return cls is StopIteration or cls is StopAsyncIteration or cls is GeneratorExit
+
+
+def is_group(exception: BaseException) -> bool:
+    """Return whether the exception is a group, of which ``except*`` may let a part go on: a new object."""
+    return _BASE_GROUP is not None and derives(type(exception), _BASE_GROUP)
 
 
 class RaisesAtPlace:
@@ -99,6 +109,9 @@ class ExceptionLog:
         self._places: Dict[Place, RaisesAtPlace] = {}
         self._last_id = 0
         self._last_uncaught = 0
+        self._leaves: Dict[int, List[int]] = {}  # of the last groups, by their address
+        # The address and the leaves of a group, by the id of the frame that caught it.
+        self._groups_handled: Dict[int, Tuple[int, List[int]]] = {}
         self._last_probe = 0  # the exception that a built-in function such as hasattr may have swallowed
         # The classes of the last exceptions by id, which a program may want to be collected.
         self._classes: Dict[int, ref[type]] = {}
@@ -109,6 +122,8 @@ class ExceptionLog:
     def clear(self) -> None:
         """Forget all exceptions, in a forked child."""
         self._places.clear()
+        self._groups_handled.clear()
+        self._leaves.clear()
         self._last_id = 0
         self._last_uncaught = 0
         self._last_probe = 0
@@ -136,6 +151,8 @@ class ExceptionLog:
         if exception_id is not None and not self._passed_traced_code(traceback, frame):
             if not self._was_thrown(exception, traceback, frame):
                 exception_id = None
+        if exception_id is not None and is_group(exception) and not self._is_known_group(exception):
+            exception_id = None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)
             known = self._session.exception_ids  # another dict, if writing came near the recursion limit
@@ -149,6 +166,39 @@ class ExceptionLog:
         if self._session.exception_ids:
             self._session.exception_ids.pop(id(exception), None)
             self._thrown.pop(id(exception), None)
+
+    def group_handled(self, exception: BaseException, frame: FrameType) -> None:
+        """Remember a group that a handler in the traced *frame* has caught: ``except*`` may let another one go on."""
+        if is_group(exception):
+            if len(self._groups_handled) >= _MAX_UNWINDING:
+                self._groups_handled.pop(next(iter(self._groups_handled)))
+            self._groups_handled[id(frame)] = id(exception), _leaves_of(exception)
+
+    def _is_known_group(self, group: BaseException) -> bool:
+        """Return whether the id at its address is the group's: ``except*`` makes new ones where dead ones were."""
+        return id(group) in self._session.exception_ids and self._leaves.get(id(group)) == _leaves_of(group)
+
+    def has_caught_group(self, frame: FrameType) -> bool:
+        """Return whether ``group_handled`` has seen this frame."""
+        return id(frame) in self._groups_handled
+
+    def left_over(
+        self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType, thread: ThreadState
+    ) -> None:
+        """Write the group that ``except*`` in the traced *frame* lets go on: a new object, which nothing has raised.
+
+        If it holds all that the caught group held, it is the same exception to the reader.
+        """
+        handled = self._groups_handled.pop(id(frame), None)
+        if handled is None or not is_group(exception) or handled[0] == id(exception):
+            return
+        known = self._session.exception_ids
+        if handled[0] in known and handled[1] == _leaves_of(exception):
+            known[id(exception)] = known[handled[0]]
+            self._leaves[id(exception)] = handled[1]
+            self._calls.unwound[id(exception)] = self._calls.unwound.get(handled[0], {})
+        else:
+            known[id(exception)] = self._write(exception, traceback, frame, thread)
 
     def _passed_traced_code(self, traceback: Optional[TracebackType], frame: FrameType) -> bool:
         """Return whether the exception was in traced code before, further in or earlier in this frame.
@@ -199,7 +249,7 @@ class ExceptionLog:
         session.event(
             record_format.EVENT_HANDLED,
             id=exception_id,
-            at_ns=perf_counter_ns(),
+            at_ns=system.now_ns(),
             function=session.names.qualified_name(code, frame),
             module=module,
             file=session.include.absolute(code.co_filename),
@@ -245,7 +295,7 @@ class ExceptionLog:
         self._session.event(
             record_format.EVENT_HANDLED,
             id=exception_id,
-            at_ns=perf_counter_ns(),
+            at_ns=system.now_ns(),
             function=None,
             module=None,
             file=None,
@@ -277,6 +327,20 @@ class ExceptionLog:
             frame = frame.f_back
         return False
 
+    def ends_program(self, exception: BaseException, traceback: TracebackType, thread: ThreadState) -> None:
+        """Write that the exception has ended the main thread, and write it if no event has shown it.
+
+        Args:
+            exception: The exception, which the interpreter has printed.
+            traceback: The way from the outermost frame to the raise.
+            thread: The current thread.
+        """
+        if is_group(exception) and not self._is_known_group(exception):
+            self._session.exception_ids.pop(id(exception), None)
+            self.seen(exception, traceback, traceback.tb_frame, thread)
+        self.leaves(exception, traceback, traceback.tb_frame, thread, uncaught=True)
+        self.uncaught(id(exception))
+
     def uncaught(self, address: int) -> None:
         """Write that the exception at *address* left its thread's last frame or was printed (``sys.last_value``)."""
         exception_id = self._session.exception_ids.get(address)
@@ -285,7 +349,7 @@ class ExceptionLog:
             self._session.event(
                 record_format.EVENT_UNCAUGHT,
                 id=exception_id,
-                at_ns=perf_counter_ns(),
+                at_ns=system.now_ns(),
                 thread=self._session.thread().number,
             )
 
@@ -297,10 +361,7 @@ class ExceptionLog:
         raises.count += 1
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, raised_at(traceback, frame)[0])
-            self._calls.unwound.pop(id(exception), None)
-            if len(self._calls.unwound) >= _MAX_UNWINDING:
-                self._calls.unwound.pop(next(iter(self._calls.unwound)))
-            self._calls.unwound[id(exception)] = {}
+            self._follow(exception)
             return 0
         frames, thrown = frames_of(traceback, frame)
         if thrown:
@@ -309,7 +370,29 @@ class ExceptionLog:
             self._thrown[id(exception)] = _place_of(exception, traceback, frame)
             return self._write_details(exception, frames, thread, _open_call_around(thread, frames[0][0]), None)
         calls = self._adaptive.record_chain(thread, frame) if self._adaptive is not None else None
+        if is_group(exception):
+            # What ``except*`` lets go on has the traceback of the group that it caught, and passed through its calls.
+            ended = [call for each, _ in frames if each is not thread.top[2] for call in self._ended_calls(each)]
+            if ended:
+                calls = [*_open_calls(thread), *ended]
+            self._follow(exception)
         return self._write_details(exception, frames, thread, thread.top[0], calls)
+
+    def _follow(self, exception: BaseException) -> None:
+        """Keep the ids of the calls that the exception ends from now on."""
+        unwound = self._calls.unwound
+        unwound.pop(id(exception), None)
+        if len(unwound) >= _MAX_UNWINDING:
+            unwound.pop(next(iter(unwound)))
+        unwound[id(exception)] = {}
+        if is_group(exception):
+            if len(self._leaves) >= _MAX_KNOWN:
+                self._leaves.clear()
+            self._leaves[id(exception)] = _leaves_of(exception)
+
+    def _ended_calls(self, frame: FrameType) -> List[int]:
+        """Return the id of the call of *frame*, if an exception that is followed has ended it."""
+        return [ended[id(frame)] for ended in self._calls.unwound.values() if id(frame) in ended][-1:]
 
     def leaves(
         self,
@@ -389,13 +472,7 @@ class ExceptionLog:
         adaptive = None if thrown else self._adaptive
         if adaptive is not None:
             adaptive.record_chain(thread, frames[0][0])
-        calls: List[int] = []
-        around = _frames_around(frames[0][0]) if thrown else None
-        top = thread.top
-        while top[1] is not None:
-            if around is None or id(top[2]) in around:
-                calls.insert(0, top[0])
-            top = top[1]
+        calls = _open_calls(thread, _frames_around(frames[0][0]) if thrown else None)
         unwound = self._calls.unwound.pop(id(exception), {})
         late = 0
         for frame, _ in frames:
@@ -404,13 +481,13 @@ class ExceptionLog:
                 continue
             call = unwound.get(id(frame), 0)
             if not call and adaptive is not None:
-                self._calls.begin(function, frame, perf_counter_ns())
+                self._calls.begin(function, frame, system.now_ns())
                 call = thread.top[0]
                 late += 1
             if call:
                 calls.append(call)
         for _ in range(late):
-            self._calls.end(thread, perf_counter_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
+            self._calls.end(thread, system.now_ns(), b"", record_format.OUTCOME_RAISED, self._last_id + 1)
         return calls
 
     def _write_details(
@@ -435,7 +512,7 @@ class ExceptionLog:
         session.event(
             record_format.EVENT_EXCEPTION,
             id=exception_id,
-            at_ns=perf_counter_ns(),
+            at_ns=system.now_ns(),
             thread=thread.number,
             call=call,
             calls=b"[%b]" % b", ".join(b"%d" % each for each in calls) if calls else None,
@@ -491,6 +568,30 @@ class ExceptionLog:
             return None
         session = self._session
         return utf8(quote(encoded_locals(frame, session.encoder, session.clears_locals).decode("utf-8", "replace")))
+
+
+def _leaves_of(group: BaseException) -> List[int]:
+    """Return the addresses of the exceptions in a group and in the groups within it, without these groups."""
+    leaves: List[int] = []
+    within = [group]
+    while within and len(leaves) < _MAX_LEAVES:
+        exception = within.pop()
+        if is_group(exception):
+            within.extend(_exceptions_in(exception))
+        else:
+            leaves.append(id(exception))
+    return sorted(leaves)
+
+
+def _open_calls(thread: ThreadState, around: Optional[Set[int]] = None) -> List[int]:
+    """Return the ids of the thread's open calls, the outermost first; only of frames in *around*, if it is given."""
+    calls: List[int] = []
+    top = thread.top
+    while top[1] is not None:
+        if around is None or id(top[2]) in around:
+            calls.insert(0, top[0])
+        top = top[1]
+    return calls
 
 
 def _place_of(exception: BaseException, traceback: Optional[TracebackType], frame: FrameType) -> Place:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from time import perf_counter_ns
 from types import CodeType, FrameType
 
 from .. import record_format
 from ..runtime.late_modules import load_late_module
+from ..runtime.system import system
 from ..session.functions import SUSPENDS, is_annotations, is_observed, module_of
 from ..session.patterns import is_own
 
@@ -179,7 +179,7 @@ class GapLog:
             self.find_wrapped(gap, frame, caller)
         slot = self.count(gap, caller)
         if slot >= 0:
-            self._open[id(frame)] = (slot, perf_counter_ns(), frame.f_code)
+            self._open[id(frame)] = (slot, system.now_ns(), frame.f_code)
         return True
 
     def find_wrapped(self, gap: Gap, frame: FrameType, caller: Function) -> None:

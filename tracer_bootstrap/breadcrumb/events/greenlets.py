@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import sys
 from _weakref import ref
-from time import perf_counter_ns
 
 from ..record_format import NOTICE_GREENLETS
 from ..runtime.guard import guard
+from ..runtime.system import system
 from ..session.open_calls import ROOT, CallState
 from .tasks import greenlet_name
 
@@ -115,7 +115,7 @@ class GreenletChains:
 
     def _switched(self, event: str, greenlets: Tuple[Any, Any]) -> None:
         """Switch the thread's chain; greenlet calls it with (origin, target) once the target goes on or starts."""
-        at_ns = perf_counter_ns()
+        at_ns = system.now_ns()
         thread = self._session.thread()
         before, after = self._find(greenlets[0]), self._find(greenlets[1])
         if before is None:
@@ -137,6 +137,7 @@ class GreenletChains:
         if self._native.greenlet.dead.__get__(greenlets[0]):
             del self._known[id(greenlets[0])]
         thread.top, thread.task = _resumed(after, at_ns), after.task
+        after.chain = ROOT  # while it runs, its chain is the thread's: frames kept here would keep objects alive
 
     def _find(self, greenlet: Any) -> Optional[_Greenlet]:
         known = self._known.get(id(greenlet))

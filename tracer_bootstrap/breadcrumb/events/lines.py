@@ -9,12 +9,12 @@ no ``__eq__`` of the program runs.
 
 from __future__ import annotations
 
-from time import perf_counter_ns
 from types import FrameType
 
 from ..globs import matches_function
 from ..json_text import DELETED, quote, utf8
 from ..record_format import NOTICE_LINES_LEFT_OUT
+from ..runtime.system import system
 from ..session.threads import write_record
 from ..values.encoder import Encoder
 from ..values.frame_locals import variables_of
@@ -100,7 +100,7 @@ class CallLines:
 
     def starts(self, thread: ThreadState, frame: FrameType, line: int) -> None:
         """Record that a line starts in *frame*, the frame of the thread's innermost call."""
-        at_ns = perf_counter_ns()
+        at_ns = system.now_ns()
         position = self._count
         self._count = position + 1
         if position >= MAX_LINES_PER_CALL:

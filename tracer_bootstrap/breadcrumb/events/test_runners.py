@@ -10,11 +10,11 @@ between belong to calls that ran during the test.
 from __future__ import annotations
 
 from _thread import get_ident
-from time import perf_counter_ns
 from types import CodeType, FrameType
 
 from .. import record_format
 from ..runtime.classes import attribute_of, class_module, class_name, derives
+from ..runtime.system import system
 from ..values.frame_locals import forget_locals
 from .exception_text import message_of, type_name
 
@@ -100,7 +100,7 @@ class TestLog:
     def _begin(self, name: str, subject: Any, frame: FrameType, since: Optional[Tuple[int, int]] = None) -> OpenTest:
         """Write that a test begins: at *since* (at_ns, a call id), or now."""
         session = self._session
-        at_ns, first_call = since or (perf_counter_ns(), session.next_call_id())
+        at_ns, first_call = since or (system.now_ns(), session.next_call_id())
         self._last_number += 1
         session.event(
             record_format.EVENT_TEST,
@@ -115,7 +115,7 @@ class TestLog:
     def _end(self, test: OpenTest) -> None:
         session = self._session
         session.event(
-            record_format.EVENT_TEST_END, id=test.number, at_ns=perf_counter_ns(), last_call=session.next_call_id()
+            record_format.EVENT_TEST_END, id=test.number, at_ns=system.now_ns(), last_call=session.next_call_id()
         )
 
     def _report(self, test: OpenTest, phase: Optional[str], outcome: str, exception: Any, message: Any = None) -> None:
@@ -131,7 +131,7 @@ class TestLog:
         session.event(
             record_format.EVENT_TEST_REPORT,
             id=test.number,
-            at_ns=perf_counter_ns(),
+            at_ns=system.now_ns(),
             phase=phase,
             outcome=outcome,
             exception=exception_id,
@@ -173,7 +173,7 @@ class TestLog:
 
     def _pytest_collects(self, frame: FrameType) -> None:
         """Note the start of a collection, which imports a module or searches a class or folder for tests."""
-        self._collecting[get_ident()] = perf_counter_ns(), self._session.next_call_id()
+        self._collecting[get_ident()] = system.now_ns(), self._session.next_call_id()
 
     def _pytest_collected(self, frame: FrameType, report: Any) -> None:
         """Write a failed collection as a test with an error, in place of the tests that were not found."""

@@ -7,13 +7,10 @@ number is high, out of the way of the program's own files. A forked child gets i
 from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found, unused-ignore]
-from os import O_APPEND, O_CREAT, O_EXCL, O_WRONLY, dup2, fstat, sysconf
-
-# Bound at import: programs and their tests replace these.
-from os import close as os_close
-from os import open as os_open
+from os import O_APPEND, O_CREAT, O_EXCL, O_WRONLY
 
 from .. import record_format
+from ..runtime.system import system
 
 try:
     import faulthandler
@@ -81,7 +78,7 @@ class FaultHandler:
 
     def _can_reuse_fd(self) -> bool:
         try:
-            found = fstat(self._fd)
+            found = system.fstat(self._fd)
         except OSError:  # closed by the program, so free
             return True
         return (found.st_dev, found.st_ino) == self._file
@@ -89,22 +86,22 @@ class FaultHandler:
     def _open_file(self) -> None:
         spool = self._session.spool
         path = "%s/%s" % (spool.folder, spool.process_key + record_format.FAULT_SUFFIX)
-        fd = os_open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0o600)
+        fd = system.open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND, 0o600)
         try:
-            found = fstat(fd)
-            dup2(fd, self._fd, inheritable=False)
+            found = system.fstat(fd)
+            system.dup2(fd, self._fd, inheritable=False)
         finally:
-            os_close(fd)
+            system.close(fd)
         self._file = (found.st_dev, found.st_ino)
 
 
 def _free_fd() -> int:
     """Return a free file number that the program is unlikely to reach; raise OSError if there is none."""
-    limit = sysconf("SC_OPEN_MAX")
+    limit = system.sysconf("SC_OPEN_MAX")
     highest = _HIGHEST_FD if limit < 0 else min(limit - 1, _HIGHEST_FD)
     for number in range(highest, max(highest - _FDS_TRIED, 2), -1):
         try:
-            fstat(number)
+            system.fstat(number)
         except OSError:
             return number
     raise OSError("the highest file numbers are all in use")

@@ -7,18 +7,16 @@ from __future__ import annotations
 
 import _signal  # type: ignore[import-not-found, unused-ignore]
 from _thread import get_ident
-from os import O_CREAT, O_WRONLY, stat
-from os import close as os_close
-from os import open as os_open
+from os import O_CREAT, O_WRONLY
 from sys import _current_frames as current_frames
-from time import perf_counter_ns, sleep
 from types import FrameType
 
 from .. import record_format
 from ..json_text import quote, utf8
-from ..runtime.guard import handle_failure
+from ..runtime.guard import failure_handler
 from ..runtime.interruptions import OWN_FOLDER, raised_by_program
 from ..runtime.late_modules import import_late_modules, load_late_module
+from ..runtime.system import system
 from ..session.functions import module_of
 from ..session.patterns import is_own
 from ..session.threads import thread_name
@@ -71,6 +69,7 @@ class StackReporter:
     def __init__(self, session: Session, greenlets: GreenletChains) -> None:
         self._session = session
         self._greenlets = greenlets
+        self._handle_failure = failure_handler(session)
         self._is_answering = False
         usual = session.encoder
         self._encoder = Encoder(
@@ -106,21 +105,21 @@ class StackReporter:
         except (RecursionError, MemoryError):  # no room to answer: the server then asks faulthandler
             pass
         except BaseException as error:
-            handle_failure(session, error)
+            self._handle_failure(error)
         finally:
             self._is_answering = False
         wanted = "%s/%s" % (session.folder, record_format.STACKS_WANTED_FILE)
         for _ in range(_WAIT_STEPS):
             try:
-                stat(wanted)
+                system.stat(wanted)
             except OSError as error:
                 if raised_by_program(error):
                     raise
                 return
-            sleep(_WAIT_STEP_SECONDS)  # what a signal handler of the program raises here reaches the program
+            system.sleep(_WAIT_STEP_SECONDS)  # what a signal handler of the program raises here reaches the program
 
     def _write_stacks(self, interrupted: Optional[FrameType]) -> None:
-        at_ns = perf_counter_ns()
+        at_ns = system.now_ns()
         frames = current_frames()
         main = get_ident()
         frames.pop(main, None)  # which runs this function
@@ -134,7 +133,7 @@ class StackReporter:
         from .locks import LockFinder
 
         # From here on: the imports take as long as that where their bytecode is not cached.
-        locals_until_ns = perf_counter_ns() + _LOCALS_TIME_NS
+        locals_until_ns = system.now_ns() + _LOCALS_TIME_NS
         locks = LockFinder(self._session.clears_locals)
         stacks: List[Tuple[Any, Any, Any, Iterable[FrameType]]] = [
             (ident, thread_name(ident, "thread", self._session.main_thread), None, _frames_outwards(frame))
@@ -167,7 +166,7 @@ class StackReporter:
             if _INNERMOST_FRAMES <= depth < len(frames) - _OUTERMOST_FRAMES:
                 continue
             wanted = depth < _INNERMOST_WITH_LOCALS or id(frame.f_code) in functions
-            in_time = perf_counter_ns() < locals_until_ns
+            in_time = system.now_ns() < locals_until_ns
             with_locals = wanted and in_time and self._session.locals_on_exception
             pieces.append(self._frame(depth, frame, with_locals, locks if in_time else None))
         return b"[" + b", ".join(pieces) + b"]"
@@ -196,7 +195,7 @@ class StackReporter:
         spool = self._session.spool
         if spool.failure is None:
             path = "%s/%s" % (spool.folder, spool.process_key + record_format.STACKS_SUFFIX)
-            os_close(os_open(path, O_CREAT | O_WRONLY, 0o600))
+            system.close(system.open(path, O_CREAT | O_WRONLY, 0o600))
 
 
 def _locks_json(named: List[Tuple[str, int, int]]) -> str:

@@ -23,6 +23,9 @@ monitoring: Any = getattr(sys, "monitoring", None)
 # the frame dies: it has to be cleared after reading.
 LIVE_F_LOCALS = _VERSION >= (3, 13)
 
+# PyFrame_GetVar reads a variable without that dict. From 3.13 on it is not needed.
+HAS_FRAME_GET_VAR = _VERSION == (3, 12)
+
 # mmap need not keep a duplicate of the file's descriptor.
 HAS_MMAP_TRACKFD = _VERSION >= (3, 13)
 

@@ -1,6 +1,12 @@
-"""Keep the tracer's own failures out of the program."""
+"""Keep the tracer's own failures out of the program.
+
+What the program calls (events, hooks, signal handlers) also runs after the interpreter has cleared the globals of the
+tracer's modules, at its very end: functions here use closure variables only.
+"""
 
 from __future__ import annotations
+
+import sys
 
 from .interruptions import raised_by_program
 
@@ -18,25 +24,35 @@ if TYPE_CHECKING:
             """Write a notice about an error in the tracer."""
 
 
-def handle_failure(session: Failures, error: BaseException) -> None:
-    """Re-raise an error that a callback has caught if the program raised it; otherwise write a notice.
+def failure_handler(session: Failures) -> Callable[[BaseException], None]:
+    """Return a function that handles an error which a callback has caught.
 
-    An error of the tracer never reaches the program.
+    It re-raises an error that the program raised, and writes a notice about any other: an error of the tracer never
+    reaches the program. It drops all errors once the interpreter is being finalized: modules may be cleared by then.
     """
-    if raised_by_program(error):
-        raise error
-    try:
-        session.notice_failure(error)
-    except Exception as failure:  # the notice cannot be written either: drop it
-        if raised_by_program(failure):
-            raise
+    is_program_error = raised_by_program
+    is_finalizing = sys.is_finalizing
+
+    def handle_failure(error: BaseException) -> None:
+        if is_finalizing():
+            return
+        if is_program_error(error):
+            raise error
+        try:
+            session.notice_failure(error)
+        except Exception as failure:  # the notice cannot be written either: drop it
+            if is_program_error(failure):
+                raise
+
+    return handle_failure
 
 
 def guard(callback: Callable[..., Any], session: Failures) -> Callable[..., Any]:
-    """Wrap a callback so that its errors go to ``handle_failure``.
+    """Wrap a callback so that its errors go to a ``failure_handler``.
 
     The wrapper is one frame more: the callback finds the program's frame at ``sys._getframe(2)``.
     """
+    handle_failure = failure_handler(session)
 
     def guarded(*args: Any) -> Any:
         try:
@@ -46,7 +62,7 @@ def guard(callback: Callable[..., Any], session: Failures) -> Callable[..., Any]
             session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
             return None
         except BaseException as error:
-            handle_failure(session, error)
+            handle_failure(error)
             return None
 
     return guarded

@@ -7,16 +7,17 @@ While the tracer runs, a signal handler of the program may raise, or another thr
 from __future__ import annotations
 
 from opcode import opmap
-from os.path import abspath, dirname, sep
+from os import sep
 
 from .classes import is_heap_type
 from .features import STARTS_WITH_SIGNAL_HANDLERS
+from .system import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Optional
 
-OWN_FOLDER = dirname(dirname(abspath(__file__))) + sep  # of the tracer's package
+OWN_FOLDER = system.package_folder + sep  # of the tracer's package
 
 # Packages with Python code that the tracer calls: an error raised there is the tracer's.
 _LIBRARY = ("fractions", "ipaddress", "pathlib", "uuid", "zoneinfo", "re", "numpy", "pandas", "importlib")

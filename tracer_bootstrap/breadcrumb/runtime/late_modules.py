@@ -7,7 +7,8 @@ find them in ``sys.modules``.
 from __future__ import annotations
 
 import sys
-from os.path import dirname
+
+from .system import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def load_late_module(name: str) -> None:
     full_name = "breadcrumb." + name
     own: Any = sys.modules.get(_OWN_LOADER)
     if own is not None and full_name not in sys.modules:
-        own.load(full_name, "%s/%s.py" % (dirname(dirname(__file__)), name.replace(".", "/")))
+        own.load(full_name, "%s/%s.py" % (system.package_folder, name.replace(".", "/")))
 
 
 _is_done = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import getpid
+from .system import system
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -13,4 +13,4 @@ def process_key(started_at_ns: int) -> str:
     while started_at_ns:
         started_at_ns, digit = divmod(started_at_ns, 36)
         text = _DIGITS[digit] + text
-    return "%d-%s" % (getpid(), text or "0")
+    return "%d-%s" % (system.getpid(), text or "0")

@@ -1,18 +1,18 @@
 """Say in the spool that the tracer does not run in this interpreter.
 
-Imports nothing of the tracer but its constants: on PyPy most of it cannot be imported.
+Imports little of the tracer: on PyPy most of it cannot be imported.
 """
 
 from __future__ import annotations
 
 import atexit
-import os
 import sys
-import time
+from os import O_APPEND, O_CREAT, O_WRONLY
 
 from .. import record_format
 from .features import HAS_GIL
 from .process_key import process_key
+from .system import system
 
 _PYTHON = "%d.%d" % sys.version_info[:2]
 _NAMES = {"pypy": "PyPy", "graalpy": "GraalPy"}
@@ -36,35 +36,35 @@ def refuse(folder: str) -> None:
     """
     kind = sys.implementation.name
     why = _NOT_CPYTHON % _NAMES.get(kind, kind) if HAS_GIL else _WITHOUT_GIL % _PYTHON
-    started_at_ns = time.time_ns()
+    started_at_ns = system.wall_ns()
     path = "%s/%s-0%s" % (folder, process_key(started_at_ns), record_format.EVENTS_SUFFIX)
     # Without its arguments: they may hold secrets, which nothing here could redact.
-    program = "".join(char for char in os.path.basename(sys.executable or "") if char.isalnum() or char in "._-")
+    program = "".join(char for char in (sys.executable or "").rpartition("/")[2] if char.isalnum() or char in "._-")
     process = (
         '{"k": "%s", "pid": %d, "ppid": %d, "python": "%s", "executable": "%s", "command": ["%s"], '
         '"started_at_ns": %d, "clock_origin_ns": %d, "parent": null}\n'
     )
-    fields = (os.getpid(), os.getppid(), "%d.%d.%d" % sys.version_info[:3], program, program)
+    fields = (system.getpid(), system.getppid(), "%d.%d.%d" % sys.version_info[:3], program, program)
     notice = '{"k": "%s", "code": "%s", "message": "%s"}\n'
     _append(
         path,
-        process % (record_format.EVENT_PROCESS, *fields, started_at_ns, time.perf_counter_ns())
+        process % (record_format.EVENT_PROCESS, *fields, started_at_ns, system.now_ns())
         + notice % (record_format.EVENT_NOTICE, record_format.NOTICE_NOT_OBSERVING, why),
     )
-    atexit.register(_end_process, path, os.getpid())
+    atexit.register(_end_process, path, system.getpid())
 
 
 def _end_process(path: str, pid: int) -> None:
-    if os.getpid() == pid:  # not in a forked child
+    if system.getpid() == pid:  # not in a forked child
         try:
-            _append(path, '{"k": "%s", "at_ns": %d}\n' % (record_format.EVENT_END, time.perf_counter_ns()))
+            _append(path, '{"k": "%s", "at_ns": %d}\n' % (record_format.EVENT_END, system.now_ns()))
         except OSError:  # the spool is gone
             pass
 
 
 def _append(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    fd = system.open(path, O_WRONLY | O_CREAT | O_APPEND, 0o600)
     try:
-        os.write(fd, text.encode())
+        system.write(fd, text.encode())
     finally:
-        os.close(fd)
+        system.close(fd)

@@ -11,6 +11,7 @@ from ..json_text import DELETED
 from ..record_format import KIND_CALL
 from ..runtime.classes import class_module, class_name, derives, is_heap_type, mro, namespace
 from ..runtime.features import HAS_ANNOTATION_FUNCTIONS, HAS_CO_QUALNAME, LIVE_F_LOCALS
+from ..runtime.locals_dict import may_keep_locals
 from ..values.encoder import Encoder
 
 TYPE_CHECKING = False
@@ -185,7 +186,11 @@ class Function:
         self.int_record = self._line([n + b": %d" for n in quoted])
         # Before PEP 667 f_locals keeps the values that it was read with. Clearing it after each call costs more than
         # finding out once whether that can be noticed.
-        self.clears_locals = not LIVE_F_LOCALS and self.kind not in ("module", "class") and _exposes_locals(code, names)
+        self.clears_locals = (
+            not LIVE_F_LOCALS
+            and self.kind not in ("module", "class")
+            and (_exposes_locals(code, names) or may_keep_locals(code))
+        )
         # The state of adaptive capture:
         self.slot = -1  # counter slot, -1 without one
         self.counter = 0  # index of its count in the counters; the next one sums the time of counted calls
@@ -324,7 +329,7 @@ class NameFinder:
         Looks at the class of the first argument, then at the classes of the module.
         """
         candidates: List[type] = []
-        if code.co_argcount and not _has_cell(code, code.co_varnames[0]):
+        if code.co_argcount and not _has_cell(code, code.co_varnames[0]) and not may_keep_locals(code):
             first = frame.f_locals.get(code.co_varnames[0])
             cls: Any = first if derives(type(first), type) else type(first)
             candidates.extend(mro(cls))

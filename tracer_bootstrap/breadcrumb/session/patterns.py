@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import sys
-
-# Bound at import: programs may replace these later, to observe callers or to fake a file system.
-from os import getcwd, readlink, sep
-from os.path import realpath
+from os import sep
 
 from ..globs import is_path_pattern, matches_module, matches_path
 from ..runtime.interruptions import OWN_FOLDER, raised_by_program
 from ..runtime.late_modules import load_late_module
+from ..runtime.system import system
 
 TYPE_CHECKING = False  # typing is not imported: every import delays the start of the user's program
 if TYPE_CHECKING:
@@ -20,10 +18,31 @@ if TYPE_CHECKING:
 _MAX_LINKS = 40
 
 
+# How the program's Python decodes the names of files: as ASCII, for example, where the locale is C.
+_ENCODING = sys.getfilesystemencoding()
+
+
+def as_utf8(name: str) -> str:
+    """Return the name of a file, or a word of a command, as the server knows it: decoded as UTF-8."""
+    if _ENCODING == "utf-8" or name.isascii():
+        return name
+    try:
+        return name.encode(_ENCODING, "surrogateescape").decode("utf-8", "surrogateescape")
+    except UnicodeError:  # not the name of a file: code compiled under another name
+        return name
+
+
+def _as_decoded_here(name: str) -> str:
+    """Return a name that ``as_utf8`` has returned as the program's Python has it."""
+    if _ENCODING == "utf-8":
+        return name
+    return name.encode("utf-8", "surrogateescape").decode(_ENCODING, "surrogateescape")
+
+
 def current_folder() -> str:
     """Return the working folder, or an empty text if it has been deleted."""
     try:
-        return getcwd()
+        return as_utf8(system.getcwd())
     except OSError as error:
         if raised_by_program(error):
             raise
@@ -41,8 +60,9 @@ def _normal(path: str, follows_links: bool = False) -> str:
     while parts:
         part = parts.pop()
         try:
-            target = readlink(resolved + sep + part) if follows_links and links < _MAX_LINKS else ""
-        except OSError as error:  # no link
+            follows = follows_links and links < _MAX_LINKS
+            target = as_utf8(system.readlink(_as_decoded_here(resolved + sep + part))) if follows else ""
+        except (OSError, ValueError) as error:  # no link, or no name that a file can have
             if raised_by_program(error):
                 raise
             target = ""
@@ -96,7 +116,7 @@ class IncludeFilter:
         self._include = _PatternSet(include)
         self._exclude = _PatternSet(exclude)
         self._cwd = current_folder()
-        self._root = realpath(workspace or self._cwd) + sep
+        self._root = as_utf8(system.realpath(_as_decoded_here(workspace or self._cwd))) + sep
         self._decisions: Dict[Tuple[str, str], bool] = {}
 
     def absolute(self, filename: str) -> str:
@@ -116,6 +136,7 @@ class IncludeFilter:
     def _absolute_path(self, filename: str) -> str:
         if filename.startswith("<"):
             return filename
+        filename = as_utf8(filename)
         if filename.startswith("/") and "/." not in filename and "//" not in filename:
             return filename  # normalized already, as nearly all are
         return _normal(filename if filename.startswith("/") else "%s/%s" % (self._cwd, filename))

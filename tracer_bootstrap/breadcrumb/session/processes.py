@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from .. import record_format
 from ..runtime.classes import namespace
+from ..runtime.system import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +33,11 @@ def command_line() -> List[str]:
     if words:
         return [str(word) for word in words]
     try:  # sys.argv lacks the interpreter's options and the arguments of -c and -m
-        with open("/proc/self/cmdline", "rb") as file:
+        with system.open_file("/proc/self/cmdline", "rb") as file:
             words = file.read().split(b"\0")[:-1]
     except OSError:
         words = []
-    return [os.fsdecode(word) for word in words] or [sys.executable or "", *getattr(sys, "argv", [])]
+    return [system.fsdecode(word) for word in words] or [sys.executable or "", *getattr(sys, "argv", [])]
 
 
 def kernel_start() -> Tuple[Optional[int], Optional[int]]:
@@ -57,7 +57,7 @@ def ancestors() -> List[int]:
     """
     stat = _stat("self")
     if not stat:
-        return [os.getppid()]
+        return [system.getppid()]
     session = stat[_SESSION]
     found: List[int] = []
     while stat and stat[_SESSION] == session and len(found) < _MAX_ANCESTORS:
@@ -69,7 +69,7 @@ def ancestors() -> List[int]:
 def _stat(pid: str) -> List[bytes]:
     """Return the fields of /proc/<pid>/stat after the process's name, which may hold any character (proc(5))."""
     try:
-        with open("/proc/%s/stat" % pid, "rb") as file:
+        with system.open_file("/proc/%s/stat" % pid, "rb") as file:
             return file.read().rpartition(b")")[2].split()
     except OSError:
         return []

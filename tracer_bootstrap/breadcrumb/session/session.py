@@ -7,15 +7,13 @@ redactor learns: it erases them from recent records and sends them to the server
 from __future__ import annotations
 
 import itertools
-import os
 import sys
 from _thread import _local, get_ident
-from os import getpid
-from time import perf_counter_ns
 
 from .. import record_format
 from ..json_text import quote, utf8
 from ..redaction.redactor import process_redactor
+from ..runtime.system import system
 from ..values.encoder import Encoder
 from .functions import NameFinder
 from .open_calls import ROOT
@@ -78,7 +76,7 @@ class Session:
         self._begin_process()
 
     def _begin_process(self) -> None:
-        self.pid = getpid()
+        self.pid = system.getpid()
         self.main_thread = get_ident()
         self._thread_numbers = itertools.count()
         self.functions.clear()
@@ -116,7 +114,7 @@ class Session:
             record_format.NOTICE_TRACE_FULL,
             "RECORDING STOPPED %.1f s after the start of process %d: the trace has reached capture.max_trace_mb "
             "(%d MB). Later calls are missing, exceptions are not. Include less, use mode adaptive, or raise the limit"
-            % ((perf_counter_ns() - self.spool.clock_origin_ns) / 1e9, self.pid, self._max_trace_mb),
+            % ((system.now_ns() - self.spool.clock_origin_ns) / 1e9, self.pid, self._max_trace_mb),
         )
 
     def event(self, kind: str, /, **fields: Any) -> None:
@@ -195,7 +193,7 @@ class Session:
             place = error.__traceback__
             while place is not None and place.tb_next is not None:
                 place = place.tb_next
-            where = "%s:%d" % (os.path.basename(place.tb_frame.f_code.co_filename), place.tb_lineno) if place else "?"
+            where = "%s:%d" % (place.tb_frame.f_code.co_filename.rpartition("/")[2], place.tb_lineno) if place else "?"
             self.notice(
                 record_format.NOTICE_RECORDS_LOST,
                 "the tracer could not record an event (%s at %s): %s" % (kind, where, error),

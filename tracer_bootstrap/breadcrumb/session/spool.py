@@ -7,23 +7,16 @@ None is needed: ``mmap.write`` copies and advances in one C call under the GIL, 
 from __future__ import annotations
 
 import itertools
-import os
 import sys
-import time
 from _weakref import ref
-
-# Bound at import: a program's tests may replace these in os for a while, and segments are made at any moment.
-from os import close as os_close
-from os import listdir as os_listdir
-from os import open as os_open
-from os import stat as os_stat
-from os import write as os_write
+from os import O_APPEND, O_CLOEXEC, O_CREAT, O_EXCL, O_NONBLOCK, O_RDWR, O_WRONLY
 
 from .. import record_format
 from ..json_text import quote, utf8
 from ..runtime.interruptions import raised_by_program, starts_guarded
 from ..runtime.mapped_files import map_file
 from ..runtime.process_key import process_key
+from ..runtime.system import system
 from ..value_format import REDACTED
 
 # Sizes of segments. The first is small, because most threads and forked children write little; each next one is four
@@ -62,23 +55,23 @@ def _map_zeros(path: str, size: int, existing: int = 0) -> mmap:
     Raises:
         OSError: The file cannot be created, extended or mapped.
     """
-    mode = os.O_APPEND if existing else os.O_CREAT | os.O_EXCL
-    fd = os_open(path, os.O_RDWR | mode | getattr(os, "O_CLOEXEC", 0), 0o600)
+    mode = O_APPEND if existing else O_CREAT | O_EXCL
+    fd = system.open(path, O_RDWR | mode | O_CLOEXEC, 0o600)
     try:
         while existing < size:
-            existing += os_write(fd, _ZEROS if size - existing >= len(_ZEROS) else _ZEROS[: size - existing])
+            existing += system.write(fd, _ZEROS if size - existing >= len(_ZEROS) else _ZEROS[: size - existing])
         return map_file(fd, size)
     finally:
-        os_close(fd)
+        system.close(fd)
 
 
 def _calls_bytes(folder: str) -> int:
     """Return the bytes of the calls files of all processes of the trace."""
     taken = 0
     try:  # not scandir: programs replace methods of its iterator
-        for name in os_listdir(folder):
+        for name in system.listdir(folder):
             if name.endswith(record_format.CALLS_SUFFIX):
-                taken += os_stat("%s/%s" % (folder, name)).st_size
+                taken += system.stat("%s/%s" % (folder, name)).st_size
     except OSError as error:  # the folder is gone: opening the segment will report that
         if raised_by_program(error):
             raise
@@ -215,8 +208,8 @@ class SpoolWriter:
         self._when_full = when_full
         self._bytes_until_look = FIRST_SEGMENT_BYTES  # a short-lived process never lists the folder
         self._is_full = False
-        self.started_at_ns = time.time_ns()
-        self.clock_origin_ns = time.perf_counter_ns()
+        self.started_at_ns = system.wall_ns()
+        self.clock_origin_ns = system.now_ns()
         self.process_key = process_key(self.started_at_ns)
         self.writers = 1
         self.failure: Optional[str] = None  # why recording stopped; None while it goes on
@@ -237,7 +230,7 @@ class SpoolWriter:
         """
         if self.failure is None:
             self.failure = why
-            text = "recording stopped before the end of process %d: %s" % (os.getpid(), why)
+            text = "recording stopped before the end of process %d: %s" % (system.getpid(), why)
             notice = (
                 record_format.EVENT_NOTICE.encode(),
                 record_format.NOTICE_RECORDING_STOPPED.encode(),
@@ -249,7 +242,7 @@ class SpoolWriter:
                 pass
             marker = "%s/%s" % (self.folder, self.process_key + record_format.FAILED_SUFFIX)
             try:  # an empty file needs no block: possible on a full disk
-                os_close(os_open(marker, os.O_CREAT | os.O_WRONLY, 0o600))
+                system.close(system.open(marker, O_CREAT | O_WRONLY, 0o600))
             except OSError as error:
                 if raised_by_program(error):
                     raise
@@ -299,13 +292,13 @@ class SpoolWriter:
             suffix: The end of the file's name.
             line: The line, with its newline.
         """
-        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0)
+        flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
         try:
-            file = os_open("%s/%s" % (self.folder, self.process_key + suffix), flags, 0o600)
+            file = system.open("%s/%s" % (self.folder, self.process_key + suffix), flags, 0o600)
             try:
-                os_write(file, line)
+                system.write(file, line)
             finally:
-                os_close(file)
+                system.close(file)
         except OSError as error:
             if raised_by_program(error):
                 raise
@@ -356,14 +349,14 @@ class SpoolWriter:
         # The pipe is not kept open: after the program has closed all descriptors, its number may be one of its files.
         self._unsent.append(item)
         try:
-            flags = os.O_WRONLY | os.O_NONBLOCK | getattr(os, "O_CLOEXEC", 0)
-            fifo = os_open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
+            flags = O_WRONLY | O_NONBLOCK | O_CLOEXEC
+            fifo = system.open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
             try:
                 while self._unsent:
-                    os_write(fifo, self._unsent[0] + b"\0")
+                    system.write(fifo, self._unsent[0] + b"\0")
                     self._unsent.pop(0)
             finally:
-                os_close(fifo)
+                system.close(fifo)
         except (OSError, ValueError) as error:  # the pipe is full for the moment, or nobody reads
             if raised_by_program(error):
                 raise

@@ -7,6 +7,7 @@ from sys import getrefcount
 from types import CodeType, FrameType, FunctionType, ModuleType
 
 from ..runtime.classes import derives
+from ..runtime.locals_dict import may_keep_locals, single_variables
 from .encoder import Encoder
 
 TYPE_CHECKING = False
@@ -45,6 +46,8 @@ def variables_of(frame: FrameType, limit: int, clears_locals: bool) -> List[Tupl
     """
     code = frame.f_code
     is_function = code.co_flags & _CO_OPTIMIZED
+    if may_keep_locals(code):
+        return [(name, value) for name, value in single_variables(frame) if not _is_synthetic(name)][:limit]
     frame_locals: Any = frame.f_locals
     found: List[Tuple[str, Any]] = []
     for name, value in _items(frame_locals, is_function):
@@ -65,6 +68,8 @@ def forget_locals(frame: FrameType) -> None:
         frame: A frame that may live on in a traceback.
     """
     code = frame.f_code
+    if may_keep_locals(code):
+        return
     frame_locals: Any = frame.f_locals
     if code.co_flags & _CO_OPTIMIZED and getrefcount(frame_locals) <= _OWN_REFERENCES:
         _remove_variables(code, frame_locals)
