@@ -165,7 +165,7 @@ async def test_an_error_of_the_system_says_so_and_what_to_do(projects, monkeypat
 @pytest.mark.parametrize(
     ("tool", "arguments", "broken"),
     [
-        ("init_project", {"project": "new"}, "manage.likely_command"),
+        ("init_project", {"project": "new"}, "manage._first_run"),
         ("edit_config", {"project": "odd", "add_include": ["a.*"]}, "manage.compare_with_traces"),
     ],
 )
