@@ -1,34 +1,43 @@
 """Offer runs and queries of traces to any front end."""
 
+import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import anyio
 import anyio.to_thread
 
+from breadcrumb_server.answers.common.budget import with_notes
+from breadcrumb_server.answers.common.model import Answer
+from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
+from breadcrumb_server.answers.report.known import known_report
+from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.projects.config import ProjectConfig, load_config
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
-from breadcrumb_server.runs.ending import POLL_SECONDS, kill_all
+from breadcrumb_server.runs.ending import POLL_SECONDS, end_by_signals, kill_all
 from breadcrumb_server.runs.project_deletion import delete_project
-from breadcrumb_server.runs.recovery import recover_runs
+from breadcrumb_server.runs.recovery import living_processes, lost_runs, recover_runs, stop_lost_runs
 from breadcrumb_server.runs.registry import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
 from breadcrumb_server.runs.request import RunRequest, check_wait
 from breadcrumb_server.runs.run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, release, request_stacks
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState, load_state
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseUnusable
 from breadcrumb_storage.queries.traces import get_trace
-from breadcrumb_storage.trace_rows import resolve_trace_id
+from breadcrumb_storage.trace_rows import RunningTrace, resolve_trace_id, running_traces
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+logger = logging.getLogger(__name__)
 
 A = TypeVar("A")
 
@@ -36,6 +45,11 @@ A = TypeVar("A")
 FOREIGN_POLL_SECONDS = 1.0
 # For another server to ingest the rest of its run after the processes have ended.
 FOREIGN_FINISH_SECONDS = 30.0
+# To wait for the database when ingest has just waited for it in vain.
+LOCKED_SECONDS = 0.5
+# Notes on runs that could not be read to their end, and characters of each.
+MAX_NOTES = 3
+MAX_NOTE_CHARS = 400
 
 
 class Service:
@@ -64,17 +78,25 @@ class Service:
             BreadcrumbError: The project is unknown, the database is busy, or ``build`` refuses.
         """
         config = await self.config(project)
-        await self._ingest(config)
-        return await _read(Database(config.database_file(self.home)), build)
+        return await self._answer(config, await self._ingest(config), build)
+
+    async def _answer(
+        self, config: ProjectConfig, missing: Sequence[str], build: "Callable[[DuckDBPyConnection], A]"
+    ) -> A:
+        """Query a project's database, with notes on what is missing in it."""
+        database = Database(config.database_file(self.home))
+        if missing:  # a database that another program reads can still be read; one that it writes was waited for
+            database.lock_timeout_seconds = LOCKED_SECONDS
+        answer = await self._query(database, self.home.spool_folder(config.project), build)
+        return with_notes(answer, missing) if isinstance(answer, Answer) else answer
 
     async def report(self, project: str, trace_id: str | None) -> RunReport:
         """Return the report of a run; None means the newest."""
         config = await self.config(project)
-        await self._ingest(config)
+        missing = await self._ingest(config)
         running = {run.state.trace_id: run.output() for run in self.runs.of_project(project)}
-        return await _read(
-            Database(config.database_file(self.home)),
-            lambda con: build_report(con, project, trace_id=trace_id, running=running),
+        return await self._answer(
+            config, missing, lambda con: build_report(con, project, trace_id=trace_id, running=running)
         )
 
     async def run(
@@ -91,36 +113,31 @@ class Service:
             report: Called with the elapsed seconds and a message while waiting.
 
         Raises:
-            BreadcrumbError: The command cannot be started, or its trace cannot be stored or read.
+            BreadcrumbError: The command cannot be started.
         """
         check_wait(wait_seconds)
         run = await self.runs.start(config, request)
         try:
-            await self.runs.wait(run, wait_seconds, report)
-            return await self.report(config.project, run.state.trace_id)
+            return await self._report_after(run, self.runs.wait(run, wait_seconds, report))
         except anyio.get_cancelled_exc_class():
             run.request_stop(BY_CANCELLED_CALL)
             raise
-        except BreadcrumbError as error:  # the caller needs the trace id to ask again
-            again = f'Ask again: get_trace(project="{config.project}", trace_id="{run.state.trace_id}").'
-            raise BreadcrumbError(error.what, why=error.why, hint=f"{error.hint} {again}".strip()) from error
 
     async def wait_for_run(self, project: str, trace_id: str, wait_seconds: float, report: ReportProgress) -> RunReport:
         """Wait up to ``wait_seconds`` for the end of a run, of this or another server, and return its report."""
         check_wait(wait_seconds)
         trace_id = await self._resolve(project, trace_id)
         if run := self.runs.find(trace_id):
-            await self.runs.wait(run, wait_seconds, report)
-        else:
-            await self._wait_for_foreign(project, trace_id, wait_seconds, report)
+            return await self._report_after(run, self.runs.wait(run, wait_seconds, report))
+        await self._wait_for_foreign(project, trace_id, wait_seconds, report)
         return await self.report(project, trace_id)
 
     async def stop_run(self, project: str, trace_id: str, report: ReportProgress) -> RunReport:
         """End a run with all its processes, and return its report."""
         trace_id = await self._resolve(project, trace_id)
         if run := self.runs.find(trace_id):
-            await self._stop_own(run, report)
-        elif await self._status(project, trace_id) == RUNNING:
+            return await self._report_after(run, self._stop_own(run, report))
+        if await self._status(project, trace_id) == RUNNING:
             await self._stop_foreign(project, trace_id, report)
         else:
             ended = await self.report(project, trace_id)
@@ -131,9 +148,36 @@ class Service:
     async def delete_traces(self, project: str, choice: Choice) -> TracesDeleted:
         """Delete recorded runs. It takes seconds at most and cannot be cancelled once begun."""
         config = await self.config(project)
-        await self._ingest(config)
+        missing = await self._ingest(config)
         database, spools = Database(config.database_file(self.home)), self.home.spool_folder(project)
-        return await anyio.to_thread.run_sync(delete_traces, database, spools, project, choice)
+        await self._query(database, spools, running_traces)  # ends lost runs, which could not be deleted
+        return with_notes(await anyio.to_thread.run_sync(delete_traces, database, spools, project, choice), missing)
+
+    async def _query(self, database: Database, spools: Path, build: "Callable[[DuckDBPyConnection], A]") -> A:
+        """Query a project's database; if it has lost runs, end them first."""
+
+        def look_first(con: "DuckDBPyConnection") -> tuple[list[RunningTrace], A | None]:
+            lost = lost_runs(con, spools, self.runs)
+            return lost, None if lost else build(con)
+
+        lost, answer = await _read(database, look_first)
+        if not lost:
+            return cast("A", answer)
+        try:
+            await anyio.to_thread.run_sync(stop_lost_runs, database, lost)
+        except BreadcrumbError as error:  # they are shown as running; the next call tries again
+            logger.warning("Lost runs were not ended: %s", error.what)
+        return await _read(database, build)
+
+    async def _report_after(self, run: Run, awaited: Awaitable[object]) -> RunReport:
+        """Return the report of a run of this server: from the database, or else what the server itself knows of it."""
+        try:
+            await awaited
+            return await self.report(run.state.project, run.state.trace_id)
+        except Exception as error:
+            if is_defect(error):
+                logger.error("The report of %s could not be made:\n%s", run.state.trace_id, traceback_text(error))
+            return known_report(run.known(), as_breadcrumb_error(error, "The report"))
 
     async def delete_project(self, project: str) -> TracesDeleted:
         """Delete a project with its recorded runs and settings. It cannot be cancelled once begun."""
@@ -150,11 +194,20 @@ class Service:
         """End the processes of another server's run, whose server then finishes the trace."""
         spool = self.home.spool_folder(project) / trace_id
         state = await anyio.to_thread.run_sync(load_state, spool)
-        if state is None:  # it has just ended
+        if state is not None:
+            (spool / STOP_MARK).touch(0o600)
+            await _end_processes(state, spool)
+        elif await anyio.to_thread.run_sync(spool.exists):  # it has just ended
             return
-        (spool / STOP_MARK).touch(0o600)
-        await _end_processes(state, spool)
+        else:
+            await self._end_without_spool(project, trace_id, spool)
         await self._wait_for_foreign(project, trace_id, FOREIGN_FINISH_SECONDS, report)
+
+    async def _end_without_spool(self, project: str, trace_id: str, spool: Path) -> None:
+        """End the processes of a run whose spool folder is gone, with what the database knows of them."""
+        for run in await self.ask(project, running_traces):
+            if run.trace_id == trace_id:
+                await end_by_signals(partial(living_processes, run, spool), STOP_GRACE_SECONDS)
 
     async def _wait_for_foreign(self, project: str, trace_id: str, seconds: float, report: ReportProgress) -> None:
         started = anyio.current_time()
@@ -165,21 +218,56 @@ class Service:
                 await report(elapsed, f"waiting for {trace_id}, which belongs to another server")
 
     async def _resolve(self, project: str, trace_id: str) -> str:
+        if (run := self.runs.find(trace_id)) and run.state.project == project:  # whatever state its database is in
+            return trace_id
         return await self.ask(project, lambda con: resolve_trace_id(con, trace_id, project))
 
     async def _status(self, project: str, trace_id: str) -> str:
         return await self.ask(project, lambda con: get_trace(con, trace_id).status)
 
-    async def _ingest(self, config: ProjectConfig) -> None:
-        """Ingest what this server's runs have recorded, and finish the runs of servers that died."""
-        spools = self.home.spool_folder(config.project)
-        own = self.runs.of_project(config.project)
-        for run in own:
-            await anyio.to_thread.run_sync(run.ingest)
-        own_ids = {run.state.trace_id for run in own}
-        if await anyio.to_thread.run_sync(_has_other_spools, spools, own_ids):
-            database = Database(config.database_file(self.home))
-            await anyio.to_thread.run_sync(recover_runs, spools, database, self.runs)
+    async def _ingest(self, config: ProjectConfig) -> list[str]:
+        """Ingest what this server's runs have recorded, and finish the runs of servers that died.
+
+        Returns:
+            A note for each run of which something is missing in the database, since it could not be read or stored.
+        """
+        failures: dict[str, Exception] = {}
+        usable = True
+        for run in self.runs.of_project(config.project):
+            try:
+                await anyio.to_thread.run_sync(run.ingest)
+            except Exception as error:
+                failures[run.state.trace_id] = error
+                usable = not isinstance(error, DatabaseBusy | DatabaseUnusable)
+                if not usable:  # nor is it for the others
+                    break
+        database, spools = Database(config.database_file(self.home)), self.home.spool_folder(config.project)
+        if usable:
+            await anyio.to_thread.run_sync(self._finish_others, spools, database, failures)
+        for trace_id, failure in failures.items():
+            if is_defect(failure):
+                logger.error("%s was not ingested:\n%s", trace_id, traceback_text(failure))
+        return _missing_notes(failures)
+
+    def _finish_others(self, spools: Path, database: Database, failures: dict[str, Exception]) -> None:
+        """Finish the runs of a project that no server follows any more. Blocking."""
+        own_ids = {run.state.trace_id for run in self.runs.of_project(spools.name)}
+        if _has_other_spools(spools, own_ids):
+            recover_runs(spools, database, self.runs, failures)
+
+
+def _missing_notes(failures: Mapping[str, Exception]) -> list[str]:
+    notes = [
+        one_line(f"{trace_id}: what it recorded last is missing here: {_reason(error)}", MAX_NOTE_CHARS)
+        for trace_id, error in list(failures.items())[:MAX_NOTES]
+    ]
+    left = len(failures) - len(notes)
+    return notes + ([f"{left} more runs could not be read to their end"] if left else [])
+
+
+def _reason(error: Exception) -> str:
+    told = as_breadcrumb_error(error, "Reading it")
+    return f"{told.what} {told.why}"
 
 
 async def _read(database: Database, build: "Callable[[DuckDBPyConnection], A]") -> A:
@@ -214,11 +302,11 @@ async def _end_processes(state: RunState, spool: Path) -> None:
         # The kernel sends no event at the end of a process that is not our child.
         while state.child_is_alive():  # noqa: ASYNC110
             await anyio.sleep(POLL_SECONDS)
-    await kill_all(state, spool)
+    await kill_all(partial(state.living_processes, spool))
 
 
 def _has_other_spools(spools: Path, own_ids: set[str]) -> bool:
     try:
         return any(entry.name not in own_ids for entry in spools.iterdir())
-    except FileNotFoundError:
+    except OSError:  # there is none, or it is no folder that can be read
         return False

@@ -15,7 +15,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.errors import DatabaseBusy, DatabaseUnusable
+from breadcrumb_storage.errors import (
+    BreadcrumbError,
+    DatabaseBusy,
+    DatabaseFailed,
+    DatabaseUnusable,
+    first_line,
+    is_interrupt,
+    is_refusal,
+)
 from breadcrumb_storage.migrate import is_current, migrate
 from breadcrumb_storage.process_gate import GateTimeout, gate_for
 
@@ -74,9 +82,13 @@ class Database:
             DatabaseBusy: The file stayed locked for longer than the lock timeout.
             DatabaseTooNew: A newer Breadcrumb wrote the database. The file is unchanged.
             DatabaseUnusable: The file is not a valid Breadcrumb database. It is unchanged.
+            DatabaseFailed: DuckDB failed in the block. An interrupted statement raises DuckDB's own exception.
         """
         with self._connection(read_only=False) as (con, current):
-            create_write_ahead_log(self.path)
+            try:
+                create_write_ahead_log(self.path)
+            except OSError as error:
+                raise self._unreachable_error(error) from error
             if not current:
                 migrate(con)
             yield con
@@ -95,9 +107,10 @@ class Database:
             DatabaseBusy: The file stayed locked for longer than the lock timeout.
             DatabaseTooNew: A newer Breadcrumb wrote the database. The file is unchanged.
             DatabaseUnusable: The file is not a valid Breadcrumb database. It is unchanged.
+            DatabaseFailed: DuckDB failed in the block. An interrupted statement raises DuckDB's own exception.
         """
         while True:
-            if self.path.exists():
+            if self._exists():
                 with self._connection(read_only=True) as (con, current):
                     if current:
                         yield con
@@ -114,9 +127,7 @@ class Database:
         gate = gate_for(self.path)
         try:
             with gate.shared(deadline) if read_only else gate.exclusive(deadline):
-                if not self.path.exists():
-                    self._create()
-                con, current = self._connect(deadline, read_only=read_only)
+                con, current = self._open(deadline, read_only=read_only)
                 try:
                     yield con, current
                 finally:
@@ -124,9 +135,24 @@ class Database:
         except GateTimeout as error:
             raise self._busy_error("another operation of this process") from error
         except duckdb.Error as error:
-            if "Corrupt database file" in str(error):  # DuckDB notices a damaged block when a statement reads it
-                raise self._unusable_error(error) from error
-            raise
+            if is_interrupt(error):
+                raise
+            raise self._error_in_use(error) from error
+
+    def _open(self, deadline: float, *, read_only: bool) -> tuple[DuckDBPyConnection, bool]:
+        """Connect to the file, made if there is none; return also whether the schema is the newest."""
+        try:
+            if not self.path.exists():
+                self._create()
+            return self._connect(deadline, read_only=read_only)
+        except OSError as error:
+            raise self._unreachable_error(error) from error
+
+    def _exists(self) -> bool:
+        try:
+            return self.path.exists()
+        except OSError as error:
+            raise self._unreachable_error(error) from error
 
     def _create(self) -> None:
         """Make the file in a private folder, then link it, so that other processes see it complete or not at all."""
@@ -191,6 +217,25 @@ class Database:
             why=f"It is in use by {who}.",
             hint="Try again; if it stays locked, close that program's connection to the file.",
         )
+
+    def _unreachable_error(self, error: OSError) -> DatabaseUnusable:
+        return DatabaseUnusable(
+            f"The database {self.path} cannot be opened.",
+            why=str(error),
+            hint="Look at the path (db_path in the project's config), its rights and the free space of its disk.",
+        )
+
+    def _error_in_use(self, error: BaseException) -> BreadcrumbError:
+        """Return the error for one of DuckDB's that came while the database was open."""
+        if "Corrupt database file" in str(error):  # DuckDB notices a damaged block when a statement reads it
+            return self._unusable_error(error)
+        hint = (
+            "A row that cannot be read, or a defect in Breadcrumb: other calls may work. If it is about one trace, "
+            "delete_traces removes that one."
+            if is_refusal(error)
+            else "What is stored is kept. Look at the free space of its disk and at the free memory, then call again."
+        )
+        return DatabaseFailed(f"DuckDB failed with {self.path}.", why=first_line(error), hint=hint)
 
     def _unusable_error(self, error: BaseException) -> DatabaseUnusable:
         return DatabaseUnusable(

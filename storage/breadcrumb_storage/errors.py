@@ -39,9 +39,49 @@ class DatabaseUnusable(BreadcrumbError):
     """The file is damaged, is not a Breadcrumb database, or cannot be opened. It is unchanged."""
 
 
+class DatabaseFailed(BreadcrumbError):
+    """DuckDB could not do what was asked of an open database, such as for a full disk or a row that it cannot read."""
+
+
+class SpoolUnreadable(BreadcrumbError):
+    """The spool folder of a trace is gone or cannot be read: what it held and was not ingested before is lost."""
+
+
 class QueryRefused(BreadcrumbError):
     """The SQL is not exactly one statement that only reads."""
 
 
 class QueryFailed(BreadcrumbError):
     """The SQL is wrong, took too long, or needed too much memory."""
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether DuckDB refused the data or the statement, and would refuse it again.
+
+    Others, such as a full disk, a lock or too little memory, may be gone the next time.
+    """
+    import duckdb
+
+    return isinstance(error, duckdb.DataError | duckdb.ProgrammingError | duckdb.IntegrityError)
+
+
+def is_passing(error: BaseException) -> bool:
+    """Return whether an error of storage may be gone the next time: a busy database, a full disk, too little memory."""
+    import duckdb
+
+    if isinstance(error, SpoolUnreadable):
+        return False
+    return isinstance(error, BreadcrumbError | OSError) or (isinstance(error, duckdb.Error) and not is_refusal(error))
+
+
+def is_interrupt(error: BaseException) -> bool:
+    """Return whether DuckDB stopped a statement because its connection was interrupted."""
+    import duckdb
+
+    return isinstance(error, duckdb.InterruptException)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the type and the first line of an error's text."""
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0]}" if text else type(error).__name__

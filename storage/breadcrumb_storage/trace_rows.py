@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.rows import fetch
 from breadcrumb_storage.transaction import transaction
 
 if TYPE_CHECKING:
@@ -26,6 +27,15 @@ _TABLES_BY_TRACE_ID = (
     "processes", "threads", "tasks", "functions", "exceptions", "exception_counts", "stacks", "tests", "gap_records",
     "notices", "segments", "traces",
 )  # fmt: skip
+
+_STOP_LOST = """
+UPDATE traces
+SET status = 'stopped', finished_at = greatest(started_at, coalesce(last.at, started_at)),
+    duration_ms = greatest(0, date_diff('microsecond', started_at, coalesce(last.at, started_at)) / 1000)
+FROM (SELECT make_timestamp_ns(max(started_ns + coalesce(duration_ns, 0)))::TIMESTAMP AS at FROM call_records
+      WHERE trace_no = (SELECT trace_no FROM traces WHERE trace_id = $1)) last
+WHERE trace_id = $1 AND status = 'running' RETURNING trace_id
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +68,15 @@ class TraceEnd:
     not_traced_reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunningTrace:
+    """A trace whose run has not ended as far as the database knows."""
+
+    trace_id: str
+    started_at: datetime  # UTC
+    pid: int | None  # the command's first process
+
+
 def insert_trace(con: DuckDBPyConnection, start: TraceStart) -> None:
     """Insert a trace with status ``running``, unless it exists."""
     names = [field.name for field in fields(start)]
@@ -80,6 +99,30 @@ def finish_trace(con: DuckDBPyConnection, trace_id: str, end: TraceEnd) -> None:
     )
     if not updated.fetchall():
         raise BreadcrumbError(f"There is no trace {trace_id} to finish.")
+
+
+def running_traces(con: DuckDBPyConnection) -> list[RunningTrace]:
+    """Return the traces with status ``running``.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+    """
+    return fetch(con.execute("SELECT trace_id, started_at, pid FROM traces WHERE status = 'running'"), RunningTrace)
+
+
+def stop_lost_trace(con: DuckDBPyConnection, trace_id: str) -> bool:
+    """Set the status of a running trace to ``stopped`` when nothing is known of its end but what was recorded.
+
+    The time of the last recorded call stands for that of the end.
+
+    Args:
+        con: A connection of `Database.write`.
+        trace_id: The trace.
+
+    Returns:
+        Whether it was running until now.
+    """
+    return bool(con.execute(_STOP_LOST, [trace_id]).fetchall())
 
 
 def _column_values(row: TraceStart | TraceEnd) -> list[object]:

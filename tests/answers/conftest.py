@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -11,6 +11,16 @@ from typing import Any
 import duckdb
 import pytest
 
+from breadcrumb_server.answers.calls.answer import get_calls
+from breadcrumb_server.answers.compare.answer import compare_traces
+from breadcrumb_server.answers.exceptions.answer import find_exceptions
+from breadcrumb_server.answers.flow.answer import get_flow
+from breadcrumb_server.answers.gaps.answer import find_gaps
+from breadcrumb_server.answers.performance.answer import analyze_performance
+from breadcrumb_server.answers.report.answer import build_report
+from breadcrumb_server.answers.search import search_values
+from breadcrumb_server.answers.sql import query_traces
+from breadcrumb_server.answers.traces import list_traces
 from breadcrumb_storage.database import Database
 
 STARTED = datetime(2025, 1, 10, 12, 0, 0)
@@ -255,3 +265,52 @@ class Shop:
 @pytest.fixture
 def shop(project: Project) -> Shop:
     return Shop(project.trace(status="failed", exit_code=1, stderr_tail="Traceback ...\nKeyError: 'rate'\n"))
+
+
+@pytest.fixture
+def rich(project, shop):
+    """Make a failed run that has something for each part of each answer, after one that completed."""
+    before = project.trace("before", command="python other.py")
+    before.process()
+    before.call(before.function("<module>", "__main__"), args={}, returns=1)
+    trace = shop.trace
+    trace.process(1, thread="worker", ended=False, parent_process_id=0)
+    trace.thread(1, "second")
+    trace.gap("helper", "shop.helpers", caller=1, calls=3, ms=2)
+    trace.gap("encode", "json.codec", caller=2, calls=5, kind="c", file=None)
+    handled = trace.exception("ValueError", "bad", handled=True, handled_by="shop.cart:checkout:31", call_id=2)
+    trace.exception("OSError", "gone", handled=False, call_id=3, cause_id=handled)
+    trace.further_raises(4)
+    loop = trace.function("loop", "shop.loops", 50)
+    first = trace.call(loop, args={"items": [1, 2, 3], "price": 12.5}, returns=[1, 2], ms=200)
+    trace.lines(first, (51, {"items": [1]}), (52, {"total": 1}), (51, {"total": 2}), (None, {"total": 3}))
+    trace.call(trace.function("values", "shop.loops", 60, kind="generator"), args={}, returns=None, ms=3)
+    trace.yields(9, 1, 2, count=30)
+    for number in range(40):
+        trace.call(loop, first, args={"items": [number], "price": number}, returns=number, ms=2 + number)
+    trace.call(loop, args={"items": []}, ms=None)
+    trace.stack(0, [("shop/pricing.py", 14, "total", {"rate": None}), ("main.py", 3, "<module>", None)])
+    trace.task(1, "Task-1")
+    for number in range(3):
+        trace.test(f"tests/test_cart.py::test_{number}", 2, 5, "failed", exception_id=1, message="KeyError: 'rate'")
+    trace.test("tests/test_cart.py::test_good", 6, 7)
+    trace.notice("trace_full", "The trace is full.")
+    return trace
+
+
+@pytest.fixture
+def every_answer(project, rich) -> dict[str, Callable[[], Any]]:
+    """Return a function for the answer of each tool about a trace, by the name of the tool."""
+    con, trace_id = project.con, rich.trace_id
+    return {
+        "get_trace": lambda: build_report(con, "shop", trace_id=trace_id),
+        "list_traces": lambda: list_traces(con, "shop"),
+        "find_gaps": lambda: find_gaps(con, "shop", trace_id=trace_id),
+        "get_calls": lambda: get_calls(con, "shop", function="shop.loops:loop", trace_id=trace_id),
+        "find_exceptions": lambda: find_exceptions(con, "shop", trace_id=trace_id),
+        "get_flow": lambda: get_flow(con, "shop", trace_id=trace_id),
+        "analyze_performance": lambda: analyze_performance(con, "shop", function="loop", trace_id=trace_id),
+        "search_values": lambda: search_values(con, "shop", text="12.5", trace_id=trace_id),
+        "compare_traces": lambda: compare_traces(con, "shop", base_trace_id="before", trace_id=trace_id),
+        "query_traces": lambda: query_traces(con, "shop", sql="SELECT * FROM traces"),
+    }

@@ -167,6 +167,7 @@ def test_control_flow_is_no_exception_and_neither_is_a_successful_exit(project) 
     report = build_report(project.con, "shop", trace_id=None)
 
     assert report.exceptions == []
+    assert report.traced
     assert report.traced.exceptions == 1
 
 
@@ -248,6 +249,7 @@ def test_sampling_notices_unfinished_calls_and_killed_processes_are_reported(pro
 
     report = build_report(project.con, "shop", trace_id=None)
 
+    assert report.traced
     assert report.traced.calls == 2
     assert report.traced.calls_started == 54_321
     assert "shop.pricing:hot, 2 of 54,321 recorded" in report.not_traced[0]
@@ -273,6 +275,7 @@ def test_several_processes_are_listed_with_their_parents_and_ends(project) -> No
 
     report = build_report(project.con, "shop", trace_id=None)
 
+    assert report.traced
     assert report.traced.processes == 4
     assert report.processes is not None
     assert report.processes.columns == ["process", "parent", "what", "calls", "end"]
@@ -315,6 +318,7 @@ def test_the_report_on_a_running_program_shows_its_progress_and_proposes_to_wait
 
     report = build_report(project.con, "shop", trace_id=None)
 
+    assert report.traced
     assert report.traced.calls == 1
     assert report.open_calls == ["shop/app.py:40 serve(port=80)"]
     assert report.next[0] == f'wait_for_run(project="shop", trace_id="{trace.trace_id}", wait_seconds=45)'
@@ -398,10 +402,12 @@ def test_lower_bounds_and_raises_that_were_only_counted_are_reported(project) ->
 
     assert report.hot is not None and report.handled_exceptions is not None
     assert report.hot.rows == [["shop.pricing:hot", ">=150000", 4.0, 4.0, 1]]
+    assert report.traced
     assert report.traced.calls_started == ">=150000"
     assert report.not_traced[0].startswith(">=149,999 calls of 1 function were counted but not recorded")
     assert any("switched off" in text and "shop.pricing:hot" in text for text in report.not_traced)
     assert report.handled_exceptions.rows[0][2] == 1_000_000
+    assert report.traced
     assert report.traced.exceptions == 1_000_000
 
 

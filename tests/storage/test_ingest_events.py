@@ -324,7 +324,7 @@ def test_an_unknown_trace_and_a_missing_folder_are_errors(trace):
     with trace.database.write() as con:
         with pytest.raises(BreadcrumbError, match="no trace nowhere"):
             ingest_trace(con, trace.spool, "nowhere")
-        with pytest.raises(BreadcrumbError, match=r"could not be read\.\n.*No such file"):
+        with pytest.raises(BreadcrumbError, match=r"could not be read\.\n.*folder is gone"):
             ingest_trace(con, trace.spool / "gone", trace.trace_id)
 
 

@@ -106,6 +106,7 @@ NOTICE_STOPPED = "stopped"  # a user or the server's end stopped the run: it sho
 NOTICE_LEFTOVER_PROCESSES = "leftover_processes"  # processes outlived the command, were killed: their ends are missing
 NOTICE_STACKS_INCOMPLETE = "stacks_incomplete"  # a process did not answer: its stacks or values are missing
 NOTICE_UNTRACED_PYTHON = "untraced_python"  # a Python ran without the tracer: all of it is missing
+NOTICE_SPOOL_GONE = "spool_gone"  # the spool folder is gone or unreadable: what was not read before is missing
 NOTICE_SERVER_DIED = "server_died"  # another server finished the run: its end, output and exit code are missing
 NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its end, output and exit code are missing
 

@@ -18,6 +18,7 @@ from breadcrumb_server.answers.common.cursor import Position, decode_cursor, enc
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.parsed_json import is_object
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values, notation
@@ -102,24 +103,31 @@ def search_values(
     if not hits.total:
         return _nothing(next_calls, text, hits.exceptions_elsewhere())
     page = _HitCalls(reader, text, hits, hits.page(start.at, limit))
-    ends = [hits.page(0, 1)[0], *hits.page(hits.total - 1, 1)]
-    summary = _HitCalls(reader, text, hits, ends).summary(*hits.functions())
+    part = Parts()
+    summary = part.rows("summary", lambda: _summary(reader, text, hits))
 
     def build(rows: int, chars: int) -> ValueHits:
         end = start.at + rows
-        return ValueHits(
-            project=project,
-            trace_id=reader.trace_id,
-            total=hits.total,
-            summary=summary,
-            columns=COLUMNS,
-            rows=[page.row(index, min(chars, LIMITS.found_chars)) for index in range(rows)],
-            next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < hits.total else None,
-            notes=[*notes, *_notes(hits, text)],
-            next=first_few(page.follow_ups(next_calls)),
+        return part.told(
+            ValueHits(
+                project=project,
+                trace_id=reader.trace_id,
+                total=hits.total,
+                summary=summary,
+                columns=COLUMNS,
+                rows=part.each("rows", range(rows), lambda index: page.row(index, min(chars, LIMITS.found_chars))),
+                next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < hits.total else None,
+                notes=[*notes, *part.rows("notes", lambda: _notes(hits, text))],
+                next=part.rows("next", lambda: first_few(page.follow_ups(next_calls))),
+            )
         )
 
     return fit_table(build, len(page.calls))
+
+
+def _summary(reader: TraceReader, text: str, hits: TextHits) -> list[str]:
+    ends = [hits.page(0, 1)[0], *hits.page(hits.total - 1, 1)]
+    return _HitCalls(reader, text, hits, ends).summary(*hits.functions())
 
 
 def spellings(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import one_line, rounded
 from breadcrumb_server.answers.common.time_argument import parse_since
 from breadcrumb_storage.errors import BreadcrumbError
@@ -50,19 +51,25 @@ def list_traces(
         con, status=status, since=parse_since(since) if since else None, before_no=before, limit=limit + 1
     )
     page = found[:limit]
+    part = Parts()
 
     def build(rows: int, chars: int) -> TraceList:
         last = page[rows - 1] if 0 < rows < len(found) else None
-        return TraceList(
-            project=project,
-            total=total,
-            columns=COLUMNS,
-            rows=[_row(trace, min(chars, 300)) for trace in page[:rows]],
-            next_cursor=encode_cursor(query, Position(last.trace_no)) if last else None,
-            notes=notes,
-            next=first_few(
-                [call("get_trace", project=project, trace_id=trace.trace_id) for trace in _worth_reading(page[:rows])]
-            ),
+        return part.told(
+            TraceList(
+                project=project,
+                total=total,
+                columns=COLUMNS,
+                rows=part.each("rows", page[:rows], lambda trace: _row(trace, min(chars, 300))),
+                next_cursor=encode_cursor(query, Position(last.trace_no)) if last else None,
+                notes=[*notes],
+                next=first_few(
+                    [
+                        call("get_trace", project=project, trace_id=trace.trace_id)
+                        for trace in _worth_reading(page[:rows])
+                    ]
+                ),
+            )
         )
 
     return fit_table(build, len(page))

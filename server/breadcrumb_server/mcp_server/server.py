@@ -3,7 +3,6 @@
 import inspect
 import json
 import logging
-import traceback
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -26,6 +25,7 @@ from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequ
 from mcp.types import Prompt as PromptDescription
 from pydantic import AnyUrl, ValidationError
 
+from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.mcp_server.instructions import INSTRUCTIONS
 from breadcrumb_server.mcp_server.prompts import PROMPTS
 from breadcrumb_server.mcp_server.resources import RESOURCES, listed_resources
@@ -34,7 +34,6 @@ from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.validation_text import did_you_mean, explain_arguments
 from breadcrumb_server.runs.registry import RunRegistry
 from breadcrumb_server.service import Service
-from breadcrumb_storage.errors import BreadcrumbError
 
 logger = logging.getLogger(__name__)
 
@@ -102,12 +101,10 @@ class BreadcrumbServer(MCPServer[Service]):
             result = await super().call_tool(name, arguments, context)
         except ToolError as error:
             cause = error.__cause__
-            if isinstance(cause, BreadcrumbError):
-                text = str(cause)
-            elif isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
+            if isinstance(cause, ValidationError) and not isinstance(error, UnexpectedToolError):
                 text = explain_arguments(cause, name, tool.fn_metadata.arg_model)
             else:
-                text = _unexpected(name, cause or error)
+                text = _explain(name, cause or error)
             raise ToolError(_printable(_redact(text))) from cause
         if isinstance(result, CallToolResult) and result.structured_content is not None:
             # For clients that show the text: the same content, without the SDK's indentation.
@@ -144,7 +141,7 @@ class BreadcrumbServer(MCPServer[Service]):
             raise ResourceNotFoundError(f"{error}. Resources: {known}.") from None
         except UnexpectedResourceError as error:
             cause = error.__cause__
-            text = str(cause) if isinstance(cause, BreadcrumbError) else _unexpected("Reading it", cause or error)
+            text = _explain("Reading it", cause or error)
             raise ResourceError(_printable(_redact(text))) from cause
 
     async def get_prompt(
@@ -177,14 +174,11 @@ def _signature(prompt: PromptDescription) -> str:
     return f"{prompt.name}({', '.join(arguments)})"
 
 
-def _unexpected(tool: str, error: BaseException) -> str:
-    """Log the traceback of a defect in Breadcrumb, without secrets, and return the text of the error."""
-    logger.error("%s failed:\n%s", tool, _redact("".join(traceback.format_exception(error))))
-    message = str(error)[:300]
-    return (
-        f"{tool} failed because of an error in Breadcrumb itself: {type(error).__name__}: {message}\n"
-        "The server's log (stderr) has the traceback. Other tools still work; list_traces shows what is recorded."
-    )
+def _explain(doing: str, error: BaseException) -> str:
+    """Return the text that tells of an exception; log the traceback of a defect in Breadcrumb, without secrets."""
+    if is_defect(error):
+        logger.error("%s failed:\n%s", doing, traceback_text(error))
+    return str(as_breadcrumb_error(error, doing))
 
 
 def _redact(text: str) -> str:

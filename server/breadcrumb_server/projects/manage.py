@@ -3,12 +3,14 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from breadcrumb_server.answers.common.budget import fit_table, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.projects.config import ProjectConfig, check_settings, load_config
@@ -21,6 +23,7 @@ from breadcrumb_server.workspace.likely_command import likely_command
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import ProjectOverview, project_overview
+from breadcrumb_storage.queries.traces import TraceRow
 
 # list_projects queries every database, and a locked one must not delay the others.
 OVERVIEW_LOCK_SECONDS = 0.5
@@ -71,16 +74,20 @@ def init_project(
     folder = config.workspace_folder()
     if folder and config.include == [MAIN]:
         notes.append(f"no Python code was found in {folder}")
-    proposed, more_notes = _first_run(project, folder)
+    part = Parts()  # the project is made: what fails from here on must not hide that
+    nothing: tuple[str | None, list[str]] = (None, [])
+    proposed, more_notes = part.make("next", lambda: _first_run(project, folder), nothing)
     notes += more_notes
-    return ProjectCreated(
-        project=project,
-        created=True,
-        config_file=str(file),
-        database=str(database),
-        config=_shown(load_config(home, project).config, home),
-        notes=notes,
-        next=first_few([proposed]),
+    return part.told(
+        ProjectCreated(
+            project=project,
+            created=True,
+            config_file=str(file),
+            database=str(database),
+            config=_shown(load_config(home, project).config, home),
+            notes=notes,
+            next=first_few([proposed]),
+        )
     )
 
 
@@ -107,10 +114,11 @@ def list_projects(home: Home) -> ProjectList:
     rows: list[list[Cell]] = []
     notes: list[str] = []
     for name in names[:MAX_LISTED]:
-        row, note = _project_row(home, name)
+        part = Parts()
+        row, note = part.make(name, partial(_project_row, home, name), (_bare_row(name), list[str]()))
         rows.append(row)
-        notes += note
-    proposed = call("list_traces", project=names[0]) if names else _first_project()
+        notes += [*note, *part.notes]
+    proposed = call("list_traces", project=names[0]) if names else Parts().optional("next", _first_project)
 
     def build(count: int, chars: int) -> ProjectList:
         return ProjectList(
@@ -132,17 +140,23 @@ def _first_project() -> str | None:
     return call("init_project", project=name, workspace=str(folder))
 
 
+def _bare_row(name: str) -> list[Cell]:
+    return [name, *[None] * (len(PROJECT_COLUMNS) - 1)]
+
+
 def _project_row(home: Home, name: str) -> tuple[list[Cell], list[str]]:
     try:
         config = load_config(home, name).config
     except BreadcrumbError as error:
-        return [name, None, None, None, None], [f"{name}: {error.what}"[:300]]
+        return _bare_row(name), [f"{name}: {error.what}"[:300]]
     database = config.database_file(home)
-    overview = _overview(database)
-    size = round(database.stat().st_size / 1_000_000, 1) if database.exists() else 0.0
-    if overview is None:
-        busy = f"{name}: its database is in use or cannot be read now; get_config still works"
-        return [name, _cut(config.workspace), None, size, None], [busy]
+    try:
+        size = round(database.stat().st_size / 1_000_000, 1) if database.exists() else 0.0
+        overview = _overview(database)
+    except (BreadcrumbError, OSError) as error:
+        why = str(error).splitlines()[:2]
+        note = f"{name}: its traces cannot be read now; get_config still works. {' '.join(why)}"
+        return [name, _cut(config.workspace), None, None, None], [note[:300]]
     last = f"{overview.last_trace_id} {overview.last_status}" if overview.last_trace_id else None
     return [name, _cut(config.workspace), overview.traces, size, last], []
 
@@ -184,7 +198,9 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
                 notes.append("the file could not be changed in place and was rewritten: its comments are lost")
     before, after = loaded.config.model_dump(), config.model_dump()
     changed = [key for key in after if before[key] != after[key]]
-    warnings, last_run = compare_with_traces(home, config, loaded.config, notes)
+    part = Parts()  # the file is written: what fails from here on must not hide that
+    nothing: tuple[list[str], TraceRow | None] = ([], None)
+    warnings, last_run = part.make("warnings", lambda: compare_with_traces(home, config, loaded.config, notes), nothing)
     answer = SettingsChanged(
         project=project,
         config_file=str(loaded.file),
@@ -193,11 +209,14 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
         config=_shown(config, home),
         warnings=warnings,
         notes=notes,
-        next=first_few(
-            [NextCalls(project, last_run).rerun() if last_run else None, call("list_traces", project=project)]
+        next=part.rows(
+            "next",
+            lambda: first_few(
+                [NextCalls(project, last_run).rerun() if last_run else None, call("list_traces", project=project)]
+            ),
         ),
     )
-    return squeeze(answer)
+    return squeeze(part.told(answer))
 
 
 def _existing(home: Home, project: str, *, given: bool) -> ProjectCreated:
@@ -267,14 +286,11 @@ def _nested(config: ProjectConfig, new_values: Mapping[str, Any]) -> dict[str, A
     return data
 
 
-def _overview(database: Path) -> ProjectOverview | None:
+def _overview(database: Path) -> ProjectOverview:
     if not database.exists():
         return ProjectOverview(0, None, None, None)
-    try:
-        with Database(database, lock_timeout_seconds=OVERVIEW_LOCK_SECONDS).read() as con:
-            return project_overview(con)
-    except BreadcrumbError:
-        return None
+    with Database(database, lock_timeout_seconds=OVERVIEW_LOCK_SECONDS).read() as con:
+        return project_overview(con)
 
 
 def _shown(config: ProjectConfig, home: Home) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from breadcrumb_server.runs.recovery import Claim
 from breadcrumb_server.runs.state import RUNNING
 from breadcrumb_storage.compaction import Space, compact
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
+from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import project_overview
 from breadcrumb_storage.queries.traces import TraceSummary, count_calls, summaries
 from breadcrumb_storage.trace_rows import delete_traces as delete_rows
@@ -159,7 +159,12 @@ def _claim(claims: ExitStack, spool: Path) -> bool:
 
 def remove_spool(spool: Path) -> int:
     """Remove a spool folder and return the bytes freed."""
-    size = sum(file.stat().st_blocks * 512 for file in spool.rglob("*") if file.is_file())
+    size = 0
+    try:
+        for file in spool.rglob("*"):
+            size += file.lstat().st_blocks * 512
+    except OSError:  # it is being removed
+        pass
     shutil.rmtree(spool, ignore_errors=True)
     return size
 
@@ -177,8 +182,8 @@ def _compact(database: Database, expected_bytes: int) -> tuple[Space, list[str]]
     """Compact the database if possible; return the space it takes and notes for the answer."""
     try:
         space = compact(database, expected_bytes)
-    except DatabaseBusy as error:
-        return Space(database_bytes(database), 0), [f"the file is as large as before: {error.what}"]
+    except (BreadcrumbError, OSError) as error:  # the traces are deleted
+        return Space(database_bytes(database), 0), [f"the file is as large as before: {one_line(str(error), 300)}"]
     notes: list[str] = []
     if space.compaction_error:
         notes.append(f"the file could not be made smaller: {one_line(space.compaction_error, 300)}")

@@ -3,7 +3,7 @@
 import signal
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
+from functools import partial
 from typing import Literal
 
 import anyio
@@ -13,7 +13,6 @@ from breadcrumb.record_format import NOTICE_LEFTOVER_PROCESSES
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.run import Run
 from breadcrumb_server.runs.stack_request import release, request_stacks
-from breadcrumb_server.runs.state import RunState
 
 # Seconds that the children get to exit by themselves after the command's own process has ended.
 LEFTOVER_GRACE_SECONDS = 1.0
@@ -80,14 +79,33 @@ async def end_leftovers(run: Run, grace_seconds: float, *, announce: bool) -> No
                 f"{len(left)} {noun} that the command had started outlived it and got SIGKILL: "
                 "a run ends with its command.",
             )
-        await kill_all(run.state, run.spool)
+        await kill_all(partial(run.state.living_processes, run.spool))
     with anyio.move_on_after(LEFTOVER_GRACE_SECONDS):
         await run.command.output_ended.wait()
 
 
-async def kill_all(state: RunState, spool: Path) -> None:
-    """Send SIGKILL to all processes of a run until none is left, for at most KILL_WAIT_SECONDS."""
+async def end_by_signals(living: Callable[[], list[int]], grace_seconds: float) -> None:
+    """Send SIGTERM to processes that are not our children, then SIGKILL to those that are left.
+
+    Args:
+        living: Returns the pids of those that live.
+        grace_seconds: Time between the two signals.
+    """
+    process_group.send(living(), signal.SIGTERM)
+    with anyio.move_on_after(grace_seconds):
+        # The kernel sends no event at the end of a process that is not our child.
+        while living():  # noqa: ASYNC110
+            await anyio.sleep(POLL_SECONDS)
+    await kill_all(living)
+
+
+async def kill_all(living: Callable[[], list[int]]) -> None:
+    """Send SIGKILL to processes until none is left, for at most KILL_WAIT_SECONDS.
+
+    Args:
+        living: Returns the pids of those that live.
+    """
     deadline = time.monotonic() + KILL_WAIT_SECONDS
-    while (left := state.living_processes(spool)) and time.monotonic() < deadline:
+    while (left := living()) and time.monotonic() < deadline:
         process_group.send(left, signal.SIGKILL)
         await anyio.sleep(POLL_SECONDS)

@@ -6,12 +6,16 @@ the spool folder in its environment. A process is identified by pid and start ti
 
 import os
 import signal
+import time
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from breadcrumb.record_format import ENV_TRACE
 
 _PROC = Path("/proc")
+# Between the moment that is stored as the start of a run and the start of its process, on a machine that is busy.
+STARTING_SECONDS = 60.0
 _MASKS = {"SigCgt", "SigBlk"}
 
 
@@ -98,6 +102,15 @@ def start_time(pid: int) -> int | None:
 def is_alive(pid: int, started: int | None) -> bool:
     """Return whether the process with this pid and start time still runs."""
     return started is not None and start_time(pid) == started
+
+
+def started_by(pid: int, moment: datetime) -> bool:
+    """Return whether the process that has a pid now was there at a moment, or came at most STARTING_SECONDS later."""
+    ticks = start_time(pid)
+    if ticks is None:
+        return False
+    booted = time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
+    return booted + ticks / os.sysconf("SC_CLK_TCK") <= moment.timestamp() + STARTING_SECONDS
 
 
 def members(session: int | None, spool: Path) -> list[int]:

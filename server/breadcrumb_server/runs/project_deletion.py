@@ -12,7 +12,7 @@ from breadcrumb_server.runs.deletion import TracesDeleted, database_bytes, megab
 from breadcrumb_server.runs.recovery import Claim
 from breadcrumb_server.runs.state import RUNNING, load_state
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError, DatabaseTooNew, DatabaseUnusable
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseFailed, DatabaseTooNew, DatabaseUnusable
 from breadcrumb_storage.queries.project_overview import project_overview
 from breadcrumb_storage.queries.traces import count_calls
 
@@ -86,7 +86,7 @@ def _content(home: Home, project: str, config: ProjectConfig | None, database: D
     try:
         with database.write() as con:
             traces, calls = project_overview(con).traces, count_calls(con)
-    except (DatabaseUnusable, DatabaseTooNew):
+    except (DatabaseFailed, DatabaseUnusable, DatabaseTooNew):
         return 0, 0, "" if is_default else "which is no database of this Breadcrumb"
     workspace = config.workspace_folder() if config else None
     if workspace and database.path.resolve().is_relative_to(workspace.resolve()) and not is_default:

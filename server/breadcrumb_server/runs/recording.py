@@ -1,25 +1,37 @@
 """Write a run into the database: its start, its progress and its end. Blocking: call it in a worker thread."""
 
+import logging
 import shlex
 import shutil
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from breadcrumb.record_format import NOTICE_UNTRACED_PYTHON
+from breadcrumb.record_format import NOTICE_SERVER_ERROR, NOTICE_SPOOL_GONE, NOTICE_UNTRACED_PYTHON
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import SpoolUnreadable, first_line, is_passing
 from breadcrumb_storage.ingest.faults import add_printed_fault, ingest_faults, set_stack_reason
 from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.queries.project_overview import add_notices, replace_notices
 from breadcrumb_storage.queries.traces import has_processes, traced_images
 from breadcrumb_storage.retention import apply_retention
-from breadcrumb_storage.trace_rows import TraceEnd, TraceStart, TraceStatus, finish_trace, insert_trace
+from breadcrumb_storage.trace_rows import (
+    TraceEnd,
+    TraceStart,
+    TraceStatus,
+    finish_trace,
+    insert_trace,
+    stop_lost_trace,
+)
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+logger = logging.getLogger(__name__)
 
 
 def record_start(database: Database, state: RunState) -> None:
@@ -53,7 +65,8 @@ def record_end(
 ) -> None:
     """Ingest the rest, write how the run ended, and remove its spool folder. Repeating it is harmless.
 
-    Call it after every process of the run has ended and ``state`` says how.
+    Call it after every process of the run has ended and ``state`` says how. A trace that is left as running could be
+    neither stopped nor deleted: a step that fails, and would fail again, is left out with a notice.
 
     Args:
         database: The project's database.
@@ -66,24 +79,69 @@ def record_end(
         BreadcrumbError: The database cannot be written. The folder stays, so that a later call, by any server, can
             finish the trace.
     """
+    trace_id = state.trace_id
     with database.write() as con:
+
+        def ingest() -> None:
+            ingest_trace(con, spool, trace_id, final=True, redact_records=redactor.redact_records)
+
+        def stacks() -> None:
+            ingest_faults(con, spool, trace_id, redactor.redact_text)
+
+        def printed_stacks() -> None:
+            add_printed_fault(con, trace_id, state.stderr_tail, state.child_pid)
+
+        def finish() -> None:
+            # Why nothing was traced can be told only where all that was recorded was read.
+            finish_trace(con, trace_id, _end(state, traced=has_processes(con, trace_id) or not all_read))
+
         _insert(con, state)
-        ingest_trace(con, spool, state.trace_id, final=True, redact_records=redactor.redact_records)
-        ingest_faults(con, spool, state.trace_id, redactor.redact_text)
-        add_printed_fault(con, state.trace_id, state.stderr_tail, state.child_pid)
-        set_stack_reason(con, state.trace_id, state.status)
-        traced = has_processes(con, state.trace_id)
-        if untraced is not None:
-            _tell_untraced(con, state.trace_id, untraced)
-        add_notices(con, state.trace_id, [(code, message) for code, message in state.notices])
-        finish_trace(con, state.trace_id, _end(state, traced=traced))
+        all_read = _step(state, ingest, "What was recorded could not be read to its end")
+        _step(state, stacks, "The stacks at the end are missing")
+        _step(state, printed_stacks, "The stacks on stderr were not read")
+        _step(state, lambda: set_stack_reason(con, trace_id, state.status), "Stacks lack their reason")
+        if untraced is not None and all_read:
+            _step(state, lambda: _tell_untraced(con, trace_id, untraced), "Which Pythons ran untraced is not known")
+        if not _step(state, finish, "How it ended could not be stored"):
+            stop_lost_trace(con, trace_id)
         if state.max_traces and state.max_db_mb:
-            apply_retention(con, state.max_traces, state.max_db_mb * 1_000_000)
+            max_bytes = state.max_db_mb * 1_000_000
+            _step(state, lambda: apply_retention(con, state.max_traces, max_bytes), "Old traces were not deleted")
+        _step(
+            state,
+            lambda: add_notices(con, trace_id, [(code, message) for code, message in state.notices]),
+            "Notices could not be stored",
+        )
     shutil.rmtree(spool, ignore_errors=True)
 
 
 def _tell_untraced(con: "DuckDBPyConnection", trace_id: str, untraced: UntracedPythons) -> None:
     replace_notices(con, trace_id, NOTICE_UNTRACED_PYTHON, untraced.lines(traced_images(con, trace_id)))
+
+
+def _step(state: RunState, step: Callable[[], object], without: str) -> bool:
+    """Do one step of the end of a run; if it would always fail, add a notice instead and return False.
+
+    Args:
+        state: The state of the run, which gets the notice.
+        step: The step.
+        without: A sentence for the notice that says what is missing without it, without its full stop.
+
+    Raises:
+        Exception: The step failed for a reason that may pass, such as a locked database or a full disk.
+    """
+    try:
+        step()
+    except SpoolUnreadable as error:
+        state.add_notice(NOTICE_SPOOL_GONE, f"{without}: {error.why}")
+    except Exception as error:
+        if is_passing(error):
+            raise
+        logger.exception("%s: %s", state.trace_id, without)
+        state.add_notice(NOTICE_SERVER_ERROR, f"{without}: {first_line(error)}")
+    else:
+        return True
+    return False
 
 
 def _insert(con: "DuckDBPyConnection", state: RunState) -> None:

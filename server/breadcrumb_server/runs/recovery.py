@@ -1,4 +1,7 @@
-"""Finish runs whose server died or whose database was busy. Calls that query a project do so first."""
+"""Finish runs whose server died, whose database was busy or whose spool is gone, before a project is queried.
+
+A run that cannot be finished delays no other: the reason is told, and the next call tries again.
+"""
 
 import fcntl
 import logging
@@ -7,8 +10,10 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Container
+from collections.abc import Container, Sequence
+from datetime import UTC
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import CONFIG_FILE, NOTICE_SERVER_DIED
 from breadcrumb.redaction.redactor import Redactor
@@ -18,6 +23,11 @@ from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, request_stacks
 from breadcrumb_server.runs.state import RUNNING, RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.project_overview import add_notices
+from breadcrumb_storage.trace_rows import RunningTrace, running_traces, stop_lost_trace
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
 
 logger = logging.getLogger(__name__)
 
@@ -26,14 +36,22 @@ ABANDONED_SECONDS = 60.0
 KILL_WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.02
 
+_LOST = (
+    "Its spool folder is gone, and so are its processes and its server: how it ended, its output and what had not been "
+    "read until then are lost."
+)
 
-def recover_runs(spools: Path, database: Database, own_runs: Container[str]) -> list[str]:
+
+def recover_runs(
+    spools: Path, database: Database, own_runs: Container[str], failures: dict[str, Exception] | None = None
+) -> list[str]:
     """Finish the abandoned runs of a project. Blocking.
 
     Args:
         spools: The folder with the spool folders of the project's runs.
         database: The project's database.
         own_runs: The trace ids of this server's unfinished runs. A live view, because runs start and end meanwhile.
+        failures: Gets the error of each run that could not be finished, by trace id.
 
     Returns:
         The ids of the finished traces.
@@ -42,10 +60,56 @@ def recover_runs(spools: Path, database: Database, own_runs: Container[str]) -> 
     for spool in sorted(spools.iterdir()) if spools.is_dir() else []:
         if not spool.is_dir():
             continue
-        with Claim(spool) as claimed:
-            if claimed and _recover(spool, database, own_runs):
-                finished.append(spool.name)
+        try:
+            with Claim(spool) as claimed:
+                if claimed and _recover(spool, database, own_runs):
+                    finished.append(spool.name)
+        except Exception as error:
+            if isinstance(error, BreadcrumbError):
+                logger.warning("%s could not be finished yet: %s", spool.name, error.what)
+            else:
+                logger.exception("%s could not be finished yet", spool.name)
+            if failures is not None:
+                failures[spool.name] = error
     return finished
+
+
+def lost_runs(con: "DuckDBPyConnection", spools: Path, own_runs: Container[str]) -> list[RunningTrace]:
+    """Return the runs that nothing can finish: stored as running, without a spool folder and without a process.
+
+    Args:
+        con: A connection to the project's database.
+        spools: The folder with the spool folders of the project's runs.
+        own_runs: The trace ids of this server's unfinished runs.
+    """
+    return [
+        run
+        for run in running_traces(con)
+        if run.trace_id not in own_runs
+        and not (spools / run.trace_id).exists()
+        and not living_processes(run, spools / run.trace_id)
+    ]
+
+
+def living_processes(run: RunningTrace, spool: Path) -> list[int]:
+    """Return the pids of the living processes of a run whose spool folder is gone, with all that was known of it."""
+    started = run.started_at.replace(tzinfo=UTC)
+    pid = run.pid
+    # If another process has the command's pid now, that number names a session of another program.
+    reused = pid is not None and process_group.start_time(pid) and not process_group.started_by(pid, started)
+    return process_group.members(None if reused else pid, spool)
+
+
+def stop_lost_runs(database: Database, runs: Sequence[RunningTrace]) -> None:
+    """Store the end of lost runs, with a notice. Blocking.
+
+    Raises:
+        BreadcrumbError: The database cannot be written now.
+    """
+    with database.write() as con:
+        for run in runs:
+            if stop_lost_trace(con, run.trace_id):
+                add_notices(con, run.trace_id, [(NOTICE_SERVER_DIED, _LOST)])
 
 
 def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
@@ -54,7 +118,7 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
     if spool.name in own_runs:
         return False
     if state is None:
-        if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS:
+        if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS and not process_group.members(None, spool):
             shutil.rmtree(spool, ignore_errors=True)
         return False
     # A run of this server that is no longer in own_runs has ended but could not be stored.
@@ -67,12 +131,8 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
             NOTICE_SERVER_DIED, "The server that ran this command died. What had been recorded until then was kept."
         )
         state.finish("stopped")
-        state.save(spool)
-    try:
-        record_end(database, spool, state, _load_redactor(spool))
-    except BreadcrumbError as error:
-        logger.warning("%s could not be finished yet: %s", state.trace_id, error.what)
-        return False
+        state.try_to_save(spool)
+    record_end(database, spool, state, _load_redactor(spool))
     return True
 
 

@@ -22,6 +22,7 @@ import anyio.abc
 import anyio.to_thread
 
 from breadcrumb.record_format import NOTICE_SERVER_ERROR, NOTICE_STOPPED
+from breadcrumb_server.failures import as_breadcrumb_error
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
@@ -203,7 +204,7 @@ class RunRegistry:
             command = await launch(request, environment, spool, redactor)
             state.child_pid = command.pid
             state.child_started = process_group.start_time(command.pid)
-            state.save(spool)
+            state.try_to_save(spool)  # the command runs, and may have removed the folder already
         except BaseException:
             if command is not None:
                 process_group.send_to_group(command.pid, signal.SIGKILL)
@@ -213,26 +214,29 @@ class RunRegistry:
         run = Run(state, spool, database, command, watch, explain)
         try:
             await anyio.to_thread.run_sync(record_start, database, state)
-        except BreadcrumbError as error:  # the command runs; a later ingest writes the row
-            logger.warning("The start of %s is not in the database yet: %s", trace_id, error.what)
+        except Exception as error:  # the command runs; a later ingest writes the row
+            logger.warning("The start of %s is not in the database yet: %s", trace_id, error)
         return run
 
     async def _supervise(self, run: Run, request: RunRequest) -> None:
         with anyio.CancelScope(shield=True):
             try:
-                await self._follow(run, request)
-                run.state.save(run.spool)  # from here on another server can finish the run
+                try:
+                    await self._follow(run, request)
+                except Exception:
+                    logger.exception("Run %s could not be followed to its end", run.state.trace_id)
+                    await _abandon(run)
+                run.state.try_to_save(run.spool)  # from here on another server can finish the run
                 await anyio.to_thread.run_sync(run.record_end)
-            except BreadcrumbError as error:
+            except Exception as error:
+                if not isinstance(error, BreadcrumbError):
+                    logger.exception("The end of run %s could not be stored", run.state.trace_id)
                 run.failure = BreadcrumbError(
                     f"The command of {run.state.trace_id} has ended ({run.state.status}), "
                     f"but its trace could not be stored yet.",
-                    why=str(error),
+                    why=str(as_breadcrumb_error(error, "Storing it")),
                     hint="Nothing is lost: the next call about this project tries again.",
                 )
-            except Exception:
-                logger.exception("Run %s could not be followed to its end", run.state.trace_id)
-                run.failure = await _abandon(run)
             finally:
                 if run.watch is not None:
                     run.watch.stop()
@@ -279,20 +283,14 @@ class RunRegistry:
         )
 
 
-async def _abandon(run: Run) -> BreadcrumbError:
-    """Kill all processes after an internal error, and save a state from which the trace can be finished."""
-    await kill_all(run.state, run.spool)
+async def _abandon(run: Run) -> None:
+    """Kill all processes after an internal error, and note in ``run.state`` that this was the end."""
+    await kill_all(partial(run.state.living_processes, run.spool))
     if run.state.status == RUNNING:
         run.state.add_notice(
             NOTICE_SERVER_ERROR, "The server lost track of this command and ended it; its log says why."
         )
         run.state.finish("stopped")
-        run.state.save(run.spool)
-    return BreadcrumbError(
-        f"The run {run.state.trace_id} was ended: the server lost track of it.",
-        why="An unexpected error; the server's log (stderr) has it.",
-        hint="What was recorded is kept: the next call about this project finishes the trace.",
-    )
 
 
 async def _ingest_regularly(run: Run) -> None:
@@ -303,6 +301,9 @@ async def _ingest_regularly(run: Run) -> None:
             calls = await anyio.to_thread.run_sync(run.ingest)
         except BreadcrumbError as error:  # a busy database: retried after the pause
             logger.warning("%s was not ingested: %s", run.state.trace_id, error.what)
+            calls = 0
+        except Exception:  # the command is not to end because of what we cannot read
+            logger.exception("%s was not ingested", run.state.trace_id)
             calls = 0
         await anyio.to_thread.run_sync(request_look, run.state, run.spool)
         pause = FIRST_INGEST_SECONDS if calls else min(pause * 1.5, LONGEST_INGEST_SECONDS)

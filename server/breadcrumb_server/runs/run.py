@@ -1,5 +1,6 @@
 """Hold one run of this server from its start until its trace is finished."""
 
+import shlex
 import threading
 import time
 from collections.abc import Callable
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import anyio
 
+from breadcrumb_server.answers.report.known import KnownRun
 from breadcrumb_server.answers.report.output import Output
 from breadcrumb_server.runs.launcher import TracedCommand
 from breadcrumb_server.runs.process_watch import ProcessWatch
@@ -83,6 +85,22 @@ class Run:
             stderr.running_text(command.redactor),
             stdout.total_bytes,
             stderr.total_bytes,
+        )
+
+    def known(self) -> KnownRun:
+        """Return what is known of the run without its database. Call it in the event loop."""
+        state = self.state
+        elapsed_ms = (time.monotonic() - self.started_at) * 1000
+        return KnownRun(
+            project=state.project,
+            trace_id=state.trace_id,
+            status=state.status,
+            exit_code=state.exit_code,
+            signal=state.signal,
+            duration_ms=elapsed_ms if state.duration_ms is None else state.duration_ms,
+            command=shlex.join(state.command),
+            label=state.label or "",
+            output=self.output(),
         )
 
     def ingest(self) -> int:

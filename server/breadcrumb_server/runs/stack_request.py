@@ -7,6 +7,7 @@ until it is ended by a signal and :func:`release` is called.
 
 import signal
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -74,8 +75,11 @@ def request_stacks(state: RunState, spool: Path, seconds: float) -> list[tuple[s
     Returns:
         Notices (code, message) about processes that did not answer.
     """
-    traced = _traced_processes(state, spool)
-    (spool / STACKS_WANTED_FILE).touch(0o600)
+    try:
+        traced = _traced_processes(state, spool)
+        (spool / STACKS_WANTED_FILE).touch(0o600)
+    except OSError as error:  # the program removed the folder
+        return [(NOTICE_STACKS_INCOMPLETE, f"no process was asked for its stacks: {error}")]
     pending = traced
     for _ in range(TIMES_ASKED):
         asked = [each for each in pending if process_group.catches(each.pid, _STACKS_SIGNAL)]
@@ -89,7 +93,8 @@ def request_stacks(state: RunState, spool: Path, seconds: float) -> list[tuple[s
 
 def release(spool: Path) -> None:
     """Let the waiting processes go on. Call it after the signal that ends them."""
-    (spool / STACKS_WANTED_FILE).unlink(missing_ok=True)
+    with suppress(OSError):  # gone, with the folder or alone
+        (spool / STACKS_WANTED_FILE).unlink()
 
 
 def _traced_processes(state: RunState, spool: Path) -> list[_Traced]:

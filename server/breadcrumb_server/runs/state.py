@@ -1,13 +1,19 @@
 """Keep the state of a run in ``run.json`` in its spool folder, for a server that has to finish it after ours died."""
 
 import json
+import logging
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import TypeAdapter
+
 from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.runs import process_group
+from breadcrumb_storage.errors import BreadcrumbError
+
+logger = logging.getLogger(__name__)
 
 FILE_NAME = "run.json"
 RUNNING = "running"
@@ -49,8 +55,19 @@ class RunState:
     notices: list[list[str]] = field(default_factory=list[list[str]])  # [code, message]
 
     def save(self, spool: Path) -> None:
-        """Write the state into the spool folder."""
+        """Write the state into the spool folder.
+
+        Raises:
+            BreadcrumbError: The file cannot be written, such as after the program removed the folder.
+        """
         write_file(spool / FILE_NAME, json.dumps(asdict(self)))
+
+    def try_to_save(self, spool: Path) -> None:
+        """Write the state into the spool folder if that is possible; without it no other server can finish the run."""
+        try:
+            self.save(spool)
+        except BreadcrumbError as error:
+            logger.warning("The state of %s was not saved: %s", self.trace_id, error)
 
     def finish(
         self,
@@ -88,14 +105,21 @@ class RunState:
         return process_group.members(session, spool)
 
 
+_STATE = TypeAdapter(RunState)
+
+
 def load_state(spool: Path) -> RunState | None:
     """Load the state of a run; None if it cannot be read, for example while the run is being set up.
 
     Unknown keys, written by a newer server, are ignored.
     """
-    known = {each.name for each in fields(RunState)}
     try:
-        data = json.loads((spool / FILE_NAME).read_text("utf-8"))
-        return RunState(**{name: value for name, value in data.items() if name in known})
-    except (OSError, ValueError, TypeError, AttributeError):
+        state = _STATE.validate_json((spool / FILE_NAME).read_bytes(), strict=True)
+        for moment in (state.started_at, state.finished_at):
+            if moment is not None:
+                datetime.fromisoformat(moment)
+    except (OSError, ValueError):  # also a ValidationError
         return None
+    ended = state.status != RUNNING
+    whole = state.trace_id == spool.name and ended == (state.finished_at is not None and state.duration_ms is not None)
+    return state if whole else None

@@ -83,13 +83,17 @@ def report_unreadable(con: DuckDBPyConnection, batch: Batch, read: Mapping[int, 
         lost = chunk.records - read.get(position, 0)
         if lost > 0:
             total += lost
-            con.execute(
-                "INSERT INTO notices (trace_id, process_id, code, message) VALUES (?, ?, ?, ?)",
-                [
-                    batch.trace.trace_id,
-                    batch.process_of(chunk).process_id,
-                    NOTICE_SPOOL_DAMAGED,
-                    f"{lost} of {chunk.records} records in a part of {chunk.file.name} could not be read.",
-                ],
-            )
+            text = f"{lost} of {chunk.records} records in a part of {chunk.file.name} could not be read."
+            insert_damage_notice(con, batch.trace, batch.process_of(chunk).process_id, text)
     return total
+
+
+def insert_damage_notice(con: DuckDBPyConnection, trace: TraceKey, process_id: int | None, message: str) -> None:
+    """Insert a notice that a part of the spool could not be read, unless the trace has it."""
+    con.execute(
+        """
+        INSERT INTO notices (trace_id, process_id, code, message)
+        SELECT $1, $2, $3, $4 WHERE NOT EXISTS (FROM notices WHERE trace_id = $1 AND code = $3 AND message = $4)
+        """,
+        [trace.trace_id, process_id, NOTICE_SPOOL_DAMAGED, message],
+    )

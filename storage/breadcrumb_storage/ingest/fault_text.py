@@ -10,11 +10,12 @@ import re
 from dataclasses import dataclass, field
 
 FATAL = "Fatal Python error: "
-# Python 3.14 added the name in brackets.
+# Python 3.14 added the name in brackets. Longer numbers are none of faulthandler's: a program may print anything, and
+# the tables have 64 bits for a thread and 32 for a line.
 _THREAD = re.compile(
-    r"(?P<current>Current thread|Thread) 0x(?P<ident>[0-9a-f]+)(?: \[.*\])? \(most recent call first\):"
+    r"(?P<current>Current thread|Thread) 0x(?P<ident>0?[0-9a-f]{1,15})(?: \[.*\])? \(most recent call first\):"
 )
-_FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>\d+|\?\?\?) in (?P<function>.*)')
+_FRAME = re.compile(r'  File "(?P<file>.*)", line (?P<line>[0-9]{1,9}|\?\?\?) in (?P<function>.*)')
 # Escape of a character beyond ASCII. A backslash of the text itself is not escaped.
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
 

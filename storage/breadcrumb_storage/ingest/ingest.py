@@ -3,16 +3,20 @@
 Chunks of whole records are copied into one file, which DuckDB's readers load into the tables, never row by row through
 Python. One transaction holds the rows of some chunks and the position up to which their segments are read, so that each
 record is read exactly once, even after a crash.
+
+What DuckDB refuses, such as a time beyond all times, is found by halves and left out: one odd record costs no other.
 """
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from breadcrumb.record_format import (
     CALLS_SUFFIX,
@@ -20,15 +24,23 @@ from breadcrumb.record_format import (
     EVENTS_SUFFIX,
     FAILED_SUFFIX,
     NOTICE_RECORDING_STOPPED,
-    NOTICE_SPOOL_DAMAGED,
 )
 from breadcrumb_storage.database import checkpoint
-from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.ingest.batch import Batch, Process, TraceKey
+from breadcrumb_storage.errors import BreadcrumbError, SpoolUnreadable, is_refusal
+from breadcrumb_storage.ingest.batch import Batch, Process, TraceKey, insert_damage_notice
 from breadcrumb_storage.ingest.calls import drop_pending, insert_calls
 from breadcrumb_storage.ingest.counters import update_counters
 from breadcrumb_storage.ingest.events import insert_events
-from breadcrumb_storage.ingest.spool_files import Chunk, SpoolFile, batches, copy_records, list_spool, unread_chunks
+from breadcrumb_storage.ingest.spool_files import (
+    Chunk,
+    ReadChunk,
+    SpoolFile,
+    batches,
+    copy_records,
+    list_spool,
+    split,
+    unread_chunks,
+)
 from breadcrumb_storage.rows import fetch_with
 from breadcrumb_storage.transaction import transaction
 
@@ -39,6 +51,15 @@ SCRATCH_PREFIX = "ingest-"
 
 # Batches. Until a checkpoint the write-ahead log grows and DuckDB holds the new rows uncompressed.
 CHECKPOINT_BATCHES = 8
+
+# Attempts of one ingest that DuckDB may refuse before what is refused is left out without a search for the odd record:
+# each odd one among n takes about log n of them, of some 10 ms.
+MAX_REFUSALS = 200
+
+# Reasons that may be gone the next time: no room for a file, too many open ones, no memory, a disk that fails.
+_PASSING = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS}
+)
 
 _PROCESSES = """
 SELECT process_key, process_id, started_at_ns - coalesce(clock_origin_ns, 0) AS clock_zero_ns
@@ -55,6 +76,7 @@ _ADVANCE_LEDGER = """
 INSERT INTO segments SELECT $1, unnest($2::VARCHAR[]), unnest($3::BIGINT[])
 ON CONFLICT DO UPDATE SET bytes_read = excluded.bytes_read
 """
+_DELETE_NOTICE = "DELETE FROM notices WHERE trace_id = ? AND message = ?"
 # A final ingest may be repeated after a crash, but gives this notice once.
 _INSERT_STOPPED_NOTICE = f"""
 INSERT INTO notices (trace_id, process_id, code, message)
@@ -100,7 +122,8 @@ def ingest_trace(
         The numbers of inserted and unreadable records.
 
     Raises:
-        BreadcrumbError: The trace or the folder does not exist, or a file cannot be read or copied.
+        SpoolUnreadable: The folder does not exist or cannot be read.
+        BreadcrumbError: The trace does not exist, or the records cannot be copied now, such as on a full disk.
     """
     rows = con.execute("SELECT trace_no FROM traces WHERE trace_id = ?", [trace_id]).fetchall()
     if not rows:
@@ -112,11 +135,28 @@ def ingest_trace(
             trace = TraceKey(trace_id, rows[0][0])
             return _Ingest(con, spool, trace, Path(scratch), redact_records).run(final=final)
     except OSError as error:
-        raise BreadcrumbError(
-            f"The spool of trace {trace_id} could not be read.",
-            why=str(error),
-            hint="Nothing that was read is lost. Fix that and ask again.",
-        ) from error
+        what = f"The spool of trace {trace_id} could not be read."
+        if error.errno in _PASSING:
+            raise BreadcrumbError(what, why=str(error), hint="Nothing is lost. Fix that and ask again.") from error
+        why = str(error) if spool.is_dir() else f"Its folder is gone: {spool}"
+        raise SpoolUnreadable(what, why=why, hint="What was read before is kept.") from error
+
+
+# Inserts the records of a batch; returns the numbers of inserted and of unreadable ones.
+_Insert: TypeAlias = "Callable[[DuckDBPyConnection, Batch], tuple[int, int]]"
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftOut:
+    """Records of one file that DuckDB refused, and the part of the file that holds them."""
+
+    records: int
+    start: int
+    end: int
+
+    def message(self, name: str) -> str:
+        """Return the text of the notice about them."""
+        return f"{self.records} records of {name} (bytes {self.start} to {self.end}) could not be read."
 
 
 class _Ingest:
@@ -137,6 +177,8 @@ class _Ingest:
         self._scratch = scratch
         self._segments = 0
         self._batches_since_checkpoint = 0
+        self._refusals = 0
+        self._left_out: dict[str, _LeftOut] = {}  # by file name
 
     def run(self, *, final: bool) -> IngestStats:
         read_before = {
@@ -144,38 +186,76 @@ class _Ingest:
         }
         # A function's record is written before its calls: events that are listed after the calls contain it.
         calls_files = [file for file in list_spool(self._spool) if file.suffix == CALLS_SUFFIX]
-        new_calls = unread_chunks(calls_files, read_before)
+        new_calls = unread_chunks(filter(_is_readable, calls_files), read_before, final=final)
         other_files = [file for file in list_spool(self._spool) if file.suffix != CALLS_SUFFIX]
-        new_events = unread_chunks([file for file in other_files if file.suffix == EVENTS_SUFFIX], read_before)
+        events_files = [file for file in other_files if file.suffix == EVENTS_SUFFIX and _is_readable(file)]
+        new_events = unread_chunks(events_files, read_before, final=final)
 
         events, bad_events = self._read(new_events, insert_events)
         calls, bad_calls = self._read(new_calls, insert_calls)
-        self._read_counters(file for file in other_files if file.suffix == COUNTERS_SUFFIX)
+        self._read_counters(file for file in other_files if file.suffix == COUNTERS_SUFFIX and _is_readable(file))
         if final:
-            self._insert_final_notices()
+            self._insert_final_notices([file for file in (*calls_files, *other_files) if not _is_readable(file)])
         return IngestStats(calls, events, self._segments, bad_events + bad_calls)
 
-    def _read(
-        self, chunks: list[Chunk], insert: Callable[[DuckDBPyConnection, Batch], tuple[int, int]]
-    ) -> tuple[int, int]:
+    def _read(self, chunks: list[Chunk], insert: _Insert) -> tuple[int, int]:
         inserted = unreadable = 0
         for group in batches(chunks):
-            copy = self._scratch / "records"
-            read = copy_records(group, copy, self._redact_records)
+            counts = self._read_batch(group, insert)
+            inserted += counts[0]
+            unreadable += counts[1]
+        return inserted, unreadable
+
+    def _read_batch(self, chunks: Sequence[Chunk], insert: _Insert) -> tuple[int, int]:
+        """Insert the records of chunks, without those that DuckDB refuses."""
+        copy = self._scratch / "records"
+        read = copy_records(chunks, copy, self._redact_records)
+        counts = 0, 0
+        try:
             if read:
                 with transaction(self._con):
                     batch = Batch(self._trace, copy, read, self._known_processes(chunk.file for chunk in read))
                     counts = insert(self._con, batch)
-                    self._con.execute(
-                        _ADVANCE_LEDGER,
-                        [self._trace.trace_id, [chunk.file.name for chunk in read], [chunk.read_to for chunk in read]],
-                    )
-                inserted += counts[0]
-                unreadable += counts[1]
-            copy.unlink()
+                    self._advance_ledger(read)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            self._refusals += 1
+            halves = split(chunks) if self._refusals <= MAX_REFUSALS else None
+            if halves is None:
+                return 0, self._leave_out(chunks, read)
+        else:
             self._segments += len(read)
             self._checkpoint_when_due()
-        return inserted, unreadable
+            return counts
+        finally:
+            copy.unlink(missing_ok=True)
+        first, second = (self._read_batch(half, insert) for half in halves)
+        return first[0] + second[0], first[1] + second[1]
+
+    def _leave_out(self, chunks: Sequence[Chunk], read: Sequence[ReadChunk]) -> int:
+        """Pass over the records of chunks, and say so in one notice for each file."""
+        with transaction(self._con):
+            processes = self._known_processes(chunk.file for chunk in read)
+            starts = {chunk.file.name: chunk.start for chunk in chunks}
+            for each in read:
+                name, process_id = each.file.name, processes[each.file.process_key].process_id
+                before = self._left_out.get(name)
+                now = _LeftOut(
+                    each.records + (before.records if before else 0),
+                    before.start if before else starts[name],
+                    each.read_to,
+                )
+                if before:
+                    self._con.execute(_DELETE_NOTICE, [self._trace.trace_id, before.message(name)])
+                insert_damage_notice(self._con, self._trace, process_id, now.message(name))
+                self._left_out[name] = now
+            self._advance_ledger(read)
+        return sum(each.records for each in read)
+
+    def _advance_ledger(self, read: Sequence[ReadChunk]) -> None:
+        names, positions = [chunk.file.name for chunk in read], [chunk.read_to for chunk in read]
+        self._con.execute(_ADVANCE_LEDGER, [self._trace.trace_id, names, positions])
 
     def _known_processes(self, files: Iterable[SpoolFile]) -> dict[str, Process]:
         """Return the trace's processes by key; those of the files that are new are added first."""
@@ -204,24 +284,28 @@ class _Ingest:
             }
             update_counters(self._con, self._trace, known)
 
-    def _insert_final_notices(self) -> None:
+    def _insert_final_notices(self, unreadable: Sequence[SpoolFile]) -> None:
         with transaction(self._con):
+            processes = self._known_processes(unreadable)
+            for file in unreadable:
+                process_id = processes[file.process_key].process_id
+                text = f"{file.name} could not be read: what was recorded in it is missing."
+                insert_damage_notice(self._con, self._trace, process_id, text)
             for marker in self._spool.glob(f"*{FAILED_SUFFIX}"):
                 self._con.execute(
                     _INSERT_STOPPED_NOTICE, [self._trace.trace_id, marker.name.removesuffix(FAILED_SUFFIX)]
                 )
             if lost := drop_pending(self._con, self._trace):
-                self._con.execute(
-                    "INSERT INTO notices (trace_id, code, message) VALUES (?, ?, ?)",
-                    [
-                        self._trace.trace_id,
-                        NOTICE_SPOOL_DAMAGED,
-                        f"The beginnings of {lost} ended calls could not be read.",
-                    ],
-                )
+                text = f"The beginnings of {lost} ended calls could not be read."
+                insert_damage_notice(self._con, self._trace, None, text)
 
     def _checkpoint_when_due(self) -> None:
         self._batches_since_checkpoint += 1
         if self._batches_since_checkpoint == CHECKPOINT_BATCHES:
             checkpoint(self._con)
             self._batches_since_checkpoint = 0
+
+
+def _is_readable(file: SpoolFile) -> bool:
+    """Return whether it is a file that may be read: the traced program has the same rights on it as the tracer."""
+    return file.path.is_file() and os.access(file.path, os.R_OK)

@@ -2,13 +2,16 @@
 
 A process writes its segments through memory maps while ingest reads them. A segment never shrinks, its unwritten bytes
 are NUL, and each byte is written once. Records before the first NUL that end with a newline are therefore final.
+
+Other code can reach the files as well. What the tracer never writes, a carriage return or a NUL within a record, is
+damage to that record alone: it is left out and counted.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +34,9 @@ _SURROGATES = re.compile(
     rb"\\\\|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<lone>\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
 )
 _REPLACEMENT_CHARACTER = rb"\ufffd"
+
+# Bytes that no record holds. DuckDB's CSV reader would take the first for the end of a record and then refuse the file.
+_DAMAGE = (b"\r", b"\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +70,26 @@ class Chunk:
         """The number of bytes."""
         return self.end - self.start
 
-    def records(self) -> tuple[bytes, int]:
-        """Return the complete records as DuckDB can read them, and their end in the segment."""
+    def records(self) -> tuple[bytes, ReadChunk]:
+        """Return the complete records as DuckDB can read them, without damaged ones, and what was read for them."""
+        data = self._complete_records()
+        read = ReadChunk(self.file, self.start + len(data), data.count(b"\n"))
+        return _replace_lone_surrogates(_without_damaged(data)), read
+
+    def halves(self) -> tuple[Chunk, Chunk] | None:
+        """Split the chunk between two records near its middle; None if it has only one."""
+        data = self._complete_records()
+        middle = len(data) // 2
+        end = (data.rfind(b"\n", 0, middle) + 1) or (data.find(b"\n", middle) + 1)
+        if end in (0, len(data)):
+            return None
+        return Chunk(self.file, self.start, self.start + end), Chunk(self.file, self.start + end, self.end)
+
+    def _complete_records(self) -> bytes:
         with self.file.path.open("rb") as source:
             source.seek(self.start)
             data = source.read(self.size)
-        data = data[: data.rfind(b"\n") + 1]
-        return _replace_lone_surrogates(data), self.start + len(data)
+        return data[: data.rfind(b"\n") + 1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +98,7 @@ class ReadChunk:
 
     file: SpoolFile
     read_to: int  # end of the records in the segment, in bytes
-    records: int  # their number
+    records: int  # their number, damaged ones included
 
 
 def copy_records(
@@ -101,10 +120,11 @@ def copy_records(
     found: list[ReadChunk] = []
     with os.fdopen(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as copy:
         for chunk in chunks:
-            data, read_to = chunk.records()
-            if data:
-                copy.write(_with_source(redact_records(data), chunk.file.suffix, len(found)))
-                found.append(ReadChunk(chunk.file, read_to, data.count(b"\n")))
+            data, read = chunk.records()
+            if read.records:
+                if data:
+                    copy.write(_with_source(redact_records(data), chunk.file.suffix, len(found)))
+                found.append(read)
     return found
 
 
@@ -136,17 +156,18 @@ def list_spool(folder: Path) -> list[SpoolFile]:
     return sorted(found, key=lambda file: (file.started_at_ns, file.pid, file.suffix, file.stream, file.segment))
 
 
-def unread_chunks(files: Iterable[SpoolFile], read_before: dict[str, int]) -> list[Chunk]:
+def unread_chunks(files: Iterable[SpoolFile], read_before: dict[str, int], *, final: bool = False) -> list[Chunk]:
     """Return the bytes of files that are written and not yet read.
 
     Args:
         files: Segments.
         read_before: Number of bytes read, by file name.
+        final: Whether nobody writes any more: records after a NUL are read too.
     """
     chunks: list[Chunk] = []
     for file in files:
         start = read_before.get(file.name, 0)
-        end = _data_end(file.path, start)
+        end = (_last_data_end if final else _data_end)(file.path, start)
         if end > start:
             chunks.append(Chunk(file, start, end))
     return chunks
@@ -166,6 +187,15 @@ def batches(chunks: Iterable[Chunk]) -> Iterator[list[Chunk]]:
         yield batch
 
 
+def split(chunks: Sequence[Chunk]) -> tuple[Sequence[Chunk], Sequence[Chunk]] | None:
+    """Split chunks into two parts with about half of them, or of a single one's records; None for a single record."""
+    if len(chunks) > 1:
+        middle = len(chunks) // 2
+        return chunks[:middle], chunks[middle:]
+    halves = chunks[0].halves()
+    return ([halves[0]], [halves[1]]) if halves else None
+
+
 def _data_end(path: Path, start: int) -> int:
     """Return the position of the first NUL from `start` on, or the end of the file."""
     position = start
@@ -177,6 +207,26 @@ def _data_end(path: Path, start: int) -> int:
                 return position + nul
             position += len(block)
     return position
+
+
+def _last_data_end(path: Path, start: int) -> int:
+    """Return the position after the last byte from `start` on that is not NUL, `start` if there is none."""
+    position = end = start
+    with path.open("rb", buffering=0) as file:
+        file.seek(start)
+        while block := file.read(SCAN_BLOCK_BYTES):
+            if data := block.rstrip(b"\0"):
+                end = position + len(data)
+            position += len(block)
+    return end
+
+
+def _without_damaged(data: bytes) -> bytes:
+    """Leave out the records that hold a byte which no tracer writes."""
+    if not any(byte in data for byte in _DAMAGE):
+        return data
+    lines = data[:-1].split(b"\n")  # splitlines would end a line at a carriage return too
+    return b"".join(line + b"\n" for line in lines if not any(byte in line for byte in _DAMAGE))
 
 
 def _replace_lone_surrogates(data: bytes) -> bytes:

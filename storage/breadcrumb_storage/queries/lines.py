@@ -35,7 +35,7 @@ def executed_lines(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, in
     numbers = ", ".join(str(int(call_id)) for call_id in set(call_ids))  # literals prune row groups
     rows = reader.con.execute(
         f"""
-        SELECT call_id, max(position + (line IS NOT NULL)::INTEGER) FROM line_records
+        SELECT call_id, max(position::BIGINT + (line IS NOT NULL)::INTEGER) FROM line_records
         WHERE trace_no = ? AND call_id IN ({numbers}) GROUP BY call_id
         """,
         [reader.trace_no],

@@ -18,6 +18,7 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import bounded_text, one_line
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
@@ -134,57 +135,72 @@ def get_calls(
             rows=[],
             next=first_few(instead),
         )
+    part = Parts()
     rows = CallRows(reader, ids[:limit])
-    distribution = Distribution() if cursor else read_distribution(reader, wanted, functions, total)
+    distribution = Distribution()
+    if not cursor:
+        distribution = part.make(
+            "distribution", lambda: read_distribution(reader, wanted, functions, total), distribution
+        )
     source = SourceText(reader.trace, Redactor(redact))
-    lines = LineDetail.read(reader, rows.calls, selection, source, wanted if total > 1 and not cursor else None)
+    fitting = wanted if total > 1 and not cursor else None
+    lines = part.make(
+        "lines",
+        lambda: LineDetail.read(reader, rows.calls, selection, source, fitting),
+        LineDetail(selection, {}, source, places),
+    )
     rows.add_lines_column(lines.executed)
     of_one_function = lines.executed and len(functions) == 1 and not where and not cursor
-    rare = rare_lines(reader, function) if of_one_function else []
+    rare = part.rows("distribution", lambda: rare_lines(reader, function) if of_one_function else [])
     sampled = any(each.started > each.recorded for each in functions)
 
     def further(count: int, shown: ShownLines) -> list[str]:
-        return first_few(
-            follow_ups(
-                next_calls,
-                rows.calls[:count],
-                single=total == 1,
-                called=rows.with_callees(),
-                sampled=sampled,
-                lines=lines,
-                shown=shown,
-                odd=propose_odd_calls(reader, next_calls, function, where, distribution, shown),
-            )
+        return part.rows("next", lambda: first_few(proposed(count, shown)))
+
+    def proposed(count: int, shown: ShownLines) -> list[str | None]:
+        return follow_ups(
+            next_calls,
+            rows.calls[:count],
+            single=total == 1,
+            called=rows.with_callees(),
+            sampled=sampled,
+            lines=lines,
+            shown=shown,
+            odd=propose_odd_calls(reader, next_calls, function, where, distribution, shown),
         )
 
     def build(count: int, chars: int) -> CallList:
         more = count < len(ids)
         chars = min(chars, LIMITS.value_chars) if len(ids) > 1 else chars
         cut = rows.first_cut(count, chars)
-        return CallList(
-            project=project,
-            trace_id=reader.trace_id,
-            functions=named,
-            distribution=[*rare, *distribution.lines],
-            total=total,
-            columns=rows.columns,
-            rows=rows.cells(count, chars),
-            next_cursor=encode_cursor(query, Position(ids[count - 1], reader.trace_id)) if more and count else None,
-            notes=notes
-            + (_cut_note(cut, alone=len(ids) == 1, with_lines=bool(lines.views)) if cut is not None else [])
-            + _late_note(rows.calls[:count])
-            + ([distribution.note] if distribution.note else []),
-            next=further(count, ShownLines()),
+        return part.told(
+            CallList(
+                project=project,
+                trace_id=reader.trace_id,
+                functions=named,
+                distribution=[*rare, *distribution.lines],
+                total=total,
+                columns=rows.columns,
+                rows=part.each("rows", rows.calls[:count], lambda each: rows.row(each, chars)),
+                next_cursor=encode_cursor(query, Position(ids[count - 1], reader.trace_id)) if more and count else None,
+                notes=notes
+                + (_cut_note(cut, alone=len(ids) == 1, with_lines=bool(lines.views)) if cut is not None else [])
+                + _late_note(rows.calls[:count])
+                + ([distribution.note] if distribution.note else []),
+                next=further(count, ShownLines()),
+            )
         )
 
     if not lines.views:
         return fit_table(build, len(rows.calls))
     table_chars = LIMITS.table_chars if selection.folded else LIMITS.table_chars_beside_selection
     page = fit_table(build, len(rows.calls), limit=table_chars)
-    shown = lines.fit(MAX_ANSWER_CHARS - size_of(page) - LIMITS.spare_chars)
+    beside = Parts()
+    room = MAX_ANSWER_CHARS - size_of(page) - LIMITS.spare_chars
+    shown = beside.make("lines", lambda: lines.fit(room), ShownLines())
     with_lines = {
         "lines": list(shown.lines),
-        "notes": [*page.notes, *shown.notes],
+        "notes": [*page.notes, *shown.notes, *beside.notes],
         "next": further(len(page.rows), shown),
     }
     return squeeze(page.model_copy(update=with_lines))

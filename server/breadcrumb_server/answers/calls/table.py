@@ -89,10 +89,6 @@ class CallRows:
         if executed:
             self.columns.append("lines")
 
-    def cells(self, count: int, chars: int) -> list[list[Cell]]:
-        """Render the first ``count`` rows, with values of at most ``chars`` characters."""
-        return [self._row(each, chars) for each in self.calls[:count]]
-
     def with_callees(self) -> frozenset[int]:
         """Return the ids of the calls that made recorded calls."""
         return frozenset(self._callees)
@@ -107,7 +103,8 @@ class CallRows:
             for name, value in self._arguments[each.call_id]
         )
 
-    def _row(self, each: queries.CallRow, chars: int) -> list[Cell]:
+    def row(self, each: queries.CallRow, chars: int) -> list[Cell]:
+        """Render the row of a call of the page, with values of at most ``chars`` characters."""
         side = min(chars, MAX_SIDE_CHARS)
         row: list[Cell] = [
             each.call_id,

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from breadcrumb_server.answers.common.model import Section
+from breadcrumb_server.answers.common.model import Answer, Section
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
 T = TypeVar("T")
 # An answer, with fields for notes and for what to do next.
 A = TypeVar("A", bound=Section)
+N = TypeVar("N", bound=Answer)
 
 # About 2,500 tokens: a quarter of the size at which clients warn, and still a screenful of rows.
 MAX_ANSWER_CHARS = 8_000
@@ -220,6 +221,11 @@ def squeeze(answer: A, *, limit: int = MAX_ANSWER_CHARS) -> A:
         if size_of(smaller) <= limit:
             return smaller
     raise ValueError(f"{type(answer).__name__} has more than {limit} characters in fields that must not be cut")
+
+
+def with_notes(answer: N, notes: Sequence[str]) -> N:
+    """Return the answer with further notes, within the size of all answers."""
+    return squeeze(answer.model_copy(update={"notes": [*answer.notes, *notes]})) if notes else answer
 
 
 def _cut_fields(fields: dict[str, Any], chars: int, items: int) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from breadcrumb_server.answers.common.budget import first_texts, fit
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded_text, counted, milliseconds, one_line
 from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
 from breadcrumb_server.answers.compare.limits import LIMITS
@@ -121,38 +122,56 @@ class _ComparisonBuilder:
 
     def candidates(self, project: str) -> Iterator[Comparison]:
         """Yield the comparison at each level of detail, the most detailed first."""
+        part = Parts()
         differences = self._sorted_differences()
         first = differences.first
-        chain = self._chain(first) if first else None
+        chain = part.optional("first", lambda: self._chain(first)) if first else None
         places = Places.of((self.this if first is None or first.this else self.base).trace)
         notes = [
-            *trace_notes(self.base.trace, self.this.trace, self.functions),
+            *part.rows("notes", lambda: [*trace_notes(self.base.trace, self.this.trace, self.functions)]),
             *self.scope.notes,
             *self._search_notes(),
         ]
         sampled = bool(self.scope.selection.sampled)
-        for lines, chars in LIMITS.detail:
-            yield Comparison(
+
+        def first_part(lines: int, chars: int) -> FirstDifference | None:
+            if first is None:
+                return None
+            return render_first_difference(first, chain, places, lines=lines, chars=chars, sampled=sampled)
+
+        def build(lines: int, chars: int) -> Comparison:
+            return Comparison(
                 project=project,
                 base_trace_id=self.base.trace_id,
                 trace_id=self.this.trace_id,
-                runs=[_run_line("base", self.base.trace), _run_line("this", self.this.trace)],
+                runs=part.rows(
+                    "runs", lambda: [_run_line("base", self.base.trace), _run_line("this", self.this.trace)]
+                ),
                 verdict=self._verdict(differences),
-                first=render_first_difference(first, chain, places, lines=lines, chars=chars, sampled=sampled)
-                if first
-                else None,
-                passed_on=first_texts(_passed_on_lines(differences.passed_on, chars), lines // 2),
-                others=_summary_lines(differences.others, lines, chars),
-                without_effect=_summary_lines(differences.without_effect, lines // 2, chars),
-                tests=self._tests_table(lines),
-                only_in_base=_one_sided_functions(self.functions, lines, in_base=True),
-                only_in_this=_one_sided_functions(self.functions, lines, in_base=False),
-                counts=_counts_table(self.functions, lines),
-                times=_times_table(self.functions, lines),
-                compared=self._compared_text(),
-                notes=notes,
-                next=first_few(self._next_calls(project, differences)),
+                first=part.optional("first", lambda: first_part(lines, chars)),
+                passed_on=part.rows(
+                    "passed_on", lambda: first_texts(_passed_on_lines(differences.passed_on, chars), lines // 2)
+                ),
+                others=part.rows("others", lambda: _summary_lines(differences.others, lines, chars)),
+                without_effect=part.rows(
+                    "without_effect", lambda: _summary_lines(differences.without_effect, lines // 2, chars)
+                ),
+                tests=part.optional("tests", lambda: self._tests_table(lines)),
+                only_in_base=part.rows(
+                    "only_in_base", lambda: _one_sided_functions(self.functions, lines, in_base=True)
+                ),
+                only_in_this=part.rows(
+                    "only_in_this", lambda: _one_sided_functions(self.functions, lines, in_base=False)
+                ),
+                counts=part.optional("counts", lambda: _counts_table(self.functions, lines)),
+                times=part.optional("times", lambda: _times_table(self.functions, lines)),
+                compared=part.text("compared", self._compared_text),
+                notes=[*notes],
+                next=part.rows("next", lambda: first_few(self._next_calls(project, differences))),
             )
+
+        for lines, chars in LIMITS.detail:
+            yield part.told(build(lines, chars))
 
     def _sorted_differences(self) -> SortedDifferences:
         ids = {each.parent_ids for each in self.found.divergences if each.parent_ids is not None}

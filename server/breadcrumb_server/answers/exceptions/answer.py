@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -10,6 +11,7 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.common.time_argument import parse_since
@@ -94,23 +96,24 @@ def find_exceptions(
     )
     groups, kinds, total = queries.exception_groups(con, wanted, offset=start.at, limit=limit)
     loaded = load_exceptions(con, groups, reader)
+    part = Parts()
 
     def build(count: int, chars: int) -> ExceptionList:
         end = start.at + count
-        return ExceptionList(
-            project=project,
-            trace_id=about,
-            total=total,
-            kinds=kinds,
-            exceptions=[each.render(ExceptionLimits.of_size(chars)) for each in loaded[:count]],
-            message="" if kinds else _why_nothing(con, wanted),
-            next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
-            notes=notes,
-            next=first_few(
-                [*(raising_call(project, each) for each in loaded[:2]), _calls_around(project, loaded[0])]
-                if loaded
-                else [NextCalls(project, reader.trace).call("get_trace") if reader else None]
-            ),
+        return part.told(
+            ExceptionList(
+                project=project,
+                trace_id=about,
+                total=total,
+                kinds=kinds,
+                exceptions=part.each(
+                    "exceptions", loaded[:count], lambda each: each.render(ExceptionLimits.of_size(chars))
+                ),
+                message=part.text("message", lambda: "" if kinds else _why_nothing(con, wanted)),
+                next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
+                notes=[*notes],
+                next=part.rows("next", lambda: first_few(_next_calls(project, reader, loaded))),
+            )
         )
 
     return fit_table(build, len(loaded))
@@ -119,6 +122,12 @@ def find_exceptions(
 def _under_tests(reader: TraceReader, test: str) -> UnderTests:
     check_test(reader, test)
     return UnderTests(test_ranges(reader, test), test_failures(reader, test))
+
+
+def _next_calls(project: str, reader: TraceReader | None, loaded: Sequence[LoadedException]) -> list[str | None]:
+    if loaded:
+        return [*(raising_call(project, each) for each in loaded[:2]), _calls_around(project, loaded[0])]
+    return [NextCalls(project, reader.trace).call("get_trace") if reader else None]
 
 
 def _calls_around(project: str, exception: LoadedException) -> str | None:

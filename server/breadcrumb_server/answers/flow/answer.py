@@ -14,6 +14,7 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import bounded_text, cut, one_line
 from breadcrumb_server.answers.flow.caught import CaughtExceptions, short_name
@@ -158,27 +159,38 @@ def get_flow(
     tree = _tree(reader, view, names, max_depth)
     if not tree.calls:
         return _empty_flow(reader, next_calls, view)
+    part = Parts()
     recorded = call_count(reader)
-    caught = CaughtExceptions(reader, tree.call_ids)
+    caught = part.make(
+        "caught exceptions", lambda: CaughtExceptions(reader, tree.call_ids), CaughtExceptions(reader, ())
+    )
 
     def page(outline: Sequence[Row]) -> Flow:
         rows = outline[start.at :]
         lines = FlowLines(reader, rows, caught)
-        notes = [*tree.notes, *_hidden_catch_notes(outline, caught), *_counted_call_notes(reader, rows)]
+        notes = [
+            *tree.notes,
+            *part.rows("notes", lambda: _hidden_catch_notes(outline, caught)),
+            *part.rows("notes", lambda: _counted_call_notes(reader, rows)),
+        ]
 
         text_of = cache(lines.render)
 
         def build(count: int, chars: int) -> Flow:
             at = Position(start.at + count, reader.trace_id)
-            return Flow(
-                project=project,
-                trace_id=reader.trace_id,
-                calls=tree.calls,
-                recorded=recorded,
-                lines=text_of(chars)[:count],
-                next_cursor=encode_cursor(query, at) if count < len(rows) else None,
-                notes=notes,
-                next=first_few(flow_next_calls(next_calls, rows[:count], lines, view.root_call_id)),
+            return part.told(
+                Flow(
+                    project=project,
+                    trace_id=reader.trace_id,
+                    calls=tree.calls,
+                    recorded=recorded,
+                    lines=text_of(chars)[:count],
+                    next_cursor=encode_cursor(query, at) if count < len(rows) else None,
+                    notes=[*notes],
+                    next=part.rows(
+                        "next", lambda: first_few(flow_next_calls(next_calls, rows[:count], lines, view.root_call_id))
+                    ),
+                )
             )
 
         return fit_table(build, len(rows), cells=LIMITS.value_chars, least_cell=LIMITS.min_page_value_chars)

@@ -33,7 +33,7 @@ class CaughtExceptions:
     def __init__(self, reader: TraceReader, call_ids: Sequence[int]) -> None:
         self._types: dict[int, list[str]] = {}
         self._by_type: dict[str, list[CaughtBelow]] = {}
-        for each in caught_below(reader, call_ids):
+        for each in caught_below(reader, call_ids) if call_ids else ():
             self._types.setdefault(each.call_id, []).append(each.type)
             self._by_type.setdefault(each.type, []).append(each)
         self._incomplete_types = partly_recorded_types(reader) if self._types else frozenset[str]()

@@ -12,9 +12,10 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded, bounded_text, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
-from breadcrumb_server.answers.gaps.suggested_include import next_expansion
+from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
 from breadcrumb_storage.queries.functions import traced_code
 from breadcrumb_storage.queries.gaps import GapRow, list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -63,34 +64,42 @@ def find_gaps(
     reader = TraceReader.open(con, trace_of_page(trace_id, start), project)
     ranked = rank_gaps(list_gaps(reader), Places.of(reader.trace), reader.trace.config)
     python = [gap for gap in ranked if gap.row.kind == "python"]
-    traced = traced_code(reader)
-    expansion = next_expansion(reader.trace, python, traced)
-    edit = expansion.edit_config_call(project)
+    part = Parts()
+    traced = part.optional("edit_config", lambda: traced_code(reader))
+    expansion, edit = Expansion(), ""
+    if traced is not None:  # without it all code would seem untraced
+        expansion = part.make("edit_config", lambda: next_expansion(reader.trace, python, traced), expansion)
+        edit = part.text("edit_config", lambda: expansion.edit_config_call(project))
     gaps = [gap for gap in python if not gap.launched] or (python if edit and expansion.is_foreign else [])
     if edit and expansion.price:
         notes.append(expansion.price)
-    seen = bool(traced or ranked)
+    seen = bool(traced or ranked) or traced is None
     why_none = "traced code called no function that could be traced as well" if seen else NOTHING_TRACED
     next_calls = NextCalls(project, reader.trace)
     report = None if seen else next_calls.call("get_trace")
     page = gaps[start.at : start.at + limit]
     has_wrappers = any(gap.wraps_targets for gap in page)
-    c_functions = _c_functions(ranked) if not start.at else []
+    c_functions = part.rows("c_functions", lambda: _c_functions(ranked) if not start.at else [])
+
+    def row(gap: RankedGap, chars: int) -> list[Cell]:
+        return _row(gap, chars) + ([_through(gap, chars)] if has_wrappers else [])
 
     def build(rows: int, chars: int) -> GapList:
         end = start.at + rows
-        return GapList(
-            project=project,
-            trace_id=reader.trace_id,
-            total=len(gaps),
-            columns=[*COLUMNS, "through"] if has_wrappers else COLUMNS,
-            rows=[_row(gap, chars) + ([_through(gap, chars)] if has_wrappers else []) for gap in page[:rows]],
-            edit_config=edit,
-            c_functions=c_functions,
-            message="" if gaps else why_none,
-            next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < len(gaps) else None,
-            notes=notes,
-            next=first_few([edit or None, next_calls.rerun() if edit else None, report]),
+        return part.told(
+            GapList(
+                project=project,
+                trace_id=reader.trace_id,
+                total=len(gaps),
+                columns=[*COLUMNS, "through"] if has_wrappers else COLUMNS,
+                rows=part.each("rows", page[:rows], lambda gap: row(gap, chars)),
+                edit_config=edit,
+                c_functions=c_functions,
+                message="" if gaps else why_none,
+                next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < len(gaps) else None,
+                notes=[*notes],
+                next=part.rows("next", lambda: first_few([edit or None, next_calls.rerun() if edit else None, report])),
+            )
         )
 
     return fit_table(build, len(page))

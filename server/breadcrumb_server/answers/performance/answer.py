@@ -12,6 +12,7 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded, counted, milliseconds, one_line, rounded
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_server.answers.performance.complexity import find_growth
@@ -132,21 +133,34 @@ def analyze_performance(
         return _nothing(reader, next_calls, function)
     table = _HotList(reader, chosen[:limit], overall_ns)
     names_in_detail = [each.full_name for each in chosen[: LIMITS.detailed]]
-    detail = _FunctionDetail(reader, names_in_detail, call_id) if function else None
+    part = Parts()
+    detail = (
+        part.optional("callers, slowest, critical_path", lambda: _FunctionDetail(reader, names_in_detail, call_id))
+        if function
+        else None
+    )
     if detail and len(chosen) > LIMITS.detailed:
         notes = [*notes, f"callers, slowest calls and growth are those of the {LIMITS.detailed} hottest functions"]
 
+    growth = part.text("growth", lambda: detail.growth() if detail else "")
+
     def build(rows: int, chars: int) -> Performance:
-        return Performance(
-            project=project,
-            trace_id=reader.trace_id,
-            functions=table.table(rows, len(chosen)),
-            callers=detail.callers_table() if detail else None,
-            slowest=detail.slowest_table(min(chars, LIMITS.slowest_chars)) if detail else None,
-            critical_path=detail.path(min(chars, LIMITS.path_chars)) if detail else [],
-            growth=detail.growth if detail else "",
-            notes=notes + _notes(chosen[:rows]),
-            next=first_few(_follow_ups(next_calls, chosen[:limit], detail)),
+        return part.told(
+            Performance(
+                project=project,
+                trace_id=reader.trace_id,
+                functions=table.table(rows, len(chosen)),
+                callers=part.optional("callers", lambda: detail.callers_table() if detail else None),
+                slowest=part.optional(
+                    "slowest", lambda: detail.slowest_table(min(chars, LIMITS.slowest_chars)) if detail else None
+                ),
+                critical_path=part.rows(
+                    "critical_path", lambda: detail.path(min(chars, LIMITS.path_chars)) if detail else []
+                ),
+                growth=growth,
+                notes=notes + part.rows("notes", lambda: _notes(chosen[:rows])),
+                next=part.rows("next", lambda: first_few(_follow_ups(next_calls, chosen[:limit], detail))),
+            )
         )
 
     return fit_table(build, min(len(chosen), limit))
@@ -212,8 +226,12 @@ class _FunctionDetail:
         self._calls = calls_by_id(reader, [*ids, *begin, *(step.call_id for step in self._steps)])
         self.slowest = [self._calls[each] for each in ids]
         self.begin = next((self._calls[each] for each in begin if each in self._calls), None)
-        growth = find_growth(calls.samples())
-        self.growth = growth.text() if growth else ""
+        self._samples = calls.samples
+
+    def growth(self) -> str:
+        """Say how the time grows with an argument; "" if the calls do not show it."""
+        growth = find_growth(self._samples())
+        return growth.text() if growth else ""
 
     def callers_table(self) -> Table:
         first = self._callers.first

@@ -13,6 +13,7 @@ from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls
+from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded, clean, counted, cut, milliseconds, one_line, rounded
 from breadcrumb_server.answers.exceptions.details import (
     ExceptionDetail,
@@ -21,7 +22,7 @@ from breadcrumb_server.answers.exceptions.details import (
     load_exceptions,
 )
 from breadcrumb_server.answers.exceptions.messages import summarize_messages
-from breadcrumb_server.answers.gaps.ranking import rank_gaps
+from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
@@ -31,10 +32,10 @@ from breadcrumb_server.answers.report.next_calls import follow_ups
 from breadcrumb_server.answers.report.output import Output, output_end
 from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
-from breadcrumb_storage.queries.calls.chains import open_chains
+from breadcrumb_storage.queries.calls.chains import Link, open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, expected_types, handled_places
-from breadcrumb_storage.queries.functions import function_times, nested_times
+from breadcrumb_storage.queries.functions import FunctionTime, function_times, nested_times
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import (
@@ -91,7 +92,7 @@ class RunReport(Answer):
     duration_ms: float | int | None
     command: str
     label: str = ""
-    traced: Traced
+    traced: Traced | None
     not_traced: list[str] = Field(default_factory=list, description="what was not recorded, and why")
     warnings: list[str] = Field(default_factory=list)
     processes: Table | None = Field(
@@ -210,54 +211,93 @@ class RunFacts:
 
     def __init__(self, reader: TraceReader, project: str) -> None:
         trace = reader.trace
+        self.parts = part = Parts()
         self.project = project
         self.trace = trace
-        self.places = Places.of(trace)
-        processes = list_processes(reader)
-        self.functions = function_times(reader)
-        # Calls that have not ended have no time; open_calls lists them.
-        timed = [each for each in self.functions if each.total_ns]
-        self.hot = [each for each in timed if not self.places.is_launcher(each.module, each.name, each.file)] or timed
-        self.nested = nested_times(reader, [each.full_name for each in self.hot[: LIMITS.hot]])
-        ranked = rank_gaps(list_gaps(reader), self.places, trace.config)
+        self.places = part.make("paths", lambda: Places.of(trace), Places((), has_workspace=False))
+        processes = part.optional("processes", lambda: list_processes(reader))
+        functions = part.optional("hot", lambda: function_times(reader))
+        self.processes = processes or []
+        self.functions = functions or []
+        self._has_functions = functions is not None  # without them all code would seem untraced
+        self.hot = part.rows("hot", self._hot_functions)
+        self.nested = part.make(
+            "hot",
+            lambda: nested_times(reader, [each.full_name for each in self.hot[: LIMITS.hot]]),
+            dict[str, int](),
+        )
+        ranked = part.rows("gaps", lambda: rank_gaps(list_gaps(reader), self.places, trace.config))
         # find_gaps lists the others: functions that cannot be traced, imports and the standard library.
-        self.gaps = [gap for gap in ranked if gap.suggested_include and not gap.noise and gap.origin != "stdlib"]
+        self.gaps = part.rows("gaps", lambda: [gap for gap in ranked if _is_worth_telling(gap)])
         listed = sum(gap.row.kind == "python" and not gap.launched for gap in ranked)
         self.other_gaps = listed - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
-        self.busy = BusyModule.of(trace, self.functions, self.places)
-        self.tests = LoadedTestResults(reader, self.places)
-        self.exceptions, self.exception_kinds, self.expected = _unhandled_exceptions(reader, self.tests)
-        self.expansion = next_expansion(trace, self.gaps, self.traced_code)
-        if self.expansion.is_foreign and self._failed_in_own_code():
-            self.expansion = Expansion(only_main=self.expansion.only_main)
+        self.busy = part.optional("notes", lambda: BusyModule.of(trace, self.functions, self.places))
+        self.tests = part.make(
+            "tests", lambda: LoadedTestResults(reader, self.places), LoadedTestResults.none(reader, self.places)
+        )
+        no_exceptions: tuple[list[LoadedException], int, dict[str, int]] = ([], 0, {})
+        self.exceptions, self.exception_kinds, self.expected = part.make(
+            "exceptions", lambda: _unhandled_exceptions(reader, self.tests), no_exceptions
+        )
+        self.expansion = part.make("edit_config", self._choose_expansion, Expansion())
         ended_badly = trace.status in ("failed", "timeout", "crashed")
-        self.passed_before = last_completed(reader) if ended_badly else None
-        self.handled, self.handled_kinds = handled_places(reader, LIMITS.handled)
-        links, unfinished = open_chains(reader)
-        notices = list_notices(reader)
+        self.passed_before = part.optional("next", lambda: last_completed(reader)) if ended_badly else None
+        none_handled: tuple[list[HandledPlace], int] = ([], 0)
+        self.handled, self.handled_kinds = part.make(
+            "handled_exceptions", lambda: handled_places(reader, LIMITS.handled), none_handled
+        )
+        none_open: tuple[list[list[Link]], int] = ([], 0)
+        links, unfinished = part.make("open_calls", lambda: open_chains(reader), none_open)
+        notices = part.rows("warnings", lambda: list_notices(reader))
         # Near the recursion limit the tracer misses ends of calls: open calls do not show where the program stopped.
         ends_lost = trace.status in ("completed", "failed") and any(
             each.code == NOTICE_RECURSION_LIMIT for each in notices
         )
         if ends_lost:
             links = []
-        self.open = read_chains(reader, links[: LIMITS.open_chains])
+        self.open = part.rows("open_calls", lambda: read_chains(reader, links[: LIMITS.open_chains]))
         self.open_count = len(links)
-        self.stacks = ThreadStacks(reader, self.places, processes, self.functions)
-        self.threads = thread_names(reader, [process.process_id for process in processes])
-        self.processes = processes
-        self.calls_by_process = calls_by_process(reader) if len(processes) > 1 else {}
-        self.traced = count_traced(reader, processes, self.functions)
-        self.not_traced = missing_from_trace(trace, processes, self.functions, notices)
-        self.warnings = warnings(
-            trace,
-            processes,
-            notices,
-            unfinished,
-            ends_lost=ends_lost,
-            without_lines=unmatched_patterns(trace, self.functions, ranked),
+        self.stacks = part.optional("stacks", lambda: ThreadStacks(reader, self.places, self.processes, self.functions))
+        process_ids = [process.process_id for process in self.processes]
+        self.threads = part.make("open_calls", lambda: thread_names(reader, process_ids), dict[tuple[int, int], str]())
+        several = len(self.processes) > 1
+        self.calls_by_process = part.make(
+            "processes", lambda: calls_by_process(reader) if several else {}, dict[int, int]()
         )
+        self.traced: Traced | None = None
+        self.not_traced: list[str] = []
+        if processes is not None and functions is not None:  # nothing can be said to be missing of what was not read
+            self.traced = part.optional("traced", lambda: count_traced(reader, processes, functions))
+            self.not_traced = part.make(
+                "not_traced", lambda: missing_from_trace(trace, processes, functions, notices), self.not_traced
+            )
+        self.warnings = part.make(
+            "warnings",
+            lambda: warnings(
+                trace,
+                self.processes,
+                notices,
+                unfinished,
+                ends_lost=ends_lost,
+                without_lines=[] if functions is None else unmatched_patterns(trace, functions, ranked),
+            ),
+            [cut(clean(each.message), 300) for each in notices],
+        )
+
+    def _hot_functions(self) -> list[FunctionTime]:
+        """Select the functions with times, without launchers if there are others."""
+        # Calls that have not ended have no time; open_calls lists them.
+        timed = [each for each in self.functions if each.total_ns]
+        return [each for each in timed if not self.places.is_launcher(each.module, each.name, each.file)] or timed
+
+    def _choose_expansion(self) -> Expansion:
+        if not self._has_functions:
+            return Expansion()
+        expansion = next_expansion(self.trace, self.gaps, self.traced_code)
+        if expansion.is_foreign and self._failed_in_own_code():
+            return Expansion(only_main=expansion.only_main)
+        return expansion
 
     def _failed_in_own_code(self) -> bool:
         """Return whether own code raised what ended the run or the first failed test: packages then show nothing more.
@@ -275,42 +315,66 @@ class RunFacts:
 
     def report(self, level: _Level) -> RunReport:
         """Build the report at one level of detail."""
-        trace = self.trace
-        shows_failure = bool(self.exceptions or self.tests.failed) or (bool(self.stacks) and trace.status == "crashed")
-        stdout_lines = LIMITS.stdout_lines_of_failed_tests if self.tests.failed else LIMITS.tail_lines
-        stderr_lines = LIMITS.repeated_stderr_lines if shows_failure else LIMITS.tail_lines
-        return RunReport(
-            project=self.project,
-            trace_id=trace.trace_id,
-            status=trace.status,
-            exit_code=trace.exit_code,
-            signal=trace.signal,
-            duration_ms=None if trace.duration_ms is None else rounded(trace.duration_ms),
-            command=cut(clean(trace.command), 300),
-            label=one_line(trace.label or "", 100),
-            traced=self.traced,
-            not_traced=self.not_traced,
-            warnings=self.warnings,
-            processes=process_table(
-                self.processes, self.calls_by_process, level.rows, running=trace.status == "running"
-            ),
-            tests=self.tests.render(level.tests),
-            exceptions=self._exceptions(level),
-            open_calls=list(self._open_calls(level)),
-            stacks=self.stacks.lines(level.stacks),
-            handled_exceptions=self._handled_table(level.rows),
-            hot=self._hot_table(level.rows),
-            gaps=self._gap_table(level.rows),
-            edit_config=self.expansion.edit_config_call(self.project),
-            stdout_tail=output_end(trace.stdout_tail, trace.stdout_bytes, level.tail_chars, stdout_lines),
-            stderr_tail=output_end(trace.stderr_tail, trace.stderr_bytes, level.tail_chars, stderr_lines),
-            notes=self._notes(level),
-            next=follow_ups(NextCalls(self.project, trace), self),
+        trace, part = self.trace, self.parts
+        return part.told(
+            RunReport(
+                project=self.project,
+                trace_id=trace.trace_id,
+                status=trace.status,
+                exit_code=trace.exit_code,
+                signal=trace.signal,
+                duration_ms=part.optional(
+                    "duration_ms", lambda: None if trace.duration_ms is None else rounded(trace.duration_ms)
+                ),
+                command=part.text("command", lambda: cut(clean(trace.command), 300)),
+                label=part.text("label", lambda: one_line(trace.label or "", 100)),
+                traced=self.traced,
+                not_traced=self.not_traced,
+                warnings=self.warnings,
+                processes=part.make(
+                    "processes",
+                    lambda: process_table(
+                        self.processes, self.calls_by_process, level.rows, running=trace.status == "running"
+                    ),
+                    None,
+                ),
+                tests=part.optional("tests", lambda: self.tests.render(level.tests)),
+                exceptions=part.rows("exceptions", lambda: self._exceptions(level)),
+                open_calls=part.rows("open_calls", lambda: list(self._open_calls(level))),
+                stacks=part.rows("stacks", lambda: self.stacks.lines(level.stacks) if self.stacks else []),
+                handled_exceptions=part.optional("handled_exceptions", lambda: self._handled_table(level.rows)),
+                hot=part.optional("hot", lambda: self._hot_table(level.rows)),
+                gaps=part.optional("gaps", lambda: self._gap_table(level.rows)),
+                edit_config=part.text("edit_config", lambda: self.expansion.edit_config_call(self.project)),
+                stdout_tail=part.text("stdout_tail", lambda: self._stdout_tail(level)),
+                stderr_tail=part.text("stderr_tail", lambda: self._stderr_tail(level)),
+                notes=part.rows("notes", lambda: self._notes(level)),
+                next=part.rows("next", self._next),
+            )
         )
 
+    def _stdout_tail(self, level: _Level) -> str:
+        lines = LIMITS.stdout_lines_of_failed_tests if self.tests.failed else LIMITS.tail_lines
+        return output_end(self.trace.stdout_tail, self.trace.stdout_bytes, level.tail_chars, lines)
+
+    def _stderr_tail(self, level: _Level) -> str:
+        crashed = self.trace.status == "crashed" and bool(self.stacks)
+        shows_failure = self.exceptions or self.tests.failed or crashed
+        lines = LIMITS.repeated_stderr_lines if shows_failure else LIMITS.tail_lines
+        return output_end(self.trace.stderr_tail, self.trace.stderr_bytes, level.tail_chars, lines)
+
+    def _next(self) -> list[str]:
+        next_calls = NextCalls(self.project, self.trace)
+        if self._has_functions:
+            return follow_ups(next_calls, self)
+        return [next_calls.call("get_flow"), next_calls.call("find_exceptions")]
+
     def _exceptions(self, level: _Level) -> list[ExceptionDetail]:
-        limits = ExceptionLimits.of_size(level.exception_chars)
-        return [each.render(limits) for each in self.exceptions[: level.exceptions]]
+        return self.parts.each(
+            "exceptions",
+            self.exceptions[: level.exceptions],
+            lambda each: each.render(ExceptionLimits.of_size(level.exception_chars)),
+        )
 
     def _open_calls(self, level: _Level) -> Iterator[str]:
         lines = 12 if level.chains == LIMITS.open_chains else 8
@@ -405,6 +469,10 @@ class RunFacts:
             more = f" and {counted(left, 'more type')}" if (left := len(self.expected) - len(shown)) else ""
             notes.append(f"expected by the code that caught them: {', '.join(shown)}{more}: find_exceptions")
         return notes + [note for note in (self.busy.note if self.busy else "", self.expansion.price) if note]
+
+
+def _is_worth_telling(gap: RankedGap) -> bool:
+    return bool(gap.suggested_include) and not gap.noise and gap.origin != "stdlib"
 
 
 def _unhandled_exceptions(

@@ -110,13 +110,15 @@ class Failure:
 class LoadedTestResults:
     """The results of the tests of a trace, with all that is needed to render them."""
 
-    def __init__(self, reader: TraceReader, places: Places) -> None:
+    def __init__(self, reader: TraceReader, places: Places, *, load: bool = True) -> None:
         self._places = places
         self._trace_id = reader.trace_id
-        self._counts = count_tests(reader)
+        self._counts = count_tests(reader) if load else {}
         self._unfinished: list[str] = []
         self._failures: list[Failure] = []
         self._further: list[FailedTest] = []
+        if not load:
+            return
         if self._counts.get("unfinished"):
             self._unfinished = unfinished_tests(reader, LIMITS.unfinished)
         if not self.failed:
@@ -129,6 +131,11 @@ class LoadedTestResults:
             Failure(tests, exception, CallTree(reader, tests[0]))
             for tests, exception in zip(shown, exceptions, strict=True)
         ]
+
+    @classmethod
+    def none(cls, reader: TraceReader, places: Places) -> LoadedTestResults:
+        """Return the results of a trace whose tests cannot be read."""
+        return cls(reader, places, load=False)
 
     @property
     def any_ran(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb.record_format import NOTICE_NOT_OBSERVING, NOTICE_UNTRACED_PYTHON
+from breadcrumb.record_format import NOTICE_NOT_OBSERVING, NOTICE_SPOOL_GONE, NOTICE_UNTRACED_PYTHON
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import bounded, bounded_text, clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
@@ -98,7 +98,9 @@ def missing_from_trace(
     running = trace.status == "running"
     reasons: list[str] = []
     untraced = [notice.message for notice in notices if notice.code == NOTICE_UNTRACED_PYTHON]
-    if not processes:
+    if not processes and any(notice.code == NOTICE_SPOOL_GONE for notice in notices):
+        reasons.append("NOTHING OF WHAT WAS TRACED could be read: see the warnings")
+    elif not processes:
         reasons.append(
             "nothing was traced yet" if running else "NOTHING WAS TRACED: no Python process started the tracer"
         )
@@ -139,6 +141,10 @@ def _text_of(notice: Notice) -> str:
     return notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
 
 
+def _is_spool_gone(notices: Iterable[Notice]) -> bool:
+    return any(each.code == NOTICE_SPOOL_GONE for each in notices)
+
+
 def warnings(
     trace: TraceRow,
     processes: Sequence[ProcessRow],
@@ -164,8 +170,8 @@ def warnings(
     ]
     if trace.status != "running":
         killed = [process for process in processes if not process.ended]
-        # A run that was ended from outside has one such process: its status says so.
-        if killed and (trace.status in ("completed", "failed") or len(killed) > 1):
+        # A run that was ended from outside has one such process: its status says so. A spool that is gone had the ends.
+        if killed and not _is_spool_gone(notices) and (trace.status in ("completed", "failed") or len(killed) > 1):
             names = "; ".join(
                 cut(f"{each.pid} {_process_name(each)}", 80) for each in killed[: LIMITS.killed_processes]
             )

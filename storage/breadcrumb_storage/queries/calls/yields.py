@@ -28,7 +28,7 @@ def yields_of(reader: TraceReader, call_ids: Sequence[int]) -> dict[int, Yielded
         """
         SELECT call_id, coalesce(list(value ORDER BY position) FILTER (value IS NOT NULL), []) AS values,
                coalesce(list(coalesce(at_ns, 0) ORDER BY position) FILTER (value IS NOT NULL), []) AS at_ns,
-               max(position) + 1 AS count
+               max(position)::BIGINT + 1 AS count
         FROM yield_records SEMI JOIN (SELECT unnest(?::BIGINT[]) AS call_id) USING (call_id)
         WHERE trace_no = ? GROUP BY call_id
         """,
