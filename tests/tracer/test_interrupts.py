@@ -143,22 +143,23 @@ def test_a_timeout_during_a_system_call_of_the_tracer_reaches_the_program(
     spool = trace(
         python,
         textwrap.dedent("""
+            from breadcrumb.runtime.system import system
             from breadcrumb.session import patterns, spool
             def strike(*_): raise TimeoutError("time is up")
-            def reaches(module, name, ask):
-                kept = getattr(module, name)
-                setattr(module, name, strike)  # as if a signal handler ran there
+            def reaches(name, ask):
+                kept = getattr(system, name)
+                setattr(system, name, strike)  # as if a signal handler ran there
                 try:
                     ask()
                 except TimeoutError:
                     return True
                 finally:
-                    setattr(module, name, kept)
+                    setattr(system, name, kept)
             print(
-                reaches(spool, "os_stat", lambda: spool._calls_bytes(FOLDER)),
-                reaches(spool, "os_listdir", lambda: spool._calls_bytes(FOLDER)),
-                reaches(patterns, "readlink", lambda: patterns._normal("/a/b", True)),
-                reaches(patterns, "getcwd", patterns.current_folder),
+                reaches("stat", lambda: spool._calls_bytes(FOLDER)),
+                reaches("listdir", lambda: spool._calls_bytes(FOLDER)),
+                reaches("readlink", lambda: patterns._normal("/a/b", True)),
+                reaches("getcwd", patterns.current_folder),
             )
         """).replace("FOLDER", repr(str(tmp_path))),
         include=["nothing"],

@@ -20,7 +20,12 @@ _NAMES = {"locals", "vars"}
 
 _CO_OPTIMIZED = 0x1  # set for functions; the variables of a class or module body are its namespace
 
-_LOADS = {opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF") if name in opmap}
+_LOAD_GLOBAL = opmap["LOAD_GLOBAL"]
+# From 3.11 on the lowest bit of its argument has another meaning.
+_GLOBAL_SHIFT = 1 if "RESUME" in opmap else 0
+_MAX_NAMES = 255  # an argument of more than a byte is not read
+
+_LOADS = {opmap[name] for name in ("LOAD_GLOBAL", "LOAD_NAME") if name in opmap}
 _CALLS = {opmap[name] for name in ("CALL", "CALL_FUNCTION") if name in opmap}
 # Instructions that use the dict up at once: ``f(**locals())``, ``{**locals()}``, ``text % locals()``, ``in locals()``.
 _USES = {
@@ -37,8 +42,13 @@ _SKIPPED = {opmap[name] for name in ("EXTENDED_ARG", "CACHE", "PRECALL") if name
 
 
 def may_keep_locals(code: CodeType) -> bool:
-    """Return whether a function names ``locals`` or ``vars``: it may hold the dict, which must not be written to."""
-    return not LIVE_F_LOCALS and bool(code.co_flags & _CO_OPTIMIZED) and not _NAMES.isdisjoint(code.co_names)
+    """Return whether a function names ``locals`` or ``vars``: it may hold the dict, which must not be written to.
+
+    An attribute of that name does not count. Each assertion that pytest has rewritten has one.
+    """
+    if LIVE_F_LOCALS or not code.co_flags & _CO_OPTIMIZED or _NAMES.isdisjoint(code.co_names):
+        return False
+    return len(code.co_names) > _MAX_NAMES or any([name in _NAMES for _, name in _loads(_instructions(code), code)])
 
 
 def keeps_locals(code: CodeType) -> bool:
@@ -48,16 +58,27 @@ def keeps_locals(code: CodeType) -> bool:
     """
     if not may_keep_locals(code):
         return False
+    if len(code.co_names) > _MAX_NAMES:
+        return True
+    found = _instructions(code)
+    return any([name in _NAMES and not _is_used_at_once(name, found, at) for at, name in _loads(found, code)])
+
+
+def _instructions(code: CodeType) -> List[Tuple[int, int]]:
+    """Return the instructions of a function with their arguments."""
     raw = code.co_code
-    found = [(raw[at], raw[at + 1]) for at in range(0, len(raw), 2) if raw[at] not in _SKIPPED]
-    shift = 1 if "PRECALL" in opmap else 0  # on 3.11 the lowest bit of the argument has another meaning
-    for at, (opcode, argument) in enumerate(found):
+    return [(raw[at], raw[at + 1]) for at in range(0, len(raw), 2) if raw[at] not in _SKIPPED]
+
+
+def _loads(instructions: List[Tuple[int, int]], code: CodeType) -> List[Tuple[int, str]]:
+    """Return the positions of the instructions that load a name, each with the name."""
+    found = []
+    for at, (opcode, argument) in enumerate(instructions):
         if opcode in _LOADS:
-            index = argument >> (shift if opcode == opmap["LOAD_GLOBAL"] else 0)
-            name = code.co_names[index] if index < len(code.co_names) else ""
-            if name in _NAMES and not _is_used_at_once(name, found, at):
-                return True
-    return len(code.co_names) > 255  # an extended argument may hide it
+            index = argument >> (_GLOBAL_SHIFT if opcode == _LOAD_GLOBAL else 0)
+            if index < len(code.co_names):
+                found.append((at, code.co_names[index]))
+    return found
 
 
 def _is_used_at_once(name: str, found: List[Tuple[int, int]], at: int) -> bool:
