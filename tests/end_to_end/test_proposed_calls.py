@@ -22,7 +22,7 @@ TARGETS = Path(__file__).parents[1] / "targets"
 PYTHON = sys.executable
 # Proposals of proposals are followed to this depth, and at most so many calls are made in a session.
 MAX_DEPTH = 3
-MAX_CALLS = 45
+MAX_CALLS = 25
 
 # Programs with what proposals have stumbled over: input, variables, folders, odd names, generated code, packages.
 OWN: dict[str, tuple[dict[str, str], dict[str, Any]]] = {
@@ -160,6 +160,8 @@ async def _follow(session: Any, workspace: Path, command: dict[str, Any]) -> Non
     for answer in (created, again, await session.ok("get_config", project="p"), await session.ok("list_projects")):
         for text in answer.get("next", ()):
             tool, arguments = call_of(text)
+            if tool == "run":
+                arguments |= {"timeout_seconds": command.get("timeout_seconds", 60)}
             await session.ok(tool, **arguments)
     assert not wrong, "\n".join(wrong)
     assert follower.calls > 0

@@ -112,6 +112,8 @@ def exception_groups(
     kept = ["true" if wanted.include_handled else "uncaught OR escaped OR handled IS NOT true OR reported"]
     kept += [] if wanted.include_expected else ["NOT expected"]
     place = "exception_type, module_name, function_name, line, rank"
+    of_place = f"list(left(coalesce(exception_message, ''), {MESSAGE_CHARS})) OVER (PARTITION BY {place})"
+    messages = of_place if by_place else "[]"
     result = con.execute(
         f"""
         {CLASSIFIED.format(where=where)}, {FURTHER},
@@ -138,8 +140,7 @@ def exception_groups(
                    row_number() OVER (
                        PARTITION BY {place}
                        ORDER BY failed DESC, imported, frequency, first.trace DESC, -first.id DESC) AS nth,
-                   {f"list(left(exception_message, {MESSAGE_CHARS})) OVER (PARTITION BY {place})" if by_place else "[]"}
-                   AS messages
+                   {messages} AS messages
             FROM ranked)
         SELECT first.trace AS trace_id, -first.id AS exception_id, traces, count, uncaught, escaped, expected, handled,
                handled_by, first_call_id, last_call_id, further, coalesce(messages, []) AS messages,
