@@ -29,6 +29,10 @@ _CO_GENERATORS = 0x20 | 0x200
 # From 3.11 on, the argument of RESUME tells a ``yield`` from ``yield from`` and ``await``, which also suspend by
 # YIELD_VALUE.
 _YIELD_VALUE = opmap["YIELD_VALUE"]
+_RAISE = opmap["RAISE_VARARGS"]
+
+# Entries of a traceback that are searched for an earlier raise: one that the program keeps for long has many.
+_MAX_ENTRIES_BETWEEN_RAISES = 100
 _RESUME = opmap.get("RESUME")
 _RESUME_REASON, _AFTER_YIELD = 3, 1
 # Modules whose objects are recorded by their type and what ``str`` makes of them.
@@ -175,6 +179,31 @@ def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Fra
     while traceback.tb_next is not None:
         traceback = traceback.tb_next
     return traceback.tb_frame, traceback.tb_lasti
+
+
+def raised_anew(traceback: Optional[TracebackType], frame: FrameType) -> bool:
+    """Return whether *frame* raises an exception with the statement that has raised the same object before.
+
+    Programs keep exceptions in variables of modules and raise them wherever they are needed; each time their traceback
+    gets longer. One that *frame* has caught and raises again goes on, as does one that was carried here from elsewhere.
+    """
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    if traceback is None or traceback.tb_next is None:
+        return False
+    code, instruction = frame.f_code, traceback.tb_lasti
+    if instruction < 0 or code.co_code[instruction] != _RAISE:
+        return False
+    is_anew = False
+    for _ in range(_MAX_ENTRIES_BETWEEN_RAISES):
+        traceback = traceback.tb_next
+        if traceback is None:
+            break
+        if traceback.tb_frame is frame:
+            return traceback.tb_lasti == instruction
+        if traceback.tb_lasti == instruction and traceback.tb_frame.f_code is code:
+            is_anew = True
+    return is_anew
 
 
 def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[List[Tuple[FrameType, int]], bool]:
