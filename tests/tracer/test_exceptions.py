@@ -188,6 +188,35 @@ def test_each_raise_of_an_exception_that_the_program_keeps_is_one_of_its_own(pyt
     assert [call.function for call in spool.calls if call.exception == last] == ["<module>", "ask", "find"]
 
 
+def test_the_last_of_many_raises_of_an_exception_that_the_program_keeps_has_no_calls_of_the_others(
+    python: str, trace: Trace
+) -> None:
+    spool = trace(
+        python,
+        program("""
+            class Port:
+                def lose(self):
+                    try: raise OSError("link lost")
+                    except OSError as error: self.broken = error
+                def check(self): raise self.broken
+                def write(self, data): self.check()
+            port = Port()
+            port.lose()
+            for number in range(1000):
+                try: port.write(number)
+                except OSError: pass
+            port.write("last")
+        """),
+    )
+    last = raised(spool)[-1]
+    assert (last["function"], last["line"], fate(spool, last["id"])) == ("Port.check", 5, "uncaught")
+    stack = [line.rpartition(" in ")[2] for line in last["stack"].splitlines()]
+    assert [name.rpartition(".")[2] for name in stack] == ["<module>", "write", "check"]  # from 3.11 on: Port.write
+    by_id = {call.call: call for call in spool.calls}
+    assert [by_id[call].function for call in last["calls"]] == ["<module>", "Port.write", "Port.check"]
+    assert by_id[last["calls"][1]].args["data"] == "last"
+
+
 def test_an_exception_that_is_caught_and_raised_again_or_carried_elsewhere_is_one(python: str, trace: Trace) -> None:
     spool = trace(
         python,

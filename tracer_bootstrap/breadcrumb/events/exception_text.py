@@ -176,33 +176,38 @@ def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Fra
         traceback = traceback.tb_next
     if traceback is None:
         return frame, frame.f_lasti
-    while traceback.tb_next is not None:
+    while traceback.tb_next is not None and not _starts_anew(traceback):
         traceback = traceback.tb_next
     return traceback.tb_frame, traceback.tb_lasti
 
 
 def raised_anew(traceback: Optional[TracebackType], frame: FrameType) -> bool:
-    """Return whether *frame* raises an exception with the statement that has raised the same object before.
-
-    Programs keep exceptions in variables of modules and raise them wherever they are needed; each time their traceback
-    gets longer. One that *frame* has caught and raises again goes on, as does one that was carried here from elsewhere.
-    """
+    """Return whether *frame* raises an exception with the statement that has raised the same object before."""
     while traceback is not None and traceback.tb_frame is not frame:
         traceback = traceback.tb_next
-    if traceback is None or traceback.tb_next is None:
-        return False
-    code, instruction = frame.f_code, traceback.tb_lasti
-    if instruction < 0 or code.co_code[instruction] != _RAISE:
+    return traceback is not None and _starts_anew(traceback)
+
+
+def _starts_anew(entry: TracebackType) -> bool:
+    """Return whether the entries after this one are of earlier raises by the same statement.
+
+    Programs keep exceptions in variables and raise them wherever they are needed; each time the traceback gets longer.
+    One that a frame has caught and raises again goes on, as does one that was carried there from elsewhere.
+    """
+    frame, instruction = entry.tb_frame, entry.tb_lasti
+    code = frame.f_code
+    earlier = entry.tb_next
+    if earlier is None or instruction < 0 or code.co_code[instruction] != _RAISE:
         return False
     is_anew = False
     for _ in range(_MAX_ENTRIES_BETWEEN_RAISES):
-        traceback = traceback.tb_next
-        if traceback is None:
+        if earlier is None:
             break
-        if traceback.tb_frame is frame:
-            return traceback.tb_lasti == instruction
-        if traceback.tb_lasti == instruction and traceback.tb_frame.f_code is code:
+        if earlier.tb_frame is frame:
+            return earlier.tb_lasti == instruction
+        if earlier.tb_lasti == instruction and earlier.tb_frame.f_code is code:
             is_anew = True
+        earlier = earlier.tb_next
     return is_anew
 
 
@@ -227,6 +232,8 @@ def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Lis
             thrown = True
         else:
             frames.append((traceback.tb_frame, traceback.tb_lineno))
+            if _starts_anew(traceback):
+                break
         traceback = traceback.tb_next
     return frames, thrown
 

@@ -148,12 +148,11 @@ class ExceptionLog:
         """
         known = self._session.exception_ids
         exception_id = known.get(id(exception))
-        if exception_id is not None:
-            if raised_anew(traceback, frame):
-                exception_id = traceback = None  # the rest of its traceback is of earlier raises
-            elif not self._passed_traced_code(traceback, frame) and not self._was_thrown(exception, traceback, frame):
-                exception_id = None
-        if exception_id is not None and is_group(exception) and not self._is_known_group(exception):
+        if exception_id is not None and (
+            raised_anew(traceback, frame)
+            or not (self._passed_traced_code(traceback, frame) or self._was_thrown(exception, traceback, frame))
+            or (is_group(exception) and not self._is_known_group(exception))
+        ):
             exception_id = None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)
