@@ -6,15 +6,17 @@ cache of ``re`` is small and belongs to the program.
 
 from __future__ import annotations
 
-import os
 import sys
+
+from ..runtime.system import system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict
 
 _external: Any = sys.modules["_frozen_importlib_external"]
-_STANDARD_FOLDER = os.__file__.rpartition(os.sep)[0] + os.sep
+
+_STANDARD_FOLDER = system.standard_library + "/"
 
 _compiled: Dict[str, Any] = {}
 

@@ -9,8 +9,9 @@ program neither sees nor replaces them. Import this module before any other modu
 from __future__ import annotations
 
 import builtins
-import os
 import sys
+from os import __file__ as os_file
+from os import sep
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,9 +30,8 @@ _private_modules: Dict[str, ModuleType] = {}
 _external: Any = sys.modules["_frozen_importlib_external"]
 _bootstrap: Any = sys.modules["_frozen_importlib"]
 
-
-# Where they are found, whatever is on sys.path.
-_standard_folder = os.__file__.rpartition(os.sep)[0]
+# Where the private modules are found, whatever is on sys.path.
+_standard_folder = os_file.rpartition(sep)[0]
 _STANDARD_FOLDERS = [_standard_folder, _external._path_join(_standard_folder, "lib-dynload")]
 
 
