@@ -156,6 +156,103 @@ def test_each_raise_in_a_loop_is_an_exception_of_its_own(python: str, trace: Tra
     assert [e["message"] for e in raised(spool)] == [str(n) for n in range(100)]
 
 
+def test_each_raise_of_an_exception_that_the_program_keeps_is_one_of_its_own(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            NOT_FOUND = LookupError("not found")
+            def find(key):
+                raise NOT_FOUND
+            def lookup(key):
+                try: return find(key)
+                except LookupError: return None
+            lookup("a"); lookup("b")
+            def ask(key): return find(key)
+            for key in range(2):
+                try:
+                    raise NOT_FOUND  # the first time, it may have been carried here from find
+                except LookupError: pass
+            ask("c")
+        """),
+    )
+    assert spool.exit_code == 1
+    found = [(e["line"], json.loads(e["locals"]).get("key"), fate(spool, e["id"])) for e in raised(spool)]
+    assert found == [
+        (3, "a", "handled by lookup"),
+        (3, "b", "handled by <module>"),
+        (11, 1, "handled by <module>"),
+        (3, "c", "uncaught"),
+    ]
+    assert [len(e["stack"].splitlines()) for e in raised(spool)] == [3, 3, 1, 3]
+    last = raised(spool)[-1]["id"]
+    assert [call.function for call in spool.calls if call.exception == last] == ["<module>", "ask", "find"]
+
+
+def test_the_last_of_many_raises_of_an_exception_that_the_program_keeps_has_no_calls_of_the_others(
+    python: str, trace: Trace
+) -> None:
+    spool = trace(
+        python,
+        program("""
+            class Port:
+                def lose(self):
+                    try: raise OSError("link lost")
+                    except OSError as error: self.broken = error
+                def check(self): raise self.broken
+                def write(self, data): self.check()
+            port = Port()
+            port.lose()
+            for number in range(1000):
+                try: port.write(number)
+                except OSError: pass
+            port.write("last")
+        """),
+    )
+    last = raised(spool)[-1]
+    assert (last["function"], last["line"], fate(spool, last["id"])) == ("Port.check", 5, "uncaught")
+    stack = [line.rpartition(" in ")[2] for line in last["stack"].splitlines()]
+    assert [name.rpartition(".")[2] for name in stack] == ["<module>", "write", "check"]  # from 3.11 on: Port.write
+    by_id = {call.call: call for call in spool.calls}
+    assert [by_id[call].function for call in last["calls"]] == ["<module>", "Port.write", "Port.check"]
+    assert by_id[last["calls"][1]].args["data"] == "last"
+
+
+def test_an_exception_that_is_caught_and_raised_again_or_carried_elsewhere_is_one(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def deep(number):
+                if number == 0:
+                    raise ValueError("at the bottom")
+                try:
+                    deep(number - 1)
+                except ValueError as error:
+                    raise error
+            def attempts():
+                for attempt in range(3):
+                    try:
+                        deep(2)
+                    except ValueError as error:
+                        last = error
+                raise last
+            class Result:
+                def set(self, error): self.error = error
+                def get(self): raise self.error
+            result = Result()
+            try:
+                attempts()
+            except ValueError as error:
+                result.set(error)
+            result.get()
+        """),
+    )
+    assert [(e["message"], fate(spool, e["id"])) for e in raised(spool)] == [
+        ("at the bottom", "handled by attempts"),
+        ("at the bottom", "handled by attempts"),
+        ("at the bottom", "uncaught"),
+    ]
+
+
 def test_many_raises_at_one_place_are_bounded_and_counted(python: str, trace: Trace) -> None:
     spool = trace(
         python,

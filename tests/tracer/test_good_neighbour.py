@@ -21,7 +21,7 @@ from spool_reader import INJECT, TARGETS, Spool, Trace, interpreter
 ADDED_MODULES = {
     # The tracer's imports: parts of the interpreter and the standard library without effects on the program.
     *("__future__", "_ctypes", "_json", "_opcode", "_opcode_metadata", "_operator", "_weakref"),
-    *("_types", "atexit", "faulthandler", "gc", "itertools", "mmap", "opcode", "types"),
+    *("_types", "atexit", "faulthandler", "gc", "itertools"),
 }
 # For faulthandler, whose C code writes stacks at a crash to a file opened before; a number that no program reaches.
 ADDED_DESCRIPTOR = str(min(os.sysconf("SC_OPEN_MAX"), 4096) - 1)
@@ -448,3 +448,66 @@ def test_the_import_list_of_the_interpreter_shows_the_tracers_imports_too(trace:
     assert imported_untraced <= imported
     added = {name for name in imported - imported_untraced if name.partition(".")[0] != "breadcrumb"}
     assert added <= ADDED_MODULES | {"sitecustomize"}
+
+
+# Modules of the standard library that the tracer uses too, at its start or later.
+@pytest.mark.parametrize("names", [["types", "opcode", "mmap"], ["binascii", "bisect"], ["enum", "keyword", "copyreg"]])
+def test_a_program_gets_its_own_files_that_have_the_names_of_standard_modules(
+    python: str, trace: Trace, tmp_path: Path, names: list[str]
+) -> None:
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(f"print('{name} of the program')\n")
+    secret = "QWxhZGRpbjpvcGVuIHNlc2FtZQ=="  # makes the tracer decode base64, and import re
+    text = textwrap.dedent(f"""
+        def show(value): return value
+        def fail(text): raise ValueError("token " + text)
+        show({{"password": "hunter2-hunter2", "header": "Basic {secret}", "data": b"{secret}"}})
+        try:
+            fail("ghp_0123456789abcdefghijABCDEFGHIJ012345")
+        except ValueError:
+            print("failed")
+        {"; ".join(f"import {name}" for name in names)}
+        show("end")
+    """)
+    untraced, traced = (trace(python, text, env=env) for env in (UNTRACED, {}))
+    assert (traced.exit_code, traced.stderr, traced.stdout) == (untraced.exit_code, untraced.stderr, untraced.stdout)
+    assert traced.exit_code == 0 and traced.stdout.startswith("failed\n")  # some Pythons have imported all of them
+    assert [len(traced.named(name)) for name in ("show", "fail")] == [2, 1]
+    assert traced.of("exception")
+
+
+@pytest.mark.parametrize("limit", ["nofile", "chroot"])
+def test_modules_of_the_tracer_that_cannot_be_read_any_more_leave_the_program_alone(
+    trace: Trace, python: str, limit: str
+) -> None:
+    if limit == "chroot" and os.geteuid() != 0:
+        pytest.skip("only root may change the root folder")
+    text = textwrap.dedent(f"""
+        import os, sys
+        def fail(number): raise ValueError("at %d" % number)
+        def values(count): yield from range(count)
+        if {limit == "nofile"}:
+            import resource
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+        else:
+            os.makedirs("root", exist_ok=True)
+            os.chroot("root")
+            os.chdir("/")
+        for error in (ImportError("x"), OSError(2, "y", "z"), KeyError("k"), Exception({{"a": [1, b"c"]}})):
+            try:
+                raise error
+            except Exception as caught:
+                print(type(caught).__name__)
+        print(list(values(3)), getattr(fail, "missing", None))
+        try:
+            fail(1)
+        except ValueError as caught:
+            print(caught)
+        fail(2)
+    """)
+    untraced, traced = trace(python, text, env=UNTRACED), trace(python, text, expect_lost=True)
+    assert (traced.exit_code, traced.stdout) == (untraced.exit_code, untraced.stdout)
+    assert traced.exit_code == 1 and traced.stdout.endswith("at 1\n")
+    assert traced.stderr == untraced.stderr and "ValueError: at 2" in traced.stderr
+    assert [call.args for call in traced.named("fail")] == [{"number": 1}, {"number": 2}]
+    assert [e["message"] for e in traced.of("exception") if e["type"] == "ValueError"] == ["at 1", "at 2"]

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import textwrap
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,15 @@ def assert_traced(spool: Spool) -> None:
 def test_every_command_form_is_traced(python: str, trace: Trace, tmp_path: Path, args: list[str]) -> None:
     (tmp_path / "app.py").write_text(SCRIPT)
     assert_traced(trace(python, args))
+
+
+def test_an_application_in_a_zip_file_is_traced(python: str, trace: Trace, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "app.pyz", "w") as application:
+        application.writestr("__main__.py", "from shop import f\nf(1)\n")
+        application.writestr("shop.py", "def f(n): return n\n")
+    spool = trace(python, ["app.pyz"], include=["__main__", "shop"])
+    assert_traced(spool)
+    assert sorted(call.function for call in spool.calls) == ["<module>", "<module>", "f"]
 
 
 def test_a_virtual_environment_and_its_console_script_are_traced(trace: Trace, tmp_path: Path) -> None:

@@ -19,14 +19,17 @@ def python(request: pytest.FixtureRequest) -> str:
     return interpreter(request.param)
 
 
-def test_an_exception_of_a_signal_handler_reaches_the_program_and_tracing_goes_on(python: str, trace: Trace) -> None:
+@pytest.mark.parametrize("raises", ["raise Alarm", "pathlib.Path('/missing/file').read_text()"])
+def test_an_exception_of_a_signal_handler_reaches_the_program_and_tracing_goes_on(
+    python: str, trace: Trace, raises: str
+) -> None:
     # The timer may fire at any instruction; most of them are the tracer's.
     spool = trace(
         python,
-        textwrap.dedent("""
-            import signal
+        textwrap.dedent(f"""
+            import pathlib, signal
             class Alarm(Exception): pass
-            def strike(number, frame): raise Alarm
+            def strike(number, frame): {raises}
             signal.signal(signal.SIGALRM, strike)
             def leaf(n): return n
             def work():
@@ -37,7 +40,7 @@ def test_an_exception_of_a_signal_handler_reaches_the_program_and_tracing_goes_o
             for _ in range(60):
                 try:
                     work()
-                except Alarm:
+                except (Alarm, FileNotFoundError):
                     struck += 1
             def after(): return leaf("after")
             after()

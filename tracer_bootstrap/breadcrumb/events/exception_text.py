@@ -29,6 +29,10 @@ _CO_GENERATORS = 0x20 | 0x200
 # From 3.11 on, the argument of RESUME tells a ``yield`` from ``yield from`` and ``await``, which also suspend by
 # YIELD_VALUE.
 _YIELD_VALUE = opmap["YIELD_VALUE"]
+_RAISE = opmap["RAISE_VARARGS"]
+
+# Entries of a traceback that are searched for an earlier raise: one that the program keeps for long has many.
+_MAX_ENTRIES_BETWEEN_RAISES = 100
 _RESUME = opmap.get("RESUME")
 _RESUME_REASON, _AFTER_YIELD = 3, 1
 # Modules whose objects are recorded by their type and what ``str`` makes of them.
@@ -172,9 +176,39 @@ def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Fra
         traceback = traceback.tb_next
     if traceback is None:
         return frame, frame.f_lasti
-    while traceback.tb_next is not None:
+    while traceback.tb_next is not None and not _starts_anew(traceback):
         traceback = traceback.tb_next
     return traceback.tb_frame, traceback.tb_lasti
+
+
+def raised_anew(traceback: Optional[TracebackType], frame: FrameType) -> bool:
+    """Return whether *frame* raises an exception with the statement that has raised the same object before."""
+    while traceback is not None and traceback.tb_frame is not frame:
+        traceback = traceback.tb_next
+    return traceback is not None and _starts_anew(traceback)
+
+
+def _starts_anew(entry: TracebackType) -> bool:
+    """Return whether the entries after this one are of earlier raises by the same statement.
+
+    Programs keep exceptions in variables and raise them wherever they are needed; each time the traceback gets longer.
+    One that a frame has caught and raises again goes on, as does one that was carried there from elsewhere.
+    """
+    frame, instruction = entry.tb_frame, entry.tb_lasti
+    code = frame.f_code
+    earlier = entry.tb_next
+    if earlier is None or instruction < 0 or code.co_code[instruction] != _RAISE:
+        return False
+    is_anew = False
+    for _ in range(_MAX_ENTRIES_BETWEEN_RAISES):
+        if earlier is None:
+            break
+        if earlier.tb_frame is frame:
+            return earlier.tb_lasti == instruction
+        if earlier.tb_lasti == instruction and earlier.tb_frame.f_code is code:
+            is_anew = True
+        earlier = earlier.tb_next
+    return is_anew
 
 
 def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[List[Tuple[FrameType, int]], bool]:
@@ -198,6 +232,8 @@ def frames_of(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[Lis
             thrown = True
         else:
             frames.append((traceback.tb_frame, traceback.tb_lineno))
+            if _starts_anew(traceback):
+                break
         traceback = traceback.tb_next
     return frames, thrown
 

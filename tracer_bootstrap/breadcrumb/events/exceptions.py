@@ -12,7 +12,7 @@ from ..runtime.classes import class_name, derives
 from ..runtime.system import system
 from ..session.functions import module_of
 from ..values.frame_locals import encoded_locals
-from .exception_text import frames_of, message_of, raised_at, stack_text, type_name
+from .exception_text import frames_of, message_of, raised_anew, raised_at, stack_text, type_name
 from .expected import is_server_error, names_class
 
 TYPE_CHECKING = False
@@ -148,10 +148,11 @@ class ExceptionLog:
         """
         known = self._session.exception_ids
         exception_id = known.get(id(exception))
-        if exception_id is not None and not self._passed_traced_code(traceback, frame):
-            if not self._was_thrown(exception, traceback, frame):
-                exception_id = None
-        if exception_id is not None and is_group(exception) and not self._is_known_group(exception):
+        if exception_id is not None and (
+            raised_anew(traceback, frame)
+            or not (self._passed_traced_code(traceback, frame) or self._was_thrown(exception, traceback, frame))
+            or (is_group(exception) and not self._is_known_group(exception))
+        ):
             exception_id = None
         if exception_id is None:
             exception_id = self._write(exception, traceback, frame, thread)

@@ -19,8 +19,12 @@ if TYPE_CHECKING:
 
 OWN_FOLDER = system.package_folder + sep  # of the tracer's package
 
-# Packages with Python code that the tracer calls: an error raised there is the tracer's.
-_LIBRARY = ("fractions", "ipaddress", "pathlib", "uuid", "zoneinfo", "re", "numpy", "pandas", "importlib")
+# Packages with Python code that the tracer calls: an error raised there is the tracer's, if no other code has a part in
+# it. The last ones are the frozen parts of importlib, which load the tracer's late modules.
+_LIBRARY = (
+    "fractions", "ipaddress", "pathlib", "uuid", "zoneinfo", "re", "numpy", "pandas", "importlib", "zipimport",
+    "_frozen_importlib", "_frozen_importlib_external",
+)  # fmt: skip
 
 
 def raised_by_program(error: Optional[BaseException]) -> bool:
@@ -29,15 +33,17 @@ def raised_by_program(error: Optional[BaseException]) -> bool:
         return True
     if isinstance(error, TimeoutError) and error.errno is None:  # raised by code: the system's have an errno
         return True
-    traceback: Any = getattr(error, "__traceback__", None)
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if error is None or traceback is None or isinstance(error, MemoryError):
+    if error is None or isinstance(error, MemoryError):
         return False
-    frame = traceback.tb_frame
-    module = frame.f_globals.get("__name__")
-    is_library = type(module) is str and module.partition(".")[0] in _LIBRARY
-    return not is_library and not frame.f_code.co_filename.startswith(OWN_FOLDER)
+    traceback: Any = error.__traceback__
+    while traceback is not None:
+        frame = traceback.tb_frame
+        module = frame.f_globals.get("__name__")
+        is_library = type(module) is str and module.partition(".")[0] in _LIBRARY
+        if not is_library and not frame.f_code.co_filename.startswith(OWN_FOLDER):
+            return True
+        traceback = traceback.tb_next
+    return False
 
 
 def starts_guarded(callback: Any) -> Any:
