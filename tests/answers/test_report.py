@@ -344,6 +344,20 @@ def test_of_a_server_the_flow_is_proposed_and_not_the_script_that_started_it(pro
     assert not [each for each in proposed if "__main__" in each or "around_call_id" in each]
 
 
+def test_of_a_stopped_server_with_an_exception_the_flow_around_that_is_proposed(project) -> None:
+    trace = project.trace(status="stopped", exit_code=None)
+    trace.process()
+    trace.call(trace.function("<module>", "__main__", kind="module"), ms=None)
+    trace.thread(1, "worker")
+    view = trace.call(trace.function("view"), thread_id=1)
+    trace.exception("KeyError", "'zz'", call_id=view, handled=True, handled_by="gunicorn.workers:handle:9")
+
+    proposed = build_report(project.con, "shop", trace_id=None).next
+
+    assert [each.partition("(")[0] for each in proposed[:2]] == ["get_calls", "get_flow"]
+    assert f"around_call_id={view}" in proposed[1]
+
+
 def test_time_of_a_recursive_function_is_not_counted_twice(project) -> None:
     trace = project.trace()
     trace.process()

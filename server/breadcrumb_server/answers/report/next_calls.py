@@ -95,7 +95,7 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     trace, project = next_calls.trace, next_calls.project
     too_slow = trace.status == "timeout" and is_slowed_down(trace, facts.functions)
     again = next_calls.rerun(longer=too_slow)
-    open_call = _innermost_open_call(next_calls, facts.open)
+    open_call = _innermost_open_call(next_calls, facts)
     narrow = facts.busy.edit_config_call(project) if facts.busy else None
     if trace.status == "running":
         wait, stop = next_calls.call("wait_for_run", wait_seconds=45), next_calls.call("stop_run")
@@ -257,13 +257,13 @@ def _gaps_raised_in(gaps: Sequence[RankedGap], exceptions: Sequence[LoadedExcept
     return of_module or [gap for gap in gaps if gap.origin == "own"]
 
 
-def _innermost_open_call(next_calls: NextCalls, chains: Sequence[Chain]) -> str | None:
-    """Propose the first open call, or the flow if that is the script's, of which the report shows all there is."""
-    innermost = chains[0].innermost if chains else None
+def _innermost_open_call(next_calls: NextCalls, facts: Facts) -> str | None:
+    """Propose the first open call; for a bare script, the flow if no exception leads to a part of it."""
+    innermost = facts.open[0].innermost if facts.open else None
     if innermost is None:
         return None
     if _is_bare_script(next_calls.trace, innermost):
-        return next_calls.call("get_flow")
+        return None if facts.exceptions else next_calls.call("get_flow")
     return next_calls.get_calls(f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id})
 
 
