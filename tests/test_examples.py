@@ -18,7 +18,8 @@ pytestmark = pytest.mark.processes
 ROOT = Path(__file__).parent.parent
 EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md"))
 # Sessions on real packages need the package index: `python -m examples.replay docs/sessions/*.md` replays them.
-SESSIONS = sorted([*ROOT.glob("examples/*/README.md"), *ROOT.glob("docs/sessions/[0-9]*.md")])
+PAGES = ("examples/*/README.md", "docs/sessions/[0-9]*.md", "docs/sessions/field-*.md")
+SESSIONS = sorted(path for pattern in PAGES for path in ROOT.glob(pattern))
 
 
 @pytest.fixture

@@ -325,6 +325,39 @@ def test_the_report_on_a_running_program_shows_its_progress_and_proposes_to_wait
     assert report.next[2].startswith("stop_run(")
 
 
+@pytest.mark.parametrize(
+    ("status", "by_function"),
+    [("running", False), ("running", True), ("stopped", False), ("stopped", True), ("timeout", False)],
+)
+def test_of_a_server_the_flow_is_proposed_and_not_the_script_that_started_it(project, status, by_function) -> None:
+    trace = project.trace(status=status, exit_code=None, duration_ms=None)
+    trace.process(ended=False)
+    script = trace.call(trace.function("<module>", "__main__", kind="module"), ms=None)
+    if by_function:  # as in manage.py
+        trace.call(trace.function("main", "__main__"), script, args={}, ms=None)
+    trace.thread(1, "worker")
+    trace.call(trace.function("view"), thread_id=1)
+
+    proposed = build_report(project.con, "shop", trace_id=None).next
+
+    assert f'get_flow(project="shop", trace_id="{trace.trace_id}")' in proposed
+    assert not [each for each in proposed if "__main__" in each or "around_call_id" in each]
+
+
+def test_of_a_stopped_server_with_an_exception_the_flow_around_that_is_proposed(project) -> None:
+    trace = project.trace(status="stopped", exit_code=None)
+    trace.process()
+    trace.call(trace.function("<module>", "__main__", kind="module"), ms=None)
+    trace.thread(1, "worker")
+    view = trace.call(trace.function("view"), thread_id=1)
+    trace.exception("KeyError", "'zz'", call_id=view, handled=True, handled_by="gunicorn.workers:handle:9")
+
+    proposed = build_report(project.con, "shop", trace_id=None).next
+
+    assert [each.partition("(")[0] for each in proposed[:2]] == ["get_calls", "get_flow"]
+    assert f"around_call_id={view}" in proposed[1]
+
+
 def test_time_of_a_recursive_function_is_not_counted_twice(project) -> None:
     trace = project.trace()
     trace.process()
@@ -837,6 +870,20 @@ def test_expected_exceptions_are_named_beside_the_failures_and_shown_where_a_run
 
     assert [each.type for each in report.exceptions] == ["click.UsageError", "SystemExit"]
     assert report.notes == []
+
+
+@pytest.mark.parametrize("status", ["running", "stopped"])
+def test_expected_exceptions_do_not_explain_a_server_that_did_not_fail(project, status) -> None:
+    trace = project.trace(status=status, exit_code=None)
+    trace.process()
+    trace.exception("werkzeug.NotFound", "404", expected=True, handled=True, handled_by="flask.app:dispatch:9")
+    trace.exception("SystemExit", "0", uncaught=True)
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert report.exceptions == []
+    assert report.notes == ["expected by the code that caught them: werkzeug.NotFound (1): find_exceptions"]
+    assert not [each for each in report.next if each.startswith("get_calls(")]
 
 
 def test_an_exception_that_own_code_logged_is_shown_in_full(project) -> None:

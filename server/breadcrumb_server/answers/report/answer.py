@@ -488,8 +488,10 @@ def _unhandled_exceptions(
     )
     loaded, kinds = _first_of_each_place(reader, wanted)
     kept = [each for each in loaded if each.row.type != "SystemExit"]
-    # sys.exit() adds nothing to the exit code, unless a failed run has no other exception.
-    if kept or reader.trace.exit_code == 0 or tests.failed:
+    # sys.exit() and what is expected explain only a run that failed without another: not one that goes on, or was
+    # stopped.
+    did_not_fail = reader.trace.exit_code == 0 or reader.trace.status in ("running", "stopped")
+    if kept or did_not_fail or tests.failed:
         return kept, kinds - len(loaded) + len(kept), expected_types(reader.con, wanted)
     expected, expected_kinds = _first_of_each_place(reader, replace(wanted, include_expected=True))
     exits_last = sorted(expected, key=lambda each: each.row.type == "SystemExit")

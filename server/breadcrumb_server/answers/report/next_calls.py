@@ -16,6 +16,7 @@ from breadcrumb_server.answers.rendering.calls import Chain
 from breadcrumb_server.answers.report.busy_module import BusyModule, is_slowed_down
 from breadcrumb_server.answers.report.failing_tests import Failure, LoadedTestResults
 from breadcrumb_server.answers.report.line_patterns import functions_with_lines
+from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
@@ -94,7 +95,7 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     trace, project = next_calls.trace, next_calls.project
     too_slow = trace.status == "timeout" and is_slowed_down(trace, facts.functions)
     again = next_calls.rerun(longer=too_slow)
-    open_call = _innermost_open_call(next_calls, facts.open)
+    open_call = _innermost_open_call(next_calls, facts)
     narrow = facts.busy.edit_config_call(project) if facts.busy else None
     if trace.status == "running":
         wait, stop = next_calls.call("wait_for_run", wait_seconds=45), next_calls.call("stop_run")
@@ -256,11 +257,22 @@ def _gaps_raised_in(gaps: Sequence[RankedGap], exceptions: Sequence[LoadedExcept
     return of_module or [gap for gap in gaps if gap.origin == "own"]
 
 
-def _innermost_open_call(next_calls: NextCalls, chains: Sequence[Chain]) -> str | None:
-    innermost = chains[0].innermost if chains else None
+def _innermost_open_call(next_calls: NextCalls, facts: Facts) -> str | None:
+    """Propose the first open call; for a bare script, the flow if no exception leads to a part of it."""
+    innermost = facts.open[0].innermost if facts.open else None
     if innermost is None:
         return None
+    if _is_bare_script(next_calls.trace, innermost):
+        return None if facts.exceptions else next_calls.call("get_flow")
     return next_calls.get_calls(f"{innermost.module}:{innermost.name}", {"call_id": innermost.call_id})
+
+
+def _is_bare_script(trace: TraceRow, open_call: CallRow) -> bool:
+    """Return whether an open call is the script's own and takes nothing, as that which starts a server."""
+    # A function of the script in which a run timed out or crashed may itself be at fault.
+    ended_in_it = trace.status not in ("running", "stopped")
+    takes_nothing = open_call.is_body or (open_call.args in (None, "{}") and not ended_in_it)
+    return open_call.module == "__main__" and takes_nothing
 
 
 def _rerun_with_lines(next_calls: NextCalls, exceptions: Sequence[LoadedException]) -> str | None:
@@ -277,7 +289,9 @@ def _flow_around(next_calls: NextCalls, exceptions: Sequence[LoadedException], c
     """Propose the flow around the first exception with traced calls, or else around the first open call."""
     chain = next((each.chain for each in exceptions if each.chain), None) or next(iter(chains), None)
     innermost = chain.innermost if chain else None
-    return next_calls.call("get_flow", around_call_id=innermost.call_id) if innermost is not None else None
+    if innermost is None or (_is_bare_script(next_calls.trace, innermost) and not exceptions):
+        return None
+    return next_calls.call("get_flow", around_call_id=innermost.call_id)
 
 
 def _hottest_function(next_calls: NextCalls, facts: Facts) -> str | None:
