@@ -51,7 +51,9 @@ async def test_a_timeout_shows_every_thread_with_its_values_but_no_secret(sessio
     report = await session.run(python, STANDING, "joins", timeout_seconds=4)
     assert (report["status"], report["signal"], report["stdout_tail"]) == ("timeout", "SIGTERM", "ready")
     stacks_text = "\n".join(report["stacks"])
-    assert stacks_text.startswith("MainThread:\n")
+    # Who waits for a lock comes first.
+    assert re.match(r"locker:\n  waits for lock, held by MainThread since standing\.py:\d+ main\n", stacks_text)
+    assert "\nMainThread:\n" in stacks_text
     assert re.search(r"standing\.py:\d+ joins: thread='<threading\.Thread>', password=\[REDACTED\]\n", stacks_text)
     assert "worker-0, worker-1:\n" in stacks_text and "takes_jobs: jobs='<queue.Queue>', number=0" in stacks_text
     assert "locker:\n" in stacks_text and "api_key=[REDACTED], typed=[REDACTED]" in stacks_text

@@ -289,7 +289,7 @@ async def test_concurrent_runs_do_not_mix(shop) -> None:
         (["./bad_interpreter"], "does not exist: '#!/no/such/python'"),
         (["./no_interpreter"], "neither a program nor a script"),
         (["/"], "is not executable (or is a folder)"),
-        ("ls|wc", 'use ["sh", "-c", "..."]'),
+        ("ls|wc", 'command=["bash", "-c", "set -o pipefail; ls|wc"]'),
     ],
 )
 async def test_a_command_that_cannot_start_says_why_and_leaves_no_trace(shop, write, home, command, expected) -> None:
