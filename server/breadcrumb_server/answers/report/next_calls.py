@@ -25,8 +25,8 @@ from breadcrumb_storage.queries.traces import TraceRow
 MIN_SLOW_NS = 100_000_000
 MIN_SLOW_SHARE = 0.5
 # Traced functions, beside those that an assertion failed in, with which a flow is worth more than tracing a package:
-# one or two often only pass on what the package returned.
-MIN_LAYERS = 3
+# a few often only pass on what the package returned, or are called by it.
+MIN_LAYERS = 4
 
 
 class Facts(Protocol):
