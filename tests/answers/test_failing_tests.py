@@ -121,7 +121,7 @@ def test_an_exception_from_the_code_under_test_is_shown_with_its_chain_within_th
     assert failing.exception.calls == ["shop/pricing.py:6 total(pieces=3)", "shop/pricing.py:20 price(amount=None)"]
     assert failing.exception.locals == ["rate = None"]
     assert failing.called == [f"shop/pricing.py:20 price(amount=1) -> 1  #{setup}"]  # calls before the failing one
-    assert report.next[0].startswith('get_calls(project="shop", function="shop.pricing:price"')
+    assert report.next[0].startswith('get_flow(project="shop", ') and "around_call_id=" in report.next[0]
 
 
 def test_failures_at_the_same_place_are_one_entry_and_further_places_are_shown_in_brief(project, suite) -> None:

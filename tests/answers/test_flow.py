@@ -145,6 +145,18 @@ def test_a_rare_result_is_shown_with_its_call(get_flow, trace) -> None:
     )
 
 
+@pytest.mark.parametrize(("exit_code", "name"), [(0, "rate"), (3, "<module>")])
+def test_the_exit_of_a_program_is_looked_into_only_if_it_failed(get_flow, project, exit_code, name) -> None:
+    trace = project.trace(exit_code=exit_code)
+    trace.process()
+    error = trace.exception("SystemExit", str(exit_code))
+    body = trace.call(trace.function("<module>", "__main__", kind="module"), ms=100, raises=error)
+    rate = trace.function("rate")
+    for number in range(3):
+        trace.call(rate, body, args={"kind": number}, returns=number)
+    assert f':{name}"' in get_flow().next[0]
+
+
 def test_a_rare_argument_is_shown_with_its_call(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     total = trace.function("total")

@@ -29,11 +29,11 @@ def test_an_uncaught_exception_is_shown_with_its_place_calls_arguments_and_local
     assert error.calls[2].endswith(" chars), rate=None)")
     assert error.locals == ["items = [{'sku': 'a'}]", "rate = None", "table = {}"]
     assert report.next[0] == (
-        'get_calls(project="shop", function="shop.pricing:total", '
-        f'trace_id="{shop.trace.trace_id}", where={{"call_id": {shop.failing}}})'
+        f'get_flow(project="shop", trace_id="{shop.trace.trace_id}", around_call_id={shop.failing})'
     )
     assert report.next[1] == (
-        f'get_flow(project="shop", trace_id="{shop.trace.trace_id}", around_call_id={shop.failing})'
+        'get_calls(project="shop", function="shop.pricing:total", '
+        f'trace_id="{shop.trace.trace_id}", where={{"call_id": {shop.failing}}})'
     )
 
 
@@ -476,6 +476,74 @@ def test_after_a_failed_assertion_of_the_program_the_flow_that_led_to_it_is_prop
     assert not [proposed for proposed in report.next if proposed.startswith("analyze_performance")]
 
 
+@pytest.mark.parametrize(("kind", "message"), [("AssertionError", "1 != 2"), ("SystemExit", "revenue 63, ledger 19")])
+def test_the_flow_to_a_failed_check_begins_at_the_caller_of_a_function_that_only_checks(project, kind, message) -> None:
+    trace = project.trace(status="failed", exit_code=1)
+    trace.process()
+    report_call = trace.call(trace.function("make_report"), ms=400, child_ns=300_000_000)
+    trace.call(trace.function("revenue"), report_call, ms=299)
+    check = trace.call(trace.function("check"), report_call, ms=1)
+    trace.exception(kind, message, call_id=check, uncaught=True)
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert report.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", root_call_id={report_call})'
+
+
+def test_an_exit_with_a_number_is_no_failed_check(project) -> None:
+    trace = project.trace(status="failed", exit_code=3)
+    trace.process()
+    main = trace.call(trace.function("main"), ms=400)
+    trace.exception("SystemExit", "3", call_id=main, uncaught=True)
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert report.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", around_call_id={main})'
+
+
+@pytest.mark.parametrize(("others", "first"), [(3, "edit_config"), (4, "get_flow")])
+def test_a_package_is_traced_before_the_flow_is_read_only_if_hardly_any_own_functions_are(
+    project, others, first
+) -> None:
+    trace = project.trace(status="failed", exit_code=1, config={"include": ["__main__"]})
+    trace.process()
+    main = trace.function("main", "__main__")
+    call = trace.call(main, ms=9, child_ns=3_000_000)
+    for number in range(others):
+        trace.call(trace.function(f"step_{number}", "__main__"), call)
+    trace.exception("AssertionError", "accuracy 0.80", call_id=call, module_name="__main__", uncaught=True)
+    site = "/work/shop/.venv/lib/python3.12/site-packages"
+    trace.gap("Pipeline.fit", "sklearn.pipeline", caller=main, file=f"{site}/sklearn/pipeline.py", ms=900)
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert report.next[0].startswith(f"{first}(")
+
+
+def test_the_exception_of_a_cell_comes_before_that_of_the_program_that_executed_the_notebook(project) -> None:
+    trace = project.trace(status="failed", exit_code=1, config={"workspace": "/work/shop", "include": ["__main__"]})
+    trace.process(0)
+    site = "/work/shop/.venv/lib/python3.12/site-packages"
+    kernel = trace.function("<module>", "__main__", kind="module", file=f"{site}/ipykernel_launcher.py")
+    cell = trace.call(trace.function("total", "__main__", file="In [3]"), trace.call(kernel))
+    trace.exception(
+        "ZeroDivisionError", "division by zero", call_id=cell, function_name="total", module_name="__main__",
+        file="In [3]", handled=True, handled_by="IPython.core.interactiveshell:InteractiveShell.run_code:9",
+    )  # fmt: skip
+    launcher = trace.call(
+        trace.function("<module>", "__main__", kind="module", file=f"{site}/nbclient/__main__.py"), ms=500
+    )
+    trace.exception(
+        "nbclient.exceptions.CellExecutionError", "An error occurred", call_id=launcher, uncaught=True,
+        function_name="NotebookClient._check", module_name="nbclient.client", file=f"{site}/nbclient/client.py",
+    )  # fmt: skip
+
+    report = build_report(project.con, "shop", trace_id=None)
+
+    assert [each.type for each in report.exceptions] == ["ZeroDivisionError", "nbclient.exceptions.CellExecutionError"]
+    assert report.next[0] == f'get_flow(project="shop", trace_id="{trace.trace_id}", around_call_id={cell})'
+
+
 def test_untraced_own_code_is_included_before_the_flow_to_a_failed_assertion_is_proposed(project) -> None:
     trace = project.trace(status="failed", exit_code=1)
     trace.process()
@@ -489,9 +557,12 @@ def test_untraced_own_code_is_included_before_the_flow_to_a_failed_assertion_is_
 
 
 @pytest.mark.parametrize(
-    ("ms", "others_ms", "tool"), [(400, 300, "analyze_performance"), (400, 500, "get_calls"), (50, 1, "get_calls")]
+    ("ms", "others_ms", "place", "tool"),
+    [(400, 300, 0, "analyze_performance"), (400, 500, 1, "get_calls"), (50, 1, 1, "get_calls")],
 )
-def test_the_performance_of_a_function_that_took_most_of_a_run_is_proposed(project, ms, others_ms, tool) -> None:
+def test_the_performance_of_a_function_that_took_most_of_a_run_is_proposed_before_the_flow(
+    project, ms, others_ms, place, tool
+) -> None:
     trace = project.trace()
     trace.process()
     trace.call(trace.function("<module>"), ms=others_ms)
@@ -499,7 +570,9 @@ def test_the_performance_of_a_function_that_took_most_of_a_run_is_proposed(proje
 
     report = build_report(project.con, "shop", trace_id=None)
 
-    assert report.next[0] == f'{tool}(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
+    proposed = f'{tool}(project="shop", function="shop.pricing:total", trace_id="{trace.trace_id}")'
+    flow = f'get_flow(project="shop", trace_id="{trace.trace_id}")'
+    assert report.next[:2] == ([flow, proposed] if place else [proposed, flow])
 
 
 def test_the_module_of_a_test_runner_is_neither_in_the_hot_functions_nor_in_chains(project) -> None:
@@ -647,7 +720,7 @@ def test_the_rest_of_a_partly_traced_package_is_proposed_after_the_recorded_call
 
     report = build_report(project.con, "shop", trace_id=None)
 
-    assert report.next[0].startswith("get_calls(")
+    assert [proposed.partition("(")[0] for proposed in report.next[:2]] == ["get_flow", "get_calls"]
     assert report.next[2] == 'edit_config(project="shop", add_include=["sheets.*"])'
 
 
@@ -900,7 +973,7 @@ def test_an_exception_that_own_code_logged_is_shown_in_full(project) -> None:
         ("ValueError", "handled by shop.pricing:worker:9")
     ]
     assert report.handled_exceptions is None
-    assert f'where={{"call_id": {job}}}' in report.next[0]
+    assert f"around_call_id={job}" in report.next[0]
 
 
 def test_the_report_says_that_generated_functions_have_no_lines(project) -> None:

@@ -93,6 +93,11 @@ class LoadedException:
         call = self.chain.innermost if self.chain else None
         return call is not None and (call.name, call.file) == (self.row.name, self.row.file)
 
+    def raised_by_launcher(self) -> bool:
+        """Return whether a program that only runs the user's code raised it, such as one that executes a notebook."""
+        call = self.chain.innermost if self.chain else None
+        return call is not None and self.places.is_launcher(call.module, call.name, call.file)
+
     def render(self, detail: ExceptionLimits) -> ExceptionDetail:
         """Render the exception within the limits of a level of detail."""
         row, group = self.row, self.group

@@ -35,7 +35,11 @@ def flow_next_calls(
 
     outermost = min((row.indent for row, _ in shown), default=0)
     focus = next((group for _, group in shown if group.focus), None)
-    raised = next((group for _, group in shown[::-1] if group.raised), None)
+    # The body of a program that ended with 0 raised nothing but its exit.
+    exited = next_calls.trace.exit_code == 0
+    raised = next(
+        (group for _, group in shown[::-1] if group.raised and not (exited and group.name == "__main__:<module>")), None
+    )
     outlier = next((group for _, group in shown if group.calls > 1 and group.first_call_id in lines.outliers), None)
     deeper = max(
         (group for row, group in shown if row.deeper and not group.is_import),

@@ -500,4 +500,5 @@ def _unhandled_exceptions(
 
 def _first_of_each_place(reader: TraceReader, wanted: ExceptionFilter) -> tuple[list[LoadedException], int]:
     groups, kinds, _ = exception_groups(reader.con, wanted, by_place=True, limit=LIMITS.exceptions)
-    return load_exceptions(reader.con, groups, reader), kinds
+    # What executes a notebook fails because a cell did, whose exception the kernel has caught.
+    return sorted(load_exceptions(reader.con, groups, reader), key=LoadedException.raised_by_launcher), kinds

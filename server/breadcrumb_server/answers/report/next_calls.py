@@ -24,6 +24,9 @@ from breadcrumb_storage.queries.traces import TraceRow
 # Self time of a slow function: nanoseconds, and share of the self time of all functions.
 MIN_SLOW_NS = 100_000_000
 MIN_SLOW_SHARE = 0.5
+# Traced functions, beside those that an assertion failed in, with which a flow is worth more than tracing a package:
+# a few often only pass on what the package returned, or are called by it.
+MIN_LAYERS = 4
 
 
 class Facts(Protocol):
@@ -110,7 +113,7 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     by_test = failure.exception if failure and failure.raised_in_what_it_called() else None
     exceptions = [by_test, *facts.exceptions] if by_test else list(facts.exceptions)
     lines = _recorded_lines(next_calls, facts.functions, exceptions, failure)
-    found = [_path_to(next_calls, each) for each in exceptions[:1]]
+    found = [_path_to(next_calls, facts, each) for each in exceptions[:1]]
     handled = [each for each in facts.handled if not each.importing]
     swallowed = _swallowed(next_calls, handled, exceptions, None if by_test else failure)
     # Own code ran untraced: traced code called it, or nothing but __main__ was traced.
@@ -118,7 +121,8 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     if failure and not by_test:
         found = _path_to_wrong_result(next_calls, failure)[: 1 if edit and widen else None]
     # The flow to a wrong value shows nothing new if it leads through a package of which nothing is traced.
-    widen_first = exceptions and _is_failed_assertion(exceptions[0]) and widen and not _extends_package(trace, facts)
+    widen_first = exceptions and _is_failed_check(exceptions[0]) and widen and not _extends_package(trace, facts)
+    widen_first = widen_first and not _has_layers(facts, exceptions[0])
     if edit and (facts.expansion.workspace or widen_first):
         return first_few([lines, edit, again, swallowed, *found])
     raised_in = _gaps_raised_in(facts.gaps, exceptions) if by_test or not failure else []
@@ -143,9 +147,9 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
             again if edit and widen else None,
             next_calls.call("find_exceptions") if handled and facts.exception_kinds <= 1 else None,
             _flow_around(next_calls, exceptions, facts.open if ended_from_outside else ()),
+            raising_call(project, exceptions[0]) if exceptions else None,
             _rerun_with_lines(next_calls, exceptions),
-            _hottest_function(next_calls, facts),
-            None if any(each and each.startswith("get_flow(") for each in found) else next_calls.call("get_flow"),
+            *_overview(next_calls, facts, found),
             edit,
             again if edit or too_slow else None,
             next_calls.call("find_gaps") if facts.gaps or facts.other_gaps else None,
@@ -160,9 +164,9 @@ def _raised_so_far(next_calls: NextCalls, facts: Facts) -> str | None:
     """Propose what explains the first exception of a program that goes on, such as a server that answers with a 500."""
     failure = facts.tests.first_failure
     if failure and failure.exception and failure.raised_in_what_it_called():
-        return _path_to(next_calls, failure.exception)
+        return _path_to(next_calls, facts, failure.exception)
     if facts.exceptions:
-        return _path_to(next_calls, facts.exceptions[0]) or next_calls.call("find_exceptions")
+        return _path_to(next_calls, facts, facts.exceptions[0]) or next_calls.call("find_exceptions")
     if failure or any(not each.importing for each in facts.handled):
         return next_calls.call("find_exceptions")
     return None
@@ -208,19 +212,43 @@ def _swallowed(
         node_id = failure.first.node_id
         under_it = any(node_id in each.failed_tests for each in handled)
         return next_calls.call("find_exceptions", test=node_id) if under_it else None
-    wrong_value = bool(exceptions) and _is_failed_assertion(exceptions[0])
+    wrong_value = bool(exceptions) and _is_failed_check(exceptions[0])
     return next_calls.call("find_exceptions") if wrong_value and handled else None
 
 
-def _path_to(next_calls: NextCalls, exception: LoadedException) -> str | None:
-    """Propose the call that raised an exception, or for a failed assertion the flow that led to it."""
-    if not _is_failed_assertion(exception):
-        return raising_call(next_calls.project, exception)
-    checked_by = exception.chain.innermost if exception.chain else None
-    # The flow below the asserting call is not enough if other tasks did the work, and starts with imports in a module.
+def _path_to(next_calls: NextCalls, facts: Facts, exception: LoadedException) -> str | None:
+    """Propose the flow around the call that raised an exception, or for a failed check the flow that led to it.
+
+    The raising call alone adds little: the report has its arguments.
+    """
+    if not _is_failed_check(exception):
+        return _flow_around(next_calls, [exception], ())
+    checked_by = _caller_of_work(facts, exception.chain)
+    # The flow below the checking call is not enough if other tasks did the work, and starts with imports in a module.
     alone = checked_by is not None and not checked_by.task and checked_by.name != "<module>"
     root = checked_by.call_id if checked_by and alone else None
     return next_calls.call("get_flow", root_call_id=root)
+
+
+def _caller_of_work(facts: Facts, chain: Chain | None) -> CallRow | None:
+    """Return the innermost call of a chain whose function made traced calls: one that only checks has no flow.
+
+    Returns:
+        The innermost call if no function of the chain made any; None if it is not known.
+    """
+    if chain is None:
+        return None
+    leaves = {(each.module, each.name) for each in facts.functions if each.total_ns == each.self_ns}
+    calls = [chain.calls.get(link.call_id) for link in reversed(chain.links)]
+    return next((each for each in calls if each and (each.module, each.name) not in leaves), chain.innermost)
+
+
+def _has_layers(facts: Facts, exception: LoadedException) -> bool:
+    """Return whether enough functions of the program are traced for its flow to tell where a value went wrong."""
+    calls = exception.chain.calls.values() if exception.chain else ()
+    on_the_way = {(each.module, each.name) for each in calls}
+    functions = {(each.module, each.name) for each in facts.functions if each.name != "<module>"}
+    return len(functions - on_the_way) >= MIN_LAYERS
 
 
 def _extends_package(trace: TraceRow, facts: Facts) -> bool:
@@ -229,9 +257,11 @@ def _extends_package(trace: TraceRow, facts: Facts) -> bool:
     return any(pattern.partition(".")[0] in present for pattern in facts.expansion.patterns)
 
 
-def _is_failed_assertion(exception: LoadedException) -> bool:
-    """Return whether an assertion of the program itself, not of a test, ended it."""
-    return exception.row.type == "AssertionError" and bool(exception.group.uncaught)
+def _is_failed_check(exception: LoadedException) -> bool:
+    """Return whether an assertion of the program itself, not of a test, ended it, or an exit with a message."""
+    row = exception.row
+    is_exit = row.type == "SystemExit" and not row.message.strip().removeprefix("-").isdigit() and bool(row.message)
+    return bool(exception.group.uncaught) and (row.type == "AssertionError" or is_exit)
 
 
 def _path_to_wrong_result(next_calls: NextCalls, failure: Failure) -> list[str | None]:
@@ -294,11 +324,14 @@ def _flow_around(next_calls: NextCalls, exceptions: Sequence[LoadedException], c
     return next_calls.call("get_flow", around_call_id=innermost.call_id)
 
 
-def _hottest_function(next_calls: NextCalls, facts: Facts) -> str | None:
-    """Propose the calls of the function with the most self time, or its performance if it dominates the run."""
+def _overview(next_calls: NextCalls, facts: Facts, found: Sequence[str | None]) -> list[str | None]:
+    """Propose the flow, and the calls of the function with the most self time; first its performance if it is slow."""
+    flow = None if any(each and each.startswith("get_flow(") for each in found) else next_calls.call("get_flow")
     hot = next((each for each in facts.functions if each.recorded and each.name != "<module>"), None)
     if hot is None:
-        return None
+        return [flow]
+    name = f"{hot.module}:{hot.name}"
     overall_ns = sum(each.self_ns for each in facts.functions)
-    slow = not facts.exceptions and hot.self_ns >= max(MIN_SLOW_NS, MIN_SLOW_SHARE * overall_ns)
-    return next_calls.call("analyze_performance" if slow else "get_calls", function=f"{hot.module}:{hot.name}")
+    if not facts.exceptions and hot.self_ns >= max(MIN_SLOW_NS, MIN_SLOW_SHARE * overall_ns):
+        return [next_calls.call("analyze_performance", function=name), flow]
+    return [flow, next_calls.call("get_calls", function=name)]
