@@ -156,6 +156,20 @@ def test_links_have_targets(document: str) -> None:
             assert not anchor or document == "docs/tools.md" or anchor in anchors(target.read_text()), (link, anchor)
 
 
+@pytest.mark.processes
+def test_the_session_in_the_shell_goes_as_it_is_written(tmp_path: Path, workspace: Path) -> None:
+    (session,) = blocks((ROOT / "docs" / "command-line.md").read_text(), "sh")
+    (workspace / "script.py").write_text("def total(n):\n    return n\n\nprint(total(1))\n")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", session],
+        cwd=workspace, env={**os.environ, "PATH": path, "BREADCRUMB_HOME": str(tmp_path / "home")},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == "" and done.stdout.count('"project": "shop"') == len(session.splitlines())
+
+
 def test_the_index_of_the_documentation_names_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text()
     pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"}

@@ -2,6 +2,6 @@
 
 import sys
 
-from breadcrumb_server.cli import main
+from breadcrumb_server.command_line.breadcrumb_mcp import main
 
 sys.exit(main())

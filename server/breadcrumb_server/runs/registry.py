@@ -165,7 +165,7 @@ class RunRegistry:
                     await run.finished.wait()
                     break
                 elapsed = time.monotonic() - run.started_at
-                await report(elapsed, f"{run.state.trace_id} runs for {elapsed:.0f} s, {run.calls:,} calls recorded")
+                await report(elapsed, run.progress(elapsed))
         if run.failure is not None:
             raise run.failure
         return run.finished.is_set()

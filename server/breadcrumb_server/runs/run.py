@@ -17,6 +17,7 @@ from breadcrumb_server.runs.state import RUNNING, RunState
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.ingest.spool_files import list_spool
 
 # Sentences for the report of a stopped run.
 BY_STOP_RUN = "It was stopped by stop_run."
@@ -72,6 +73,19 @@ class Run:
         """
         self.stopped_by = self.stopped_by or why
         self.stop_requested.set()
+
+    def progress(self, elapsed_seconds: float) -> str:
+        """Say how far the run is.
+
+        Args:
+            elapsed_seconds: Since its start.
+        """
+        try:
+            processes = len({file.process_key for file in list_spool(self.spool)})
+        except OSError:  # it has just ended, and its folder is gone
+            processes = 0
+        of = f" in {processes:,} processes" if processes > 1 else ""
+        return f"{self.state.trace_id} runs for {elapsed_seconds:.0f} s, {self.calls:,} calls recorded{of}"
 
     def output(self) -> Output:
         """Return the redacted output so far. Call it in the event loop, where secrets are learned."""

@@ -1,10 +1,10 @@
 """Run ``breadcrumb-mcp``: serve MCP on stdio or HTTP, or show a debugging session with ``demo``."""
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+
+from breadcrumb_server.command_line.serving import HTTP_PORT, exit_without_stdout, serve_http, serve_stdio
 
 _DESCRIPTION = """\
 Lets an AI coding agent see what a Python program actually did.
@@ -27,16 +27,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.command == "demo":
             return _demo(keep=options.keep)
         if options.command == "serve" and options.transport == "http":
-            return _serve_http(options.port)
-        return _serve_stdio()
+            return serve_http(options.port)
+        return serve_stdio()
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        return _exit_without_stdout()
+        return exit_without_stdout()
     except BaseExceptionGroup as group:
         # The client closed our stdout in the middle of an answer, so no error can reach it.
         if group.split(BrokenPipeError)[1] is None:
-            return _exit_without_stdout()
+            return exit_without_stdout()
         raise
 
 
@@ -54,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--transport", choices=["stdio", "http"], default="stdio", help="http is Streamable HTTP on 127.0.0.1"
     )
-    serve.add_argument("--port", type=_port, default=8765, help="for http (default: %(default)s)")
+    serve.add_argument("--port", type=_port, default=HTTP_PORT, help="for http (default: %(default)s)")
     demo = commands.add_parser("demo", help="watch an MCP client find a bug with the tools", allow_abbrev=False)
     demo.add_argument("--keep", action="store_true", help="keep the demo's folder and say where it is")
     return parser
@@ -66,43 +66,7 @@ def _port(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
 
 
-def _serve_stdio() -> int:
-    import anyio
-
-    from breadcrumb_server.mcp_server.server import build_server
-    from breadcrumb_server.mcp_server.transports import log_to_stderr, serve_stdio
-
-    log_to_stderr()
-    if sys.stdin is not None and sys.stdin.isatty():
-        print("Serving MCP on stdin and stdout, for a client. To see it work: breadcrumb-mcp demo", file=sys.stderr)
-    anyio.run(serve_stdio, build_server())
-    return 0
-
-
-def _serve_http(port: int) -> int:
-    import anyio
-
-    from breadcrumb_server.mcp_server.server import build_server
-    from breadcrumb_server.mcp_server.transports import HTTP_HOST, listen, log_to_stderr, serve_http
-
-    log_to_stderr()
-    try:
-        listener = listen(port)
-    except OSError as error:
-        print(f"breadcrumb-mcp: cannot listen on port {port}: {error.strerror}. Try --port.", file=sys.stderr)
-        return 1
-    print(f"Serving MCP at http://{HTTP_HOST}:{port}/mcp", file=sys.stderr)
-    anyio.run(serve_http, build_server(), listener)
-    return 0
-
-
 def _demo(*, keep: bool) -> int:
     from breadcrumb_server.demo.walk import run_demo
 
     return run_demo(keep=keep)
-
-
-def _exit_without_stdout() -> int:
-    # The interpreter flushes stdout when it exits, and would print an error.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-    return 1

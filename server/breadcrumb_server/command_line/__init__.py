@@ -1,0 +1,1 @@
+"""Offer the services as the shell command ``breadcrumb``, for people and headless jobs."""

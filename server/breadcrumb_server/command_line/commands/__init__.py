@@ -1,0 +1,1 @@
+"""Define the commands of ``breadcrumb``, a module for each kind."""

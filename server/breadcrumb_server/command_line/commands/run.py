@@ -1,0 +1,135 @@
+"""Run a command under the tracer."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from breadcrumb_server.command_line.live_line import LiveLine
+from breadcrumb_server.command_line.options import output_options, project_option
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskStatus
+
+    from breadcrumb_server.answers.report.answer import RunReport
+    from breadcrumb_server.projects.config import ProjectConfig
+    from breadcrumb_server.runs.request import RunRequest
+    from breadcrumb_server.service import Service
+
+DEFAULT_TIMEOUT_SECONDS = 300.0
+# Exit codes of shells and of coreutils' timeout(1), for commands that did not end by themselves.
+TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
+
+
+@click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
+@project_option
+@click.option(
+    "--timeout",
+    "timeout_seconds",
+    type=float,
+    default=DEFAULT_TIMEOUT_SECONDS,
+    show_default=True,
+    help="Seconds after which the command is ended.",
+)
+@click.option("--cwd", type=click.Path(file_okay=False), help="Folder to run in. [default: the workspace]")
+@click.option("--env", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable. Repeatable.")
+@click.option("--stdin", type=click.File(), help="What the command reads; - is the input of this one. [default: none]")
+@click.option("--label", help="A text by which to find the run again.")
+@click.option("--mode", type=click.Choice(["adaptive", "full"]), help="full records every call.")
+@click.option("--lines", multiple=True, metavar="FUNCTION", help="Record the lines of a function. Repeatable.")
+@output_options
+@click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
+def run(
+    project: str,
+    timeout_seconds: float,
+    cwd: str | None,
+    variables: tuple[str, ...],
+    stdin: Any,
+    label: str | None,
+    mode: str | None,
+    lines: tuple[str, ...],
+    output_format: str,
+    command: tuple[str, ...],
+) -> int:
+    """Run COMMAND under the tracer and print the report. Options come before COMMAND.
+
+    The exit code is that of COMMAND: 128 + n after signal n, 124 after the timeout.
+
+    \b
+    breadcrumb run -c shop --timeout 60 python script.py
+    breadcrumb run -c shop -- pytest -x tests/test_cart.py
+    """
+    from breadcrumb_server.command_line.output import print_answer
+    from breadcrumb_server.command_line.services import with_services
+    from breadcrumb_server.runs.request import make_request
+
+    env = dict(_variable(each) for each in variables)
+    text = stdin.read() if stdin else None
+    capture: dict[str, object] = {"mode": mode} if mode else {}
+    if lines:
+        capture["lines"] = list(lines)
+
+    async def work(services: Service) -> RunReport:
+        config = await services.config(project)
+        request = make_request(
+            config, list(command), timeout_seconds, cwd=cwd, env=env, stdin=text, label=label, capture=capture
+        )
+        return await _run(services, config, request)
+
+    report = with_services(work)
+    print_answer(report, output_format)
+    return _exit_code(report)
+
+
+async def _run(services: Service, config: ProjectConfig, request: RunRequest) -> RunReport:
+    """Run the command to its end; a signal to this process stops it, and its report is still made."""
+    import anyio
+
+    from breadcrumb_server.runs.request import MAX_WAIT_SECONDS
+
+    stop = anyio.Event()
+
+    async def receive_signals(task_status: TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            task_status.started()
+            async for _ in signals:
+                stop.set()
+
+    with LiveLine(sys.stderr) as line:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(receive_signals)
+            report = await services.run(config, request, 0, line.show)
+            trace_id = report.trace_id
+
+            async def stop_run() -> None:
+                await stop.wait()
+                await services.stop_run(config.project, trace_id, line.show)
+
+            tasks.start_soon(stop_run)
+            while report.status == "running":
+                report = await services.wait_for_run(config.project, trace_id, MAX_WAIT_SECONDS, line.show)
+            tasks.cancel_scope.cancel()
+            return report
+    raise AssertionError("unreachable: a task group swallows nothing")
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:  # the value may be a secret: it is not repeated
+        raise click.BadParameter("NAME=VALUE is needed.", param_hint="--env")
+    return name, value
+
+
+def _exit_code(report: RunReport) -> int:
+    if report.status == "timeout":
+        return TIMED_OUT
+    if report.signal is not None:
+        return SIGNALLED + _signal_number(report.signal)
+    return NOT_STARTED if report.exit_code is None else report.exit_code
+
+
+def _signal_number(name: str | int) -> int:
+    return int(getattr(signal, str(name), name) if isinstance(name, str) else name)

@@ -1,0 +1,101 @@
+"""Define the options that several commands share, and what they complete to in a shell."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from breadcrumb_server.projects.home import Home
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+JSON, TABLE = "json", "table"
+
+
+def _complete_project(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    from click.shell_completion import CompletionItem
+
+    return [CompletionItem(name) for name in Home.from_environment().project_names() if name.startswith(incomplete)]
+
+
+def project_argument(command: Command) -> Command:
+    """Add the project as a word: for commands that are about the project itself."""
+    return click.argument("project", shell_complete=_complete_project)(command)
+
+
+def project_option(command: Command) -> Command:
+    """Add ``-c PROJECT``, which is required."""
+    return click.option(
+        "-c", "--project", metavar="PROJECT", required=True, help="The project.", shell_complete=_complete_project
+    )(command)
+
+
+def source_options(command: Command) -> Command:
+    """Add ``-c PROJECT`` and ``--db-path FILE``; one of them says which database is asked."""
+    command = click.option(
+        "--db-path",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Ask this database, such as .breadcrumb/traces.duckdb, instead of a project's.",
+    )(command)
+    return click.option("-c", "--project", metavar="PROJECT", help="The project.", shell_complete=_complete_project)(
+        command
+    )
+
+
+def trace_option(command: Command) -> Command:
+    """Add ``--trace TRACE_ID``."""
+    return click.option("--trace", "trace_id", metavar="TRACE_ID", help="The run to ask about. [default: the newest]")(
+        command
+    )
+
+
+def limit_option(default: int) -> Callable[[Command], Command]:
+    """Add ``--limit`` and ``--cursor``.
+
+    Args:
+        default: Rows of a page if none is given.
+    """
+
+    def add(command: Command) -> Command:
+        command = click.option("--cursor", help="The next_cursor of the page before.")(command)
+        return click.option("--limit", type=int, default=default, show_default=True, help="Rows of a page.")(command)
+
+    return add
+
+
+def output_options(command: Command) -> Command:
+    """Add ``--format`` and ``--verbose``."""
+    command = click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_set_verbose,
+        help="Log to stderr, show tracebacks.",
+    )(command)
+    return click.option(
+        "--format",
+        "output_format",
+        type=click.Choice([JSON, TABLE]),
+        default=JSON,
+        show_default=True,
+        help="json for programs, table for people.",
+    )(command)
+
+
+def _set_verbose(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        logging.basicConfig(level=logging.DEBUG, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+
+
+def is_verbose() -> bool:
+    """Return whether ``--verbose`` was given."""
+    return logging.getLogger().isEnabledFor(logging.DEBUG)

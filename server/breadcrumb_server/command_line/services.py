@@ -1,0 +1,71 @@
+"""Call the services from the command line: each command opens them, asks once, and closes them."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from breadcrumb_server.projects.home import Home
+from breadcrumb_storage.errors import BreadcrumbError
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+    from breadcrumb_server.service import Service
+
+A = TypeVar("A")
+
+
+def with_services(work: Callable[[Service], Awaitable[A]]) -> A:
+    """Run ``work`` with the services of the home folder, and end every run that it leaves.
+
+    Raises:
+        BreadcrumbError: ``work`` failed; says why.
+    """
+    import anyio
+
+    from breadcrumb_server.runs.registry import RunRegistry
+    from breadcrumb_server.service import Service
+
+    async def main() -> A | BreadcrumbError:
+        home = Home.from_environment()
+        async with RunRegistry(home) as runs:
+            try:
+                return await work(Service(home, runs))
+            except* BreadcrumbError as group:  # returned, since the registry's tasks would wrap it again
+                error: BaseException = group
+                while isinstance(error, BaseExceptionGroup):
+                    error = error.exceptions[0]
+                failed = error
+        assert isinstance(failed, BreadcrumbError)
+        return failed
+
+    result = anyio.run(main)
+    if isinstance(result, BreadcrumbError):
+        raise result
+    return result
+
+
+def ask(project: str | None, database: Path | None, build: Callable[[DuckDBPyConnection, str], A]) -> A:
+    """Query the database of a project, after it has taken up what its runs have recorded, or a database file.
+
+    Args:
+        project: Name of the project.
+        database: A database file, which is asked instead.
+        build: Makes the answer, with the name of the project.
+
+    Raises:
+        BreadcrumbError: The project is unknown, or the database cannot be read.
+        click.UsageError: Neither is given.
+    """
+    if database is not None:
+        from breadcrumb_storage.database import Database
+
+        with Database(database.absolute()).read() as con:
+            return build(con, project or database.stem)
+    if project is None:
+        raise click.UsageError("Which project? Give -c PROJECT, or --db-path FILE.")
+    return with_services(lambda service: service.ask(project, lambda con: build(con, project)))
