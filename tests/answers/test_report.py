@@ -354,8 +354,8 @@ def test_of_a_stopped_server_with_an_exception_the_flow_around_that_is_proposed(
 
     proposed = build_report(project.con, "shop", trace_id=None).next
 
-    assert [each.partition("(")[0] for each in proposed[:2]] == ["get_calls", "get_flow"]
-    assert f"around_call_id={view}" in proposed[1]
+    assert [each.partition("(")[0] for each in proposed[:2]] == ["get_flow", "get_calls"]
+    assert f"around_call_id={view}" in proposed[0]
 
 
 def test_time_of_a_recursive_function_is_not_counted_twice(project) -> None:

@@ -89,7 +89,8 @@ async def test_waiting_tasks_are_shown_with_the_event_loop(session, workspace, g
     trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "waits in tasks")
     report = await session.ok("stop_run", project="p", trace_id=trace_id)
     stacks_text = "\n".join(report["stacks"])
-    assert "task Task-3 (waiting):\n  asyncio/tasks.py:" in stacks_text
+    creation = r"created by standing\.py:\d+ waits_in_tasks\.<locals>\.main"
+    assert re.search(rf"task Task-3 \(waiting\), {creation}:\n  asyncio/tasks\.py:", stacks_text)
     assert "sleeps: delay=501, token=[REDACTED]\n" in stacks_text and "consumes: delay=501" in stacks_text
 
 

@@ -2,11 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import duckdb
 import pytest
 
 from breadcrumb_storage import migrate
 from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import DatabaseFailed
 from breadcrumb_storage.migrate import Migration, known_migrations
 
 
@@ -47,7 +47,7 @@ def test_an_older_database_is_migrated_when_opened(path: Path, monkeypatch: pyte
 def test_a_migration_that_fails_leaves_the_schema_as_it_was(path: Path, monkeypatch: pytest.MonkeyPatch):
     with monkeypatch.context() as patch:
         add_migration(patch, "CREATE TABLE added (a INTEGER); SELECT * FROM missing")
-        with pytest.raises(duckdb.CatalogException), Database(path).write():
+        with pytest.raises(DatabaseFailed, match="Table with name missing"), Database(path).write():
             pass
     with Database(path).read() as con:
         tables = con.execute("SELECT count(*) FROM duckdb_tables() WHERE table_name = 'added'").fetchall()

@@ -105,9 +105,9 @@ class UntracedPythons:
             if found := self._about_seen(seen, failures.pop(seen.pid, ""), traced_pids):
                 seen_pids.add(seen.pid)
                 yield found
+        # Also of a traced process: it may have replaced itself by one that was too short-lived to be seen.
         for pid, failure in failures.items():
-            if pid not in traced_pids:
-                yield _Untraced(pid, ("python",), *_about_failure(failure))
+            yield _Untraced(pid, ("python",), *_about_failure(failure))
         for child in self._children():
             # The children of a shell are known better than its code.
             if child.pid not in seen_pids and child.pid not in traced_pids and child.pid not in parents:
