@@ -34,6 +34,9 @@ SUITES = {
     ],
 }
 INCLUDED = {"freezegun": ["freezegun.*", "tests.*", "*_test"], "pyfakefs": ["pyfakefs.*"], "greenlet": ["greenlet.*"]}
+# Tests with another outcome under the tracer. Before 3.12 the interpreter copies the variables of each frame that a trace
+# function is called for, so that an object in a closure lives as long as the call (docs/recording.md, "Limits").
+DIFFERENT = {("greenlet", "3.11"): {"test_dealloc_weakref"}}
 NEEDED = {
     "freezegun": ("freezegun", "pytest"),
     "pyfakefs": ("pyfakefs", "pytest"),
@@ -93,6 +96,7 @@ def test_the_suite_of_a_package_that_replaces_parts_of_python_has_the_same_outco
         results[name] = outcomes_in(report)
     untraced, traced = results["untraced"], results["traced"]
     different = {test for test in {*untraced, *traced} if untraced.get(test) != traced.get(test)}
+    different = {test for test in different if test.split("::")[1] not in DIFFERENT.get((package, version), ())}
     assert {test: (untraced.get(test), traced.get(test)) for test in different} == {}
     assert sum(outcome == ["passed"] for outcome in traced.values()) > 30
     assert len(spool.calls) > 300
