@@ -890,3 +890,22 @@ def test_messages_are_those_that_the_program_prints(python: str, trace: Trace) -
     printed = spool.stdout.replace("\x1b[31m", "").replace("\x1b[0m", "").splitlines()
     assert [each["message"] for each in raised(spool)] == printed
     assert len(raised(spool)) == 11
+
+
+def test_the_line_of_a_handler_is_that_of_its_except(python: str, trace: Trace) -> None:
+    spool = trace(
+        python,
+        program("""
+            def price(name):
+                try:
+                    return {}[name]
+                except ValueError:
+                    return 1
+                except KeyError:
+                    return 0
+
+            price("pear")
+        """),
+    )
+    (handled,) = spool.of("handled")
+    assert (handled["function"], handled["line"]) == ("price", 4)

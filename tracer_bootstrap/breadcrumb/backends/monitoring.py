@@ -32,7 +32,7 @@ from .debuggers import is_debugger_start, renew_opcode_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     from . import Parts
 
@@ -362,7 +362,7 @@ class MonitoringBackend(Backend):
             return
         if id(code) in self._functions:
             self._exceptions.group_handled(exception, frame)
-        self._exceptions.handled(id(exception), code, frame)
+        self._exceptions.handled(id(exception), code, frame, _line_at(code, offset))
         if self._session.clears_locals and id(code) in self._functions:
             forget_locals(frame)
 
@@ -413,6 +413,14 @@ def _frame_of(code: CodeType) -> Any:
     except ValueError:
         return None
     return frame if frame.f_code is code else None
+
+
+def _line_at(code: CodeType, offset: int) -> Optional[int]:
+    """Return the line of the handler that begins at an offset; the frame is still at the line that raised."""
+    for _, end, line in code.co_lines():
+        if end > offset and line is not None:
+            return line
+    return None
 
 
 def _ends_except_star(code: CodeType, offset: int) -> bool:

@@ -231,13 +231,14 @@ class ExceptionLog:
         cls = type(exception)
         return class_name(cls) in ("CancelledError", "GeneratorExit", "Cancelled", "GreenletExit")
 
-    def handled(self, address: int, code: CodeType, frame: FrameType) -> None:
+    def handled(self, address: int, code: CodeType, frame: FrameType, line: Optional[int] = None) -> None:
         """Write that a handler in *frame* has caught the exception; it may be a ``finally`` that passes it on.
 
         Args:
             address: The id() of the exception.
             code: The code of the frame.
             frame: The frame whose handler runs.
+            line: The line of the handler; None if the frame is there already.
         """
         exception_id = self._session.exception_ids.get(address)
         if not exception_id:
@@ -254,7 +255,7 @@ class ExceptionLog:
             function=session.names.qualified_name(code, frame),
             module=module,
             file=session.include.absolute(code.co_filename),
-            line=frame.f_lineno,
+            line=line or frame.f_lineno,
             expected=id(code) not in session.functions and self._is_expected_by(exception_id, frame),
         )
 
