@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from functools import partial
+from inspect import CO_GENERATOR
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -222,7 +223,8 @@ def _raising(function: FunctionType) -> Any:
     """Return the code of a function that raises, with as many free variables as the given one has."""
     names = function.__code__.co_freevars
     source = "def outer():\n" + "".join(f"    {name} = None\n" for name in names)
-    source += f"    def raising(*_, **__):\n        {', '.join(names) or None}\n        raise __import__('test_parts_error').OddError('an odd row')\n    return raising\n"
+    yields = "        yield\n" if function.__code__.co_flags & CO_GENERATOR else ""  # of the kind of the given one
+    source += f"    def raising(*_, **__):\n        {', '.join(names) or None}\n        raise __import__('test_parts_error').OddError('an odd row')\n{yields}    return raising\n"
     namespace: dict[str, Any] = {}
     exec(source, namespace)
     return namespace["outer"]().__code__

@@ -13,6 +13,7 @@ import ipaddress
 import json
 import logging
 import pathlib
+import sys
 import types
 import unittest.mock
 import uuid
@@ -329,10 +330,11 @@ def test_a_type_hint_is_written_in_its_own_notation_even_if_it_is_endless() -> N
     endless: list[Any] = [int]
     endless.append(endless)
     alias: Any = types.GenericAlias(list, (endless,))
-    optional = Optional[Plain]  # noqa: UP045  (another class than that of Plain | None)
+    optional = Optional[Plain]  # noqa: UP045  (before 3.14 another class than that of Plain | None)
+    plain = f"{__name__}.Plain"
     hints = encoded([list[int], dict[str, list[int | None]], optional, Literal["a", 1]])
     assert [hint["$repr"] for hint in hints] == [
-        "list[int]", "dict[str, list[int | None]]", f"Optional[{__name__}.Plain]", "Literal['a', 1]",
+        "list[int]", "dict[str, list[int | None]]", f"{plain} | None" if sys.version_info >= (3, 14) else f"Optional[{plain}]", "Literal['a', 1]",
     ]  # fmt: skip
     assert encoded(alias)["$repr"].startswith("list[[int, [int, [int")
     wide: Any = int

@@ -43,7 +43,7 @@ def typing_text(value: Any, depth: int = 0) -> str:
         return name
     if name == "Optional" and arguments and arguments[-1] is type(None):
         arguments = arguments[:-1]
-    if kind.__name__ == "UnionType":
+    if kind.__name__ == "UnionType" or (kind.__name__ == "Union" and name == "Union"):  # the second since 3.14
         return _joined(arguments, depth, " | ")
     return "%s[%s]" % (name, _joined(arguments, depth))
 
