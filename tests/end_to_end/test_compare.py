@@ -136,9 +136,9 @@ async def test_runs_with_another_order_of_threads_differ_only_by_the_bug(session
         f"SELECT args, return_value FROM calls WHERE trace_id = '{base}' AND call_id = {first['base_call_id']}"
     )
     assert (args, result) == ('{"number": 5}', "2")
-    assert [line.split(" calls ")[0] for line in answer["passed_on"]] == ["__main__:total", "__main__:job"]
+    assert [line.split(" calls ")[0] for line in answer["passed_on"]] == ["__main__:total", "__main__:job"], answer
     # main() only passes the results of the jobs on, and to save().
-    assert [line.split(" calls ")[0] for line in answer["others"]] == ["__main__:save"]
+    assert [line.split(" calls ")[0] for line in answer["others"]] == ["__main__:save"], answer
 
 
 async def test_a_failing_pytest_run_is_compared_with_the_passing_one_test_by_test(
