@@ -23,6 +23,8 @@ DEFAULT_TIMEOUT_SECONDS = 300.0
 # Exit codes of shells and of coreutils' timeout(1), for commands that did not end by themselves.
 TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
 
+BY_SIGNAL = "It was stopped because breadcrumb run got a signal (SIGINT, SIGTERM or SIGHUP)."
+
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @project_option
@@ -106,7 +108,8 @@ async def _run(services: Service, config: ProjectConfig, request: RunRequest) ->
 
             async def stop_run() -> None:
                 await stop.wait()
-                await services.stop_run(config.project, trace_id, line.show)
+                if run := services.runs.find(trace_id):
+                    run.request_stop(BY_SIGNAL)
 
             tasks.start_soon(stop_run)
             while report.status == "running":
