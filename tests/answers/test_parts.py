@@ -20,6 +20,8 @@ from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.report.answer import RunReport
 from breadcrumb_server.answers.traces import list_traces
 
+pytestmark = pytest.mark.slow  # each part of each answer makes that answer again
+
 # What every part is made with, or makes the answer of its parts.
 FRAME = ("answers.common.budget", "answers.common.model", "answers.common.parts", "answers.common.text", "failures")
 ROOTS = ("breadcrumb_server.answers.", "breadcrumb_storage.queries.")
@@ -120,7 +122,6 @@ def test_a_report_is_made_whatever_query_fails(every_answer, monkeypatch, caplog
     assert tested > 20
 
 
-@pytest.mark.slow
 def test_a_report_is_made_whatever_function_fails(every_answer, monkeypatch, caplog) -> None:
     tested = check_report(every_answer, monkeypatch, caplog, lambda name: name.startswith("breadcrumb_server"))
     assert tested > 80
