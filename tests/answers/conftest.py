@@ -19,6 +19,7 @@ from breadcrumb_server.answers.gaps.answer import find_gaps
 from breadcrumb_server.answers.performance.answer import analyze_performance
 from breadcrumb_server.answers.report.answer import build_report
 from breadcrumb_server.answers.search import search_values
+from breadcrumb_server.answers.show.answer import show
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import list_traces
 from breadcrumb_storage.database import Database
@@ -312,5 +313,6 @@ def every_answer(project, rich) -> dict[str, Callable[[], Any]]:
         "analyze_performance": lambda: analyze_performance(con, "shop", function="loop", trace_id=trace_id),
         "search_values": lambda: search_values(con, "shop", text="12.5", trace_id=trace_id),
         "compare_traces": lambda: compare_traces(con, "shop", base_trace_id="before", trace_id=trace_id),
+        "show": lambda: show(con, "shop", what=["shop.loops:loop", "checkout"], trace_id=trace_id)[0],
         "query_traces": lambda: query_traces(con, "shop", sql="SELECT * FROM traces"),
     }
