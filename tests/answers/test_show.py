@@ -102,46 +102,46 @@ def test_each_line_has_what_it_did_and_those_that_did_not_run_are_marked(program
     call = program.big()
     assert program.show("discounted").split("\n") == [
         f"discounted shop/pricing.py:4 #{call}: amount=126, rate=None -> 114",
-        " 4     def discounted(amount, rate=None):",
-        ' 5         """Return the amount after the discount.',
-        " 7         Small amounts have none.",
-        ' 8         """',
-        " 9         rate = rate or 0.1  # rate=0.1",
-        "10         if amount > LIMIT:",
-        "11             amount = round(  # amount=114",
-        "12                 amount * (1 - rate),",
-        "13             )",
-        "14 -       elif amount < 0:",
-        "15 -           raise ValueError(amount)",
-        "16         else:",
-        '17 -           log = "small"  # of no matter',
-        "18         return amount",
+        " 4   def discounted(amount, rate=None):",
+        ' 5       """Return the amount after the discount.',
+        " 7       Small amounts have none.",
+        ' 8       """',
+        " 9       rate = rate or 0.1  # rate=0.1",
+        "10       if amount > LIMIT:",
+        "11           amount = round(  # amount=114",
+        "12               amount * (1 - rate),",
+        "13           )",
+        "14 -     elif amount < 0:",
+        "15 -         raise ValueError(amount)",
+        "16       else:",
+        '17 -         log = "small"  # of no matter',
+        "18       return amount",
     ]
 
 
 def test_a_loop_shows_how_often_it_ran_and_its_first_and_last_values(program: Program) -> None:
     program.total(10, 20, 30, 40)
     text = program.show("Shop.total")
-    assert "26 x5      for line in self.lines:  # line=10 | 20 | … | 40\n" in text
-    assert "27 x4          total += discounted(line)  # total=10 | 20 | … | 40\n" in text
-    assert "28         return total" in text
+    assert "26 x5     for line in self.lines:  # line=10 | 20 | … | 40\n" in text
+    assert "27 x4         total += discounted(line)  # total=10 | 20 | … | 40\n" in text
+    assert "28        return total" in text
 
 
 def test_the_results_of_the_functions_that_a_line_called_are_shown_unless_it_stored_them(program: Program) -> None:
     number = program.trace.call(program.method, args={"self": {"$type": "Shop", "lines": [1]}}, returns=9)
     program.small(7, parent=number, call_line=27)
     program.trace.lines(number, (25, {}), (26, {"total": 0}), (27, {"line": 1}), (28, {}), (None, {}))
-    assert "27             total += discounted(line)  # discounted() -> 7\n" in program.show("Shop.total")
+    assert "27         total += discounted(line)  # discounted() -> 7\n" in program.show("Shop.total")
 
 
 def test_a_condition_shows_the_values_that_it_compared_unless_they_are_known(program: Program) -> None:
     call = program.trace.call(program.function, args={"amount": {"$type": "Money"}, "rate": 0.2}, returns=1)
     program.trace.lines(call, (9, {}), (10, {"amount": 200}), (18, {}), (None, {}))
     text = program.show("discounted")
-    assert "10         if amount > LIMIT:\n" in text  # 200 stands one line above
+    assert "10       if amount > LIMIT:\n" in text  # 200 stands one line above
     call = program.trace.call(program.function, args={"rate": 0.2}, returns=1)
     program.trace.lines(call, (10, {"amount": 5}), (18, {}), (None, {}))
-    assert "10         if amount > LIMIT:  # amount=5\n" in program.show("discounted", call_id=call)
+    assert "10       if amount > LIMIT:  # amount=5\n" in program.show("discounted", call_id=call)
 
 
 def test_other_calls_are_listed_below_one_of_each_path_first(program: Program) -> None:
@@ -214,7 +214,7 @@ def test_without_recorded_lines_source_and_calls_are_shown_and_the_lines_are_ask
     os.utime(program.file, (started - 60, started - 60))
     answer, without_lines = show(program.con, "shop", what=["discounted"])
     assert without_lines == ["shop.pricing:discounted"]
-    assert "10         if amount > LIMIT:\n" in answer.text and "#1: amount=1, rate=None -> 1" in answer.text
+    assert "10     if amount > LIMIT:\n" in answer.text and "#1: amount=1, rate=None -> 1" in answer.text
     assert " - " not in answer.text.replace("1 - rate", "")  # nothing says that a line did not run
 
 
@@ -222,7 +222,7 @@ def test_a_function_that_never_ran_is_shown_from_the_files_of_those_that_did(pro
     program.big()
     text = program.show("never_called")
     assert text.startswith("Shop.never_called shop/pricing.py:30  (it was not called in this run)\n")
-    assert "31         return 1" in text
+    assert "31     return 1" in text
 
 
 def test_a_function_that_was_not_traced_says_so(program: Program) -> None:
@@ -293,4 +293,4 @@ def test_a_file_of_a_newer_syntax_is_shown_without_marks(program: Program) -> No
     program.file.write_text(SOURCE + "\ndef newer[[]]:\n")
     program.big()
     text = program.show("discounted")
-    assert "10         if amount > LIMIT:" in text and " - " not in text.replace("1 - rate", "")
+    assert "10        if amount > LIMIT:" in text and " - " not in text.replace("1 - rate", "")

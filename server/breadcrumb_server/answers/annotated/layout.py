@@ -54,6 +54,7 @@ class FunctionText:
         self._heading = heading
         self._known = known
         self._lines = list(_rank_lines(block, source, notes, rare))
+        self._mark_chars = max((len(line.mark) for line in self._lines), default=0)
 
     def fit(self, chars: int) -> str:
         """Write the most that fits: first values are shortened, then lines left out that say least."""
@@ -85,8 +86,8 @@ class FunctionText:
         return "\n".join(out)
 
     def _line(self, line: _Line, width: int, value_chars: int, shown: dict[str, str]) -> str:
-        mark = f"{line.mark:<3}" if line.mark else "   "
-        text = f"{line.number:>{width}} {mark} {cut(line.source, _SOURCE_CHARS)}".rstrip()
+        mark = f"{line.mark:<{self._mark_chars}} " if self._mark_chars else ""
+        text = f"{line.number:>{width}} {mark}{cut(line.source, _SOURCE_CHARS)}".rstrip()
         if line.note is None:
             return text
         note = line.note.text(value_chars, shown)
