@@ -295,6 +295,10 @@ def rich(project, shop):
     for number in range(3):
         trace.test(f"tests/test_cart.py::test_{number}", 2, 5, "failed", exception_id=1, message="KeyError: 'rate'")
     trace.test("tests/test_cart.py::test_good", 6, 7)
+    trace.con.execute(
+        "UPDATE traces SET config = json_merge_patch(config, ?) WHERE trace_id = ?",
+        ['{"capture": {"lines": ["loop"]}}', trace.trace_id],
+    )
     trace.notice("trace_full", "The trace is full.")
     return trace
 

@@ -108,9 +108,8 @@ class MonitoringBackend(Backend):
             events.EXCEPTION_HANDLED: guard(self._on_handled, self._session),
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
+            events.LINE: guard(self._on_line, self._session),
         }
-        if self._lines is not None:
-            callbacks[events.LINE] = guard(self._on_line, self._session)
         self._gaps.watch = self._watch
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
@@ -222,7 +221,7 @@ class MonitoringBackend(Backend):
             wanted |= events.CALL
         if function.suspends:
             wanted |= events.PY_YIELD | events.PY_RESUME
-        if function.lines:
+        if function.lines is not None:
             wanted |= events.LINE
         self._set_local_events(function.code, wanted)
 

@@ -119,6 +119,10 @@ class IncludeFilter:
         self._root = as_utf8(system.realpath(_as_decoded_here(workspace or self._cwd))) + sep
         self._decisions: Dict[Tuple[str, str], bool] = {}
 
+    def is_in_workspace(self, filename: str) -> bool:
+        """Return whether the absolute path of a code object's file is below the workspace."""
+        return filename.startswith(self._root)
+
     def absolute(self, filename: str) -> str:
         """Return the absolute path of a code object's file, or the name of its cell; ``<string>`` stays unchanged."""
         return self.cell(filename) or self._absolute_path(filename)
