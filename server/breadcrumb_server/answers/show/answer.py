@@ -11,8 +11,9 @@ from pydantic import Field
 
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.annotated.choice import Choice, choose_call
-from breadcrumb_server.answers.annotated.layout import FunctionText, size_of_text
-from breadcrumb_server.answers.annotated.line_notes import LineNote, collect_notes
+from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
+from breadcrumb_server.answers.annotated.layout import size_of_text
+from breadcrumb_server.answers.annotated.line_notes import LineNote
 from breadcrumb_server.answers.annotated.moment import Moment
 from breadcrumb_server.answers.annotated.source_block import SourceBlock
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_that_fits, shares, squeeze
@@ -22,19 +23,13 @@ from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.conditions.where import parse_where
-from breadcrumb_server.answers.lines.bindings import Bindings
-from breadcrumb_server.answers.lines.raises import RaisedCalls
 from breadcrumb_server.answers.lines.source import SourceText
-from breadcrumb_server.answers.lines.steps import Steps
 from breadcrumb_server.answers.rendering.calls import result_text
-from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value
-from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.layout import arguments_text
 from breadcrumb_server.answers.show.targets import Target, TargetFinder
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.callee_results import callee_results
 from breadcrumb_storage.queries.calls.paths import call_paths
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
-from breadcrumb_storage.queries.lines import lines_of_calls, raised_calls
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 if TYPE_CHECKING:
@@ -86,7 +81,6 @@ class _Loaded:
 
     target: Target
     block: SourceBlock | None
-    source: Mapping[int, str]
     notes: Mapping[int, LineNote] | None
     call: CallRow | None
     caller: CallRow | None
@@ -127,7 +121,8 @@ def show(
     reader = TraceReader.open(con, trace_id, project)
     source = SourceText(reader.trace, Redactor(redact))
     places = Places.of(reader.trace)
-    finder = TargetFinder(reader, source, places)
+    functions = AnnotatedFunctions(reader, source)
+    finder = TargetFinder(reader, functions, places)
     moment = Moment.of(reader)
     part = Parts()
     texts: list[str] = []
@@ -137,10 +132,10 @@ def show(
         if isinstance(target, str):
             texts.append(target)
             continue
-        loaded.append(_load(reader, target, finder, source, moment, where, call_id if len(what) == 1 else None))
+        loaded.append(_load(reader, target, functions, moment, where, call_id if len(what) == 1 else None))
     room = chars - sum(map(size_of_text, texts))
-    whole = [size_of_text(_write(each, places, room)) for each in loaded]
-    written = [_write(each, places, share) for each, share in zip(loaded, shares(whole, room), strict=True)]
+    whole = [size_of_text(_write(each, functions, places, room)) for each in loaded]
+    written = [_write(each, functions, places, share) for each, share in zip(loaded, shares(whole, room), strict=True)]
     without_lines = [
         each.target.full_name
         for each in loaded
@@ -167,15 +162,13 @@ def _check(what: Sequence[str], chars: int) -> int:
 def _load(
     reader: TraceReader,
     target: Target,
-    finder: TargetFinder,
-    source: SourceText,
+    functions: AnnotatedFunctions,
     moment: Moment,
     where: Mapping[str, Any] | None,
     call_id: int | None,
 ) -> _Loaded:
-    block = finder.parsed(target.file).block(target.line or 1, target.name)
-    text = source.block(target.file, block.first, block.last, block.documentation) if block is not None else {}
-    nothing = _Loaded(target, block, text, None, None, None, None, {})
+    block = functions.block(target.file, target.line, target.name)
+    nothing = _Loaded(target, block, None, None, None, None, {})
     if not target.traced:
         return nothing
     wanted = parse_where(where, target.full_name)
@@ -196,17 +189,11 @@ def _load(
     call = found[choice.call.call_id]
     parent = call.parent_call_id
     caller = calls_by_id(reader, [parent]).get(parent) if parent is not None else None
-    notes = None
-    if choice.call.lines is not None:
-        rows = lines_of_calls(reader, [call.call_id]).get(call.call_id, [])
-        raises = RaisedCalls(raised_calls(reader, [call.call_id]).get(call.call_id, ()), call.exception_id)
-        bindings = Bindings(source.whole(call.file), None if call.kind == "module" else call.line)
-        steps = Steps.of(rows, call.args, bindings, raises)
-        notes = collect_notes(steps, rows, call.args, callee_results(reader, call.call_id), block)
-    return _Loaded(target, block, text, notes, call, caller, choice, {each: found[each] for each in listed})
+    notes = functions.notes(call, block) if choice.call.lines is not None else None
+    return _Loaded(target, block, notes, call, caller, choice, {each: found[each] for each in listed})
 
 
-def _write(loaded: _Loaded, places: Places, chars: int) -> str:
+def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars: int) -> str:
     target, call = loaded.target, loaded.call
     heading = one_line(f"{target.name} {places.path(target.file)}:{target.line or '?'}", 200)
     below = _calls_text(loaded, chars // LIMITS.calls_part)
@@ -216,9 +203,8 @@ def _write(loaded: _Loaded, places: Places, chars: int) -> str:
         heading += f"  ({target.note})"
     if loaded.block is None:
         return heading + ("\n" + below if below else "")
-    known = dict(_first_values(call)) if call is not None else {}
     rare = loaded.choice.rare_lines() if loaded.choice is not None else ()
-    text = FunctionText(loaded.block, loaded.source, loaded.notes, heading, known, rare)
+    text = functions.text(target.file, loaded.block, heading, call, loaded.notes, rare)
     shown = text.fit(chars - size_of_text(below) if below else chars)
     return f"{shown}\n{below}" if below else shown
 
@@ -238,10 +224,6 @@ def _end_text(call: CallRow, chars: int) -> str:
         return "-> cancelled"
     mark = "!!" if call.outcome == "raised" else "->"
     return f"{mark} {one_line(result_text(call, chars), chars) or 'None'}"
-
-
-def _first_values(call: CallRow) -> Sequence[tuple[str, str]]:
-    return [(name, cut_value(value, LIMITS.heading_chars)) for name, value in named_values(call.args)]
 
 
 def _calls_text(loaded: _Loaded, chars: int) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from breadcrumb_server.answers.annotated.source_block import ParsedFile
+from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.text import one_line
-from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names, traced_code
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -53,22 +52,14 @@ class TargetFinder:
 
     Args:
         reader: The trace.
-        source: The text of its files.
+        functions: Its functions with their source.
         places: Shortens paths.
     """
 
-    def __init__(self, reader: TraceReader, source: SourceText, places: Places) -> None:
+    def __init__(self, reader: TraceReader, functions: AnnotatedFunctions, places: Places) -> None:
         self._reader = reader
-        self._source = source
+        self._functions = functions
         self._places = places
-        self._parsed: dict[str, ParsedFile] = {}
-
-    def parsed(self, file: str | None) -> ParsedFile:
-        """Return the functions of a file; of one that cannot be read, none."""
-        key = file or ""
-        if key not in self._parsed:
-            self._parsed[key] = ParsedFile(self._source.whole(file))
-        return self._parsed[key]
 
     def find(self, what: str) -> Target | str:
         """Find the function that ``what`` means.
@@ -122,7 +113,7 @@ class TargetFinder:
         for module, path in sorted(traced_code(self._reader), key=lambda each: len(each[1])):
             if PurePath(path).parts[-len(wanted) :] != wanted:
                 continue
-            around = self.parsed(path).around(line)
+            around = self._functions.parsed(path).around(line)
             first, name = around if around is not None else (1, "<module>")
             same = matching_functions(self._reader, f"{module}:{name}")
             return Target(module, name, path, same[0].line if same else first, traced=bool(same))
@@ -145,7 +136,7 @@ class TargetFinder:
         own = [each for each in traced_code(self._reader) if self._places.origin(each[1], each[0]) == "own"]
         for module, file in sorted(own)[:_MAX_FILES]:
             inside = name.removeprefix(f"{module}.")
-            found = self.parsed(file).find(inside)
+            found = self._functions.parsed(file).find(inside)
             if found is not None:
                 return Target(module, found[1], file, found[0], traced=False, note="it was not called in this run")
         return None
