@@ -99,7 +99,9 @@ class Service:
         missing = await self._ingest(config)
         running = {run.state.trace_id: run.output() for run in self.runs.of_project(project)}
         return await self._answer(
-            config, missing, lambda con: build_report(con, project, trace_id=trace_id, running=running)
+            config,
+            missing,
+            lambda con: build_report(con, project, trace_id=trace_id, running=running, redact=config.redact),
         )
 
     async def show(self, project: str, build: "Callable[[DuckDBPyConnection], tuple[Shown, Sequence[str]]]") -> Shown:

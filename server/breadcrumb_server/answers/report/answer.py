@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
 from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
@@ -24,6 +26,7 @@ from breadcrumb_server.answers.exceptions.details import (
 from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
+from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
 from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
@@ -175,7 +178,12 @@ _LEVELS = (
 
 
 def build_report(
-    con: DuckDBPyConnection, project: str, *, trace_id: str | None, running: Mapping[str, Output] | None = None
+    con: DuckDBPyConnection,
+    project: str,
+    *,
+    trace_id: str | None,
+    running: Mapping[str, Output] | None = None,
+    redact: Sequence[str] = (),
 ) -> RunReport:
     """Build the report on a trace; the program may still run.
 
@@ -184,6 +192,7 @@ def build_report(
         project: The project's name, for the proposed calls.
         trace_id: A whole id, or a prefix or suffix that only one trace has; None for the newest trace.
         running: The output so far of the programs that this server runs, by trace id.
+        redact: The project's patterns of secret names, for source text.
 
     Raises:
         BreadcrumbError: The trace is unknown or ambiguous.
@@ -201,7 +210,7 @@ def build_report(
                 stderr_bytes=output.stderr_bytes,
             ),
         )
-    facts = RunFacts(reader, project)
+    facts = RunFacts(reader, project, redact)
     # Too much for the aim at any level: the tightest is still the whole story.
     return fit((facts.report(level) for level in _LEVELS), aim=AIM_CHARS)
 
@@ -209,7 +218,7 @@ def build_report(
 class RunFacts:
     """The contents of a trace that a report may show."""
 
-    def __init__(self, reader: TraceReader, project: str) -> None:
+    def __init__(self, reader: TraceReader, project: str, redact: Sequence[str]) -> None:
         trace = reader.trace
         self.parts = part = Parts()
         self.project = project
@@ -233,8 +242,11 @@ class RunFacts:
         self.other_gaps = listed - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.busy = part.optional("notes", lambda: BusyModule.of(trace, self.functions, self.places))
+        annotated = AnnotatedFunctions(reader, SourceText(trace, Redactor(redact)))
         self.tests = part.make(
-            "tests", lambda: LoadedTestResults(reader, self.places), LoadedTestResults.none(reader, self.places)
+            "tests",
+            lambda: LoadedTestResults(reader, self.places, annotated),
+            LoadedTestResults.none(reader, self.places, annotated),
         )
         no_exceptions: tuple[list[LoadedException], int, dict[str, int]] = ([], 0, {})
         self.exceptions, self.exception_kinds, self.expected = part.make(
