@@ -1,10 +1,18 @@
-"""Run ``breadcrumb-mcp``: serve MCP on stdio or HTTP, or show a debugging session with ``demo``."""
+"""Run ``breadcrumb-mcp``: serve MCP on stdio or HTTP, or show a debugging session with ``demo``.
 
-import argparse
+Without arguments, as clients start it, nothing is imported to read them.
+"""
+
+from __future__ import annotations
+
+import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 
 from breadcrumb_server.command_line.serving import HTTP_PORT, exit_without_stdout, serve_http, serve_stdio
+
+TYPE_CHECKING = False  # typing is not imported
+if TYPE_CHECKING:
+    import argparse
 
 _DESCRIPTION = """\
 Lets an AI coding agent see what a Python program actually did.
@@ -22,8 +30,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 success, 1 failure, 130 interrupted. Wrong usage exits with 2 from within argparse.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
+        if not words:
+            return serve_stdio()
+        options = _parser().parse_args(words)
         if options.command == "demo":
             return _demo(keep=options.keep)
         if options.command == "serve" and options.transport == "http":
@@ -41,6 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
+    import argparse
+    from importlib.metadata import version
+
     parser = argparse.ArgumentParser(
         prog="breadcrumb-mcp",
         description=_DESCRIPTION,
@@ -61,6 +75,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
+    import argparse
+
     if text.isdecimal() and 0 < int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
