@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 
+from breadcrumb.platform_features import ENV_PORTABLE
 from breadcrumb_storage.database import Database
 from gates import Gate
 from preloaded_server import preloaded_command, preloaded_servers
@@ -29,7 +30,7 @@ settings.load_profile("repeatable")
 KEPT_VARIABLES = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYENV_ROOT"),
     *("BREADCRUMB_REQUIRE_PYTHONS", "BREADCRUMB_EQUIPPED_PYTHONS", "BREADCRUMB_TEST_PYTHONS"),
-    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS", "COVERAGE_CORE"),
+    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS", "COVERAGE_CORE", ENV_PORTABLE),
 }
 KEPT_PREFIX = "PYTEST_XDIST_"  # of the worker that this is
 LANGUAGE = {"LANG": "C.UTF-8"}

@@ -11,14 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from breadcrumb.platform_features import FAULT_SIGNAL, STACKS_SIGNAL
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.stack_request import release, request_stacks
 from breadcrumb_server.runs.state import RunState
 
 pytestmark = pytest.mark.processes
 
-STACKS_SIGNAL = signal.SIGRTMAX - 2
-FAULT_SIGNAL = signal.SIGRTMAX - 3
 HANDLERS = f"""
 import os, signal, sys
 key = sys.argv[1]

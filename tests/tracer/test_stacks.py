@@ -16,12 +16,11 @@ import pytest
 
 import breadcrumb
 from breadcrumb import record_format, value_format
+from breadcrumb.platform_features import FAULT_SIGNAL, STACKS_SIGNAL
 from breadcrumb.postmortem import stacks
 from pythons import EQUIPPED_VERSIONS
 from spool_reader import TARGETS, Spool, Trace, data_of, equipped_interpreter
 
-STACKS_SIGNAL = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
-FAULT_SIGNAL = signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
 PROGRAM = str(TARGETS / "standing.py")
 SECRETS = ("open-sesame-77", "hush-hush-12", "k-0123456789")
 HANG_SECONDS = 60
