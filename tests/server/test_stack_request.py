@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from breadcrumb.platform_features import FAULT_SIGNAL, STACKS_SIGNAL
+from breadcrumb.platform_features import FAULT_SIGNAL, HAS_REALTIME_SIGNALS, STACKS_SIGNAL
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.stack_request import release, request_stacks
 from breadcrumb_server.runs.state import RunState
