@@ -24,19 +24,14 @@ CALLS_SUFFIX = ".calls"  # "{process}-{thread}-{segment}.calls"
 EVENTS_SUFFIX = ".events"  # "{process}-{segment}.events"
 COUNTERS_SUFFIX = ".counters"  # "{process}.counters"
 FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the process could not write more records
-FAULT_SUFFIX = ".fault"  # "{process}.fault": output of faulthandler at a crash or at FAULT_SIGNAL
+FAULT_SUFFIX = ".fault"  # "{process}.fault": output of faulthandler at a crash or at the fault signal
 STACKS_SUFFIX = ".stacks"  # "{process}.stacks", empty: the process has answered the stacks signal
 CHILDREN_SUFFIX = ".children"  # "{process}.children": children that the process started without the tracer
 UNSTARTED_SUFFIX = ".unstarted"  # "{pid}.unstarted": why the tracer did not start in a process that found it
 
-# Signals that ask a process for its stacks, counted down from the highest real-time signal (the C library and runtimes
-# use the lowest). Python code answers the stacks signal with EVENT_STACK; C code answers the fault signal in the fault
-# file. While STACKS_WANTED_FILE exists in the folder, a main thread that has answered waits to be ended.
-STACKS_SIGNAL_BELOW_MAX = 2
-FAULT_SIGNAL_BELOW_MAX = 3
+# While it exists in the folder, stacks are asked for (platform_features.STACKS_SIGNAL): Python code answers with
+# EVENT_STACK, C code in the fault file, and a main thread that has answered waits to be ended.
 STACKS_WANTED_FILE = "stacks-wanted"
-# Asks a process to observe the functions again that it switched off; handled only where there are any.
-LOOK_SIGNAL_BELOW_MAX = 4
 
 # Defaults of CONFIG_FILE and of a project's config.
 DEFAULT_BACKEND: Final = "auto"

@@ -191,6 +191,8 @@ class Recorder:
         if session.pid == system.getpid():
             return
         session.not_forked[0] = 1  # first: any call below may be observed and notice the fork again
+        if session.pid == system.getpid():  # so was this one, where the mark is an object in Python
+            return
         parent = session.start_over()
         for log in self._logs:
             log.clear()

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.process_table import ProcessTable, look
 from breadcrumb_storage.errors import BreadcrumbError
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ class RunState:
     not_traced_reason: str  # for the report if no process was traced
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     server_pid: int = field(default_factory=os.getpid)
-    server_started: int | None = field(default_factory=lambda: process_group.start_time(os.getpid()))
+    server_started: int | None = field(default_factory=lambda: process_group.identity(os.getpid()))
     child_pid: int | None = None
     child_started: int | None = None
     status: str = RUNNING
@@ -93,16 +94,21 @@ class RunState:
         """Return whether the server that started the run is alive."""
         return process_group.is_alive(self.server_pid, self.server_started)
 
-    def child_is_alive(self) -> bool:
-        """Return whether the command's own process is alive."""
-        return self.child_pid is not None and process_group.is_alive(self.child_pid, self.child_started)
+    def child_is_alive(self, table: ProcessTable | None = None) -> bool:
+        """Return whether the command's own process is alive.
+
+        Args:
+            table: The processes, if they were just looked at.
+        """
+        return self.child_pid is not None and process_group.is_alive(self.child_pid, self.child_started, table)
 
     def living_processes(self, spool: Path) -> list[int]:
         """Return the pids of the run's living processes."""
         # If another process has the command's pid now, that number names a session of another program.
-        reused = self.child_pid is not None and not self.child_is_alive() and process_group.start_time(self.child_pid)
-        session = None if reused else self.child_pid
-        return process_group.members(session, spool)
+        table = look()
+        pid = self.child_pid
+        reused = pid is not None and not self.child_is_alive(table) and process_group.start_time(pid, table)
+        return process_group.members(None if reused else pid, spool, table)
 
 
 _STATE = TypeAdapter(RunState)

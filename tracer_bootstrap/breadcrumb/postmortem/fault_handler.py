@@ -10,6 +10,7 @@ import _signal  # type: ignore[import-not-found, unused-ignore]
 from os import O_APPEND, O_CREAT, O_EXCL, O_WRONLY
 
 from .. import record_format
+from ..platform_features import FAULT_SIGNAL
 from ..runtime.system import system
 
 try:
@@ -58,11 +59,9 @@ class FaultHandler:
         self._open_file()
         if not faulthandler.is_enabled():  # enabled by -X faulthandler: it writes to the program's stderr
             faulthandler.enable(file=self._fd, all_threads=True)
-        if hasattr(_signal, "SIGRTMAX"):
-            number = _signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
-            if _signal.getsignal(number) is _signal.SIG_DFL:
-                faulthandler.register(number, file=self._fd, all_threads=True)
-                self._signal = number
+        if _signal.getsignal(FAULT_SIGNAL) is _signal.SIG_DFL:
+            faulthandler.register(FAULT_SIGNAL, file=self._fd, all_threads=True)
+            self._signal = FAULT_SIGNAL
 
     def after_fork_in_child(self) -> None:
         """Give the child its own file under the same number, which faulthandler keeps using."""

@@ -13,6 +13,7 @@ from types import FrameType
 
 from .. import record_format
 from ..json_text import quote, utf8
+from ..platform_features import HAS_REALTIME_SIGNALS, STACKS_SIGNAL
 from ..runtime.guard import failure_handler
 from ..runtime.interruptions import OWN_FOLDER, raised_by_program
 from ..runtime.late_modules import import_late_modules, load_late_module
@@ -85,10 +86,20 @@ class StackReporter:
         Raises:
             ValueError: This is not the main thread.
         """
-        if hasattr(_signal, "SIGRTMAX"):
-            number = _signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
-            if _signal.getsignal(number) is _signal.SIG_DFL:
-                _signal.signal(number, self._on_signal)
+        if _signal.getsignal(STACKS_SIGNAL) is _signal.SIG_DFL:
+            _signal.signal(STACKS_SIGNAL, self._on_signal if HAS_REALTIME_SIGNALS else self._on_shared_signal)
+
+    def _on_shared_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        """Do what is asked for by a signal that has several meanings: stacks, if the server has left word of that."""
+        try:
+            system.stat("%s/%s" % (self._session.folder, record_format.STACKS_WANTED_FILE))
+        except OSError as error:
+            if raised_by_program(error):
+                raise
+            for callback in self._session.when_look_asked:
+                callback()
+        else:
+            self._on_signal(number, frame)
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Write the stacks, then wait as long as the file ``stacks-wanted`` announces the end of the process.

@@ -71,6 +71,7 @@ class Session:
         self.when_thread_begins: List[Callable[[], None]] = []  # in the new thread, after its state is set
         self.when_secret_learned: List[Callable[[], None]] = []  # before anything else is written
         self.when_counters_move: List[Callable[[], None]] = []  # when ``spool.counters`` is replaced
+        self.when_look_asked: List[Callable[[], None]] = []  # by the signal that also asks for stacks
         self._max_trace_mb: int = capture.get("max_trace_mb", record_format.DEFAULT_MAX_TRACE_MB)
         self.spool = self._new_spool()
         self._begin_process()

@@ -353,8 +353,12 @@ class SpoolWriter:
             fifo = system.open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
             try:
                 while self._unsent:
-                    system.write(fifo, self._unsent[0] + b"\0")
-                    self._unsent.pop(0)
+                    whole = self._unsent[0] + b"\0"
+                    written = system.write(fifo, whole)
+                    if written < len(whole):  # more than the pipe takes at once (512 bytes are sure): the rest later
+                        self._unsent[0] = whole[written:-1]
+                    else:
+                        self._unsent.pop(0)
             finally:
                 system.close(fifo)
         except (OSError, ValueError) as error:  # the pipe is full for the moment, or nobody reads
