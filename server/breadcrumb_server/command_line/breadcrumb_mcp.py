@@ -3,8 +3,10 @@
 import argparse
 from collections.abc import Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from breadcrumb_server.command_line.serving import HTTP_PORT, exit_without_stdout, serve_http, serve_stdio
+from breadcrumb_server.command_line.storing import STORE, store_from_stdin
 
 _DESCRIPTION = """\
 Lets an AI coding agent see what a Python program actually did.
@@ -26,6 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if options.command == "demo":
             return _demo(keep=options.keep)
+        if options.command == STORE:
+            return store_from_stdin(options.database, options.trace_id)
         if options.command == "serve" and options.transport == "http":
             return serve_http(options.port)
         return serve_stdio()
@@ -57,6 +61,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--port", type=_port, default=HTTP_PORT, help="for http (default: %(default)s)")
     demo = commands.add_parser("demo", help="watch an MCP client find a bug with the tools", allow_abbrev=False)
     demo.add_argument("--keep", action="store_true", help="keep the demo's folder and say where it is")
+    # Without a help text it is not listed: the tracer starts it, for programs that call breadcrumb.init().
+    store = commands.add_parser(STORE, allow_abbrev=False)
+    store.add_argument("database", type=Path)
+    store.add_argument("trace_id", nargs="?", default="")
     return parser
 
 

@@ -42,7 +42,7 @@ def source_options(command: Command) -> Command:
     """Add ``-c PROJECT`` and ``--db-path FILE``; one of them says which database is asked."""
     command = click.option(
         "--db-path",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=click.Path(dir_okay=False, path_type=Path),
         help="Ask this database, such as .breadcrumb/traces.duckdb, instead of a project's.",
     )(command)
     return click.option("-c", "--project", metavar="PROJECT", help="The project.", shell_complete=_complete_project)(

@@ -33,7 +33,7 @@ class RunState:
     command: list[str]
     label: str | None
     cwd: str
-    timeout_seconds: float
+    timeout_seconds: float | None
     config: str  # JSON: workspace, include, exclude and capture of this run
     not_traced_reason: str  # for the report if no process was traced
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
@@ -50,6 +50,7 @@ class RunState:
     stderr_tail: str = ""
     stdout_bytes: int = 0
     stderr_bytes: int = 0
+    captures_output: bool = True  # False: a program that traces itself, whose output goes where it always goes
     max_traces: int = 0  # the project's retention; 0: keep everything
     max_db_mb: int = 0
     notices: list[list[str]] = field(default_factory=list[list[str]])  # [code, message]

@@ -213,6 +213,17 @@ class AdaptiveCapture:
         except (AttributeError, ValueError):  # no real-time signals here, or not in the main thread: tried again
             pass
 
+    def stop(self) -> None:
+        """Listen to the signal no more."""
+        if self._listens:
+            self._listens = False
+            try:
+                number = _signal.SIGRTMAX - LOOK_SIGNAL_BELOW_MAX
+                if _signal.getsignal(number) == self._on_look_signal:
+                    _signal.signal(number, _signal.SIG_DFL)
+            except ValueError:  # not in the main thread: the handler stays, and finds nothing to do
+                pass
+
     def _on_look_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Switch functions on again; runs in the main thread between any two of its instructions."""
         session = self._session

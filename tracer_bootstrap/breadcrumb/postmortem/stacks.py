@@ -90,6 +90,17 @@ class StackReporter:
             if _signal.getsignal(number) is _signal.SIG_DFL:
                 _signal.signal(number, self._on_signal)
 
+    def stop(self) -> None:
+        """Remove the signal handler.
+
+        Raises:
+            ValueError: This is not the main thread.
+        """
+        if hasattr(_signal, "SIGRTMAX"):
+            number = _signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
+            if _signal.getsignal(number) == self._on_signal:
+                _signal.signal(number, _signal.SIG_DFL)
+
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Write the stacks, then wait as long as the file ``stacks-wanted`` announces the end of the process.
 
