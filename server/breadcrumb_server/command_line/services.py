@@ -76,15 +76,9 @@ def _ask_file(path: Path, build: Callable[[DuckDBPyConnection], A]) -> A:
     from breadcrumb_server.programs.storing import store_programs
     from breadcrumb_server.service import missing_notes
     from breadcrumb_storage.database import Database
-    from breadcrumb_storage.ingest.spool_files import spools_of
 
     database = Database(path)
     failures = store_programs(database, live=True)
-    if not path.exists():
-        hint = "Run a program that calls breadcrumb.init(), or give -c PROJECT."
-        if spools_of(path).is_dir():
-            hint = "A program is just beginning to trace itself into it: ask again."
-        raise BreadcrumbError(f"There is no database {path}.", hint=hint)
     with database.read() as con:
         answer = build(con)
     return with_notes(answer, missing_notes(failures)) if isinstance(answer, Answer) else answer

@@ -51,6 +51,7 @@ class ProgramTrace:
             _warn_without_server(self.database)
         settings = tracer_settings(config)
         self.trace_id, self.folder = make_spool(self.database, settings)
+        self._storing_others: Optional[Storing] = None
         self._pid = system.getpid()
         self._exit_code = ExitCode()
         # Before the tracer's own function is registered, as the last one that is registered is called first.
@@ -68,7 +69,7 @@ class ProgramTrace:
         if _is_main_thread():
             recorder.watch_exit(_outermost(innermost), self._exit_code)
         if self._server is not None and other_spools(self.folder):
-            Storing(self._server, self.database).abandon()  # of programs that were killed
+            self._storing_others = Storing(self._server, self.database)  # of programs that were killed
 
     def _describe(self, settings: Dict[str, Any]) -> Dict[str, Any]:
         """Return the state of the program as it is stored, redacted."""
@@ -132,7 +133,11 @@ class ProgramTrace:
             save_program(self.folder, self._program)
             if self._server is None:
                 return
-            failure = Storing(self._server, self.database, self.trace_id, secrets).wait(wait_seconds)
+            end = host.monotonic() + wait_seconds
+            storing = Storing(self._server, self.database, self.trace_id, secrets)
+            if self._storing_others is not None:  # by then it does not hold the database any more either
+                self._storing_others.wait(wait_seconds)
+            failure = storing.wait(end - host.monotonic())
         except OSError as error:
             failure = str(error)
         if failure:
