@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
@@ -69,8 +70,13 @@ class Program:
 
     def rows(self, sql: str, database: Path | None = None) -> list[tuple[Any, ...]]:
         """Query the database as a script of a user would."""
-        with duckdb.connect(str(database or self.database)) as con:
-            return con.execute(sql).fetchall()
+        deadline = time.monotonic() + HANG_SECONDS
+        while True:
+            try:
+                with duckdb.connect(str(database or self.database)) as con:
+                    return con.execute(sql).fetchall()
+            except duckdb.IOException:  # on a busy machine the programs did not wait for the end of the storing
+                assert time.monotonic() < deadline
 
     def calls(self, database: Path | None = None) -> list[tuple[str, str]]:
         """Return the function and the arguments of each call, in order."""

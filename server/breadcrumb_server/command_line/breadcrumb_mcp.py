@@ -2,7 +2,6 @@
 
 import argparse
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 
 from breadcrumb_server.command_line.serving import HTTP_PORT, exit_without_stdout, serve_http, serve_stdio
@@ -52,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"breadcrumb-mcp {version('breadcrumb-mcp')}")
+    parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
     commands = parser.add_subparsers(dest="command", metavar="command")
     serve = commands.add_parser("serve", help="serve MCP", allow_abbrev=False)
     serve.add_argument(
@@ -66,6 +65,15 @@ def _parser() -> argparse.ArgumentParser:
     store.add_argument("database", type=Path)
     store.add_argument("trace_id", nargs="?", default="")
     return parser
+
+
+class _ShowVersion(argparse.Action):
+    """Print the version, which takes longer to find than all other options together."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        from importlib.metadata import version
+
+        parser.exit(message=f"breadcrumb-mcp {version('breadcrumb-mcp')}\n")
 
 
 def _port(text: str) -> int:

@@ -4,16 +4,15 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import NoneType
 from typing import Any, Final, Literal
 
-from pydantic import TypeAdapter
-
 from breadcrumb.record_format import PROGRAM_FILE
-from breadcrumb_server.projects.config import RetentionConfig
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.state import RUNNING, RunState
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.ingest.spool_files import list_spool
+from breadcrumb_storage.retention import DEFAULT_MAX_DB_MB
 
 # Of a database that is not a project's, its size alone is limited.
 MAX_TRACES = 1_000_000
@@ -59,7 +58,6 @@ class Program:
         if status == RUNNING and not self.is_traced():
             status = CRASHED
             finished_ns = self.started_at_ns
-        retention = RetentionConfig()
         return RunState(
             project="",
             trace_id=self.trace_id,
@@ -78,11 +76,8 @@ class Program:
             finished_at=None if finished_ns is None else _iso(finished_ns),
             duration_ms=None if finished_ns is None else round((finished_ns - self.started_at_ns) / 1e6, 3),
             max_traces=MAX_TRACES,
-            max_db_mb=retention.max_db_mb,
+            max_db_mb=DEFAULT_MAX_DB_MB,
         )
-
-
-_PROGRAM = TypeAdapter(Program)
 
 
 def load_program(spool: Path) -> Program | None:
@@ -93,14 +88,41 @@ def load_program(spool: Path) -> Program | None:
     """
     file = spool / PROGRAM_FILE
     try:
-        program = _PROGRAM.validate_json(file.read_bytes(), strict=True)
+        program = _checked(json.loads(file.read_bytes()))
         if program.trace_id != spool.name or (program.finished_at_ns is None) != (program.status == RUNNING):
             raise ValueError("it does not fit its folder")
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:  # also a ValidationError
+    except (OSError, ValueError, TypeError, KeyError) as error:
         raise BreadcrumbError(f"The trace {spool.name} cannot be stored.", why=f"{file} is damaged: {error}") from error
     return program
+
+
+# By hand: importing pydantic would take longer than all else that the process does which stores a program's trace.
+_TYPES: dict[str, tuple[type, ...]] = {
+    "trace_id": (str,),
+    "command": (list,),
+    "label": (str, NoneType),
+    "cwd": (str,),
+    "pid": (int,),
+    "kernel_start": (int, NoneType),
+    "started_at_ns": (int,),
+    "config": (dict,),
+    "status": (str,),
+    "exit_code": (int, NoneType),
+    "finished_at_ns": (int, NoneType),
+}
+_STATUSES = (RUNNING, "completed", "failed")
+
+
+def _checked(data: Any) -> Program:
+    """Return the state of a program; raise ValueError or TypeError if the data is not what ``init`` writes."""
+    for name, types in _TYPES.items():
+        if not isinstance(data[name], types):
+            raise TypeError(f"{name} is {data[name]!r}")
+    if data["status"] not in _STATUSES or not all(isinstance(word, str) for word in data["command"]):
+        raise ValueError("a field has an unknown value")
+    return Program(**{name: data[name] for name in _TYPES})
 
 
 def _iso(at_ns: int) -> str:

@@ -5,13 +5,16 @@ import logging
 import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING
 
 from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.runs import process_group
 from breadcrumb_storage.errors import BreadcrumbError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 logger = logging.getLogger(__name__)
 
@@ -106,7 +109,11 @@ class RunState:
         return process_group.members(session, spool)
 
 
-_STATE = TypeAdapter(RunState)
+@cache
+def _state_adapter() -> "TypeAdapter[RunState]":
+    from pydantic import TypeAdapter  # takes longer than all else that the process does which stores a program's trace
+
+    return TypeAdapter(RunState)
 
 
 def load_state(spool: Path) -> RunState | None:
@@ -115,7 +122,7 @@ def load_state(spool: Path) -> RunState | None:
     Unknown keys, written by a newer server, are ignored.
     """
     try:
-        state = _STATE.validate_json((spool / FILE_NAME).read_bytes(), strict=True)
+        state = _state_adapter().validate_json((spool / FILE_NAME).read_bytes(), strict=True)
         for moment in (state.started_at, state.finished_at):
             if moment is not None:
                 datetime.fromisoformat(moment)

@@ -15,7 +15,7 @@ from .children import leave_children, trace_children
 from .exit_code import ExitCode
 from .host import host
 from .settings import tracer_settings
-from .spool_folder import make_spool, other_spools, remove_spool, save_program
+from .spool_folder import has_killed_programs, make_spool, remove_spool, save_program
 from .storing import Storing, find_server
 
 TYPE_CHECKING = False
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 # Seconds that the end of a program waits for its trace to be stored, so that who starts the program finds it in the
 # database afterwards. Small traces take one second; what takes longer goes on in the background.
-WAIT_SECONDS = 10.0
+WAIT_SECONDS = 30.0
 
 COMPLETED, FAILED, RUNNING = "completed", "failed", "running"
 
@@ -68,7 +68,7 @@ class ProgramTrace:
         recorder.begin_running(innermost)
         if _is_main_thread():
             recorder.watch_exit(_outermost(innermost), self._exit_code)
-        if self._server is not None and other_spools(self.folder):
+        if self._server is not None and has_killed_programs(self.folder):
             self._storing_others = Storing(self._server, self.database)  # of programs that were killed
 
     def _describe(self, settings: Dict[str, Any]) -> Dict[str, Any]:

@@ -12,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Dict, Tuple
 
+_RUNNING = "running"
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
 
@@ -83,11 +84,22 @@ def remove_spool(folder: str) -> None:
         pass
 
 
-def other_spools(folder: str) -> bool:
-    """Return whether there are spool folders beside this one: of programs that run, or that were killed."""
+def has_killed_programs(folder: str) -> bool:
+    """Return whether a spool folder beside this one is of a program that does not run any more."""
+    spools = host.dirname(folder)
     try:
-        return len(host.listdir(host.dirname(folder))) > 1
-    except OSError:
+        others = [name for name in host.listdir(spools) if name != host.basename(folder)]
+        return any(_has_ended("%s/%s/%s" % (spools, name, PROGRAM_FILE)) for name in others)
+    except OSError:  # another process has just stored it
+        return False
+
+
+def _has_ended(program_file: str) -> bool:
+    try:
+        with host.open_file(program_file, "rb") as file:
+            program = json.load(file)
+        return program["status"] != _RUNNING or not host.exists("/proc/%d" % program["pid"])
+    except (OSError, ValueError, TypeError, KeyError):  # it is just being made, or damaged
         return False
 
 
