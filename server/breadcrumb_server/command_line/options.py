@@ -42,12 +42,22 @@ def source_options(command: Command) -> Command:
     """Add ``-c PROJECT`` and ``--db-path FILE``; one of them says which database is asked."""
     command = click.option(
         "--db-path",
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        type=click.Path(dir_okay=False, path_type=Path),
+        callback=_check_database,
         help="Ask this database, such as .breadcrumb/traces.duckdb, instead of a project's.",
     )(command)
     return click.option("-c", "--project", metavar="PROJECT", help="The project.", shell_complete=_complete_project)(
         command
     )
+
+
+def _check_database(ctx: click.Context, parameter: click.Parameter, database: Path | None) -> Path | None:
+    """Return the database if it exists, or programs that trace themselves into it have begun to."""
+    from breadcrumb_storage.ingest.spool_files import spools_of
+
+    if database is not None and not database.exists() and not spools_of(database).is_dir():
+        raise click.BadParameter(f"File {str(database)!r} does not exist.")
+    return database
 
 
 def trace_option(command: Command) -> Command:

@@ -11,7 +11,7 @@ import click
 
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.command_line.options import JSON
-from breadcrumb_server.command_line.proposals import in_shell_words
+from breadcrumb_server.command_line.proposals import in_shell_words, needs_a_project
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -30,7 +30,10 @@ def print_answer(answer: BaseModel, output_format: str) -> None:
     content: dict[str, Any] = answer.model_dump(mode="json")
     for name in ("next", "notes"):
         if name in content:
-            content[name] = [in_shell_words(text) for text in content[name]]
+            proposed = [in_shell_words(text) for text in content[name]]
+            content[name] = [text for text in proposed if not needs_a_project(text)]
+    if needs_a_project(str(content.get("edit_config", ""))):
+        content["edit_config"] = ""
     if output_format == JSON:
         click.echo(json.dumps(content, ensure_ascii=False, indent=INDENT))
         return

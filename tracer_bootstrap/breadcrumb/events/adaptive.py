@@ -216,6 +216,20 @@ class AdaptiveCapture:
         except ValueError:  # not in the main thread: tried again
             pass
 
+    def stop(self) -> None:
+        """Listen to the server no more."""
+        if not self._listens:
+            return
+        self._listens = False
+        if not HAS_REALTIME_SIGNALS:
+            self._session.when_look_asked.remove(self._on_look_signal)
+            return
+        try:
+            if _signal.getsignal(LOOK_SIGNAL) == self._on_look_signal:
+                _signal.signal(LOOK_SIGNAL, _signal.SIG_DFL)
+        except ValueError:  # not in the main thread: the handler stays, and finds nothing to do
+            pass
+
     def _on_look_signal(self, *_: object) -> None:
         """Switch functions on again; runs in the main thread between any two of its instructions."""
         session = self._session

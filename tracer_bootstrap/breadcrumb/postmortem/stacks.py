@@ -27,7 +27,7 @@ from .asyncio_stacks import suspended_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, List, Optional, Tuple
+    from typing import Any, Callable, Iterable, List, Optional, Tuple
 
     from ..events.greenlets import GreenletChains
     from ..session.session import Session
@@ -80,6 +80,10 @@ class StackReporter:
             min(usual.max_depth, _MAX_DEPTH),
         )
 
+    @property
+    def _handler(self) -> Callable[[int, Optional[FrameType]], None]:
+        return self._on_signal if HAS_REALTIME_SIGNALS else self._on_shared_signal
+
     def start(self) -> None:
         """Install the signal handler, unless the program has installed its own.
 
@@ -87,7 +91,7 @@ class StackReporter:
             ValueError: This is not the main thread.
         """
         if _signal.getsignal(STACKS_SIGNAL) is _signal.SIG_DFL:
-            _signal.signal(STACKS_SIGNAL, self._on_signal if HAS_REALTIME_SIGNALS else self._on_shared_signal)
+            _signal.signal(STACKS_SIGNAL, self._handler)
 
     def _on_shared_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Do what is asked for by a signal that has several meanings: stacks, if the server has left word of that."""
@@ -100,6 +104,15 @@ class StackReporter:
                 callback()
         else:
             self._on_signal(number, frame)
+
+    def stop(self) -> None:
+        """Remove the signal handler.
+
+        Raises:
+            ValueError: This is not the main thread.
+        """
+        if _signal.getsignal(STACKS_SIGNAL) == self._handler:
+            _signal.signal(STACKS_SIGNAL, _signal.SIG_DFL)
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Write the stacks, then wait as long as the file ``stacks-wanted`` announces the end of the process.

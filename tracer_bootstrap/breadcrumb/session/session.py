@@ -106,6 +106,15 @@ class Session:
             for callback in self.when_forked:
                 callback()
 
+    def end(self, leave: Callable[[], None]) -> None:
+        """Have callbacks that still come call *leave*: where they look for forks, at the start of functions.
+
+        Args:
+            leave: Stops observing the current thread.
+        """
+        self.when_forked[:] = [leave]
+        self.not_forked[0] = 0
+
     def _new_spool(self) -> SpoolWriter:
         return SpoolWriter(self.folder, self._max_trace_mb << 20, self._trace_is_full)
 

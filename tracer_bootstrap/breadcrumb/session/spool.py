@@ -365,6 +365,10 @@ class SpoolWriter:
             if raised_by_program(error):
                 raise
 
+    def unsent_secrets(self) -> bytes:
+        """Return what could not be sent to a server, as nobody reads the pipe; each item ends with NUL."""
+        return b"".join([item + b"\0" for item in self._unsent])
+
     def erase(self, secret: bytes) -> None:
         """Overwrite a secret in recent records, which keep their lengths.
 
