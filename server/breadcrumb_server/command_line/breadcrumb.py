@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import click
 
 from breadcrumb_server.command_line.commands import (
+    clients,
     completion,
     configuration,
     init,
@@ -59,6 +60,8 @@ for _command in (
     questions.exceptions,
     questions.performance,
     configuration.config,
+    clients.install,
+    clients.uninstall,
     serve.serve_mcp,
     completion.completion,
 ):
