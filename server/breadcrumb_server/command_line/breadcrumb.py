@@ -14,6 +14,7 @@ from breadcrumb_server.command_line.commands import (
     clients,
     completion,
     configuration,
+    doctor,
     init,
     questions,
     run,
@@ -62,6 +63,7 @@ for _command in (
     configuration.config,
     clients.install,
     clients.uninstall,
+    doctor.doctor,
     serve.serve_mcp,
     completion.completion,
 ):
