@@ -9,7 +9,9 @@ import click
 from breadcrumb_server.clients.descriptions import CLIENTS, SCOPES
 from breadcrumb_server.command_line.options import output_options
 
-_client = click.Choice([client.name for client in CLIENTS])
+_NAMES = [client.name for client in CLIENTS]
+_CLIENT = click.Choice(_NAMES)
+_EPILOG = f"CLIENT is one of {', '.join(_NAMES)}."
 _scope_option = click.option(
     "--scope",
     type=click.Choice(SCOPES),
@@ -25,8 +27,8 @@ _workspace_option = click.option(
 )
 
 
-@click.command()
-@click.argument("client", type=_client, required=False)
+@click.command(epilog=_EPILOG)
+@click.argument("client", type=_CLIENT, metavar="[CLIENT]", required=False)
 @_scope_option
 @_workspace_option
 @click.option("--print", "print_only", is_flag=True, help="Write nothing: print the entry, and its file to stderr.")
@@ -62,8 +64,8 @@ def install(
     print_answer(installation.install(place, force=force), output_format)
 
 
-@click.command()
-@click.argument("client", type=_client)
+@click.command(epilog=_EPILOG)
+@click.argument("client", type=_CLIENT, metavar="CLIENT")
 @_scope_option
 @_workspace_option
 @output_options
