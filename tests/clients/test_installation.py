@@ -15,6 +15,7 @@ import pytest
 from breadcrumb_server.clients.descriptions import BY_NAME, CLIENTS, Machine
 from breadcrumb_server.clients.entries import launch_for
 from breadcrumb_server.clients.installation import BACKUP_SUFFIX, install, list_clients, target, uninstall, wanted
+from breadcrumb_server.clients.json_text import without_member
 from breadcrumb_storage.errors import BreadcrumbError
 
 EVERY_PLACE = [(client.name, scope) for client in CLIENTS for scope in client.scopes]
@@ -236,6 +237,26 @@ def test_several_at_once_leave_one_entry_and_lose_nothing(tmp_path) -> None:
     assert [worker.exitcode for worker in workers] == [0] * 4
     assert set(read(file)["mcpServers"]) == {"other", "breadcrumb"}
     assert '"other"' in (file.parent / f"mcp.json{BACKUP_SUFFIX}").read_text()
+
+
+def test_a_change_of_another_program_at_the_same_moment_is_kept(place, monkeypatch) -> None:
+    where = place("cursor")
+    install(where)
+    theirs = '{"mcpServers": {"theirs": {}}}'
+
+    def meanwhile(text: str, path: tuple[str, ...]) -> str:
+        where.file.write_text(theirs)
+        return without_member(text, path)
+
+    monkeypatch.setattr("breadcrumb_server.clients.json_text.without_member", meanwhile)
+    assert "changed by another program" in _raised(lambda: uninstall(where))
+    assert where.file.read_text() == theirs
+
+
+def test_an_environment_of_uvx_is_warned_about(monkeypatch) -> None:
+    assert launch_for("user", {}).notes == ()
+    monkeypatch.setattr(sys, "prefix", "/home/me/.cache/uv/archive-v0/abc")
+    assert "uv tool install" in launch_for("user", {}).notes[0]
 
 
 def test_the_home_folder_of_this_shell_goes_into_the_entry_but_not_into_shared_files(tmp_path) -> None:

@@ -21,7 +21,7 @@ def doctor(python: Path | None, project: str | None, output_format: str) -> int:
     """Find out why something does not work, and what to do about it.
 
     Looks at the installation, the home folder, the databases, the Python of runs, the clients' entries and the time
-    that a client waits for the tools. Changes nothing. The exit code is 1 if there is a problem.
+    that a client waits for the tools. Changes no setting and no entry. The exit code is 1 if there is a problem.
 
     \b
     breadcrumb doctor --format table
