@@ -11,8 +11,10 @@ from collections.abc import Sequence
 import click
 
 from breadcrumb_server.command_line.commands import (
+    clients,
     completion,
     configuration,
+    doctor,
     init,
     questions,
     run,
@@ -59,6 +61,9 @@ for _command in (
     questions.exceptions,
     questions.performance,
     configuration.config,
+    clients.install,
+    clients.uninstall,
+    doctor.doctor,
     serve.serve_mcp,
     completion.completion,
 ):

@@ -20,7 +20,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 JSON, TABLE = "json", "table"
 
 
-def _complete_project(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_project(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Return the projects whose names begin so."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(name) for name in Home.from_environment().project_names() if name.startswith(incomplete)]
@@ -28,13 +29,13 @@ def _complete_project(ctx: click.Context, parameter: click.Parameter, incomplete
 
 def project_argument(command: Command) -> Command:
     """Add the project as a word: for commands that are about the project itself."""
-    return click.argument("project", shell_complete=_complete_project)(command)
+    return click.argument("project", shell_complete=complete_project)(command)
 
 
 def project_option(command: Command) -> Command:
     """Add ``-c PROJECT``, which is required."""
     return click.option(
-        "-c", "--project", metavar="PROJECT", required=True, help="The project.", shell_complete=_complete_project
+        "-c", "--project", metavar="PROJECT", required=True, help="The project.", shell_complete=complete_project
     )(command)
 
 
@@ -46,7 +47,7 @@ def source_options(command: Command) -> Command:
         callback=_check_database,
         help="Ask this database, such as .breadcrumb/traces.duckdb, instead of a project's.",
     )(command)
-    return click.option("-c", "--project", metavar="PROJECT", help="The project.", shell_complete=_complete_project)(
+    return click.option("-c", "--project", metavar="PROJECT", help="The project.", shell_complete=complete_project)(
         command
     )
 
