@@ -15,6 +15,7 @@ from breadcrumb_server.command_line.commands import (
     configuration,
     init,
     questions,
+    rerun,
     run,
     serve,
 )
@@ -53,6 +54,7 @@ def breadcrumb() -> None:
 for _command in (
     init.init,
     run.run,
+    rerun.rerun,
     questions.query,
     questions.list_runs,
     questions.get,

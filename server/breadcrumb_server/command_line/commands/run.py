@@ -76,7 +76,7 @@ def run(
 
     report = with_services(work)
     print_answer(report, output_format)
-    return _exit_code(report)
+    return exit_code(report)
 
 
 def _variable(text: str) -> tuple[str, str]:
@@ -86,7 +86,8 @@ def _variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _exit_code(report: RunReport) -> int:
+def exit_code(report: RunReport) -> int:
+    """Return the exit code that a shell would give the command of a run."""
     if report.status == "timeout":
         return TIMED_OUT
     if report.signal is not None:
