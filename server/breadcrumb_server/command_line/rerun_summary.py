@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.text import counted
@@ -43,10 +45,18 @@ def _blocks(answer: RerunAnswer) -> Iterator[str]:
             yield "<details><summary>Time, output and what was traced</summary>"
             yield from answer_blocks(details, 4)
             yield "</details>"
-    if content.get("next"):
+    questions = list(_questions(answer, content.get("next", [])))
+    if questions:
         yield heading("Next", 3)
-        yield "With the database of this run, whose file `--db-path` takes instead of `-c` and the project:"
-        yield fenced("\n".join(content["next"]), "sh")
+        yield fenced("\n".join(questions), "sh")
+
+
+def _questions(answer: RerunAnswer, proposed: Sequence[str]) -> Iterator[str]:
+    """Yield the proposed commands that ask the database, by its file: the project is gone with the job."""
+    option = f" -c {answer.project} "
+    for command in proposed:
+        if option in command and not command.startswith("breadcrumb run "):
+            yield command.replace(option, f" --db-path {shlex.quote(Path(answer.database).name)} ", 1)
 
 
 def _headline(answer: RerunAnswer) -> str:

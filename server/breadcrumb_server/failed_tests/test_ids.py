@@ -148,7 +148,7 @@ class TestFinder:
 
     @cached_property
     def _modules(self) -> list[tuple[str, Path]]:
-        files = (Path(file) for _, file in workspace_code(self._workspace))
+        files = sorted(Path(file) for _, file in workspace_code(self._workspace))
         return [(_dotted_path(file, self._workspace), file) for file in files]
 
 
