@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +13,10 @@ from typing import Any
 
 import pytest
 import yaml
+from mcp import Client
+from mcp.client.stdio import StdioServerParameters, stdio_client
 
+from breadcrumb_server.mcp_server.tools import all_tools
 from workflow_steps import Job
 
 pytestmark = pytest.mark.processes
@@ -136,6 +141,45 @@ def test_the_script_for_gitlab_leaves_its_artifacts(job) -> None:
         assert done.returncode == code, done.stderr
     for path in [*gitlab["artifacts"]["paths"], gitlab["artifacts"]["reports"]["junit"]]:
         assert (job.workspace / path).is_file()
+
+
+@pytest.mark.anyio
+async def test_the_session_of_an_agent_reads_the_recording_of_the_job(job) -> None:
+    job.run(job_of_page())
+    page = (ROOT / "docs" / "ci-agent.md").read_text()
+    jobs = yaml.safe_load("jobs:\n" + re.findall(r"^```yaml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)[0])
+    steps: list[dict[str, Any]] = jobs["jobs"]["explain"]["steps"]
+    download, prepare, ask = steps[1], steps[-2], steps[-1]
+    assert download["with"]["name"] == job.given["actions/upload-artifact"]["name"]
+    downloaded = Path(download["with"]["path"].replace("${{ runner.temp }}", str(job.temp)))
+    shutil.copy(job.outputs["breadcrumb"]["database"], downloaded / "ci-traces.duckdb")
+    scripts = job.temp / "environment" / "bin"
+    scripts.mkdir(parents=True)
+    for name, module in (("breadcrumb", "breadcrumb_server.command_line"), ("breadcrumb-mcp", "breadcrumb_server")):
+        (scripts / name).write_text(f'#!/bin/sh\nexec {sys.executable} -m {module} "$@"\n')
+        (scripts / name).chmod(0o755)
+    # the agent's client is not there: what it is given is kept instead
+    (scripts / "claude").write_text('#!/bin/sh\nprintf "%s\\n" "$@" > arguments; cat prompt.txt; cat > /dev/null\n')
+    (scripts / "claude").chmod(0o755)
+    job.environment = {**job.environment, "PATH": f"{scripts}:{job.environment['PATH']}"}
+    session = Job(job.workspace, job.temp, environment=job.environment)
+    session.run({"steps": [prepare, ask | {"env": {}}]})
+    folder = job.temp / "session"
+    assert not session.failed, session.log
+    assert f"the code is in {job.workspace}" in " ".join(session.summary.split())
+    assert "country='fr'" in (folder / "report.md").read_text()
+
+    arguments = (folder / "arguments").read_text().splitlines()
+    tools = arguments[arguments.index("--allowedTools") + 1].split(",")
+    names = {tool.name: tool for tool in all_tools()}
+    for tool in tools[1:]:
+        hints = names[tool.removeprefix("mcp__breadcrumb__")].annotations
+        assert hints is not None and hints.read_only_hint
+    server = json.loads((folder / "mcp.json").read_text())["mcpServers"]["breadcrumb"]
+    transport = stdio_client(StdioServerParameters(command=server["command"], env={**os.environ, **server["env"]}))
+    async with Client(transport) as client:
+        report = await client.call_tool("get_trace", {"project": "ci", "trace_id": "latest"})
+    assert "country='fr'" in str(report.structured_content)
 
 
 def test_the_tables_of_the_page_name_every_input_and_output() -> None:
