@@ -17,6 +17,7 @@ from breadcrumb_server.command_line.commands import (
     doctor,
     init,
     questions,
+    rerun,
     run,
     serve,
 )
@@ -55,6 +56,7 @@ def breadcrumb() -> None:
 for _command in (
     init.init,
     run.run,
+    rerun.rerun,
     questions.query,
     questions.list_runs,
     questions.get,

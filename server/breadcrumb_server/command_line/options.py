@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-JSON, TABLE = "json", "table"
+JSON, TABLE, MARKDOWN = "json", "table", "markdown"
 
 
 def complete_project(ctx: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -95,10 +95,10 @@ def output_options(command: Command) -> Command:
     return click.option(
         "--format",
         "output_format",
-        type=click.Choice([JSON, TABLE]),
+        type=click.Choice([JSON, TABLE, MARKDOWN]),
         default=JSON,
         show_default=True,
-        help="json for programs, table for people.",
+        help="json for programs, table for people, markdown for pages.",
     )(command)
 
 
