@@ -13,7 +13,11 @@ import anyio
 import anyio.to_thread
 import httpx2
 import pytest
+from mcp.server.subscriptions import ResourceUpdated
+from mcp.shared.exceptions import MCPDeprecationWarning
+from mcp.types import ResourceUpdatedNotification
 
+from breadcrumb_server.mcp_server.resources import report_uri
 from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.runs import process_group
 from http_servers import HANG_SECONDS, HttpServer, RawSession, free_port, http_server
@@ -209,6 +213,42 @@ async def test_a_deleted_session_ends_its_call_and_no_other_session(raw, server,
     report = await tool(other, "wait_for_run", project="shop", trace_id="latest", wait_seconds=60)
     assert report["status"] == "stopped"
     assert process_group.start_time(pid) is None
+
+
+async def test_a_session_hears_of_a_report_on_its_stream(server, workspace, hanging, gate) -> None:
+    heard: list[str] = []
+    was_heard = anyio.Event()
+
+    async def note(message) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            heard.append(str(message.params.uri))
+            was_heard.set()
+
+    async with server.client("legacy", message_handler=note) as client:
+        session = Session(client)
+        await session.ok("init_project", project="shop", workspace=str(workspace))
+        report = await session.ok("run", project="shop", command=hanging, timeout_seconds=300, wait_seconds=0)
+        await gate.message()
+        uri = report_uri("shop", report["trace_id"])
+        with pytest.warns(MCPDeprecationWarning):
+            await client.subscribe_resource(uri)
+        await session.ok("stop_run", project="shop", trace_id="latest")
+        with anyio.fail_after(HANG_SECONDS):
+            await was_heard.wait()
+        assert heard == [uri]
+
+
+async def test_a_listener_hears_of_a_report_on_its_request(server, workspace, hanging, gate) -> None:
+    async with server.client("auto") as client:
+        session = Session(client)
+        await session.ok("init_project", project="shop", workspace=str(workspace))
+        report = await session.ok("run", project="shop", command=hanging, timeout_seconds=300, wait_seconds=0)
+        await gate.message()
+        uri = report_uri("shop", report["trace_id"])
+        async with client.listen(resource_subscriptions=[uri]) as events:
+            await session.ok("stop_run", project="shop", trace_id="latest")
+            with anyio.fail_after(HANG_SECONDS):
+                assert await anext(aiter(events)) == ResourceUpdated(uri)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])

@@ -111,6 +111,47 @@ async def test_a_run_goes_on_when_its_session_is_closed(make_client, hanging, ga
         assert report["structuredContent"]["status"] == "running"
 
 
+async def test_a_run_goes_on_when_the_session_of_its_lost_caller_is_closed(
+    make_client, server, hanging, gate, workspace
+) -> None:
+    async with make_client(idle_seconds=60) as client:
+        session = await RawSession(client, URL).open()
+        await session.answer(session.call("init_project", project="shop", workspace=str(workspace)))
+        call = session.call("run", project="shop", command=hanging, timeout_seconds=80_000, wait_seconds=1800)
+        breaks = anyio.Event()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(post_until, breaks, client, session, call)
+            await gate.message()
+            breaks.set()
+        await skip(2)
+        assert await status(session) == 404
+        (run,) = server._runs.of_project("shop")
+        assert not run.stop_requested.is_set()
+        later = await RawSession(client, URL).open()
+        listed = (await later.answer(later.call("list_traces", project="shop")))["structuredContent"]
+        assert run.state.trace_id in listed["notes"][0]
+
+
+async def post_until(breaks: anyio.Event, client: httpx2.AsyncClient, session: RawSession, message: dict) -> None:
+    """Send a request over a connection that breaks at an event."""
+    request = client.build_request("POST", URL, json=message, headers=session.headers)
+    parts = iter([{"type": "http.request", "body": request.content, "more_body": False}])
+
+    async def receive():
+        if part := next(parts, None):
+            return part
+        await breaks.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(_) -> None:
+        pass
+
+    headers = [(name.lower(), value) for name, value in request.headers.raw]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
+    assert isinstance(client._transport, httpx2.ASGITransport)
+    await client._transport.app(scope, receive, send)
+
+
 async def test_more_sessions_than_allowed_are_refused_until_one_ends(make_client) -> None:
     async with make_client(max_sessions=2) as client:
         first, _ = await RawSession(client, URL).open(), await RawSession(client, URL).open()
