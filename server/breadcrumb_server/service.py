@@ -21,6 +21,7 @@ from breadcrumb_server.programs.storing import is_recorded_by_program, store_pro
 from breadcrumb_server.projects.config import ProjectConfig, load_config
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.caller import Caller
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
 from breadcrumb_server.runs.ending import POLL_SECONDS, end_by_signals, kill_all
 from breadcrumb_server.runs.project_deletion import delete_project
@@ -32,7 +33,7 @@ from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, release, reques
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseUnusable
-from breadcrumb_storage.queries.traces import get_trace
+from breadcrumb_storage.queries.traces import find_trace_ids, get_trace
 from breadcrumb_storage.trace_rows import RunningTrace, resolve_trace_id, running_traces
 
 if TYPE_CHECKING:
@@ -82,52 +83,74 @@ class Service:
         return await self._answer(config, await self._ingest(config), build)
 
     async def _answer(
-        self, config: ProjectConfig, missing: Sequence[str], build: "Callable[[DuckDBPyConnection], A]"
+        self,
+        config: ProjectConfig,
+        missing: Sequence[str],
+        build: "Callable[[DuckDBPyConnection], A]",
+        *,
+        is_heard: bool = True,
     ) -> A:
-        """Query a project's database, with notes on what is missing in it."""
+        """Query a project's database, with notes on what is missing in it and on runs that lost their callers."""
         database = Database(config.database_file(self.home))
         if missing:  # a database that another program reads can still be read; one that it writes was waited for
             database.lock_timeout_seconds = LOCKED_SECONDS
         answer = await self._query(database, self.home.spool_folder(config.project), build)
-        return with_notes(answer, missing) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        shown = answer.trace_id if isinstance(answer, RunReport) else None
+        unheard = self.runs.tell_unheard(config.project, shown) if is_heard else []
+        return with_notes(answer, [*missing, *unheard])
 
-    async def report(self, project: str, trace_id: str | None) -> RunReport:
-        """Return the report of a run; None means the newest."""
+    async def report(self, project: str, trace_id: str | None, caller: Caller | None = None) -> RunReport:
+        """Return the report of a run; None means the newest. A caller that is gone hears of nothing else."""
         config = await self.config(project)
         missing = await self._ingest(config)
         running = {run.state.trace_id: run.output() for run in self.runs.of_project(project)}
         return await self._answer(
-            config, missing, lambda con: build_report(con, project, trace_id=trace_id, running=running)
+            config,
+            missing,
+            lambda con: build_report(con, project, trace_id=trace_id, running=running),
+            is_heard=caller is None or not caller.is_gone,
         )
 
     async def run(
-        self, config: ProjectConfig, request: RunRequest, wait_seconds: float, report: ReportProgress
+        self,
+        config: ProjectConfig,
+        request: RunRequest,
+        wait_seconds: float,
+        report: ReportProgress,
+        caller: Caller | None = None,
     ) -> RunReport:
         """Start a command and return its report when it has ended or ``wait_seconds`` are over.
 
-        Cancelling the call stops the command, because nobody would know its trace id.
+        Cancelling the call stops the command, because nobody would know its trace id. If it is cancelled since the
+        connection of its caller broke, the command goes on, and the next answer about the project says so.
 
         Args:
             config: The settings of the project.
             request: The checked command.
             wait_seconds: Maximum time to wait; 0 returns at once.
             report: Called with the elapsed seconds and a message while waiting.
+            caller: Who waits; None for a caller that never leaves.
 
         Raises:
             BreadcrumbError: The command cannot be started.
         """
         check_wait(wait_seconds)
+        caller = caller or Caller()
         run = await self.runs.start(config, request)
+        caller.when_gone(partial(self.runs.note_caller_gone, run))
         try:
-            return await self._report_after(run, self.runs.wait(run, wait_seconds, report))
+            return await self._report_after(run, self.runs.wait(run, wait_seconds, report), caller)
         except anyio.get_cancelled_exc_class():
-            run.request_stop(BY_CANCELLED_CALL)
+            if caller.wants_stop:
+                run.request_stop(BY_CANCELLED_CALL)
             raise
 
     async def wait_for_run(self, project: str, trace_id: str, wait_seconds: float, report: ReportProgress) -> RunReport:
         """Wait up to ``wait_seconds`` for the end of a run, of this or another server, and return its report."""
         check_wait(wait_seconds)
-        trace_id = await self._resolve(project, trace_id)
+        trace_id = await self.resolve(project, trace_id)
         if run := self.runs.find(trace_id):
             return await self._report_after(run, self.runs.wait(run, wait_seconds, report))
         await self._wait_for_foreign(project, trace_id, wait_seconds, report)
@@ -135,7 +158,7 @@ class Service:
 
     async def stop_run(self, project: str, trace_id: str, report: ReportProgress) -> RunReport:
         """End a run with all its processes, and return its report."""
-        trace_id = await self._resolve(project, trace_id)
+        trace_id = await self.resolve(project, trace_id)
         if run := self.runs.find(trace_id):
             return await self._report_after(run, self._stop_own(run, report))
         if await self._status(project, trace_id) == RUNNING:
@@ -145,6 +168,19 @@ class Service:
             ended.notes.append("the run had already ended: nothing to stop")
             return ended
         return await self.report(project, trace_id)
+
+    async def newest_projects(self) -> list[str]:
+        """Return the names of all projects, those that ran or were changed last first."""
+        return await anyio.to_thread.run_sync(self.home.newest_project_names)
+
+    async def newest_traces(self, project: str, prefix: str, limit: int) -> tuple[list[str], int]:
+        """Return the ids of a project's traces that begin with ``prefix``, the newest first, and their number.
+
+        Unlike an answer it ingests nothing: a run is in the database from its start.
+        """
+        database = Database((await self.config(project)).database_file(self.home))
+        database.lock_timeout_seconds = LOCKED_SECONDS
+        return await _read(database, lambda con: find_trace_ids(con, prefix, limit))
 
     async def delete_traces(self, project: str, choice: Choice) -> TracesDeleted:
         """Delete recorded runs. It takes seconds at most and cannot be cancelled once begun."""
@@ -171,11 +207,11 @@ class Service:
             logger.warning("Lost runs were not ended: %s", error.what)
         return await _read(database, build)
 
-    async def _report_after(self, run: Run, awaited: Awaitable[object]) -> RunReport:
+    async def _report_after(self, run: Run, awaited: Awaitable[object], caller: Caller | None = None) -> RunReport:
         """Return the report of a run of this server: from the database, or else what the server itself knows of it."""
         try:
             await awaited
-            return await self.report(run.state.project, run.state.trace_id)
+            return await self.report(run.state.project, run.state.trace_id, caller)
         except Exception as error:
             if is_defect(error):
                 logger.error("The report of %s could not be made:\n%s", run.state.trace_id, traceback_text(error))
@@ -224,7 +260,12 @@ class Service:
                 elapsed = anyio.current_time() - started
                 await report(elapsed, f"waiting for {trace_id}, which belongs to another server")
 
-    async def _resolve(self, project: str, trace_id: str) -> str:
+    async def resolve(self, project: str, trace_id: str) -> str:
+        """Return the whole id of the trace that a caller means.
+
+        Raises:
+            BreadcrumbError: The project is unknown, no trace matches, or several do.
+        """
         if (run := self.runs.find(trace_id)) and run.state.project == project:  # whatever state its database is in
             return trace_id
         return await self.ask(project, lambda con: resolve_trace_id(con, trace_id, project))

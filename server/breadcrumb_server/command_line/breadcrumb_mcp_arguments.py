@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from breadcrumb_server.command_line.serving import HTTP_PORT, serve_http, serve_stdio
+from breadcrumb_server.command_line.http_options import HttpOptions, add_http_arguments, serve_http
+from breadcrumb_server.command_line.serving import serve_stdio
 from breadcrumb_server.command_line.storing import STORE, store_from_stdin
 
 _DESCRIPTION = """\
@@ -23,13 +24,18 @@ def run_command(words: Sequence[str]) -> int:
     Returns:
         The exit code: 0 success, 1 failure. Wrong usage exits with 2 from within argparse.
     """
-    options = _parser().parse_args(words)
+    parser = _parser()
+    options = parser.parse_args(words)
     if options.command == "demo":
         return _demo(keep=options.keep)
     if options.command == STORE:
         return store_from_stdin(options.database, options.trace_id)
-    if options.command == "serve" and options.transport == "http":
-        return serve_http(options.port)
+    if options.command == "serve":
+        http = HttpOptions.of(vars(options))
+        if options.transport == "http":
+            return serve_http(http)
+        if http.given():
+            parser.error(f"{', '.join(http.given())}: only with --transport http")
     return serve_stdio()
 
 
@@ -45,9 +51,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="command")
     serve = commands.add_parser("serve", help="serve MCP", allow_abbrev=False)
     serve.add_argument(
-        "--transport", choices=["stdio", "http"], default="stdio", help="http is Streamable HTTP on 127.0.0.1"
+        "--transport", choices=["stdio", "http"], default="stdio", help="http is Streamable HTTP (default: %(default)s)"
     )
-    serve.add_argument("--port", type=_port, default=HTTP_PORT, help="for http (default: %(default)s)")
+    add_http_arguments(serve)
     demo = commands.add_parser("demo", help="watch an MCP client find a bug with the tools", allow_abbrev=False)
     demo.add_argument("--keep", action="store_true", help="keep the demo's folder and say where it is")
     # Without a help text it is not listed: the tracer starts it, for programs that call breadcrumb.init().
@@ -64,12 +70,6 @@ class _ShowVersion(argparse.Action):
         from importlib.metadata import version
 
         parser.exit(message=f"breadcrumb-mcp {version('breadcrumb-mcp')}\n")
-
-
-def _port(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
 
 
 def _demo(*, keep: bool) -> int:

@@ -1,9 +1,7 @@
-"""Start the MCP server for the two commands that offer it. The SDK is imported only then."""
+"""Start the MCP server on stdin and stdout for the two commands that offer it. The SDK is imported only then."""
 
 import os
 import sys
-
-HTTP_PORT = 8765
 
 
 def serve_stdio() -> int:
@@ -36,28 +34,6 @@ def serve_stdio() -> int:
     from breadcrumb_server.mcp_server.transports import serve_stdio
 
     anyio.run(serve_stdio, build_server(), handover.ahead, handover.ended, handover.replayed)
-    return 0
-
-
-def serve_http(port: int) -> int:
-    """Serve Streamable HTTP on loopback until a signal comes, and return the exit code.
-
-    Args:
-        port: 1 to 65535.
-    """
-    import anyio
-
-    from breadcrumb_server.mcp_server.server import build_server
-    from breadcrumb_server.mcp_server.transports import HTTP_HOST, listen, log_to_stderr, serve_http
-
-    log_to_stderr()
-    try:
-        listener = listen(port)
-    except OSError as error:
-        print(f"breadcrumb-mcp: cannot listen on port {port}: {error.strerror}. Try --port.", file=sys.stderr)
-        return 1
-    print(f"Serving MCP at http://{HTTP_HOST}:{port}/mcp", file=sys.stderr)
-    anyio.run(serve_http, build_server(), listener)
     return 0
 
 

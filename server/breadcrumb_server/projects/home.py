@@ -4,7 +4,7 @@ import fcntl
 import os
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,6 +61,18 @@ class Home:
         """Return the names of all projects with a config file, readable or not."""
         names = (file.name.removesuffix(".yaml") for file in self.folder.glob("*.yaml"))
         return sorted(name for name in names if is_project_name(name))
+
+    def newest_project_names(self) -> list[str]:
+        """Return the names of all projects, those whose database or config was written last first."""
+
+        def written(project: str) -> float:
+            times = [0.0]
+            for file in (self.database_file(project), self.config_file(project)):
+                with suppress(OSError):  # it has no traces yet, or its database is elsewhere
+                    times.append(file.stat().st_mtime)
+            return max(times)
+
+        return sorted(self.project_names(), key=written, reverse=True)
 
 
 @contextmanager
