@@ -56,11 +56,13 @@ def test_all_arguments_are_accepted_and_shown(program, python) -> None:
 
 @pytest.mark.parametrize("backend", ["auto", "monitoring", "pep669", "settrace", "sqlite"])
 def test_every_name_of_a_backend_traces(program, python, backend) -> None:
-    done = program.run(python, ADDS.format(arguments=f"backend={backend!r}") + "    print(breadcrumb.get_backend())")
+    text = ADDS.format(arguments=f"backend={backend!r}") + "    print(breadcrumb.get_backend())\n"
+    done = program.run(python, text + "    def constant(): return 5\n    constant()")
     wanted = "settrace" if backend in ("settrace", "sqlite") else "monitoring"
     assert done.stdout.split()[1] in (wanted, "settrace")
     assert ADD in program.calls()
-    assert program.rows("SELECT outcome FROM calls WHERE function_name = 'add'") == [("returned",)]
+    # Python 3.12 and 3.13 have an instruction of their own for the return of a constant.
+    assert program.rows("SELECT DISTINCT outcome FROM calls") == [("returned",)]
 
 
 VARIABLES = [

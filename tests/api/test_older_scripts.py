@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 
+import duckdb
 import pytest
 
 import breadcrumb
 from breadcrumb.capture.secret_redactor import SecretRedactor, configure_redactor, redact_secrets
+from breadcrumb_server.projects.config import load_config
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.projects.manage import init_project
+from breadcrumb_storage.database import Database
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "python-api.md").read_text()
@@ -108,3 +114,20 @@ def test_the_page_lists_every_argument_with_its_default(program, python) -> None
     for name, default in re.findall(r"(\w+) = ('[^']*'|[\w.]+)", signature):
         assert f"{name}={default}".replace("'", '"') in re.sub(r"\s+", " ", PAGE), name
         assert re.search(rf"^\| .*`{name}`", PAGE, re.MULTILINE), name
+
+
+def test_a_new_project_takes_the_database_of_the_programs_in_its_workspace(program, tmp_path) -> None:
+    program.run(sys.executable, "    import breadcrumb; breadcrumb.init(label='alone')")
+    home = Home(tmp_path / "home")
+    made = init_project(home, "mine", workspace=str(program.folder))
+    assert made.database == str(program.database) and any("breadcrumb.init()" in note for note in made.notes)
+    with Database(load_config(home, "mine").config.database_file(home)).read() as con:
+        assert con.execute("SELECT label FROM traces").fetchall() == [("alone",)]
+
+
+def test_a_new_project_leaves_a_database_alone_that_is_not_breadcrumbs(program, tmp_path) -> None:
+    program.database.parent.mkdir()
+    with duckdb.connect(str(program.database)) as con:
+        con.execute("CREATE TABLE mine (x INTEGER)")
+    made = init_project(Home(tmp_path / "home"), "mine", workspace=str(program.folder))
+    assert made.database != str(program.database) and any("is not used" in note for note in made.notes)

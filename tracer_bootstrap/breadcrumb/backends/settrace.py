@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from ..session.threads import ThreadState
     from . import ExitCode, Parts
 
-_RETURN_VALUE = opmap["RETURN_VALUE"]
 _RETURNS = {opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opmap}  # the latter in 3.12 and 3.13
 _YIELD_VALUE = opmap["YIELD_VALUE"]
 _YIELD_FROM = opmap.get("YIELD_FROM", 0)
@@ -510,7 +509,7 @@ class SettraceBackend(Backend):
         opcodes = self._opcodes_of(frame.f_code)
         if arrival is not None and arrival.leaves_at(last):
             self._unwinds(thread, frame, arrival, at_ns)
-        elif last >= 0 and opcodes[last] == _RETURN_VALUE:
+        elif last >= 0 and opcodes[last] in _RETURNS:
             self._calls.end(thread, at_ns, self._functions[id(frame.f_code)].encode_result(value))
         elif last >= 0 and _suspends_at(opcodes, last):
             self._calls.suspend(thread, at_ns, value)
