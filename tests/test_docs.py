@@ -21,6 +21,7 @@ from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.values.encoder import Encoder
 from breadcrumb_server.clients.descriptions import CLIENTS
+from breadcrumb_server.front_door.answers import ANSWERS_FILE
 from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.projects.config import ProjectConfig, parse_config
 from breadcrumb_storage.database import Database
@@ -114,6 +115,13 @@ def test_the_reference_of_the_tools_is_up_to_date() -> None:
     generated = runpy.run_path(str(ROOT / "docs" / "generate.py"))["tools_page"]()
     committed = (ROOT / "docs" / "tools.md").read_text()
     assert committed == generated, "a tool has changed: run `python docs/generate.py` and commit docs/tools.md"
+
+
+@pytest.mark.processes
+def test_the_answers_of_the_front_door_are_up_to_date() -> None:
+    generated = runpy.run_path(str(ROOT / "docs" / "front_door.py"))["answers_file"]()
+    committed = Path(ANSWERS_FILE).read_text()
+    assert committed == generated, "a tool has changed: run `python docs/front_door.py` and commit its file"
 
 
 def test_the_changelog_names_every_tool() -> None:
@@ -237,7 +245,7 @@ def test_every_file_that_a_page_for_developers_names_exists(document: str) -> No
         name for name in re.findall(r"[\w/*.<>-]+\.(?:py|sql)\b", text) if "/tmp/" not in name and "NNNN" not in name
     }
     names = {name.replace("answers/<question>", "answers/*") for name in names}
-    others = {"docs/generate.py", "docs/picture.py", "clients/check.py", "clients/mcpb.py"}
+    others = {"docs/generate.py", "docs/front_door.py", "docs/picture.py", "clients/check.py", "clients/mcpb.py"}
     assert not [name for name in names - others if not source_files(name)]
 
 

@@ -110,6 +110,7 @@ def test_the_wheel_contains_every_file_of_the_packages_and_no_other(wheel: Path)
         "breadcrumb_storage/py.typed",
         "breadcrumb_storage/migrations/0001_initial.sql",
         "breadcrumb_server/demo/sample/shop_app/checkout.py",
+        "breadcrumb_server/front_door/answers.json",
     ):
         assert needed in packed
 

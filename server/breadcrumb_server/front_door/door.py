@@ -85,9 +85,7 @@ class FrontDoor:
     def _wait(self) -> None:
         """Wait until there is something to do, and do it."""
         poll = select.poll()
-        # Where only the server can go on, its input stays where it is.
-        left_to_server = self._has_loaded or (self._session.stopped and not self.has_failed)
-        if not self._ended and not left_to_server:
+        if not self._ended:  # also what is for the server: a client may write much before it reads
             poll.register(0, select.POLLIN)
         if self._output:
             poll.register(1, select.POLLOUT)
