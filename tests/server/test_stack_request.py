@@ -108,7 +108,8 @@ def test_the_notice_has_the_main_thread_state_from_the_kernel(start, state, tmp_
     while not process_group.main_thread_state(process.pid).startswith("its main thread waits"):  # for its input
         assert process.poll() is None
     process.send_signal(signal.SIGSTOP)
-    os.waitid(os.P_PID, process.pid, os.WSTOPPED | os.WNOWAIT)
+    while process_group.main_thread_state(process.pid) != "its main thread is stopped":
+        assert process.poll() is None
     ((_, message),) = request_stacks(state, tmp_path, LONG_SECONDS)
     assert "(its main thread is stopped)" in message
     process.send_signal(signal.SIGCONT)

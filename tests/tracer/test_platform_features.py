@@ -6,6 +6,7 @@ import runpy
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -39,6 +40,11 @@ def test_macos_asks_by_its_own_signal_where_it_has_one(monkeypatch: pytest.Monke
     monkeypatch.setattr("_signal.SIGINFO", 29, raising=False)
     found = flags(monkeypatch, "darwin", "")
     assert (found["STACKS_SIGNAL"], found["FAULT_SIGNAL"]) == (signal.SIGURG, 29)
+
+
+def test_the_page_on_portability_explains_each_flag() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "portability.md").read_text()
+    assert not [name for name in vars(platform_features) if name.startswith("HAS_") and f"| `{name}` |" not in page]
 
 
 @pytest.mark.processes

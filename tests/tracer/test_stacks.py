@@ -128,6 +128,7 @@ def test_a_program_that_is_asked_but_not_ended_goes_on_undisturbed(python: str, 
     assert all(call.outcome == 0 for call in spool.calls if call.function in ("main", "reads", "<module>"))
 
 
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="counts in /proc how often the program slept")
 def test_a_program_waits_for_its_end_after_it_has_answered(python: str, start: Callable) -> None:
     traced = start(python, [PROGRAM, "reads"])
     assert traced.line() == "ready\n"

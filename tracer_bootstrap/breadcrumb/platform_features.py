@@ -1,4 +1,4 @@
-"""Name what the operating system offers as flags: no other module checks the platform.
+"""Name what the operating system offers as flags: no other module checks which POSIX system it is.
 
 Linux has all of it. Where a flag is off, a portable twin does the work; docs/portability.md says how, and what is lost.
 With BREADCRUMB_PORTABLE set they are off on Linux too, so that the twins can be tested there. Traced programs inherit
@@ -18,6 +18,9 @@ del environ  # no module of the tracer keeps it by name (runtime/system.py)
 
 # Everything about a process as files: state, parent, session, start, command, variables, handled signals. Twin: ps.
 HAS_PROC = _IS_LINUX
+
+# Whether ps, where it is used, is that of Linux: it spells an option otherwise than that of macOS.
+PS_IS_PROCPS = sys.platform == "linux"
 
 # Signals that no program uses by chance. Twin: signals whose default is to be ignored, so that they are harmless where
 # no handler is installed or the program has taken them.

@@ -64,6 +64,11 @@ def is_alive(pid: int, known: int | None, table: ProcessTable | None = None) -> 
     return started is not None and started <= known + ROUNDING_SECONDS
 
 
+def may_run(pid: int) -> bool:
+    """Return whether a process still runs, without a call of ``ps``, for which a zombie counts as running."""
+    return start_time(pid) is not None if HAS_PROC else _exists(pid)
+
+
 def started_by(pid: int, moment: datetime) -> bool:
     """Return whether the process that has a pid now was there at a moment, or came at most STARTING_SECONDS later."""
     table = look()

@@ -19,7 +19,7 @@ from breadcrumb.record_format import (
     STACKS_WANTED_FILE,
 )
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.process_table import ProcessTable, look
+from breadcrumb_server.runs.process_table import look
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.ingest.spool_files import list_spool
 
@@ -44,9 +44,9 @@ class _Traced:
     key: str
     spool: Path
 
-    def is_alive(self, table: ProcessTable) -> bool:
-        """Return whether the process still runs."""
-        return process_group.start_time(self.pid, table) is not None
+    def may_run(self) -> bool:
+        """Return whether the process still runs; cheap, as it is asked again and again."""
+        return process_group.may_run(self.pid)
 
     def has_answered(self) -> bool:
         """Return whether the tracer has written the stacks."""
@@ -81,7 +81,7 @@ def request_stacks(state: RunState, spool: Path, seconds: float) -> list[tuple[s
         asked = _that_take(STACKS_SIGNAL, pending)
         process_group.send([each.pid for each in asked], STACKS_SIGNAL)
         deadline = time.monotonic() + seconds / TIMES_ASKED
-        while _pending(asked) and time.monotonic() < deadline:
+        while any(each.may_run() and not each.has_answered() for each in asked) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
         pending = _pending(pending)
     return _request_fault_stacks(pending)
@@ -99,7 +99,7 @@ def _pending(traced: list[_Traced]) -> list[_Traced]:
     if not waiting:
         return []
     table = look()
-    return [each for each in waiting if each.is_alive(table)]
+    return [each for each in waiting if process_group.start_time(each.pid, table) is not None]
 
 
 def release(spool: Path) -> None:
@@ -128,8 +128,7 @@ def _request_fault_stacks(pending: list[_Traced]) -> list[tuple[str, str]]:
         time.sleep(POLL_SECONDS)
         now = {each: each.fault_bytes() for each in asked}
         # Only a file that has stopped growing is known to be complete.
-        table = look()
-        if now == sizes and all(now[each] > before[each] or not each.is_alive(table) for each in asked):
+        if now == sizes and all(now[each] > before[each] or not each.may_run() for each in asked):
             break
         sizes = now
     answered = {each for each in asked if sizes[each] > before[each]}

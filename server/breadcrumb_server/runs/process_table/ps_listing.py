@@ -10,12 +10,12 @@ import calendar
 import os
 import re
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from breadcrumb.platform_features import PS_IS_PROCPS
 from breadcrumb_server.runs.process_table.table import Stat
 
 _PS = "/bin/ps"
@@ -23,7 +23,7 @@ _COLUMNS = [part for name in ("pid", "ppid", "uid", "stat", "lstart", "command")
 # All processes, however long their commands are; and with their variables behind the command, which is spelt in two
 # ways.
 _ALL = "-axww"
-_ALL_WITH_VARIABLES = "-axwwE" if sys.platform == "darwin" else "axwwe"
+_ALL_WITH_VARIABLES = "axwwe" if PS_IS_PROCPS else "-axwwE"
 # Months and days are written in the language of the locale, times in the time zone of the environment.
 _ENVIRONMENT = {"LC_ALL": "C", "TZ": "UTC0"}
 _TIME = "%a %b %d %H:%M:%S %Y"
