@@ -21,7 +21,6 @@ from breadcrumb_server.programs.storing import is_recorded_by_program, store_pro
 from breadcrumb_server.projects.config import ProjectConfig, load_config
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.caller import Caller
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
 from breadcrumb_server.runs.ending import POLL_SECONDS, end_by_signals, kill_all
 from breadcrumb_server.runs.project_deletion import delete_project
@@ -31,6 +30,7 @@ from breadcrumb_server.runs.request import RunRequest, check_wait
 from breadcrumb_server.runs.run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, release, request_stacks
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState, load_state
+from breadcrumb_server.runs.waiting_client import WaitingClient
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseUnusable
 from breadcrumb_storage.queries.traces import find_trace_ids, get_trace
@@ -90,7 +90,7 @@ class Service:
         *,
         is_heard: bool = True,
     ) -> A:
-        """Query a project's database, with notes on what is missing in it and on runs that lost their callers."""
+        """Query a project's database, with notes on what is missing in it and on runs that lost their clients."""
         database = Database(config.database_file(self.home))
         if missing:  # a database that another program reads can still be read; one that it writes was waited for
             database.lock_timeout_seconds = LOCKED_SECONDS
@@ -101,8 +101,8 @@ class Service:
         unheard = self.runs.tell_unheard(config.project, shown) if is_heard else []
         return with_notes(answer, [*missing, *unheard])
 
-    async def report(self, project: str, trace_id: str | None, caller: Caller | None = None) -> RunReport:
-        """Return the report of a run; None means the newest. A caller that is gone hears of nothing else."""
+    async def report(self, project: str, trace_id: str | None, client: WaitingClient | None = None) -> RunReport:
+        """Return the report of a run; None means the newest. A client that is gone hears of nothing else."""
         config = await self.config(project)
         missing = await self._ingest(config)
         running = {run.state.trace_id: run.output() for run in self.runs.of_project(project)}
@@ -110,7 +110,7 @@ class Service:
             config,
             missing,
             lambda con: build_report(con, project, trace_id=trace_id, running=running),
-            is_heard=caller is None or not caller.is_gone,
+            is_heard=client is None or not client.is_gone,
         )
 
     async def run(
@@ -119,31 +119,31 @@ class Service:
         request: RunRequest,
         wait_seconds: float,
         report: ReportProgress,
-        caller: Caller | None = None,
+        client: WaitingClient | None = None,
     ) -> RunReport:
         """Start a command and return its report when it has ended or ``wait_seconds`` are over.
 
         Cancelling the call stops the command, because nobody would know its trace id. If it is cancelled since the
-        connection of its caller broke, the command goes on, and the next answer about the project says so.
+        connection of its client broke, the command goes on, and the next answer about the project says so.
 
         Args:
             config: The settings of the project.
             request: The checked command.
             wait_seconds: Maximum time to wait; 0 returns at once.
             report: Called with the elapsed seconds and a message while waiting.
-            caller: Who waits; None for a caller that never leaves.
+            client: Who waits; None for a client that never leaves.
 
         Raises:
             BreadcrumbError: The command cannot be started.
         """
         check_wait(wait_seconds)
-        caller = caller or Caller()
+        client = client or WaitingClient()
         run = await self.runs.start(config, request)
-        caller.when_gone(partial(self.runs.note_caller_gone, run))
+        client.when_gone(partial(self.runs.note_client_gone, run))
         try:
-            return await self._report_after(run, self.runs.wait(run, wait_seconds, report), caller)
+            return await self._report_after(run, self.runs.wait(run, wait_seconds, report), client)
         except anyio.get_cancelled_exc_class():
-            if caller.wants_stop:
+            if client.wants_stop:
                 run.request_stop(BY_CANCELLED_CALL)
             raise
 
@@ -207,11 +207,13 @@ class Service:
             logger.warning("Lost runs were not ended: %s", error.what)
         return await _read(database, build)
 
-    async def _report_after(self, run: Run, awaited: Awaitable[object], caller: Caller | None = None) -> RunReport:
+    async def _report_after(
+        self, run: Run, awaited: Awaitable[object], client: WaitingClient | None = None
+    ) -> RunReport:
         """Return the report of a run of this server: from the database, or else what the server itself knows of it."""
         try:
             await awaited
-            return await self.report(run.state.project, run.state.trace_id, caller)
+            return await self.report(run.state.project, run.state.trace_id, client)
         except Exception as error:
             if is_defect(error):
                 logger.error("The report of %s could not be made:\n%s", run.state.trace_id, traceback_text(error))

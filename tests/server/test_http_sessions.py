@@ -111,7 +111,7 @@ async def test_a_run_goes_on_when_its_session_is_closed(make_client, hanging, ga
         assert report["structuredContent"]["status"] == "running"
 
 
-async def test_a_run_goes_on_when_the_session_of_its_lost_caller_is_closed(
+async def test_a_run_goes_on_when_the_session_of_its_lost_client_is_closed(
     make_client, server, hanging, gate, workspace
 ) -> None:
     async with make_client(idle_seconds=60) as client:

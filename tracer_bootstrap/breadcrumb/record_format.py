@@ -102,7 +102,7 @@ NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be re
 NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: see its message
 # Written by the server at the end of a run:
 NOTICE_STOPPED = "stopped"  # a user or the server's end stopped the run: it shows the program up to that moment
-NOTICE_CALLER_GONE = "caller_gone"  # the connection of the call that started the run broke: nothing is missing
+NOTICE_CLIENT_GONE = "client_gone"  # the connection of the call that started the run broke: nothing is missing
 NOTICE_LEFTOVER_PROCESSES = "leftover_processes"  # processes outlived the command, were killed: their ends are missing
 NOTICE_STACKS_INCOMPLETE = "stacks_incomplete"  # a process did not answer: its stacks or values are missing
 NOTICE_UNTRACED_PYTHON = "untraced_python"  # a Python ran without the tracer: all of it is missing

@@ -23,7 +23,7 @@ class Subscriptions(SubscriptionBus):
     def __init__(self) -> None:
         self._streams = InMemorySubscriptionBus()
         self._sessions: dict[str, set[Connection]] = {}  # by URI
-        self._newest: dict[str, Run] = {}  # by project; of this server
+        self._newest: dict[str, tuple[float, str]] = {}  # by project: start and trace id of the newest run
         self._due: set[tuple[Connection, str]] = set()
         self._sending: set[tuple[Connection, str]] = set()
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -42,12 +42,11 @@ class Subscriptions(SubscriptionBus):
     def watch_run(self, run: Run) -> None:
         """Announce that there is more of a run's report. Sessions hear nothing of a run after its end."""
         project, trace_id = run.state.project, run.state.trace_id
-        newest = self._newest.setdefault(project, run)
-        if run.started_at > newest.started_at:
-            newest = self._newest[project] = run
+        this = run.started_at, trace_id
+        self._newest[project] = newest = max(this, self._newest.get(project, this))
         uri = report_uri(project, trace_id)
         self._announce(uri)
-        if run is newest:
+        if this == newest:
             self._announce(report_uri(project, LATEST))
         if run.finished.is_set():
             self._sessions.pop(uri, None)

@@ -23,7 +23,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from breadcrumb.record_format import NOTICE_CALLER_GONE, NOTICE_SERVER_ERROR, NOTICE_STOPPED
+from breadcrumb.record_format import NOTICE_CLIENT_GONE, NOTICE_SERVER_ERROR, NOTICE_STOPPED
 from breadcrumb_server.failures import as_breadcrumb_error
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
@@ -44,7 +44,7 @@ from breadcrumb_server.runs.not_traced import not_traced_reason
 from breadcrumb_server.runs.process_watch import ProcessWatch
 from breadcrumb_server.runs.recording import record_start
 from breadcrumb_server.runs.request import RunRequest
-from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, CALLER_GONE, Run
+from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, CLIENT_GONE, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER_SECONDS
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState
 from breadcrumb_storage.database import Database
@@ -62,7 +62,7 @@ FIRST_INGEST_SECONDS = 2.0
 LONGEST_INGEST_SECONDS = 15.0
 # Progress notifications keep clients from timing out: they reset their idle timers.
 PROGRESS_SECONDS = 1.0
-# Runs whose callers left and heard nothing of them since; older ones are in the list of traces like any other.
+# Runs whose clients left and heard nothing of them since; older ones are in the list of traces like any other.
 MAX_UNHEARD = 20
 
 ReportProgress = Callable[[float, str], Awaitable[None]]
@@ -163,14 +163,14 @@ class RunRegistry:
         assert run is not None  # mypy takes a cancel scope for one that may swallow an error
         return run
 
-    def note_caller_gone(self, run: Run) -> None:
+    def note_client_gone(self, run: Run) -> None:
         """Note that the connection of the call that started a run broke: in its trace, and for `tell_unheard`."""
         if run.state.status == RUNNING:
-            run.state.add_notice(NOTICE_CALLER_GONE, CALLER_GONE)
+            run.state.add_notice(NOTICE_CLIENT_GONE, CLIENT_GONE)
         self._unheard.append(run)
 
     def tell_unheard(self, project: str, shown: str | None = None) -> list[str]:
-        """Return a note, once, for each run of a project whose caller left.
+        """Return a note, once, for each run of a project whose client left.
 
         Args:
             project: Name of the project.

@@ -24,7 +24,7 @@ BY_STOP_RUN = "It was stopped by stop_run."
 BY_CANCELLED_CALL = (
     "It was stopped because the call that started it was cancelled, by the client or as the server ended."
 )
-CALLER_GONE = (
+CLIENT_GONE = (
     "The connection of the call that started it broke while it ran. The command went on: its client may come back."
 )
 BY_SHUTDOWN = (

@@ -3,13 +3,13 @@
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from breadcrumb_server.runs.caller import Caller
+from breadcrumb_server.runs.waiting_client import WaitingClient
 
-_KEY = "breadcrumb.caller"
+_KEY = "breadcrumb.client"
 
 
 class WatchConnections:
-    """Give each request a `Caller`, which learns when its connection breaks.
+    """Give each request a `WaitingClient`, which learns when its connection breaks.
 
     The SDK does not tell: in sessions a call goes on unaware, and in the protocol 2026-07-28 it is cancelled as if the
     client had asked for it.
@@ -23,7 +23,7 @@ class WatchConnections:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        caller = scope[_KEY] = Caller()
+        client = scope[_KEY] = WaitingClient()
         is_answered = False
 
         async def watched_send(message: Message) -> None:
@@ -34,13 +34,13 @@ class WatchConnections:
         async def watched_receive() -> Message:
             message = await receive()
             if message["type"] == "http.disconnect" and not is_answered:
-                caller.leave()
+                client.leave()
             return message
 
         await self._app(scope, watched_receive, watched_send)
 
 
-def caller_of(request: Request | None) -> Caller:
-    """Return the caller of a request; without one, over stdin, a caller that never leaves."""
-    caller = request.scope.get(_KEY) if request is not None else None
-    return caller if isinstance(caller, Caller) else Caller()
+def client_of(request: Request | None) -> WaitingClient:
+    """Return the client of a request; without one, over stdin, a client that never leaves."""
+    client = request.scope.get(_KEY) if request is not None else None
+    return client if isinstance(client, WaitingClient) else WaitingClient()

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import anyio
 
 
-class Caller:
+class WaitingClient:
     """The client of one call, as far as its transport can tell. Over stdin it is there as long as the server is.
 
     Attributes:
