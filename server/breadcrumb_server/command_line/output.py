@@ -50,6 +50,8 @@ def content_of(answer: BaseModel) -> dict[str, Any]:
     for name in ("next", "notes"):
         if name in content:
             content[name] = [in_shell_words(text) for text in content[name]]
+    if edit := content.get("edit_config"):
+        content["edit_config"] = in_shell_words(edit)
     return content
 
 
