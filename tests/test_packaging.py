@@ -125,7 +125,8 @@ def test_the_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Pat
 
 
 def test_the_sdist_contains_what_development_needs(sdist: Path) -> None:
-    for name in ("tests/test_packaging.py", ".ci/run", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "benchmarks"):
+    for name in ("tests/test_packaging.py", ".ci/run", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "benchmarks", "clients/mcpb.py",
+                 "clients/claude-code/.mcp.json", ".mcp.json", ".claude-plugin/marketplace.json"):  # fmt: skip
         assert (sdist / name).exists(), name
 
 

@@ -17,6 +17,7 @@ from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
+from breadcrumb_server.programs.storing import is_recorded_by_program, store_programs
 from breadcrumb_server.projects.config import ProjectConfig, load_config
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
@@ -157,7 +158,8 @@ class Service:
         """Query a project's database; if it has lost runs, end them first."""
 
         def look_first(con: "DuckDBPyConnection") -> tuple[list[RunningTrace], A | None]:
-            lost = lost_runs(con, spools, self.runs)
+            runs = lost_runs(con, spools, self.runs)
+            lost = [run for run in runs if not is_recorded_by_program(database.path, run.trace_id)]
             return lost, None if lost else build(con)
 
         lost, answer = await _read(database, look_first)
@@ -193,6 +195,11 @@ class Service:
     async def _stop_foreign(self, project: str, trace_id: str, report: ReportProgress) -> None:
         """End the processes of another server's run, whose server then finishes the trace."""
         spool = self.home.spool_folder(project) / trace_id
+        if is_recorded_by_program((await self.config(project)).database_file(self.home), trace_id):
+            raise BreadcrumbError(
+                f"{trace_id} is not a run of Breadcrumb: the program traces itself, with breadcrumb.init().",
+                hint="End the program where it was started. What it has recorded can be asked for now.",
+            )
         state = await anyio.to_thread.run_sync(load_state, spool)
         if state is not None:
             (spool / STOP_MARK).touch(0o600)
@@ -247,16 +254,18 @@ class Service:
         for trace_id, failure in failures.items():
             if is_defect(failure):
                 logger.error("%s was not ingested:\n%s", trace_id, traceback_text(failure))
-        return _missing_notes(failures)
+        return missing_notes(failures)
 
     def _finish_others(self, spools: Path, database: Database, failures: dict[str, Exception]) -> None:
         """Finish the runs of a project that no server follows any more. Blocking."""
         own_ids = {run.state.trace_id for run in self.runs.of_project(spools.name)}
         if _has_other_spools(spools, own_ids):
             recover_runs(spools, database, self.runs, failures)
+        failures.update(store_programs(database, live=True))
 
 
-def _missing_notes(failures: Mapping[str, Exception]) -> list[str]:
+def missing_notes(failures: Mapping[str, Exception]) -> list[str]:
+    """Return a note for each trace of which something could not be stored, by its error."""
     notes = [
         one_line(f"{trace_id}: what it recorded last is missing here: {_reason(error)}", MAX_NOTE_CHARS)
         for trace_id, error in list(failures.items())[:MAX_NOTES]

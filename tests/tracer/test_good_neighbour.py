@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 
 from breadcrumb import record_format
+from breadcrumb.platform_features import STACKS_SIGNAL
 from pythons import MONITORING_VERSIONS
 from spool_reader import INJECT, TARGETS, Spool, Trace, interpreter
 
@@ -26,7 +26,7 @@ ADDED_MODULES = {
 # For faulthandler, whose C code writes stacks at a crash to a file opened before; a number that no program reaches.
 ADDED_DESCRIPTOR = str(min(os.sysconf("SC_OPEN_MAX"), 4096) - 1)
 # The server asks for stacks with it before it ends the program.
-ADDED_SIGNAL = signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
+ADDED_SIGNAL = STACKS_SIGNAL
 ADDED_SYS_ATTRIBUTES = {"_breadcrumb_started_in"}  # to start once in a process
 ENVIRONMENT = {"PYTHONPATH": str(INJECT)}  # child processes are traced too
 # Frames that a callback takes: near the limit the RecursionError comes that much earlier.

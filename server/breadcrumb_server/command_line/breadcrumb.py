@@ -13,8 +13,10 @@ import click
 
 from breadcrumb_server.command_line.commands import (
     clear,
+    clients,
     completion,
     configuration,
+    doctor,
     init,
     questions,
     rerun,
@@ -69,6 +71,9 @@ for _command in (
     questions.top,
     clear.clear,
     configuration.config,
+    clients.install,
+    clients.uninstall,
+    doctor.doctor,
     serve.serve_mcp,
     completion.completion,
 ):

@@ -11,7 +11,7 @@ import click
 
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.command_line.options import JSON, MARKDOWN
-from breadcrumb_server.command_line.proposals import in_shell_words
+from breadcrumb_server.command_line.proposals import in_shell_words, needs_a_project
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -49,9 +49,10 @@ def content_of(answer: BaseModel) -> dict[str, Any]:
     content: dict[str, Any] = answer.model_dump(mode="json")
     for name in ("next", "notes"):
         if name in content:
-            content[name] = [in_shell_words(text) for text in content[name]]
-    if edit := content.get("edit_config"):
-        content["edit_config"] = in_shell_words(edit)
+            proposed = [in_shell_words(text) for text in content[name]]
+            content[name] = [text for text in proposed if not needs_a_project(text)]
+    if edit := in_shell_words(content.get("edit_config", "")):
+        content["edit_config"] = "" if needs_a_project(edit) else edit
     return content
 
 

@@ -6,8 +6,9 @@ import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TextIO
 
+import anyio
 import anyio.to_thread
 from mcp.server import MCPServer
 from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -20,6 +21,7 @@ from mcp.server.mcpserver.exceptions import (
     UnexpectedToolError,
 )
 from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.stdio import stdio_server
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Resource, TextContent
 from mcp.types import Prompt as PromptDescription
@@ -29,6 +31,7 @@ from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback
 from breadcrumb_server.mcp_server.instructions import INSTRUCTIONS
 from breadcrumb_server.mcp_server.prompts import PROMPTS
 from breadcrumb_server.mcp_server.resources import RESOURCES, listed_resources
+from breadcrumb_server.mcp_server.taken_session import AnswersWithout
 from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.validation_text import did_you_mean, explain_arguments
@@ -77,6 +80,18 @@ class BreadcrumbServer(MCPServer[Service]):
                 yield Service(self._home, runs)
             finally:
                 self._runs = None
+
+    async def run_stdio(self, stdin: TextIO, replayed: frozenset[str]) -> None:
+        """Serve the session of a client on stdio, whose beginning has been answered already.
+
+        Args:
+            stdin: The lines of the client.
+            replayed: The ids of the requests in ``stdin`` that were answered.
+        """
+        low_level = self._lowlevel_server
+        async with stdio_server(stdin=anyio.wrap_file(stdin)) as (messages, answers):
+            options = low_level.create_initialization_options()
+            await low_level.run(messages, AnswersWithout(answers, replayed), options)
 
     async def end_runs(self) -> None:
         """Stop every run and finish its trace, before a signal ends this process."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from breadcrumb_server.mcp_server.server import BreadcrumbServer
+from breadcrumb_server.mcp_server.taken_session import client_input
 
 if TYPE_CHECKING:
     import uvicorn
@@ -32,11 +33,18 @@ def log_to_stderr() -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
 
 
-async def serve_stdio(server: BreadcrumbServer) -> None:
-    """Serve one client on stdin and stdout until stdin ends."""
+async def serve_stdio(server: BreadcrumbServer, ahead: bytes, ended: bool, replayed: frozenset[str]) -> None:
+    """Serve one client on stdin and stdout until stdin ends.
+
+    Args:
+        server: The server.
+        ahead: What has been read of stdin already.
+        ended: Whether stdin has ended.
+        replayed: The ids of requests in ``ahead`` whose answers the client has already.
+    """
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(_end_on_signal, server)
-        await server.run_stdio_async()
+        await server.run_stdio(client_input(ahead, ended), replayed)
         tasks.cancel_scope.cancel()
 
 

@@ -203,7 +203,7 @@ class RunRegistry:
             state.save(spool)
             command = await launch(request, environment, spool, redactor)
             state.child_pid = command.pid
-            state.child_started = process_group.start_time(command.pid)
+            state.child_started = process_group.identity(command.pid)
             state.try_to_save(spool)  # the command runs, and may have removed the folder already
         except BaseException:
             if command is not None:
