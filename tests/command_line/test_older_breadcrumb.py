@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import subprocess
@@ -126,12 +127,40 @@ def test_nothing_is_deleted_without_a_yes(projects) -> None:
     assert projects("clear", "-c", "myapp", "--force").answer["deleted"] == 1
 
 
-def test_the_lines_of_python_work(projects, home, shop) -> None:
-    lines = [line for line, _ in rows("Python") if not line.startswith("data")]
-    script = "\n".join([*lines, "print(len(result))"]).replace("~/.breadcrumb", str(home))
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "1\n", done.stderr
+def python_lines(*begin: str) -> list[str]:
+    found = [line for line, here in rows("Python") if line.startswith(begin) and here.startswith("works")]
+    assert len(found) == len(begin)
+    return found
+
+
+def run_python(lines: list[str], **variables: str) -> str:
+    environment = {**os.environ, **variables}
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_the_lines_of_duckdb_work_and_the_secrets_are_redacted(projects, home) -> None:
+    lines = [*python_lines("import duckdb", "conn = ", "result = "), "print(len(result))"]
+    assert run_python([line.replace("~/.breadcrumb", str(home)) for line in lines]) == "1\n"
     (recorded,) = (here for line, here in rows("Python") if line.startswith("data"))
-    (row,) = projects("query", "-c", "myapp", "--disable-truncation",
-                      "SELECT args FROM calls WHERE function_name = 'my_function'").answer["rows"]  # fmt: skip
+    statement = "SELECT args FROM calls WHERE function_name = 'my_function'"
+    (row,) = projects("query", "-c", "myapp", "--disable-truncation", statement).answer["rows"]
     assert re.findall(r"`(.*)`", recorded)[0] in row[0]
+
+
+def test_the_lines_of_the_python_api_work(projects, tmp_path) -> None:
+    lines = python_lines("import breadcrumb", "breadcrumb.init(", "from breadcrumb.", "configure_redactor(")
+    code = ["def f(my_secret_plan, internal_token): ...", "f('plan-9-from', 'token-of-mine')"]
+    init = lines[1].replace('["myapp.*"', '["__main__", "myapp.*"')
+    run_python([lines[0], init, *lines[2:], *code], HOME=str(tmp_path))
+    file = tmp_path / ".breadcrumb" / "myapp-traces.duckdb"
+    statement = "SELECT args FROM calls WHERE function_name = 'f'"
+    (row,) = projects("query", "--db-path", str(file), statement).answer["rows"]
+    assert row == ['{"my_secret_plan": "[REDACTED]", "internal_token": "[REDACTED]"}']
+
+    named = python_lines("export BREADCRUMB_ENABLED", "export BREADCRUMB_DB_PATH", "export BREADCRUMB_SAMPLE_RATE")
+    variables = dict(shlex.split(line)[1].split("=", 1) for line in named)
+    other = tmp_path / "custom" / "traces.duckdb"
+    run_python([lines[0], init, *code], HOME=str(tmp_path), **variables | {"BREADCRUMB_DB_PATH": str(other)})
+    assert projects("list", "--db-path", str(other)).answer["total"] == 1
