@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -100,6 +100,33 @@ def output_options(command: Command) -> Command:
         show_default=True,
         help="json for programs, table for people, markdown for pages.",
     )(command)
+
+
+def general_options(command: Command) -> Command:
+    """Add ``--format``, ``--db-path`` and ``--verbose`` to the program itself, before the name of a command."""
+    command = click.option("--db-path", type=click.Path(path_type=Path), help="As of a command.")(command)
+    return output_options(command)
+
+
+def hand_down(ctx: click.Context, **values: object) -> None:
+    """Make options that stand before the name of a command the defaults of the same options of the command.
+
+    Args:
+        ctx: The context of the program.
+        values: By the names of the parameters of commands; None was not given.
+    """
+    given = {
+        name: value
+        for name, value in values.items()
+        if ctx.get_parameter_source(name) is not click.core.ParameterSource.DEFAULT
+    }
+    ctx.default_map = _defaults(ctx.command, given)
+
+
+def _defaults(command: click.Command, given: Mapping[str, object]) -> dict[str, Any]:
+    if isinstance(command, click.Group):
+        return {name: _defaults(each, given) for name, each in command.commands.items()}
+    return {parameter.name: given[parameter.name] for parameter in command.params if parameter.name in given}
 
 
 def _set_verbose(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:

@@ -51,8 +51,8 @@ def content_of(answer: BaseModel) -> dict[str, Any]:
         if name in content:
             proposed = [in_shell_words(text) for text in content[name]]
             content[name] = [text for text in proposed if not needs_a_project(text)]
-    if needs_a_project(str(content.get("edit_config", ""))):
-        content["edit_config"] = ""
+    if edit := in_shell_words(content.get("edit_config", "")):
+        content["edit_config"] = "" if needs_a_project(edit) else edit
     return content
 
 

@@ -21,6 +21,7 @@ TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @project_option
 @click.option(
+    "-t",
     "--timeout",
     "timeout_seconds",
     type=float,
@@ -33,6 +34,7 @@ TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
 @click.option("--stdin", type=click.File(), help="What the command reads; - is the input of this one. [default: none]")
 @click.option("--label", help="A text by which to find the run again.")
 @click.option("--mode", type=click.Choice(["adaptive", "full"]), help="full records every call.")
+@click.option("--max-chars", type=int, help="Characters of each value that are kept. [default: 2000]")
 @click.option("--lines", multiple=True, metavar="FUNCTION", help="Record the lines of a function. Repeatable.")
 @output_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
@@ -44,6 +46,7 @@ def run(
     stdin: Any,
     label: str | None,
     mode: str | None,
+    max_chars: int | None,
     lines: tuple[str, ...],
     output_format: str,
     command: tuple[str, ...],
@@ -64,6 +67,8 @@ def run(
     env = dict(_variable(each) for each in variables)
     text = stdin.read() if stdin else None
     capture: dict[str, object] = {"mode": mode} if mode else {}
+    if max_chars is not None:
+        capture["max_value_chars"] = max_chars
     if lines:
         capture["lines"] = list(lines)
 
