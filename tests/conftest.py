@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import pytest
 from hypothesis import settings
 
+from breadcrumb.platform_features import ENV_PORTABLE
 from breadcrumb_storage.database import Database
 from gates import Gate
 from preloaded_server import preloaded_command, preloaded_servers
@@ -29,7 +30,7 @@ settings.load_profile("repeatable")
 KEPT_VARIABLES = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYENV_ROOT"),
     *("BREADCRUMB_REQUIRE_PYTHONS", "BREADCRUMB_EQUIPPED_PYTHONS", "BREADCRUMB_TEST_PYTHONS"),
-    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS", "COVERAGE_CORE"),
+    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS", "COVERAGE_CORE", ENV_PORTABLE),
 }
 KEPT_PREFIX = "PYTEST_XDIST_"  # of the worker that this is
 LANGUAGE = {"LANG": "C.UTF-8"}
@@ -59,7 +60,15 @@ def pytest_configure(config: pytest.Config) -> None:
 # Audit events of the ways to start a process.
 STARTS = {"subprocess.Popen", "os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system"}
 started: list[str] = []
-sys.addaudithook(lambda event, _: started.append(event) if event in STARTS else None)
+PS = "/bin/ps"  # what the server looks through where there is no /proc: as cheap, for a test, as reading a file
+
+
+def _note_start(event: str, arguments: tuple[object, ...]) -> None:
+    if event in STARTS and arguments[:1] != (PS,):
+        started.append(event)
+
+
+sys.addaudithook(_note_start)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -131,7 +140,10 @@ def no_plugins() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def server_command(processes: None) -> Iterator[list[str]]:
-    """Return the command that starts a server whose imports are done already."""
+    """Return the command that starts a server whose imports are done already, where the system has what that takes."""
+    if not hasattr(os, "pidfd_open"):
+        yield [sys.executable, "-m", "breadcrumb_server"]
+        return
     with TemporaryDirectory() as folder:  # the path of a socket has to be short
         path = Path(folder, "servers")
         with preloaded_servers(path):

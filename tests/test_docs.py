@@ -20,6 +20,8 @@ import pytest
 from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.values.encoder import Encoder
+from breadcrumb_server.clients.descriptions import CLIENTS
+from breadcrumb_server.front_door.answers import ANSWERS_FILE
 from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.projects.config import ProjectConfig, parse_config
 from breadcrumb_storage.database import Database
@@ -34,12 +36,21 @@ ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
 FIRST_SESSION = (ROOT / "docs" / "first-session.md").read_text()
 RECORDING = (ROOT / "docs" / "recording.md").read_text()
+CLIENT_PAGE = (ROOT / "docs" / "clients.md").read_text()
 DATABASE = (ROOT / "docs" / "database.md").read_text()
 VALUES = (ROOT / "docs" / "values.md").read_text()
 SPOOL_FORMAT = (ROOT / "docs" / "spool-format.md").read_text()
 DOCUMENTS = sorted(
     path.relative_to(ROOT).as_posix()
-    for pattern in ("*.md", "docs/*.md", "docs/sessions/*.md", "benchmarks/*.md", "examples/*.md", "examples/*/*.md")
+    for pattern in (
+        "*.md",
+        "docs/*.md",
+        "docs/sessions/*.md",
+        "benchmarks/*.md",
+        "clients/**/*.md",
+        "examples/*.md",
+        "examples/*/*.md",
+    )
     for path in ROOT.glob(pattern)
 )
 
@@ -106,6 +117,13 @@ def test_the_reference_of_the_tools_is_up_to_date() -> None:
     assert committed == generated, "a tool has changed: run `python docs/generate.py` and commit docs/tools.md"
 
 
+@pytest.mark.processes
+def test_the_answers_of_the_front_door_are_up_to_date() -> None:
+    generated = runpy.run_path(str(ROOT / "docs" / "front_door.py"))["answers_file"]()
+    committed = Path(ANSWERS_FILE).read_text()
+    assert committed == generated, "a tool has changed: run `python docs/front_door.py` and commit its file"
+
+
 def test_the_changelog_names_every_tool() -> None:
     changelog = (ROOT / "CHANGELOG.md").read_text()
     assert not [tool.name for tool in all_tools() if f"`{tool.name}`" not in changelog]
@@ -120,9 +138,21 @@ def test_the_example_config_is_valid_and_shows_every_setting_with_its_default() 
 
 
 def test_the_example_client_config_starts_the_server() -> None:
-    (text,) = blocks(README, "json")
+    (text,) = blocks(CLIENT_PAGE, "json")
     (server,) = json.loads(text)["mcpServers"].values()
     assert Path(server["command"]).name == "breadcrumb-mcp" and server["args"] == []
+
+
+def test_every_client_has_a_line_in_the_readme_and_its_files_on_the_page_of_clients() -> None:
+    in_readme = re.findall(r"^\| [^|]+ \| `breadcrumb install ([a-z-]+)`", section(README, "Connect"), re.MULTILINE)
+    assert sorted(in_readme) == sorted(client.name for client in CLIENTS)
+    table = section(CLIENT_PAGE, "Connect")
+    assert first_column(table) == [client.name for client in CLIENTS]
+    for client in CLIENTS:
+        for scope, location in client.scopes.items():
+            folder = {"home": "~/", "applications": "~/.config/", "project": ""}[location.base]
+            assert re.search(rf"^\|[^|]*\| {scope} \| `{re.escape(folder + location.path)}`", table, re.MULTILINE)
+            assert not location.moved_by or f"`{location.moved_by}`" in table
 
 
 @pytest.mark.parametrize("number", range(6))
@@ -215,7 +245,7 @@ def test_every_file_that_a_page_for_developers_names_exists(document: str) -> No
         name for name in re.findall(r"[\w/*.<>-]+\.(?:py|sql)\b", text) if "/tmp/" not in name and "NNNN" not in name
     }
     names = {name.replace("answers/<question>", "answers/*") for name in names}
-    others = {"docs/generate.py", "docs/picture.py"}
+    others = {"docs/generate.py", "docs/front_door.py", "docs/picture.py", "clients/check.py", "clients/mcpb.py"}
     assert not [name for name in names - others if not source_files(name)]
 
 

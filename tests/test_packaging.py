@@ -110,6 +110,7 @@ def test_the_wheel_contains_every_file_of_the_packages_and_no_other(wheel: Path)
         "breadcrumb_storage/py.typed",
         "breadcrumb_storage/migrations/0001_initial.sql",
         "breadcrumb_server/demo/sample/shop_app/checkout.py",
+        "breadcrumb_server/front_door/answers.json",
     ):
         assert needed in packed
 
@@ -125,7 +126,8 @@ def test_the_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Pat
 
 
 def test_the_sdist_contains_what_development_needs(sdist: Path) -> None:
-    for name in ("tests/test_packaging.py", ".ci/run", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "benchmarks"):
+    for name in ("tests/test_packaging.py", ".ci/run", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "benchmarks", "clients/mcpb.py",
+                 "clients/claude-code/.mcp.json", ".mcp.json", ".claude-plugin/marketplace.json"):  # fmt: skip
         assert (sdist / name).exists(), name
 
 

@@ -34,6 +34,12 @@ def as_breadcrumb_error(error: BaseException, doing: str) -> BreadcrumbError:
         return BreadcrumbError(f"{doing} failed: the system refused it.", why=why, hint=hint)
     if isinstance(error, MemoryError):
         return BreadcrumbError(f"{doing} failed: there was too little memory.", why=why, hint="Ask about less of it.")
+    if isinstance(error, ImportError):
+        return BreadcrumbError(
+            f"{doing} failed: a part of Breadcrumb's installation cannot be loaded.",
+            why=why,
+            hint="Install it again (pipx reinstall breadcrumb-mcp), and restart this server.",
+        )
     return BreadcrumbError(
         f"{doing} failed because of an error in Breadcrumb itself: {why}",
         hint="The server's log (stderr) has the traceback. Other tools still work; list_traces shows what is recorded.",

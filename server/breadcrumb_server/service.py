@@ -19,6 +19,7 @@ from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
 from breadcrumb_server.answers.show.answer import Shown
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
+from breadcrumb_server.programs.storing import is_recorded_by_program, store_programs
 from breadcrumb_server.projects.config import ProjectConfig, load_config
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.wanted_lines import want_lines, wanted_lines
@@ -32,9 +33,10 @@ from breadcrumb_server.runs.request import RunRequest, check_wait
 from breadcrumb_server.runs.run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, release, request_stacks
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState, load_state
+from breadcrumb_server.runs.waiting_client import WaitingClient
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseUnusable
-from breadcrumb_storage.queries.traces import get_trace
+from breadcrumb_storage.queries.traces import find_trace_ids, get_trace
 from breadcrumb_storage.trace_rows import RunningTrace, resolve_trace_id, running_traces
 
 if TYPE_CHECKING:
@@ -84,17 +86,26 @@ class Service:
         return await self._answer(config, await self._ingest(config), build)
 
     async def _answer(
-        self, config: ProjectConfig, missing: Sequence[str], build: "Callable[[DuckDBPyConnection], A]"
+        self,
+        config: ProjectConfig,
+        missing: Sequence[str],
+        build: "Callable[[DuckDBPyConnection], A]",
+        *,
+        is_heard: bool = True,
     ) -> A:
-        """Query a project's database, with notes on what is missing in it."""
+        """Query a project's database, with notes on what is missing in it and on runs that lost their clients."""
         database = Database(config.database_file(self.home))
         if missing:  # a database that another program reads can still be read; one that it writes was waited for
             database.lock_timeout_seconds = LOCKED_SECONDS
         answer = await self._query(database, self.home.spool_folder(config.project), build)
-        return with_notes(answer, missing) if isinstance(answer, Answer) else answer
+        if not isinstance(answer, Answer):
+            return answer
+        shown = answer.trace_id if isinstance(answer, RunReport) else None
+        unheard = self.runs.tell_unheard(config.project, shown) if is_heard else []
+        return with_notes(answer, [*missing, *unheard])
 
-    async def report(self, project: str, trace_id: str | None) -> RunReport:
-        """Return the report of a run; None means the newest."""
+    async def report(self, project: str, trace_id: str | None, client: WaitingClient | None = None) -> RunReport:
+        """Return the report of a run; None means the newest. A client that is gone hears of nothing else."""
         config = await self.config(project)
         missing = await self._ingest(config)
         running = {run.state.trace_id: run.output() for run in self.runs.of_project(project)}
@@ -102,6 +113,7 @@ class Service:
             config,
             missing,
             lambda con: build_report(con, project, trace_id=trace_id, running=running, redact=config.redact),
+            is_heard=client is None or not client.is_gone,
         )
 
     async def show(self, project: str, build: "Callable[[DuckDBPyConnection], tuple[Shown, Sequence[str]]]") -> Shown:
@@ -122,34 +134,44 @@ class Service:
         return with_notes(shown, [f"lines of {names} were not recorded: the next run records them"])
 
     async def run(
-        self, config: ProjectConfig, request: RunRequest, wait_seconds: float, report: ReportProgress
+        self,
+        config: ProjectConfig,
+        request: RunRequest,
+        wait_seconds: float,
+        report: ReportProgress,
+        client: WaitingClient | None = None,
     ) -> RunReport:
         """Start a command and return its report when it has ended or ``wait_seconds`` are over.
 
-        Cancelling the call stops the command, because nobody would know its trace id.
+        Cancelling the call stops the command, because nobody would know its trace id. If it is cancelled since the
+        connection of its client broke, the command goes on, and the next answer about the project says so.
 
         Args:
             config: The settings of the project.
             request: The checked command.
             wait_seconds: Maximum time to wait; 0 returns at once.
             report: Called with the elapsed seconds and a message while waiting.
+            client: Who waits; None for a client that never leaves.
 
         Raises:
             BreadcrumbError: The command cannot be started.
         """
         check_wait(wait_seconds)
+        client = client or WaitingClient()
         remembered = await anyio.to_thread.run_sync(wanted_lines, self.home, config.project)
         run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)))
+        client.when_gone(partial(self.runs.note_client_gone, run))
         try:
-            return await self._report_after(run, self.runs.wait(run, wait_seconds, report))
+            return await self._report_after(run, self.runs.wait(run, wait_seconds, report), client)
         except anyio.get_cancelled_exc_class():
-            run.request_stop(BY_CANCELLED_CALL)
+            if client.wants_stop:
+                run.request_stop(BY_CANCELLED_CALL)
             raise
 
     async def wait_for_run(self, project: str, trace_id: str, wait_seconds: float, report: ReportProgress) -> RunReport:
         """Wait up to ``wait_seconds`` for the end of a run, of this or another server, and return its report."""
         check_wait(wait_seconds)
-        trace_id = await self._resolve(project, trace_id)
+        trace_id = await self.resolve(project, trace_id)
         if run := self.runs.find(trace_id):
             return await self._report_after(run, self.runs.wait(run, wait_seconds, report))
         await self._wait_for_foreign(project, trace_id, wait_seconds, report)
@@ -157,7 +179,7 @@ class Service:
 
     async def stop_run(self, project: str, trace_id: str, report: ReportProgress) -> RunReport:
         """End a run with all its processes, and return its report."""
-        trace_id = await self._resolve(project, trace_id)
+        trace_id = await self.resolve(project, trace_id)
         if run := self.runs.find(trace_id):
             return await self._report_after(run, self._stop_own(run, report))
         if await self._status(project, trace_id) == RUNNING:
@@ -167,6 +189,19 @@ class Service:
             ended.notes.append("the run had already ended: nothing to stop")
             return ended
         return await self.report(project, trace_id)
+
+    async def newest_projects(self) -> list[str]:
+        """Return the names of all projects, those that ran or were changed last first."""
+        return await anyio.to_thread.run_sync(self.home.newest_project_names)
+
+    async def newest_traces(self, project: str, prefix: str, limit: int) -> tuple[list[str], int]:
+        """Return the ids of a project's traces that begin with ``prefix``, the newest first, and their number.
+
+        Unlike an answer it ingests nothing: a run is in the database from its start.
+        """
+        database = Database((await self.config(project)).database_file(self.home))
+        database.lock_timeout_seconds = LOCKED_SECONDS
+        return await _read(database, lambda con: find_trace_ids(con, prefix, limit))
 
     async def delete_traces(self, project: str, choice: Choice) -> TracesDeleted:
         """Delete recorded runs. It takes seconds at most and cannot be cancelled once begun."""
@@ -180,7 +215,8 @@ class Service:
         """Query a project's database; if it has lost runs, end them first."""
 
         def look_first(con: "DuckDBPyConnection") -> tuple[list[RunningTrace], A | None]:
-            lost = lost_runs(con, spools, self.runs)
+            runs = lost_runs(con, spools, self.runs)
+            lost = [run for run in runs if not is_recorded_by_program(database.path, run.trace_id)]
             return lost, None if lost else build(con)
 
         lost, answer = await _read(database, look_first)
@@ -192,11 +228,13 @@ class Service:
             logger.warning("Lost runs were not ended: %s", error.what)
         return await _read(database, build)
 
-    async def _report_after(self, run: Run, awaited: Awaitable[object]) -> RunReport:
+    async def _report_after(
+        self, run: Run, awaited: Awaitable[object], client: WaitingClient | None = None
+    ) -> RunReport:
         """Return the report of a run of this server: from the database, or else what the server itself knows of it."""
         try:
             await awaited
-            return await self.report(run.state.project, run.state.trace_id)
+            return await self.report(run.state.project, run.state.trace_id, client)
         except Exception as error:
             if is_defect(error):
                 logger.error("The report of %s could not be made:\n%s", run.state.trace_id, traceback_text(error))
@@ -216,6 +254,11 @@ class Service:
     async def _stop_foreign(self, project: str, trace_id: str, report: ReportProgress) -> None:
         """End the processes of another server's run, whose server then finishes the trace."""
         spool = self.home.spool_folder(project) / trace_id
+        if is_recorded_by_program((await self.config(project)).database_file(self.home), trace_id):
+            raise BreadcrumbError(
+                f"{trace_id} is not a run of Breadcrumb: the program traces itself, with breadcrumb.init().",
+                hint="End the program where it was started. What it has recorded can be asked for now.",
+            )
         state = await anyio.to_thread.run_sync(load_state, spool)
         if state is not None:
             (spool / STOP_MARK).touch(0o600)
@@ -240,7 +283,12 @@ class Service:
                 elapsed = anyio.current_time() - started
                 await report(elapsed, f"waiting for {trace_id}, which belongs to another server")
 
-    async def _resolve(self, project: str, trace_id: str) -> str:
+    async def resolve(self, project: str, trace_id: str) -> str:
+        """Return the whole id of the trace that a caller means.
+
+        Raises:
+            BreadcrumbError: The project is unknown, no trace matches, or several do.
+        """
         if (run := self.runs.find(trace_id)) and run.state.project == project:  # whatever state its database is in
             return trace_id
         return await self.ask(project, lambda con: resolve_trace_id(con, trace_id, project))
@@ -270,16 +318,18 @@ class Service:
         for trace_id, failure in failures.items():
             if is_defect(failure):
                 logger.error("%s was not ingested:\n%s", trace_id, traceback_text(failure))
-        return _missing_notes(failures)
+        return missing_notes(failures)
 
     def _finish_others(self, spools: Path, database: Database, failures: dict[str, Exception]) -> None:
         """Finish the runs of a project that no server follows any more. Blocking."""
         own_ids = {run.state.trace_id for run in self.runs.of_project(spools.name)}
         if _has_other_spools(spools, own_ids):
             recover_runs(spools, database, self.runs, failures)
+        failures.update(store_programs(database, live=True))
 
 
-def _missing_notes(failures: Mapping[str, Exception]) -> list[str]:
+def missing_notes(failures: Mapping[str, Exception]) -> list[str]:
+    """Return a note for each trace of which something could not be stored, by its error."""
     notes = [
         one_line(f"{trace_id}: what it recorded last is missing here: {_reason(error)}", MAX_NOTE_CHARS)
         for trace_id, error in list(failures.items())[:MAX_NOTES]

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from breadcrumb.platform_features import HAS_PATH_DESCRIPTORS
 from breadcrumb_storage.errors import (
     BreadcrumbError,
     DatabaseBusy,
@@ -183,7 +184,7 @@ class Database:
             try:
                 with _pinned(self.path) as inode:
                     con = duckdb.connect(self.path, read_only=read_only, config=config)
-                    if self._inode() == inode:
+                    if _inode(self.path) == inode:
                         break
                 _close_unchanged(con, read_only=read_only)  # `compaction` replaced the file before it was locked
                 continue
@@ -203,13 +204,6 @@ class Database:
             if isinstance(error, duckdb.Error):
                 raise self._unusable_error(error) from error
             raise
-
-    def _inode(self) -> int:
-        """Return the number of the file that has the path now, 0 if there is none."""
-        try:
-            return self.path.stat().st_ino
-        except FileNotFoundError:
-            return 0
 
     def _busy_error(self, who: str) -> DatabaseBusy:
         return DatabaseBusy(
@@ -245,13 +239,25 @@ class Database:
         )
 
 
+def _inode(path: Path) -> int:
+    """Return the number of the file that has the path now, 0 if there is none."""
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return 0
+
+
 @contextmanager
 def _pinned(path: Path) -> Generator[int]:
     """Keep the inode number of a file from being used again; yield it, 0 if there is no file.
 
-    A file system gives the number of a replaced file to the next new one, so two replacements in a row would look like
-    none. O_PATH, because closing any other descriptor would drop the locks that this process has on the file.
+    Many file systems give the number of a replaced file to the next new one, so two replacements in a row would look
+    like none. O_PATH, because closing any other descriptor would drop the locks that this process has on the file.
+    Without it the number is only read: APFS uses none twice.
     """
+    if not HAS_PATH_DESCRIPTORS:
+        yield _inode(path)
+        return
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:

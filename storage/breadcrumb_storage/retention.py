@@ -11,6 +11,10 @@ from breadcrumb_storage.trace_rows import delete_traces
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# The limits of a project that sets none.
+DEFAULT_MAX_TRACES = 200
+DEFAULT_MAX_DB_MB = 2048
+
 # Fraction of the traces that one call deletes from a database that is too large. DuckDB frees space in whole row groups
 # and some time after a deletion, so its size does not show how many more traces to delete.
 SHARE_WHEN_TOO_LARGE = 0.1

@@ -28,13 +28,14 @@ _TABLES_BY_TRACE_ID = (
     "notices", "segments", "traces",
 )  # fmt: skip
 
-_STOP_LOST = """
+# The time of the last recorded call stands for that of the end.
+_END_AT_LAST_CALL = """
 UPDATE traces
-SET status = 'stopped', finished_at = greatest(started_at, coalesce(last.at, started_at)),
+SET status = $2, finished_at = greatest(started_at, coalesce(last.at, started_at)),
     duration_ms = greatest(0, date_diff('microsecond', started_at, coalesce(last.at, started_at)) / 1000)
 FROM (SELECT make_timestamp_ns(max(started_ns + coalesce(duration_ns, 0)))::TIMESTAMP AS at FROM call_records
       WHERE trace_no = (SELECT trace_no FROM traces WHERE trace_id = $1)) last
-WHERE trace_id = $1 AND status = 'running' RETURNING trace_id
+WHERE trace_id = $1 AND status = $3 RETURNING trace_id
 """
 
 
@@ -122,7 +123,18 @@ def stop_lost_trace(con: DuckDBPyConnection, trace_id: str) -> bool:
     Returns:
         Whether it was running until now.
     """
-    return bool(con.execute(_STOP_LOST, [trace_id]).fetchall())
+    return bool(con.execute(_END_AT_LAST_CALL, [trace_id, "stopped", "running"]).fetchall())
+
+
+def end_at_last_call(con: DuckDBPyConnection, trace_id: str, status: TraceStatus) -> None:
+    """Set the end of a trace with this status to its last recorded call, where nothing else shows when it ended.
+
+    Args:
+        con: A connection of `Database.write`.
+        trace_id: The trace.
+        status: Its status, which stays.
+    """
+    con.execute(_END_AT_LAST_CALL, [trace_id, status, status])
 
 
 def _column_values(row: TraceStart | TraceEnd) -> list[object]:

@@ -327,7 +327,7 @@ def test_with_recorded_lines_the_report_has_the_body_of_the_test_and_proposes_th
     report = report_of(project)
 
     [failing] = report.tests.failing
-    assert failing.called == []
+    assert failing.called == ["shop/pricing.py:4 total(pieces=20) -> 114  #2"]
     assert failing.body.split("\n") == [
         f"{file}:1 test_total(pieces=20) #{own}",
         "1 def test_total(pieces):",

@@ -9,6 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
+from breadcrumb.platform_features import HAS_PROC
 from gates import HANG_SECONDS, Gate
 
 pytestmark = pytest.mark.anyio
@@ -64,6 +65,8 @@ UNTRACED = {
 
 @pytest.mark.parametrize("code", UNTRACED, ids=lambda code: code.replace(PYTHON, "python"))
 async def test_a_python_that_did_not_load_the_tracer_is_named_with_the_reason(project, gate: Gate, code: str) -> None:
+    if not HAS_PROC and ("env -i" in code or "=wrapper:" in code):
+        pytest.skip("ps shows neither that an environment is empty nor the current folder")
     line = await told(project, gate, "bash", "-c", code, str(gate.path))
     assert UNTRACED[code] in line
     assert "held.py" in line or PYTHON in line
@@ -118,7 +121,7 @@ async def test_children_that_a_traced_program_starts_without_the_tracer_are_name
 async def test_the_forks_of_an_untraced_python_are_told_with_it(project, workspace: Path, gate: Gate) -> None:
     forks = "import os, sys\nif os.fork() == 0:\n    open(sys.argv[1], 'w').write('on')\nelse:\n    os.wait()\n"
     (workspace / "forks.py").write_text(forks)
-    line = await told(project, gate, "env", "-i", PYTHON, "forks.py", str(gate.path))
+    line = await told(project, gate, "env", "-u", "BREADCRUMB_TRACE", PYTHON, "forks.py", str(gate.path))
     assert REPLACED_ENVIRONMENT in line and "more" not in line
 
 

@@ -62,6 +62,7 @@ def test_the_options_of_the_interpreter_are_told_from_those_of_the_program(
         ["python", "-I", "--version"],
         ["python3", "--help-env"],
         ["python", "-s", "-c", "from multiprocessing.resource_tracker import main;main(5)"],
+        ["python", "-s", "-c", "from", "multiprocessing.resource_tracker", "import", "main;main(5)"],  # as ps lists it
     ],
 )
 def test_a_python_that_runs_no_program_is_recognised(words: list[str]) -> None:

@@ -88,6 +88,16 @@ def test_a_program_started_by_exec_is_the_child_of_the_one_it_replaced(trace, in
     ]  # fmt: skip
 
 
+def test_without_a_kernel_start_the_pid_says_what_replaced_what(trace):
+    first, inner, second = (trace.process(8, started_after_ns=at) for at in range(3))
+    for process, image in ((first, 1), (inner, 1), (second, 2)):
+        process.start(ppid=7, kernel_start=None, image_start=image)
+    trace.ingest()
+    assert trace.ask("SELECT parent_process_id, started_by FROM processes ORDER BY process_id") == [
+        (None, None), (0, "subinterpreter"), (1, "exec"),
+    ]  # fmt: skip
+
+
 def test_a_subinterpreter_is_a_child_within_its_process(trace):
     main, first, second = (trace.process(8, started_after_ns=at) for at in range(3))
     for process in (main, first, second):

@@ -7,7 +7,7 @@ MODULES_AT_START = sorted(sys.modules)
 import os
 
 # Looked at before anything else opens a file: the descriptor is the one that the folder is read through.
-DESCRIPTORS = sorted(set(os.listdir("/proc/self/fd")) - {"3"})
+DESCRIPTORS = sorted(set(os.listdir("/dev/fd")) - {"3"})
 NEXT_DESCRIPTOR = os.dup(0)
 
 import atexit
@@ -125,7 +125,7 @@ visible = {
     "depth in reach": depth_in_reach(),
     "frames": frames(),
     "threads": [thread.name for thread in threading.enumerate()],
-    "system threads": len(os.listdir("/proc/self/task")),
+    "system threads": len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1,
     "switch interval": sys.getswitchinterval(),
     "gc": [gc.isenabled(), gc.get_threshold(), gc.callbacks, gc.get_debug(), gc.get_freeze_count(), gc.garbage],
     "signals": [str(signal.getsignal(number)) for number in range(1, number_of_signals) if number not in (32, 33)],

@@ -9,6 +9,7 @@ import pytest
 
 from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
+from breadcrumb.session.spool import SpoolWriter
 from breadcrumb.value_format import REDACTED
 from breadcrumb.values.encoder import Encoder
 from spool_reader import Spool, Trace
@@ -118,6 +119,33 @@ f(b"\\xff\\xfe-raw-1")
     assert record_format.NAME_PATTERN_MARK + b"plan_*" in received
     assert SECRET.encode() in received and b"\xff\xfe-raw-1" in received
     assert ("Long" + "-".join(map(str, range(500)))).encode() in b"".join(received)
+
+
+def test_a_secret_of_which_the_pipe_takes_a_part_is_sent_to_its_end(tmp_path: Path) -> None:
+    # A pipe takes 512 bytes at once on macOS, 4,096 on Linux; of more, what there is room for.
+    path = tmp_path / record_format.SECRETS_FIFO
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    filler = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    room = os.write(filler, b"x" * (1 << 20))
+    os.read(reader, room // 2)
+    writer = SpoolWriter(str(tmp_path), 1 << 30, print)
+    long = "-".join(map(str, range(room // 6)))
+    writer.send_secret(long)
+    sent = b"".join(iter(lambda: _read(reader), b""))
+    assert not sent.endswith(b"\0")  # only a part went into it
+    writer.send_secret("later")
+    sent += b"".join(iter(lambda: _read(reader), b""))
+    assert sent.lstrip(b"x").split(b"\0") == [long.encode(), b"later", b""]
+    for descriptor in (reader, filler):
+        os.close(descriptor)
+
+
+def _read(descriptor: int) -> bytes:
+    try:
+        return os.read(descriptor, 1 << 20)
+    except BlockingIOError:
+        return b""
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
+from breadcrumb import record_format
 from breadcrumb.events import recent_lines
+from breadcrumb.platform_features import STACKS_SIGNAL
 from spool_reader import Spool, program
 
 SUITE = program(
@@ -131,17 +136,13 @@ def test_threads_of_a_test_keep_their_calls(python: str, trace) -> None:
 
 
 def test_a_test_that_is_ended_from_outside_leaves_what_it_did(python: str, start) -> None:
-    import os
-    import signal
-
-    from breadcrumb import record_format
-
     waits = SUITE.replace(
         "around()\n", "half(8)\n        print('ready', flush=True)\n        threading.Event().wait()\n"
     )
     traced = start(python, waits)
     assert traced.line() == "ready\n"
-    os.kill(traced.process.pid, signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX)
+    (traced.folder / record_format.STACKS_WANTED_FILE).touch()
+    os.kill(traced.process.pid, STACKS_SIGNAL)
     for _ in range(2000):
         if list(traced.folder.glob("*" + record_format.STACKS_SUFFIX)):
             break

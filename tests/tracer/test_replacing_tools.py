@@ -25,7 +25,8 @@ MODULES_IN_C = {"posix", "_io", "time", "_datetime"}
 
 def tracer_modules() -> list[ModuleType]:
     names = [found.name for found in pkgutil.walk_packages(breadcrumb.__path__, "breadcrumb.")]
-    return [importlib.import_module(name) for name in names if not name.startswith("breadcrumb._inject")]
+    not_imported = ("breadcrumb._inject", "breadcrumb.instrumentation", "breadcrumb.storage")  # the last two refuse it
+    return [importlib.import_module(name) for name in names if not name.startswith(not_imported)]
 
 
 def can_be_replaced(value: Any) -> bool:

@@ -15,7 +15,7 @@ from .session.processes import command_line, is_resource_tracker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from .recorder import Recorder
 
@@ -45,7 +45,7 @@ def start_from_environment() -> None:
                 refuse(folder)
 
 
-def start(folder: str, settings: Dict[str, Any]) -> None:
+def start(folder: str, settings: Dict[str, Any]) -> RunningTracer:
     """Start tracing into a spool folder.
 
     Args:
@@ -59,33 +59,89 @@ def start(folder: str, settings: Dict[str, Any]) -> None:
     if why_another:
         recorder.session.notice(NOTICE_BACKEND, why_another)
     _mark_started()
-    atexit.register(guard(recorder.end_process, recorder.session))
-    if system.register_at_fork is not None:
-        system.register_at_fork(
-            before=guard(recorder.before_fork, recorder.session),
-            after_in_parent=guard(recorder.after_fork_in_parent, recorder.session),
-            after_in_child=guard(recorder.after_fork_in_child, recorder.session),
-        )
-        system.register_at_fork(after_in_child=guard(_mark_started, recorder.session))
-    _start_postmortem(recorder)
+    tracer = RunningTracer(recorder)
+    _running[:] = [tracer]
     recorder.start()
+    return tracer
+
+
+def running_tracer() -> Optional[RunningTracer]:
+    """Return the tracer of this process; None if none was started, or it was stopped."""
+    return _running[0] if _running else None
 
 
 def _mark_started() -> None:
     setattr(sys, _STARTED, system.getpid())
 
 
-def _start_postmortem(recorder: Recorder) -> None:
-    """Install the handlers that write stacks at a crash, and when the server asks before it ends this process."""
-    from .postmortem.fault_handler import FaultHandler
-    from .postmortem.stacks import StackReporter
+class RunningTracer:
+    """The recorder of this process with what calls it: the hooks for forks, for signals and for the end of the process.
 
-    fault_handler = FaultHandler(recorder.session)
-    for part in (fault_handler, StackReporter(recorder.session, recorder.greenlets)):
-        try:
-            part.start()
-        except (OSError, ValueError, RuntimeError):  # not in the main thread, or a file cannot be made
-            pass
-    if system.register_at_fork is not None:
-        # Runs after the recorder's hook, which makes the child's spool.
-        system.register_at_fork(after_in_child=guard(fault_handler.after_fork_in_child, recorder.session))
+    Args:
+        recorder: The recorder, which is not started yet.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        from .postmortem.fault_handler import FaultHandler
+        from .postmortem.stacks import StackReporter
+
+        self.recorder = recorder
+        session = recorder.session
+        self._end_process = guard(recorder.end_process, session)
+        atexit.register(self._end_process)
+        fault_handler = FaultHandler(session)
+        _follow_forks(
+            before=(guard(recorder.before_fork, session),),
+            after_in_parent=(guard(recorder.after_fork_in_parent, session),),
+            # The fault handler's hook runs after the recorder's, which makes the child's spool.
+            after_in_child=(
+                guard(recorder.after_fork_in_child, session),
+                guard(_mark_started, session),
+                guard(fault_handler.after_fork_in_child, session),
+            ),
+        )
+        self._postmortem = (fault_handler, StackReporter(session, recorder.greenlets))
+        for part in self._postmortem:
+            try:
+                part.start()
+            except (OSError, ValueError, RuntimeError):  # not in the main thread, or a file cannot be made
+                pass
+
+    def stop(self) -> None:
+        """Stop tracing this process for good: nothing of the tracer is called any more, by any thread.
+
+        A call that another thread is recording at this moment may still be written.
+        """
+        _running.clear()
+        atexit.unregister(self._end_process)
+        self._end_process()
+        _follow_forks(before=(), after_in_parent=(), after_in_child=())
+        guard(self.recorder.stop, self.recorder.session)()
+        for part in self._postmortem:
+            try:
+                part.stop()
+            except (OSError, ValueError, RuntimeError):  # not in the main thread
+                pass
+        setattr(sys, _STARTED, None)
+
+
+_running: List[RunningTracer] = []
+
+# Of the running tracer, by the name of their argument of register_at_fork. The interpreter keeps what is registered.
+_fork_hooks: Dict[str, Tuple[Callable[[], Any], ...]] = {}
+
+
+def _follow_forks(**hooks: Tuple[Callable[[], Any], ...]) -> None:
+    """Have the interpreter call these hooks around a fork, in place of those given before."""
+    is_registered = bool(_fork_hooks)
+    _fork_hooks.update(hooks)
+    if not is_registered and system.register_at_fork is not None:
+        system.register_at_fork(**{name: _runner(_fork_hooks, name) for name in hooks})
+
+
+def _runner(all_hooks: Dict[str, Tuple[Callable[[], Any], ...]], name: str) -> Callable[[], None]:
+    def run_hooks() -> None:
+        for hook in all_hooks[name]:
+            hook()
+
+    return run_hooks

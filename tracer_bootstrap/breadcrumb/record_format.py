@@ -18,25 +18,23 @@ ENV_TRACE = "BREADCRUMB_TRACE"
 
 # Files of a spool folder. {process}, the process key, is "<pid>-<start, ns since the epoch, base 36>".
 CONFIG_FILE = "tracer.config"  # marshal version 2: loads without importing a parser
+PROGRAM_FILE = "program.json"  # of a trace that a program began itself: the state of the program
+SPOOLS_SUFFIX = ".spool"  # after the path of a database: the folder with the spools of such traces
+STORED = "stored"  # what the process that stores such a trace says when it has done so, instead of an error
 SECRETS_FIFO = "secrets.fifo"  # pipe for learned secrets, which never touch the disk; each item ends with NUL
 NAME_PATTERN_MARK = b"\x01"  # first byte of an item that is a pattern of secret names
 CALLS_SUFFIX = ".calls"  # "{process}-{thread}-{segment}.calls"
 EVENTS_SUFFIX = ".events"  # "{process}-{segment}.events"
 COUNTERS_SUFFIX = ".counters"  # "{process}.counters"
 FAILED_SUFFIX = ".failed"  # "{process}.failed", empty: the process could not write more records
-FAULT_SUFFIX = ".fault"  # "{process}.fault": output of faulthandler at a crash or at FAULT_SIGNAL
+FAULT_SUFFIX = ".fault"  # "{process}.fault": output of faulthandler at a crash or at the fault signal
 STACKS_SUFFIX = ".stacks"  # "{process}.stacks", empty: the process has answered the stacks signal
 CHILDREN_SUFFIX = ".children"  # "{process}.children": children that the process started without the tracer
 UNSTARTED_SUFFIX = ".unstarted"  # "{pid}.unstarted": why the tracer did not start in a process that found it
 
-# Signals that ask a process for its stacks, counted down from the highest real-time signal (the C library and runtimes
-# use the lowest). Python code answers the stacks signal with EVENT_STACK; C code answers the fault signal in the fault
-# file. While STACKS_WANTED_FILE exists in the folder, a main thread that has answered waits to be ended.
-STACKS_SIGNAL_BELOW_MAX = 2
-FAULT_SIGNAL_BELOW_MAX = 3
+# While it exists in the folder, stacks are asked for (platform_features.STACKS_SIGNAL): Python code answers with
+# EVENT_STACK, C code in the fault file, and a main thread that has answered waits to be ended.
 STACKS_WANTED_FILE = "stacks-wanted"
-# Asks a process to observe the functions again that it switched off; handled only where there are any.
-LOOK_SIGNAL_BELOW_MAX = 4
 
 # Defaults of CONFIG_FILE and of a project's config.
 DEFAULT_BACKEND: Final = "auto"
@@ -99,16 +97,19 @@ NOTICE_LOCALS_KEPT = "locals_kept"  # before 3.12 a function that keeps the dict
 NOTICE_GREENLETS = "greenlets"  # greenlets switch unseen: parents, durations and ends of calls in them may be wrong
 NOTICE_SECRETS_NOT_LEARNED = "secrets_not_learned"  # too many secret values: later ones are redacted in fewer places
 NOTICE_STACKS_LEFT_OUT = "stacks_left_out"  # asked for stacks, with too many threads or tasks: some stacks are missing
+NOTICE_EARLIER_THREADS = "earlier_threads"  # started in the middle of a program: calls of older threads are missing
 # Written by ingest:
 NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
 NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: see its message
 # Written by the server at the end of a run:
 NOTICE_STOPPED = "stopped"  # a user or the server's end stopped the run: it shows the program up to that moment
+NOTICE_CLIENT_GONE = "client_gone"  # the connection of the call that started the run broke: nothing is missing
 NOTICE_LEFTOVER_PROCESSES = "leftover_processes"  # processes outlived the command, were killed: their ends are missing
 NOTICE_STACKS_INCOMPLETE = "stacks_incomplete"  # a process did not answer: its stacks or values are missing
 NOTICE_UNTRACED_PYTHON = "untraced_python"  # a Python ran without the tracer: all of it is missing
 NOTICE_SPOOL_GONE = "spool_gone"  # the spool folder is gone or unreadable: what was not read before is missing
 NOTICE_SERVER_DIED = "server_died"  # another server finished the run: its end, output and exit code are missing
+NOTICE_END_UNSEEN = "end_unseen"  # a program that traced itself ended without a word: its exit code is missing
 NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its end, output and exit code are missing
 
 # The file of code in a cell of a notebook, and the name of the function that is its body.

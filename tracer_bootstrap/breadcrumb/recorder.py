@@ -6,6 +6,7 @@ import sys
 
 from . import record_format
 from .backends import Parts
+from .events import greenlets as greenlet_events
 from .events.adaptive import AdaptiveCapture
 from .events.calls import CallLog
 from .events.exceptions import ExceptionLog, traceback_of
@@ -29,10 +30,10 @@ from .session.session import Session
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
+    from types import CodeType, FrameType
     from typing import Any, Dict, List, Optional, Sequence, Type
 
-    from .backends import Backend
+    from .backends import Backend, ExitCode
     from .events.child_processes import ChildLog
     from .events.test_runners import TestLog
     from .session.functions import Observer
@@ -73,6 +74,7 @@ class Recorder:
         self._children: Optional[ChildLog] = None
         logs = (function_log, calls, exceptions, gaps, tasks, greenlets, *self._lines, adaptive)
         self._logs: List[Any] = [log for log in logs if log is not None]  # cleared in a forked child
+        self.backend_name = backend.name
         self._backend = backend(
             Parts(
                 session=session,
@@ -85,6 +87,8 @@ class Recorder:
                 adaptive=adaptive,
             )
         )
+        self._adaptive = adaptive
+        self._function_log = function_log
         self._is_observing = False
         session.when_forked.append(self.after_fork_in_child)
         session.when_thread_begins.append(greenlets.watch_thread)
@@ -138,11 +142,66 @@ class Recorder:
 
     def start(self) -> None:
         """Start the backend; write a notice if it cannot observe the process."""
+        if greenlet_events.MODULE in sys.modules:  # started in the middle of a program
+            self.greenlets.loaded()
         try:
             self._backend.start()
             self._is_observing = True
         except RuntimeError as error:
             self.session.notice(record_format.NOTICE_NOT_OBSERVING, str(error))
+
+    def add_patterns(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+        """Include and exclude more code, where it has not run yet.
+
+        Args:
+            include: Module globs, and path globs relative to the current folder.
+            exclude: The same; they win.
+        """
+        self.session.include.add(include, exclude)
+        self._backend.patterns_added()
+
+    def begin_running(self, innermost: FrameType) -> None:
+        """Record the calls of this thread that run already, from now on; called after ``start``.
+
+        Args:
+            innermost: The innermost frame of the program.
+        """
+        frame: Optional[FrameType] = innermost
+        running: List[FrameType] = []
+        while frame is not None:
+            running.append(frame)
+            frame = frame.f_back
+        others = len(sys._current_frames()) - 1
+        if others > 0 and not self._backend.sees_all_code:
+            self.session.notice(
+                record_format.NOTICE_EARLIER_THREADS,
+                "calls of threads that ran when tracing began (%d) are not recorded, as sys.settrace is set for each "
+                "thread by itself. Call breadcrumb.init() before they start, or use Python 3.12 or newer" % others,
+            )
+        now_ns = system.now_ns()
+        for frame in reversed(running):
+            code = frame.f_code
+            if not self._function_log.is_included(code, frame) or not self._backend.can_observe_running(code, frame):
+                continue
+            function = self.session.functions.get(id(code)) or self._function_log.add(code, frame)
+            if function is None or (self._adaptive is not None and self._adaptive.skips(function, frame)):
+                continue
+            self._calls.begin(function, frame, now_ns)
+            self._backend.observe_running(frame)
+
+    def watch_exit(self, outermost: FrameType, exit_code: ExitCode) -> None:
+        """Tell *exit_code* which exception leaves the outermost frame of the main thread; after ``begin_running``."""
+        if self._is_observing:
+            self._backend.watch_exit(outermost, exit_code)
+
+    def stop(self) -> None:
+        """Stop the backend, long before the end of the process; called after ``end_process``."""
+        if self._is_observing:
+            self._is_observing = False
+            self._backend.stop()
+        self.greenlets.stop()
+        if self._adaptive is not None:
+            self._adaptive.stop()
 
     def _describe_program(self, command: Sequence[str], backend: str) -> Dict[str, bytes]:
         """Return the encoded fields of the process record that forked children share: redacting them once is enough."""
@@ -202,6 +261,8 @@ class Recorder:
         if session.pid == system.getpid():
             return
         session.not_forked[0] = 1  # first: any call below may be observed and notice the fork again
+        if session.pid == system.getpid():  # so was this one, where the mark is an object in Python
+            return
         parent = session.start_over()
         for log in self._logs:
             log.clear()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING
 
 from pydantic import Field
@@ -32,8 +33,17 @@ class QueryResult(Answer):
     truncated: bool = Field(description="whether there are more rows")
 
 
-def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int = 100) -> QueryResult:
+def query_traces(
+    con: DuckDBPyConnection, project: str, *, sql: str, limit: int = 100, whole: bool = False
+) -> QueryResult:
     """Run one read-only statement and return its first rows.
+
+    Args:
+        con: A connection to the project's database.
+        project: Name of the project.
+        sql: The statement.
+        limit: Maximum number of rows.
+        whole: Whether to return them all with whole cells, however large the answer becomes.
 
     Raises:
         BreadcrumbError: The statement is wrong or writes, or the limit is below 1.
@@ -59,7 +69,7 @@ def query_traces(con: DuckDBPyConnection, project: str, *, sql: str, limit: int 
             notes=[*notes, why] if left else notes,
         )
 
-    return fit_table(build, len(cells))
+    return build(len(cells), sys.maxsize) if whole else fit_table(build, len(cells))
 
 
 def _cell(value: object) -> Cell:

@@ -7,18 +7,23 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from breadcrumb_server.command_line.commands import (
+    clear,
+    clients,
     completion,
     configuration,
+    doctor,
     init,
     questions,
+    rerun,
     run,
     serve,
 )
-from breadcrumb_server.command_line.options import is_verbose
+from breadcrumb_server.command_line.options import general_options, hand_down, is_verbose
 from breadcrumb_server.command_line.serving import exit_without_stdout
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -46,19 +51,29 @@ class Sections(click.Group):
 
 @click.group(cls=Sections, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="breadcrumb-mcp", prog_name=PROGRAM)
-def breadcrumb() -> None:
+@general_options
+@click.pass_context
+def breadcrumb(ctx: click.Context, output_format: str, db_path: Path | None) -> None:
     """Show what a Python program actually did: run it under a tracer, then ask."""
+    hand_down(ctx, output_format=output_format, db_path=db_path)
 
 
 for _command in (
     init.init,
     run.run,
+    rerun.rerun,
     questions.query,
     questions.list_runs,
     questions.get,
     questions.exceptions,
     questions.performance,
+    questions.report,
+    questions.top,
+    clear.clear,
     configuration.config,
+    clients.install,
+    clients.uninstall,
+    doctor.doctor,
     serve.serve_mcp,
     completion.completion,
 ):

@@ -1,16 +1,14 @@
-"""Run ``breadcrumb-mcp``: serve MCP on stdio or HTTP, or show a debugging session with ``demo``."""
+"""Run ``breadcrumb-mcp``: serve MCP on stdio or HTTP, or show a debugging session with ``demo``.
 
-import argparse
-from collections.abc import Sequence
-from importlib.metadata import version
-
-from breadcrumb_server.command_line.serving import HTTP_PORT, exit_without_stdout, serve_http, serve_stdio
-
-_DESCRIPTION = """\
-Lets an AI coding agent see what a Python program actually did.
-Without a command it serves MCP on stdin and stdout: this is what a client's configuration starts.
+Without arguments, as clients start it, nothing is imported to read them.
 """
-_EPILOG = "Data lives in ~/.breadcrumb, or where BREADCRUMB_HOME points to."
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from breadcrumb_server.command_line.serving import exit_without_stdout, serve_stdio
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,13 +20,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 success, 1 failure, 130 interrupted. Wrong usage exits with 2 from within argparse.
     """
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        if options.command == "demo":
-            return _demo(keep=options.keep)
-        if options.command == "serve" and options.transport == "http":
-            return serve_http(options.port)
-        return serve_stdio()
+        if not words:
+            return serve_stdio()
+        from breadcrumb_server.command_line.breadcrumb_mcp_arguments import run_command
+
+        return run_command(words)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -38,35 +36,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if group.split(BrokenPipeError)[1] is None:
             return exit_without_stdout()
         raise
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="breadcrumb-mcp",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"breadcrumb-mcp {version('breadcrumb-mcp')}")
-    commands = parser.add_subparsers(dest="command", metavar="command")
-    serve = commands.add_parser("serve", help="serve MCP", allow_abbrev=False)
-    serve.add_argument(
-        "--transport", choices=["stdio", "http"], default="stdio", help="http is Streamable HTTP on 127.0.0.1"
-    )
-    serve.add_argument("--port", type=_port, default=HTTP_PORT, help="for http (default: %(default)s)")
-    demo = commands.add_parser("demo", help="watch an MCP client find a bug with the tools", allow_abbrev=False)
-    demo.add_argument("--keep", action="store_true", help="keep the demo's folder and say where it is")
-    return parser
-
-
-def _port(text: str) -> int:
-    if text.isdecimal() and 0 < int(text) < 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a port (1 to 65535)")
-
-
-def _demo(*, keep: bool) -> int:
-    from breadcrumb_server.demo.walk import run_demo
-
-    return run_demo(keep=keep)

@@ -1,4 +1,4 @@
-"""Print answers as JSON for programs, or as text and tables for people."""
+"""Print answers as JSON for programs, as text and tables for people, or as Markdown for pages."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
-from breadcrumb_server.command_line.options import JSON
-from breadcrumb_server.command_line.proposals import in_shell_words
+from breadcrumb_server.command_line.options import JSON, MARKDOWN
+from breadcrumb_server.command_line.proposals import in_shell_words, needs_a_project
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -25,14 +25,16 @@ def print_answer(answer: BaseModel, output_format: str) -> None:
 
     Args:
         answer: The model that a tool would return.
-        output_format: ``json`` or ``table``.
+        output_format: ``json``, ``table`` or ``markdown``.
     """
-    content: dict[str, Any] = answer.model_dump(mode="json")
-    for name in ("next", "notes"):
-        if name in content:
-            content[name] = [in_shell_words(text) for text in content[name]]
+    content = content_of(answer)
     if output_format == JSON:
         click.echo(json.dumps(content, ensure_ascii=False, indent=INDENT))
+        return
+    if output_format == MARKDOWN:
+        from breadcrumb_server.command_line.markdown import answer_blocks, joined
+
+        click.echo(joined(answer_blocks(content)), nl=False)
         return
     from rich.console import Console
 
@@ -40,6 +42,18 @@ def print_answer(answer: BaseModel, output_format: str) -> None:
     width = None if sys.stdout.isatty() else 100_000
     console = Console(width=width, highlight=False, markup=False, emoji=False, soft_wrap=not sys.stdout.isatty())
     _print_fields(console, content, 0)
+
+
+def content_of(answer: BaseModel) -> dict[str, Any]:
+    """Return the fields of an answer, with what it proposes in words of the shell."""
+    content: dict[str, Any] = answer.model_dump(mode="json")
+    for name in ("next", "notes"):
+        if name in content:
+            proposed = [in_shell_words(text) for text in content[name]]
+            content[name] = [text for text in proposed if not needs_a_project(text)]
+    if edit := in_shell_words(content.get("edit_config", "")):
+        content["edit_config"] = "" if needs_a_project(edit) else edit
+    return content
 
 
 def _print_fields(console: Console, fields: Mapping[str, Any], depth: int) -> None:

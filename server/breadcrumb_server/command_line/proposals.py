@@ -7,6 +7,7 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from breadcrumb_server.answers.common.parsed_json import is_array
@@ -52,6 +53,18 @@ _EDIT = {
     "remove_exclude": "--remove-exclude",
 }
 _PROJECT_IS_A_WORD = {"init", "config show", "config edit"}
+# Commands that ask, of a project or of a database file.
+_ASK = {"query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
+
+
+def as_project(database: Path) -> str:
+    """Return what stands for the project in answers about a database file: its path, which no project is called."""
+    return str(database) if database.parent != Path() else f"./{database}"
+
+
+def needs_a_project(proposal: str) -> bool:
+    """Return whether a proposed call, already in words of the shell, is about a database file and needs a project."""
+    return re.search(r"""\bproject=["'][^"']*/""", proposal) is not None
 
 
 def in_shell_words(text: str) -> str:
@@ -131,7 +144,11 @@ def _run(arguments: Arguments) -> list[str] | None:
 
 def _words(command: str, options: dict[str, str], project: str | None, arguments: Arguments) -> list[str] | None:
     words = [command]
-    if project is not None:
+    if project is not None and "/" in project:
+        if command not in _ASK:
+            return None
+        words += ["--db-path", shlex.quote(project)]
+    elif project is not None:
         words += [shlex.quote(project)] if command in _PROJECT_IS_A_WORD else ["-c", shlex.quote(project)]
     for name, value in arguments.items():
         if name not in options:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from breadcrumb_server.command_line.proposals import as_project
 from breadcrumb_server.projects.home import Home
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -62,10 +63,22 @@ def ask(project: str | None, database: Path | None, build: Callable[[DuckDBPyCon
         click.UsageError: Neither is given.
     """
     if database is not None:
-        from breadcrumb_storage.database import Database
-
-        with Database(database.absolute()).read() as con:
-            return build(con, project or database.stem)
+        return _ask_file(database.absolute(), lambda con: build(con, project or as_project(database)))
     if project is None:
         raise click.UsageError("Which project? Give -c PROJECT, or --db-path FILE.")
     return with_services(lambda service: service.ask(project, lambda con: build(con, project)))
+
+
+def _ask_file(path: Path, build: Callable[[DuckDBPyConnection], A]) -> A:
+    """Query a database file, after it has taken up what programs have recorded that trace themselves into it."""
+    from breadcrumb_server.answers.common.budget import with_notes
+    from breadcrumb_server.answers.common.model import Answer
+    from breadcrumb_server.programs.storing import store_programs
+    from breadcrumb_server.service import missing_notes
+    from breadcrumb_storage.database import Database
+
+    database = Database(path)
+    failures = store_programs(database, live=True)
+    with database.read() as con:
+        answer = build(con)
+    return with_notes(answer, missing_notes(failures)) if isinstance(answer, Answer) else answer

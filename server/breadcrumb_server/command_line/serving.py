@@ -1,45 +1,82 @@
-"""Start the MCP server for the two commands that offer it. The SDK is imported only then."""
+"""Start the MCP server on stdin and stdout for the two commands that offer it. The SDK is imported only then."""
 
 import os
 import sys
 
-HTTP_PORT = 8765
-
 
 def serve_stdio() -> int:
     """Serve one client on stdin and stdout until it leaves, and return the exit code."""
-    import anyio
+    import signal
 
-    from breadcrumb_server.mcp_server.server import build_server
-    from breadcrumb_server.mcp_server.transports import log_to_stderr, serve_stdio
+    from breadcrumb_server.front_door.answers import load_answers
+    from breadcrumb_server.front_door.door import FrontDoor
+    from breadcrumb_server.front_door.session import Session
 
-    log_to_stderr()
-    if sys.stdin is not None and sys.stdin.isatty():
-        print("Serving MCP on stdin and stdout, for a client. To see it work: breadcrumb-mcp demo", file=sys.stderr)
-    anyio.run(serve_stdio, build_server())
-    return 0
-
-
-def serve_http(port: int) -> int:
-    """Serve Streamable HTTP on loopback until a signal comes, and return the exit code.
-
-    Args:
-        port: 1 to 65535.
-    """
-    import anyio
-
-    from breadcrumb_server.mcp_server.server import build_server
-    from breadcrumb_server.mcp_server.transports import HTTP_HOST, listen, log_to_stderr, serve_http
-
-    log_to_stderr()
-    try:
-        listener = listen(port)
-    except OSError as error:
-        print(f"breadcrumb-mcp: cannot listen on port {port}: {error.strerror}. Try --port.", file=sys.stderr)
+    if sys.stdin is None or sys.stdout is None:
+        _tell("breadcrumb-mcp: stdin or stdout is closed; an MCP client speaks through them.")
         return 1
-    print(f"Serving MCP at http://{HTTP_HOST}:{port}/mcp", file=sys.stderr)
-    anyio.run(serve_http, build_server(), listener)
+    if sys.stdin.isatty():
+        _tell("Serving MCP on stdin and stdout, for a client. To see it work: breadcrumb-mcp demo")
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        # Ends the process as it does later, when the server finishes its runs first.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    door = FrontDoor(Session(load_answers()), _load_server, _explain_failure)
+    try:
+        handover = door.open()
+    except BrokenPipeError:
+        return _leave(door.is_loading, exit_without_stdout())
+    if handover is None:
+        return _leave(door.is_loading, 1 if door.has_failed else 0)
+
+    import anyio
+
+    from breadcrumb_server.mcp_server.server import build_server
+    from breadcrumb_server.mcp_server.transports import serve_stdio
+
+    anyio.run(serve_stdio, build_server(), handover.ahead, handover.ended, handover.replayed)
     return 0
+
+
+def _load_server() -> None:
+    """Import all that a session needs, so that its first call does not wait for it."""
+    import importlib
+
+    from breadcrumb_server.mcp_server.server import build_server
+    from breadcrumb_server.mcp_server.transports import log_to_stderr
+
+    log_to_stderr()
+    build_server()
+    try:
+        importlib.import_module("duckdb")
+    except Exception as error:  # only calls that use a database need it
+        _tell(f"DuckDB cannot be loaded, and calls that need it will fail: {type(error).__name__}: {error}")
+
+
+def _explain_failure(error: BaseException) -> str:
+    """Tell of an error of `_load_server` on stderr, and return what clients are told."""
+    import traceback
+
+    text = (
+        f"Breadcrumb cannot start: {type(error).__name__}: {error}. "
+        "Install it again (pipx reinstall breadcrumb-mcp), and restart this server."
+    )
+    _tell("".join(traceback.format_exception(error)) + text)
+    return text
+
+
+def _leave(is_loading: bool, code: int) -> int:
+    """Return an exit code, or exit with it if the interpreter could not be torn down without crashing."""
+    if not is_loading:
+        return code
+    # The thread that imports would be ended in the middle of an extension module's code.
+    if sys.stderr is not None:
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _tell(text: str) -> None:
+    if sys.stderr is not None:  # print() would take stdout then
+        print(text, file=sys.stderr, flush=True)
 
 
 def exit_without_stdout() -> int:

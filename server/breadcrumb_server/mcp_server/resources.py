@@ -5,10 +5,13 @@ from dataclasses import dataclass
 from functools import partial
 
 import anyio.to_thread
+from mcp.shared.uri_template import UriTemplate
 
 from breadcrumb_server.mcp_server.tools.registration import ServiceContext
 from breadcrumb_server.projects import manage as projects
 from breadcrumb_server.projects.home import Home
+from breadcrumb_server.service import Service
+from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.sql_access.schema_page import schema_page
 from breadcrumb_storage.trace_rows import LATEST
 
@@ -76,6 +79,37 @@ RESOURCES = (
         JSON,
     ),
 )
+
+
+SCHEMA, PROJECT_CONFIG, TRACE_REPORT = RESOURCES
+
+
+def report_uri(project: str, trace_id: str) -> str:
+    """Return the URI of a run's report."""
+    return TRACE_REPORT.uri.format(project=project, trace_id=trace_id)
+
+
+async def check_subscribable(service: Service, uri: str) -> None:
+    """Refuse a subscription to a resource that does not exist, or by another URI than that of its events.
+
+    Raises:
+        BreadcrumbError: There is no such resource, project or trace, or its id is not whole.
+    """
+    if uri == SCHEMA.uri:
+        return
+    if (found := UriTemplate.parse(PROJECT_CONFIG.uri).match(uri)) is not None:
+        await service.config(str(found["project"]))
+        return
+    if (found := UriTemplate.parse(TRACE_REPORT.uri).match(uri)) is None:
+        known = ", ".join(each.uri for each in RESOURCES)
+        raise BreadcrumbError(f"There is no resource {uri[:200]!r}.", hint=f"Resources: {known}.")
+    project, given = str(found["project"]), str(found["trace_id"])
+    await service.config(project)
+    if given != LATEST and (trace_id := await service.resolve(project, given)) != given:
+        raise BreadcrumbError(
+            f"A subscription needs the whole trace id, and {given!r} is a part of it.",
+            hint=f"Subscribe to {report_uri(project, trace_id)}.",
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,12 @@ import logging
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import Any, TextIO
 
+import anyio
 import anyio.to_thread
 from mcp.server import MCPServer
+from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import (
@@ -20,15 +22,36 @@ from mcp.server.mcpserver.exceptions import (
     UnexpectedToolError,
 )
 from mcp.server.mcpserver.prompts import Prompt
+from mcp.server.stdio import stdio_server
+from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult, Resource, TextContent
+from mcp.types import (
+    INVALID_PARAMS,
+    CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    EmptyResult,
+    GetPromptResult,
+    InputRequiredResult,
+    Resource,
+    SetLevelRequestParams,
+    SubscribeRequestParams,
+    TextContent,
+    UnsubscribeRequestParams,
+)
 from mcp.types import Prompt as PromptDescription
 from pydantic import AnyUrl, ValidationError
 
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
+from breadcrumb_server.mcp_server import client_logging, completion
+from breadcrumb_server.mcp_server.error_text import printable, redact
+from breadcrumb_server.mcp_server.http.sessions import RETRY_MILLISECONDS, SessionManager
 from breadcrumb_server.mcp_server.instructions import INSTRUCTIONS
 from breadcrumb_server.mcp_server.prompts import PROMPTS
-from breadcrumb_server.mcp_server.resources import RESOURCES, listed_resources
+from breadcrumb_server.mcp_server.resources import RESOURCES, check_subscribable, listed_resources
+from breadcrumb_server.mcp_server.sdk_internals import connection_of
+from breadcrumb_server.mcp_server.subscriptions import Subscriptions
+from breadcrumb_server.mcp_server.taken_session import AnswersWithout
 from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.validation_text import did_you_mean, explain_arguments
@@ -39,15 +62,13 @@ logger = logging.getLogger(__name__)
 
 SERVER_NAME = "breadcrumb"
 
-# Far below the 11,000 characters or so at which clients cut an error.
-MAX_ERROR_CHARS = 4_000
-
 
 class BreadcrumbServer(MCPServer[Service]):
     """An MCP server with Breadcrumb's tools, which also refuses unknown tools and arguments with helpful errors."""
 
     def __init__(self, home: Home) -> None:
         tools = all_tools()
+        self._events = Subscriptions()
         super().__init__(
             SERVER_NAME,
             title="Breadcrumb",
@@ -57,7 +78,16 @@ class BreadcrumbServer(MCPServer[Service]):
             tools=list(tools),
             lifespan=self._provide_service,
             log_level="WARNING",
+            subscriptions=self._events,
+            middleware=[client_logging.forward_log],
         )
+        client_logging.install()
+        add = self._lowlevel_server.add_request_handler
+        add("completion/complete", CompleteRequestParams, self._complete)
+        # These exist in the sessions of protocols before 2026-07-28 alone.
+        add("logging/setLevel", SetLevelRequestParams, client_logging.set_level)
+        add("resources/subscribe", SubscribeRequestParams, self._subscribe)
+        add("resources/unsubscribe", UnsubscribeRequestParams, self._unsubscribe)
         for each in RESOURCES:
             self.resource(
                 each.uri, name=each.name, title=each.title, description=each.description, mime_type=each.mime_type
@@ -71,17 +101,65 @@ class BreadcrumbServer(MCPServer[Service]):
     @asynccontextmanager
     async def _provide_service(self, _: MCPServer[Service]) -> AsyncGenerator[Service]:
         """Provide the service while the server runs. It touches no file before the first tool call."""
-        async with RunRegistry(self._home) as runs:
+        async with self._events.delivering(), RunRegistry(self._home, self._events.watch_run) as runs:
             self._runs = runs
             try:
                 yield Service(self._home, runs)
             finally:
                 self._runs = None
 
+    async def run_stdio(self, stdin: TextIO, replayed: frozenset[str]) -> None:
+        """Serve the session of a client on stdio, whose beginning has been answered already.
+
+        Args:
+            stdin: The lines of the client.
+            replayed: The ids of the requests in ``stdin`` that were answered.
+        """
+        low_level = self._lowlevel_server
+        async with stdio_server(stdin=anyio.wrap_file(stdin)) as (messages, answers):
+            options = low_level.create_initialization_options()
+            await low_level.run(messages, AnswersWithout(answers, replayed), options)
+
     async def end_runs(self) -> None:
         """Stop every run and finish its trace, before a signal ends this process."""
         if self._runs is not None:
             await self._runs.shutdown()
+
+    def make_session_manager(
+        self, *, security_settings: TransportSecuritySettings, session_idle_timeout: float, max_sessions: int
+    ) -> SessionManager:
+        """Make what serves this server over HTTP.
+
+        Args:
+            security_settings: The Host and Origin headers that are let through.
+            session_idle_timeout: Seconds without a request after which a session is closed.
+            max_sessions: Number of sessions that may be open at once.
+        """
+        return SessionManager(
+            self._lowlevel_server,
+            security_settings=security_settings,
+            session_idle_timeout=session_idle_timeout,
+            max_sessions=max_sessions,
+            retry_interval=RETRY_MILLISECONDS,
+        )
+
+    async def _complete(self, ctx: ServerRequestContext[Service], params: CompleteRequestParams) -> CompleteResult:
+        found = await completion.complete(ctx.lifespan_context, params.ref, params.argument, params.context)
+        return CompleteResult(completion=found)
+
+    async def _subscribe(self, ctx: ServerRequestContext[Service], params: SubscribeRequestParams) -> EmptyResult:
+        uri = str(params.uri)
+        try:
+            await check_subscribable(ctx.lifespan_context, uri)
+        except Exception as error:
+            text = printable(redact(_explain("Subscribing to it", error)))
+            raise MCPError(INVALID_PARAMS, text, {"uri": uri}) from error
+        self._events.add(connection_of(ctx), uri)
+        return EmptyResult()
+
+    async def _unsubscribe(self, ctx: ServerRequestContext[Service], params: UnsubscribeRequestParams) -> EmptyResult:
+        self._events.remove(connection_of(ctx), str(params.uri))
+        return EmptyResult()
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Service, Any] | None = None
@@ -95,7 +173,7 @@ class BreadcrumbServer(MCPServer[Service]):
         if tool is None:
             names = list(self._tools_by_name)
             raise ToolError(
-                f"There is no tool {_redact(name[:100])!r}{did_you_mean(name, names)}. Tools: {', '.join(names)}."
+                f"There is no tool {redact(name[:100])!r}{did_you_mean(name, names)}. Tools: {', '.join(names)}."
             )
         try:
             result = await super().call_tool(name, arguments, context)
@@ -105,7 +183,7 @@ class BreadcrumbServer(MCPServer[Service]):
                 text = explain_arguments(cause, name, tool.fn_metadata.arg_model)
             else:
                 text = _explain(name, cause or error)
-            raise ToolError(_printable(_redact(text))) from cause
+            raise ToolError(printable(redact(text))) from cause
         if isinstance(result, CallToolResult) and result.structured_content is not None:
             # For clients that show the text: the same content, without the SDK's indentation.
             compact = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
@@ -142,7 +220,7 @@ class BreadcrumbServer(MCPServer[Service]):
         except UnexpectedResourceError as error:
             cause = error.__cause__
             text = _explain("Reading it", cause or error)
-            raise ResourceError(_printable(_redact(text))) from cause
+            raise ResourceError(printable(redact(text))) from cause
 
     async def get_prompt(
         self, name: str, arguments: dict[str, Any] | None = None, context: Context[Service, Any] | None = None
@@ -157,7 +235,7 @@ class BreadcrumbServer(MCPServer[Service]):
         except ValueError as error:
             takes = "; ".join(_signature(each) for each in await self.list_prompts())
             text = f"The prompt {name[:100]!r} could not be filled in with these arguments. Prompts: {takes}."
-            raise MCPError(INVALID_PARAMS, _redact(text)) from error
+            raise MCPError(INVALID_PARAMS, redact(text)) from error
 
 
 def build_server(home: Home | None = None) -> BreadcrumbServer:
@@ -179,15 +257,3 @@ def _explain(doing: str, error: BaseException) -> str:
     if is_defect(error):
         logger.error("%s failed:\n%s", doing, traceback_text(error))
     return str(as_breadcrumb_error(error, doing))
-
-
-def _redact(text: str) -> str:
-    """Redact an error text, which may repeat a password from the caller's arguments."""
-    from breadcrumb.redaction.redactor import Redactor
-
-    return Redactor().redact_text(text)
-
-
-def _printable(text: str) -> str:
-    text = text.encode("utf-8", errors="replace").decode()
-    return text if len(text) <= MAX_ERROR_CHARS else f"{text[:MAX_ERROR_CHARS]}... ({len(text):,} characters)"

@@ -8,10 +8,15 @@ from breadcrumb_server.projects.home import FILE_MODE
 from breadcrumb_storage.errors import BreadcrumbError
 
 
-def write_file(file: Path, text: str) -> None:
-    """Replace the content of a file atomically: write and sync a new file (mode 0600), then rename it over the old.
+def write_file(file: Path, text: str, *, mode: int = FILE_MODE) -> None:
+    """Replace the content of a file atomically: write and sync a new file, then rename it over the old.
 
-    If the file is a symbolic link, its target is replaced.
+    If the file is a symbolic link, its target is replaced. Line breaks are written as they are.
+
+    Args:
+        file: The file, in a folder that exists.
+        text: The new content.
+        mode: The permissions of the new file.
 
     Raises:
         BreadcrumbError: The file cannot be written; the old one is unchanged.
@@ -21,8 +26,8 @@ def write_file(file: Path, text: str) -> None:
     try:
         descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
         temporary = Path(name)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-            os.fchmod(stream.fileno(), FILE_MODE)
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as stream:
+            os.fchmod(stream.fileno(), mode)
             stream.write(text)
             stream.flush()
             os.fsync(stream.fileno())

@@ -12,6 +12,7 @@ from breadcrumb import record_format
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.validation_text import explain_validation
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.retention import DEFAULT_MAX_DB_MB, DEFAULT_MAX_TRACES
 
 # Patterns are copied into every trace; a longer one is a mistake, such as a pasted file.
 MAX_PATTERN_CHARS = 500
@@ -55,8 +56,8 @@ class CaptureConfig(_Settings):
 class RetentionConfig(_Settings):
     """How much is kept: the oldest traces go first."""
 
-    max_traces: Annotated[int, Field(ge=1)] = 200
-    max_db_mb: Annotated[int, Field(ge=1)] = 2048
+    max_traces: Annotated[int, Field(ge=1)] = DEFAULT_MAX_TRACES
+    max_db_mb: Annotated[int, Field(ge=1)] = DEFAULT_MAX_DB_MB
 
 
 class ProjectConfig(_Settings):

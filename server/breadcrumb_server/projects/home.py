@@ -4,7 +4,7 @@ import fcntl
 import os
 import re
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,17 +58,36 @@ class Home:
     @contextmanager
     def locked(self) -> Generator[None]:
         """Lock the configs of the folder, which must exist, against other threads and servers."""
-        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        with locked_folder(self.folder):
             yield
-        finally:
-            os.close(descriptor)
 
     def project_names(self) -> list[str]:
         """Return the names of all projects with a config file, readable or not."""
         names = (file.name.removesuffix(".yaml") for file in self.folder.glob("*.yaml"))
         return sorted(name for name in names if is_project_name(name))
+
+    def newest_project_names(self) -> list[str]:
+        """Return the names of all projects, those whose database or config was written last first."""
+
+        def written(project: str) -> float:
+            times = [0.0]
+            for file in (self.database_file(project), self.config_file(project)):
+                with suppress(OSError):  # it has no traces yet, or its database is elsewhere
+                    times.append(file.stat().st_mtime)
+            return max(times)
+
+        return sorted(self.project_names(), key=written, reverse=True)
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Generator[None]:
+    """Lock a folder, which must exist, against other threads and processes that use this lock."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def make_private_folder(folder: Path, *, hint: str = "") -> None:

@@ -22,6 +22,7 @@ from breadcrumb_server.workspace.discover import MAIN, discover_include
 from breadcrumb_server.workspace.likely_command import likely_command
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.ingest.spool_files import spools_of
 from breadcrumb_storage.queries.project_overview import ProjectOverview, project_overview
 from breadcrumb_storage.queries.traces import TraceRow
 
@@ -32,6 +33,8 @@ MAX_LIST_NOTES = 5
 MAX_CELL_CHARS = 100
 # Where Claude Code says which folder it works in; other clients start the server in it.
 ENV_CLIENT_FOLDER = "CLAUDE_PROJECT_DIR"
+# Where a program in the workspace that calls breadcrumb.init() writes its traces, unless it is told otherwise.
+PROGRAM_DATABASE = ".breadcrumb/traces.duckdb"
 PROJECT_COLUMNS = ["project", "workspace", "traces", "size_mb", "last_run"]
 
 
@@ -61,14 +64,16 @@ def init_project(
             return _existing(home, project, given=bool(workspace or include or exclude))
         config = _new_config(project, workspace, include, exclude)
         file = home.config_file(project)
+        config, program_notes = _with_program_database(config)
         database = config.database_file(home)
-        existed = database.exists()
+        existed = database.exists() and not program_notes
         with Database(database).write():
             pass
         write_file(file, render_config(config, _with_tilde(database)))
     notes = (
         [] if workspace else ["no workspace: only __main__ (the started script itself) is traced until you widen it"]
     )
+    notes += program_notes
     if existed:
         notes.append("the database existed already and was kept with its traces")
     folder = config.workspace_folder()
@@ -249,6 +254,21 @@ def _new_config(
         "exclude": list(exclude or []),
     }
     return check_settings(data, "The new project")
+
+
+def _with_program_database(config: ProjectConfig) -> tuple[ProjectConfig, list[str]]:
+    """Return the config with the database that programs of the workspace trace themselves into, if there is one."""
+    folder = config.workspace_folder()
+    database = folder / PROGRAM_DATABASE if folder else None
+    if database is None or not (database.exists() or spools_of(database).is_dir()):
+        return config, []
+    try:
+        with Database(database).read():
+            pass
+    except BreadcrumbError as error:
+        return config, [f"{database} is not used, which programs that call breadcrumb.init() write: {error.what}"]
+    note = f"it has the database of the programs here that call breadcrumb.init(), with their traces: {database}"
+    return config.model_copy(update={"db_path": str(database)}), [note]
 
 
 def _workspace(given: str) -> Path:

@@ -4,14 +4,12 @@ The tracer resumes by itself when it sees any other traced call, but a program t
 makes none. A process handles the signal only after it has switched a function off.
 """
 
-import signal
 from pathlib import Path
 
-from breadcrumb.record_format import LOOK_SIGNAL_BELOW_MAX
+from breadcrumb.platform_features import LOOK_SIGNAL
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.process_table import look
 from breadcrumb_server.runs.state import RunState
-
-_LOOK_SIGNAL = signal.SIGRTMAX - LOOK_SIGNAL_BELOW_MAX
 
 
 def request_look(state: RunState, spool: Path) -> None:
@@ -19,5 +17,6 @@ def request_look(state: RunState, spool: Path) -> None:
 
     A waiting process gets no signal, because it would interrupt a system call of C code that may not expect that.
     """
-    pids = [pid for pid in state.living_processes(spool) if process_group.catches(pid, _LOOK_SIGNAL)]
-    process_group.send([pid for pid in pids if process_group.is_computing(pid)], _LOOK_SIGNAL)
+    table = look()
+    stats = ((pid, table.stat(pid)) for pid in state.living_processes(spool) if table.catches(pid, LOOK_SIGNAL))
+    process_group.send([pid for pid, stat in stats if stat is not None and stat.state == "R"], LOOK_SIGNAL)

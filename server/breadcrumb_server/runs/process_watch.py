@@ -1,9 +1,9 @@
 """Watch the processes of a command while it runs, and keep what is known of each Python among them.
 
-The kernel tells nobody without special rights when a process starts, so this reads ``/proc`` again and again: its
-listing for new processes, and the image of each process of the run, which an exec replaces. Where there is no
-``/proc`` it sees nothing. What lives more briefly than the pause between two looks may be missed; a traced parent notes
-such children (:mod:`breadcrumb.events.child_processes`).
+The kernel tells nobody without special rights when a process starts, so this looks again and again: at the listing of
+all, for new processes, and at the image of each process of the run, which an exec replaces. What lives more briefly
+than the pause between two looks may be missed; a traced parent notes such children
+(:mod:`breadcrumb.events.child_processes`).
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from breadcrumb.platform_features import HAS_PROC
 from breadcrumb.record_format import ENV_TRACE
-from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.process_table import ProcessTable, Stat, look
 from breadcrumb_server.runs.python_command import is_python, read_python_command
 
 # The share of a processor that looking may take. At first, and whenever something new was seen, it is larger: a shell
@@ -26,7 +27,9 @@ SHARE_WHEN_NEW = 0.06
 NEW_SECONDS = 0.25
 FIRST_SECONDS = 1.0
 SHORTEST_PAUSE_SECONDS = 0.003
-LONGEST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 0.5 if HAS_PROC else 2.0  # ps takes a hundred times as long
+# What a look costs: the time of this thread, or that of waiting for ps.
+_spent_seconds = time.thread_time if HAS_PROC else time.monotonic
 # Pythons that are kept, and other programs: those of a loop are alike.
 MAX_PYTHONS = 2_000
 MAX_PROGRAMS = 20
@@ -38,8 +41,8 @@ class SeenPython:
 
     Args:
         pid: Its process.
-        started: The start of the process, in clock ticks since boot.
-        image: The start of its stack, which an exec changes and a fork keeps; 0 if the kernel hides it.
+        started: The start of the process, as ``Stat.started``.
+        image: The start of its stack, which an exec changes and a fork keeps; 0 if it is hidden.
         words: Its command line.
         program: The path of its executable.
         parent: The pid of its parent.
@@ -108,9 +111,8 @@ class ProcessWatch:
         self._others: dict[str, None] = {}
         self._pythons: list[SeenPython] = []
         self._stopped = threading.Event()
-        if process_group.start_time(os.getpid()) is not None:
-            # Not to be waited for at the end of the server: a look changes nothing.
-            threading.Thread(target=self._follow, name=f"watch of {pid}", daemon=True).start()
+        # Not to be waited for at the end of the server: a look changes nothing.
+        threading.Thread(target=self._follow, name=f"watch of {pid}", daemon=True).start()
 
     @property
     def pythons(self) -> list[SeenPython]:
@@ -130,34 +132,35 @@ class ProcessWatch:
         began = new_at = time.monotonic()
         pause = 0.0
         while not self._stopped.wait(pause):
-            before = time.thread_time()
+            before = _spent_seconds()
             if self._look():
                 new_at = time.monotonic()
             if not self._members:  # the command and all that it started are gone
                 return
             now = time.monotonic()
             is_new = now - began < FIRST_SECONDS or now - new_at < NEW_SECONDS
-            pause = (time.thread_time() - before) / (SHARE_WHEN_NEW if is_new else SHARE)
+            pause = (_spent_seconds() - before) / (SHARE_WHEN_NEW if is_new else SHARE)
             pause = min(max(pause, SHORTEST_PAUSE_SECONDS), LONGEST_PAUSE_SECONDS)
 
     def _look(self) -> bool:
         """Look once; return whether a process or a program was seen for the first time."""
         found = False
-        pids = set(process_group.pids())
+        table = look()
+        pids = set(table.pids())
         new = pids - self._known
         self._known = pids
         for pid in sorted(new):  # a parent has the lower pid, unless the numbers began anew
-            stat = process_group.read_stat(pid)
+            stat = table.stat(pid)
             if stat is not None and (stat.session == self._root or stat.parent in self._members or pid == self._root):
                 self._members[pid] = _Member(stat.started)
                 found = True
         for pid, member in list(self._members.items()):
-            found |= self._look_at(pid, member)
+            found |= self._look_at(table, pid, member)
         return found
 
-    def _look_at(self, pid: int, member: _Member) -> bool:
+    def _look_at(self, table: ProcessTable, pid: int, member: _Member) -> bool:
         """Look at a process of the run; return whether it has another image than at the last look."""
-        stat = process_group.read_stat(pid)
+        stat = table.stat(pid)
         if stat is None or stat.has_ended or stat.started != member.started:
             if member.python is not None:
                 member.python.has_ended = True
@@ -165,17 +168,17 @@ class ProcessWatch:
                 del self._members[pid]
             return False
         # The kernel hides the start of the stack of another user's process.
-        words = None if stat.image else process_group.command_line(pid)
+        words = None if stat.image else table.command_line(pid)
         image = stat.image or tuple(words or ())
         if image == member.image:
             return False
-        words = words if words is not None else process_group.command_line(pid)
+        words = words if words is not None else table.command_line(pid)
         if not words:  # in the middle of an exec: the next look sees more
             return False
         before, member.python = member.python, None
         if before is not None:
             before.has_ended = True
-        program = process_group.executable(pid) or words[0]
+        program = table.executable(pid) or words[0]
         parent = self._members.get(stat.parent)
         starter = member.program or (parent.program if parent is not None else "")
         is_fork = parent is not None and parent.image == image
@@ -191,7 +194,7 @@ class ProcessWatch:
         # The parent of a fork may have ended before this look.
         is_fork = is_fork or any(each.image == image for each in self._pythons)
         if not is_fork and len(self._pythons) < MAX_PYTHONS:
-            python = self._python(pid, stat, words, program, starter)
+            python = self._python(table, pid, stat, words, program, starter)
             if before is not None and before.is_like(python):  # seen in the middle of its exec, with another stack
                 before.image, before.has_ended = stat.image, False
                 python = before
@@ -200,14 +203,16 @@ class ProcessWatch:
             member.python = python
         return True
 
-    def _python(self, pid: int, stat: process_group.Stat, words: list[str], program: str, starter: str) -> SeenPython:
-        environment = process_group.environment(pid)
+    def _python(
+        self, table: ProcessTable, pid: int, stat: Stat, words: list[str], program: str, starter: str
+    ) -> SeenPython:
+        environment = table.environment(pid)
         if not environment:  # empty also in the middle of an exec, and once the process has ended
-            now = process_group.read_stat(pid)
-            environment = process_group.environment(pid) if now is not None and not now.has_ended else None
+            now = table.stat(pid)
+            environment = table.environment(pid) if now is not None and not now.has_ended else None
         variables = environment or {}
         path = variables.get("PYTHONPATH")
-        folder = process_group.working_folder(pid)
+        folder = table.working_folder(pid)
         before, found, _ = f":{path or ''}:".partition(f":{self._folder}:")
         return SeenPython(
             pid=pid,
@@ -219,7 +224,7 @@ class ProcessWatch:
             folder=str(folder),
             is_root=pid == self._root,
             starter=starter,
-            user=process_group.user_id(pid),
+            user=table.user_id(pid),
             trace=variables.get(ENV_TRACE),
             python_path=path,
             has_folder=bool(found),

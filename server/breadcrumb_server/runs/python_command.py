@@ -63,7 +63,7 @@ def read_python_command(words: Sequence[str], program: str = "") -> PythonComman
     versions = [match["version"] for match in names if match and match["version"]]
     found: list[str] = []
     script = module = ""
-    runs_nothing = any(_RESOURCE_TRACKER in word for word in words)
+    runs_nothing = _RESOURCE_TRACKER in " ".join(words)  # where ps lists them, the code is several words
     rest = iter(words[1:])
     for word in rest:
         if not word.startswith("-") or word == "-":

@@ -41,7 +41,7 @@ def record_start(database: Database, state: RunState) -> None:
 
 
 def record_progress(
-    database: Database, spool: Path, state: RunState, redactor: Redactor, untraced: UntracedPythons
+    database: Database, spool: Path, state: RunState, redactor: Redactor, untraced: UntracedPythons | None = None
 ) -> IngestStats:
     """Ingest what the processes have written so far.
 
@@ -50,14 +50,21 @@ def record_progress(
         spool: The spool folder of the run.
         state: The state of the run.
         redactor: Redacts secrets that a process wrote before it knew them as such.
-        untraced: The Pythons that did not load the tracer.
+        untraced: The Pythons that did not load the tracer; None tells nothing of them.
     """
     with database.write() as con:
         _insert(con, state)
         stats = ingest_trace(con, spool, state.trace_id, redact_records=redactor.redact_records)
         ingest_faults(con, spool, state.trace_id, redactor.redact_text)
-        _tell_untraced(con, state.trace_id, untraced)
+        if untraced is not None:
+            _tell_untraced(con, state.trace_id, untraced)
         return stats
+
+
+def record_outcome(database: Database, state: RunState) -> None:
+    """Write how a run ended of which processes are left that record."""
+    with database.write() as con:
+        finish_trace(con, state.trace_id, _end(state, traced=True))
 
 
 def record_end(
@@ -169,9 +176,9 @@ def _end(state: RunState, *, traced: bool) -> TraceEnd:
         duration_ms=state.duration_ms,
         exit_code=state.exit_code,
         signal=state.signal,
-        stdout_tail=state.stdout_tail,
-        stderr_tail=state.stderr_tail,
-        stdout_bytes=state.stdout_bytes,
-        stderr_bytes=state.stderr_bytes,
+        stdout_tail=state.stdout_tail if state.captures_output else None,
+        stderr_tail=state.stderr_tail if state.captures_output else None,
+        stdout_bytes=state.stdout_bytes if state.captures_output else None,
+        stderr_bytes=state.stderr_bytes if state.captures_output else None,
         not_traced_reason=None if traced else state.not_traced_reason,
     )

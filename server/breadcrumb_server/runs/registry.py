@@ -2,7 +2,8 @@
 
 A run belongs to the server process, not to the call that started it: it goes on after the call has answered. It ends
 at the latest with the server. When stdin closes, a signal comes or the call is cancelled, the command and all
-processes it started are ended, and the trace is still finished.
+processes it started are ended, and the trace is still finished. A broken HTTP connection ends nothing: it is noted in
+the trace, and told with the next answer about the project.
 """
 
 import json
@@ -10,6 +11,7 @@ import logging
 import os
 import signal
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
@@ -21,7 +23,7 @@ import anyio
 import anyio.abc
 import anyio.to_thread
 
-from breadcrumb.record_format import NOTICE_SERVER_ERROR, NOTICE_STOPPED
+from breadcrumb.record_format import NOTICE_CLIENT_GONE, NOTICE_SERVER_ERROR, NOTICE_STOPPED
 from breadcrumb_server.failures import as_breadcrumb_error
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
@@ -42,7 +44,7 @@ from breadcrumb_server.runs.not_traced import not_traced_reason
 from breadcrumb_server.runs.process_watch import ProcessWatch
 from breadcrumb_server.runs.recording import record_start
 from breadcrumb_server.runs.request import RunRequest
-from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, Run
+from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, CLIENT_GONE, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER_SECONDS
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState
 from breadcrumb_storage.database import Database
@@ -60,16 +62,31 @@ FIRST_INGEST_SECONDS = 2.0
 LONGEST_INGEST_SECONDS = 15.0
 # Progress notifications keep clients from timing out: they reset their idle timers.
 PROGRESS_SECONDS = 1.0
+# Runs whose clients left and heard nothing of them since; older ones are in the list of traces like any other.
+MAX_UNHEARD = 20
 
 ReportProgress = Callable[[float, str], Awaitable[None]]
+WatchRun = Callable[[Run], None]
+
+
+def _watch_nothing(run: Run) -> None:
+    pass
 
 
 class RunRegistry:
-    """The runs of this server that have not finished. Leaving its async context ends them."""
+    """The runs of this server that have not finished. Leaving its async context ends them.
 
-    def __init__(self, home: Home) -> None:
+    Args:
+        home: The folder with the projects.
+        watch: Called in the event loop when a run has started, when more of it has been ingested, and when its trace is
+            finished; it must not wait.
+    """
+
+    def __init__(self, home: Home, watch: WatchRun = _watch_nothing) -> None:
         self._home = home
+        self._watch = watch
         self._runs: dict[str, Run] = {}
+        self._unheard: deque[Run] = deque(maxlen=MAX_UNHEARD)
         self._starting: set[anyio.Event] = set()  # one for each launch in progress, set at its end
         self._stack = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -137,6 +154,7 @@ class RunRegistry:
                 run = await self._launch(config, request)
                 self._runs[run.state.trace_id] = run
                 self._tasks.start_soon(self._supervise, run, request)
+                self._watch(run)
                 if self._is_ending:
                     run.request_stop(BY_SHUTDOWN)
         finally:
@@ -144,6 +162,28 @@ class RunRegistry:
             started.set()
         assert run is not None  # mypy takes a cancel scope for one that may swallow an error
         return run
+
+    def note_client_gone(self, run: Run) -> None:
+        """Note that the connection of the call that started a run broke: in its trace, and for `tell_unheard`."""
+        if run.state.status == RUNNING:
+            run.state.add_notice(NOTICE_CLIENT_GONE, CLIENT_GONE)
+        self._unheard.append(run)
+
+    def tell_unheard(self, project: str, shown: str | None = None) -> list[str]:
+        """Return a note, once, for each run of a project whose client left.
+
+        Args:
+            project: Name of the project.
+            shown: The trace id of the report that the notes are for: once ended, it says so by itself.
+        """
+        notes = [
+            f"{run.state.trace_id} ({run.state.status}): the connection of the call that started it broke, and it went "
+            f'on: wait_for_run(project="{project}", trace_id="{run.state.trace_id}", wait_seconds=45) follows it'
+            for run in self._unheard
+            if run.state.project == project and (run.state.trace_id != shown or run.state.status == RUNNING)
+        ]
+        self._unheard = deque((run for run in self._unheard if run.state.project != project), maxlen=MAX_UNHEARD)
+        return notes
 
     async def wait(self, run: Run, seconds: float, report: ReportProgress) -> bool:
         """Wait for the end of a run, reporting its progress.
@@ -203,7 +243,7 @@ class RunRegistry:
             state.save(spool)
             command = await launch(request, environment, spool, redactor)
             state.child_pid = command.pid
-            state.child_started = process_group.start_time(command.pid)
+            state.child_started = process_group.identity(command.pid)
             state.try_to_save(spool)  # the command runs, and may have removed the folder already
         except BaseException:
             if command is not None:
@@ -242,6 +282,7 @@ class RunRegistry:
                     run.watch.stop()
                 del self._runs[run.state.trace_id]
                 run.finished.set()
+                self._watch(run)
 
     async def _follow(self, run: Run, request: RunRequest) -> None:
         """Follow a command to its end and write its ending into ``run.state``."""
@@ -249,7 +290,7 @@ class RunRegistry:
         duration = 0.0
         async with anyio.create_task_group() as background:
             background.start_soon(run.command.pump, request.stdin)
-            background.start_soon(_ingest_regularly, run)
+            background.start_soon(self._ingest_regularly, run)
             ending = await wait_for_ending(run, request.timeout_seconds)
             if ending != "ended":
                 await stop_command(run, self._stop_grace, self._answer_time)
@@ -257,6 +298,25 @@ class RunRegistry:
             await end_leftovers(run, self._stop_grace, announce=ending == "ended")
             background.cancel_scope.cancel()
         await self._note_end(run, ending, duration)
+
+    async def _ingest_regularly(self, run: Run) -> None:
+        pause = FIRST_INGEST_SECONDS
+        seen = run.extent()
+        while True:
+            await anyio.sleep(pause)
+            try:
+                calls = await anyio.to_thread.run_sync(run.ingest)
+            except BreadcrumbError as error:  # a busy database: retried after the pause
+                logger.warning("%s was not ingested: %s", run.state.trace_id, error.what)
+                calls = 0
+            except Exception:  # the command is not to end because of what we cannot read
+                logger.exception("%s was not ingested", run.state.trace_id)
+                calls = 0
+            if run.extent() != seen:  # also what was ingested for an answer meanwhile
+                seen = run.extent()
+                self._watch(run)
+            await anyio.to_thread.run_sync(request_look, run.state, run.spool)
+            pause = FIRST_INGEST_SECONDS if calls else min(pause * 1.5, LONGEST_INGEST_SECONDS)
 
     async def _note_end(self, run: Run, ending: str, duration: float) -> None:
         """Write into ``run.state`` how the command ended and what it printed."""
@@ -291,22 +351,6 @@ async def _abandon(run: Run) -> None:
             NOTICE_SERVER_ERROR, "The server lost track of this command and ended it; its log says why."
         )
         run.state.finish("stopped")
-
-
-async def _ingest_regularly(run: Run) -> None:
-    pause = FIRST_INGEST_SECONDS
-    while True:
-        await anyio.sleep(pause)
-        try:
-            calls = await anyio.to_thread.run_sync(run.ingest)
-        except BreadcrumbError as error:  # a busy database: retried after the pause
-            logger.warning("%s was not ingested: %s", run.state.trace_id, error.what)
-            calls = 0
-        except Exception:  # the command is not to end because of what we cannot read
-            logger.exception("%s was not ingested", run.state.trace_id)
-            calls = 0
-        await anyio.to_thread.run_sync(request_look, run.state, run.spool)
-        pause = FIRST_INGEST_SECONDS if calls else min(pause * 1.5, LONGEST_INGEST_SECONDS)
 
 
 def _check_database(database: Database) -> None:

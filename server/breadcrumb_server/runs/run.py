@@ -24,6 +24,9 @@ BY_STOP_RUN = "It was stopped by stop_run."
 BY_CANCELLED_CALL = (
     "It was stopped because the call that started it was cancelled, by the client or as the server ended."
 )
+CLIENT_GONE = (
+    "The connection of the call that started it broke while it ran. The command went on: its client may come back."
+)
 BY_SHUTDOWN = (
     "It was stopped because its server was shut down while it ran: a run does not outlive its server. "
     "What had been recorded until then was kept."
@@ -86,6 +89,10 @@ class Run:
             processes = 0
         of = f" in {processes:,} processes" if processes > 1 else ""
         return f"{self.state.trace_id} runs for {elapsed_seconds:.0f} s, {self.calls:,} calls recorded{of}"
+
+    def extent(self) -> tuple[int, int, int]:
+        """Return how much there is of the run: ingested calls, bytes of stdout and of stderr."""
+        return self.calls, self.command.stdout.total_bytes, self.command.stderr.total_bytes
 
     def output(self) -> Output:
         """Return the redacted output so far. Call it in the event loop, where secrets are learned."""

@@ -4,6 +4,7 @@ They come through a named pipe, so that they are never written to a disk.
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import anyio
@@ -35,19 +36,21 @@ class SecretsPipe:
         try:
             while data := os.read(self._reader, _READ_BYTES):
                 *items, self._rest = (self._rest + data).split(b"\0")
-                for item in items:
-                    self._learn(item)
+                learn_items(self._redactor, items)
         except BlockingIOError:
             return
-
-    def _learn(self, item: bytes) -> None:
-        text = item.decode("utf-8", errors="surrogateescape")
-        if item.startswith(NAME_PATTERN_MARK):
-            self._redactor.add_name_patterns([text[len(NAME_PATTERN_MARK) :]])
-        elif text:
-            self._redactor.learn_exactly(text)  # without a check: the tracer has made it
 
     def close(self) -> None:
         """Close both ends."""
         os.close(self._reader)
         os.close(self._writer)
+
+
+def learn_items(redactor: Redactor, items: Iterable[bytes]) -> None:
+    """Learn what a tracer has sent: secrets, and patterns of secret names."""
+    for item in items:
+        text = item.decode("utf-8", errors="surrogateescape")
+        if item.startswith(NAME_PATTERN_MARK):
+            redactor.add_name_patterns([text[len(NAME_PATTERN_MARK) :]])
+        elif text:
+            redactor.learn_exactly(text)  # without a check: the tracer has made it

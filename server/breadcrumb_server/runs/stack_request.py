@@ -5,22 +5,21 @@ does not, ``faulthandler`` writes the functions without variables. The main thre
 until it is ended by a signal and :func:`release` is called.
 """
 
-import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from breadcrumb.platform_features import FAULT_SIGNAL, STACKS_SIGNAL
 from breadcrumb.record_format import (
     EVENTS_SUFFIX,
-    FAULT_SIGNAL_BELOW_MAX,
     FAULT_SUFFIX,
     NOTICE_STACKS_INCOMPLETE,
-    STACKS_SIGNAL_BELOW_MAX,
     STACKS_SUFFIX,
     STACKS_WANTED_FILE,
 )
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.process_table import look
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.ingest.spool_files import list_spool
 
@@ -36,9 +35,6 @@ POLL_SECONDS = 0.005
 # Processes with a notice: one for each would fill the report.
 MAX_NAMED = 3
 
-_STACKS_SIGNAL = signal.SIGRTMAX - STACKS_SIGNAL_BELOW_MAX
-_FAULT_SIGNAL = signal.SIGRTMAX - FAULT_SIGNAL_BELOW_MAX
-
 
 @dataclass(frozen=True)
 class _Traced:
@@ -48,13 +44,13 @@ class _Traced:
     key: str
     spool: Path
 
-    def is_alive(self) -> bool:
-        """Return whether the process still runs."""
-        return process_group.start_time(self.pid) is not None
+    def may_run(self) -> bool:
+        """Return whether the process still runs; cheap, as it is asked again and again."""
+        return process_group.may_run(self.pid)
 
-    def is_pending(self) -> bool:
-        """Return whether the process is alive and has not answered."""
-        return not (self.spool / f"{self.key}{STACKS_SUFFIX}").exists() and self.is_alive()
+    def has_answered(self) -> bool:
+        """Return whether the tracer has written the stacks."""
+        return (self.spool / f"{self.key}{STACKS_SUFFIX}").exists()
 
     def fault_bytes(self) -> int:
         """Return the size of its fault file."""
@@ -82,13 +78,28 @@ def request_stacks(state: RunState, spool: Path, seconds: float) -> list[tuple[s
         return [(NOTICE_STACKS_INCOMPLETE, f"no process was asked for its stacks: {error}")]
     pending = traced
     for _ in range(TIMES_ASKED):
-        asked = [each for each in pending if process_group.catches(each.pid, _STACKS_SIGNAL)]
-        process_group.send([each.pid for each in asked], _STACKS_SIGNAL)
+        asked = _that_take(STACKS_SIGNAL, pending)
+        process_group.send([each.pid for each in asked], STACKS_SIGNAL)
         deadline = time.monotonic() + seconds / TIMES_ASKED
-        while any(each.is_pending() for each in asked) and time.monotonic() < deadline:
+        while any(each.may_run() and not each.has_answered() for each in asked) and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        pending = [each for each in pending if each.is_pending()]
+        pending = _pending(pending)
     return _request_fault_stacks(pending)
+
+
+def _that_take(number: int, traced: list[_Traced]) -> list[_Traced]:
+    """Return the processes to which a signal does no harm."""
+    table = look()
+    return [each for each in traced if table.catches(each.pid, number)]
+
+
+def _pending(traced: list[_Traced]) -> list[_Traced]:
+    """Return the processes that are alive and have not answered."""
+    waiting = [each for each in traced if not each.has_answered()]
+    if not waiting:
+        return []
+    table = look()
+    return [each for each in waiting if process_group.start_time(each.pid, table) is not None]
 
 
 def release(spool: Path) -> None:
@@ -108,16 +119,16 @@ def _traced_processes(state: RunState, spool: Path) -> list[_Traced]:
 def _request_fault_stacks(pending: list[_Traced]) -> list[tuple[str, str]]:
     """Have faulthandler write the stacks; return a notice about each process."""
     states = {each: process_group.main_thread_state(each.pid) for each in pending}
-    asked = [each for each in pending if process_group.catches(each.pid, _FAULT_SIGNAL)]
+    asked = _that_take(FAULT_SIGNAL, pending)
     before = {each: each.fault_bytes() for each in asked}
-    process_group.send([each.pid for each in asked], _FAULT_SIGNAL)
+    process_group.send([each.pid for each in asked], FAULT_SIGNAL)
     deadline = time.monotonic() + FAULT_SECONDS
     sizes = before
     while asked and time.monotonic() < deadline:
         time.sleep(POLL_SECONDS)
         now = {each: each.fault_bytes() for each in asked}
         # Only a file that has stopped growing is known to be complete.
-        if now == sizes and all(now[each] > before[each] or not each.is_alive() for each in asked):
+        if now == sizes and all(now[each] > before[each] or not each.may_run() for each in asked):
             break
         sizes = now
     answered = {each for each in asked if sizes[each] > before[each]}

@@ -5,13 +5,17 @@ import logging
 import os
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-
-from pydantic import TypeAdapter
+from typing import TYPE_CHECKING
 
 from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.process_table import ProcessTable, look
 from breadcrumb_storage.errors import BreadcrumbError
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +37,12 @@ class RunState:
     command: list[str]
     label: str | None
     cwd: str
-    timeout_seconds: float
+    timeout_seconds: float | None
     config: str  # JSON: workspace, include, exclude and capture of this run
     not_traced_reason: str  # for the report if no process was traced
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     server_pid: int = field(default_factory=os.getpid)
-    server_started: int | None = field(default_factory=lambda: process_group.start_time(os.getpid()))
+    server_started: int | None = field(default_factory=lambda: process_group.identity(os.getpid()))
     child_pid: int | None = None
     child_started: int | None = None
     status: str = RUNNING
@@ -50,6 +54,7 @@ class RunState:
     stderr_tail: str = ""
     stdout_bytes: int = 0
     stderr_bytes: int = 0
+    captures_output: bool = True  # False: a program that traces itself, whose output goes where it always goes
     max_traces: int = 0  # the project's retention; 0: keep everything
     max_db_mb: int = 0
     notices: list[list[str]] = field(default_factory=list[list[str]])  # [code, message]
@@ -93,19 +98,28 @@ class RunState:
         """Return whether the server that started the run is alive."""
         return process_group.is_alive(self.server_pid, self.server_started)
 
-    def child_is_alive(self) -> bool:
-        """Return whether the command's own process is alive."""
-        return self.child_pid is not None and process_group.is_alive(self.child_pid, self.child_started)
+    def child_is_alive(self, table: ProcessTable | None = None) -> bool:
+        """Return whether the command's own process is alive.
+
+        Args:
+            table: The processes, if they were just looked at.
+        """
+        return self.child_pid is not None and process_group.is_alive(self.child_pid, self.child_started, table)
 
     def living_processes(self, spool: Path) -> list[int]:
         """Return the pids of the run's living processes."""
         # If another process has the command's pid now, that number names a session of another program.
-        reused = self.child_pid is not None and not self.child_is_alive() and process_group.start_time(self.child_pid)
-        session = None if reused else self.child_pid
-        return process_group.members(session, spool)
+        table = look()
+        pid = self.child_pid
+        reused = pid is not None and not self.child_is_alive(table) and process_group.start_time(pid, table)
+        return process_group.members(None if reused else pid, spool, table)
 
 
-_STATE = TypeAdapter(RunState)
+@cache
+def _state_adapter() -> "TypeAdapter[RunState]":
+    from pydantic import TypeAdapter  # takes longer than all else that the process does which stores a program's trace
+
+    return TypeAdapter(RunState)
 
 
 def load_state(spool: Path) -> RunState | None:
@@ -114,7 +128,7 @@ def load_state(spool: Path) -> RunState | None:
     Unknown keys, written by a newer server, are ignored.
     """
     try:
-        state = _STATE.validate_json((spool / FILE_NAME).read_bytes(), strict=True)
+        state = _state_adapter().validate_json((spool / FILE_NAME).read_bytes(), strict=True)
         for moment in (state.started_at, state.finished_at):
             if moment is not None:
                 datetime.fromisoformat(moment)

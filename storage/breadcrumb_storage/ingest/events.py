@@ -83,7 +83,8 @@ WHERE processes.trace_id = $1 AND processes.process_id = e.process_id
 """
 
 # The parent of a process is the first of these that is known: the process it was forked from, the main interpreter of a
-# subinterpreter, the program that it replaced by exec, its nearest traced ancestor.
+# subinterpreter, the program that it replaced by exec, its nearest traced ancestor. Without /proc no process has a
+# kernel start: the pid alone identifies it then, within a run.
 _PARENTS = f"""
 UPDATE processes
 SET parent_process_id = coalesce(e.forked_from, e.main_interpreter, e.replaced, e.nearest),
@@ -95,10 +96,10 @@ FROM (
            (SELECT max(p.process_id) FROM processes p
             WHERE p.trace_id = $1 AND p.process_key = events.parent) AS forked_from,
            (SELECT arg_min(p.process_id, p.started_at_ns) FROM processes p
-            WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start = events.kernel_start
+            WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start IS NOT DISTINCT FROM events.kernel_start
               AND p.image_start = events.image_start AND p.started_at_ns < events.started_at_ns) AS main_interpreter,
            (SELECT arg_max(p.process_id, p.started_at_ns) FROM processes p
-            WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start = events.kernel_start
+            WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start IS NOT DISTINCT FROM events.kernel_start
               AND p.started_at_ns < events.started_at_ns) AS replaced,
            (SELECT arg_min(p.process_id, (list_position(coalesce(ancestors, [ppid]), p.pid), -p.started_at_ns))
             FROM processes p

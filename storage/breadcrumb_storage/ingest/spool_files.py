@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX
+from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX, SPOOLS_SUFFIX
 
 SCAN_BLOCK_BYTES = 1 << 18
 
@@ -135,6 +135,11 @@ def _with_source(data: bytes, suffix: str, position: int) -> bytes:
     else:
         begin, mark = b"\n", b"\n%d\t" % position
     return (b"\n" + data[:-1]).replace(begin, mark)[1:] + b"\n"
+
+
+def spools_of(database: Path) -> Path:
+    """Return the folder with the spool folders of the programs that trace themselves into a database."""
+    return database.with_name(database.name + SPOOLS_SUFFIX)
 
 
 def list_spool(folder: Path) -> list[SpoolFile]:

@@ -39,6 +39,16 @@ class FailedTest:
 
 
 @dataclass(frozen=True, slots=True)
+class TestOutcome:
+    """How one run of a test ended."""
+
+    __test__ = False  # pytest takes the name for that of a test class
+
+    node_id: str
+    outcome: str | None  # None: it did not end
+
+
+@dataclass(frozen=True, slots=True)
 class CalledLink:
     """A call under a test, with what is needed to draw a tree."""
 
@@ -59,6 +69,15 @@ def count_tests(reader: TraceReader) -> dict[str, int]:
         [reader.trace_id],
     ).fetchall()
     return dict(rows)
+
+
+def list_outcomes(reader: TraceReader, limit: int) -> list[TestOutcome]:
+    """Return the runs of tests in the order in which they began."""
+    result = reader.con.execute(
+        "SELECT node_id, outcome FROM tests WHERE trace_id = ? ORDER BY started_at, process_id, test_id LIMIT ?",
+        [reader.trace_id, limit],
+    )
+    return fetch(result, TestOutcome)
 
 
 def unfinished_tests(reader: TraceReader, limit: int) -> list[str]:

@@ -151,6 +151,15 @@ def list_traces(
     return _summaries(con, f"{condition} ORDER BY trace_no DESC LIMIT ?", [*parameters, limit]), total
 
 
+def find_trace_ids(con: DuckDBPyConnection, prefix: str, limit: int) -> tuple[list[str], int]:
+    """Return the ids of the newest traces that begin with ``prefix``, and the number of all that do."""
+    found = con.execute(
+        "SELECT trace_id, count(*) OVER () FROM traces WHERE starts_with(trace_id, ?) ORDER BY trace_no DESC LIMIT ?",
+        [prefix, limit],
+    ).fetchall()
+    return [str(trace_id) for trace_id, _ in found], int(found[0][1]) if found else 0
+
+
 def summaries(
     con: DuckDBPyConnection, trace_ids: Sequence[str] | None = None, *, before: datetime | None = None
 ) -> list[TraceSummary]:

@@ -10,8 +10,8 @@ from ..runtime.features import monitoring
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import CodeType
-    from typing import Callable, List, Optional, Tuple, Type
+    from types import CodeType, FrameType
+    from typing import Callable, List, Optional, Protocol, Tuple, Type
 
     from ..events.adaptive import AdaptiveCapture
     from ..events.calls import CallLog
@@ -21,6 +21,15 @@ if TYPE_CHECKING:
     from ..events.greenlets import GreenletChains
     from ..session.functions import Function, Observer
     from ..session.session import Session
+
+    class ExitCode(Protocol):
+        """What an exception makes of the exit code, if it leaves the program's outermost frame."""
+
+        def arrives(self, exception: BaseException) -> None:
+            """Note an exception that has reached the frame."""
+
+        def leaves(self) -> None:
+            """Note that the last exception which has arrived leaves the frame."""
 
 
 class Parts:
@@ -114,7 +123,23 @@ class Backend:
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Stop observing. No part of the tracer calls it: recording goes on until the process ends."""
+        """Stop observing, in all threads, and give back what ``start`` took. Called at most once."""
+        raise NotImplementedError
+
+    def can_observe_running(self, code: CodeType, frame: FrameType) -> bool:
+        """Return whether the rest of a call that runs already in this thread can be observed."""
+        return True
+
+    def observe_running(self, frame: FrameType) -> None:
+        """Observe the rest of such a call, of a function that is observed; called after ``start``."""
+
+    def watch_exit(self, frame: FrameType, exit_code: ExitCode) -> None:
+        """Tell *exit_code* of the exceptions that reach *frame*, and of the one that leaves it.
+
+        Args:
+            frame: The outermost frame of the main thread, which runs already. It need not be traced.
+            exit_code: Is told.
+        """
         raise NotImplementedError
 
     def observe(self, function: Function) -> None:
@@ -136,6 +161,9 @@ class Backend:
 
     def forget_last(self) -> None:
         """Drop cached functions and counters. Called in a forked child, and when ``spool.counters`` is replaced."""
+
+    def patterns_added(self) -> None:
+        """Match code again that was not included, as far as nothing is known of it but that."""
 
     def secret_learned(self) -> None:
         """Note that values encoded just now may hold a secret. Called each time the redactor learns one."""

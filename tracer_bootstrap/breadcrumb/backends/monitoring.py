@@ -32,9 +32,10 @@ from .debuggers import is_debugger_start, renew_opcode_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import FrameType
     from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
-    from . import Parts
+    from . import ExitCode, Parts
 
 # In the order of preference. 0 to 2 are reserved (debugger, coverage, profiler); an id in use is never taken.
 _TOOL_IDS = (4, 3, 5)
@@ -63,6 +64,9 @@ _TOOL_SWITCH_NAMES = {switch.__name__ for switch in _TOOL_SWITCHES} | {"setstatp
 
 _NO_FUNCTION = SimpleNamespace(code=None)
 
+# Whether a backend of this process has been stopped, whose disabled locations the interpreter still knows.
+_stopped_before = False
+
 
 class MonitoringBackend(Backend):
     """The backend that uses sys.monitoring, with its own tool id."""
@@ -78,6 +82,8 @@ class MonitoringBackend(Backend):
         self._sites: Dict[Tuple[int, int], int] = {}
         self._without_call: Set[int] = set()  # ids of traced code that may call one of _TOOL_SWITCHES
         self._hot_names: Dict[str, Any] = {}
+        self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
+        self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
 
     def start(self) -> None:
         """Begin to observe all threads.
@@ -111,6 +117,7 @@ class MonitoringBackend(Backend):
             events.LINE: guard(self._on_line, self._session),
         }
         self._gaps.watch = self._watch
+        self._callbacks = list(callbacks)
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
         self._global_events = (
@@ -122,14 +129,24 @@ class MonitoringBackend(Backend):
             | events.EXCEPTION_HANDLED
         )
         monitoring.set_events(self._tool, self._global_events)
+        if _stopped_before:
+            # The former include patterns decided what is disabled. This is for every tool, but only repeats events.
+            monitoring.restart_events()
 
     def stop(self) -> None:
         """Stop observing, and free the tool id."""
+        global _stopped_before
         if self._tool < 0:
             return
+        _stopped_before = True
         monitoring.set_events(self._tool, 0)
-        for function in list(self._functions.values()):  # before 3.14 free_tool_id leaves them set
-            monitoring.set_local_events(self._tool, function.code, 0)
+        gaps = (gap.code for gap in list(self._gaps.gaps.values()))
+        functions = (function.code for function in list(self._functions.values()))
+        for code in (*functions, *gaps, *self._instrumented.values()):  # before 3.14 free_tool_id leaves them set
+            if code is not None:
+                self._set_local_events(code, 0)
+        for event in self._callbacks:
+            monitoring.register_callback(self._tool, event, None)
         monitoring.free_tool_id(self._tool)
         self._tool = -1
 
@@ -194,15 +211,15 @@ class MonitoringBackend(Backend):
                 return None
             if is_observed(code):
                 self._observer(code).starts(code, frame)
-                self._set_local_events(code, monitoring.events.PY_RETURN)
+                self._observe_returns(code)
                 return self._disable if creates_task(code) else None  # whose start says nothing
             if is_debugger_start(code):
-                self._set_local_events(code, monitoring.events.PY_RETURN)
+                self._observe_returns(code)
                 return None
             gap = self._gaps.discover(code, frame)
             if gap is None:
                 if _is_import_of_greenlet(code, frame):
-                    self._set_local_events(code, monitoring.events.PY_RETURN)
+                    self._observe_returns(code)
                 return self._disable
             self._set_local_events(code, monitoring.events.PY_RETURN)
         elif self._gaps.begin(gap, frame) and gap.seen == 1:  # _on_call has added it, without events
@@ -225,16 +242,27 @@ class MonitoringBackend(Backend):
             wanted |= events.LINE
         self._set_local_events(function.code, wanted)
 
+    def _observe_returns(self, code: CodeType) -> None:
+        """Observe the returns of code that is neither traced nor a gap."""
+        self._instrumented[id(code)] = code
+        self._set_local_events(code, monitoring.events.PY_RETURN)
+
     def _set_local_events(self, code: CodeType, events: int) -> None:
         try:
             monitoring.set_local_events(self._tool, code, events)
         except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
             pass
 
+    def watch_exit(self, frame: FrameType, exit_code: ExitCode) -> None:
+        """Tell *exit_code* of the exception that leaves *frame*."""
+        self._watched_exit = (id(frame), exit_code)
+
     def _watch(self, code: CodeType, wanted: bool) -> None:
         """Report the returns of code that is not traced, or stop that."""
-        if wanted or id(code) not in self._gaps.gaps:  # of a gap, they are counted
-            self._set_local_events(code, monitoring.events.PY_RETURN if wanted else 0)
+        if wanted:
+            self._observe_returns(code)
+        elif id(code) not in self._gaps.gaps:  # of a gap, they are counted
+            self._set_local_events(code, 0)
 
     def switch_off(self, function: Function, awaits_returns: bool) -> None:
         """Stop observing a function, or all but its returns; the callback's result disables its start."""
@@ -337,6 +365,9 @@ class MonitoringBackend(Backend):
                 forget_locals(frame)
         elif self._gaps.gaps and not self._gaps.end(frame, system.now_ns()) and not code.co_flags & SUSPENDS:
             self._uncounted_gap(code, frame)
+        if self._watched_exit is not None and id(frame) == self._watched_exit[0]:
+            self._watched_exit[1].arrives(exception)
+            self._watched_exit[1].leaves()
         if frame.f_back is None and not self._greenlets.ends_greenlet(self._exceptions.is_cancellation(exception)):
             self._exceptions.uncaught(id(exception))
 

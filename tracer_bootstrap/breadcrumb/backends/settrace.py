@@ -39,9 +39,9 @@ if TYPE_CHECKING:
 
     from ..session.functions import Function
     from ..session.threads import ThreadState
-    from . import Parts
+    from . import ExitCode, Parts
 
-_RETURN_VALUE = opmap["RETURN_VALUE"]
+_RETURNS = {opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opmap}  # the latter in 3.12 and 3.13
 _YIELD_VALUE = opmap["YIELD_VALUE"]
 _YIELD_FROM = opmap.get("YIELD_FROM", 0)
 
@@ -70,6 +70,7 @@ class SettraceBackend(Backend):
         self._watches_settrace = False
         self._noticed_replaced = False
         self._is_paused = False
+        self._is_stopped = False
         self._dropped_by_interpreter = False  # the interpreter has dropped the trace function, because it raised
         self._skipped: Dict[int, CodeType] = {}
         self._keepers: Dict[int, CodeType] = {}
@@ -95,11 +96,57 @@ class SettraceBackend(Backend):
         sys.settrace(self._trace_function)
 
     def stop(self) -> None:
-        """Stop observing this thread and later ones."""
+        """Stop observing this thread and later ones; the others stop at their next event."""
         threading = sys.modules.get("threading")
-        if threading is not None:
+        if threading is not None and getattr(threading, "_trace_hook", None) is self._trace_function:
             threading.settrace(None)  # type: ignore[arg-type, unused-ignore]
+        self._is_stopped = self._noticed_replaced = True
+        self._session.end(self._leave_thread)
+        self._leave_thread()
+
+    def _leave_thread(self) -> None:
+        """Stop observing the current thread, unless another tool observes it."""
+        if sys.gettrace() is not self._trace_function:
+            return
         sys.settrace(None)
+        frame: Optional[FrameType] = sys._getframe()
+        while frame is not None:
+            if frame.f_trace is not None:
+                frame.f_trace = None
+                frame.f_trace_opcodes = False
+                frame.f_trace_lines = True
+            frame = frame.f_back
+
+    def patterns_added(self) -> None:
+        """Match all code again that is not traced."""
+        self._skipped.clear()
+
+    def can_observe_running(self, code: CodeType, frame: FrameType) -> bool:
+        """Return whether the events of a frame would leave its variables alone."""
+        return not (_would_lose_class(code) or (may_keep_locals(code) and self._keeps_locals(code, frame)))
+
+    def observe_running(self, frame: FrameType) -> None:
+        """Set the local trace function of a frame that runs already."""
+        frame.f_trace_lines = False
+        frame.f_trace = self._on_event
+
+    def watch_exit(self, frame: FrameType, exit_code: ExitCode) -> None:
+        """Tell *exit_code* of exceptions by a local trace function around the one that the frame has."""
+        traced = frame.f_trace
+        opcodes_of = self._opcodes_of
+
+        def on_outermost_event(frame: FrameType, event: str, argument: Any) -> Any:
+            if event == "exception":
+                exit_code.arrives(argument[1])
+            elif event == "return" and frame.f_lasti >= 0:
+                if opcodes_of(frame.f_code)[frame.f_lasti] not in _RETURNS:
+                    exit_code.leaves()
+            if traced is not None:
+                traced(frame, event, argument)
+            return on_outermost_event
+
+        frame.f_trace_lines = False
+        frame.f_trace = on_outermost_event
 
     def _watch_settrace(self) -> None:
         """Install an audit hook that notices when the program calls sys.settrace: the tracer would see nothing more.
@@ -261,7 +308,8 @@ class SettraceBackend(Backend):
                 sys._getframe(max(sys.getrecursionlimit() - _HEADROOM_FRAMES, 1))
             except ValueError:  # the stack is at a safe depth
                 gc.callbacks.remove(guarded)
-                sys.settrace(self._trace_function)
+                if not self._is_stopped:
+                    sys.settrace(self._trace_function)
                 self._is_paused = False
 
         guarded = guard(go_on, self._session)
@@ -467,7 +515,7 @@ class SettraceBackend(Backend):
         opcodes = self._opcodes_of(frame.f_code)
         if arrival is not None and arrival.leaves_at(last):
             self._unwinds(thread, frame, arrival, at_ns)
-        elif last >= 0 and opcodes[last] == _RETURN_VALUE:
+        elif last >= 0 and opcodes[last] in _RETURNS:
             self._calls.end(thread, at_ns, self._functions[id(frame.f_code)].encode_result(value))
         elif last >= 0 and _suspends_at(opcodes, last):
             self._calls.suspend(thread, at_ns, value)

@@ -12,7 +12,7 @@ import _signal  # type: ignore[import-not-found, unused-ignore]
 import sys
 from types import FrameType
 
-from ..record_format import LOOK_SIGNAL_BELOW_MAX
+from ..platform_features import HAS_REALTIME_SIGNALS, LOOK_SIGNAL
 from ..runtime.guard import failure_handler
 from ..runtime.system import system
 
@@ -204,16 +204,33 @@ class AdaptiveCapture:
 
     def _listen(self) -> None:
         """Listen to the server's signal to switch functions on: a program may call nothing but what is switched off."""
-        try:
-            number = _signal.SIGRTMAX - LOOK_SIGNAL_BELOW_MAX
-            if _signal.getsignal(number) is _signal.SIG_DFL:
-                _signal.signal(number, self._on_look_signal)
-                _signal.siginterrupt(number, False)
+        if not HAS_REALTIME_SIGNALS:
+            self._session.when_look_asked.append(self._on_look_signal)
             self._listens = True
-        except (AttributeError, ValueError):  # no real-time signals here, or not in the main thread: tried again
+            return
+        try:
+            if _signal.getsignal(LOOK_SIGNAL) is _signal.SIG_DFL:
+                _signal.signal(LOOK_SIGNAL, self._on_look_signal)
+                _signal.siginterrupt(LOOK_SIGNAL, False)
+            self._listens = True
+        except ValueError:  # not in the main thread: tried again
             pass
 
-    def _on_look_signal(self, number: int, frame: Optional[FrameType]) -> None:
+    def stop(self) -> None:
+        """Listen to the server no more."""
+        if not self._listens:
+            return
+        self._listens = False
+        if not HAS_REALTIME_SIGNALS:
+            self._session.when_look_asked.remove(self._on_look_signal)
+            return
+        try:
+            if _signal.getsignal(LOOK_SIGNAL) == self._on_look_signal:
+                _signal.signal(LOOK_SIGNAL, _signal.SIG_DFL)
+        except ValueError:  # not in the main thread: the handler stays, and finds nothing to do
+            pass
+
+    def _on_look_signal(self, *_: object) -> None:
         """Switch functions on again; runs in the main thread between any two of its instructions."""
         session = self._session
         if session.pid == system.getpid() and not session.is_forking():

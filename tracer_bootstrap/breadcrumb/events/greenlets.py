@@ -75,6 +75,11 @@ class GreenletChains:
             self._native.settrace(self._tracer)
         self.check()
 
+    def stop(self) -> None:
+        """Watch this thread no more; in other threads the trace function goes on without effect."""
+        if self._native is not None and self._native.gettrace() is self._tracer:
+            self._native.settrace(None)
+
     def check(self) -> None:
         """Write a notice if switches may pass unseen."""
         if self._noticed or MODULE not in sys.modules:

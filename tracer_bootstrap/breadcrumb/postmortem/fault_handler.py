@@ -10,6 +10,7 @@ import _signal  # type: ignore[import-not-found, unused-ignore]
 from os import O_APPEND, O_CREAT, O_EXCL, O_WRONLY
 
 from .. import record_format
+from ..platform_features import FAULT_SIGNAL
 from ..runtime.system import system
 
 try:
@@ -43,6 +44,7 @@ class FaultHandler:
         self._fd = -1
         self._file: Tuple[int, int] = (-1, -1)  # device and inode, to check that the number still means this file
         self._signal = -1
+        self._enabled = False  # for fatal signals, by this object
 
     def start(self) -> None:
         """Open the file and register it with faulthandler.
@@ -58,11 +60,28 @@ class FaultHandler:
         self._open_file()
         if not faulthandler.is_enabled():  # enabled by -X faulthandler: it writes to the program's stderr
             faulthandler.enable(file=self._fd, all_threads=True)
-        if hasattr(_signal, "SIGRTMAX"):
-            number = _signal.SIGRTMAX - record_format.FAULT_SIGNAL_BELOW_MAX
-            if _signal.getsignal(number) is _signal.SIG_DFL:
-                faulthandler.register(number, file=self._fd, all_threads=True)
-                self._signal = number
+            self._enabled = True
+        if _signal.getsignal(FAULT_SIGNAL) is _signal.SIG_DFL:
+            faulthandler.register(FAULT_SIGNAL, file=self._fd, all_threads=True)
+            self._signal = FAULT_SIGNAL
+
+    def stop(self) -> None:
+        """Close the file, and disable faulthandler if this object has enabled it.
+
+        If the program has enabled it too meanwhile, that ends as well: nothing tells whose it is.
+
+        Raises:
+            OSError: The file cannot be closed.
+        """
+        if self._fd < 0 or faulthandler is None:
+            return
+        if self._signal > 0:
+            faulthandler.unregister(self._signal)
+        if self._enabled:
+            faulthandler.disable()
+        if self._holds_own_file():
+            system.close(self._fd)
+        self._fd = -1
 
     def after_fork_in_child(self) -> None:
         """Give the child its own file under the same number, which faulthandler keeps using."""
@@ -77,10 +96,14 @@ class FaultHandler:
             pass
 
     def _can_reuse_fd(self) -> bool:
+        return self._holds_own_file(if_closed=True)  # closed by the program, so free
+
+    def _holds_own_file(self, if_closed: bool = False) -> bool:
+        """Return whether the number still means the file of this object; *if_closed* if it means none."""
         try:
             found = system.fstat(self._fd)
-        except OSError:  # closed by the program, so free
-            return True
+        except OSError:
+            return if_closed
         return (found.st_dev, found.st_ino) == self._file
 
     def _open_file(self) -> None:

@@ -13,6 +13,7 @@ from types import FrameType
 
 from .. import record_format
 from ..json_text import quote, utf8
+from ..platform_features import HAS_REALTIME_SIGNALS, STACKS_SIGNAL
 from ..runtime.guard import failure_handler
 from ..runtime.interruptions import OWN_FOLDER, raised_by_program
 from ..runtime.late_modules import import_late_modules, load_late_module
@@ -26,7 +27,7 @@ from .asyncio_stacks import suspended_tasks
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Iterable, List, Optional, Tuple
+    from typing import Any, Callable, Iterable, List, Optional, Tuple
 
     from ..events.greenlets import GreenletChains
     from ..session.session import Session
@@ -79,16 +80,39 @@ class StackReporter:
             min(usual.max_depth, _MAX_DEPTH),
         )
 
+    @property
+    def _handler(self) -> Callable[[int, Optional[FrameType]], None]:
+        return self._on_signal if HAS_REALTIME_SIGNALS else self._on_shared_signal
+
     def start(self) -> None:
         """Install the signal handler, unless the program has installed its own.
 
         Raises:
             ValueError: This is not the main thread.
         """
-        if hasattr(_signal, "SIGRTMAX"):
-            number = _signal.SIGRTMAX - record_format.STACKS_SIGNAL_BELOW_MAX
-            if _signal.getsignal(number) is _signal.SIG_DFL:
-                _signal.signal(number, self._on_signal)
+        if _signal.getsignal(STACKS_SIGNAL) is _signal.SIG_DFL:
+            _signal.signal(STACKS_SIGNAL, self._handler)
+
+    def _on_shared_signal(self, number: int, frame: Optional[FrameType]) -> None:
+        """Do what is asked for by a signal that has several meanings: stacks, if the server has left word of that."""
+        try:
+            system.stat("%s/%s" % (self._session.folder, record_format.STACKS_WANTED_FILE))
+        except OSError as error:
+            if raised_by_program(error):
+                raise
+            for callback in self._session.when_look_asked:
+                callback()
+        else:
+            self._on_signal(number, frame)
+
+    def stop(self) -> None:
+        """Remove the signal handler.
+
+        Raises:
+            ValueError: This is not the main thread.
+        """
+        if _signal.getsignal(STACKS_SIGNAL) == self._handler:
+            _signal.signal(STACKS_SIGNAL, _signal.SIG_DFL)
 
     def _on_signal(self, number: int, frame: Optional[FrameType]) -> None:
         """Write the stacks, then wait as long as the file ``stacks-wanted`` announces the end of the process.

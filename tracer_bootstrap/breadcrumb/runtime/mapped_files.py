@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, PROT_READ, PROT_WRITE, mmap
 
+from ..platform_features import HAS_MMAP_WITHOUT_SYNC
 from .features import HAS_MMAP_TRACKFD
 
 TYPE_CHECKING = False
@@ -51,7 +52,9 @@ def _system_mmap() -> Optional[Callable[[mmap, int, int], bool]]:
     return map_over
 
 
-_map_over = None if HAS_MMAP_TRACKFD else _system_mmap()
+# Whether the mmap module keeps no descriptor, and flushes no disk.
+_MAPS_AS_WANTED = HAS_MMAP_TRACKFD and HAS_MMAP_WITHOUT_SYNC
+_map_over = None if _MAPS_AS_WANTED else _system_mmap()
 
 
 def map_file(fd: int, size: int) -> mmap:
@@ -62,10 +65,10 @@ def map_file(fd: int, size: int) -> mmap:
     Raises:
         OSError: The file cannot be mapped.
     """
-    if HAS_MMAP_TRACKFD:
-        return mmap(fd, size, trackfd=False)  # type: ignore[call-arg, unused-ignore]
     if _map_over is not None:
         mapped = mmap(-1, size, flags=MAP_PRIVATE | MAP_ANONYMOUS)
         if _map_over(mapped, fd, size):
             return mapped
+    if HAS_MMAP_TRACKFD:
+        return mmap(fd, size, trackfd=False)  # type: ignore[call-arg, unused-ignore]
     return mmap(fd, size)

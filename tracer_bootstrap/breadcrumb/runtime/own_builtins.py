@@ -86,5 +86,15 @@ def _find_with_own_loader(package: Any) -> None:
         sys.path_importer_cache[folder] = finder
 
 
-for _package in ("breadcrumb", "breadcrumb.runtime"):  # imported before this module, by the default loader
-    _find_with_own_loader(sys.modules[_package])
+def find_own_modules() -> None:
+    """Have later imports of the tracer's modules find them with the private builtins too.
+
+    Called when this module is imported, and again where a program that the tracer was started in from outside imports a
+    part of it: by then the finders are forgotten.
+    """
+    for name, module in list(sys.modules.items()):
+        if name == "breadcrumb" or name.startswith("breadcrumb."):
+            _find_with_own_loader(module)
+
+
+find_own_modules()

@@ -89,6 +89,7 @@ _MAX_DECISIONS = 10_000
 
 class _PatternSet:
     def __init__(self, patterns: Sequence[str]) -> None:
+        self.patterns = list(patterns)
         self._modules = [p for p in patterns if not is_path_pattern(p)]
         self._paths = [p[2:] if p.startswith("./") else p for p in patterns if is_path_pattern(p)]
 
@@ -101,6 +102,12 @@ class _PatternSet:
             if path is not None and matches_path(path, pattern):
                 return True
         return False
+
+
+def _absolute_pattern(pattern: str) -> str:
+    if not is_path_pattern(pattern) or pattern.startswith("/"):
+        return pattern
+    return "%s/%s" % (current_folder(), pattern[2:] if pattern.startswith("./") else pattern)
 
 
 class IncludeFilter:
@@ -122,6 +129,13 @@ class IncludeFilter:
     def is_in_workspace(self, filename: str) -> bool:
         """Return whether the absolute path of a code object's file is below the workspace."""
         return filename.startswith(self._root)
+
+    def add(self, include: Sequence[str], exclude: Sequence[str]) -> None:
+        """Add patterns; path globs are relative to the current folder."""
+        if include or exclude:
+            self._include = _PatternSet([*self._include.patterns, *map(_absolute_pattern, include)])
+            self._exclude = _PatternSet([*self._exclude.patterns, *map(_absolute_pattern, exclude)])
+            self._decisions.clear()
 
     def absolute(self, filename: str) -> str:
         """Return the absolute path of a code object's file, or the name of its cell; ``<string>`` stays unchanged."""

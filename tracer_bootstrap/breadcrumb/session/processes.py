@@ -6,6 +6,7 @@ import sys
 from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 
 from .. import record_format
+from ..platform_features import HAS_PROC, HAS_WIPE_ON_FORK
 from ..runtime.classes import namespace
 from ..runtime.system import system
 
@@ -32,20 +33,51 @@ def command_line() -> List[str]:
     words = getattr(sys, "orig_argv", None)  # since 3.10
     if words:
         return [str(word) for word in words]
-    try:  # sys.argv lacks the interpreter's options and the arguments of -c and -m
+    # sys.argv lacks the interpreter's options and the arguments of -c and -m
+    words = _kernel_words() if HAS_PROC else _interpreter_words()
+    return words or [sys.executable or "", *getattr(sys, "argv", [])]
+
+
+def _kernel_words() -> List[str]:
+    """Return the words of this process's command as the kernel has them."""
+    try:
         with system.open_file("/proc/self/cmdline", "rb") as file:
-            words = file.read().split(b"\0")[:-1]
+            return [system.fsdecode(word) for word in file.read().split(b"\0")[:-1]]
     except OSError:
-        words = []
-    return [system.fsdecode(word) for word in words] or [sys.executable or "", *getattr(sys, "argv", [])]
+        return []
+
+
+def _interpreter_words() -> List[str]:
+    """Return the words of this process's command as the interpreter was given them (``Py_GetArgcArgv``).
+
+    Uses ``_ctypes`` alone, as ``mapped_files`` does.
+    """
+    try:
+        import _ctypes
+
+        c: Any = _ctypes
+        integer = type("c_int", (c._SimpleCData,), {"_type_": "i"})
+        pointer: Any = type("c_void_p", (c._SimpleCData,), {"_type_": "P"})
+        text: Any = type("c_wchar_p", (c._SimpleCData,), {"_type_": "Z"})
+        prototype: Any = type(
+            "get", (c.CFuncPtr,), {"_flags_": c.FUNCFLAG_CDECL, "_restype_": None, "_argtypes_": (pointer, pointer)}
+        )
+        count, words = integer(), pointer()
+        prototype(c.dlsym(c.dlopen(None, 0), "Py_GetArgcArgv"))(c.addressof(count), c.addressof(words))
+        return list((text * count.value).from_address(words.value))
+    except Exception:  # a Python without libffi, or linked statically
+        return []
 
 
 def kernel_start() -> Tuple[Optional[int], Optional[int]]:
     """Return the start time of this process, in clock ticks since boot, and the start address of its stack.
 
     Pid and start time identify the process, as pids are reused. An exec keeps both and moves the stack; a
-    subinterpreter shares all three. Both results are None if /proc cannot be read.
+    subinterpreter shares all three. Without /proc the start time is None, and the stack's is the address of an object
+    that is part of the interpreter's program, which an exec loads to another place.
     """
+    if not HAS_PROC:
+        return None, id(None)
     stat = _stat("self")
     return (int(stat[_START_TIME]), int(stat[_START_STACK])) if stat else (None, None)
 
@@ -55,7 +87,7 @@ def ancestors() -> List[int]:
 
     They connect two Python processes with others between them: a shell, make, uv.
     """
-    stat = _stat("self")
+    stat = _stat("self") if HAS_PROC else None
     if not stat:
         return [system.getppid()]
     session = stat[_SESSION]
@@ -105,9 +137,11 @@ def _multiprocessing_import(word: str) -> str:
 def fork_mark() -> Any:
     """Return a buffer whose item 0 is 1 here and 0 in a forked child, also of a fork made in C.
 
-    Without MADV_WIPEONFORK it stays 1: only forks that run Python's hooks are noticed then.
+    On a Linux before MADV_WIPEONFORK it stays 1: only forks that run Python's hooks are noticed then.
     """
     mark: Any
+    if not HAS_WIPE_ON_FORK:
+        return _PidMark()
     try:
         mark = mmap(-1, 1, flags=MAP_PRIVATE | MAP_ANONYMOUS)
         mark.madvise(_MADV_WIPEONFORK)
@@ -115,6 +149,21 @@ def fork_mark() -> Any:
         mark = bytearray(1)
     mark[0] = 1
     return mark
+
+
+class _PidMark:
+    """The twin of the buffer: compares the pid whenever it is read, which costs a tenth of a microsecond."""
+
+    __slots__ = ("_pid",)
+
+    def __init__(self) -> None:
+        self._pid = system.getpid()
+
+    def __getitem__(self, index: int) -> bool:
+        return self._pid == system.getpid()
+
+    def __setitem__(self, index: int, value: int) -> None:
+        self._pid = system.getpid()
 
 
 class MultiprocessingChild:

@@ -72,6 +72,7 @@ class Session:
         self.when_thread_begins: List[Callable[[], None]] = []  # in the new thread, after its state is set
         self.when_secret_learned: List[Callable[[], None]] = []  # before anything else is written
         self.when_counters_move: List[Callable[[], None]] = []  # when ``spool.counters`` is replaced
+        self.when_look_asked: List[Callable[[], None]] = []  # by the signal that also asks for stacks
         self._max_trace_mb: int = capture.get("max_trace_mb", record_format.DEFAULT_MAX_TRACE_MB)
         self.spool = self._new_spool()
         self._begin_process()
@@ -105,6 +106,15 @@ class Session:
         if not self.not_forked[0]:
             for callback in self.when_forked:
                 callback()
+
+    def end(self, leave: Callable[[], None]) -> None:
+        """Have callbacks that still come call *leave*: where they look for forks, at the start of functions.
+
+        Args:
+            leave: Stops observing the current thread.
+        """
+        self.when_forked[:] = [leave]
+        self.not_forked[0] = 0
 
     def _new_spool(self) -> SpoolWriter:
         return SpoolWriter(self.folder, self._max_trace_mb << 20, self._trace_is_full)

@@ -353,13 +353,21 @@ class SpoolWriter:
             fifo = system.open("%s/%s" % (self.folder, record_format.SECRETS_FIFO), flags)
             try:
                 while self._unsent:
-                    system.write(fifo, self._unsent[0] + b"\0")
-                    self._unsent.pop(0)
+                    whole = self._unsent[0] + b"\0"
+                    written = system.write(fifo, whole)
+                    if written < len(whole):  # more than the pipe takes at once (512 bytes are sure): the rest later
+                        self._unsent[0] = whole[written:-1]
+                    else:
+                        self._unsent.pop(0)
             finally:
                 system.close(fifo)
         except (OSError, ValueError) as error:  # the pipe is full for the moment, or nobody reads
             if raised_by_program(error):
                 raise
+
+    def unsent_secrets(self) -> bytes:
+        """Return what could not be sent to a server, as nobody reads the pipe; each item ends with NUL."""
+        return b"".join([item + b"\0" for item in self._unsent])
 
     def erase(self, secret: bytes) -> None:
         """Overwrite a secret in recent records, which keep their lengths.

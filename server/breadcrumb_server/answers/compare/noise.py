@@ -34,8 +34,9 @@ _NOISE = re.compile(
     """,
     re.VERBOSE,
 )
-# Names made by mkdtemp and mkstemp: a prefix, and eight characters most of which differ in another run.
-_TEMPORARY = re.compile(r"""(?<=/tmp/)([^\s/"'<>(),:;]*?)([a-z0-9_]{8})(?=[\s/."'<>(),:;]|$)""")
+# Names made by mkdtemp and mkstemp: a prefix, and eight characters most of which differ in another run. On macOS in a
+# folder of the user: /var/folders/mc/tgq0_jn12_x3/T/.
+_TEMPORARY = re.compile(r"""(?:(?<=/tmp/)|(?<=/T/))([^\s/"'<>(),:;]*?)([a-z0-9_]{8})(?=[\s/."'<>(),:;]|$)""")
 _MIN_RANDOM = 5
 # Numbers are noise by their name: those that the system assigns ...
 _ASSIGNED = re.compile(r"_?(?:pid|ppid|tid|port|fd|ident|thread_id|native_id|inode|mtime|address)|.*_(?:pid|port|fd)")

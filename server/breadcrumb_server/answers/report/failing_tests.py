@@ -66,7 +66,7 @@ class FailingTest(Section):
     )
     called: list[str] = Field(
         default_factory=list,
-        description="without a body: the last calls of traced functions by the test, and the callees of the last one: "
+        description="the last calls of traced functions by the test, and the callees of the last one: "
         "file:line name(args) -> result  #call_id",
     )
     also: list[str] = Field(default_factory=list, description="tests that failed at the same place, with their message")
@@ -211,7 +211,7 @@ class LoadedTestResults:
             exception=exception,
             message="" if exception else cut(clean(message), 400),
             body=failure.body.fit(chars // 2) if failure.body else "",
-            called=[] if failure.body else self._called(failure, lines, max(chars // 12, 60)),
+            called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )
 

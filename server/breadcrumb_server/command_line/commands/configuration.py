@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import click
 
+from breadcrumb_server.command_line.commands.init import init
 from breadcrumb_server.command_line.options import output_options, project_argument
 
 
 @click.group()
 def config() -> None:
     """Show and change the settings of projects."""
+
+
+config.add_command(init, "create")
 
 
 @config.command("list")

@@ -42,8 +42,10 @@ def _answer(
 @click.option("--around", "around_call_id", type=int, metavar="CALL_ID", help="With --flow: around this call.")
 @click.option("--test", help="With --flow: only under this test.")
 @click.option("--depth", "max_depth", type=int, help="With --flow: maximum depth. [default: as deep as fits]")
-@click.option("--value", "text", metavar="TEXT", help="Every call that had this text in a value.")
-@click.option("--sql", metavar="STATEMENT", help="One read-only statement in DuckDB's SQL.")
+@click.option("--value", "--fuzzy", "text", metavar="TEXT", help="Every call that had this text in a value.")
+@click.option("--sql", metavar="STATEMENT", help="One read-only statement in DuckDB's SQL; also without --sql.")
+@click.option("--disable-truncation", is_flag=True, help="With a statement: whole cells, and all rows up to --limit.")
+@click.argument("statement", required=False)
 @trace_option
 @limit_option(20)
 @output_options
@@ -62,18 +64,25 @@ def query(
     max_depth: int | None,
     text: str | None,
     sql: str | None,
+    disable_truncation: bool,
+    statement: str | None,
     trace_id: str | None,
     limit: int,
     cursor: str | None,
     output_format: str,
 ) -> None:
-    """Ask one question: --gaps, --call, --flow, --value or --sql.
+    """Ask one question: --gaps, --call, --flow, --value or a STATEMENT.
 
     \b
     breadcrumb query -c shop --call Cart.total --where '{"args.rate": null}'
     breadcrumb query -c shop --flow --module shop.pricing
     breadcrumb query -c shop --sql "SELECT * FROM traces WHERE status = 'failed'"
     """
+    if sql and statement:
+        raise click.UsageError(f"Give one statement, not both --sql and {statement[:40]!r}.")
+    sql = sql or statement
+    if disable_truncation and not sql:
+        raise click.UsageError("--disable-truncation: only with a statement.")
     chosen = [
         name
         for name, given in (("--gaps", gaps), ("--call", function), ("--flow", flow), ("--value", text), ("--sql", sql))
@@ -129,7 +138,7 @@ def query(
         if sql:
             from breadcrumb_server.answers.sql import query_traces
 
-            return query_traces(con, project, sql=sql, limit=limit)
+            return query_traces(con, project, sql=sql, limit=limit, whole=disable_truncation)
         from breadcrumb_server.answers.gaps.answer import find_gaps
 
         return find_gaps(con, project, trace_id=trace_id, limit=limit, cursor=cursor)
@@ -201,6 +210,20 @@ def get(project: str | None, db_path: Path | None, trace_id: str, output_format:
 
 @click.command()
 @source_options
+@output_options
+def report(project: str | None, db_path: Path | None, output_format: str) -> None:
+    """Show the report of the newest run: the same as get latest."""
+
+    def build(con: DuckDBPyConnection, project: str) -> BaseModel:
+        from breadcrumb_server.answers.report.answer import build_report
+
+        return build_report(con, project, trace_id=None)
+
+    _answer(project, db_path, output_format, build)
+
+
+@click.command()
+@source_options
 @click.option("--since", help="All runs since then: 1h, 2d, a date, or an ISO time in UTC.")
 @click.option("--type", "type_name", help="KeyError, json.JSONDecodeError, or a glob.")
 @click.option("--uncaught", is_flag=True, help="Without those that traced code handled.")
@@ -266,5 +289,24 @@ def performance(
         from breadcrumb_server.answers.performance.answer import analyze_performance
 
         return analyze_performance(con, project, function=function, trace_id=trace_id, limit=limit)
+
+    _answer(project, db_path, output_format, build)
+
+
+@click.command()
+@source_options
+@click.argument("limit", type=int, default=10)
+@click.option("--skip", type=click.IntRange(min=0), default=0, show_default=True, help="Leave out the first ones.")
+@trace_option
+@output_options
+def top(
+    project: str | None, db_path: Path | None, limit: int, skip: int, trace_id: str | None, output_format: str
+) -> None:
+    """Show the LIMIT functions that were called most often; 10 by default."""
+
+    def build(con: DuckDBPyConnection, project: str) -> BaseModel:
+        from breadcrumb_server.answers.performance.most_called import most_called
+
+        return most_called(con, project, trace_id=trace_id, limit=limit, skip=skip)
 
     _answer(project, db_path, output_format, build)

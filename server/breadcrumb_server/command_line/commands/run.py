@@ -3,32 +3,25 @@
 from __future__ import annotations
 
 import signal
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from breadcrumb_server.command_line.live_line import LiveLine
 from breadcrumb_server.command_line.options import output_options, project_option
 
 if TYPE_CHECKING:
-    from anyio.abc import TaskStatus
-
     from breadcrumb_server.answers.report.answer import RunReport
-    from breadcrumb_server.projects.config import ProjectConfig
-    from breadcrumb_server.runs.request import RunRequest
     from breadcrumb_server.service import Service
 
 DEFAULT_TIMEOUT_SECONDS = 300.0
 # Exit codes of shells and of coreutils' timeout(1), for commands that did not end by themselves.
 TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
 
-BY_SIGNAL = "It was stopped because breadcrumb run got a signal (SIGINT, SIGTERM or SIGHUP)."
-
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @project_option
 @click.option(
+    "-t",
     "--timeout",
     "timeout_seconds",
     type=float,
@@ -41,6 +34,7 @@ BY_SIGNAL = "It was stopped because breadcrumb run got a signal (SIGINT, SIGTERM
 @click.option("--stdin", type=click.File(), help="What the command reads; - is the input of this one. [default: none]")
 @click.option("--label", help="A text by which to find the run again.")
 @click.option("--mode", type=click.Choice(["adaptive", "full"]), help="full records every call.")
+@click.option("--max-chars", type=int, help="Characters of each value that are kept. [default: 2000]")
 @click.option("--lines", multiple=True, metavar="FUNCTION", help="Record the lines of a function. Repeatable.")
 @output_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
@@ -52,6 +46,7 @@ def run(
     stdin: Any,
     label: str | None,
     mode: str | None,
+    max_chars: int | None,
     lines: tuple[str, ...],
     output_format: str,
     command: tuple[str, ...],
@@ -64,6 +59,7 @@ def run(
     breadcrumb run -c shop --timeout 60 python script.py
     breadcrumb run -c shop -- pytest -x tests/test_cart.py
     """
+    from breadcrumb_server.command_line.foreground import run_in_foreground
     from breadcrumb_server.command_line.output import print_answer
     from breadcrumb_server.command_line.services import with_services
     from breadcrumb_server.runs.request import make_request
@@ -71,6 +67,8 @@ def run(
     env = dict(_variable(each) for each in variables)
     text = stdin.read() if stdin else None
     capture: dict[str, object] = {"mode": mode} if mode else {}
+    if max_chars is not None:
+        capture["max_value_chars"] = max_chars
     if lines:
         capture["lines"] = list(lines)
 
@@ -79,44 +77,11 @@ def run(
         request = make_request(
             config, list(command), timeout_seconds, cwd=cwd, env=env, stdin=text, label=label, capture=capture
         )
-        return await _run(services, config, request)
+        return await run_in_foreground(services, config, request)
 
     report = with_services(work)
     print_answer(report, output_format)
-    return _exit_code(report)
-
-
-async def _run(services: Service, config: ProjectConfig, request: RunRequest) -> RunReport:
-    """Run the command to its end; a signal to this process stops it, and its report is still made."""
-    import anyio
-
-    from breadcrumb_server.runs.request import MAX_WAIT_SECONDS
-
-    stop = anyio.Event()
-
-    async def receive_signals(task_status: TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            task_status.started()
-            async for _ in signals:
-                stop.set()
-
-    with LiveLine(sys.stderr) as line:
-        async with anyio.create_task_group() as tasks:
-            await tasks.start(receive_signals)
-            report = await services.run(config, request, 0, line.show)
-            trace_id = report.trace_id
-
-            async def stop_run() -> None:
-                await stop.wait()
-                if run := services.runs.find(trace_id):
-                    run.request_stop(BY_SIGNAL)
-
-            tasks.start_soon(stop_run)
-            while report.status == "running":
-                report = await services.wait_for_run(config.project, trace_id, MAX_WAIT_SECONDS, line.show)
-            tasks.cancel_scope.cancel()
-            return report
-    raise AssertionError("unreachable: a task group swallows nothing")
+    return exit_code(report)
 
 
 def _variable(text: str) -> tuple[str, str]:
@@ -126,7 +91,8 @@ def _variable(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _exit_code(report: RunReport) -> int:
+def exit_code(report: RunReport) -> int:
+    """Return the exit code that a shell would give the command of a run."""
     if report.status == "timeout":
         return TIMED_OUT
     if report.signal is not None:

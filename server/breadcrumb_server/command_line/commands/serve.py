@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from breadcrumb_server.command_line.serving import HTTP_PORT, serve_http, serve_stdio
+from breadcrumb_server.command_line.http_options import HttpOptions, http_click_options, serve_http
+from breadcrumb_server.command_line.serving import serve_stdio
 
 
 @click.command("serve-mcp")
 @click.option("--transport", type=click.Choice(["stdio", "http"]), default="stdio", show_default=True)
-@click.option("--port", type=click.IntRange(1, 65535), default=HTTP_PORT, show_default=True, help="For http.")
-def serve_mcp(transport: str, port: int) -> int:
+@http_click_options
+def serve_mcp(transport: str, **values: Any) -> int:
     """Serve MCP to an agent: the same as breadcrumb-mcp."""
-    return serve_http(port) if transport == "http" else serve_stdio()
+    http = HttpOptions.of(values)
+    if transport == "http":
+        return serve_http(http)
+    if http.given():
+        raise click.UsageError(f"{', '.join(http.given())}: only with --transport http")
+    return serve_stdio()

@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from breadcrumb_server.answers.report.answer import RunReport
+from breadcrumb_server.mcp_server.http.connections import client_of
+from breadcrumb_server.mcp_server.sdk_internals import cancellation_of
 from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition, TraceId, service_of
 from breadcrumb_server.runs.registry import ReportProgress
 from breadcrumb_server.runs.request import make_request
@@ -59,7 +61,9 @@ async def run(
     request = make_request(
         config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture
     )
-    return await service.run(config, request, wait_seconds, _progress(ctx))
+    client = client_of(ctx.request_context.request)
+    client.cancelled = cancellation_of(ctx.request_context)
+    return await service.run(config, request, wait_seconds, _progress(ctx), client)
 
 
 async def wait_for_run(

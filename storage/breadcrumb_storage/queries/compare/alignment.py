@@ -26,8 +26,9 @@ _MAX_LIFTS = 30
 # However many processes or tests share the limit of calls.
 _MIN_ALIGNED_PER_RANGE = 500
 
-# Masks the parts of names that are numbered or random, and so differ in each run.
-_KIND = "regexp_replace(coalesce({}, ''), '[0-9]+|/tmp/[^ ]*', '#', 'g')"
+# Masks the parts of names that are numbered or random, and so differ in each run: also temporary folders, of Linux and
+# macOS.
+_KIND = "regexp_replace(coalesce({}, ''), '[0-9]+|/tmp/[^ ]*|/var/folders/[^ ]*', '#', 'g')"
 
 # For one trace: with a condition on both traces, DuckDB could not skip the row groups of others.
 _CHOSEN = """

@@ -1,0 +1,1 @@
+"""Write the server's entry into the configuration files of MCP clients."""

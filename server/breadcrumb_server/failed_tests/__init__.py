@@ -1,0 +1,1 @@
+"""Run the tests that a JUnit file says failed again, under the tracer."""

@@ -1,0 +1,17 @@
+"""Make texts of errors fit to be sent to a client: without secrets, printable, not too long."""
+
+# Far below the 11,000 characters or so at which clients cut an error.
+MAX_ERROR_CHARS = 4_000
+
+
+def redact(text: str) -> str:
+    """Redact a text, which may repeat a password from the caller's arguments."""
+    from breadcrumb.redaction.redactor import Redactor
+
+    return Redactor().redact_text(text)
+
+
+def printable(text: str) -> str:
+    """Replace what UTF-8 cannot hold, and cut the text."""
+    text = text.encode("utf-8", errors="replace").decode()
+    return text if len(text) <= MAX_ERROR_CHARS else f"{text[:MAX_ERROR_CHARS]}... ({len(text):,} characters)"
