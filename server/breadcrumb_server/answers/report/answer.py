@@ -11,6 +11,7 @@ from pydantic import Field
 from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
+from breadcrumb_server.answers.annotated.layout import FunctionText
 from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
@@ -29,13 +30,14 @@ from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_exp
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
-from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
+from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults, body_of_test
 from breadcrumb_server.answers.report.line_patterns import unmatched_patterns
 from breadcrumb_server.answers.report.next_calls import follow_ups
 from breadcrumb_server.answers.report.output import Output, output_end
 from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
 from breadcrumb_storage.queries.calls.chains import Link, open_chains
+from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, expected_types, handled_places
 from breadcrumb_storage.queries.functions import FunctionTime, function_times, nested_times
@@ -242,11 +244,19 @@ class RunFacts:
         self.other_gaps = listed - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.busy = part.optional("notes", lambda: BusyModule.of(trace, self.functions, self.places))
-        annotated = AnnotatedFunctions(reader, SourceText(trace, Redactor(redact)))
+
+        def body_of(call: CallRow) -> FunctionText | None:
+            return part.optional(
+                "the body of a test",
+                lambda: body_of_test(
+                    call, AnnotatedFunctions(reader, SourceText(trace, Redactor(redact))), self.places
+                ),
+            )
+
         self.tests = part.make(
             "tests",
-            lambda: LoadedTestResults(reader, self.places, annotated),
-            LoadedTestResults.none(reader, self.places, annotated),
+            lambda: LoadedTestResults(reader, self.places, body_of),
+            LoadedTestResults.none(reader, self.places),
         )
         no_exceptions: tuple[list[LoadedException], int, dict[str, int]] = ([], 0, {})
         self.exceptions, self.exception_kinds, self.expected = part.make(

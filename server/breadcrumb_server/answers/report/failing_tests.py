@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
@@ -120,10 +120,22 @@ class Failure:
 
 
 class LoadedTestResults:
-    """The results of the tests of a trace, with all that is needed to render them."""
+    """The results of the tests of a trace, with all that is needed to render them.
+
+    Args:
+        reader: The trace.
+        places: Shortens paths.
+        body_of: Returns the source of a test function with what its lines did in a call.
+        load: Whether to read anything.
+    """
 
     def __init__(
-        self, reader: TraceReader, places: Places, annotated: AnnotatedFunctions, *, load: bool = True
+        self,
+        reader: TraceReader,
+        places: Places,
+        body_of: Callable[[CallRow], FunctionText | None],
+        *,
+        load: bool = True,
     ) -> None:
         self._places = places
         self._trace_id = reader.trace_id
@@ -143,12 +155,13 @@ class LoadedTestResults:
         exceptions = _load_exceptions(reader, [tests[0] for tests in shown])
         for tests, exception in zip(shown, exceptions, strict=True):
             called = CallTree(reader, tests[0])
-            self._failures.append(Failure(tests, exception, called, _body(called.itself, annotated, places)))
+            body = body_of(called.itself) if called.itself is not None else None
+            self._failures.append(Failure(tests, exception, called, body))
 
     @classmethod
-    def none(cls, reader: TraceReader, places: Places, annotated: AnnotatedFunctions) -> LoadedTestResults:
+    def none(cls, reader: TraceReader, places: Places) -> LoadedTestResults:
         """Return the results of a trace whose tests cannot be read."""
-        return cls(reader, places, annotated, load=False)
+        return cls(reader, places, lambda _: None, load=False)
 
     @property
     def any_ran(self) -> bool:
@@ -233,10 +246,16 @@ class LoadedTestResults:
         return failure.called.lines_before(self._places, shown, max(lines // 3, 1), chars)
 
 
-def _body(call: CallRow | None, annotated: AnnotatedFunctions, places: Places) -> FunctionText | None:
-    """Return the source of a test with what its lines did; None if they were not recorded or cannot be read."""
-    block = annotated.block(call.file, call.line, call.name) if call is not None else None
-    if call is None or block is None:
+def body_of_test(call: CallRow, annotated: AnnotatedFunctions, places: Places) -> FunctionText | None:
+    """Return the source of a test with what its lines did; None if they were not recorded or cannot be read.
+
+    Args:
+        call: The call of the test function.
+        annotated: The functions of the trace with their source.
+        places: Shortens paths.
+    """
+    block = annotated.block(call.file, call.line, call.name)
+    if block is None:
         return None
     notes = annotated.notes(call, block)
     if not notes:
