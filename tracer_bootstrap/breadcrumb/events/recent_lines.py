@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from ..session.threads import ThreadState
 
 # Units of work for all tests of a process together, and for one function in one test. A line is a unit, and so are each
-# _BYTES_PER_UNIT of its encoded variables: a unit takes some 4 microseconds.
-ALLOWANCE = 40_000
-ALLOWANCE_OF_FUNCTION = 4_000
+# _BYTES_PER_UNIT of its encoded variables.
+ALLOWANCE = 15_000
+ALLOWANCE_OF_FUNCTION = 2_500
 _BYTES_PER_UNIT = 100
 
 # Calls of a function that are kept: the last ones, and the last one of each of the first paths.
