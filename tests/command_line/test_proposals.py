@@ -22,6 +22,10 @@ from breadcrumb_server.command_line.proposals import in_shell_words
             "breadcrumb query -c shop --call Cart.total --where '{\"args.rate\": null}'",
         ),
         ('get_flow(project="shop", root_call_id=7)', "breadcrumb query --flow -c shop --root 7"),
+        (
+            'show(project="shop", trace_id="2026-a", what=["Cart.total", "shop/a b.py:3"])',
+            "breadcrumb show -c shop --trace 2026-a Cart.total 'shop/a b.py:3'",
+        ),
         ('find_gaps(project="my shop")', "breadcrumb query --gaps -c 'my shop'"),
         ('search_values(project="shop", text="a b")', "breadcrumb query -c shop --value 'a b'"),
         (

@@ -31,6 +31,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "trace_id": "--trace",
         },
     ),
+    "show": ("show", {"what": "", "where": "--where", "call_id": "--call", "trace_id": "--trace", "chars": "--chars"}),
     "find_gaps": ("query --gaps", {"trace_id": "--trace", "limit": "--limit"}),
     "search_values": ("query", {"text": "--value", "trace_id": "--trace", "limit": "--limit"}),
     "query_traces": ("query", {"sql": "--sql", "limit": "--limit"}),
@@ -54,7 +55,7 @@ _EDIT = {
 }
 _PROJECT_IS_A_WORD = {"init", "config show", "config edit"}
 # Commands that ask, of a project or of a database file.
-_ASK = {"query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
+_ASK = {"show", "query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
 
 
 def as_project(database: Path) -> str:
