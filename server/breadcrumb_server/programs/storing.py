@@ -35,8 +35,8 @@ def store_programs(
 ) -> dict[str, Exception]:
     """Store what the programs of a database have recorded; the traces of those that have ended are complete then.
 
-    A trace that cannot be stored is tried again by the next call, and delays no other, unless the database stays locked:
-    that would hold for the others too. One that another process is storing at the moment is left to it.
+    A trace that cannot be stored is tried again by the next call. It delays no other, unless the database stays locked:
+    then the others are left to the next call, too. One that another process is storing at the moment is left to it.
 
     Args:
         database: The database, made if there is something to store.
