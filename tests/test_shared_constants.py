@@ -229,7 +229,7 @@ def test_the_page_of_troubleshooting_quotes_messages_of_the_code() -> None:
     quoted = [line for block in fence.findall(page) for line in block.splitlines()]
     in_line = re.findall(r"`([^`]+)`", fence.sub("", page))
     quoted += [text for text in in_line if "…" in text and "=" not in text.partition("…")[0]]
-    quoted += [text for text in in_line if re.fullmatch(r"[A-Za-z][^=]* [^=]*\.", text)]  # whole sentences
+    quoted += [text for text in in_line if re.fullmatch(r"[A-Za-z][^=]* [^=]*\w\.", text)]  # whole sentences
     parts = {part.strip() for line in quoted for part in line.removeprefix("RuntimeWarning: ").split("…")} - {""}
     assert len(parts) > 30
     texts = [text for tree in trees().values() for _, text in literals(tree)]
