@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -45,6 +46,19 @@ def test_the_source_of_a_function_is_shown_and_its_lines_come_with_the_next_run(
     breadcrumb("run", "-c", "myproject", "--timeout", "60", sys.executable, "script.py")
     second = breadcrumb("show", "-c", "myproject", "half").answer
     assert "notes" not in second and "#" in second["text"].partition("\n")[2]
+
+
+def test_the_flow_around_an_exception_is_asked_by_its_number(recorded) -> None:
+    proposed = recorded("exceptions", "-c", "myproject").answer["next"]
+    (words,) = [shlex.split(each) for each in proposed if "--exception" in each]
+    assert "half" in recorded(*words[1:]).out
+
+
+def test_a_switched_off_project_says_how_to_switch_it_on_in_words_of_the_shell(breadcrumb, processes) -> None:
+    breadcrumb("init", "myproject")
+    breadcrumb("config", "edit", "myproject", "--set", "enabled=false")
+    answer = breadcrumb("run", "-c", "myproject", "--timeout", "60", "python", "script.py").answer
+    assert "breadcrumb config edit myproject --set enabled=true" in " ".join(answer["not_traced"])
 
 
 def test_conditions_narrow_the_calls_down(recorded) -> None:

@@ -26,6 +26,7 @@ from breadcrumb_server.command_line.proposals import in_shell_words
             'show(project="shop", trace_id="2026-a", what=["Cart.total", "shop/a b.py:3"])',
             "breadcrumb show -c shop --trace 2026-a Cart.total 'shop/a b.py:3'",
         ),
+        ('get_flow(project="shop", exception_id=3)', "breadcrumb query --flow -c shop --exception 3"),
         ('find_gaps(project="my shop")', "breadcrumb query --gaps -c 'my shop'"),
         ('search_values(project="shop", text="a b")', "breadcrumb query -c shop --value 'a b'"),
         (

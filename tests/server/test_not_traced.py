@@ -9,8 +9,8 @@ import pytest
 from breadcrumb_server.runs.not_traced import not_traced_reason
 
 
-def reason(*command: str, enabled: bool = True, cwd: Path = Path("/"), seen: tuple[str, ...] = ()) -> str:
-    return not_traced_reason(command, cwd, os.environ, enabled=enabled, seen=seen)
+def reason(*command: str, switched_off: str = "", cwd: Path = Path("/"), seen: tuple[str, ...] = ()) -> str:
+    return not_traced_reason(command, cwd, os.environ, switched_off=switched_off, seen=seen)
 
 
 @pytest.mark.parametrize(
@@ -86,7 +86,7 @@ def test_options_in_the_interpreter_line_of_a_script_are_found(tmp_path: Path) -
 
 
 def test_for_a_project_switched_off_the_reason_says_how_to_switch_it_on() -> None:
-    assert '"enabled": True' in reason("python", "x.py", enabled=False)
+    assert 'edit_config(project="shop", set={"enabled": True})' in reason("python", "x.py", switched_off="shop")
 
 
 def test_where_the_cause_is_not_known_no_cause_is_named() -> None:

@@ -47,6 +47,9 @@ def print_answer(answer: BaseModel, output_format: str) -> None:
 def content_of(answer: BaseModel) -> dict[str, Any]:
     """Return the fields of an answer, with what it proposes in words of the shell."""
     content: dict[str, Any] = answer.model_dump(mode="json")
+    for name in ("not_traced", "warnings"):
+        if name in content:
+            content[name] = [in_shell_words(text) for text in content[name]]
     for name in ("next", "notes"):
         if name in content:
             proposed = [in_shell_words(text) for text in content[name]]

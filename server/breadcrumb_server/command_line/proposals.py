@@ -26,6 +26,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "function": "--function",
             "root_call_id": "--root",
             "around_call_id": "--around",
+            "exception_id": "--exception",
             "test": "--test",
             "max_depth": "--depth",
             "trace_id": "--trace",

@@ -143,7 +143,7 @@ def _judge(spool: Path, request: RunRequest, done: subprocess.CompletedProcess[s
             "injection", "the tracer was loaded, but recorded no calls", "Report this as a defect, with this answer."
         )
     lines = UntracedPythons(spool, Redactor(), [], has_ended=True).lines([])
-    why = lines[0] if lines else not_traced_reason(request.command, request.cwd, os.environ, enabled=True)
+    why = lines[0] if lines else not_traced_reason(request.command, request.cwd, os.environ)
     said = (
         f" It ended with code {done.returncode}: {done.stderr.strip()[-MAX_OUTPUT_CHARS:]}" if done.returncode else ""
     )

@@ -23,7 +23,7 @@ def not_traced_reason(
     cwd: Path,
     environment: Mapping[str, str],
     *,
-    enabled: bool,
+    switched_off: str = "",
     seen: Sequence[str] = (),
 ) -> str:
     """Return one or two sentences for the report of a run of which no Python was seen that did not load the tracer.
@@ -32,11 +32,12 @@ def not_traced_reason(
         command: The words of the command.
         cwd: The folder to start it in.
         environment: The environment of the command.
-        enabled: The project's switch; if off, the command is started without the tracer.
+        switched_off: Name of the project if it is switched off: then the command is started without the tracer.
         seen: The names of the programs that ran, as far as they were seen.
     """
-    if not enabled:
-        return 'The project is switched off. Switch it on: edit_config(set={"enabled": True}).'
+    if switched_off:
+        call = f'edit_config(project="{switched_off}", set={{"enabled": True}})'
+        return f"The project is switched off. Switch it on: {call}."
     line = interpreter_line(_find_program(command[0], cwd, environment))
     words = list(command)
     # The first line of a script names its interpreter. "python" may itself be a shell script (pyenv).

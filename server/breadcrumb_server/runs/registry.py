@@ -220,7 +220,8 @@ class RunRegistry:
             write_tracer_config(spool, trace_id, config, request)
             redactor = make_redactor(config, request)
             environment = child_environment(request, spool if config.enabled else None, os.environ)
-            explain = partial(not_traced_reason, request.command, request.cwd, environment, enabled=config.enabled)
+            off = "" if config.enabled else config.project
+            explain = partial(not_traced_reason, request.command, request.cwd, environment, switched_off=off)
             shown = config.model_copy(update={"capture": request.capture})
             state = RunState(
                 project=config.project,
