@@ -348,3 +348,22 @@ def test_secrets_of_the_project_are_redacted_in_the_body_of_a_test(project, suit
     suite.failing("tests/test_shop.py::test_total", own, own, error)
     report = build_report(project.con, "shop", trace_id=None, redact=["my_phrase"])
     assert "sesame" not in report.model_dump_json() and "[REDACTED]" in report.model_dump_json()
+
+
+def test_of_a_check_that_tests_share_the_source_of_what_it_checked_is_proposed(project, suite, tmp_path) -> None:
+    file = tmp_path / "test_shop.py"
+    file.write_text("class Tests:\n    def test_total(self):\n        self.check(20, 126)\n")
+    os.utime(file, (0, 0))
+    test = suite.trace.function("Tests.test_total", "tests.test_shop", 2, file=str(file))
+    check = suite.trace.function("Tests.check", "tests.test_shop", 8)
+    error = suite.assertion("114 != 126", call_id=2)
+    own = suite.trace.call(test, args={"self": {"$type": "Tests"}}, raises=error, ms=9)
+    inner = suite.trace.call(check, own, args={"pieces": 20}, raises=error, call_line=3)
+    suite.trace.call(suite.total, inner, args={"pieces": 20}, returns=114, call_line=9)
+    suite.trace.lines(own, (3, {}), (None, {}))
+    suite.failing("tests/test_shop.py::Tests::test_total", own, inner + 1, error)
+
+    report = report_of(project)
+
+    assert report.tests is not None and report.tests.failing[0].body.startswith(f"{file}:2 Tests.test_total() #{own}\n")
+    assert 'what=["total", "tests.test_shop:Tests.check"]' in report.next[0]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from breadcrumb_server.answers.common.budget import shares
+from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values, read_value
 
@@ -67,6 +69,17 @@ def arguments_text(stored: str | None, chars: int) -> str:
         chars: Maximum characters.
     """
     return pairs_text(named_values(stored), chars)
+
+
+def without_self(args: str | None) -> str | None:
+    """Drop the object of a method from recorded arguments."""
+    try:
+        parsed: object = json.loads(args or "{}")
+    except (ValueError, RecursionError):
+        return args
+    if not is_object(parsed):
+        return args
+    return json.dumps({name: value for name, value in parsed.items() if name != "self"})
 
 
 def pairs_text(

@@ -19,7 +19,7 @@ from breadcrumb_server.answers.exceptions.details import (
     LoadedException,
     load_exceptions,
 )
-from breadcrumb_server.answers.rendering.layout import arguments_text
+from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
 from breadcrumb_server.answers.report.test_calls import CallTree, function_of
 from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.exceptions import ExceptionGroup
@@ -260,7 +260,7 @@ def body_of_test(call: CallRow, annotated: AnnotatedFunctions, places: Places) -
     notes = annotated.notes(call, block)
     if not notes:
         return None
-    arguments = arguments_text(call.args, LIMITS.heading_chars)
+    arguments = arguments_text(without_self(call.args), LIMITS.heading_chars)
     heading = one_line(f"{places.path(call.file)}:{call.line} {call.name}({arguments})  #{call.call_id}", 300)
     return annotated.text(call.file, block, heading, call, notes)
 

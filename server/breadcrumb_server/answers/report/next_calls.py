@@ -170,6 +170,10 @@ def _annotated(next_calls: NextCalls, failure: Failure | None) -> str | None:
         chain = failure.exception.chain
         calls = [chain.calls.get(link.call_id) for link in reversed(chain.links[1:])]
         nearest = [f"{each.module}:{each.name}" for each in calls if each is not None]
+        # A check that the test shares with others: what it checked is the result of the last function that it called.
+        checked = failure.called.last_called_by(chain.links[-1].call_id)
+        if checked is not None and failure.exception.row.type == "AssertionError":
+            nearest.insert(0, checked)
     else:
         last = failure.called.last
         nearest = [f"{last.module}:{last.name}"] if last is not None else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -19,13 +18,12 @@ from breadcrumb_server.answers.annotated.source_block import SourceBlock
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_that_fits, shares, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer
-from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import result_text
-from breadcrumb_server.answers.rendering.layout import arguments_text
+from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
 from breadcrumb_server.answers.show.targets import Target, TargetFinder
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.paths import call_paths
@@ -247,17 +245,6 @@ def _other_calls(loaded: _Loaded, choice: Choice, count: int) -> list[str]:
         if row is None:
             continue
         letter = f" {choice.letter(each)}" if choice.letter(each) else ""
-        args = "" if row.is_body else arguments_text(_without_self(row.args), LIMITS.other_chars)
+        args = "" if row.is_body else arguments_text(without_self(row.args), LIMITS.other_chars)
         lines.append(one_line(f"#{row.call_id}{letter} {args} {_end_text(row, 60)}", LIMITS.other_chars + 80))
     return lines
-
-
-def _without_self(args: str | None) -> str | None:
-    """Drop the object of a method, which is the same in most calls."""
-    try:
-        parsed: object = json.loads(args or "{}")
-    except (ValueError, RecursionError):
-        return args
-    if not is_object(parsed):
-        return args
-    return json.dumps({name: value for name, value in parsed.items() if name != "self"})
