@@ -47,12 +47,14 @@ def print_answer(answer: BaseModel, output_format: str) -> None:
 def content_of(answer: BaseModel) -> dict[str, Any]:
     """Return the fields of an answer, with what it proposes in words of the shell."""
     content: dict[str, Any] = answer.model_dump(mode="json")
-    for name in ("next", "notes"):
+    for name in ("next", "notes", "warnings"):
         if name in content:
             proposed = [in_shell_words(text) for text in content[name]]
             content[name] = [text for text in proposed if not needs_a_project(text)]
     if edit := in_shell_words(content.get("edit_config", "")):
-        content["edit_config"] = "" if needs_a_project(edit) else edit
+        content["edit_config"] = edit
+        if needs_a_project(edit):
+            del content["edit_config"]
     return content
 
 
