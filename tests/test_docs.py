@@ -11,6 +11,7 @@ import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -34,6 +35,8 @@ README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text()
 DECISIONS = (ROOT / "docs" / "decisions.md").read_text()
+QUICKSTART = (ROOT / "docs" / "quickstart.md").read_text()
+TROUBLESHOOTING = (ROOT / "docs" / "troubleshooting.md").read_text()
 FIRST_SESSION = (ROOT / "docs" / "first-session.md").read_text()
 RECORDING = (ROOT / "docs" / "recording.md").read_text()
 CLIENT_PAGE = (ROOT / "docs" / "clients.md").read_text()
@@ -71,6 +74,25 @@ def first_column(table: str) -> list[str]:
 def words(text: str) -> int:
     """Count the words of a document, with headings, tables and links but without fenced code."""
     return len(re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL).split())
+
+
+def _in_one_line(text: str) -> str:
+    """Remove line breaks and the spaces that fill columns."""
+    return " ".join(text.split())
+
+
+def _comparable(text: str) -> str:
+    """Remove line breaks, which depend on the terminal's width, and numbers, which differ between runs."""
+    return _in_one_line(re.sub(r"\d+(\.\d+)?", "#", text))
+
+
+def assert_printed(transcript: str, printed: str, *, comparable: Callable[[str], str] = _comparable) -> None:
+    """Fail unless the lines of a transcript are printed in their order."""
+    text, position = comparable(printed), 0
+    for line in filter(None, map(comparable, transcript.splitlines())):
+        found = text.find(line, position)
+        assert found >= 0, f"not printed, or not in this order: {line}\n{printed}"
+        position = found + len(line)
 
 
 def anchors(text: str) -> set[str]:
@@ -186,18 +208,48 @@ def test_links_have_targets(document: str) -> None:
             assert not anchor or document == "docs/tools.md" or anchor in anchors(target.read_text()), (link, anchor)
 
 
+def in_shell(commands: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """Run the commands of a page in a folder; `python3` and `breadcrumb` are those of this Python."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "-ec", commands],
+        cwd=folder, env={**os.environ, "PATH": path, **variables},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done
+
+
 @pytest.mark.processes
 def test_the_session_in_the_shell_goes_as_it_is_written(tmp_path: Path, workspace: Path) -> None:
     (session,) = blocks((ROOT / "docs" / "command-line.md").read_text(), "sh")
     (workspace / "script.py").write_text("def total(n):\n    return n\n\nprint(total(1))\n")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-ec", session],
-        cwd=workspace, env={**os.environ, "PATH": path, "BREADCRUMB_HOME": str(tmp_path / "home")},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    done = in_shell(session, workspace, BREADCRUMB_HOME=str(tmp_path / "home"))
     assert done.stderr == "" and done.stdout.count('"project": "shop"') == len(session.splitlines())
+
+
+@pytest.mark.processes
+def test_the_quickstart_goes_as_it_is_written(tmp_path: Path, workspace: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    for title in ("From a shell", "From the program", "By an agent"):  # the program of the first is used by the second
+        part = section(QUICKSTART, title)
+        done = in_shell("".join(blocks(part, "sh")), workspace, HOME=str(home), BREADCRUMB_HOME=str(home / "traces"))
+        assert done.stderr == ""
+        assert_printed("".join(blocks(part, "text")), done.stdout, comparable=_in_one_line)
+    assert "breadcrumb-mcp" in (home / ".claude.json").read_text()
+
+
+@pytest.mark.processes
+def test_the_checks_of_the_doctor_are_described(tmp_path: Path, workspace: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    done = in_shell(
+        "breadcrumb init shop > init.json; breadcrumb install cursor > cursor.json; breadcrumb doctor -c shop || true",
+        workspace, HOME=str(home), BREADCRUMB_HOME=str(home / "traces"),
+    )  # fmt: skip
+    checks = [finding["check"] for finding in json.loads(done.stdout)["findings"]]
+    assert sorted(first_column(section(TROUBLESHOOTING, "What breadcrumb doctor says"))) == sorted(checks)
 
 
 def test_the_index_of_the_documentation_names_every_page() -> None:
@@ -277,12 +329,8 @@ def test_each_run_time_dependency_has_a_reason() -> None:
 @pytest.mark.processes
 def test_the_commands_to_debug_the_tracer_work(tmp_path: Path) -> None:
     commands = "".join(blocks(section(CONTRIBUTING, "Debug the tracer"), "sh")).replace("/tmp/", f"{tmp_path}/")
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["bash", "-ec", commands],
-        cwd=ROOT, env={**os.environ, "PATH": path}, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+    done = in_shell(commands, ROOT)
+    assert not done.stderr
     assert "2 half {'number': 5} -> 2.5\n" in done.stdout and '{"k": "process"' in done.stdout
 
 
@@ -326,14 +374,10 @@ def test_the_demo_prints_the_transcript_of_the_first_session() -> None:
     printed = done.stdout.replace(sys.executable, "python")
     # From 3.15 on, the interpreter hands a generator expression what it goes through, and not yet an iterator.
     printed = re.sub(r"<genexpr>\(\.0=\[.*?\]\)", "<genexpr>(.0='<list_iterator>')", printed, flags=re.DOTALL)
-    printed = _comparable(re.sub(r"/\S*?/breadcrumb-demo-[^/\s]+", "…", printed))
+    printed = re.sub(r"/\S*?/breadcrumb-demo-[^/\s]+", "…", printed)
     transcript = "".join(blocks(FIRST_SESSION, "text"))
     assert transcript.count("> ") == 4
-    position = 0
-    for line in filter(None, map(_comparable, transcript.splitlines())):
-        found = printed.find(line, position)
-        assert found >= 0, f"not printed, or not in this order: {line}\n{done.stdout}"
-        position = found + len(line)
+    assert_printed(transcript, printed)
 
 
 @pytest.mark.processes
@@ -349,11 +393,6 @@ def test_the_picture_of_the_readme_shows_what_the_tools_answer(tmp_path: Path) -
     assert _comparable(drawn.read_text()) == _comparable(committed), (
         "an answer has changed: run `python docs/picture.py`"
     )
-
-
-def _comparable(text: str) -> str:
-    """Remove line breaks, which depend on the terminal's width, and numbers, which differ between runs."""
-    return " ".join(re.sub(r"\d+(\.\d+)?", "#", text).split())
 
 
 def test_values_are_shown_as_documented(monkeypatch: pytest.MonkeyPatch) -> None:

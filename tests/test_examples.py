@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import duckdb
 import pytest
 
 from breadcrumb_server.mcp_server.tools import all_tools
@@ -16,7 +17,8 @@ from breadcrumb_server.mcp_server.tools import all_tools
 pytestmark = pytest.mark.processes
 
 ROOT = Path(__file__).parent.parent
-EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md"))
+SCRIPTS = ROOT / "examples" / "python_api"
+EXAMPLES = sorted(path.parent.name for path in ROOT.glob("examples/*/README.md") if path.parent != SCRIPTS)
 # Sessions on real packages need the package index: `python -m examples.replay docs/sessions/*.md` replays them.
 PAGES = ("examples/*/README.md", "docs/sessions/[0-9]*.md", "docs/sessions/field-*.md")
 SESSIONS = sorted(path for pattern in PAGES for path in ROOT.glob(pattern))
@@ -64,6 +66,44 @@ def test_a_session_with_another_answer_fails(replay, tmp_path, written, changed,
     code, printed = replay(document)
 
     assert code == 1 and message in printed, printed
+
+
+@pytest.mark.parametrize("script", sorted(path.name for path in SCRIPTS.glob("*.py")))
+def test_a_script_of_the_python_api_prints_what_its_page_shows(tmp_path, monkeypatch, script) -> None:
+    page = (SCRIPTS / "README.md").read_text()
+    (shown,) = re.findall(rf"^## {re.escape(script)}\n\n```text\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    assert f"]({script})" in page
+    folder = tmp_path / "any_folder"
+    folder.mkdir()
+    for name in ("HOME", "BREADCRUMB_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+
+    for _ in range(2):  # the second time beside the database of the first
+        done = subprocess.run(
+            [sys.executable, "-W", "error", str(SCRIPTS / script)],
+            cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300,
+        )  # fmt: skip
+        assert (done.stdout, done.stderr) == (shown, "")
+    assert [path.name for path in tmp_path.iterdir()] == ["any_folder"]
+    assert [path.name for path in folder.iterdir()] == [".breadcrumb"]
+
+
+SECRETS = ["correct-horse-9", "k-7431-violet", "AKIAIOSFODNN7EXAMPLE", "B-2290-amber"]
+
+
+def test_no_secret_of_a_script_reaches_its_database(tmp_path) -> None:
+    script = (SCRIPTS / "secret_redaction.py").read_text()
+    assert all(secret in script for secret in SECRETS)
+    subprocess.run([sys.executable, SCRIPTS / "secret_redaction.py"], cwd=tmp_path, stdout=-1, check=True, timeout=300)
+
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    stored = b"".join(path.read_bytes() for path in files)
+    with duckdb.connect(tmp_path / ".breadcrumb" / "traces.duckdb", read_only=True) as con:
+        tables = con.execute("SELECT table_name FROM information_schema.tables").fetchall()
+        for (table,) in tables:  # decompressed
+            stored += repr(con.execute(f"SELECT * FROM {table}").fetchall()).encode()
+    assert b"alice" in stored and b"[REDACTED]" in stored
+    assert not [secret for secret in SECRETS if secret.encode() in stored]
 
 
 @pytest.mark.parametrize("document", SESSIONS, ids=lambda path: path.relative_to(ROOT).as_posix())

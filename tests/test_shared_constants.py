@@ -220,3 +220,17 @@ def test_a_tool_and_its_answer_have_the_same_defaults() -> None:
 )
 def test_the_pages_name_the_actual_limits(page: str, text: str) -> None:
     assert text in (ROOT / "docs" / page).read_text("utf-8").replace("\n", " ")
+
+
+def test_the_page_of_troubleshooting_quotes_messages_of_the_code() -> None:
+    """Look for each part of a quoted message, up to the next ``…``, in the literals of the code."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    fence = re.compile(r"^```text\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+    quoted = [line for block in fence.findall(page) for line in block.splitlines()]
+    in_line = re.findall(r"`([^`]+)`", fence.sub("", page))
+    quoted += [text for text in in_line if "…" in text and "=" not in text.partition("…")[0]]
+    quoted += [text for text in in_line if re.fullmatch(r"[A-Za-z][^=]* [^=]*\w\.", text)]  # whole sentences
+    parts = {part.strip() for line in quoted for part in line.removeprefix("RuntimeWarning: ").split("…")} - {""}
+    assert len(parts) > 30
+    texts = [text for tree in trees().values() for _, text in literals(tree)]
+    assert not [part for part in parts if not any(part in text for text in texts)]

@@ -4,6 +4,7 @@ import logging
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar, cast
@@ -16,10 +17,12 @@ from breadcrumb_server.answers.common.model import Answer
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
+from breadcrumb_server.answers.show.answer import Shown
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.programs.storing import is_recorded_by_program, store_programs
 from breadcrumb_server.projects.config import ProjectConfig, load_config
 from breadcrumb_server.projects.home import Home
+from breadcrumb_server.projects.wanted_lines import want_lines, wanted_lines
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
 from breadcrumb_server.runs.ending import POLL_SECONDS, end_by_signals, kill_all
@@ -109,9 +112,26 @@ class Service:
         return await self._answer(
             config,
             missing,
-            lambda con: build_report(con, project, trace_id=trace_id, running=running),
+            lambda con: build_report(con, project, trace_id=trace_id, running=running, redact=config.redact),
             is_heard=client is None or not client.is_gone,
         )
+
+    async def show(self, project: str, build: "Callable[[DuckDBPyConnection], tuple[Shown, Sequence[str]]]") -> Shown:
+        """Answer with the source of functions, and let the next run record the lines of those that have none.
+
+        Args:
+            project: Name of the project.
+            build: Makes the answer, and names the functions whose lines were not recorded.
+
+        Raises:
+            BreadcrumbError: As for `ask`.
+        """
+        shown, without_lines = await self.ask(project, build)
+        if not without_lines:
+            return shown
+        await anyio.to_thread.run_sync(want_lines, self.home, project, without_lines)
+        names = ", ".join(one_line(each, 80) for each in without_lines)
+        return with_notes(shown, [f"lines of {names} were not recorded: the next run records them"])
 
     async def run(
         self,
@@ -138,7 +158,8 @@ class Service:
         """
         check_wait(wait_seconds)
         client = client or WaitingClient()
-        run = await self.runs.start(config, request)
+        remembered = await anyio.to_thread.run_sync(wanted_lines, self.home, config.project)
+        run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)))
         client.when_gone(partial(self.runs.note_client_gone, run))
         try:
             return await self._report_after(run, self.runs.wait(run, wait_seconds, report), client)

@@ -19,6 +19,7 @@ from breadcrumb_server.answers.gaps.answer import find_gaps
 from breadcrumb_server.answers.performance.answer import analyze_performance
 from breadcrumb_server.answers.report.answer import build_report
 from breadcrumb_server.answers.search import search_values
+from breadcrumb_server.answers.show.answer import show
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import list_traces
 from breadcrumb_storage.database import Database
@@ -294,6 +295,10 @@ def rich(project, shop):
     for number in range(3):
         trace.test(f"tests/test_cart.py::test_{number}", 2, 5, "failed", exception_id=1, message="KeyError: 'rate'")
     trace.test("tests/test_cart.py::test_good", 6, 7)
+    trace.con.execute(
+        "UPDATE traces SET config = json_merge_patch(config, ?) WHERE trace_id = ?",
+        ['{"capture": {"lines": ["loop"]}}', trace.trace_id],
+    )
     trace.notice("trace_full", "The trace is full.")
     return trace
 
@@ -312,5 +317,6 @@ def every_answer(project, rich) -> dict[str, Callable[[], Any]]:
         "analyze_performance": lambda: analyze_performance(con, "shop", function="loop", trace_id=trace_id),
         "search_values": lambda: search_values(con, "shop", text="12.5", trace_id=trace_id),
         "compare_traces": lambda: compare_traces(con, "shop", base_trace_id="before", trace_id=trace_id),
+        "show": lambda: show(con, "shop", what=["shop.loops:loop", "checkout"], trace_id=trace_id)[0],
         "query_traces": lambda: query_traces(con, "shop", sql="SELECT * FROM traces"),
     }

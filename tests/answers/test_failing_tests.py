@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import datetime, timedelta
 
 import pytest
@@ -308,3 +309,42 @@ def test_a_failing_test_leads_to_the_lines_that_were_recorded_under_it(project) 
         f'get_calls(project="shop", function="shop.pricing:total", trace_id="{suite.trace.trace_id}", '
         'where={"test": "test_shop.py::test_total"})'
     )
+
+
+def test_with_recorded_lines_the_report_has_the_body_of_the_test_and_proposes_the_source_of_what_failed(
+    project, suite, tmp_path
+) -> None:
+    file = tmp_path / "test_shop.py"
+    file.write_text("def test_total(pieces):\n    expected = 126\n    assert total(pieces) == expected\n")
+    os.utime(file, (0, 0))  # older than the run
+    test = suite.trace.function("test_total", "tests.test_shop", 1, file=str(file))
+    error = suite.assertion("assert 114 == 126", call_id=1)
+    own = suite.trace.call(test, args={"pieces": 20}, raises=error, ms=9)
+    suite.trace.call(suite.total, own, args={"pieces": 20}, returns=114, call_line=3)
+    suite.trace.lines(own, (2, {}), (3, {"expected": 126}), (None, {}))
+    suite.failing("tests/test_shop.py::test_total[20]", own, own + 1, error)
+
+    report = report_of(project)
+
+    [failing] = report.tests.failing
+    assert failing.called == ["shop/pricing.py:4 total(pieces=20) -> 114  #2"]
+    assert failing.body.split("\n") == [
+        f"{file}:1 test_total(pieces=20) #{own}",
+        "1 def test_total(pieces):",
+        "2     expected = 126  # expected=126",
+        "3     assert total(pieces) == expected  # total() -> 114",
+    ]
+    assert report.next[0] == f'show(project="shop", trace_id="{suite.trace.trace_id}", what=["shop.pricing:total"])'
+
+
+def test_secrets_of_the_project_are_redacted_in_the_body_of_a_test(project, suite, tmp_path) -> None:
+    file = tmp_path / "test_shop.py"
+    file.write_text('def test_total():\n    my_phrase = "open sesame"\n    assert False\n')
+    os.utime(file, (0, 0))
+    test = suite.trace.function("test_total", "tests.test_shop", 1, file=str(file))
+    error = suite.assertion("assert False", call_id=1)
+    own = suite.trace.call(test, raises=error)
+    suite.trace.lines(own, (2, {}), (3, {}), (None, {}))
+    suite.failing("tests/test_shop.py::test_total", own, own, error)
+    report = build_report(project.con, "shop", trace_id=None, redact=["my_phrase"])
+    assert "sesame" not in report.model_dump_json() and "[REDACTED]" in report.model_dump_json()

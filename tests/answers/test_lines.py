@@ -37,7 +37,7 @@ class Traced:
 
     def __init__(self, project, folder: Path, **columns: Any) -> None:
         self.project = project
-        self.trace = project.trace(**columns)
+        self.trace = project.trace(**{"config": {"capture": {"lines": ["total"]}}, **columns})
         self.trace.process()
         self.file = folder / "pricing.py"
         self.file.write_text(SOURCE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import signal
 import subprocess
 import sys
@@ -9,6 +10,11 @@ import sys
 import duckdb
 import pytest
 
+from breadcrumb.api.program_trace import WAIT_SECONDS
+from breadcrumb_server.command_line import storing
+from breadcrumb_server.programs.storing import store_programs
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.ingest.spool_files import spools_of
 from spool_reader import INJECT
 
 TRACER_ROOT = INJECT.parent.parent
@@ -184,6 +190,25 @@ def test_ctrl_c_during_the_wait_ends_the_program_at_once_and_loses_nothing(progr
         assert (process.returncode, out, err) == (0, "", "")
         holder.communicate("\n", timeout=120)
     assert '"completed"' in program.ask("list")
+
+
+def test_who_holds_the_database_is_told_while_the_program_still_waits(program, monkeypatch, capsys) -> None:
+    assert storing.LOCK_SECONDS < WAIT_SECONDS
+    killed = PROGRAM.format(end="os.kill(os.getpid(), signal.SIGKILL)", include=["__main__"])
+    processes = [program.start(sys.executable, program.write(killed)) for _ in range(2)]
+    assert [process.communicate(timeout=120) for process in processes] == [("", "")] * 2
+    traces = sorted(folder.name for folder in spools_of(program.database).iterdir())
+    monkeypatch.setattr(storing, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDS_LOCK, str(program.database)], stdout=-1, stdin=-1, text=True
+    ) as holder:
+        assert holder.stdout is not None and holder.stdout.readline() == "held\n"
+        database = Database(program.database, lock_timeout_seconds=0.05)
+        assert list(store_programs(database, live=False, first=traces[1])) == traces[1:]  # and not one after the other
+        assert storing.store_from_stdin(program.database, traces[1]) == 1
+        holder.communicate("\n", timeout=120)
+    assert f"It is in use by process {holder.pid}" in capsys.readouterr().out
 
 
 HOLDS_LOCK = """

@@ -50,7 +50,7 @@ def test_all_arguments_are_accepted_and_shown(program, python) -> None:
     assert program.rows("SELECT label FROM traces", database) == [("first",)]
     names = [name for name, _ in program.calls(database)]
     assert "yes" in names and "no" not in names
-    ((args,),) = program.rows("SELECT args FROM calls WHERE function_name = 'add' OFFSET 1", database)
+    ((args,),) = program.rows("SELECT args FROM calls WHERE function_name = 'add' ORDER BY call_id OFFSET 1", database)
     assert "chars)" in json.loads(args)["a"] and len(args) < 80
 
 

@@ -40,6 +40,14 @@ def test_a_run_is_reported_and_asked(recorded) -> None:
     assert (counted["columns"], counted["rows"]) == (["runs"], [[1]])
 
 
+def test_the_source_of_a_function_is_shown_and_its_lines_come_with_the_next_run(recorded, breadcrumb) -> None:
+    first = recorded("show", "-c", "myproject", "half", "--where", '{"outcome": "raised"}').answer
+    assert "!! TypeError" in first["text"] and "the next run records them" in first["notes"][0]
+    breadcrumb("run", "-c", "myproject", "--timeout", "60", sys.executable, "script.py")
+    second = breadcrumb("show", "-c", "myproject", "half").answer
+    assert "notes" not in second and "#" in second["text"].partition("\n")[2]
+
+
 def test_conditions_narrow_the_calls_down(recorded) -> None:
     where = '{"outcome": "raised"}'
     assert recorded("query", "-c", "myproject", "--call", "half", "--where", where).answer["total"] == 1

@@ -27,6 +27,10 @@ from breadcrumb_server.command_line.proposals import in_shell_words
             'get_flow(project="shop", at_ms=1.5, thread="Thread-1 (work)", process_id=2)',
             "breadcrumb query --flow -c shop --at 1.5 --thread 'Thread-1 (work)' --process 2",
         ),
+        (
+            'show(project="shop", trace_id="2026-a", what=["Cart.total", "shop/a b.py:3"])',
+            "breadcrumb show -c shop --trace 2026-a Cart.total 'shop/a b.py:3'",
+        ),
         ('find_gaps(project="my shop")', "breadcrumb query --gaps -c 'my shop'"),
         ('search_values(project="shop", text="a b")', "breadcrumb query -c shop --value 'a b'"),
         (

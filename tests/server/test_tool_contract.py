@@ -27,6 +27,7 @@ TOOLS = {
     "stop_run": {"project", "trace_id"},
     "list_traces": {"project"},
     "get_trace": {"project", "trace_id"},
+    "show": {"project", "what"},
     "find_gaps": {"project"},
     "get_calls": {"project", "function"},
     "find_exceptions": {"project"},

@@ -45,6 +45,7 @@ DEFAULT_MAX_VALUE_CHARS = 2000
 DEFAULT_MAX_ITEMS = 50
 DEFAULT_MAX_DEPTH = 4
 DEFAULT_LOCALS_ON_EXCEPTION = True
+DEFAULT_FAILED_TEST_LINES = True
 DEFAULT_MAX_TRACE_MB = 2048  # MiB; about 16 million calls of the usual size
 
 # A calls segment: tab-separated lines without quoting. Values are JSON, in which tab, newline, carriage return and NUL

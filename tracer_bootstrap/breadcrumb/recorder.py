@@ -35,7 +35,6 @@ if TYPE_CHECKING:
 
     from .backends import Backend, ExitCode
     from .events.child_processes import ChildLog
-    from .events.lines import LineLog
     from .events.test_runners import TestLog
     from .session.functions import Observer
 
@@ -54,14 +53,15 @@ class Recorder:
         command = command_line()
         self.session = session = Session(folder, settings, backend.clears_locals)
         self._multiprocessing = MultiprocessingChild(session, self.end_process)
-        lines: Optional[LineLog] = None
+        self._lines: List[Any] = []
         if capture.get("lines"):
             from .events.lines import LineLog  # rarely configured: spare other processes the import
 
-            lines = LineLog(session, capture["lines"])
+            self._lines.append(LineLog(session, capture["lines"]))
+        self._with_test_lines = bool(capture.get("failed_test_lines", record_format.DEFAULT_FAILED_TEST_LINES))
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
-        self._calls = calls = CallLog(session, tasks, greenlets, lines, self.observer)
+        self._calls = calls = CallLog(session, tasks, greenlets, self.observer)
         gaps = GapLog(session)
         adaptive: Optional[AdaptiveCapture] = None  # None: every call is recorded, none is only counted
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
@@ -69,10 +69,10 @@ class Recorder:
             adaptive = AdaptiveCapture(session, calls, gaps, sample_rate)
         self._exceptions = exceptions = ExceptionLog(session, calls, adaptive, backend.sees_all_code)
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
-        function_log = FunctionLog(session, adaptive, lines, spawned)
+        function_log = FunctionLog(session, adaptive, self._lines, spawned)
         self._tests: Optional[TestLog] = None
         self._children: Optional[ChildLog] = None
-        logs = (function_log, calls, exceptions, gaps, tasks, greenlets, lines, adaptive)
+        logs = (function_log, calls, exceptions, gaps, tasks, greenlets, *self._lines, adaptive)
         self._logs: List[Any] = [log for log in logs if log is not None]  # cleared in a forked child
         self.backend_name = backend.name
         self._backend = backend(
@@ -85,7 +85,6 @@ class Recorder:
                 greenlets=greenlets,
                 observer=self.observer,
                 adaptive=adaptive,
-                lines=lines,
             )
         )
         self._adaptive = adaptive
@@ -127,6 +126,18 @@ class Recorder:
 
             tests = self._tests = TestLog(self.session, self._exceptions)
             self._logs.append(tests)
+            if self._with_test_lines:
+                load_late_module("events.lines")
+                load_late_module("events.recent_lines")
+                from .events.recent_lines import RecentLines
+
+                backend = self._backend
+                recent = RecentLines(self.session, backend.observe, backend.writes_locals_back)
+                self._lines.append(recent)
+                self._logs.append(recent)
+                tests.when_test_begins.append(recent.test_begins)
+                tests.when_test_ends.append(recent.test_ends)
+                self.session.when_stacks_are_wanted.append(recent.write_now)
         return tests
 
     def start(self) -> None:

@@ -22,6 +22,7 @@ from breadcrumb_server.command_line.commands import (
     rerun,
     run,
     serve,
+    show,
 )
 from breadcrumb_server.command_line.options import general_options, hand_down, is_verbose
 from breadcrumb_server.command_line.serving import exit_without_stdout
@@ -34,6 +35,7 @@ A session:
   breadcrumb init shop                          set up the code in this folder
   breadcrumb run -c shop pytest -x              run a command under the tracer
   breadcrumb exceptions -c shop                 what was raised, with values
+  breadcrumb show -c shop Cart.total            its source, with what each line did
   breadcrumb query -c shop --call Cart.total    the calls of a function
   breadcrumb query -c shop --gaps               what was called but not traced
   breadcrumb config edit shop --add-include 'tax.*'
@@ -62,6 +64,7 @@ for _command in (
     init.init,
     run.run,
     rerun.rerun,
+    show.show,
     questions.query,
     questions.list_runs,
     questions.get,

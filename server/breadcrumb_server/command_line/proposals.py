@@ -35,6 +35,7 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "trace_id": "--trace",
         },
     ),
+    "show": ("show", {"what": "", "where": "--where", "call_id": "--call", "trace_id": "--trace", "chars": "--chars"}),
     "find_gaps": ("query --gaps", {"trace_id": "--trace", "limit": "--limit"}),
     "search_values": ("query", {"text": "--value", "trace_id": "--trace", "limit": "--limit"}),
     "query_traces": ("query", {"sql": "--sql", "limit": "--limit"}),
@@ -56,8 +57,8 @@ _EDIT = {
     "add_exclude": "--add-exclude",
     "remove_exclude": "--remove-exclude",
 }
-# What a sentence says in place of a tool's name.
-_COMMANDS = {tool: command for tool, (command, _) in _OPTIONS.items() if tool != "wait_for_run"} | {
+# What a sentence says in place of a tool's name; a name without an underscore is a word of the sentence itself.
+_COMMANDS = {tool: command for tool, (command, _) in _OPTIONS.items() if "_" in tool and tool != "wait_for_run"} | {
     "get_calls": "query --call",
     "search_values": "query --value",
     "query_traces": "query --sql",
@@ -68,7 +69,7 @@ _COMMANDS = {tool: command for tool, (command, _) in _OPTIONS.items() if tool !=
 _TOOL_NAME = re.compile(rf"""(?<![\w.:'"/-])(?:{"|".join(_COMMANDS)})(?![\w(:'"/=-]|\.\w)""")
 _PROJECT_IS_A_WORD = {"init", "config show", "config edit"}
 # Commands that ask, of a project or of a database file.
-_ASK = {"query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
+_ASK = {"show", "query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
 
 
 def as_project(database: Path) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 STORE = "store"
 
-# Another program, or a question about the database, holds it for a second at most.
-LOCK_SECONDS = 60.0
+# Another program, or a question about the database, holds it for a second at most. Shorter than the end of the program
+# waits (WAIT_SECONDS of breadcrumb.api.program_trace): else nobody is there to be told who holds it.
+LOCK_SECONDS = 25.0
 # Child processes that are still traced, such as multiprocessing's fork server, end soon after their program.
 CHILDREN_SECONDS = 10.0
 POLL_SECONDS = 0.05

@@ -14,7 +14,7 @@ from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.recording import record_end, record_outcome, record_progress
 from breadcrumb_server.runs.recovery import ABANDONED_SECONDS, Claim
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
 from breadcrumb_storage.ingest.spool_files import spools_of
 from breadcrumb_storage.trace_rows import end_at_last_call
 
@@ -35,8 +35,8 @@ def store_programs(
 ) -> dict[str, Exception]:
     """Store what the programs of a database have recorded; the traces of those that have ended are complete then.
 
-    A trace that cannot be stored delays no other, and is tried again by the next call. One that another process is
-    storing at the moment is left to it.
+    A trace that cannot be stored is tried again by the next call. It delays no other, unless the database stays locked:
+    then the others are left to the next call, too. One that another process is storing at the moment is left to it.
 
     Args:
         database: The database, made if there is something to store.
@@ -63,6 +63,8 @@ def store_programs(
             failures[spool.name] = error
             if isinstance(error, BreadcrumbError):
                 logger.warning("%s could not be stored yet: %s", spool.name, error)
+                if isinstance(error, DatabaseBusy):
+                    break
             else:
                 logger.exception("%s could not be stored yet", spool.name)
     with suppress(OSError):  # it is not empty

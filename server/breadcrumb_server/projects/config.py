@@ -50,6 +50,7 @@ class CaptureConfig(_Settings):
     locals_on_exception: bool = record_format.DEFAULT_LOCALS_ON_EXCEPTION
     max_trace_mb: Annotated[int, Field(ge=1)] = record_format.DEFAULT_MAX_TRACE_MB
     lines: list[FunctionPattern] = []
+    failed_test_lines: bool = record_format.DEFAULT_FAILED_TEST_LINES
 
 
 class RetentionConfig(_Settings):

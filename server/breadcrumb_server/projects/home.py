@@ -47,6 +47,10 @@ class Home:
         """Return the default path of a project's database; its ``db_path`` may name another."""
         return self.folder / f"{project}-traces.duckdb"
 
+    def wanted_lines_file(self, project: str) -> Path:
+        """Return the path of the list of functions whose lines the next run records."""
+        return self.folder / f"{project}-lines.json"
+
     def spool_folder(self, project: str) -> Path:
         """Return the folder with the spool folders of a project's runs."""
         return self.folder / "spool" / project

@@ -139,7 +139,7 @@ def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, reque
         "workspace": str(config.workspace_folder()) if config.workspace else None,
         "include": list(config.include),
         "exclude": list(config.exclude),
-        "capture": request.capture.model_dump(),
+        "capture": request.capture.model_dump() | {"lines": [*request.capture.lines, *request.further_lines]},
         "redact": list(config.redact),
         "backend": config.backend,
     }

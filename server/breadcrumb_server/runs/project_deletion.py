@@ -51,6 +51,7 @@ def delete_project(home: Home, project: str) -> TracesDeleted:
             freed += database_bytes(database)
             Path(f"{database.path}.wal").unlink(missing_ok=True)
             database.path.unlink(missing_ok=True)
+        home.wanted_lines_file(project).unlink(missing_ok=True)
         file.unlink()  # last, so that an interrupted deletion can be repeated
     workspace = config.workspace_folder() if config else None
     untouched = f"; nothing in {workspace} was changed" if workspace else ""

@@ -32,6 +32,7 @@ class RunRequest:
     stdin: str | None
     label: str | None
     capture: CaptureConfig
+    further_lines: tuple[str, ...] = ()  # functions whose lines are recorded, besides those of ``capture``
 
 
 def make_request(

@@ -144,7 +144,7 @@ class ProgramTrace:
             _warn(
                 "the trace %s was not stored in %s: %s. It is kept in %s, and stored by the next program that calls "
                 "breadcrumb.init(), or by: breadcrumb list --db-path %s"
-                % (self.trace_id, self.database, failure, self.folder, self.database)
+                % (self.trace_id, self.database, failure.rstrip("."), self.folder, self.database)
             )
 
 

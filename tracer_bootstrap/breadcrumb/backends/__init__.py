@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from ..events.functions import FunctionLog
     from ..events.gaps import GapLog
     from ..events.greenlets import GreenletChains
-    from ..events.lines import LineLog
     from ..session.functions import Function, Observer
     from ..session.session import Session
 
@@ -45,7 +44,6 @@ class Parts:
         greenlets: Follows greenlets once their module is imported.
         observer: Returns the log that reads a function which is observed whether it is traced or not.
         adaptive: Decides which calls are only counted; None if all are recorded.
-        lines: Records executed lines; None if no function's lines are recorded.
     """
 
     __slots__ = (
@@ -55,7 +53,6 @@ class Parts:
         "function_log",
         "gaps",
         "greenlets",
-        "lines",
         "observer",
         "session",
     )  # fmt: skip
@@ -71,7 +68,6 @@ class Parts:
         greenlets: GreenletChains,
         observer: Callable[[CodeType], Observer],
         adaptive: Optional[AdaptiveCapture],
-        lines: Optional[LineLog],
     ) -> None:
         self.session = session
         self.function_log = function_log
@@ -81,7 +77,6 @@ class Parts:
         self.greenlets = greenlets
         self.observer = observer
         self.adaptive = adaptive
-        self.lines = lines
 
 
 class Backend:
@@ -96,6 +91,9 @@ class Backend:
 
     # Whether f_locals must be cleared after it was read: before PEP 667 it keeps the values alive.
     clears_locals = False
+
+    # Whether the variables of a frame that were read are written back into it, with those that closures share.
+    writes_locals_back = False
 
     # Whether ``switch_off`` and ``switch_on`` do anything: adaptive capture calls them only then.
     can_switch_off = False
@@ -113,7 +111,6 @@ class Backend:
         self._greenlets = parts.greenlets
         self._observer = parts.observer
         self._adaptive = parts.adaptive
-        self._lines = parts.lines
 
     def start(self) -> None:
         """Begin to observe all code of the process.

@@ -114,9 +114,8 @@ class MonitoringBackend(Backend):
             events.EXCEPTION_HANDLED: guard(self._on_handled, self._session),
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
+            events.LINE: guard(self._on_line, self._session),
         }
-        if self._lines is not None:
-            callbacks[events.LINE] = guard(self._on_line, self._session)
         self._gaps.watch = self._watch
         self._callbacks = list(callbacks)
         for event, callback in callbacks.items():
@@ -239,7 +238,7 @@ class MonitoringBackend(Backend):
             wanted |= events.CALL
         if function.suspends:
             wanted |= events.PY_YIELD | events.PY_RESUME
-        if function.lines:
+        if function.lines is not None:
             wanted |= events.LINE
         self._set_local_events(function.code, wanted)
 

@@ -17,7 +17,12 @@ from ..events import greenlets
 from ..events.exceptions import is_control_flow
 from ..record_format import NOTICE_LOCALS_KEPT, NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.classes import class_module, class_name
-from ..runtime.features import CLASS_CELL_HIDES_VARIABLE, HAS_YIELD_FROM_OPCODE, RECURSION_ERROR_MUST_PROPAGATE
+from ..runtime.features import (
+    CLASS_CELL_HIDES_VARIABLE,
+    HAS_YIELD_FROM_OPCODE,
+    LIVE_F_LOCALS,
+    RECURSION_ERROR_MUST_PROPAGATE,
+)
 from ..runtime.guard import failure_handler, guard
 from ..runtime.interruptions import starts_guarded
 from ..runtime.locals_dict import keeps_locals, may_keep_locals
@@ -55,6 +60,7 @@ class SettraceBackend(Backend):
     """The backend that uses sys.settrace in every thread."""
 
     name = "settrace"
+    writes_locals_back = not LIVE_F_LOCALS
     clears_locals = False  # f_locals is written back into the variables after each trace function
 
     def __init__(self, parts: Parts) -> None:
@@ -243,7 +249,7 @@ class SettraceBackend(Backend):
                 adaptive.begun.pop(id(frame), None)
             frame.f_trace_lines = False
             return self._on_counted
-        frame.f_trace_lines = function.lines
+        frame.f_trace_lines = function.lines is not None
         if self._arrivals:  # of an earlier frame at this address, whose end was not seen
             self._in_flight.forget(frame)
         self._calls.begin(function, frame)
@@ -257,7 +263,7 @@ class SettraceBackend(Backend):
                 return None
             function = self._functions[id(frame.f_code)]
             local = self._begin(function, frame)
-            if function.lines:
+            if function.lines is not None:
                 self._line_starts(frame)
             return local
         except BaseException as error:
@@ -553,7 +559,7 @@ class SettraceBackend(Backend):
     def _line_starts(self, frame: FrameType) -> None:
         """Record a line, if the lines of its function are recorded."""
         function = self._functions.get(id(frame.f_code))
-        if function is None or not function.lines:
+        if function is None or function.lines is None:
             frame.f_trace_lines = False
         else:
             self._calls.line_starts(frame, frame.f_lineno)

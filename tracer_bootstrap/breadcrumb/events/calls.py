@@ -19,13 +19,12 @@ from ..session.threads import ThreadState, write_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional
+    from typing import Any, Callable, Dict
 
     from ..session.functions import Observer
     from ..session.open_calls import OpenCall
     from ..session.session import Session
     from .greenlets import GreenletChains
-    from .lines import LineLog
     from .tasks import TaskLog
 
 _LATE = KIND_LATE_CALL.encode()
@@ -38,7 +37,6 @@ class CallLog:
         session: Holds the threads, which hold their open calls.
         tasks: Knows the running task.
         greenlets: Checks that switches of greenlets are observed.
-        lines: Records lines; None if no function's lines are recorded.
         observer: Returns the log that reads a function which is observed whether it is traced or not.
     """
 
@@ -47,13 +45,11 @@ class CallLog:
         session: Session,
         tasks: TaskLog,
         greenlets: GreenletChains,
-        lines: Optional[LineLog],
         observer: Callable[[CodeType], Observer],
     ) -> None:
         self._session = session
         self._tasks = tasks
         self._greenlets = greenlets
-        self._lines = lines
         self._observer = observer
         self._next_id = session.next_call_id
         self._yields: Any = None  # the module, kept: a program may replace what imports use
@@ -90,8 +86,8 @@ class CallLog:
                     self._yields = yields
                 count = self._yields.Yields if function.kind == "generator" else self._yields.AsyncYields
                 state.yields = count(function.encode_result)
-            if self._lines is not None and not since_ns:  # a late call would lack its first lines
-                state.lines = self._lines.new_call(function)
+            if function.lines is not None and not since_ns:  # a late call would lack its first lines
+                state.lines = function.lines.new_call(function)
             self._enter_task(thread, state)
             if function.is_observed and not since_ns:
                 self._observer(function.code).starts(function.code, frame)

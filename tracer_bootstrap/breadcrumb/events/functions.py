@@ -10,12 +10,13 @@ from ..session.functions import Function, is_annotations, kind_of, may_be_genera
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Dict, List, Optional, Tuple
+    from typing import Callable, Dict, List, Optional, Sequence, Tuple, Union
 
     from ..session.processes import MultiprocessingChild
     from ..session.session import Session
     from .adaptive import AdaptiveCapture
     from .lines import LineLog
+    from .recent_lines import RecentLines
 
 # Functions that are traced: a program that compiles code in a loop would register ever more.
 MAX_FUNCTIONS = 50_000
@@ -27,7 +28,7 @@ class FunctionLog:
     Args:
         session: Holds the functions and the include patterns.
         adaptive: Limits the calls that are recorded; None if all are.
-        lines: Knows the functions whose lines are recorded; None if there are none.
+        lines: The logs of lines, which know the functions whose lines they record.
         spawned: Set in a child of multiprocessing, which runs multiprocessing's code before the program's.
     """
 
@@ -35,7 +36,7 @@ class FunctionLog:
         self,
         session: Session,
         adaptive: Optional[AdaptiveCapture],
-        lines: Optional[LineLog],
+        lines: Sequence[Union[LineLog, RecentLines]],
         spawned: Optional[MultiprocessingChild],
     ) -> None:
         self._session = session
@@ -100,8 +101,9 @@ class FunctionLog:
         first = self._first_of.get(key)
         function_id = first.function_id if first is not None else next(self._numbers)
         function = Function(code, function_id, name, module, file, session.encoder)
-        if self._lines is not None and self._lines.wants(module, name, file):
-            function.record_lines()
+        for lines in self._lines:
+            if function.lines is None and lines.wants(function):
+                function.record_lines(lines)
         if self._adaptive is not None and not function.is_observed:  # each call of those is recorded
             self._adaptive.prepare(function, first)
         # Before it is registered: from then on another thread may call it, and the end of that call must be observed.

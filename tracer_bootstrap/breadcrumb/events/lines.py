@@ -68,15 +68,16 @@ class LineLog:
         """Forget which notices are written, in a forked child."""
         self._noticed.clear()
 
-    def wants(self, module: str, name: str, file: str) -> bool:
-        """Return whether the lines of this function are recorded: never those of code that the program generated."""
+    def wants(self, function: Function) -> bool:
+        """Return whether the lines of a function are recorded: never those of code that the program generated."""
+        module, name, file = function.module, function.name, function.file
         if file.startswith("<") and ("__create_fn__" in name or not _is_written(module, file)):
             return False
         return any(matches_function(module, name, pattern) for pattern in self._patterns)
 
     def new_call(self, function: Function) -> Optional[CallLines]:
-        """Return the lines of a call that begins; None if they are not recorded."""
-        return CallLines(self, function) if function.lines else None
+        """Return the lines of a call that begins."""
+        return CallLines(self, function)
 
     def notice_once(self, function: Function, message: str) -> None:
         """Write a notice about lines of a function that are not recorded, unless it is written already."""
@@ -114,13 +115,16 @@ class CallLines:
                 return
             self._next_sample = 2 * position
         changes = self._changes(frame)
-        write_record(thread, b"L\t%d\t%d\t%b\t%d\t%d\n" % (thread.top[0], at_ns, changes, line, position))
+        self._put(thread, b"L\t%d\t%d\t%b\t%d\t%d\n" % (thread.top[0], at_ns, changes, line, position))
 
     def ends(self, thread: ThreadState, call: int, frame: FrameType, at_ns: int) -> None:
         """Write the last lines of a call that has ended at *at_ns*, and the changes of the very last."""
         for position, started_ns, line in sorted(self._last.values()):
-            write_record(thread, b"L\t%d\t%d\t\t%d\t%d\n" % (call, started_ns, line, position))
-        write_record(thread, b"L\t%d\t%d\t%b\t\t%d\n" % (call, at_ns, self._changes(frame), self._count))
+            self._put(thread, b"L\t%d\t%d\t\t%d\t%d\n" % (call, started_ns, line, position))
+        self._put(thread, b"L\t%d\t%d\t%b\t\t%d\n" % (call, at_ns, self._changes(frame), self._count))
+
+    def _put(self, thread: ThreadState, record: bytes) -> None:
+        write_record(thread, record)
 
     def _changes(self, frame: FrameType) -> bytes:
         """Return the variables that have changed since the last comparison, as a JSON object.

@@ -20,7 +20,7 @@ from .exception_text import message_of, type_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
     from ..session.session import Session
     from .exceptions import ExceptionLog
@@ -32,12 +32,13 @@ _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 class OpenTest:
     """A test that is running: its number, the runner's object for it, and the frame that runs it."""
 
-    __slots__ = ("frame_id", "number", "subject_id")
+    __slots__ = ("failed", "frame_id", "number", "subject_id")
 
     def __init__(self, number: int, subject: Any, frame: FrameType) -> None:
         self.number = number
         self.subject_id = id(subject)
         self.frame_id = id(frame)
+        self.failed = False
 
 
 class TestLog:
@@ -53,6 +54,8 @@ class TestLog:
         self._exceptions = exceptions
         self._open: Dict[int, OpenTest] = {}  # by thread; only the outermost, as a test may run tests
         self._last_number = 0
+        self.when_test_begins: List[Callable[[], None]] = []
+        self.when_test_ends: List[Callable[[bool], None]] = []  # called with whether it failed
         self._collecting: Dict[int, Tuple[int, int]] = {}  # by thread: at_ns and a call id of the start
         self._at_start: Dict[str, Callable[[FrameType], None]] = {
             "runtestprotocol": self._pytest_begins,
@@ -110,10 +113,14 @@ class TestLog:
             thread=session.thread().number,
             first_call=first_call,
         )
+        for callback in self.when_test_begins:
+            callback()
         return OpenTest(self._last_number, subject, frame)
 
     def _end(self, test: OpenTest) -> None:
         session = self._session
+        for callback in self.when_test_ends:
+            callback(test.failed)
         session.event(
             record_format.EVENT_TEST_END, id=test.number, at_ns=system.now_ns(), last_call=session.next_call_id()
         )
@@ -121,6 +128,7 @@ class TestLog:
     def _report(self, test: OpenTest, phase: Optional[str], outcome: str, exception: Any, message: Any = None) -> None:
         """Write the report of a test's phase. *message* is used if no *exception* ended the phase."""
         session = self._session
+        test.failed = test.failed or outcome in ("failed", "error")
         exception_id = 0
         exception_type = None
         if isinstance(exception, BaseException):

@@ -125,6 +125,8 @@ class StackReporter:
             return
         self._is_answering = True
         try:
+            for callback in session.when_stacks_are_wanted:
+                callback()
             self._write_stacks(frame)
         except (RecursionError, MemoryError):  # no room to answer: the server then asks faulthandler
             pass

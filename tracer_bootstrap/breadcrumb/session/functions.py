@@ -18,6 +18,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, List, Optional, Protocol, Sequence, Set, Tuple
 
+    from .open_calls import CallLines
+
+    class LineSource(Protocol):
+        """A log that records executed lines."""
+
+        def new_call(self, function: Function) -> Optional[CallLines]:
+            """Return the lines of a call that begins; None if they are not recorded."""
+
     class Observer(Protocol):
         """The log that reads the calls of functions for which ``is_observed`` is true."""
 
@@ -173,7 +181,7 @@ class Function:
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & SUSPENDS)
         self.is_observed = is_observed(code)
-        self.lines = False  # whether the executed lines of its calls are recorded
+        self.lines: Optional[LineSource] = None  # records the executed lines of its calls
         self.keeps_state = self.suspends or self.is_observed  # whether its open calls need a CallState
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
@@ -218,10 +226,11 @@ class Function:
         plain = not self.keeps_state and all(encode == encoder.encode for encode in self.encode)
         self.hot = len(self.names) if plain else 0
 
-    def record_lines(self) -> None:
-        """Turn on the recording of executed lines, which takes its calls off the hot path."""
-        self.lines = self.keeps_state = True
-        self.hot = 0
+    def record_lines(self, source: Optional[LineSource]) -> None:
+        """Let a log record the executed lines of its calls, which takes them off the hot path; None ends that."""
+        self.lines = source
+        self.keeps_state = source is not None or self.suspends or self.is_observed
+        self.choose_encoders()
 
     def _line(self, fields: Sequence[bytes]) -> bytes:
         head = KIND_CALL.encode() + b"\t%d\t%d\t{" + b", ".join(fields)

@@ -126,6 +126,10 @@ class IncludeFilter:
         self._root = as_utf8(system.realpath(_as_decoded_here(workspace or self._cwd))) + sep
         self._decisions: Dict[Tuple[str, str], bool] = {}
 
+    def is_in_workspace(self, filename: str) -> bool:
+        """Return whether the absolute path of a code object's file is below the workspace."""
+        return filename.startswith(self._root)
+
     def add(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         """Add patterns; path globs are relative to the current folder."""
         if include or exclude:

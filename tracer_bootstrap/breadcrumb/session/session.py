@@ -68,6 +68,7 @@ class Session:
         self.not_forked = fork_mark()
         self.forks_under_way = 0
         self.when_forked: List[Callable[[], None]] = []  # in the child, on a fork that ran no Python hook
+        self.when_stacks_are_wanted: List[Callable[[], None]] = []  # before the server ends the process
         self.when_thread_begins: List[Callable[[], None]] = []  # in the new thread, after its state is set
         self.when_secret_learned: List[Callable[[], None]] = []  # before anything else is written
         self.when_counters_move: List[Callable[[], None]] = []  # when ``spool.counters`` is replaced

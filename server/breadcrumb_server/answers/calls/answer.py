@@ -12,7 +12,6 @@ from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.calls.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.calls.next_calls import follow_ups, propose_odd_calls
 from breadcrumb_server.answers.calls.table import COLUMNS, CallRows
-from breadcrumb_server.answers.calls.where import parse_lines, parse_where
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_texts, fit_table, size_of, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
@@ -21,9 +20,12 @@ from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import bounded_text, one_line
+from breadcrumb_server.answers.common.trace_config import line_patterns
+from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
 from breadcrumb_server.answers.lines.rare_lines import rare_lines
+from breadcrumb_server.answers.lines.selection import LineSelection, parse_lines
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_storage.queries.calls import records as queries
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions
@@ -144,6 +146,8 @@ def get_calls(
         )
     source = SourceText(reader.trace, Redactor(redact))
     fitting = wanted if total > 1 and not cursor else None
+    if not (line_patterns(reader.trace) or (where and "lines" in where)):
+        selection = LineSelection(none=True)  # those of failed tests are recorded unasked: `show` has them
     lines = part.make(
         "lines",
         lambda: LineDetail.read(reader, rows.calls, selection, source, fitting),

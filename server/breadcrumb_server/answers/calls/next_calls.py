@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from breadcrumb_server.answers.calls.distributions import Distribution
-from breadcrumb_server.answers.calls.where import parse_where
 from breadcrumb_server.answers.common.code_origin import is_generated
 from breadcrumb_server.answers.common.next_calls import NextCalls
+from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.lines.detail import LineDetail, ShownLines
 from breadcrumb_storage.queries.calls.records import CallRow, find_calls
 from breadcrumb_storage.queries.trace_reader import TraceReader

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
+
+from breadcrumb_server.answers.conditions.where import KEYS, refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +21,20 @@ class LineSelection:
     def folded(self) -> bool:
         """Return whether whole calls are shown, with their loops folded."""
         return self.from_step is None and self.variable is None
+
+
+def parse_lines(where: Mapping[str, Any] | None) -> LineSelection:
+    """Parse ``where["lines"]`` of get_calls.
+
+    Raises:
+        BreadcrumbError: It is no step, no variable, and no bool.
+    """
+    value = (where or {}).get("lines", True)
+    if isinstance(value, bool):
+        return LineSelection(none=not value)
+    if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
+        if int(value) >= 0:
+            return LineSelection(from_step=int(value))
+    elif isinstance(value, str) and value.strip():
+        return LineSelection(variable=value.strip())
+    raise refused("lines", value, KEYS["lines"])

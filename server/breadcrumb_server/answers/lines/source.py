@@ -63,6 +63,27 @@ class SourceText:
         margin = min((len(text) - len(text.lstrip()) for text in found.values()), default=0)
         return {number: redact_source(text.rstrip()[margin:], self._redactor) for number, text in found.items()}
 
+    def block(self, file: str | None, first: int, last: int, documentation: range = range(0)) -> dict[int, str]:
+        """Return the redacted text of consecutive lines by number, comments included, without their common indentation.
+
+        Args:
+            file: Path of the file; None if it is not known.
+            first: Number of the first line.
+            last: Number of the last line.
+            documentation: Numbers of the lines of a docstring, in which what looks like code is prose.
+        """
+        known = self.whole(file)
+        found = {
+            number: known[number - 1].expandtabs() for number in range(first, last + 1) if 0 < number <= len(known)
+        }
+        margin = min((len(text) - len(text.lstrip()) for text in found.values() if text.strip()), default=0)
+        return {
+            number: self._redactor.redact_text(text.rstrip()[margin:])
+            if number in documentation
+            else redact_source(text.rstrip()[margin:], self._redactor, comments=True)
+            for number, text in found.items()
+        }
+
     def whole(self, file: str | None) -> Sequence[str]:
         """Return all lines of a file, with the secrets in them; none if they cannot be read."""
         if file is None:
@@ -86,8 +107,8 @@ class SourceText:
             return ()
 
 
-def redact_source(line: str, redactor: NameRedactor) -> str:
-    """Remove the comment of a line of code, and redact its secret literals.
+def redact_source(line: str, redactor: NameRedactor, *, comments: bool = False) -> str:
+    """Redact the secret literals of a line of code, and its comment, or remove the comment.
 
     The redactor's rules for text would redact the call in ``token = make_token()``, but in code only literals are
     secret: those after a secret name, and those that look like a secret.
@@ -98,7 +119,8 @@ def redact_source(line: str, redactor: NameRedactor) -> str:
     for match in _LITERAL_OR_NAME.finditer(line):
         replacement = None
         if match["comment"] is not None:
-            out.append(line[copied : match.start()].rstrip())
+            before = line[copied : match.start()]
+            out.append(before + redactor.redact_text(match["comment"]) if comments else before.rstrip())
             copied = len(line)
             break
         if match["name"] is not None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from pydantic import Field
 
 from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
+from breadcrumb_server.answers.annotated.layout import FunctionText
 from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Table
@@ -24,15 +27,17 @@ from breadcrumb_server.answers.exceptions.details import (
 from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
+from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
-from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
+from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults, body_of_test
 from breadcrumb_server.answers.report.line_patterns import unmatched_patterns
 from breadcrumb_server.answers.report.next_calls import follow_ups
 from breadcrumb_server.answers.report.output import Output, output_end
 from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
 from breadcrumb_storage.queries.calls.chains import Link, open_chains
+from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, expected_types, handled_places
 from breadcrumb_storage.queries.functions import FunctionTime, function_times, nested_times
@@ -175,7 +180,12 @@ _LEVELS = (
 
 
 def build_report(
-    con: DuckDBPyConnection, project: str, *, trace_id: str | None, running: Mapping[str, Output] | None = None
+    con: DuckDBPyConnection,
+    project: str,
+    *,
+    trace_id: str | None,
+    running: Mapping[str, Output] | None = None,
+    redact: Sequence[str] = (),
 ) -> RunReport:
     """Build the report on a trace; the program may still run.
 
@@ -184,6 +194,7 @@ def build_report(
         project: The project's name, for the proposed calls.
         trace_id: A whole id, or a prefix or suffix that only one trace has; None for the newest trace.
         running: The output so far of the programs that this server runs, by trace id.
+        redact: The project's patterns of secret names, for source text.
 
     Raises:
         BreadcrumbError: The trace is unknown or ambiguous.
@@ -201,7 +212,7 @@ def build_report(
                 stderr_bytes=output.stderr_bytes,
             ),
         )
-    facts = RunFacts(reader, project)
+    facts = RunFacts(reader, project, redact)
     # Too much for the aim at any level: the tightest is still the whole story.
     return fit((facts.report(level) for level in _LEVELS), aim=AIM_CHARS)
 
@@ -209,7 +220,7 @@ def build_report(
 class RunFacts:
     """The contents of a trace that a report may show."""
 
-    def __init__(self, reader: TraceReader, project: str) -> None:
+    def __init__(self, reader: TraceReader, project: str, redact: Sequence[str]) -> None:
         trace = reader.trace
         self.parts = part = Parts()
         self.project = project
@@ -233,8 +244,19 @@ class RunFacts:
         self.other_gaps = listed - len(self.gaps)
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.busy = part.optional("notes", lambda: BusyModule.of(trace, self.functions, self.places))
+
+        def body_of(call: CallRow) -> FunctionText | None:
+            return part.optional(
+                "the body of a test",
+                lambda: body_of_test(
+                    call, AnnotatedFunctions(reader, SourceText(trace, Redactor(redact))), self.places
+                ),
+            )
+
         self.tests = part.make(
-            "tests", lambda: LoadedTestResults(reader, self.places), LoadedTestResults.none(reader, self.places)
+            "tests",
+            lambda: LoadedTestResults(reader, self.places, body_of),
+            LoadedTestResults.none(reader, self.places),
         )
         no_exceptions: tuple[list[LoadedException], int, dict[str, int]] = ([], 0, {})
         self.exceptions, self.exception_kinds, self.expected = part.make(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
 
+from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
+from breadcrumb_server.answers.annotated.layout import FunctionText
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
@@ -17,7 +19,9 @@ from breadcrumb_server.answers.exceptions.details import (
     LoadedException,
     load_exceptions,
 )
+from breadcrumb_server.answers.rendering.layout import arguments_text
 from breadcrumb_server.answers.report.test_calls import CallTree, function_of
+from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.exceptions import ExceptionGroup
 from breadcrumb_storage.queries.test_results import FailedTest, count_tests, failed_tests, unfinished_tests
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -33,6 +37,8 @@ class Limits:
     """Failed tests that are read, to fold those that failed at the same place."""
     unfinished: int = 3
     """Tests that had not ended."""
+    heading_chars: int = 120
+    """Characters of the arguments of a test: its fixtures and parameters."""
     node_chars: int = 160
     """Characters of a node id."""
 
@@ -53,6 +59,11 @@ class FailingTest(Section):
     outcome: str = Field(default="", description="if the test itself did not fail: error in setup, collection, ...")
     exception: ExceptionDetail | None = None
     message: str = Field(default="", description="message of the test runner, if there was no exception")
+    body: str = Field(
+        default="",
+        description="the source of the test with what each line did: what it changed, compared, called and received; "
+        "x3: ran three times, -: did not run",
+    )
     called: list[str] = Field(
         default_factory=list,
         description="the last calls of traced functions by the test, and the callees of the last one: "
@@ -94,6 +105,7 @@ class Failure:
     tests: Sequence[FailedTest]
     exception: LoadedException | None
     called: CallTree
+    body: FunctionText | None = None
 
     @property
     def first(self) -> FailedTest:
@@ -108,9 +120,23 @@ class Failure:
 
 
 class LoadedTestResults:
-    """The results of the tests of a trace, with all that is needed to render them."""
+    """The results of the tests of a trace, with all that is needed to render them.
 
-    def __init__(self, reader: TraceReader, places: Places, *, load: bool = True) -> None:
+    Args:
+        reader: The trace.
+        places: Shortens paths.
+        body_of: Returns the source of a test function with what its lines did in a call.
+        load: Whether to read anything.
+    """
+
+    def __init__(
+        self,
+        reader: TraceReader,
+        places: Places,
+        body_of: Callable[[CallRow], FunctionText | None],
+        *,
+        load: bool = True,
+    ) -> None:
         self._places = places
         self._trace_id = reader.trace_id
         self._counts = count_tests(reader) if load else {}
@@ -127,15 +153,15 @@ class LoadedTestResults:
         self._further = [test for tests in folded[LIMITS.failures :] for test in tests]
         shown = folded[: LIMITS.failures]
         exceptions = _load_exceptions(reader, [tests[0] for tests in shown])
-        self._failures = [
-            Failure(tests, exception, CallTree(reader, tests[0]))
-            for tests, exception in zip(shown, exceptions, strict=True)
-        ]
+        for tests, exception in zip(shown, exceptions, strict=True):
+            called = CallTree(reader, tests[0])
+            body = body_of(called.itself) if called.itself is not None else None
+            self._failures.append(Failure(tests, exception, called, body))
 
     @classmethod
     def none(cls, reader: TraceReader, places: Places) -> LoadedTestResults:
         """Return the results of a trace whose tests cannot be read."""
-        return cls(reader, places, load=False)
+        return cls(reader, places, lambda _: None, load=False)
 
     @property
     def any_ran(self) -> bool:
@@ -197,6 +223,7 @@ class LoadedTestResults:
             outcome=_outcome(test),
             exception=exception,
             message="" if exception else cut(clean(message), 400),
+            body=failure.body.fit(chars // 2) if failure.body else "",
             called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )
@@ -217,6 +244,25 @@ class LoadedTestResults:
         # The exception already shows the calls of the chain.
         shown = {link.call_id for link in chain.links}
         return failure.called.lines_before(self._places, shown, max(lines // 3, 1), chars)
+
+
+def body_of_test(call: CallRow, annotated: AnnotatedFunctions, places: Places) -> FunctionText | None:
+    """Return the source of a test with what its lines did; None if they were not recorded or cannot be read.
+
+    Args:
+        call: The call of the test function.
+        annotated: The functions of the trace with their source.
+        places: Shortens paths.
+    """
+    block = annotated.block(call.file, call.line, call.name)
+    if block is None:
+        return None
+    notes = annotated.notes(call, block)
+    if not notes:
+        return None
+    arguments = arguments_text(call.args, LIMITS.heading_chars)
+    heading = one_line(f"{places.path(call.file)}:{call.line} {call.name}({arguments})  #{call.call_id}", 300)
+    return annotated.text(call.file, block, heading, call, notes)
 
 
 def _outcome(test: FailedTest) -> str:

@@ -21,6 +21,8 @@ from breadcrumb_storage.queries.exceptions import HandledPlace
 from breadcrumb_storage.queries.functions import FunctionTime
 from breadcrumb_storage.queries.traces import TraceRow
 
+# Functions whose source is proposed: the innermost one and its callers.
+MAX_SHOWN = 3
 # Self time of a slow function: nanoseconds, and share of the self time of all functions.
 MIN_SLOW_NS = 100_000_000
 MIN_SLOW_SHARE = 0.5
@@ -112,7 +114,7 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     failure = facts.tests.first_failure
     by_test = failure.exception if failure and failure.raised_in_what_it_called() else None
     exceptions = [by_test, *facts.exceptions] if by_test else list(facts.exceptions)
-    lines = _recorded_lines(next_calls, facts.functions, exceptions, failure)
+    lines = _annotated(next_calls, failure) or _recorded_lines(next_calls, facts.functions, exceptions, failure)
     found = [_path_to(next_calls, facts, each) for each in exceptions[:1]]
     handled = [each for each in facts.handled if not each.importing]
     swallowed = _swallowed(next_calls, handled, exceptions, None if by_test else failure)
@@ -158,6 +160,21 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
     if edit and edit not in proposed and _extends_package(trace, facts):  # complete a package that is traced in part
         proposed[2:] = [edit]
     return proposed
+
+
+def _annotated(next_calls: NextCalls, failure: Failure | None) -> str | None:
+    """Propose the source of the functions nearest to the failure of a test, if lines of the test were recorded."""
+    if failure is None or failure.body is None:
+        return None
+    if failure.raised_in_what_it_called() and failure.exception and failure.exception.chain:
+        chain = failure.exception.chain
+        calls = [chain.calls.get(link.call_id) for link in reversed(chain.links[1:])]
+        nearest = [f"{each.module}:{each.name}" for each in calls if each is not None]
+    else:
+        last = failure.called.last
+        nearest = [f"{last.module}:{last.name}"] if last is not None else []
+    names = list(dict.fromkeys(nearest))[:MAX_SHOWN]
+    return next_calls.call("show", what=names) if names else None
 
 
 def _raised_so_far(next_calls: NextCalls, facts: Facts) -> str | None:
@@ -269,6 +286,8 @@ def _path_to_wrong_result(next_calls: NextCalls, failure: Failure) -> list[str |
     last = failure.called.last
     if last is None:
         return []
+    if failure.body is not None:  # `show` explains it
+        return [next_calls.call("get_flow", test=failure.first.node_id)]
     name = f"{last.module}:{last.name}"
     has_lines = not is_generated(last.module, last.name, last.file)
     return [

@@ -47,14 +47,15 @@ class CallTree:
     """The last calls that a test made, and the calls below the last of them."""
 
     def __init__(self, reader: TraceReader, test: FailedTest) -> None:
-        self.tops, self.total = _made_by(reader, test)
+        self.tops, self.total, itself = _made_by(reader, test)
         self._children: dict[int, list[CalledLink]] = defaultdict(list)
         if self.tops:
             for link in calls_between(reader, self.tops[-1].call_id, test.last_call_id):
                 if link.parent_call_id is not None:
                     self._children[link.parent_call_id].append(link)
         shown = [line.link.call_id for line in self._layout(LIMITS.lines) if line.link]
-        self._calls = calls_by_id(reader, shown)
+        self._calls = calls_by_id(reader, [*shown, *itself])
+        self.itself = self._calls.get(itself[-1]) if itself else None  # the call of the test function
 
     @property
     def last(self) -> CallRow | None:
@@ -133,8 +134,8 @@ def _outcome(each: CallRow, kind: str, chars: int) -> str:
     return f" ({each.outcome})"
 
 
-def _made_by(reader: TraceReader, test: FailedTest) -> tuple[list[CalledLink], int]:
-    """Find the last calls that a test made itself, and their total number.
+def _made_by(reader: TraceReader, test: FailedTest) -> tuple[list[CalledLink], int, list[int]]:
+    """Find the last calls that a test made itself, their total number, and the calls of the test function.
 
     If the test function itself is traced, its place is taken by the calls that it made.
     """
@@ -142,11 +143,12 @@ def _made_by(reader: TraceReader, test: FailedTest) -> tuple[list[CalledLink], i
     name = function_of(test.node_id)
     itself = [top for top in tops if top.function_name.rpartition(".")[2] == name]
     if not itself:
-        return tops, total
+        return tops, total, []
     made, total_made = last_children(reader, [top.call_id for top in itself], LIMITS.tops)
     fixtures = [top for top in tops if top not in itself]
     merged = sorted([*fixtures, *made], key=lambda link: link.call_id)
-    return merged[-LIMITS.tops :], total - len(itself) + total_made
+    ids = [top.call_id for top in itself]
+    return merged[-LIMITS.tops :], total - len(itself) + total_made, ids
 
 
 def function_of(node_id: str) -> str:

@@ -101,7 +101,7 @@ def query(
             "Give exactly one of --gaps, --call, --flow, --value and --sql"
             + (f", not {' and '.join(chosen)}." if chosen else ".")
         )
-    conditions = _conditions(where, allowed=function is not None)
+    wanted = conditions(where, allowed=function is not None)
     of_flow = {
         "--module": module,
         "--function": flow_function,
@@ -127,10 +127,10 @@ def query(
                 project,
                 function=function,
                 trace_id=trace_id,
-                where=conditions,
+                where=wanted,
                 limit=limit,
                 cursor=cursor,
-                redact=_secret_names(project, db_path),
+                redact=secret_names(project, db_path),
             )
         if flow:
             from breadcrumb_server.answers.flow.answer import FlowView, get_flow
@@ -162,7 +162,7 @@ def query(
     _answer(project, db_path, output_format, build)
 
 
-def _secret_names(project: str, database: Path | None) -> list[str]:
+def secret_names(project: str, database: Path | None) -> list[str]:
     """Return the project's own patterns of secret names; a database without a project has none."""
     from breadcrumb_server.projects.config import load_config
     from breadcrumb_server.projects.home import Home
@@ -170,7 +170,12 @@ def _secret_names(project: str, database: Path | None) -> list[str]:
     return [] if database else list(load_config(Home.from_environment(), project).config.redact)
 
 
-def _conditions(where: str | None, *, allowed: bool) -> dict[str, Any] | None:
+def conditions(where: str | None, *, allowed: bool) -> dict[str, Any] | None:
+    """Parse the conditions on calls that --where has.
+
+    Raises:
+        click.UsageError: They are no JSON object, or not allowed here.
+    """
     if where is None:
         return None
     if not allowed:

@@ -14,13 +14,14 @@ from breadcrumb_server.mcp_server.tools import (
     projects,
     runs,
     search,
+    show,
     sql,
     traces,
 )
 from breadcrumb_server.mcp_server.tools.registration import make_tool
 
 # In the order in which a session needs them.
-_MODULES = (projects, runs, traces, gaps, calls, exceptions, flow, performance, search, compare, sql)
+_MODULES = (projects, runs, traces, show, gaps, calls, exceptions, flow, performance, search, compare, sql)
 
 
 @cache  # building them takes longer than answering most calls, and all servers of a process can share them

@@ -1,4 +1,4 @@
-"""Parse the ``where`` argument of get_calls, key by key."""
+"""Parse conditions on calls, the argument ``where`` of several tools, key by key."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from breadcrumb_server.answers.calls.where_values import COMPARISONS, value_condition
-from breadcrumb_server.answers.lines.selection import LineSelection
+from breadcrumb_server.answers.conditions.values import COMPARISONS, value_condition
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.records import OUTCOMES, CallFilter
 from breadcrumb_storage.queries.calls.value_conditions import ValueCondition
@@ -32,25 +31,8 @@ KEYS = {
 _STEP = re.compile(r"""\.([^.\[\]"]+)|\[(\d+)\]""")
 
 
-def parse_lines(where: Mapping[str, Any] | None) -> LineSelection:
-    """Parse ``where["lines"]`` of get_calls.
-
-    Raises:
-        BreadcrumbError: It is no step, no variable, and no bool.
-    """
-    value = (where or {}).get("lines", True)
-    if isinstance(value, bool):
-        return LineSelection(none=not value)
-    if isinstance(value, int) or (isinstance(value, str) and value.isdecimal()):
-        if int(value) >= 0:
-            return LineSelection(from_step=int(value))
-    elif isinstance(value, str) and value.strip():
-        return LineSelection(variable=value.strip())
-    raise _refused("lines", value, KEYS["lines"])
-
-
 def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
-    """Parse the arguments ``where`` and ``function`` of get_calls into a filter.
+    """Parse the arguments ``where`` and ``function`` of a question into a filter.
 
     Raises:
         BreadcrumbError: ``where`` has an unknown key, or a value that its key does not take.
@@ -60,7 +42,7 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
     for key, value in (where or {}).items():
         if key == "outcome":
             if value not in OUTCOMES:
-                raise _refused(key, value, KEYS[key])
+                raise refused(key, value, KEYS[key])
             given[key] = value
         elif key in ("min_ms", "max_ms"):
             given[key] = float(_number(key, value))
@@ -83,7 +65,8 @@ def parse_where(where: Mapping[str, Any] | None, function: str) -> CallFilter:
     return CallFilter(**given, values=tuple(values))
 
 
-def _refused(key: str, value: object, takes: str) -> BreadcrumbError:
+def refused(key: str, value: object, takes: str) -> BreadcrumbError:
+    """Return the error for a value that a key does not take."""
     return BreadcrumbError(f"where[{key!r}] cannot be {str(value)[:80]!r}.", hint=f"It takes {takes}.")
 
 
@@ -93,19 +76,19 @@ def _number(key: str, value: Any) -> Any:
             raise ValueError(value)
         return value
     except (TypeError, ValueError) as error:
-        raise _refused(key, value, KEYS[key]) from error
+        raise refused(key, value, KEYS[key]) from error
 
 
 def _whole_number(key: str, value: Any) -> int:
     number = float(_number(key, value))
     if number != int(number):
-        raise _refused(key, value, KEYS[key])
+        raise refused(key, value, KEYS[key])
     return int(number)
 
 
 def _text(key: str, value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise _refused(key, value, KEYS[key])
+        raise refused(key, value, KEYS[key])
     return value
 
 

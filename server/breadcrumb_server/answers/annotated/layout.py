@@ -1,0 +1,146 @@
+"""Write the source of a function with what its lines did, within a number of characters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from breadcrumb_server.answers.annotated.line_notes import LineNote
+from breadcrumb_server.answers.annotated.source_block import SourceBlock
+from breadcrumb_server.answers.common.budget import ends_that_fit, first_that_fits
+from breadcrumb_server.answers.common.text import clean, cut
+
+# What a line is worth, from what is always shown to what is left out first.
+_TOLD, _RAN, _FIRST_NOT_RUN, _AROUND, _NOT_RUN, _DOCUMENTATION = range(6)
+# Characters of a value in the note of a line, tried in turn.
+_VALUE_CHARS = (240, 120, 70, 40)
+# Characters of a line of source: a longer one is data.
+_SOURCE_CHARS = 160
+# Characters of the line that counts those left out.
+_MARK_CHARS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    number: int
+    source: str
+    note: LineNote | None
+    mark: str  # x3, *, x3*, -, or ""
+    rank: int
+
+
+class FunctionText:
+    """The source of a function with what one call of it did.
+
+    Args:
+        block: Its lines.
+        source: Their text by number, without the indentation that all share.
+        notes: What the executed lines did, by number; None if no lines were recorded.
+        heading: Names the function and the call.
+        known: Values that the heading shows, by variable, as text.
+        rare: Numbers of the lines that few calls of the function ran.
+    """
+
+    def __init__(
+        self,
+        block: SourceBlock,
+        source: Mapping[int, str],
+        notes: Mapping[int, LineNote] | None,
+        heading: str,
+        known: Mapping[str, str],
+        rare: Collection[int] = (),
+    ) -> None:
+        self._heading = heading
+        self._known = known
+        self._lines = list(_rank_lines(block, source, notes, rare))
+        self._mark_chars = max((len(line.mark) for line in self._lines), default=0)
+
+    def fit(self, chars: int) -> str:
+        """Write the most that fits: first values are shortened, then lines left out that say least."""
+        least = max((line.rank for line in self._lines), default=_TOLD)
+        levels = [
+            *((rank, value) for rank in range(least, _RAN, -1) for value in _VALUE_CHARS[:3]),
+            *((rank, value) for rank in (_RAN, _TOLD) for value in _VALUE_CHARS),
+        ]
+        texts = (self._write(rank, value) for rank, value in levels)
+        shown = first_that_fits(texts, chars, size=size_of_text)
+        return shown if shown is not None else _cut_lines(self._write(_TOLD, _VALUE_CHARS[-1]), chars)
+
+    def _write(self, rank: int, value_chars: int) -> str:
+        out = [self._heading]
+        shown = dict(self._known)
+        left = not_run = 0
+        width = max((len(str(line.number)) for line in self._lines), default=1)
+        for line in self._lines:
+            if line.rank > rank:
+                left += 1
+                not_run += line.rank in (_NOT_RUN, _FIRST_NOT_RUN)
+                continue
+            if left:
+                _count_left_out(out, left, not_run)
+                left = not_run = 0
+            out.append(self._line(line, width, value_chars, shown))
+        if left:
+            _count_left_out(out, left, not_run)
+        return "\n".join(out)
+
+    def _line(self, line: _Line, width: int, value_chars: int, shown: dict[str, str]) -> str:
+        mark = f"{line.mark:<{self._mark_chars}} " if self._mark_chars else ""
+        text = f"{line.number:>{width}} {mark}{cut(line.source, _SOURCE_CHARS)}".rstrip()
+        if line.note is None:
+            return text
+        note = line.note.text(value_chars, shown)
+        shown.update(line.note.values(value_chars))
+        return f"{text}  # {note}" if note else text
+
+
+def size_of_text(text: str) -> int:
+    """Count the characters of a text in the JSON of an answer."""
+    return len(json.dumps(text, ensure_ascii=False))
+
+
+def _rank_lines(
+    block: SourceBlock, source: Mapping[int, str], notes: Mapping[int, LineNote] | None, rare: Collection[int]
+) -> Sequence[_Line]:
+    lines: list[_Line] = []
+    missed = False  # whether the statement before was not run
+    for number in range(block.first, block.last + 1):
+        text = clean(source.get(number, ""))
+        statement = block.statement_at(number)
+        note = notes.get(number) if notes is not None else None
+        mark = ""
+        if not text.strip() and note is None:
+            continue
+        if number in block.documentation:
+            lines.append(_Line(number, text, None, "", _AROUND if number == block.documentation[0] else _DOCUMENTATION))
+            continue
+        if note is not None:
+            missed = False
+            mark = f"x{note.count}" if note.count > 1 else ""
+            mark += "*" if number in rare else ""
+            rank = _TOLD if note.says_something or number in rare else _RAN
+        elif notes is None or statement is None:
+            rank = _AROUND if text.lstrip().startswith("#") else _RAN
+        elif not statement.runs or any(statement.first <= each <= statement.last for each in notes):
+            rank = _RAN if number == statement.first else _AROUND  # the rest of a statement on several lines
+        else:
+            rank = _NOT_RUN if missed else _FIRST_NOT_RUN
+            mark = "-" if number == statement.first else ""
+            missed = True
+        lines.append(_Line(number, text, note, mark, rank))
+    return lines
+
+
+def _count_left_out(out: list[str], lines: int, not_run: int) -> None:
+    """Say at the end of the last line shown how many follow."""
+    what = f"{not_run} more not run" if not_run == lines else f"{lines} lines"
+    out[-1] += f"  … ({what})"
+
+
+def _cut_lines(text: str, chars: int) -> str:
+    """Keep the first and the last lines of a text that is too long at any level."""
+    lines = text.split("\n")
+    begin, end = ends_that_fit([size_of_text(line) for line in lines], chars - _MARK_CHARS)
+    marked = [*lines[:begin], f"… ({end - begin} lines)", *lines[end:]]
+    return cut("\n".join(marked), max(chars - _MARK_CHARS, 0))

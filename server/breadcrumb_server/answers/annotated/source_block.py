@@ -1,0 +1,241 @@
+"""Find the lines of a function in its file, and the statements among them."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+# Statements whose body has lines of its own: only their head is one statement.
+_COMPOUND = (
+    ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match,
+    ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef,
+)  # fmt: skip
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+# Expressions whose values decide what a statement does.
+_TESTS = (ast.If, ast.While, ast.Assert)
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement of a function, or the head of one that has a body."""
+
+    first: int
+    last: int
+    runs: bool = True  # whether the interpreter reports its line when it is executed
+    reads: tuple[str, ...] = ()  # variables and attributes that it compares, as paths: amount, self.rates
+
+
+@dataclass(frozen=True, slots=True)
+class SourceBlock:
+    """The lines of a function, or of a module or class body.
+
+    Attributes:
+        first: Number of its first line, which may be a decorator.
+        last: Number of its last line.
+        statements: Its statements by the number of their first line, without those of functions defined in it.
+        documentation: Numbers of the lines of its docstring.
+    """
+
+    first: int
+    last: int
+    statements: Mapping[int, Statement] = field(default_factory=dict[int, Statement])
+    documentation: range = range(0)
+
+    def statement_at(self, line: int) -> Statement | None:
+        """Return the statement that a line belongs to."""
+        found = [each for each in self.statements.values() if each.first <= line <= each.last]
+        return max(found, key=lambda each: each.first, default=None)
+
+
+class ParsedFile:
+    """The functions of a source file.
+
+    Args:
+        source: Its lines.
+    """
+
+    def __init__(self, source: Sequence[str]) -> None:
+        self._source = source
+        self._tree: ast.Module | None = None
+        with warnings.catch_warnings():  # about the program, such as an invalid escape
+            warnings.simplefilter("ignore")
+            # Of a newer Python's syntax, the lines are shown without marks.
+            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
+                self._tree = ast.parse("\n".join(source))
+
+    def block(self, first_line: int, name: str) -> SourceBlock | None:
+        """Return the lines of a function.
+
+        Args:
+            first_line: Its first line as the interpreter tells it: that of its first decorator, if it has any.
+            name: Its qualified name.
+
+        Returns:
+            None if the file has no such line.
+        """
+        if not 0 < first_line <= len(self._source):
+            return None
+        if self._tree is None:
+            return SourceBlock(first_line, _end_by_indentation(self._source, first_line))
+        if name.rpartition(".")[2] == "<module>":
+            return _block_of(self._tree, 1, len(self._source))
+        owner = _innermost(self._tree, first_line, name.rpartition(".")[2])
+        if owner is None:
+            return SourceBlock(first_line, _end_by_indentation(self._source, first_line))
+        return _block_of(owner, _first_line(owner), owner.end_lineno or first_line)
+
+    def find(self, name: str) -> tuple[int, str] | None:
+        """Find a definition by the end of its qualified name, and return its first line and its qualified name."""
+        if self._tree is None:
+            return None
+        for node, qualified in _definitions(self._tree, ""):
+            if qualified == name or qualified.endswith(f".{name}"):
+                return _first_line(node), qualified
+        return None
+
+    def around(self, line: int) -> tuple[int, str] | None:
+        """Return the first line and the qualified name of the innermost function around a line."""
+        if self._tree is None:
+            return None
+        found = [
+            (node, qualified)
+            for node, qualified in _definitions(self._tree, "")
+            if not isinstance(node, ast.ClassDef) and _first_line(node) <= line <= (node.end_lineno or 0)
+        ]
+        node, qualified = max(found, key=lambda each: _first_line(each[0]), default=(None, ""))
+        return None if node is None else (_first_line(node), qualified)
+
+
+def _definitions(
+    node: ast.AST, prefix: str
+) -> Iterator[tuple[ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, str]]:
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, _DEFINITIONS):
+            name = prefix + child.name
+            yield child, name
+            yield from _definitions(child, f"{name}." if isinstance(child, ast.ClassDef) else f"{name}.<locals>.")
+        else:
+            yield from _definitions(child, prefix)
+
+
+def _first_line(node: ast.stmt) -> int:
+    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
+    return min([node.lineno, *(each.lineno for each in decorators)])
+
+
+def _innermost(tree: ast.Module, first_line: int, name: str) -> ast.stmt | None:
+    """Return the definition that begins at a line; for a lambda or comprehension, the statement around it."""
+    around: ast.stmt | None = None
+    for node in ast.walk(tree):
+        if isinstance(node, _DEFINITIONS) and node.name == name and first_line in (_first_line(node), node.lineno):
+            return node
+        if isinstance(node, ast.stmt) and node.lineno <= first_line <= (node.end_lineno or 0):
+            around = node  # walk goes from the outside to the inside
+    return around if name.startswith("<") else None
+
+
+def _block_of(owner: ast.Module | ast.stmt, first: int, last: int) -> SourceBlock:
+    statements = {each.first: each for each in _statements(owner, is_owner=True)}
+    return SourceBlock(first, last, statements, _documentation(owner))
+
+
+def _documentation(owner: ast.AST) -> range:
+    body: list[ast.stmt] = getattr(owner, "body", [])
+    match body[:1]:
+        case [ast.Expr(value=ast.Constant(value=str())) as first]:
+            return range(first.lineno, (first.end_lineno or first.lineno) + 1)
+        case _:
+            return range(0)
+
+
+def _statements(node: ast.AST, *, is_owner: bool = False) -> Iterator[Statement]:
+    """Find the statements of a function or module, without those of the functions in it."""
+    documentation = _documentation(node)
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ExceptHandler | ast.match_case):
+            head = child if isinstance(child, ast.ExceptHandler) else child.pattern
+            yield Statement(head.lineno, _head_end(child, head.lineno), runs=isinstance(child, ast.ExceptHandler))
+            yield from _statements(child)
+        elif isinstance(child, ast.stmt):
+            if child.lineno in documentation:
+                continue
+            first = _first_line(child)
+            end = _head_end(child, child.lineno) if isinstance(child, _COMPOUND) else child.end_lineno or first
+            yield Statement(first, end, _is_reported(child), _compared(child))
+            if not isinstance(child, _FUNCTIONS):
+                yield from _statements(child)
+    if is_owner and isinstance(node, _DEFINITIONS):
+        yield Statement(_first_line(node), _head_end(node, node.lineno), runs=False)
+
+
+def _is_reported(statement: ast.stmt) -> bool:
+    """Return whether the interpreter executes code for a statement at its line."""
+    if isinstance(statement, ast.Global | ast.Nonlocal | ast.Pass | ast.Try | ast.TryStar):
+        return False
+    is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+    return not is_constant and not (isinstance(statement, ast.AnnAssign) and statement.value is None)
+
+
+def _head_end(node: ast.AST, first: int) -> int:
+    """Return the last line of the head of a statement, before its body."""
+    body: list[ast.stmt] | None = getattr(node, "body", None) or getattr(node, "cases", None)
+    if not body:
+        return first
+    begin = body[0]
+    line = begin.pattern.lineno if isinstance(begin, ast.match_case) else _first_line(begin)
+    return max(first, line - 1) if line > first else first
+
+
+def _compared(statement: ast.stmt) -> tuple[str, ...]:
+    """Return the variables and attributes that a condition reads."""
+    if isinstance(statement, _TESTS):
+        return tuple(dict.fromkeys(_read_paths(statement.test)))
+    if isinstance(statement, ast.Return) and isinstance(statement.value, ast.Compare | ast.BoolOp):
+        return tuple(dict.fromkeys(_read_paths(statement.value)))
+    return ()
+
+
+def _read_paths(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Name | ast.Attribute):
+        path = _path(node)
+        if path:
+            yield path
+            return
+    if isinstance(node, ast.Call):  # the function is no value worth showing, nor is an object with its methods
+        owner = node.func.value if isinstance(node.func, ast.Attribute) else None
+        held = [owner] if isinstance(owner, ast.Attribute) else []
+        parts: list[ast.AST] = [*held, *node.args, *(each.value for each in node.keywords)]
+    else:
+        parts = list(ast.iter_child_nodes(node))
+    for child in parts:
+        if not isinstance(child, _FUNCTIONS):
+            yield from _read_paths(child)
+
+
+def _path(node: ast.AST) -> str:
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        owner = _path(node.value)
+        return f"{owner}.{node.attr}" if owner else ""
+    return ""
+
+
+def _end_by_indentation(source: Sequence[str], first_line: int) -> int:
+    """Return the last line of a definition whose file cannot be parsed."""
+    margin = len(source[first_line - 1]) - len(source[first_line - 1].lstrip())
+    last = first_line
+    for number in range(first_line + 1, len(source) + 1):
+        text = source[number - 1]
+        if not text.strip():
+            continue
+        if len(text) - len(text.lstrip()) <= margin and not text.lstrip().startswith(
+            (")", "]", "}", "@", "def ", "async ")
+        ):
+            break
+        last = number
+    return last

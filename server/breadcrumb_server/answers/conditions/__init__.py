@@ -1,0 +1,1 @@
+"""Parse conditions on calls that questions take."""

@@ -1,0 +1,1 @@
+"""Answer show: functions with what their lines did."""

@@ -1,0 +1,263 @@
+"""Build the answer of show: the source of functions, with what each line did at one well chosen call."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pydantic import Field
+
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.answers.annotated.choice import Choice, choose_call
+from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
+from breadcrumb_server.answers.annotated.layout import size_of_text
+from breadcrumb_server.answers.annotated.line_notes import LineNote
+from breadcrumb_server.answers.annotated.moment import Moment
+from breadcrumb_server.answers.annotated.source_block import SourceBlock
+from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_that_fits, shares, squeeze
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.model import Answer
+from breadcrumb_server.answers.common.parsed_json import is_object
+from breadcrumb_server.answers.common.parts import Parts
+from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.conditions.where import parse_where
+from breadcrumb_server.answers.lines.source import SourceText
+from breadcrumb_server.answers.rendering.calls import result_text
+from breadcrumb_server.answers.rendering.layout import arguments_text
+from breadcrumb_server.answers.show.targets import Target, TargetFinder
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.calls.paths import call_paths
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of this answer."""
+
+    functions: int = 8
+    """Functions of one question."""
+    least_chars: int = 400
+    """Fewest characters that may be asked for."""
+    heading_chars: int = 300
+    """Characters of the arguments and of the result in a heading."""
+    heading_part: int = 6
+    """The part of the room of a function that its arguments may take in the heading, and its result."""
+    calls_part: int = 3
+    """The part of the room that the list of other calls may take."""
+    others: int = 4
+    """Other calls that are listed."""
+    other_chars: int = 110
+    """Characters of each."""
+    around_chars: int = 300
+    """Characters of the answer around the text."""
+
+
+LIMITS = Limits()
+
+
+class Shown(Answer):
+    """The source of functions with what each line did at one call of each.
+
+    Of a line: its number, x3 if it ran three times, - if it did not run (the first of a block), its source, and after
+    the # what it changed, the values that a condition compared, the results of the calls it made, and after !! the
+    exception that it received.
+    """
+
+    always_shown = frozenset({"trace_id", "text"})
+
+    trace_id: str
+    text: str = Field(description="the functions, one after the other")
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A function with all that is needed to write it."""
+
+    target: Target
+    block: SourceBlock | None
+    notes: Mapping[int, LineNote] | None
+    call: CallRow | None
+    caller: CallRow | None
+    choice: Choice | None
+    other_calls: Mapping[int, CallRow]
+
+
+def show(
+    con: DuckDBPyConnection,
+    project: str,
+    *,
+    what: Sequence[str],
+    where: Mapping[str, Any] | None = None,
+    call_id: int | None = None,
+    trace_id: str | None = None,
+    chars: int = 2_500,
+    redact: Sequence[str] = (),
+) -> tuple[Shown, list[str]]:
+    """Show functions with what their lines did.
+
+    Args:
+        con: The database of the project.
+        project: Name of the project.
+        what: Names of functions, as in get_calls, or places such as shop/pricing.py:31.
+        where: Conditions for the calls to choose from, as in get_calls.
+        call_id: The call to show, of the function that it belongs to.
+        trace_id: Id of the trace, or an unambiguous part of it; None for the newest.
+        chars: Maximum characters of the text.
+        redact: The project's patterns of secret names, for the source.
+
+    Returns:
+        The answer, and the names of the functions that have calls without recorded lines.
+
+    Raises:
+        BreadcrumbError: The trace or the call is unknown, a condition is wrong, or nothing was asked for.
+    """
+    chars = _check(what, chars)
+    reader = TraceReader.open(con, trace_id, project)
+    source = SourceText(reader.trace, Redactor(redact))
+    places = Places.of(reader.trace)
+    functions = AnnotatedFunctions(reader, source)
+    finder = TargetFinder(reader, functions, places)
+    moment = Moment.of(reader)
+    part = Parts()
+    texts: list[str] = []
+    loaded: list[_Loaded] = []
+    for each in dict.fromkeys(what):
+        target = finder.find(each)
+        if isinstance(target, str):
+            texts.append(target)
+            continue
+        loaded.append(_load(reader, target, functions, moment, where, call_id if len(what) == 1 else None))
+    room = chars - sum(map(size_of_text, texts))
+    whole = [size_of_text(_write(each, functions, places, room)) for each in loaded]
+    written = [_write(each, functions, places, share) for each, share in zip(loaded, shares(whole, room), strict=True)]
+    without_lines = [
+        each.target.full_name
+        for each in loaded
+        if each.call is not None and each.notes is None and each.block is not None
+    ]
+    notes: list[str] = []
+    if source.changed:
+        names = ", ".join(one_line(places.path(file), 80) for file in sorted(source.changed)[:2])
+        notes.append(f"{names} changed since the run: no source text of it here")
+    answer = Shown(project=project, trace_id=reader.trace_id, text="\n\n".join([*written, *texts]), notes=notes)
+    return squeeze(part.told(answer)), without_lines
+
+
+def _check(what: Sequence[str], chars: int) -> int:
+    if not what or not all(each.strip() for each in what):
+        raise BreadcrumbError("what is empty.", hint='Name functions: what=["Cart.total", "shop/pricing.py:31"].')
+    if len(set(what)) > LIMITS.functions:
+        raise BreadcrumbError(f"what names {len(set(what))} functions; at most {LIMITS.functions} are shown at once.")
+    if chars < LIMITS.least_chars:
+        raise BreadcrumbError(f"chars must be at least {LIMITS.least_chars}, not {chars}.")
+    return min(chars, MAX_ANSWER_CHARS - LIMITS.around_chars)
+
+
+def _load(
+    reader: TraceReader,
+    target: Target,
+    functions: AnnotatedFunctions,
+    moment: Moment,
+    where: Mapping[str, Any] | None,
+    call_id: int | None,
+) -> _Loaded:
+    block = functions.block(target.file, target.line, target.name)
+    nothing = _Loaded(target, block, None, None, None, None, {})
+    if not target.traced:
+        return nothing
+    wanted = parse_where(where, target.full_name)
+    calls = call_paths(reader, wanted)
+    choice = choose_call(calls, moment, call_id)
+    if choice is None:
+        if call_id is not None:
+            raise BreadcrumbError(
+                f"Call {call_id} is none of {target.full_name}.",
+                why="Call ids belong to one trace; this one has other calls of the function."
+                if calls
+                else "The function has no recorded call in this trace.",
+                hint="Leave call_id out to see the call that most likely matters.",
+            )
+        return nothing
+    listed = [each.call_id for each in choice.others(LIMITS.others)]
+    found = calls_by_id(reader, [choice.call.call_id, *listed])
+    call = found[choice.call.call_id]
+    parent = call.parent_call_id
+    caller = calls_by_id(reader, [parent]).get(parent) if parent is not None else None
+    notes = functions.notes(call, block) if choice.call.lines is not None else None
+    return _Loaded(target, block, notes, call, caller, choice, {each: found[each] for each in listed})
+
+
+def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars: int) -> str:
+    target, call = loaded.target, loaded.call
+    heading = one_line(f"{target.name} {places.path(target.file)}:{target.line or '?'}", 200)
+    below = _calls_text(loaded, chars // LIMITS.calls_part)
+    if call is not None:
+        heading += " " + _call_text(call, loaded.caller, min(chars // LIMITS.heading_part, LIMITS.heading_chars))
+    if target.note:
+        heading += f"  ({target.note})"
+    if loaded.block is None:
+        return heading + ("\n" + below if below else "")
+    rare = loaded.choice.rare_lines() if loaded.choice is not None else ()
+    text = functions.text(target.file, loaded.block, heading, call, loaded.notes, rare)
+    shown = text.fit(chars - size_of_text(below) if below else chars)
+    return f"{shown}\n{below}" if below else shown
+
+
+def _call_text(call: CallRow, caller: CallRow | None, chars: int) -> str:
+    by = ""
+    if caller is not None:
+        by = f" from {one_line(caller.name, 80)}" + (f":{call.call_line}" if call.call_line else "")
+    args = "" if call.is_body else f": {arguments_text(call.args, chars)}".rstrip(": ")
+    return f"#{call.call_id}{by}{args} {_end_text(call, chars)}"
+
+
+def _end_text(call: CallRow, chars: int) -> str:
+    if call.outcome == "unfinished":
+        return "(has not ended)"
+    if call.outcome == "cancelled":
+        return "-> cancelled"
+    mark = "!!" if call.outcome == "raised" else "->"
+    return f"{mark} {one_line(result_text(call, chars), chars) or 'None'}"
+
+
+def _calls_text(loaded: _Loaded, chars: int) -> str:
+    """Write the other calls of a function: their number, their paths, and as many of them as fit."""
+    choice = loaded.choice
+    if choice is None or len(choice.calls) < 2:
+        return ""
+    head = f"{counted(len(choice.calls), 'call')}"
+    if choice.letters:
+        head += f" on {len(choice.letters)} paths, this one on {choice.letter(choice.call)}"
+    candidates = (
+        "\n".join([f"{head}; others:", *_other_calls(loaded, choice, n)]) for n in range(LIMITS.others, 0, -1)
+    )
+    return first_that_fits(candidates, chars, size=size_of_text) or head
+
+
+def _other_calls(loaded: _Loaded, choice: Choice, count: int) -> list[str]:
+    lines: list[str] = []
+    for each in choice.others(count):
+        row = loaded.other_calls.get(each.call_id)
+        if row is None:
+            continue
+        letter = f" {choice.letter(each)}" if choice.letter(each) else ""
+        args = "" if row.is_body else arguments_text(_without_self(row.args), LIMITS.other_chars)
+        lines.append(one_line(f"#{row.call_id}{letter} {args} {_end_text(row, 60)}", LIMITS.other_chars + 80))
+    return lines
+
+
+def _without_self(args: str | None) -> str | None:
+    """Drop the object of a method, which is the same in most calls."""
+    try:
+        parsed: object = json.loads(args or "{}")
+    except (ValueError, RecursionError):
+        return args
+    if not is_object(parsed):
+        return args
+    return json.dumps({name: value for name, value in parsed.items() if name != "self"})

@@ -1,0 +1,296 @@
+"""The source of a function is shown with what each line did, at the call that matters, in the room that there is."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from breadcrumb_server.answers.show.answer import show
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.traces import get_trace
+
+SOURCE = '''\
+LIMIT = 100
+
+
+def discounted(amount, rate=None):
+    """Return the amount after the discount.
+
+    Small amounts have none.
+    """
+    rate = rate or 0.1
+    if amount > LIMIT:
+        amount = round(
+            amount * (1 - rate),
+        )
+    elif amount < 0:
+        raise ValueError(amount)
+    else:
+        log = "small"  # of no matter
+    return amount
+
+
+class Shop:
+    password = "hunter2-long"
+
+    def total(self):
+        total = 0
+        for line in self.lines:
+            total += discounted(line)
+        return total
+
+    def never_called(self):
+        return 1
+'''
+
+SMALL: Any = ((9, {}), (10, {"rate": 0.1}), (14, {}), (17, {}), (18, {"log": "small"}), (None, {}))
+BIG: Any = ((9, {}), (10, {"rate": 0.1}), (11, {}), (12, {}), (11, {}), (18, {"amount": 114}), (None, {}))
+
+
+class Program:
+    """A traced program in one file, to which calls can be added."""
+
+    def __init__(self, project, folder: Path, **columns: Any) -> None:
+        self.con = project.con
+        self.trace = project.trace(**{"config": {"workspace": str(folder)}, "cwd": str(folder), **columns})
+        self.trace.process()
+        self.file = folder / "shop" / "pricing.py"
+        self.file.parent.mkdir()
+        self.file.write_text(SOURCE)
+        self.function = self.trace.function("discounted", "shop.pricing", 4, file=str(self.file))
+        self.method = self.trace.function("Shop.total", "shop.pricing", 24, file=str(self.file))
+
+    def small(self, amount: int = 10, **columns: Any) -> int:
+        return self._call(SMALL, amount, amount, **columns)
+
+    def big(self, amount: int = 126, **columns: Any) -> int:
+        return self._call(BIG, amount, 114, **columns)
+
+    def _call(self, lines: Any, amount: int, result: int, **columns: Any) -> int:
+        args = {"amount": amount, "rate": None}
+        number = self.trace.call(self.function, args=args, **{"returns": result, **columns})
+        self.trace.lines(number, *lines)
+        return number
+
+    def total(self, *amounts: int) -> int:
+        """Record a call of the method that calls the function for each amount, with the lines of all."""
+        number = self.trace.call(self.method, args={"self": {"$type": "Shop", "lines": list(amounts)}}, returns=9)
+        lines: list[tuple[int | None, dict[str, Any]]] = [(25, {}), (26, {"total": 0})]
+        for amount in amounts:
+            lines += [(27, {"line": amount}), (26, {"total": amount})]
+            self.small(amount, parent=number, call_line=27)
+        self.trace.lines(number, *lines, (28, {}), (None, {}))
+        return number
+
+    def show(self, *what: str, **arguments: Any) -> str:
+        # The file is older than the run: it is what ran.
+        started = get_trace(self.con, self.trace.trace_id).started_at.replace(tzinfo=UTC).timestamp()
+        os.utime(self.file, (started - 60, started - 60))
+        return show(self.con, "shop", what=what, **arguments)[0].text
+
+
+@pytest.fixture
+def program(project, tmp_path: Path) -> Program:
+    return Program(project, tmp_path)
+
+
+def test_each_line_has_what_it_did_and_those_that_did_not_run_are_marked(program: Program) -> None:
+    call = program.big()
+    assert program.show("discounted").split("\n") == [
+        f"discounted shop/pricing.py:4 #{call}: amount=126, rate=None -> 114",
+        " 4   def discounted(amount, rate=None):",
+        ' 5       """Return the amount after the discount.',
+        " 7       Small amounts have none.",
+        ' 8       """',
+        " 9       rate = rate or 0.1  # rate=0.1",
+        "10       if amount > LIMIT:",
+        "11           amount = round(  # amount=114",
+        "12               amount * (1 - rate),",
+        "13           )",
+        "14 -     elif amount < 0:",
+        "15 -         raise ValueError(amount)",
+        "16       else:",
+        '17 -         log = "small"  # of no matter',
+        "18       return amount",
+    ]
+
+
+def test_a_loop_shows_how_often_it_ran_and_its_first_and_last_values(program: Program) -> None:
+    program.total(10, 20, 30, 40)
+    text = program.show("Shop.total")
+    assert "26 x5     for line in self.lines:  # line=10 | 20 | … | 40\n" in text
+    assert "27 x4         total += discounted(line)  # total=10 | 20 | … | 40\n" in text
+    assert "28        return total" in text
+
+
+def test_the_results_of_the_functions_that_a_line_called_are_shown_unless_it_stored_them(program: Program) -> None:
+    number = program.trace.call(program.method, args={"self": {"$type": "Shop", "lines": [1]}}, returns=9)
+    program.small(7, parent=number, call_line=27)
+    program.trace.lines(number, (25, {}), (26, {"total": 0}), (27, {"line": 1}), (28, {}), (None, {}))
+    assert "27         total += discounted(line)  # discounted() -> 7\n" in program.show("Shop.total")
+
+
+def test_a_condition_shows_the_values_that_it_compared_unless_they_are_known(program: Program) -> None:
+    call = program.trace.call(program.function, args={"amount": {"$type": "Money"}, "rate": 0.2}, returns=1)
+    program.trace.lines(call, (9, {}), (10, {"amount": 200}), (18, {}), (None, {}))
+    text = program.show("discounted")
+    assert "10       if amount > LIMIT:\n" in text  # 200 stands one line above
+    call = program.trace.call(program.function, args={"rate": 0.2}, returns=1)
+    program.trace.lines(call, (10, {"amount": 5}), (18, {}), (None, {}))
+    assert "10       if amount > LIMIT:  # amount=5\n" in program.show("discounted", call_id=call)
+
+
+def test_other_calls_are_listed_below_one_of_each_path_first(program: Program) -> None:
+    calls = [program.small(1), program.big(200), program.small(2), program.small(3), program.small(4)]
+    assert program.show("discounted").split("\n")[-5:] == [
+        "5 calls on 2 paths, this one on a; others:",
+        f"#{calls[0]} a amount=1, rate=None -> 1",
+        f"#{calls[1]} b amount=200, rate=None -> 114",
+        f"#{calls[2]} a amount=2, rate=None -> 2",
+        f"#{calls[3]} a amount=3, rate=None -> 3",
+    ]
+
+
+def test_the_call_that_raised_the_exception_is_shown_not_the_last_one(program: Program) -> None:
+    error = program.trace.exception("ValueError", "-3", call_id=2, uncaught=True, handled=False, line=15)
+    program.small(1)
+    raised = program.trace.call(program.function, args={"amount": -3, "rate": None}, raises=error)
+    program.trace.lines(raised, (9, {}), (10, {"rate": 0.1}), (14, {}), (15, {}), (None, {}))
+    program.small(4)
+    assert program.show("discounted").startswith(
+        f"discounted shop/pricing.py:4 #{raised}: amount=-3, rate=None !! ValueError: -3\n"
+    )
+
+
+@pytest.fixture
+def failed(program: Program) -> tuple[Program, list[int]]:
+    """Record a test that calls the function in one statement, then in the one that fails, and a test after it."""
+    trace = program.trace
+    test = trace.function("test_total", "tests.test_pricing", 1)
+    error = trace.exception("AssertionError", "114 == 1", call_id=1, line=8, function_name="test_total")
+    root = trace.call(test, raises=error)
+    calls = [program.big(300, parent=root, call_line=5)]
+    calls += [program.small(1, parent=root, call_line=8), program.big(126, parent=root, call_line=8)]
+    calls += [program.small(2, parent=root, call_line=8)]
+    trace.test("tests/test_pricing.py::test_total", root, calls[-1], "failed", exception_id=error)
+    later = [program.small(5), program.small(6)]
+    trace.test("tests/test_pricing.py::test_later", *later)
+    return program, calls
+
+
+def test_of_a_failed_test_the_longest_call_on_a_rare_path_by_the_failed_statement_is_shown(failed) -> None:
+    program, calls = failed
+    assert f"#{calls[2]} " in program.show("discounted").split("\n")[0]
+
+
+def test_without_a_rare_path_it_is_the_last_call_before_the_failure(failed) -> None:
+    program, calls = failed
+    program.con.execute("DELETE FROM line_records")
+    assert f"#{calls[3]} " in program.show("discounted").split("\n")[0]
+
+
+def test_the_user_can_choose_the_call_by_id_or_by_conditions(failed) -> None:
+    program, calls = failed
+    assert f"#{calls[0]} " in program.show("discounted", call_id=calls[0]).split("\n")[0]
+    assert f"#{calls[1]} " in program.show("discounted", where={"args.amount": 1}).split("\n")[0]
+    with pytest.raises(BreadcrumbError, match=r"Call 999 is none of shop.pricing:discounted"):
+        program.show("discounted", call_id=999)
+
+
+def test_a_place_names_the_function_around_it(program: Program) -> None:
+    call = program.big()
+    assert program.show("pricing.py:12").startswith(f"discounted shop/pricing.py:4 #{call}")
+    assert program.show("shop/pricing.py:25").startswith("Shop.total shop/pricing.py:24")
+    assert "no function of the program is there" in program.show("other.py:3")
+
+
+def test_without_recorded_lines_source_and_calls_are_shown_and_the_lines_are_asked_for(program: Program) -> None:
+    program.trace.call(program.function, args={"amount": 1, "rate": None}, returns=1)
+    started = get_trace(program.con, program.trace.trace_id).started_at.replace(tzinfo=UTC).timestamp()
+    os.utime(program.file, (started - 60, started - 60))
+    answer, without_lines = show(program.con, "shop", what=["discounted"])
+    assert without_lines == ["shop.pricing:discounted"]
+    assert "10     if amount > LIMIT:\n" in answer.text and "#1: amount=1, rate=None -> 1" in answer.text
+    assert " - " not in answer.text.replace("1 - rate", "")  # nothing says that a line did not run
+
+
+def test_a_function_that_never_ran_is_shown_from_the_files_of_those_that_did(program: Program) -> None:
+    program.big()
+    text = program.show("never_called")
+    assert text.startswith("Shop.never_called shop/pricing.py:30  (it was not called in this run)\n")
+    assert "31     return 1" in text
+
+
+def test_a_function_that_was_not_traced_says_so(program: Program) -> None:
+    caller = program.big()
+    program.trace.gap("post", "requests.api", caller=caller, calls=3, file=None)
+    assert "called 3 times, not traced" in program.show("requests.api.post")
+
+
+def test_an_unknown_name_is_answered_with_the_nearest_ones(program: Program) -> None:
+    program.big()
+    assert "Near it: shop.pricing:discounted" in program.show("discount_")
+
+
+def test_of_an_ambiguous_name_the_own_function_is_shown_and_the_others_are_named(program: Program) -> None:
+    program.big()
+    other = program.trace.function("discounted", "vendor.prices", 1, file="/usr/lib/site-packages/vendor/prices.py")
+    program.trace.call(other)
+    first = program.show("discounted").split("\n")[0]
+    assert first.startswith("discounted shop/pricing.py:4")
+    assert "also names vendor.prices:discounted (vendor/prices.py)" in first
+
+
+def test_secrets_in_the_source_are_redacted(program: Program) -> None:
+    body = program.trace.function("Shop", "shop.pricing", 21, kind="class", file=str(program.file))
+    program.trace.call(body)
+    text = program.show("shop.pricing:Shop")
+    assert "hunter2" not in text and "[REDACTED]" in text
+
+
+def test_source_that_was_changed_since_the_run_is_not_taken_for_what_ran(program: Program) -> None:
+    program.big()
+    program.show("discounted")
+    program.file.write_text(SOURCE.replace("rate or 0.1", "rate or 0.2"))
+    answer = show(program.con, "shop", what=["discounted"])[0]
+    assert "0.2" not in answer.text
+    assert answer.notes == ["shop/pricing.py changed since the run: no source text of it here"]
+
+
+@pytest.mark.parametrize("chars", [400, 700, 1_200, 2_500])
+def test_the_text_has_at_most_the_characters_asked_for_and_keeps_what_says_most(program: Program, chars: int) -> None:
+    for amount in range(20):
+        program.big(100 + amount)
+    program.total(*range(40))
+    text = program.show("discounted", "Shop.total", chars=chars)
+    assert len(text) <= chars
+    assert "discounted shop/pricing.py:4" in text and "Shop.total shop/pricing.py:24" in text
+    if chars >= 1_200:
+        assert '# log="small"' in text.replace("'", '"') and "total=" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        ({"what": []}, "what is empty"),
+        ({"what": [" "]}, "what is empty"),
+        ({"what": [f"f{n}" for n in range(9)]}, "at most 8"),
+        ({"what": ["discounted"], "chars": 10}, "chars must be at least 400"),
+        ({"what": ["discounted"], "where": {"colour": 1}}, "where has no key 'colour'"),
+    ],
+)
+def test_wrong_arguments_are_refused(program: Program, arguments: dict[str, Any], problem: str) -> None:
+    program.big()
+    with pytest.raises(BreadcrumbError, match=problem):
+        show(program.con, "shop", **arguments)
+
+
+def test_a_file_of_a_newer_syntax_is_shown_without_marks(program: Program) -> None:
+    program.file.write_text(SOURCE + "\ndef newer[[]]:\n")
+    program.big()
+    text = program.show("discounted")
+    assert "10        if amount > LIMIT:" in text and " - " not in text.replace("1 - rate", "")

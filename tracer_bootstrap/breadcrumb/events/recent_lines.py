@@ -1,0 +1,210 @@
+"""Keep the executed lines of the last calls of own functions while a test runs, and write them if it fails.
+
+The call that explains a failure is seldom the first one of its function. So the lines of the last calls are kept in
+memory, and those of one call for each path (the set of lines that it executed).
+
+The work is limited by what is encoded, and not by the time that it takes: two equal runs keep the same calls.
+"""
+
+from __future__ import annotations
+
+from _collections import deque  # type: ignore[import-not-found, unused-ignore]
+from types import FrameType
+
+from ..session.threads import write_record
+from .lines import CallLines, LineLog
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Callable, Deque, Dict, FrozenSet, Iterator, List, Set
+
+    from ..session.functions import Function
+    from ..session.session import Session
+    from ..session.threads import ThreadState
+
+# Units of work for all tests of a process together, and for one function in one test. A line is a unit, and so are each
+# _BYTES_PER_UNIT of its encoded variables.
+ALLOWANCE = 15_000
+ALLOWANCE_OF_FUNCTION = 2_500
+_BYTES_PER_UNIT = 100
+
+# Calls of a function that are kept: the last ones, and the last one of each of the first paths.
+LAST_CALLS = 8
+MAX_PATHS = 8
+
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+
+
+class RecentLines(LineLog):
+    """The lines of the last calls of each own function, in the test that runs.
+
+    Args:
+        session: Holds the functions.
+        observe: Observes a function again, after its lines are wanted or not wanted any more.
+        writes_locals_back: Whether reading the variables of a frame can undo what another thread did to those that it
+            shares with other functions (gh-74929): the lines of such functions are not recorded.
+    """
+
+    def __init__(self, session: Session, observe: Callable[[Function], None], writes_locals_back: bool) -> None:
+        super().__init__(session, ())
+        self._observe = observe
+        self._writes_locals_back = writes_locals_back
+        self._left = ALLOWANCE
+        self._runs = False  # whether a test has begun and lines are recorded
+        self._spent: Dict[Function, int] = {}  # units of each function, in this test
+        self._kept: Dict[Function, _KeptCalls] = {}
+        self._open: Dict[int, RecentCall] = {}  # calls that have not ended, by id()
+
+    def clear(self) -> None:
+        """Forget what was kept, in a forked child, which runs no test of its own."""
+        super().clear()
+        self._forget()
+        self._open.clear()
+        self._runs = False
+
+    def _forget(self) -> None:
+        self._spent.clear()
+        self._kept.clear()
+
+    def wants(self, function: Function) -> bool:
+        """Return whether the lines of a function are kept now."""
+        return self._runs and self._may_record(function)
+
+    def _may_record(self, function: Function) -> bool:
+        if function.kind in ("module", "class") or not self.session.include.is_in_workspace(function.file):
+            return False
+        if any(folder in function.file for folder in _INSTALLED):
+            return False
+        code = function.code
+        return not (self._writes_locals_back and (code.co_cellvars or code.co_freevars))
+
+    def new_call(self, function: Function) -> RecentCall:
+        """Return the lines of a call that begins."""
+        call = RecentCall(self, function)
+        self._open[id(call)] = call
+        return call
+
+    def test_begins(self) -> None:
+        """Forget what belongs to the test before, and observe the lines of all functions."""
+        self._forget()
+        self._open.clear()  # what is left of it are generators, of which some never end
+        if self._left <= 0:
+            return
+        self._runs = True
+        for function in list(self.session.functions.values()):
+            if function.lines is None and not function.is_off and self._may_record(function):
+                function.record_lines(self)
+                self._observe(function)
+
+    def test_ends(self, failed: bool) -> None:
+        """Write what was kept if the test failed."""
+        if failed:
+            self._write()
+        self._forget()
+
+    def write_now(self) -> None:
+        """Write what was kept, calls that have not ended included: the process will be ended within a test."""
+        self._write()
+        thread = self.session.thread()
+        for call in list(self._open.values()):
+            call.write(thread)
+        self._forget()
+        self._open.clear()
+
+    def _write(self) -> None:
+        thread = self.session.thread()
+        for kept in list(self._kept.values()):
+            for call in kept.calls():
+                call.write(thread)
+
+    def spend(self, function: Function, encoded_bytes: int) -> bool:
+        """Take the work of one line from the allowance; return False if none is left for this function."""
+        units = 1 + encoded_bytes // _BYTES_PER_UNIT
+        self._left -= units
+        spent = self._spent[function] = self._spent.get(function, 0) + units
+        if self._left <= 0:
+            self._runs = False
+            for each in list(self.session.functions.values()):
+                self._stop(each)
+            return False
+        if spent > ALLOWANCE_OF_FUNCTION:
+            self._stop(function)
+            return False
+        return True
+
+    def _stop(self, function: Function) -> None:
+        if function.lines is self:
+            function.record_lines(None)
+            self._observe(function)
+
+    def call_ended(self, call: RecentCall, function: Function) -> None:
+        """Keep a call in place of an earlier one."""
+        self._open.pop(id(call), None)
+        if call.is_whole:
+            kept = self._kept.get(function)
+            if kept is None:
+                kept = self._kept[function] = _KeptCalls()
+            kept.add(call)
+
+
+class RecentCall(CallLines):
+    """The lines of one call, in memory."""
+
+    __slots__ = ("_lines", "_recent", "_records", "is_whole")
+
+    def __init__(self, log: RecentLines, function: Function) -> None:
+        super().__init__(log, function)
+        self._recent = log
+        self._lines: Set[int] = set()
+        self._records: List[bytes] = []
+        self.is_whole = True
+
+    @property
+    def path(self) -> FrozenSet[int]:
+        """Return the lines that were executed."""
+        return frozenset(self._lines)
+
+    def starts(self, thread: ThreadState, frame: FrameType, line: int) -> None:
+        """Record that a line starts, as long as there is an allowance."""
+        if not self.is_whole:
+            return
+        self._lines.add(line)
+        super().starts(thread, frame, line)
+        encoded = sum(map(len, self._known.values())) if self._known is not None else 0
+        if not self._recent.spend(self._function, encoded):
+            self.is_whole = False
+            self._records.clear()
+
+    def ends(self, thread: ThreadState, call: int, frame: FrameType, at_ns: int) -> None:
+        """Record the end of the call, and hand it over."""
+        if self.is_whole and self._records:
+            super().ends(thread, call, frame, at_ns)
+        self._recent.call_ended(self, self._function)
+
+    def _put(self, thread: ThreadState, record: bytes) -> None:
+        self._records.append(record)
+
+    def write(self, thread: ThreadState) -> None:
+        """Write the records of the call, once."""
+        records, self._records = self._records, []
+        for record in records:
+            write_record(thread, record)
+
+
+class _KeptCalls:
+    """The calls of one function that are kept."""
+
+    def __init__(self) -> None:
+        self._last: Deque[RecentCall] = deque(maxlen=LAST_CALLS)
+        self._of_path: Dict[FrozenSet[int], RecentCall] = {}
+
+    def add(self, call: RecentCall) -> None:
+        self._last.append(call)
+        path = call.path
+        if path in self._of_path or len(self._of_path) < MAX_PATHS:
+            self._of_path[path] = call
+
+    def calls(self) -> Iterator[RecentCall]:
+        """Iterate over the calls, each once or twice: the second time it has nothing to write."""
+        yield from self._of_path.values()
+        yield from self._last
