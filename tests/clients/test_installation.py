@@ -212,7 +212,15 @@ def test_a_folder_that_cannot_be_made_is_said(place) -> None:
     where = place("cursor")
     where.machine.home.mkdir()
     (where.machine.home / ".cursor").write_text("a file")
-    assert "mcp.json was not changed" in _raised(lambda: install(where))
+    refusal = _raised(lambda: install(where))
+    assert "mcp.json was not changed" in refusal and "cannot be made or written to" in refusal
+    assert '"breadcrumb": {' in refusal and "comments" not in refusal
+
+
+def test_a_folder_in_place_of_the_file_is_said_with_what_to_look_at(place) -> None:
+    where = place("cursor")
+    where.file.mkdir(parents=True)
+    assert "whether it is a file" in _raised(lambda: install(where))
 
 
 def test_a_scope_that_the_client_lacks_is_refused_with_those_that_it_has(place) -> None:

@@ -159,9 +159,35 @@ def test_a_table_is_for_people(recorded) -> None:
     assert "{" not in out.split("\n")[0]
 
 
-def test_proposals_are_commands_of_the_shell(recorded) -> None:
-    proposed = recorded("query", "-c", "myproject", "--call", "half").answer["next"]
-    assert proposed and all(each.startswith("breadcrumb ") for each in proposed)
+@pytest.mark.parametrize(
+    "question", [["query", "--call", "half"], ["exceptions"], ["query", "--flow"], ["performance"]]
+)
+def test_proposals_are_commands_of_the_shell_that_answer(recorded, question) -> None:
+    proposed = recorded(*question, "-c", "myproject").answer["next"]
+    assert proposed
+    for line in proposed:
+        program, command, *words = shlex.split(line)
+        assert program == "breadcrumb"
+        assert command == "run" or recorded(command, *words).code == 0
+
+
+def test_a_flow_is_narrowed_to_a_thread_by_its_name_or_number_and_to_a_process(recorded) -> None:
+    flow = ["query", "-c", "myproject", "--flow"]
+    whole = recorded(*flow).answer["lines"]
+    for there in (["--thread", "MainThread"], ["--thread", "0"], ["--process", "0"]):
+        assert recorded(*flow, *there).answer["lines"] == whole, there
+    for elsewhere in (["--thread", "worker"], ["--thread", "7"], ["--process", "7"]):
+        assert recorded(*flow, *elsewhere).answer["lines"] == [], elsewhere
+    assert "half" in recorded(*flow, "--at", "0").out + recorded(*flow, "--exception", "1").out
+
+
+def test_an_answer_about_a_file_proposes_nothing_that_needs_a_project(recorded, home) -> None:
+    file = home / "myproject-traces.duckdb"
+    recorded("run", "-c", "myproject", "python", "-c", "import json; json.dumps({})")
+    about_a_project = recorded("query", "-c", "myproject", "--gaps").answer
+    about_a_file = recorded("query", "--db-path", str(file), "--gaps").answer
+    assert about_a_project["edit_config"].startswith("breadcrumb config edit myproject")
+    assert "edit_config" not in about_a_file and "edit_config" not in str(about_a_file["next"])
 
 
 @pytest.mark.parametrize(
@@ -193,6 +219,26 @@ def test_an_error_names_the_command_that_helps(breadcrumb) -> None:
     assert (done.code, done.out) == (1, "")
     assert "There is no project 'nobody'" in done.err and "breadcrumb init nobody" in done.err
     assert "Traceback" not in done.err
+
+
+def test_a_name_that_no_project_may_have_is_not_proposed(breadcrumb) -> None:
+    done = breadcrumb("query", "-c", "my/shop", "--gaps")
+    assert done.code == 1 and "There is no project 'my/shop'" in done.err and "breadcrumb init my-shop" in done.err
+
+
+def test_a_project_that_is_set_up_again_for_the_same_folder_has_lost_nothing_to_tell(breadcrumb, tmp_path) -> None:
+    breadcrumb("init", "myproject")
+    assert breadcrumb("init", "myproject").answer["notes"] == ["the project exists and was not changed"]
+    elsewhere = breadcrumb("init", "myproject", "--workspace", str(tmp_path)).answer["notes"]
+    assert "not applied: use breadcrumb config edit" in elsewhere[-1]
+
+
+@pytest.mark.processes
+def test_a_command_in_quotes_is_split_as_by_a_shell_and_its_shell_syntax_is_refused(breadcrumb) -> None:
+    breadcrumb("init", "myproject")
+    assert breadcrumb("run", "-c", "myproject", "python script.py 3").code == 3
+    piped = breadcrumb("run", "-c", "myproject", "python script.py | sort")
+    assert (piped.code, piped.out) == (1, "") and "breadcrumb run -c myproject" in piped.err
 
 
 @pytest.mark.processes

@@ -22,6 +22,11 @@ from breadcrumb_server.command_line.proposals import in_shell_words
             "breadcrumb query -c shop --call Cart.total --where '{\"args.rate\": null}'",
         ),
         ('get_flow(project="shop", root_call_id=7)', "breadcrumb query --flow -c shop --root 7"),
+        ('get_flow(project="shop", exception_id=1)', "breadcrumb query --flow -c shop --exception 1"),
+        (
+            'get_flow(project="shop", at_ms=1.5, thread="Thread-1 (work)", process_id=2)',
+            "breadcrumb query --flow -c shop --at 1.5 --thread 'Thread-1 (work)' --process 2",
+        ),
         (
             'show(project="shop", trace_id="2026-a", what=["Cart.total", "shop/a b.py:3"])',
             "breadcrumb show -c shop --trace 2026-a Cart.total 'shop/a b.py:3'",
@@ -67,7 +72,7 @@ def test_a_call_becomes_a_command_that_is_understood(call, command) -> None:
     [
         'compare_traces(project="shop", base_trace_id="a", trace_id="b")',
         'run(project="shop", command="x", timeout_seconds=1, capture={"max_depth": 9})',
-        'get_flow(project="shop", at_ms=5)',
+        'get_flow(project="shop", cursor="x")',
         "a list_traces( that is no call",
         "print(1) and run away",
         "get_calls(project=name)",
@@ -76,6 +81,23 @@ def test_a_call_becomes_a_command_that_is_understood(call, command) -> None:
 )
 def test_what_the_shell_cannot_say_is_left_as_it_is(text) -> None:
     assert in_shell_words(text) == text
+
+
+@pytest.mark.parametrize(
+    ("sentence", "shown"),
+    [
+        ("They were not applied: use edit_config", "They were not applied: use breadcrumb config edit"),
+        ("delete_traces removes traces.", "breadcrumb clear removes traces."),
+        (
+            "find_gaps names it, get_calls and get_flow show ids.",
+            "breadcrumb query --gaps names it, breadcrumb query --call and breadcrumb query --flow show ids.",
+        ),
+        ("No traced function matches 'get_calls'.", "No traced function matches 'get_calls'."),
+        ("shop:get_trace x2, api.list_traces, my_get_flow", "shop:get_trace x2, api.list_traces, my_get_flow"),
+    ],
+)
+def test_names_of_tools_in_sentences_are_replaced_and_those_of_functions_are_not(sentence, shown) -> None:
+    assert in_shell_words(sentence) == shown
 
 
 def test_calls_in_sentences_are_replaced() -> None:

@@ -257,10 +257,11 @@ def _edit(place: Target, change: Callable[[str], str | None], *, make: bool) -> 
                 )
             write_file(file, new, mode=mode)
             return backup
-    except NotEditable as error:
-        raise _refused(place, str(error)) from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise _refused(place, str(error)) from error
+    except (NotEditable, UnicodeDecodeError) as error:
+        lost = "A file with comments or trailing commas would lose them, and a broken one is not overwritten."
+        raise _refused(place, str(error), lost) from error
+    except OSError as error:
+        raise _refused(place, str(error), "Its folder cannot be made or written to.") from error
 
 
 def _read(file: Path) -> str | None:
@@ -270,7 +271,9 @@ def _read(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise BreadcrumbError(f"Cannot read {file}.", why=str(error)) from error
+        raise BreadcrumbError(
+            f"Cannot read {file}.", why=str(error), hint="Look at its rights, and whether it is a file."
+        ) from error
     except UnicodeDecodeError as error:
         raise NotEditable(f"it is not UTF-8 ({error})") from error
 
@@ -298,11 +301,11 @@ def _different(place: Target, before: Mapping[str, Any], entry: Mapping[str, Any
     )
 
 
-def _refused(place: Target, why: str) -> BreadcrumbError:
+def _refused(place: Target, what: str, why: str) -> BreadcrumbError:
     text, file = wanted(place)
     return BreadcrumbError(
-        f"{file} was not changed: {why}.",
-        why="A file with comments or trailing commas would lose them, and a broken one is not overwritten.",
+        f"{file} was not changed: {what}.",
+        why=why,
         hint=f"For {place.client.title}, put this in yourself:\n{text}",
     )
 

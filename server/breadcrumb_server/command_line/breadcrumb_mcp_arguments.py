@@ -69,7 +69,8 @@ class _ShowVersion(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
         from importlib.metadata import version
 
-        parser.exit(message=f"breadcrumb-mcp {version('breadcrumb-mcp')}\n")
+        print("breadcrumb-mcp", version("breadcrumb-mcp"))  # parser.exit would print to stderr
+        parser.exit()
 
 
 def _demo(*, keep: bool) -> int:

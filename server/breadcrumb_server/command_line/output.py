@@ -55,7 +55,9 @@ def content_of(answer: BaseModel) -> dict[str, Any]:
             proposed = [in_shell_words(text) for text in content[name]]
             content[name] = [text for text in proposed if not needs_a_project(text)]
     if edit := in_shell_words(content.get("edit_config", "")):
-        content["edit_config"] = "" if needs_a_project(edit) else edit
+        content["edit_config"] = edit
+        if needs_a_project(edit):
+            del content["edit_config"]
     return content
 
 

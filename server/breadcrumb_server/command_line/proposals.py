@@ -27,6 +27,9 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
             "root_call_id": "--root",
             "around_call_id": "--around",
             "exception_id": "--exception",
+            "at_ms": "--at",
+            "thread": "--thread",
+            "process_id": "--process",
             "test": "--test",
             "max_depth": "--depth",
             "trace_id": "--trace",
@@ -54,6 +57,16 @@ _EDIT = {
     "add_exclude": "--add-exclude",
     "remove_exclude": "--remove-exclude",
 }
+# What a sentence says in place of a tool's name; a name without an underscore is a word of the sentence itself.
+_COMMANDS = {tool: command for tool, (command, _) in _OPTIONS.items() if "_" in tool and tool != "wait_for_run"} | {
+    "get_calls": "query --call",
+    "search_values": "query --value",
+    "query_traces": "query --sql",
+    "edit_config": "config edit",
+    "delete_traces": "clear",
+}
+# Not in a call, nor within what a program is called or said.
+_TOOL_NAME = re.compile(rf"""(?<![\w.:'"/-])(?:{"|".join(_COMMANDS)})(?![\w(:'"/=-]|\.\w)""")
 _PROJECT_IS_A_WORD = {"init", "config show", "config edit"}
 # Commands that ask, of a project or of a database file.
 _ASK = {"show", "query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
@@ -70,7 +83,7 @@ def needs_a_project(proposal: str) -> bool:
 
 
 def in_shell_words(text: str) -> str:
-    """Replace the tool calls in a text by commands of the shell, where there are such commands.
+    """Replace the tool calls and the names of tools in a text by commands of the shell, where there are such commands.
 
     Args:
         text: A proposed call, or a sentence with calls.
@@ -83,9 +96,14 @@ def in_shell_words(text: str) -> str:
         call, end = _call_at(text, start.start())
         command = _command(call) if call is not None else None
         if command is not None:
-            parts += [text[position : start.start()], command]
+            parts += [_with_commands(text[position : start.start()]), command]
             position = end
-    return "".join([*parts, text[position:]])
+    return "".join([*parts, _with_commands(text[position:])])
+
+
+def _with_commands(text: str) -> str:
+    """Replace the names of tools in a sentence."""
+    return _TOOL_NAME.sub(lambda found: f"{PROGRAM} {_COMMANDS[found[0]]}", text)
 
 
 def _call_at(text: str, start: int) -> tuple[ast.Call | None, int]:

@@ -35,4 +35,8 @@ def write_file(file: Path, text: str, *, mode: int = FILE_MODE) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise BreadcrumbError(f"Cannot write {file}.", why=str(error), hint="The file is as it was before.") from error
+        raise BreadcrumbError(
+            f"Cannot write {file}.",
+            why=str(error),
+            hint="The file is as it was before. Look at the rights of its folder, and at the free space of its disk.",
+        ) from error

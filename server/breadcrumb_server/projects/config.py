@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from pydantic_core import PydanticCustomError
 
 from breadcrumb import record_format
-from breadcrumb_server.projects.home import Home
+from breadcrumb_server.projects.home import Home, similar_project_name
 from breadcrumb_server.projects.validation_text import explain_validation
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.retention import DEFAULT_MAX_DB_MB, DEFAULT_MAX_TRACES
@@ -167,7 +167,7 @@ def unknown_project(home: Home, project: str) -> BreadcrumbError:
         why=f"Projects here: {', '.join(names[:30])}{', ...' if len(names) > 30 else ''}."
         if names
         else f"No project has been made yet in {home.folder}.",
-        hint=f'Make it with init_project(project="{project[:200]}", workspace="/path/of/the/code").',
+        hint=f'Make it with init_project(project="{similar_project_name(project)}", workspace="/path/of/the/code").',
     )
 
 

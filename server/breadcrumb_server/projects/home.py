@@ -122,9 +122,15 @@ def check_project_name(name: str) -> str:
     """
     if is_project_name(name):
         return name
-    suggestion = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:MAX_NAME_CHARS]
     raise BreadcrumbError(
         f"{name[:200]!r} is not a project name.",
         why=f"A name is made of 1 to {MAX_NAME_CHARS} letters, digits, '-', '_' and '.', and is more than dots.",
-        hint=f"Try {suggestion!r}." if suggestion else "Try 'my-project'.",
+        hint=f"Try {similar_project_name(name)!r}.",
     )
+
+
+def similar_project_name(name: str) -> str:
+    """Return the name itself if a project may have it, else one that resembles it."""
+    if is_project_name(name):
+        return name
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.")[:MAX_NAME_CHARS] or "my-project"

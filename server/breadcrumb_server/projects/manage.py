@@ -61,7 +61,7 @@ def init_project(
     home.create()
     with home.locked():
         if home.config_file(project).exists():
-            return _existing(home, project, given=bool(workspace or include or exclude))
+            return _existing(home, project, workspace, include, exclude)
         config = _new_config(project, workspace, include, exclude)
         file = home.config_file(project)
         config, program_notes = _with_program_database(config)
@@ -224,10 +224,17 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
     return squeeze(part.told(answer))
 
 
-def _existing(home: Home, project: str, *, given: bool) -> ProjectCreated:
+def _existing(
+    home: Home,
+    project: str,
+    workspace: str | None,
+    include: Sequence[str] | None,
+    exclude: Sequence[str] | None,
+) -> ProjectCreated:
     loaded = load_config(home, project)
     notes = ["the project exists and was not changed"]
-    if given:
+    elsewhere = workspace is not None and _workspace(workspace) != loaded.config.workspace_folder()
+    if elsewhere or include or exclude:
         notes.append("workspace, include and exclude of this call were not applied: use edit_config")
     proposed, _ = _first_run(project, loaded.config.workspace_folder())
     return ProjectCreated(

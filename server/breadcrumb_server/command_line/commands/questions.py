@@ -41,6 +41,9 @@ def _answer(
 @click.option("--root", "root_call_id", type=int, metavar="CALL_ID", help="With --flow: begin at this call.")
 @click.option("--around", "around_call_id", type=int, metavar="CALL_ID", help="With --flow: around this call.")
 @click.option("--exception", "exception_id", type=int, metavar="ID", help="With --flow: around where it was raised.")
+@click.option("--at", "at_ms", type=float, metavar="MS", help="With --flow: around this time since the start.")
+@click.option("--thread", help="With --flow: only this thread or asyncio task.")
+@click.option("--process", "process_id", type=int, metavar="NUMBER", help="With --flow: only this process.")
 @click.option("--test", help="With --flow: only under this test.")
 @click.option("--depth", "max_depth", type=int, help="With --flow: maximum depth. [default: as deep as fits]")
 @click.option("--value", "--fuzzy", "text", metavar="TEXT", help="Every call that had this text in a value.")
@@ -62,6 +65,9 @@ def query(
     root_call_id: int | None,
     around_call_id: int | None,
     exception_id: int | None,
+    at_ms: float | None,
+    thread: str | None,
+    process_id: int | None,
     test: str | None,
     max_depth: int | None,
     text: str | None,
@@ -102,6 +108,9 @@ def query(
         "--root": root_call_id,
         "--around": around_call_id,
         "--exception": exception_id,
+        "--at": at_ms,
+        "--thread": thread,
+        "--process": process_id,
         "--test": test,
         "--depth": max_depth,
     }
@@ -132,6 +141,9 @@ def query(
                 root_call_id=root_call_id,
                 around_call_id=around_call_id,
                 exception_id=exception_id,
+                at_ms=at_ms,
+                thread=int(thread) if thread and thread.isdecimal() else thread,
+                process_id=process_id,
                 test=test,
             )
             return get_flow(con, project, trace_id=trace_id, view=view, max_depth=max_depth, cursor=cursor)

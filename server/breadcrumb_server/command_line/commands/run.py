@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,10 +73,14 @@ def run(
     if lines:
         capture["lines"] = list(lines)
 
+    words: str | list[str] = list(command)
+    if len(words) == 1 and not Path(words[0]).exists():  # perhaps a whole command in quotes
+        words = words[0]
+
     async def work(services: Service) -> RunReport:
         config = await services.config(project)
         request = make_request(
-            config, list(command), timeout_seconds, cwd=cwd, env=env, stdin=text, label=label, capture=capture
+            config, words, timeout_seconds, cwd=cwd, env=env, stdin=text, label=label, capture=capture
         )
         return await run_in_foreground(services, config, request)
 
