@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from breadcrumb.value_format import DELETED_KEY
 from breadcrumb_server.answers.annotated.source_block import SourceBlock, Statement
-from breadcrumb_server.answers.common.parsed_json import is_object
+from breadcrumb_server.answers.common.parsed_json import is_object, parsed_object
 from breadcrumb_server.answers.common.text import clean, cut
 from breadcrumb_server.answers.lines.changes import Change
 from breadcrumb_server.answers.lines.steps import Steps
@@ -144,9 +143,9 @@ def _collect_reads(
     notes: Mapping[int, LineNote], rows: Sequence[LineRow], args: str | None, block: SourceBlock
 ) -> None:
     """Note the values that conditions compare, as they were when the line started."""
-    known = _parsed(args)
+    known = parsed_object(args)
     for row in rows:
-        known |= _parsed(row.changes)
+        known |= parsed_object(row.changes)
         note = notes.get(row.line) if row.line is not None else None
         statement = block.statements.get(row.line) if row.line is not None else None
         if note is None or statement is None:
@@ -165,11 +164,3 @@ def _value_at(known: Mapping[str, object], path: str) -> tuple[bool, object]:
             return False, None
         value = value[name]
     return not (is_object(value) and DELETED_KEY in value), value
-
-
-def _parsed(text: str | None) -> dict[str, object]:
-    try:
-        parsed: object = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return dict(parsed) if is_object(parsed) else {}

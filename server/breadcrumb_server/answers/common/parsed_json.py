@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeGuard
 
 
@@ -13,3 +14,12 @@ def is_object(value: object) -> TypeGuard[dict[str, Any]]:
 def is_array(value: object) -> TypeGuard[list[Any]]:
     """Return whether a parsed JSON value is an array."""
     return isinstance(value, list)
+
+
+def parsed_object(text: str | None) -> dict[str, object]:
+    """Parse a JSON object; empty if there is no text, or it is no object."""
+    try:
+        parsed: object = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return dict(parsed) if is_object(parsed) else {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from breadcrumb_server.answers.common.parsed_json import is_object
+from breadcrumb_server.answers.common.parsed_json import parsed_object
 from breadcrumb_server.answers.lines.bindings import Bindings
 from breadcrumb_server.answers.lines.changes import NO_BINDINGS, Change, differences
 from breadcrumb_server.answers.lines.raises import RaisedCalls
@@ -51,14 +50,14 @@ class Steps:
             bindings: Names that its lines bind; None if they are not known.
             raises: Calls it made that raised.
         """
-        known = _parsed(args)
+        known = parsed_object(args)
         steps: list[Step] = []
         outer: tuple[Change, ...] = ()
         last: Step | None = None  # added when the next row, which has its changes, is read
         last_compared = -1  # position of the last row whose variables were compared
         started_ns: int | None = None  # of the last step
         for row in rows:
-            after = _parsed(row.changes)
+            after = parsed_object(row.changes)
             since: tuple[Change, ...] = ()
             if last is not None and row.position == last.position + 1:
                 last = replace(last, raised=raises.during(started_ns, row.at_ns, last=row.line is None))
@@ -81,11 +80,3 @@ class Steps:
         if last is None:
             return cls((), outer)
         return cls((*steps, replace(last, raised=raises.during(started_ns, None, last=True))), outer)
-
-
-def _parsed(text: str | None) -> dict[str, object]:
-    try:
-        parsed: object = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return dict(parsed) if is_object(parsed) else {}

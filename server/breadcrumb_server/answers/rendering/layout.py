@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from breadcrumb_server.answers.common.budget import shares
-from breadcrumb_server.answers.common.parsed_json import is_object
+from breadcrumb_server.answers.common.parsed_json import parsed_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values, read_value
 
@@ -73,13 +73,8 @@ def arguments_text(stored: str | None, chars: int) -> str:
 
 def without_self(args: str | None) -> str | None:
     """Drop the object of a method from recorded arguments."""
-    try:
-        parsed: object = json.loads(args or "{}")
-    except (ValueError, RecursionError):
-        return args
-    if not is_object(parsed):
-        return args
-    return json.dumps({name: value for name, value in parsed.items() if name != "self"})
+    parsed = parsed_object(args)
+    return json.dumps({name: value for name, value in parsed.items() if name != "self"}) if "self" in parsed else args
 
 
 def pairs_text(
