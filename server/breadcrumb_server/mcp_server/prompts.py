@@ -24,8 +24,8 @@ Find out what goes wrong in this Python command, with Breadcrumb's tools and wit
 2. run the command (a list of words, an ample timeout_seconds). Read the report: the exception with the argument \
 values up its call chain, the failing tests, where a thread hangs, the hot functions.
 3. Follow `next` of each answer: its calls are ready to make. show has the source of a function with what each line \
-did at the call that matters: use it instead of reading the file. get_calls shows the other calls; find_exceptions what \
-was swallowed.
+did at the call that matters: use it instead of reading the file. get_calls shows the other calls; find_exceptions \
+what was swallowed.
 4. If the wrong value comes out of a function whose calls you do not see: find_gaps, make the edit_config call that it \
 offers, run again.
 5. Lines that show does not have yet come with the next run.
@@ -48,8 +48,8 @@ def explain_failure(
 Explain why a recorded Python run failed, from its trace alone. Do not run it again before you have read the trace.
 
 1. {which}: the exception, the calls it went through with their arguments, the local variables at the raise.
-2. Walk back from there to the first call that was wrong: show the functions of the call chain, get_calls for their \
-other calls, and compare what went in with what came out. find_exceptions(project="{project}", trace_id=...) shows earlier \
+2. Walk back from there to the first call that was wrong: show the functions of the call chain, get_calls for \
+their other calls, and compare what went in with what came out. find_exceptions(project="{project}", trace_id=...) shows earlier \
 exceptions that the program handled: the first one is often the cause.
 3. If the chain passes through code that was not traced, say so, and make the edit_config call that find_gaps offers.
 4. Answer with: what failed, the call (call_id, arguments, result) where things went wrong, why, and the change that \
