@@ -49,8 +49,9 @@ Explain why a recorded Python run failed, from its trace alone. Do not run it ag
 
 1. {which}: the exception, the calls it went through with their arguments, the local variables at the raise.
 2. Walk back from there to the first call that was wrong: show the functions of the call chain, get_calls for \
-their other calls, and compare what went in with what came out. find_exceptions(project="{project}", trace_id=...) shows earlier \
-exceptions that the program handled: the first one is often the cause.
+their other calls, and compare what went in with what came out. \
+find_exceptions(project="{project}", trace_id=...) shows earlier exceptions that the program handled: the first one is \
+often the cause.
 3. If the chain passes through code that was not traced, say so, and make the edit_config call that find_gaps offers.
 4. Answer with: what failed, the call (call_id, arguments, result) where things went wrong, why, and the change that \
 would fix it. Separate what the trace proves from what you infer.
