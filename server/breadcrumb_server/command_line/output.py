@@ -48,7 +48,7 @@ def content_of(answer: BaseModel) -> dict[str, Any]:
     """Return the fields of an answer, with what it proposes in words of the shell."""
     content: dict[str, Any] = answer.model_dump(mode="json")
     for name in ("not_traced", "warnings"):
-        if name in content:
+        if is_array(content.get(name)):
             content[name] = [in_shell_words(text) for text in content[name]]
     for name in ("next", "notes"):
         if name in content:

@@ -100,6 +100,7 @@ FROM (
               AND p.image_start = events.image_start AND p.started_at_ns < events.started_at_ns) AS main_interpreter,
            (SELECT arg_max(p.process_id, p.started_at_ns) FROM processes p
             WHERE p.trace_id = $1 AND p.pid = events.pid AND p.kernel_start IS NOT DISTINCT FROM events.kernel_start
+              AND coalesce(events.kernel_start, events.image_start) IS NOT NULL
               AND p.started_at_ns < events.started_at_ns) AS replaced,
            (SELECT arg_min(p.process_id, (list_position(coalesce(ancestors, [ppid]), p.pid), -p.started_at_ns))
             FROM processes p
