@@ -13,6 +13,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "wait_for_run": {"wait_seconds": 0},
     "stop_run": {},
     "find_gaps": {},
+    "show": {"what": ["work"]},
     "get_calls": {"function": "work"},
     "find_exceptions": {},
     "get_flow": {},

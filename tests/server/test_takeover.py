@@ -67,7 +67,11 @@ class LineClient:
         return self.process.stdout.readline()
 
     def answer(self) -> dict[str, Any]:
-        return json.loads(self.line())
+        """Return the next answer; log messages may come before it."""
+        while True:
+            message: dict[str, Any] = json.loads(self.line())
+            if "id" in message:
+                return message
 
     def begin(self) -> list[bytes]:
         """Ask what clients ask first; return the answers."""
