@@ -49,9 +49,7 @@ def test_what_runs_already_is_recorded_from_then_on(program, python) -> None:
         ("inner", "returned", "outer", '{"n": 7}', "7"),
     ]
     assert program.rows("SELECT exception_type, handled_by FROM exceptions") == [("KeyError", "__main__:outer:23")]
-    assert ("dumps", "json", "begins") in program.rows(
-        "SELECT function_name, module_name, called_by FROM gaps"
-    )
+    assert ("dumps", "json", "begins") in program.rows("SELECT function_name, module_name, called_by FROM gaps")
 
 
 THREADS = """
