@@ -104,7 +104,7 @@ def test_a_statement_is_asked_in_place_with_whole_cells_if_wanted(projects) -> N
 
 def test_longer_values_are_kept_in_one_run(projects, shop) -> None:
     (shop / "long.py").write_text("def f(text):\n    return len(text)\n\nf('x' * 4000)\n")
-    length = "SELECT max(length(args)) FROM calls WHERE function_name = 'f' AND trace_id = (SELECT max(trace_id) FROM traces)"
+    length = "SELECT max(length(args)) FROM calls WHERE function_name = 'f' AND trace_id = (FROM traces SELECT arg_max(trace_id, started_at))"
     for options, most in (([], 2100), (["--max-chars", "5000"], 4100)):
         projects("run", "-c", "myapp", *options, "python", "long.py")
         assert most - 200 < projects("query", "-c", "myapp", length).answer["rows"][0][0] <= most

@@ -123,6 +123,7 @@ async def test_a_run_goes_on_when_the_session_of_its_lost_client_is_closed(
             tasks.start_soon(post_until, breaks, client, session, call)
             await gate.message()
             breaks.set()
+        await anyio.wait_all_tasks_blocked()  # until the server has noticed it: else the session takes the call with it
         await skip(2)
         assert await status(session) == 404
         (run,) = server._runs.of_project("shop")
