@@ -18,7 +18,6 @@ from breadcrumb_server.answers.annotated.source_block import SourceBlock
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_that_fits, shares, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer
-from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.lines.source import SourceText
@@ -122,7 +121,6 @@ def show(
     functions = AnnotatedFunctions(reader, source)
     finder = TargetFinder(reader, functions, places)
     moment = Moment.of(reader)
-    part = Parts()
     texts: list[str] = []
     loaded: list[_Loaded] = []
     for each in dict.fromkeys(what):
@@ -144,7 +142,7 @@ def show(
         names = ", ".join(one_line(places.path(file), 80) for file in sorted(source.changed)[:2])
         notes.append(f"{names} changed since the run: no source text of it here")
     answer = Shown(project=project, trace_id=reader.trace_id, text="\n\n".join([*written, *texts]), notes=notes)
-    return squeeze(part.told(answer)), without_lines
+    return squeeze(answer), without_lines
 
 
 def _check(what: Sequence[str], chars: int) -> int:
