@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.common.text import counted, cut, last_lines, milliseconds
+from breadcrumb_server.answers.common.text import counted, cut, cut_middle, last_lines, milliseconds
 from breadcrumb_server.answers.common.time_argument import parse_since
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, pairs_text, value_text
 from breadcrumb_server.answers.rendering.notation import Node, read_value, value_tree
@@ -62,6 +62,13 @@ def test_a_cut_text_says_how_many_characters_are_missing() -> None:
 @given(st.text(max_size=300), st.integers(20, 400))
 def test_a_cut_text_is_never_longer_than_allowed(text: str, chars: int) -> None:
     assert len(cut(text, chars)) <= chars
+
+
+@given(st.text(max_size=300), st.integers(40, 400))
+def test_a_text_cut_in_its_middle_keeps_both_ends_and_is_never_longer_than_allowed(text: str, chars: int) -> None:
+    shown = cut_middle(text, chars)
+    assert len(shown) <= chars
+    assert (shown[:5], shown[-10:]) == (text[:5], text[-10:])
 
 
 def test_long_arguments_are_cut_so_that_all_are_named() -> None:

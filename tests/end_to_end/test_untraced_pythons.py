@@ -118,6 +118,17 @@ async def test_children_that_a_traced_program_starts_without_the_tracer_are_name
     assert lines == []
 
 
+async def test_the_script_is_named_however_long_the_path_of_the_interpreter_is(project, workspace: Path) -> None:
+    folder = workspace / ("environment" * 12)
+    folder.mkdir()
+    (folder / "python").symlink_to(PYTHON)
+    (workspace / "main.py").write_text(
+        f"import subprocess\nsubprocess.run('PYTHONPATH=lib {folder}/python app.py', shell=True)\n"
+    )
+    (line,) = lines_about_pythons(await project.run(PYTHON, "main.py"))
+    assert "app.py (pid" in line or "app.py' (pid" in line
+
+
 async def test_the_forks_of_an_untraced_python_are_told_with_it(project, workspace: Path, gate: Gate) -> None:
     forks = "import os, sys\nif os.fork() == 0:\n    open(sys.argv[1], 'w').write('on')\nelse:\n    os.wait()\n"
     (workspace / "forks.py").write_text(forks)

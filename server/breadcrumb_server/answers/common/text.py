@@ -25,6 +25,21 @@ def cut(text: str, chars: int) -> str:
     return f"{text[:kept]}…(+{len(text) - kept:,} chars)"
 
 
+def cut_middle(text: str, chars: int) -> str:
+    """Cut a text in its middle, and mark how many characters are missing: a command names its script at its end.
+
+    Args:
+        text: Returned as it is if it is short enough.
+        chars: Maximum characters, with the mark, which takes some 20.
+    """
+    if len(text) <= chars:
+        return text
+    room = len(f"…(+{len(text):,} chars)…")
+    start = max(chars - room, 0) // 3
+    end = max(chars - room, 0) - start
+    return f"{text[:start]}…(+{len(text) - start - end:,} chars)…{text[len(text) - end :]}"
+
+
 def one_line(text: str, chars: int) -> str:
     """Join the words of a text with single spaces, and cut it to ``chars`` characters."""
     return cut(" ".join(clean(text).split()), chars)
