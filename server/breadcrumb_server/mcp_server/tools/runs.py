@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from breadcrumb_server.answers.report.answer import RunReport
+from breadcrumb_server.answers.report.brief import RunBrief, brief_of
 from breadcrumb_server.mcp_server.http.connections import client_of
 from breadcrumb_server.mcp_server.sdk_internals import cancellation_of
 from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition, TraceId, service_of
@@ -36,7 +36,7 @@ async def run(
             "each executed line of these functions and the variables that it changed"
         ),
     ] = None,
-) -> RunReport:
+) -> RunBrief:
     """Debug a Python command: run it under a tracer that records the calls of the included code with arguments, return
     values, durations and exceptions, in all processes and threads. Use it instead of adding prints, for questions like
     "why does this Python fail", "why is it slow", "where does it hang", "where does this wrong value come from". The
@@ -63,7 +63,7 @@ async def run(
     )
     client = client_of(ctx.request_context.request)
     client.cancelled = cancellation_of(ctx.request_context)
-    return await service.run(config, request, wait_seconds, _progress(ctx), client)
+    return brief_of(await service.run(config, request, wait_seconds, _progress(ctx), client))
 
 
 async def wait_for_run(
@@ -71,7 +71,7 @@ async def wait_for_run(
     project: Project,
     trace_id: TraceId,
     wait_seconds: Annotated[float, Field(description="Answer after this time at the latest; 0 answers at once")],
-) -> RunReport:
+) -> RunBrief:
     """Wait up to wait_seconds for a command that `run` left running. Returns its run report; while it runs, with
     status "running", the last output and what was raised so far. Call it as often as you like; cancelling it does not
     stop the command. Other tools (get_calls, find_exceptions, ...) can query the trace meanwhile.
@@ -79,10 +79,10 @@ async def wait_for_run(
     Example: wait_for_run(project="shop", trace_id="20250110-142301-3fa9", wait_seconds=45)
     """
     service = service_of(ctx)
-    return await service.wait_for_run(project, trace_id, wait_seconds, _progress(ctx))
+    return brief_of(await service.wait_for_run(project, trace_id, wait_seconds, _progress(ctx)))
 
 
-async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
+async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunBrief:
     """Stop a running command and all processes that it started (SIGTERM, then SIGKILL after 3 seconds). Use it on a
     command that hangs: the run report shows the stack of every thread at that moment, with local variables. Everything
     recorded so far is kept. A run that has already ended is left as it is.
@@ -90,7 +90,7 @@ async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> 
     Example: stop_run(project="shop", trace_id="20250110-142301-3fa9")
     """
     service = service_of(ctx)
-    return await service.stop_run(project, trace_id, _progress(ctx))
+    return brief_of(await service.stop_run(project, trace_id, _progress(ctx)))
 
 
 def _progress(ctx: ServiceContext) -> ReportProgress:
