@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from breadcrumb.record_format import NOTICE_SERVER_ERROR, NOTICE_SPOOL_GONE, NOTICE_UNTRACED_PYTHON
 from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.runs.kept_sources import keep_run_sources
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
@@ -109,6 +110,7 @@ def record_end(
         _step(state, lambda: set_stack_reason(con, trace_id, state.status), "Stacks lack their reason")
         if untraced is not None and all_read:
             _step(state, lambda: _tell_untraced(con, trace_id, untraced), "Which Pythons ran untraced is not known")
+        _step(state, lambda: keep_run_sources(con, state, redactor), "The source of the program was not kept")
         if not _step(state, finish, "How it ended could not be stored"):
             stop_lost_trace(con, trace_id)
         if state.max_traces and state.max_db_mb:

@@ -29,6 +29,8 @@ INTERNAL_TABLES = (
     "yield_records",
     "schema_versions",
     "segments",
+    "source_files",
+    "source_texts",
     "pending_returns",
     "pending_child_time",
 )

@@ -60,7 +60,7 @@ class FailureSource:
         self._reader = reader
         self._places = places
         self._parts = parts
-        self._lines = SourceText(reader.trace, Redactor(redact))
+        self._lines = SourceText(reader, Redactor(redact))
         self._annotated = AnnotatedFunctions(reader, self._lines)
 
     def lines(self, file: str | None, numbers: Sequence[int]) -> Mapping[int, str]:

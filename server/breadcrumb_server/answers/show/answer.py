@@ -116,7 +116,7 @@ def show(
     """
     chars = _check(what, chars)
     reader = TraceReader.open(con, trace_id, project)
-    source = SourceText(reader.trace, Redactor(redact))
+    source = SourceText(reader, Redactor(redact))
     places = Places.of(reader.trace)
     functions = AnnotatedFunctions(reader, source)
     finder = TargetFinder(reader, functions, places)
@@ -137,11 +137,8 @@ def show(
         for each in loaded
         if each.call is not None and each.notes is None and each.block is not None
     ]
-    notes: list[str] = []
-    if source.changed:
-        names = ", ".join(one_line(places.path(file), 80) for file in sorted(source.changed)[:2])
-        notes.append(f"{names} changed since the run: no source text of it here")
-    answer = Shown(project=project, trace_id=reader.trace_id, text="\n\n".join([*written, *texts]), notes=notes)
+    text = "\n\n".join([*written, *texts])
+    answer = Shown(project=project, trace_id=reader.trace_id, text=text, notes=source.notes(places.path))
     return squeeze(answer), without_lines
 
 
