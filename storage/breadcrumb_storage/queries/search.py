@@ -145,12 +145,12 @@ class TextHits:
             self.total = words
             self._reader.con.execute(f"CREATE OR REPLACE TEMP TABLE found_calls AS FROM found_words WHERE {_HIT}")
 
-    def narrow(self, functions: Sequence[tuple[int, int]] | None, call_text: str) -> None:
-        """Keep only calls of these functions, or with a text in their arguments.
+    def narrow(self, functions: Sequence[tuple[int, int]] | None, call_pattern: str) -> None:
+        """Keep only calls of these functions, or with arguments that match.
 
         Args:
             functions: (process, function); None for all.
-            call_text: What the arguments must contain; "" for anything.
+            call_pattern: A regular expression for the arguments; "" for any.
         """
         kept = "true"
         if functions is not None:
@@ -160,9 +160,9 @@ class TextHits:
             f"""
             CREATE OR REPLACE TEMP TABLE found_calls AS
             SELECT f.* FROM found_calls f JOIN call_records c ON c.trace_no = ? AND c.call_id = f.call_id
-            WHERE {kept} AND (? = '' OR coalesce(contains(c.args, ?), false))
+            WHERE {kept} AND (? = '' OR coalesce(regexp_matches(c.args, ?), false))
             """,
-            [self._reader.trace_no, call_text, call_text],
+            [self._reader.trace_no, call_pattern, call_pattern],
         )
         self.total = self._count()
 

@@ -8,13 +8,12 @@ from functools import partial
 
 from breadcrumb_server.answers.annotated.layout import size_of_text
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
-from breadcrumb_server.answers.find.owners import unknown_owner
 from breadcrumb_server.answers.find.page import Page, Question
 from breadcrumb_server.answers.find.timeline import Entry, series, write_page
 from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.exceptions import exception_types
-from breadcrumb_storage.queries.find.raises import Raise, first_new_raise, further_raises, raises, retold
+from breadcrumb_storage.queries.find.raises import Raise, first_new_raise, further_raises, raises, raises_by_id, retold
 
 _NAME_CHARS = 120
 _MAX_TYPES = 8
@@ -33,21 +32,19 @@ def exception_page(question: Question, exception: str) -> Page:
     reader = question.reader
     owner, notes = question.owner(has_objects=False)
     functions = None
-    call_text = ""
-    if owner is not None:
-        if owner.number is not None:
-            call_text = owner.narrowed.text
-        elif not owner.functions:
-            raise unknown_owner(question.of or "", question.functions, question.places)
-        else:
-            functions = list(dict.fromkeys((each.module, each.name) for each in owner.functions))
-    found, total = raises(reader, exception.strip(), functions, call_text)
+    if owner is not None and owner.number is None:
+        functions = list(dict.fromkeys((each.module, each.name) for each in owner.functions))
+    pattern = owner.call_pattern if owner is not None else ""
+    found, total = raises(reader, exception.strip(), functions, pattern)
     if not found:
         return _nothing(question, exception)
     new = first_new_raise(reader)
     groups = _groups(found, new.exception_id if new else None)
     start = question.start or 0
     page = groups[start : start + question.limit]
+    origins = raises_by_id(
+        reader, [number for group in page for number in (group[0].cause_id, group[0].context_id) if number is not None]
+    )
     followers: dict[int, list[Raise]] = {}
     for each in retold(reader, [row.exception_id for group in page for row in group]):
         origin = each.cause_id if each.cause_id is not None else each.context_id
@@ -55,7 +52,7 @@ def exception_page(question: Question, exception: str) -> Page:
             followers.setdefault(origin, []).append(each)
     calls = calls_by_id(reader, [row.call_id for group in page for row in (group[0], group[-1]) if row.call_id])
     entries = [
-        Entry(partial(_text, question, group, calls, followers, new.exception_id if new else None), len(group))
+        Entry(partial(_text, question, group, calls, origins, followers, new.exception_id if new else None), len(group))
         for group in page
     ]
     further = further_raises(reader, list(dict.fromkeys(each.type for each in found)))
@@ -99,6 +96,7 @@ def _text(
     question: Question,
     group: Sequence[Raise],
     calls: Mapping[int, CallRow],
+    origins: Mapping[int, Raise],
     followers: Mapping[int, Sequence[Raise]],
     new: int | None,
     chars: int,
@@ -117,6 +115,10 @@ def _text(
         inside = "" if (call.name, call.file) == (first.name, first.file) else f" in {one_line(call.name, _NAME_CHARS)}"
         args = arguments_text(without_self(call.args), 2 * chars)
         text += f"{inside} with {args}" if args else inside
+    origin = origins.get((first.cause_id if first.cause_id is not None else first.context_id) or 0)
+    if origin is not None:
+        how = "raised from" if first.cause_id is not None else "while handling"
+        text += f"; {how} {one_line(origin.type, _NAME_CHARS)} of {path(origin.file)}:{origin.line or '?'}"
     text += f"; {_end(question, group)}"
     then = [follower for each in group for follower in followers.get(each.exception_id, ())]
     for each in {(row.type, row.file, row.line): row for row in reversed(then)}.values():

@@ -49,6 +49,19 @@ class Owner:
             return Narrowed((), f'"{OBJECT_KEY}": {self.number}')
         return Narrowed(sorted(self.keys), f'{last}"' if last.isidentifier() else "")
 
+    @property
+    def call_pattern(self) -> str:
+        """Return a regular expression for the arguments of calls that have the object; "" if it is not one object."""
+        if self.number is None:
+            return ""
+        type_name = re.escape(re.split(r"[.:]", self.name)[-1])
+        return rf'"\$type": "(?:[^"]*\.)?{type_name}".{{0,20}}"{re.escape(OBJECT_KEY)}": {self.number}\b'
+
+    @property
+    def function_keys(self) -> Sequence[tuple[int, int]] | None:
+        """Return (process, function) of its functions; None if it is one object, which any function may be given."""
+        return sorted(self.keys) if self.number is None else None
+
     def owns(self, key: tuple[int, int], owner: Identity | None, of_call: Identity | None) -> bool:
         """Return whether an event belongs to it.
 
@@ -58,10 +71,11 @@ class Owner:
             of_call: The object whose method was called.
         """
         if self.number is None:
-            return key in self.keys or self._is(owner)
-        return self._is(owner) if owner is not None else self._is(of_call)
+            return key in self.keys or self.is_of(owner)
+        return self.is_of(owner) if owner is not None else self.is_of(of_call)
 
-    def _is(self, identity: Identity | None) -> bool:
+    def is_of(self, identity: Identity | None) -> bool:
+        """Return whether an object is the one that is meant, or of the class."""
         if identity is None or (self.number is not None and identity.number != self.number):
             return False
         name, wanted = f".{identity.type_name}", self.name.replace(":", ".")
@@ -97,7 +111,9 @@ def find_owner(
         if full := _owner_of(each, name):
             by_owner.setdefault(full, []).append(each)
     owner = Owner(text, name, int(found["number"]) if found else None, [f for each in by_owner.values() for f in each])
-    if not by_owner and not (has_objects and name.replace(".", "").replace(":", "").isidentifier()):
+    if not by_owner and not (
+        (has_objects or owner.number is not None) and name.replace(".", "").replace(":", "").isidentifier()
+    ):
         raise unknown_owner(of, functions, places)
     notes: list[str] = []
     if len(by_owner) > 1:
@@ -127,11 +143,13 @@ def unknown_owner(
         known.setdefault(each.name, places.path(each.file))
     lowered = {name.lower(): name for name in known}
     near = [lowered[each] for each in get_close_matches(of.strip().lower(), [*lowered], _MAX_NAMED, 0.6)]
-    near = [*seen[:_MAX_NAMED], *(each for each in near if each not in seen)][:_MAX_NAMED]
+    near = list(seen[:_MAX_NAMED]) or near
     shown = ", ".join(f"{each} ({known[each]})" if known[each] else each for each in near)
     return BreadcrumbError(
         one_line(f"of={of!r}: no class, function, module or object of this name is in this trace.", 300),
-        hint=one_line(f"The nearest: {shown}." if near else "Leave of out to see all.", 400),
+        hint=one_line(
+            f"{'There are' if seen else 'The nearest'}: {shown}." if near else "Leave of out to see all.", 400
+        ),
     )
 
 

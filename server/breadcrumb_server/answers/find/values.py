@@ -11,7 +11,6 @@ from functools import partial
 from breadcrumb_server.answers.annotated.layout import size_of_text
 from breadcrumb_server.answers.common.parsed_json import parsed_object
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
-from breadcrumb_server.answers.find.owners import Owner
 from breadcrumb_server.answers.find.page import Page, Question
 from breadcrumb_server.answers.find.places_in_values import ValuePlace, parsed, places_in, places_of_variables
 from breadcrumb_server.answers.find.timeline import Entry, write_page
@@ -55,15 +54,16 @@ def value_page(question: Question, value: str | float) -> Page:
     owner, notes = question.owner(has_objects=False)
     forms = spellings(text)
     hits = TextHits(reader, text, forms)
-    functions, call_text = _narrowing(owner)
+    functions = owner.function_keys if owner is not None else None
+    call_pattern = owner.call_pattern if owner is not None else ""
     if owner is not None:
-        hits.narrow(functions, call_text)
+        hits.narrow(functions, call_pattern)
     words = word_pattern(forms)
     lines, line_count = lines_with_text(
-        reader, forms, words if hits.words or not hits.total else "", functions, call_text
+        reader, forms, words if hits.words or not hits.total else "", functions, call_pattern
     )
     if not lines and not hits.total and words:
-        lines, line_count = lines_with_text(reader, forms, "", functions, call_text)
+        lines, line_count = lines_with_text(reader, forms, "", functions, call_pattern)
     if not hits.total and not lines:
         return _nothing(question, text, hits.exceptions_elsewhere())
     start = question.start or 0
@@ -91,7 +91,8 @@ def value_page(question: Question, value: str | float) -> Page:
         notes.append(f"{counted(elsewhere, 'exception')} with it, raised outside of recorded calls: find_exceptions")
     if line_count > MAX_LINES:
         notes.append(f"of the lines only the first {MAX_LINES:,} are in this history; of= narrows")
-    room = question.chars - sum(size_of_text(each) for each in [head, _functions_text(hits), *notes])
+    functions_text = _functions_text(hits) if start + _CALLS < hits.total else ""
+    room = question.chars - sum(size_of_text(each) for each in [head, functions_text, *notes])
     written = write_page(entries, 0, question.limit, room)
     # A page may end between two calls only, since the next one begins with a call.
     end = ends[written.end - 1] if written.end else start
@@ -101,18 +102,10 @@ def value_page(question: Question, value: str | float) -> Page:
     if written.end < len(entries) and next_at is None:
         notes.append(f"{counted(len(entries) - written.end, 'later entry')} left out: a higher limit or of= shows them")
     if next_at is not None:
-        head += _functions_text(hits)
+        head += functions_text
         notes.append(f"{counted(hits.total - end, 'later call')} left out: next_cursor continues")
     first = "first: " if not start else ""
     return Page(f"{head}\n{first}{written.text}", next_at, notes)
-
-
-def _narrowing(owner: Owner | None) -> tuple[Sequence[tuple[int, int]] | None, str]:
-    if owner is None:
-        return None, ""
-    if owner.number is not None:
-        return None, owner.narrowed.text
-    return sorted(owner.keys), ""
 
 
 def _call_events(

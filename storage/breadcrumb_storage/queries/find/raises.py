@@ -55,7 +55,7 @@ _COLUMNS = """
 
 
 def raises(
-    reader: TraceReader, text: str, functions: Sequence[tuple[str, str]] | None, call_ids: str
+    reader: TraceReader, text: str, functions: Sequence[tuple[str, str]] | None, call_pattern: str
 ) -> tuple[list[Raise], int]:
     """Return the first `MAX_RAISES` exceptions that fit, in the order of time, and the number of all.
 
@@ -66,7 +66,7 @@ def raises(
         reader: The trace.
         text: The type, or a part of it or of the message.
         functions: (module, function) of those that raised it; None for all.
-        call_ids: What the arguments of the call must contain; "" for anything.
+        call_pattern: A regular expression for the arguments of the call; "" for any.
     """
     shown = "(uncaught OR NOT control_flow)"
     if "*" in text or "?" in text:
@@ -78,11 +78,11 @@ def raises(
         ]
     parameters: dict[str, Any] = {"trace": reader.trace_id, "text": text}
     owned = "true"
-    if call_ids:
-        owned = (
-            """call_id IN (SELECT call_id FROM call_records WHERE trace_no = $trace_no AND contains(args, $of_call))"""
-        )
-        parameters |= {"trace_no": reader.trace_no, "of_call": call_ids}
+    if call_pattern:
+        owned = """
+            call_id IN (SELECT call_id FROM call_records
+                        WHERE trace_no = $trace_no AND coalesce(regexp_matches(args, $of_call), false))"""
+        parameters |= {"trace_no": reader.trace_no, "of_call": call_pattern}
     elif functions is not None:
         owned = "list_contains($owners, coalesce(module_name, '') || ':' || function_name)"
         parameters["owners"] = [f"{module}:{name}" for module, name in functions]
@@ -98,6 +98,17 @@ def raises(
         if rows:
             return rows, total
     return [], 0
+
+
+def raises_by_id(reader: TraceReader, exception_ids: Sequence[int]) -> dict[int, Raise]:
+    """Return exceptions by id."""
+    if not exception_ids:
+        return {}
+    numbers = ", ".join(str(int(each)) for each in set(exception_ids))
+    result = reader.con.execute(
+        f"SELECT {_COLUMNS} FROM exceptions WHERE trace_id = ? AND exception_id IN ({numbers})", [reader.trace_id]
+    )
+    return {each.exception_id: each for each in fetch(result, Raise)}
 
 
 def retold(reader: TraceReader, exception_ids: Sequence[int]) -> list[Raise]:

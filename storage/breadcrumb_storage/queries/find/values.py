@@ -33,7 +33,7 @@ def lines_with_text(
     spellings: Sequence[str],
     pattern: str,
     functions: Sequence[tuple[int, int]] | None,
-    call_text: str,
+    call_pattern: str,
 ) -> tuple[list[ValueLine], int]:
     """Return the first `MAX_LINES` lines that changed a variable to a value with a text, and the number of all.
 
@@ -42,7 +42,7 @@ def lines_with_text(
         spellings: The forms of the text in JSON.
         pattern: A regular expression that the changes must match; "" for any.
         functions: (process, function) of the functions that are wanted; None for all.
-        call_text: What the arguments of the call must contain; "" for anything.
+        call_pattern: A regular expression for the arguments of the call; "" for any.
     """
     values = {f"text_{number}": text for number, text in enumerate(spellings)}
     contained = " OR ".join(f"contains(changes, ${name})" for name in values)
@@ -61,10 +61,10 @@ def lines_with_text(
                    s.position
             FROM stepped s JOIN call_records c ON c.trace_no = $trace_no AND c.call_id = s.call_id
             WHERE ({contained}) AND ($pattern = '' OR regexp_matches(s.changes, $pattern)) AND {owned}
-              AND ($call_text = '' OR coalesce(contains(c.args, $call_text), false)))
+              AND ($call_pattern = '' OR coalesce(regexp_matches(c.args, $call_pattern), false)))
         SELECT * EXCLUDE (position), count(*) OVER () AS total FROM fitting
         ORDER BY at_ns, call_id, position LIMIT {MAX_LINES}
         """,
-        {"trace_no": reader.trace_no, "pattern": pattern, "call_text": call_text, **values},
+        {"trace_no": reader.trace_no, "pattern": pattern, "call_pattern": call_pattern, **values},
     )
     return fetch_page(result, ValueLine)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from breadcrumb_server.answers.annotated.layout import size_of_text
 from breadcrumb_server.answers.common.text import counted
@@ -36,9 +37,10 @@ def name_page(question: Question, name: str) -> Page:
     events = collected.events
     notes += cut
     recorded = dict.fromkeys(functions_with_lines(question.reader))
-    functions = question.functions if owner is None or not owner.functions else list(owner.functions)
     has_lines = any(each.line is not None for each in events)
-    others, without_lines = found.text(functions, recorded, question.places, writes_only=has_lines)
+    others, without_lines = found.text(
+        question.functions, recorded, question.places, owner.functions if owner else (), writes_only=has_lines
+    )
     if not events:
         return _nothing(question, wanted, others, without_lines, notes)
     failure = question.failure
@@ -91,9 +93,8 @@ def _collect(
     outer = outer_variables(reader, [each.call_id for each in lines])
     collected = NameEvents(wanted, mentioned, outer, wants)
     collected.collect(lines, calls)
-    if owner is not None and not owner.functions and not collected.events:
-        seen = sorted({str(each) for each in collected.identities})
-        raise unknown_owner(question.of or "", question.functions, question.places, seen)
+    if owner is not None and not collected.events:
+        _check_object(question, wanted, found, owner)
     notes = [
         f"{counted(count, noun)} {verb} it: only the {shown:,} nearest to the failure or the end are in this history; "
         "of= narrows"
@@ -104,6 +105,17 @@ def _collect(
         if count > shown
     ]
     return collected, notes
+
+
+def _check_object(question: Question, wanted: WantedName, found: SourceMentions, owner: Owner) -> None:
+    """Raise an error that names the objects with the name, if the owner is an object or class that has no such one."""
+    if owner.functions and owner.number is None:
+        return
+    everything, _ = _collect(question, wanted, found, None)
+    of_class = replace(owner, number=None)
+    alike = {each for each in everything.identities if of_class.is_of(each)} or everything.identities
+    seen = sorted({str(each) for each in alike})
+    raise unknown_owner(question.of or "", question.functions, question.places, seen)
 
 
 def _below(others: Sequence[str], *, has_lines: bool) -> str:

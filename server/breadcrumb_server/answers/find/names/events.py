@@ -124,7 +124,7 @@ class NameEvents:
             if each.is_variable:
                 self._add(self._seen(row, function, "passed", each, MISSING), call.of)
                 continue
-            before = self._told.get(_key(each), MISSING)
+            before = self._last_of(each)
             if not self._is_told(each, each.value):
                 self._tell(each, each.value)
                 self._add(self._seen(row, function, "seen", each, before), call.of)
@@ -133,6 +133,11 @@ class NameEvents:
         """Return whether a value of an attribute was told, of this object or, if it has no number, of one like it."""
         told = [self._told[key] for key in (_key(found), _class_key(found)) if key in self._told]
         return any(value is each or (each is not MISSING and may_be_equal(each, value)) for each in told)
+
+    def _last_of(self, found: Occurrence) -> object:
+        """Return the last value of the same object; MISSING if that is not known to be the same."""
+        has_number = found.owner is not None and found.owner.number is not None
+        return self._told.get(_key(found), MISSING) if has_number else MISSING
 
     def _tell(self, found: Occurrence, value: object) -> None:
         self._told[_key(found)] = value
@@ -219,7 +224,7 @@ class NameEvents:
             if (mention is None or mention.use == READS) and not each.is_variable and self._is_told(each, now):
                 continue  # the call that changed it has told it
             if was is MISSING and not each.is_variable:
-                was = self._told.get(key, MISSING)
+                was = self._last_of(each)
             self._tell(each, now)
             at_ns = max(row.ended_ns or 0, row.at_ns)
             found.append(

@@ -118,7 +118,8 @@ def _what(events: Sequence[Event], variables: Variables, chars: int) -> str:
     if first.kind == "raised":
         held = "" if first.after is MISSING else f"{path}={_value(first.after, chars)}, "
         return f"{held}not set: the line raised"
-    by_callee = first.line is not None and (first.mention is None or first.mention.use == READS)
+    is_entry = first.owner is None and "[" in first.path  # its key may be computed, so the line itself may set it
+    by_callee = first.line is not None and not is_entry and (first.mention is None or first.mention.use == READS)
     suffix = " (by what it called)" if by_callee else ""
     if is_cut(first.after) or is_cut(first.before):
         read = _variables_text(events, variables, chars)

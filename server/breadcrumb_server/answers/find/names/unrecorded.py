@@ -69,6 +69,7 @@ class SourceMentions:
         functions: Sequence[TracedFunction],
         recorded: Mapping[tuple[int, int], object],
         places: Places,
+        of: Sequence[TracedFunction],
         *,
         writes_only: bool,
     ) -> tuple[list[str], list[str]]:
@@ -78,6 +79,7 @@ class SourceMentions:
             functions: All functions of the trace.
             recorded: (process, function) of those with recorded lines.
             places: Shortens paths.
+            of: The functions that are of interest; none for all.
             writes_only: Whether only functions that change it are of interest.
 
         Returns:
@@ -89,6 +91,7 @@ class SourceMentions:
             ran[each.file or "", each.name] = each
             if (each.process_id, each.function_id) in recorded:
                 with_lines.add((each.file or "", each.name))
+        kept = {(each.file or "", each.name) for each in of}
         lines: list[tuple[bool, str]] = []
         wanted: list[str] = []
         for file, here in self.of_files.items():
@@ -96,7 +99,11 @@ class SourceMentions:
             for mention in here:
                 by_function.setdefault(mention.function[1], []).append(mention)
             for name, found in by_function.items():
-                if (file, name) in with_lines or (writes_only and all(each.use in (READS, DEFINES) for each in found)):
+                if (
+                    (file, name) in with_lines
+                    or (kept and (file, name) not in kept)
+                    or (writes_only and all(each.use in (READS, DEFINES) for each in found))
+                ):
                     continue
                 function = ran.get((file, name))
                 if function is None and writes_only:
