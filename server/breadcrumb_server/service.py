@@ -17,7 +17,6 @@ from breadcrumb_server.answers.common.model import Answer
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
-from breadcrumb_server.answers.show.answer import Shown
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.programs.storing import is_recorded_by_program, store_programs
 from breadcrumb_server.projects.config import ProjectConfig, load_config
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 A = TypeVar("A")
+N = TypeVar("N", bound=Answer)
 
 # Pause between two looks at a run of another server.
 FOREIGN_POLL_SECONDS = 1.0
@@ -116,8 +116,8 @@ class Service:
             is_heard=client is None or not client.is_gone,
         )
 
-    async def show(self, project: str, build: "Callable[[DuckDBPyConnection], tuple[Shown, Sequence[str]]]") -> Shown:
-        """Answer with the source of functions, and let the next run record the lines of those that have none.
+    async def ask_for_lines(self, project: str, build: "Callable[[DuckDBPyConnection], tuple[N, Sequence[str]]]") -> N:
+        """Answer from recorded lines, and let the next run record those of functions that have none.
 
         Args:
             project: Name of the project.
@@ -126,12 +126,12 @@ class Service:
         Raises:
             BreadcrumbError: As for `ask`.
         """
-        shown, without_lines = await self.ask(project, build)
+        answer, without_lines = await self.ask(project, build)
         if not without_lines:
-            return shown
+            return answer
         await anyio.to_thread.run_sync(want_lines, self.home, project, without_lines)
         names = ", ".join(one_line(each, 80) for each in without_lines)
-        return with_notes(shown, [f"lines of {names} were not recorded: the next run records them"])
+        return with_notes(answer, [f"lines of {names} were not recorded: the next run records them"])
 
     async def run(
         self,

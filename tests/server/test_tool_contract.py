@@ -28,6 +28,7 @@ TOOLS = {
     "list_traces": {"project"},
     "get_trace": {"project", "trace_id"},
     "show": {"project", "what"},
+    "find": {"project"},
     "find_gaps": {"project"},
     "get_calls": {"project", "function"},
     "find_exceptions": {"project"},

@@ -19,7 +19,7 @@ analyze_performance(project) for where the time went, compare_traces(project, ba
 failing run differs from a passing one, query_traces(project, sql) for anything else (breadcrumb://schema lists the \
 tables).
 5. show(project, what=["Cart.total"]) instead of reading a file: the source with what each line did at the call that \
-matters. Lines that were not recorded come with the next run.
+matters. find(project, name=) for the history of a variable. Lines not recorded come with the next run.
 If a command takes long, run answers after wait_seconds with status "running": continue with wait_for_run or stop_run.
 
 Every call names its project; there is no current one. Without trace_id, the newest trace is meant. Every answer is \

@@ -24,8 +24,8 @@ Find out what goes wrong in this Python command, with Breadcrumb's tools and wit
 2. run the command (a list of words, an ample timeout_seconds). Read the report: the exception with the argument \
 values up its call chain, the failing tests, where a thread hangs, the hot functions.
 3. Follow `next` of each answer: its calls are ready to make. show has the source of a function with what each line \
-did at the call that matters: use it instead of reading the file. get_calls shows the other calls; find_exceptions \
-what was swallowed.
+did at the call that matters: use it instead of reading the file. find(name=...) tells the history of a variable or \
+attribute, get_calls the other calls, find_exceptions what was swallowed.
 4. If the wrong value comes out of a function whose calls you do not see: find_gaps, make the edit_config call that it \
 offers, run again.
 5. Lines that show does not have yet come with the next run.

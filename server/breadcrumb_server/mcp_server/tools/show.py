@@ -44,7 +44,7 @@ async def show(
     service = service_of(ctx)
     redact = (await service.config(project)).redact
     names = [what] if isinstance(what, str) else what
-    return await service.show(
+    return await service.ask_for_lines(
         project,
         lambda con: build_shown(
             con, project, what=names, where=where, call_id=call_id, trace_id=trace_id, chars=chars, redact=redact
