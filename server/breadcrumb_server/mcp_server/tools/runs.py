@@ -36,6 +36,13 @@ async def run(
             "each executed line of these functions and the variables that it changed"
         ),
     ] = None,
+    probes: Annotated[
+        dict[str, list[str]] | None,
+        Field(
+            description='Expressions by place: {"shop/pricing.py:31 if amount > 100": ["amount", "len(items)"], '
+            '"Rates.of entry": ["self._cached"], "Rates.of return": []}. They are your code, run in the program'
+        ),
+    ] = None,
 ) -> RunReport:
     """Debug a Python command: run it under a tracer that records the calls of the included code with arguments, return
     values, durations and exceptions, in all processes and threads. Use it instead of adding prints, for questions like
@@ -52,6 +59,10 @@ async def run(
     If you know which function is wrong but not which line, run again with capture={"lines": ["Cart.total"]}: get_calls
     then shows each executed line and the variables that it changed.
 
+    If you know the place, ask for values with probes, without an edit: the answer is then the table of what the
+    expressions were there and nothing else (get_trace has the report). A line is probed before it runs; entry has the
+    arguments, return what the function returned or raised. The expressions run in the program: what they call happens.
+
     The command runs with your rights. Cancelling this call stops it.
 
     Example: run(project="shop", command=["python", "-m", "pytest", "-x", "tests/test_cart.py"], timeout_seconds=120)
@@ -59,7 +70,7 @@ async def run(
     service = service_of(ctx)
     config = await service.config(project)
     request = make_request(
-        config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture
+        config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture, probes=probes
     )
     client = client_of(ctx.request_context.request)
     client.cancelled = cancellation_of(ctx.request_context)
