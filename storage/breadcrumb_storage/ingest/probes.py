@@ -18,8 +18,8 @@ ON CONFLICT DO UPDATE SET hits = excluded.hits, met = excluded.met, exact = excl
 
 _VALUES = f"""
 INSERT INTO probe_values
-    (trace_id, process_id, probe, position, evaluated_at, thread_id, task_id, call_id, line, expressions, errors, return_value,
-     raised)
+    (trace_id, process_id, probe, position, evaluated_at, thread_id, task_id, call_id, line, expressions, errors,
+     return_value, raised)
 SELECT $1, e.process_id, e.probe, e.n, {MOMENT_SQL.format("p")}, e.thread, nullif(e.task, 0),
        e.process_id * {ID_SPACE_SQL} + nullif(e."call", 0), e.line, e."values", e.errors,
        (e.result::JSON -> 0)::VARCHAR, e.raised

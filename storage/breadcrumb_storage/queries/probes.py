@@ -70,12 +70,12 @@ def probe_values(reader: TraceReader) -> list[ProbeValues]:
                v.errors, v.return_value, v.raised
         FROM (
             SELECT *, row_number() OVER (PARTITION BY probe ORDER BY evaluated_at, process_id, position) AS first,
-                   row_number() OVER (PARTITION BY probe ORDER BY evaluated_at DESC, process_id DESC, position DESC) AS last
+                   count(*) OVER (PARTITION BY probe) - first AS after
             FROM probe_values WHERE trace_id = $trace_id) v
         LEFT JOIN threads th
                ON th.trace_id = $trace_id AND th.process_id = v.process_id AND th.thread_id = v.thread_id
         LEFT JOIN tasks k ON k.trace_id = $trace_id AND k.process_id = v.process_id AND k.task_id = v.task_id
-        WHERE v.first <= $first OR v.last <= $last
+        WHERE v.first <= $first OR v.after < $last
         ORDER BY v.probe, v.first
         """,
         {"trace_id": reader.trace_id, "first": MAX_FIRST, "last": MAX_LAST},

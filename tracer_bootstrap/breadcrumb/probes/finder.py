@@ -71,8 +71,9 @@ class ProbeFinder:
 
     def _look_for_function(self, code: CodeType, frame: FrameType, module: str) -> None:
         name = self._session.names.qualified_name(code, frame)
+        modules = self._modules_of(module, code.co_filename)
         for probe in self._of_functions:
-            if not matches_function(module, name, probe.function):
+            if not any([matches_function(each, name, probe.function) for each in modules]):
                 continue
             found = self._target(code)
             probes = found.entry if probe.kind == PROBE_ENTRY else found.returns
@@ -95,16 +96,21 @@ class ProbeFinder:
         if filename.startswith("<"):
             return False
         if probe.module:
-            if module == "__main__":  # a script by the name that it has as a module
-                stem = filename.rpartition("/")[2]
-                return probe.module in ("__main__", stem[:-3] if stem.endswith(".py") else stem)
-            return module == probe.module or module.endswith("." + probe.module)
+            modules = self._modules_of(module, filename)
+            return any([each == probe.module or each.endswith("." + probe.module) for each in modules])
         path = self._session.include.absolute(filename)
         return path == probe.file if probe.file.startswith("/") else path.endswith("/" + probe.file)
 
+    def _modules_of(self, module: str, filename: str) -> Sequence[str]:
+        """Return the name of a module, and of the main one also the name by which others would import it."""
+        if module != "__main__":
+            return (module,)
+        path = self._session.include.absolute(filename)
+        return (module, path[: -len(".py")].replace("/", ".")) if path.endswith(".py") else (module,)
+
     def _search(self, code: CodeType, module: str, wanted: Sequence[Probe]) -> None:
         """Look for lines in code and all that is nested in it."""
-        around: Dict[int, List[Tuple[CodeType, str]]] = {id(probe): [] for probe in wanted}
+        named: List[Tuple[CodeType, str]] = []  # functions and classes
         found: Set[int] = set()
         pending: List[Tuple[CodeType, str, Set[int]]] = [(code, _name(code, ""), set())]
         while pending:
@@ -113,23 +119,34 @@ class ProbeFinder:
                 continue
             self._searched[id(each)] = each
             lines = lines_of(each)
-            first, last = range_of(each)
+            if not is_anonymous(each) and each is not code:
+                named.append((each, name))
             for probe in wanted:
                 if probe.line in lines and not (is_anonymous(each) and probe.line in lines_around):
                     self._target(each).lines.setdefault(probe.line, []).append(probe)
                     _add_code(probe.codes, self._describe(each, name, module))
                     found.add(id(probe))
-                elif first <= probe.line <= last and not is_anonymous(each):
-                    around[id(probe)].append((each, name))
             inner_prefix = "" if each.co_name == "<module>" else name + (".<locals>." if each.co_flags & 1 else ".")
             for nested in nested_code(each):
                 pending.append((nested, _name(nested, inner_prefix), lines))
         for probe in wanted:
             if id(probe) not in found and code.co_name == "<module>":
-                candidates = around[id(probe)] or [(code, _name(code, ""))]
-                nearest, name = max(candidates, key=lambda candidate: candidate[0].co_firstlineno)
-                _add_code(probe.nearest, self._describe(nearest, name, module))
+                self._add_nearest(probe, named, code, module)
             self._when_found(probe)
+
+    def _add_nearest(self, probe: Probe, named: Sequence[Tuple[CodeType, str]], body: CodeType, module: str) -> None:
+        """Describe the innermost function around a line without code, else the nearest one and the module's body."""
+
+        def distance(candidate: Tuple[CodeType, str]) -> Tuple[int, int]:
+            first, last = range_of(candidate[0])
+            return max(first - probe.line, probe.line - last, 0), -first
+
+        if named:
+            nearest, name = min(named, key=distance)
+            _add_code(probe.nearest, self._describe(nearest, name, module))
+            if distance((nearest, name))[0] == 0:
+                return
+        _add_code(probe.nearest, self._describe(body, _name(body, ""), module))
 
     def _target(self, code: CodeType) -> CodeProbes:
         target = self._targets.get(id(code))

@@ -129,6 +129,8 @@ def lines_of(code: CodeType) -> Set[int]:
         while begins < len(instructions) and instructions[begins] != opmap["RESUME"]:
             begins += 2
         begins += 2
+        while begins < len(instructions) and instructions[begins] == opmap.get("CACHE", -1):  # of RESUME, from 3.15 on
+            begins += 2
     entries: Any = code.co_lines()
     return {line for _, end, line in entries if line and end > begins}
 

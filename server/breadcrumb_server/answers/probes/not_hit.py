@@ -80,11 +80,15 @@ def why_not_hit(reader: TraceReader, places: Places, asked: AskedProbe, count: P
         return one_line(f"not hit{so_far}: {named} did not run", _MAX_CHARS)
     nearest = code_of(count.nearest) if count is not None else []
     if nearest:
-        each = nearest[0]
-        return one_line(f"hit no line: lines of {each.function} are {ranges(each.lines, asked.line)}", _MAX_CHARS)
+        lines = [f"lines of {_named(each)} are {ranges(each.lines, asked.line)}" for each in nearest[:MAX_NEAR]]
+        return one_line(f"hit no line: {'; '.join(lines)}", _MAX_CHARS)
     if asked.function:
         return one_line(f"not hit{so_far}: {_unknown_function(reader, asked.function)}", _MAX_CHARS)
     return one_line(f"not hit{so_far}: {_unknown_file(reader, places, asked)}", _MAX_CHARS)
+
+
+def _named(code: Code) -> str:
+    return "the module's body" if code.function == "<module>" else code.function
 
 
 def ranges(lines: Sequence[int], near: int) -> str:
@@ -114,7 +118,7 @@ def _unknown_file(reader: TraceReader, places: Places, asked: AskedProbe) -> str
     known = traced_code(reader)
     if asked.module:
         if matching_functions(reader, asked.module):  # module.function:line
-            module = next((m for m, _ in sorted(known) if asked.module.startswith(f"{m}.")), asked.module)
+            module = max((m for m, _ in known if asked.module.startswith(f"{m}.")), key=len, default=asked.module)
             return f"{asked.module} is a function: lines are given by module or file, as {module}:{asked.line}"
         names = {PurePath(file).stem if module == "__main__" else module for module, file in known}
         near = difflib.get_close_matches(asked.module, names, MAX_NEAR, 0.5)

@@ -95,10 +95,10 @@ class RunReport(Answer):
     status: str = Field(description="running, completed, failed, timeout, stopped or crashed")
     exit_code: int | None = None
     signal: str | None = None
-    duration_ms: float | int | None
-    command: str
+    duration_ms: float | int | None = None
+    command: str = ""
     label: str = ""
-    traced: Traced | None
+    traced: Traced | None = None
     not_traced: list[str] = Field(default_factory=list, description="what was not recorded, and why")
     warnings: list[str] = Field(default_factory=list)
     processes: Table | None = Field(

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class ProbedRun(RunReport):
-    """The report of a run with probes."""
+    """The report of a run with probes: the other fields are left out."""
 
     always_shown = frozenset({"trace_id", "status", "exit_code", "probes"})
 
@@ -63,9 +63,6 @@ def report_after_run(
             status=trace.status,
             exit_code=trace.exit_code,
             signal=trace.signal,
-            duration_ms=None,
-            command="",
-            traced=None,
             probes=probes_text(reader, Places.of(trace)),
             notes=_why_nothing(reader),
             next=[next_calls.call("wait_for_run", wait_seconds=45)] if is_running else [],
