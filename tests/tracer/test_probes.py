@@ -301,6 +301,37 @@ def test_what_a_signal_handler_raises_meanwhile_reaches_the_program(python: str,
     assert values(spool, 1)[-1] == {"number": 1}
 
 
+def test_at_the_recursion_limit_program_and_probes_go_on(python: str, trace: Trace) -> None:
+    code = program("""
+        def deep(n):
+            return deep(n + 1)
+
+        def shallow(n):
+            return n
+
+        try:
+            deep(0)
+        except RecursionError:
+            print("caught")
+        print(shallow(3))
+        """)
+    endless = "(lambda f: f(f))(lambda f: f(f))"
+    spool = trace(
+        python,
+        code,
+        probes=[probe("deep entry", "n"), probe("deep return", "n"), probe("shallow entry", endless, "n")],
+    )
+    assert (spool.stdout, spool.exit_code) == ("caught\n3\n", 0)
+    assert len(values(spool)) > 500
+    assert rows(spool, 2)[0]["errors"] == {endless: "RecursionError: maximum recursion depth exceeded"}
+    assert values(spool, 2) == [{"n": 3}]
+
+
+def test_a_program_given_as_text_is_probed_by_line(python: str, trace: Trace) -> None:
+    spool = trace(python, ["-c", "x = 1\nprint(x)"], probes=[probe("__main__:2", "x")])
+    assert values(spool) == [{"x": 1}]
+
+
 def test_secrets_are_redacted_also_in_parts_of_them(python: str, trace: Trace) -> None:
     code = program("""
         class Account:

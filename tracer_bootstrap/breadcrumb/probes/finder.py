@@ -58,7 +58,7 @@ class ProbeFinder:
         if self._of_functions and code.co_name in self._last_names:
             self._look_for_function(code, frame, module)
         if self._at_lines and id(code) not in self._searched:
-            wanted = self._probes_of(module, code.co_filename)
+            wanted = self._probes_of(module, code.co_filename, frame)
             if wanted:
                 self._search(code, module, wanted)
         found = self._targets.get(id(code))
@@ -81,20 +81,20 @@ class ProbeFinder:
                 probes.append(probe)
             _add_code(probe.codes, self._describe(code, name, module))
 
-    def _probes_of(self, module: str, filename: str) -> List[Probe]:
+    def _probes_of(self, module: str, filename: str, frame: FrameType) -> List[Probe]:
         key = (module, filename)
         found = self._of_files.get(key)
         if found is None:
             if len(self._of_files) >= _MAX_KNOWN:
                 self._of_files.clear()
             found = self._of_files[key] = [
-                probe for probe in self._at_lines if self._is_file_of(probe, module, filename)
+                probe for probe in self._at_lines if self._is_file_of(probe, module, filename, frame)
             ]
         return found
 
-    def _is_file_of(self, probe: Probe, module: str, filename: str) -> bool:
-        if filename.startswith("<"):
-            return False
+    def _is_file_of(self, probe: Probe, module: str, filename: str, frame: FrameType) -> bool:
+        if filename.startswith("<"):  # code that a library generates, or a program that was given with -c
+            return probe.module == module == "__main__" and "__file__" not in frame.f_globals
         if probe.module:
             modules = self._modules_of(module, filename)
             return any([each == probe.module or each.endswith("." + probe.module) for each in modules])

@@ -171,6 +171,8 @@ class ProbeLog:
         before_ns = system.now_ns()
         try:
             return eval(expression.code, names), ""  # what the user asked for
+        except RecursionError:  # perhaps of a program near its limit: there is no room for more than this text
+            return None, "RecursionError: maximum recursion depth exceeded"
         except BaseException as error:
             if _is_interruption(error):
                 raise

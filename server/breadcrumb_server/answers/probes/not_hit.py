@@ -69,8 +69,8 @@ def why_not_hit(reader: TraceReader, places: Places, asked: AskedProbe, count: P
     if count is not None and count.notes:
         return one_line("; ".join(count.notes), _MAX_CHARS)
     if count is not None and count.hits:
-        times = bounded_text(count.hits, exact=count.exact)
-        return f"reached {times} times, and the condition never held" if asked.condition else f"reached {times} times"
+        times = f"{bounded_text(count.hits, exact=count.exact)} {'time' if count.hits == 1 else 'times'}"
+        return f"reached {times}, and the condition never held" if asked.condition else f"reached {times}"
     so_far = " so far" if reader.trace.status == "running" else ""
     codes = code_of(count.codes) if count is not None else []
     if codes:
@@ -117,7 +117,7 @@ def _unknown_function(reader: TraceReader, name: str) -> str:
 def _unknown_file(reader: TraceReader, places: Places, asked: AskedProbe) -> str:
     known = traced_code(reader)
     if asked.module:
-        if matching_functions(reader, asked.module):  # module.function:line
+        if "." in asked.module and matching_functions(reader, asked.module):  # module.function:line
             module = max((m for m, _ in known if asked.module.startswith(f"{m}.")), key=len, default=asked.module)
             return f"{asked.module} is a function: lines are given by module or file, as {module}:{asked.line}"
         names = {PurePath(file).stem if module == "__main__" else module for module, file in known}

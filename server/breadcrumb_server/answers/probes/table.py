@@ -77,7 +77,7 @@ def _heading(asked: AskedProbe, count: ProbeCount | None, places: Places) -> str
         text += f" {one_line(', '.join(files), 200)}" if files else ""
     hits = f"{bounded_text(count.hits, exact=count.exact)} {'hit' if count.hits == 1 else 'hits'}"
     if asked.condition:
-        hits += f", condition held {bounded_text(count.met, exact=count.exact)} times"
+        hits += f", condition held {bounded_text(count.met, exact=count.exact)} {'time' if count.met == 1 else 'times'}"
     notes = f" ({one_line('; '.join(count.notes), 300)})" if count.notes else ""
     return f"{text}: {hits}{notes}"
 
