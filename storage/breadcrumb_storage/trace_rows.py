@@ -25,8 +25,8 @@ LATEST = "latest"
 # All tables with rows of a trace, by their key. `traces` is last, since deletions by trace_no read it.
 _TABLES_BY_TRACE_NO = ("call_records", "line_records", "yield_records", "pending_returns", "pending_child_time")
 _TABLES_BY_TRACE_ID = (
-    "processes", "threads", "tasks", "functions", "exceptions", "exception_counts", "stacks", "tests", "gap_records",
-    "notices", "segments", "source_files", "traces",
+    "processes", "threads", "tasks", "functions", "exceptions", "exception_counts", "stacks", "tests", "probes",
+    "probe_values", "gap_records", "notices", "segments", "source_files", "traces",
 )  # fmt: skip
 
 # The time of the last recorded call stands for that of the end.

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .backends import Backend, ExitCode
     from .events.child_processes import ChildLog
     from .events.test_runners import TestLog
+    from .probes.log import ProbeLog
     from .session.functions import Observer
 
 
@@ -70,9 +71,14 @@ class Recorder:
         self._exceptions = exceptions = ExceptionLog(session, calls, adaptive, backend.sees_all_code)
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
         function_log = FunctionLog(session, adaptive, self._lines, spawned)
+        self._probes: Optional[ProbeLog] = None
+        if settings.get("probes"):
+            from .probes.log import ProbeLog  # as are the lines
+
+            self._probes = ProbeLog(session, settings["probes"], backend.writes_locals_back)
         self._tests: Optional[TestLog] = None
         self._children: Optional[ChildLog] = None
-        logs = (function_log, calls, exceptions, gaps, tasks, greenlets, *self._lines, adaptive)
+        logs = (function_log, calls, exceptions, gaps, tasks, greenlets, *self._lines, adaptive, self._probes)
         self._logs: List[Any] = [log for log in logs if log is not None]  # cleared in a forked child
         self.backend_name = backend.name
         self._backend = backend(
@@ -85,6 +91,7 @@ class Recorder:
                 greenlets=greenlets,
                 observer=self.observer,
                 adaptive=adaptive,
+                probes=self._probes,
             )
         )
         self._adaptive = adaptive
@@ -279,6 +286,8 @@ class Recorder:
         self.greenlets.check()
         if self._is_observing:
             self._backend.before_end()
+        if self._probes is not None:
+            self._probes.write_last()
         if session.near_recursion_limit:
             session.notice(
                 record_format.NOTICE_RECURSION_LIMIT,

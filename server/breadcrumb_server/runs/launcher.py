@@ -97,7 +97,7 @@ def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
 
 
 def given_to_command(request: RunRequest, redactor: Redactor) -> dict[str, Any]:
-    """Return the variables and the input of a command, redacted, as far as it was given any: to run it again."""
+    """Return the variables, the input and the probes of a command, redacted, as far as it was given any."""
     given: dict[str, Any] = {}
     if request.env:
         words = [redactor.redact_command([f"{name}={value}"])[0] for name, value in request.env.items()]
@@ -109,6 +109,8 @@ def given_to_command(request: RunRequest, redactor: Redactor) -> dict[str, Any]:
         # A longer text is no part of a call that is proposed; that there was one must be known.
         is_short = len(request.stdin) <= MAX_KEPT_STDIN_CHARS
         given["stdin"] = redactor.redact_text(request.stdin) if is_short else None
+    if request.probes:
+        given["probes"] = [each.shown(redactor) for each in request.probes]
     return given
 
 
@@ -142,6 +144,7 @@ def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, reque
         "capture": request.capture.model_dump() | {"lines": [*request.capture.lines, *request.further_lines]},
         "redact": list(config.redact),
         "backend": config.backend,
+        "probes": [each.settings() for each in request.probes],
     }
     file = spool / CONFIG_FILE
     file.touch(FILE_MODE)

@@ -27,6 +27,7 @@ from breadcrumb.record_format import (
 )
 from breadcrumb_storage.ids import ID_SPACE_SQL
 from breadcrumb_storage.ingest.batch import MOMENT_SQL, TIME_SQL, Batch, report_unreadable
+from breadcrumb_storage.ingest.probes import PROBE_FIELDS, PROBE_STATEMENTS
 from breadcrumb_storage.ingest.tests import TEST_STATEMENTS
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ _FIELDS = {
     "task_name": "VARCHAR", "creator": "BIGINT", "wraps": "VARCHAR[]",
     "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
               '"locals" VARCHAR, "locks" VARCHAR)[]',
+    **PROBE_FIELDS,
 }  # fmt: skip
 
 # DuckDB keeps the order of the lines, so that a later record has a larger rowid.
@@ -251,6 +253,7 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_STACK}), _STACKS),
     (frozenset({EVENT_NOTICE}), _NOTICES),
     *TEST_STATEMENTS,
+    *PROBE_STATEMENTS,
 )
 
 

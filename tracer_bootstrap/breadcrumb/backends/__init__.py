@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from ..events.functions import FunctionLog
     from ..events.gaps import GapLog
     from ..events.greenlets import GreenletChains
+    from ..probes.log import ProbeLog
     from ..session.functions import Function, Observer
     from ..session.session import Session
 
@@ -44,6 +45,7 @@ class Parts:
         greenlets: Follows greenlets once their module is imported.
         observer: Returns the log that reads a function which is observed whether it is traced or not.
         adaptive: Decides which calls are only counted; None if all are recorded.
+        probes: Evaluates the user's expressions; None if there are none.
     """
 
     __slots__ = (
@@ -54,6 +56,7 @@ class Parts:
         "gaps",
         "greenlets",
         "observer",
+        "probes",
         "session",
     )  # fmt: skip
 
@@ -68,6 +71,7 @@ class Parts:
         greenlets: GreenletChains,
         observer: Callable[[CodeType], Observer],
         adaptive: Optional[AdaptiveCapture],
+        probes: Optional[ProbeLog],
     ) -> None:
         self.session = session
         self.function_log = function_log
@@ -77,6 +81,7 @@ class Parts:
         self.greenlets = greenlets
         self.observer = observer
         self.adaptive = adaptive
+        self.probes = probes
 
 
 class Backend:
@@ -190,12 +195,25 @@ def choose(wanted: str) -> Tuple[str, str]:
     return "settrace", "this Python has no sys.monitoring (it came with 3.12): sys.settrace is used"
 
 
-def backend_class(name: str) -> Type[Backend]:
-    """Return the class of the backend that ``choose`` has named."""
+def backend_class(name: str, *, with_probes: bool = False) -> Type[Backend]:
+    """Return the class of the backend that ``choose`` has named.
+
+    Args:
+        name: Its name.
+        with_probes: Whether it evaluates probes too.
+    """
     if name == "monitoring":
+        if with_probes:
+            from .probing_monitoring import ProbingMonitoringBackend
+
+            return ProbingMonitoringBackend
         from .monitoring import MonitoringBackend
 
         return MonitoringBackend
+    if with_probes:
+        from .probing_settrace import ProbingSettraceBackend
+
+        return ProbingSettraceBackend
     from .settrace import SettraceBackend
 
     return SettraceBackend

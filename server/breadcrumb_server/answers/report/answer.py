@@ -26,6 +26,7 @@ from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_server.answers.flow.answer import get_flow
 from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
+from breadcrumb_server.answers.probes.table import probes_text
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
 from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
@@ -95,10 +96,10 @@ class RunReport(Answer):
     status: str = Field(description="running, completed, failed, timeout, stopped or crashed")
     exit_code: int | None = None
     signal: str | None = None
-    duration_ms: float | int | None
-    command: str
+    duration_ms: float | int | None = None
+    command: str = ""
     label: str = ""
-    traced: Traced | None
+    traced: Traced | None = None
     not_traced: list[str] = Field(default_factory=list, description="what was not recorded, and why")
     warnings: list[str] = Field(default_factory=list)
     processes: Table | None = Field(
@@ -131,6 +132,7 @@ class RunReport(Answer):
     edit_config: str = Field(default="", description="the call that adds the best of the gaps to the next run")
     stdout_tail: str = ""
     stderr_tail: str = ""
+    probes: str = Field(default="", description="what the expressions of probes were, -> what a function returned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +237,7 @@ class RunFacts:
         self.project = project
         self.trace = trace
         self.places = part.make("paths", lambda: Places.of(trace), Places((), has_workspace=False))
+        self.probes = part.text("probes", lambda: probes_text(reader, self.places))
         processes = part.optional("processes", lambda: list_processes(reader))
         functions = part.optional("hot", lambda: function_times(reader))
         self.processes = processes or []
@@ -380,6 +383,7 @@ class RunFacts:
                 edit_config=part.text("edit_config", lambda: self.expansion.edit_config_call(self.project)),
                 stdout_tail=part.text("stdout_tail", lambda: self._stdout_tail(level)),
                 stderr_tail=part.text("stderr_tail", lambda: self._stderr_tail(level)),
+                probes=self.probes,
                 notes=part.rows("notes", lambda: self._notes(level)),
                 next=part.rows("next", self._next),
             )

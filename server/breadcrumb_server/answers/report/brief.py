@@ -89,6 +89,11 @@ def _filled(section: Callable[[RunReport], Iterator[_Part]], report: RunReport) 
     return [part for part in section(report) if any(part.lines)]
 
 
+def _probes(report: RunReport) -> Iterator[_Part]:
+    """Show what the expressions of probes were: the report of a run with probes has nothing else."""
+    yield _Part(report.probes.split("\n"), 2_300)
+
+
 def _loud(report: RunReport) -> Iterator[_Part]:
     """Say what was not recorded, and what the recording warns of."""
     yield _Part([f"NOT TRACED: {line}" for line in report.not_traced], 900)
@@ -217,6 +222,7 @@ def _next(report: RunReport) -> Iterator[_Part]:
 
 
 _SECTIONS: Mapping[str, Callable[[RunReport], Iterator[_Part]]] = {
+    "probes": _probes,
     "not_traced": _loud,
     "tests": _tests,
     "exceptions": _exceptions,

@@ -31,18 +31,26 @@ async def run(
         dict[str, Any] | None,
         Field(description='For this run: {"mode": "full"}, {"lines": ["shop.pricing.total"]}'),
     ] = None,
+    probes: Annotated[
+        dict[str, list[str]] | None,
+        Field(
+            description='Expressions by place: {"shop/pricing.py:31 if amount > 9": ["len(items)"], '
+            '"Rates.of entry": ["self._cached"], "Rates.of return": []}'
+        ),
+    ] = None,
 ) -> RunBrief:
     """Debug a Python command: run it under a tracer and read what went wrong, instead of adding prints: "why does this
     Python fail", "why is it slow", "where does it hang", "where does this wrong value come from". Any command: a
     script, -m module, pytest, uv run. The code is not changed; it runs with your rights.
 
     The report has the failure with values (a failing test's body, or the innermost frames), then the suspects: show
-    them next. Status "running": go on with wait_for_run.
+    them next. Status "running": go on with wait_for_run. With probes, the program evaluates the expressions, and the
+    answer is the table of their values alone.
     """
     service = service_of(ctx)
     config = await service.config(project)
     request = make_request(
-        config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture
+        config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture, probes=probes
     )
     client = client_of(ctx.request_context.request)
     client.cancelled = cancellation_of(ctx.request_context)
