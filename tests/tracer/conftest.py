@@ -70,6 +70,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
         redact: list[str] | None = None,
+        suspects: str = record_format.DEFAULT_SUSPECTS,
         before: Callable[[Path], None] | None = None,
     ) -> Traced:
         folder = tmp_path / f"spool{len(list(tmp_path.glob('spool*')))}"
@@ -87,6 +88,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
             "capture": {"mode": mode, **(capture or {})},
             "redact": redact or [],
             "backend": "auto",
+            "suspects": suspects,
         }
         (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
         if before is not None:
