@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from breadcrumb_storage.queries.executed import ExecutedFunction, ExecutedLine, failed_test_lines, passed_lines
+from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
+from breadcrumb_storage.queries.executed import failed_test_lines, passed_lines
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.trace_rows import delete_traces
 

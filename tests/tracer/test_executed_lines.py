@@ -10,7 +10,9 @@ import pytest
 from breadcrumb import record_format
 from breadcrumb.events import executed_lines
 from breadcrumb.platform_features import STACKS_SIGNAL
-from spool_reader import Spool, program
+from spool_reader import INJECT, Spool, program
+
+NEIGHBOURS = INJECT.parent / "first_pass" / "unittest_neighbours.py"
 
 SUITE = program(
     """
@@ -84,6 +86,29 @@ def test_lines_before_the_failure_are_told_from_those_after_it(python: str, trac
             (test, 19), (test, 20), ("price", 4), ("price", 6), ("price", 5), (test, 21)
         ]  # fmt: skip
         assert lines[failed_at:] == [("Tests.tearDown", 13), ("after", 9)]
+
+
+def test_where_only_lines_are_wanted_they_are_the_same_and_nothing_else_is_recorded(python: str, trace) -> None:
+    whole, only = trace(python, SUITE), trace(python, SUITE, only_lines=True)
+    passed = {name: test for name, test in executed(whole).items() if test[0] == "passed"}
+    assert {name: test for name, test in executed(only).items() if test[0] == "passed"} == passed
+    assert len(passed) == 2
+    assert not only.calls
+    assert not only.of("gap")
+    assert (only.exit_code, only.stdout) == (whole.exit_code, whole.stdout)
+
+
+def test_of_a_unittest_command_the_other_tests_of_the_module_are_run(python: str, start, tmp_path) -> None:
+    (tmp_path / "suite.py").write_text(SUITE)
+    for words, expected in (
+        (["suite.Tests.test_a_passes"], ["test_b_fails", "test_c_passes"]),
+        (["suite.py", "-k", "test_b"], ["test_a_passes", "test_c_passes"]),
+        (["suite"], []),
+        (["nowhere.Tests.test_a"], []),
+    ):
+        spool = start(python, [str(NEIGHBOURS), *words], include=["suite"], only_lines=True).finish()
+        assert spool.exit_code == 0, spool.stderr
+        assert list(executed(spool)) == expected
 
 
 def test_nothing_is_noted_where_suspects_are_switched_off(python: str, start) -> None:

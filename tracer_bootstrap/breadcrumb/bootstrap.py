@@ -55,7 +55,7 @@ def start(folder: str, settings: Dict[str, Any]) -> RunningTracer:
     from .recorder import Recorder
 
     name, why_another = backends.choose(settings.get("backend", DEFAULT_BACKEND))
-    recorder = Recorder(folder, settings, backends.backend_class(name))
+    recorder = Recorder(folder, settings, backends.backend_class(name, bool(settings.get("only_lines"))))
     if why_another:
         recorder.session.notice(NOTICE_BACKEND, why_another)
     _mark_started()

@@ -60,6 +60,7 @@ class Recorder:
             self._lines.append(LineLog(session, capture["lines"]))
         self._with_test_lines = bool(capture.get("failed_test_lines", record_format.DEFAULT_FAILED_TEST_LINES))
         self._with_suspects = settings.get("suspects", record_format.DEFAULT_SUSPECTS) != "off"
+        self._only_lines = bool(settings.get("only_lines"))
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, self.observer)
@@ -149,8 +150,8 @@ class Recorder:
         from .events.executed_lines import MOST_EVENTS, ExecutedLines
 
         backend = self._backend
-        most_events = None if backend.tells_lines_once else MOST_EVENTS
-        executed = ExecutedLines(self.session, backend.observe_lines, most_events)
+        most_events = None if backend.tells_lines_once or self._only_lines else MOST_EVENTS
+        executed = ExecutedLines(self.session, backend.observe_lines, most_events, backend.writes_locals_back)
         backend.note_lines(executed)
         tests.executed = executed
         self._logs.append(executed)

@@ -5,7 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.config import CaptureConfig, ProjectConfig
 from breadcrumb_server.projects.validation_text import explain_validation
@@ -33,6 +35,7 @@ class RunRequest:
     label: str | None
     capture: CaptureConfig
     further_lines: tuple[str, ...] = ()  # functions whose lines are recorded, besides those of ``capture``
+    suspects: Literal["auto", "off"] = record_format.DEFAULT_SUSPECTS
 
 
 def make_request(
@@ -45,6 +48,7 @@ def make_request(
     stdin: str | None = None,
     label: str | None = None,
     capture: Mapping[str, object] | None = None,
+    suspects: Literal["auto", "off"] | None = None,
 ) -> RunRequest:
     """Check the arguments of a run.
 
@@ -57,6 +61,7 @@ def make_request(
         stdin: Text for the command to read; None means an empty input.
         label: A text by which a user finds the run.
         capture: Capture settings that differ from the project's for this run.
+        suspects: Whether lines of tests are compared; None means as the project says.
 
     Raises:
         BreadcrumbError: An argument cannot be used; says which, why, and what to do.
@@ -85,6 +90,7 @@ def make_request(
         stdin=stdin,
         label=_check_label(label),
         capture=_merge_capture(config.capture, capture),
+        suspects=suspects or config.suspects,
     )
 
 

@@ -6,28 +6,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
+
 if TYPE_CHECKING:
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Failed tests that are compared; more have the same few causes.
 MAX_FAILED_TESTS = 50
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutedFunction:
-    """A function by what is the same in every process and run."""
-
-    file: str
-    name: str
-    line: int  # of its definition
-
-
-@dataclass(frozen=True, slots=True)
-class ExecutedLine:
-    """A line of a function that a test executed."""
-
-    function: ExecutedFunction
-    line: int
 
 
 @dataclass(frozen=True, slots=True)

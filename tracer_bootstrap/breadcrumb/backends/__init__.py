@@ -202,8 +202,17 @@ def choose(wanted: str) -> Tuple[str, str]:
     return "settrace", "this Python has no sys.monitoring (it came with 3.12): sys.settrace is used"
 
 
-def backend_class(name: str) -> Type[Backend]:
-    """Return the class of the backend that ``choose`` has named."""
+def backend_class(name: str, only_lines: bool = False) -> Type[Backend]:
+    """Return the class of the backend that ``choose`` has named.
+
+    Args:
+        name: The name.
+        only_lines: Whether nothing but the executed lines of tests is to be observed.
+    """
+    if only_lines:
+        from .only_lines import OnlyLinesMonitoring, OnlyLinesSettrace
+
+        return OnlyLinesMonitoring if name == "monitoring" else OnlyLinesSettrace
     if name == "monitoring":
         from .monitoring import MonitoringBackend
 

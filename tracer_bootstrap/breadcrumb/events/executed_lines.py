@@ -36,14 +36,21 @@ class ExecutedLines:
         session: Holds the functions, and writes the events.
         observe: Observes functions again, so that each of their lines is told at its next execution.
         most_events: The number of executed lines after which nothing more is noted; None for no limit.
+        writes_locals_back: Whether each event of a frame can undo what another thread did to variables that it shares
+            with other functions (gh-74929): the lines of such functions are not noted.
     """
 
     def __init__(
-        self, session: Session, observe: Callable[[Iterable[Function]], None], most_events: Optional[int]
+        self,
+        session: Session,
+        observe: Callable[[Iterable[Function]], None],
+        most_events: Optional[int],
+        writes_locals_back: bool,
     ) -> None:
         self._session = session
         self._observe = observe
         self._events_left = most_events
+        self._writes_locals_back = writes_locals_back
         self._test = 0  # the number of the test that runs, 0 between tests
         self._suite = ""
         self._raises: Dict[int, int] = {}  # by the address of an exception: the number of lines before its raise
@@ -62,6 +69,9 @@ class ExecutedLines:
             return False
         file = function.file
         if function.kind in ("module", "class") or may_be_generated(file) or "__create_fn__" in function.name:
+            return False
+        code = function.code
+        if self._writes_locals_back and (code.co_cellvars or code.co_freevars):
             return False
         return self._session.include.is_in_workspace(file) and not any(folder in file for folder in _INSTALLED)
 

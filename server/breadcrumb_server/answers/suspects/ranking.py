@@ -14,14 +14,8 @@ from itertools import groupby
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from breadcrumb_storage.queries.executed import (
-    ExecutedFunction,
-    ExecutedLine,
-    FailedTestLines,
-    PassedLines,
-    failed_test_lines,
-    passed_lines,
-)
+from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
+from breadcrumb_storage.queries.executed import FailedTestLines, PassedLines, failed_test_lines, passed_lines
 
 if TYPE_CHECKING:
     from breadcrumb_storage.queries.trace_reader import TraceReader

@@ -14,7 +14,7 @@ from breadcrumb_server.workspace.changed_lines import changed_lines
 
 if TYPE_CHECKING:
     from breadcrumb_server.answers.lines.source import SourceText
-    from breadcrumb_storage.queries.executed import ExecutedFunction
+    from breadcrumb_storage.executed_lines import ExecutedFunction
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
 

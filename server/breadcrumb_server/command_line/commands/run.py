@@ -37,6 +37,7 @@ TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
 @click.option("--mode", type=click.Choice(["adaptive", "full"]), help="full records every call.")
 @click.option("--max-chars", type=int, help="Characters of each value that are kept. [default: 2000]")
 @click.option("--lines", multiple=True, metavar="FUNCTION", help="Record the lines of a function. Repeatable.")
+@click.option("--no-suspects", is_flag=True, help="Do not run other tests of the file first, nor compare their lines.")
 @output_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(
@@ -49,6 +50,7 @@ def run(
     mode: str | None,
     max_chars: int | None,
     lines: tuple[str, ...],
+    no_suspects: bool,
     output_format: str,
     command: tuple[str, ...],
 ) -> int:
@@ -80,7 +82,15 @@ def run(
     async def work(services: Service) -> RunReport:
         config = await services.config(project)
         request = make_request(
-            config, words, timeout_seconds, cwd=cwd, env=env, stdin=text, label=label, capture=capture
+            config,
+            words,
+            timeout_seconds,
+            cwd=cwd,
+            env=env,
+            stdin=text,
+            label=label,
+            capture=capture,
+            suspects="off" if no_suspects else None,
         )
         return await run_in_foreground(services, config, request)
 

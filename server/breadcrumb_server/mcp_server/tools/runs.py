@@ -1,6 +1,6 @@
 """Tools that run commands."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -36,6 +36,13 @@ async def run(
             "each executed line of these functions and the variables that it changed"
         ),
     ] = None,
+    suspects: Annotated[
+        Literal["auto", "off"] | None,
+        Field(
+            description="auto: where single tests are selected, other tests of their files run first (a sample, once "
+            "while the code stays the same), to name the lines that only failing tests run; default: as configured"
+        ),
+    ] = None,
 ) -> RunReport:
     """Debug a Python command: run it under a tracer that records the calls of the included code with arguments, return
     values, durations and exceptions, in all processes and threads. Use it instead of adding prints, for questions like
@@ -59,7 +66,15 @@ async def run(
     service = service_of(ctx)
     config = await service.config(project)
     request = make_request(
-        config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture
+        config,
+        command,
+        timeout_seconds,
+        cwd=cwd,
+        env=env,
+        stdin=stdin,
+        label=label,
+        capture=capture,
+        suspects=suspects,
     )
     client = client_of(ctx.request_context.request)
     client.cancelled = cancellation_of(ctx.request_context)
