@@ -167,10 +167,13 @@ class Service:
         check_wait(wait_seconds)
         client = client or WaitingClient()
         remembered = await anyio.to_thread.run_sync(wanted_lines, self.home, config.project)
-        run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)))
+        called_at = anyio.current_time()
+        neighbours = await self.runs.find_neighbours(config, request, report)
+        left = max(wait_seconds - (anyio.current_time() - called_at), 0)
+        run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)), neighbours)
         client.when_gone(partial(self.runs.note_client_gone, run))
         try:
-            return await self._report_after(run, self.runs.wait(run, wait_seconds, report), client)
+            return await self._report_after(run, self.runs.wait(run, left, report), client)
         except anyio.get_cancelled_exc_class():
             if client.wants_stop:
                 run.request_stop(BY_CANCELLED_CALL)
@@ -242,7 +245,8 @@ class Service:
         """Return the report of a run of this server: from the database, or else what the server itself knows of it."""
         try:
             await awaited
-            return await self.report(run.state.project, run.state.trace_id, client, build=report_after_run)
+            answer = await self.report(run.state.project, run.state.trace_id, client, build=report_after_run)
+            return with_notes(answer, [run.note] if run.note else [])
         except Exception as error:
             if is_defect(error):
                 logger.error("The report of %s could not be made:\n%s", run.state.trace_id, traceback_text(error))

@@ -26,7 +26,8 @@ LATEST = "latest"
 _TABLES_BY_TRACE_NO = ("call_records", "line_records", "yield_records", "pending_returns", "pending_child_time")
 _TABLES_BY_TRACE_ID = (
     "processes", "threads", "tasks", "functions", "exceptions", "exception_counts", "stacks", "tests", "probes",
-    "probe_values", "gap_records", "notices", "segments", "source_files", "traces",
+    "probe_values", "gap_records", "notices", "segments", "source_files", "executed_records",
+    "neighbour_records", "traces",
 )  # fmt: skip
 
 # The time of the last recorded call stands for that of the end.

@@ -17,6 +17,7 @@ from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import SpoolUnreadable, first_line, is_passing
 from breadcrumb_storage.ingest.faults import add_printed_fault, ingest_faults, set_stack_reason
 from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
+from breadcrumb_storage.ingest.neighbours import insert_neighbours
 from breadcrumb_storage.queries.project_overview import add_notices, replace_notices
 from breadcrumb_storage.queries.traces import has_processes, traced_images
 from breadcrumb_storage.retention import apply_retention
@@ -105,6 +106,7 @@ def record_end(
 
         _insert(con, state)
         all_read = _step(state, ingest, "What was recorded could not be read to its end")
+        _step(state, lambda: insert_neighbours(con, spool, trace_id), "The lines of other tests are missing")
         _step(state, stacks, "The stacks at the end are missing")
         _step(state, printed_stacks, "The stacks on stderr were not read")
         _step(state, lambda: set_stack_reason(con, trace_id, state.status), "Stacks lack their reason")

@@ -27,6 +27,8 @@ INTERNAL_TABLES = (
     "gap_records",
     "line_records",
     "yield_records",
+    "executed_records",
+    "neighbour_records",
     "schema_versions",
     "segments",
     "source_files",

@@ -36,6 +36,7 @@ from breadcrumb_server.answers.report.next_calls import follow_ups
 from breadcrumb_server.answers.report.output import Output, output_end
 from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
+from breadcrumb_server.answers.suspects.text import suspect_lines
 from breadcrumb_storage.queries.calls.chains import Link, open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, expected_types, handled_places
@@ -106,6 +107,11 @@ class RunReport(Answer):
         default=None, description="if there are several; end: exit, exec (replaced by another program) or none"
     )
     tests: TestResults | None = Field(default=None, description="if pytest or unittest ran any")
+    suspects: list[str] = Field(
+        default_factory=list,
+        description="lines that failed tests ran before they failed and few passing tests of their files did, by "
+        "function, each with the number of those that did",
+    )
     exceptions: list[ExceptionDetail] = Field(
         default_factory=list[ExceptionDetail],
         description="exceptions that the traced code did not handle, or that it logged; without those that made tests "
@@ -269,6 +275,8 @@ class RunFacts:
         )
         self.raised_in = part.optional("source", self._raised_in)
         self.expansion = part.make("edit_config", self._choose_expansion, Expansion())
+        source = self.source
+        self.suspects = part.rows("suspects", lambda: suspect_lines(reader, self.places, source) if source else [])
         ended_badly = trace.status in ("failed", "timeout", "crashed")
         self.passed_before = part.optional("next", lambda: last_completed(reader)) if ended_badly else None
         none_handled: tuple[list[HandledPlace], int] = ([], 0)
@@ -370,6 +378,7 @@ class RunFacts:
                     None,
                 ),
                 tests=part.optional("tests", lambda: self.tests.render(level.tests)),
+                suspects=self.suspects,
                 exceptions=part.rows("exceptions", lambda: self._exceptions(level)),
                 raised_in=part.text(
                     "raised_in", lambda: self.raised_in.fit(level.exception_chars // 3) if self.raised_in else ""

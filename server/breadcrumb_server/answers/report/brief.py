@@ -162,7 +162,7 @@ def _exceptions(report: RunReport) -> Iterator[_Part]:
 
 
 def _suspects(report: RunReport) -> Iterator[_Part]:
-    yield _Part(list(getattr(report, "suspects", ())), 700)
+    yield _Part(report.suspects, 700)
 
 
 def _where_it_is(report: RunReport) -> Iterator[_Part]:

@@ -1,6 +1,6 @@
 """Tools that run commands."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -38,6 +38,10 @@ async def run(
             '"Rates.of entry": ["self._cached"], "Rates.of return": []}'
         ),
     ] = None,
+    suspects: Annotated[
+        Literal["auto", "off"] | None,
+        Field(description="off: no other tests first"),
+    ] = None,
 ) -> RunBrief:
     """Debug a Python command: run it under a tracer and read what went wrong, instead of adding prints: "why does this
     Python fail", "why is it slow", "where does it hang", "where does this wrong value come from". Any command: a
@@ -50,7 +54,16 @@ async def run(
     service = service_of(ctx)
     config = await service.config(project)
     request = make_request(
-        config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture, probes=probes
+        config,
+        command,
+        timeout_seconds,
+        cwd=cwd,
+        env=env,
+        stdin=stdin,
+        label=label,
+        capture=capture,
+        probes=probes,
+        suspects=suspects,
     )
     client = client_of(ctx.request_context.request)
     client.cancelled = cancellation_of(ctx.request_context)
