@@ -42,7 +42,7 @@ def test_the_failure_and_the_body_of_the_test_come_first_and_the_rest_is_counted
 @pytest.mark.parametrize("count", [1, 3])
 def test_however_much_failed_the_text_is_short_and_the_first_failure_keeps_most_of_it(count: int) -> None:
     body = "\n".join(f"{number} line of the body, with a value  # total={number}" for number in range(200))
-    found = [failing(f"test_{number}", body, checked=body) for number in range(count)]
+    found = [failing(f"test_{number}", body, explaining=[body]) for number in range(count)]
     tests = TestResults(outcomes=f"{count} failed", failing=found, further=["another test: " + "x" * 200] * 20)
 
     text = brief_of(

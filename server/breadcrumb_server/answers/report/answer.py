@@ -131,7 +131,7 @@ class RunReport(Answer):
     )
     handled_exceptions: Table | None = None
     flow: list[str] = Field(
-        default_factory=list, description="the calls in their order, if the run ended well and made few"
+        default_factory=list, description="the calls in their order, if the run ended by itself and made few"
     )
     hot: Table | None = Field(default=None, description="the functions with the most time of their own")
     gaps: Table | None = Field(default=None, description="functions called from traced code but not traced")
@@ -399,9 +399,13 @@ class RunFacts:
         )
 
     def _short_flow(self) -> list[str]:
-        """Return the flow of a run that ended well, if it is short."""
+        """Return the flow of a run that ended by itself, if it is short."""
         recorded = self.traced.calls if self.traced is not None else 0
-        if self.trace.status != "completed" or self.tests.any_ran or not 0 < recorded <= LIMITS.calls_of_flow:
+        if (
+            self.trace.status not in ("completed", "failed")
+            or self.tests.any_ran
+            or not 0 < recorded <= LIMITS.calls_of_flow
+        ):
             return []
         flow = get_flow(self._con, self.project, trace_id=self.trace.trace_id)
         is_short = flow.next_cursor is None and sum(map(len, flow.lines)) <= LIMITS.flow_chars

@@ -6,6 +6,7 @@ source around it, loudly what was not recorded, and no more than one proposal.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -14,6 +15,7 @@ from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import ends_that_fit, first_that_fits
 from breadcrumb_server.answers.common.model import Section, Table
+from breadcrumb_server.answers.common.next_calls import call
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import counted, cut
 from breadcrumb_server.answers.exceptions.details import ExceptionDetail
@@ -21,6 +23,11 @@ from breadcrumb_server.answers.report.answer import RunReport
 from breadcrumb_server.answers.report.failing_tests import FailingTest
 
 MAX_CHARS = 2_500
+# Functions of one proposal, and characters that are kept free for it.
+MAX_PROPOSED = 4
+_PROPOSAL_CHARS = 60
+# Of a function's source: its file and line, and its qualified name.
+_HEADING = re.compile(r"\S+:\d+ ([^\s(]+)")
 # The parts of their wanted size that the sections get, tried in turn until all fit.
 _SCALES = (1.5, 1.2, 1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
 
@@ -45,10 +52,12 @@ class _Part:
     Attributes:
         lines: Its lines.
         chars: The characters that it may have at most; None if it is never cut.
+        is_optional: Whether it is left out if there is no room for it whole.
     """
 
     lines: Sequence[str]
     chars: int | None = None
+    is_optional: bool = False
 
     def fit(self, scale: float) -> str:
         """Write the first and the last lines within the wanted size times ``scale``."""
@@ -72,16 +81,44 @@ def brief_of(report: RunReport) -> RunBrief:
     for name, section in _SECTIONS.items():
         parts += made.rows(name, partial(_filled, section, report))
     parts += [_Part([f"note: {each}" for each in made.notes], 400)] if made.notes else []
-    candidates = ("\n".join(part.fit(scale) for part in parts) for scale in _SCALES)
-    text = first_that_fits(candidates, MAX_CHARS, size=len)
+    text = _write(parts, report)
     return RunBrief(
         trace_id=report.trace_id,
         status=report.status,
         exit_code=report.exit_code,
         signal=report.signal,
         duration_ms=report.duration_ms,
-        report=text if text is not None else cut("\n".join(part.fit(_SCALES[-1]) for part in parts), MAX_CHARS),
+        report=text,
     )
+
+
+def _write(parts: Sequence[_Part], report: RunReport) -> str:
+    """Write all parts that are not optional, and as many of the others as there is room for."""
+    last = _proposal(report, [])
+    room = MAX_CHARS - len(last) - 1
+    candidates = (_texts(parts, scale) for scale in _SCALES)
+    texts = first_that_fits(candidates, room, size=_size)
+    if texts is None:
+        return cut("\n".join(each for each in _texts(parts, _SCALES[-1]) if each is not None), MAX_CHARS)
+    missing: list[str] = []
+    for number, part in enumerate(parts):
+        if part.is_optional:
+            whole = "\n".join(part.lines)
+            # The proposal may become one of the functions that are left out.
+            if _size(texts) + len(whole) + 1 + _PROPOSAL_CHARS <= room:
+                texts[number] = whole
+            else:
+                missing.append(whole)
+    shown = [each for each in texts if each is not None]
+    return "\n".join([*shown, *filter(None, [_proposal(report, missing)])])
+
+
+def _texts(parts: Sequence[_Part], scale: float) -> list[str | None]:
+    return [None if part.is_optional else part.fit(scale) for part in parts]
+
+
+def _size(texts: Sequence[str | None]) -> int:
+    return sum(len(each) + 1 for each in texts if each is not None)
 
 
 def _filled(section: Callable[[RunReport], Iterator[_Part]], report: RunReport) -> list[_Part]:
@@ -113,6 +150,7 @@ def _tests(report: RunReport) -> Iterator[_Part]:
         yield from _failing_test(failing, is_first=number == 0)
         if number == 0:
             yield from _suspects(report)
+            yield from (_Part(each.split("\n"), is_optional=True) for each in failing.explaining)
     yield _Part([f"failed: {each}" for each in tests.further], 300)
 
 
@@ -126,8 +164,7 @@ def _failing_test(failing: FailingTest, *, is_first: bool) -> Iterator[_Part]:
     if found is not None and (found.calls or not failing.body):
         yield _exception_frames(found, shows_frame=shows_frame, chars=int(500 * share))
     yield _Part(failing.raised_in.split("\n"), int(800 * share))
-    yield _Part(failing.body.split("\n"), int((700 if shows_frame or failing.checked else 1_100) * share))
-    yield _Part(failing.checked.split("\n"), int(700 * share))
+    yield _Part(failing.body.split("\n"), int((700 if shows_frame or failing.explaining else 1_100) * share))
     if not failing.body:
         yield _Part([f"  {line}" for line in failing.called], int(500 * share))
     yield _Part([f"failed likewise: {each}" for each in failing.also], 200)
@@ -176,12 +213,10 @@ def _where_it_is(report: RunReport) -> Iterator[_Part]:
 def _what_it_did(report: RunReport) -> Iterator[_Part]:
     """Show the calls in their order, or else the functions with the most time, where nothing failed."""
     failed = report.exceptions or (report.tests is not None and report.tests.failing)
-    if failed or report.hot is None or report.status in ("running", "stopped", "crashed"):
-        return
     if report.flow:
-        yield _Part(["flow:", *(f"  {line}" for line in report.flow)], 1_250)
-        return
-    yield _Part(["most time (calls, total ms, self ms):", *_hot_rows(report.hot)], 400)
+        yield _Part(["flow:", *(f"  {line}" for line in report.flow)], 1_250, is_optional=bool(failed))
+    elif not failed and report.hot is not None and report.status not in ("running", "stopped", "crashed"):
+        yield _Part(["most time (calls, total ms, self ms):", *_hot_rows(report.hot)], 400)
 
 
 def _hot_rows(hot: Table) -> list[str]:
@@ -214,11 +249,19 @@ def _also(report: RunReport) -> Iterator[_Part]:
     yield _Part([f"note: {each}" for each in report.notes], 700)
 
 
-def _next(report: RunReport) -> Iterator[_Part]:
-    # The flow is shown already.
-    proposed = [each for each in report.next if not (report.flow and each.startswith("get_flow("))]
-    if proposed:
-        yield _Part([f"next: {proposed[0]}"])
+def _proposal(report: RunReport, missing: Sequence[str]) -> str:
+    """Propose one call: the source of functions that there was no room for, or else what the report proposes first."""
+    names = [found[1] for each in missing if (found := _HEADING.match(each))]
+    if names:
+        return f"next: {call('show', project=report.project, trace_id=report.trace_id, what=names[:MAX_PROPOSED])}"
+    # What is shown already.
+    done = [kind for kind, is_shown in (("get_flow(", report.flow), ("show(", _explains(report))) if is_shown]
+    proposed = [each for each in report.next if not each.startswith(tuple(done))]
+    return f"next: {proposed[0]}" if proposed else ""
+
+
+def _explains(report: RunReport) -> bool:
+    return report.tests is not None and any(each.explaining for each in report.tests.failing)
 
 
 _SECTIONS: Mapping[str, Callable[[RunReport], Iterator[_Part]]] = {
@@ -230,5 +273,4 @@ _SECTIONS: Mapping[str, Callable[[RunReport], Iterator[_Part]]] = {
     "flow": _what_it_did,
     "output": _output,
     "also": _also,
-    "next": _next,
 }

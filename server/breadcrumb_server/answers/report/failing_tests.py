@@ -18,7 +18,7 @@ from breadcrumb_server.answers.exceptions.details import (
     LoadedException,
     load_exceptions,
 )
-from breadcrumb_server.answers.report.failure_source import CheckedCall, FailureSource
+from breadcrumb_server.answers.report.failure_source import ExplainingCall, FailureSource
 from breadcrumb_server.answers.report.test_calls import CallTree, function_of
 from breadcrumb_storage.queries.exceptions import ExceptionGroup
 from breadcrumb_storage.queries.test_results import FailedTest, count_tests, failed_tests, unfinished_tests
@@ -65,9 +65,9 @@ class FailingTest(Section):
     raised_in: str = Field(
         default="", description="the source of the innermost own function that the exception left, likewise"
     )
-    checked: str = Field(
-        default="",
-        description="the source of the last own function that the test called in the statement that failed, likewise",
+    explaining: list[str] = Field(
+        default_factory=list,
+        description="the source of other functions likewise, the one most likely to explain the failure first",
     )
     called: list[str] = Field(
         default_factory=list,
@@ -112,7 +112,7 @@ class Failure:
     called: CallTree
     body: FunctionText | None = None
     raised_in: FunctionText | None = None
-    checked: CheckedCall | None = None
+    explaining: Sequence[ExplainingCall] = ()
 
     @property
     def first(self) -> FailedTest:
@@ -162,7 +162,8 @@ class LoadedTestResults:
         shown = folded[: LIMITS.failures]
         exceptions = _load_exceptions(reader, [tests[0] for tests in shown])
         for tests, exception in zip(shown, exceptions, strict=True):
-            self._failures.append(_failure(tests, exception, CallTree(reader, tests[0]), source))
+            called = CallTree(reader, tests[0])
+            self._failures.append(_failure(tests, exception, called, source, explain=not self._failures))
 
     @classmethod
     def none(cls, reader: TraceReader, places: Places) -> LoadedTestResults:
@@ -232,7 +233,7 @@ class LoadedTestResults:
             message="" if exception else cut(clean(message), 400),
             body=failure.body.fit(chars // 2) if failure.body else "",
             raised_in=failure.raised_in.fit(max(chars // 3, LIMITS.source_chars)) if failure.raised_in else "",
-            checked=failure.checked.text.fit(max(chars // 3, LIMITS.source_chars)) if failure.checked else "",
+            explaining=[each.text.fit(max(chars // 4, LIMITS.source_chars)) for each in failure.explaining],
             called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )
@@ -256,20 +257,23 @@ class LoadedTestResults:
 
 
 def _failure(
-    tests: Sequence[FailedTest], exception: LoadedException | None, called: CallTree, source: FailureSource | None
+    tests: Sequence[FailedTest],
+    exception: LoadedException | None,
+    called: CallTree,
+    source: FailureSource | None,
+    *,
+    explain: bool,
 ) -> Failure:
     if source is None:
         return Failure(tests, exception, called)
     test = called.itself
-    inner = source.raised_in(exception, function_of(tests[0].node_id)) if exception is not None else None
-    line = exception.row.line if exception is not None else None
     return Failure(
         tests,
         exception,
         called,
         body=source.of_call(test) if test is not None else None,
-        raised_in=inner,
-        checked=source.checked(test, line) if test is not None and inner is None else None,
+        raised_in=source.raised_in(exception, function_of(tests[0].node_id)) if exception is not None else None,
+        explaining=source.explaining(test, exception) if test is not None and explain else [],
     )
 
 

@@ -22,6 +22,8 @@ from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import Chain, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, without_self
 from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.report.explaining_calls import choose_calls
+from breadcrumb_server.answers.suspects.ranking import spectrum
 from breadcrumb_storage.queries.calls.paths import calls_made_at
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -39,8 +41,8 @@ _NAME = re.compile(r"[^\W\d]\w*")
 
 
 @dataclass(frozen=True, slots=True)
-class CheckedCall:
-    """A call whose result a test checked, with the source of its function and what its lines did."""
+class ExplainingCall:
+    """A call that helps to explain a failure, with the source of its function and what its lines did."""
 
     call: CallRow
     text: FunctionText
@@ -62,6 +64,7 @@ class FailureSource:
         self._parts = parts
         self._lines = SourceText(reader, Redactor(redact))
         self._annotated = AnnotatedFunctions(reader, self._lines)
+        self._spectrum = parts.optional("suspects", lambda: spectrum(reader))
 
     def lines(self, file: str | None, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the redacted text of lines by number; those that cannot be read are left out."""
@@ -84,14 +87,14 @@ class FailureSource:
         """
         return self._part(lambda: self._raised_in(exception, test))
 
-    def checked(self, call: CallRow, line: int | None) -> CheckedCall | None:
-        """Return the source of the last own function that a test called in the statement that failed.
+    def explaining(self, test: CallRow, exception: LoadedException | None) -> list[ExplainingCall]:
+        """Return the calls whose source explains a failed test, the one most likely to do so first.
 
         Args:
-            call: The call of the test function.
-            line: The line at which it failed; None if that is not known.
+            test: The call of the test function.
+            exception: What failed the test; None if that is not known.
         """
-        return self._part(lambda: self._checked(call, line))
+        return self._parts.rows("source", lambda: self._explaining(test, exception))
 
     def _part(self, build: Callable[[], T | None]) -> T | None:
         return self._parts.optional("source", build)
@@ -101,17 +104,17 @@ class FailureSource:
         notes = self._annotated.notes(call, block) if block is not None else None
         if block is None or not notes:
             return None
-        heading = self._heading(call)
-        if result:
-            mark = "!!" if call.outcome == "raised" else "->"
-            heading += f" {mark} {one_line(result_text(call, _RESULT_CHARS), _RESULT_CHARS) or 'None'}"
-        return self._annotated.text(call.file, block, heading, call, notes)
+        return self._annotated.text(call.file, block, self._heading(call, result=result), call, notes)
 
-    def _heading(self, call: CallRow) -> str:
+    def _heading(self, call: CallRow, *, result: bool = False) -> str:
         text = f"{self._places.path(call.file)}:{call.line or '?'} {call.name}"
         if not call.is_body:
             text += f"({arguments_text(without_self(call.args), _ARGUMENT_CHARS)})"
-        return one_line(f"{text} #{call.call_id}", _HEADING_CHARS)
+        text = one_line(f"{text} #{call.call_id}", _HEADING_CHARS)
+        if not result:
+            return text
+        mark = "!!" if call.outcome == "raised" else "->"
+        return f"{text} {mark} {one_line(result_text(call, _RESULT_CHARS), _RESULT_CHARS) or 'None'}"
 
     def _raised_in(self, exception: LoadedException, test: str) -> FunctionText | None:
         chain = exception.chain
@@ -145,7 +148,30 @@ class FailureSource:
         is_own = self._places.origin(call.file, call.module) == "own"
         return is_own and not is_generated(call.module, call.name, call.file)
 
-    def _checked(self, test: CallRow, line: int | None) -> CheckedCall | None:
+    def _explaining(self, test: CallRow, exception: LoadedException | None) -> list[ExplainingCall]:
+        chain = exception.chain if exception is not None else None
+        raising = self._innermost_own(chain) if chain is not None else None
+        checking, line = test, exception.row.line if exception is not None else None
+        is_check = exception is not None and exception.row.type == "AssertionError"
+        shown: list[CallRow] = []
+        if raising is not None and raising[0].call_id != test.call_id:
+            shown = [raising[0]]
+            # A check that the test shares with others.
+            checking = raising[0]
+            line = raising[1] if chain is not None and raising[0] is not chain.innermost else line
+        checked = self._checked(checking, line) if is_check or not shown else None
+        calls = choose_calls(self._reader, checked, test, self._spectrum, self._is_own, shown)
+        found: list[ExplainingCall] = []
+        for call in calls:
+            text = self._of_call(call, result=True)
+            if text is None and call is checked:
+                text = self._alone(call)
+            if text is not None:
+                found.append(ExplainingCall(call, text))
+        return found
+
+    def _checked(self, test: CallRow, line: int | None) -> CallRow | None:
+        """Return the last own call that a test made in the statement that failed."""
         block = self._annotated.block(test.file, test.line, test.name)
         statement = block.statement_at(line) if block is not None and line is not None else None
         if statement is None:
@@ -153,8 +179,14 @@ class FailureSource:
         made = calls_made_at(self._reader, test.call_id, statement.first, statement.last)
         calls = calls_by_id(self._reader, made)
         own = [each for each in (calls[number] for number in made) if self._is_own(each) and not _is_special(each)]
-        text = self._of_call(own[-1], result=True) if own else None
-        return CheckedCall(own[-1], text) if text is not None else None
+        return own[-1] if own else None
+
+    def _alone(self, call: CallRow) -> FunctionText | None:
+        """Return the source of a function whose lines were not recorded."""
+        block = self._annotated.block(call.file, call.line, call.name)
+        if block is None:
+            return None
+        return self._annotated.text(call.file, block, self._heading(call, result=True), call, None)
 
 
 def _is_special(call: CallRow) -> bool:
