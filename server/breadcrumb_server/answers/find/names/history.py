@@ -81,7 +81,9 @@ def _runs(events: Sequence[Event], failed_ns: int | None) -> list[tuple[list[Eve
 
 def _place(event: Event) -> tuple[object, ...]:
     owner = event.owner if event.owner is not None and event.owner.number is not None else None
-    return (event.kind, event.function, event.line, event.path, owner)
+    # Of each call, a local variable is another one. What a line put into a global says so for all calls together.
+    call_id = event.call_id if event.owner is None and event.kind in ("changed", "same", "raised") else None
+    return (event.kind, event.function, event.line, event.path, owner, call_id)
 
 
 def _marked(write: Callable[[int], str], chars: int) -> str:
