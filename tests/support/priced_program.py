@@ -74,7 +74,7 @@ class Program:
         started = self.now = self.now + 1
         times = [started + 1 + number for number in range(len(lines))]
         self.now += len(lines)
-        number = self.trace.call(
+        number: int = self.trace.call(
             self.functions[name], args=args, at_ms=started, **{"ms": float(len(lines) + 1), **columns}
         )
         if lines:
@@ -82,7 +82,15 @@ class Program:
         return number
 
     def big(self, amount: int = 126, result: int = 114, **columns: Any) -> int:
-        lines = ((20, {}), (21, {"rate": 0.1}), (22, {}), (23, {}), (22, {}), (25, {"amount": result}), (None, {}))
+        lines: tuple[tuple[int | None, Any], ...] = (
+            (20, {}),
+            (21, {"rate": 0.1}),
+            (22, {}),
+            (23, {}),
+            (22, {}),
+            (25, {"amount": result}),
+            (None, {}),
+        )
         return self.call("discounted", {"amount": amount, "rate": None}, *lines, returns=result, **columns)
 
     def find(self, **arguments: Any) -> Found:

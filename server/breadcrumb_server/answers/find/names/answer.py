@@ -143,4 +143,4 @@ def _nothing(
     if question.of:
         why = f"nothing of {question.of} has this name"
     hint = f" The nearest: {near}." if near else ""
-    return Page(f"{wanted}{of}: {why}.{hint}", None, notes)
+    return Page(f"{wanted}{of}: {why}.{hint} Code that is not included is not seen (find_gaps).", None, notes)
