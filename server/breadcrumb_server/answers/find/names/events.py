@@ -31,7 +31,8 @@ class Event:
         line: The line; None for arguments.
         position: Of the line in its call.
         path: What has the value, from the variables of the call.
-        owner: The object that has it as an attribute.
+        owner: The object that has it as an attribute or in one.
+        within: How to reach it from that object.
         before: The value before; MISSING if there was none.
         after: The value; MISSING if it is not known or not there any more.
         mention: The place in the source; None if the line does not mention the name.
@@ -45,6 +46,7 @@ class Event:
     position: int = 0
     path: str = ""
     owner: Identity | None = None
+    within: str = ""
     before: object = MISSING
     after: object = MISSING
     mention: Mention | None = None
@@ -152,6 +154,7 @@ class NameEvents:
             kind,
             path=found.path,
             owner=found.owner,
+            within=found.within,
             before=before,
             after=found.value,
         )
@@ -160,19 +163,18 @@ class NameEvents:
         mention = self.mentions.get(((row.process_id, row.function_id), row.line))
         if mention is not None and mention.use == READS:
             call = self._call(row.call_id, row.args)
-            owner = self._owner_at(call, mention)
             # The interpreter comes back to the lines of a statement on several lines.
             again = self._last == (row.call_id, mention, row.position - 1)
             self._last = (row.call_id, mention, row.position)
             if not again:
-                self._add(self._of_line(row, "read", row.at_ns, mention, owner=owner), call.of)
+                self._add(self._of_line(row, "read", row.at_ns, mention, self._one_of(call)), call.of)
 
-    def _owner_at(self, call: _Call, mention: Mention) -> Identity | None:
-        """Return the object whose attribute a line reads, where only one can be meant."""
-        if not self.wanted.of_self and not self.wanted.owner:
+    def _one_of(self, call: _Call) -> Occurrence | None:
+        """Return what a line reads, where the variables of the call have it of one object only."""
+        if not self.wanted.is_attribute:
             return None
-        found = {each.owner for each in occurrences(call.known, self.wanted) if each.owner is not None}
-        return next(iter(found)) if len(found) == 1 else None
+        found = {each.owner: each for each in occurrences(call.known, self.wanted) if each.owner is not None}
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def _ended(self, row: NamedLine) -> None:
         mention = self.mentions.get(((row.process_id, row.function_id), row.line))
@@ -193,9 +195,9 @@ class NameEvents:
             return  # the loop ended, or the statement goes on in its next line
         if row.raised and row.next_line is None and mention.use == BINDS:
             value = held.value if held is not None else MISSING
-            event = self._of_line(row, "raised", at_ns, mention, path=held.path if held else "", after=value)
+            event = self._of_line(row, "raised", at_ns, mention, held, after=value)
         elif is_known and held is not None and mention.use == BINDS:
-            event = self._of_line(row, "same", at_ns, mention, path=held.path, owner=held.owner, after=held.value)
+            event = self._of_line(row, "same", at_ns, mention, held, after=held.value)
         elif is_known:
             event = self._of_line(row, "read", at_ns, mention)  # add() of what is in the set already
         else:
@@ -227,9 +229,7 @@ class NameEvents:
                 was = self._last_of(each)
             self._tell(each, now)
             at_ns = max(row.ended_ns or 0, row.at_ns)
-            found.append(
-                self._of_line(row, "changed", at_ns, mention, path=path, owner=each.owner, before=was, after=now)
-            )
+            found.append(self._of_line(row, "changed", at_ns, mention, each, before=was, after=now))
         return found
 
     def _of_line(
@@ -238,9 +238,8 @@ class NameEvents:
         kind: str,
         at_ns: int,
         mention: Mention | None,
+        found: Occurrence | None = None,
         *,
-        path: str = "",
-        owner: Identity | None = None,
         before: object = MISSING,
         after: object = MISSING,
     ) -> Event:
@@ -251,8 +250,9 @@ class NameEvents:
             kind,
             row.line,
             row.position,
-            path,
-            owner,
+            found.path if found is not None else "",
+            found.owner if found is not None else None,
+            found.within if found is not None else "",
             before,
             after,
             mention,
@@ -279,12 +279,12 @@ class NameEvents:
 def _key(found: Occurrence) -> object:
     """Return what identifies the place of a value: its object if that has a number, else how it is reached."""
     if found.owner is not None and found.owner.number is not None:
-        return (found.owner, found.path.rpartition(".")[2])
+        return (found.owner, found.within)
     return (found.owner, found.path)
 
 
 def _class_key(found: Occurrence) -> object:
-    return ("class", found.owner.type_name if found.owner is not None else found.path, found.path.rpartition(".")[2])
+    return ("class", found.owner, found.within)
 
 
 def _is_replaced(path: str, before: Mapping[str, object], after: Mapping[str, object]) -> bool:

@@ -120,7 +120,7 @@ def _what(events: Sequence[Event], variables: Variables, chars: int) -> str:
     if first.kind == "raised":
         held = "" if first.after is MISSING else f"{path}={_value(first.after, chars)}, "
         return f"{held}not set: the line raised"
-    is_entry = first.owner is None and "[" in first.path  # its key may be computed, so the line itself may set it
+    is_entry = first.path.endswith("]")  # its key may be computed, so the line itself may set it
     by_callee = first.line is not None and not is_entry and (first.mention is None or first.mention.use == READS)
     suffix = " (by what it called)" if by_callee else ""
     if is_cut(first.after) or is_cut(first.before):
@@ -140,7 +140,7 @@ def _path(event: Event) -> str:
     """Return the name of what has the value: of an attribute, with its object."""
     if event.owner is None:
         return event.path
-    return f"{event.owner}.{event.path.rpartition('.')[2]}"
+    return f"{event.owner}{event.within}"
 
 
 def _value(value: object, chars: int) -> str:
