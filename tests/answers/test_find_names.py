@@ -139,6 +139,18 @@ def test_calls_without_lines_tell_arguments_and_fields_that_changed_from_call_to
     assert program.text(name="key")[1] == "#1…#4 Rates.of shop/pricing.py:9 x4 called with key='tea'"
 
 
+def test_of_several_objects_without_numbers_each_value_is_told_once(program: Program) -> None:
+    for _ in range(5):
+        program.call("total", {"rates": [rates(tea=1), rates(tea=2)]})
+        program.call("total", {"rates": rates(tea=2)})
+        program.call("total", {"rates": rates(tea=1)})
+    assert program.text(name="_cached")[1:3] == [
+        "#1 total shop/pricing.py:28 called when Rates._cached={'tea': 1}",
+        "#1 total shop/pricing.py:28 called when Rates._cached={'tea': 2}",
+    ]
+    assert program.find(name="_cached").text.startswith("_cached: 2 arguments\n")
+
+
 def test_the_last_before_the_failure_is_marked_and_what_came_later_follows(program: Program) -> None:
     program.big(200, 180)
     last = program.big(126, 114)

@@ -83,6 +83,8 @@ class NameEvents:
     identities: set[Identity] = field(default_factory=set[Identity])
     _calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
     _told: dict[object, object] = field(default_factory=dict[object, object])
+    _all_told: dict[object, list[object]] = field(default_factory=dict[object, list[object]])
+    _several: set[object] = field(default_factory=set[object])
     _last: tuple[int, Mention | None, int] = (0, None, 0)
 
     def collect(self, lines: Sequence[NamedLine], calls: Sequence[NamedCall]) -> None:
@@ -122,7 +124,9 @@ class NameEvents:
     def _passed(self, row: NamedCall) -> None:
         function = (row.process_id, row.function_id)
         call = self._call(row.call_id, row.args)
-        for each in occurrences(parsed_object(row.args), self.wanted):
+        found = list(occurrences(parsed_object(row.args), self.wanted))
+        self._note_several(found)
+        for each in found:
             if each.is_variable:
                 self._add(self._seen(row, function, "passed", each, MISSING), call.of)
                 continue
@@ -134,6 +138,8 @@ class NameEvents:
     def _is_told(self, found: Occurrence, value: object) -> bool:
         """Return whether a value of an attribute was told, of this object or, if it has no number, of one like it."""
         told = [self._told[key] for key in (_key(found), _class_key(found)) if key in self._told]
+        if _class_key(found) in self._several:
+            told += self._all_told.get(_class_key(found), [])
         return any(value is each or (each is not MISSING and may_be_equal(each, value)) for each in told)
 
     def _last_of(self, found: Occurrence) -> object:
@@ -145,6 +151,16 @@ class NameEvents:
         self._told[_key(found)] = value
         if found.owner is not None and found.owner.number is None:
             self._told[_class_key(found)] = value
+            self._all_told.setdefault(_class_key(found), []).append(value)
+
+    def _note_several(self, found: Sequence[Occurrence]) -> None:
+        """Note classes of which a call has several objects without numbers: what tells them apart is not known."""
+        values: dict[object, object] = {}
+        for each in found:
+            if each.owner is not None and each.owner.number is None:
+                first = values.setdefault(_class_key(each), each.value)
+                if not may_be_equal(first, each.value):
+                    self._several.add(_class_key(each))
 
     def _seen(self, row: NamedCall, function: Key, kind: str, found: Occurrence, before: object) -> Event:
         return Event(
