@@ -194,7 +194,12 @@ def test_the_documented_tables_exist_and_query_traces_describes_them(tmp_path: P
             assert con.execute(f"SELECT count(*) FROM {table}").fetchall() == [(0,)]
     (query_traces,) = (tool for tool in all_tools() if tool.name == "query_traces")
     not_named = [table for table in named if table not in query_traces.description]
-    assert not_named == ["exception_counts", "tasks"]  # seldom needed: DESCRIBE and breadcrumb://schema have them
+    assert not_named == [
+        "exception_counts",
+        "probes",
+        "probe_values",
+        "tasks",
+    ]  # seldom needed: DESCRIBE and breadcrumb://schema have them
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

@@ -17,6 +17,7 @@ from breadcrumb_server.answers.common.model import Answer
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
+from breadcrumb_server.answers.report.probed import report_after_run
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.programs.storing import is_recorded_by_program, store_programs
 from breadcrumb_server.projects.config import ProjectConfig, load_config
@@ -104,7 +105,14 @@ class Service:
         unheard = self.runs.tell_unheard(config.project, shown) if is_heard else []
         return with_notes(answer, [*missing, *unheard])
 
-    async def report(self, project: str, trace_id: str | None, client: WaitingClient | None = None) -> RunReport:
+    async def report(
+        self,
+        project: str,
+        trace_id: str | None,
+        client: WaitingClient | None = None,
+        *,
+        build: Callable[..., RunReport] = build_report,
+    ) -> RunReport:
         """Return the report of a run; None means the newest. A client that is gone hears of nothing else."""
         config = await self.config(project)
         missing = await self._ingest(config)
@@ -112,7 +120,7 @@ class Service:
         return await self._answer(
             config,
             missing,
-            lambda con: build_report(con, project, trace_id=trace_id, running=running, redact=config.redact),
+            lambda con: build(con, project, trace_id=trace_id, running=running, redact=config.redact),
             is_heard=client is None or not client.is_gone,
         )
 
@@ -159,10 +167,13 @@ class Service:
         check_wait(wait_seconds)
         client = client or WaitingClient()
         remembered = await anyio.to_thread.run_sync(wanted_lines, self.home, config.project)
-        run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)))
+        called_at = anyio.current_time()
+        neighbours = await self.runs.find_neighbours(config, request, report)
+        left = max(wait_seconds - (anyio.current_time() - called_at), 0)
+        run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)), neighbours)
         client.when_gone(partial(self.runs.note_client_gone, run))
         try:
-            return await self._report_after(run, self.runs.wait(run, wait_seconds, report), client)
+            return await self._report_after(run, self.runs.wait(run, left, report), client)
         except anyio.get_cancelled_exc_class():
             if client.wants_stop:
                 run.request_stop(BY_CANCELLED_CALL)
@@ -175,7 +186,7 @@ class Service:
         if run := self.runs.find(trace_id):
             return await self._report_after(run, self.runs.wait(run, wait_seconds, report))
         await self._wait_for_foreign(project, trace_id, wait_seconds, report)
-        return await self.report(project, trace_id)
+        return await self.report(project, trace_id, build=report_after_run)
 
     async def stop_run(self, project: str, trace_id: str, report: ReportProgress) -> RunReport:
         """End a run with all its processes, and return its report."""
@@ -234,7 +245,8 @@ class Service:
         """Return the report of a run of this server: from the database, or else what the server itself knows of it."""
         try:
             await awaited
-            return await self.report(run.state.project, run.state.trace_id, client)
+            answer = await self.report(run.state.project, run.state.trace_id, client, build=report_after_run)
+            return with_notes(answer, [run.note] if run.note else [])
         except Exception as error:
             if is_defect(error):
                 logger.error("The report of %s could not be made:\n%s", run.state.trace_id, traceback_text(error))

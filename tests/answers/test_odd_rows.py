@@ -2,23 +2,42 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
+
+from breadcrumb_server.answers.report.probed import report_after_run
 
 # Tables with rows of a trace, but not those that only ingest reads.
 TABLES = (
     "traces", "processes", "threads", "tasks", "functions", "call_records", "exceptions", "exception_counts",
     "gap_records", "notices", "stacks", "tests", "line_records", "yield_records",
+    "probes", "probe_values",
 )  # fmt: skip
 KEYS = {
     *("trace_id", "trace_no", "process_id", "thread_id", "task_id", "call_id", "exception_id", "function_id"),
-    *("test_id", "stack_id", "slot"),
+    *("test_id", "stack_id", "slot", "probe"),
 }
 ODD_TEXTS = [":::", '{"a": [', '{"$type": 5, "$tuple": 1, "$cut": []}']
 ODD_NUMBERS = [-1, 2**31 - 1]
 
 pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def probed(project, rich, every_answer) -> None:
+    """Give the trace a probe that was hit and one that was not."""
+    places = [{"place": f"shop.pricing:{line}", "kind": "line", "line": line, "expressions": ["a"]} for line in (4, 5)]
+    project.con.execute("UPDATE traces SET config = ?", [json.dumps({"probes": places})])
+    code = json.dumps([{"function": "price", "module": "shop.pricing", "file": "/p.py", "line": 4, "lines": [4, 6]}])
+    row = {"trace_id": rich.trace_id, "process_id": 0, "hits": 1, "met": 1, "exact": True, "started": True}
+    project.con.insert("probes", {**row, "probe": 0, "code": code, "nearest_code": "[]"})
+    project.con.insert("probes", {**row, "probe": 1, "hits": 0, "met": 0, "code": "[]", "nearest_code": code})
+    row = {"trace_id": rich.trace_id, "process_id": 0, "probe": 0, "position": 1, "call_id": 1, "thread_id": 0}
+    values = {"expressions": '{"a": 1}', "errors": '{"b": "NameError: b"}', "return_value": "1", "raised": "KeyError"}
+    project.con.insert("probe_values", {**row, **values})
+    every_answer["run"] = lambda: report_after_run(project.con, "shop", trace_id=rich.trace_id, running={}, redact=())
 
 
 def columns(con: Any, table: str, *types: str) -> list[str]:

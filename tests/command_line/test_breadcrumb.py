@@ -64,6 +64,18 @@ def test_the_history_of_a_name_a_value_and_an_exception_is_told(recorded, breadc
     assert refused.code == 2 and "exactly one of NAME, --value and --exception, not NAME and --value" in refused.err
 
 
+def test_probes_are_given_by_place_and_expression(breadcrumb, processes) -> None:
+    breadcrumb("init", "myproject")
+    probes = [("half entry", "number"), ("half entry", "dict(a=number, b=1)"), ("half return", "")]
+    words = [word for probe in probes for word in ("--probe", *probe)]
+    answer = breadcrumb("run", "-c", "myproject", *words, "python", "script.py").answer
+    assert "probes" in answer and "traced" not in answer
+    entry, _, ends = answer["probes"].partition("half return")
+    assert "number=" in entry and "dict(a=number, b=1)={'a': " in entry and "->" in ends and "!! TypeError" in ends
+    refused = breadcrumb("run", "-c", "myproject", "--probe", "half", "number", "python", "script.py")
+    assert refused.code and "'half' cannot be understood" in refused.err
+
+
 def test_the_flow_around_an_exception_is_asked_by_its_number(recorded) -> None:
     proposed = recorded("exceptions", "-c", "myproject").answer["next"]
     (words,) = [shlex.split(each) for each in proposed if "--exception" in each]

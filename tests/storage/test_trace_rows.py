@@ -124,6 +124,8 @@ def test_deleting_a_trace_deletes_all_its_rows_and_no_others(trace):
     process.event("exception", id=1, at_ns=5, thread=0, call=1, type="KeyError", message="'x'")
     process.event("gap", slot=0, function="f", module="m", file="m.py", line=1, kind="python", caller=1, exact=True)
     process.event("notice", code="c", message="m")
+    process.event("probe", probe=0, name="m:1", codes=[], nearest=[])
+    process.event("probe_values", probe=0, n=1, at_ns=5, values={})
     trace.ingest()
     with trace.database.write() as con:
         insert_trace(con, replace(START, trace_id="other"))

@@ -46,6 +46,7 @@ DEFAULT_MAX_ITEMS = 50
 DEFAULT_MAX_DEPTH = 4
 DEFAULT_LOCALS_ON_EXCEPTION = True
 DEFAULT_FAILED_TEST_LINES = True
+DEFAULT_SUSPECTS: Final = "auto"
 DEFAULT_MAX_TRACE_MB = 2048  # MiB; about 16 million calls of the usual size
 
 # A calls segment: tab-separated lines without quoting. Values are JSON, in which tab, newline, carriage return and NUL
@@ -79,7 +80,10 @@ EVENT_STACK = "stack"
 EVENT_TEST = "test"
 EVENT_TEST_REPORT = "test_report"
 EVENT_TEST_END = "test_end"
+EVENT_TEST_LINES = "test_lines"
 EVENT_NOTICE = "notice"
+EVENT_PROBE = "probe"  # where a probe was found, how often it was reached; repeated, the last counts
+EVENT_PROBE_VALUES = "probe_values"  # what its expressions were, one time
 
 # Codes of notices: each is a reason why a report shows less than what happened. docs/spool-format.md lists them.
 # Written by the tracer, as events:
@@ -97,6 +101,9 @@ NOTICE_LOCALS_KEPT = "locals_kept"  # before 3.12 a function that keeps the dict
 NOTICE_GREENLETS = "greenlets"  # greenlets switch unseen: parents, durations and ends of calls in them may be wrong
 NOTICE_SECRETS_NOT_LEARNED = "secrets_not_learned"  # too many secret values: later ones are redacted in fewer places
 NOTICE_STACKS_LEFT_OUT = "stacks_left_out"  # asked for stacks, with too many threads or tasks: some stacks are missing
+NOTICE_PROBES = (
+    "probes_not_evaluated"  # at the start, if another tool is in the way: no probe of the process is evaluated
+)
 NOTICE_EARLIER_THREADS = "earlier_threads"  # started in the middle of a program: calls of older threads are missing
 # Written by ingest:
 NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
@@ -111,6 +118,13 @@ NOTICE_SPOOL_GONE = "spool_gone"  # the spool folder is gone or unreadable: what
 NOTICE_SERVER_DIED = "server_died"  # another server finished the run: its end, output and exit code are missing
 NOTICE_END_UNSEEN = "end_unseen"  # a program that traced itself ended without a word: its exit code is missing
 NOTICE_SERVER_ERROR = "server_error"  # a bug of the server ended the run: its end, output and exit code are missing
+
+# Kinds of probes: before a line runs, when a function starts, when it returns or an exception leaves it.
+PROBE_LINE = "line"
+PROBE_ENTRY = "entry"
+PROBE_RETURN = "return"
+# The name of a function's result in the expressions of a PROBE_RETURN, as in pdb; None if an exception leaves it.
+PROBE_RESULT = "__return__"
 
 # The file of code in a cell of a notebook, and the name of the function that is its body.
 CELL_FILE = "In [%d]"

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .backends import Backend, ExitCode
     from .events.child_processes import ChildLog
     from .events.test_runners import TestLog
+    from .probes.log import ProbeLog
     from .session.functions import Observer
 
 
@@ -59,6 +60,8 @@ class Recorder:
 
             self._lines.append(LineLog(session, capture["lines"]))
         self._with_test_lines = bool(capture.get("failed_test_lines", record_format.DEFAULT_FAILED_TEST_LINES))
+        self._with_suspects = settings.get("suspects", record_format.DEFAULT_SUSPECTS) != "off"
+        self._only_lines = bool(settings.get("only_lines"))
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, self.observer)
@@ -70,9 +73,14 @@ class Recorder:
         self._exceptions = exceptions = ExceptionLog(session, calls, adaptive, backend.sees_all_code)
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
         function_log = FunctionLog(session, adaptive, self._lines, spawned)
+        self._probes: Optional[ProbeLog] = None
+        if settings.get("probes"):
+            from .probes.log import ProbeLog  # as are the lines
+
+            self._probes = ProbeLog(session, settings["probes"], backend.writes_locals_back)
         self._tests: Optional[TestLog] = None
         self._children: Optional[ChildLog] = None
-        logs = (function_log, calls, exceptions, gaps, tasks, greenlets, *self._lines, adaptive)
+        logs = (function_log, calls, exceptions, gaps, tasks, greenlets, *self._lines, adaptive, self._probes)
         self._logs: List[Any] = [log for log in logs if log is not None]  # cleared in a forked child
         self.backend_name = backend.name
         self._backend = backend(
@@ -85,6 +93,7 @@ class Recorder:
                 greenlets=greenlets,
                 observer=self.observer,
                 adaptive=adaptive,
+                probes=self._probes,
             )
         )
         self._adaptive = adaptive
@@ -126,6 +135,8 @@ class Recorder:
 
             tests = self._tests = TestLog(self.session, self._exceptions)
             self._logs.append(tests)
+            if self._with_suspects:
+                self._note_lines(tests)
             if self._with_test_lines:
                 load_late_module("events.lines")
                 load_late_module("events.recent_lines")
@@ -139,6 +150,21 @@ class Recorder:
                 tests.when_test_ends.append(recent.test_ends)
                 self.session.when_stacks_are_wanted.append(recent.write_now)
         return tests
+
+    def _note_lines(self, tests: TestLog) -> None:
+        """Note the lines of each test."""
+        load_late_module("events.executed_lines")
+        from .events.executed_lines import MOST_EVENTS, ExecutedLines
+
+        backend = self._backend
+        most_events = None if backend.tells_lines_once or self._only_lines else MOST_EVENTS
+        executed = ExecutedLines(self.session, backend.observe_lines, most_events, backend.writes_locals_back)
+        backend.note_lines(executed)
+        tests.executed = executed
+        self._logs.append(executed)
+        self._function_log.when_added.insert(0, executed.function_added)
+        self._exceptions.when_raised.append(executed.raised)
+        self.session.when_stacks_are_wanted.append(executed.write_now)
 
     def start(self) -> None:
         """Start the backend; write a notice if it cannot observe the process."""
@@ -279,6 +305,8 @@ class Recorder:
         self.greenlets.check()
         if self._is_observing:
             self._backend.before_end()
+        if self._probes is not None:
+            self._probes.write_last()
         if session.near_recursion_limit:
             session.notice(
                 record_format.NOTICE_RECURSION_LIMIT,

@@ -97,7 +97,7 @@ def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
 
 
 def given_to_command(request: RunRequest, redactor: Redactor) -> dict[str, Any]:
-    """Return the variables and the input of a command, redacted, as far as it was given any: to run it again."""
+    """Return the variables, the input and the probes of a command, redacted, as far as it was given any."""
     given: dict[str, Any] = {}
     if request.env:
         words = [redactor.redact_command([f"{name}={value}"])[0] for name, value in request.env.items()]
@@ -109,6 +109,8 @@ def given_to_command(request: RunRequest, redactor: Redactor) -> dict[str, Any]:
         # A longer text is no part of a call that is proposed; that there was one must be known.
         is_short = len(request.stdin) <= MAX_KEPT_STDIN_CHARS
         given["stdin"] = redactor.redact_text(request.stdin) if is_short else None
+    if request.probes:
+        given["probes"] = [each.shown(redactor) for each in request.probes]
     return given
 
 
@@ -130,8 +132,18 @@ def make_spool(parent: Path) -> tuple[str, Path]:
         return trace_id, parent / trace_id
 
 
-def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, request: RunRequest) -> None:
-    """Write the settings for the tracer into the spool folder, and make the pipe for secrets beside them."""
+def write_tracer_config(
+    spool: Path, trace_id: str, config: ProjectConfig, request: RunRequest, *, only_lines: bool = False
+) -> None:
+    """Write the settings for the tracer into the spool folder, and make the pipe for secrets beside them.
+
+    Args:
+        spool: The spool folder.
+        trace_id: The id of the trace.
+        config: The settings of the project.
+        request: The checked command.
+        only_lines: Whether nothing but the executed lines of tests is recorded.
+    """
     settings: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "trace_id": trace_id,
@@ -142,6 +154,9 @@ def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, reque
         "capture": request.capture.model_dump() | {"lines": [*request.capture.lines, *request.further_lines]},
         "redact": list(config.redact),
         "backend": config.backend,
+        "probes": [each.settings() for each in request.probes],
+        "suspects": request.suspects,
+        "only_lines": only_lines,
     }
     file = spool / CONFIG_FILE
     file.touch(FILE_MODE)

@@ -5,10 +5,13 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.config import CaptureConfig, ProjectConfig
 from breadcrumb_server.projects.validation_text import explain_validation
+from breadcrumb_server.runs.probe_places import Probe, parse_probes
 from breadcrumb_server.runs.shell.expansion import Surroundings
 from breadcrumb_server.runs.shell.refusal import shell_refused
 from breadcrumb_server.runs.shell.rewrite import Instead, without_shell
@@ -33,6 +36,8 @@ class RunRequest:
     label: str | None
     capture: CaptureConfig
     further_lines: tuple[str, ...] = ()  # functions whose lines are recorded, besides those of ``capture``
+    probes: tuple[Probe, ...] = ()
+    suspects: Literal["auto", "off"] = record_format.DEFAULT_SUSPECTS
 
 
 def make_request(
@@ -45,6 +50,8 @@ def make_request(
     stdin: str | None = None,
     label: str | None = None,
     capture: Mapping[str, object] | None = None,
+    probes: Mapping[str, Sequence[str]] | None = None,
+    suspects: Literal["auto", "off"] | None = None,
 ) -> RunRequest:
     """Check the arguments of a run.
 
@@ -57,6 +64,8 @@ def make_request(
         stdin: Text for the command to read; None means an empty input.
         label: A text by which a user finds the run.
         capture: Capture settings that differ from the project's for this run.
+        probes: Expressions to evaluate, by place.
+        suspects: Whether lines of tests are compared; None means as the project says.
 
     Raises:
         BreadcrumbError: An argument cannot be used; says which, why, and what to do.
@@ -72,7 +81,7 @@ def make_request(
 
     words = split_command(command, Surroundings(folder, variables, is_secret))
     if isinstance(words, Instead):
-        given = {"stdin": stdin, "label": label, "capture": capture}
+        given = {"stdin": stdin, "label": label, "capture": capture, "probes": probes}
         others = [name for name, value in given.items() if value is not None]
         raise shell_refused(
             config.project, words, redactor, timeout_seconds=timeout_seconds, cwd=cwd, env=env, others=others
@@ -85,6 +94,8 @@ def make_request(
         stdin=stdin,
         label=_check_label(label),
         capture=_merge_capture(config.capture, capture),
+        probes=parse_probes(probes),
+        suspects=suspects or config.suspects,
     )
 
 

@@ -22,6 +22,8 @@ TABLES = {
     "yields": "a value that a generator yielded, the first 20 of each call; without a value: the last of the others",
     "stacks": "a frame of a thread or a waiting task, at the moment when the run was ended or crashed",
     "tests": "a test that ran under pytest or unittest, with the range of calls under it",
+    "probes": "a probe of a run, in each process that has its place, with how often that was reached",
+    "probe_values": "what the expressions of a probe were, one time: the first and the last times",
     "processes": "a process of a run",
     "threads": "a thread of a process",
     "tasks": "an asyncio task, or a greenlet, of a process",

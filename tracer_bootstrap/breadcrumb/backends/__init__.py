@@ -11,14 +11,16 @@ from ..runtime.features import monitoring
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
-    from typing import Callable, List, Optional, Protocol, Tuple, Type
+    from typing import Callable, Iterable, List, Optional, Protocol, Tuple, Type
 
     from ..events.adaptive import AdaptiveCapture
     from ..events.calls import CallLog
     from ..events.exceptions import ExceptionLog
+    from ..events.executed_lines import ExecutedLines
     from ..events.functions import FunctionLog
     from ..events.gaps import GapLog
     from ..events.greenlets import GreenletChains
+    from ..probes.log import ProbeLog
     from ..session.functions import Function, Observer
     from ..session.session import Session
 
@@ -44,6 +46,7 @@ class Parts:
         greenlets: Follows greenlets once their module is imported.
         observer: Returns the log that reads a function which is observed whether it is traced or not.
         adaptive: Decides which calls are only counted; None if all are recorded.
+        probes: Evaluates the user's expressions; None if there are none.
     """
 
     __slots__ = (
@@ -54,6 +57,7 @@ class Parts:
         "gaps",
         "greenlets",
         "observer",
+        "probes",
         "session",
     )  # fmt: skip
 
@@ -68,6 +72,7 @@ class Parts:
         greenlets: GreenletChains,
         observer: Callable[[CodeType], Observer],
         adaptive: Optional[AdaptiveCapture],
+        probes: Optional[ProbeLog],
     ) -> None:
         self.session = session
         self.function_log = function_log
@@ -77,6 +82,7 @@ class Parts:
         self.greenlets = greenlets
         self.observer = observer
         self.adaptive = adaptive
+        self.probes = probes
 
 
 class Backend:
@@ -98,6 +104,9 @@ class Backend:
     # Whether ``switch_off`` and ``switch_on`` do anything: adaptive capture calls them only then.
     can_switch_off = False
 
+    # Whether a line that was told once is not told again before ``observe_lines``: then lines cost next to nothing.
+    tells_lines_once = False
+
     # Whether exceptions are reported in code that is not traced, too: where they are raised and who handles them.
     sees_all_code = False
 
@@ -111,6 +120,14 @@ class Backend:
         self._greenlets = parts.greenlets
         self._observer = parts.observer
         self._adaptive = parts.adaptive
+        self._executed: Optional[ExecutedLines] = None
+
+    def note_lines(self, executed: ExecutedLines) -> None:
+        """Tell *executed* of the lines of functions with ``notes_lines``. Called when the first test begins."""
+        self._executed = executed
+
+    def observe_lines(self, functions: Iterable[Function]) -> None:
+        """Tell each line of such functions again at its next execution."""
 
     def start(self) -> None:
         """Begin to observe all code of the process.
@@ -190,12 +207,30 @@ def choose(wanted: str) -> Tuple[str, str]:
     return "settrace", "this Python has no sys.monitoring (it came with 3.12): sys.settrace is used"
 
 
-def backend_class(name: str) -> Type[Backend]:
-    """Return the class of the backend that ``choose`` has named."""
+def backend_class(name: str, *, with_probes: bool = False, only_lines: bool = False) -> Type[Backend]:
+    """Return the class of the backend that ``choose`` has named.
+
+    Args:
+        name: Its name.
+        with_probes: Whether it evaluates probes too.
+        only_lines: Whether nothing but the executed lines of tests is to be observed.
+    """
+    if only_lines:
+        from .only_lines import OnlyLinesMonitoring, OnlyLinesSettrace
+
+        return OnlyLinesMonitoring if name == "monitoring" else OnlyLinesSettrace
     if name == "monitoring":
+        if with_probes:
+            from .probing_monitoring import ProbingMonitoringBackend
+
+            return ProbingMonitoringBackend
         from .monitoring import MonitoringBackend
 
         return MonitoringBackend
+    if with_probes:
+        from .probing_settrace import ProbingSettraceBackend
+
+        return ProbingSettraceBackend
     from .settrace import SettraceBackend
 
     return SettraceBackend

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from ..session.threads import ThreadState
     from . import ExitCode, Parts
 
-_RETURNS = {opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opmap}  # the latter in 3.12 and 3.13
+RETURNS = {opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in opmap}  # the latter in 3.12 and 3.13
 _YIELD_VALUE = opmap["YIELD_VALUE"]
 _YIELD_FROM = opmap.get("YIELD_FROM", 0)
 
@@ -123,7 +123,7 @@ class SettraceBackend(Backend):
 
     def can_observe_running(self, code: CodeType, frame: FrameType) -> bool:
         """Return whether the events of a frame would leave its variables alone."""
-        return not (_would_lose_class(code) or (may_keep_locals(code) and self._keeps_locals(code, frame)))
+        return not (would_lose_class(code) or (may_keep_locals(code) and self._keeps_locals(code, frame)))
 
     def observe_running(self, frame: FrameType) -> None:
         """Set the local trace function of a frame that runs already."""
@@ -139,7 +139,7 @@ class SettraceBackend(Backend):
             if event == "exception":
                 exit_code.arrives(argument[1])
             elif event == "return" and frame.f_lasti >= 0:
-                if opcodes_of(frame.f_code)[frame.f_lasti] not in _RETURNS:
+                if opcodes_of(frame.f_code)[frame.f_lasti] not in RETURNS:
                     exit_code.leaves()
             if traced is not None:
                 traced(frame, event, argument)
@@ -213,7 +213,7 @@ class SettraceBackend(Backend):
             if function is None:
                 if key in self._skipped:
                     return self._gap_starts(code, frame)
-                if _would_lose_class(code):
+                if would_lose_class(code):
                     return None
                 if may_keep_locals(code) and self._keeps_locals(code, frame):
                     return None
@@ -247,9 +247,9 @@ class SettraceBackend(Backend):
         if adaptive is not None and adaptive.skips(function, frame):
             if function.suspends:  # counted up to its first suspension only: its resumes are not observed
                 adaptive.begun.pop(id(frame), None)
-            frame.f_trace_lines = False
+            frame.f_trace_lines = function.notes_lines
             return self._on_counted
-        frame.f_trace_lines = function.lines is not None
+        frame.f_trace_lines = function.lines is not None or function.notes_lines
         if self._arrivals:  # of an earlier frame at this address, whose end was not seen
             self._in_flight.forget(frame)
         self._calls.begin(function, frame)
@@ -263,7 +263,7 @@ class SettraceBackend(Backend):
                 return None
             function = self._functions[id(frame.f_code)]
             local = self._begin(function, frame)
-            if function.lines is not None:
+            if frame.f_trace_lines:
                 self._line_starts(frame)
             return local
         except BaseException as error:
@@ -462,6 +462,8 @@ class SettraceBackend(Backend):
                 frame.f_trace_opcodes = arrival is not None and arrival.to_keep
             elif event == "opcode":
                 self._handler_runs(frame)
+            elif event == "line":
+                self._notes_line(frame)
             return self._on_counted
         except RecursionError:
             self._session.near_recursion_limit = True
@@ -515,9 +517,9 @@ class SettraceBackend(Backend):
         opcodes = self._opcodes_of(frame.f_code)
         if arrival is not None and arrival.leaves_at(last):
             self._unwinds(thread, frame, arrival, at_ns)
-        elif last >= 0 and opcodes[last] in _RETURNS:
+        elif last >= 0 and opcodes[last] in RETURNS:
             self._calls.end(thread, at_ns, self._functions[id(frame.f_code)].encode_result(value))
-        elif last >= 0 and _suspends_at(opcodes, last):
+        elif last >= 0 and suspends_at(opcodes, last):
             self._calls.suspend(thread, at_ns, value)
             return
         else:
@@ -558,11 +560,17 @@ class SettraceBackend(Backend):
 
     def _line_starts(self, frame: FrameType) -> None:
         """Record a line, if the lines of its function are recorded."""
-        function = self._functions.get(id(frame.f_code))
-        if function is None or function.lines is None:
-            frame.f_trace_lines = False
-        else:
+        if self._notes_line(frame):
             self._calls.line_starts(frame, frame.f_lineno)
+
+    def _notes_line(self, frame: FrameType) -> bool:
+        """Note a line for the test that runs. Returns whether the lines of its function are recorded, too."""
+        function = self._functions.get(id(frame.f_code))
+        if function is not None and function.notes_lines and self._executed is not None:
+            self._executed.line_starts(function, frame.f_lineno)
+            return function.lines is not None
+        frame.f_trace_lines = function is not None and function.lines is not None
+        return frame.f_trace_lines
 
     def _unwinds(self, thread: ThreadState, frame: FrameType, arrival: Optional[Arrival], at_ns: int) -> None:
         exception_id = address = 0
@@ -582,7 +590,7 @@ class SettraceBackend(Backend):
         self._calls.unwind(thread, at_ns, outcome, exception_id, address)
 
 
-def _would_lose_class(code: CodeType) -> bool:
+def would_lose_class(code: CodeType) -> bool:
     """Return whether code is a class body whose own ``__class__`` would be lost under a trace function."""
     return CLASS_CELL_HIDES_VARIABLE and "__class__" in code.co_cellvars and "__class__" in code.co_names
 
@@ -627,7 +635,7 @@ def _is_outermost(frame: FrameType) -> bool:
     return True
 
 
-def _suspends_at(opcodes: bytes, last: int) -> bool:
+def suspends_at(opcodes: bytes, last: int) -> bool:
     """Return whether a frame that is left at instruction *last* is suspended, not ended."""
     if opcodes[last] == _YIELD_VALUE:
         return True

@@ -39,6 +39,10 @@ HAS_ANNOTATION_FUNCTIONS = _VERSION >= (3, 14)
 # Before 3.11 code objects have no co_qualname: the session derives qualified names itself.
 HAS_CO_QUALNAME = _VERSION >= (3, 11)
 
+# Before 3.10 code objects have a table of line numbers and no co_lines; before 3.11 no RESUME with the line of ``def``.
+HAS_CO_LINES = _VERSION >= (3, 10)
+HAS_RESUME = _VERSION >= (3, 11)
+
 # Up to 3.10, f_lasti is -1 in a frame that has not started, and `yield from` and `await` suspend at YIELD_FROM. From
 # 3.11 on, f_lasti is at RESUME, and they suspend at YIELD_VALUE.
 HAS_YIELD_FROM_OPCODE = _VERSION < (3, 11)

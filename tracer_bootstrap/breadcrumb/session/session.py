@@ -71,6 +71,7 @@ class Session:
         self.when_stacks_are_wanted: List[Callable[[], None]] = []  # before the server ends the process
         self.when_thread_begins: List[Callable[[], None]] = []  # in the new thread, after its state is set
         self.when_secret_learned: List[Callable[[], None]] = []  # before anything else is written
+        self.when_secret_erased: List[Callable[[bytes], None]] = []  # with the secret, as the records hold it
         self.when_counters_move: List[Callable[[], None]] = []  # when ``spool.counters`` is replaced
         self.when_look_asked: List[Callable[[], None]] = []  # by the signal that also asks for stacks
         self._max_trace_mb: int = capture.get("max_trace_mb", record_format.DEFAULT_MAX_TRACE_MB)
@@ -261,7 +262,10 @@ class Session:
             callback()
         self.spool.send_secret(value)
         if looks_random(value):  # a plain word may be part of a record's own text
-            self.spool.erase(utf8(quote(value)[1:-1]))
+            text = utf8(quote(value)[1:-1])
+            self.spool.erase(text)
+            for erase in self.when_secret_erased:
+                erase(text)
 
     def on_too_many_secrets(self) -> None:
         """Write a notice that later secrets are not learned any more. Called by the redactor, once."""

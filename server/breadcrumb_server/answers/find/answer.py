@@ -94,7 +94,7 @@ def find(
     reader = TraceReader.open(con, trace_of_page(trace_id, start or Position(0)), project)
     question = Question(
         reader,
-        SourceText(reader.trace, Redactor(redact)),
+        SourceText(reader, Redactor(redact)),
         of,
         None if start is None else start.at,
         limit,

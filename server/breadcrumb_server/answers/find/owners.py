@@ -11,7 +11,8 @@ from pathlib import PurePath
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import one_line
-from breadcrumb_server.answers.find.identity import OBJECT_KEY, Identity
+from breadcrumb_server.answers.find.identity import Identity
+from breadcrumb_server.answers.rendering.recorded_cuts import OBJECT_KEY
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.find.functions import TracedFunction
 from breadcrumb_storage.queries.find.names import Narrowed

@@ -37,6 +37,16 @@ TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
 @click.option("--mode", type=click.Choice(["adaptive", "full"]), help="full records every call.")
 @click.option("--max-chars", type=int, help="Characters of each value that are kept. [default: 2000]")
 @click.option("--lines", multiple=True, metavar="FUNCTION", help="Record the lines of a function. Repeatable.")
+@click.option(
+    "--probe",
+    "probes",
+    nargs=2,
+    multiple=True,
+    metavar="PLACE EXPRESSION",
+    help='Evaluate an expression at "shop/pricing.py:31", "Rates.of entry" or "Rates.of return"; " if CONDITION" may '
+    "follow. It runs in the program. Repeatable.",
+)
+@click.option("--no-suspects", is_flag=True, help="Do not run other tests of the file first, nor compare their lines.")
 @output_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(
@@ -49,6 +59,8 @@ def run(
     mode: str | None,
     max_chars: int | None,
     lines: tuple[str, ...],
+    probes: tuple[tuple[str, str], ...],
+    no_suspects: bool,
     output_format: str,
     command: tuple[str, ...],
 ) -> int:
@@ -59,6 +71,7 @@ def run(
     \b
     breadcrumb run -c shop --timeout 60 python script.py
     breadcrumb run -c shop -- pytest -x tests/test_cart.py
+    breadcrumb run -c shop --probe shop/cart.py:12 "len(self.items)" python script.py
     """
     from breadcrumb_server.command_line.foreground import run_in_foreground
     from breadcrumb_server.command_line.output import print_answer
@@ -72,6 +85,9 @@ def run(
         capture["max_value_chars"] = max_chars
     if lines:
         capture["lines"] = list(lines)
+    expressions: dict[str, list[str]] = {}
+    for place, expression in probes:
+        expressions.setdefault(place, []).extend([expression] if expression.strip() else [])
 
     words: str | list[str] = list(command)
     if len(words) == 1 and not Path(words[0]).exists():  # perhaps a whole command in quotes
@@ -80,7 +96,16 @@ def run(
     async def work(services: Service) -> RunReport:
         config = await services.config(project)
         request = make_request(
-            config, words, timeout_seconds, cwd=cwd, env=env, stdin=text, label=label, capture=capture
+            config,
+            words,
+            timeout_seconds,
+            cwd=cwd,
+            env=env,
+            stdin=text,
+            label=label,
+            capture=capture,
+            probes=expressions,
+            suspects="off" if no_suspects else None,
         )
         return await run_in_foreground(services, config, request)
 

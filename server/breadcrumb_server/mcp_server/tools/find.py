@@ -19,23 +19,16 @@ from breadcrumb_server.mcp_server.tools.registration import (
 async def find(
     ctx: ServiceContext,
     project: Project,
-    name: Annotated[str | None, Field(description='Variable, attribute or global: "amount", "self._cached"')] = None,
-    value: Annotated[str | int | float | None, Field(description="A value or part of one, as answers show it")] = None,
-    exception: Annotated[str | None, Field(description="Type, or a part or glob of the type or message")] = None,
-    of: Annotated[str | None, Field(description='Only of this: "Cart", "Cart#2", a function, module or file')] = None,
+    name: Annotated[str | None, Field(description='"amount", "self._cached"')] = None,
+    value: Annotated[str | int | float | None, Field(description="As answers show it, or a part")] = None,
+    exception: Annotated[str | None, Field(description="Type or message, or a part")] = None,
+    of: Annotated[str | None, Field(description='"Cart", "Cart#2", a function, module or file')] = None,
     trace_id: OptionalTraceId = None,
-    limit: Annotated[int, Field(description="Maximum lines of the text")] = 40,
+    limit: int = 40,
     cursor: Cursor = None,
 ) -> Found:
-    """Tell the history of one thing in the order of time; give exactly one of name, value and exception.
-    name: each write with the value before and after (of a container what came and went), where it was read, which calls
-    got it as an argument; the last before the failure is marked.
-    value: where it appeared first, and which calls and lines had it after that.
-    exception: where it was raised, with which arguments, who handled it, what it was raised again as; the first one at
-    a line where no passing test raises is marked.
-
-    Example: find(project="shop", name="self._cached", of="Rates")
-    Example: find(project="shop", value="114")
+    """Follow one thing through the run, in the order of time: a name (writes with values, reads), a value (where it
+    appeared first, who had it then) or an exception (who raised and who handled it). Marks the last before the failure.
     """
     service = service_of(ctx)
     redact = (await service.config(project)).redact

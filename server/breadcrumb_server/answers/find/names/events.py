@@ -10,6 +10,7 @@ from breadcrumb_server.answers.find.identity import Identity
 from breadcrumb_server.answers.find.names.content_changes import MISSING
 from breadcrumb_server.answers.find.names.mentions import BINDS, READS, Mention
 from breadcrumb_server.answers.find.names.occurrences import Occurrence, is_deleted, occurrences
+from breadcrumb_server.answers.find.names.told_values import ToldValues, place_of
 from breadcrumb_server.answers.find.names.wanted_name import WantedName
 from breadcrumb_server.answers.rendering.recorded_cuts import may_be_equal, recorded_entries, recorded_items
 from breadcrumb_storage.queries.find.names import NamedCall, NamedLine
@@ -82,9 +83,7 @@ class NameEvents:
     events: list[Event] = field(default_factory=list[Event])
     identities: set[Identity] = field(default_factory=set[Identity])
     _calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
-    _told: dict[object, object] = field(default_factory=dict[object, object])
-    _all_told: dict[object, list[object]] = field(default_factory=dict[object, list[object]])
-    _several: set[object] = field(default_factory=set[object])
+    _told: ToldValues = field(default_factory=ToldValues)
     _last: tuple[int, Mention | None, int] = (0, None, 0)
 
     def collect(self, lines: Sequence[NamedLine], calls: Sequence[NamedCall]) -> None:
@@ -125,42 +124,15 @@ class NameEvents:
         function = (row.process_id, row.function_id)
         call = self._call(row.call_id, row.args)
         found = list(occurrences(parsed_object(row.args), self.wanted))
-        self._note_several(found)
+        self._told.note_several(found)
         for each in found:
             if each.is_variable:
                 self._add(self._seen(row, function, "passed", each, MISSING), call.of)
                 continue
-            before = self._last_of(each)
-            if not self._is_told(each, each.value):
-                self._tell(each, each.value)
+            before = self._told.last_of(row.process_id, each)
+            if not self._told.has(row.process_id, each, each.value):
+                self._told.add(row.process_id, each, each.value)
                 self._add(self._seen(row, function, "seen", each, before), call.of)
-
-    def _is_told(self, found: Occurrence, value: object) -> bool:
-        """Return whether a value of an attribute was told, of this object or, if it has no number, of one like it."""
-        told = [self._told[key] for key in (_key(found), _class_key(found)) if key in self._told]
-        if _class_key(found) in self._several:
-            told += self._all_told.get(_class_key(found), [])
-        return any(value is each or (each is not MISSING and may_be_equal(each, value)) for each in told)
-
-    def _last_of(self, found: Occurrence) -> object:
-        """Return the last value of the same object; MISSING if that is not known to be the same."""
-        has_number = found.owner is not None and found.owner.number is not None
-        return self._told.get(_key(found), MISSING) if has_number else MISSING
-
-    def _tell(self, found: Occurrence, value: object) -> None:
-        self._told[_key(found)] = value
-        if found.owner is not None and found.owner.number is None:
-            self._told[_class_key(found)] = value
-            self._all_told.setdefault(_class_key(found), []).append(value)
-
-    def _note_several(self, found: Sequence[Occurrence]) -> None:
-        """Note classes of which a call has several objects without numbers: what tells them apart is not known."""
-        values: dict[object, object] = {}
-        for each in found:
-            if each.owner is not None and each.owner.number is None:
-                first = values.setdefault(_class_key(each), each.value)
-                if not may_be_equal(first, each.value):
-                    self._several.add(_class_key(each))
 
     def _seen(self, row: NamedCall, function: Key, kind: str, found: Occurrence, before: object) -> Event:
         return Event(
@@ -235,15 +207,19 @@ class NameEvents:
                 continue  # another object is there now
             if was is not MISSING and now is not MISSING and may_be_equal(was, now):
                 continue
-            key = (row.call_id, path) if each.is_variable else _key(each)
+            key = (row.call_id, path) if each.is_variable else place_of(row.process_id, each)
             if key in told_here:
                 continue  # the same object, reached in two ways
             told_here.add(key)
-            if (mention is None or mention.use == READS) and not each.is_variable and self._is_told(each, now):
+            if (
+                (mention is None or mention.use == READS)
+                and not each.is_variable
+                and self._told.has(row.process_id, each, now)
+            ):
                 continue  # the call that changed it has told it
             if was is MISSING and not each.is_variable:
-                was = self._last_of(each)
-            self._tell(each, now)
+                was = self._told.last_of(row.process_id, each)
+            self._told.add(row.process_id, each, now)
             at_ns = max(row.ended_ns or 0, row.at_ns)
             found.append(self._of_line(row, "changed", at_ns, mention, each, before=was, after=now))
         return found
@@ -290,17 +266,6 @@ class NameEvents:
                     found[name] = values[name]
                     break
         return found
-
-
-def _key(found: Occurrence) -> object:
-    """Return what identifies the place of a value: its object if that has a number, else how it is reached."""
-    if found.owner is not None and found.owner.number is not None:
-        return (found.owner, found.within)
-    return (found.owner, found.path)
-
-
-def _class_key(found: Occurrence) -> object:
-    return ("class", found.owner, found.within)
 
 
 def _is_replaced(path: str, before: Mapping[str, object], after: Mapping[str, object]) -> bool:

@@ -1,0 +1,1 @@
+"""Show what the probes of a run found."""

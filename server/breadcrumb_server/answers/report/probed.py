@@ -1,0 +1,80 @@
+"""Build the answer to a run with probes: what they found, and nothing else of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from breadcrumb.record_format import NOTICE_PROBES
+from breadcrumb_server.answers.common.budget import squeeze
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.next_calls import NextCalls
+from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.probes.asked import asked_probes
+from breadcrumb_server.answers.probes.table import probes_text
+from breadcrumb_server.answers.report.answer import RunReport, build_report
+from breadcrumb_server.answers.report.output import Output
+from breadcrumb_server.answers.report.recording import missing_from_trace
+from breadcrumb_storage.queries.functions import function_times
+from breadcrumb_storage.queries.probes import count_probes
+from breadcrumb_storage.queries.trace_reader import TraceReader
+from breadcrumb_storage.queries.traces import list_notices, list_processes
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+
+class ProbedRun(RunReport):
+    """The report of a run with probes: the other fields are left out."""
+
+    always_shown = frozenset({"trace_id", "status", "exit_code", "probes"})
+
+
+def report_after_run(
+    con: DuckDBPyConnection,
+    project: str,
+    *,
+    trace_id: str,
+    running: Mapping[str, Output],
+    redact: Sequence[str],
+) -> RunReport:
+    """Build what `run` answers: the table of its probes if it has any, else the report.
+
+    Args:
+        con: A connection to the project's database.
+        project: The project's name.
+        trace_id: The id of the run.
+        running: The output so far of the programs that this server runs, by trace id.
+        redact: The project's patterns of secret names.
+
+    Raises:
+        BreadcrumbError: The trace is unknown.
+    """
+    reader = TraceReader.open(con, trace_id, project)
+    trace = reader.trace
+    if not asked_probes(trace):
+        return build_report(con, project, trace_id=trace_id, running=running, redact=redact)
+    is_running = trace.status == "running"
+    next_calls = NextCalls(project, trace)
+    return squeeze(
+        ProbedRun(
+            project=project,
+            trace_id=trace.trace_id,
+            status=trace.status,
+            exit_code=trace.exit_code,
+            signal=trace.signal,
+            probes=probes_text(reader, Places.of(trace)),
+            notes=_why_nothing(reader),
+            next=[next_calls.call("wait_for_run", wait_seconds=45)] if is_running else [],
+        )
+    )
+
+
+def _why_nothing(reader: TraceReader) -> list[str]:
+    """Say why nothing of the program was seen, if that is why no probe was hit."""
+    if reader.trace.status == "running" or any(each.hits for each in count_probes(reader)):
+        return []
+    processes, functions, notices = list_processes(reader), function_times(reader), list_notices(reader)
+    missing = [each.message for each in notices if each.code == NOTICE_PROBES]
+    missing += missing_from_trace(reader.trace, processes, functions, notices)
+    return [one_line(missing[0], 300)] if missing else []

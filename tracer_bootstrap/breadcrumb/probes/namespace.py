@@ -1,0 +1,51 @@
+"""Build the names that an expression sees in a frame, without changing the frame."""
+
+from __future__ import annotations
+
+from types import FrameType
+
+from ..runtime.classes import derives
+from ..runtime.features import HAS_FRAME_GET_VAR, LIVE_F_LOCALS
+from ..runtime.locals_dict import may_keep_locals, single_variables
+from ..values.frame_locals import forget_locals
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Dict
+
+_CO_OPTIMIZED = 0x1  # set for functions; the variables of a class or module body are a namespace
+
+
+def names_of(frame: FrameType, clears_locals: bool) -> Dict[str, Any]:
+    """Return the globals of a frame with its local variables over them, in one new dict.
+
+    One dict, because a comprehension in an expression sees its globals only.
+
+    Args:
+        frame: The frame.
+        clears_locals: Whether to empty the dict that reading f_locals fills and the frame keeps.
+    """
+    names: Dict[str, Any] = dict.copy(frame.f_globals)
+    names.setdefault("__builtins__", frame.f_builtins)
+    code = frame.f_code
+    if HAS_FRAME_GET_VAR and may_keep_locals(code):
+        names.update(single_variables(frame))
+        return names
+    variables: Any = frame.f_locals
+    if code.co_flags & _CO_OPTIMIZED:
+        names.update(variables)
+        del variables
+        if clears_locals:
+            forget_locals(frame)
+    elif derives(type(variables), dict):  # a class body's namespace may be a mapping of the program
+        names.update(dict.items(variables))
+    return names
+
+
+def read_again(frame: FrameType) -> None:
+    """Read the variables of a frame that the interpreter will write back when a trace function returns (gh-74929).
+
+    What an expression, or another thread meanwhile, did to variables that closures share would be undone otherwise.
+    """
+    if not LIVE_F_LOCALS:
+        frame.f_locals  # noqa: B018
