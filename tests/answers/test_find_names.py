@@ -107,6 +107,23 @@ def test_a_change_is_told_where_it_was_made_and_not_again_by_the_callers(program
     assert text.count("+'tea': 3") == 1 and "self._cached[key] = len(key)  # Rates#1._cached: +'tea': 3" in text
 
 
+def test_another_object_in_the_same_variable_is_no_change_of_the_first_one(program: Program) -> None:
+    program.call(
+        "total",
+        {"rates": rates(1, tea=1), "order": {}},
+        (30, {}),
+        (31, {"rates": rates(2, milk=2)}),
+        (30, {"rates": "<Rates#1>"}),
+        (32, {"rates": rates(1, tea=1)}),
+        (None, {}),
+    )
+    assert program.text(name="_cached")[1:3] == [
+        "#1 total shop/pricing.py:28 called when Rates#1._cached={'tea': 1}",
+        "#1 total shop/pricing.py:30  for key, amount in order.items():  # Rates#2._cached={'milk': 2}",
+    ]
+    assert program.find(name="_cached").text.startswith("_cached: 1 write, 1 argument\n")
+
+
 def test_what_a_callee_without_lines_changed_is_told_at_the_line_that_called_it(program: Program) -> None:
     program.call(
         "total", {"rates": rates(1), "order": {}}, (31, {}), (32, {"rates": rates(1, tea=3)}), (None, {}), returns=1

@@ -195,32 +195,25 @@ class NameEvents:
     def _changes(
         self, row: NamedLine, before: Mapping[str, object], after: Mapping[str, object], mention: Mention | None
     ) -> list[Event]:
-        old = {each.path: each for each in occurrences(before, self.wanted)}
-        new = {each.path: each for each in occurrences(after, self.wanted)}
+        # By place: at the same path another object may be now.
+        old = {place_of(row.process_id, each): each for each in occurrences(before, self.wanted)}
+        new = {place_of(row.process_id, each): each for each in occurrences(after, self.wanted)}
+        at_ns = max(row.ended_ns or 0, row.at_ns)
         found: list[Event] = []
-        told_here: set[object] = set()
-        for path in dict.fromkeys((*old, *new)):
-            each = new.get(path) or old[path]
-            was = old[path].value if path in old else MISSING
-            now = new[path].value if path in new else MISSING
-            if now is MISSING and not each.is_variable and _is_replaced(path, before, after):
-                continue  # another object is there now
+        for place in dict.fromkeys((*old, *new)):
+            each = new.get(place) or old[place]
+            was = old[place].value if place in old else MISSING
+            now = new[place].value if place in new else MISSING
+            is_own = each.is_variable or (mention is not None and mention.use != READS)
+            if now is MISSING and (not is_own or (not each.is_variable and _is_replaced(each.path, before, after))):
+                continue  # not recorded there any more: that it is gone is not known
             if was is not MISSING and now is not MISSING and may_be_equal(was, now):
                 continue
-            key = (row.call_id, path) if each.is_variable else place_of(row.process_id, each)
-            if key in told_here:
-                continue  # the same object, reached in two ways
-            told_here.add(key)
-            if (
-                (mention is None or mention.use == READS)
-                and not each.is_variable
-                and self._told.has(row.process_id, each, now)
-            ):
+            if not is_own and self._told.has(row.process_id, each, now):
                 continue  # the call that changed it has told it
             if was is MISSING and not each.is_variable:
                 was = self._told.last_of(row.process_id, each)
             self._told.add(row.process_id, each, now)
-            at_ns = max(row.ended_ns or 0, row.at_ns)
             found.append(self._of_line(row, "changed", at_ns, mention, each, before=was, after=now))
         return found
 

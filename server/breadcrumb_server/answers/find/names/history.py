@@ -122,6 +122,7 @@ def _what(events: Sequence[Event], variables: Variables, chars: int) -> str:
         return f"{held}not set: the line raised"
     is_entry = first.path.endswith("]")  # its key may be computed, so the line itself may set it
     by_callee = first.line is not None and not is_entry and (first.mention is None or first.mention.use == READS)
+    by_callee = by_callee and first.before is not MISSING  # else the line only made the object visible
     suffix = " (by what it called)" if by_callee else ""
     if is_cut(first.after) or is_cut(first.before):
         read = _variables_text(events, variables, chars)

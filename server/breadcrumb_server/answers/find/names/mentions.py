@@ -22,6 +22,7 @@ _BY_KEY = frozenset({
     "get", "getattr", "setattr", "hasattr", "delattr", "pop", "setdefault", "attrgetter", "itemgetter",
 })  # fmt: skip
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 DEFINES, READS, CHANGES, BINDS = range(4)
@@ -39,7 +40,7 @@ class Mention:
         first: The first line of its statement, or of the head of one.
         last: The last line of that.
         names: Variables that the statement reads.
-        is_loop: Whether it is a for statement, which binds its target but for the last time.
+        is_loop: Whether it is a for statement or a comprehension, which binds its target but for the last time.
     """
 
     line: int
@@ -58,6 +59,7 @@ class _Place:
     function: tuple[int, str]
     prefix: str
     statement: ast.AST | None = None
+    in_comprehension: bool = False
 
     def mention(self, line: int, use: int) -> Mention:
         """Return a mention in this statement."""
@@ -76,7 +78,7 @@ class _Place:
             for each in ast.walk(child)
             if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
         ]
-        is_loop = isinstance(node, ast.For | ast.AsyncFor)
+        is_loop = self.in_comprehension or isinstance(node, ast.For | ast.AsyncFor)
         return Mention(line, use, self.function, first, last, tuple(dict.fromkeys(names)), is_loop)
 
 
@@ -98,6 +100,8 @@ class _Search:
             return
         if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
             place = replace(place, statement=node)
+        elif isinstance(node, _COMPREHENSIONS):
+            place = replace(place, in_comprehension=True)
         for line, use in _own(node, self._wanted):
             yield place.mention(line, use)
         if not isinstance(node, _DEFINITIONS):
