@@ -48,6 +48,22 @@ def test_the_source_of_a_function_is_shown_and_its_lines_come_with_the_next_run(
     assert "notes" not in second and "#" in second["text"].partition("\n")[2]
 
 
+def test_the_history_of_a_name_a_value_and_an_exception_is_told(recorded, breadcrumb) -> None:
+    first = recorded("find", "-c", "myproject", "found").answer
+    assert (
+        "total script.py: set or changed at 8, 11" in first["text"] and "the next run records them" in first["notes"][0]
+    )
+    breadcrumb("run", "-c", "myproject", "--timeout", "60", sys.executable, "script.py")
+    second = breadcrumb("find", "-c", "myproject", "found", "--of", "total")
+    assert "found += half(number)  # found=0.5 | 1.5" in second.answer["text"]
+    assert "returned 0.5" in breadcrumb("find", "-c", "myproject", "--value", "0.5").answer["text"]
+    assert (
+        "handled by total script.py:12" in breadcrumb("find", "-c", "myproject", "--exception", "Type*").answer["text"]
+    )
+    refused = breadcrumb("find", "-c", "myproject", "found", "--value", "1")
+    assert refused.code == 2 and "exactly one of NAME, --value and --exception, not NAME and --value" in refused.err
+
+
 def test_probes_are_given_by_place_and_expression(breadcrumb, processes) -> None:
     breadcrumb("init", "myproject")
     probes = [("half entry", "number"), ("half entry", "dict(a=number, b=1)"), ("half return", "")]

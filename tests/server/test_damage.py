@@ -33,6 +33,7 @@ QUESTIONS = {
     "get_flow": {},
     "analyze_performance": {},
     "search_values": {"text": "x"},
+    "find": {"name": "number"},
     "query_traces": {"sql": "SELECT count(*) FROM traces"},
 }
 

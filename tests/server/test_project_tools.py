@@ -86,6 +86,7 @@ async def test_setting_the_current_value_changes_nothing(shop) -> None:
         ("get_flow", {}),
         ("analyze_performance", {}),
         ("search_values", {"text": "x"}),
+        ("find", {"value": "x"}),
         ("compare_traces", {"base_trace_id": "x", "trace_id": "y"}),
         ("query_traces", {"sql": "SELECT 1"}),
         ("delete_traces", {"all": True}),

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 
 from breadcrumb.value_format import TYPE_KEY
 from breadcrumb_server.answers.common.parsed_json import is_object
-
-# Of an encoded object, beside its class: a number that no other object of the trace has.
-OBJECT_KEY = "$object"
+from breadcrumb_server.answers.rendering.recorded_cuts import OBJECT_KEY
 
 
 @dataclass(frozen=True, slots=True)

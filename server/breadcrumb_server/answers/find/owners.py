@@ -11,7 +11,8 @@ from pathlib import PurePath
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import one_line
-from breadcrumb_server.answers.find.identity import OBJECT_KEY, Identity
+from breadcrumb_server.answers.find.identity import Identity
+from breadcrumb_server.answers.rendering.recorded_cuts import OBJECT_KEY
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.find.functions import TracedFunction
 from breadcrumb_storage.queries.find.names import Narrowed
@@ -124,7 +125,11 @@ def find_owner(
 
 
 def unknown_owner(
-    of: str, functions: Sequence[TracedFunction], places: Places, seen: Sequence[str] = ()
+    of: str,
+    functions: Sequence[TracedFunction],
+    places: Places,
+    seen: Sequence[str] = (),
+    classes: Sequence[str] = (),
 ) -> BreadcrumbError:
     """Return the error for an owner that nothing has, with the nearest names.
 
@@ -132,23 +137,27 @@ def unknown_owner(
         of: As it was given.
         functions: All functions of the trace.
         places: Shortens paths.
-        seen: Objects that are there instead.
+        seen: Objects of this class that are there instead.
+        classes: Classes of objects, which may have no traced function.
     """
-    known: dict[str, str] = {name: "" for name in seen}
+    known: dict[str, str] = {}
     for each in functions:
         parts = [each.module, *(part for part in each.name.split(".") if not part.startswith("<"))]
         for part in parts:
             if part:
                 known.setdefault(part, places.path(each.file))
         known.setdefault(each.name, places.path(each.file))
+    for name in classes:
+        known.setdefault(name, "")
     lowered = {name.lower(): name for name in known}
     near = [lowered[each] for each in get_close_matches(of.strip().lower(), [*lowered], _MAX_NAMED, 0.6)]
-    near = list(seen[:_MAX_NAMED]) or near
     shown = ", ".join(f"{each} ({known[each]})" if known[each] else each for each in near)
+    if seen:
+        shown = ", ".join(seen[:_MAX_NAMED]) + (f" and {len(seen) - _MAX_NAMED} more" if len(seen) > _MAX_NAMED else "")
     return BreadcrumbError(
         one_line(f"of={of!r}: no class, function, module or object of this name is in this trace.", 300),
         hint=one_line(
-            f"{'There are' if seen else 'The nearest'}: {shown}." if near else "Leave of out to see all.", 400
+            f"{'There are' if seen else 'The nearest'}: {shown}." if shown else "Leave of out to see all.", 400
         ),
     )
 

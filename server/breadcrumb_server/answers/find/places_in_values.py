@@ -23,7 +23,7 @@ class ValuePlace:
 
     Attributes:
         path: The way to it: ``order['tea']``; "" if it is the value itself.
-        within: The same from the innermost object on: ``Rates._cached['tea']``; "" if it is in no container.
+        within: The same from the innermost object on: ``Rates._cached['tea']``; "" if it is in none.
         text: The part, rendered.
     """
 
@@ -60,7 +60,7 @@ def _places(value: object, pattern: re.Pattern[str], path: str, within: str) -> 
     found: list[ValuePlace] = []
     if is_array(value):
         for number, item in enumerate(value):
-            found += _places(item, pattern, f"{path}[{number}]", f"{within}[]")
+            found += _places(item, pattern, f"{path}[{number}]", within and f"{within}[]")
     elif is_object(value):
         identity = Identity.of(value)
         if identity is not None:
@@ -72,8 +72,8 @@ def _places(value: object, pattern: re.Pattern[str], path: str, within: str) -> 
                 found += _places(item, pattern, path, within) if is_array(item) else []
                 continue
             step = f".{key}" if identity is not None else f"[{key_text(key)}]"
-            inside = _places(item, pattern, path + step, within + step)
+            inside = _places(item, pattern, path + step, within and within + step)
             if not inside and pattern.search(key_text(key)):
-                inside = [ValuePlace(path + step, within + step, notation(item))]
+                inside = [ValuePlace(path + step, within and within + step, notation(item))]
             found += inside
     return found or [ValuePlace(path, within, text)]

@@ -12,6 +12,9 @@ from breadcrumb_server.answers.common.text import counted
 VALUE_CHARS = (240, 120, 70, 40)
 # Characters of the line that counts those left out.
 _MARK_CHARS = 40
+# Values of one entry that are all told, and their characters; else the first ones and the last.
+_FEW_VALUES, _FEW_CHARS = 12, 160
+_ENDS = 2
 # First entries that are kept where not all fit: where a name had its first value.
 _FIRST = 2
 
@@ -95,12 +98,13 @@ def write_around(entries: Sequence[Entry], anchor: int, limit: int, room: int) -
     return Written("\n".join(out), len(entries), len(entries) - len(chosen))
 
 
-def series(values: Sequence[str], most: int = 3) -> str:
-    """Write values in their order: equal neighbours once, of many the ends."""
+def series(values: Sequence[str]) -> str:
+    """Write values in their order: equal neighbours once; if they are many or long, the ends."""
     kept = [value for number, value in enumerate(values) if number == 0 or value != values[number - 1]]
-    if len(kept) <= most:
-        return " | ".join(kept)
-    return " | ".join([*kept[: most - 1], "…", kept[-1]])
+    whole = " | ".join(kept)
+    if len(kept) <= _ENDS + 1 or (len(kept) <= _FEW_VALUES and len(whole) <= _FEW_CHARS):
+        return whole
+    return " | ".join([*kept[:_ENDS], "…", kept[-1]])
 
 
 def _size(line: str) -> int:

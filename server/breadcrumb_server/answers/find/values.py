@@ -215,7 +215,7 @@ def _text(group: Sequence[_Event], later: Sequence[_Event], pattern: re.Pattern[
     ids = f"#{first.call_id}" if first.call_id == last.call_id else f"#{first.call_id}…#{last.call_id}"
     times = f" x{len(group)}" if len(group) > 1 else ""
     what = f"{first.what} " if first.what else ""
-    value = excerpt(first.value, pattern, chars)
+    value = " ".join(excerpt(first.value, pattern, chars).splitlines())
     callers = {each.by for each in group}
     by = first.by if len(callers) == 1 else ""
     held = ""

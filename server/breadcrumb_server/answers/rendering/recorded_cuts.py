@@ -8,8 +8,13 @@ from collections.abc import Mapping, Sequence
 from breadcrumb.value_format import CHARS_CUT_PATTERN, CUT_MARK, ENTRIES_CUT_PATTERN, ITEMS_CUT_PATTERN
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
+# Of an encoded object, beside its class: its number among the objects of its class in the process.
+OBJECT_KEY = "$object"
+
 _ITEMS = re.compile(ITEMS_CUT_PATTERN)
 _ENTRIES = re.compile(ENTRIES_CUT_PATTERN)
+# What stands for a container or an object that lies too deep, with the number of the object.
+_PLACEHOLDER = re.compile(r"<[^<>#]*(?:#(?P<number>\d+))?[^<>#]*>")
 _CHARS = re.compile(rf"(.*){CHARS_CUT_PATTERN}", re.DOTALL)
 
 
@@ -61,6 +66,10 @@ def may_be_equal(old: object, new: object) -> bool:
         items_after, size_after = recorded_items(new)
         pairs = zip(items_before, items_after, strict=False)
         return size_before == size_after and all(may_be_equal(*pair) for pair in pairs)
+    for text, other in ((old, new), (new, old)):
+        if isinstance(text, str) and (is_object(other) or is_array(other)) and (deep := _PLACEHOLDER.fullmatch(text)):
+            number = other.get(OBJECT_KEY) if is_object(other) else None
+            return deep["number"] is None or number is None or int(deep["number"]) == number
     if isinstance(old, str) and isinstance(new, str) and old != new:
         (text_before, length_before), (text_after, length_after) = _recorded_text(old), _recorded_text(new)
         shared = min(len(text_before), len(text_after))

@@ -21,6 +21,7 @@ class TracedFunction:
     name: str
     file: str | None
     line: int | None
+    kind: str  # function, generator, coroutine, async_generator, class or module
 
     @property
     def full_name(self) -> str:
@@ -43,7 +44,8 @@ def traced_functions(reader: TraceReader) -> list[TracedFunction]:
     """Return the functions of all processes, in the order in which they were first called."""
     result = reader.con.execute(
         """
-        SELECT process_id, function_id, coalesce(module_name, '') AS module, function_name AS name, file, line
+        SELECT process_id, function_id, coalesce(module_name, '') AS module, function_name AS name, file, line,
+               coalesce(kind, 'function') AS kind
         FROM functions WHERE trace_id = ? ORDER BY process_id, function_id
         """,
         [reader.trace_id],

@@ -113,9 +113,10 @@ def _check_object(question: Question, wanted: WantedName, found: SourceMentions,
         return
     everything, _ = _collect(question, wanted, found, None)
     of_class = replace(owner, number=None)
-    alike = {each for each in everything.identities if of_class.is_of(each)} or everything.identities
-    seen = sorted({str(each) for each in alike})
-    raise unknown_owner(question.of or "", question.functions, question.places, seen)
+    objects = sorted(everything.identities, key=lambda each: (each.type_name, each.number or 0))
+    alike = [str(each) for each in objects if of_class.is_of(each)]
+    classes = [each.type_name.rpartition(".")[2] for each in objects]
+    raise unknown_owner(question.of or "", question.functions, question.places, alike, classes)
 
 
 def _below(others: Sequence[str], *, has_lines: bool) -> str:
@@ -142,4 +143,4 @@ def _nothing(
     if question.of:
         why = f"nothing of {question.of} has this name"
     hint = f" The nearest: {near}." if near else ""
-    return Page(f"{wanted}{of}: {why}.{hint}", None, notes)
+    return Page(f"{wanted}{of}: {why}.{hint} Code that is not included is not seen (find_gaps).", None, notes)

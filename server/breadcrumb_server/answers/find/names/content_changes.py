@@ -9,11 +9,10 @@ from collections.abc import Mapping, Sequence
 from breadcrumb.value_format import FROZENSET_KEY, KEY_MARK, REPR_KEY, SET_KEY, TUPLE_KEY, TYPE_KEY, VALUE_FIELD
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
-from breadcrumb_server.answers.find.identity import OBJECT_KEY
 from breadcrumb_server.answers.find.names.occurrences import is_deleted
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import key_text, notation, value_tree
-from breadcrumb_server.answers.rendering.recorded_cuts import may_be_equal, recorded_entries, recorded_items
+from breadcrumb_server.answers.rendering.recorded_cuts import OBJECT_KEY, may_be_equal, recorded_entries, recorded_items
 
 # Levels of containers within which a change is told.
 _DEPTH = 3
@@ -124,7 +123,8 @@ def _entries(before: Mapping[str, object], after: Mapping[str, object], chars: i
     for key in dict.fromkeys((*shown_before, *shown_after)):
         if key in (TYPE_KEY, OBJECT_KEY):
             continue
-        name = cut(key_text(key), _KEY_CHARS) if is_dict else f".{key}"
+        # An attribute; or what an object of a kind tells of itself, as $state.
+        name = cut(key_text(key), _KEY_CHARS) if is_dict else key[1:] if key.startswith("$") else f".{key}"
         if key not in shown_after:
             if size_after == len(shown_after):
                 found.append(f"-{name}")

@@ -10,6 +10,7 @@ from breadcrumb_server.answers.find.identity import Identity
 from breadcrumb_server.answers.find.names.content_changes import MISSING
 from breadcrumb_server.answers.find.names.mentions import BINDS, READS, Mention
 from breadcrumb_server.answers.find.names.occurrences import Occurrence, is_deleted, occurrences
+from breadcrumb_server.answers.find.names.told_values import ToldValues, place_of
 from breadcrumb_server.answers.find.names.wanted_name import WantedName
 from breadcrumb_server.answers.rendering.recorded_cuts import may_be_equal, recorded_entries, recorded_items
 from breadcrumb_storage.queries.find.names import NamedCall, NamedLine
@@ -31,7 +32,8 @@ class Event:
         line: The line; None for arguments.
         position: Of the line in its call.
         path: What has the value, from the variables of the call.
-        owner: The object that has it as an attribute.
+        owner: The object that has it as an attribute or in one.
+        within: How to reach it from that object.
         before: The value before; MISSING if there was none.
         after: The value; MISSING if it is not known or not there any more.
         mention: The place in the source; None if the line does not mention the name.
@@ -45,6 +47,7 @@ class Event:
     position: int = 0
     path: str = ""
     owner: Identity | None = None
+    within: str = ""
     before: object = MISSING
     after: object = MISSING
     mention: Mention | None = None
@@ -80,7 +83,7 @@ class NameEvents:
     events: list[Event] = field(default_factory=list[Event])
     identities: set[Identity] = field(default_factory=set[Identity])
     _calls: dict[int, _Call] = field(default_factory=dict[int, _Call])
-    _told: dict[object, object] = field(default_factory=dict[object, object])
+    _told: ToldValues = field(default_factory=ToldValues)
     _last: tuple[int, Mention | None, int] = (0, None, 0)
 
     def collect(self, lines: Sequence[NamedLine], calls: Sequence[NamedCall]) -> None:
@@ -120,29 +123,16 @@ class NameEvents:
     def _passed(self, row: NamedCall) -> None:
         function = (row.process_id, row.function_id)
         call = self._call(row.call_id, row.args)
-        for each in occurrences(parsed_object(row.args), self.wanted):
+        found = list(occurrences(parsed_object(row.args), self.wanted))
+        self._told.note_several(found)
+        for each in found:
             if each.is_variable:
                 self._add(self._seen(row, function, "passed", each, MISSING), call.of)
                 continue
-            before = self._last_of(each)
-            if not self._is_told(each, each.value):
-                self._tell(each, each.value)
+            before = self._told.last_of(row.process_id, each)
+            if not self._told.has(row.process_id, each, each.value):
+                self._told.add(row.process_id, each, each.value)
                 self._add(self._seen(row, function, "seen", each, before), call.of)
-
-    def _is_told(self, found: Occurrence, value: object) -> bool:
-        """Return whether a value of an attribute was told, of this object or, if it has no number, of one like it."""
-        told = [self._told[key] for key in (_key(found), _class_key(found)) if key in self._told]
-        return any(value is each or (each is not MISSING and may_be_equal(each, value)) for each in told)
-
-    def _last_of(self, found: Occurrence) -> object:
-        """Return the last value of the same object; MISSING if that is not known to be the same."""
-        has_number = found.owner is not None and found.owner.number is not None
-        return self._told.get(_key(found), MISSING) if has_number else MISSING
-
-    def _tell(self, found: Occurrence, value: object) -> None:
-        self._told[_key(found)] = value
-        if found.owner is not None and found.owner.number is None:
-            self._told[_class_key(found)] = value
 
     def _seen(self, row: NamedCall, function: Key, kind: str, found: Occurrence, before: object) -> Event:
         return Event(
@@ -152,6 +142,7 @@ class NameEvents:
             kind,
             path=found.path,
             owner=found.owner,
+            within=found.within,
             before=before,
             after=found.value,
         )
@@ -160,19 +151,18 @@ class NameEvents:
         mention = self.mentions.get(((row.process_id, row.function_id), row.line))
         if mention is not None and mention.use == READS:
             call = self._call(row.call_id, row.args)
-            owner = self._owner_at(call, mention)
             # The interpreter comes back to the lines of a statement on several lines.
             again = self._last == (row.call_id, mention, row.position - 1)
             self._last = (row.call_id, mention, row.position)
             if not again:
-                self._add(self._of_line(row, "read", row.at_ns, mention, owner=owner), call.of)
+                self._add(self._of_line(row, "read", row.at_ns, mention, self._one_of(call)), call.of)
 
-    def _owner_at(self, call: _Call, mention: Mention) -> Identity | None:
-        """Return the object whose attribute a line reads, where only one can be meant."""
-        if not self.wanted.of_self and not self.wanted.owner:
+    def _one_of(self, call: _Call) -> Occurrence | None:
+        """Return what a line reads, where the variables of the call have it of one object only."""
+        if not self.wanted.is_attribute:
             return None
-        found = {each.owner for each in occurrences(call.known, self.wanted) if each.owner is not None}
-        return next(iter(found)) if len(found) == 1 else None
+        found = {each.owner: each for each in occurrences(call.known, self.wanted) if each.owner is not None}
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def _ended(self, row: NamedLine) -> None:
         mention = self.mentions.get(((row.process_id, row.function_id), row.line))
@@ -193,9 +183,9 @@ class NameEvents:
             return  # the loop ended, or the statement goes on in its next line
         if row.raised and row.next_line is None and mention.use == BINDS:
             value = held.value if held is not None else MISSING
-            event = self._of_line(row, "raised", at_ns, mention, path=held.path if held else "", after=value)
+            event = self._of_line(row, "raised", at_ns, mention, held, after=value)
         elif is_known and held is not None and mention.use == BINDS:
-            event = self._of_line(row, "same", at_ns, mention, path=held.path, owner=held.owner, after=held.value)
+            event = self._of_line(row, "same", at_ns, mention, held, after=held.value)
         elif is_known:
             event = self._of_line(row, "read", at_ns, mention)  # add() of what is in the set already
         else:
@@ -205,31 +195,26 @@ class NameEvents:
     def _changes(
         self, row: NamedLine, before: Mapping[str, object], after: Mapping[str, object], mention: Mention | None
     ) -> list[Event]:
-        old = {each.path: each for each in occurrences(before, self.wanted)}
-        new = {each.path: each for each in occurrences(after, self.wanted)}
+        # By place: at the same path another object may be now.
+        old = {place_of(row.process_id, each): each for each in occurrences(before, self.wanted)}
+        new = {place_of(row.process_id, each): each for each in occurrences(after, self.wanted)}
+        at_ns = max(row.ended_ns or 0, row.at_ns)
         found: list[Event] = []
-        told_here: set[object] = set()
-        for path in dict.fromkeys((*old, *new)):
-            each = new.get(path) or old[path]
-            was = old[path].value if path in old else MISSING
-            now = new[path].value if path in new else MISSING
-            if now is MISSING and not each.is_variable and _is_replaced(path, before, after):
-                continue  # another object is there now
+        for place in dict.fromkeys((*old, *new)):
+            each = new.get(place) or old[place]
+            was = old[place].value if place in old else MISSING
+            now = new[place].value if place in new else MISSING
+            is_own = each.is_variable or (mention is not None and mention.use != READS)
+            if now is MISSING and (not is_own or (not each.is_variable and _is_replaced(each.path, before, after))):
+                continue  # not recorded there any more: that it is gone is not known
             if was is not MISSING and now is not MISSING and may_be_equal(was, now):
                 continue
-            key = (row.call_id, path) if each.is_variable else _key(each)
-            if key in told_here:
-                continue  # the same object, reached in two ways
-            told_here.add(key)
-            if (mention is None or mention.use == READS) and not each.is_variable and self._is_told(each, now):
+            if not is_own and self._told.has(row.process_id, each, now):
                 continue  # the call that changed it has told it
             if was is MISSING and not each.is_variable:
-                was = self._last_of(each)
-            self._tell(each, now)
-            at_ns = max(row.ended_ns or 0, row.at_ns)
-            found.append(
-                self._of_line(row, "changed", at_ns, mention, path=path, owner=each.owner, before=was, after=now)
-            )
+                was = self._told.last_of(row.process_id, each)
+            self._told.add(row.process_id, each, now)
+            found.append(self._of_line(row, "changed", at_ns, mention, each, before=was, after=now))
         return found
 
     def _of_line(
@@ -238,9 +223,8 @@ class NameEvents:
         kind: str,
         at_ns: int,
         mention: Mention | None,
+        found: Occurrence | None = None,
         *,
-        path: str = "",
-        owner: Identity | None = None,
         before: object = MISSING,
         after: object = MISSING,
     ) -> Event:
@@ -251,8 +235,9 @@ class NameEvents:
             kind,
             row.line,
             row.position,
-            path,
-            owner,
+            found.path if found is not None else "",
+            found.owner if found is not None else None,
+            found.within if found is not None else "",
             before,
             after,
             mention,
@@ -274,17 +259,6 @@ class NameEvents:
                     found[name] = values[name]
                     break
         return found
-
-
-def _key(found: Occurrence) -> object:
-    """Return what identifies the place of a value: its object if that has a number, else how it is reached."""
-    if found.owner is not None and found.owner.number is not None:
-        return (found.owner, found.path.rpartition(".")[2])
-    return (found.owner, found.path)
-
-
-def _class_key(found: Occurrence) -> object:
-    return ("class", found.owner.type_name if found.owner is not None else found.path, found.path.rpartition(".")[2])
 
 
 def _is_replaced(path: str, before: Mapping[str, object], after: Mapping[str, object]) -> bool:

@@ -81,7 +81,9 @@ def _runs(events: Sequence[Event], failed_ns: int | None) -> list[tuple[list[Eve
 
 def _place(event: Event) -> tuple[object, ...]:
     owner = event.owner if event.owner is not None and event.owner.number is not None else None
-    return (event.kind, event.function, event.line, event.path, owner)
+    # Of each call, a local variable is another one. What a line put into a global says so for all calls together.
+    call_id = event.call_id if event.owner is None and event.kind in ("changed", "same", "raised") else None
+    return (event.kind, event.function, event.line, event.path, owner, call_id)
 
 
 def _marked(write: Callable[[int], str], chars: int) -> str:
@@ -118,8 +120,9 @@ def _what(events: Sequence[Event], variables: Variables, chars: int) -> str:
     if first.kind == "raised":
         held = "" if first.after is MISSING else f"{path}={_value(first.after, chars)}, "
         return f"{held}not set: the line raised"
-    is_entry = first.owner is None and "[" in first.path  # its key may be computed, so the line itself may set it
+    is_entry = first.path.endswith("]")  # its key may be computed, so the line itself may set it
     by_callee = first.line is not None and not is_entry and (first.mention is None or first.mention.use == READS)
+    by_callee = by_callee and first.before is not MISSING  # else the line only made the object visible
     suffix = " (by what it called)" if by_callee else ""
     if is_cut(first.after) or is_cut(first.before):
         read = _variables_text(events, variables, chars)
@@ -138,7 +141,7 @@ def _path(event: Event) -> str:
     """Return the name of what has the value: of an attribute, with its object."""
     if event.owner is None:
         return event.path
-    return f"{event.owner}.{event.path.rpartition('.')[2]}"
+    return f"{event.owner}{event.within}"
 
 
 def _value(value: object, chars: int) -> str:

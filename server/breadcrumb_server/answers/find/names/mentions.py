@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from breadcrumb_server.answers.find.names.wanted_name import WantedName
 
@@ -21,6 +22,7 @@ _BY_KEY = frozenset({
     "get", "getattr", "setattr", "hasattr", "delattr", "pop", "setdefault", "attrgetter", "itemgetter",
 })  # fmt: skip
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _BODIES = ("body", "orelse", "finalbody", "handlers", "cases")
 
 DEFINES, READS, CHANGES, BINDS = range(4)
@@ -38,7 +40,7 @@ class Mention:
         first: The first line of its statement, or of the head of one.
         last: The last line of that.
         names: Variables that the statement reads.
-        is_loop: Whether it is a for statement, which binds its target but for the last time.
+        is_loop: Whether it is a for statement or a comprehension, which binds its target but for the last time.
     """
 
     line: int
@@ -52,12 +54,77 @@ class Mention:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
+    """Where the search is: the function, and the statement in it."""
+
     function: tuple[int, str]
     prefix: str
-    first: int = 1
-    last: int = 1
-    names: tuple[str, ...] = ()
-    is_loop: bool = False
+    statement: ast.AST | None = None
+    in_comprehension: bool = False
+
+    def mention(self, line: int, use: int) -> Mention:
+        """Return a mention in this statement."""
+        node = self.statement
+        if not isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            return Mention(line, use, self.function, line, line)
+        first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
+        last = first if isinstance(node, ast.match_case) else node.end_lineno or first
+        inside = [each for field in _BODIES for each in _children(node, field)]
+        if inside:
+            last = max(first, min(_line(each) for each in inside) - 1)
+        names = [
+            each.id
+            for child in ast.iter_child_nodes(node)
+            if child not in inside
+            for each in ast.walk(child)
+            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
+        ]
+        is_loop = self.in_comprehension or isinstance(node, ast.For | ast.AsyncFor)
+        return Mention(line, use, self.function, first, last, tuple(dict.fromkeys(names)), is_loop)
+
+
+class _Search:
+    """The search in one file.
+
+    Args:
+        wanted: The name.
+        lines: Numbers of the lines that have the name, sorted: what has none of them is not looked at.
+    """
+
+    def __init__(self, wanted: WantedName, lines: Sequence[int]) -> None:
+        self._wanted = wanted
+        self._lines = lines
+
+    def walk(self, node: ast.AST, place: _Place) -> Iterator[Mention]:
+        """Find the mentions in a node."""
+        if not self._may_have_some(node):
+            return
+        if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
+            place = replace(place, statement=node)
+        elif isinstance(node, _COMPREHENSIONS):
+            place = replace(place, in_comprehension=True)
+        for line, use in _own(node, self._wanted):
+            yield place.mention(line, use)
+        if not isinstance(node, _DEFINITIONS):
+            for child in ast.iter_child_nodes(node):
+                yield from self.walk(child, place)
+            return
+        name = place.prefix + node.name
+        function = (_line(node), name)
+        inner = _Place(function, f"{name}." if isinstance(node, ast.ClassDef) else f"{name}.<locals>.")
+        if not isinstance(node, ast.ClassDef) and not self._wanted.is_attribute:
+            for each in ast.walk(node.args):
+                if isinstance(each, ast.arg) and each.arg == self._wanted.last:
+                    yield Mention(each.lineno, DEFINES, function, node.lineno, node.lineno)
+        body = set(map(id, node.body))
+        for child in ast.iter_child_nodes(node):
+            yield from self.walk(child, inner if id(child) in body else place)
+
+    def _may_have_some(self, node: ast.AST) -> bool:
+        end: int | None = getattr(node, "end_lineno", None)
+        if end is None:
+            return True  # it has no place of its own
+        at = bisect_left(self._lines, _line(node))
+        return at < len(self._lines) and self._lines[at] <= end
 
 
 def mentions(source: Sequence[str], wanted: WantedName) -> list[Mention]:
@@ -67,60 +134,16 @@ def mentions(source: Sequence[str], wanted: WantedName) -> list[Mention]:
         source: The lines of a file.
         wanted: The name.
     """
-    if not any(wanted.last in line for line in source):
+    lines = [number for number, line in enumerate(source, 1) if wanted.last in line]
+    if not lines:
         return []
     with warnings.catch_warnings():  # about the program, such as an invalid escape
         warnings.simplefilter("ignore")
         with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
             tree = ast.parse("\n".join(source))
-            return sorted(_walk(tree, _Place((1, "<module>"), ""), wanted), key=lambda each: each.line)
+            found = _Search(wanted, lines).walk(tree, _Place((1, "<module>"), ""))
+            return sorted(found, key=lambda each: each.line)
     return []
-
-
-def _walk(node: ast.AST, place: _Place, wanted: WantedName) -> Iterator[Mention]:
-    if isinstance(node, ast.stmt | ast.ExceptHandler | ast.match_case):
-        place = _of_statement(node, place)
-    yield from (
-        Mention(line, use, place.function, place.first, place.last, place.names, place.is_loop)
-        for line, use in _own(node, wanted)
-    )
-    if isinstance(node, _DEFINITIONS):
-        name = place.prefix + node.name
-        first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-        if isinstance(node, ast.ClassDef):
-            inner = _Place((first, name), f"{name}.")
-        else:
-            inner = _Place((first, name), f"{name}.<locals>.")
-            if not wanted.is_attribute:
-                parameters = [
-                    *node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs, node.args.vararg, node.args.kwarg,
-                ]  # fmt: skip
-                for each in parameters:
-                    if each is not None and each.arg == wanted.last:
-                        yield Mention(each.lineno, DEFINES, (first, name), node.lineno, node.lineno)
-        for child in ast.iter_child_nodes(node):
-            yield from _walk(child, inner if child in node.body else place, wanted)
-        return
-    for child in ast.iter_child_nodes(node):
-        yield from _walk(child, place, wanted)
-
-
-def _of_statement(node: ast.stmt | ast.ExceptHandler | ast.match_case, place: _Place) -> _Place:
-    first = node.pattern.lineno if isinstance(node, ast.match_case) else node.lineno
-    last = first if isinstance(node, ast.match_case) else node.end_lineno or first
-    inside = [each for field in _BODIES for each in _children(node, field)]
-    if inside:
-        last = max(first, min(_line(each) for each in inside) - 1)
-    names = [
-        each.id
-        for child in ast.iter_child_nodes(node)
-        if child not in inside
-        for each in ast.walk(child)
-        if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Load)
-    ]
-    return _Place(
-        place.function, place.prefix, first, last, tuple(dict.fromkeys(names)), isinstance(node, ast.For | ast.AsyncFor)
-    )
 
 
 def _children(node: ast.AST, field: str) -> list[ast.AST]:

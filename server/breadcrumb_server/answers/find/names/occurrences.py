@@ -17,13 +17,15 @@ class Occurrence:
 
     Attributes:
         path: How to reach it from the variables of the call: ``amount``, ``self.lines[2].amount``.
-        owner: The object that it is an attribute of; None for variables and entries of dicts.
+        owner: The innermost object that has it, as an attribute or in one; None if no object does.
+        within: How to reach it from that object: ``.amount``, ``._prices['amount']``.
         value: Parsed JSON.
         is_variable: Whether it is a variable.
     """
 
     path: str
     owner: Identity | None
+    within: str
     value: object
     is_variable: bool = False
 
@@ -37,8 +39,8 @@ def occurrences(variables: Mapping[str, object], wanted: WantedName) -> Iterator
     """
     for name, value in variables.items():
         if name == wanted.last and not wanted.is_attribute:
-            yield Occurrence(name, None, value, is_variable=True)
-        yield from _inside(name, value, wanted)
+            yield Occurrence(name, None, "", value, is_variable=True)
+        yield from _inside(name, None, "", value, wanted)
 
 
 def is_deleted(value: object) -> bool:
@@ -46,25 +48,27 @@ def is_deleted(value: object) -> bool:
     return is_object(value) and DELETED_KEY in value
 
 
-def _inside(path: str, value: object, wanted: WantedName) -> Iterator[Occurrence]:
+def _inside(path: str, owner: Identity | None, within: str, value: object, wanted: WantedName) -> Iterator[Occurrence]:
     if is_array(value):
         for number, item in enumerate(value):
-            yield from _inside(f"{path}[{number}]", item, wanted)
+            yield from _inside(f"{path}[{number}]", owner, f"{within}[{number}]", item, wanted)
         return
     if not is_object(value):
         return
-    owner = Identity.of(value)
+    itself = Identity.of(value)
+    if itself is not None:
+        owner, within = itself, ""
     for key, item in value.items():
         if key.startswith("$") and not key.startswith(KEY_MARK):
             if is_array(item):  # a tuple or a set
-                yield from _inside(path, item, wanted)
+                yield from _inside(path, owner, within, item, wanted)
             continue
         if key == CUT_MARK:
             continue
-        inner = f"{path}.{key}" if owner is not None else f"{path}[{key!r}]"
-        if key == wanted.last and _belongs(path, owner, wanted):
-            yield Occurrence(inner, owner, item)
-        yield from _inside(inner, item, wanted)
+        step = f".{key}" if itself is not None else f"[{key!r}]"
+        if key == wanted.last and _belongs(path, itself, wanted):
+            yield Occurrence(path + step, owner, within + step, item)
+        yield from _inside(path + step, owner, within + step, item, wanted)
 
 
 def _belongs(path: str, owner: Identity | None, wanted: WantedName) -> bool:

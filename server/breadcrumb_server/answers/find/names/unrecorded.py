@@ -9,7 +9,7 @@ from difflib import get_close_matches
 
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.text import counted, one_line
-from breadcrumb_server.answers.find.names.mentions import DEFINES, READS, Mention, mentions
+from breadcrumb_server.answers.find.names.mentions import BINDS, CHANGES, DEFINES, READS, Mention, mentions
 from breadcrumb_server.answers.find.names.wanted_name import WantedName
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_storage.queries.find.functions import TracedFunction
@@ -92,8 +92,7 @@ class SourceMentions:
             if (each.process_id, each.function_id) in recorded:
                 with_lines.add((each.file or "", each.name))
         kept = {(each.file or "", each.name) for each in of}
-        lines: list[tuple[bool, str]] = []
-        wanted: list[str] = []
+        lines: list[tuple[tuple[bool, bool], str, str]] = []
         for file, here in self.of_files.items():
             by_function: dict[str, list[Mention]] = {}
             for mention in here:
@@ -108,13 +107,13 @@ class SourceMentions:
                 function = ran.get((file, name))
                 if function is None and writes_only:
                     continue
-                lines.append(
-                    (function is None, _mention_text(name, places.path(file), found, ran=function is not None))
-                )
-                if function is not None and name != "<module>":
-                    wanted.append(function.full_name)
-        texts = [text for _, text in sorted(lines, key=lambda each: each[0])]
-        return texts, list(dict.fromkeys(wanted))[:MAX_FUNCTIONS]
+                is_called = function is not None and function.kind not in ("module", "class")
+                rank = (function is None, not any(each.use in (CHANGES, BINDS) for each in found))
+                text = _mention_text(name, places.path(file), found, ran=function is not None)
+                lines.append((rank, text, function.full_name if function is not None and is_called else ""))
+        lines.sort(key=lambda each: each[0])
+        wanted = [name for _, _, name in lines if name]
+        return [text for _, text, _ in lines], list(dict.fromkeys(wanted))[:MAX_FUNCTIONS]
 
 
 def own_files(functions: Sequence[TracedFunction], places: Places) -> list[str]:
