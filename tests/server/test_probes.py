@@ -46,7 +46,7 @@ async def pricing(shop, write):
     write("main.py", MAIN)
     await shop.ok("edit_config", project="shop", add_include=["shop.*"])
 
-    async def run(probes: dict[str, list[str]], **arguments: Any) -> dict[str, Any]:
+    async def run(probes: dict[str, Any], **arguments: Any) -> dict[str, Any]:
         command = [sys.executable, "main.py"]
         return await shop.ok(
             "run", **{"project": "shop", "command": command, "timeout_seconds": 60, "probes": probes, **arguments}
@@ -97,6 +97,11 @@ async def test_the_report_of_the_trace_has_the_same_table(pricing, shop) -> None
         "query_traces", project="shop", sql="SELECT expressions->>'amount' AS amount FROM probe_values ORDER BY 1"
     )
     assert asked["rows"] == [["108.0"], ["144.0"], ["50"]]
+
+
+async def test_one_expression_need_not_be_in_a_list(pricing) -> None:
+    answer = await pricing({"shop.pricing:10 if amount > 150": "amount"})
+    assert answer["probes"].splitlines()[1] == "  #11 amount=160"
 
 
 async def test_a_run_without_probes_answers_with_the_report(pricing) -> None:
