@@ -18,6 +18,7 @@ from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.common.model import Answer
 from breadcrumb_server.answers.compare.answer import compare_traces
 from breadcrumb_server.answers.exceptions.answer import find_exceptions
+from breadcrumb_server.answers.find.answer import find
 from breadcrumb_server.answers.flow.answer import FlowView, get_flow
 from breadcrumb_server.answers.gaps.answer import find_gaps
 from breadcrumb_server.answers.performance.answer import analyze_performance
@@ -116,6 +117,9 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
     def calls(function: str, **where: object) -> Callable[[], Answer]:
         return lambda: get_calls(con, "shop", function=function, where=where)
 
+    def histories(**wanted: str) -> Callable[[], Answer]:
+        return lambda: find(con, "shop", **wanted)[0]  # pyright: ignore[reportArgumentType]
+
     return {
         "run report": lambda: build_report(con, "shop", trace_id=TRACE),
         "list_traces": lambda: list_traces(con, "shop"),
@@ -141,6 +145,12 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "analyze_performance": lambda: analyze_performance(con, "shop"),
         "analyze_performance, one function": lambda: analyze_performance(con, "shop", function="function_9"),
         "search_values": lambda: search_values(con, "shop", text="700001"),
+        "find, an argument of all calls": histories(name="order"),
+        "find, an argument of one function": histories(name="order", of="function_9"),
+        "find, no such name": histories(name="ordre"),
+        "find, a value": histories(value="700001"),
+        "find, a value of all calls": histories(value="0.2"),
+        "find, an exception": histories(exception="KeyError"),
         "query_traces": lambda: query_traces(
             con, "shop", sql="SELECT function_name, count(*) FROM trace_events GROUP BY function_name"
         ),

@@ -18,6 +18,7 @@ from typing import Any
 
 from breadcrumb_server.clients.toml_text import render
 from breadcrumb_server.mcp_server.tools import all_tools
+from breadcrumb_server.tool_sets import SMALL_SET
 
 ROOT = Path(__file__).parent.parent
 PACKED = (
@@ -69,7 +70,11 @@ def manifest() -> dict[str, Any]:
                 "args": ["run", "--project", "${__dirname}", f"${{__dirname}}/{ENTRY_POINT}"],
             },
         },
-        "tools": [{"name": tool.name, "description": tool.title or tool.name} for tool in all_tools()],
+        "tools": [
+            {"name": tool.name, "description": tool.title or tool.name}
+            for tool in all_tools()
+            if tool.name in SMALL_SET
+        ],
         "compatibility": {
             "platforms": [PLATFORMS[system] for system in systems if system in PLATFORMS],
             "runtimes": {"python": project["requires-python"]},

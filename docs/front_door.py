@@ -24,6 +24,7 @@ from breadcrumb_server.front_door.answers import (
 from breadcrumb_server.front_door.shapes import CLIENT_CAPABILITIES, PROTOCOL_VERSION
 from breadcrumb_server.mcp_server.resources import MAX_LISTED_PROJECTS
 from breadcrumb_server.projects.home import ENV_HOME, Home
+from breadcrumb_server.tool_sets import ALL, ENV_TOOLS
 
 LISTS = (LIST_TOOLS, "prompts/list", LIST_RESOURCES, "resources/templates/list")
 METHODS = {HANDSHAKE: (INITIALIZE, "ping", *LISTS), ENVELOPE: ("server/discover", *LISTS)}
@@ -76,7 +77,7 @@ def _answers(era: str) -> tuple[dict[str, Result], list[Result]]:
             [sys.executable, "-m", "breadcrumb_server"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, ENV_HOME: folder},
+            env={**os.environ, ENV_HOME: folder, ENV_TOOLS: ALL},
             text=True,
         ) as server:
             assert server.stdin is not None and server.stdout is not None

@@ -12,6 +12,7 @@ from typing import Any
 
 from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.tools import Tool
+from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS
 from breadcrumb_server.mcp_server.prompts import PROMPTS
@@ -43,7 +44,7 @@ def tools_page() -> str:
     sections = [INTRODUCTION + "\n" + contents]
     for tool in tools:
         sections += _tool(tool, described)
-        parts |= (tool.output_schema or {}).get("$defs", {})
+        parts |= _answer_schema(tool).get("$defs", {})
     sections += [*_resources(), *_prompts(), "## Parts of answers"]
     for name in sorted(parts):
         sections += _answer(name, parts[name])
@@ -62,12 +63,18 @@ def _tool(tool: Tool, described: set[str]) -> Iterator[str]:
         yield _table(("argument", "type", "default", ""), _arguments(tool.parameters))
     else:
         yield "It takes no arguments."
-    answer = tool.output_schema or {}
+    answer = _answer_schema(tool)
     name = answer["title"]
     yield f"Answers {'a' if name[0] not in 'AEIO' else 'an'} [`{name}`](#{name.lower()})."
     if name not in described:
         described.add(name)
         yield from _answer(name, answer)
+
+
+def _answer_schema(tool: Tool) -> Schema:
+    """Return the schema of a tool's answer with the descriptions, which clients do not receive."""
+    found = tool.fn_metadata
+    return FuncMetadata(arg_model=found.arg_model, output_model=found.output_model).output_schema or {}
 
 
 def _answer(name: str, schema: Schema) -> Iterator[str]:

@@ -154,7 +154,7 @@ class Replay:
         text = "".join(getattr(block, "text", "") for block in result.content)
         if result.is_error or result.structured_content is None:
             raise Differs(f"the answer is an error: {text}")
-        for proposal in result.structured_content.get("next", []):
+        for proposal in [*result.structured_content.get("next", []), *_proposed_in(result.structured_content)]:
             with contextlib.suppress(SyntaxError, ValueError):  # some have a placeholder
                 self._proposed += _steps(iter([f"> {proposal}"]))
         answer = self._rendered(result.structured_content)
@@ -203,6 +203,12 @@ class Replay:
         Transcript(stream, width=10_000).answer(content, 0)
         lines = stream.getvalue().replace(self._work, WORK).splitlines()
         return "\n".join(lines[:-1])  # the last one is the size
+
+
+def _proposed_in(content: dict[str, Any]) -> list[str]:
+    """Return the call that the text of a run report proposes in its last line."""
+    last = str(content.get("report", "")).rpartition("\n")[2]
+    return [last.removeprefix("next: ")] if last.startswith("next: ") else []
 
 
 def _call(tool: str, arguments: dict[str, Any]) -> str:

@@ -172,7 +172,11 @@ def test_a_deleted_variable_has_its_mark() -> None:
 def test_config_and_tracer_have_the_same_defaults() -> None:
     config = ProjectConfig(project="shop")
     assert config.capture.lines == []  # without lines the tracer does not even load what records them
-    assert {**config.capture.model_dump(exclude={"lines"}), "backend": config.backend} == DEFAULTS
+    assert {
+        **config.capture.model_dump(exclude={"lines"}),
+        "backend": config.backend,
+        "suspects": config.suspects,
+    } == DEFAULTS
 
 
 def test_the_tracer_takes_defaults_only_from_the_record_format() -> None:

@@ -18,7 +18,6 @@ from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
 from breadcrumb_server.answers.report.probed import report_after_run
-from breadcrumb_server.answers.show.answer import Shown
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.programs.storing import is_recorded_by_program, store_programs
 from breadcrumb_server.projects.config import ProjectConfig, load_config
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 A = TypeVar("A")
+N = TypeVar("N", bound=Answer)
 
 # Pause between two looks at a run of another server.
 FOREIGN_POLL_SECONDS = 1.0
@@ -124,8 +124,8 @@ class Service:
             is_heard=client is None or not client.is_gone,
         )
 
-    async def show(self, project: str, build: "Callable[[DuckDBPyConnection], tuple[Shown, Sequence[str]]]") -> Shown:
-        """Answer with the source of functions, and let the next run record the lines of those that have none.
+    async def ask_for_lines(self, project: str, build: "Callable[[DuckDBPyConnection], tuple[N, Sequence[str]]]") -> N:
+        """Answer from recorded lines, and let the next run record those of functions that have none.
 
         Args:
             project: Name of the project.
@@ -134,12 +134,12 @@ class Service:
         Raises:
             BreadcrumbError: As for `ask`.
         """
-        shown, without_lines = await self.ask(project, build)
+        answer, without_lines = await self.ask(project, build)
         if not without_lines:
-            return shown
+            return answer
         await anyio.to_thread.run_sync(want_lines, self.home, project, without_lines)
         names = ", ".join(one_line(each, 80) for each in without_lines)
-        return with_notes(shown, [f"lines of {names} were not recorded: the next run records them"])
+        return with_notes(answer, [f"lines of {names} were not recorded: the next run records them"])
 
     async def run(
         self,
@@ -167,10 +167,13 @@ class Service:
         check_wait(wait_seconds)
         client = client or WaitingClient()
         remembered = await anyio.to_thread.run_sync(wanted_lines, self.home, config.project)
-        run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)))
+        called_at = anyio.current_time()
+        neighbours = await self.runs.find_neighbours(config, request, report)
+        left = max(wait_seconds - (anyio.current_time() - called_at), 0)
+        run = await self.runs.start(config, replace(request, further_lines=tuple(remembered)), neighbours)
         client.when_gone(partial(self.runs.note_client_gone, run))
         try:
-            return await self._report_after(run, self.runs.wait(run, wait_seconds, report), client)
+            return await self._report_after(run, self.runs.wait(run, left, report), client)
         except anyio.get_cancelled_exc_class():
             if client.wants_stop:
                 run.request_stop(BY_CANCELLED_CALL)
@@ -242,7 +245,8 @@ class Service:
         """Return the report of a run of this server: from the database, or else what the server itself knows of it."""
         try:
             await awaited
-            return await self.report(run.state.project, run.state.trace_id, client, build=report_after_run)
+            answer = await self.report(run.state.project, run.state.trace_id, client, build=report_after_run)
+            return with_notes(answer, [run.note] if run.note else [])
         except Exception as error:
             if is_defect(error):
                 logger.error("The report of %s could not be made:\n%s", run.state.trace_id, traceback_text(error))

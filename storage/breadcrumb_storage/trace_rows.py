@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.rows import fetch
+from breadcrumb_storage.source_files import drop_unused_texts
 from breadcrumb_storage.transaction import transaction
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ LATEST = "latest"
 _TABLES_BY_TRACE_NO = ("call_records", "line_records", "yield_records", "pending_returns", "pending_child_time")
 _TABLES_BY_TRACE_ID = (
     "processes", "threads", "tasks", "functions", "exceptions", "exception_counts", "stacks", "tests", "probes",
-    "probe_values", "gap_records", "notices", "segments", "traces",
+    "probe_values", "gap_records", "notices", "segments", "source_files", "executed_records",
+    "neighbour_records", "traces",
 )  # fmt: skip
 
 # The time of the last recorded call stands for that of the end.
@@ -212,4 +214,5 @@ def delete_traces(con: DuckDBPyConnection, trace_ids: Sequence[str]) -> list[str
             con.execute(f"DELETE FROM {table} WHERE trace_no IN ({chosen.format('trace_no')})", [ids])
         for table in _TABLES_BY_TRACE_ID:
             con.execute(f"DELETE FROM {table} WHERE trace_id IN (SELECT unnest(?::VARCHAR[]))", [ids])
+        drop_unused_texts(con)
     return deleted

@@ -14,6 +14,7 @@ import pytest
 from breadcrumb_server.answers.calls.answer import get_calls
 from breadcrumb_server.answers.compare.answer import compare_traces
 from breadcrumb_server.answers.exceptions.answer import find_exceptions
+from breadcrumb_server.answers.find.answer import find
 from breadcrumb_server.answers.flow.answer import get_flow
 from breadcrumb_server.answers.gaps.answer import find_gaps
 from breadcrumb_server.answers.performance.answer import analyze_performance
@@ -318,5 +319,6 @@ def every_answer(project, rich) -> dict[str, Callable[[], Any]]:
         "search_values": lambda: search_values(con, "shop", text="12.5", trace_id=trace_id),
         "compare_traces": lambda: compare_traces(con, "shop", base_trace_id="before", trace_id=trace_id),
         "show": lambda: show(con, "shop", what=["shop.loops:loop", "checkout"], trace_id=trace_id)[0],
+        "find": lambda: find(con, "shop", name="items", trace_id=trace_id)[0],
         "query_traces": lambda: query_traces(con, "shop", sql="SELECT * FROM traces"),
     }

@@ -10,7 +10,7 @@ import pytest
 
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.lines.source import SourceText, redact_source
-from breadcrumb_storage.queries.traces import get_trace
+from breadcrumb_storage.queries.trace_reader import TraceReader
 
 
 @pytest.mark.parametrize(
@@ -45,11 +45,11 @@ def source(project):
     """Read the text of a file, given the time of its last change relative to the start of the run."""
 
     def read(file: Path | str, changed: timedelta = timedelta(hours=-1)) -> tuple[dict[int, str], set[str]]:
-        trace = get_trace(project.con, project.trace().trace_id)
+        reader = TraceReader.open(project.con, project.trace().trace_id, "shop")
         if Path(file).is_file():
-            when = (trace.started_at.replace(tzinfo=UTC) + changed).timestamp()
+            when = (reader.trace.started_at.replace(tzinfo=UTC) + changed).timestamp()
             os.utime(file, (when, when))
-        text = SourceText(trace, Redactor())
+        text = SourceText(reader, Redactor())
         return text.lines(str(file), [2, 3, 99]), text.changed
 
     return read

@@ -267,8 +267,8 @@ def test_an_environment_of_uvx_is_warned_about(monkeypatch) -> None:
     assert "uv tool install" in launch_for("user", {}).notes[0]
 
 
-def test_the_home_folder_of_this_shell_goes_into_the_entry_but_not_into_shared_files(tmp_path) -> None:
-    environ = {"BREADCRUMB_HOME": str(tmp_path)}
+def test_the_home_folder_and_tools_of_this_shell_go_into_the_entry_but_not_into_shared_files(tmp_path) -> None:
+    environ = {"BREADCRUMB_HOME": str(tmp_path), "BREADCRUMB_TOOLS": "all"}
     assert launch_for("user", environ).env == environ and launch_for("project", environ).env == {}
 
 

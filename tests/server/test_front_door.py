@@ -15,8 +15,9 @@ from breadcrumb_server.front_door.answers import Answers, load_answers
 from breadcrumb_server.front_door.session import Session
 from breadcrumb_server.front_door.shapes import CLIENT_CAPABILITIES, CLIENT_INFO, PROTOCOL_VERSION
 from breadcrumb_server.mcp_server.resources import MAX_LISTED_PROJECTS
-from breadcrumb_server.mcp_server.server import BreadcrumbServer
+from breadcrumb_server.mcp_server.server import BreadcrumbServer, build_server
 from breadcrumb_server.projects.home import Home
+from breadcrumb_server.tool_sets import ALL, TOOL_SETS
 from server_answers import server_answers
 
 LISTS = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
@@ -51,7 +52,7 @@ def beginning(era: str) -> list[bytes]:
 
 @pytest.fixture(scope="module")
 def answers() -> Answers:
-    loaded = load_answers()
+    loaded = load_answers(ALL)
     assert loaded is not None
     return loaded
 
@@ -77,6 +78,15 @@ async def test_what_a_client_asks_first_is_answered_as_the_server_does(
     lines = beginning(era)
     assert [door.receive(line) for line in lines] == await server_answers(server, lines)
     assert not door.needs_server
+
+
+@pytest.mark.anyio
+@eras
+@pytest.mark.parametrize("tool_set", TOOL_SETS)
+async def test_the_tools_of_each_set_are_listed_as_the_server_does(home: Home, era: str, tool_set: str) -> None:
+    door = Session(load_answers(tool_set))
+    lines = beginning(era)
+    assert [door.receive(line) for line in lines] == await server_answers(build_server(home, tool_set), lines)
 
 
 @pytest.mark.anyio

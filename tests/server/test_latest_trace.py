@@ -12,6 +12,7 @@ ARGUMENTS: dict[str, dict[str, Any]] = {
     "get_trace": {},
     "wait_for_run": {"wait_seconds": 0},
     "stop_run": {},
+    "find": {"name": "n"},
     "find_gaps": {},
     "show": {"what": ["work"]},
     "get_calls": {"function": "work"},

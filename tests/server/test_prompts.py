@@ -7,6 +7,8 @@ import re
 import pytest
 from mcp.shared.exceptions import MCPError
 
+from breadcrumb_server.tool_sets import SMALL_SET
+
 pytestmark = pytest.mark.anyio
 
 
@@ -40,22 +42,31 @@ async def test_a_prompt_names_tools_and_arguments_that_exist(session) -> None:
         } <= set(tools)
         for name, arguments in re.findall(r"\b([a-z]+_[a-z]+)\(([^)]*)\)", prompt):
             assert set(re.findall(r"(\w+)=", arguments)) <= tools[name]
+        assert set(re.findall(r"\b[a-z]+_[a-z]+\b", prompt)) & set(tools) <= SMALL_SET
     assert all(
-        tool in prompts[0] for tool in ("init_project", "find_gaps", "edit_config", "get_calls", "find_exceptions")
+        tool in prompts[0] for tool in ("init_project", "find_gaps", "edit_config", "get_flow", "find_exceptions")
     )
 
 
 async def test_a_prompt_contains_its_arguments(session) -> None:
     plain = await text(session, "debug", command="python -m pytest -x")
     full = await text(session, "debug", command="python app.py", workspace="/home/me/shop", project="shop")
-    assert "    python -m pytest -x\n" in plain and "list_projects" in plain
-    assert 'workspace="/home/me/shop"' in full and 'project "shop"' in full
+    assert "    python -m pytest -x\n" in plain and "a project named after this code" in plain
+    assert 'workspace="/home/me/shop"' in full and 'project="shop"' in full
     assert 'get_trace(project="shop", trace_id="abcd")' in await text(
         session, "explain_failure", project="shop", trace_id="abcd"
     )
-    assert 'list_traces(project="shop", status="failed", limit=1)' in await text(
-        session, "explain_failure", project="shop"
-    )
+
+
+@pytest.mark.processes
+async def test_the_statement_of_the_prompt_finds_the_newest_failed_trace(shop, write) -> None:
+    ids = []
+    for code in (1, 3, 0):
+        write("end.py", f"raise SystemExit({code})\n")
+        report = await shop.ok("run", project="shop", command=["python3", "end.py"], timeout_seconds=60)
+        ids.append(report["trace_id"])
+    (sql,) = re.findall(r'sql="(.*?)"', await text(shop, "explain_failure", project="shop"))
+    assert (await shop.ok("query_traces", project="shop", sql=sql))["rows"] == [[ids[1]]]
 
 
 @pytest.mark.parametrize(("name", "arguments"), [("explain_failure", {}), ("debug", {"comand": "x"}), ("fix", {})])

@@ -42,6 +42,24 @@ async def test_lines_that_were_not_recorded_come_with_the_next_run_and_only_thos
     assert with_lines["rows"] == [[1]]
 
 
+@pytest.mark.processes
+async def test_source_that_is_edited_after_the_run_is_shown_as_it_ran_and_without_secrets(shop, write) -> None:
+    secret = 'PASSWORD = "hunter2"\n'
+    script = write("main.py", secret + SCRIPT)
+    report = await shop.ok("run", project="shop", command=[sys.executable, "main.py"], timeout_seconds=60)
+    script.write_text("# rewritten\n\n" + SCRIPT.replace("100", "1_000"))
+
+    shown = await shop.ok("show", project="shop", what=["discounted", "__main__:<module>"], trace_id=report["trace_id"])
+
+    assert "4     if amount > 100:" in shown["text"] and "1_000" not in shown["text"]
+    assert "hunter2" not in shown["text"] and '1 PASSWORD = "[REDACTED]"' in shown["text"]
+    assert "main.py changed since the run: shown as it was then" in shown["notes"]
+
+    script.unlink()
+    shown = await shop.ok("show", project="shop", what=["discounted"], trace_id=report["trace_id"])
+    assert "4     if amount > 100:" in shown["text"]
+
+
 async def test_the_last_functions_asked_for_are_remembered_once_each(home, shop) -> None:
     for number in range(MAX_FUNCTIONS + 5):
         want_lines(home, "shop", [f"shop:f{number}"])

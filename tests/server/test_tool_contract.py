@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-from mcp import Client
+from mcp import Client, types
 
 from breadcrumb_server.mcp_server.instructions import INSTRUCTIONS
-from breadcrumb_server.mcp_server.server import BreadcrumbServer
+from breadcrumb_server.mcp_server.server import BreadcrumbServer, build_server
+from breadcrumb_server.tool_sets import ALL, SMALL, SMALL_SET
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 UPDATE = "BREADCRUMB_UPDATE_SNAPSHOTS"
@@ -28,6 +30,7 @@ TOOLS = {
     "list_traces": {"project"},
     "get_trace": {"project", "trace_id"},
     "show": {"project", "what"},
+    "find": {"project"},
     "find_gaps": {"project"},
     "get_calls": {"project", "function"},
     "find_exceptions": {"project"},
@@ -56,18 +59,60 @@ async def test_every_hint_of_every_tool_is_explicit(session) -> None:
         assert not (hints["read_only_hint"] and hints["destructive_hint"]), tool.name
 
 
-async def test_descriptions_are_short_and_contain_an_example(session) -> None:
+async def test_descriptions_are_short_and_their_examples_call_the_tool(session) -> None:
     for tool in (await session.client.list_tools()).tools:
         assert tool.description
         assert len(tool.description.encode()) <= MAX_DESCRIPTION_BYTES, tool.name
-        assert f"Example: {tool.name}(" in tool.description
+        assert set(re.findall(r"Example: (\w+)\(", tool.description)) <= {tool.name}
 
 
-async def test_every_tool_has_an_output_schema_and_no_tool_takes_unknown_arguments(session) -> None:
+async def test_every_tool_has_an_output_schema(session) -> None:
     for tool in (await session.client.list_tools()).tools:
         assert tool.output_schema is not None and tool.output_schema["type"] == "object"
-        assert tool.input_schema["additionalProperties"] is False
         assert "ctx" not in tool.input_schema.get("properties", {})
+
+
+def as_sent_to_a_model(tool: types.Tool) -> str:
+    """Return a tool as a client puts it into the request to its model: without hints and the schema of answers."""
+    content = {"name": tool.name, "description": tool.description, "input_schema": tool.input_schema}
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+@pytest.mark.parametrize(
+    ("tool_set", "most_characters", "most_bytes"),
+    [(SMALL, 9_000, 30_000), (ALL, 13_300, 41_000)],
+)
+async def test_the_tools_of_a_session_have_few_characters(home, tool_set, most_characters, most_bytes) -> None:
+    """Lower a number when there is less: it must not grow."""
+    async with Client(build_server(home, tool_set)) as client:
+        tools = (await client.list_tools()).tools
+    assert sum(len(as_sent_to_a_model(tool)) for tool in tools) <= most_characters
+    listed = [tool.model_dump(mode="json", by_alias=True, exclude_none=True) for tool in tools]
+    assert len(json.dumps(listed, ensure_ascii=False, separators=(",", ":")).encode()) <= most_bytes
+
+
+async def test_schemas_have_no_generated_titles_and_no_nulls_for_arguments(session) -> None:
+    for tool in (await session.client.list_tools()).tools:
+        assert '"null"' not in json.dumps(tool.input_schema), tool.name
+        for name, argument in tool.input_schema["properties"].items():
+            assert "title" not in argument and argument.get("default", "") is not None, (tool.name, name)
+            assert argument.keys() & {"type", "anyOf"}, (tool.name, name)
+
+
+async def test_a_session_loads_the_small_set_and_can_call_the_others(home) -> None:
+    async with Client(build_server(home, SMALL)) as client:
+        assert {tool.name for tool in (await client.list_tools()).tools} == SMALL_SET & set(TOOLS)
+        result = await client.call_tool("list_projects", {})
+    assert not result.is_error and result.structured_content["projects"]["rows"] == []
+
+
+async def test_null_stands_for_an_argument_that_is_not_given(shop) -> None:
+    for name in ("find_gaps", "get_flow", "find_exceptions", "list_traces"):
+        (tool,) = (tool for tool in (await shop.client.list_tools()).tools if tool.name == name)
+        plain = await shop.client.call_tool(name, {"project": "shop"})
+        nulls = dict.fromkeys(tool.input_schema["properties"])
+        assert (await shop.client.call_tool(name, {**nulls, "project": "shop"})).content == plain.content
+    assert "project = null: must be text" in await shop.error("find_gaps", project=None)
 
 
 async def test_instructions_are_short_and_contain_the_words_of_users(either_session) -> None:

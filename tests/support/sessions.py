@@ -6,6 +6,8 @@ from typing import Any
 
 from mcp import Client
 
+ANSWERS_WITH_A_BRIEF_REPORT = ("run", "wait_for_run", "stop_run")
+
 
 class Session:
     """Calls tools as an agent does, and collects the progress that they report."""
@@ -19,7 +21,14 @@ class Session:
         result = await self.client.call_tool(tool, arguments, progress_callback=self._note)
         assert not result.is_error, _text(result)
         assert result.structured_content is not None
+        if tool in ANSWERS_WITH_A_BRIEF_REPORT:
+            return await self._whole(arguments["project"], result.structured_content)
         return result.structured_content
+
+    async def _whole(self, project: str, brief: dict[str, Any]) -> dict[str, Any]:
+        """Add the fields of the whole report, of which get_trace tells, to those of the brief one."""
+        whole = await self.client.call_tool("get_trace", {"project": project, "trace_id": brief["trace_id"]})
+        return {**(whole.structured_content or {}), **brief} if not whole.is_error else brief
 
     async def error(self, tool: str, **arguments: Any) -> str:
         """Call a tool that must fail; return the text of the error."""

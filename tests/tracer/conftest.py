@@ -71,6 +71,8 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
         cwd: Path | None = None,
         redact: list[str] | None = None,
         probes: list[dict[str, Any]] | None = None,
+        suspects: str = record_format.DEFAULT_SUSPECTS,
+        only_lines: bool = False,
         before: Callable[[Path], None] | None = None,
     ) -> Traced:
         folder = tmp_path / f"spool{len(list(tmp_path.glob('spool*')))}"
@@ -89,6 +91,8 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
             "redact": redact or [],
             "backend": "auto",
             "probes": probes or [],
+            "suspects": suspects,
+            "only_lines": only_lines,
         }
         (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
         if before is not None:

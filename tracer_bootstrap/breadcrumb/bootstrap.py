@@ -55,7 +55,10 @@ def start(folder: str, settings: Dict[str, Any]) -> RunningTracer:
     from .recorder import Recorder
 
     name, why_another = backends.choose(settings.get("backend", DEFAULT_BACKEND))
-    recorder = Recorder(folder, settings, backends.backend_class(name, with_probes=bool(settings.get("probes"))))
+    backend = backends.backend_class(
+        name, with_probes=bool(settings.get("probes")), only_lines=bool(settings.get("only_lines"))
+    )
+    recorder = Recorder(folder, settings, backend)
     if why_another:
         recorder.session.notice(NOTICE_BACKEND, why_another)
     _mark_started()

@@ -46,6 +46,7 @@ DEFAULT_MAX_ITEMS = 50
 DEFAULT_MAX_DEPTH = 4
 DEFAULT_LOCALS_ON_EXCEPTION = True
 DEFAULT_FAILED_TEST_LINES = True
+DEFAULT_SUSPECTS: Final = "auto"
 DEFAULT_MAX_TRACE_MB = 2048  # MiB; about 16 million calls of the usual size
 
 # A calls segment: tab-separated lines without quoting. Values are JSON, in which tab, newline, carriage return and NUL
@@ -79,6 +80,7 @@ EVENT_STACK = "stack"
 EVENT_TEST = "test"
 EVENT_TEST_REPORT = "test_report"
 EVENT_TEST_END = "test_end"
+EVENT_TEST_LINES = "test_lines"
 EVENT_NOTICE = "notice"
 EVENT_PROBE = "probe"  # where a probe was found, how often it was reached; repeated, the last counts
 EVENT_PROBE_VALUES = "probe_values"  # what its expressions were, one time

@@ -60,6 +60,8 @@ class Recorder:
 
             self._lines.append(LineLog(session, capture["lines"]))
         self._with_test_lines = bool(capture.get("failed_test_lines", record_format.DEFAULT_FAILED_TEST_LINES))
+        self._with_suspects = settings.get("suspects", record_format.DEFAULT_SUSPECTS) != "off"
+        self._only_lines = bool(settings.get("only_lines"))
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, self.observer)
@@ -133,6 +135,8 @@ class Recorder:
 
             tests = self._tests = TestLog(self.session, self._exceptions)
             self._logs.append(tests)
+            if self._with_suspects:
+                self._note_lines(tests)
             if self._with_test_lines:
                 load_late_module("events.lines")
                 load_late_module("events.recent_lines")
@@ -146,6 +150,21 @@ class Recorder:
                 tests.when_test_ends.append(recent.test_ends)
                 self.session.when_stacks_are_wanted.append(recent.write_now)
         return tests
+
+    def _note_lines(self, tests: TestLog) -> None:
+        """Note the lines of each test."""
+        load_late_module("events.executed_lines")
+        from .events.executed_lines import MOST_EVENTS, ExecutedLines
+
+        backend = self._backend
+        most_events = None if backend.tells_lines_once or self._only_lines else MOST_EVENTS
+        executed = ExecutedLines(self.session, backend.observe_lines, most_events, backend.writes_locals_back)
+        backend.note_lines(executed)
+        tests.executed = executed
+        self._logs.append(executed)
+        self._function_log.when_added.insert(0, executed.function_added)
+        self._exceptions.when_raised.append(executed.raised)
+        self.session.when_stacks_are_wanted.append(executed.write_now)
 
     def start(self) -> None:
         """Start the backend; write a notice if it cannot observe the process."""

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC
 from typing import TYPE_CHECKING
@@ -17,14 +15,13 @@ from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
-from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.rendering.layout import value_text
-from breadcrumb_server.answers.rendering.notation import named_values, notation
-from breadcrumb_server.answers.rendering.reverse_notation import recorded_form
+from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.texts_in_values import excerpt, spellings
 from breadcrumb_storage.errors import BreadcrumbError
-from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id, spellings_in_json
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import function_times
 from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -130,25 +127,6 @@ def _summary(reader: TraceReader, text: str, hits: TextHits) -> list[str]:
     return _HitCalls(reader, text, hits, ends).summary(*hits.functions())
 
 
-def spellings(text: str) -> list[str]:
-    """Return the forms of a text in stored JSON: as it is, escaped, and as the Python value that it denotes."""
-    found = spellings_in_json(text)
-    with suppress(ValueError):
-        form = recorded_form(text)
-        if is_object(form):  # Decimal('1.20'), Color.RED
-            found += [json.dumps(form), json.dumps(form, ensure_ascii=False), notation(form)]
-    try:
-        value: object = ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return found
-    if value is None or isinstance(value, (bool, str, list, dict)):
-        try:
-            found += [json.dumps(value), json.dumps(value, ensure_ascii=False)]
-        except (TypeError, ValueError, RecursionError):
-            return found
-    return [*dict.fromkeys(found)]
-
-
 class _HitCalls:
     """Calls with the text, with all that rendering them needs."""
 
@@ -220,38 +198,26 @@ class _HitCalls:
     def _found(self, each: CallRow, chars: int) -> Iterator[str]:
         for name, value in _texts(each.args):
             if self._pattern.search(value) or self._pattern.search(name):
-                yield f"{name}={self._excerpt(value, chars)}"
+                yield f"{name}={excerpt(value, self._pattern, chars)}"
         for hit in self._yields.get(each.call_id, ()):
             value = value_text(hit.value, LIMITS.read_chars)
             if self._pattern.search(value):
-                yield f"yielded[{hit.position}] {self._excerpt(value, chars)}"
+                yield f"yielded[{hit.position}] {excerpt(value, self._pattern, chars)}"
                 break
         result = value_text(each.return_value, LIMITS.read_chars)
         if self._pattern.search(result):
-            yield f"result {self._excerpt(result, chars)}"
+            yield f"result {excerpt(result, self._pattern, chars)}"
         message = clean(each.exception_message or "")
         if each.exception_type is not None and self._pattern.search(message):
-            yield f"{each.exception_type}: {self._excerpt(message, chars)}"
+            yield f"{each.exception_type}: {excerpt(message, self._pattern, chars)}"
         raised = self._exceptions.get(each.call_id)
         if raised is not None:
             message = clean(raised.message or "")
             if each.exception_type is None and self._pattern.search(message):
-                yield f"{raised.type}, handled in it: {self._excerpt(message, chars)}"
+                yield f"{raised.type}, handled in it: {excerpt(message, self._pattern, chars)}"
             for name, value in _texts(raised.locals):
                 if self._pattern.search(value) or self._pattern.search(name):
-                    yield f"locals of {raised.type}: {name}={self._excerpt(value, chars)}"
-
-    def _excerpt(self, value: str, chars: int) -> str:
-        """Cut a value to the text and its surroundings."""
-        if len(value) <= chars:
-            return value
-        match = self._pattern.search(value)
-        at, end = match.span() if match else (0, 0)
-        room = max(chars - (end - at), 0) // 2
-        begin, end = max(at - room, 0), min(end + room, len(value))
-        before = "…" if begin > 0 else ""
-        after = "…" if end < len(value) else ""
-        return before + cut(value[begin:end], chars) + after
+                    yield f"locals of {raised.type}: {name}={excerpt(value, self._pattern, chars)}"
 
 
 def _texts(stored: str | None) -> list[tuple[str, str]]:

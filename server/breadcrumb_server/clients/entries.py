@@ -13,6 +13,7 @@ from typing import Any
 from breadcrumb_server.clients import json_text, toml_text
 from breadcrumb_server.clients.descriptions import JSON, SERVER_NAME, Client, Scope
 from breadcrumb_server.projects.home import ENV_HOME
+from breadcrumb_server.tool_sets import ENV_TOOLS
 
 PROGRAM = "breadcrumb-mcp"
 # uvx makes its environments in a cache that may be emptied at any time.
@@ -47,9 +48,10 @@ def launch_for(scope: Scope, environ: Mapping[str, str] = os.environ) -> Launch:
             PROGRAM,
             notes=(f"The file is for everyone who has the project: {PROGRAM} has to be on the PATH of their client.",),
         )
-    home = environ.get(ENV_HOME)
+    home, tools = environ.get(ENV_HOME), environ.get(ENV_TOOLS)
     env = {ENV_HOME: str(Path(home).expanduser().absolute())} if home else {}
-    notes = [f"It has {ENV_HOME} as it is set in this shell."] if home else []
+    env |= {ENV_TOOLS: tools} if tools else {}
+    notes = [f"It has {' and '.join(env)} as set in this shell."] if env else []
     if any(part in _TEMPORARY for part in Path(sys.prefix).parts):
         notes.append(
             "This Python is in a cache of uvx, which may be emptied: install Breadcrumb for good (uv tool install, "

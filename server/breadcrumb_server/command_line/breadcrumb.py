@@ -17,6 +17,7 @@ from breadcrumb_server.command_line.commands import (
     completion,
     configuration,
     doctor,
+    find,
     init,
     questions,
     rerun,
@@ -36,6 +37,7 @@ A session:
   breadcrumb run -c shop pytest -x              run a command under the tracer
   breadcrumb exceptions -c shop                 what was raised, with values
   breadcrumb show -c shop Cart.total            its source, with what each line did
+  breadcrumb find -c shop amount                the history of a variable
   breadcrumb query -c shop --call Cart.total    the calls of a function
   breadcrumb query -c shop --gaps               what was called but not traced
   breadcrumb config edit shop --add-include 'tax.*'
@@ -65,6 +67,7 @@ for _command in (
     run.run,
     rerun.rerun,
     show.show,
+    find.find,
     questions.query,
     questions.list_runs,
     questions.get,

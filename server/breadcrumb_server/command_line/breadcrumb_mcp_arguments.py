@@ -7,6 +7,7 @@ from pathlib import Path
 from breadcrumb_server.command_line.http_options import HttpOptions, add_http_arguments, serve_http
 from breadcrumb_server.command_line.serving import serve_stdio
 from breadcrumb_server.command_line.storing import STORE, store_from_stdin
+from breadcrumb_server.tool_sets import ENV_TOOLS, SMALL, TOOL_SETS
 
 _DESCRIPTION = """\
 Lets an AI coding agent see what a Python program actually did.
@@ -33,10 +34,10 @@ def run_command(words: Sequence[str]) -> int:
     if options.command == "serve":
         http = HttpOptions.of(vars(options))
         if options.transport == "http":
-            return serve_http(http)
+            return serve_http(http, options.tools)
         if http.given():
             parser.error(f"{', '.join(http.given())}: only with --transport http")
-    return serve_stdio()
+    return serve_stdio(options.tools)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,11 +49,13 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
+    _add_tools(parser, None)
     commands = parser.add_subparsers(dest="command", metavar="command")
     serve = commands.add_parser("serve", help="serve MCP", allow_abbrev=False)
     serve.add_argument(
         "--transport", choices=["stdio", "http"], default="stdio", help="http is Streamable HTTP (default: %(default)s)"
     )
+    _add_tools(serve, argparse.SUPPRESS)  # else its default would replace what stands before the command
     add_http_arguments(serve)
     demo = commands.add_parser("demo", help="watch an MCP client find a bug with the tools", allow_abbrev=False)
     demo.add_argument("--keep", action="store_true", help="keep the demo's folder and say where it is")
@@ -61,6 +64,11 @@ def _parser() -> argparse.ArgumentParser:
     store.add_argument("database", type=Path)
     store.add_argument("trace_id", nargs="?", default="")
     return parser
+
+
+def _add_tools(parser: argparse.ArgumentParser, default: str | None) -> None:
+    text = f"tools that a session loads; the others can be called too (default: {ENV_TOOLS}, else {SMALL})"
+    parser.add_argument("--tools", choices=TOOL_SETS, default=default, help=text)
 
 
 class _ShowVersion(argparse.Action):

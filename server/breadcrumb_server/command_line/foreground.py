@@ -40,9 +40,14 @@ async def run_in_foreground(services: Service, config: ProjectConfig, request: R
             async for _ in signals:
                 stop.set()
 
+    async def end_first_pass() -> None:
+        await stop.wait()
+        services.runs.end_first_passes()
+
     with LiveLine(sys.stderr) as line:
         async with anyio.create_task_group() as tasks:
             await tasks.start(receive_signals)
+            tasks.start_soon(end_first_pass)
             report = await services.run(config, request, 0, line.show)
             trace_id = report.trace_id
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from breadcrumb_server.tool_sets import chosen_set
 from breadcrumb_storage.errors import BreadcrumbError
 
 HOST, PORT = "127.0.0.1", 8765
@@ -129,16 +130,26 @@ def http_click_options(command: Command) -> Command:
     return command
 
 
-def serve_http(options: HttpOptions) -> int:
-    """Serve Streamable HTTP until a signal comes, and return the exit code."""
+def serve_http(options: HttpOptions, tools: str | None = None) -> int:
+    """Serve Streamable HTTP until a signal comes, and return the exit code.
+
+    Args:
+        options: The options of the HTTP server.
+        tools: The value of ``--tools``; None if it was not given.
+    """
     try:
-        return _serve(options)
+        tool_set = chosen_set(tools, os.environ)
+    except ValueError as error:
+        print(f"breadcrumb-mcp: {error}", file=sys.stderr)
+        return 2
+    try:
+        return _serve(options, tool_set)
     except BreadcrumbError as error:
         print(f"breadcrumb-mcp: {error}", file=sys.stderr)
         return 1
 
 
-def _serve(options: HttpOptions) -> int:
+def _serve(options: HttpOptions, tool_set: str) -> int:
     import anyio
 
     from breadcrumb_server.mcp_server.http.addresses import listen, resolve, security_settings, url_of
@@ -170,5 +181,5 @@ def _serve(options: HttpOptions) -> int:
         header = f'--header "Authorization: Bearer {token.in_shell}"'
         print(f"  claude mcp add --transport http breadcrumb {url} {header}", file=sys.stderr, flush=True)
         log_to_stderr()
-        anyio.run(serve_http, build_server(home), listener, settings)
+        anyio.run(serve_http, build_server(home, tool_set), listener, settings)
     return 0

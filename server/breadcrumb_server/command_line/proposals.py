@@ -36,6 +36,17 @@ _OPTIONS: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "show": ("show", {"what": "", "where": "--where", "call_id": "--call", "trace_id": "--trace", "chars": "--chars"}),
+    "find": (
+        "find",
+        {
+            "name": "",
+            "value": "--value",
+            "exception": "--exception",
+            "of": "--of",
+            "trace_id": "--trace",
+            "limit": "--limit",
+        },
+    ),
     "find_gaps": ("query --gaps", {"trace_id": "--trace", "limit": "--limit"}),
     "search_values": ("query", {"text": "--value", "trace_id": "--trace", "limit": "--limit"}),
     "query_traces": ("query", {"sql": "--sql", "limit": "--limit"}),
@@ -69,7 +80,7 @@ _COMMANDS = {tool: command for tool, (command, _) in _OPTIONS.items() if "_" in 
 _TOOL_NAME = re.compile(rf"""(?<![\w.:'"/-])(?:{"|".join(_COMMANDS)})(?![\w(:'"/=-]|\.\w)""")
 _PROJECT_IS_A_WORD = {"init", "config show", "config edit"}
 # Commands that ask, of a project or of a database file.
-_ASK = {"show", "query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
+_ASK = {"show", "find", "query", "query --flow", "query --gaps", "list", "get", "exceptions", "performance"}
 
 
 def as_project(database: Path) -> str:

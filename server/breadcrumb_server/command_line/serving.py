@@ -4,14 +4,24 @@ import os
 import sys
 
 
-def serve_stdio() -> int:
-    """Serve one client on stdin and stdout until it leaves, and return the exit code."""
+def serve_stdio(tools: str | None = None) -> int:
+    """Serve one client on stdin and stdout until it leaves, and return the exit code.
+
+    Args:
+        tools: The value of ``--tools``; None if it was not given.
+    """
     import signal
 
     from breadcrumb_server.front_door.answers import load_answers
     from breadcrumb_server.front_door.door import FrontDoor
     from breadcrumb_server.front_door.session import Session
+    from breadcrumb_server.tool_sets import chosen_set
 
+    try:
+        tool_set = chosen_set(tools, os.environ)
+    except ValueError as error:
+        _tell(f"breadcrumb-mcp: {error}")
+        return 2
     if sys.stdin is None or sys.stdout is None:
         _tell("breadcrumb-mcp: stdin or stdout is closed; an MCP client speaks through them.")
         return 1
@@ -20,7 +30,7 @@ def serve_stdio() -> int:
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         # Ends the process as it does later, when the server finishes its runs first.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    door = FrontDoor(Session(load_answers()), _load_server, _explain_failure)
+    door = FrontDoor(Session(load_answers(tool_set)), _load_server, _explain_failure)
     try:
         handover = door.open()
     except BrokenPipeError:
@@ -33,7 +43,7 @@ def serve_stdio() -> int:
     from breadcrumb_server.mcp_server.server import build_server
     from breadcrumb_server.mcp_server.transports import serve_stdio
 
-    anyio.run(serve_stdio, build_server(), handover.ahead, handover.ended, handover.replayed)
+    anyio.run(serve_stdio, build_server(tool_set=tool_set), handover.ahead, handover.ended, handover.replayed)
     return 0
 
 

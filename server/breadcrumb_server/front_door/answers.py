@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 
+from breadcrumb_server.tool_sets import is_loaded
+
 TYPE_CHECKING = False  # typing is not imported at run time
 if TYPE_CHECKING:
     from typing import Any
@@ -33,6 +35,7 @@ class Answers:
         results: Results by era and method.
         project_resources: By era, what ``resources/list`` has for each project.
         max_projects: Of how many projects it lists the resources.
+        tool_set: Which tools are listed, see ``tool_sets``.
     """
 
     def __init__(
@@ -41,9 +44,13 @@ class Answers:
         results: dict[str, dict[str, Result]],
         project_resources: dict[str, list[dict[str, str]]],
         max_projects: int,
+        tool_set: str,
     ) -> None:
         self.versions = versions
         self._results = results
+        for each in results.values():
+            listed = each[LIST_TOOLS]
+            listed["tools"] = [tool for tool in listed["tools"] if is_loaded(tool["name"], tool_set)]
         self._project_resources = project_resources
         self._max_projects = max_projects
 
@@ -76,10 +83,14 @@ class Answers:
         ]
 
 
-def load_answers() -> Answers | None:
-    """Return the generated answers, or None if they are missing or damaged: then the server answers everything."""
+def load_answers(tool_set: str) -> Answers | None:
+    """Return the generated answers, or None if they are missing or damaged: then the server answers everything.
+
+    Args:
+        tool_set: Which tools are listed, see ``tool_sets``.
+    """
     try:
         with open(ANSWERS_FILE, "rb") as file:  # noqa: PTH123
-            return Answers(**json.load(file))
-    except (OSError, ValueError, TypeError):
+            return Answers(**json.load(file), tool_set=tool_set)
+    except (OSError, ValueError, TypeError, KeyError):
         return None

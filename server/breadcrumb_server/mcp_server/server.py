@@ -40,6 +40,7 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 from mcp.types import Prompt as PromptDescription
+from mcp.types import Tool as ToolDescription
 from pydantic import AnyUrl, ValidationError
 
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
@@ -57,6 +58,7 @@ from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.validation_text import did_you_mean, explain_arguments
 from breadcrumb_server.runs.registry import RunRegistry
 from breadcrumb_server.service import Service
+from breadcrumb_server.tool_sets import ALL, is_loaded
 
 logger = logging.getLogger(__name__)
 
@@ -64,9 +66,14 @@ SERVER_NAME = "breadcrumb"
 
 
 class BreadcrumbServer(MCPServer[Service]):
-    """An MCP server with Breadcrumb's tools, which also refuses unknown tools and arguments with helpful errors."""
+    """An MCP server with Breadcrumb's tools, which also refuses unknown tools and arguments with helpful errors.
 
-    def __init__(self, home: Home) -> None:
+    Args:
+        home: The folder with the projects.
+        tool_set: Which tools it lists, see ``tool_sets``. All of them can be called.
+    """
+
+    def __init__(self, home: Home, tool_set: str) -> None:
         tools = all_tools()
         self._events = Subscriptions()
         super().__init__(
@@ -95,6 +102,7 @@ class BreadcrumbServer(MCPServer[Service]):
         for function, title in PROMPTS:
             self.add_prompt(Prompt.from_function(function, title=title, description=inspect.getdoc(function)))
         self._home = home
+        self._tool_set = tool_set
         self._tools_by_name = {tool.name: tool for tool in tools}
         self._runs: RunRegistry | None = None
 
@@ -190,6 +198,10 @@ class BreadcrumbServer(MCPServer[Service]):
             result.content = [TextContent(type="text", text=compact)]
         return result
 
+    async def list_tools(self) -> list[ToolDescription]:
+        """List the tools that a session loads."""
+        return [each for each in await super().list_tools() if is_loaded(each.name, self._tool_set)]
+
     async def list_resources(self) -> list[Resource]:
         """List the schema and the resources of each project."""
         projects = await anyio.to_thread.run_sync(listed_resources, self._home)
@@ -238,13 +250,14 @@ class BreadcrumbServer(MCPServer[Service]):
             raise MCPError(INVALID_PARAMS, redact(text)) from error
 
 
-def build_server(home: Home | None = None) -> BreadcrumbServer:
+def build_server(home: Home | None = None, tool_set: str = ALL) -> BreadcrumbServer:
     """Build a server without touching any file.
 
     Args:
         home: The folder with the projects; None means that of the environment.
+        tool_set: Which tools it lists, see ``tool_sets``.
     """
-    return BreadcrumbServer(home or Home.from_environment())
+    return BreadcrumbServer(home or Home.from_environment(), tool_set)
 
 
 def _signature(prompt: PromptDescription) -> str:

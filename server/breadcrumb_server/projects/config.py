@@ -73,6 +73,7 @@ class ProjectConfig(_Settings):
     retention: RetentionConfig = RetentionConfig()
     db_path: str | None = None
     backend: Literal["auto", "monitoring", "settrace"] = record_format.DEFAULT_BACKEND
+    suspects: Literal["auto", "off"] = record_format.DEFAULT_SUSPECTS
 
     def workspace_folder(self) -> Path | None:
         """Return the workspace with ``~`` expanded, or None."""

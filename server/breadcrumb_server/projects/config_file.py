@@ -19,6 +19,10 @@ _CAPTURE_HELP = """\
 _REDACT_HELP = """\
 # Names whose values are secret, besides the built-in ones (password, token, ...): globs like my_secret_*.
 """
+_SUSPECTS_HELP = """\
+# off: no other tests of a file are run before a command that selects single tests, and no lines are compared.
+"""
+_HELP = {"include": _INCLUDE_HELP, "capture": _CAPTURE_HELP, "redact": _REDACT_HELP, "suspects": _SUSPECTS_HELP}
 
 
 def render_config(config: ProjectConfig, home_database: str) -> str:
@@ -32,7 +36,7 @@ def render_config(config: ProjectConfig, home_database: str) -> str:
     data["db_path"] = data["db_path"] or home_database
     parts = [_HEADER]
     for key, value in data.items():
-        parts.append({"include": _INCLUDE_HELP, "capture": _CAPTURE_HELP, "redact": _REDACT_HELP}.get(key, ""))
+        parts.append(_HELP.get(key, ""))
         parts.append(_entry(key, value))
     return "".join(parts)
 

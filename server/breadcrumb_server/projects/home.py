@@ -51,6 +51,10 @@ class Home:
         """Return the path of the list of functions whose lines the next run records."""
         return self.folder / f"{project}-lines.json"
 
+    def neighbours_folder(self, project: str) -> Path:
+        """Return the folder with what is remembered of a project's first passes."""
+        return self.folder / "neighbours" / project
+
     def spool_folder(self, project: str) -> Path:
         """Return the folder with the spool folders of a project's runs."""
         return self.folder / "spool" / project

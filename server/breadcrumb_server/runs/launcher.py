@@ -132,8 +132,18 @@ def make_spool(parent: Path) -> tuple[str, Path]:
         return trace_id, parent / trace_id
 
 
-def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, request: RunRequest) -> None:
-    """Write the settings for the tracer into the spool folder, and make the pipe for secrets beside them."""
+def write_tracer_config(
+    spool: Path, trace_id: str, config: ProjectConfig, request: RunRequest, *, only_lines: bool = False
+) -> None:
+    """Write the settings for the tracer into the spool folder, and make the pipe for secrets beside them.
+
+    Args:
+        spool: The spool folder.
+        trace_id: The id of the trace.
+        config: The settings of the project.
+        request: The checked command.
+        only_lines: Whether nothing but the executed lines of tests is recorded.
+    """
     settings: dict[str, Any] = {
         "format": FORMAT_VERSION,
         "trace_id": trace_id,
@@ -145,6 +155,8 @@ def write_tracer_config(spool: Path, trace_id: str, config: ProjectConfig, reque
         "redact": list(config.redact),
         "backend": config.backend,
         "probes": [each.settings() for each in request.probes],
+        "suspects": request.suspects,
+        "only_lines": only_lines,
     }
     file = spool / CONFIG_FILE
     file.touch(FILE_MODE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def delete_project(home: Home, project: str) -> TracesDeleted:
             Path(f"{database.path}.wal").unlink(missing_ok=True)
             database.path.unlink(missing_ok=True)
         home.wanted_lines_file(project).unlink(missing_ok=True)
+        shutil.rmtree(home.neighbours_folder(project), ignore_errors=True)
         file.unlink()  # last, so that an interrupted deletion can be repeated
     workspace = config.workspace_folder() if config else None
     untouched = f"; nothing in {workspace} was changed" if workspace else ""

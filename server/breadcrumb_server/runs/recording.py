@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 from breadcrumb.record_format import NOTICE_SERVER_ERROR, NOTICE_SPOOL_GONE, NOTICE_UNTRACED_PYTHON
 from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.runs.kept_sources import keep_run_sources
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import SpoolUnreadable, first_line, is_passing
 from breadcrumb_storage.ingest.faults import add_printed_fault, ingest_faults, set_stack_reason
 from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
+from breadcrumb_storage.ingest.neighbours import insert_neighbours
 from breadcrumb_storage.queries.project_overview import add_notices, replace_notices
 from breadcrumb_storage.queries.traces import has_processes, traced_images
 from breadcrumb_storage.retention import apply_retention
@@ -104,11 +106,13 @@ def record_end(
 
         _insert(con, state)
         all_read = _step(state, ingest, "What was recorded could not be read to its end")
+        _step(state, lambda: insert_neighbours(con, spool, trace_id), "The lines of other tests are missing")
         _step(state, stacks, "The stacks at the end are missing")
         _step(state, printed_stacks, "The stacks on stderr were not read")
         _step(state, lambda: set_stack_reason(con, trace_id, state.status), "Stacks lack their reason")
         if untraced is not None and all_read:
             _step(state, lambda: _tell_untraced(con, trace_id, untraced), "Which Pythons ran untraced is not known")
+        _step(state, lambda: keep_run_sources(con, state, redactor), "The source of the program was not kept")
         if not _step(state, finish, "How it ended could not be stored"):
             stop_lost_trace(con, trace_id)
         if state.max_traces and state.max_db_mb:

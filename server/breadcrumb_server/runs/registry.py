@@ -29,6 +29,7 @@ from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.ending import end_leftovers, kill_all, stop_command, wait_for_ending
+from breadcrumb_server.runs.first_pass.passes import Neighbours, find_neighbours
 from breadcrumb_server.runs.launcher import (
     TracedCommand,
     child_environment,
@@ -49,6 +50,7 @@ from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.ingest.neighbours import write_neighbours
 
 logger = logging.getLogger(__name__)
 
@@ -87,6 +89,7 @@ class RunRegistry:
         self._watch = watch
         self._runs: dict[str, Run] = {}
         self._unheard: deque[Run] = deque(maxlen=MAX_UNHEARD)
+        self._first_passes: set[anyio.CancelScope] = set()
         self._starting: set[anyio.Event] = set()  # one for each launch in progress, set at its end
         self._stack = AsyncExitStack()
         self._tasks: anyio.abc.TaskGroup | None = None
@@ -110,6 +113,7 @@ class RunRegistry:
         self._is_ending = True
         self._stop_grace = SHUTDOWN_GRACE_SECONDS
         self._answer_time = SHUTDOWN_ANSWER_SECONDS
+        self.end_first_passes()
         for run in self._runs.values():
             run.request_stop(BY_SHUTDOWN)
 
@@ -133,12 +137,43 @@ class RunRegistry:
         """Return the unfinished runs of a project."""
         return [run for run in self._runs.values() if run.state.project == project]
 
-    async def start(self, config: ProjectConfig, request: RunRequest) -> Run:
+    async def find_neighbours(self, config: ProjectConfig, request: RunRequest, report: ReportProgress) -> Neighbours:
+        """Find the passing tests beside those that a command selects, which may run them: a first pass.
+
+        Cancelling the call ends it, and so does the end of the server.
+
+        Args:
+            config: The settings of the project.
+            request: The checked command.
+            report: Called every PROGRESS_SECONDS with the elapsed seconds and a message.
+        """
+        found = Neighbours()
+        started = time.monotonic()
+        with anyio.CancelScope() as scope:
+            self._first_passes.add(scope)
+            if self._is_ending:
+                scope.cancel()
+            try:
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(_report_first_pass, started, report)
+                    found = await find_neighbours(self._home, config, request)
+                    tasks.cancel_scope.cancel()
+            finally:
+                self._first_passes.remove(scope)
+        return found
+
+    def end_first_passes(self) -> None:
+        """Ask every first pass to end soon, without waiting."""
+        for scope in self._first_passes:
+            scope.cancel()
+
+    async def start(self, config: ProjectConfig, request: RunRequest, neighbours: Neighbours | None = None) -> Run:
         """Start a command and supervise it until its end.
 
         Args:
             config: The settings of its project.
             request: The checked command.
+            neighbours: The passing tests that its failed tests are compared with, besides its own.
 
         Raises:
             BreadcrumbError: The database cannot be used, or the command cannot be started. Nothing runs then.
@@ -151,7 +186,7 @@ class RunRegistry:
         self._starting.add(started)
         try:
             with anyio.CancelScope(shield=True):
-                run = await self._launch(config, request)
+                run = await self._launch(config, request, neighbours or Neighbours())
                 self._runs[run.state.trace_id] = run
                 self._tasks.start_soon(self._supervise, run, request)
                 self._watch(run)
@@ -210,7 +245,7 @@ class RunRegistry:
             raise run.failure
         return run.finished.is_set()
 
-    async def _launch(self, config: ProjectConfig, request: RunRequest) -> Run:
+    async def _launch(self, config: ProjectConfig, request: RunRequest, neighbours: Neighbours) -> Run:
         database = Database(config.database_file(self._home))
         # A damaged or too new database must be found now, not after the program has run.
         await anyio.to_thread.run_sync(_check_database, database)
@@ -218,6 +253,8 @@ class RunRegistry:
         command: TracedCommand | None = None
         try:
             write_tracer_config(spool, trace_id, config, request)
+            if neighbours.tests:
+                await anyio.to_thread.run_sync(write_neighbours, spool, neighbours.tests)
             redactor = make_redactor(config, request)
             environment = child_environment(request, spool if config.enabled else None, os.environ)
             off = "" if config.enabled else config.project
@@ -253,6 +290,7 @@ class RunRegistry:
             raise
         watch = ProcessWatch(command.pid, inject_folder()) if config.enabled else None
         run = Run(state, spool, database, command, watch, explain)
+        run.note = neighbours.note
         try:
             await anyio.to_thread.run_sync(record_start, database, state)
         except Exception as error:  # the command runs; a later ingest writes the row
@@ -342,6 +380,12 @@ class RunRegistry:
             signal=process_group.signal_name(-code) if code < 0 else None,
             duration_seconds=duration,
         )
+
+
+async def _report_first_pass(started: float, report: ReportProgress) -> None:
+    while True:
+        await anyio.sleep(PROGRESS_SECONDS)
+        await report(time.monotonic() - started, "running other tests of the file first, to compare their lines")
 
 
 async def _abandon(run: Run) -> None:

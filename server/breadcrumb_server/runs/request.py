@@ -5,7 +5,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
+from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.config import CaptureConfig, ProjectConfig
 from breadcrumb_server.projects.validation_text import explain_validation
@@ -35,6 +37,7 @@ class RunRequest:
     capture: CaptureConfig
     further_lines: tuple[str, ...] = ()  # functions whose lines are recorded, besides those of ``capture``
     probes: tuple[Probe, ...] = ()
+    suspects: Literal["auto", "off"] = record_format.DEFAULT_SUSPECTS
 
 
 def make_request(
@@ -48,6 +51,7 @@ def make_request(
     label: str | None = None,
     capture: Mapping[str, object] | None = None,
     probes: Mapping[str, Sequence[str]] | None = None,
+    suspects: Literal["auto", "off"] | None = None,
 ) -> RunRequest:
     """Check the arguments of a run.
 
@@ -61,6 +65,7 @@ def make_request(
         label: A text by which a user finds the run.
         capture: Capture settings that differ from the project's for this run.
         probes: Expressions to evaluate, by place.
+        suspects: Whether lines of tests are compared; None means as the project says.
 
     Raises:
         BreadcrumbError: An argument cannot be used; says which, why, and what to do.
@@ -90,6 +95,7 @@ def make_request(
         label=_check_label(label),
         capture=_merge_capture(config.capture, capture),
         probes=parse_probes(probes),
+        suspects=suspects or config.suspects,
     )
 
 

@@ -64,6 +64,7 @@ class Run:
         self.stopped_by = ""
         self.finished = anyio.Event()
         self.failure: BreadcrumbError | None = None
+        self.note = ""  # on what happened before its start
         self.calls = 0
         self.started_at = time.monotonic()
         self._lock = threading.Lock()  # the final ingest removes the spool that another one may be reading

@@ -27,6 +27,7 @@ from breadcrumb.record_format import (
 )
 from breadcrumb_storage.ids import ID_SPACE_SQL
 from breadcrumb_storage.ingest.batch import MOMENT_SQL, TIME_SQL, Batch, report_unreadable
+from breadcrumb_storage.ingest.executed import EXECUTED_STATEMENTS
 from breadcrumb_storage.ingest.probes import PROBE_FIELDS, PROBE_STATEMENTS
 from breadcrumb_storage.ingest.tests import TEST_STATEMENTS
 
@@ -45,6 +46,7 @@ _FIELDS = {
     "control_flow": "BOOLEAN", "expected": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
     "calls": "BIGINT[]", "last_call": "BIGINT", "phase": "VARCHAR", "outcome": "VARCHAR", "exception": "BIGINT",
     "task_name": "VARCHAR", "creator": "BIGINT", "wraps": "VARCHAR[]",
+    "suite": "VARCHAR", "failed_at": "INTEGER", "executed": "INTEGER[]",
     "frames": 'STRUCT("depth" INTEGER, "function" VARCHAR, "module" VARCHAR, "file" VARCHAR, "line" INTEGER, '
               '"locals" VARCHAR, "locks" VARCHAR)[]',
     **PROBE_FIELDS,
@@ -254,6 +256,7 @@ _STATEMENTS: tuple[tuple[frozenset[str], str], ...] = (
     (frozenset({EVENT_NOTICE}), _NOTICES),
     *TEST_STATEMENTS,
     *PROBE_STATEMENTS,
+    *EXECUTED_STATEMENTS,
 )
 
 

@@ -31,6 +31,7 @@ from breadcrumb_storage.ingest.batch import Batch, Process, TraceKey, insert_dam
 from breadcrumb_storage.ingest.calls import drop_pending, insert_calls
 from breadcrumb_storage.ingest.counters import update_counters
 from breadcrumb_storage.ingest.events import insert_events
+from breadcrumb_storage.ingest.executed import drop_needless_lines
 from breadcrumb_storage.ingest.spool_files import (
     Chunk,
     ReadChunk,
@@ -295,6 +296,7 @@ class _Ingest:
                 self._con.execute(
                     _INSERT_STOPPED_NOTICE, [self._trace.trace_id, marker.name.removesuffix(FAILED_SUFFIX)]
                 )
+            drop_needless_lines(self._con, self._trace.trace_id)
             if lost := drop_pending(self._con, self._trace):
                 text = f"The beginnings of {lost} ended calls could not be read."
                 insert_damage_notice(self._con, self._trace, None, text)

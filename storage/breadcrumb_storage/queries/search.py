@@ -145,6 +145,27 @@ class TextHits:
             self.total = words
             self._reader.con.execute(f"CREATE OR REPLACE TEMP TABLE found_calls AS FROM found_words WHERE {_HIT}")
 
+    def narrow(self, functions: Sequence[tuple[int, int]] | None, call_pattern: str) -> None:
+        """Keep only calls of these functions, or with arguments that match.
+
+        Args:
+            functions: (process, function); None for all.
+            call_pattern: A regular expression for the arguments; "" for any.
+        """
+        kept = "true"
+        if functions is not None:
+            pairs = ", ".join(f"({int(process)}, {int(function)})" for process, function in functions)
+            kept = f"(f.process_id, f.function_id) IN ({pairs})" if pairs else "false"
+        self._reader.con.execute(
+            f"""
+            CREATE OR REPLACE TEMP TABLE found_calls AS
+            SELECT f.* FROM found_calls f JOIN call_records c ON c.trace_no = ? AND c.call_id = f.call_id
+            WHERE {kept} AND (? = '' OR coalesce(regexp_matches(c.args, ?), false))
+            """,
+            [self._reader.trace_no, call_pattern, call_pattern],
+        )
+        self.total = self._count()
+
     def page(self, offset: int, limit: int) -> list[Hit]:
         """Return the calls in the order in which they first had the text."""
         result = self._reader.con.execute(

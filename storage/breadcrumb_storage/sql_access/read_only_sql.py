@@ -27,8 +27,12 @@ INTERNAL_TABLES = (
     "gap_records",
     "line_records",
     "yield_records",
+    "executed_records",
+    "neighbour_records",
     "schema_versions",
     "segments",
+    "source_files",
+    "source_texts",
     "pending_returns",
     "pending_child_time",
 )

@@ -11,11 +11,12 @@ from ..runtime.features import monitoring
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType, FrameType
-    from typing import Callable, List, Optional, Protocol, Tuple, Type
+    from typing import Callable, Iterable, List, Optional, Protocol, Tuple, Type
 
     from ..events.adaptive import AdaptiveCapture
     from ..events.calls import CallLog
     from ..events.exceptions import ExceptionLog
+    from ..events.executed_lines import ExecutedLines
     from ..events.functions import FunctionLog
     from ..events.gaps import GapLog
     from ..events.greenlets import GreenletChains
@@ -103,6 +104,9 @@ class Backend:
     # Whether ``switch_off`` and ``switch_on`` do anything: adaptive capture calls them only then.
     can_switch_off = False
 
+    # Whether a line that was told once is not told again before ``observe_lines``: then lines cost next to nothing.
+    tells_lines_once = False
+
     # Whether exceptions are reported in code that is not traced, too: where they are raised and who handles them.
     sees_all_code = False
 
@@ -116,6 +120,14 @@ class Backend:
         self._greenlets = parts.greenlets
         self._observer = parts.observer
         self._adaptive = parts.adaptive
+        self._executed: Optional[ExecutedLines] = None
+
+    def note_lines(self, executed: ExecutedLines) -> None:
+        """Tell *executed* of the lines of functions with ``notes_lines``. Called when the first test begins."""
+        self._executed = executed
+
+    def observe_lines(self, functions: Iterable[Function]) -> None:
+        """Tell each line of such functions again at its next execution."""
 
     def start(self) -> None:
         """Begin to observe all code of the process.
@@ -195,13 +207,18 @@ def choose(wanted: str) -> Tuple[str, str]:
     return "settrace", "this Python has no sys.monitoring (it came with 3.12): sys.settrace is used"
 
 
-def backend_class(name: str, *, with_probes: bool = False) -> Type[Backend]:
+def backend_class(name: str, *, with_probes: bool = False, only_lines: bool = False) -> Type[Backend]:
     """Return the class of the backend that ``choose`` has named.
 
     Args:
         name: Its name.
         with_probes: Whether it evaluates probes too.
+        only_lines: Whether nothing but the executed lines of tests is to be observed.
     """
+    if only_lines:
+        from .only_lines import OnlyLinesMonitoring, OnlyLinesSettrace
+
+        return OnlyLinesMonitoring if name == "monitoring" else OnlyLinesSettrace
     if name == "monitoring":
         if with_probes:
             from .probing_monitoring import ProbingMonitoringBackend

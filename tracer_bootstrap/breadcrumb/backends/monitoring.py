@@ -33,7 +33,7 @@ from .debuggers import is_debugger_start, renew_opcode_events
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
     from . import ExitCode, Parts
 
@@ -74,6 +74,7 @@ class MonitoringBackend(Backend):
     name = "monitoring"
     clears_locals = not LIVE_F_LOCALS
     can_switch_off = True
+    tells_lines_once = True
     sees_all_code = True
 
     def __init__(self, parts: Parts) -> None:
@@ -238,9 +239,21 @@ class MonitoringBackend(Backend):
             wanted |= events.CALL
         if function.suspends:
             wanted |= events.PY_YIELD | events.PY_RESUME
-        if function.lines is not None:
+        if function.lines is not None or function.notes_lines:
+            # Adding the event enables the lines that are disabled, for this function and this tool only.
+            self._set_local_events(function.code, wanted)
             wanted |= events.LINE
         self._set_local_events(function.code, wanted)
+
+    def observe_lines(self, functions: Iterable[Function]) -> None:
+        """Enable the lines of functions again that were disabled."""
+        for function in functions:
+            if not function.is_off:
+                self.observe(function)
+            elif function.notes_lines:
+                events = monitoring.get_local_events(self._tool, function.code)
+                self._set_local_events(function.code, events & ~monitoring.events.LINE)
+                self._set_local_events(function.code, events | monitoring.events.LINE)
 
     def _observe_returns(self, code: CodeType) -> None:
         """Observe the returns of code that is neither traced nor a gap."""
@@ -266,7 +279,10 @@ class MonitoringBackend(Backend):
 
     def switch_off(self, function: Function, awaits_returns: bool) -> None:
         """Stop observing a function, or all but its returns; the callback's result disables its start."""
-        self._set_local_events(function.code, monitoring.events.PY_RETURN if awaits_returns else 0)
+        events = monitoring.events.PY_RETURN if awaits_returns else 0
+        if function.notes_lines:
+            events |= monitoring.events.LINE
+        self._set_local_events(function.code, events)
 
     def switch_on(self, functions: List[Function]) -> None:
         """Observe functions again whose start was disabled.
@@ -325,6 +341,13 @@ class MonitoringBackend(Backend):
             self._set_local_events(code, 0)
 
     def _on_line(self, code: CodeType, line: int) -> Any:
+        function = self._functions.get(id(code))
+        if function is None:
+            return self._disable
+        if self._executed is not None and function.notes_lines:
+            self._executed.line_starts(function, line)
+        if function.lines is None:
+            return self._disable
         self._calls.line_starts(get_frame(2), line)
 
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:

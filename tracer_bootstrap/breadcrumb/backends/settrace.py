@@ -247,9 +247,9 @@ class SettraceBackend(Backend):
         if adaptive is not None and adaptive.skips(function, frame):
             if function.suspends:  # counted up to its first suspension only: its resumes are not observed
                 adaptive.begun.pop(id(frame), None)
-            frame.f_trace_lines = False
+            frame.f_trace_lines = function.notes_lines
             return self._on_counted
-        frame.f_trace_lines = function.lines is not None
+        frame.f_trace_lines = function.lines is not None or function.notes_lines
         if self._arrivals:  # of an earlier frame at this address, whose end was not seen
             self._in_flight.forget(frame)
         self._calls.begin(function, frame)
@@ -263,7 +263,7 @@ class SettraceBackend(Backend):
                 return None
             function = self._functions[id(frame.f_code)]
             local = self._begin(function, frame)
-            if function.lines is not None:
+            if frame.f_trace_lines:
                 self._line_starts(frame)
             return local
         except BaseException as error:
@@ -462,6 +462,8 @@ class SettraceBackend(Backend):
                 frame.f_trace_opcodes = arrival is not None and arrival.to_keep
             elif event == "opcode":
                 self._handler_runs(frame)
+            elif event == "line":
+                self._notes_line(frame)
             return self._on_counted
         except RecursionError:
             self._session.near_recursion_limit = True
@@ -558,11 +560,17 @@ class SettraceBackend(Backend):
 
     def _line_starts(self, frame: FrameType) -> None:
         """Record a line, if the lines of its function are recorded."""
-        function = self._functions.get(id(frame.f_code))
-        if function is None or function.lines is None:
-            frame.f_trace_lines = False
-        else:
+        if self._notes_line(frame):
             self._calls.line_starts(frame, frame.f_lineno)
+
+    def _notes_line(self, frame: FrameType) -> bool:
+        """Note a line for the test that runs. Returns whether the lines of its function are recorded, too."""
+        function = self._functions.get(id(frame.f_code))
+        if function is not None and function.notes_lines and self._executed is not None:
+            self._executed.line_starts(function, frame.f_lineno)
+            return function.lines is not None
+        frame.f_trace_lines = function is not None and function.lines is not None
+        return frame.f_trace_lines
 
     def _unwinds(self, thread: ThreadState, frame: FrameType, arrival: Optional[Arrival], at_ns: int) -> None:
         exception_id = address = 0

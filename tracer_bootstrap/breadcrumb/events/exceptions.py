@@ -17,7 +17,7 @@ from .expected import is_server_error, names_class
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     from ..session.session import Session
     from ..session.threads import ThreadState
@@ -118,6 +118,7 @@ class ExceptionLog:
         # Where those were raised that were first seen when they were thrown into a generator, by their address.
         self._thrown: Dict[int, Place] = {}
         self._server_errors: Dict[int, None] = {}  # ids of those that carry the status of a failed server
+        self.when_raised: List[Callable[[int], None]] = []  # called with the address, once for each raise
 
     def clear(self) -> None:
         """Forget all exceptions, in a forked child."""
@@ -155,6 +156,8 @@ class ExceptionLog:
         ):
             exception_id = None
         if exception_id is None:
+            for callback in self.when_raised:
+                callback(id(exception))
             exception_id = self._write(exception, traceback, frame, thread)
             known = self._session.exception_ids  # another dict, if writing came near the recursion limit
             if len(known) >= _MAX_KNOWN:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from ..session.session import Session
     from .exceptions import ExceptionLog
+    from .executed_lines import ExecutedLines
 
 
 _cause_of: Any = BaseException.__dict__["__cause__"].__get__
@@ -32,13 +33,14 @@ _cause_of: Any = BaseException.__dict__["__cause__"].__get__
 class OpenTest:
     """A test that is running: its number, the runner's object for it, and the frame that runs it."""
 
-    __slots__ = ("failed", "frame_id", "number", "subject_id")
+    __slots__ = ("failed", "failed_at", "frame_id", "number", "passed", "subject_id")
 
     def __init__(self, number: int, subject: Any, frame: FrameType) -> None:
         self.number = number
         self.subject_id = id(subject)
         self.frame_id = id(frame)
-        self.failed = False
+        self.failed = self.passed = False
+        self.failed_at: Optional[int] = None  # the number of lines executed before the failure
 
 
 class TestLog:
@@ -54,6 +56,7 @@ class TestLog:
         self._exceptions = exceptions
         self._open: Dict[int, OpenTest] = {}  # by thread; only the outermost, as a test may run tests
         self._last_number = 0
+        self.executed: Optional[ExecutedLines] = None
         self.when_test_begins: List[Callable[[], None]] = []
         self.when_test_ends: List[Callable[[bool], None]] = []  # called with whether it failed
         self._collecting: Dict[int, Tuple[int, int]] = {}  # by thread: at_ns and a call id of the start
@@ -100,8 +103,10 @@ class TestLog:
             del self._open[get_ident()]
             self._end(test)
 
-    def _begin(self, name: str, subject: Any, frame: FrameType, since: Optional[Tuple[int, int]] = None) -> OpenTest:
-        """Write that a test begins: at *since* (at_ns, a call id), or now."""
+    def _begin(
+        self, name: str, suite: str, subject: Any, frame: FrameType, since: Optional[Tuple[int, int]] = None
+    ) -> OpenTest:
+        """Write that a test of a file or module begins: at *since* (at_ns, a call id), or now."""
         session = self._session
         at_ns, first_call = since or (system.now_ns(), session.next_call_id())
         self._last_number += 1
@@ -115,10 +120,15 @@ class TestLog:
         )
         for callback in self.when_test_begins:
             callback()
+        if self.executed is not None:
+            self.executed.test_begins(self._last_number, suite)
         return OpenTest(self._last_number, subject, frame)
 
     def _end(self, test: OpenTest) -> None:
         session = self._session
+        if self.executed is not None:
+            outcome = "failed" if test.failed else "passed" if test.passed else ""
+            self.executed.test_ends(outcome, test.failed_at)
         for callback in self.when_test_ends:
             callback(test.failed)
         session.event(
@@ -128,7 +138,12 @@ class TestLog:
     def _report(self, test: OpenTest, phase: Optional[str], outcome: str, exception: Any, message: Any = None) -> None:
         """Write the report of a test's phase. *message* is used if no *exception* ended the phase."""
         session = self._session
-        test.failed = test.failed or outcome in ("failed", "error")
+        if outcome in ("failed", "error"):
+            if not test.failed and self.executed is not None:
+                test.failed_at = self.executed.lines_before(exception)
+            test.failed = True
+        elif outcome == "passed":
+            test.passed = True
         exception_id = 0
         exception_type = None
         if isinstance(exception, BaseException):
@@ -152,7 +167,7 @@ class TestLog:
             item = self._variable(frame, "item")
             name = _node_id(item)
             if name:
-                self._open[get_ident()] = self._begin(name, item, frame)
+                self._open[get_ident()] = self._begin(name, _path_of(name), item, frame)
 
     def _pytest_phase_ends(self, frame: FrameType, report: Any) -> None:
         test = self._open_test_of(self._variable(frame, "item"))
@@ -196,7 +211,7 @@ class TestLog:
         if class_name(type(exception)).endswith("CollectError"):  # pytest's, raised from the error of the import
             cause = _cause_of(exception)
             exception = exception if cause is None else cause
-        test = self._begin(name, collector, frame, since)
+        test = self._begin(name, _path_of(name), collector, frame, since)
         self._report(test, "collect", "error", exception)
         self._end(test)
 
@@ -207,7 +222,7 @@ class TestLog:
             if type(method) is str:
                 cls = type(case)
                 name = "%s.%s.%s" % (class_module(cls), class_name(cls), method)
-                self._open[get_ident()] = self._begin(name, case, frame)
+                self._open[get_ident()] = self._begin(name, class_module(cls), case, frame)
 
     def _unittest_reports(self, frame: FrameType, outcome: str = "") -> None:
         case = self._variable(frame, "test")
@@ -223,7 +238,7 @@ class TestLog:
         elif get_ident() not in self._open:  # the setup of a class or module
             name = attribute_of(case, "description")
             if type(name) is str:
-                test = self._begin(name, case, frame)
+                test = self._begin(name, name, case, frame)
                 self._report(test, "setup", outcome, exception, self._variable(frame, "reason"))
                 self._end(test)
 
@@ -252,6 +267,10 @@ def _node_id(item: Any) -> str:
     if type(path) is not str or type(names) is not tuple or not all(type(name) is str for name in names):
         return ""
     return "::".join((path, *names)) + ("[%s]" % params if type(params) is str else "")
+
+
+def _path_of(node_id: str) -> str:
+    return node_id.partition("::")[0]
 
 
 def _caught(call: Any) -> Any:

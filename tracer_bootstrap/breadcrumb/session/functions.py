@@ -165,6 +165,7 @@ class Function:
         "names",
         "next_look",
         "next_sample",
+        "notes_lines",
         "record",
         "slot",
         "slow_ns",
@@ -182,6 +183,7 @@ class Function:
         self.suspends = bool(code.co_flags & SUSPENDS)
         self.is_observed = is_observed(code)
         self.lines: Optional[LineSource] = None  # records the executed lines of its calls
+        self.notes_lines = False  # whether it is noted which of its lines a test executes
         self.keeps_state = self.suspends or self.is_observed  # whether its open calls need a CallState
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
 from breadcrumb_server.answers.annotated.moment import Moment
@@ -60,16 +60,20 @@ class Choice:
         return sorted(chosen[:count], key=lambda each: each.call_id)
 
 
-def choose_call(calls: Sequence[CallPath], moment: Moment, call_id: int | None = None) -> Choice | None:
+def choose_call(
+    calls: Sequence[CallPath], moment: Moment, call_id: int | None = None, suspect: Set[int] = frozenset()
+) -> Choice | None:
     """Choose the call that most likely matters.
 
-    That is the innermost one in which the exception was raised. Otherwise, of the calls by the statement that failed,
-    the longest one on a rare path; otherwise the last one before the failure.
+    That is the innermost one in which the exception was raised. Otherwise it is the last one that ran suspect lines, by
+    the statement that failed if there is one. Otherwise, of the calls by that statement, the longest one on a rare
+    path; otherwise the last one before the failure.
 
     Args:
         calls: The calls of the function, in their order.
         moment: The failure.
         call_id: The call that the user wants.
+        suspect: Lines that the failed test ran and few passing tests did.
 
     Returns:
         None if there is no call, or none with this id.
@@ -89,6 +93,11 @@ def choose_call(calls: Sequence[CallPath], moment: Moment, call_id: int | None =
     scope = [each for each in scope if each.lines is not None] or scope
     statement = moment.statement_from
     of_statement = [each for each in scope if statement is not None and each.call_id >= statement]
+    suspects = [
+        each for each in [*scope, *of_statement] if each.lines is not None and not suspect.isdisjoint(each.lines)
+    ]
+    if suspects:
+        return Choice(suspects[-1], calls, letters)
     rare = [
         each
         for each in of_statement

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from breadcrumb_server.answers.annotated.layout import FunctionText
+from breadcrumb_server.answers.annotated.layout import FunctionText, Stood
 from breadcrumb_server.answers.annotated.line_notes import LineNote, collect_notes
 from breadcrumb_server.answers.annotated.source_block import ParsedFile, SourceBlock
 from breadcrumb_server.answers.lines.bindings import Bindings
@@ -64,6 +64,7 @@ class AnnotatedFunctions:
         call: CallRow | None,
         notes: Mapping[int, LineNote] | None,
         rare: Collection[int] = (),
+        stood: Stood | None = None,
     ) -> FunctionText:
         """Return the text of a function, to be fitted into a number of characters.
 
@@ -74,7 +75,8 @@ class AnnotatedFunctions:
             call: The call, whose arguments the heading shows; None if there is none.
             notes: What the lines did; None if that was not recorded.
             rare: Numbers of the lines that few calls of the function ran.
+            stood: Where the call stood in the end, if its lines were not recorded.
         """
         lines = self.source.block(file, block.first, block.last, block.documentation)
         known = {name: cut_value(value, _KNOWN_CHARS) for name, value in named_values(call.args)} if call else {}
-        return FunctionText(block, lines, notes, heading, known, rare)
+        return FunctionText(block, lines, notes, heading, known, rare, stood)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from breadcrumb_server.answers.annotated.line_notes import LineNote
 from breadcrumb_server.answers.annotated.source_block import SourceBlock
 from breadcrumb_server.answers.common.budget import ends_that_fit, first_that_fits
-from breadcrumb_server.answers.common.text import clean, cut
+from breadcrumb_server.answers.common.text import clean, counted, cut
 
 # What a line is worth, from what is always shown to what is left out first.
 _TOLD, _RAN, _FIRST_NOT_RUN, _AROUND, _NOT_RUN, _DOCUMENTATION = range(6)
+# The rank of a line up to a distance from the one at which a call stood.
+_RANK_BY_DISTANCE = ((_RAN, 2), (_FIRST_NOT_RUN, 4), (_AROUND, 7), (_NOT_RUN, 12))
 # Characters of a value in the note of a line, tried in turn.
 _VALUE_CHARS = (240, 120, 70, 40)
 # Characters of a line of source: a longer one is data.
@@ -26,8 +28,23 @@ class _Line:
     number: int
     source: str
     note: LineNote | None
-    mark: str  # x3, *, x3*, -, or ""
+    mark: str  # x3, *, x3*, -, >, or ""
     rank: int
+    told: str = ""  # the note, if it is not made of what was recorded for the line
+    missed: bool = False  # whether it is known that it did not run
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """The line at which a call stood when an exception left it.
+
+    Attributes:
+        line: Its number.
+        told: What is known of that moment, such as the variables, if its lines were not recorded.
+    """
+
+    line: int
+    told: str
 
 
 class FunctionText:
@@ -40,6 +57,7 @@ class FunctionText:
         heading: Names the function and the call.
         known: Values that the heading shows, by variable, as text.
         rare: Numbers of the lines that few calls of the function ran.
+        stood: Where the call stood in the end. Without notes, the lines around it are worth most.
     """
 
     def __init__(
@@ -50,10 +68,14 @@ class FunctionText:
         heading: str,
         known: Mapping[str, str],
         rare: Collection[int] = (),
+        stood: Stood | None = None,
     ) -> None:
         self._heading = heading
         self._known = known
-        self._lines = list(_rank_lines(block, source, notes, rare))
+        lines = _rank_lines(block, source, notes, rare)
+        if stood is not None:
+            lines = [_beside(each, stood) if notes is None else _at(each, stood) for each in lines]
+        self._lines = lines
         self._mark_chars = max((len(line.mark) for line in self._lines), default=0)
 
     def fit(self, chars: int) -> str:
@@ -75,7 +97,7 @@ class FunctionText:
         for line in self._lines:
             if line.rank > rank:
                 left += 1
-                not_run += line.rank in (_NOT_RUN, _FIRST_NOT_RUN)
+                not_run += line.missed
                 continue
             if left:
                 _count_left_out(out, left, not_run)
@@ -89,7 +111,7 @@ class FunctionText:
         mark = f"{line.mark:<{self._mark_chars}} " if self._mark_chars else ""
         text = f"{line.number:>{width}} {mark}{cut(line.source, _SOURCE_CHARS)}".rstrip()
         if line.note is None:
-            return text
+            return f"{text}  # {line.told}" if line.told else text
         note = line.note.text(value_chars, shown)
         shown.update(line.note.values(value_chars))
         return f"{text}  # {note}" if note else text
@@ -128,13 +150,28 @@ def _rank_lines(
             rank = _NOT_RUN if missed else _FIRST_NOT_RUN
             mark = "-" if number == statement.first else ""
             missed = True
-        lines.append(_Line(number, text, note, mark, rank))
+        did_not_run = rank in (_FIRST_NOT_RUN, _NOT_RUN)
+        lines.append(_Line(number, text, note, mark, rank, missed=did_not_run))
     return lines
+
+
+def _at(line: _Line, stood: Stood) -> _Line:
+    """Mark the line at which the call stood, and keep it in any case."""
+    return replace(line, mark=line.mark + ">", rank=_TOLD) if line.number == stood.line else line
+
+
+def _beside(line: _Line, stood: Stood) -> _Line:
+    """Mark the line at which the call stood, and rank the others by their distance from it."""
+    distance = abs(line.number - stood.line)
+    if distance == 0:
+        return replace(line, mark=">", rank=_TOLD, told=stood.told)
+    near = next((rank for rank, most in _RANK_BY_DISTANCE if distance <= most), _DOCUMENTATION)
+    return replace(line, rank=max(line.rank, near))
 
 
 def _count_left_out(out: list[str], lines: int, not_run: int) -> None:
     """Say at the end of the last line shown how many follow."""
-    what = f"{not_run} more not run" if not_run == lines else f"{lines} lines"
+    what = f"{not_run} more not run" if not_run == lines else counted(lines, "line")
     out[-1] += f"  … ({what})"
 
 
@@ -142,5 +179,5 @@ def _cut_lines(text: str, chars: int) -> str:
     """Keep the first and the last lines of a text that is too long at any level."""
     lines = text.split("\n")
     begin, end = ends_that_fit([size_of_text(line) for line in lines], chars - _MARK_CHARS)
-    marked = [*lines[:begin], f"… ({end - begin} lines)", *lines[end:]]
+    marked = [*lines[:begin], f"… ({counted(end - begin, 'line')})", *lines[end:]]
     return cut("\n".join(marked), max(chars - _MARK_CHARS, 0))

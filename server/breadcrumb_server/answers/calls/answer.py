@@ -144,7 +144,7 @@ def get_calls(
         distribution = part.make(
             "distribution", lambda: read_distribution(reader, wanted, functions, total), distribution
         )
-    source = SourceText(reader.trace, Redactor(redact))
+    source = SourceText(reader, Redactor(redact))
     fitting = wanted if total > 1 and not cursor else None
     if not (line_patterns(reader.trace) or (where and "lines" in where)):
         selection = LineSelection(none=True)  # those of failed tests are recorded unasked: `show` has them

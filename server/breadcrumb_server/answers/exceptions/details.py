@@ -14,7 +14,7 @@ from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.exceptions.messages import summarize_messages
-from breadcrumb_server.answers.rendering.calls import Chain, read_chains
+from breadcrumb_server.answers.rendering.calls import Chain, LineSource, read_chains
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.calls.chains import chains, recorded_chain
@@ -98,8 +98,13 @@ class LoadedException:
         call = self.chain.innermost if self.chain else None
         return call is not None and self.places.is_launcher(call.module, call.name, call.file)
 
-    def render(self, detail: ExceptionLimits) -> ExceptionDetail:
-        """Render the exception within the limits of a level of detail."""
+    def render(self, detail: ExceptionLimits, source: LineSource | None = None) -> ExceptionDetail:
+        """Render the exception within the limits of a level of detail.
+
+        Args:
+            detail: The limits.
+            source: Reads the current line of each call; None leaves it out.
+        """
         row, group = self.row, self.group
         place = _place(row, self.places)
         calls: list[str] = []
@@ -110,6 +115,7 @@ class LoadedException:
                 stack=row.stack_trace or "",
                 lines=detail.chain_lines,
                 chars=detail.argument_chars,
+                source=source,
             )
             if not inside:
                 calls.append(f"{place} (not traced)")

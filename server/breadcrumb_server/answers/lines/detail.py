@@ -171,9 +171,7 @@ class LineDetail:
         elif not self.paths and len(self.executed) > len(shown):
             others = len(self.executed) - len(shown)
             notes.append(f'lines of {counted(others, "more call")}: where={{"call_id": ...}} shows those of one')
-        if self.source.changed:
-            files = ", ".join(one_line(self.places.path(file), 80) for file in sorted(self.source.changed)[:2])
-            notes.append(f"{files} changed since the run: its lines have no source text here")
+        notes += self.source.notes(self.places.path)
         hidden = [(call_id, entry.position) for call_id, entries in shown.items() for entry in entries if entry.hides]
         left_out = next(((self.calls[call_id], at) for call_id, at in hidden if at is not None), None)
         return ShownLines(

@@ -1,17 +1,22 @@
-"""Read the text of source lines if the file has not changed since the run, and redact the secrets in it."""
+"""Read the text of source lines as it was at the run, and redact the secrets in it.
+
+A file that has not changed since is read itself; of one that has, the trace may have kept the text.
+"""
 
 from __future__ import annotations
 
 import re
 import stat
 import tokenize
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from breadcrumb.value_format import REDACTED
-from breadcrumb_storage.queries.traces import TraceRow
+from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_storage.queries.trace_reader import TraceReader
+from breadcrumb_storage.source_files import source_text
 
 # Bytes of a file. A larger one is generated, and explains nothing.
 MAX_SOURCE_BYTES = 5_000_000
@@ -41,15 +46,17 @@ class SourceText:
     """Source lines by file and number.
 
     Args:
-        trace: The trace, whose start is compared with the times at which files were changed.
+        reader: The trace, whose start is compared with the times at which files were changed.
         redactor: Decides what is secret.
     """
 
-    def __init__(self, trace: TraceRow, redactor: NameRedactor) -> None:
-        self._started_at = trace.started_at.replace(tzinfo=UTC)
+    def __init__(self, reader: TraceReader, redactor: NameRedactor) -> None:
+        self._reader = reader
+        self._started_at = reader.trace.started_at.replace(tzinfo=UTC)
         self._redactor = redactor
         self._files: dict[str, Sequence[str]] = {}
-        self.changed: set[str] = set()  # files that were changed since the run
+        self.changed: set[str] = set()  # files that were changed since the run and whose text was not kept
+        self.kept: set[str] = set()  # files that were changed, and are shown as they were
 
     def lines(self, file: str | None, numbers: Sequence[int]) -> dict[int, str]:
         """Return the redacted text of lines by number, without the indentation that all share.
@@ -92,19 +99,56 @@ class SourceText:
             self._files[file] = self._read(file)
         return self._files[file]
 
+    def notes(self, path: Callable[[str], str]) -> list[str]:
+        """Say which of the files that were read have changed since the run.
+
+        Args:
+            path: Shortens the path of a file.
+        """
+        said = (
+            (self.kept, "changed since the run: shown as it was then"),
+            (self.changed, "changed since the run: no source text of it here"),
+        )
+        return [
+            f"{', '.join(one_line(path(file), 80) for file in sorted(files)[:2])} {text}"
+            for files, text in said
+            if files
+        ]
+
     def _read(self, file: str) -> Sequence[str]:
         path = Path(file)
+        if not path.is_absolute():
+            return ()
         try:
-            state = path.stat() if path.is_absolute() else None
-            if state is None or not stat.S_ISREG(state.st_mode) or state.st_size > MAX_SOURCE_BYTES:
-                return ()
-            if datetime.fromtimestamp(state.st_mtime, UTC) > self._started_at:
+            state = path.stat()
+        except FileNotFoundError:
+            return self._kept(file) or ()
+        except OSError:
+            return ()
+        if not stat.S_ISREG(state.st_mode) or state.st_size > MAX_SOURCE_BYTES:
+            return ()
+        if datetime.fromtimestamp(state.st_mtime, UTC) > self._started_at:
+            kept = self._kept(file)
+            if kept is None:
                 self.changed.add(file)
-                return ()
+            return kept or ()
+        try:
             with tokenize.open(path) as stream:
                 return stream.read().splitlines()
         except (OSError, SyntaxError, UnicodeDecodeError):
             return ()
+
+    def _kept(self, file: str) -> Sequence[str] | None:
+        text = source_text(self._reader.con, self._reader.trace_id, file)
+        if text is None:
+            return None
+        self.kept.add(file)
+        return text.split("\n")
+
+
+def redact_file(lines: Sequence[str], redactor: NameRedactor) -> list[str]:
+    """Redact all lines of a file, comments and docstrings included."""
+    return [redact_source(line, redactor, comments=True) for line in lines]
 
 
 def redact_source(line: str, redactor: NameRedactor, *, comments: bool = False) -> str:

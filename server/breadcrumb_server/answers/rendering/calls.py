@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import clean, cut, one_line
@@ -22,6 +23,16 @@ _STACK_LINE = re.compile(r"(?P<file>.+):(?P<line>\d+) in (?P<name>.+)")
 MAX_CHAIN_LINES = 12
 # Characters of a path, a line number and a qualified name together.
 MAX_PLACE_CHARS = 200
+# Characters of the source of a call's current line.
+MAX_SOURCE_CHARS = 90
+
+
+class LineSource(Protocol):
+    """Reads source lines of the program, redacted."""
+
+    def lines(self, file: str | None, numbers: Sequence[int]) -> Mapping[int, str]:
+        """Return the text of lines by number; those that cannot be read are left out."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +48,9 @@ class Chain:
         """Return the last call; None if there is none, or it was not read."""
         return self.calls.get(self.links[-1].call_id) if self.links else None
 
-    def lines(self, places: Places, *, stack: str = "", lines: int, chars: int) -> list[str]:
+    def lines(
+        self, places: Places, *, stack: str = "", lines: int, chars: int, source: LineSource | None = None
+    ) -> list[str]:
         """Render each call as a line: its current file and line, its name, its arguments.
 
         Args:
@@ -46,13 +59,14 @@ class Chain:
                 that called the next one is shown.
             lines: Maximum number of calls shown. The others, in the middle, are counted by name in a line more.
             chars: Maximum characters of the arguments of a call.
+            source: Reads the current line of each call; None leaves it out.
         """
         head, tail = _split(len(self.links), min(lines, MAX_CHAIN_LINES))
         called_at = [link.call_line for link in self.links[1:]] + [None]
         in_stack = self._lines_from_stack(stack)
         stood = [in_stack.get(link.call_id, line) for link, line in zip(self.links, called_at, strict=True)]
         text = [
-            call_line(self.calls[link.call_id], places, line, chars) if link.call_id in self.calls else "?"
+            _line_of_chain(self.calls[link.call_id], places, line, chars, source) if link.call_id in self.calls else "?"
             for index, (link, line) in enumerate(zip(self.links, stood, strict=True))
             if index < head or index >= tail
         ]
@@ -77,6 +91,15 @@ class Chain:
                     end = index
                     break
         return found
+
+
+def _line_of_chain(call: CallRow, places: Places, line: int | None, chars: int, source: LineSource | None) -> str:
+    """Render a call with the source of its current line, without that of a function that has not begun."""
+    text = call_line(call, places, line, chars)
+    if source is None or line is None or (call.line is not None and line <= call.line and not call.is_body):
+        return text
+    found = source.lines(call.file, [line]).get(line, "").strip()
+    return f"{text}  | {cut(clean(found), MAX_SOURCE_CHARS)}" if found else text
 
 
 def _split(count: int, lines: int) -> tuple[int, int]:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
-from breadcrumb.redaction.redactor import Redactor
-from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
 from breadcrumb_server.answers.annotated.layout import FunctionText
 from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
@@ -25,20 +23,21 @@ from breadcrumb_server.answers.exceptions.details import (
     load_exceptions,
 )
 from breadcrumb_server.answers.exceptions.messages import summarize_messages
+from breadcrumb_server.answers.flow.answer import get_flow
 from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
 from breadcrumb_server.answers.gaps.suggested_include import Expansion, next_expansion
-from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.probes.table import probes_text
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.report.busy_module import BusyModule
-from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults, body_of_test
+from breadcrumb_server.answers.report.failing_tests import LoadedTestResults, TestLimits, TestResults
+from breadcrumb_server.answers.report.failure_source import FailureSource
 from breadcrumb_server.answers.report.line_patterns import unmatched_patterns
 from breadcrumb_server.answers.report.next_calls import follow_ups
 from breadcrumb_server.answers.report.output import Output, output_end
 from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
+from breadcrumb_server.answers.suspects.text import suspect_lines
 from breadcrumb_storage.queries.calls.chains import Link, open_chains
-from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
 from breadcrumb_storage.queries.exceptions import HandledPlace, exception_groups, expected_types, handled_places
 from breadcrumb_storage.queries.functions import FunctionTime, function_times, nested_times
@@ -55,8 +54,8 @@ from breadcrumb_storage.queries.traces import (
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-# What a report is meant to take; one with much to tell may go up to the limit of all answers.
-AIM_CHARS = 3_500
+# What a whole report is meant to take; one with much to tell may go up to the limit of all answers.
+AIM_CHARS = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,9 @@ class Limits:
     """Rows of handled exceptions."""
     expected: int = 3
     """Types of exceptions that their handlers expect."""
+    calls_of_flow: int = 60
+    """Calls up to which the flow is shown, and its characters."""
+    flow_chars: int = 1_200
     hot: int = 6
     """Rows of hot functions."""
     hot_of_failed_tests: int = 3
@@ -105,10 +107,19 @@ class RunReport(Answer):
         default=None, description="if there are several; end: exit, exec (replaced by another program) or none"
     )
     tests: TestResults | None = Field(default=None, description="if pytest or unittest ran any")
+    suspects: list[str] = Field(
+        default_factory=list,
+        description="lines that failed tests ran before they failed and few passing tests of their files did, by "
+        "function, each with the number of those that did",
+    )
     exceptions: list[ExceptionDetail] = Field(
         default_factory=list[ExceptionDetail],
         description="exceptions that the traced code did not handle, or that it logged; without those that made tests "
         "fail, and those that passing tests or their handlers expected; calls outermost first",
+    )
+    raised_in: str = Field(
+        default="",
+        description="the source of the innermost own function that the first of them left, with what its lines did",
     )
     open_calls: list[str] = Field(
         default_factory=list, description="calls that have not ended: where the program is, or was at its end"
@@ -119,6 +130,9 @@ class RunReport(Answer):
         "first",
     )
     handled_exceptions: Table | None = None
+    flow: list[str] = Field(
+        default_factory=list, description="the calls in their order, if the run ended well and made few"
+    )
     hot: Table | None = Field(default=None, description="the functions with the most time of their own")
     gaps: Table | None = Field(default=None, description="functions called from traced code but not traced")
     edit_config: str = Field(default="", description="the call that adds the best of the gaps to the next run")
@@ -224,6 +238,7 @@ class RunFacts:
 
     def __init__(self, reader: TraceReader, project: str, redact: Sequence[str]) -> None:
         trace = reader.trace
+        self._con = reader.con
         self.parts = part = Parts()
         self.project = project
         self.trace = trace
@@ -248,24 +263,20 @@ class RunFacts:
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.busy = part.optional("notes", lambda: BusyModule.of(trace, self.functions, self.places))
 
-        def body_of(call: CallRow) -> FunctionText | None:
-            return part.optional(
-                "the body of a test",
-                lambda: body_of_test(
-                    call, AnnotatedFunctions(reader, SourceText(trace, Redactor(redact))), self.places
-                ),
-            )
-
+        self.source = part.optional("source", lambda: FailureSource(reader, self.places, redact, part))
         self.tests = part.make(
             "tests",
-            lambda: LoadedTestResults(reader, self.places, body_of),
+            lambda: LoadedTestResults(reader, self.places, self.source),
             LoadedTestResults.none(reader, self.places),
         )
         no_exceptions: tuple[list[LoadedException], int, dict[str, int]] = ([], 0, {})
         self.exceptions, self.exception_kinds, self.expected = part.make(
             "exceptions", lambda: _unhandled_exceptions(reader, self.tests), no_exceptions
         )
+        self.raised_in = part.optional("source", self._raised_in)
         self.expansion = part.make("edit_config", self._choose_expansion, Expansion())
+        source = self.source
+        self.suspects = part.rows("suspects", lambda: suspect_lines(reader, self.places, source) if source else [])
         ended_badly = trace.status in ("failed", "timeout", "crashed")
         self.passed_before = part.optional("next", lambda: last_completed(reader)) if ended_badly else None
         none_handled: tuple[list[HandledPlace], int] = ([], 0)
@@ -309,6 +320,9 @@ class RunFacts:
             ),
             [cut(clean(each.message), 300) for each in notices],
         )
+
+    def _raised_in(self) -> FunctionText | None:
+        return self.source.raised_in(self.exceptions[0]) if self.exceptions and self.source else None
 
     def _hot_functions(self) -> list[FunctionTime]:
         """Select the functions with times, without launchers if there are others."""
@@ -364,10 +378,15 @@ class RunFacts:
                     None,
                 ),
                 tests=part.optional("tests", lambda: self.tests.render(level.tests)),
+                suspects=self.suspects,
                 exceptions=part.rows("exceptions", lambda: self._exceptions(level)),
+                raised_in=part.text(
+                    "raised_in", lambda: self.raised_in.fit(level.exception_chars // 3) if self.raised_in else ""
+                ),
                 open_calls=part.rows("open_calls", lambda: list(self._open_calls(level))),
                 stacks=part.rows("stacks", lambda: self.stacks.lines(level.stacks) if self.stacks else []),
                 handled_exceptions=part.optional("handled_exceptions", lambda: self._handled_table(level.rows)),
+                flow=part.rows("flow", self._short_flow),
                 hot=part.optional("hot", lambda: self._hot_table(level.rows)),
                 gaps=part.optional("gaps", lambda: self._gap_table(level.rows)),
                 edit_config=part.text("edit_config", lambda: self.expansion.edit_config_call(self.project)),
@@ -378,6 +397,15 @@ class RunFacts:
                 next=part.rows("next", self._next),
             )
         )
+
+    def _short_flow(self) -> list[str]:
+        """Return the flow of a run that ended well, if it is short."""
+        recorded = self.traced.calls if self.traced is not None else 0
+        if self.trace.status != "completed" or self.tests.any_ran or not 0 < recorded <= LIMITS.calls_of_flow:
+            return []
+        flow = get_flow(self._con, self.project, trace_id=self.trace.trace_id)
+        is_short = flow.next_cursor is None and sum(map(len, flow.lines)) <= LIMITS.flow_chars
+        return flow.lines if is_short else []
 
     def _stdout_tail(self, level: _Level) -> str:
         lines = LIMITS.stdout_lines_of_failed_tests if self.tests.failed else LIMITS.tail_lines
@@ -399,7 +427,7 @@ class RunFacts:
         return self.parts.each(
             "exceptions",
             self.exceptions[: level.exceptions],
-            lambda each: each.render(ExceptionLimits.of_size(level.exception_chars)),
+            lambda each: each.render(ExceptionLimits.of_size(level.exception_chars), self.source),
         )
 
     def _open_calls(self, level: _Level) -> Iterator[str]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pydantic import Field
 
-from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
 from breadcrumb_server.answers.annotated.layout import FunctionText
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
@@ -19,9 +18,8 @@ from breadcrumb_server.answers.exceptions.details import (
     LoadedException,
     load_exceptions,
 )
-from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
+from breadcrumb_server.answers.report.failure_source import CheckedCall, FailureSource
 from breadcrumb_server.answers.report.test_calls import CallTree, function_of
-from breadcrumb_storage.queries.calls.records import CallRow
 from breadcrumb_storage.queries.exceptions import ExceptionGroup
 from breadcrumb_storage.queries.test_results import FailedTest, count_tests, failed_tests, unfinished_tests
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -37,8 +35,8 @@ class Limits:
     """Failed tests that are read, to fold those that failed at the same place."""
     unfinished: int = 3
     """Tests that had not ended."""
-    heading_chars: int = 120
-    """Characters of the arguments of a test: its fixtures and parameters."""
+    source_chars: int = 350
+    """Fewest characters of the source of a function."""
     node_chars: int = 160
     """Characters of a node id."""
 
@@ -63,6 +61,13 @@ class FailingTest(Section):
         default="",
         description="the source of the test with what each line did: what it changed, compared, called and received; "
         "x3: ran three times, -: did not run",
+    )
+    raised_in: str = Field(
+        default="", description="the source of the innermost own function that the exception left, likewise"
+    )
+    checked: str = Field(
+        default="",
+        description="the source of the last own function that the test called in the statement that failed, likewise",
     )
     called: list[str] = Field(
         default_factory=list,
@@ -106,6 +111,8 @@ class Failure:
     exception: LoadedException | None
     called: CallTree
     body: FunctionText | None = None
+    raised_in: FunctionText | None = None
+    checked: CheckedCall | None = None
 
     @property
     def first(self) -> FailedTest:
@@ -125,7 +132,7 @@ class LoadedTestResults:
     Args:
         reader: The trace.
         places: Shortens paths.
-        body_of: Returns the source of a test function with what its lines did in a call.
+        source: Writes the source around a failure; None leaves it out.
         load: Whether to read anything.
     """
 
@@ -133,11 +140,12 @@ class LoadedTestResults:
         self,
         reader: TraceReader,
         places: Places,
-        body_of: Callable[[CallRow], FunctionText | None],
+        source: FailureSource | None = None,
         *,
         load: bool = True,
     ) -> None:
         self._places = places
+        self._source = source
         self._trace_id = reader.trace_id
         self._counts = count_tests(reader) if load else {}
         self._unfinished: list[str] = []
@@ -154,14 +162,12 @@ class LoadedTestResults:
         shown = folded[: LIMITS.failures]
         exceptions = _load_exceptions(reader, [tests[0] for tests in shown])
         for tests, exception in zip(shown, exceptions, strict=True):
-            called = CallTree(reader, tests[0])
-            body = body_of(called.itself) if called.itself is not None else None
-            self._failures.append(Failure(tests, exception, called, body))
+            self._failures.append(_failure(tests, exception, CallTree(reader, tests[0]), source))
 
     @classmethod
     def none(cls, reader: TraceReader, places: Places) -> LoadedTestResults:
         """Return the results of a trace whose tests cannot be read."""
-        return cls(reader, places, lambda _: None, load=False)
+        return cls(reader, places, load=False)
 
     @property
     def any_ran(self) -> bool:
@@ -208,7 +214,8 @@ class LoadedTestResults:
 
     def _failing(self, failure: Failure, chars: int, lines: int, also: int) -> FailingTest:
         test = failure.first
-        exception = failure.exception.render(ExceptionLimits.of_size(chars)) if failure.exception else None
+        loaded = failure.exception
+        exception = loaded.render(ExceptionLimits.of_size(chars), self._source) if loaded else None
         if exception is not None:
             # The outcome would be that the test runner handled it.
             changes: dict[str, object] = {"outcome": "", "trace_id": "", "count": None, "test": ""}
@@ -224,6 +231,8 @@ class LoadedTestResults:
             exception=exception,
             message="" if exception else cut(clean(message), 400),
             body=failure.body.fit(chars // 2) if failure.body else "",
+            raised_in=failure.raised_in.fit(max(chars // 3, LIMITS.source_chars)) if failure.raised_in else "",
+            checked=failure.checked.text.fit(max(chars // 3, LIMITS.source_chars)) if failure.checked else "",
             called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )
@@ -246,23 +255,22 @@ class LoadedTestResults:
         return failure.called.lines_before(self._places, shown, max(lines // 3, 1), chars)
 
 
-def body_of_test(call: CallRow, annotated: AnnotatedFunctions, places: Places) -> FunctionText | None:
-    """Return the source of a test with what its lines did; None if they were not recorded or cannot be read.
-
-    Args:
-        call: The call of the test function.
-        annotated: The functions of the trace with their source.
-        places: Shortens paths.
-    """
-    block = annotated.block(call.file, call.line, call.name)
-    if block is None:
-        return None
-    notes = annotated.notes(call, block)
-    if not notes:
-        return None
-    arguments = arguments_text(without_self(call.args), LIMITS.heading_chars)
-    heading = one_line(f"{places.path(call.file)}:{call.line} {call.name}({arguments})  #{call.call_id}", 300)
-    return annotated.text(call.file, block, heading, call, notes)
+def _failure(
+    tests: Sequence[FailedTest], exception: LoadedException | None, called: CallTree, source: FailureSource | None
+) -> Failure:
+    if source is None:
+        return Failure(tests, exception, called)
+    test = called.itself
+    inner = source.raised_in(exception, function_of(tests[0].node_id)) if exception is not None else None
+    line = exception.row.line if exception is not None else None
+    return Failure(
+        tests,
+        exception,
+        called,
+        body=source.of_call(test) if test is not None else None,
+        raised_in=inner,
+        checked=source.checked(test, line) if test is not None and inner is None else None,
+    )
 
 
 def _outcome(test: FailedTest) -> str:

@@ -163,17 +163,24 @@ def follow_ups(next_calls: NextCalls, facts: Facts) -> list[str]:
 
 
 def _annotated(next_calls: NextCalls, failure: Failure | None) -> str | None:
-    """Propose the source of the functions nearest to the failure of a test, if lines of the test were recorded."""
+    """Propose the source of the functions nearest to the failure of a test that the report does not show.
+
+    None if no lines of the test were recorded.
+    """
     if failure is None or failure.body is None:
         return None
     if failure.raised_in_what_it_called() and failure.exception and failure.exception.chain:
         chain = failure.exception.chain
         calls = [chain.calls.get(link.call_id) for link in reversed(chain.links[1:])]
         nearest = [f"{each.module}:{each.name}" for each in calls if each is not None]
+        if failure.raised_in is not None:
+            nearest = nearest[1:]
         # A check that the test shares with others: what it checked is the result of the last function that it called.
-        checked = failure.called.last_called_by(chain.links[-1].call_id)
-        if checked is not None and failure.exception.row.type == "AssertionError":
-            nearest.insert(0, checked)
+        checked = failure.called.called_by(chain.links[-1].call_id)
+        if checked and failure.exception.row.type == "AssertionError":
+            nearest.insert(0, checked[0])
+    elif failure.checked is not None:
+        nearest = failure.called.called_by(failure.checked.call.call_id)
     else:
         last = failure.called.last
         nearest = [f"{last.module}:{last.name}"] if last is not None else []

@@ -74,7 +74,7 @@ class ThreadStacks:
         has_tasks = any(stack.task_name is not None for stack in stacks)
         self._creators = task_creators(reader) if has_tasks else {}
         # Of the source, nothing is shown but the names of locks.
-        self._locks = LockWaits(stacks, SourceText(reader.trace, Redactor()).whole)
+        self._locks = LockWaits(stacks, SourceText(reader, Redactor()).whole)
         self._groups = self._group(stacks)
         shown = [stack for group in self._groups[:MAX_GROUPS] for stack in group.stacks[:MAX_COMPARED]]
         self._locals: Mapping[tuple[int, int, int], str] = stack_locals(reader, shown)

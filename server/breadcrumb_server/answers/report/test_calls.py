@@ -67,10 +67,9 @@ class CallTree:
         """Return ``module:function`` of the calls that may be shown."""
         return {f"{each.module}:{each.name}" for each in self._calls.values()}
 
-    def last_called_by(self, call_id: int) -> str | None:
-        """Return the last function that a call below the last one of the test called; None if that is not known."""
-        called = self._children.get(call_id)
-        return called[-1].function_name if called else None
+    def called_by(self, call_id: int) -> list[str]:
+        """Return the functions that a call below the last one of the test called, each once, the last one first."""
+        return list(dict.fromkeys(each.function_name for each in reversed(self._children.get(call_id, ()))))
 
     def lines(self, places: Places, lines: int, chars: int) -> list[str]:
         """Render calls as ``shop/cart.py:4 total(pieces=20) -> 114  #12``, with those that they made indented.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
 from breadcrumb_server.answers.show.targets import Target, TargetFinder
+from breadcrumb_server.answers.suspects.text import rare_lines_by_file
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.calls.paths import call_paths
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
@@ -83,6 +84,7 @@ class _Loaded:
     caller: CallRow | None
     choice: Choice | None
     other_calls: Mapping[int, CallRow]
+    suspect: Set[int] | None  # None: there are no tests to compare
 
 
 def show(
@@ -116,11 +118,12 @@ def show(
     """
     chars = _check(what, chars)
     reader = TraceReader.open(con, trace_id, project)
-    source = SourceText(reader.trace, Redactor(redact))
+    source = SourceText(reader, Redactor(redact))
     places = Places.of(reader.trace)
     functions = AnnotatedFunctions(reader, source)
     finder = TargetFinder(reader, functions, places)
     moment = Moment.of(reader)
+    suspect = rare_lines_by_file(reader)
     texts: list[str] = []
     loaded: list[_Loaded] = []
     for each in dict.fromkeys(what):
@@ -128,7 +131,7 @@ def show(
         if isinstance(target, str):
             texts.append(target)
             continue
-        loaded.append(_load(reader, target, functions, moment, where, call_id if len(what) == 1 else None))
+        loaded.append(_load(reader, target, functions, moment, where, call_id if len(what) == 1 else None, suspect))
     room = chars - sum(map(size_of_text, texts))
     whole = [size_of_text(_write(each, functions, places, room)) for each in loaded]
     written = [_write(each, functions, places, share) for each, share in zip(loaded, shares(whole, room), strict=True)]
@@ -137,11 +140,8 @@ def show(
         for each in loaded
         if each.call is not None and each.notes is None and each.block is not None
     ]
-    notes: list[str] = []
-    if source.changed:
-        names = ", ".join(one_line(places.path(file), 80) for file in sorted(source.changed)[:2])
-        notes.append(f"{names} changed since the run: no source text of it here")
-    answer = Shown(project=project, trace_id=reader.trace_id, text="\n\n".join([*written, *texts]), notes=notes)
+    text = "\n\n".join([*written, *texts])
+    answer = Shown(project=project, trace_id=reader.trace_id, text=text, notes=source.notes(places.path))
     return squeeze(answer), without_lines
 
 
@@ -162,14 +162,16 @@ def _load(
     moment: Moment,
     where: Mapping[str, Any] | None,
     call_id: int | None,
+    suspect: Mapping[str, Set[int]] | None,
 ) -> _Loaded:
     block = functions.block(target.file, target.line, target.name)
-    nothing = _Loaded(target, block, None, None, None, None, {})
+    nothing = _Loaded(target, block, None, None, None, None, {}, None)
+    of_file = (suspect or {}).get(target.file or "", frozenset[int]())
     if not target.traced:
         return nothing
     wanted = parse_where(where, target.full_name)
     calls = call_paths(reader, wanted)
-    choice = choose_call(calls, moment, call_id)
+    choice = choose_call(calls, moment, call_id, of_file)
     if choice is None:
         if call_id is not None:
             raise BreadcrumbError(
@@ -186,7 +188,16 @@ def _load(
     parent = call.parent_call_id
     caller = calls_by_id(reader, [parent]).get(parent) if parent is not None else None
     notes = functions.notes(call, block) if choice.call.lines is not None else None
-    return _Loaded(target, block, notes, call, caller, choice, {each: found[each] for each in listed})
+    return _Loaded(
+        target,
+        block,
+        notes,
+        call,
+        caller,
+        choice,
+        {each: found[each] for each in listed},
+        None if suspect is None else of_file,
+    )
 
 
 def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars: int) -> str:
@@ -199,7 +210,9 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
         heading += f"  ({target.note})"
     if loaded.block is None:
         return heading + ("\n" + below if below else "")
-    rare = loaded.choice.rare_lines() if loaded.choice is not None else ()
+    rare = loaded.suspect
+    if rare is None:
+        rare = loaded.choice.rare_lines() if loaded.choice is not None else frozenset[int]()
     text = functions.text(target.file, loaded.block, heading, call, loaded.notes, rare)
     shown = text.fit(chars - size_of_text(below) if below else chars)
     return f"{shown}\n{below}" if below else shown

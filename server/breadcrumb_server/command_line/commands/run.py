@@ -46,6 +46,7 @@ TIMED_OUT, SIGNALLED, NOT_STARTED = 124, 128, 1
     help='Evaluate an expression at "shop/pricing.py:31", "Rates.of entry" or "Rates.of return"; " if CONDITION" may '
     "follow. It runs in the program. Repeatable.",
 )
+@click.option("--no-suspects", is_flag=True, help="Do not run other tests of the file first, nor compare their lines.")
 @output_options
 @click.argument("command", nargs=-1, type=click.UNPROCESSED, required=True)
 def run(
@@ -59,6 +60,7 @@ def run(
     max_chars: int | None,
     lines: tuple[str, ...],
     probes: tuple[tuple[str, str], ...],
+    no_suspects: bool,
     output_format: str,
     command: tuple[str, ...],
 ) -> int:
@@ -103,6 +105,7 @@ def run(
             label=label,
             capture=capture,
             probes=expressions,
+            suspects="off" if no_suspects else None,
         )
         return await run_in_foreground(services, config, request)
 

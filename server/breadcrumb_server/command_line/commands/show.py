@@ -58,7 +58,7 @@ def show(
         )
 
     if db_path is None and project is not None:
-        shown = with_services(lambda service: service.show(project, lambda con: build(con, project)))
+        shown = with_services(lambda service: service.ask_for_lines(project, lambda con: build(con, project)))
     else:
         shown, _ = ask(project, db_path, build)
     print_answer(shown, output_format)

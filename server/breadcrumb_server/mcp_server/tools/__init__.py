@@ -8,6 +8,7 @@ from breadcrumb_server.mcp_server.tools import (
     calls,
     compare,
     exceptions,
+    find,
     flow,
     gaps,
     performance,
@@ -21,7 +22,7 @@ from breadcrumb_server.mcp_server.tools import (
 from breadcrumb_server.mcp_server.tools.registration import make_tool
 
 # In the order in which a session needs them.
-_MODULES = (projects, runs, traces, show, gaps, calls, exceptions, flow, performance, search, compare, sql)
+_MODULES = (projects, runs, traces, show, find, gaps, calls, exceptions, flow, performance, search, compare, sql)
 
 
 @cache  # building them takes longer than answering most calls, and all servers of a process can share them

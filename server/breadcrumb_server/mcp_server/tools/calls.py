@@ -20,7 +20,7 @@ from breadcrumb_server.mcp_server.tools.registration import (
 async def get_calls(
     ctx: ServiceContext,
     project: Project,
-    function: Annotated[str, Field(description="Part of a function's name, a glob (Cart.*), or module:function")],
+    function: Annotated[str, Field(description="Part of a name, a glob (Cart.*), or module:function")],
     trace_id: OptionalTraceId = None,
     where: Annotated[
         dict[str, Any] | None,
@@ -36,12 +36,10 @@ async def get_calls(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> CallList:
-    """Show the recorded calls of a function: arguments, return value or exception, duration, caller, callees and
-    call_id. Use it to find the call that received or returned a wrong value. `distribution` sums up all matching calls
-    by parameter, unusual values first: "rate: 0.2 x95, None x5". Calls of a run with capture={"lines": [...]} also show
-    the lines that they executed and what each line changed.
+    """Compare the calls of a function: arguments, result or exception, duration, caller, callees, call_id. Use it where
+    one call of many is wrong; show has the lines of one. `distribution` sums up all calls, unusual values first: "rate:
+    0.2 x95, None x5".
 
-    Example: get_calls(project="shop", function="total", where={"outcome": "raised"})
     Example: get_calls(project="shop", function="shop.pricing:discount", where={"args.rate": {">": 0.3}, "min_ms": 5})
     """
     service = service_of(ctx)

@@ -13,6 +13,7 @@ from breadcrumb_server.mcp_server.tools.registration import (
     Project,
     ServiceContext,
     Since,
+    Test,
     question,
     service_of,
 )
@@ -23,27 +24,14 @@ async def find_exceptions(
     project: Project,
     since: Since = None,
     trace_id: OptionalTraceId = None,
-    type: Annotated[str | None, Field(description="KeyError, json.JSONDecodeError, or a glob")] = None,
-    include_handled: Annotated[
-        bool, Field(description="false: without those that traced code handled unlogged")
-    ] = True,
-    test: Annotated[
-        str | None, Field(description="Only what was raised under this test: its node id, a part of it, or a glob")
-    ] = None,
+    type: Annotated[str | None, Field(description="KeyError, or a glob")] = None,
+    include_handled: bool = True,
+    test: Test = None,
     limit: Limit = 10,
     cursor: Cursor = None,
 ) -> ExceptionList:
-    """Find the exceptions of a run, including those that the program handled: type, message, where raised, the call
-    chain with arguments, the local variables at the raise, and who handled it. Searches the newest trace, trace_id, or
-    all traces since a time.
-
-    A wrong result is often caused by an exception that was swallowed: pass the failing test as `test`. Uncaught
-    ones come first, then those that a framework answered or code logged, then handled ones by how rare they are; last
-    the expected ones: a framework's own (HTTP 404, skipped tests), hasattr, cancelled tasks, optional imports.
-
-    Example: find_exceptions(project="shop", type="KeyError")
-    Example: find_exceptions(project="shop", test="test_cart.py::test_total")
-    Example: find_exceptions(project="shop", since="1h", include_handled=False)
+    """Find exceptions that the program swallowed, when a result is wrong and nothing failed, and all others: where
+    raised, the calls passed, local values, who handled it.
     """
     service = service_of(ctx)
     return await service.ask(

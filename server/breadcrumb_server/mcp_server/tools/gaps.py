@@ -20,12 +20,8 @@ async def find_gaps(
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> GapList:
-    """Find gaps: functions that traced code called but that were not traced themselves. Shows for each its module, its
-    caller, how often it was called, the time spent, and the include pattern that would record it. `next` holds the
-    edit_config call that adds the best of them. Use it when a wrong value comes out of a function whose calls you do
-    not see: add its pattern, run again, look again.
-
-    Example: find_gaps(project="shop")
+    """Find functions that were called but not traced, when a wrong value comes out of a function whose calls you do not
+    see. `next` is the edit_config call that adds the best.
     """
     service = service_of(ctx)
     return await service.ask(

@@ -20,19 +20,14 @@ async def analyze_performance(
     project: Project,
     function: Annotated[
         str | None,
-        Field(description="Part of a function's name, a glob, or module:function; default: the slowest functions"),
+        Field(description="Part of a name, glob, or module:function; default: the slowest"),
     ] = None,
     trace_id: OptionalTraceId = None,
-    call_id: Annotated[int | None, Field(description="The call whose critical path to show")] = None,
-    limit: Annotated[int, Field(description="Maximum number of functions")] = 15,
+    call_id: Annotated[int | None, Field(description="Show its critical path")] = None,
+    limit: int = 15,
 ) -> Performance:
-    """Show where a run spent its time. Without a function: the functions with the most time of their own, with calls,
-    total, self, mean, p50, p95, max and share. With a function: also its callers, its slowest calls with their
-    arguments, the critical path (from the slowest call, or call_id, down to what took most of its time), and how its
-    time grows with an argument ("time grows with len(items) squared") where the recorded calls show it.
-
-    Example: analyze_performance(project="shop")
-    Example: analyze_performance(project="shop", function="shop.pricing:total")
+    """Find out why a run is slow: the functions with the most own time; for one function its callers, slowest calls,
+    critical path, and how its time grows with an argument.
     """
     service = service_of(ctx)
     return await service.ask(

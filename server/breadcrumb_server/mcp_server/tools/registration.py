@@ -12,20 +12,21 @@ from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetad
 from mcp.types import ToolAnnotations
 from pydantic import Field, create_model
 
+from breadcrumb_server.mcp_server.tools.schemas import answer_schema, arguments_schema
 from breadcrumb_server.service import Service
 
 ServiceContext = Context[Service, Any]
 
 # Arguments with the same meaning in every tool.
-Project = Annotated[str, Field(description="Name of the project (list_projects shows them)")]
-TraceId = Annotated[str, Field(description="Trace id, a unique beginning or end of one, or latest")]
-OptionalTraceId = Annotated[
-    str | None, Field(description="Trace id, or a unique beginning or end of one; default: the newest trace")
-]
-Cursor = Annotated[str | None, Field(description="next_cursor of the previous page; keep all other arguments")]
+# Their names say most of it, and each description is paid for by every tool.
+Project = str
+TraceId = Annotated[str, Field(description="An id, or latest")]
+OptionalTraceId = str | None
+Test = Annotated[str | None, Field(description="Node id, part of it, or glob")]
+Cursor = str | None
 
-Since = Annotated[str | None, Field(description="1h, 2d, 2025-01-10, or an ISO time (UTC)")]
-Limit = Annotated[int, Field(description="Maximum number of rows")]
+Since = Annotated[str | None, Field(description="1h, 2d, or a date")]
+Limit = int
 
 
 @dataclass(frozen=True)
@@ -54,14 +55,19 @@ class _ArgumentsMetadata(FuncMetadata):
     """The SDK's metadata of a function, except that text arguments stay text."""
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Parse lists and dicts that a client sent as JSON text.
+        """Parse lists and dicts that a client sent as JSON text, and drop nulls, which clients send for "not given".
 
         The SDK would also parse the ``stdin`` of a program that reads JSON, and then refuse the result. An argument
         that may be text or a list (``command``) is parsed only if it is a JSON list.
         """
-        parsed = dict(data)
+        fields = self.arg_model.model_fields
+        parsed = {
+            name: value
+            for name, value in data.items()
+            if value is not None or name not in fields or fields[name].is_required()
+        }
         for name, value in data.items():
-            field = self.arg_model.model_fields.get(name)
+            field = fields.get(name)
             if field is None or not isinstance(value, str):
                 continue
             allowed = get_args(field.annotation) or (field.annotation,)
@@ -77,12 +83,17 @@ class _ArgumentsMetadata(FuncMetadata):
         return parsed
 
 
+def _in_paragraphs(text: str) -> str:
+    """Join the lines of each paragraph, as clients find tools by the phrases in their descriptions."""
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
+
+
 def make_tool(definition: ToolDefinition) -> Tool:
     """Make a tool whose schema forbids unknown arguments."""
     tool = Tool.from_function(
         definition.function,
         title=definition.title,
-        description=inspect.getdoc(definition.function),
+        description=_in_paragraphs(inspect.getdoc(definition.function) or ""),
         annotations=ToolAnnotations(
             title=definition.title,
             read_only_hint=definition.read_only,
@@ -99,9 +110,9 @@ def make_tool(definition: ToolDefinition) -> Tool:
     )
     tool.fn_metadata = _ArgumentsMetadata(
         arg_model=arguments,
-        output_schema=found.output_schema,
+        output_schema=answer_schema(found.output_schema or {}),
         output_model=found.output_model,
         wrap_output=found.wrap_output,
     )
-    tool.parameters = arguments.model_json_schema(by_alias=True)
+    tool.parameters = arguments_schema(arguments.model_json_schema(by_alias=True))
     return tool

@@ -1,10 +1,10 @@
 """Tools that run commands."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from breadcrumb_server.answers.report.answer import RunReport
+from breadcrumb_server.answers.report.brief import RunBrief, brief_of
 from breadcrumb_server.mcp_server.http.connections import client_of
 from breadcrumb_server.mcp_server.sdk_internals import cancellation_of
 from breadcrumb_server.mcp_server.tools.registration import Project, ServiceContext, ToolDefinition, TraceId, service_of
@@ -22,89 +22,72 @@ async def run(
     project: Project,
     command: Annotated[
         list[str] | str,
-        Field(description='["python", "app.py"], or one string that is split into words. It is run without a shell'),
+        Field(description="Words, or one string; no shell"),
     ],
-    timeout_seconds: Annotated[float, Field(description="The command is stopped after this time")],
-    wait_seconds: Annotated[
-        float, Field(description="Answer after this time at the latest; the command keeps running")
-    ] = DEFAULT_WAIT_SECONDS,
-    cwd: Annotated[str | None, Field(description="Folder to run in; default: the workspace")] = None,
-    env: Annotated[dict[str, str] | None, Field(description="Environment variables to add or replace")] = None,
-    stdin: Annotated[str | None, Field(description="Text for standard input; default: empty")] = None,
-    label: Annotated[str | None, Field(description="A note that identifies this run, such as 'before the fix'")] = None,
+    timeout_seconds: float,
+    wait_seconds: Annotated[float, Field(description="Answers by then; the command runs on")] = DEFAULT_WAIT_SECONDS,
+    cwd: str | None = None,
+    env: dict[str, str] | None = None,
+    stdin: str | None = None,
+    label: Annotated[str | None, Field(description='A note: "before the fix"')] = None,
     capture: Annotated[
         dict[str, Any] | None,
-        Field(
-            description='Capture settings for this run only: {"mode": "full"}, or {"lines": ["shop.pricing.total"]}: '
-            "each executed line of these functions and the variables that it changed"
-        ),
+        Field(description='For this run: {"mode": "full"}, {"lines": ["shop.pricing.total"]}'),
     ] = None,
     probes: Annotated[
         dict[str, Expressions] | None,
         Field(
-            description='Expressions by place: {"shop/pricing.py:31 if amount > 100": ["amount", "len(items)"], '
-            '"Rates.of entry": ["self._cached"], "Rates.of return": []}. They are your code, run in the program'
+            description='Expressions by place: {"shop/pricing.py:31 if amount > 9": ["len(items)"], '
+            '"Rates.of entry": ["self._cached"], "Rates.of return": []}'
         ),
     ] = None,
-) -> RunReport:
-    """Debug a Python command: run it under a tracer that records the calls of the included code with arguments, return
-    values, durations and exceptions, in all processes and threads. Use it instead of adding prints, for questions like
-    "why does this Python fail", "why is it slow", "where does it hang", "where does this wrong value come from". The
-    code is not changed.
+    suspects: Annotated[
+        Literal["auto", "off"] | None,
+        Field(description="off: no other tests first"),
+    ] = None,
+) -> RunBrief:
+    """Debug a Python command: run it under a tracer and read what went wrong, instead of adding prints: "why does this
+    Python fail", "why is it slow", "where does it hang", "where does this wrong value come from". Any command: a
+    script, -m module, pytest, uv run. The code is not changed; it runs with your rights.
 
-    Any command works: a script, `-m module`, pytest, a console script, `uv run ...`. The answer is the run report: exit
-    code, the uncaught exception with its call chain and arguments, failing tests with their exceptions and the calls
-    they made, slow functions, gaps (called but not traced), the end of the output, and in `next` the calls to make
-    next. If the command takes longer than wait_seconds, the status is "running", with the output and the exceptions so
-    far: continue with wait_for_run. After a timeout, the report shows the stack of every thread with its local
-    variables.
-
-    If you know which function is wrong but not which line, run again with capture={"lines": ["Cart.total"]}: get_calls
-    then shows each executed line and the variables that it changed.
-
-    If you know the place, ask for values with probes, without an edit: the answer is then the table of what the
-    expressions were there and nothing else (get_trace has the report). A line is probed before it runs; entry has the
-    arguments, return what the function returned or raised. The expressions run in the program: what they call happens.
-
-    The command runs with your rights. Cancelling this call stops it.
-
-    Example: run(project="shop", command=["python", "-m", "pytest", "-x", "tests/test_cart.py"], timeout_seconds=120)
+    The report has the failure with values (a failing test's body, or the innermost frames), then the suspects: show
+    them next. Status "running": go on with wait_for_run. With probes, the program evaluates the expressions, and the
+    answer is the table of their values alone.
     """
     service = service_of(ctx)
     config = await service.config(project)
     request = make_request(
-        config, command, timeout_seconds, cwd=cwd, env=env, stdin=stdin, label=label, capture=capture, probes=probes
+        config,
+        command,
+        timeout_seconds,
+        cwd=cwd,
+        env=env,
+        stdin=stdin,
+        label=label,
+        capture=capture,
+        probes=probes,
+        suspects=suspects,
     )
     client = client_of(ctx.request_context.request)
     client.cancelled = cancellation_of(ctx.request_context)
-    return await service.run(config, request, wait_seconds, _progress(ctx), client)
+    return brief_of(await service.run(config, request, wait_seconds, _progress(ctx), client))
 
 
 async def wait_for_run(
     ctx: ServiceContext,
     project: Project,
     trace_id: TraceId,
-    wait_seconds: Annotated[float, Field(description="Answer after this time at the latest; 0 answers at once")],
-) -> RunReport:
-    """Wait up to wait_seconds for a command that `run` left running. Returns its run report; while it runs, with
-    status "running", the last output and what was raised so far. Call it as often as you like; cancelling it does not
-    stop the command. Other tools (get_calls, find_exceptions, ...) can query the trace meanwhile.
-
-    Example: wait_for_run(project="shop", trace_id="20250110-142301-3fa9", wait_seconds=45)
-    """
+    wait_seconds: Annotated[float, Field(description="0: answer at once")],
+) -> RunBrief:
+    """Wait for a command that run left running; answers with its report, or its progress."""
     service = service_of(ctx)
-    return await service.wait_for_run(project, trace_id, wait_seconds, _progress(ctx))
+    return brief_of(await service.wait_for_run(project, trace_id, wait_seconds, _progress(ctx)))
 
 
-async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
-    """Stop a running command and all processes that it started (SIGTERM, then SIGKILL after 3 seconds). Use it on a
-    command that hangs: the run report shows the stack of every thread at that moment, with local variables. Everything
-    recorded so far is kept. A run that has already ended is left as it is.
-
-    Example: stop_run(project="shop", trace_id="20250110-142301-3fa9")
-    """
+async def stop_run(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunBrief:
+    """Stop a command that hangs, with all its processes: the report has the stack and values of every thread."""
     service = service_of(ctx)
-    return await service.stop_run(project, trace_id, _progress(ctx))
+    return brief_of(await service.stop_run(project, trace_id, _progress(ctx)))
 
 
 def _progress(ctx: ServiceContext) -> ReportProgress:

@@ -20,18 +20,13 @@ from breadcrumb_server.mcp_server.tools.registration import (
 async def search_values(
     ctx: ServiceContext,
     project: Project,
-    text: Annotated[
-        str | int | float, Field(description="A value or part of one, as answers show it: a name, a number, an id")
-    ],
+    text: Annotated[str | int | float, Field(description="A value or part of one: a name, a number, an id")],
     trace_id: OptionalTraceId = None,
     limit: Limit = 20,
     cursor: Cursor = None,
 ) -> ValueHits:
-    """Follow a value: find every call that had it in its arguments, yielded values, return value, exception message or
-    local variables, in order of time. `summary` says where the value appeared first, which functions it went through
-    and where it ended. Use it to trace a wrong value to its source.
-
-    Whole words and numbers are preferred: 42 finds 1429 only if nothing has 42 itself.
+    """Follow a wrong value to its source: every call that had it in arguments, yields, result, exception or locals, in
+    order. Whole words are preferred: 42 finds 1429 only if nothing has 42 itself.
 
     Example: search_values(project="shop", text="SKU-4711")
     """

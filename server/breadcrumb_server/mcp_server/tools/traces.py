@@ -27,8 +27,7 @@ async def list_traces(
     status: Annotated[str | None, Field(description="running, completed, failed, timeout, stopped or crashed")] = None,
     since: Since = None,
 ) -> TraceList:
-    """List a project's recorded runs, newest first, one line each: id, status, duration, calls, uncaught exception,
-    command and label.
+    """List a project's runs, newest first: id, status, duration, calls, uncaught exception, command and label.
 
     Example: list_traces(project="shop", status="failed", since="2d")
     """
@@ -39,11 +38,7 @@ async def list_traces(
 
 
 async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
-    """Show the run report of an earlier run: status, exit code, the uncaught exception with its call chain and
-    arguments, failing tests, the stacks at a timeout, slow functions, gaps and output.
-
-    Example: get_trace(project="shop", trace_id="20250110-142301-3fa9")
-    """
+    """Read the whole report of a run: what the short one left out, such as gaps, handled exceptions, output."""
     return await service_of(ctx).report(project, trace_id)
 
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Calls that are compared: the last ones, since a failure is nearer to them.
 MAX_CALLS = 5_000
+# Calls by one statement.
+MAX_MADE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,3 +54,15 @@ def first_call_from(reader: TraceReader, call_id: int, line: int) -> int | None:
         [reader.trace_no, call_id, line],
     ).fetchone()
     return row[0] if row else None
+
+
+def calls_made_at(reader: TraceReader, call_id: int, first_line: int, last_line: int) -> list[int]:
+    """Return the last calls that a call made at some lines, at most MAX_MADE, in the order of their ids."""
+    rows = reader.con.execute(
+        f"""
+        SELECT call_id FROM call_records WHERE trace_no = ? AND parent_call_id = ? AND call_line BETWEEN ? AND ?
+        ORDER BY call_id DESC LIMIT {MAX_MADE}
+        """,
+        [reader.trace_no, call_id, first_line, last_line],
+    ).fetchall()
+    return [row[0] for row in reversed(rows)]

@@ -1,0 +1,186 @@
+"""Write the source that explains a failure, with what its lines did: of the test, of what raised, of what it checked.
+
+An exception may have been raised far inside a package. The innermost own function is shown then: the reader can change
+that one. Where no lines were recorded, the line at which the call stood is marked, with the variables of that moment.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
+from breadcrumb_server.answers.annotated.layout import FunctionText, Stood
+from breadcrumb_server.answers.common.code_origin import Places, is_generated
+from breadcrumb_server.answers.common.parts import Parts
+from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.exceptions.details import LoadedException
+from breadcrumb_server.answers.lines.source import SourceText
+from breadcrumb_server.answers.rendering.calls import Chain, result_text
+from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, without_self
+from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_storage.queries.calls.paths import calls_made_at
+from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
+from breadcrumb_storage.queries.trace_reader import TraceReader
+
+T = TypeVar("T")
+
+# Characters of the arguments and of the result in a heading, of all variables beside a line, and of each.
+_ARGUMENT_CHARS = 160
+_RESULT_CHARS = 80
+_VARIABLES_CHARS = 300
+_VARIABLE_CHARS = 80
+_HEADING_CHARS = 400
+
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedCall:
+    """A call whose result a test checked, with the source of its function and what its lines did."""
+
+    call: CallRow
+    text: FunctionText
+
+
+class FailureSource:
+    """The source of the functions around a failure.
+
+    Args:
+        reader: The trace.
+        places: Shortens paths.
+        redact: The project's patterns of secret names.
+        parts: Notes what cannot be read.
+    """
+
+    def __init__(self, reader: TraceReader, places: Places, redact: Sequence[str], parts: Parts) -> None:
+        self._reader = reader
+        self._places = places
+        self._parts = parts
+        self._lines = SourceText(reader, Redactor(redact))
+        self._annotated = AnnotatedFunctions(reader, self._lines)
+
+    def lines(self, file: str | None, numbers: Sequence[int]) -> Mapping[int, str]:
+        """Return the redacted text of lines by number; those that cannot be read are left out."""
+        nothing: dict[int, str] = {}
+        return self._parts.make("source", lambda: self._lines.lines(file, numbers), nothing)
+
+    def of_call(self, call: CallRow) -> FunctionText | None:
+        """Return the source of a function with what its lines did; None if they were not recorded."""
+        return self._part(lambda: self._of_call(call))
+
+    def raised_in(self, exception: LoadedException, test: str = "") -> FunctionText | None:
+        """Return the source of the innermost own function that an exception left.
+
+        Args:
+            exception: The exception.
+            test: The name of the test function, which is shown elsewhere; "" if no test ran.
+
+        Returns:
+            None if no own function is in its chain of calls, its source cannot be read, or it is that of the test.
+        """
+        return self._part(lambda: self._raised_in(exception, test))
+
+    def checked(self, call: CallRow, line: int | None) -> CheckedCall | None:
+        """Return the source of the last own function that a test called in the statement that failed.
+
+        Args:
+            call: The call of the test function.
+            line: The line at which it failed; None if that is not known.
+        """
+        return self._part(lambda: self._checked(call, line))
+
+    def _part(self, build: Callable[[], T | None]) -> T | None:
+        return self._parts.optional("source", build)
+
+    def _of_call(self, call: CallRow, *, result: bool = False) -> FunctionText | None:
+        block = self._annotated.block(call.file, call.line, call.name)
+        notes = self._annotated.notes(call, block) if block is not None else None
+        if block is None or not notes:
+            return None
+        heading = self._heading(call)
+        if result:
+            mark = "!!" if call.outcome == "raised" else "->"
+            heading += f" {mark} {one_line(result_text(call, _RESULT_CHARS), _RESULT_CHARS) or 'None'}"
+        return self._annotated.text(call.file, block, heading, call, notes)
+
+    def _heading(self, call: CallRow) -> str:
+        text = f"{self._places.path(call.file)}:{call.line or '?'} {call.name}"
+        if not call.is_body:
+            text += f"({arguments_text(without_self(call.args), _ARGUMENT_CHARS)})"
+        return one_line(f"{text} #{call.call_id}", _HEADING_CHARS)
+
+    def _raised_in(self, exception: LoadedException, test: str) -> FunctionText | None:
+        chain = exception.chain
+        found = self._innermost_own(chain) if chain is not None else None
+        if chain is None or found is None:
+            return None
+        call, line = found
+        block = self._annotated.block(call.file, call.line, call.name)
+        if block is None or (test and call.name.rpartition(".")[2] == test):
+            return None
+        raised_here = call is chain.innermost and exception.raised_in_traced_code()
+        line = exception.row.line if raised_here else line
+        notes = self._annotated.notes(call, block) or None
+        told = ""
+        if raised_here and not notes and line is not None:
+            told = _variables(exception, call, self._lines.lines(call.file, [line]).get(line, ""))
+        stood = Stood(line, told) if line is not None else None
+        return self._annotated.text(call.file, block, self._heading(call), call, notes, stood=stood)
+
+    def _innermost_own(self, chain: Chain) -> tuple[CallRow, int | None] | None:
+        """Return the innermost call of own code in a chain, and the line from which it called the next one."""
+        line: int | None = None
+        for link in reversed(chain.links):
+            call = chain.calls.get(link.call_id)
+            if call is not None and self._is_own(call):
+                return call, line
+            line = link.call_line
+        return None
+
+    def _is_own(self, call: CallRow) -> bool:
+        is_own = self._places.origin(call.file, call.module) == "own"
+        return is_own and not is_generated(call.module, call.name, call.file)
+
+    def _checked(self, test: CallRow, line: int | None) -> CheckedCall | None:
+        block = self._annotated.block(test.file, test.line, test.name)
+        statement = block.statement_at(line) if block is not None and line is not None else None
+        if statement is None:
+            return None
+        made = calls_made_at(self._reader, test.call_id, statement.first, statement.last)
+        calls = calls_by_id(self._reader, made)
+        own = [each for each in (calls[number] for number in made) if self._is_own(each) and not _is_special(each)]
+        text = self._of_call(own[-1], result=True) if own else None
+        return CheckedCall(own[-1], text) if text is not None else None
+
+
+def _is_special(call: CallRow) -> bool:
+    """Return whether a function is one that the interpreter calls, such as __repr__ for the text of a failure."""
+    name = call.name.rpartition(".")[2]
+    return name.startswith("__") and name.endswith("__") and name != "__call__"
+
+
+def _variables(exception: LoadedException, call: CallRow, source: str) -> str:
+    """Write the variables of the raising frame, without arguments that the heading shows as they are.
+
+    Args:
+        exception: The exception.
+        call: The call of the frame.
+        source: The line at which it was raised: variables that it names come first.
+    """
+    shown = {name: cut_value(value, _VARIABLE_CHARS) for name, value in named_values(without_self(call.args))}
+    named = set(_NAME.findall(source))
+    variables = sorted(named_values(exception.row.locals), key=lambda each: each[0] not in named)
+    left = _VARIABLES_CHARS
+    parts: list[str] = []
+    for name, value in variables:
+        text = cut_value(value, _VARIABLE_CHARS)
+        part = f"{name}={text}"
+        if shown.get(name) == text or len(part) > left:
+            continue
+        left -= len(part) + 2
+        parts.append(part)
+    return ", ".join(parts)

@@ -1,0 +1,1 @@
+"""Name the lines that failed tests executed and few of the passing tests of their files did."""

@@ -1,0 +1,157 @@
+"""Rank lines by how many failed and how few passing tests executed them (a line spectrum, after Tarantula and Ochiai).
+
+What failed tests executed after their failure is left out, and so is the code of tests. A function of which passing
+tests executed other lines is told apart from one that no passing test executed: the former is a branch that was taken,
+the latter often only the feature that the failed test is about.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from math import sqrt
+from typing import TYPE_CHECKING
+
+from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
+from breadcrumb_storage.queries.executed import FailedTestLines, PassedLines, failed_test_lines, passed_lines
+
+if TYPE_CHECKING:
+    from breadcrumb_storage.queries.trace_reader import TraceReader
+
+# The share of the passing tests that may execute a suspect line. Lines that more of them execute are ordinary.
+FEW = 0.25
+
+_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_tests?|tests|conftest)\.py$|/tests/")
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """The most suspect lines of a function.
+
+    Attributes:
+        function: The function.
+        lines: Lines that the same number of tests executed, without another executed line between them.
+        passed: The passing tests that executed them.
+    """
+
+    function: ExecutedFunction
+    lines: Sequence[int]
+    passed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spectrum:
+    """The lines of failed tests beside those of the passing tests of their files.
+
+    Attributes:
+        failed: The number of failed tests.
+        passed: The number of passing ones.
+        suspects: The most suspect lines of each function of which passing tests executed others, in their order.
+        only_failed: The functions that no passing test executed, in the order of their first execution.
+        rare: Every suspect line of the functions in ``suspects``, by file.
+        passed_by_file: Every line that a passing test executed, by file.
+    """
+
+    failed: int
+    passed: int
+    suspects: Sequence[Suspect]
+    only_failed: Sequence[ExecutedFunction]
+    rare: dict[str, set[int]]
+    passed_by_file: dict[str, set[int]]
+
+
+def spectrum(reader: TraceReader) -> Spectrum | None:
+    """Compare the failed tests of a trace with the passing tests of their files.
+
+    Returns:
+        None if no test failed, or none passed.
+    """
+    failed = failed_test_lines(reader)
+    if not failed:
+        return None
+    suites = {test.suite for test in failed}
+    passed = passed_lines(reader, suites)
+    return _compare(failed, passed, suites) if passed.tests else None
+
+
+def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Iterable[str]) -> Spectrum:
+    order: dict[ExecutedLine, int] = {}  # of first execution
+    failing: dict[ExecutedLine, int] = {}  # the failed tests that executed it
+    for test in failed:
+        for line in test.lines:
+            order.setdefault(line, len(order))
+            failing[line] = failing.get(line, 0) + 1
+    known = {line.function for line in passed.counts}
+    files = {line.function.file for line in order}
+    of_tests = {file for file in files if _is_of_tests(file, suites)}
+    scores: dict[ExecutedLine, float] = {}
+    only_failed: dict[ExecutedFunction, None] = {}
+    for line, count in failing.items():
+        if line.function.file in of_tests:
+            continue
+        if line.function not in known:
+            only_failed[line.function] = None
+        elif passed.counts.get(line, 0) <= FEW * passed.tests:
+            scores[line] = count / sqrt(len(failed) * (count + passed.counts.get(line, 0)))
+    rare: dict[str, set[int]] = {}
+    of_function: dict[ExecutedFunction, list[ExecutedLine]] = {}
+    for line in sorted(scores, key=lambda line: (-scores[line], order[line])):
+        rare.setdefault(line.function.file, set()).add(line.line)
+        of_function.setdefault(line.function, []).append(line)
+    executed: dict[ExecutedFunction, list[int]] = {}
+    for line in order:
+        executed.setdefault(line.function, []).append(line.line)
+    passed_by_file: dict[str, set[int]] = {}
+    for line in passed.counts:
+        passed_by_file.setdefault(line.function.file, set()).add(line.line)
+    return Spectrum(
+        failed=len(failed),
+        passed=passed.tests,
+        suspects=[
+            Suspect(
+                function,
+                _block(lines, scores, executed[function]),
+                passed.counts.get(lines[0], 0),
+            )
+            for function, lines in of_function.items()
+        ],
+        only_failed=[each for each in only_failed if not _is_inside(each, only_failed)],
+        rare=rare,
+        passed_by_file=passed_by_file,
+    )
+
+
+def _block(lines: Sequence[ExecutedLine], scores: dict[ExecutedLine, float], executed: Sequence[int]) -> list[int]:
+    """Return the lines around the most suspect one of a function that are as suspect as it.
+
+    Args:
+        lines: The suspect lines of the function, the most suspect first.
+        scores: How suspect each is.
+        executed: All lines of the function that failed tests executed.
+    """
+    best = lines[0]
+    equal = {line.line for line in lines if scores[line] == scores[best]}
+    for is_equal, group in groupby(sorted(executed), lambda line: line in equal):
+        block = list(group)
+        if is_equal and best.line in block:
+            return block
+    return [best.line]
+
+
+def _is_inside(function: ExecutedFunction, others: Iterable[ExecutedFunction]) -> bool:
+    """Return whether a function is defined in another of them, which tells enough."""
+    return any(
+        function.file == other.file and function.name.startswith(f"{other.name}.<locals>.")
+        for other in others
+        if other is not function
+    )
+
+
+def _is_of_tests(file: str, suites: Iterable[str]) -> bool:
+    """Return whether a file holds tests or what they share."""
+    if _TEST_FILE.search(file):
+        return True
+    names = [suite if suite.endswith(".py") else suite.replace(".", "/") + ".py" for suite in suites]
+    return any(file == name or file.endswith(f"/{name}") for name in names if name != ".py")

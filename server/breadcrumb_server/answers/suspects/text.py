@@ -1,0 +1,122 @@
+"""Write the suspect lines of a trace as text: one row a function, with its counts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from breadcrumb_server.answers.common.code_origin import Places
+from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.suspects.ranking import Spectrum, Suspect, spectrum
+from breadcrumb_server.workspace.changed_lines import changed_lines
+
+if TYPE_CHECKING:
+    from breadcrumb_server.answers.rendering.calls import LineSource
+    from breadcrumb_storage.executed_lines import ExecutedFunction
+    from breadcrumb_storage.queries.trace_reader import TraceReader
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Limits of the suspects in an answer."""
+
+    rows: int = 6
+    """Functions with suspect lines."""
+    chars: int = 700
+    """Characters of all rows."""
+    place_chars: int = 70
+    """Characters of the name and place of a function."""
+    source_chars: int = 60
+    """Characters of a source line."""
+    only_failed: int = 5
+    """Functions that only the failed tests executed."""
+
+
+LIMITS = Limits()
+
+
+def suspect_lines(reader: TraceReader, places: Places, source: LineSource) -> list[str]:
+    """Render the lines that failed tests executed before they failed and few of the passing tests of their files did.
+
+    Args:
+        reader: The trace.
+        places: Shortens paths.
+        source: The text of the lines.
+
+    Returns:
+        The lines of a text, the first of which says what they are; none if there is nothing to compare, or no such
+        line.
+    """
+    found = spectrum(reader)
+    if found is None or not (found.suspects or found.only_failed):
+        return []
+    changed = _changed_lines(reader, found)
+    return list(_write(found, places, source, changed))
+
+
+def rare_lines_by_file(reader: TraceReader) -> dict[str, set[int]] | None:
+    """Return the lines that failed tests executed and few passing tests did, by file.
+
+    Lines of functions that no passing test executed are left out: there it would be every line.
+
+    Returns:
+        None if there are no tests to compare.
+    """
+    found = spectrum(reader)
+    return None if found is None else found.rare
+
+
+def _changed_lines(reader: TraceReader, found: Spectrum) -> Mapping[str, set[int]]:
+    workspace = reader.trace.config.get("workspace")
+    if not isinstance(workspace, str):
+        return {}
+    files = {each.function.file for each in found.suspects[: LIMITS.rows]}
+    files |= {each.file for each in found.only_failed[: LIMITS.only_failed]}
+    return changed_lines(Path(workspace), sorted(files))
+
+
+def _write(found: Spectrum, places: Places, source: LineSource, changed: Mapping[str, set[int]]) -> Iterator[str]:
+    which = "this test" if found.failed == 1 else f"these {found.failed} tests"
+    file = "its file" if found.failed == 1 else "their files"
+    yield f"lines {which} ran and few of the {counted(found.passed, 'passing test')} of {file} did"
+    left = LIMITS.chars
+    shown = found.suspects[: LIMITS.rows]
+    heads = [_place(each, places, changed) for each in shown]
+    width = min(max(map(len, heads), default=0), LIMITS.place_chars)
+    digits = max((len(str(each.passed)) for each in shown), default=1)
+    for each, head in zip(shown, heads, strict=True):
+        text = source.lines(each.function.file, each.lines[:1]).get(each.lines[0], "")
+        row = f"  {each.passed:>{digits}}  {head:<{width}}  {one_line(text.strip(), LIMITS.source_chars)}".rstrip()
+        left -= len(row)
+        if left < 0:
+            break
+        yield row
+    if found.only_failed:
+        who = "it" if found.failed == 1 else "they"
+        yield f"  functions only {who} ran: {_functions_text(found.only_failed, places, changed, max(left, 150))}"
+
+
+def _place(suspect: Suspect, places: Places, changed: Mapping[str, set[int]]) -> str:
+    first, last = suspect.lines[0], suspect.lines[-1]
+    lines = str(first) if first == last else f"{first}-{last}"
+    path = places.path(suspect.function.file)
+    is_changed = not changed.get(suspect.function.file, set()).isdisjoint(range(first, last + 1))
+    mark = " changed" if is_changed else ""
+    return one_line(f"{suspect.function.name} {path}:{lines}{mark}", LIMITS.place_chars)
+
+
+def _functions_text(
+    functions: Sequence[ExecutedFunction], places: Places, changed: Mapping[str, set[int]], chars: int
+) -> str:
+    texts: list[str] = []
+    for each in functions[: LIMITS.only_failed]:
+        mark = " changed" if each.line in changed.get(each.file, ()) else ""
+        text = one_line(f"{each.name} {places.path(each.file)}:{each.line}{mark}", LIMITS.place_chars)
+        chars -= len(text) + 2
+        if texts and chars < 0:
+            break
+        texts.append(text)
+    left = len(functions) - len(texts)
+    return ", ".join(texts) + (f" and {left} more" if left else "")

@@ -1,0 +1,1 @@
+"""Run the other tests of a file before a command that selects single ones, to compare their lines."""

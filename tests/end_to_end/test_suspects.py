@@ -1,0 +1,244 @@
+"""The report of failing tests names the lines that they ran and that few passing tests of their files did."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from spool_reader import program
+
+pytestmark = pytest.mark.anyio
+
+PRICING = program(
+    """
+    LIMIT = 100
+
+    class Rates:
+        def __init__(self):
+            self.known = {}
+
+        def of(self, key):
+            if key in self.known:
+                return self.known[key]
+            self.known[key] = len(key)
+            return self.known[key]
+
+    def refund(amount):
+        return -amount
+
+    def log(amount):
+        return None
+
+    def discounted(amount, rate=0.1):
+        if amount > LIMIT:
+            amount = amount * (1 - rate)
+            amount -= 1
+        return amount
+    """
+)
+TESTS = program(
+    """
+    import unittest
+    from pricing import *
+
+    class Prices(unittest.TestCase):
+        def tearDown(self):
+            log(0)
+            if self.failed:
+                discounted(0)
+                refund(2)
+
+        def setUp(self):
+            self.failed = False
+
+        def test_big(self):
+            rates = Rates()
+            rates.of("a")
+            rates.of("a")
+            refund(1)
+            self.failed = True
+            self.assertEqual(discounted(200), 180)
+
+        def test_rate(self):
+            rates = Rates()
+            self.assertEqual(rates.of("a"), rates.of("a"))
+    """
+) + "".join(
+    f"\n    def test_small_{number}(self):\n"
+    f"        Rates().of('b')\n"
+    f"        self.assertEqual(discounted({number}), {number})\n"
+    for number in range(5)
+)  # fmt: skip
+SUSPECTS = [
+    "lines this test ran and few of the 6 passing tests of its file did",
+    "  0  discounted pricing.py:21-22  amount = amount * (1 - rate)",
+    "  1  Rates.of pricing.py:9        return self.known[key]",
+    "  functions only it ran: refund pricing.py:13",
+]
+PYTEST = ["-m", "pytest", "-q", "-p", "no:cacheprovider"]
+
+
+@pytest.fixture
+def shop(workspace: Path) -> Path:
+    (workspace / "pricing.py").write_text(PRICING)
+    (workspace / "test_prices.py").write_text(TESTS)
+    (workspace / "pytest.ini").write_text("[pytest]\n")
+    return workspace
+
+
+def commit(folder: Path) -> None:
+    git = ["git", "-c", "user.name=n", "-c", "user.email=e", "-C", str(folder)]
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "first"]):
+        subprocess.run([*git, *words], check=True)
+
+
+def names(folder: Path) -> set[str]:
+    return {file.name for file in folder.iterdir()}
+
+
+async def run(session: Any, *words: str, **arguments: Any) -> dict[str, Any]:
+    return await session.run(sys.executable, *words, **arguments)
+
+
+@pytest.mark.parametrize("command", [[*PYTEST, "test_prices.py"], ["-m", "unittest", "test_prices"]])
+async def test_suspects_are_named_by_function_with_the_passing_tests_that_ran_them(
+    session, shop: Path, command: list[str]
+) -> None:
+    await session.project(shop, ["pricing", "test_prices"])
+    report = await run(session, *command)
+    assert report["suspects"] == SUSPECTS
+    again = await session.ok("get_trace", project="p", trace_id=report["trace_id"])
+    assert again["suspects"] == SUSPECTS
+
+
+async def test_show_marks_suspect_lines_and_takes_the_last_call_that_ran_them(session, shop: Path) -> None:
+    (shop / "test_prices.py").write_text(
+        TESTS.replace("discounted(200), 180", "[discounted(each) for each in (1, 200, 2)], [1, 180, 2]")
+    )
+    await session.project(shop, ["pricing", "test_prices"])
+    await run(session, *PYTEST, "test_prices.py")
+    shown = (await session.ok("show", project="p", what=["discounted"]))["text"]
+    assert "amount=200" in shown.splitlines()[0]
+    starred = [line.split("*", 1)[1].strip() for line in shown.splitlines() if "* " in line[:16]]
+    assert [line.partition("  ")[0] for line in starred] == ["amount = amount * (1 - rate)", "amount -= 1"]
+
+
+async def test_lines_changed_since_the_last_commit_are_marked(session, shop: Path) -> None:
+    commit(shop)
+    (shop / "pricing.py").write_text(PRICING.replace("amount -= 1", "amount -= 2"))
+    await session.project(shop, ["pricing", "test_prices"])
+    suspects = (await run(session, *PYTEST, "test_prices.py"))["suspects"]
+    assert "discounted pricing.py:21-22 changed " in suspects[1]
+    assert "changed" not in suspects[2]
+
+
+async def test_tests_that_share_their_lines_have_no_suspects(session, shop: Path) -> None:
+    (shop / "pricing.py").write_text(PRICING.replace("return amount", "return amount - 1"))
+    await session.project(shop, ["pricing", "test_prices"])
+    report = await run(session, *PYTEST, "test_prices.py", "-k", "small", suspects="off")
+    assert report["tests"]["outcomes"] == "5 failed"
+    assert "suspects" not in report
+
+
+SINGLE = [*PYTEST, "test_prices.py::Prices::test_big"]
+FIRST_PASS = "before the command, other tests of the file were run for suspects, with their side effects (6 passed, "
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        SINGLE,
+        ["-m", "pytest", "--lf", "-x", "-n", "1", "-k", "big and Prices", "--junitxml=tests.xml"],
+        ["-m", "unittest", "-f", "test_prices.Prices.test_big"],
+    ],
+    ids=["node id", "many options", "unittest"],
+)
+async def test_where_single_tests_are_selected_the_others_of_their_file_run_first(
+    session, shop: Path, command: list[str]
+) -> None:
+    before = names(shop)
+    await session.project(shop, ["pricing", "test_prices"])
+    report = await run(session, *command)
+    assert report["suspects"] == SUSPECTS
+    assert report["tests"]["outcomes"] == "1 failed"
+    assert report["notes"][-1].startswith(FIRST_PASS)
+    assert await session.rows("SELECT count(*) FROM traces") == [[1]]
+    assert names(shop) - before <= {"__pycache__", "tests.xml", ".pytest_cache"}
+    again = await session.ok("get_trace", project="p", trace_id=report["trace_id"])
+    assert again["suspects"] == SUSPECTS
+
+
+async def test_a_first_pass_is_remembered_until_a_file_changes(session, shop: Path) -> None:
+    counter = shop / "runs.txt"
+    counted = TESTS.replace("def setUp(self):", "def setUp(self):\n        open('runs.txt', 'a').write('.')")
+    (shop / "test_prices.py").write_text(counted)
+    await session.project(shop, ["pricing", "test_prices"])
+    for expected in (7, 8):
+        assert (await run(session, *SINGLE))["suspects"] == SUSPECTS
+        assert len(counter.read_text()) == expected
+    other = await run(session, *PYTEST, "test_prices.py::Prices::test_rate")
+    assert "suspects" not in other
+    assert len(counter.read_text()) == 9
+    (shop / "pricing.py").write_text(PRICING + "\n\ndef more():\n    pass\n")
+    report = await run(session, *SINGLE)
+    assert report["suspects"] == SUSPECTS
+    assert not any("before the command" in note for note in report.get("notes", []))
+    assert len(counter.read_text()) == 16
+
+
+@pytest.mark.parametrize("how", ["call", "project"])
+async def test_where_suspects_are_switched_off_no_other_test_runs(session, shop: Path, how: str) -> None:
+    (shop / "test_prices.py").write_text(TESTS.replace("def setUp(self):", "def setUp(self):\n        print('ran')"))
+    await session.project(shop, ["pricing", "test_prices"])
+    if how == "project":
+        await session.ok("edit_config", project="p", set={"suspects": "off"})
+    report = await run(session, *SINGLE, "-s", **({"suspects": "off"} if how == "call" else {}))
+    assert "suspects" not in report
+    assert not (session.home / "neighbours").exists()
+    assert await session.rows("SELECT count(*) FROM executed_records") == [[0]]
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("import nothing_of_this_name", "ended with exit code 4"),
+        ("import time; time.sleep(600)", "took longer than 2 s and were ended; 0 of them passed"),
+        ("import os; os.abort()", "ended with SIGABRT"),
+    ],
+    ids=["fails", "hangs", "crashes"],
+)
+async def test_a_first_pass_that_fails_or_hangs_does_not_keep_the_command_from_running(
+    session, shop: Path, line: str, told: str
+) -> None:
+    (shop / "conftest.py").write_text(
+        f"import os\nif 'first_pass' in os.environ.get('PYTEST_PLUGINS', ''):\n    {line}\n"
+    )
+    await session.project(shop, ["pricing", "test_prices"])
+    report = await run(session, *SINGLE, timeout_seconds=8 if "sleep" in line else 60)
+    assert report["tests"]["outcomes"] == "1 failed"
+    (note,) = [note for note in report["notes"] if "the other tests of the file" in note]
+    assert told in note
+    assert list((session.home / "spool" / "p").iterdir()) == []
+
+
+async def test_what_a_first_pass_recorded_before_it_was_ended_is_used(session, shop: Path) -> None:
+    (shop / "test_prices.py").write_text(TESTS + "\n    def test_waits(self):\n        import time; time.sleep(600)\n")
+    await session.project(shop, ["pricing", "test_prices"])
+    report = await run(session, *SINGLE, timeout_seconds=16)
+    assert report["suspects"] == SUSPECTS
+    assert "took longer than 4 s and were ended; 6 of them passed" in report["notes"][-1]
+
+
+async def test_commands_that_run_whole_files_or_no_tests_are_run_once(session, shop: Path) -> None:
+    (shop / "program.py").write_text("open('runs.txt', 'a').write('.')\n")
+    (shop / "conftest.py").write_text("import program\n")
+    await session.project(shop, ["pricing", "test_prices"])
+    for number, words in enumerate(
+        (["program.py", "-k", "a::b"], [*PYTEST, "test_prices.py"], [*SINGLE, "--collect-only"], ["-m", "unittest"]), 1
+    ):
+        await run(session, *words)
+        assert len((shop / "runs.txt").read_text()) == min(number, 3)
