@@ -46,7 +46,7 @@ async def pricing(shop, write):
     write("main.py", MAIN)
     await shop.ok("edit_config", project="shop", add_include=["shop.*"])
 
-    async def run(probes: dict[str, list[str]], **arguments: Any) -> dict[str, Any]:
+    async def run(probes: dict[str, Any], **arguments: Any) -> dict[str, Any]:
         command = [sys.executable, "main.py"]
         return await shop.ok(
             "run", **{"project": "shop", "command": command, "timeout_seconds": 60, "probes": probes, **arguments}
@@ -63,7 +63,8 @@ async def test_the_answer_is_the_table_of_the_probes_and_how_the_command_ended(p
     })  # fmt: skip
     trace_id = answer.pop("trace_id")
     text = answer.pop("probes")
-    assert answer == {"project": "shop", "status": "failed", "exit_code": 1}
+    ended = ["uncaught at shop/pricing.py:6: KeyError: 'us'"]
+    assert answer == {"project": "shop", "status": "failed", "exit_code": 1, "notes": ended}
     assert trace_id
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[:5] == [
@@ -98,6 +99,11 @@ async def test_the_report_of_the_trace_has_the_same_table(pricing, shop) -> None
     assert asked["rows"] == [["108.0"], ["144.0"], ["50"]]
 
 
+async def test_one_expression_need_not_be_in_a_list(pricing) -> None:
+    answer = await pricing({"shop.pricing:10 if amount > 150": "amount"})
+    assert answer["probes"].splitlines()[1] == "  #11 amount=160"
+
+
 async def test_a_run_without_probes_answers_with_the_report(pricing) -> None:
     report = await pricing({})
     assert "probes" not in report and report["exceptions"]
@@ -121,13 +127,30 @@ async def test_a_probe_that_was_never_evaluated_is_explained(pricing, place, why
     answer = await pricing({place: ["amount"]})
     assert answer["probes"].startswith(f"{place}: ") and why in answer["probes"]
     assert answer["probes"].count("\n") == 0
-    assert "notes" not in answer
+    assert len(answer["notes"]) == 1
 
 
 async def test_without_a_traced_process_one_line_says_why(pricing) -> None:
     answer = await pricing({"shop.pricing:12": ["amount"]}, command=["true"])
     assert answer["probes"] == "shop.pricing:12: not hit: no module shop.pricing was loaded"
     assert len(answer["notes"]) == 1 and "NOTHING WAS TRACED" in answer["notes"][0].upper()
+
+
+async def test_failing_tests_are_told_in_one_line(shop, write) -> None:
+    write(
+        "test_it.py",
+        "def price(n):\n    return n * 2\ndef test_a():\n    assert price(1) == 2\ndef test_b():\n    assert price(2) == 3\n",
+    )
+    answer = await shop.ok(
+        "run",
+        project="shop",
+        command=[sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],
+        timeout_seconds=60,
+        probes={"price return": ["n"], "test_it:6": []},
+    )
+    assert answer["notes"][0].startswith("1 failed, 1 passed; test_it.py::test_b: AssertionError: ")
+    assert "n=1  -> 2" in answer["probes"] and "n=2  -> 4" in answer["probes"]
+    assert "test_it:6 in test_b: 1 hit" in answer["probes"]
 
 
 async def test_a_place_or_expression_that_cannot_be_understood_runs_nothing(pricing, shop, workspace) -> None:

@@ -83,6 +83,49 @@ def test_a_comprehension_sees_local_variables(python: str, trace: Trace) -> None
     assert [next(iter(row.values())) for row in values(spool)] == [[200], [200], [200]]
 
 
+def test_locals_are_the_variables_of_the_function_alone(python: str, trace: Trace) -> None:
+    spool = trace(python, SHOP, probes=[probe("program:12", "locals()", "(lambda: parts[0] + LIMIT)()")])
+    assert values(spool)[0] == {
+        "locals()": {"amount": 50, "rate": 0.25, "parts": [50, 5, 200]},
+        "(lambda: parts[0] + LIMIT)()": 150,
+    }
+
+
+def test_a_line_is_probed_where_it_is_run(python: str, trace: Trace) -> None:
+    code = program("""
+        def pairs(items):
+            doubled = [
+                each * 2
+                for each in items
+            ]
+            chosen = sorted(items, key=lambda each: -each)
+            later = (lambda each:
+                each + 1)
+            return [later(each) for each in doubled], chosen
+
+        class Kept:
+            size = 3
+            half = size / 2
+
+        def wraps(function):
+            return function
+
+        @wraps
+        def decorated(n):
+            return n
+        pairs([1, 2])
+        decorated(1)
+        """)
+    wanted = [probe("program:3", "each"), probe("program:6", "items"), probe("program:8", "each")]
+    wanted += [probe("program:13", "size"), probe("program:20", "n"), probe("decorated entry", "n")]
+    spool = trace(python, code, probes=wanted)
+    assert [row["each"] for row in values(spool) if row] in ([1, 2], [1])  # its own function before 3.12
+    assert values(spool, 1) == [{"items": [1, 2]}]
+    assert values(spool, 2) == [{"each": 2}, {"each": 4}]
+    assert values(spool, 3) == [{"size": 3}]
+    assert values(spool, 4) == values(spool, 5) == [{"n": 1}]
+
+
 def test_a_condition_chooses_and_its_own_error_is_told(python: str, trace: Trace) -> None:
     spool = trace(
         python,
@@ -350,6 +393,20 @@ def test_secrets_are_redacted_also_in_parts_of_them(python: str, trace: Trace) -
     assert row["len(password)"] == 21
     assert row["password is None"] is False
     assert "correct-horse" not in str(row) and "cor" not in str(row["password[:3]"])
+
+
+def test_a_secret_that_is_learned_later_is_erased_in_rows_that_are_not_written_yet(python: str, trace: Trace) -> None:
+    secret = "q7Zp-41xLw-90rTb-Kd83s"
+    code = program(f"""
+        word = "{secret}"
+        for n in range({FIRST_ROWS + LAST_ROWS}):
+            n
+        def login(password):
+            return None
+        login(word)
+        """)
+    spool = trace(python, code, probes=[probe("program:3", "word", "n")])
+    assert [row["word"] for row in values(spool)[-LAST_ROWS:]] == ["[REDACTED]"] * LAST_ROWS
 
 
 def test_of_many_rows_the_first_and_the_last_are_kept_and_all_are_counted(python: str, trace: Trace) -> None:

@@ -12,7 +12,7 @@ from breadcrumb_storage.queries.exception_filter import (
     ExceptionFilter,
     exception_condition,
 )
-from breadcrumb_storage.rows import fetch, fetch_page, fetch_with
+from breadcrumb_storage.rows import fetch, fetch_one, fetch_page, fetch_with
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -258,3 +258,25 @@ def exceptions_by_id(reader: TraceReader, exception_ids: Sequence[int]) -> dict[
         [reader.trace_id, reader.trace_id],
     )
     return {row.exception_id: row for row in fetch(result, ExceptionRow)}
+
+
+@dataclass(frozen=True, slots=True)
+class Uncaught:
+    """The exception that ended a program."""
+
+    type: str
+    message: str
+    file: str | None
+    line: int | None
+
+
+def last_uncaught(reader: TraceReader) -> Uncaught | None:
+    """Return the last exception that left the outermost frame of a thread; None if none did."""
+    result = reader.con.execute(
+        """
+        SELECT exception_type AS "type", coalesce(exception_message, '') AS message, file, line FROM exceptions
+        WHERE trace_id = ? AND uncaught ORDER BY raised_at DESC, exception_id DESC LIMIT 1
+        """,
+        [reader.trace_id],
+    )
+    return fetch_one(result, Uncaught)

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..session.session import Session
     from .probe import CodeProbes, Expression
 
+    Names = Tuple[Dict[str, Any], Dict[str, Any]]  # globals and local variables
+
 # Rows of a place that are written at once, and their bytes: a process that is killed leaves them. Of later ones the
 # last are kept, and written when the process ends.
 FIRST_ROWS = 1_000
@@ -116,9 +118,10 @@ class ProbeLog:
             return
         at_ns = system.now_ns()
         try:
-            names = names_of(frame, self._session.clears_locals)
+            names, variables = names_of(frame, self._session.clears_locals)
             names.update(further_names)
-            self._evaluate(probe, frame, line, at_ns, names, end)
+            variables.update(further_names)
+            self._evaluate(probe, frame, line, at_ns, (names, variables), end)
         finally:
             if self._writes_locals_back:
                 read_again(frame)
@@ -127,7 +130,7 @@ class ProbeLog:
                 self._stop()
 
     def _evaluate(
-        self, probe: Probe, frame: FrameType, line: int, at_ns: int, names: Dict[str, Any], end: Dict[str, Any]
+        self, probe: Probe, frame: FrameType, line: int, at_ns: int, names: Names, end: Dict[str, Any]
     ) -> None:
         errors: List[Tuple[str, str]] = []
         condition = probe.condition
@@ -162,7 +165,7 @@ class ProbeLog:
             row["errors"] = self._object([(text, self._session.encoder.encode_text(error)) for text, error in errors])
         self._write_row(probe, row)
 
-    def _value(self, probe: Probe, expression: Expression, names: Dict[str, Any]) -> Tuple[Any, str]:
+    def _value(self, probe: Probe, expression: Expression, names: Names) -> Tuple[Any, str]:
         """Evaluate an expression. Returns its value and an empty text, or None and why there is none."""
         if expression.code is None:
             return None, expression.error
@@ -170,7 +173,7 @@ class ProbeLog:
             return None, "not evaluated again, since it took longer than %d s" % (SLOW_NS // 10**9)
         before_ns = system.now_ns()
         try:
-            return eval(expression.code, names), ""  # what the user asked for
+            return eval(expression.code, *names), ""  # what the user asked for
         except RecursionError:  # perhaps of a program near its limit: there is no room for more than this text
             return None, "RecursionError: maximum recursion depth exceeded"
         except BaseException as error:

@@ -11,15 +11,15 @@ from ..values.frame_locals import forget_locals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict
+    from typing import Any, Dict, Tuple
 
 _CO_OPTIMIZED = 0x1  # set for functions; the variables of a class or module body are a namespace
 
 
-def names_of(frame: FrameType, clears_locals: bool) -> Dict[str, Any]:
-    """Return the globals of a frame with its local variables over them, in one new dict.
+def names_of(frame: FrameType, clears_locals: bool) -> Tuple[Dict[str, Any], Dict[str, Any]]:
+    """Return the globals that an expression gets, which contain the local variables too, and its local variables.
 
-    One dict, because a comprehension in an expression sees its globals only.
+    Both are new dicts. A comprehension or lambda in an expression sees its globals only.
 
     Args:
         frame: The frame.
@@ -27,19 +27,24 @@ def names_of(frame: FrameType, clears_locals: bool) -> Dict[str, Any]:
     """
     names: Dict[str, Any] = dict.copy(frame.f_globals)
     names.setdefault("__builtins__", frame.f_builtins)
+    variables = _variables(frame, clears_locals)
+    names.update(variables)
+    return names, variables
+
+
+def _variables(frame: FrameType, clears_locals: bool) -> Dict[str, Any]:
     code = frame.f_code
     if HAS_FRAME_GET_VAR and may_keep_locals(code):
-        names.update(single_variables(frame))
-        return names
+        return dict(single_variables(frame))
     variables: Any = frame.f_locals
     if code.co_flags & _CO_OPTIMIZED:
-        names.update(variables)
+        copied = dict(variables)
         del variables
         if clears_locals:
             forget_locals(frame)
-    elif derives(type(variables), dict):  # a class body's namespace may be a mapping of the program
-        names.update(dict.items(variables))
-    return names
+        return copied
+    # A class body's namespace may be a mapping of the program.
+    return dict(dict.items(variables)) if derives(type(variables), dict) else {}
 
 
 def read_again(frame: FrameType) -> None:

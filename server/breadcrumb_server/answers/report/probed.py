@@ -15,13 +15,18 @@ from breadcrumb_server.answers.probes.table import probes_text
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.output import Output
 from breadcrumb_server.answers.report.recording import missing_from_trace
+from breadcrumb_storage.queries.exceptions import last_uncaught
 from breadcrumb_storage.queries.functions import function_times
 from breadcrumb_storage.queries.probes import count_probes
+from breadcrumb_storage.queries.test_results import count_tests, failed_tests
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import list_notices, list_processes
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+# Characters of the one line besides the table.
+MAX_NOTE_CHARS = 200
 
 
 class ProbedRun(RunReport):
@@ -64,17 +69,30 @@ def report_after_run(
             exit_code=trace.exit_code,
             signal=trace.signal,
             probes=probes_text(reader, Places.of(trace)),
-            notes=_why_nothing(reader),
+            notes=_in_one_line(reader),
             next=[next_calls.call("wait_for_run", wait_seconds=45)] if is_running else [],
         )
     )
 
 
-def _why_nothing(reader: TraceReader) -> list[str]:
-    """Say why nothing of the program was seen, if that is why no probe was hit."""
-    if reader.trace.status == "running" or any(each.hits for each in count_probes(reader)):
+def _in_one_line(reader: TraceReader) -> list[str]:
+    """Say why nothing of the program was seen, if that is why no probe was hit, or else what made the command fail."""
+    if reader.trace.status == "running":
         return []
-    processes, functions, notices = list_processes(reader), function_times(reader), list_notices(reader)
-    missing = [each.message for each in notices if each.code == NOTICE_PROBES]
-    missing += missing_from_trace(reader.trace, processes, functions, notices)
-    return [one_line(missing[0], 300)] if missing else []
+    if not any(each.hits for each in count_probes(reader)):
+        processes, functions, notices = list_processes(reader), function_times(reader), list_notices(reader)
+        missing = [each.message for each in notices if each.code == NOTICE_PROBES]
+        missing += missing_from_trace(reader.trace, processes, functions, notices)
+        if missing:
+            return [one_line(missing[0], MAX_NOTE_CHARS)]
+    if failed := failed_tests(reader, 1):
+        counts = ", ".join(f"{number:,} {outcome}" for outcome, number in count_tests(reader).items())
+        told = (
+            f"{counts}; {failed[0].node_id}: {failed[0].exception_type or failed[0].outcome}: {failed[0].message or ''}"
+        )
+        return [one_line(told, MAX_NOTE_CHARS)]
+    uncaught = last_uncaught(reader)
+    if uncaught is None:
+        return []
+    place = f" at {Places.of(reader.trace).path(uncaught.file)}:{uncaught.line}" if uncaught.file else ""
+    return [one_line(f"uncaught{place}: {uncaught.type}: {uncaught.message}", MAX_NOTE_CHARS)]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from breadcrumb_server.answers.report.brief import RunBrief, brief_of
 from breadcrumb_server.mcp_server.http.connections import client_of
@@ -12,6 +12,9 @@ from breadcrumb_server.runs.registry import ReportProgress
 from breadcrumb_server.runs.request import make_request
 
 DEFAULT_WAIT_SECONDS = 45.0
+
+# One expression need not be in a list.
+Expressions = Annotated[list[str], BeforeValidator(lambda given: [given] if isinstance(given, str) else given)]
 
 
 async def run(
@@ -32,7 +35,7 @@ async def run(
         Field(description='For this run: {"mode": "full"}, {"lines": ["shop.pricing.total"]}'),
     ] = None,
     probes: Annotated[
-        dict[str, list[str]] | None,
+        dict[str, Expressions] | None,
         Field(
             description='Expressions by place: {"shop/pricing.py:31 if amount > 9": ["len(items)"], '
             '"Rates.of entry": ["self._cached"], "Rates.of return": []}'
