@@ -19,7 +19,9 @@ T = TypeVar("T")
 A = TypeVar("A", bound=Section)
 N = TypeVar("N", bound=Answer)
 
-# About 2,500 tokens: a quarter of the size at which clients warn, and still a screenful of rows.
+# About 1,200 tokens: what readers of answers made use of was in the first lines.
+DEFAULT_ANSWER_CHARS = 4_000
+# What an answer may have if more is asked for: a quarter of the size at which clients warn.
 MAX_ANSWER_CHARS = 8_000
 
 # Maximum characters of a cell, tried in turn until all rows fit.
@@ -62,7 +64,7 @@ def fit_table(
     build: Callable[[int, int], A],
     rows: int,
     *,
-    limit: int = MAX_ANSWER_CHARS,
+    limit: int = DEFAULT_ANSWER_CHARS,
     cells: Sequence[int] = CELL_CHARS,
     least_cell: int | None = None,
 ) -> A:
