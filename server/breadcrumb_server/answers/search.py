@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 COLUMNS = ["call_id", "function", "found_in", "outcome", "at_ms", "caller"]
+
+DEFAULT_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +82,7 @@ def search_values(
     *,
     text: str | float,
     trace_id: str | None = None,
-    limit: int = 20,
+    limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> ValueHits:
     """Return one page of the calls whose arguments, yielded values, return value or exception contain ``text``.
@@ -122,7 +124,7 @@ def search_values(
             )
         )
 
-    return fit_table(build, len(page.calls))
+    return fit_table(build, len(page.calls), limit=chars_for(limit, DEFAULT_LIMIT))
 
 
 def _summary(reader: TraceReader, text: str, hits: TextHits) -> list[str]:

@@ -34,6 +34,11 @@ _PROTECTED = frozenset({"project", "trace_id", "status", "next_cursor", "total",
 _ROUNDS = ((1_000, 100), (500, 50), (200, 20), (100, 10), (50, 5), (25, 2), (12, 1), (0, 0))
 
 
+def chars_for(limit: int, usual: int) -> int:
+    """Return the characters of an answer with this many rows: more if more rows than usual were asked for."""
+    return MAX_ANSWER_CHARS if limit > usual else DEFAULT_ANSWER_CHARS
+
+
 def size_of(answer: Section) -> int:
     """Count the characters of an answer as it is sent, in JSON."""
     return len(answer.model_dump_json())
