@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import (
+    DEFAULT_ANSWER_CHARS,
     MAX_ANSWER_CHARS,
     ends_that_fit,
     first_texts,
@@ -93,7 +94,7 @@ def test_cells_are_shortened_before_rows_are_dropped() -> None:
     fitted = fit_table(build, 20)
 
     assert len(fitted.rows) == 20
-    assert size_of(fitted) > MAX_ANSWER_CHARS / 2
+    assert DEFAULT_ANSWER_CHARS / 2 < size_of(fitted) <= DEFAULT_ANSWER_CHARS
 
 
 def test_the_first_candidate_that_fits_is_returned_and_no_more_are_built() -> None:

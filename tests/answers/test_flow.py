@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.common.budget import DEFAULT_ANSWER_CHARS, MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.flow.answer import Flow, FlowView
 from breadcrumb_server.answers.flow.answer import get_flow as build_flow
 from breadcrumb_storage.errors import BreadcrumbError
@@ -57,14 +57,14 @@ def test_calls_are_in_order_with_arguments_results_and_times(get_flow, trace) ->
 def test_equal_calls_are_folded_with_their_callees(get_flow, trace) -> None:
     main, total, price = (trace.function(name) for name in ("main", "total", "price"))
     outer = trace.call(main, ms=100, child_ns=50_000_000)
-    for number in range(5):
+    for number in range(7):
         one = trace.call(total, outer, args={"n": number}, returns=number, ms=1 + number / 10, child_ns=300_000)
         for _ in range(4 + number):
             trace.call(price, one, ms=0.1)
     assert get_flow().lines == [
         f"shop.pricing:main() -> None  100 ms  #{outer}",
-        "  total x5  (n=0) -> 0 … (n=4) -> 4  1.0-1.4 ms, 6.0 in all  #2..28",
-        "    price x30  -> None  0.1 ms, 3.0 in all  #3..36",
+        "  total x7  (n=0) -> 0 … (n=6) -> 6  1.0-1.6 ms, 9.1 in all  #2..47",
+        "    price x49  -> None  0.1 ms, 4.9 in all  #3..57",
     ]
 
 
@@ -268,22 +268,22 @@ def test_self_is_cut_before_the_other_arguments(get_flow, trace) -> None:
     trace.call(trace.function("Cart.add"), args={"self": owner, "sku": "s" * 50, "tags": ["t" * 20]})
     trace.call(trace.function("Cart.total"), args={"self": owner})
     add, total = get_flow().lines
-    assert re.search(r"\(self=Cart\(items='i+…, sku='s{50}', tags=\['t{20}'\]\) ->", add)
+    assert re.search(r"\(tags=\['t{20}'\], sku='s{50}', self=Cart\(items='i+…\) ->", add)
     assert f"(self=Cart(items='{'i' * 100}" in total
 
 
 def test_values_side_by_side_lose_their_common_beginning(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=100)
     path = "/srv/shops/north/orders/2024/05/06" + "/part" * 20
-    for n in range(6):
+    for n in range(7):
         result = f"{path}/{'late' if n == 4 else 'done'}"
         trace.call(trace.function("move"), outer, args={"to": result}, returns=result, ms=1)
     for n in range(9):
         whole = {"$type": "Order", "note": "x" * 400, "number": n}
         trace.call(trace.function("check"), outer, args={"order": whole}, returns=whole, ms=1)
     move, check = get_flow().lines[1:]
-    assert re.search(r"to=…\S*/done' x5, …\S*/late' x1 \(#6\)", move)
-    assert re.search(r"-> …\S*/done' x5, …\S*/late' x1 \(#6\)", move)
+    assert re.search(r"to=…\S*/done' x6, …\S*/late' x1 \(#6\)", move)
+    assert re.search(r"-> …\S*/done' x6, …\S*/late' x1 \(#6\)", move)
     assert re.search(r"\(order=….*number=0\)\) -> ….*number=0\) … \(order=….*number=8\)\) -> ….*number=8\)  ", check)
 
 
@@ -596,7 +596,7 @@ def test_the_first_page_shows_the_last_call_too(get_flow, trace) -> None:
     assert size_of(answer) <= MAX_ANSWER_CHARS and answer.next_cursor is None
     assert answer.lines[-1] == f"  bind() -> 8  1.0 ms  #{last}"
     assert re.fullmatch(rf"    … \d+ more, \d+ calls: root_call_id={first}, max_depth=2 shows all", answer.lines[-2])
-    assert len(answer.lines) > 20
+    assert len(answer.lines) > 12
 
 
 def test_only_calls_that_are_on_the_page_are_proposed(get_flow, trace) -> None:
@@ -627,14 +627,14 @@ def test_a_rare_result_is_proposed_before_slow_calls_and_helpers_are_not(get_flo
 def test_functions_with_different_results_and_slow_ones_are_proposed(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=1_000)
     for name, ms in (("strip", 0.1), ("parse", 20), ("convert", 5)):
-        for n in range(5):
+        for n in range(7):
             trace.call(trace.function(name), outer, args={"n": n}, returns=n % 3 if name == "strip" else n, ms=ms)
     assert [re.findall(r"pricing:(\w+)", each) for each in get_flow().next[:2]] == [["strip"], ["parse"]]
 
 
 def test_times_that_are_chance_do_not_decide_what_is_proposed(get_flow, trace) -> None:
     outer = trace.call(trace.function("main"), ms=1)
-    for n in range(5):
+    for n in range(7):
         total = trace.call(trace.function("total"), outer, args={"n": n}, returns=n, ms=0.02)
         for name, ms in (("rate", 0.002), ("discount", 0.003)):
             trace.call(trace.function(name), total, args={"n": n}, returns=n, ms=ms)
@@ -660,3 +660,75 @@ def test_messages_name_what_does_not_exist_and_conflicting_places_are_refused(ge
         get_flow(max_depth=0)
     with pytest.raises(BreadcrumbError, match="function and at_ms exclude each other"):
         get_flow(function="total", at_ms=5)
+
+
+def handlers(trace, count: int) -> int:
+    """Record calls that each make an object, ask it for two things, and then do something."""
+    outer = trace.call(trace.function("main"), ms=100)
+    trace.call(trace.function("is_ready"), outer, args={"n": 1}, returns=True)
+    for n in range(count):
+        one = trace.call(trace.function(f"handle_{n}"), outer, args={"n": n}, returns=n)
+        cart = {"$type": "Cart", "n": n}
+        trace.call(trace.function("Cart.__init__"), one, args={"self": cart, "n": n})
+        trace.call(trace.function("Cart.size"), one, args={"self": cart}, returns=n)
+        trace.call(trace.function("load"), one, args={"self": cart}, returns=None)
+        trace.call(trace.function("is_open"), one, args={"cart": cart, "n": n}, returns=False)
+        for _ in range(2):
+            trace.call(trace.function("price"), one, args={"n": n}, returns=n + 0.5)
+            trace.call(trace.function("store"), one, args={"n": n}, returns={"n": n})
+    return outer
+
+
+def names(lines: list[str]) -> list[str]:
+    return [re.split(r"\(|  ", line.strip())[0] for line in lines]
+
+
+def test_calls_that_say_little_are_shown_where_there_is_room(get_flow, trace) -> None:
+    handlers(trace, 4)
+    each = ["Cart.__init__", "Cart.size", "load", "is_open", "price", "store", "price", "store"]
+    assert names(get_flow().lines)[2:] == [name for n in range(4) for name in (f"handle_{n}", *each)]
+
+
+def test_where_room_is_short_trivial_calls_are_left_out_first_and_counted_in_one_line(get_flow, trace) -> None:
+    handlers(trace, 9)
+    answer = get_flow()
+    # What the tree begins with is whole, and a call that returns nothing does something.
+    assert names(answer.lines)[:-1] == [
+        "shop.pricing:main", "is_ready", *(name for n in range(9) for name in (f"handle_{n}", "load", "price", "store"))
+    ]  # fmt: skip
+    assert answer.lines[-1] == (
+        "… left out: 45 trivial calls (Cart.__init__ x9, Cart.size x9, is_open x9, price x9, …)"
+    )
+    assert size_of(answer) <= DEFAULT_ANSWER_CHARS and answer.calls == 83
+
+
+def test_a_call_that_raised_or_is_looked_around_is_never_trivial(get_flow, trace) -> None:
+    outer = handlers(trace, 9)
+    one = trace.call(trace.function("last"), outer)
+    made = trace.call(trace.function("Cart.__init__"), one, outcome=1)
+    assert f"#{made}" in get_flow().text
+    assert "=> Cart.__init__" in get_flow(around_call_id=made).text
+
+
+def test_a_few_calls_are_folded_only_if_their_results_are_equal(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=100)
+    for n in range(6):
+        trace.call(trace.function("differs"), outer, args={"n": n}, returns=n)
+    for n in range(6):
+        trace.call(trace.function("same"), outer, args={"n": n}, returns="ok")
+    for n in range(7):
+        trace.call(trace.function("many"), outer, args={"n": n}, returns=n)
+    assert names(get_flow().lines)[1:] == [*["differs"] * 6, "same x6", "many x7"]
+    few = trace.call(trace.function("other"), ms=100)
+    for n in range(3):  # equal themselves, but not what they called
+        one = trace.call(trace.function("outer"), few, returns="ok", child_ns=1)
+        trace.call(trace.function("inner"), one, returns=n)
+    assert names(get_flow(root_call_id=few).lines)[1:] == ["outer", "inner"] * 3
+
+
+def test_times_too_short_to_matter_are_not_shown(get_flow, trace) -> None:
+    outer = trace.call(trace.function("main"), ms=2)
+    short = trace.call(trace.function("short"), outer, ms=0.099)
+    assert get_flow().lines == [
+        f"shop.pricing:main() -> None  2.0 ms  #{outer}", f"  short() -> None  #{short}"
+    ]  # fmt: skip

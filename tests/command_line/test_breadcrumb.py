@@ -201,11 +201,11 @@ def test_proposals_are_commands_of_the_shell_that_answer(recorded, question) -> 
 
 def test_a_flow_is_narrowed_to_a_thread_by_its_name_or_number_and_to_a_process(recorded) -> None:
     flow = ["query", "-c", "myproject", "--flow"]
-    whole = recorded(*flow).answer["lines"]
+    whole = recorded(*flow).answer["text"]
     for there in (["--thread", "MainThread"], ["--thread", "0"], ["--process", "0"]):
-        assert recorded(*flow, *there).answer["lines"] == whole, there
+        assert recorded(*flow, *there).answer["text"] == whole, there
     for elsewhere in (["--thread", "worker"], ["--thread", "7"], ["--process", "7"]):
-        assert recorded(*flow, *elsewhere).answer["lines"] == [], elsewhere
+        assert recorded(*flow, *elsewhere).answer["text"] == "", elsewhere
     assert "half" in recorded(*flow, "--at", "0").out + recorded(*flow, "--exception", "1").out
 
 

@@ -35,7 +35,7 @@ async def ask(session: Any, tool: str, **arguments: Any) -> dict[str, Any]:
 
 async def test_tree_values_and_times_are_those_of_the_program(session, recorded) -> None:
     flow = await ask(session, "get_flow")
-    lines = [line.strip() for line in without_comprehensions(flow["lines"])]
+    lines = [line.strip() for line in without_comprehensions(flow["text"].splitlines())]
     assert flow["recorded"] == flow["calls"]
     assert "next_cursor" not in flow
     begin = next(at for at, line in enumerate(lines) if line.startswith("main() -> [0, 1, 2]"))
@@ -54,7 +54,7 @@ async def test_tree_values_and_times_are_those_of_the_program(session, recorded)
     ]
 
     alone = await ask(session, "get_flow", thread="worker-1")
-    assert alone["lines"][0].startswith("__main__:worker() -> [140]")
+    assert alone["text"].splitlines()[0].startswith("__main__:worker() -> [140]")
 
     wrong = await ask(session, "search_values", text="'420'")
     assert [row[1] for row in wrong["rows"] if "<listcomp>" not in row[1]] == [
@@ -67,12 +67,12 @@ async def test_tree_values_and_times_are_those_of_the_program(session, recorded)
     assert "__main__:attempt, called by __main__:main:" in last and last.endswith("result ['420', 840]")
     culprit = wrong["rows"][0][0]
     around = await ask(session, "get_flow", around_call_id=culprit)
-    (here,) = [line.strip() for line in around["lines"] if "=>" in line]
+    (here,) = [line.strip() for line in around["text"].splitlines() if "=>" in line]
     assert here.startswith("=> line(sku='apple-1', count=42) -> '420'")
 
     failed = await session.rows("SELECT exception_id FROM exceptions WHERE exception_type LIKE '%OutOfStock'")
     error = await ask(session, "get_flow", exception_id=failed[0][0])
-    assert any(line.strip().startswith("=> price(sku='fig-3') !! ") for line in error["lines"])
+    assert any(line.strip().startswith("=> price(sku='fig-3') !! ") for line in error["text"].splitlines())
 
     times = await ask(session, "analyze_performance", function="__main__:price")
     (row,) = times["functions"]["rows"]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 COLUMNS = ["call_id", "function", "found_in", "outcome", "at_ms", "caller"]
+
+DEFAULT_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ def search_values(
     *,
     text: str | float,
     trace_id: str | None = None,
-    limit: int = 20,
+    limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> ValueHits:
     """Return one page of the calls whose arguments, yielded values, return value or exception contain ``text``.
@@ -119,7 +121,7 @@ def search_values(
             )
         )
 
-    return fit_table(build, len(page.calls))
+    return fit_table(build, len(page.calls), limit=chars_for(limit, DEFAULT_LIMIT))
 
 
 def _summary(reader: TraceReader, text: str, hits: TextHits) -> list[str]:

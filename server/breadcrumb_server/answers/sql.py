@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.model import Answer, Cell, check_limit
 from breadcrumb_server.answers.common.text import clean, cut
 from breadcrumb_storage.sql_access.read_only_sql import run_read_only
@@ -22,6 +22,8 @@ MAX_COLUMNS = 60
 # Clients that read JSON numbers as doubles round larger integers.
 _SAFE_INTEGER = 2**53
 
+DEFAULT_LIMIT = 100
+
 
 class QueryResult(Answer):
     """Rows of a statement; a cut cell ends with the number of missing characters."""
@@ -34,7 +36,7 @@ class QueryResult(Answer):
 
 
 def query_traces(
-    con: DuckDBPyConnection, project: str, *, sql: str, limit: int = 100, whole: bool = False
+    con: DuckDBPyConnection, project: str, *, sql: str, limit: int = DEFAULT_LIMIT, whole: bool = False
 ) -> QueryResult:
     """Run one read-only statement and return its first rows.
 
@@ -69,7 +71,9 @@ def query_traces(
             notes=[*notes, why] if left else notes,
         )
 
-    return build(len(cells), sys.maxsize) if whole else fit_table(build, len(cells))
+    if whole:
+        return build(len(cells), sys.maxsize)
+    return fit_table(build, len(cells), limit=chars_for(limit, DEFAULT_LIMIT))
 
 
 def _cell(value: object) -> Cell:

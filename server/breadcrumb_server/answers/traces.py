@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import call, first_few
@@ -21,6 +21,8 @@ MAX_LIMIT = 200
 STATUSES = ("running", "completed", "failed", "timeout", "stopped", "crashed")
 COLUMNS = ["trace_id", "status", "started_at", "duration_ms", "exit", "calls", "uncaught", "command", "label"]
 
+DEFAULT_LIMIT = 20
+
 
 class TraceList(Page):
     """Traces, newest first. ``exit`` is the exit code or signal, ``uncaught`` the type of the uncaught exception."""
@@ -30,7 +32,7 @@ def list_traces(
     con: DuckDBPyConnection,
     project: str,
     *,
-    limit: int = 20,
+    limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
     status: str | None = None,
     since: str | None = None,
@@ -72,7 +74,7 @@ def list_traces(
             )
         )
 
-    return fit_table(build, len(page))
+    return fit_table(build, len(page), limit=chars_for(limit, DEFAULT_LIMIT))
 
 
 def _worth_reading(page: list[queries.TraceSummary]) -> list[queries.TraceSummary]:

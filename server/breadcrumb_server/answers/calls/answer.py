@@ -11,11 +11,18 @@ from pydantic import Field
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.calls.distributions import Distribution, read_distribution
 from breadcrumb_server.answers.calls.next_calls import follow_ups, propose_odd_calls
-from breadcrumb_server.answers.calls.table import COLUMNS, CallRows
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_texts, fit_table, size_of, squeeze
+from breadcrumb_server.answers.calls.table import COLUMNS, CallRows, without_equal_columns
+from breadcrumb_server.answers.common.budget import (
+    MAX_ANSWER_CHARS,
+    chars_for,
+    first_texts,
+    fit_table,
+    size_of,
+    squeeze,
+)
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
-from breadcrumb_server.answers.common.model import Page, check_limit
+from breadcrumb_server.answers.common.model import Cell, Page, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
@@ -49,6 +56,8 @@ class Limits:
     """Characters of the table if lines are shown as well, since they say more than whole values."""
     table_chars_beside_selection: int = 1_200
     """Characters of the table if the lines from a step on, or of a variable, were asked for."""
+    max_table_share: float = 3 / 8
+    """Share of the answer that the table has at most then."""
     spare_chars: int = 700
     """Characters kept for the notes and the longer follow-up calls that come with lines."""
     late_calls: int = 5
@@ -56,6 +65,7 @@ class Limits:
 
 
 LIMITS = Limits()
+DEFAULT_LIMIT = 20
 
 
 class CallList(Page):
@@ -65,7 +75,7 @@ class CallList(Page):
     without the line if it is unknown. ``ms`` is wall time. A cut value ends with the number of missing characters.
     """
 
-    shown_last = ("columns", "rows", "lines", "next_cursor", "notes", "next")
+    shown_last = ("same", "columns", "rows", "lines", "next_cursor", "notes", "next")
 
     trace_id: str
     functions: list[str] = Field(
@@ -75,6 +85,9 @@ class CallList(Page):
         default_factory=list,
         description="the values of each parameter and of the result in all matching calls, with numbers of calls; "
         "parameters with an unusual value first; before them, if recorded, the lines that few calls executed",
+    )
+    same: dict[str, Cell] = Field(
+        default_factory=dict, description="what is equal in all rows and therefore not in them: columns, and args.NAME"
     )
     lines: list[str] = Field(
         default_factory=list,
@@ -92,7 +105,7 @@ def get_calls(
     function: str,
     trace_id: str | None = None,
     where: Mapping[str, Any] | None = None,
-    limit: int = 20,
+    limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
     redact: Sequence[str] = (),
 ) -> CallList:
@@ -177,6 +190,8 @@ def get_calls(
         more = count < len(ids)
         chars = min(chars, LIMITS.value_chars) if len(ids) > 1 else chars
         cut = rows.first_cut(count, chars)
+        cells = part.each("rows", rows.calls[:count], lambda each: rows.row(each, chars))
+        columns, cells, same = without_equal_columns(rows.columns, cells)
         return part.told(
             CallList(
                 project=project,
@@ -184,8 +199,9 @@ def get_calls(
                 functions=named,
                 distribution=[*rare, *distribution.lines],
                 total=total,
-                columns=rows.columns,
-                rows=part.each("rows", rows.calls[:count], lambda each: rows.row(each, chars)),
+                same=same | rows.same(chars),
+                columns=columns,
+                rows=cells,
                 next_cursor=encode_cursor(query, Position(ids[count - 1], reader.trace_id)) if more and count else None,
                 notes=notes
                 + (_cut_note(cut, alone=len(ids) == 1, with_lines=bool(lines.views)) if cut is not None else [])
@@ -195,12 +211,14 @@ def get_calls(
             )
         )
 
+    answer_chars = MAX_ANSWER_CHARS if "call_id" in (where or {}) else chars_for(limit, DEFAULT_LIMIT)
     if not lines.views:
-        return fit_table(build, len(rows.calls))
+        return fit_table(build, len(rows.calls), limit=answer_chars)
     table_chars = LIMITS.table_chars if selection.folded else LIMITS.table_chars_beside_selection
+    table_chars = min(table_chars, int(LIMITS.max_table_share * answer_chars))
     page = fit_table(build, len(rows.calls), limit=table_chars)
     beside = Parts()
-    room = MAX_ANSWER_CHARS - size_of(page) - LIMITS.spare_chars
+    room = answer_chars - size_of(page) - LIMITS.spare_chars
     shown = beside.make("lines", lambda: lines.fit(room), ShownLines())
     with_lines = {
         "lines": list(shown.lines),

@@ -8,7 +8,7 @@ from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.model import Cell
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
-from breadcrumb_server.answers.rendering.layout import LOW_PRIORITY_CHARS, pairs_text
+from breadcrumb_server.answers.rendering.layout import LOW_PRIORITY_CHARS, cut_value, pairs_text
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values
 from breadcrumb_storage.queries.calls import records as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
@@ -16,10 +16,14 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.queries.traces import list_processes, thread_names
 
 COLUMNS = ["call_id", "function", "args", "result", "outcome", "ms", "caller", "callees"]
+# Columns of which each row has its own value, whatever it is.
+OWN_COLUMNS = frozenset({"call_id", "ms"})
 # Callees of a call that are named.
 MAX_CALLEES = 6
 # Characters up to which an argument that says little is whole in the first call of its function.
 MAX_SHOWN_ONCE_CHARS = 120
+# Characters of an argument that is equal in all rows.
+MAX_SAME_CHARS = 300
 # Characters of a caller, or of all callees: they are names to follow, and the room is for the values.
 MAX_SIDE_CHARS = 160
 
@@ -56,7 +60,22 @@ class CallRows:
         self._low_priority: dict[str, set[str]] = {}  # by function
         self._differing: dict[str, dict[str, set[str]]] = {}  # by function and argument: fields
         self._shown_first: set[int] = set()  # the first call of each function on the page
+        self._same = self._equal_arguments()
         self._compare_arguments()
+
+    def _equal_arguments(self) -> dict[str, ValueTree]:
+        """Take the arguments that are equal in all of several calls out of these, and return them."""
+        first, *others = [dict(self._arguments[each.call_id]) for each in self.calls] or [{}]
+        same = {name: value for name, value in first.items() if all(call.get(name) == value for call in others)}
+        if not others or not same:
+            return {}
+        for call_id, pairs in self._arguments.items():
+            self._arguments[call_id] = [pair for pair in pairs if pair[0] not in same]
+        return same
+
+    def same(self, chars: int) -> dict[str, Cell]:
+        """Return the arguments that are equal in all rows, with values of at most ``chars`` characters."""
+        return {f"args.{name}": cut_value(value, min(chars, MAX_SAME_CHARS)) for name, value in self._same.items()}
 
     def _compare_arguments(self) -> None:
         """Find, by function, the arguments that say little in most calls of the page, and the fields that differ.
@@ -71,7 +90,7 @@ class CallRows:
             calls = [self._arguments[each.call_id] for each in rows]
             if len(calls) > 1:
                 same = set(calls[0]).intersection(*map(set, calls[1:]))
-                first = {pairs[0][0] for pairs in calls if len(pairs) > 1}
+                first = {pairs[0][0] for pairs in calls if pairs and len(pairs) + len(self._same) > 1}
                 self._low_priority[name] = {argument for argument, _ in same} | (first & {"self", "cls"})
                 self._differing[name] = _differing_fields(calls)
 
@@ -153,6 +172,24 @@ class CallRows:
             names, MAX_CALLEES, text=lambda each: each[0] if each[1] == 1 else f"{each[0]} x{each[1]:,}"
         )
         return one_line(", ".join(shown), chars)
+
+
+def without_equal_columns(
+    columns: Sequence[str], rows: Sequence[list[Cell]]
+) -> tuple[list[str], list[list[Cell]], dict[str, Cell]]:
+    """Take the columns that are equal in all of several rows out of a table.
+
+    Returns:
+        The other columns, the rows without those taken out, and the values of these, without empty ones.
+    """
+    equal = {
+        at
+        for at, name in enumerate(columns)
+        if len(rows) > 1 and name not in OWN_COLUMNS and all(row[at] == rows[0][at] for row in rows)
+    }
+    kept = [at for at in range(len(columns)) if at not in equal]
+    same = {columns[at]: rows[0][at] for at in sorted(equal) if rows[0][at] not in (None, "")}
+    return [columns[at] for at in kept], [[row[at] for at in kept] for row in rows], same
 
 
 def _differing_fields(calls: Sequence[Sequence[tuple[str, ValueTree]]]) -> dict[str, set[str]]:

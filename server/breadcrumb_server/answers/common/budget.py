@@ -19,7 +19,9 @@ T = TypeVar("T")
 A = TypeVar("A", bound=Section)
 N = TypeVar("N", bound=Answer)
 
-# About 2,500 tokens: a quarter of the size at which clients warn, and still a screenful of rows.
+# About 1,200 tokens: what readers of answers made use of was in the first lines.
+DEFAULT_ANSWER_CHARS = 4_000
+# What an answer may have if more is asked for: a quarter of the size at which clients warn.
 MAX_ANSWER_CHARS = 8_000
 
 # Maximum characters of a cell, tried in turn until all rows fit.
@@ -30,6 +32,11 @@ _PROTECTED = frozenset({"project", "trace_id", "status", "next_cursor", "total",
 
 # Characters of a text and items of a list, in the attempts of squeeze.
 _ROUNDS = ((1_000, 100), (500, 50), (200, 20), (100, 10), (50, 5), (25, 2), (12, 1), (0, 0))
+
+
+def chars_for(limit: int, usual: int) -> int:
+    """Return the characters of an answer with this many rows: more if more rows than usual were asked for."""
+    return MAX_ANSWER_CHARS if limit > usual else DEFAULT_ANSWER_CHARS
 
 
 def size_of(answer: Section) -> int:
@@ -62,7 +69,7 @@ def fit_table(
     build: Callable[[int, int], A],
     rows: int,
     *,
-    limit: int = MAX_ANSWER_CHARS,
+    limit: int = DEFAULT_ANSWER_CHARS,
     cells: Sequence[int] = CELL_CHARS,
     least_cell: int | None = None,
 ) -> A:

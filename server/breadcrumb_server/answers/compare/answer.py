@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import first_texts, fit
+from breadcrumb_server.answers.common.budget import DEFAULT_ANSWER_CHARS, first_texts, fit
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
@@ -30,6 +30,7 @@ from breadcrumb_server.answers.compare.text import (
     CallDifference,
     FirstDifference,
     ending_line,
+    lone_calls_line,
     render_first_difference,
     summary_line,
 )
@@ -105,7 +106,7 @@ def compare_traces(con: DuckDBPyConnection, project: str, *, base_trace_id: str,
         scope = whole_scope(scope)
         found = find_divergences(base, this, scope.selection, scope.trusts_lone_calls)
     builder = _ComparisonBuilder(base, this, functions, tests, scope, found)
-    return fit(builder.candidates(project))
+    return fit(builder.candidates(project), limit=DEFAULT_ANSWER_CHARS)
 
 
 @dataclass(slots=True)
@@ -275,7 +276,14 @@ def _passed_on_lines(differences: Sequence[CallDifference], chars: int) -> list[
 
 
 def _summary_lines(differences: Sequence[CallDifference], lines: int, chars: int) -> list[str]:
-    return first_texts(differences, lines, text=lambda each: summary_line(each, chars))
+    found: list[str] = []
+    for key, equal in groupby(differences, key=lambda each: (each.name, each.base is None, each.this is None)):
+        several = [*equal]
+        if len(several) > 1 and (key[1] or key[2]):
+            found.append(lone_calls_line(several))
+        else:
+            found += [summary_line(each, chars) for each in several]
+    return first_texts(found, lines)
 
 
 def _run_line(side: str, trace: TraceRow) -> str:

@@ -149,6 +149,15 @@ def summary_line(difference: CallDifference, chars: int) -> str:
     return _difference_line(difference.base, difference.this, parts, chars)
 
 
+def lone_calls_line(differences: Sequence[CallDifference]) -> str:
+    """Render several calls of one function that only one side made, in one line."""
+    side = "this trace" if differences[0].this else "the base"
+    ids = ", ".join(str(each.call.call_id) for each in differences[: LIMITS.max_parts])
+    more = len(differences) - LIMITS.max_parts
+    name = one_line(differences[0].name, LIMITS.max_name_chars)
+    return f"only in {side}: {name} x{len(differences)}, calls {ids}{f' and {more} more' if more > 0 else ''}"
+
+
 def ending_line(difference: CallDifference, chars: int) -> str:
     """Render in one line how the two calls of a difference ended."""
     if difference.base is None or difference.this is None or not difference.end_differs:

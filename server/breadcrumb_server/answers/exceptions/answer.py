@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer, check_limit
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
@@ -21,6 +21,7 @@ from breadcrumb_server.answers.exceptions.details import (
     LoadedException,
     load_exceptions,
 )
+from breadcrumb_server.answers.exceptions.repeats import without_repeats
 from breadcrumb_storage.queries import exceptions as queries
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter, UnderTests
 from breadcrumb_storage.queries.tests import test_failures, test_ranges
@@ -29,6 +30,7 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+DEFAULT_LIMIT = 10
 MAX_LIMIT = 30
 
 
@@ -60,7 +62,7 @@ def find_exceptions(
     type: str | None = None,
     include_handled: bool = True,
     test: str | None = None,
-    limit: int = 10,
+    limit: int = DEFAULT_LIMIT,
     cursor: str | None = None,
 ) -> ExceptionList:
     """Return one page of the exceptions of a trace, or of all traces since a time.
@@ -106,8 +108,8 @@ def find_exceptions(
                 trace_id=about,
                 total=total,
                 kinds=kinds,
-                exceptions=part.each(
-                    "exceptions", loaded[:count], lambda each: each.render(ExceptionLimits.of_size(chars))
+                exceptions=without_repeats(
+                    part.each("exceptions", loaded[:count], lambda each: each.render(ExceptionLimits.of_size(chars)))
                 ),
                 message=part.text("message", lambda: "" if kinds else _why_nothing(con, wanted)),
                 next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
@@ -116,7 +118,7 @@ def find_exceptions(
             )
         )
 
-    return fit_table(build, len(loaded))
+    return fit_table(build, len(loaded), limit=chars_for(limit, DEFAULT_LIMIT))
 
 
 def _under_tests(reader: TraceReader, test: str) -> UnderTests:

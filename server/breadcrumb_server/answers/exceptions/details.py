@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 _RUNNERS_FRAME = re.compile(r"/(?:_pytest|pluggy)/|/unittest/(?:case|async_case)\.py:\d+ in _call")
 # Exceptions in a chain of causes. Chains of "During handling of ..." grow without end in retry loops.
 MAX_CAUSES = 3
+# Calls at the end of a chain whose arguments are shown at length, and characters of the lines of the others.
+_INNER_CALLS = 2
+_OUTER_CALL_CHARS = 200
 
 
 class ExceptionDetail(Section):
@@ -117,6 +120,8 @@ class LoadedException:
                 chars=detail.argument_chars,
                 source=source,
             )
+            # The way to the exception; get_calls shows the arguments of these calls in full.
+            calls[:-_INNER_CALLS] = [cut(line, _OUTER_CALL_CHARS) for line in calls[:-_INNER_CALLS]]
             if not inside:
                 calls.append(f"{place} (not traced)")
         stack = _from_the_test_on(clean(row.stack_trace or "").strip().splitlines()) if not calls else []

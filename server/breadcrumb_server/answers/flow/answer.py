@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import fit_table
+from breadcrumb_server.answers.annotated.layout import size_of_text
+from breadcrumb_server.answers.common.budget import (
+    DEFAULT_ANSWER_CHARS,
+    MAX_ANSWER_CHARS,
+    first_that_fits,
+    fit_table,
+)
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer
 from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
@@ -57,18 +63,24 @@ class Flow(Answer):
     KeyError (#9)``: two calls, the first is #9), ``late`` arguments recorded after the start of the call,
     ``[Task-2, by #3]`` the start of an asyncio task that call 3 created, ``=>`` the call that was asked for. ``…``
     stands for the rest of a value or for a beginning that it shares with the value beside it; at the end of a line,
-    for callees that are not shown, such as those of an import.
+    for callees that are not shown, such as those of an import. Times below 0.1 ms are not shown. Where room is short,
+    trivial calls (initializers, getters, predicates, repeated ones) are left out first, and counted in the last line.
     """
 
-    always_shown = frozenset({"lines", "calls"})
-    shown_last = ("lines", "next_cursor", "notes", "next")
+    always_shown = frozenset({"text", "calls"})
+    shown_last = ("text", "next_cursor", "notes", "next")
 
     trace_id: str
     calls: int = Field(description="number of recorded calls that the lines show")
     recorded: int = Field(default=0, description="number of recorded calls of the trace")
-    lines: list[str]
+    text: str
     message: str = Field(default="", description="the reason, if there is no result")
     next_cursor: str | None = Field(default=None, description=NEXT_CURSOR)
+
+    @property
+    def lines(self) -> list[str]:
+        """The text in lines."""
+        return self.text.splitlines()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,46 +177,48 @@ def get_flow(
         "caught exceptions", lambda: CaughtExceptions(reader, tree.call_ids), CaughtExceptions(reader, ())
     )
 
-    def page(outline: Sequence[Row]) -> Flow:
-        rows = outline[start.at :]
-        lines = FlowLines(reader, rows, caught)
-        notes = [
-            *tree.notes,
-            *part.rows("notes", lambda: _hidden_catch_notes(outline, caught)),
-            *part.rows("notes", lambda: _counted_call_notes(reader, rows)),
-        ]
-
-        text_of = cache(lines.render)
-
-        def build(count: int, chars: int) -> Flow:
-            at = Position(start.at + count, reader.trace_id)
-            return part.told(
-                Flow(
-                    project=project,
-                    trace_id=reader.trace_id,
-                    calls=tree.calls,
-                    recorded=recorded,
-                    lines=text_of(chars)[:count],
-                    next_cursor=encode_cursor(query, at) if count < len(rows) else None,
-                    notes=[*notes],
-                    next=part.rows(
-                        "next", lambda: first_few(flow_next_calls(next_calls, rows[:count], lines, view.root_call_id))
-                    ),
-                )
-            )
-
-        return fit_table(build, len(rows), cells=LIMITS.value_chars, least_cell=LIMITS.min_page_value_chars)
-
     if view.is_about_imports():
         best = Outliner(tree.lanes, tree.callees).best
     else:
         best = OutlinerWithoutImports(tree.lanes, tree.callees, view.root_call_id).best
-    answer = page(best(max_depth))
-    if answer.next_cursor is not None and max_depth is None and not start.at:
-        # Try fewer lines: details of the first calls should not push the last ones to the next page.
-        shorter = page(best(None, len(answer.lines)))
-        return shorter if shorter.next_cursor is None else answer
-    return answer
+    room = DEFAULT_ANSWER_CHARS if max_depth is None else MAX_ANSWER_CHARS
+    if max_depth is None:
+        outline = first_that_fits(
+            (best(None, lines) for lines in (LIMITS.aim_lines, *LIMITS.fewer_lines)),
+            room - LIMITS.beside_chars,
+            size=lambda rows: size_of_text(
+                "\n".join(FlowLines(reader, rows, caught).render(LIMITS.legible_value_chars))
+            ),
+        ) or best(None, LIMITS.fewer_lines[-1])
+    else:
+        outline = best(max_depth)
+    rows = outline[start.at :]
+    lines = FlowLines(reader, rows, caught)
+    notes = [
+        *tree.notes,
+        *part.rows("notes", lambda: _hidden_catch_notes(outline, caught)),
+        *part.rows("notes", lambda: _counted_call_notes(reader, rows)),
+    ]
+    text_of = cache(lines.render)
+
+    def build(count: int, chars: int) -> Flow:
+        at = Position(start.at + count, reader.trace_id)
+        return part.told(
+            Flow(
+                project=project,
+                trace_id=reader.trace_id,
+                calls=tree.calls,
+                recorded=recorded,
+                text="\n".join(text_of(chars)[:count]),
+                next_cursor=encode_cursor(query, at) if count < len(rows) else None,
+                notes=[*notes],
+                next=part.rows(
+                    "next", lambda: first_few(flow_next_calls(next_calls, rows[:count], lines, view.root_call_id))
+                ),
+            )
+        )
+
+    return fit_table(build, len(rows), limit=room, cells=LIMITS.value_chars, least_cell=LIMITS.min_page_value_chars)
 
 
 def _tree(reader: TraceReader, view: FlowView, names: Mapping[int, str], max_depth: int | None) -> _Tree:
@@ -307,7 +321,7 @@ def _empty_flow(reader: TraceReader, next_calls: NextCalls, view: FlowView) -> F
         project=next_calls.project,
         trace_id=reader.trace_id,
         calls=0,
-        lines=[],
+        text="",
         message=message,
         next=first_few(proposed),
     )

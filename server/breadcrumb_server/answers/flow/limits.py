@@ -11,8 +11,14 @@ class Limits:
 
     # The outline.
 
-    aim_lines: int = 80
+    aim_lines: int = 48
     """Lines of an outline without a given depth: what a reader takes in at once."""
+
+    fewer_lines: tuple[int, ...] = (36, 26)
+    """Lines to aim at instead, in turn, where values would not be legible in so many."""
+
+    legible_value_chars: int = 60
+    """Characters of the arguments, and of the result, of one call in a legible line."""
 
     max_lines: int = 2_000
     """Lines of an outline of a given depth, over all of its pages."""
@@ -39,6 +45,9 @@ class Limits:
 
     max_period: int = 12
     """Steps of a round. Longer rounds are not searched for."""
+
+    min_equal: int = 3
+    """Calls in a row with equal results that are folded although there is room for each."""
 
     max_nesting: int = 4
     """Levels of rounds within rounds."""
@@ -98,6 +107,9 @@ class Limits:
     min_value_chars: int = 8
     """Characters of a value that is cut."""
 
+    short_value_chars: int = 24
+    """Characters of a value, above which its argument comes after the others, as it may be cut."""
+
     owner_share: float = 1 / 6
     """Share of the characters of all arguments that ``self`` keeps. Its type says enough."""
 
@@ -112,6 +124,15 @@ class Limits:
 
     max_counted_functions: int = 3
     """Functions in the note about calls that were only counted."""
+
+    beside_chars: int = 500
+    """Characters beside the text: ids, notes, and what is proposed next."""
+
+    min_shown_ns: int = 100_000
+    """Nanoseconds of a call, or of all calls of a group, below which its time is not shown: it says nothing."""
+
+    max_trivial_named: int = 4
+    """Functions in the line about trivial calls that were left out."""
 
     max_hidden_catches: int = 3
     """Calls in the note about exceptions that were caught on no line."""

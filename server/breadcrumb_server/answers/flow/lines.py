@@ -205,7 +205,7 @@ def _from_to(first: str, last: str) -> str:
 
 
 def _duration(group: Group) -> str:
-    if group.min_ns is None or group.max_ns is None:
+    if group.min_ns is None or group.max_ns is None or group.total_ns < LIMITS.min_shown_ns:
         return ""
     least, most = rounded(group.min_ns / 1e6), rounded(group.max_ns / 1e6)
     if group.calls == 1:

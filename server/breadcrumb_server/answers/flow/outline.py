@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -10,6 +11,7 @@ from breadcrumb_server.answers.common.budget import first_that_fits, shares
 from breadcrumb_server.answers.common.text import counted
 from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.answers.flow.tree import CallLoop, Folding, Group, Item, Lane, LeftOut
+from breadcrumb_server.answers.flow.trivial import left_out_line
 
 FindLanes = Callable[[Folding, int], Sequence[Lane]]
 FindCallees = Callable[[Group, Folding], Sequence[Item]]
@@ -25,12 +27,26 @@ class Row:
     lane: Lane | None = None
     parent: Group | None = None
     deeper: bool = False  # the group has callees that are not shown
+    left_out: Mapping[str, int] | None = None  # trivial calls below the group that are not shown, by function
 
 
-_BY_SHAPE = Folding(by_shape=True)
-_BY_FUNCTION = Folding(by_shape=False)
-_UNFOLDED = Folding(by_shape=True, min_rounds=4)  # except for long repetitions
-_FOLDINGS = (_UNFOLDED, _BY_SHAPE, _BY_FUNCTION)  # the most detailed first
+_WHOLE = Folding(by_shape=True, min_rounds=7)
+_ESSENTIAL = Folding(by_shape=True, min_rounds=7, trivial=False)
+_UNFOLDED = Folding(by_shape=True, min_rounds=4, trivial=False)  # except for long repetitions
+_BY_SHAPE = Folding(by_shape=True, trivial=False)
+_BY_FUNCTION = Folding(by_shape=False, trivial=False)
+# The most detailed first.
+_FOLDINGS = (_WHOLE, _ESSENTIAL, _UNFOLDED, _BY_SHAPE, _BY_FUNCTION)
+_SHORT_FOLDINGS = _FOLDINGS[1:]
+
+
+@dataclass(frozen=True, slots=True)
+class _Callees:
+    """What is shown below a group."""
+
+    group: Group  # keeps it alive, as another one could get its id
+    items: Sequence[Item]
+    left_out: Mapping[str, int]  # trivial calls, by function
 
 
 class Outliner:
@@ -46,7 +62,8 @@ class Outliner:
         self._find_lanes = lanes
         self._known_lanes: dict[Folding, Sequence[Lane]] = {}
         self._find_callees = callees
-        self._known_callees: dict[tuple[int, Folding], tuple[Group, Sequence[Item]]] = {}
+        self._known_callees: dict[tuple[int, Folding], _Callees] = {}
+        self._whole: set[int] = set()  # the groups whose callees are all shown: those at which the tree begins
 
     def best(self, max_depth: int | None, lines: int = LIMITS.aim_lines) -> list[Row]:
         """Return the rows of the most detailed outline.
@@ -56,13 +73,13 @@ class Outliner:
             lines: the rows to aim at. A given depth may take more.
         """
         self._lines = lines
-        foldings = _FOLDINGS if max_depth else (_UNFOLDED, _BY_SHAPE)
+        foldings = _FOLDINGS if max_depth else _FOLDINGS[:-1]
         outlines = (self._rows(folding, max_depth or LIMITS.max_depth, self._lines) for folding in foldings)
         found = first_that_fits(outlines, self._lines, size=len)
         if found is not None:
             return found
         if max_depth is None:
-            return [*self._shortened()]
+            return _with_left_out([*self._shortened()])
         rows = self._rows(_BY_FUNCTION, max_depth, LIMITS.max_lines)
         if len(rows) > LIMITS.max_lines:
             rows[LIMITS.max_lines :] = [Row(0, text="… more: begin further in, with root_call_id or function")]
@@ -70,7 +87,7 @@ class Outliner:
 
     def _rows(self, folding: Folding, depth: int, limit: int) -> list[Row]:
         """Return all rows, or the first ones if there are more than ``limit``: one more than that."""
-        return [*islice(self._all_rows(folding, depth), limit + 1)]
+        return _with_left_out([*islice(self._all_rows(folding, depth), limit + 1)])
 
     def _all_rows(self, folding: Folding, depth: int) -> Iterator[Row]:
         lanes = self._lanes(folding)
@@ -111,9 +128,9 @@ class Outliner:
         while (only := self._only_callee(chain[-1], folding)) is not None:
             chain.append(only)
         if len(chain) < LIMITS.min_chain:
-            return [Row(indent, group, parent=parent, deeper=self._hides_callees(group, folding))], group
+            return [self._expanded(indent, group, parent, folding)], group
         between = Row(indent + 1, text=f"… {len(chain) - 2:,} levels of it, each called by the one above")
-        last = Row(indent + 2, chain[-1], parent=group, deeper=self._hides_callees(chain[-1], folding))
+        last = self._expanded(indent + 2, chain[-1], group, folding)
         return [Row(indent, group, parent=parent), between, last], chain[-1]
 
     def _only_callee(self, group: Group, folding: Folding) -> Group | None:
@@ -122,19 +139,39 @@ class Outliner:
         alike = isinstance(only, Group) and (only.name, only.calls) == (group.name, group.calls)
         return only if isinstance(only, Group) and alike and not only.focus and not group.focus else None
 
-    def _hides_callees(self, group: Group, folding: Folding) -> bool:
-        return group.calling and not self._callees(group, folding)
+    def _expanded(self, indent: int, group: Group, parent: Group | None, folding: Folding) -> Row:
+        """Return the row of a group whose callees are on the next rows."""
+        below = self._below(group, folding)
+        deeper = group.calling and not below.items and not below.left_out
+        return Row(indent, group, parent=parent, deeper=deeper, left_out=below.left_out)
 
     def _lanes(self, folding: Folding) -> Sequence[Lane]:
         if folding not in self._known_lanes:
-            self._known_lanes[folding] = self._find_lanes(folding, LIMITS.max_lanes)
+            lanes = self._known_lanes[folding] = self._find_lanes(folding, LIMITS.max_lanes)
+            roots = [item for lane in lanes for item in lane.items]
+            if len(roots) == 1:
+                self._whole.add(id(roots[0]))
         return self._known_lanes[folding]
 
     def _callees(self, group: Group, folding: Folding) -> Sequence[Item]:
+        return self._below(group, folding).items
+
+    def _below(self, group: Group, folding: Folding) -> _Callees:
+        """Return what is below a group, without what is trivial, except below the calls at which the tree begins."""
         known = self._known_callees.get((id(group), folding))
-        if known is None:  # keeps the group alive, as another one could get its id
-            known = self._known_callees[id(group), folding] = group, self._find_callees(group, folding)
-        return known[1]
+        if known is not None:
+            return known
+        items = self._find_callees(group, folding)
+        left_out: Counter[str] = Counter()
+        if id(group) in self._whole:
+            # A program's body that only calls main says nothing itself: main begins the tree.
+            calling = [item for item in items if not isinstance(item, Group) or (item.calling and not item.is_import)]
+            if len(calling) == 1 and isinstance(calling[0], Group):
+                self._whole.add(id(calling[0]))
+        elif not folding.trivial:
+            items = _essential(items, left_out)
+        found = self._known_callees[id(group), folding] = _Callees(group, items, left_out)
+        return found
 
     def _shortened(self) -> Iterator[Row]:
         """Yield rows for part of the tree: lines are distributed over its lanes and items."""
@@ -152,18 +189,25 @@ class Outliner:
     def _shortened_items(
         self, items: Sequence[Sequence[Item]], parent: Group | None, indent: int, lines: int
     ) -> Iterator[Row]:
-        """Yield about ``lines`` rows for ``items``: the same siblings for each of _FOLDINGS, or folded in one way."""
+        """Yield about ``lines`` rows for siblings.
+
+        Args:
+            items: the siblings for each of _SHORT_FOLDINGS, or folded in one way.
+            parent: their caller.
+            indent: of their rows.
+            lines: the rows to aim at.
+        """
         outlines = (
             [*islice(self._items(siblings, parent, folding, indent, LIMITS.max_depth), lines + 1)]
-            for folding, siblings in zip(_FOLDINGS, items, strict=False)
+            for folding, siblings in zip(_SHORT_FOLDINGS, items, strict=False)
         )
         rows = first_that_fits(outlines, lines, size=len)
         if rows is not None:
             yield from rows
             return
-        shown, left = _split(
-            next((each for each in items if len(each) * 3 <= lines), items[-1]), max(lines * 2 // 3, 2)
-        )
+        fitting = next((each for each in items if len(each) * 3 <= lines), items[-1])
+        is_whole = parent is not None and id(parent) in self._whole and len(fitting) <= lines
+        shown, left = _split(fitting, len(fitting) if is_whole else max(lines * 2 // 3, 2))
         sizes = [self._size([item], lines) - 1 for item in shown]
         granted = shares(sizes, lines - len(shown), even=True)
         for item, share in zip(shown, granted, strict=True):
@@ -186,12 +230,33 @@ class Outliner:
             return
         rows, last = self._head(item, parent, _BY_FUNCTION, indent)
         yield from rows
-        ways = [self._callees(last, folding) for folding in _FOLDINGS]
+        ways = [self._callees(last, folding) for folding in _SHORT_FOLDINGS]
         yield from self._shortened_items(ways, last, rows[-1].indent + 1, max(lines - len(rows) + 1, 1))
 
     def _size(self, items: Sequence[Item], limit: int) -> int:
         """Count the rows of items and everything below them, up to ``limit``."""
         return sum(1 for _ in islice(self._items(items, None, _BY_FUNCTION, 0, LIMITS.max_depth), limit))
+
+
+def _essential(items: Sequence[Item], left_out: Counter[str]) -> list[Item]:
+    """Return items without the trivial ones, which are counted by function."""
+    kept: list[Item] = []
+    for item in items:
+        if isinstance(item, Group) and item.trivial:
+            left_out[item.name] += item.calls
+        elif not isinstance(item, CallLoop):
+            kept.append(item)
+        elif inside := _essential(item.items, left_out):
+            kept.append(CallLoop(inside, item.rounds, item.first_calls))
+    return kept
+
+
+def _with_left_out(rows: list[Row]) -> list[Row]:
+    """Add a row that counts the trivial calls that the others leave out."""
+    left_out: Counter[str] = Counter()
+    for row in rows:
+        left_out.update(row.left_out or {})
+    return [*rows, Row(0, text=left_out_line(left_out))] if left_out else rows
 
 
 def _has_heading(lane: Lane, lanes: Sequence[Lane]) -> bool:

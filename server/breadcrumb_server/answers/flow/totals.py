@@ -8,6 +8,7 @@ from itertools import groupby
 from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.answers.flow.repetitions import EqualSteps, Part, Rounds, SequenceFolder, Symbols
 from breadcrumb_server.answers.flow.tree import CallLoop, Folding, Group, Item, Lane
+from breadcrumb_server.answers.flow.trivial import has_trivial_name
 from breadcrumb_storage.queries.flow import totals as queries
 from breadcrumb_storage.queries.flow.calls import FlowRoots
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -132,6 +133,10 @@ class FlowTotals:
             unfinished=node.unfinished,
             late=node.late,
             calling=node.calling,
+            trivial=(
+                not (node.calling or node.raised or node.cancelled or node.unfinished)
+                and has_trivial_name(self._names[node.name_no])
+            ),
             members=[node.node],
         )
 

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from breadcrumb_server.answers.flow.limits import LIMITS
 from breadcrumb_server.answers.flow.repetitions import EqualSteps, Part, SequenceFolder, Symbols, merge
+from breadcrumb_server.answers.flow.trivial import has_trivial_name
 from breadcrumb_storage.queries.flow.calls import UNFINISHED, FlowCalls
 
 MODULE_BODY = "<module>"
@@ -40,6 +42,7 @@ class Group:
     results: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])  # (first call, calls); empty if many
     focus: bool = False  # the flow shows what happened around this call
     calling: bool = False  # has callees, whether or not they belong to this flow
+    trivial: bool = False  # see trivial.py
     call_ids: Sequence[int] = ()  # empty in totals
     members: list[int] = field(default_factory=list[int])  # the calls, as the tree that made the group numbers them
 
@@ -85,6 +88,7 @@ class Folding:
 
     by_shape: bool  # False: by function, which leaves fewer lines
     min_rounds: int = 2  # of a repetition that is folded
+    trivial: bool = True  # with trivial calls below the first level
 
 
 class FlowTree:
@@ -131,7 +135,10 @@ class FlowTree:
             self._symbols.of(("pinned", at) if at in self._pinned else (name, outcome))
             for at, (name, outcome) in enumerate(zip(calls.names, calls.outcomes, strict=True))
         ]
-        self._shapes = self._shape_all()
+        self._shapes = self._shape_all(self._kinds)
+        results = zip(self._kinds, calls.results, strict=True)
+        self._exact = self._shape_all([self._symbols.of(("result", *each)) for each in results])
+        self._trivial = self._find_trivial()
 
     def call_ids(self) -> list[int]:
         """Return the ids of all calls of the tree."""
@@ -181,9 +188,35 @@ class FlowTree:
                 inside[at] = True
         return roots
 
-    def _shape_all(self) -> list[int]:
-        """Return the symbol of the shape of each call. Calls come after their parents, so the last ones are first."""
-        shapes = list(self._kinds)
+    def _find_trivial(self) -> list[bool]:
+        """Return of each call whether it is trivial."""
+        calls = self._calls
+        by_name = {number: has_trivial_name(name) for number, name in self._names.items()}
+        found = [
+            children is None and not calling and outcome == RETURNED and (truth or getter or by_name[name])
+            for children, calling, outcome, truth, getter, name in zip(
+                self._children, calls.calling, calls.outcomes, calls.truths, calls.getters, calls.names, strict=True
+            )
+        ]
+        for children in self._children:
+            seen: set[tuple[int, int, int]] = set()
+            for at in children or ():
+                arguments = calls.arguments[at]
+                if self._children[at] is None and calls.outcomes[at] == RETURNED and arguments is not None:
+                    call = (calls.names[at], arguments, calls.results[at])
+                    found[at] |= call in seen and not calls.calling[at]
+                    seen.add(call)
+        for at in self._pinned:
+            found[at] = False
+        return found
+
+    def _shape_all(self, kinds: Sequence[int]) -> list[int]:
+        """Return the symbol of the shape of each call. Calls come after their parents, so the last ones are first.
+
+        Args:
+            kinds: symbols of the calls without their callees.
+        """
+        shapes = list(kinds)
         symbol = self._symbols.of
         folded: dict[tuple[int, ...], int] = {}
         for at in range(len(shapes) - 1, -1, -1):
@@ -205,6 +238,8 @@ class FlowTree:
         merged: list[Part] | None = None
         for members in sequences:
             parts = self._folder.fold([keys[at] for at in members], members, min_rounds)
+            if min_rounds > 2:
+                parts = self._join_equal(parts)
             if merged is None:
                 merged = parts
             elif [part.symbol for part in parts] == [part.symbol for part in merged]:
@@ -218,6 +253,25 @@ class FlowTree:
         if len(merged) > most and not self._pinned:
             return self._by_function(sequences)
         return [self._item(part) for part in merged]
+
+    def _join_equal(self, parts: Sequence[Part]) -> list[Part]:
+        """Join calls of which there are few if not only their shapes, but also all results are equal."""
+        joined: list[Part] = []
+        for _, equal in groupby(parts, key=self._exactly):
+            several = [*equal]
+            if len(several) >= LIMITS.min_equal:
+                for part in several[1:]:
+                    merge(several[0], part)
+                joined.append(several[0])
+            else:
+                joined += several
+        return joined
+
+    def _exactly(self, part: Part) -> tuple[bool, int]:
+        """Return a key that calls share if their shapes and all results are equal, and rounds never share."""
+        if isinstance(part, EqualSteps):
+            return True, self._exact[part.members[0]]
+        return False, id(part)
 
     def _by_function(self, sequences: list[list[int]]) -> list[Item]:
         groups: dict[int, list[int]] = {}
@@ -255,6 +309,7 @@ class FlowTree:
             results=self._results(members),
             focus=members[0] in self._focus,
             calling=any(self._children[at] is not None or calls.calling[at] for at in members),
+            trivial=all(self._trivial[at] for at in members),
             call_ids=[calls.ids[at] for at in members],
             members=members,
         )

@@ -54,15 +54,16 @@ def side_by_side(lines: Sequence[str], chars: int) -> list[str]:
 
 
 def arguments(pairs: Pairs, chars: int) -> str:
-    """Render ``a=1, b=None``. Long values are cut, ``self`` first."""
+    """Render ``a=1, b=None``. If not all fit, the long ones come last and are cut, ``self`` first."""
     whole = _joined(pairs)
     if len(whole) <= chars:
         return whole
-    first, *others = pairs
-    if others and first[0] in _OWNERS:
-        left = chars - len(_joined(others)) - len(first[0]) - 3
+    pairs = sorted(pairs, key=lambda pair: (pair[0] in _OWNERS, len(pair[1]) > LIMITS.short_value_chars))
+    *others, last = pairs
+    if others and last[0] in _OWNERS:
+        left = chars - len(_joined(others)) - len(last[0]) - 3
         room = max(left, int(chars * LIMITS.owner_share), LIMITS.min_value_chars)
-        pairs = [(first[0], short(str(first[1]), room)), *others]
+        pairs = [*others, (last[0], short(str(last[1]), room))]
         whole = _joined(pairs)
         if len(whole) <= chars:
             return whole

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from breadcrumb_server.answers.common.budget import first_texts, fit_table
+from breadcrumb_server.answers.common.budget import chars_for, first_texts, fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
@@ -28,6 +28,8 @@ MAX_LIMIT = 200
 MAX_C_FUNCTIONS = 8
 COLUMNS = ["function", "module", "called_by", "call_count", "time_ms", "suggested_include", "origin"]
 NOTHING_TRACED = "no code was traced in this run: its report says why"
+
+DEFAULT_LIMIT = 20
 
 
 class GapList(Page):
@@ -51,7 +53,12 @@ class GapList(Page):
 
 
 def find_gaps(
-    con: DuckDBPyConnection, project: str, *, trace_id: str | None = None, limit: int = 20, cursor: str | None = None
+    con: DuckDBPyConnection,
+    project: str,
+    *,
+    trace_id: str | None = None,
+    limit: int = DEFAULT_LIMIT,
+    cursor: str | None = None,
 ) -> GapList:
     """Return one page of the gaps of a trace, by default the newest trace.
 
@@ -102,7 +109,7 @@ def find_gaps(
             )
         )
 
-    return fit_table(build, len(page))
+    return fit_table(build, len(page), limit=chars_for(limit, DEFAULT_LIMIT))
 
 
 def _row(gap: RankedGap, chars: int) -> list[Cell]:

@@ -29,7 +29,10 @@ _COLUMNS = f"""
     c.call_id AS ids, coalesce(c.parent_call_id, 0) AS parents, f.name_no AS names,
     coalesce(c.outcome, {UNFINISHED}) AS outcomes, c.duration_ns AS durations, c.process_id AS processes,
     c.thread_id AS threads, c.task_id AS tasks, coalesce(c.late, false) AS late, c.child_ns > 0 AS calling,
-    hash(c.return_value) AS results
+    hash(c.return_value) AS results, hash(c.args) AS arguments,
+    coalesce(c.return_value IN ('true', 'false'), false) AS truths,
+    CASE WHEN c.child_ns > 0 OR c.return_value = 'null' OR NOT coalesce(json_valid(c.args), false) THEN false
+         ELSE json_keys(c.args) IN (['self'], ['cls']) END AS getters
 """
 
 
@@ -63,6 +66,9 @@ class FlowCalls:
     late: Sequence[bool]  # late calls
     calling: Sequence[bool]  # time was spent in callees, whether or not these are among the calls
     results: Sequence[int]  # hashes of return values
+    arguments: Sequence[int | None]  # hashes of arguments; None: not recorded
+    truths: Sequence[bool]  # the return value is True or False
+    getters: Sequence[bool]  # called without arguments beside self or cls, and did not return None
     roots: frozenset[int] | None  # ids at which the tree begins; None: calls whose parents are not among the calls
 
 
