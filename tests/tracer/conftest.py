@@ -72,6 +72,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
         redact: list[str] | None = None,
         suspects: str = record_format.DEFAULT_SUSPECTS,
         only_lines: bool = False,
+        passed_lines: dict[str, list[int]] | None = None,
         before: Callable[[Path], None] | None = None,
     ) -> Traced:
         folder = tmp_path / f"spool{len(list(tmp_path.glob('spool*')))}"
@@ -91,6 +92,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
             "backend": "auto",
             "suspects": suspects,
             "only_lines": only_lines,
+            "passed_lines": passed_lines or {},
         }
         (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
         if before is not None:
