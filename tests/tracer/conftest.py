@@ -73,6 +73,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
         probes: list[dict[str, Any]] | None = None,
         suspects: str = record_format.DEFAULT_SUSPECTS,
         only_lines: bool = False,
+        passed_lines: dict[str, list[int]] | None = None,
         before: Callable[[Path], None] | None = None,
     ) -> Traced:
         folder = tmp_path / f"spool{len(list(tmp_path.glob('spool*')))}"
@@ -93,6 +94,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
             "probes": probes or [],
             "suspects": suspects,
             "only_lines": only_lines,
+            "passed_lines": passed_lines or {},
         }
         (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
         if before is not None:

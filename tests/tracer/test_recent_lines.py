@@ -65,6 +65,16 @@ def test_only_a_failed_test_leaves_lines_those_of_its_last_calls_and_of_each_pat
     assert len(suite.named("half")) == 3 + 21 + 1
 
 
+def test_the_last_calls_with_a_line_that_no_passing_test_executes_are_kept(python: str, start, tmp_path) -> None:
+    suite = SUITE.replace("[126, *range(20)]", "[126, 127, *[126] * 6, 128, *range(20)]").replace("== 126", ">= 126")
+    passed = [line for line, text in enumerate(suite.splitlines(), 1) if "number += 1" not in text]
+    file = str(tmp_path / "program.py")
+    kept = numbers(start(python, suite, passed_lines={file: passed}).finish())
+    assert kept == [126, 126, 126, 128, *range(20 - recent_lines.LAST_CALLS, 20)]
+    without = numbers(start(python, suite).finish())
+    assert without == [128, *range(20 - recent_lines.LAST_CALLS, 20)]
+
+
 def test_the_lines_of_a_kept_call_are_whole(suite: Spool) -> None:
     (rare,) = [call for call in suite.named("half") if call.args["number"] == 126]
     assert rare.steps(first_line=3) == [(1, {}), (2, {"number": 127}), (3, {})]

@@ -61,6 +61,7 @@ class Recorder:
             self._lines.append(LineLog(session, capture["lines"]))
         self._with_test_lines = bool(capture.get("failed_test_lines", record_format.DEFAULT_FAILED_TEST_LINES))
         self._with_suspects = settings.get("suspects", record_format.DEFAULT_SUSPECTS) != "off"
+        self._passed_lines: Dict[str, List[int]] = settings.get("passed_lines") or {}
         self._only_lines = bool(settings.get("only_lines"))
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
@@ -143,7 +144,7 @@ class Recorder:
                 from .events.recent_lines import RecentLines
 
                 backend = self._backend
-                recent = RecentLines(self.session, backend.observe, backend.writes_locals_back)
+                recent = RecentLines(self.session, backend.observe, backend.writes_locals_back, self._passed_lines)
                 self._lines.append(recent)
                 self._logs.append(recent)
                 tests.when_test_begins.append(recent.test_begins)

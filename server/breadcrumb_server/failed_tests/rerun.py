@@ -108,7 +108,8 @@ async def rerun_failed_tests(
         command = [*words, *_options(runner, selection.tests), *arguments]
         env = _path(runner, selection.tests, cwd)
         answer.report = await run(
-            make_request(config, command, wanted.timeout_seconds, cwd=wanted.cwd, env=env, label=LABEL)
+            # Exactly the failed tests are to run again.
+            make_request(config, command, wanted.timeout_seconds, cwd=wanted.cwd, env=env, label=LABEL, suspects="off")
         )
         answer.trace_id = answer.report.trace_id
         answer.notes += await anyio.to_thread.run_sync(_restore, files)

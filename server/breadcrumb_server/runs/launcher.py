@@ -6,7 +6,7 @@ import marshal
 import os
 import secrets
 import shlex
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -133,7 +133,13 @@ def make_spool(parent: Path) -> tuple[str, Path]:
 
 
 def write_tracer_config(
-    spool: Path, trace_id: str, config: ProjectConfig, request: RunRequest, *, only_lines: bool = False
+    spool: Path,
+    trace_id: str,
+    config: ProjectConfig,
+    request: RunRequest,
+    *,
+    only_lines: bool = False,
+    passed_lines: Mapping[str, Collection[int]] | None = None,
 ) -> None:
     """Write the settings for the tracer into the spool folder, and make the pipe for secrets beside them.
 
@@ -143,6 +149,7 @@ def write_tracer_config(
         config: The settings of the project.
         request: The checked command.
         only_lines: Whether nothing but the executed lines of tests is recorded.
+        passed_lines: By file, the lines that passing tests executed in a first pass.
     """
     settings: dict[str, Any] = {
         "format": FORMAT_VERSION,
@@ -157,6 +164,7 @@ def write_tracer_config(
         "probes": [each.settings() for each in request.probes],
         "suspects": request.suspects,
         "only_lines": only_lines,
+        "passed_lines": {file: sorted(lines) for file, lines in (passed_lines or {}).items()},
     }
     file = spool / CONFIG_FILE
     file.touch(FILE_MODE)

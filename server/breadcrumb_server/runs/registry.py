@@ -252,7 +252,7 @@ class RunRegistry:
         trace_id, spool = make_spool(self._home.spool_folder(config.project))
         command: TracedCommand | None = None
         try:
-            write_tracer_config(spool, trace_id, config, request)
+            write_tracer_config(spool, trace_id, config, request, passed_lines=neighbours.lines())
             if neighbours.tests:
                 await anyio.to_thread.run_sync(write_neighbours, spool, neighbours.tests)
             redactor = make_redactor(config, request)

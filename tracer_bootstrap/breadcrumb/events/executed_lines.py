@@ -51,6 +51,7 @@ class ExecutedLines:
         self._observe = observe
         self._events_left = most_events
         self._writes_locals_back = writes_locals_back
+        self._knows_earlier = False  # whether the functions that started before the first test are looked at
         self._test = 0  # the number of the test that runs, 0 between tests
         self._suite = ""
         self._raises: Dict[int, int] = {}  # by the address of an exception: the number of lines before its raise
@@ -101,10 +102,12 @@ class ExecutedLines:
             suite: What it is compared with: the tests of its file or module.
         """
         again = {function for function, _ in list(self.ran)}
-        for function in list(self._session.functions.values()):
-            if not function.notes_lines and self.wants(function):
-                function.notes_lines = True
-                again.add(function)
+        if not self._knows_earlier:  # the functions of later tests come by ``function_added``
+            self._knows_earlier = True
+            for function in list(self._session.functions.values()):
+                function.notes_lines = self.wants(function)
+                if function.notes_lines:
+                    again.add(function)
         self.ran.clear()
         self._raises.clear()
         if self._events_left is None or self._events_left > 0:

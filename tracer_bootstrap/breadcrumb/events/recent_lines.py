@@ -1,7 +1,8 @@
 """Keep the executed lines of the last calls of own functions while a test runs, and write them if it fails.
 
 The call that explains a failure is seldom the first one of its function. So the lines of the last calls are kept in
-memory, and those of one call for each path (the set of lines that it executed).
+memory, those of one call for each path (the set of lines that it executed), and those of the last calls with a line
+that no passing test of the file executes, as far as a first pass has told.
 
 The work is limited by what is encoded, and not by the time that it takes: two equal runs keep the same calls.
 """
@@ -28,8 +29,9 @@ ALLOWANCE = 15_000
 ALLOWANCE_OF_FUNCTION = 2_500
 _BYTES_PER_UNIT = 100
 
-# Calls of a function that are kept: the last ones, and the last one of each of the first paths.
+# Calls of a function that are kept: the last ones, the last ones with a rare line, and one of each of the first paths.
 LAST_CALLS = 8
+LAST_RARE_CALLS = 4
 MAX_PATHS = 8
 
 _INSTALLED = ("/site-packages/", "/dist-packages/")
@@ -43,10 +45,18 @@ class RecentLines(LineLog):
         observe: Observes a function again, after its lines are wanted or not wanted any more.
         writes_locals_back: Whether reading the variables of a frame can undo what another thread did to those that it
             shares with other functions (gh-74929): the lines of such functions are not recorded.
+        passed_lines: By file, the lines that passing tests executed in a first pass.
     """
 
-    def __init__(self, session: Session, observe: Callable[[Function], None], writes_locals_back: bool) -> None:
+    def __init__(
+        self,
+        session: Session,
+        observe: Callable[[Function], None],
+        writes_locals_back: bool,
+        passed_lines: Dict[str, List[int]],
+    ) -> None:
         super().__init__(session, ())
+        self._passed = {file: frozenset(lines) for file, lines in passed_lines.items()}
         self._observe = observe
         self._writes_locals_back = writes_locals_back
         self._left = ALLOWANCE
@@ -145,6 +155,10 @@ class RecentLines(LineLog):
             if kept is None:
                 kept = self._kept[function] = _KeptCalls()
             kept.add(call)
+            passed = self._passed.get(function.file)
+            # Of a function that no passing test executed, every line is rare, which says nothing.
+            if passed is not None and not call.path <= passed and not call.path.isdisjoint(passed):
+                kept.add_rare(call)
 
 
 class RecentCall(CallLines):
@@ -196,6 +210,7 @@ class _KeptCalls:
 
     def __init__(self) -> None:
         self._last: Deque[RecentCall] = deque(maxlen=LAST_CALLS)
+        self._rare: Deque[RecentCall] = deque(maxlen=LAST_RARE_CALLS)
         self._of_path: Dict[FrozenSet[int], RecentCall] = {}
 
     def add(self, call: RecentCall) -> None:
@@ -204,7 +219,11 @@ class _KeptCalls:
         if path in self._of_path or len(self._of_path) < MAX_PATHS:
             self._of_path[path] = call
 
+    def add_rare(self, call: RecentCall) -> None:
+        self._rare.append(call)
+
     def calls(self) -> Iterator[RecentCall]:
-        """Iterate over the calls, each once or twice: the second time it has nothing to write."""
+        """Iterate over the calls, each at least once: from the second time on it has nothing to write."""
         yield from self._of_path.values()
+        yield from self._rare
         yield from self._last

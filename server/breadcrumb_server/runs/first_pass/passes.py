@@ -64,6 +64,14 @@ class Neighbours:
     tests: Sequence[PassedTest] = field(default_factory=list[PassedTest])
     note: str = ""
 
+    def lines(self) -> dict[str, set[int]]:
+        """Return all lines that the tests executed, by file."""
+        found: dict[str, set[int]] = {}
+        for test in self.tests:
+            for function, lines in test.executed.items():
+                found.setdefault(function.file, set()).update(lines)
+        return found
+
 
 async def find_neighbours(home: Home, config: ProjectConfig, request: RunRequest) -> Neighbours:
     """Find the neighbours of the tests that a command selects, in the memory of the project or by a first pass.

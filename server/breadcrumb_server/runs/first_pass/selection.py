@@ -88,5 +88,7 @@ def _selects(selection: Selection) -> bool:
     named = [word for word in selection.arguments if not word.startswith("-")]
     if selection.runner == "pytest":
         return any("::" in word for word in named) or any(word.startswith("-k") for word in selection.arguments)
-    # A module may be meant: its first pass then has no tests, and costs little.
-    return bool(named) and named[0] != "discover" and any("." in word for word in named)
+    # A dotted name may be that of a module: its first pass then has no tests, and costs little.
+    by_keyword = any(word.startswith("-k") for word in selection.arguments)
+    dotted = any("." in word and not word.endswith(".py") for word in named)
+    return bool(named) and named[0] != "discover" and (dotted or by_keyword)
