@@ -255,7 +255,11 @@ def _proposal(report: RunReport, missing: Sequence[str]) -> str:
     if names:
         return f"next: {call('show', project=report.project, trace_id=report.trace_id, what=names[:MAX_PROPOSED])}"
     # What is shown already.
-    done = [kind for kind, is_shown in (("get_flow(", report.flow), ("show(", _explains(report))) if is_shown]
+    done = [
+        kind
+        for kind, is_shown in (("get_flow(", report.flow), ("show(", _explains(report) and not missing))
+        if is_shown
+    ]
     proposed = [each for each in report.next if not each.startswith(tuple(done))]
     return f"next: {proposed[0]}" if proposed else ""
 

@@ -175,6 +175,10 @@ def _annotated(next_calls: NextCalls, failure: Failure | None) -> str | None:
         nearest = [f"{each.module}:{each.name}" for each in calls if each is not None]
         if failure.raised_in is not None:
             nearest = nearest[1:]
+        # A check that the test shares with others: what it checked is the result of the last function that it called.
+        checked = failure.called.called_by(chain.links[-1].call_id)
+        if checked and failure.exception.row.type == "AssertionError" and not failure.explaining:
+            nearest.insert(0, checked[0])
     elif failure.explaining:
         nearest = [f"{each.call.module}:{each.call.name}" for each in failure.explaining[1:]]
     else:
