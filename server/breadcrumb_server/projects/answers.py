@@ -15,7 +15,7 @@ class ProjectCreated(Answer):
     created: bool = Field(description="false: the project existed and was returned unchanged")
     config_file: str
     database: str
-    config: dict[str, Any] = Field(description="the settings in the file")
+    config: dict[str, Any] = Field(description="the workspace, the patterns, and the settings that are no defaults")
 
 
 class ProjectSettings(Answer):

@@ -89,7 +89,7 @@ def init_project(
             created=True,
             config_file=str(file),
             database=str(database),
-            config=_shown(load_config(home, project).config, home),
+            config=_changed(load_config(home, project).config),
             notes=notes,
             next=first_few([proposed]),
         )
@@ -242,7 +242,7 @@ def _existing(
         created=False,
         config_file=str(loaded.file),
         database=str(loaded.config.database_file(home)),
-        config=_shown(loaded.config, home),
+        config=_changed(loaded.config),
         notes=notes,
         next=first_few([call("list_traces", project=project), proposed]),
     )
@@ -322,6 +322,12 @@ def _overview(database: Path) -> ProjectOverview:
 
 def _shown(config: ProjectConfig, home: Home) -> dict[str, Any]:
     return {**config.model_dump(exclude={"project"}), "db_path": str(config.database_file(home))}
+
+
+def _changed(config: ProjectConfig) -> dict[str, Any]:
+    """Return what a reader has to know of a project's settings: the workspace, the patterns, what is no default."""
+    changed = config.model_dump(exclude={"project", "db_path"}, exclude_defaults=True)
+    return {"workspace": config.workspace, "include": config.include, **changed}
 
 
 def _cut(text: str | None) -> str | None:
