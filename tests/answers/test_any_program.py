@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
+from breadcrumb_server.answers.find.answer import find
 from breadcrumb_server.answers.flow.answer import FlowView, get_flow
 from breadcrumb_server.answers.performance.answer import analyze_performance
 from breadcrumb_server.answers.search import search_values
@@ -56,6 +57,11 @@ def test_answers_stay_within_their_size(con) -> None:
         get_flow(con, "shop", view=FlowView(root_call_id=int(one) if one.isdigit() else 1)),
         search_values(con, "shop", text="needle", limit=200),
         search_values(con, "shop", text=137),
+        find(con, "shop", value="needle", limit=200)[0],
+        find(con, "shop", value=137)[0],
+        find(con, "shop", name="n", limit=200)[0],
+        find(con, "shop", name="a_function_with", of="shop.module_1")[0],
+        find(con, "shop", exception="*")[0],
         analyze_performance(con, "shop", limit=100),
         analyze_performance(con, "shop", function="name_that_is_not_short_1"),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from breadcrumb_server.answers.find.answer import find
 from breadcrumb_server.answers.report.probed import report_after_run
 
 # Tables with rows of a trace, but not those that only ingest reads.
@@ -37,6 +38,9 @@ def probed(project, rich, every_answer) -> None:
     row = {"trace_id": rich.trace_id, "process_id": 0, "probe": 0, "position": 1, "call_id": 1, "thread_id": 0}
     values = {"expressions": '{"a": 1}', "errors": '{"b": "NameError: b"}', "return_value": "1", "raised": "KeyError"}
     project.con.insert("probe_values", {**row, **values})
+    con, trace_id = project.con, rich.trace_id
+    every_answer["find a value"] = lambda: find(con, "shop", value="12.5", trace_id=trace_id)[0]
+    every_answer["find an exception"] = lambda: find(con, "shop", exception="*", trace_id=trace_id)[0]
     every_answer["run"] = lambda: report_after_run(project.con, "shop", trace_id=rich.trace_id, running={}, redact=())
 
 
