@@ -38,6 +38,23 @@ rates.of("us")
 """
 
 
+async def ask(session: Any, tool: str, **arguments: Any) -> dict[str, Any]:
+    """Call a tool that answers with a text; return the lines about probes and the others apart."""
+    result = await session.client.call_tool(tool, {"project": "shop", **arguments})
+    assert not result.is_error, result.content
+    answer = dict(result.structured_content)
+    lines = answer.pop("report").split("\n")
+    for name, mark in (("notes", "note: "), ("next", "next: "), ("not_traced", "NOT TRACED: ")):
+        answer[name] = [line.removeprefix(mark) for line in lines if line.startswith(mark)]
+    others = [line for line in lines if not line.startswith(("note: ", "next: ", "NOT TRACED: "))]
+    return {**answer, "probes": "\n".join(others)}
+
+
+async def run_probed(session: Any, probes: dict[str, Any], **arguments: Any) -> dict[str, Any]:
+    command = [sys.executable, "main.py"]
+    return await ask(session, "run", **{"command": command, "timeout_seconds": 60, "probes": probes, **arguments})
+
+
 @pytest.fixture
 async def pricing(shop, write):
     """Return a function that runs the shop with probes, and returns the answer."""
@@ -47,10 +64,7 @@ async def pricing(shop, write):
     await shop.ok("edit_config", project="shop", add_include=["shop.*"])
 
     async def run(probes: dict[str, Any], **arguments: Any) -> dict[str, Any]:
-        command = [sys.executable, "main.py"]
-        return await shop.ok(
-            "run", **{"project": "shop", "command": command, "timeout_seconds": 60, "probes": probes, **arguments}
-        )
+        return await run_probed(shop, probes, **arguments)
 
     return run
 
@@ -64,8 +78,10 @@ async def test_the_answer_is_the_table_of_the_probes_and_how_the_command_ended(p
     trace_id = answer.pop("trace_id")
     text = answer.pop("probes")
     ended = ["uncaught at shop/pricing.py:6: KeyError: 'us'"]
-    assert answer == {"project": "shop", "status": "failed", "exit_code": 1, "notes": ended}
-    assert trace_id
+    assert answer.pop("duration_ms") > 0 and trace_id
+    assert answer == {
+        "status": "failed", "exit_code": 1, "signal": None, "notes": ended, "next": [], "not_traced": []
+    }  # fmt: skip
     lines = [line.rstrip() for line in text.splitlines()]
     assert lines[:5] == [
         "shop/pricing.py:13 in discounted: 3 hits",
@@ -91,8 +107,7 @@ async def test_the_report_of_the_trace_has_the_same_table(pricing, shop) -> None
     report = await shop.ok("get_trace", project="shop", trace_id=answer["trace_id"])
     assert report["probes"] == answer["probes"]
     assert report["exceptions"][0]["type"] == "KeyError"
-    waited = await shop.ok("wait_for_run", project="shop", trace_id=answer["trace_id"], wait_seconds=0)
-    assert waited == answer
+    assert await ask(shop, "wait_for_run", trace_id=answer["trace_id"], wait_seconds=0) == answer
     asked = await shop.ok(
         "query_traces", project="shop", sql="SELECT expressions->>'amount' AS amount FROM probe_values ORDER BY 1"
     )
@@ -104,8 +119,10 @@ async def test_one_expression_need_not_be_in_a_list(pricing) -> None:
     assert answer["probes"].splitlines()[1] == "  #11 amount=160"
 
 
-async def test_a_run_without_probes_answers_with_the_report(pricing) -> None:
-    report = await pricing({})
+async def test_a_run_without_probes_answers_with_the_report(pricing, shop) -> None:
+    answer = await pricing({})
+    assert "KeyError: 'us'" in answer["probes"]
+    report = await shop.ok("get_trace", project="shop", trace_id=answer["trace_id"])
     assert "probes" not in report and report["exceptions"]
 
 
@@ -141,12 +158,10 @@ async def test_failing_tests_are_told_in_one_line(shop, write) -> None:
         "test_it.py",
         "def price(n):\n    return n * 2\ndef test_a():\n    assert price(1) == 2\ndef test_b():\n    assert price(2) == 3\n",
     )
-    answer = await shop.ok(
-        "run",
-        project="shop",
+    answer = await run_probed(
+        shop,
+        {"price return": ["n"], "test_it:6": []},
         command=[sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_it.py"],
-        timeout_seconds=60,
-        probes={"price return": ["n"], "test_it:6": []},
     )
     assert answer["notes"][0].startswith("1 failed, 1 passed; test_it.py::test_b: AssertionError: ")
     assert "n=1  -> 2" in answer["probes"] and "n=2  -> 4" in answer["probes"]
@@ -167,15 +182,13 @@ async def test_a_place_or_expression_that_cannot_be_understood_runs_nothing(pric
 
 async def test_many_and_long_rows_fit_into_the_answer(shop, write) -> None:
     write("main.py", "def step(n):\n    text = f'{n} ' * 300\n    return text\nfor n in range(3000):\n    step(n)\n")
-    answer = await shop.ok(
-        "run",
-        project="shop",
+    answer = await run_probed(
+        shop,
+        {"main.py:3": ["n", "text"], "step entry": ["n", "n % 1"], "step return": []},
         command=[sys.executable, "main.py"],
-        timeout_seconds=60,
-        probes={"main.py:3": ["n", "text"], "step entry": ["n", "n % 1"], "step return": []},
     )
     text = answer["probes"]
-    assert len(text) <= 2_500
+    assert len(text) <= 2_250
     assert "main.py:3 in step: 3,000 hits" in text and "all: n % 1=0" in text
     first, last = text.index("n=0"), text.index("n=2999")
     assert first < text.index(" more rows") < last
@@ -188,9 +201,7 @@ async def test_values_of_all_processes_and_threads_are_told_apart(shop, write) -
         "thread = threading.Thread(target=work, args=(1,), name='worker')\nthread.start()\nthread.join()\n"
         "child = os.fork()\nif not child:\n    work(2)\n    os._exit(0)\nos.waitpid(child, 0)\n",
     )
-    answer = await shop.ok(
-        "run", project="shop", command=[sys.executable, "main.py"], timeout_seconds=60, probes={"work entry": ["n"]}
-    )
+    answer = await run_probed(shop, {"work entry": ["n"]})
     assert answer["probes"].splitlines()[0].startswith("work entry main.py:2: >=3 hits")
     assert "[process 0 MainThread] n=0" in answer["probes"]
     assert "[process 0 worker] n=1" in answer["probes"]
@@ -200,12 +211,10 @@ async def test_values_of_all_processes_and_threads_are_told_apart(shop, write) -
 async def test_secrets_in_probes_and_their_values_are_redacted(shop, write, home) -> None:
     write("main.py", "def login(password):\n    return len(password)\nlogin('correct-horse-battery')\n")
     token = "ghp_0123456789abcdefghijABCDEFGHIJ012345"
-    answer = await shop.ok(
-        "run",
-        project="shop",
+    answer = await run_probed(
+        shop,
+        {f"login entry if password != '{token}'": ["password", "[password]", f"password == '{token}'"]},
         command=[sys.executable, "main.py"],
-        timeout_seconds=60,
-        probes={f"login entry if password != '{token}'": ["password", "[password]", f"password == '{token}'"]},
     )
     text = answer["probes"]
     assert "password=[REDACTED]" in text and "=False" in text
@@ -219,12 +228,10 @@ async def test_while_the_command_runs_the_values_so_far_are_told(shop, write, ga
         "main.py",
         f"import signal\ndef wait(n):\n    open({str(gate.path)!r}, 'w').write('x')\n    signal.pause()\nwait(7)\n",
     )
-    run = {"project": "shop", "command": [sys.executable, "main.py"], "timeout_seconds": 60}
-    started = await shop.ok("run", **run, wait_seconds=0, probes={"wait entry": ["n"], "wait return": []})
+    started = await run_probed(shop, {"wait entry": ["n"], "wait return": []}, wait_seconds=0)
     assert started["status"] == "running" and "wait_for_run" in started["next"][0]
     await gate.message()
-    about = {"project": "shop", "trace_id": started["trace_id"]}
-    running = await shop.ok("wait_for_run", **about, wait_seconds=0)
+    running = await ask(shop, "wait_for_run", trace_id=started["trace_id"], wait_seconds=0)
     assert "n=7" in running["probes"] and "wait return: not hit so far" in running["probes"]
-    stopped = await shop.ok("stop_run", **about)
+    stopped = await ask(shop, "stop_run", trace_id=started["trace_id"])
     assert stopped["status"] == "stopped" and "n=7" in stopped["probes"]

@@ -17,8 +17,8 @@ from breadcrumb_server.answers.rendering.notation import named_values, read_valu
 from breadcrumb_storage.queries.probes import ProbeCount, ProbeValues, count_probes, probe_values
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# Characters of the text.
-MAX_CHARS = 2_500
+# Characters of the text: an answer to run has 2,500, of which one line may be about something else.
+MAX_CHARS = 2_250
 # Rows at the beginning and at the end of a place, and characters of a value, tried in turn.
 _LEVELS = ((20, 20, 400), (20, 20, 160), (10, 10, 120), (6, 6, 80), (3, 3, 60), (2, 1, 40), (1, 1, 25))
 _HEADING_CHARS = 300

@@ -9,7 +9,7 @@ from breadcrumb.record_format import NOTICE_PROBES
 from breadcrumb_server.answers.common.budget import squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.next_calls import NextCalls
-from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.common.text import one_line, rounded
 from breadcrumb_server.answers.probes.asked import asked_probes
 from breadcrumb_server.answers.probes.table import probes_text
 from breadcrumb_server.answers.report.answer import RunReport, build_report
@@ -68,6 +68,7 @@ def report_after_run(
             status=trace.status,
             exit_code=trace.exit_code,
             signal=trace.signal,
+            duration_ms=None if trace.duration_ms is None else rounded(trace.duration_ms),
             probes=probes_text(reader, Places.of(trace)),
             notes=_in_one_line(reader),
             next=[next_calls.call("wait_for_run", wait_seconds=45)] if is_running else [],
