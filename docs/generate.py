@@ -14,7 +14,7 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 
-from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS
+from breadcrumb_server.answers.common.budget import DEFAULT_ANSWER_CHARS, MAX_ANSWER_CHARS
 from breadcrumb_server.mcp_server.prompts import PROMPTS
 from breadcrumb_server.mcp_server.resources import RESOURCES
 from breadcrumb_server.mcp_server.tools import all_tools
@@ -26,9 +26,10 @@ INTRODUCTION = f"""\
 `python docs/generate.py` writes this page from the schemas that a client receives. To change a text, change it in
 `server/breadcrumb_server/mcp_server/tools/` or `answers/` and run the command again.
 
-Every call names its project. An answer has at most about {MAX_ANSWER_CHARS:,} characters, and fields without content
-are left out. The title of each tool is followed by its MCP hints: whether it only reads, may destroy something, changes
-nothing more when it is called again (idempotent), and reaches beyond the recorded traces (open world).
+Every call names its project. An answer has at most {DEFAULT_ANSWER_CHARS:,} characters, or {MAX_ANSWER_CHARS:,} where
+more is asked for (more rows than by default, a depth, one call by its id). Fields without content are left out. The
+title of each tool is followed by its MCP hints: whether it only reads, may destroy something, changes nothing more when
+it is called again (idempotent), and reaches beyond the recorded traces (open world).
 """
 
 Schema = dict[str, Any]

@@ -142,11 +142,7 @@ def test_the_call_that_went_wrong_is_first_and_calls_around_it_are_consequences(
     assert answer.compared == "all recorded calls: 5 and 5"
     assert [line[:4] for line in answer.runs] == ["base", "this"]
     assert answer.notes == []
-    assert answer.next == [
-        f'get_calls(project="shop", function="shop.pricing:rate", trace_id="{THIS}", where={{"call_id": 3}})',
-        f'get_calls(project="shop", function="shop.pricing:rate", trace_id="{BASE}", where={{"call_id": 3}})',
-        'run(project="shop", command="python main.py", timeout_seconds=60, capture={"lines": ["shop.pricing:rate"]})',
-    ]
+    assert answer.next == [f'show(project="shop", what=["shop.pricing:rate"], call_id=3, trace_id="{THIS}")']
 
 
 def test_other_arguments_point_to_the_caller(shop: Shop) -> None:

@@ -36,14 +36,32 @@ def test_equal_exceptions_are_one_entry_with_their_count_and_first_and_last_call
     assert folded.outcome == "handled by shop.pricing:total:9"
 
 
-def test_the_next_calls_show_the_raising_call_and_what_was_called_before_it(project, trace) -> None:
+def test_the_lines_of_the_raising_call_are_proposed_if_one_was_traced(project, trace) -> None:
     call = trace.call(trace.total)
-    error = trace.exception(call_id=call, **HANDLED)
-    answer = find_exceptions(project.con, "shop")
-    assert f'where={{"call_id": {call}}}' in answer.next[0]
-    assert answer.next[1] == f'get_flow(project="shop", trace_id="{trace.trace_id}", exception_id={error})'
+    trace.exception(call_id=call, **HANDLED)
+    assert find_exceptions(project.con, "shop").next == [
+        f'show(project="shop", what=["shop.pricing:total"], call_id={call}, trace_id="{trace.trace_id}")'
+    ]
     trace.exception(message="elsewhere", call_id=None, uncaught=True)
-    assert not any("get_flow" in text for text in find_exceptions(project.con, "shop", include_handled=False).next)
+    assert find_exceptions(project.con, "shop", include_handled=False).next == []
+
+
+def test_what_several_exceptions_have_in_common_is_said_once(project, trace) -> None:
+    outer = trace.call(trace.function("main", line=3), args={"n": 1})
+    inner = trace.call(trace.total, outer, args={"rate": 5, "items": []})
+    raised = {"call_id": inner, "locals": {"rate": 5, "items": [], "subtotal": 7}}
+    trace.exception("KeyError", message="first", **raised)
+    trace.exception("ValueError", message="second", **raised)
+    other = trace.call(trace.function("load"), outer)
+    trace.exception("OSError", message="third", call_id=other)
+
+    first, second, third = find_exceptions(project.con, "shop").exceptions
+
+    # The arguments stand in the line of the call.
+    assert first.locals == ["subtotal = 7"] and second.locals == []
+    assert len(first.calls) >= 2 and "rate=5" in first.calls[-1]
+    assert second.calls == [f"… {len(first.calls)} lines as in exceptions[0]"]
+    assert third.calls[0] == first.calls[0] and len(third.calls) == 2  # one line in common is no shorter if referred to
 
 
 def test_uncaught_exceptions_come_first_then_those_that_left_the_traced_code(project, trace) -> None:
@@ -130,8 +148,9 @@ def test_the_chain_is_the_same_however_many_exceptions_share_the_page(project, t
     answer = find_exceptions(project.con, "shop")
 
     assert len(answer.exceptions) == 6
-    for each in answer.exceptions:
-        assert each.calls[0] == "shop/deep.py:3 deep(level=0)"
+    assert answer.exceptions[0].calls[0] == "shop/deep.py:3 deep(level=0)"
+    assert all("as in exceptions[0]" in each.calls[0] for each in answer.exceptions[1:])
+    for each in answer.exceptions[:1]:
         assert each.calls[-2] == "shop/deep.py:3 deep(level=39)"
         assert sum(line.startswith("… ") for line in each.calls) == 1
 

@@ -129,7 +129,7 @@ def test_from_three_modules_on_their_package_is_suggested(project, trace) -> Non
     assert suggested["shop.a.x"] == suggested["shop.a.z"] == "shop.a.*"
     assert (suggested["tools.one"], suggested["tools.two"]) == ("tools.one", "tools.two")
     assert answer.edit_config == 'edit_config(project="shop", add_include=["shop.a.*", "tools.one", "tools.two"])'
-    assert answer.next == [answer.edit_config, 'run(project="shop", command="python main.py", timeout_seconds=60)']
+    assert answer.next == [answer.edit_config]
 
 
 def test_callers_are_folded_into_one_row_and_lower_bounds_are_marked(project, trace) -> None:

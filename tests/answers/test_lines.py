@@ -362,15 +362,6 @@ def test_a_secret_name_of_the_project_is_redacted_in_the_source(traced: Traced) 
     assert answer.lines[1].startswith('   2  my_house = "[REDACTED]"   -> my_house=[REDACTED]')
 
 
-def test_a_run_with_lines_is_proposed_only_for_a_single_call_without_them(project, shop) -> None:
-    page = get_calls(project.con, "shop", function="total")
-    assert "lines" not in page.columns and "capture" not in json.dumps(page.next)
-    alone = get_calls(project.con, "shop", function="total", where={"call_id": shop.failing})
-    assert alone.next[-1] == (
-        'run(project="shop", command="python main.py", timeout_seconds=60, capture={"lines": ["shop.pricing:total"]})'
-    )
-
-
 @pytest.mark.slow
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())

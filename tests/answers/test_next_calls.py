@@ -45,6 +45,7 @@ def test_what_stands_before_the_trace_in_a_tool_stands_before_it_in_a_call(next_
         ("compare_traces", {"base_trace_id": "beef"}),
         ("find_exceptions", {"include_handled": False, "test": "test_total"}),
         ("wait_for_run", {"wait_seconds": 45}),
+        ("show", {"what": ["total"], "call_id": 7}),
     ],
 )
 def test_arguments_stand_in_the_order_of_the_tools_parameters(next_calls, tool, arguments) -> None:

@@ -92,7 +92,7 @@ def test_the_arguments_of_a_slow_call_are_cut(project, trace) -> None:
     slow = trace.call(trace.function("distinct"), args={"names": ["x" * 50] * 20}, ms=60)
     answer = analyze_performance(project.con, "shop", function="distinct")
     assert answer.slowest is not None and len(str(answer.slowest.rows[0][2])) < 150
-    assert answer.next[1].endswith(f'where={{"call_id": {slow}}})')
+    assert answer.next != [] and answer.slowest.rows[0][0] == slow
 
 
 def test_lower_bounds_are_marked_and_calls_that_were_only_counted_are_in_the_total(project, trace) -> None:

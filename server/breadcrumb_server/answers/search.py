@@ -14,7 +14,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import clean, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.rendering.layout import value_text
@@ -117,7 +117,7 @@ def search_values(
                 rows=part.each("rows", range(rows), lambda index: page.row(index, min(chars, LIMITS.found_chars))),
                 next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < hits.total else None,
                 notes=[*notes, *part.rows("notes", lambda: _notes(hits, text))],
-                next=part.rows("next", lambda: first_few(page.follow_ups(next_calls))),
+                next=part.rows("next", lambda: at_most_one(page.follow_ups(next_calls))),
             )
         )
 
@@ -269,7 +269,7 @@ def _nothing(next_calls: NextCalls, text: str, exceptions: int) -> ValueHits:
             ),
             600,
         ),
-        next=first_few(
+        next=at_most_one(
             [
                 next_calls.call("find_exceptions") if exceptions else None,
                 next_calls.call("find_gaps"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import at_most_one, call
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import one_line, rounded
 from breadcrumb_server.answers.common.time_argument import parse_since
@@ -65,7 +65,7 @@ def list_traces(
                 rows=part.each("rows", page[:rows], lambda trace: _row(trace, min(chars, 300))),
                 next_cursor=encode_cursor(query, Position(last.trace_no)) if last else None,
                 notes=[*notes],
-                next=first_few(
+                next=at_most_one(
                     [
                         call("get_trace", project=project, trace_id=trace.trace_id)
                         for trace in _worth_reading(page[:rows])

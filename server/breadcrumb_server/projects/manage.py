@@ -9,7 +9,7 @@ from typing import Any
 
 from breadcrumb_server.answers.common.budget import fit_table, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
-from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one, call
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.projects.atomic_file import write_file
@@ -91,7 +91,7 @@ def init_project(
             database=str(database),
             config=_changed(load_config(home, project).config),
             notes=notes,
-            next=first_few([proposed]),
+            next=at_most_one([proposed]),
         )
     )
 
@@ -130,7 +130,7 @@ def list_projects(home: Home) -> ProjectList:
             home=str(home.folder),
             projects=Table(columns=PROJECT_COLUMNS, rows=rows[:count], more=len(names) - count),
             notes=notes[:MAX_LIST_NOTES],
-            next=first_few([proposed]),
+            next=at_most_one([proposed]),
         )
 
     return fit_table(build, len(rows), cells=[MAX_CELL_CHARS])
@@ -216,7 +216,7 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
         notes=notes,
         next=part.rows(
             "next",
-            lambda: first_few(
+            lambda: at_most_one(
                 [NextCalls(project, last_run).rerun() if last_run else None, call("list_traces", project=project)]
             ),
         ),
@@ -244,7 +244,7 @@ def _existing(
         database=str(loaded.config.database_file(home)),
         config=_changed(loaded.config),
         notes=notes,
-        next=first_few([call("list_traces", project=project), proposed]),
+        next=at_most_one([call("list_traces", project=project), proposed]),
     )
 
 

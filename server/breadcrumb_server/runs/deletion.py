@@ -14,7 +14,7 @@ from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.model import Answer, Table
-from breadcrumb_server.answers.common.next_calls import call, first_few
+from breadcrumb_server.answers.common.next_calls import at_most_one, call
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.common.time_argument import parse_since
 from breadcrumb_server.runs.recovery import Claim
@@ -135,7 +135,7 @@ def delete_traces(database: Database, spools: Path, project: str, choice: Choice
             database_mb=megabytes(space.file_bytes),
             reusable_mb=megabytes(space.reusable_bytes) if space.reusable_bytes >= MIN_SHOWN_BYTES else None,
             notes=notes,
-            next=first_few(
+            next=at_most_one(
                 [
                     call("stop_run", project=project, trace_id=running[0]) if running else None,
                     call("list_traces", project=project) if kept else None,

@@ -23,7 +23,7 @@ from breadcrumb_server.answers.common.budget import (
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import bounded_text, one_line
@@ -148,7 +148,7 @@ def get_calls(
             total=0,
             columns=COLUMNS,
             rows=[],
-            next=first_few(instead),
+            next=at_most_one(instead),
         )
     part = Parts()
     rows = CallRows(reader, ids[:limit])
@@ -172,14 +172,13 @@ def get_calls(
     sampled = any(each.started > each.recorded for each in functions)
 
     def further(count: int, shown: ShownLines) -> list[str]:
-        return part.rows("next", lambda: first_few(proposed(count, shown)))
+        return part.rows("next", lambda: at_most_one(proposed(count, shown)))
 
     def proposed(count: int, shown: ShownLines) -> list[str | None]:
         return follow_ups(
             next_calls,
             rows.calls[:count],
             single=total == 1,
-            called=rows.with_callees(),
             sampled=sampled,
             lines=lines,
             shown=shown,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from breadcrumb_server.answers.calls.distributions import Distribution
@@ -24,7 +24,6 @@ def follow_ups(
     calls: Sequence[CallRow],
     *,
     single: bool,
-    called: Set[int],
     sampled: bool,
     lines: LineDetail,
     shown: ShownLines,
@@ -32,14 +31,12 @@ def follow_ups(
 ) -> list[str | None]:
     """Propose what leads on from calls, without what the answer shows already.
 
-    Several calls lead to one of them, and to a run that records all; a single one to its callees, its caller, and a run
-    that records its lines.
+    Several calls lead to those that stand out, or to a run that records all; a single one to the rest of its lines.
 
     Args:
         next_calls: Renders calls of tools.
         calls: The calls shown.
         single: Whether no other call was found.
-        called: Ids of the calls that made recorded calls.
         sampled: Whether some calls were only counted.
         lines: The lines of the calls.
         shown: Those of the lines that the answer shows.
@@ -50,23 +47,11 @@ def follow_ups(
     """
     if not calls:
         return []
-
-    def around(**where: object) -> str:
-        return next_calls.get_calls("*", where)
-
     unseen = one_call(next_calls, shown.unseen) if shown.unseen else None
     rest_of_lines = one_call(next_calls, shown.left_out[0], lines=shown.left_out[1]) if shown.left_out else None
-    each = calls[0]
-    inwards = around(parent_call_id=each.call_id) if each.call_id in called else None
     if single:
-        outwards = around(call_id=each.parent_call_id) if each.parent_call_id else None
-        return [rest_of_lines, inwards, outwards, _rerun_with_lines(next_calls, each, lines)]
-    chosen = next((each for each in calls if each.outcome == "raised"), calls[0])
-    alone: str | None = one_call(next_calls, chosen)
-    if chosen.call_id in shown.whole:
-        alone = around(parent_call_id=chosen.call_id) if chosen.call_id in called else None
-    record_all = _rerun_with_lines(next_calls, chosen, lines, full=True) if sampled else None
-    return [unseen, odd, rest_of_lines, alone, record_all]
+        return [rest_of_lines]
+    return [unseen, odd, rest_of_lines, _rerun(next_calls, calls, lines) if sampled else None]
 
 
 def propose_odd_calls(
@@ -89,10 +74,11 @@ def propose_odd_calls(
     return next_calls.get_calls(function, conditions)
 
 
-def _rerun_with_lines(next_calls: NextCalls, each: CallRow, lines: LineDetail, *, full: bool = False) -> str | None:
-    """Propose a run that records the lines of a call's function; None if this run did, or none is possible."""
+def _rerun(next_calls: NextCalls, calls: Sequence[CallRow], lines: LineDetail) -> str | None:
+    """Propose a run that records every call, and their lines; None if this run did, or none is possible."""
+    each = next((each for each in calls if each.outcome == "raised"), calls[0])
     if lines.executed or each.name == "<module>" or next_calls.trace.status == "running":
         return None
     if is_generated(each.module, each.name, each.file):
-        return next_calls.rerun(full=True) if full else None
-    return next_calls.rerun(lines=[f"{each.module}:{each.name}"], full=full)
+        return next_calls.rerun(full=True)
+    return next_calls.rerun(lines=[f"{each.module}:{each.name}"], full=True)

@@ -108,10 +108,6 @@ class CallRows:
         if executed:
             self.columns.append("lines")
 
-    def with_callees(self) -> frozenset[int]:
-        """Return the ids of the calls that made recorded calls."""
-        return frozenset(self._callees)
-
     def first_cut(self, count: int, chars: int) -> int | None:
         """Return the first call of these rows with a value that is cut, judged by the length of its record."""
         return next((each.call_id for each in self.calls[:count] if self._is_cut(each, chars)), None)

@@ -10,7 +10,7 @@ from breadcrumb_storage.errors import BreadcrumbError
 
 Cell = str | int | float | bool | None
 
-# Proposed calls. More are not read, and cost characters in every answer.
+# Proposed calls. All answers but that of get_trace have one at most.
 MAX_NEXT = 3
 
 NEXT_CURSOR = "for the next page, pass this as cursor and keep all other arguments"
@@ -56,7 +56,11 @@ class Answer(Section):
 
     project: str
     notes: list[str] = Field(default_factory=list, description="what this answer cut or changed")
-    next: list[str] = Field(default_factory=list, max_length=MAX_NEXT, description="complete calls to make next")
+    next: list[str] = Field(
+        default_factory=list,
+        max_length=MAX_NEXT,
+        description="the complete call to make next, where that is not obvious",
+    )
 
 
 class Page(Answer):

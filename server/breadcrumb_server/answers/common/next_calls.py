@@ -20,11 +20,12 @@ DEFAULT_TIMEOUT_SECONDS = 60
 # Factor by which a timeout that was too short is raised.
 LONGER_TIMEOUT = 4
 
-# The argument that precedes trace_id, as in the signature of the tool.
+# The arguments that precede trace_id, as in the signature of the tool.
 _BEFORE_TRACE_ID = {
-    "get_calls": "function",
-    "analyze_performance": "function",
-    "compare_traces": "base_trace_id",
+    "get_calls": ("function",),
+    "analyze_performance": ("function",),
+    "compare_traces": ("base_trace_id",),
+    "show": ("what", "where", "call_id"),
 }
 
 
@@ -43,13 +44,18 @@ class NextCalls:
 
     def call(self, tool: str, **arguments: object) -> str:
         """Propose a call of a tool that takes ``project`` and ``trace_id``, without arguments that are None."""
-        first = {name: value for name, value in arguments.items() if name == _BEFORE_TRACE_ID.get(tool)}
+        before = _BEFORE_TRACE_ID.get(tool, ())
+        first = {name: value for name, value in arguments.items() if name in before}
         rest = {name: value for name, value in arguments.items() if name not in first}
         return call(tool, project=self.project, **first, trace_id=self.trace.trace_id, **rest)
 
     def get_calls(self, function: str, where: Mapping[str, object] | None = None) -> str:
         """Propose the calls of a function, all of them or those that ``where`` selects."""
         return self.call("get_calls", function=function, where=where)
+
+    def show(self, function: str, call_id: int) -> str:
+        """Propose the source of a function with what each line did in a call."""
+        return self.call("show", what=[function], call_id=call_id)
 
     def rerun(self, lines: Sequence[str] = (), *, full: bool = False, longer: bool = False) -> str | None:
         """Propose to run the trace's command again, with its variables and its input.
@@ -90,6 +96,11 @@ def _literal(value: object) -> str:
     if is_array(value):
         return f"[{', '.join(map(_literal, value))}]"
     return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+
+
+def at_most_one(calls: list[str | None]) -> list[str]:
+    """Return the first call that can be proposed: more are not read, and cost characters in every answer."""
+    return first_few(calls, 1)
 
 
 def first_few(calls: list[str | None], count: int = 3) -> list[str]:

@@ -12,7 +12,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import DEFAULT_ANSWER_CHARS, first_texts, fit
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
 from breadcrumb_server.answers.common.model import Answer, Cell, Table
-from breadcrumb_server.answers.common.next_calls import NextCalls, call, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one, call
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded_text, counted, milliseconds, one_line
 from breadcrumb_server.answers.compare.divergences import Findings, find_divergences
@@ -168,7 +168,7 @@ class _ComparisonBuilder:
                 times=part.optional("times", lambda: _times_table(self.functions, lines)),
                 compared=part.text("compared", self._compared_text),
                 notes=[*notes],
-                next=part.rows("next", lambda: first_few(self._next_calls(project, differences))),
+                next=part.rows("next", lambda: at_most_one(self._next_calls(project, differences))),
             )
 
         for lines, chars in LIMITS.detail:
@@ -243,26 +243,16 @@ class _ComparisonBuilder:
         if first is None:
             return [about_this.call("find_gaps")]
 
-        def ask(about: NextCalls, call_id: int) -> str:
-            if first.lone_calls:
-                return about.call("get_flow", root_call_id=call_id)
-            return about.get_calls(first.name, {"call_id": call_id})
-
-        closer = None
         if first.is_origin and self.scope.selection.sampled:  # the culprit may be a call that was not recorded
-            closer = about_this.rerun(full=True)
-        elif (
-            (first.is_origin or first.lone_calls)
-            and first.call.name != "<module>"
-            and not is_generated(first.call.module, first.call.name, first.call.file)
-            and self.this.trace.status != "running"
-        ):
-            closer = about_this.rerun(lines=[first.name])
-        return [
-            ask(about_this, first.this.call_id) if first.this else None,
-            ask(about_base, first.base.call_id) if first.base else None,
-            closer,
-        ]
+            return [about_this.rerun(full=True)]
+        about, there = (about_this, first.this) if first.this else (about_base, first.base)
+        if there is None:
+            return []
+        if first.lone_calls:
+            return [about.call("get_flow", root_call_id=there.call_id)]
+        if is_generated(first.call.module, first.call.name, first.call.file):
+            return [about.get_calls(first.name, {"call_id": there.call_id})]
+        return [about.show(first.name, there.call_id)]
 
 
 def _passed_on_lines(differences: Sequence[CallDifference], chars: int) -> list[str]:

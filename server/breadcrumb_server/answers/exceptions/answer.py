@@ -10,7 +10,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer, check_limit
-from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import cut
@@ -114,7 +114,7 @@ def find_exceptions(
                 message=part.text("message", lambda: "" if kinds else _why_nothing(con, wanted)),
                 next_cursor=encode_cursor(query, Position(end, about)) if end < kinds else None,
                 notes=[*notes],
-                next=part.rows("next", lambda: first_few(_next_calls(project, reader, loaded))),
+                next=part.rows("next", lambda: at_most_one(_next_calls(project, reader, loaded))),
             )
         )
 
@@ -128,15 +128,16 @@ def _under_tests(reader: TraceReader, test: str) -> UnderTests:
 
 def _next_calls(project: str, reader: TraceReader | None, loaded: Sequence[LoadedException]) -> list[str | None]:
     if loaded:
-        return [*(raising_call(project, each) for each in loaded[:2]), _calls_around(project, loaded[0])]
+        return [_show_raise(project, loaded[0])]
     return [NextCalls(project, reader.trace).call("get_trace") if reader else None]
 
 
-def _calls_around(project: str, exception: LoadedException) -> str | None:
-    """Propose the flow around the call in which an exception was raised."""
-    if exception.chain is None:
+def _show_raise(project: str, exception: LoadedException) -> str | None:
+    """Propose the lines of the innermost traced call of an exception."""
+    innermost = exception.chain.innermost if exception.chain else None
+    if innermost is None:
         return None
-    return NextCalls(project, exception.trace).call("get_flow", exception_id=exception.row.exception_id)
+    return NextCalls(project, exception.trace).show(f"{innermost.module}:{innermost.name}", innermost.call_id)
 
 
 def raising_call(project: str, exception: LoadedException) -> str | None:

@@ -19,7 +19,7 @@ from breadcrumb_server.answers.common.budget import (
 )
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import NEXT_CURSOR, Answer
-from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.test_argument import check_test
 from breadcrumb_server.answers.common.text import bounded_text, cut, one_line
@@ -213,7 +213,7 @@ def get_flow(
                 next_cursor=encode_cursor(query, at) if count < len(rows) else None,
                 notes=[*notes],
                 next=part.rows(
-                    "next", lambda: first_few(flow_next_calls(next_calls, rows[:count], lines, view.root_call_id))
+                    "next", lambda: at_most_one(flow_next_calls(next_calls, rows[:count], lines, view.root_call_id))
                 ),
             )
         )
@@ -323,7 +323,7 @@ def _empty_flow(reader: TraceReader, next_calls: NextCalls, view: FlowView) -> F
         calls=0,
         text="",
         message=message,
-        next=first_few(proposed),
+        next=at_most_one(proposed),
     )
 
 

@@ -11,7 +11,7 @@ from breadcrumb_server.answers.common.budget import chars_for, first_texts, fit_
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.cursor import Position, decode_cursor, encode_cursor, trace_of_page
 from breadcrumb_server.answers.common.model import Cell, Page, check_limit
-from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded, bounded_text, counted, cut, milliseconds, one_line
 from breadcrumb_server.answers.gaps.ranking import RankedGap, rank_gaps
@@ -105,7 +105,7 @@ def find_gaps(
                 message="" if gaps else why_none,
                 next_cursor=encode_cursor(query, Position(end, reader.trace_id)) if end < len(gaps) else None,
                 notes=[*notes],
-                next=part.rows("next", lambda: first_few([edit or None, next_calls.rerun() if edit else None, report])),
+                next=part.rows("next", lambda: at_most_one([edit or None, report])),
             )
         )
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer, Cell, Table, check_limit
-from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded, counted, milliseconds, one_line, rounded
 from breadcrumb_server.answers.gaps.nothing_found import why_no_calls
@@ -159,7 +159,7 @@ def analyze_performance(
                 ),
                 growth=growth,
                 notes=notes + part.rows("notes", lambda: _notes(chosen[:rows])),
-                next=part.rows("next", lambda: first_few(_follow_ups(next_calls, chosen[:limit], detail))),
+                next=part.rows("next", lambda: at_most_one(_follow_ups(next_calls, chosen[:limit], detail))),
             )
         )
 
@@ -348,5 +348,5 @@ def _nothing(reader: TraceReader, next_calls: NextCalls, function: str | None) -
         trace_id=reader.trace_id,
         functions=Table(columns=["function", "calls", *_TIMES, "share", *_PER_CALL], rows=[]),
         message=message,
-        next=first_few(follow_ups),
+        next=at_most_one(follow_ups),
     )

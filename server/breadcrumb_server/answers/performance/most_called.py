@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.budget import fit_table
 from breadcrumb_server.answers.common.model import Answer, Table, check_limit
-from breadcrumb_server.answers.common.next_calls import NextCalls, first_few
+from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one
 from breadcrumb_server.answers.common.text import bounded, milliseconds, one_line
 from breadcrumb_storage.queries.functions import function_times
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -64,7 +64,7 @@ def most_called(
                 more=max(len(ranked) - skip - rows, 0),
             ),
             notes=notes,
-            next=first_few(
+            next=at_most_one(
                 [NextCalls(project, reader.trace).call("get_calls", function=shown[0].full_name) if shown else None]
             ),
         )
