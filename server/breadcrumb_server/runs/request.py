@@ -48,7 +48,7 @@ def make_request(
     stdin: str | None = None,
     label: str | None = None,
     capture: Mapping[str, object] | None = None,
-    suspects: Literal["auto", "off"] | None = None,
+    suspects: Literal["auto", "off"] = "auto",
 ) -> RunRequest:
     """Check the arguments of a run.
 
@@ -61,7 +61,7 @@ def make_request(
         stdin: Text for the command to read; None means an empty input.
         label: A text by which a user finds the run.
         capture: Capture settings that differ from the project's for this run.
-        suspects: Whether lines of tests are compared; None means as the project says.
+        suspects: Whether lines of tests are compared; "auto" means as the project says.
 
     Raises:
         BreadcrumbError: An argument cannot be used; says which, why, and what to do.
@@ -90,7 +90,7 @@ def make_request(
         stdin=stdin,
         label=_check_label(label),
         capture=_merge_capture(config.capture, capture),
-        suspects=suspects or config.suspects,
+        suspects="off" if "off" in (suspects, config.suspects) else "auto",
     )
 
 

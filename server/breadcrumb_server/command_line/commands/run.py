@@ -90,7 +90,7 @@ def run(
             stdin=text,
             label=label,
             capture=capture,
-            suspects="off" if no_suspects else None,
+            suspects="off" if no_suspects else "auto",
         )
         return await run_in_foreground(services, config, request)
 

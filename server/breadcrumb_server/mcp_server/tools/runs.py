@@ -37,12 +37,11 @@ async def run(
         ),
     ] = None,
     suspects: Annotated[
-        Literal["auto", "off"] | None,
+        Literal["auto", "off"],
         Field(
-            description="auto: where single tests are selected, other tests of their files run first (a sample, once "
-            "while the code stays the same), to name the lines that only failing tests run; default: as configured"
+            description="off: before single tests, do not run others of their files to see which lines only these run"
         ),
-    ] = None,
+    ] = "auto",
 ) -> RunReport:
     """Debug a Python command: run it under a tracer that records the calls of the included code with arguments, return
     values, durations and exceptions, in all processes and threads. Use it instead of adding prints, for questions like
