@@ -58,7 +58,7 @@ def instead_of(project: ProjectConfig, command: Any, **arguments: Any) -> dict[s
 
 def request_of(project: ProjectConfig, proposed: dict[str, Any]) -> RunRequest:
     """Make the proposed call; it must not be refused again."""
-    given = {name: proposed.get(name) for name in ("cwd", "env", "stdin")}
+    given: dict[str, Any] = {name: proposed.get(name) for name in ("cwd", "env", "stdin")}
     return make_request(project, proposed["command"], 60, **given)
 
 

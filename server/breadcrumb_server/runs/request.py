@@ -51,7 +51,7 @@ def make_request(
     label: str | None = None,
     capture: Mapping[str, object] | None = None,
     probes: Mapping[str, Sequence[str]] | None = None,
-    suspects: Literal["auto", "off"] | None = None,
+    suspects: Literal["auto", "off"] = "auto",
 ) -> RunRequest:
     """Check the arguments of a run.
 
@@ -65,7 +65,7 @@ def make_request(
         label: A text by which a user finds the run.
         capture: Capture settings that differ from the project's for this run.
         probes: Expressions to evaluate, by place.
-        suspects: Whether lines of tests are compared; None means as the project says.
+        suspects: Whether lines of tests are compared; "auto" means as the project says.
 
     Raises:
         BreadcrumbError: An argument cannot be used; says which, why, and what to do.
@@ -95,7 +95,7 @@ def make_request(
         label=_check_label(label),
         capture=_merge_capture(config.capture, capture),
         probes=parse_probes(probes),
-        suspects=suspects or config.suspects,
+        suspects="off" if "off" in (suspects, config.suspects) else "auto",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from breadcrumb_server.answers.common.code_origin import Places
-from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.common.text import clean, counted, one_line
 from breadcrumb_server.answers.suspects.ranking import Spectrum, Suspect, spectrum
 from breadcrumb_server.workspace.changed_lines import changed_lines
 
@@ -28,8 +28,10 @@ class Limits:
     """Characters of all rows."""
     place_chars: int = 70
     """Characters of the name and place of a function."""
+    aligned_chars: int = 44
+    """Characters of names and places behind which the source lines are aligned."""
     source_chars: int = 60
-    """Characters of a source line."""
+    """Characters of a source line, the ellipsis of a cut one included."""
     only_failed: int = 5
     """Functions that only the failed tests executed."""
 
@@ -84,11 +86,11 @@ def _write(found: Spectrum, places: Places, source: LineSource, changed: Mapping
     left = LIMITS.chars
     shown = found.suspects[: LIMITS.rows]
     heads = [_place(each, places, changed) for each in shown]
-    width = min(max(map(len, heads), default=0), LIMITS.place_chars)
+    width = min(max(map(len, heads), default=0), LIMITS.aligned_chars)
     digits = max((len(str(each.passed)) for each in shown), default=1)
     for each, head in zip(shown, heads, strict=True):
         text = source.lines(each.function.file, each.lines[:1]).get(each.lines[0], "")
-        row = f"  {each.passed:>{digits}}  {head:<{width}}  {one_line(text.strip(), LIMITS.source_chars)}".rstrip()
+        row = f"  {each.passed:>{digits}}  {head:<{width}}  {_shortened(text)}".rstrip()
         left -= len(row)
         if left < 0:
             break
@@ -96,6 +98,12 @@ def _write(found: Spectrum, places: Places, source: LineSource, changed: Mapping
     if found.only_failed:
         who = "it" if found.failed == 1 else "they"
         yield f"  functions only {who} ran: {_functions_text(found.only_failed, places, changed, max(left, 150))}"
+
+
+def _shortened(text: str) -> str:
+    """Return a source line without its indentation, cut where the number of missing characters says nothing."""
+    text = " ".join(clean(text).split())
+    return text if len(text) <= LIMITS.source_chars else text[: LIMITS.source_chars - 1] + "…"
 
 
 def _place(suspect: Suspect, places: Places, changed: Mapping[str, set[int]]) -> str:

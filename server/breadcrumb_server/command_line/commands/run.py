@@ -105,7 +105,7 @@ def run(
             label=label,
             capture=capture,
             probes=expressions,
-            suspects="off" if no_suspects else None,
+            suspects="off" if no_suspects else "auto",
         )
         return await run_in_foreground(services, config, request)
 

@@ -42,9 +42,9 @@ async def run(
         ),
     ] = None,
     suspects: Annotated[
-        Literal["auto", "off"] | None,
+        Literal["auto", "off"],
         Field(description="off: no other tests first"),
-    ] = None,
+    ] = "auto",
 ) -> RunBrief:
     """Debug a Python command: run it under a tracer and read what went wrong, instead of adding prints: "why does this
     Python fail", "why is it slow", "where does it hang", "where does this wrong value come from". Any command: a
