@@ -24,6 +24,7 @@ from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values, notation
 from breadcrumb_server.answers.rendering.reverse_notation import recorded_form
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.calls.object_names import ObjectName
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id, spellings_in_json
 from breadcrumb_storage.queries.functions import function_times
 from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
@@ -133,6 +134,8 @@ def _summary(reader: TraceReader, text: str, hits: TextHits) -> list[str]:
 def spellings(text: str) -> list[str]:
     """Return the forms of a text in stored JSON: as it is, escaped, and as the Python value that it denotes."""
     found = spellings_in_json(text)
+    if ObjectName.parse(text) is not None:
+        return found
     with suppress(ValueError):
         form = recorded_form(text)
         if is_object(form):  # Decimal('1.20'), Color.RED
@@ -161,7 +164,9 @@ class _HitCalls:
         self._yields = hits.yields([*found])
         self._texts = [text, *spellings(text), repr(text)[1:-1]]  # repr: answers show values in Python's notation
         words = word_pattern(self._texts) if hits.words else ""
-        self._pattern = re.compile(words or "|".join(map(re.escape, self._texts)))
+        named = ObjectName.parse(text)
+        name = rf"{re.escape(str(named))}(?!\d)" if named is not None else ""
+        self._pattern = re.compile(name or words or "|".join(map(re.escape, self._texts)))
         self._total = hits.total
         # Calls that were only counted may have had the text too.
         self._exact = not any(each.started > each.recorded or not each.exact for each in function_times(reader))

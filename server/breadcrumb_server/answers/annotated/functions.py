@@ -12,6 +12,7 @@ from breadcrumb_server.answers.lines.raises import RaisedCalls
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.lines.steps import Steps
 from breadcrumb_server.answers.rendering.layout import cut_value
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.callee_results import callee_results
 from breadcrumb_storage.queries.calls.records import CallRow
@@ -64,6 +65,7 @@ class AnnotatedFunctions:
         call: CallRow | None,
         notes: Mapping[int, LineNote] | None,
         rare: Collection[int] = (),
+        mentions: Mentions | None = None,
     ) -> FunctionText:
         """Return the text of a function, to be fitted into a number of characters.
 
@@ -74,7 +76,8 @@ class AnnotatedFunctions:
             call: The call, whose arguments the heading shows; None if there is none.
             notes: What the lines did; None if that was not recorded.
             rare: Numbers of the lines that few calls of the function ran.
+            mentions: The objects that the heading shows.
         """
         lines = self.source.block(file, block.first, block.last, block.documentation)
         known = {name: cut_value(value, _KNOWN_CHARS) for name, value in named_values(call.args)} if call else {}
-        return FunctionText(block, lines, notes, heading, known, rare)
+        return FunctionText(block, lines, notes, heading, known, rare, mentions)

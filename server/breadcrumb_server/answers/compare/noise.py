@@ -1,7 +1,7 @@
 """Compare recorded values without noise: what differs between any two runs of a program.
 
-Noise is: times of day, measured durations, UUIDs, memory addresses, pids, ports and names of temporary files. Only the
-comparison ignores it; values are shown as they were recorded.
+Noise is: the numbers of objects, times of day, measured durations, UUIDs, memory addresses, pids, ports and names of
+temporary files. Only the comparison ignores it; values are shown as they were recorded.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from breadcrumb.value_format import REPR_KEY, TYPE_KEY, VALUE_FIELD
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.compare.limits import LIMITS
+from breadcrumb_server.answers.rendering.identities import without_numbers
 from breadcrumb_server.answers.rendering.notation import notation
 
 # Replaces noise in texts that are compared.
@@ -114,7 +115,7 @@ def value_differences(path: str, base: str | None, this: str | None) -> list[Val
 
 def _parse(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(without_numbers(text))
     except (ValueError, RecursionError):  # not written by the tracer
         return text
 

@@ -16,7 +16,7 @@ from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_server.answers.rendering.calls import Chain, read_chains
 from breadcrumb_server.answers.rendering.layout import cut_value
-from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_storage.queries.calls.chains import chains, recorded_chain
 from breadcrumb_storage.queries.exceptions import MESSAGE_CHARS, ExceptionGroup, ExceptionRow, exceptions_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -103,6 +103,7 @@ class LoadedException:
         row, group = self.row, self.group
         place = _place(row, self.places)
         calls: list[str] = []
+        mentions = Mentions(detail.argument_chars)
         if self.chain:
             inside = self.raised_in_traced_code()
             calls = self.chain.lines(
@@ -110,6 +111,7 @@ class LoadedException:
                 stack=row.stack_trace or "",
                 lines=detail.chain_lines,
                 chars=detail.argument_chars,
+                mentions=mentions,
             )
             if not inside:
                 calls.append(f"{place} (not traced)")
@@ -128,7 +130,7 @@ class LoadedException:
             last_call_id=group.last_call_id if group.count > 1 else None,
             calls=calls,
             locals=first_texts(
-                named_values(row.locals),
+                mentions.pairs(row.locals),
                 detail.local_lines,
                 text=lambda local: f"{local[0]} = {cut_value(local[1], detail.local_chars)}",
             ),

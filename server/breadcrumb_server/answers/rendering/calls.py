@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, value_text
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import ValueTree, read_value
 from breadcrumb_storage.queries.calls.chains import Link
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
@@ -37,7 +38,9 @@ class Chain:
         """Return the last call; None if there is none, or it was not read."""
         return self.calls.get(self.links[-1].call_id) if self.links else None
 
-    def lines(self, places: Places, *, stack: str = "", lines: int, chars: int) -> list[str]:
+    def lines(
+        self, places: Places, *, stack: str = "", lines: int, chars: int, mentions: Mentions | None = None
+    ) -> list[str]:
         """Render each call as a line: its current file and line, its name, its arguments.
 
         Args:
@@ -46,13 +49,15 @@ class Chain:
                 that called the next one is shown.
             lines: Maximum number of calls shown. The others, in the middle, are counted by name in a line more.
             chars: Maximum characters of the arguments of a call.
+            mentions: The objects that the text has shown; None: the chain is the whole text.
         """
+        mentions = mentions or Mentions(chars)
         head, tail = _split(len(self.links), min(lines, MAX_CHAIN_LINES))
         called_at = [link.call_line for link in self.links[1:]] + [None]
         in_stack = self._lines_from_stack(stack)
         stood = [in_stack.get(link.call_id, line) for link, line in zip(self.links, called_at, strict=True)]
         text = [
-            call_line(self.calls[link.call_id], places, line, chars) if link.call_id in self.calls else "?"
+            call_line(self.calls[link.call_id], places, line, chars, mentions) if link.call_id in self.calls else "?"
             for index, (link, line) in enumerate(zip(self.links, stood, strict=True))
             if index < head or index >= tail
         ]
@@ -87,7 +92,7 @@ def _split(count: int, lines: int) -> tuple[int, int]:
     return head, count - (lines - head)
 
 
-def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> str:
+def call_line(call: CallRow, places: Places, line: int | None, chars: int, mentions: Mentions | None = None) -> str:
     """Render a call as ``shop/pricing.py:12 total(items=[…], rate=None)``.
 
     Args:
@@ -95,25 +100,30 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> st
         places: Shortens the path of its file.
         line: Its current line; None for the first line of the function.
         chars: Maximum characters of the arguments.
+        mentions: The objects that the text has shown before, if it is longer.
     """
     # A line before the function's first is one of another file: untraced code ran between the two calls.
     if line is None or (call.line is not None and line < call.line):
         line = call.line
     place = one_line(f"{places.path(call.file)}:{line or '?'} {call.name}", MAX_PLACE_CHARS)
-    return place if call.is_body and call.kind != "class" else f"{place}({arguments_text(call.args, chars)})"
+    return place if call.is_body and call.kind != "class" else f"{place}({arguments_text(call.args, chars, mentions)})"
 
 
-def result_text(call: CallRow, chars: int) -> str:
+def result_text(call: CallRow, chars: int, mentions: Mentions | None = None) -> str:
     """Render the result of a call in at most ``chars`` characters: see ``result_value``."""
-    return cut_value(result_value(call, chars), chars)
+    text = cut_value(result_value(call, chars, mentions), chars)
+    if mentions is not None:
+        mentions.shown(text)
+    return text
 
 
-def result_value(call: CallRow, chars: int) -> ValueTree:
+def result_value(call: CallRow, chars: int, mentions: Mentions | None = None) -> ValueTree:
     """Return the result of a call: its return value, the values it yielded, or its exception.
 
     Args:
         call: The call.
         chars: Maximum characters of an exception, or of yielded values. A return value is not cut.
+        mentions: The objects that the text has shown before, if it is longer.
 
     Returns:
         A tree, or text; "" if there is no result.
@@ -121,7 +131,8 @@ def result_value(call: CallRow, chars: int) -> ValueTree:
     if call.exception_type is not None and call.outcome != "returned":
         return cut(clean(f"{call.exception_type}: {call.exception_message or ''}".rstrip(": ")), chars)
     if call.yielded is None:
-        return "" if call.return_value is None else read_value(call.return_value)
+        read = read_value if mentions is None else mentions.value
+        return "" if call.return_value is None else read(call.return_value)
     returned = value_text(call.return_value, chars)
     values = [value_text(value, chars) for value in call.yielded.values]
     if call.yielded.count > len(values):

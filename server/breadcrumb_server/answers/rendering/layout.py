@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.parsed_json import parsed_object
 from breadcrumb_server.answers.common.text import cut
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values, read_value
 
 # Characters below which a cut value says nothing.
@@ -61,14 +62,19 @@ def cut_value(value: ValueTree, chars: int, cut_text: Callable[[str, int], str] 
     return cut_text(value.opening + ", ".join(shown) + value.closing, chars)
 
 
-def arguments_text(stored: str | None, chars: int) -> str:
+def arguments_text(stored: str | None, chars: int, mentions: Mentions | None = None) -> str:
     """Render recorded arguments as ``a=1, b=None``; long ones are cut so that all are named.
 
     Args:
         stored: The arguments as a JSON object; None if none were recorded.
         chars: Maximum characters.
+        mentions: The objects that the text has shown before, if it is longer.
     """
-    return pairs_text(named_values(stored), chars)
+    if mentions is None:
+        return pairs_text(named_values(stored), chars)
+    text = pairs_text(mentions.pairs(stored), chars)
+    mentions.shown(text)
+    return text
 
 
 def without_self(args: str | None) -> str | None:

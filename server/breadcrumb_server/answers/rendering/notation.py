@@ -15,17 +15,21 @@ from breadcrumb.value_format import (
     FLOAT_KEY,
     FROZENSET_KEY,
     KEY_MARK,
+    OBJECT_KEY,
     REDACTED,
     REPR_KEY,
     SET_KEY,
+    STATE_KEY,
     TUPLE_KEY,
     TYPE_KEY,
     VALUE_FIELD,
 )
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import clean
+from breadcrumb_server.answers.rendering.identities import described_identity, identity_of, short_name
 
 _BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
+_NOT_FIELDS = (TYPE_KEY, OBJECT_KEY, STATE_KEY)
 _REST_NAMES = (CUT_MARK, repr(CUT_MARK))  # keys whose value counts the omitted entries
 
 
@@ -103,6 +107,8 @@ def value_tree(value: object) -> ValueTree:
         value: Parsed JSON, with the tracer's marks.
     """
     if isinstance(value, str):
+        if value.startswith("<") and (identity := described_identity(value)):
+            return identity
         return clean(value) if value == REDACTED or value.startswith(CUT_OPENING) else repr(value)
     if is_object(value):
         return _object(value)
@@ -122,8 +128,10 @@ def _object(value: dict[str, Any]) -> ValueTree:
         return f"b{value[first]!r}{size}"
     if first != TYPE_KEY:
         return Node.of("{", _entries(value), "}")
-    fields = {key: item for key, item in value.items() if key != TYPE_KEY}
+    fields = {key: item for key, item in value.items() if key not in _NOT_FIELDS}
     kind = clean(str(value[TYPE_KEY]))
+    if OBJECT_KEY in value or STATE_KEY in value:
+        return _numbered(value, fields)
     if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict, since no field has such a name
         return Node.of(f"{kind}({{", _entries(fields), "})")
     if fields.keys() == {REPR_KEY}:
@@ -135,6 +143,16 @@ def _object(value: dict[str, Any]) -> ValueTree:
     if fields.keys() == {"args"} and is_array(fields["args"]):
         return f"{kind}({_items(fields['args'])})"
     return Node.of(f"{kind}(", [_part(key, f"{clean(key)}=", item) for key, item in fields.items()], ")")
+
+
+def _numbered(value: dict[str, Any], fields: dict[str, Any]) -> ValueTree:
+    """Render an object that has a number or a state: ``Cart#1(total=5)``, ``Future#2<cancelled>``."""
+    name = clean(identity_of(value) or short_name(str(value[TYPE_KEY])))
+    parts = [_part(key, f"{clean(key)}=", item) for key, item in fields.items()]
+    if STATE_KEY not in value:
+        return Node.of(f"{name}(", parts, ")") if parts else name
+    state = clean(str(value[STATE_KEY]))
+    return Node.of(f"{name}<{state}, ", parts, ">") if parts else f"{name}<{state}>"
 
 
 def _entries(entries: dict[str, Any]) -> list[Part]:
@@ -156,7 +174,9 @@ def key_text(key: str) -> str:
 
 
 def _part(key: str, name: str, item: object) -> Part:
-    return ("", clean(f"…({item})")) if key in _REST_NAMES else (name, value_tree(item))
+    if key in _REST_NAMES:
+        return "", clean(f"…({item})") if item else CUT_MARK
+    return name, value_tree(item)
 
 
 def _items(items: Sequence[object]) -> str:
