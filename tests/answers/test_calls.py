@@ -348,7 +348,7 @@ def test_the_result_of_a_generator_includes_the_values_it_yielded(project) -> No
     assert [row[3] for row in rows] == [
         "yielded [1, [2]], returned 'done'",
         f"yielded [{', '.join(map(str, range(20)))}, … 30 in all]",
-        "None",
+        "yielded nothing",
     ]
 
 

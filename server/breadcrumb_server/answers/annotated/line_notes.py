@@ -76,6 +76,9 @@ class _Text:
     text: str
 
 
+_YIELDED_NOTHING = _Text("yielded nothing")
+
+
 def _changed(change: Change) -> object:
     return _Text(str(change.shown)) if change.deleted or change.unrecorded else change.value
 
@@ -127,9 +130,10 @@ def _results(result: CalleeResult, chars: int) -> list[object]:
     """Choose what to show of the results of the calls from a line; nothing if all returned None."""
     values: list[object] = [
         _Text(cut(clean(each.exception_type), chars)) if each.outcome == "raised" and each.exception_type
+        else _YIELDED_NOTHING if each.yielded == 0 and each.outcome == "returned"
         else parsed_value(each.return_value)
         for each in result.ends
-        if each.outcome == "raised" or each.return_value not in (None, "null")
+        if each.outcome == "raised" or each.return_value not in (None, "null") or each.yielded == 0
     ]  # fmt: skip
     return _series(values, gap=result.calls > len(result.ends)) if values else []
 

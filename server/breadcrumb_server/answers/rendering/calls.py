@@ -130,6 +130,9 @@ def result_value(call: CallRow, chars: int, mentions: Mentions | None = None) ->
     """
     if call.exception_type is not None and call.outcome != "returned":
         return cut(clean(f"{call.exception_type}: {call.exception_message or ''}".rstrip(": ")), chars)
+    if call.yielded is None and call.kind.endswith("generator") and call.outcome == "returned" and not call.late:
+        then = "" if call.return_value in (None, "null") else f", returned {value_text(call.return_value, chars)}"
+        return cut(f"yielded nothing{then}", chars)
     if call.yielded is None:
         read = read_value if mentions is None else mentions.value
         return "" if call.return_value is None else read(call.return_value)

@@ -29,6 +29,7 @@ from breadcrumb_server.answers.common.text import clean
 from breadcrumb_server.answers.rendering.identities import described_identity, identity_of, short_name
 
 _BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
+_EMPTY = {SET_KEY: "set()", FROZENSET_KEY: "frozenset()"}  # {} is an empty dict
 _NOT_FIELDS = (TYPE_KEY, OBJECT_KEY, STATE_KEY)
 _REST_NAMES = (CUT_MARK, repr(CUT_MARK))  # keys whose value counts the omitted entries
 
@@ -119,6 +120,8 @@ def _object(value: dict[str, Any]) -> ValueTree:
     first = next(iter(value), "")
     if first in _BRACKETS and is_array(value[first]):
         opening, closing = _BRACKETS[first]
+        if not value[first] and first in _EMPTY:
+            return _EMPTY[first]
         comma = "," if first == TUPLE_KEY and len(value[first]) == 1 else ""
         return opening + _items(value[first]) + comma + closing
     if first == FLOAT_KEY:
