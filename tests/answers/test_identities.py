@@ -10,6 +10,7 @@ import pytest
 from breadcrumb_server.answers.calls.answer import get_calls
 from breadcrumb_server.answers.compare.answer import compare_traces
 from breadcrumb_server.answers.flow.answer import get_flow
+from breadcrumb_server.answers.rendering.identities import cut_names
 from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.search import search_values
 
@@ -147,3 +148,18 @@ def test_an_object_that_was_cut_out_of_a_text_is_shown_later() -> None:
     mentions.value(json.dumps([cart(1, total=5), cart(2, total=6)]))
     mentions.shown("[Cart#1(total=5), …(+20 chars)")
     assert str(mentions.value(json.dumps([cart(1, total=5), cart(2, total=6)]))) == "[Cart#1, Cart#2(total=6)]"
+
+
+@pytest.mark.parametrize(
+    ("text", "chars", "shown"),
+    [
+        ("'<class tests.strategies.test_included.Included>'", 40, "'<class …test_included.Included>'"),
+        ("'<class tests.strategies.test_included.Included>'", 28, "'<class …Included>'"),
+        ("'<class tests.strategies.test_included.Included>'", 80, "'<class tests.strategies.test_included.Included>'"),
+        ("'<function tests.test_shop.make.<locals>.inner>'", 30, "'<function …inner>'"),
+        ("['<class a.b.One>', '<class a.b.Two>']", 36, "['<class …b.One>', '<class …b.Two>']"),
+        ("'a < b. c'", 5, "'a < b. c'"),
+    ],
+)
+def test_dotted_names_lose_their_beginnings(text, chars, shown) -> None:
+    assert cut_names(text, chars) == shown

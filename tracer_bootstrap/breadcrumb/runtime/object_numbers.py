@@ -44,7 +44,8 @@ class ObjectNumbers:
     """
 
     def __init__(self) -> None:
-        self._known: Dict[int, Tuple[Any, int, str]] = {}  # by address: weak reference, number, name
+        # By address: weak reference, name, number, and what the JSON of the object has for it.
+        self.known: Dict[int, Tuple[Any, str, int, str]] = {}
         self._counts: Dict[str, Iterator[int]] = {}
         self._limit = _MIN_OBJECTS
         self._refusals = 0  # objects that get no number before dead ones are looked for again
@@ -56,19 +57,19 @@ class ObjectNumbers:
             value: An instance of a class that takes weak references.
             name: The last part of the class's name.
         """
-        known = self._known.get(id(value))
-        if known is not None and known[0]() is value and known[2] == name:
-            return known[1]
+        known = self.known.get(id(value))
+        if known is not None and known[0]() is value and known[1] == name:
+            return known[2]
         return self._new(value, name, known)
 
-    def _new(self, value: Any, name: str, before: Optional[Tuple[Any, int, str]]) -> int:
+    def _new(self, value: Any, name: str, before: Optional[Tuple[Any, str, int, str]]) -> int:
         if before is not None:
             # The collector drops weak references before it runs the finalizers of a cycle: which object is it?
             if before[0]() is None and _is_finalized is not None and _is_finalized(value):
                 return 0
-            if self._known.get(id(value)) is before:
-                self._known.pop(id(value), None)
-        elif len(self._known) >= self._limit and not self._make_room():
+            if self.known.get(id(value)) is before:
+                self.known.pop(id(value), None)
+        elif len(self.known) >= self._limit and not self._make_room():
             return 0
         counted = self._counts.get(name)
         if counted is None:
@@ -81,17 +82,18 @@ class ObjectNumbers:
             if raised_by_program(error):
                 raise
             return 0
-        return self._known.setdefault(id(value), (weak, next(counted), name))[1]
+        number = next(counted)
+        return self.known.setdefault(id(value), (weak, name, number, ', "$object": %d' % number))[2]
 
     def _make_room(self) -> bool:
         """Forget the dead, and return whether there is room for a new object."""
         if self._refusals:
             self._refusals -= 1
             return False
-        for address, known in list(self._known.items()):
-            if known[0]() is None and self._known.get(address) is known:
-                self._known.pop(address, None)
-        alive = len(self._known)
+        for address, known in list(self.known.items()):
+            if known[0]() is None and self.known.get(address) is known:
+                self.known.pop(address, None)
+        alive = len(self.known)
         self._limit = min(max(2 * alive, _MIN_OBJECTS), MAX_OBJECTS)
         if alive < self._limit:
             return True

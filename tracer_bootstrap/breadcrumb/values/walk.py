@@ -213,7 +213,13 @@ class Walk:
 
         A number takes no room here or in ``named``: what is cut must not depend on it.
         """
-        number = self._number_of(value, plan)
+        numbers = self._numbers
+        if numbers is None or not plan.is_numbered:
+            return ""
+        known = numbers.known.get(id(value))  # as in numbers.of, which costs another call
+        if known is not None and known[0]() is value and known[1] == plan.short_name:
+            return known[3]
+        number = numbers.of(value, plan.short_name)
         return ', "$object": %d' % number if number else ""
 
     def named(self, name: str, value: Any, plan: TypePlan) -> str:

@@ -12,6 +12,9 @@ _MARK = re.compile(OBJECT_MARK_PATTERN)
 # An object of which only the name is recorded: <Cart#1>, <cycle: shop.f.<locals>.Cart#1>.
 _DESCRIPTION = re.compile(r"<(?:[^\"#]*[. ])?(\w+#\d+)>")
 
+# A description with a dotted name: <class tests.test_shop.Shop>, <function shop.f.<locals>.g>.
+_DOTTED = re.compile(r"(<[a-z][a-z -]* )((?:\w+\.|<\w+>\.)+)(\w+|<\w+>)>")
+
 
 def without_numbers(stored: str) -> str:
     """Return a recorded value without the numbers of objects, to compare it with that of another run."""
@@ -33,3 +36,27 @@ def described_identity(description: str) -> str:
 def short_name(name: str) -> str:
     """Return the last part of a class's name. The numbers of objects count by it."""
     return name.rpartition(".")[2]
+
+
+def cut_names(text: str, chars: int) -> str:
+    """Shorten the dotted names in a rendered value that is too long, at their beginnings: their ends tell them apart.
+
+    Args:
+        text: The value, such as ``'<class tests.strategies.test_included.Included>'``, which becomes
+            ``'<class …test_included.Included>'``.
+        chars: Maximum characters.
+
+    Returns:
+        The text, which may still be too long.
+    """
+    if len(text) <= chars or "." not in text or "<" not in text:
+        return text
+    with_owner = _DOTTED.sub(_last_two_parts, text)
+    return with_owner if len(with_owner) <= chars else _DOTTED.sub(r"\1…\3>", text)
+
+
+def _last_two_parts(found: re.Match[str]) -> str:
+    owner = found[2][:-1].rpartition(".")[2]
+    if found[2] == f"{owner}." or owner.startswith("<"):  # nothing to leave out, or a function's <locals>
+        return found[0] if found[2] == f"{owner}." else f"{found[1]}…{found[3]}>"
+    return f"{found[1]}…{owner}.{found[3]}>"

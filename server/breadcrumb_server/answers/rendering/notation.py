@@ -31,6 +31,7 @@ from breadcrumb_server.answers.rendering.identities import described_identity, i
 _BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
 _EMPTY = {SET_KEY: "set()", FROZENSET_KEY: "frozenset()"}  # {} is an empty dict
 _NOT_FIELDS = (TYPE_KEY, OBJECT_KEY, STATE_KEY)
+_LABELS = ("name", "coro")  # facts beside a state that need no name: the function of a generator, the name of a thread
 _REST_NAMES = (CUT_MARK, repr(CUT_MARK))  # keys whose value counts the omitted entries
 
 
@@ -151,10 +152,12 @@ def _object(value: dict[str, Any]) -> ValueTree:
 def _numbered(value: dict[str, Any], fields: dict[str, Any]) -> ValueTree:
     """Render an object that has a number or a state: ``Cart#1(total=5)``, ``Future#2<cancelled>``."""
     name = clean(identity_of(value) or short_name(str(value[TYPE_KEY])))
+    has_state = STATE_KEY in value
+    labels = [clean(str(fields.pop(key))) for key in _LABELS if has_state and isinstance(fields.get(key), str)]
     parts = [_part(key, f"{clean(key)}=", item) for key, item in fields.items()]
-    if STATE_KEY not in value:
+    if not has_state:
         return Node.of(f"{name}(", parts, ")") if parts else name
-    state = clean(str(value[STATE_KEY]))
+    state = ", ".join([*labels, clean(str(value[STATE_KEY]))])
     return Node.of(f"{name}<{state}, ", parts, ">") if parts else f"{name}<{state}>"
 
 
