@@ -21,6 +21,7 @@ from breadcrumb_server.answers.rendering.recorded_cuts import may_be_equal
 # Characters up to which an object is shown whole.
 SMALL_OBJECT_CHARS = 80
 
+_NAMES = re.compile(r"\w+#\d+")
 _HEAD = (TYPE_KEY, OBJECT_KEY)
 
 
@@ -63,8 +64,9 @@ class Mentions:
 
     def shown(self, text: str) -> None:
         """Take note of what was written: objects whose names are not in it, since values were cut, were not shown."""
+        written = set(_NAMES.findall(text))
         for name, fields in self._pending.items():
-            if re.search(rf"{re.escape(name)}(?!\d)", text):
+            if name in written:
                 self._known[name] = {**self._known.get(name, {}), **fields}
         self._pending.clear()
 
