@@ -341,7 +341,7 @@ def test_the_result_of_a_generator_includes_the_values_it_yielded(project) -> No
     assert [row[answer.columns.index("result")] for row in answer.rows] == [
         "yielded [1, [2]], returned 'done'",
         f"yielded [{', '.join(map(str, range(20)))}, … 30 in all]",
-        "None",
+        "yielded nothing",
     ]
 
 

@@ -134,6 +134,30 @@ def test_the_results_of_the_functions_that_a_line_called_are_shown_unless_it_sto
     assert "27         total += discounted(line)  # discounted() -> 7\n" in program.show("Shop.total")
 
 
+def test_a_line_says_that_a_generator_yielded_nothing(program: Program) -> None:
+    lines = program.trace.function("lines_of", kind="generator")
+    number = program.trace.call(program.method, args={"self": {"$type": "Shop"}}, returns=9)
+    program.trace.call(lines, number, returns=None, call_line=26)
+    program.trace.lines(number, (25, {}), (26, {"total": 0}), (27, {}), (28, {}), (None, {}))
+    assert "# lines_of() -> yielded nothing\n" in program.show("Shop.total")
+    program.trace.yields(number + 1, 1)
+    assert "lines_of" not in program.show("Shop.total")
+
+
+def test_another_object_in_a_variable_is_seen_and_a_known_one_is_named(program: Program) -> None:
+    shop = {"$type": "Shop", "$object": 1, "lines": [1]}
+    cart, other = ({"$type": "Cart", "$object": number, "total": 5} for number in (1, 2))
+    number = program.trace.call(program.method, args={"self": shop}, returns=cart)
+    program.trace.lines(
+        number, (25, {}), (26, {"total": cart}), (27, {"total": other}), (28, {"total": cart}), (None, {})
+    )
+    text = program.show("Shop.total").split("\n")
+    assert text[0].endswith("self=Shop#1(lines=[1]) -> Cart#1(total=5)")
+    assert [line.rpartition("# ")[2] for line in text if "# total" in line] == [
+        "total=Cart#1", "total=Cart#2(total=5)", "total=Cart#1",
+    ]  # fmt: skip
+
+
 def test_a_condition_shows_the_values_that_it_compared_unless_they_are_known(program: Program) -> None:
     call = program.trace.call(program.function, args={"amount": {"$type": "Money"}, "rate": 0.2}, returns=1)
     program.trace.lines(call, (9, {}), (10, {"amount": 200}), (18, {}), (None, {}))

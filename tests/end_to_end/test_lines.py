@@ -62,7 +62,7 @@ async def test_the_wrong_step_is_shown_among_hundreds(session, workspace: Path, 
     assert lines[:3] == [
         f"call {found['rows'][0][0]} of __main__:total, 910 lines executed:",
         "8  subtotal = 0.0   -> subtotal=0.0",
-        "9  for item in items:   -> item=Item(name='item0', price=2.5)",
+        "9  for item in items:   -> item=Item#1(name='item0', price=2.5)",
     ]
     wrong = lines.index("13              discount = discount / 10   -> discount=1.5")
     assert lines[wrong - 2 : wrong + 2] == [
@@ -155,7 +155,7 @@ async def test_new_bindings_are_distinguished_from_changes_in_place(session, wor
     await session.run(interpreter(NEWEST), "cells.py", capture={"lines": ["Cell.*"]})
 
     made = await session.ok("get_calls", project="p", function="Cell.__init__")
-    assert made["lines"][1].startswith("  19  self.parent = sheet   -> self.parent=Sheet(title=")
+    assert made["lines"][1].startswith("  19  self.parent = sheet   -> self.parent=Sheet#1(title=")
     assert made["lines"][2:] == [
         "  20  self._style = style   -> self._style=Style([0, 1, 2])",
         "  21  self.row = 3   -> self.row=3   -> returned None",  # the large sheet before it has left room
@@ -210,4 +210,5 @@ async def test_a_line_shows_the_exception_raised_in_it(session, workspace: Path,
     headings = [line.partition("executed; ")[2] for line in found["lines"] if line.startswith("call ")]
     assert [heading.partition(" calls")[0] for heading in headings] == ["no other of 4", "path of 3 of 4"]
     (raised,) = [line.strip() for line in found["lines"] if "!!" in line]
-    assert raised == "17          total += next(found)   !! ValueError: six"
+    ended = "found=generator#3<numbers, exhausted>"
+    assert raised == f"17          total += next(found)   -> {ended}   !! ValueError: six"

@@ -45,8 +45,8 @@ async def test_the_report_shows_the_error_its_place_and_the_arguments_up_the_cal
         "main.py:4 main()",
         "depot/api/orders.py:4 place(order={'id': 7, 'to': 'Oslo'}, express=True)",
         "depot/core/shipping.py:4 ship(city='Oslo', weight=2.5)",
-        "depot/core/zones/lookup.py:6 Zones.price(self=Zones(known={'Rome': 'south'}), city='Oslo', weight=2.5)",
-        "depot/core/zones/lookup.py:10 Zones.zone_of(self=Zones(known={'Rome': 'south'}), name='Oslo')",
+        "depot/core/zones/lookup.py:6 Zones.price(self=Zones#1(known={'Rome': 'south'}), city='Oslo', weight=2.5)",
+        "depot/core/zones/lookup.py:10 Zones.zone_of(self=Zones#1, name='Oslo')",
     ]
     assert exception["calls"] == expected
     assert "normal = 'Oslo'" in exception["locals"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from breadcrumb import record_format
+from breadcrumb import record_format, value_format
 from pythons import VERSIONS, find_python
 
 NOTICES = {value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
@@ -176,6 +177,15 @@ class Spool:
 @cache  # unlike the function that asks, which may end in a skip
 def _succeeds(python: str, code: str) -> bool:
     return subprocess.run([python, "-c", code], capture_output=True).returncode == 0
+
+
+def without_numbers(value: Any) -> Any:
+    """Return a recorded value without the numbers of its objects, which differ from run to run in sets."""
+    if isinstance(value, dict):
+        return {key: without_numbers(item) for key, item in value.items() if key != value_format.OBJECT_KEY}
+    if isinstance(value, (list, tuple)):
+        return [without_numbers(item) for item in value]
+    return re.sub(r"#\d+>$", ">", value) if isinstance(value, str) else value
 
 
 def data_of(path: Path) -> str:

@@ -10,7 +10,7 @@ import pytest
 
 from breadcrumb_server.answers.rendering.notation import notation
 from pythons import EQUIPPED_VERSIONS, NOTEBOOK_VERSIONS
-from spool_reader import TARGETS, Spool, Trace, equipped_interpreter
+from spool_reader import TARGETS, Spool, Trace, equipped_interpreter, without_numbers
 
 # The module of a class differs between versions of a library.
 MODULE = re.compile(r"<(?:class )?(?:numpy|pandas|polars|dask|sqlalchemy|__main__)\.(?:[a-z_]+\.|<locals>\.)*")
@@ -36,7 +36,7 @@ def shown(spool: Spool) -> dict[str, Any]:
     """Return each recorded value by the name that the program gave it."""
     calls = spool.named("show")
     assert "Planted" not in str([call.args for call in calls])
-    return {call.args["name"]: plain(call.args["value"]) for call in calls}
+    return {call.args["name"]: plain(without_numbers(call.args["value"])) for call in calls}
 
 
 def plain(value: Any) -> Any:

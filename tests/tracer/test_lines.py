@@ -144,8 +144,8 @@ def test_each_line_is_recorded_with_the_variables_that_it_changed(stepped: Spool
     assert "items() ran" not in stepped.stdout
     built = stepped.one("Basket.__init__")
     assert steps(built) == [
-        (1, {"self": {"$type": "Basket", "items": [1]}}),
-        (2, {"self": {"$type": "Basket", "items": [1, 2]}}),
+        (1, {"self": {"$type": "Basket", "$object": 1, "items": [1]}}),
+        (2, {"self": {"$type": "Basket", "$object": 1, "items": [1, 2]}}),
     ]
 
     # Threads at the same time.

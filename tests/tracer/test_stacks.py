@@ -123,7 +123,7 @@ def test_a_program_that_is_asked_but_not_ended_goes_on_undisturbed(python: str, 
     spool = traced.finish(stdin="")
     assert (spool.exit_code, spool.stdout, spool.stderr) == (0, "went on in time\n", "")  # nor has a method of Loud run
     (loud,) = [json.loads(f["locals"]) for s in spool.of("stack") for f in s["frames"] if f["function"] == "reads"]
-    assert loud == {"loud": {"$type": "Loud"}}
+    assert loud == {"loud": {"$type": "Loud", "$object": 1}}
     assert not [gap for gap in spool.of("gap") if "breadcrumb" in gap["module"]]
     assert all(call.outcome == 0 for call in spool.calls if call.function in ("main", "reads", "<module>"))
 

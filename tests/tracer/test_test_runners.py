@@ -114,7 +114,7 @@ def test_each_test_of_pytest_is_recorded_with_its_outcome_calls_and_exception(tr
     of_unittest = exceptions[reports["cased.py::Prices::test_fails"]["exception"]]
     assert (of_unittest["message"], of_unittest["module"]) == ("114 != 126", "unittest.case")
     # The variables of the user's function, not of the unittest function that raises, and without unittest's own fields.
-    assert of_unittest["locals"] == '{"self": {"$type": "Prices", "_testMethodName": "test_fails"}}'
+    assert of_unittest["locals"] == '{"self": {"$type": "Prices", "$object": 1, "_testMethodName": "test_fails"}}'
     assert [each["outcome"] for each in spool.of("test_report") if each["message"] == "17 != 20"] == ["failed"]
 
 

@@ -21,6 +21,7 @@ from breadcrumb_server.answers.rendering.layout import value_text
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_server.answers.rendering.texts_in_values import excerpt, spellings
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.calls.object_names import ObjectName
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import function_times
 from breadcrumb_storage.queries.search import FunctionHits, Hit, TextHits, word_pattern
@@ -141,7 +142,9 @@ class _HitCalls:
         self._yields = hits.yields([*found])
         self._texts = [text, *spellings(text), repr(text)[1:-1]]  # repr: answers show values in Python's notation
         words = word_pattern(self._texts) if hits.words else ""
-        self._pattern = re.compile(words or "|".join(map(re.escape, self._texts)))
+        named = ObjectName.parse(text)
+        name = rf"{re.escape(str(named))}(?!\d)" if named is not None else ""
+        self._pattern = re.compile(name or words or "|".join(map(re.escape, self._texts)))
         self._total = hits.total
         # Calls that were only counted may have had the text too.
         self._exact = not any(each.started > each.recorded or not each.exact for each in function_times(reader))

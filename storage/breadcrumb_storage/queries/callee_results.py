@@ -26,6 +26,7 @@ class CallEnd:
     outcome: str  # returned, raised, cancelled or unfinished
     return_value: str | None
     exception_type: str | None
+    yielded: int | None = None  # number of yielded values; None: it is no generator, or it was recorded late
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class _Row:
     outcome: str
     return_value: str | None
     exception_type: str | None
+    yielded: int | None
 
 
 def callee_results(reader: TraceReader, call_id: int) -> list[CalleeResult]:
@@ -57,7 +59,7 @@ def callee_results(reader: TraceReader, call_id: int) -> list[CalleeResult]:
     result = reader.con.execute(
         f"""
         WITH numbered AS (
-            SELECT call_id, process_id, function_id, call_line, outcome, return_value, exception_id,
+            SELECT call_id, process_id, function_id, call_line, outcome, return_value, exception_id, late,
                    row_number() OVER (PARTITION BY call_line, function_id ORDER BY call_id) AS number,
                    count(*) OVER (PARTITION BY call_line, function_id) AS calls,
                    min(call_id) OVER (PARTITION BY call_line, function_id) AS first
@@ -65,7 +67,10 @@ def callee_results(reader: TraceReader, call_id: int) -> list[CalleeResult]:
         SELECT n.call_line AS line, f.function_name, n.calls, n.call_id,
                CASE n.outcome WHEN 0 THEN 'returned' WHEN 1 THEN 'raised' WHEN 2 THEN 'cancelled' ELSE 'unfinished' END
                    AS outcome,
-               n.return_value, e.exception_type
+               n.return_value, e.exception_type,
+               CASE WHEN f.kind LIKE '%generator' AND NOT coalesce(n.late, false) THEN
+                   (SELECT coalesce(max(y.position) + 1, 0)::BIGINT FROM yield_records y
+                    WHERE y.trace_no = $trace_no AND y.call_id = n.call_id) END AS yielded
         FROM numbered n
         JOIN functions f ON f.trace_id = $trace_id AND f.process_id = n.process_id AND f.function_id = n.function_id
         LEFT JOIN exceptions e ON e.trace_id = $trace_id AND e.exception_id = n.exception_id
@@ -83,7 +88,7 @@ def callee_results(reader: TraceReader, call_id: int) -> list[CalleeResult]:
             line,
             name,
             rows[0].calls,
-            [CallEnd(row.call_id, row.outcome, row.return_value, row.exception_type) for row in rows],
+            [CallEnd(row.call_id, row.outcome, row.return_value, row.exception_type, row.yielded) for row in rows],
         )
         for (line, name), rows in grouped.items()
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 
+from breadcrumb.value_format import OBJECT_KEY
 from breadcrumb_storage.migrate import migrate
 from breadcrumb_storage.sql_access.read_only_sql import INTERNAL_TABLES
 
@@ -30,11 +31,12 @@ TABLES = {
     "notices": "what a reader of a trace must know: recording that stopped, values that were lost",
 }
 
-INTRODUCTION = """\
+INTRODUCTION = f"""\
 # The trace database of a project
 
 DuckDB. Ask with query_traces (one read-only statement), or open the file read-only. `args`, `return_value`,
-`locals` and `changes` are JSON texts: `args->>'$.rate'`; `json_extract(args, '$.items[0]')`. Times ending in `_ns` are
+`locals` and `changes` are JSON texts: `args->>'$.rate'`; `json_extract(args, '$.items[0]')`. An object has a number
+beside its class: `args->>'$.cart."{OBJECT_KEY}"'` is 1 for what answers call `Cart#1`. Times ending in `_ns` are
 nanoseconds, timestamps are UTC. `call_id`, `exception_id` and `process_id` are unique within a trace only, so join on
 `trace_id` as well. In adaptive mode not every call is a row of `calls`: `functions.started_count` counts them all."""
 

@@ -59,7 +59,11 @@ class LineLog:
         self.session = session
         wide = session.encoder
         self.encoder = Encoder(
-            session.redactor, min(wide.max_chars, _MAX_VALUE_CHARS), min(wide.max_items, _MAX_ITEMS), wide.max_depth
+            session.redactor,
+            min(wide.max_chars, _MAX_VALUE_CHARS),
+            min(wide.max_items, _MAX_ITEMS),
+            wide.max_depth,
+            wide.numbers,
         )
         self._patterns = patterns
         self._noticed: Set[Tuple[int, str]] = set()

@@ -78,6 +78,7 @@ class StackReporter:
             min(usual.max_chars, _MAX_VALUE_CHARS),
             min(usual.max_items, _MAX_ITEMS),
             min(usual.max_depth, _MAX_DEPTH),
+            usual.numbers,
         )
 
     @property

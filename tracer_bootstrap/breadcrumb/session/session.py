@@ -13,6 +13,7 @@ from _thread import _local, get_ident
 from .. import record_format
 from ..json_text import quote, utf8
 from ..redaction.redactor import process_redactor
+from ..runtime.object_numbers import ObjectNumbers
 from ..runtime.system import system
 from ..values.encoder import Encoder
 from .functions import NameFinder
@@ -57,6 +58,7 @@ class Session:
             capture.get("max_value_chars", record_format.DEFAULT_MAX_VALUE_CHARS),
             capture.get("max_items", record_format.DEFAULT_MAX_ITEMS),
             capture.get("max_depth", record_format.DEFAULT_MAX_DEPTH),
+            ObjectNumbers(),
         )
         self.names = NameFinder()
         self.functions: Dict[int, Function] = {}  # the traced ones, by id(code)

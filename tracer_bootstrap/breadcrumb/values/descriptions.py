@@ -62,11 +62,6 @@ def describe_module(value: Any) -> str:
     return "<module %s>" % (name if type(name) is str else "?")
 
 
-def describe_generator(value: Any) -> str:
-    """Describe a generator or coroutine by its qualified name, which is always a plain str."""
-    return "<%s %s>" % (class_name(type(value)), value.__qualname__)
-
-
 def describe_range(value: Any) -> str:
     """Describe a range, whose bounds may be of a subclass of int."""
     numbers = [value.start, value.stop, value.step]

@@ -24,6 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, Callable, Dict, Optional, Sequence, Tuple
 
+    from ..runtime.object_numbers import ObjectNumbers
     from .hidden_values import HiddenValues
     from .type_plan import TypePlan
 
@@ -63,6 +64,7 @@ class Encoder:
         max_chars: Approximate limit of a value's JSON text, in characters.
         max_items: Maximum number of items of a container and of fields of an object.
         max_depth: Maximum number of nested containers and objects.
+        numbers: Numbers the objects; None: they are written without numbers.
     """
 
     def __init__(
@@ -71,6 +73,7 @@ class Encoder:
         max_chars: int = DEFAULT_MAX_VALUE_CHARS,
         max_items: int = DEFAULT_MAX_ITEMS,
         max_depth: int = DEFAULT_MAX_DEPTH,
+        numbers: Optional[ObjectNumbers] = None,
     ) -> None:
         self._redactor = redactor
         # Kept here once imported, as a program may empty sys.modules.
@@ -79,6 +82,7 @@ class Encoder:
         self.max_chars = max_chars
         self.max_items = max_items
         self.max_depth = max_depth
+        self.numbers = numbers
         # The JSON of short texts: as values, inside values, and as keys (with the name if it is secret).
         self._memo: Dict[str, bytes] = {}
         self.known_texts: Dict[str, str] = {}
@@ -142,8 +146,9 @@ class Encoder:
         return self._redactor.is_secret_name(name)
 
     def encode_fields_hidden(self, value: Any) -> bytes:
-        """Encode an object by its type alone: ``self`` in ``__init__`` is half-built."""
-        return utf8('{"$type": %s}' % quote(self.plan(type(value)).name))
+        """Encode an object by its type and number alone: ``self`` in ``__init__`` is half-built."""
+        plan = self.plan(type(value))
+        return utf8('{"$type": %s%s}' % (quote(plan.name), Walk(self).number_key(value, plan)))
 
     def encode_named(self, name: str, value: Any) -> bytes:
         """Encode the value of a parameter, variable or field, redacted if the name is secret."""
@@ -271,7 +276,7 @@ class Encoder:
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
         """Return the JSON of a key with its colon, and its name if that is secret, else an empty string."""
         name = key if type(key) is str else self._hidden.name_of(key)
-        text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.render_within(key, _MAX_KEY_CHARS)
+        text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.key_text(key, _MAX_KEY_CHARS)
         if type(key) is not str or key.startswith(KEY_MARK):
             text = quote(KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")

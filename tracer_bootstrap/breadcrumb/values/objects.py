@@ -24,18 +24,18 @@ def write_object(walk: Walk, value: Any, plan: TypePlan) -> str:
     """Write an object by its fields."""
     fields, size = plan.fields(value, walk.max_items)
     if fields:
-        return walk.fields(plan.name, fields, value, size)
-    return _typed(walk, plan, "") if plan.has_fields() else write_name(walk, value, plan)
+        return walk.fields(plan.name, fields, value, size, plan)
+    return _typed(walk, plan, walk.number_key(value, plan)) if plan.has_fields() else write_name(walk, value, plan)
 
 
 def write_name(walk: Walk, value: Any, plan: TypePlan) -> str:
     """Write an object by the full name of its type."""
-    return walk.leaf("<%s>" % plan.full_name())
+    return walk.named(plan.full_name(), value, plan)
 
 
 def write_short_name(walk: Walk, value: Any, plan: TypePlan) -> str:
     """Write an object by the name of its type, without the module."""
-    return walk.leaf("<%s>" % plan.name)
+    return walk.named(plan.name, value, plan)
 
 
 def write_exception(walk: Walk, value: Any, plan: TypePlan) -> str:

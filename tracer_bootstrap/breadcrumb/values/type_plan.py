@@ -8,6 +8,7 @@ from types import GetSetDescriptorType, MemberDescriptorType
 
 from ..runtime.classes import class_module, class_name, is_heap_type, mro, namespace
 from ..runtime.interruptions import raised_by_program
+from ..runtime.object_numbers import takes_weak_references
 from .writers import OPAQUE_PACKAGES, choose_writer
 
 TYPE_CHECKING = False
@@ -40,8 +41,10 @@ class TypePlan:
     Descriptors refer to their class, so a plan keeps only the position of their owner in the MRO.
 
     Attributes:
+        is_numbered: Whether instances take the weak references that a number needs.
         module: The module of the class.
         name: The qualified name of the class.
+        short_name: The last part of it, by which instances are counted.
         positions: Where C descriptors were found: positions in the MRO by name, -1 for none.
         ref: A weak reference to the class.
         write: Writes an instance; takes the walk, the instance and this plan.
@@ -54,16 +57,20 @@ class TypePlan:
         "_skipped",
         "_skips_private",
         "_slots",
+        "is_numbered",
         "module",
         "name",
         "positions",
         "ref",
+        "short_name",
         "write",
     )
 
     def __init__(self, cls: type) -> None:
         self.ref = ref(cls)
         self.name = class_name(cls)
+        self.short_name = self.name.rpartition(".")[2]
+        self.is_numbered = takes_weak_references(cls)
         self.module = class_module(cls)
         self.positions: Dict[str, int] = {}
         self._dict_at = -1  # position in the MRO of the class with the descriptor of __dict__

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, List, Optional, Sequence, Tuple
 
     from .encoder import Encoder
+    from .type_plan import TypePlan
 
 # Larger integers are written by their size: the conversion to text is quadratic, and Python refuses it beyond 4,300
 # digits.
@@ -52,13 +53,14 @@ class Walk:
         room: Number of characters left.
     """
 
-    __slots__ = ("_inside", "_texts", "encoder", "max_items", "room")
+    __slots__ = ("_inside", "_numbers", "_texts", "encoder", "max_items", "room")
 
     def __init__(self, encoder: Encoder) -> None:
         self.encoder = encoder
         self.room = encoder.max_chars
         self.max_items = encoder.max_items
         self._texts = encoder.known_texts
+        self._numbers = encoder.numbers
         self._inside: List[int] = []  # ids of the containers and objects being rendered
 
     def text(self, value: Any) -> str:
@@ -181,7 +183,7 @@ class Walk:
         if items and type(items[0]) is tuple:
             items = self.encoder.redact_items(items)
         pieces: List[str] = []
-        for text in sorted([self.render_within(item, share) for item in items])[: self.max_items]:
+        for text in sorted([self.render_within(item, share) for item in items], key=_order)[: self.max_items]:
             if self.room <= 0:
                 break
             pieces.append(text)
@@ -195,17 +197,51 @@ class Walk:
             return self._placeholder(owner, " of %d" % size)
         return opening + self.entries(items, owner, size, hides) + "}"
 
-    def fields(self, type_name: str, items: Sequence[Tuple[str, Any]], owner: Any, size: int) -> str:
-        """Return an object by its fields. The arguments are those of ``sequence``."""
+    def fields(
+        self, type_name: str, items: Sequence[Tuple[str, Any]], owner: Any, size: int, plan: Optional[TypePlan] = None
+    ) -> str:
+        """Return an object by its fields. The arguments are those of ``sequence``; with *plan*, it has a number."""
         if len(self._inside) >= self.encoder.max_depth or self.room <= 0 or id(owner) in self._inside:
-            return self._placeholder(owner, "")
+            return self._placeholder(owner, "", plan)
         self.room -= len(type_name) + len('{"$type": ""}')
+        number = self.number_key(owner, plan) if plan is not None else ""
         entries = self.entries(items, owner, size)
-        return '{"$type": %s%s%s}' % (quote(type_name), ", " if entries else "", entries)
+        return '{"$type": %s%s%s%s}' % (quote(type_name), number, ", " if entries else "", entries)
 
-    def _placeholder(self, owner: Any, size: str) -> str:
-        cycle = "cycle: " if id(owner) in self._inside else ""
-        return self.leaf("<%s%s%s>" % (cycle, class_name(type(owner)), size))
+    def number_key(self, value: Any, plan: TypePlan) -> str:
+        """Return what follows the class in the JSON of an object: its number, if it has one.
+
+        A number takes no room here or in ``named``: what is cut must not depend on it.
+        """
+        numbers = self._numbers
+        if numbers is None or not plan.is_numbered:
+            return ""
+        known = numbers.known.get(id(value))  # as in numbers.of, which costs another call
+        if known is not None and known[0]() is value and known[1] == plan.short_name:
+            return known[3]
+        number = numbers.of(value, plan.short_name)
+        return ', "$object": %d' % number if number else ""
+
+    def named(self, name: str, value: Any, plan: TypePlan) -> str:
+        """Return an object as a description: a name, and its number if it has one."""
+        text = self.leaf("<%s>" % name)
+        number = self._number_of(value, plan)
+        return '%s#%d>"' % (text[:-2], number) if number and text[-2:] == '>"' else text
+
+    def _number_of(self, value: Any, plan: TypePlan) -> int:
+        return self._numbers.of(value, plan.short_name) if self._numbers is not None and plan.is_numbered else 0
+
+    def key_text(self, key: Any, room: int) -> str:
+        """Return the JSON text of the key of a mapping. It has no numbers: they would make equal keys differ."""
+        numbers, self._numbers = self._numbers, None
+        try:
+            return self.render_within(key, room)
+        finally:
+            self._numbers = numbers
+
+    def _placeholder(self, owner: Any, size: str, plan: Optional[TypePlan] = None) -> str:
+        name = "%s%s%s" % ("cycle: " if id(owner) in self._inside else "", class_name(type(owner)), size)
+        return self.leaf("<%s>" % name) if plan is None else self.named(name, owner, plan)
 
     def entries(self, items: Sequence[Tuple[Any, Any]], owner: Any, size: int, hides: bool = True) -> str:
         """Return what is between the braces of an object. The arguments are those of ``sequence``.
@@ -259,6 +295,14 @@ class Walk:
             pieces.append(_ENTRIES_CUT % (size - len(pieces)))
         self._inside.pop()
         return ", ".join(pieces)
+
+
+def _order(text: str) -> Tuple[str, str]:
+    """Return a sort key of an item: first its text without the numbers of objects, which differ from run to run."""
+    if "#" not in text and '"$object"' not in text:
+        return text, ""
+    begin, *rest = text.replace('"$object": ', "#").split("#")
+    return "#".join([begin, *[piece.lstrip("0123456789") for piece in rest]]), text
 
 
 def _close(opening: str, pieces: List[str], size: int) -> str:

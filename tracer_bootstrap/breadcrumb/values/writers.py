@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from _thread import RLock
 from types import (
     AsyncGeneratorType,
     BuiltinFunctionType,
@@ -27,7 +28,7 @@ from ..runtime.classes import (
     package_of,
 )
 from ..value_format import FROZENSET_KEY, SET_KEY
-from . import descriptions, library_objects, objects
+from . import descriptions, library_objects, objects, states
 from .arrays import array_writer
 from .containers import items_writer, mapping_writer, set_writer, view_writer, write_proxy, write_tuple
 from .dataframes import pandas_writer
@@ -103,9 +104,11 @@ _BUILT_IN: Dict[int, Pair] = {
         (classmethod, _wrapper(classmethod)),
         (staticmethod, _wrapper(staticmethod)),
         (ModuleType, _same(described(descriptions.describe_module))),
-        (GeneratorType, _same(described(descriptions.describe_generator))),
-        (CoroutineType, _same(described(descriptions.describe_generator))),
-        (AsyncGeneratorType, _same(described(descriptions.describe_generator))),
+        (GeneratorType, _same(states.write_generator)),
+        (CoroutineType, _same(states.write_generator)),
+        (AsyncGeneratorType, _same(states.write_generator)),
+        (states.Lock, _same(states.state_writer(states.read_lock, OPAQUE_PACKAGES))),
+        (RLock, _same(states.state_writer(states.read_lock, OPAQUE_PACKAGES))),
     ]
 }
 
@@ -182,6 +185,19 @@ def _sentinel(base: Any) -> Pair:
     return _same(objects.write_sentinel)
 
 
+def _by_state(read: states.Reader) -> Callable[[Any], Pair]:
+    pair = _same(states.state_writer(read, OPAQUE_PACKAGES))
+    return lambda base: pair
+
+
+def _native_future(base: Any) -> Pair:
+    return _same(states.state_writer(states.read_native_future(base), OPAQUE_PACKAGES))
+
+
+def _simple_queue(base: Any) -> Pair:
+    return _same(states.state_writer(states.read_simple_queue(base), OPAQUE_PACKAGES))
+
+
 # Classes by module and name: of libraries, looked up in the modules that the program has imported; of newer Pythons.
 _LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
     ("builtins", "frozendict"): _ordered,  # since 3.15, as the next
@@ -207,6 +223,22 @@ _LIBRARY: Dict[Tuple[str, str], Callable[[Any], Pair]] = {
     ("unittest.mock", "NonCallableMock"): _short_name,
     ("mock.mock", "NonCallableMock"): _short_name,
     ("logging", "Logger"): _logger,
+    ("_asyncio", "Task"): _native_future,
+    ("_asyncio", "Future"): _native_future,
+    ("asyncio.futures", "Future"): _by_state(states.read_future),  # without the accelerator in C
+    ("concurrent.futures._base", "Future"): _by_state(states.read_future),
+    ("threading", "Condition"): _by_state(states.read_condition),
+    ("threading", "Event"): _by_state(states.read_event),
+    ("threading", "Semaphore"): _by_state(states.read_semaphore),
+    ("threading", "Thread"): _by_state(states.read_thread),
+    ("threading", "_RLock"): _by_state(states.read_lock),
+    ("asyncio.locks", "Lock"): _by_state(states.read_lock),
+    ("asyncio.locks", "Condition"): _by_state(states.read_condition),
+    ("asyncio.locks", "Event"): _by_state(states.read_event),
+    ("asyncio.locks", "Semaphore"): _by_state(states.read_semaphore),
+    ("queue", "Queue"): _by_state(states.read_queue),
+    ("asyncio.queues", "Queue"): _by_state(states.read_queue),
+    ("_queue", "SimpleQueue"): _simple_queue,
     ("pydantic_core._pydantic_core", "Url"): _text,
     ("pydantic_core._pydantic_core", "MultiHostUrl"): _text,
     ("pydantic_core._pydantic_core", "ValidationError"): _validation_error,

@@ -12,6 +12,7 @@ from breadcrumb_server.answers.lines.raises import RaisedCalls
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.lines.steps import Steps
 from breadcrumb_server.answers.rendering.layout import cut_value
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_storage.queries.callee_results import callee_results
 from breadcrumb_storage.queries.calls.records import CallRow
@@ -65,6 +66,7 @@ class AnnotatedFunctions:
         notes: Mapping[int, LineNote] | None,
         rare: Collection[int] = (),
         stood: Stood | None = None,
+        mentions: Mentions | None = None,
     ) -> FunctionText:
         """Return the text of a function, to be fitted into a number of characters.
 
@@ -76,7 +78,8 @@ class AnnotatedFunctions:
             notes: What the lines did; None if that was not recorded.
             rare: Numbers of the lines that few calls of the function ran.
             stood: Where the call stood in the end, if its lines were not recorded.
+            mentions: The objects that the heading shows.
         """
         lines = self.source.block(file, block.first, block.last, block.documentation)
         known = {name: cut_value(value, _KNOWN_CHARS) for name, value in named_values(call.args)} if call else {}
-        return FunctionText(block, lines, notes, heading, known, rare, stood)
+        return FunctionText(block, lines, notes, heading, known, rare, stood, mentions)

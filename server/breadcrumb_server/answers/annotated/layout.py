@@ -10,6 +10,7 @@ from breadcrumb_server.answers.annotated.line_notes import LineNote
 from breadcrumb_server.answers.annotated.source_block import SourceBlock
 from breadcrumb_server.answers.common.budget import ends_that_fit, first_that_fits
 from breadcrumb_server.answers.common.text import clean, counted, cut
+from breadcrumb_server.answers.rendering.mentions import SMALL_OBJECT_CHARS, Mentions
 
 # What a line is worth, from what is always shown to what is left out first.
 _TOLD, _RAN, _FIRST_NOT_RUN, _AROUND, _NOT_RUN, _DOCUMENTATION = range(6)
@@ -58,6 +59,7 @@ class FunctionText:
         known: Values that the heading shows, by variable, as text.
         rare: Numbers of the lines that few calls of the function ran.
         stood: Where the call stood in the end. Without notes, the lines around it are worth most.
+        mentions: The objects that the heading shows.
     """
 
     def __init__(
@@ -69,7 +71,9 @@ class FunctionText:
         known: Mapping[str, str],
         rare: Collection[int] = (),
         stood: Stood | None = None,
+        mentions: Mentions | None = None,
     ) -> None:
+        self._mentions = mentions or Mentions()
         self._heading = heading
         self._known = known
         lines = _rank_lines(block, source, notes, rare)
@@ -91,7 +95,7 @@ class FunctionText:
 
     def _write(self, rank: int, value_chars: int) -> str:
         out = [self._heading]
-        shown = dict(self._known)
+        shown, mentions = dict(self._known), self._mentions.copy(max(SMALL_OBJECT_CHARS, value_chars // 2))
         left = not_run = 0
         width = max((len(str(line.number)) for line in self._lines), default=1)
         for line in self._lines:
@@ -102,17 +106,17 @@ class FunctionText:
             if left:
                 _count_left_out(out, left, not_run)
                 left = not_run = 0
-            out.append(self._line(line, width, value_chars, shown))
+            out.append(self._line(line, width, value_chars, shown, mentions))
         if left:
             _count_left_out(out, left, not_run)
         return "\n".join(out)
 
-    def _line(self, line: _Line, width: int, value_chars: int, shown: dict[str, str]) -> str:
+    def _line(self, line: _Line, width: int, value_chars: int, shown: dict[str, str], mentions: Mentions) -> str:
         mark = f"{line.mark:<{self._mark_chars}} " if self._mark_chars else ""
         text = f"{line.number:>{width}} {mark}{cut(line.source, _SOURCE_CHARS)}".rstrip()
         if line.note is None:
             return f"{text}  # {line.told}" if line.told else text
-        note = line.note.text(value_chars, shown)
+        note = line.note.text(value_chars, shown, mentions)
         shown.update(line.note.values(value_chars))
         return f"{text}  # {note}" if note else text
 

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 
 from breadcrumb.value_format import DELETED_KEY
 from breadcrumb_server.answers.annotated.source_block import SourceBlock, Statement
-from breadcrumb_server.answers.common.parsed_json import is_object, parsed_object
+from breadcrumb_server.answers.common.parsed_json import is_object, parsed_object, parsed_value
 from breadcrumb_server.answers.common.text import clean, cut
 from breadcrumb_server.answers.lines.changes import Change
 from breadcrumb_server.answers.lines.steps import Steps
-from breadcrumb_server.answers.rendering.layout import cut_value, value_text
-from breadcrumb_server.answers.rendering.notation import value_tree
+from breadcrumb_server.answers.rendering.identities import identity_of
+from breadcrumb_server.answers.rendering.layout import cut_value
+from breadcrumb_server.answers.rendering.mentions import Mentions
+from breadcrumb_server.answers.rendering.notation import ValueTree, value_tree
 from breadcrumb_storage.queries.callee_results import CalleeResult
 from breadcrumb_storage.queries.lines import LineRow
 
@@ -37,60 +39,103 @@ class LineNote:
         """Return whether there is more to tell than that the line ran."""
         return bool(self.changes or self.results or self.raised or self.reads)
 
-    def text(self, chars: int, shown: Mapping[str, str]) -> str:
+    def text(self, chars: int, shown: Mapping[str, str], mentions: Mentions) -> str:
         """Render what the line did.
 
         Args:
             chars: Maximum characters of each value.
             shown: Values that the reader knows from the lines before, by path, as text. Equal ones are not repeated.
+            mentions: The objects that the reader knows.
         """
-        parts = [
-            f"{path}={_series([cut_value(each.shown, chars) for each in changes])}"
-            for path, changes in self.changes.items()
-        ]
-        bound = {part.partition("=")[2] for part in parts}
-        for path, values in self.reads.items():
-            text = _series([cut_value(value_tree(each), chars) for each in values])
-            if path not in self.changes and shown.get(path) != text:
-                parts.append(f"{path}={text}")
+        changes = {path: _series(list(map(_changed, found))) for path, found in self.changes.items()}
+        parts = [f"{path}={_series_text(values, chars, mentions)}" for path, values in changes.items()]
+        for path, read in self.reads.items():
+            values = _series(read)
+            if path not in changes and shown.get(path) != _known_text(values, chars):
+                parts.append(f"{path}={_series_text(values, chars, mentions)}")
         for result in self.results:
-            text = _result(result, chars)
-            if text and text not in bound:
-                parts.append(f"{result.function_name.rpartition('.')[2]}() -> {text}")
+            values = _results(result, chars)
+            if values and not any(_are_same(values, each) for each in changes.values()):
+                name = result.function_name.rpartition(".")[2]
+                parts.append(f"{name}() -> {_series_text(values, chars, mentions)}")
         parts += [f"!! {cut(clean(each), _RAISED_CHARS)}" for each in dict.fromkeys(self.raised)]
         return ", ".join(parts)
 
     def values(self, chars: int) -> dict[str, str]:
         """Return the values that a reader of this line knows after it, by path, as text."""
-        known = {
-            path: _series([cut_value(each.shown, chars) for each in found]) for path, found in self.changes.items()
-        }
+        known = {path: _known_text(_series(list(map(_changed, found))), chars) for path, found in self.changes.items()}
         for path, values in self.reads.items():
-            known.setdefault(path, _series([cut_value(value_tree(each), chars) for each in values]))
+            known.setdefault(path, _known_text(_series(values), chars))
         return known
 
 
-def _series(values: Sequence[str]) -> str:
-    """Render the values that a variable had at the executions of a line: equal ones once, of many the ends."""
-    if len(set(values)) == 1:
-        return values[0]
-    if len(values) <= _MAX_VALUES:
-        return " | ".join(values)
-    return " | ".join([*values[: _MAX_VALUES - 1], "…", values[-1]])
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """What is shown in the place of a value."""
+
+    text: str
 
 
-def _result(result: CalleeResult, chars: int) -> str:
-    values = [
-        cut(clean(each.exception_type), chars) if each.outcome == "raised" and each.exception_type
-        else value_text(each.return_value, chars)
+_YIELDED_NOTHING = _Text("yielded nothing")
+
+
+def _changed(change: Change) -> object:
+    return _Text(str(change.shown)) if change.deleted or change.unrecorded else change.value
+
+
+def _series(values: Sequence[object], *, gap: bool = False) -> list[object]:
+    """Choose the values to show of those at the executions of a line: equal ones once, of many the ends.
+
+    Args:
+        values: The values.
+        gap: Whether there were others before the last one.
+    """
+    if len({str(_whole(each)) for each in values}) == 1:
+        return [values[0]]
+    if len(values) > _MAX_VALUES:
+        values, gap = [*values[: _MAX_VALUES - 1], values[-1]], True
+    return [*values[:-1], _Text("…"), values[-1]] if gap else list(values)
+
+
+def _series_text(values: Sequence[object], chars: int, mentions: Mentions) -> str:
+    """Render chosen values, with at most ``chars`` characters of each, after the objects that the reader knows."""
+    texts: list[str] = []
+    for each in values:
+        texts.append(cut_value(each.text if isinstance(each, _Text) else mentions.tree(each), chars))
+        mentions.shown(texts[-1])
+    return " | ".join(texts)
+
+
+def _known_text(values: Sequence[object], chars: int) -> str:
+    """Render chosen values without regard to what the reader knows, to recognise them."""
+    return " | ".join(cut_value(_whole(each), chars) for each in values)
+
+
+def _whole(value: object) -> ValueTree:
+    return value.text if isinstance(value, _Text) else value_tree(value)
+
+
+def _are_same(values: Sequence[object], others: Sequence[object]) -> bool:
+    """Return whether values are equal or the same objects, which may be recorded to different depths."""
+    return len(values) == len(others) and all(map(_is_same, values, others))
+
+
+def _is_same(value: object, other: object) -> bool:
+    if is_object(value) and is_object(other) and identity_of(value):
+        return identity_of(value) == identity_of(other)
+    return str(_whole(value)) == str(_whole(other))
+
+
+def _results(result: CalleeResult, chars: int) -> list[object]:
+    """Choose what to show of the results of the calls from a line; nothing if all returned None."""
+    values: list[object] = [
+        _Text(cut(clean(each.exception_type), chars)) if each.outcome == "raised" and each.exception_type
+        else _YIELDED_NOTHING if each.yielded == 0 and each.outcome == "returned"
+        else parsed_value(each.return_value)
         for each in result.ends
-        if each.outcome == "raised" or each.return_value not in (None, "null")
+        if each.outcome == "raised" or each.return_value not in (None, "null") or each.yielded == 0
     ]  # fmt: skip
-    if not values:
-        return ""
-    if result.calls > len(result.ends) and len(set(values)) > 1:
-        return " | ".join([*values[:-1], "…", values[-1]])
-    return _series(values)
+    return _series(values, gap=result.calls > len(result.ends)) if values else []
 
 
 def collect_notes(

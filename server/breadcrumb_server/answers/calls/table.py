@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from breadcrumb_server.answers.common.budget import first_texts
 from breadcrumb_server.answers.common.model import Cell
+from breadcrumb_server.answers.common.parsed_json import is_object, parsed_object, parsed_value
 from breadcrumb_server.answers.common.text import milliseconds, one_line
 from breadcrumb_server.answers.rendering.calls import result_text
+from breadcrumb_server.answers.rendering.identities import identity_of
 from breadcrumb_server.answers.rendering.layout import LOW_PRIORITY_CHARS, cut_value, pairs_text
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values
 from breadcrumb_storage.queries.calls import records as queries
 from breadcrumb_storage.queries.tests import tests_of_calls
@@ -62,6 +65,24 @@ class CallRows:
         self._shown_first: set[int] = set()  # the first call of each function on the page
         self._same = self._equal_arguments()
         self._compare_arguments()
+        self._shown: dict[int, Sequence[tuple[str, ValueTree]]] = {}  # arguments as the rows show them
+        self._mentions: dict[int, Mentions] = {}  # the objects that are known where the result of a call is shown
+        self._reduce_objects()
+
+    def _reduce_objects(self) -> None:
+        """Leave out what the rows before have shown of an argument or a result that is an object."""
+        mentions = Mentions(object_chars=None)
+        for each in self.calls:
+            self._shown[each.call_id] = [pair for pair in mentions.pairs(each.args) if pair[0] not in self._same]
+            # Objects inside other values may be cut: they count as not shown.
+            mentions.shown(
+                " ".join(identity_of(value) for value in parsed_object(each.args).values() if is_object(value))
+            )
+            self._mentions[each.call_id] = mentions.copy()
+            returned = parsed_value(each.return_value)
+            if is_object(returned):
+                mentions.tree(returned)
+                mentions.shown(identity_of(returned))
 
     def _equal_arguments(self) -> dict[str, ValueTree]:
         """Take the arguments that are equal in all of several calls out of these, and return them."""
@@ -115,7 +136,7 @@ class CallRows:
     def _is_cut(self, each: queries.CallRow, chars: int) -> bool:
         return max(len(each.args or ""), len(each.return_value or "")) > chars or any(
             len(value) > LOW_PRIORITY_CHARS and name in self._low_priority_of(each)
-            for name, value in self._arguments[each.call_id]
+            for name, value in self._shown[each.call_id]
         )
 
     def row(self, each: queries.CallRow, chars: int) -> list[Cell]:
@@ -125,12 +146,12 @@ class CallRows:
             each.call_id,
             one_line(self._name(each), side),
             pairs_text(
-                self._arguments[each.call_id],
+                self._shown[each.call_id],
                 chars,
                 self._low_priority_of(each),
                 self._differing.get(self._name(each), {}),
             ),
-            result_text(each, chars),
+            result_text(each, chars, self._mentions[each.call_id].copy()),
             each.outcome,
             milliseconds(each.duration_ns),
             self._caller(each, side),

@@ -16,6 +16,15 @@ def is_array(value: object) -> TypeGuard[list[Any]]:
     return isinstance(value, list)
 
 
+def parsed_value(text: str | None) -> object:
+    """Parse JSON; None if there is none, and the text itself if it is no JSON."""
+    try:
+        parsed: object = json.loads(text or "null")
+    except (ValueError, RecursionError):
+        return text
+    return parsed
+
+
 def parsed_object(text: str | None) -> dict[str, object]:
     """Parse a JSON object; empty if there is no text, or it is no object."""
     try:

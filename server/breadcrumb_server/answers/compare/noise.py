@@ -1,7 +1,7 @@
 """Compare recorded values without noise: what differs between any two runs of a program.
 
-Noise is: times of day, measured durations, UUIDs, memory addresses, pids, ports and names of temporary files. Only the
-comparison ignores it; values are shown as they were recorded.
+Noise is: the numbers of objects, times of day, measured durations, UUIDs, memory addresses, pids, ports and names of
+temporary files. Only the comparison ignores it; values are shown as they were recorded.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb.value_format import REPR_KEY, TYPE_KEY, VALUE_FIELD
+from breadcrumb.value_format import REPR_KEY, STATE_KEY, TYPE_KEY, VALUE_FIELD
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.compare.limits import LIMITS
+from breadcrumb_server.answers.rendering.identities import without_numbers
 from breadcrumb_server.answers.rendering.notation import notation
 
 # Replaces noise in texts that are compared.
@@ -47,6 +48,13 @@ _MEASURED = re.compile(
     r"|.*_(?:at|time|ts|timestamp|seconds|secs|ms|ns|us)"
 )
 _LONG_FRACTION = re.compile(r"-?\d+\.\d{4,}(?:e-?\d+)?|-?\d(?:\.\d+)?e-\d+")
+# Classes whose state other threads change at any time, and the states of a future that follow each other.
+_SHARED = frozenset(
+    {"lock", "RLock", "_RLock", "Lock", "Condition", "Event", "Semaphore", "BoundedSemaphore", "Thread", "_MainThread"}
+)
+_PASSING = frozenset({"pending", "running", "finished"})
+# Where a generator stands: a line of a version of the source.
+_LINE = re.compile(r"(?<=suspended) at line \d+")
 # Seconds, ms, us or ns since 1970.
 _MOMENT = re.compile(r"1[5-9]\d{8}(?:\.\d+|\d{3}|\d{6}|\d{9})?")
 
@@ -114,7 +122,7 @@ def value_differences(path: str, base: str | None, this: str | None) -> list[Val
 
 def _parse(text: str) -> object:
     try:
-        return json.loads(text)
+        return json.loads(without_numbers(text))
     except (ValueError, RecursionError):  # not written by the tracer
         return text
 
@@ -124,6 +132,8 @@ def _same(base: object, this: object, name: str = "") -> bool:
     if isinstance(base, str) and isinstance(this, str):
         return same_text(base, this)
     if is_object(base) and is_object(this):
+        if STATE_KEY in base and STATE_KEY in this and base.get(TYPE_KEY) == this.get(TYPE_KEY):
+            return _same_state(base, this)
         return len(base) == len(this) and all(
             same_text(one, other) and _same(base[one], this[other], one) for one, other in zip(base, this, strict=True)
         )
@@ -133,6 +143,17 @@ def _same(base: object, this: object, name: str = "") -> bool:
     if type(base) is type(this) and base == this:
         return True
     return all(_is_noise(each, name.lower()) for each in (base, this))
+
+
+def _same_state(base: Mapping[str, object], this: Mapping[str, object]) -> bool:
+    """Return whether two futures, locks, generators or the like are equal but for what other threads did meanwhile."""
+    if base.get(TYPE_KEY) in _SHARED:
+        return True
+    if base[STATE_KEY] != this[STATE_KEY] and {base[STATE_KEY], this[STATE_KEY]} <= _PASSING:
+        return True  # which of them is seen is a matter of moments
+    one, other = (_LINE.sub("", str(each[STATE_KEY])) for each in (base, this))
+    before, after = ({key: item for key, item in each.items() if key != STATE_KEY} for each in (base, this))
+    return one == other and _same(before, after)
 
 
 def _is_noise(value: object, name: str) -> bool:

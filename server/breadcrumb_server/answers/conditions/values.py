@@ -10,6 +10,7 @@ from typing import Any, Literal
 from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.rendering.reverse_notation import recorded_form
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.queries.calls.object_names import ObjectName
 from breadcrumb_storage.queries.calls.value_conditions import ORDERS, Order, ValueCondition
 
 COMPARISONS = '{">": 0.3, "<=": 1}, {"!=": null}, {"contains": "text"}, {"type": "list"}, {"len": 0}'
@@ -31,27 +32,42 @@ def value_condition(key: str, value: Any, column: Literal["args", "return_value"
         BreadcrumbError: An operator does not take its operand, or is one of another query language.
     """
     if not is_object(value) or not value:
-        return ValueCondition(column=column, path=path, equals=_json_spellings(value))
+        return _equal(column, path, value)
     if not value.keys() <= _OPERATORS:
         if all(_FOREIGN.fullmatch(each) for each in value):
             raise BreadcrumbError(
                 f"where[{key!r}] cannot be compared by {', '.join(value)}.",
                 hint=f'It takes {COMPARISONS}, or a value that it equals, {{"==": ...}} for one that looks like these.',
             )
-        return ValueCondition(column=column, path=path, equals=_json_spellings(value))
+        return _equal(column, path, value)
+    same, other = _object_in(value.get("==")), _object_in(value.get("!="))
     orders: list[tuple[Order, float | str]] = [
         (order, _ordered(key, order, value[order])) for order in ORDERS if order in value
     ]
     return ValueCondition(
         column=column,
         path=path,
-        equals=_json_spellings(value["=="]) if "==" in value else (),
-        differs=_json_spellings(value["!="]) if "!=" in value else (),
+        equals=_json_spellings(value["=="]) if "==" in value and same is None else (),
+        differs=_json_spellings(value["!="]) if "!=" in value and other is None else (),
+        is_object=same,
+        is_no_object=other,
         orders=tuple(orders),
         contains=_text(key, "contains", value),
         kind=_text(key, "type", value),
         length=_length(key, value),
     )
+
+
+def _equal(column: Literal["args", "return_value"], path: str, value: Any) -> ValueCondition:
+    named = _object_in(value)
+    if named is not None:
+        return ValueCondition(column=column, path=path, is_object=named)
+    return ValueCondition(column=column, path=path, equals=_json_spellings(value))
+
+
+def _object_in(value: Any) -> ObjectName | None:
+    """Return the object that an operand names: Cart#1."""
+    return ObjectName.parse(value) if isinstance(value, str) else None
 
 
 def _ordered(key: str, order: Order, operand: Any) -> float | str:

@@ -24,7 +24,8 @@ KEYS = {
     "call_id": "a whole number",
     "parent_call_id": "a whole number",
     "contains": "a text in arguments, result or exception message",
-    "args.NAME": "the value of an argument, also args.order.lines[0]; null is None; or a comparison: " + COMPARISONS,
+    "args.NAME": "the value of an argument, also args.order.lines[0]; null is None, Cart#1 is that object; "
+    f"or a comparison: {COMPARISONS}",
     "result": "the return value, as args.NAME",
     "lines": "a step to begin at, a variable (only the lines that changed it), or false for none",
 }

@@ -16,7 +16,7 @@ from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.exceptions.messages import summarize_messages
 from breadcrumb_server.answers.rendering.calls import Chain, LineSource, read_chains
 from breadcrumb_server.answers.rendering.layout import cut_value
-from breadcrumb_server.answers.rendering.notation import named_values
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_storage.queries.calls.chains import chains, recorded_chain
 from breadcrumb_storage.queries.exceptions import MESSAGE_CHARS, ExceptionGroup, ExceptionRow, exceptions_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -111,6 +111,7 @@ class LoadedException:
         row, group = self.row, self.group
         place = _place(row, self.places)
         calls: list[str] = []
+        mentions = Mentions(detail.argument_chars)
         if self.chain:
             inside = self.raised_in_traced_code()
             calls = self.chain.lines(
@@ -119,6 +120,7 @@ class LoadedException:
                 lines=detail.chain_lines,
                 chars=detail.argument_chars,
                 source=source,
+                mentions=mentions,
             )
             # The way to the exception; get_calls shows the arguments of these calls in full.
             calls[:-_INNER_CALLS] = [cut(line, _OUTER_CALL_CHARS) for line in calls[:-_INNER_CALLS]]
@@ -139,7 +141,7 @@ class LoadedException:
             last_call_id=group.last_call_id if group.count > 1 else None,
             calls=calls,
             locals=first_texts(
-                named_values(row.locals),
+                mentions.pairs(row.locals),
                 detail.local_lines,
                 text=lambda local: f"{local[0]} = {cut_value(local[1], detail.local_chars)}",
             ),

@@ -21,7 +21,8 @@ from breadcrumb_server.answers.flow.values import (
 )
 from breadcrumb_server.answers.rendering.calls import result_value
 from breadcrumb_server.answers.rendering.layout import cut_value
-from breadcrumb_server.answers.rendering.notation import ValueTree, named_values
+from breadcrumb_server.answers.rendering.mentions import Mentions
+from breadcrumb_server.answers.rendering.notation import ValueTree
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.flow.calls import task_creators, task_names
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -43,7 +44,7 @@ class FlowLines:
         self.outliers = argument_outliers(reader, groups)
         self.caught = caught
         self._calls = calls_by_id(reader, [*dict.fromkeys(_shown_call_ids(rows))])
-        self._known_arguments: dict[int, Pairs] = {}
+        self._mentions = Mentions()
         self._known_results: dict[int, ValueTree] = {}
         self._tasks = task_names(reader)
         self._creators = task_creators(reader) if self._tasks else {}
@@ -57,6 +58,7 @@ class FlowLines:
         Args:
             chars: characters of the arguments, and of the result, of one call.
         """
+        self._mentions = Mentions()
         return ["  " * row.indent + self._row(row, chars) for row in self._rows]
 
     def _row(self, row: Row, chars: int) -> str:
@@ -80,7 +82,9 @@ class FlowLines:
             "…" if deeper else "",
         ]
         # Two spaces separate the values from the remarks on the call.
-        return "  ".join(piece for piece in pieces if piece).replace("  x", " x", 1 if not single else 0)
+        text = "  ".join(piece for piece in pieces if piece).replace("  x", " x", 1 if not single else 0)
+        self._mentions.shown(text)
+        return text
 
     def _name(self, group: Group, parent: Group | None) -> str:
         module, _, name = group.name.rpartition(":")
@@ -97,7 +101,11 @@ class FlowLines:
         if call.outcome == "raised":
             return f"{given} !! {short(self._result_text(call), chars)}"
         shown = call.outcome == "returned" and not call.is_body
-        return f"{given} -> {cut_value(self._result_of(call), chars, short)}" if shown else given
+        if not shown:
+            return given
+        self._mentions.shown(given)
+        result = value_on_one_line(result_value(call, LIMITS.max_read_chars, self._mentions))
+        return f"{given} -> {cut_value(result, chars, short)}"
 
     def _several_calls(self, group: Group, chars: int) -> str:
         first, other = self._calls.get(group.first_call_id), self._calls.get(group.other_call_id)
@@ -140,12 +148,7 @@ class FlowLines:
         return texts[0] if len(texts) == 1 else _with_counts(texts, found)
 
     def _arguments_of(self, call: CallRow) -> Pairs:
-        """Parse the arguments of a call, once, as lines are rendered several times."""
-        if call.call_id not in self._known_arguments:
-            self._known_arguments[call.call_id] = [
-                (name, value_on_one_line(value)) for name, value in named_values(call.args)
-            ]
-        return self._known_arguments[call.call_id]
+        return [(name, value_on_one_line(value)) for name, value in self._mentions.pairs(call.args)]
 
     def _result_of(self, call: CallRow) -> ValueTree:
         if call.call_id not in self._known_results:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.text import clean
 from breadcrumb_server.answers.flow.limits import LIMITS
+from breadcrumb_server.answers.rendering.identities import cut_names
 from breadcrumb_server.answers.rendering.layout import MIN_SHARE_CHARS, cut_value
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree
 
@@ -44,7 +45,7 @@ def side_by_side(lines: Sequence[str], chars: int) -> list[str]:
 
     Texts that this would make equal lose their common beginning instead.
     """
-    cut = [short(line, chars) for line in lines]
+    cut = [short(cut_names(line, chars), chars) for line in lines]
     shown: list[str] = []
     for line, text in zip(lines, cut, strict=True):
         alike = [other for other, its in zip(lines, cut, strict=True) if its == text and other != line]

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb.value_format import DELETED_KEY, KEY_MARK, REPR_KEY, TYPE_KEY, VALUE_FIELD
+from breadcrumb.value_format import DELETED_KEY, KEY_MARK, OBJECT_KEY, REPR_KEY, STATE_KEY, TYPE_KEY, VALUE_FIELD
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.lines.bindings import LineBindings
@@ -119,8 +119,8 @@ def _fields(
     path: str, before: Mapping[str, object], after: Mapping[str, object], depth: int, bound: LineBindings
 ) -> list[Change] | None:
     kind = after.get(TYPE_KEY)
-    if before.get(TYPE_KEY) != kind:
-        return None
+    if any(before.get(key) != after.get(key) for key in (TYPE_KEY, OBJECT_KEY, STATE_KEY)):
+        return None  # another object, or another state of it
     if {*before, *after} <= {TYPE_KEY, VALUE_FIELD, REPR_KEY}:
         return None  # a Decimal, a date, a member of an enumeration
     if kind is None and any(key.startswith("$") and not key.startswith(KEY_MARK) for key in (*before, *after)):

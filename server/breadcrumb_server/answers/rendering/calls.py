@@ -11,6 +11,7 @@ from typing import Protocol
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import clean, cut, one_line
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, value_text
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import ValueTree, read_value
 from breadcrumb_storage.queries.calls.chains import Link
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
@@ -49,7 +50,14 @@ class Chain:
         return self.calls.get(self.links[-1].call_id) if self.links else None
 
     def lines(
-        self, places: Places, *, stack: str = "", lines: int, chars: int, source: LineSource | None = None
+        self,
+        places: Places,
+        *,
+        stack: str = "",
+        lines: int,
+        chars: int,
+        mentions: Mentions | None = None,
+        source: LineSource | None = None,
     ) -> list[str]:
         """Render each call as a line: its current file and line, its name, its arguments.
 
@@ -60,13 +68,17 @@ class Chain:
             lines: Maximum number of calls shown. The others, in the middle, are counted by name in a line more.
             chars: Maximum characters of the arguments of a call.
             source: Reads the current line of each call; None leaves it out.
+            mentions: The objects that the text has shown; None: the chain is the whole text.
         """
+        mentions = mentions or Mentions(chars)
         head, tail = _split(len(self.links), min(lines, MAX_CHAIN_LINES))
         called_at = [link.call_line for link in self.links[1:]] + [None]
         in_stack = self._lines_from_stack(stack)
         stood = [in_stack.get(link.call_id, line) for link, line in zip(self.links, called_at, strict=True)]
         text = [
-            _line_of_chain(self.calls[link.call_id], places, line, chars, source) if link.call_id in self.calls else "?"
+            _line_of_chain(self.calls[link.call_id], places, line, chars, mentions, source)
+            if link.call_id in self.calls
+            else "?"
             for index, (link, line) in enumerate(zip(self.links, stood, strict=True))
             if index < head or index >= tail
         ]
@@ -93,9 +105,11 @@ class Chain:
         return found
 
 
-def _line_of_chain(call: CallRow, places: Places, line: int | None, chars: int, source: LineSource | None) -> str:
+def _line_of_chain(
+    call: CallRow, places: Places, line: int | None, chars: int, mentions: Mentions, source: LineSource | None
+) -> str:
     """Render a call with the source of its current line, without that of a function that has not begun."""
-    text = call_line(call, places, line, chars)
+    text = call_line(call, places, line, chars, mentions)
     if source is None or line is None or (call.line is not None and line <= call.line and not call.is_body):
         return text
     found = source.lines(call.file, [line]).get(line, "").strip()
@@ -110,7 +124,7 @@ def _split(count: int, lines: int) -> tuple[int, int]:
     return head, count - (lines - head)
 
 
-def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> str:
+def call_line(call: CallRow, places: Places, line: int | None, chars: int, mentions: Mentions | None = None) -> str:
     """Render a call as ``shop/pricing.py:12 total(items=[…], rate=None)``.
 
     Args:
@@ -118,33 +132,42 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int) -> st
         places: Shortens the path of its file.
         line: Its current line; None for the first line of the function.
         chars: Maximum characters of the arguments.
+        mentions: The objects that the text has shown before, if it is longer.
     """
     # A line before the function's first is one of another file: untraced code ran between the two calls.
     if line is None or (call.line is not None and line < call.line):
         line = call.line
     place = one_line(f"{places.path(call.file)}:{line or '?'} {call.name}", MAX_PLACE_CHARS)
-    return place if call.is_body and call.kind != "class" else f"{place}({arguments_text(call.args, chars)})"
+    return place if call.is_body and call.kind != "class" else f"{place}({arguments_text(call.args, chars, mentions)})"
 
 
-def result_text(call: CallRow, chars: int) -> str:
+def result_text(call: CallRow, chars: int, mentions: Mentions | None = None) -> str:
     """Render the result of a call in at most ``chars`` characters: see ``result_value``."""
-    return cut_value(result_value(call, chars), chars)
+    text = cut_value(result_value(call, chars, mentions), chars)
+    if mentions is not None:
+        mentions.shown(text)
+    return text
 
 
-def result_value(call: CallRow, chars: int) -> ValueTree:
+def result_value(call: CallRow, chars: int, mentions: Mentions | None = None) -> ValueTree:
     """Return the result of a call: its return value, the values it yielded, or its exception.
 
     Args:
         call: The call.
         chars: Maximum characters of an exception, or of yielded values. A return value is not cut.
+        mentions: The objects that the text has shown before, if it is longer.
 
     Returns:
         A tree, or text; "" if there is no result.
     """
     if call.exception_type is not None and call.outcome != "returned":
         return cut(clean(f"{call.exception_type}: {call.exception_message or ''}".rstrip(": ")), chars)
+    if call.yielded is None and call.kind.endswith("generator") and call.outcome == "returned" and not call.late:
+        then = "" if call.return_value in (None, "null") else f", returned {value_text(call.return_value, chars)}"
+        return cut(f"yielded nothing{then}", chars)
     if call.yielded is None:
-        return "" if call.return_value is None else read_value(call.return_value)
+        read = read_value if mentions is None else mentions.value
+        return "" if call.return_value is None else read(call.return_value)
     returned = value_text(call.return_value, chars)
     values = [value_text(value, chars) for value in call.yielded.values]
     if call.yielded.count > len(values):

@@ -8,6 +8,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from breadcrumb_server.answers.common.budget import shares
 from breadcrumb_server.answers.common.parsed_json import parsed_object
 from breadcrumb_server.answers.common.text import cut
+from breadcrumb_server.answers.rendering.identities import cut_names
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_values, read_value
 
 # Characters below which a cut value says nothing.
@@ -40,7 +42,7 @@ def cut_value(value: ValueTree, chars: int, cut_text: Callable[[str, int], str] 
     """Render a value in at most ``chars`` characters.
 
     The long fields of an object or a dict are cut, so that all fields are named. Any other value is cut at its end,
-    and so is one with too many fields.
+    after the dotted names in it at their beginnings, and so is one with too many fields.
 
     Args:
         value: The value.
@@ -50,7 +52,9 @@ def cut_value(value: ValueTree, chars: int, cut_text: Callable[[str, int], str] 
     text = str(value)
     if len(text) <= chars:
         return text
-    if not isinstance(value, Node) or not value.parts or len(value.parts) - 1 > chars // _MIN_PART_CHARS:
+    if not isinstance(value, Node):
+        return cut_text(cut_names(text, chars), chars)
+    if not value.parts or len(value.parts) - 1 > chars // _MIN_PART_CHARS:
         return cut_text(text, chars)
     names = sum(len(name) + len(", ") for name, _ in value.parts)
     room = chars - len(value.opening) - len(value.closing) - names
@@ -61,14 +65,19 @@ def cut_value(value: ValueTree, chars: int, cut_text: Callable[[str, int], str] 
     return cut_text(value.opening + ", ".join(shown) + value.closing, chars)
 
 
-def arguments_text(stored: str | None, chars: int) -> str:
+def arguments_text(stored: str | None, chars: int, mentions: Mentions | None = None) -> str:
     """Render recorded arguments as ``a=1, b=None``; long ones are cut so that all are named.
 
     Args:
         stored: The arguments as a JSON object; None if none were recorded.
         chars: Maximum characters.
+        mentions: The objects that the text has shown before, if it is longer.
     """
-    return pairs_text(named_values(stored), chars)
+    if mentions is None:
+        return pairs_text(named_values(stored), chars)
+    text = pairs_text(mentions.pairs(stored), chars)
+    mentions.shown(text)
+    return text
 
 
 def without_self(args: str | None) -> str | None:

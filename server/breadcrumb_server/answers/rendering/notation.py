@@ -15,17 +15,23 @@ from breadcrumb.value_format import (
     FLOAT_KEY,
     FROZENSET_KEY,
     KEY_MARK,
+    OBJECT_KEY,
     REDACTED,
     REPR_KEY,
     SET_KEY,
+    STATE_KEY,
     TUPLE_KEY,
     TYPE_KEY,
     VALUE_FIELD,
 )
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import clean
+from breadcrumb_server.answers.rendering.identities import described_identity, identity_of, short_name
 
 _BRACKETS = {TUPLE_KEY: ("(", ")"), SET_KEY: ("{", "}"), FROZENSET_KEY: ("frozenset({", "})")}
+_EMPTY = {SET_KEY: "set()", FROZENSET_KEY: "frozenset()"}  # {} is an empty dict
+_NOT_FIELDS = (TYPE_KEY, OBJECT_KEY, STATE_KEY)
+_LABELS = ("name", "coro")  # facts beside a state that need no name: the function of a generator, the name of a thread
 _REST_NAMES = (CUT_MARK, repr(CUT_MARK))  # keys whose value counts the omitted entries
 
 
@@ -103,6 +109,8 @@ def value_tree(value: object) -> ValueTree:
         value: Parsed JSON, with the tracer's marks.
     """
     if isinstance(value, str):
+        if value.startswith("<") and (identity := described_identity(value)):
+            return identity
         return clean(value) if value == REDACTED or value.startswith(CUT_OPENING) else repr(value)
     if is_object(value):
         return _object(value)
@@ -113,6 +121,8 @@ def _object(value: dict[str, Any]) -> ValueTree:
     first = next(iter(value), "")
     if first in _BRACKETS and is_array(value[first]):
         opening, closing = _BRACKETS[first]
+        if not value[first] and first in _EMPTY:
+            return _EMPTY[first]
         comma = "," if first == TUPLE_KEY and len(value[first]) == 1 else ""
         return opening + _items(value[first]) + comma + closing
     if first == FLOAT_KEY:
@@ -122,8 +132,10 @@ def _object(value: dict[str, Any]) -> ValueTree:
         return f"b{value[first]!r}{size}"
     if first != TYPE_KEY:
         return Node.of("{", _entries(value), "}")
-    fields = {key: item for key, item in value.items() if key != TYPE_KEY}
+    fields = {key: item for key, item in value.items() if key not in _NOT_FIELDS}
     kind = clean(str(value[TYPE_KEY]))
+    if OBJECT_KEY in value or STATE_KEY in value:
+        return _numbered(value, fields)
     if any(key.startswith(KEY_MARK) for key in fields):  # a subclass of dict, since no field has such a name
         return Node.of(f"{kind}({{", _entries(fields), "})")
     if fields.keys() == {REPR_KEY}:
@@ -135,6 +147,18 @@ def _object(value: dict[str, Any]) -> ValueTree:
     if fields.keys() == {"args"} and is_array(fields["args"]):
         return f"{kind}({_items(fields['args'])})"
     return Node.of(f"{kind}(", [_part(key, f"{clean(key)}=", item) for key, item in fields.items()], ")")
+
+
+def _numbered(value: dict[str, Any], fields: dict[str, Any]) -> ValueTree:
+    """Render an object that has a number or a state: ``Cart#1(total=5)``, ``Future#2<cancelled>``."""
+    name = clean(identity_of(value) or short_name(str(value[TYPE_KEY])))
+    has_state = STATE_KEY in value
+    labels = [clean(str(fields.pop(key))) for key in _LABELS if has_state and isinstance(fields.get(key), str)]
+    parts = [_part(key, f"{clean(key)}=", item) for key, item in fields.items()]
+    if not has_state:
+        return Node.of(f"{name}(", parts, ")") if parts else name
+    state = ", ".join([*labels, clean(str(value[STATE_KEY]))])
+    return Node.of(f"{name}<{state}, ", parts, ">") if parts else f"{name}<{state}>"
 
 
 def _entries(entries: dict[str, Any]) -> list[Part]:
@@ -156,7 +180,9 @@ def key_text(key: str) -> str:
 
 
 def _part(key: str, name: str, item: object) -> Part:
-    return ("", clean(f"…({item})")) if key in _REST_NAMES else (name, value_tree(item))
+    if key in _REST_NAMES:
+        return "", clean(f"…({item})") if item else CUT_MARK
+    return name, value_tree(item)
 
 
 def _items(items: Sequence[object]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import datetime
 import json
+import re
 from typing import Any
 
 from breadcrumb.value_format import (
@@ -22,6 +23,9 @@ from breadcrumb_server.answers.common.parsed_json import is_array
 
 # Classes of the standard library that Python's own notation makes from several numbers.
 _DATES = {"date": datetime.date, "time": datetime.time, "datetime": datetime.datetime, "timedelta": datetime.timedelta}
+_EMPTY = {"set": SET_KEY, "frozenset": FROZENSET_KEY}
+# The number of an object before its fields: values are compared without it.
+_NUMBER = re.compile(r"(?<=\w)#\d+(?=\()")
 # A path is recorded by the class of the system that it is for.
 _CLASSES = {"Path": "PosixPath", "PurePath": "PurePosixPath"}
 
@@ -36,7 +40,7 @@ def recorded_form(text: str) -> Any:
         ValueError: The text is no such value.
     """
     try:
-        return _form(ast.parse(text.strip(), mode="eval").body)
+        return _form(ast.parse(_NUMBER.sub("", text.strip()), mode="eval").body)
     except (SyntaxError, TypeError, MemoryError, RecursionError, OverflowError) as error:
         raise ValueError(text) from error
 
@@ -87,6 +91,8 @@ def _call(node: ast.Call) -> Any:
     short = name.rpartition(".")[2] if name.startswith(("datetime.", "decimal.", "uuid.", "pathlib.")) else name
     if short == "frozenset" and len(node.args) == 1 and isinstance(node.args[0], ast.Set):
         return {FROZENSET_KEY: [_form(each) for each in node.args[0].elts]}
+    if short in _EMPTY and not node.args and not node.keywords:
+        return {_EMPTY[short]: []}
     if short == "range":
         return {TYPE_KEY: "range", REPR_KEY: ast.unparse(node)}
     kind = _CLASSES.get(short, short)

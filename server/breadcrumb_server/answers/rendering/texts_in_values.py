@@ -11,12 +11,15 @@ from breadcrumb_server.answers.common.parsed_json import is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.rendering.notation import notation
 from breadcrumb_server.answers.rendering.reverse_notation import recorded_form
+from breadcrumb_storage.queries.calls.object_names import ObjectName
 from breadcrumb_storage.queries.calls.records import spellings_in_json
 
 
 def spellings(text: str) -> list[str]:
     """Return the forms of a text in stored JSON: as it is, escaped, and as the Python value that it denotes."""
     found = spellings_in_json(text)
+    if ObjectName.parse(text) is not None:
+        return found
     with suppress(ValueError):
         form = recorded_form(text)
         if is_object(form):  # Decimal('1.20'), Color.RED

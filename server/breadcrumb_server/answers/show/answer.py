@@ -23,6 +23,7 @@ from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
+from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.show.targets import Target, TargetFinder
 from breadcrumb_server.answers.suspects.text import rare_lines_by_file
 from breadcrumb_storage.errors import BreadcrumbError
@@ -133,8 +134,12 @@ def show(
             continue
         loaded.append(_load(reader, target, functions, moment, where, call_id if len(what) == 1 else None, suspect))
     room = chars - sum(map(size_of_text, texts))
-    whole = [size_of_text(_write(each, functions, places, room)) for each in loaded]
-    written = [_write(each, functions, places, share) for each, share in zip(loaded, shares(whole, room), strict=True)]
+    whole = [_write(each, functions, places, room) for each in loaded]
+    sizes = list(map(size_of_text, whole))
+    written = [
+        text if size <= share else _write(each, functions, places, share)
+        for each, text, size, share in zip(loaded, whole, sizes, shares(sizes, room), strict=True)
+    ]
     without_lines = [
         each.target.full_name
         for each in loaded
@@ -203,9 +208,11 @@ def _load(
 def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars: int) -> str:
     target, call = loaded.target, loaded.call
     heading = one_line(f"{target.name} {places.path(target.file)}:{target.line or '?'}", 200)
-    below = _calls_text(loaded, chars // LIMITS.calls_part)
+    mentions = Mentions()
     if call is not None:
-        heading += " " + _call_text(call, loaded.caller, min(chars // LIMITS.heading_part, LIMITS.heading_chars))
+        room = min(chars // LIMITS.heading_part, LIMITS.heading_chars)
+        heading += " " + _call_text(call, loaded.caller, room, mentions)
+    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions)
     if target.note:
         heading += f"  ({target.note})"
     if loaded.block is None:
@@ -213,29 +220,29 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
     rare = loaded.suspect
     if rare is None:
         rare = loaded.choice.rare_lines() if loaded.choice is not None else frozenset[int]()
-    text = functions.text(target.file, loaded.block, heading, call, loaded.notes, rare)
+    text = functions.text(target.file, loaded.block, heading, call, loaded.notes, rare, mentions=mentions)
     shown = text.fit(chars - size_of_text(below) if below else chars)
     return f"{shown}\n{below}" if below else shown
 
 
-def _call_text(call: CallRow, caller: CallRow | None, chars: int) -> str:
+def _call_text(call: CallRow, caller: CallRow | None, chars: int, mentions: Mentions) -> str:
     by = ""
     if caller is not None:
         by = f" from {one_line(caller.name, 80)}" + (f":{call.call_line}" if call.call_line else "")
-    args = "" if call.is_body else f": {arguments_text(call.args, chars)}".rstrip(": ")
-    return f"#{call.call_id}{by}{args} {_end_text(call, chars)}"
+    args = "" if call.is_body else f": {arguments_text(call.args, chars, mentions)}".rstrip(": ")
+    return f"#{call.call_id}{by}{args} {_end_text(call, chars, mentions)}"
 
 
-def _end_text(call: CallRow, chars: int) -> str:
+def _end_text(call: CallRow, chars: int, mentions: Mentions) -> str:
     if call.outcome == "unfinished":
         return "(has not ended)"
     if call.outcome == "cancelled":
         return "-> cancelled"
     mark = "!!" if call.outcome == "raised" else "->"
-    return f"{mark} {one_line(result_text(call, chars), chars) or 'None'}"
+    return f"{mark} {one_line(result_text(call, chars, mentions), chars) or 'None'}"
 
 
-def _calls_text(loaded: _Loaded, chars: int) -> str:
+def _calls_text(loaded: _Loaded, chars: int, mentions: Mentions) -> str:
     """Write the other calls of a function: their number, their paths, and as many of them as fit."""
     choice = loaded.choice
     if choice is None or len(choice.calls) < 2:
@@ -244,18 +251,19 @@ def _calls_text(loaded: _Loaded, chars: int) -> str:
     if choice.letters:
         head += f" on {len(choice.letters)} paths, this one on {choice.letter(choice.call)}"
     candidates = (
-        "\n".join([f"{head}; others:", *_other_calls(loaded, choice, n)]) for n in range(LIMITS.others, 0, -1)
+        "\n".join([f"{head}; others:", *_other_calls(loaded, choice, n, mentions.copy())])
+        for n in range(LIMITS.others, 0, -1)
     )
     return first_that_fits(candidates, chars, size=size_of_text) or head
 
 
-def _other_calls(loaded: _Loaded, choice: Choice, count: int) -> list[str]:
+def _other_calls(loaded: _Loaded, choice: Choice, count: int, mentions: Mentions) -> list[str]:
     lines: list[str] = []
     for each in choice.others(count):
         row = loaded.other_calls.get(each.call_id)
         if row is None:
             continue
         letter = f" {choice.letter(each)}" if choice.letter(each) else ""
-        args = "" if row.is_body else arguments_text(without_self(row.args), LIMITS.other_chars)
-        lines.append(one_line(f"#{row.call_id}{letter} {args} {_end_text(row, 60)}", LIMITS.other_chars + 80))
+        args = "" if row.is_body else arguments_text(without_self(row.args), LIMITS.other_chars, mentions)
+        lines.append(one_line(f"#{row.call_id}{letter} {args} {_end_text(row, 60, mentions)}", LIMITS.other_chars + 80))
     return lines

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.queries.calls.records import CallFilter, call_conditions
-from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of
+from breadcrumb_storage.queries.calls.value_sql import kind_of, length_of, number_of, without_numbers
 from breadcrumb_storage.rows import fetch_with
 
 if TYPE_CHECKING:
@@ -75,8 +75,8 @@ def value_distributions(reader: TraceReader, wanted: CallFilter, *, calls: int, 
             SELECT c.call_id, c.args, c.return_value, c.outcome, c.exception_id
             FROM call_records c WHERE {" AND ".join(conditions)} AND hash(c.call_id) % {every} = 0),
         parsed AS (
-            SELECT c.call_id, TRY(json_extract(c.args, ?)) AS given,
-                   CASE c.outcome WHEN 0 THEN TRY(json_extract(c.return_value, '$'))
+            SELECT c.call_id, TRY(json_extract({without_numbers("c.args")}, ?)) AS given,
+                   CASE c.outcome WHEN 0 THEN TRY(json_extract({without_numbers("c.return_value")}, '$'))
                         WHEN 1 THEN json_object('$raised', e.exception_type)
                         WHEN 2 THEN json_object('$cancelled', true) ELSE json_object('$unfinished', true) END AS result
             FROM chosen c LEFT JOIN exceptions e ON e.trace_id = ? AND e.exception_id = c.exception_id),

@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_storage.queries.calls.object_names import ObjectName
 from breadcrumb_storage.queries.calls.value_conditions import ValueCondition
 from breadcrumb_storage.queries.calls.yields import Yielded, yields_of
 from breadcrumb_storage.queries.exception_filter import exception_type_condition
@@ -201,8 +202,12 @@ def _function_ids(reader: TraceReader, named: str, parameters: list[Any]) -> lis
 def spellings_in_json(text: str) -> list[str]:
     """Return the forms that a text may have in JSON: unchanged, escaped in either way, or with JSON for the notation.
 
-    Answers show the fields `{"count": 0, "name": null}` of an object as `count=0, name=None`.
+    Answers show the fields `{"count": 0, "name": null}` of an object as `count=0, name=None`, and an object by its
+    class and its number: `Cart#1`.
     """
+    named = ObjectName.parse(text)
+    if named is not None:
+        return named.spellings()
     spellings = [text, json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]]
     if _FIELD.search(text):
         shown = _FIELD.sub(r'"\1": ', text).replace("'", '"')

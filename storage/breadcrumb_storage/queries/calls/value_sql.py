@@ -12,12 +12,28 @@ from breadcrumb.value_format import (
     CUT_MARK,
     ENTRIES_CUT_PATTERN,
     FROZENSET_KEY,
+    OBJECT_KEY_PATTERN,
+    OBJECT_MARK_PATTERN,
     REDACTED,
     SET_KEY,
     TUPLE_KEY,
     TYPE_KEY,
     VALUE_FIELD,
 )
+
+
+def without_numbers(stored: str) -> str:
+    """Return SQL for a column of stored values without the numbers of objects: two objects may be equal."""
+    return _without(stored, OBJECT_KEY_PATTERN)
+
+
+def json_without_numbers(value: str) -> str:
+    """Return SQL for the minified text of a JSON value without the numbers of objects."""
+    return _without(f"({value})::VARCHAR", OBJECT_KEY_PATTERN.replace(" ", ""))
+
+
+def _without(text: str, number: str) -> str:
+    return f"""regexp_replace(regexp_replace({text}, '{number}', '', 'g'), '{OBJECT_MARK_PATTERN}', '>"', 'g')"""
 
 
 def text_of(value: str) -> str:
@@ -42,7 +58,7 @@ def kind_of(value: str) -> str:
     return f"""CASE json_type({value})
         WHEN 'NULL' THEN 'None' WHEN 'BOOLEAN' THEN 'bool' WHEN 'DOUBLE' THEN 'float' WHEN 'ARRAY' THEN 'list'
         WHEN 'VARCHAR' THEN CASE WHEN {text} = '{REDACTED}' THEN {text} WHEN {_is_description(text)}
-            THEN regexp_extract({text}, '^<(?:cycle: )?([^\\s.>]*)', 1) ELSE 'str' END
+            THEN regexp_extract({text}, '^<(?:cycle: )?([^\\s.>#]*)', 1) ELSE 'str' END
         WHEN 'OBJECT' THEN coalesce(json_extract_string({value}, '$."{TYPE_KEY}"'),
             nullif(regexp_extract({value}::VARCHAR, '^."\\$(\\w+)":', 1), ''), 'dict')
         ELSE 'int' END"""

@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from breadcrumb_storage.ids import ID_SPACE
+from breadcrumb_storage.queries.calls.value_sql import without_numbers
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
 
 if TYPE_CHECKING:
@@ -31,11 +32,12 @@ _MIN_ALIGNED_PER_RANGE = 500
 _KIND = "regexp_replace(coalesce({}, ''), '[0-9]+|/tmp/[^ ]*|/var/folders/[^ ]*', '#', 'g')"
 
 # For one trace: with a condition on both traces, DuckDB could not skip the row groups of others.
-_CHOSEN = """
-SELECT {in_this} AS in_this, process_id, thread_id, coalesce(task_id, -1) AS task_id, call_id, parent_call_id,
-       function_id, exception_id, outcome, hash(args) AS args_hash, hash(outcome, return_value) AS end_hash,
+_CHOSEN = f"""
+SELECT {{in_this}} AS in_this, process_id, thread_id, coalesce(task_id, -1) AS task_id, call_id, parent_call_id,
+       function_id, exception_id, outcome, hash({without_numbers("args")}) AS args_hash,
+       hash(outcome, {without_numbers("return_value")}) AS end_hash,
        started_ns, started_ns + duration_ns AS ended_ns
-FROM call_records c WHERE trace_no = {trace_no} AND {scope}
+FROM call_records c WHERE trace_no = {{trace_no}} AND {{scope}}
 """
 
 # If only one trace has the function of a call's parent, replaces the parent by its own parent.
@@ -63,7 +65,7 @@ thrown AS (
     SELECT trace_id = $this AS in_this, exception_id, exception_type, exception_message FROM exceptions
     WHERE trace_id IN ($base, $this)),
 yielded AS (
-    SELECT c.in_this, c.call_id, hash(list((y.position, y.value) ORDER BY y.position)) AS yields_hash
+    SELECT c.in_this, c.call_id, hash(list((y.position, {value}) ORDER BY y.position)) AS yields_hash
     FROM yield_records y JOIN compare_chosen c ON c.call_id = y.call_id
     WHERE y.trace_no = CASE WHEN c.in_this THEN $this_no ELSE $base_no END GROUP BY c.in_this, c.call_id)
 SELECT c.in_this, c.process_id, c.thread_id, c.task_id, c.call_id, c.root_id, c.n, coalesce(p.n, 0) AS parent_n,
@@ -169,7 +171,7 @@ def align_calls(base: TraceReader, this: TraceReader, selection: Selection) -> t
             if not lifted:
                 break
         this.con.execute(_DROP)
-    numbered = _CALLS.format(nth=_NTH if selection.sampled else "0")
+    numbered = _CALLS.format(nth=_NTH if selection.sampled else "0", value=without_numbers("y.value"))
     numbers = {"base_no": base.trace_no, "this_no": this.trace_no}
     this.con.execute(numbered, {**traces, **numbers, "recorded_whole": selection.recorded_whole})
     this.con.execute(_STRANDS, traces)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb_storage.ids import ID_SPACE
+from breadcrumb_storage.queries.calls.value_sql import without_numbers
 from breadcrumb_storage.queries.functions import COLON_NAME
 from breadcrumb_storage.queries.tests import CallRange, in_ranges, merge_ranges
 from breadcrumb_storage.rows import fetch
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 # Calls are first summed up in blocks of this many ids, so that only blocks that differ are read again.
 BLOCK_CALLS = 1 << 14
 
+_ARGS, _RESULT = without_numbers("args"), without_numbers("return_value")
 _SIDE = ", ".join(f"'{field}': {{0}}.{field}" for field in ("recorded", "started", "exact", "total_ns", "self_ns"))
 
 
@@ -75,7 +77,7 @@ def function_pairs(base: TraceReader, this: TraceReader, *, values: bool) -> lis
         values: Compare arguments and results too, which reads all of them. If False, `same_values` is False, and
             `unmatched_calls` must not be called.
     """
-    values_sum = "sum(hash(args, outcome, return_value))" if values else "NULL"
+    values_sum = f"sum(hash({_ARGS}, outcome, {_RESULT}))" if values else "NULL"
     this.con.execute(
         f"""
         CREATE OR REPLACE TEMP TABLE compare_blocks AS
@@ -173,8 +175,8 @@ def unmatched_calls(base: TraceReader, this: TraceReader, full_names: Sequence[s
     there = in_ranges(merge_ranges(blocks))
     sides = " UNION ALL ".join(
         f"""
-        SELECT {in_this} AS in_this, f.name_no, c.call_id, hash(c.args) AS args_hash,
-               hash(c.outcome, c.return_value) AS end_hash, c.started_ns, c.started_ns + c.duration_ns AS ended_ns
+        SELECT {in_this} AS in_this, f.name_no, c.call_id, hash({_ARGS}) AS args_hash,
+               hash(c.outcome, {_RESULT}) AS end_hash, c.started_ns, c.started_ns + c.duration_ns AS ended_ns
         FROM call_records c JOIN compare_functions f USING (process_id, function_id)
         WHERE c.trace_no = {int(side.trace_no)} AND {there}
           AND f.in_this = {in_this} AND list_contains($names, f.full_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from breadcrumb_storage.queries.calls.value_sql import json_without_numbers
 from breadcrumb_storage.rows import fetch
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def argument_values(reader: TraceReader, groups: Sequence[Sequence[int]], max_va
                 FROM found WHERE json_valid(args))),
         counted AS (
             SELECT group_no, name, arg_min(value, call_id) AS value, count(*) AS calls, min(call_id) AS first_call_id
-            FROM given GROUP BY group_no, name, hash(value))
+            FROM given GROUP BY group_no, name, hash({json_without_numbers("value")}))
         SELECT group_no AS group, name, value, calls, first_call_id FROM counted
         QUALIFY count(*) OVER (PARTITION BY group_no, name) BETWEEN 2 AND $max_values
         ORDER BY group_no, name, calls DESC, first_call_id

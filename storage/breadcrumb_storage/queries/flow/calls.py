@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from breadcrumb_storage.queries.calls.value_sql import without_numbers
 from breadcrumb_storage.queries.functions import COLON_NAME, name_condition
 from breadcrumb_storage.queries.tests import CallRange, in_ranges
 from breadcrumb_storage.rows import fetch_columns
@@ -29,7 +30,7 @@ _COLUMNS = f"""
     c.call_id AS ids, coalesce(c.parent_call_id, 0) AS parents, f.name_no AS names,
     coalesce(c.outcome, {UNFINISHED}) AS outcomes, c.duration_ns AS durations, c.process_id AS processes,
     c.thread_id AS threads, c.task_id AS tasks, coalesce(c.late, false) AS late, c.child_ns > 0 AS calling,
-    hash(c.return_value) AS results, hash(c.args) AS arguments,
+    hash({without_numbers("c.return_value")}) AS results, hash({without_numbers("c.args")}) AS arguments,
     coalesce(c.return_value IN ('true', 'false'), false) AS truths,
     CASE WHEN c.child_ns > 0 OR c.return_value = 'null' OR NOT coalesce(json_valid(c.args), false) THEN false
          ELSE json_keys(c.args) IN (['self'], ['cls']) END AS getters
