@@ -28,6 +28,8 @@ MAX_PROPOSED = 4
 _PROPOSAL_CHARS = 60
 # Of a function's source: its file and line, and its qualified name.
 _HEADING = re.compile(r"\S+:\d+ ([^\s(]+)")
+# Of a message of pytest: what the names in the assertion stood for.
+_EXPLANATION = re.compile(r"\s*\+\s+(where|and) |\s*Use -v to get|\s*$")
 # The parts of their wanted size that the sections get, tried in turn until all fit.
 _SCALES = (1.5, 1.2, 1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
 
@@ -159,7 +161,10 @@ def _failing_test(failing: FailingTest, *, is_first: bool) -> Iterator[_Part]:
     found = failing.exception
     what = f"{found.type}: {found.message}" if found is not None else failing.message
     outcome = failing.outcome or "failed"
-    yield _Part(f"{outcome}: {failing.test}  {what}".split("\n"), int(500 * share))
+    lines = f"{outcome}: {failing.test}  {what}".split("\n")
+    if failing.body:  # its notes have the values that pytest explains
+        lines = [line for line in lines if not _EXPLANATION.match(line)]
+    yield _Part(lines, int(500 * share))
     shows_frame = bool(failing.raised_in)
     if found is not None and (found.calls or not failing.body):
         yield _exception_frames(found, shows_frame=shows_frame, chars=int(500 * share))
@@ -254,12 +259,8 @@ def _proposal(report: RunReport, missing: Sequence[str]) -> str:
     names = [found[1] for each in missing if (found := _HEADING.match(each))]
     if names:
         return f"next: {call('show', project=report.project, trace_id=report.trace_id, what=names[:MAX_PROPOSED])}"
-    # What is shown already.
-    done = [
-        kind
-        for kind, is_shown in (("get_flow(", report.flow), ("show(", _explains(report) and not missing))
-        if is_shown
-    ]
+    is_explained = _explains(report) and not missing
+    done = [*(["get_flow("] if report.flow or is_explained else []), *(["show(", "get_calls("] if is_explained else [])]
     proposed = [each for each in report.next if not each.startswith(tuple(done))]
     return f"next: {proposed[0]}" if proposed else ""
 

@@ -118,9 +118,8 @@ def _note(project: str, passed: int, seconds: float, problem: str, *, is_first: 
     if not is_first:
         return ""
     return (
-        f"before the command, other tests of the file were run for suspects, with their side effects ({passed} passed, "
-        f'{seconds:.1f} s): run(..., suspects="off") leaves that out, '
-        f'edit_config(project="{project}", set={{"suspects": "off"}}) always'
+        f"other tests of the file ran before the command, for suspects, with their side effects ({passed} passed, "
+        f'{seconds:.1f} s); suspects="off" in run, or in edit_config(project="{project}", set=...), prevents it'
     )
 
 
