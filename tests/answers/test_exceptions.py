@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 
 import pytest
@@ -49,19 +50,19 @@ def test_the_lines_of_the_raising_call_are_proposed_if_one_was_traced(project, t
 def test_what_several_exceptions_have_in_common_is_said_once(project, trace) -> None:
     outer = trace.call(trace.function("main", line=3), args={"n": 1})
     inner = trace.call(trace.total, outer, args={"rate": 5, "items": []})
-    raised = {"call_id": inner, "locals": {"rate": 5, "items": [], "subtotal": 7}}
-    trace.exception("KeyError", message="first", **raised)
-    trace.exception("ValueError", message="second", **raised)
+    variables = json.dumps({"rate": 5, "items": [], "subtotal": 7})
+    trace.exception("KeyError", call_id=inner, locals=variables)
+    trace.exception("ValueError", call_id=inner, locals=variables)
     other = trace.call(trace.function("load"), outer)
-    trace.exception("OSError", message="third", call_id=other)
+    trace.exception("OSError", call_id=other)
 
-    first, second, third = find_exceptions(project.con, "shop").exceptions
+    elsewhere, first, second = find_exceptions(project.con, "shop").exceptions
 
     # The arguments stand in the line of the call.
     assert first.locals == ["subtotal = 7"] and second.locals == []
-    assert len(first.calls) >= 2 and "rate=5" in first.calls[-1]
-    assert second.calls == [f"… {len(first.calls)} lines as in exceptions[0]"]
-    assert third.calls[0] == first.calls[0] and len(third.calls) == 2  # one line in common is no shorter if referred to
+    assert first.calls == ["shop/pricing.py:3 main(n=1)", "shop/pricing.py:1 total(rate=5, items=[])"]
+    assert second.calls == ["… 2 lines as in exceptions[1]"]
+    assert elsewhere.calls[0] == first.calls[0]  # a single line is no shorter if it is referred to
 
 
 def test_uncaught_exceptions_come_first_then_those_that_left_the_traced_code(project, trace) -> None:
