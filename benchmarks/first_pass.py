@@ -30,7 +30,7 @@ from benchmarks.fidelity import (
 
 from breadcrumb import record_format
 
-LIMIT = 1.5
+LIMIT = 1.75
 
 KINDS: dict[str, dict[str, object]] = {
     "untraced": {},

@@ -334,7 +334,7 @@ def test_with_recorded_lines_the_report_has_the_body_of_the_test_and_proposes_th
         "2     expected = 126  # expected=126",
         "3     assert total(pieces) == expected  # total() -> 114",
     ]
-    assert report.next[0] == f'show(project="shop", trace_id="{suite.trace.trace_id}", what=["shop.pricing:total"])'
+    assert report.next[0] == f'show(project="shop", what=["shop.pricing:total"], trace_id="{suite.trace.trace_id}")'
 
 
 def test_secrets_of_the_project_are_redacted_in_the_body_of_a_test(project, suite, tmp_path) -> None:

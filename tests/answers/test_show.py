@@ -260,6 +260,13 @@ def test_an_unknown_name_is_answered_with_the_nearest_ones(program: Program) -> 
     assert "Near it: shop.pricing:discounted" in program.show("discount_")
 
 
+def test_a_function_can_be_named_by_its_file(program: Program) -> None:
+    program.big()
+    by_name = program.show("discounted")
+    assert program.show("shop/pricing.py:discounted") == program.show("pricing.py:discounted()") == by_name
+    assert "no function of this name ran" in program.show("shop/pricing.py:nothing")
+
+
 def test_of_an_ambiguous_name_the_own_function_is_shown_and_the_others_are_named(program: Program) -> None:
     program.big()
     other = program.trace.function("discounted", "vendor.prices", 1, file="/usr/lib/site-packages/vendor/prices.py")

@@ -112,7 +112,7 @@ def test_a_busy_function_is_given_up_alone_and_an_equal_run_keeps_the_same(pytho
 
 
 def test_after_the_allowance_of_the_process_functions_are_recorded_as_without_lines(python: str, trace) -> None:
-    calls = 700  # of three lines each, all in full detail
+    calls = 400  # of three lines each, all in full detail, less than the allowance of one function
     functions = recent_lines.ALLOWANCE // (3 * calls) + 2
     text = "import unittest\n"
     text += "".join(f"def f{n}(x):\n    x += 1\n    x += 1\n    return x\n" for n in range(functions))

@@ -12,6 +12,7 @@ from __future__ import annotations
 from _collections import deque  # type: ignore[import-not-found, unused-ignore]
 from types import FrameType
 
+from ..runtime.code_lines import all_lines
 from ..session.threads import write_record
 from .lines import CallLines, LineLog
 
@@ -24,9 +25,11 @@ if TYPE_CHECKING:
     from ..session.threads import ThreadState
 
 # Units of work for all tests of a process together, and for one function in one test. A line is a unit, and so are each
-# _BYTES_PER_UNIT of its encoded variables.
+# _BYTES_PER_UNIT of its encoded variables. Functions that passing tests executed in part have an allowance of their own
+# after that: what is wrong is more likely in them, and others must not leave nothing for them.
 ALLOWANCE = 15_000
-ALLOWANCE_OF_FUNCTION = 2_500
+ALLOWANCE_OF_SUSPECTS = 10_000
+ALLOWANCE_OF_FUNCTION = 1_500
 _BYTES_PER_UNIT = 100
 
 # Calls of a function that are kept: the last ones, the last ones with a rare line, and one of each of the first paths.
@@ -60,6 +63,8 @@ class RecentLines(LineLog):
         self._observe = observe
         self._writes_locals_back = writes_locals_back
         self._left = ALLOWANCE
+        self._left_for_suspects = ALLOWANCE_OF_SUSPECTS
+        self._executable: Dict[Function, FrozenSet[int]] = {}
         self._runs = False  # whether a test has begun and lines are recorded
         self._spent: Dict[Function, int] = {}  # units of each function, in this test
         self._kept: Dict[Function, _KeptCalls] = {}
@@ -81,6 +86,8 @@ class RecentLines(LineLog):
         return self._runs and self._may_record(function)
 
     def _may_record(self, function: Function) -> bool:
+        if self._left <= 0 and (self._left_for_suspects <= 0 or not self._may_be_suspect(function)):
+            return False
         if function.kind in ("module", "class") or not self.session.include.is_in_workspace(function.file):
             return False
         if any(folder in function.file for folder in _INSTALLED):
@@ -98,7 +105,7 @@ class RecentLines(LineLog):
         """Forget what belongs to the test before, and observe the lines of all functions."""
         self._forget()
         self._open.clear()  # what is left of it are generators, of which some never end
-        if self._left <= 0:
+        if self._left <= 0 and (self._left_for_suspects <= 0 or not self._passed):
             return
         self._runs = True
         for function in list(self.session.functions.values()):
@@ -130,9 +137,16 @@ class RecentLines(LineLog):
     def spend(self, function: Function, encoded_bytes: int) -> bool:
         """Take the work of one line from the allowance; return False if none is left for this function."""
         units = 1 + encoded_bytes // _BYTES_PER_UNIT
-        self._left -= units
         spent = self._spent[function] = self._spent.get(function, 0) + units
-        if self._left <= 0:
+        if self._left > 0:
+            self._left -= units
+            if self._left <= 0:
+                self._stop_others()
+        elif self._may_be_suspect(function):
+            self._left_for_suspects -= units
+        if self._left <= 0 and not self._may_be_suspect(function):
+            return False
+        if self._left <= 0 and self._left_for_suspects <= 0:
             self._runs = False
             for each in list(self.session.functions.values()):
                 self._stop(each)
@@ -141,6 +155,22 @@ class RecentLines(LineLog):
             self._stop(function)
             return False
         return True
+
+    def _may_be_suspect(self, function: Function) -> bool:
+        """Return whether passing tests executed a part of a function, and not all of it."""
+        passed = self._passed.get(function.file)
+        if passed is None:
+            return False
+        lines = self._executable.get(function)
+        if lines is None:
+            # The line of its definition is no part of what a call executes.
+            lines = self._executable[function] = frozenset(all_lines(function.code)) - {function.code.co_firstlineno}
+        return not lines <= passed and not lines.isdisjoint(passed)
+
+    def _stop_others(self) -> None:
+        for each in list(self.session.functions.values()):
+            if not self._may_be_suspect(each):
+                self._stop(each)
 
     def _stop(self, function: Function) -> None:
         if function.lines is self:

@@ -6,6 +6,7 @@ import itertools
 from opcode import opmap
 from types import CodeType
 
+from ..runtime.code_lines import lines_of_table
 from ..runtime.features import HAS_CO_LINES, HAS_RESUME
 
 TYPE_CHECKING = False
@@ -122,7 +123,7 @@ class CodeProbes:
 def lines_of(code: CodeType) -> Set[int]:
     """Return the lines at which code can stop; the line of ``def`` belongs to the code around it."""
     if not HAS_CO_LINES:
-        return _lines_of_table(code)
+        return lines_of_table(code)
     begins = 0
     if HAS_RESUME and code.co_name != "<module>":
         instructions = code.co_code
@@ -133,19 +134,6 @@ def lines_of(code: CodeType) -> Set[int]:
             begins += 2
     entries: Any = code.co_lines()
     return {line for _, end, line in entries if line and end > begins}
-
-
-def _lines_of_table(code: CodeType) -> Set[int]:
-    """Read the table of line numbers that code has before Python 3.10."""
-    table = code.co_lnotab
-    line = code.co_firstlineno
-    lines: Set[int] = set()
-    for offset, step in zip(table[::2], table[1::2]):
-        if offset:
-            lines.add(line)
-        line += step - 256 if step >= 128 else step
-    lines.add(line)
-    return lines
 
 
 def nested_code(code: CodeType) -> Sequence[CodeType]:

@@ -80,6 +80,10 @@ class ExceptionLimits:
         )
 
 
+# In a text that shows the source of the innermost frames as well.
+BRIEF_EXCEPTION = ExceptionLimits(message_chars=500, chain_lines=5, argument_chars=40, local_lines=4, local_chars=70)
+
+
 @dataclass(frozen=True, slots=True)
 class LoadedException:
     """An exception with all that is needed to render it."""

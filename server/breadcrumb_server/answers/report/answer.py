@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
 from breadcrumb_server.answers.annotated.layout import FunctionText
@@ -17,6 +17,7 @@ from breadcrumb_server.answers.common.next_calls import NextCalls
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import bounded, clean, counted, cut, milliseconds, one_line, rounded
 from breadcrumb_server.answers.exceptions.details import (
+    BRIEF_EXCEPTION,
     ExceptionDetail,
     ExceptionLimits,
     LoadedException,
@@ -138,6 +139,17 @@ class RunReport(Answer):
     edit_config: str = Field(default="", description="the call that adds the best of the gaps to the next run")
     stdout_tail: str = ""
     stderr_tail: str = ""
+    _roomy: RunReport | None = PrivateAttr(default=None)
+
+    def keep_roomy(self, roomy: RunReport) -> None:
+        """Keep a report without a limit of characters, of which the short text takes what matters."""
+        self._roomy = roomy
+
+    @property
+    def roomy(self) -> RunReport:
+        """The report to make the short text of, with the notes of this one."""
+        return self if self._roomy is None else self._roomy.model_copy(update={"notes": self.notes})
+
     probes: str = Field(default="", description="what the expressions of probes were, -> what a function returned")
 
 
@@ -152,6 +164,7 @@ class _Level:
     tail_chars: int
     stacks: StackLimits
     tests: TestLimits
+    exception: ExceptionLimits | None = None  # None: as exception_chars says
 
 
 # Tried in turn, the most detailed first.
@@ -163,7 +176,16 @@ _LEVELS = (
         rows=LIMITS.hot,
         tail_chars=600,
         stacks=StackLimits(chars=1_600, frames=6, local_chars=120),
-        tests=TestLimits(shown=3, first_chars=2_400, first_lines=14, other_chars=700, other_lines=6, also=4, further=8),
+        tests=TestLimits(
+            shown=3,
+            first_chars=2_400,
+            first_lines=14,
+            other_chars=700,
+            other_lines=6,
+            source_chars=600,
+            also=4,
+            further=8,
+        ),
     ),
     _Level(
         exceptions=2,
@@ -172,7 +194,16 @@ _LEVELS = (
         rows=5,
         tail_chars=400,
         stacks=StackLimits(chars=1_200, frames=5, local_chars=90),
-        tests=TestLimits(shown=3, first_chars=1_600, first_lines=12, other_chars=400, other_lines=4, also=3, further=6),
+        tests=TestLimits(
+            shown=3,
+            first_chars=1_600,
+            first_lines=12,
+            other_chars=400,
+            other_lines=4,
+            source_chars=450,
+            also=3,
+            further=6,
+        ),
     ),
     _Level(
         exceptions=1,
@@ -181,7 +212,16 @@ _LEVELS = (
         rows=4,
         tail_chars=300,
         stacks=StackLimits(chars=900, frames=4, local_chars=70),
-        tests=TestLimits(shown=2, first_chars=1_200, first_lines=10, other_chars=300, other_lines=3, also=2, further=4),
+        tests=TestLimits(
+            shown=2,
+            first_chars=1_200,
+            first_lines=10,
+            other_chars=300,
+            other_lines=3,
+            source_chars=380,
+            also=2,
+            further=4,
+        ),
     ),
     _Level(
         exceptions=1,
@@ -190,8 +230,33 @@ _LEVELS = (
         rows=3,
         tail_chars=200,
         stacks=StackLimits(chars=700, frames=3, local_chars=50),
-        tests=TestLimits(shown=1, first_chars=900, first_lines=8, other_chars=300, other_lines=3, also=2, further=3),
+        tests=TestLimits(
+            shown=1, first_chars=900, first_lines=8, other_chars=300, other_lines=3, source_chars=350, also=2, further=3
+        ),
     ),
+)
+
+
+# For the short text, which takes of it what there is room for.
+_BRIEF_LEVEL = _Level(
+    exceptions=2,
+    exception_chars=1_500,
+    chains=2,
+    rows=6,
+    tail_chars=400,
+    stacks=StackLimits(chars=1_400, frames=6, local_chars=90),
+    tests=TestLimits(
+        shown=2,
+        first_chars=1_800,
+        first_lines=8,
+        other_chars=900,
+        other_lines=4,
+        source_chars=480,
+        also=2,
+        further=4,
+        exception=BRIEF_EXCEPTION,
+    ),
+    exception=BRIEF_EXCEPTION,
 )
 
 
@@ -230,7 +295,9 @@ def build_report(
         )
     facts = RunFacts(reader, project, redact)
     # Too much for the aim at any level: the tightest is still the whole story.
-    return fit((facts.report(level) for level in _LEVELS), aim=AIM_CHARS)
+    report = fit((facts.report(level) for level in _LEVELS), aim=AIM_CHARS)
+    report.keep_roomy(facts.report(_BRIEF_LEVEL))
+    return report
 
 
 class RunFacts:
@@ -431,7 +498,7 @@ class RunFacts:
         return self.parts.each(
             "exceptions",
             self.exceptions[: level.exceptions],
-            lambda each: each.render(ExceptionLimits.of_size(level.exception_chars), self.source),
+            lambda each: each.render(level.exception or ExceptionLimits.of_size(level.exception_chars), self.source),
         )
 
     def _open_calls(self, level: _Level) -> Iterator[str]:

@@ -31,7 +31,7 @@ _HEADING = re.compile(r"\S+:\d+ ([^\s(]+)")
 # Of a message of pytest: what the names in the assertion stood for.
 _EXPLANATION = re.compile(r"\s*\+\s+(where|and) |\s*Use -v to get|\s*$")
 # The parts of their wanted size that the sections get, tried in turn until all fit.
-_SCALES = (1.5, 1.2, 1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
+_SCALES = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
 
 
 class RunBrief(Section):
@@ -78,6 +78,7 @@ class _Part:
 
 def brief_of(report: RunReport) -> RunBrief:
     """Write what matters of a report."""
+    report = report.roomy
     made = Parts()
     parts: list[_Part] = []
     for name, section in _SECTIONS.items():
@@ -167,9 +168,9 @@ def _failing_test(failing: FailingTest, *, is_first: bool) -> Iterator[_Part]:
     yield _Part(lines, int(500 * share))
     shows_frame = bool(failing.raised_in)
     if found is not None and (found.calls or not failing.body):
-        yield _exception_frames(found, shows_frame=shows_frame, chars=int(500 * share))
-    yield _Part(failing.raised_in.split("\n"), int(800 * share))
-    yield _Part(failing.body.split("\n"), int((700 if shows_frame or failing.explaining else 1_100) * share))
+        yield _exception_frames(found, shows_frame=shows_frame, chars=int(400 * share))
+    yield _Part(failing.raised_in.split("\n"), int(500 * share))
+    yield _Part(failing.body.split("\n"), int((500 if shows_frame or failing.explaining else 1_100) * share))
     if not failing.body:
         yield _Part([f"  {line}" for line in failing.called], int(500 * share))
     yield _Part([f"failed likewise: {each}" for each in failing.also], 200)

@@ -75,16 +75,13 @@ def _candidates(
 
 def _call_of(reader: TraceReader, function: ExecutedFunction, moment: Moment) -> CallRow | None:
     """Return the call of a function that most likely matters; None if none was recorded."""
-    known = [each for each in matching_functions(reader, function.name) if _is(each.file, each.line, function)]
+    same = (function.file, function.line, function.name)
+    known = [each for each in matching_functions(reader, function.name) if (each.file, each.line, each.name) == same]
     if not known:
         return None
     names = (f"{known[0].module}:{known[0].name}",)
     choice = choose_call(call_paths(reader, CallFilter(full_names=names)), moment)
     return None if choice is None else calls_by_id(reader, [choice.call.call_id]).get(choice.call.call_id)
-
-
-def _is(file: str | None, line: int | None, function: ExecutedFunction) -> bool:
-    return (file, line) == (function.file, function.line)
 
 
 def _called_by(reader: TraceReader, call: CallRow, is_own: Callable[[CallRow], bool]) -> Iterator[CallRow]:

@@ -35,8 +35,6 @@ class Limits:
     """Failed tests that are read, to fold those that failed at the same place."""
     unfinished: int = 3
     """Tests that had not ended."""
-    source_chars: int = 350
-    """Fewest characters of the source of a function."""
     node_chars: int = 160
     """Characters of a node id."""
 
@@ -99,8 +97,10 @@ class TestLimits:
     first_lines: int  # lines of its calls
     other_chars: int  # the same of each other failure
     other_lines: int
+    source_chars: int  # characters of the source of each function
     also: int  # tests that failed at the same place
     further: int  # failing tests that are only named
+    exception: ExceptionLimits | None = None  # None: as first_chars and other_chars say
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,26 +204,28 @@ class LoadedTestResults:
             failing=[
                 self._failing(
                     failure,
-                    limits.first_chars if position == 0 else limits.other_chars,
-                    limits.first_lines if position == 0 else limits.other_lines,
-                    limits.also,
+                    limits,
+                    is_first=position == 0,
                 )
                 for position, failure in enumerate(shown)
             ],
             further=named,
         )
 
-    def _failing(self, failure: Failure, chars: int, lines: int, also: int) -> FailingTest:
+    def _failing(self, failure: Failure, limits: TestLimits, *, is_first: bool) -> FailingTest:
         test = failure.first
         loaded = failure.exception
-        exception = loaded.render(ExceptionLimits.of_size(chars), self._source) if loaded else None
+        chars = limits.first_chars if is_first else limits.other_chars
+        lines = limits.first_lines if is_first else limits.other_lines
+        detail = limits.exception or ExceptionLimits.of_size(chars)
+        exception = loaded.render(detail, self._source) if loaded else None
         if exception is not None:
             # The outcome would be that the test runner handled it.
             changes: dict[str, object] = {"outcome": "", "trace_id": "", "count": None, "test": ""}
             if not failure.raised_in_what_it_called():
                 changes |= {"calls": [], "raised_at": self._place(test) or exception.raised_at}
             exception = exception.model_copy(update=changes)
-        others = [_brief_beside(each, test) for each in failure.tests[1 : 1 + also]]
+        others = [_brief_beside(each, test) for each in failure.tests[1 : 1 + limits.also]]
         left = len(failure.tests) - 1 - len(others)
         message = f"{test.exception_type}: {test.message}" if test.exception_type else test.message or ""
         return FailingTest(
@@ -231,9 +233,9 @@ class LoadedTestResults:
             outcome=_outcome(test),
             exception=exception,
             message="" if exception else cut(clean(message), 400),
-            body=failure.body.fit(chars // 2) if failure.body else "",
-            raised_in=failure.raised_in.fit(max(chars // 3, LIMITS.source_chars)) if failure.raised_in else "",
-            explaining=[each.text.fit(max(chars // 4, LIMITS.source_chars)) for each in failure.explaining],
+            body=failure.body.fit(limits.source_chars * 3 // 2) if failure.body else "",
+            raised_in=failure.raised_in.fit(limits.source_chars) if failure.raised_in else "",
+            explaining=[each.text.fit(limits.source_chars) for each in failure.explaining],
             called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )

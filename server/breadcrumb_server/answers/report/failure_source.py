@@ -7,7 +7,7 @@ that one. Where no lines were recorded, the line at which the call stood is mark
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -31,11 +31,11 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 T = TypeVar("T")
 
 # Characters of the arguments and of the result in a heading, of all variables beside a line, and of each.
-_ARGUMENT_CHARS = 160
+_ARGUMENT_CHARS = 90
 _RESULT_CHARS = 80
 _VARIABLES_CHARS = 300
 _VARIABLE_CHARS = 80
-_HEADING_CHARS = 400
+_HEADING_CHARS = 220
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -99,12 +99,12 @@ class FailureSource:
     def _part(self, build: Callable[[], T | None]) -> T | None:
         return self._parts.optional("source", build)
 
-    def _of_call(self, call: CallRow, *, result: bool = False) -> FunctionText | None:
+    def _of_call(self, call: CallRow, *, result: bool = False, rare: Collection[int] = ()) -> FunctionText | None:
         block = self._annotated.block(call.file, call.line, call.name)
         notes = self._annotated.notes(call, block) if block is not None else None
         if block is None or not notes:
             return None
-        return self._annotated.text(call.file, block, self._heading(call, result=result), call, notes)
+        return self._annotated.text(call.file, block, self._heading(call, result=result), call, notes, rare)
 
     def _heading(self, call: CallRow, *, result: bool = False) -> str:
         text = f"{self._places.path(call.file)}:{call.line or '?'} {call.name}"
@@ -163,9 +163,10 @@ class FailureSource:
         calls = choose_calls(self._reader, checked, test, self._spectrum, self._is_own, shown)
         found: list[ExplainingCall] = []
         for call in calls:
-            text = self._of_call(call, result=True)
-            if text is None and call is checked:
-                text = self._alone(call)
+            rare = self._rare_lines(call)
+            text = self._of_call(call, result=True, rare=rare)
+            if text is None and (call is checked or rare):
+                text = self._alone(call, rare)
             if text is not None:
                 found.append(ExplainingCall(call, text))
         return found
@@ -181,12 +182,21 @@ class FailureSource:
         own = [each for each in (calls[number] for number in made) if self._is_own(each) and not _is_special(each)]
         return own[-1] if own else None
 
-    def _alone(self, call: CallRow) -> FunctionText | None:
-        """Return the source of a function whose lines were not recorded."""
+    def _rare_lines(self, call: CallRow) -> set[int]:
+        """Return the suspect lines of a function."""
+        rare = self._spectrum.rare if self._spectrum is not None else {}
+        block = self._annotated.block(call.file, call.line, call.name) if call.file in rare else None
+        if block is None:
+            return set()
+        return {line for line in rare[call.file or ""] if block.first <= line <= block.last}
+
+    def _alone(self, call: CallRow, rare: Collection[int]) -> FunctionText | None:
+        """Return the source of a function whose lines were not recorded, most of it around the first suspect line."""
         block = self._annotated.block(call.file, call.line, call.name)
         if block is None:
             return None
-        return self._annotated.text(call.file, block, self._heading(call, result=True), call, None)
+        stood = Stood(min(rare), "") if rare else None
+        return self._annotated.text(call.file, block, self._heading(call, result=True), call, None, stood=stood)
 
 
 def _is_special(call: CallRow) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -14,6 +14,7 @@ from breadcrumb_storage.queries.functions import FunctionName, matching_function
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
+_FILE_AND_NAME = re.compile(r"(?P<file>.+\.\w+):(?P<name>[^\W\d][\w.<>]*)")
 _PLACE = re.compile(r"(?P<file>.+\.\w+):(?P<line>\d+)(?:-\d+)?")
 # Names that are proposed instead of an unknown one, and other functions that an ambiguous name has.
 MAX_NAMED = 5
@@ -65,7 +66,7 @@ class TargetFinder:
         """Find the function that ``what`` means.
 
         Args:
-            what: A name as in get_calls, or file:line.
+            what: A name as in get_calls, file:line, or file:name.
 
         Returns:
             The function; if there is none, a sentence that says so, with the nearest names.
@@ -74,6 +75,9 @@ class TargetFinder:
         if place is not None:
             return self._at_line(place["file"], int(place["line"])) or f"{what}: no function of the program is there."
         pattern = what.strip().removesuffix("()")
+        in_file = _FILE_AND_NAME.fullmatch(pattern)
+        if in_file is not None and (target := self._in_file(in_file["file"], in_file["name"])) is not None:
+            return target
         found = [
             each
             for each in matching_functions(self._reader, pattern)
@@ -109,15 +113,30 @@ class TargetFinder:
 
     def _at_line(self, file: str, line: int) -> Target | None:
         """Find the innermost function around a line of a file, given by the end of its path."""
-        wanted = PurePath(file).parts
-        for module, path in sorted(traced_code(self._reader), key=lambda each: len(each[1])):
-            if PurePath(path).parts[-len(wanted) :] != wanted:
-                continue
+        for module, path in self._files(file):
             around = self._functions.parsed(path).around(line)
             first, name = around if around is not None else (1, "<module>")
-            same = matching_functions(self._reader, f"{module}:{name}")
-            return Target(module, name, path, same[0].line if same else first, traced=bool(same))
+            return self._known(module, path, first, name)
         return None
+
+    def _in_file(self, file: str, name: str) -> Target | None:
+        """Find a function in a file, given by the end of its path."""
+        for module, path in self._files(file):
+            found = self._functions.parsed(path).find(name)
+            if found is not None:
+                return self._known(module, path, *found)
+        return None
+
+    def _files(self, file: str) -> Iterator[tuple[str, str]]:
+        """Yield the module and the path of each traced file whose path ends like this, the shortest first."""
+        wanted = PurePath(file).parts
+        for module, path in sorted(traced_code(self._reader), key=lambda each: len(each[1])):
+            if PurePath(path).parts[-len(wanted) :] == wanted:
+                yield module, path
+
+    def _known(self, module: str, path: str, first_line: int, name: str) -> Target:
+        same = matching_functions(self._reader, f"{module}:{name}")
+        return Target(module, name, path, same[0].line if same else first_line, traced=bool(same))
 
     def _untraced(self, pattern: str) -> Target | None:
         """Find a function that traced code called and that was not traced."""
