@@ -43,8 +43,8 @@ STYLES = {
     "error": r"\bKeyError\b|\bfailed\b",
     "found": r"'BY'|'DE-BY'",
     "text": r'"[^"]*"|\'[^\']*\'',
-    "tool": r"\b(?:edit_config|run|get_calls)(?=\()",
-    "dim": r"\(not traced\)|^ +(?:call_id|function)  .*$|…",
+    "tool": r"\b(?:edit_config|run|show)(?=\()",
+    "dim": r"^    \||#\d+|…",
 }
 STYLE_SHEET = """\
     text { font-family: %s; font-size: %dpx; white-space: pre; fill: #d1d7e0; }
@@ -80,7 +80,7 @@ PROJECT = {"project": "shop"}
 RUN = Call(
     "run",
     {**PROJECT, "command": ["python", "checkout.py"], "timeout_seconds": 60},
-    ("status", "exceptions", "gaps", "next"),
+    ("status", "report"),
 )
 SESSION = (
     Comment("A shop bills its orders, and the last one fails. The agent runs it under the tracer."),
@@ -88,13 +88,11 @@ SESSION = (
     Comment("The error comes out of a library that was not traced. Trace it too, and run again."),
     Call("edit_config", {**PROJECT, "add_include": ["ratebook.lookup"]}),
     Call(RUN.tool, RUN.arguments),
-    Call("get_calls", {**PROJECT, "function": "country_code"}, ("columns", "rows")),
+    Call("show", {**PROJECT, "what": ["country_code"]}, ("text",)),
     Comment("Found: country_code('DE-BY') returns 'BY', the part after the dash. The code was not changed."),
 )
-# Fields, columns and calls to show; the others would distract.
-FIELDS = ("type", "message", "calls")
-TABLE_COLUMNS = ("call_id", "function", "args", "result", "outcome", "called_by", "call_count", "suggested_include")
-CALLS_SHOWN = r"main\(\)|bill\(order|line_total|tax_on|rate_for"
+# Lines of a text that are left out; they would distract.
+LINES_LEFT_OUT = r"<module>|<genexpr>|calls not shown|bill\(order=|^ *$|^[67] |^11 |^shop/|^also:|^stdout:|^  A-\d|^\d+ calls"
 
 
 async def play(folder: Path) -> list[str]:
@@ -116,37 +114,22 @@ async def play(folder: Path) -> list[str]:
             result = await client.call_tool(step.tool, step.arguments)
             if result.is_error or result.structured_content is None:
                 raise RuntimeError(f"{step.tool} answered with an error: {result.content}")
-            content = {name: _part(result.structured_content[name]) for name in step.shown}
+            content = {name: _part(result.structured_content[name], folder) for name in step.shown}
             lines += _rendered(step, content)
-    return [line.replace(f"{folder}/lib/", "…/") for line in lines][1:]
+    return lines[1:]
 
 
-def _part(value: Any) -> Any:
-    """Return the part of a field to show."""
-    if isinstance(value, dict) and "rows" in value:
-        return _table(value)
-    if isinstance(value, list) and value and isinstance(value[0], dict):
-        first = {name: value[0][name] for name in FIELDS}
-        first["calls"] = [call for call in first["calls"] if re.search(CALLS_SHOWN, call)]
-        return [first]
-    if isinstance(value, list) and value and isinstance(value[0], str) and "(" in value[0]:
-        return value[:1]  # the first of the proposed calls
-    return value
+def _part(value: str, folder: Path) -> str:
+    """Return the lines of a field to show."""
+    lines = value.replace(f"{folder}/lib/", "…/").splitlines()
+    return "\n".join(line for line in lines if not re.search(LINES_LEFT_OUT, line))
 
 
-def _table(table: dict[str, Any]) -> dict[str, Any]:
-    at = [table["columns"].index(name) for name in TABLE_COLUMNS if name in table["columns"]]
-    return {
-        "columns": [table["columns"][index] for index in at],
-        "rows": [[row[index] for index in at] for row in table["rows"]],
-    }
-
-
-def _rendered(step: Call, content: dict[str, Any]) -> list[str]:
+def _rendered(step: Call, content: dict[str, str]) -> list[str]:
     stream = io.StringIO()
     transcript = Transcript(stream, width=10_000)
     transcript.call(step.tool, step.arguments)
-    transcript.answer(_table(content) if "rows" in content else content, 0)
+    transcript.answer(content, 0)
     return [_cut(line) for line in stream.getvalue().splitlines()[1:-1]]  # an empty line, and the size
 
 

@@ -381,7 +381,7 @@ def test_the_demo_prints_the_transcript_of_the_first_session() -> None:
     printed = re.sub(r"<genexpr>\(\.0=\[.*?\]\)", "<genexpr>(.0='<list_iterator>')", printed, flags=re.DOTALL)
     printed = re.sub(r"/\S*?/breadcrumb-demo-[^/\s]+", "…", printed)
     transcript = "".join(blocks(FIRST_SESSION, "text"))
-    assert transcript.count("> ") == 4
+    assert transcript.count("\n> ") + transcript.startswith("> ") == 5
     assert_printed(transcript, printed)
 
 

@@ -53,7 +53,7 @@ def test_a_session_is_replayed_by_a_command() -> None:
     ("written", "changed", "message"),
     [
         ("parse_size(text='auto')", "parse_size(text='0x0')", "the answer lacks, or has in another order"),
-        ("(1,270 characters)", "(2,540 characters)", "not 2,540"),
+        ("(306 characters)", "(612 characters)", "not 612"),
         ("timeout_seconds=60)", "timeout_seconds=61)  # proposed", "no earlier answer proposes it"),
     ],
 )  # fmt: skip

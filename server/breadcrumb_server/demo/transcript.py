@@ -74,7 +74,7 @@ class Transcript:
         elif isinstance(value, str) and "\n" in value.strip():
             self._line(label.rstrip())
             for line in value.strip().splitlines():
-                self._wrapped(f"{indent}  | ", line, indent=f"{indent}  | ")
+                self._wrapped(f"{indent}  | ", line, indent=f"{indent}        ")
         else:
             self._wrapped(label, _text(value), indent=indent + "  ")
 

@@ -82,15 +82,13 @@ class _Session:
         self._transcript.answer(content, size)
         return content
 
-    async def follow(self, answer: dict[str, Any], tool: str) -> dict[str, Any]:
-        """Make the call of this tool that an answer's ``next`` proposes."""
-        for proposed in answer.get("next", []):
-            if proposed.startswith(f"{tool}("):
-                call = ast.parse(proposed, mode="eval").body
-                if isinstance(call, ast.Call):
-                    arguments = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
-                    return await self.call(tool, **arguments)
-        raise DemoFailed(f"the answer's `next` proposes no {tool}: {answer.get('next')}")
+    async def follow(self, report: str, tool: str) -> dict[str, Any]:
+        """Make the call that the last line of a run report proposes."""
+        _, _, proposed = report.rpartition("\nnext: ")
+        call = ast.parse(proposed, mode="eval").body if proposed.startswith(f"{tool}(") else None
+        if not isinstance(call, ast.Call):
+            raise DemoFailed(f"the report proposes no {tool}: {report}")
+        return await self.call(tool, **{word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg})
 
 
 async def _walk(folder: Path, transcript: Transcript) -> str | None:
@@ -114,25 +112,33 @@ async def _find_the_bug(session: _Session, workspace: Path, transcript: Transcri
     transcript.say("1. Set the project up. What to trace is found in the workspace.")
     await session.call("init_project", project=PROJECT, workspace=str(workspace))
 
-    transcript.say("2. Run the program under the tracer. The report names the exception and the values on its way.")
+    transcript.say("2. Run the program under the tracer. The report has the exception and the values on its way.")
     command = [sys.executable, "checkout.py"]
     first = await session.call("run", project=PROJECT, command=command, timeout_seconds=TIMEOUT_SECONDS)
-    _expect(first["status"] == "failed" and "KeyError" in str(first), "the first run reports the KeyError")
+    _expect(first["status"] == "failed" and "KeyError: 'BY'" in first["report"], "the first run reports the KeyError")
 
-    transcript.say("3. The error comes out of a library that was called, but not traced. What else was not?")
-    gaps = await session.call("find_gaps", project=PROJECT, limit=5)
-    _expect("ratebook" in str(gaps), "the gaps name the library")
-
-    transcript.say("4. Follow the advice: trace it too, and run again.")
-    await session.follow(gaps, "edit_config")
+    transcript.say(
+        "3. The error comes out of a library that was called, but not traced: a gap. Make the call that the report "
+        "proposes, and run again."
+    )
+    await session.follow(first["report"], "edit_config")
     second = await session.call("run", project=PROJECT, command=command, timeout_seconds=TIMEOUT_SECONDS)
+    _expect(second["status"] == "failed" and "KeyError: 'BY'" in second["report"], "the second run reports it too")
 
-    transcript.say("5. What went into the library's functions, and what came out?")
-    exceptions = await session.call("find_exceptions", project=PROJECT, type="KeyError")
-    _expect("rate_for" in str(exceptions), "the exception is found where it was raised")
-    calls = await session.call("get_calls", project=PROJECT, function="country_code")
-    guilty = [row for row in calls["rows"] if "DE-BY" in str(row) and "'BY'" in str(row).replace('"', "'")]
-    _expect(bool(guilty), "the call that turned 'DE-BY' into 'BY' is recorded")
+    transcript.say("4. Read the library's functions, with the calls that matter and what came out of them.")
+    shown = await session.call("show", project=PROJECT, what=["rate_for", "country_code"])
+    _expect("rate_for" in shown["text"] and "!! KeyError: 'BY'" in shown["text"], "the call that raised is shown")
+    _expect("region='DE-BY' -> 'BY'" in shown["text"], "the call that turned 'DE-BY' into 'BY' is shown")
+
+    transcript.say("5. Make sure: a probe evaluates an expression at a place while the program runs.")
+    probed = await session.call(
+        "run",
+        project=PROJECT,
+        command=command,
+        timeout_seconds=TIMEOUT_SECONDS,
+        probes={"country_code return": ["region.partition('-')[0]"]},
+    )
+    _expect("'DE'" in probed["report"], "the probe shows the country")
 
     transcript.say("6. Anything else can be asked in SQL: the second run recorded what the first one could not see.")
     counted = await session.call(

