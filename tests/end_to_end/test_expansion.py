@@ -63,9 +63,7 @@ async def expand_until(session: Any, function: str, *command: str, **options: An
         assert (tool, gaps["next"][0]) == ("edit_config", gaps["edit_config"])
         assert not (await session.ok(tool, **arguments)).get("warnings")
         steps.append(arguments["add_include"])
-        again, repeated = call_of(gaps["next"][1])
-        assert again == "run"
-        report = await session.ok(again, **{**repeated, **options})
+        report = await session.run(*command, **options)
         shown = await recorded(session, report["trace_id"])
         for row in gaps["rows"]:
             gap = dict(zip(gaps["columns"], row, strict=True))

@@ -69,7 +69,7 @@ async def test_an_exception_that_the_program_keeps_is_reported_with_the_calls_of
 
     (failure,) = report["exceptions"]
     assert (failure["raised_at"], failure["outcome"]) == ("main.py:8 Port.check", "uncaught")
-    assert [call.partition("(")[0] for call in failure["calls"]] == [
+    assert [call.partition("  | ")[0].partition("(")[0] for call in failure["calls"]] == [
         "main.py:15 <module>",
         "main.py:9 Port.write",
         "main.py:8 Port.check",

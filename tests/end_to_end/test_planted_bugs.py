@@ -74,7 +74,8 @@ async def test_the_fault_is_in_the_report_or_one_call_behind_it(session, tmp_pat
         assert has_evidence(bug, read[1]), f"{report}\n{read[1]}"
     numbers = {
         "calls": len(read),
-        "characters": -(-sum(map(len, read)) // 100) * 100,
+        # Of numbers, the digits differ between runs.
+        "characters": -(-sum(len(re.sub(r"\d+", "0", text)) for text in read) // 100) * 100,
         "place": place_of(bug["function"], *read),
     }
     if os.environ.get(UPDATE):

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from proposed_calls import call_of
+from sessions import ANSWERS_WITH_A_BRIEF_REPORT
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
@@ -124,6 +125,8 @@ class Follower:
                 wrong.append(f"{text}: {''.join(block.text for block in result.content)}")
                 continue
             answer = result.structured_content
+            if tool in ANSWERS_WITH_A_BRIEF_REPORT:
+                answer = await self._session.whole(arguments["project"], answer)
             if problem := _problem(tool, answer, first):
                 wrong.append(f"{text}: {problem}")
             self.add(answer, depth + 1)

@@ -22,10 +22,10 @@ class Session:
         assert not result.is_error, _text(result)
         assert result.structured_content is not None
         if tool in ANSWERS_WITH_A_BRIEF_REPORT:
-            return await self._whole(arguments["project"], result.structured_content)
+            return await self.whole(arguments["project"], result.structured_content)
         return result.structured_content
 
-    async def _whole(self, project: str, brief: dict[str, Any]) -> dict[str, Any]:
+    async def whole(self, project: str, brief: dict[str, Any]) -> dict[str, Any]:
         """Add the fields of the whole report, of which get_trace tells, to those of the brief one."""
         whole = await self.client.call_tool("get_trace", {"project": project, "trace_id": brief["trace_id"]})
         notes = [line.removeprefix("note: ") for line in brief["report"].split("\n") if line.startswith("note: ")]

@@ -244,7 +244,7 @@ def _existing(
         database=str(loaded.config.database_file(home)),
         config=_changed(loaded.config),
         notes=notes,
-        next=at_most_one([call("list_traces", project=project), proposed]),
+        next=at_most_one([proposed, call("list_traces", project=project)]),
     )
 
 

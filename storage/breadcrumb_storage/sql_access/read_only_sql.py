@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+# Characters of a table with its columns in the message of an error.
+MAX_LINE_CHARS = 200
 
 _READING_KINDS = ("SELECT", "EXPLAIN")  # DuckDB classifies WITH, VALUES, FROM, DESCRIBE, SHOW and SUMMARIZE as SELECT
 INTERNAL_TABLES = (
@@ -125,7 +127,13 @@ def describe_tables(con: DuckDBPyConnection) -> str:
         con: A connection of `Database.read` or `Database.write`.
     """
     rows = con.execute(_COLUMNS, [list(INTERNAL_TABLES)]).fetchall()
-    return "The tables are:\n" + "\n".join(f"{table}({columns})" for table, columns in rows)
+    shown = (f"{table}({columns})" for table, columns in rows)
+    return "The tables are:\n" + "\n".join(_shortened(line) for line in shown)
+
+
+def _shortened(line: str) -> str:
+    """Cut a line of columns: DESCRIBE lists the others."""
+    return line if len(line) <= MAX_LINE_CHARS else f"{line[: MAX_LINE_CHARS - 3].rpartition(',')[0]}, …)"
 
 
 def to_json(value: object) -> object:
