@@ -92,7 +92,10 @@ SESSION = (
     Comment("Found: country_code('DE-BY') returns 'BY', the part after the dash. The code was not changed."),
 )
 # Lines of a text that are left out; they would distract.
-LINES_LEFT_OUT = r"<module>|<genexpr>|calls not shown|bill\(order=|^ *$|^[67] |^11 |^shop/|^also:|^stdout:|^  A-\d|^\d+ calls"
+LINES_LEFT_OUT = (
+    r"<module>|<genexpr>|calls not shown|bill\(order=|^ *$|^(6|7|11) |^shop/"  # calls and source
+    r"|^also:|^stdout:|^  A-\d|^\d+ calls"
+)
 
 
 async def play(folder: Path) -> list[str]:
