@@ -88,6 +88,7 @@ REPORT_FRAME = {
     "breadcrumb_server.answers.report.answer.build_report",
     "breadcrumb_server.answers.report.answer.RunFacts.__init__",
     "breadcrumb_server.answers.report.answer.RunFacts.report",
+    "breadcrumb_server.answers.report.answer.RunReport.keep_roomy",
     "breadcrumb_server.answers.report.failing_tests.LoadedTestResults.__init__",
     "breadcrumb_server.answers.report.failing_tests.LoadedTestResults.none",
 }

@@ -28,7 +28,9 @@ class Session:
     async def _whole(self, project: str, brief: dict[str, Any]) -> dict[str, Any]:
         """Add the fields of the whole report, of which get_trace tells, to those of the brief one."""
         whole = await self.client.call_tool("get_trace", {"project": project, "trace_id": brief["trace_id"]})
-        return {**(whole.structured_content or {}), **brief} if not whole.is_error else brief
+        notes = [line.removeprefix("note: ") for line in brief["report"].split("\n") if line.startswith("note: ")]
+        fields = (whole.structured_content or {}) if not whole.is_error else {}
+        return {**fields, **brief, **({"notes": notes} if notes else {})}
 
     async def error(self, tool: str, **arguments: Any) -> str:
         """Call a tool that must fail; return the text of the error."""

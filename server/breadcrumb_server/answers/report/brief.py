@@ -23,9 +23,9 @@ from breadcrumb_server.answers.report.answer import RunReport
 from breadcrumb_server.answers.report.failing_tests import FailingTest
 
 MAX_CHARS = 2_500
-# Functions of one proposal, and characters that are kept free for it.
+# Functions of one proposal, and characters that are kept free for it if functions may be left out.
 MAX_PROPOSED = 4
-_PROPOSAL_CHARS = 60
+_PROPOSAL_CHARS = 240
 # Of a function's source: its file and line, and its qualified name.
 _HEADING = re.compile(r"\S+:\d+ ([^\s(]+)")
 # Of a message of pytest: what the names in the assertion stood for.
@@ -97,8 +97,9 @@ def brief_of(report: RunReport) -> RunBrief:
 
 def _write(parts: Sequence[_Part], report: RunReport) -> str:
     """Write all parts that are not optional, and as many of the others as there is room for."""
-    last = _proposal(report, [])
-    room = MAX_CHARS - len(last) - 1
+    can_be_left_out = any(part.is_optional for part in parts)
+    # The proposal may become one of the functions that are left out.
+    room = MAX_CHARS - max(len(_proposal(report, [])) + 1, _PROPOSAL_CHARS if can_be_left_out else 0)
     candidates = (_texts(parts, scale) for scale in _SCALES)
     texts = first_that_fits(candidates, room, size=_size)
     if texts is None:
@@ -107,13 +108,13 @@ def _write(parts: Sequence[_Part], report: RunReport) -> str:
     for number, part in enumerate(parts):
         if part.is_optional:
             whole = "\n".join(part.lines)
-            # The proposal may become one of the functions that are left out.
-            if _size(texts) + len(whole) + 1 + _PROPOSAL_CHARS <= room:
+            if _size(texts) + len(whole) + 1 <= room:
                 texts[number] = whole
             else:
                 missing.append(whole)
     shown = [each for each in texts if each is not None]
-    return "\n".join([*shown, *filter(None, [_proposal(report, missing)])])
+    text = "\n".join([*shown, *filter(None, [_proposal(report, missing)])])
+    return text if len(text) <= MAX_CHARS else "\n".join([*shown, *filter(None, [_proposal(report, missing[:1])])])
 
 
 def _texts(parts: Sequence[_Part], scale: float) -> list[str | None]:

@@ -119,7 +119,7 @@ def _note(project: str, passed: int, seconds: float, problem: str, *, is_first: 
         return ""
     return (
         f"other tests of the file ran before the command, for suspects, with their side effects ({passed} passed, "
-        f'{seconds:.1f} s); suspects="off" in run, or in edit_config(project="{project}", set=...), prevents it'
+        f'{seconds:.1f} s); edit_config(project="{project}", set={{"suspects": "off"}}) switches that off'
     )
 
 
