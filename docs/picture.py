@@ -93,8 +93,7 @@ SESSION = (
 )
 # Lines of a text that are left out; they would distract.
 LINES_LEFT_OUT = (
-    r"<module>|<genexpr>|calls not shown|bill\(order=|^ *$|^(6|7|11) |^shop/"  # calls and source
-    r"|^also:|^stdout:|^  A-\d|^\d+ calls"
+    r"<module>|<genexpr>|calls not shown|bill\(order=|^ *$|^[67] |^11 |^shop/|^also:|^stdout:|^  A-\d|^\d+ calls"
 )
 
 
