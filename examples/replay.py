@@ -10,8 +10,8 @@ A session is a Markdown document with three kinds of code blocks:
 - a language and a path: a file
 - ``console``: calls, each after ``> ``, with the size of its answer and lines of the answer in their order
 
-In a quoted line, ``…`` matches any text. A call with the comment ``# proposed`` must be in the ``next`` of an earlier
-answer. ``~/work`` is a temporary folder. Trace ids, call ids and durations differ between runs and are not compared.
+In a quoted line, ``…`` matches any text. An earlier answer must propose a call with the comment ``# proposed``.
+``~/work`` is a temporary folder. Trace ids, call ids and durations differ between runs and are not compared.
 
 Exits with 1 if an answer lacks a quoted line, or its size differs by more than a tenth.
 """
