@@ -147,7 +147,7 @@ async def test_a_defect_in_the_report_costs_neither_the_run_nor_its_id(shop, mon
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("odd")
 
-    monkeypatch.setattr(service, "build_report", fail)
+    monkeypatch.setattr(service, "report_after_run", fail)
     report = await shop.ok("run", project="shop", command=["sh", "-c", "exit 4"], timeout_seconds=60)
     assert (report["status"], report["exit_code"]) == ("failed", 4) and report["trace_id"]
     assert "RuntimeError: odd" in report["notes"][0]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
 # Characters of a table with its columns in the message of an error.
-MAX_LINE_CHARS = 200
+MAX_LINE_CHARS = 180
 
 _READING_KINDS = ("SELECT", "EXPLAIN")  # DuckDB classifies WITH, VALUES, FROM, DESCRIBE, SHOW and SUMMARIZE as SELECT
 INTERNAL_TABLES = (
@@ -120,14 +120,18 @@ def run_read_only(
     )
 
 
+def public_columns(con: DuckDBPyConnection) -> list[tuple[str, str]]:
+    """Return the public tables and views, each with its columns joined by ``, ``."""
+    return con.execute(_COLUMNS, [list(INTERNAL_TABLES)]).fetchall()
+
+
 def describe_tables(con: DuckDBPyConnection) -> str:
     """Return the public tables and views as text, one per line with its columns.
 
     Args:
         con: A connection of `Database.read` or `Database.write`.
     """
-    rows = con.execute(_COLUMNS, [list(INTERNAL_TABLES)]).fetchall()
-    shown = (f"{table}({columns})" for table, columns in rows)
+    shown = (f"{table}({columns})" for table, columns in public_columns(con))
     return "The tables are:\n" + "\n".join(_shortened(line) for line in shown)
 
 
