@@ -260,6 +260,12 @@ def test_an_unknown_name_is_answered_with_the_nearest_ones(program: Program) -> 
     assert "Near it: shop.pricing:discounted" in program.show("discount_")
 
 
+def test_a_call_is_shown_of_one_function_only(program: Program) -> None:
+    program.big()
+    with pytest.raises(BreadcrumbError, match=r"call_id=5 is one call, and what names 2 functions"):
+        show(program.con, "shop", what=["discounted", "total"], call_id=5)
+
+
 def test_a_function_can_be_named_by_its_file(program: Program) -> None:
     program.big()
     by_name = program.show("discounted")

@@ -117,7 +117,7 @@ def show(
     Raises:
         BreadcrumbError: The trace or the call is unknown, a condition is wrong, or nothing was asked for.
     """
-    chars = _check(what, chars)
+    chars = _check(what, chars, call_id)
     reader = TraceReader.open(con, trace_id, project)
     source = SourceText(reader, Redactor(redact))
     places = Places.of(reader.trace)
@@ -132,7 +132,7 @@ def show(
         if isinstance(target, str):
             texts.append(target)
             continue
-        loaded.append(_load(reader, target, functions, moment, where, call_id if len(what) == 1 else None, suspect))
+        loaded.append(_load(reader, target, functions, moment, where, call_id, suspect))
     room = chars - sum(map(size_of_text, texts))
     whole = [_write(each, functions, places, room) for each in loaded]
     sizes = list(map(size_of_text, whole))
@@ -150,11 +150,16 @@ def show(
     return squeeze(answer), without_lines
 
 
-def _check(what: Sequence[str], chars: int) -> int:
+def _check(what: Sequence[str], chars: int, call_id: int | None) -> int:
     if not what or not all(each.strip() for each in what):
         raise BreadcrumbError("what is empty.", hint='Name functions: what=["Cart.total", "shop/pricing.py:31"].')
     if len(set(what)) > LIMITS.functions:
         raise BreadcrumbError(f"what names {len(set(what))} functions; at most {LIMITS.functions} are shown at once.")
+    if call_id is not None and len(set(what)) > 1:
+        raise BreadcrumbError(
+            f"call_id={call_id} is one call, and what names {len(set(what))} functions.",
+            hint="Name the function of the call alone, or leave call_id out.",
+        )
     if chars < LIMITS.least_chars:
         raise BreadcrumbError(f"chars must be at least {LIMITS.least_chars}, not {chars}.")
     return min(chars, MAX_ANSWER_CHARS - LIMITS.around_chars)
