@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from breadcrumb.value_format import TYPE_KEY
+from breadcrumb.value_format import OBJECT_KEY, TYPE_KEY
 from breadcrumb_server.answers.common.parsed_json import is_object
-from breadcrumb_server.answers.rendering.recorded_cuts import OBJECT_KEY
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,10 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import PurePath
 
+from breadcrumb.value_format import OBJECT_KEY
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.find.identity import Identity
-from breadcrumb_server.answers.rendering.recorded_cuts import OBJECT_KEY
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.find.functions import TracedFunction
 from breadcrumb_storage.queries.find.names import Narrowed

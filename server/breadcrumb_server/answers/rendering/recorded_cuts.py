@@ -5,11 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from breadcrumb.value_format import CHARS_CUT_PATTERN, CUT_MARK, ENTRIES_CUT_PATTERN, ITEMS_CUT_PATTERN
+from breadcrumb.value_format import CHARS_CUT_PATTERN, CUT_MARK, ENTRIES_CUT_PATTERN, ITEMS_CUT_PATTERN, OBJECT_KEY
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
-
-# Of an encoded object, beside its class: its number among the objects of its class in the process.
-OBJECT_KEY = "$object"
 
 _ITEMS = re.compile(ITEMS_CUT_PATTERN)
 _ENTRIES = re.compile(ENTRIES_CUT_PATTERN)

@@ -6,13 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from breadcrumb.value_format import FROZENSET_KEY, KEY_MARK, REPR_KEY, SET_KEY, TUPLE_KEY, TYPE_KEY, VALUE_FIELD
+from breadcrumb.value_format import (
+    FROZENSET_KEY,
+    KEY_MARK,
+    OBJECT_KEY,
+    REPR_KEY,
+    SET_KEY,
+    TUPLE_KEY,
+    TYPE_KEY,
+    VALUE_FIELD,
+)
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.common.text import cut
 from breadcrumb_server.answers.find.names.occurrences import is_deleted
 from breadcrumb_server.answers.rendering.layout import cut_value
 from breadcrumb_server.answers.rendering.notation import key_text, notation, value_tree
-from breadcrumb_server.answers.rendering.recorded_cuts import OBJECT_KEY, may_be_equal, recorded_entries, recorded_items
+from breadcrumb_server.answers.rendering.recorded_cuts import may_be_equal, recorded_entries, recorded_items
 
 # Levels of containers within which a change is told.
 _DEPTH = 3
