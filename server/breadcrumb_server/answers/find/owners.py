@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from functools import cached_property
 from pathlib import PurePath
 
-from breadcrumb.value_format import OBJECT_KEY
+from breadcrumb.value_format import OBJECT_KEY, TYPE_KEY
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.find.identity import Identity
@@ -56,7 +56,7 @@ class Owner:
         if self.number is None:
             return ""
         type_name = re.escape(re.split(r"[.:]", self.name)[-1])
-        return rf'"\$type": "(?:[^"]*\.)?{type_name}".{{0,20}}"{re.escape(OBJECT_KEY)}": {self.number}\b'
+        return rf'"{re.escape(TYPE_KEY)}": "(?:[^"]*\.)?{type_name}".{{0,20}}"{re.escape(OBJECT_KEY)}": {self.number}\b'
 
     @property
     def function_keys(self) -> Sequence[tuple[int, int]] | None:
