@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _MAX_CHILDREN = 100
 # Words of a command, and characters of a word: the server shows one line. Longer words are searched for secrets first.
 _MAX_WORDS = 12
-_MAX_WORD_CHARS = 200
+_MAX_WORD_CHARS = 600  # of a shell, one word is the whole command
 _MAX_SEARCHED_CHARS = 20_000
 
 _TRACE, _PATH = ENV_TRACE.encode(), b"PYTHONPATH"
