@@ -387,6 +387,7 @@ class RunFacts:
             ),
             [cut(clean(each.message), 300) for each in notices],
         )
+        self.flow = part.rows("flow", self._short_flow)
 
     def _raised_in(self) -> FunctionText | None:
         return self.source.raised_in(self.exceptions[0]) if self.exceptions and self.source else None
@@ -453,7 +454,7 @@ class RunFacts:
                 open_calls=part.rows("open_calls", lambda: list(self._open_calls(level))),
                 stacks=part.rows("stacks", lambda: self.stacks.lines(level.stacks) if self.stacks else []),
                 handled_exceptions=part.optional("handled_exceptions", lambda: self._handled_table(level.rows)),
-                flow=part.rows("flow", self._short_flow),
+                flow=self.flow,
                 hot=part.optional("hot", lambda: self._hot_table(level.rows)),
                 gaps=part.optional("gaps", lambda: self._gap_table(level.rows)),
                 edit_config=part.text("edit_config", lambda: self.expansion.edit_config_call(self.project)),
