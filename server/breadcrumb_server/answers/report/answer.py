@@ -37,6 +37,7 @@ from breadcrumb_server.answers.report.next_calls import follow_ups
 from breadcrumb_server.answers.report.output import Output, output_end
 from breadcrumb_server.answers.report.recording import Traced, count_traced, missing_from_trace, process_table, warnings
 from breadcrumb_server.answers.report.stacks import StackLimits, ThreadStacks
+from breadcrumb_server.answers.suspects.ranking import spectrum
 from breadcrumb_server.answers.suspects.text import suspect_lines
 from breadcrumb_storage.queries.calls.chains import Link, open_chains
 from breadcrumb_storage.queries.exception_filter import ExceptionFilter
@@ -330,7 +331,8 @@ class RunFacts:
         self.traced_code = {(each.module, each.file or "") for each in self.functions}
         self.busy = part.optional("notes", lambda: BusyModule.of(trace, self.functions, self.places))
 
-        self.source = part.optional("source", lambda: FailureSource(reader, self.places, redact, part))
+        compared = part.optional("suspects", lambda: spectrum(reader))
+        self.source = part.optional("source", lambda: FailureSource(reader, self.places, compared, redact, part))
         self.tests = part.make(
             "tests",
             lambda: LoadedTestResults(reader, self.places, self.source),
@@ -343,7 +345,9 @@ class RunFacts:
         self.raised_in = part.optional("source", self._raised_in)
         self.expansion = part.make("edit_config", self._choose_expansion, Expansion())
         source = self.source
-        self.suspects = part.rows("suspects", lambda: suspect_lines(reader, self.places, source) if source else [])
+        self.suspects = part.rows(
+            "suspects", lambda: suspect_lines(reader, compared, self.places, source) if source else []
+        )
         ended_badly = trace.status in ("failed", "timeout", "crashed")
         self.passed_before = part.optional("next", lambda: last_completed(reader)) if ended_badly else None
         none_handled: tuple[list[HandledPlace], int] = ([], 0)

@@ -23,7 +23,7 @@ from breadcrumb_server.answers.rendering.calls import Chain, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, without_self
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_server.answers.report.explaining_calls import choose_calls
-from breadcrumb_server.answers.suspects.ranking import spectrum
+from breadcrumb_server.answers.suspects.ranking import Spectrum
 from breadcrumb_storage.queries.calls.paths import calls_made_at
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.trace_reader import TraceReader
@@ -54,17 +54,20 @@ class FailureSource:
     Args:
         reader: The trace.
         places: Shortens paths.
+        compared: The spectrum of its tests; None if there is nothing to compare.
         redact: The project's patterns of secret names.
         parts: Notes what cannot be read.
     """
 
-    def __init__(self, reader: TraceReader, places: Places, redact: Sequence[str], parts: Parts) -> None:
+    def __init__(
+        self, reader: TraceReader, places: Places, compared: Spectrum | None, redact: Sequence[str], parts: Parts
+    ) -> None:
         self._reader = reader
         self._places = places
         self._parts = parts
         self._lines = SourceText(reader, Redactor(redact))
         self._annotated = AnnotatedFunctions(reader, self._lines)
-        self._spectrum = parts.optional("suspects", lambda: spectrum(reader))
+        self._spectrum = compared
 
     def lines(self, file: str | None, numbers: Sequence[int]) -> Mapping[int, str]:
         """Return the redacted text of lines by number; those that cannot be read are left out."""

@@ -39,11 +39,12 @@ class Limits:
 LIMITS = Limits()
 
 
-def suspect_lines(reader: TraceReader, places: Places, source: LineSource) -> list[str]:
+def suspect_lines(reader: TraceReader, found: Spectrum | None, places: Places, source: LineSource) -> list[str]:
     """Render the lines that failed tests executed before they failed and few of the passing tests of their files did.
 
     Args:
         reader: The trace.
+        found: Its spectrum; None if there is nothing to compare.
         places: Shortens paths.
         source: The text of the lines.
 
@@ -51,7 +52,6 @@ def suspect_lines(reader: TraceReader, places: Places, source: LineSource) -> li
         The lines of a text, the first of which says what they are; none if there is nothing to compare, or no such
         line.
     """
-    found = spectrum(reader)
     if found is None or not (found.suspects or found.only_failed):
         return []
     changed = _changed_lines(reader, found)
