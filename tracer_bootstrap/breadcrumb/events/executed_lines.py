@@ -26,8 +26,6 @@ MOST_EVENTS = 400_000
 # Raises of one test that are remembered: the one that fails it is seldom far from its end.
 _MAX_RAISES = 500
 
-_INSTALLED = ("/site-packages/", "/dist-packages/")
-
 
 class ExecutedLines:
     """The lines that the test which runs has executed so far.
@@ -74,7 +72,7 @@ class ExecutedLines:
         code = function.code
         if self._writes_locals_back and (code.co_cellvars or code.co_freevars):
             return False
-        return self._session.include.is_in_workspace(file) and not any(folder in file for folder in _INSTALLED)
+        return self._session.include.is_own_code(file)
 
     def function_added(self, function: Function) -> None:
         """Decide whether the lines of a new function are noted, before it is observed."""

@@ -37,8 +37,6 @@ LAST_CALLS = 8
 LAST_RARE_CALLS = 4
 MAX_PATHS = 8
 
-_INSTALLED = ("/site-packages/", "/dist-packages/")
-
 
 class RecentLines(LineLog):
     """The lines of the last calls of each own function, in the test that runs.
@@ -88,9 +86,7 @@ class RecentLines(LineLog):
     def _may_record(self, function: Function) -> bool:
         if self._left <= 0 and (self._left_for_suspects <= 0 or not self._may_be_suspect(function)):
             return False
-        if function.kind in ("module", "class") or not self.session.include.is_in_workspace(function.file):
-            return False
-        if any(folder in function.file for folder in _INSTALLED):
+        if function.kind in ("module", "class") or not self.session.include.is_own_code(function.file):
             return False
         code = function.code
         return not (self._writes_locals_back and (code.co_cellvars or code.co_freevars))

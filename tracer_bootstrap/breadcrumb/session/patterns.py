@@ -86,6 +86,8 @@ def is_own(filename: str) -> bool:
 # Limit of cached decisions, by module and file: programs may create modules without end.
 _MAX_DECISIONS = 10_000
 
+_INSTALLED = ("/site-packages/", "/dist-packages/")
+
 
 class _PatternSet:
     def __init__(self, patterns: Sequence[str]) -> None:
@@ -126,9 +128,9 @@ class IncludeFilter:
         self._root = as_utf8(system.realpath(_as_decoded_here(workspace or self._cwd))) + sep
         self._decisions: Dict[Tuple[str, str], bool] = {}
 
-    def is_in_workspace(self, filename: str) -> bool:
-        """Return whether the absolute path of a code object's file is below the workspace."""
-        return filename.startswith(self._root)
+    def is_own_code(self, filename: str) -> bool:
+        """Return whether the absolute path of a file is below the workspace, and not in an environment within it."""
+        return filename.startswith(self._root) and not any(folder in filename for folder in _INSTALLED)
 
     def add(self, include: Sequence[str], exclude: Sequence[str]) -> None:
         """Add patterns; path globs are relative to the current folder."""
