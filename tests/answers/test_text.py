@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from breadcrumb_server.answers.common.next_calls import call, first_few
-from breadcrumb_server.answers.common.text import counted, cut, cut_middle, last_lines, milliseconds
+from breadcrumb_server.answers.common.text import command_text, counted, cut, cut_middle, last_lines, milliseconds
 from breadcrumb_server.answers.common.time_argument import parse_since
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, pairs_text, value_text
 from breadcrumb_server.answers.rendering.notation import Node, read_value, value_tree
@@ -69,6 +69,27 @@ def test_a_text_cut_in_its_middle_keeps_both_ends_and_is_never_longer_than_allow
     shown = cut_middle(text, chars)
     assert len(shown) <= chars
     assert (shown[:5], shown[-10:]) == (text[:5], text[-10:])
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (["/usr/bin/python3", "held.py", "a b"], "/usr/bin/python3 held.py 'a b'"),
+        (
+            ["/tmp/environments-46PXMg/oldest/bin/python3", "held.py", "/tmp/of-root/286/popen-gw1/not_loaded_3/gate"],
+            "…/oldest/bin/python3 held.py …/not_loaded_3/gate",
+        ),
+        (["python3", "/srv/" + "x" * 60 + ".py", "--all"], "python3 …/" + "x" * 60 + ".py --all"),
+    ],
+    ids=["short", "long folders", "long name"],
+)
+def test_a_long_command_loses_the_folders_of_its_paths_before_its_words(words: list[str], shown: str) -> None:
+    assert command_text(words, 80) == shown
+
+
+@given(st.lists(st.text(max_size=60)), st.integers(40, 200))
+def test_the_text_of_a_command_is_never_longer_than_allowed(words: list[str], chars: int) -> None:
+    assert len(command_text(words, chars)) <= chars
 
 
 def test_long_arguments_are_cut_so_that_all_are_named() -> None:

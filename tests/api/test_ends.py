@@ -194,9 +194,12 @@ def test_ctrl_c_during_the_wait_ends_the_program_at_once_and_loses_nothing(progr
 
 def test_who_holds_the_database_is_told_while_the_program_still_waits(program, monkeypatch, capsys) -> None:
     assert storing.LOCK_SECONDS < WAIT_SECONDS
-    killed = PROGRAM.format(end="os.kill(os.getpid(), signal.SIGKILL)", include=["__main__"])
-    processes = [program.start(sys.executable, program.write(killed)) for _ in range(2)]
-    assert [process.communicate(timeout=120) for process in processes] == [("", "")] * 2
+    processes = [program.start(sys.executable, program.write(WAITS)) for _ in range(2)]
+    # Neither is killed before the other has looked for programs that were: it would store them.
+    assert [process.stdout and process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    for process in processes:
+        process.kill()
+        process.communicate(timeout=120)
     traces = sorted(folder.name for folder in spools_of(program.database).iterdir())
     monkeypatch.setattr(storing, "LOCK_SECONDS", 0.05)
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO()))

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import pwd
-import shlex
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from typing import Any, cast
 
 from breadcrumb.record_format import CHILDREN_SUFFIX, UNSTARTED_SUFFIX
 from breadcrumb.redaction.redactor import Redactor
-from breadcrumb_server.answers.common.text import clean, cut_middle, one_line
+from breadcrumb_server.answers.common.text import clean, command_text, one_line
 from breadcrumb_server.runs.not_traced import SHELLS, interpreter_line, names_python, replaced_python_path
 from breadcrumb_server.runs.process_watch import SeenPython
 from breadcrumb_server.runs.python_command import is_python, read_python_command
@@ -85,8 +84,7 @@ class UntracedPythons:
 
     def _line(self, why: str, advice: str, pythons: Sequence[_Untraced]) -> str:
         last = pythons[-1]  # a tool that prepares something does so before it starts the program
-        command = shlex.join(self._redactor.redact_command(list(last.words)))
-        command = cut_middle(" ".join(command.split()), MAX_COMMAND_CHARS)
+        command = command_text(self._redactor.redact_command(list(last.words)), MAX_COMMAND_CHARS)
         more = len(pythons) - 1
         others = f" and {more:,} more" if more else ""
         text = self._redactor.redact_text(f"{why}. {advice}." if advice else f"{why}.")

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
+
 # Bytes that a text may have lost to redaction and to the removal of colours, without a part of it missing.
 UNNOTICED_BYTES = 1_000
+# Characters of a path in a command that is too long: an interpreter, its folders `bin` and that of its environment.
+_PATH_CHARS = 24
 
 
 def clean(text: str) -> str:
@@ -38,6 +43,27 @@ def cut_middle(text: str, chars: int) -> str:
     start = max(chars - room, 0) // 3
     end = max(chars - room, 0) - start
     return f"{text[:start]}…(+{len(text) - start - end:,} chars)…{text[len(text) - end :]}"
+
+
+def command_text(words: Sequence[str], chars: int) -> str:
+    """Return a command as one line; where it is too long, its paths are cut in front, and then its middle.
+
+    Args:
+        words: The command, redacted.
+        chars: Maximum characters.
+    """
+    line = " ".join(shlex.join(words).split())
+    if len(line) > chars:
+        line = " ".join(" ".join(_end_of_path(word) or shlex.quote(word) for word in words).split())
+    return cut_middle(line, chars)
+
+
+def _end_of_path(word: str) -> str:
+    """Return the last folders and the name of a long path, with a mark before them; nothing for another word."""
+    if not word.startswith("/") or len(word) <= _PATH_CHARS:
+        return ""
+    first = word.find("/", len(word) - _PATH_CHARS)
+    return "…" + word[first if first >= 0 else word.rindex("/") :]
 
 
 def one_line(text: str, chars: int) -> str:
