@@ -111,6 +111,42 @@ def test_a_busy_function_is_given_up_alone_and_an_equal_run_keeps_the_same(pytho
     assert any(call.lines for call in first.named("Tests.test_b_fails"))
 
 
+LONG_TEST = """
+import unittest
+from filled import fill
+
+class Tests(unittest.TestCase):
+    def test_fails(self):
+        total = 0
+        for number in range({calls}):
+            total = fill(number)
+        self.assertEqual(total, 0)
+        self.assertEqual(total, 1)
+
+if __name__ == "__main__":
+    unittest.main()
+"""
+
+
+def test_the_lines_of_a_failed_test_are_whole_although_what_it_calls_takes_the_allowance(
+    python: str, trace, tmp_path
+) -> None:
+    calls = 50
+    names = [f"fill{number}" for number in range(recent_lines.ALLOWANCE // (2 * calls) + 2)]
+    functions = [f"def {name}(number):\n    number += 1\n    return number" for name in names]
+    functions.append("def fill(number):\n    " + "\n    ".join(f"{name}(number)" for name in names) + "\n    return 0")
+    (tmp_path / "filled.py").write_text("\n".join(functions))
+    file = tmp_path / "test_long.py"
+    file.write_text(LONG_TEST.format(calls=calls))
+    spool = trace(python, [str(file)], include=["__main__", "filled"])
+    (test,) = spool.named("Tests.test_fails")
+    first = 1 + file.read_text().split("\n").index("        total = 0")
+    loop = [first + 1, first + 2] * calls
+    assert [step.line for step in test.lines if step.line] == [first, *loop, first + 1, first + 3, first + 4]
+    of_fill = [[step.line for step in call.lines if step.line] for call in spool.named("fill") if call.lines]
+    assert {len(lines) for lines in of_fill} <= {len(names) + 1}  # whole calls, or none
+
+
 def test_after_the_allowance_of_the_process_functions_are_recorded_as_without_lines(python: str, trace) -> None:
     calls = 400  # of three lines each, all in full detail, less than the allowance of one function
     functions = recent_lines.ALLOWANCE // (3 * calls) + 2
