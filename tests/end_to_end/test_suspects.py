@@ -145,7 +145,7 @@ async def test_tests_that_share_their_lines_have_no_suspects(session, shop: Path
 
 
 SINGLE = [*PYTEST, "test_prices.py::Prices::test_big"]
-FIRST_PASS = "other tests of the file ran before the command, for suspects, with their side effects (6 passed, "
+FIRST_PASS = "other tests of the file ran first, for suspects, with their side effects (6 passed, "
 
 
 @pytest.mark.parametrize(

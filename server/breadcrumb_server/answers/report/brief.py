@@ -138,9 +138,6 @@ def _probes(report: RunReport) -> Iterator[_Part]:
 def _loud(report: RunReport) -> Iterator[_Part]:
     """Say what was not recorded, and what the recording warns of."""
     yield _Part([f"NOT TRACED: {line}" for line in report.not_traced], 900)
-    if report.traced is not None and report.traced.calls_started is not None:
-        started = report.traced.calls_started
-        yield _Part([f"recorded {report.traced.calls:,} of {started} calls"])
     yield _Part([f"warning: {line}" for line in report.warnings], 600)
 
 
