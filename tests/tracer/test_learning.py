@@ -167,7 +167,8 @@ def test_values_that_occur_by_chance_are_not_learned(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["identifier", "my_function", "return", "font-size", "'a string'", "HttpServlet", "==", "/[_?]?[a-z]*[0-9]/"]
+    "word",
+    ["identifier", "my_function", "return", "font-size", "'a string'", "HttpServlet", "==", "/[_?]?[a-z]*[0-9]/"],
 )
 @pytest.mark.parametrize("name", ["token", "TOKEN", "__default_token__", "token_params", "first_token_2"])
 def test_the_tokens_of_a_parser_are_hidden_under_their_name_and_not_learned(word: str, name: str) -> None:

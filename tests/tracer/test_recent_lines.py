@@ -87,6 +87,13 @@ def test_the_body_of_the_test_is_kept_up_to_the_failure(suite: Spool) -> None:
     assert not any(call.lines for call in suite.named("Tests.test_a_passes"))
 
 
+def test_the_lines_of_a_generator_that_the_test_leaves_open_are_kept(python: str, trace) -> None:
+    halves = "def halves(numbers):\n    for number in numbers:\n        yield half(number)\n\ndef many"
+    left = SUITE.replace("def many", halves).replace("around()\n", "self.left = halves([4, 5]); next(self.left)\n")
+    (generator,) = trace(python, left).named("halves")
+    assert [step.line - generator.line for step in generator.lines if step.line] == [1, 2]
+
+
 def test_variables_that_closures_share_are_not_read_where_that_could_undo_a_write(suite: Spool) -> None:
     backend = suite.of("process")[0]["backend"]
     with_lines = any(call.lines for call in suite.named("around"))

@@ -119,14 +119,13 @@ class RecentLines(LineLog):
         """Write what was kept if the test failed."""
         if failed:
             self._write()
+            self._write_open()
         self._forget()
 
     def write_now(self) -> None:
         """Write what was kept, calls that have not ended included: the process will be ended within a test."""
         self._write()
-        thread = self.session.thread()
-        for call in list(self._open.values()):
-            call.write(thread)
+        self._write_open()
         self._forget()
         self._open.clear()
 
@@ -135,6 +134,13 @@ class RecentLines(LineLog):
         for kept in list(self._kept.values()):
             for call in kept.calls():
                 call.write(thread)
+
+    def _write_open(self) -> None:
+        """Write the calls that have not ended, such as generators that nobody reads to their end."""
+        thread = self.session.thread()
+        for call in list(self._open.values()):
+            call.write(thread)
+            call.is_whole = False  # what it does from now on belongs to no test
 
     def spend(self, function: Function, encoded_bytes: int) -> bool:
         """Take the work of one line from the allowance; return False if none is left for this function."""

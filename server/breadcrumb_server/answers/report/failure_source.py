@@ -212,15 +212,16 @@ class FailureSource:
 
 def _line_left(call: CallRow, exception: LoadedException | None) -> int | None:
     """Return the line of a function at which an exception left it; None if that is not known."""
-    chain = exception.chain if exception is not None else None
-    if exception is None or chain is None:
-        return exception.row.line if exception is not None and exception.row.file == call.file else None
-    line: int | None = exception.row.line if exception.raised_in_traced_code() else None
-    for link in reversed(chain.links):
+    if exception is None:
+        return None
+    if (exception.row.name, exception.row.file) == (call.name, call.file):
+        return exception.row.line
+    line: int | None = None
+    for link in reversed(exception.chain.links if exception.chain is not None else []):
         if link.call_id == call.call_id:
-            return line
+            break
         line = link.call_line
-    return None
+    return line
 
 
 def _is_special(call: CallRow) -> bool:

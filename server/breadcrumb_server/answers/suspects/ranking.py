@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # The share of the passing tests that may execute a suspect line. Lines that more of them execute are ordinary.
 FEW = 0.25
+# Of functions that a failed assertion calls to tell what it compared.
+_FOR_MESSAGES = ".__repr__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Ite
     scores: dict[ExecutedLine, float] = {}
     only_failed: dict[ExecutedFunction, None] = {}
     for line, count in failing.items():
-        if line.function.file in of_tests:
+        if line.function.file in of_tests or line.function.name.endswith(_FOR_MESSAGES):
             continue
         if line.function not in known:
             only_failed[line.function] = None

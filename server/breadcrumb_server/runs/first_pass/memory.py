@@ -20,8 +20,8 @@ MAX_REMEMBERED = 40
 
 # (modification time in ns, size) of a file; None if it is not there.
 _State = tuple[int, int] | None
-# The state of each file; each function as file, name, line; each test as node id, suite, whether it was the first one of
-# its process, [function, lines] ...
+# The state of each file; each function as file, name, line; each test as node id, suite, whether it was the first one
+# of its process, [function, lines] ...
 _Content = tuple[
     dict[str, _State], list[tuple[str, str, int]], list[tuple[str, str, bool, list[tuple[int, list[int]]]]]
 ]  # fmt: skip
