@@ -30,8 +30,9 @@ if TYPE_CHECKING:
 # after that: what is wrong is more likely in them, and others must not leave nothing for them. Nor for the tests
 # themselves, whose lines say where they failed.
 ALLOWANCE = 30_000
-ALLOWANCE_OF_SUSPECTS = 15_000
+ALLOWANCE_OF_SUSPECTS = 30_000
 ALLOWANCE_OF_FUNCTION = 1_500
+ALLOWANCE_OF_SUSPECT_FUNCTION = 6_000
 _BYTES_PER_UNIT = 100
 
 # Calls of a function that are kept: the last ones, the last ones with a rare line, and one of each of the first paths.
@@ -156,7 +157,9 @@ class RecentLines(LineLog):
             self._left_for_suspects -= units
             if self._left_for_suspects <= 0:
                 self._stop_others()
-        if spent > ALLOWANCE_OF_FUNCTION:
+        if spent > ALLOWANCE_OF_FUNCTION and (
+            spent > ALLOWANCE_OF_SUSPECT_FUNCTION or not self._may_be_suspect(function)
+        ):
             self._stop(function)
         return function.lines is self
 

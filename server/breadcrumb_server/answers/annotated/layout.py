@@ -148,6 +148,8 @@ def _rank_lines(
             mark = f"x{note.count}" if note.count > 1 else ""
             mark += "*" if number in rare else ""
             rank = _TOLD if note.says_something or number in rare else _RAN
+        elif notes is None and number in rare:
+            mark, rank = "*", _RAN
         elif notes is None or statement is None:
             rank = _AROUND if text.lstrip().startswith("#") else _RAN
         elif not statement.runs or any(statement.first <= each <= statement.last for each in notes):

@@ -363,7 +363,7 @@ class RunFacts:
         )
         if ends_lost:
             links = []
-        elif trace.status in ("completed", "failed") and self.tests.all_ended:
+        elif trace.status in ("completed", "failed") and part.make("tests", lambda: self.tests.all_ended, False):
             links, unfinished = [], 0  # tests leave generators that nobody reads to their end
         self.open = part.rows("open_calls", lambda: read_chains(reader, links[: LIMITS.open_chains]))
         self.open_count = len(links)

@@ -30,6 +30,8 @@ _PROPOSAL_CHARS = 240
 _HEADING = re.compile(r"\S+:\d+ ([^\s(]+)")
 # Of a message of pytest: what the names in the assertion stood for.
 _EXPLANATION = re.compile(r"\s*\+\s+(where|and) |\s*Use -v to get|\s*$")
+# What handles an exception that a test expects: assertRaises, pytest.raises.
+_EXPECTED_BY_TEST = re.compile(r"unittest\.case:_AssertRaises|_pytest\.(raises|python_api):")
 # Of source: a line at which the call stood in the end, or one that few passing tests executed.
 _MARKED_LINE = re.compile(r"\s*\d+ (x\d+)?(\*>?|>) ")
 # The parts of their wanted size that the sections get, tried in turn until all fit.
@@ -222,13 +224,16 @@ def _exception_frames(found: ExceptionDetail, *, shows_frame: bool, chars: int) 
 
 
 def _exceptions(report: RunReport) -> Iterator[_Part]:
+    failed_test = report.tests is not None and any(each.exception for each in report.tests.failing)
     for number, found in enumerate(report.exceptions):
         if number and report.tests is not None:
             break
+        if failed_test and _EXPECTED_BY_TEST.search(found.outcome or ""):
+            continue
         times = f" (x{found.count:,})" if found.count and found.count > 1 else ""
         head = f"{found.type}: {found.message}".split("\n")
         where = f"{found.outcome}, " if found.outcome and found.outcome != "uncaught" else ""
-        if number == 0:
+        if number == 0 and not failed_test:
             yield _Part([*head[:-1], head[-1] + times], 500)
             yield _exception_frames(found, shows_frame=bool(report.raised_in), chars=700)
             yield _Part(report.raised_in.split("\n"), 900)

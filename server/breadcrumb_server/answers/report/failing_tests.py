@@ -240,7 +240,10 @@ class LoadedTestResults:
             message="" if exception else cut(clean(message), 400),
             body=failure.body.fit(limits.source_chars * 3 // 2) if failure.body else "",
             raised_in=failure.raised_in.fit(limits.source_chars) if failure.raised_in else "",
-            explaining=[each.text.fit(limits.source_chars) for each in failure.explaining],
+            explaining=[
+                each.text.fit(limits.source_chars * (1 if position else 2))
+                for position, each in enumerate(failure.explaining)
+            ],
             called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )

@@ -206,8 +206,18 @@ class FailureSource:
         block = self._annotated.block(call.file, call.line, call.name)
         if block is None:
             return None
-        stood = Stood(min(rare), "") if rare else None
-        return self._annotated.text(call.file, block, self._heading(call, result=True), call, None, stood=stood)
+        most_suspect = self._most_suspect_line(call) or min(rare, default=None)
+        stood = Stood(most_suspect, "") if most_suspect is not None else None
+        return self._annotated.text(call.file, block, self._heading(call, result=True), call, None, rare, stood)
+
+    def _most_suspect_line(self, call: CallRow) -> int | None:
+        if self._spectrum is None:
+            return None
+        for suspect in self._spectrum.suspects:
+            function = suspect.function
+            if (function.file, function.line, function.name) == (call.file, call.line, call.name):
+                return suspect.lines[0]
+        return None
 
 
 def _line_left(call: CallRow, exception: LoadedException | None) -> int | None:

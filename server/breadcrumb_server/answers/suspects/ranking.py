@@ -106,16 +106,21 @@ def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Ite
     passed_by_file: dict[str, set[int]] = {}
     for line in passed.counts:
         passed_by_file.setdefault(line.function.file, set()).add(line.line)
+    # Of equally suspect functions, first those with the most such lines: a feature is seldom a single line.
+    ranked = sorted(
+        of_function.values(),
+        key=lambda lines: (-scores[lines[0]], -sum(scores[each] == scores[lines[0]] for each in lines)),
+    )
     return Spectrum(
         failed=len(failed),
         passed=passed.tests,
         suspects=[
             Suspect(
-                function,
-                _block(lines, scores, executed[function]),
+                lines[0].function,
+                _block(lines, scores, executed[lines[0].function]),
                 passed.counts.get(lines[0], 0),
             )
-            for function, lines in of_function.items()
+            for lines in ranked
         ],
         only_failed=[each for each in only_failed if not _is_inside(each, only_failed)],
         rare=rare,
