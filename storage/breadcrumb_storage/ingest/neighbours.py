@@ -118,9 +118,9 @@ def write_neighbours(spool: Path, tests: Iterable[PassedTest]) -> None:
             counts = suite.counts.setdefault(function, {})
             for line in lines:
                 counts[line] = counts.get(line, 0) + 1
-    for function, lines in _executed_by_first_tests_alone(tests).items():
+    for function, alone in _executed_by_first_tests_alone(tests).items():
         for suite in suites.values():
-            suite.counts.setdefault(function, {}).update(dict.fromkeys(lines, suite.passed))
+            suite.counts.setdefault(function, {}).update(dict.fromkeys(alone, suite.passed))
     with (spool / NEIGHBOURS_FILE).open("x", encoding="utf-8") as file:
         for name, suite in suites.items():
             whole = {"suite": name, "passed": suite.passed}
