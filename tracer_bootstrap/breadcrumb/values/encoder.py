@@ -18,7 +18,7 @@ from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VA
 from ..redaction.redactor import Redactor
 from ..runtime.late_modules import import_late_modules
 from ..value_format import CHARS_CUT, CUT_MARK, CUT_OPENING, KEY_MARK, REDACTED
-from .walk import MEMO_MAX_CHARS, MIN_CARD, Walk
+from .walk import CARD_LIMIT, MEMO_MAX_CHARS, MIN_CARD, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +49,15 @@ _MARK = '"%s"' % REDACTED
 # Precedes the address in the default repr of an object, which differs from run to run.
 _ADDRESS = " at 0x"
 _MIN_ADDRESS_DIGITS = 6
+_REPLACED_ADDRESS = _ADDRESS + "..."
+
+# The text of a key that holds one of these may be that of another key too, which was redacted, cut or rid of an
+# address. Such keys are numbered, the known ones are not: no known key may be among them.
+_SHARED_BY_KEYS = (REDACTED, CUT_OPENING, _REPLACED_ADDRESS)
+
+# Larger integers are written by their size: the conversion to text is quadratic, and Python refuses it beyond 4,300
+# digits.
+_MAX_INT_BITS = 1024
 
 
 def _clear_if_full(memo: Dict[Any, Any]) -> None:
@@ -79,6 +88,7 @@ class Encoder:
         # Kept here once imported, as a program may empty sys.modules.
         self._hidden_values: Optional[HiddenValues] = None
         self._plan_of: Optional[Callable[[type], TypePlan]] = None
+        self._is_card_number: Callable[[int], bool] = redactor.is_secret_number
         self.max_chars = max_chars
         self.max_items = max_items
         self.max_depth = max_depth
@@ -106,6 +116,7 @@ class Encoder:
         if kind is int:
             if -MIN_CARD < value < MIN_CARD:
                 return b"%d" % value
+            return self.int_text(value).encode()
         elif kind is str:
             if self._generation == self._redactor.generation:
                 known = self._memo.get(value)
@@ -129,6 +140,11 @@ class Encoder:
         return utf8(text)
 
     def _forget_outdated(self) -> None:
+        """Forget all texts if a secret was learned, or if there are too many.
+
+        Called after whatever may teach a secret, within one value too: the room that a text takes, and with it what is
+        shown of the others, must not depend on whether the text was known.
+        """
         if self._generation != self._redactor.generation or len(self.known_texts) >= _MEMO_SIZE:
             self._generation = self._redactor.generation
             self._memo.clear()
@@ -137,9 +153,13 @@ class Encoder:
             self._known_long.clear()
             self._known_bytes.clear()
 
-    def is_secret_number(self, number: int) -> bool:
-        """Return whether an integer is redacted as a payment card number."""
-        return number >= MIN_CARD and self._redactor.is_secret_number(number)
+    def int_text(self, value: int) -> str:
+        """Return an integer as JSON, a huge one by its size, and a payment card number as a mark."""
+        if MIN_CARD <= value < CARD_LIMIT:  # nearly all large ones: times in nanoseconds, ids
+            return _MARK if self._is_card_number(value) else "%d" % value
+        if value.bit_length() > _MAX_INT_BITS:
+            return '"<int of %d bits>"' % value.bit_length()
+        return "%d" % value
 
     def is_secret_name(self, name: str) -> bool:
         """Return whether values of this name (of a parameter, variable, field, function) are redacted."""
@@ -188,8 +208,9 @@ class Encoder:
         return utf8(self.quoted(text, _MAX_TEXT_CHARS))
 
     def _encode_str(self, value: str) -> bytes:
+        generation = self._redactor.generation
         encoded = utf8(self.quoted(value, self.max_chars))
-        if len(value) <= MEMO_MAX_CHARS:
+        if len(value) <= MEMO_MAX_CHARS and len(value) <= self.max_chars and generation == self._redactor.generation:
             self._memo[value] = encoded
         return encoded
 
@@ -200,7 +221,10 @@ class Encoder:
             self._forget_outdated()
             known = self.known_texts.get(value)
             if known is None:
-                known = self.known_texts[value] = quote(self._redacted(value))
+                generation = self._generation
+                known = quote(self._redacted(value))
+                if generation == self._redactor.generation:
+                    self.known_texts[value] = known
             return known
         if size <= limit:
             return quote(self._redacted(value))
@@ -246,14 +270,17 @@ class Encoder:
         self._forget_outdated()
         known = self._known_long.get(text)
         if known is None:
+            generation = self._generation
             known = self._search_and_redact(text)
-            if self._generation == self._redactor.generation:  # nothing was learned from it
+            if generation == self._redactor.generation:  # nothing was learned from it
                 _clear_if_full(self._known_long)
                 self._known_long[text] = known
         return known
 
     def _search_and_redact(self, text: str) -> str:
-        return self._redactor.redact_text(without_addresses(text) if _ADDRESS in text else text)
+        redacted = self._redactor.redact_text(without_addresses(text) if _ADDRESS in text else text)
+        self._forget_outdated()
+        return redacted
 
     def _escaped(self, head: bytes) -> Optional[str]:
         """Decode bytes up to the largest window; None if they hold a secret in wide characters."""
@@ -261,6 +288,7 @@ class Encoder:
         if head in self._known_bytes:
             return self._known_bytes[head]
         is_secret = False
+        generation = self._generation
         if b"\0" in head:
             import_late_modules()
             from ..redaction.encoded_texts import holds_wide
@@ -268,9 +296,11 @@ class Encoder:
             is_secret = holds_wide(head, self._redactor.redact_text)
         most = self.window(self.max_chars) + 1
         escaped = None if is_secret else head.decode("utf-8", "backslashreplace")[:most]
-        if self._generation == self._redactor.generation:
+        if generation == self._redactor.generation:
             _clear_if_full(self._known_bytes)
             self._known_bytes[head] = escaped
+        else:
+            self._forget_outdated()
         return escaped
 
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
@@ -280,18 +310,21 @@ class Encoder:
         if type(key) is not str or key.startswith(KEY_MARK):
             text = quote(KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
-        # Not those whose text another key may have too (redacted, cut): such keys are numbered, the known ones are not.
-        if type(key) is str and text == quote(key) and REDACTED not in key and CUT_OPENING not in key:
+        if type(key) is str and text == quote(key) and not any(mark in key for mark in _SHARED_BY_KEYS):
             self.known_keys[key] = known
         return known
 
     def is_hidden(self, value: Any, name: str) -> bool:
         """Return whether to redact a value under a secret name."""
-        return self._hidden.is_hidden(value, name)
+        hidden = self._hidden.is_hidden(value, name)
+        self._forget_outdated()
+        return hidden
 
     def redact_items(self, items: Sequence[Any]) -> Sequence[Any]:
         """Redact the items of a sequence that follow a secret name in it."""
-        return self._hidden.redact_items(items)
+        redacted = self._hidden.redact_items(items)
+        self._forget_outdated()
+        return redacted
 
     def plan(self, cls: type) -> TypePlan:
         """Return the plan by which instances of a class are encoded."""
