@@ -16,9 +16,10 @@ from __future__ import annotations
 from ..json_text import float_text, quote, utf8
 from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VALUE_CHARS
 from ..redaction.redactor import Redactor
+from ..runtime.interruptions import raised_by_program
 from ..runtime.late_modules import import_late_modules
 from ..value_format import CHARS_CUT, CUT_MARK, CUT_OPENING, KEY_MARK, REDACTED
-from .walk import CARD_LIMIT, MEMO_MAX_CHARS, MIN_CARD, Walk
+from .walk import CARD_LIMIT, MEMO_MAX_CHARS, MIN_CARD, UNREADABLE, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class Encoder:
         max_items: Maximum number of items of a container and of fields of an object.
         max_depth: Maximum number of nested containers and objects.
         numbers: Numbers the objects; None: they are written without numbers.
+        native: The module of the core in C, whose encoder takes the place of ``encode``; None: all is done here.
     """
 
     def __init__(
@@ -83,6 +85,7 @@ class Encoder:
         max_items: int = DEFAULT_MAX_ITEMS,
         max_depth: int = DEFAULT_MAX_DEPTH,
         numbers: Optional[ObjectNumbers] = None,
+        native: Any = None,
     ) -> None:
         self._redactor = redactor
         # Kept here once imported, as a program may empty sys.modules.
@@ -103,6 +106,9 @@ class Encoder:
         self._known_bytes: Dict[bytes, Optional[str]] = {}
         self._generation = redactor.generation
         self._plans: Dict[int, TypePlan] = {}
+        self.native = native
+        if native is not None:
+            self.encode = native.ValueEncoder(self, Walk).encode  # type: ignore[method-assign]
 
     def encode(self, value: Any) -> bytes:
         """Return a value's JSON text, one line of UTF-8.
@@ -131,15 +137,15 @@ class Encoder:
             return float_text(value).encode()
         generation = self._redactor.generation
         if generation != self._generation:
-            self._forget_outdated()
+            self.forget_outdated()
         text = Walk(self).text(value)
         if generation != self._redactor.generation:
             # A secret learned from the value may occur in it before its name too.
-            self._forget_outdated()
+            self.forget_outdated()
             text = Walk(self).text(value)
         return utf8(text)
 
-    def _forget_outdated(self) -> None:
+    def forget_outdated(self) -> None:
         """Forget all texts if a secret was learned, or if there are too many.
 
         Called after whatever may teach a secret, within one value too: the room that a text takes, and with it what is
@@ -218,7 +224,7 @@ class Encoder:
         """Return a text as JSON, first redacted, then cut to *limit* characters."""
         size = len(value)
         if size <= MEMO_MAX_CHARS and size <= limit:
-            self._forget_outdated()
+            self.forget_outdated()
             known = self.known_texts.get(value)
             if known is None:
                 generation = self._generation
@@ -267,7 +273,7 @@ class Encoder:
     def _redacted(self, text: str) -> str:
         if len(text) <= MEMO_MAX_CHARS:
             return self._search_and_redact(text)
-        self._forget_outdated()
+        self.forget_outdated()
         known = self._known_long.get(text)
         if known is None:
             generation = self._generation
@@ -279,12 +285,12 @@ class Encoder:
 
     def _search_and_redact(self, text: str) -> str:
         redacted = self._redactor.redact_text(without_addresses(text) if _ADDRESS in text else text)
-        self._forget_outdated()
+        self.forget_outdated()
         return redacted
 
     def _escaped(self, head: bytes) -> Optional[str]:
         """Decode bytes up to the largest window; None if they hold a secret in wide characters."""
-        self._forget_outdated()
+        self.forget_outdated()
         if head in self._known_bytes:
             return self._known_bytes[head]
         is_secret = False
@@ -300,7 +306,7 @@ class Encoder:
             _clear_if_full(self._known_bytes)
             self._known_bytes[head] = escaped
         else:
-            self._forget_outdated()
+            self.forget_outdated()
         return escaped
 
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
@@ -314,16 +320,31 @@ class Encoder:
             self.known_keys[key] = known
         return known
 
+    def encode_in_python(self, value: Any) -> bytes:
+        """Encode a value as ``encode`` does, without the core in C: it calls this for what it could not read."""
+        return Encoder.encode(self, value)
+
+    def rescues(self, error: BaseException) -> bool:
+        """Return whether an error that the core in C met says no more than that a value cannot be read."""
+        if isinstance(error, RecursionError) or not isinstance(error, UNREADABLE):
+            return False
+        return not raised_by_program(error)
+
+    def outline(self, cls: type) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool]:
+        """Return what the core in C knows of a class: its plan, and ``TypePlan.outline``."""
+        plan = self.plan(cls)
+        return (plan, *plan.outline())
+
     def is_hidden(self, value: Any, name: str) -> bool:
         """Return whether to redact a value under a secret name."""
         hidden = self._hidden.is_hidden(value, name)
-        self._forget_outdated()
+        self.forget_outdated()
         return hidden
 
     def redact_items(self, items: Sequence[Any]) -> Sequence[Any]:
         """Redact the items of a sequence that follow a secret name in it."""
         redacted = self._hidden.redact_items(items)
-        self._forget_outdated()
+        self.forget_outdated()
         return redacted
 
     def plan(self, cls: type) -> TypePlan:

@@ -37,7 +37,7 @@ _ITEMS_CUT = '"%s"' % ITEMS_CUT
 _ENTRIES_CUT = '"%s": "%s"' % (CUT_MARK, ENTRIES_CUT)
 
 # Raised for values that another thread changes meanwhile, and by C extensions with unusual objects.
-_UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
+UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
 
 
 class Walk:
@@ -65,7 +65,7 @@ class Walk:
             return self.render(value)
         except RecursionError:  # the walk is bounded, so the program is near the limit: the caller handles that
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return self._unreadable(value, error)
 
     def render(self, value: Any) -> str:
@@ -101,7 +101,7 @@ class Walk:
             return plan.write(self, value, plan)
         except RecursionError:
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             del self._inside[depth:]
             return self._unreadable(value, error)
 
