@@ -100,11 +100,18 @@ static PyObject *encode_number(Core *core, PyObject *value) {
     return result;
 }
 
+/* Return whether the collector has taken the encoder apart, with an error. */
+static int is_gone(const Core *core) {
+    if (core->encoder == NULL) {
+        PyErr_SetString(PyExc_ReferenceError, "the encoder is gone");
+    }
+    return core->encoder == NULL;
+}
+
 /* Encode a value: Encoder.encode of values/encoder.py. */
 static PyObject *core_encode(PyObject *self, PyObject *value) {
     Core *core = (Core *)self;
-    if (core->encoder == NULL) { /* the collector has taken it apart */
-        PyErr_SetString(PyExc_ReferenceError, "the encoder is gone");
+    if (is_gone(core)) {
         return NULL;
     }
     if (PyLong_CheckExact(value)) {
@@ -251,8 +258,22 @@ static void core_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
+/* Encode an object by its class and number alone: Encoder.encode_fields_hidden of values/encoder.py. */
+static PyObject *core_encode_fields_hidden(PyObject *self, PyObject *value) {
+    Core *core = (Core *)self;
+    if (is_gone(core)) {
+        return NULL;
+    }
+    Walk walk;
+    walk_begin(&walk, core);
+    PyObject *result = write_without_fields(&walk, value) < 0 ? NULL : walk_result(&walk);
+    walk_end(&walk);
+    return result;
+}
+
 static PyMethodDef methods[] = {
     {"encode", core_encode, METH_O, "Return a value's JSON text, one line of UTF-8."},
+    {"encode_fields_hidden", core_encode_fields_hidden, METH_O, "Encode an object by its type and number alone."},
     {NULL, NULL, 0, NULL},
 };
 

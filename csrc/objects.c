@@ -166,16 +166,21 @@ static int write_object_name(Walk *walk, PyObject *value, Plan *plan) {
     return put_number(walk, "#", 1, number) < 0 ? -1 : PUT(&walk->out, ">\"");
 }
 
+/* Write the beginning of an object: its class and number. */
+static int write_class(Walk *walk, PyObject *value, Plan *plan) {
+    long long number = number_of(walk->core, value, plan);
+    if (number < 0 || buffer_put(&walk->out, plan->opening.data, plan->opening.size) < 0) {
+        return -1;
+    }
+    return number ? put_number(walk, ", \"$object\": ", 13, number) : 0;
+}
+
 static int write_fields(Walk *walk, PyObject *value, Plan *plan, Items *pairs, Py_ssize_t size) {
     if (cannot_enter(walk, value)) {
         return write_object_name(walk, value, plan);
     }
     walk->room -= plan->name_chars + 13; /* {"$type": ""} */
-    long long number = number_of(walk->core, value, plan);
-    if (number < 0 || buffer_put(&walk->out, plan->opening.data, plan->opening.size) < 0) {
-        return -1;
-    }
-    if (number && put_number(walk, ", \"$object\": ", 13, number) < 0) {
+    if (write_class(walk, value, plan) < 0) {
         return -1;
     }
     if (PUT(&walk->out, ", ") < 0 || write_entries(walk, pairs, value, size) < 0) {
@@ -236,6 +241,17 @@ int write_instance(Walk *walk, PyObject *value) {
         result = pairs.size ? write_fields(walk, value, plan, &pairs, size) : write_in_python(walk, value);
     }
     items_free(&pairs);
+    release_plan(plan);
+    return result;
+}
+
+/* Write an object by its class and number alone: Encoder.encode_fields_hidden. */
+int write_without_fields(Walk *walk, PyObject *value) {
+    Plan *plan = find_plan(walk->core, Py_TYPE(value));
+    if (plan == NULL) {
+        return -1;
+    }
+    int result = write_class(walk, value, plan) < 0 ? -1 : PUT(&walk->out, "}");
     release_plan(plan);
     return result;
 }

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gc
 import random
+import site
 import sys
 import threading
 from collections.abc import Iterator
@@ -46,7 +47,7 @@ def differences(native: Any, seed: int) -> Iterator[str]:
     pure, other = encoder(None, limits, **kinds), encoder(native, limits, **kinds)
     values = [maker.value() for _ in range(VALUES_PER_SEED)]
     for position, value in enumerate([*values, *values]):
-        expected, written = pure.encode(value), other.encode(value)
+        expected, written = (both.encode(value) + b" " + both.encode_fields_hidden(value) for both in (pure, other))
         if written != expected or pure.generation() != other.generation():
             at = next((at for at, (a, b) in enumerate(zip(expected, written, strict=False)) if a != b), 0)
             begin = max(0, at - 60)
@@ -119,15 +120,22 @@ def under_threads(native: Any, rounds: int) -> None:
         thread.join()
 
 
+def _installed() -> str:
+    """Return the file of the core in the installed package: this program has its Python code from the checkout."""
+    (folder,) = [folder for folder in site.getsitepackages() if Path(folder, "breadcrumb", "core").is_dir()]
+    return str(Path(folder, "breadcrumb", "core", core.FILE_NAME))
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=20_000)
     parser.add_argument("--start", type=int, default=0)
     parser.add_argument("--library", default=str(Path(core.__file__).parent / core.FILE_NAME))
+    parser.add_argument("--installed", action="store_true", help="take the core of the installed package")
     parser.add_argument("--leaks", action="store_true")
     parser.add_argument("--threads", action="store_true")
     options = parser.parse_args()
-    native = core.load(options.library)
+    native = core.load(_installed() if options.installed else options.library)
     seeds = range(options.start, options.start + options.seeds)
     if options.threads:
         under_threads(native, options.seeds)

@@ -75,7 +75,7 @@ class Encoder:
         max_items: Maximum number of items of a container and of fields of an object.
         max_depth: Maximum number of nested containers and objects.
         numbers: Numbers the objects; None: they are written without numbers.
-        native: The module of the core in C, whose encoder takes the place of ``encode``; None: all is done here.
+        native: The module of the core in C, whose methods take the place of those here; None: all is done here.
     """
 
     def __init__(
@@ -108,7 +108,9 @@ class Encoder:
         self._plans: Dict[int, TypePlan] = {}
         self.native = native
         if native is not None:
-            self.encode = native.ValueEncoder(self, Walk).encode  # type: ignore[method-assign]
+            compiled = native.ValueEncoder(self, Walk)
+            self.encode = compiled.encode  # type: ignore[method-assign]
+            self.encode_fields_hidden = compiled.encode_fields_hidden  # type: ignore[method-assign]
 
     def encode(self, value: Any) -> bytes:
         """Return a value's JSON text, one line of UTF-8.
