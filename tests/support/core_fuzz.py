@@ -57,7 +57,9 @@ def differences(native: Any, seed: int) -> Iterator[str]:
 
 def leaks(native: Any, seeds: range) -> Iterator[str]:
     """Yield the objects of the values that have more references after encoding, and the memory that stays taken."""
+    references = getattr(sys, "gettotalrefcount", lambda: 0)  # of a debug build
     taken: list[int] = []
+    counted: list[int] = []
     for _round in range(4):
         for seed in seeds:
             choices = random.Random(seed)
@@ -77,6 +79,9 @@ def leaks(native: Any, seeds: range) -> Iterator[str]:
             del value, held, maker, item
         gc.collect()
         taken.append(sys.getallocatedblocks())
+        counted.append(references())
+    if counted[3] - counted[1] > len(seeds):
+        yield f"references after each round: {counted}"
     if taken[3] - taken[1] > len(seeds) // 4:
         yield f"blocks of memory after each round: {taken}"
 
