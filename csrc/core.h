@@ -68,7 +68,7 @@ typedef struct {
 /* What is read and called in Python, by name. */
 enum Name {
     N_GENERATION, N_ROOM, N_INSIDE, N_RENDER, N_KEY, N_QUOTED, N_IS_HIDDEN, N_REDACT_ITEMS, N_DICT, N_HINTS, N_INT_TEXT,
-    N_NUMBER_OF, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
+    N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
     NAME_COUNT
 };
 
@@ -93,7 +93,8 @@ typedef struct {
     PyObject *known_texts;
     PyObject *known_keys;
     PyObject *numbers; /* None, or an ObjectNumbers */
-    PyObject *known_numbers; /* NULL without numbers */
+    PyObject *known_numbers; /* NULL without numbers, as the next */
+    PyObject *number_counts;
     PyObject *walk_type;
     PyObject *names[NAME_COUNT];
     Py_ssize_t max_chars;

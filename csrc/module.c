@@ -12,7 +12,7 @@
 
 static const char *const NAMES[NAME_COUNT] = {
     "generation", "room", "_inside", "render", "key", "quoted", "is_hidden", "redact_items", "__dict__", "hints", "int_text",
-    "of", "is_secret_name", "outline", "_sa_instance_state", "fields", "encode_in_python", "rescues", "forget_outdated",
+    "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "encode_in_python", "rescues", "forget_outdated",
 };
 
 static void walk_begin(Walk *walk, Core *core) {
@@ -165,11 +165,13 @@ static int read_encoder(Core *core) {
         (core->numbers = attribute_of(encoder, "numbers")) == NULL) {
         return -1;
     }
-    if (core->numbers != Py_None && (core->known_numbers = attribute_of(core->numbers, "known")) == NULL) {
+    if (core->numbers != Py_None && ((core->known_numbers = attribute_of(core->numbers, "known")) == NULL ||
+                                     (core->number_counts = attribute_of(core->numbers, "counts")) == NULL)) {
         return -1;
     }
     if (!PyDict_CheckExact(core->known_texts) || !PyDict_CheckExact(core->known_keys) ||
-        (core->known_numbers != NULL && !PyDict_CheckExact(core->known_numbers))) {
+        (core->known_numbers != NULL &&
+         (!PyDict_CheckExact(core->known_numbers) || !PyDict_CheckExact(core->number_counts)))) {
         PyErr_SetString(PyExc_TypeError, "the tables of an encoder are dicts");
         return -1;
     }
@@ -214,6 +216,7 @@ static int core_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(core->known_keys);
     Py_VISIT(core->numbers);
     Py_VISIT(core->known_numbers);
+    Py_VISIT(core->number_counts);
     Py_VISIT(core->walk_type);
     for (Py_ssize_t at = 0; core->plans != NULL && at < PLAN_SLOTS; at++) {
         if (core->plans[at] != NULL && core->plans[at]->uses == 1) {
@@ -237,6 +240,7 @@ static int core_clear(PyObject *self) {
     Py_CLEAR(core->known_keys);
     Py_CLEAR(core->numbers);
     Py_CLEAR(core->known_numbers);
+    Py_CLEAR(core->number_counts);
     Py_CLEAR(core->walk_type);
     return 0;
 }

@@ -99,23 +99,36 @@ static int read_fields(Walk *walk, PyObject *value, Plan *plan, Items *pairs, Py
     return result;
 }
 
-/* Return what a table of numbers has for an object: a tuple of weak reference, name, number and text, or NULL. */
-static PyObject *known_number(Core *core, PyObject *value, Plan *plan) {
-    PyObject *address = PyLong_FromVoidPtr(value);
-    PyObject *known = address == NULL ? NULL : PyDict_GetItemWithError(core->known_numbers, address);
-    Py_XINCREF(known);
-    Py_XDECREF(address);
-    if (known == NULL || !PyTuple_CheckExact(known) || PyTuple_Size(known) != 4) {
-        Py_XDECREF(known);
-        return NULL;
+/* Return whether what the table of numbers has at an address is of this object, and not of one that has died. */
+static int is_numbered(PyObject *known, PyObject *value, Plan *plan) {
+    if (!PyTuple_CheckExact(known) || PyTuple_Size(known) != 4) {
+        return 0;
     }
     PyObject *alive = PyObject_CallNoArgs(PyTuple_GetItem(known, 0)), *name = PyTuple_GetItem(known, 1);
     Py_XDECREF(alive);
-    if (alive == value && (name == plan->short_name || PyUnicode_Compare(name, plan->short_name) == 0)) {
-        return known;
+    return alive == value && (name == plan->short_name || PyUnicode_Compare(name, plan->short_name) == 0);
+}
+
+/* Number an object as ObjectNumbers does; return 0 if that is not the common case, and -1 for an error.
+
+   Nothing here runs code in Python, so that no other thread numbers the object meanwhile. */
+static long long number_anew(Core *core, PyObject *value, PyObject *address, Plan *plan) {
+    PyObject *limit = PyObject_GetAttr(core->numbers, core->names[N_LIMIT]);
+    int has_room = limit != NULL && PyDict_Size(core->known_numbers) < PyLong_AsSsize_t(limit);
+    Py_XDECREF(limit);
+    PyObject *counted = has_room ? PyDict_GetItemWithError(core->number_counts, plan->short_name) : NULL;
+    if (counted == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
     }
-    Py_DECREF(known);
-    return NULL;
+    PyObject *weak = PyWeakref_NewRef(value, NULL), *number = weak == NULL ? NULL : PyIter_Next(counted);
+    PyObject *text = number == NULL ? NULL : PyUnicode_FromFormat(", \"$object\": %S", number);
+    PyObject *known = text == NULL ? NULL : PyTuple_Pack(4, weak, plan->short_name, number, text);
+    long long result = known == NULL || PyDict_SetItem(core->known_numbers, address, known) < 0 ? -1 : PyLong_AsLongLong(number);
+    Py_XDECREF(weak);
+    Py_XDECREF(number);
+    Py_XDECREF(text);
+    Py_XDECREF(known);
+    return result;
 }
 
 /* Return the number of an object; 0 if it has none, -1 for an error. */
@@ -123,18 +136,23 @@ static long long number_of(Core *core, PyObject *value, Plan *plan) {
     if (core->known_numbers == NULL || plan->short_name == Py_None) {
         return 0;
     }
-    PyObject *known = known_number(core, value, plan), *number = NULL;
+    PyObject *address = PyLong_FromVoidPtr(value);
+    PyObject *known = address == NULL ? NULL : PyDict_GetItemWithError(core->known_numbers, address);
+    long long result = 0;
     if (known != NULL) {
-        number = Py_NewRef(PyTuple_GetItem(known, 2));
+        Py_INCREF(known);
+        result = is_numbered(known, value, plan) ? PyLong_AsLongLong(PyTuple_GetItem(known, 2)) : 0;
         Py_DECREF(known);
-    } else if (!PyErr_Occurred()) {
-        number = call_2(core, core->numbers, N_NUMBER_OF, value, plan->short_name);
+    } else {
+        result = PyErr_Occurred() ? -1 : number_anew(core, value, address, plan);
     }
-    if (number == NULL) {
-        return -1;
+    Py_XDECREF(address);
+    if (result || PyErr_Occurred()) {
+        return PyErr_Occurred() ? -1 : result;
     }
-    long long result = PyLong_AsLongLong(number);
-    Py_DECREF(number);
+    PyObject *number = call_2(core, core->numbers, N_NUMBER_OF, value, plan->short_name);
+    result = number == NULL ? -1 : PyLong_AsLongLong(number);
+    Py_XDECREF(number);
     return result;
 }
 

@@ -21,6 +21,10 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+from breadcrumb.redaction.secret_names import SECRET_NAMES
+from breadcrumb.redaction.suspicion import SHAPE_HINTS
+from secret_corpus import corpus
+
 SECRETS = ("hunter2hunter2", "s3cr3t-Wert-9x", "zq81LmPx90", "tr0ub4dor", "pässword€99", "q9\ud800zz77")
 
 TEXTS = (
@@ -48,6 +52,15 @@ INTEGERS = (
 FLOATS = (
     0.0, -0.0, 1.0, 1.5, 0.1, 1e16, 1e15, 123456789012345680.0, 1e22, 1e-4, 1e-5, 5e-324, 1.7976931348623157e308, 2.5e-8, 1 / 3,
     float("nan"), float("inf"), -float("inf"), 100.0, -2.75,
+)  # fmt: skip
+
+
+# Parts of texts that hold secrets, or only look like it: put together they try what is searched for, and near misses.
+PARTS = (
+    *SHAPE_HINTS, *SECRET_NAMES[::7], *(secret.text for secret in corpus() if len(secret.text) < 300),
+    "=", ": ", "=\"", "--", " -", "</", "('", "(b'", "%2", "%41", "\0", " at 0x", "0x7f21c0de", "/", "+", "_", " ", "  ", ".", ",", "\n", "'", '"',
+    "1234", "123456", "5678", "41", "12-3456", "abcdef", "ABCDEF", "0123456789ab", "usr/local/lib", "Lib/Python", "word", "asi", "okens", "hooks",
+    "webhook", "earea", "basi", "ASI", "PRIVATE", "Shared", "ssword", "dentifie", "é", "€", "\ud800", "\u212a", "\u017f", "İ", "\uff17",
 )  # fmt: skip
 
 
@@ -200,8 +213,11 @@ class Maker:
 
     def text(self) -> str:
         """Return a text, most often one of the pool."""
-        if self._random.random() < 0.8:
+        kind = self._random.random()
+        if kind < 0.6:
             return self._random.choice(TEXTS)
+        if kind < 0.85:
+            return "".join(self._random.choice(PARTS) for _ in range(self._random.randint(1, 7)))
         return "".join(
             self._random.choice('abcXYZ019 _-=:/%"\\\n\té€😀\ud800') for _ in range(self._random.randint(0, 30))
         )
