@@ -275,9 +275,25 @@ static PyObject *core_encode_fields_hidden(PyObject *self, PyObject *value) {
     return result;
 }
 
+/* Return whether Python searches a text for secrets: for the fuzz, which asks what would be found in the other ones. */
+static PyObject *core_is_suspicious(PyObject *self, PyObject *text) {
+    Core *core = (Core *)self;
+    Py_ssize_t size;
+    if (is_gone(core) || refresh(core) < 0) {
+        return NULL;
+    }
+    Walk walk;
+    walk_begin(&walk, core);
+    Py_UCS4 *found = chars_of(&walk, text, &size);
+    PyObject *result = found == NULL ? NULL : PyBool_FromLong(is_suspicious(core, found, size));
+    walk_end(&walk);
+    return result;
+}
+
 static PyMethodDef methods[] = {
     {"encode", core_encode, METH_O, "Return a value's JSON text, one line of UTF-8."},
     {"encode_fields_hidden", core_encode_fields_hidden, METH_O, "Encode an object by its type and number alone."},
+    {"is_suspicious", core_is_suspicious, METH_O, "Return whether Python searches a text for secrets."},
     {NULL, NULL, 0, NULL},
 };
 

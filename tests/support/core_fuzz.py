@@ -24,11 +24,15 @@ sys.path[:0] = [str(ROOT / "tests" / "support"), str(ROOT / "tracer_bootstrap")]
 
 from breadcrumb import core  # noqa: E402
 from breadcrumb.redaction.redactor import Redactor  # noqa: E402
+from breadcrumb.redaction.secret_names import SecretNames  # noqa: E402
+from breadcrumb.redaction.suspicion import possible_kinds  # noqa: E402
 from breadcrumb.runtime.object_numbers import ObjectNumbers  # noqa: E402
-from breadcrumb.values.encoder import Encoder  # noqa: E402
+from breadcrumb.values.encoder import Encoder, without_addresses  # noqa: E402
+from breadcrumb.values.walk import Walk  # noqa: E402
 from odd_values import Maker, random_limits  # noqa: E402
 
 VALUES_PER_SEED = 8
+TEXTS_PER_SEED = 40
 
 
 def encoder(native: Any, limits: dict[str, Any], *, numbered: bool, taught: bool) -> Encoder:
@@ -53,6 +57,20 @@ def differences(native: Any, seed: int) -> Iterator[str]:
             begin = max(0, at - 60)
             yield f"seed {seed}, value {position}: {expected[begin : at + 60]!r} in Python, {written[begin : at + 60]!r} in C"
             return
+
+
+def missed_texts(native: Any, seed: int) -> Iterator[str]:
+    """Yield texts in which Python would search for a secret, and C sees none: near misses are as wrong as secrets."""
+    maker = Maker(random.Random(seed))
+    other = encoder(native, {}, numbered=False, taught=True)
+    scan, redactor, names = native.ValueEncoder(other, Walk).is_suspicious, other._redactor, SecretNames(["internal_*"])
+    for _ in range(TEXTS_PER_SEED):
+        text = maker.text()
+        if scan(text):
+            continue
+        kinds = possible_kinds(text, names) if len(text) >= 8 else 0
+        if kinds or without_addresses(text) != text or redactor.redact_text(text) != text:
+            yield f"seed {seed}: {text!r} is not searched (kinds {kinds})"
 
 
 def leaks(native: Any, seeds: range) -> Iterator[str]:
@@ -148,7 +166,7 @@ def main() -> int:
     elif options.leaks:
         found = list(leaks(native, seeds))
     else:
-        found = [difference for seed in seeds for difference in differences(native, seed)]
+        found = [wrong for seed in seeds for check in (differences, missed_texts) for wrong in check(native, seed)]
     print(*found[:10], sep="\n", end="\n" if found else "")
     print(f"{len(seeds) * VALUES_PER_SEED} values of {len(seeds)} seeds, {len(found)} differences")
     return 1 if found else 0

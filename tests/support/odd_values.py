@@ -59,7 +59,7 @@ FLOATS = (
 PARTS = (
     *SHAPE_HINTS, *SECRET_NAMES[::7], *(secret.text for secret in corpus() if len(secret.text) < 300),
     "=", ": ", "=\"", "--", " -", "</", "('", "(b'", "%2", "%41", "\0", " at 0x", "0x7f21c0de", "/", "+", "_", " ", "  ", ".", ",", "\n", "'", '"',
-    "1234", "123456", "5678", "41", "12-3456", "abcdef", "ABCDEF", "0123456789ab", "usr/local/lib", "Lib/Python", "word", "asi", "okens", "hooks",
+    "1234", "123456", "5678", "41", "12-3456", "abcdef", "ABCDEF", "0123456789ab", "usr/local/lib", "Zm9v/YmFy+YmF6", "Lib/Python", "word", "asi", "okens", "hooks",
     "webhook", "earea", "basi", "ASI", "PRIVATE", "Shared", "ssword", "dentifie", "é", "€", "\ud800", "\u212a", "\u017f", "İ", "\uff17",
 )  # fmt: skip
 
@@ -165,6 +165,8 @@ class Maker:
             lambda: random.random() < 0.5,
             lambda: random.choice(INTEGERS),
             lambda: random.randint(-1000, 1000),
+            lambda: random.randint(10**11, 10 ** random.randint(12, 20)),
+            lambda: random.randint(13 * 10**8, 22 * 10**8) * 10 ** random.choice((3, 6, 9)) + random.randint(0, 999),
             lambda: random.choice(FLOATS),
             lambda: random.uniform(-1e6, 1e6),
             self.text,
