@@ -64,8 +64,9 @@ def _candidates(
         yield checked
     if spectrum is not None:
         moment = Moment.of(reader)
-        for suspect in spectrum.suspects[:MAX_SUSPECTS]:
-            call = _call_of(reader, suspect.function, moment)
+        suspects = [*(each.function for each in spectrum.suspects), *spectrum.only_failed]
+        for suspect in suspects[:MAX_SUSPECTS]:
+            call = _call_of(reader, suspect, moment)
             if call is not None:
                 yield call
     if checked is not None:

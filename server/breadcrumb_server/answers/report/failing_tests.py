@@ -176,6 +176,11 @@ class LoadedTestResults:
         return bool(self._counts)
 
     @property
+    def all_ended(self) -> bool:
+        """Return whether the run had tests, and all of them ended."""
+        return self.any_ran and not self._counts.get("unfinished")
+
+    @property
     def failed(self) -> int:
         """Return the number of tests that failed or had an error."""
         return self._counts.get("failed", 0) + self._counts.get("error", 0)
@@ -273,7 +278,7 @@ def _failure(
         tests,
         exception,
         called,
-        body=source.of_call(test) if test is not None else None,
+        body=source.of_test(test, exception) if test is not None else None,
         raised_in=source.raised_in(exception, function_of(tests[0].node_id)) if exception is not None else None,
         explaining=source.explaining(test, exception) if test is not None and explain else [],
     )

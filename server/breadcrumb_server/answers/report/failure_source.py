@@ -74,9 +74,14 @@ class FailureSource:
         nothing: dict[int, str] = {}
         return self._parts.make("source", lambda: self._lines.lines(file, numbers), nothing)
 
-    def of_call(self, call: CallRow) -> FunctionText | None:
-        """Return the source of a function with what its lines did; None if they were not recorded."""
-        return self._part(lambda: self._of_call(call))
+    def of_test(self, test: CallRow, exception: LoadedException | None) -> FunctionText | None:
+        """Return the source of a failed test with what its lines did; None if they were not recorded.
+
+        Args:
+            test: The call of the test function.
+            exception: What failed it: the line that it left is marked; None if that is not known.
+        """
+        return self._part(lambda: self._of_call(test, stood=_line_left(test, exception)))
 
     def raised_in(self, exception: LoadedException, test: str = "") -> FunctionText | None:
         """Return the source of the innermost own function that an exception left.
@@ -102,12 +107,15 @@ class FailureSource:
     def _part(self, build: Callable[[], T | None]) -> T | None:
         return self._parts.optional("source", build)
 
-    def _of_call(self, call: CallRow, *, result: bool = False, rare: Collection[int] = ()) -> FunctionText | None:
+    def _of_call(
+        self, call: CallRow, *, result: bool = False, rare: Collection[int] = (), stood: int | None = None
+    ) -> FunctionText | None:
         block = self._annotated.block(call.file, call.line, call.name)
         notes = self._annotated.notes(call, block) if block is not None else None
         if block is None or not notes:
             return None
-        return self._annotated.text(call.file, block, self._heading(call, result=result), call, notes, rare)
+        at = Stood(stood, "") if stood is not None else None
+        return self._annotated.text(call.file, block, self._heading(call, result=result), call, notes, rare, at)
 
     def _heading(self, call: CallRow, *, result: bool = False) -> str:
         text = f"{self._places.path(call.file)}:{call.line or '?'} {call.name}"
@@ -200,6 +208,20 @@ class FailureSource:
             return None
         stood = Stood(min(rare), "") if rare else None
         return self._annotated.text(call.file, block, self._heading(call, result=True), call, None, stood=stood)
+
+
+def _line_left(call: CallRow, exception: LoadedException | None) -> int | None:
+    """Return the line of a function at which an exception left it; None if that is not known."""
+    if exception is None:
+        return None
+    if (exception.row.name, exception.row.file) == (call.name, call.file):
+        return exception.row.line
+    line: int | None = None
+    for link in reversed(exception.chain.links if exception.chain is not None else []):
+        if link.call_id == call.call_id:
+            break
+        line = link.call_line
+    return line
 
 
 def _is_special(call: CallRow) -> bool:
