@@ -157,9 +157,7 @@ def last_children(reader: TraceReader, parents: Sequence[int], limit: int) -> tu
     return _calls(reader, f"c.parent_call_id IN ({numbers})", limit) if numbers else ([], 0)
 
 
-def _calls(
-    reader: TraceReader, where: str, limit: int, values: Sequence[str] = ()
-) -> tuple[list[CalledLink], int]:
+def _calls(reader: TraceReader, where: str, limit: int, values: Sequence[str] = ()) -> tuple[list[CalledLink], int]:
     result = reader.con.execute(
         f"""
         SELECT c.call_id, c.parent_call_id, f.function_name, f.kind, count(*) OVER () AS total
