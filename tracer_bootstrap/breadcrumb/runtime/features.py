@@ -23,6 +23,9 @@ monitoring: Any = getattr(sys, "monitoring", None)
 # the frame dies: it has to be cleared after reading.
 LIVE_F_LOCALS = _VERSION >= (3, 13)
 
+# gh-128396, since 3.13.0: reading f_locals while a comprehension binds a variable that functions share.
+CRASHES_ON_COMPREHENSION_VARIABLES = (3, 13) <= sys.version_info[:3] < (3, 13, 3)
+
 # PyFrame_GetVar reads a variable without that dict. From 3.13 on it is not needed.
 HAS_FRAME_GET_VAR = _VERSION == (3, 12)
 
