@@ -62,6 +62,9 @@ _TOOL_SWITCHES = [
 _TOOL_SWITCH_NAMES = {switch.__name__ for switch in _TOOL_SWITCHES} | {"setstatprofile"}  # the last is pyinstrument's
 
 
+# Suspensions of generators and coroutines until adaptive capture is told of them.
+_STEPS_BETWEEN_LOOKS = 256
+
 _NO_FUNCTION = SimpleNamespace(code=None)
 
 # Whether a backend of this process has been stopped, whose disabled locations the interpreter still knows.
@@ -83,6 +86,7 @@ class MonitoringBackend(Backend):
         self._sites: Dict[Tuple[int, int], int] = {}
         self._without_call: Set[int] = set()  # ids of traced code that may call one of _TOOL_SWITCHES
         self._hot_names: Dict[str, Any] = {}
+        self._steps = 0  # suspensions since adaptive capture was told of them
         self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
         self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
 
@@ -309,8 +313,11 @@ class MonitoringBackend(Backend):
             self._observer(code).ends(code, frame, value)
         function = self._functions.get(id(code))
         if function is not None:
-            if function.is_off and self._adaptive is not None and self._adaptive.is_stray(function, frame):
-                return None
+            if function.is_off and self._adaptive is not None:
+                if self._adaptive.is_stray(function, frame):
+                    return None
+                if function.suspends:  # its resumes are not observed
+                    self._calls.resume(self._session.thread(), frame, at_ns)
             if self._is_open(thread, frame, function, at_ns):
                 self._calls.end(thread, at_ns, function.encode_result(value))
         elif not self._gaps.end(frame, at_ns, value):
@@ -352,14 +359,22 @@ class MonitoringBackend(Backend):
 
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
         thread = self._session.thread()
-        if self._calls.is_open(thread, get_frame(2)):
+        frame = get_frame(2)
+        if self._calls.is_open(thread, frame):
             self._calls.suspend(thread, system.now_ns(), value)
+        self._steps += 1
+        if self._steps >= _STEPS_BETWEEN_LOOKS and self._adaptive is not None:
+            function = self._functions.get(id(code))
+            if function is not None:
+                self._adaptive.stepped(function, frame, 2 * self._steps)
+            self._steps = 0
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
         self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())
 
     def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        if id(code) in self._functions:
+        function = self._functions.get(id(code))
+        if function is not None and not function.is_off:
             self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())
 
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
@@ -379,6 +394,8 @@ class MonitoringBackend(Backend):
                 if back is None or id(back.f_code) not in self._functions:
                     self._exceptions.leaves(exception, traceback_of(exception), frame, thread, uncaught=back is None)
             at_ns = system.now_ns()
+            if function.is_off and function.suspends:
+                self._calls.resume(thread, frame, at_ns)
             if self._is_open(thread, frame, function, at_ns):
                 outcome = OUTCOME_CANCELLED if self._exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = self._session.exception_ids.get(id(exception), 0)

@@ -56,6 +56,8 @@ class CallLog:
         self.suspended: Dict[int, OpenCall] = {}  # calls of generators and coroutines, by the id of their frame
         # By the address of an exception that was counted or is a group: the calls that it has ended, by frame id.
         self.unwound: Dict[int, Dict[int, int]] = {}
+        # Called with the function and the cost of an end whose begin adaptive capture has timed.
+        self.timed_end: Callable[[Function, int], None] = lambda function, cost_ns: None
 
     def clear(self) -> None:
         """Forget all calls, in a forked child."""
@@ -155,6 +157,8 @@ class CallLog:
             thread.write(record)
         except ValueError:
             thread.write_over(record)
+        if state is not None and state.timed is not None:
+            self.timed_end(state.timed, system.now_ns() - at_ns)
 
     def unwind(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
         """Write that an exception ends the thread's innermost call.

@@ -138,13 +138,17 @@ class Function:
 
     __slots__ = (
         "awaited",
+        "begin_ns",
         "call_sites",
         "clears_locals",
         "code",
+        "cost_ns",
         "counter",
+        "counting_ns",
         "encode",
         "encode_result",
         "encoder",
+        "end_ns",
         "exact",
         "file",
         "fresh_at_ns",
@@ -165,12 +169,16 @@ class Function:
         "names",
         "next_look",
         "next_sample",
+        "next_timed",
         "notes_lines",
+        "raised",
         "record",
         "slot",
         "slow_ns",
         "strays",
         "suspends",
+        "timed",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, code: CodeType, function_id: int, name: str, module: str, file: str, encoder: Encoder) -> None:
@@ -214,6 +222,13 @@ class Function:
         self.is_off = False
         self.awaited: Set[int] = set()  # ids of frames whose return is still expected although it is off
         self.strays = 0  # returns since then that nobody expected
+        # And of its budget:
+        self.next_timed = sys.maxsize  # the number of the next call whose recording is timed
+        self.timed = 0  # calls whose cost is accounted for
+        self.begin_ns = self.end_ns = self.cost_ns = 0  # what recording a call costs, at its begin, its end, in all
+        self.counting_ns = 0  # what counting it has cost
+        self.raised = False  # whether exceptions reached it lately, which would go unseen if it were switched off
+        self.whole = -1  # first calls that were all recorded, if the budget made them fewer; -1: it did not
 
     def choose_encoders(self) -> None:
         """Choose an encoder for each argument and the result; called again when more names become secret."""

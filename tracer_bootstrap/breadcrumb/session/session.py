@@ -182,6 +182,7 @@ class Session:
             kind=function.kind,
             slot=function.slot if function.slot >= 0 else None,
             exact=function.exact,
+            whole=function.whole if function.whole >= 0 else None,
         )
 
     def new_slot(self) -> int:
