@@ -106,6 +106,7 @@ NOTICE_PROBES = (
     "probes_not_evaluated"  # at the start, if another tool is in the way: no probe of the process is evaluated
 )
 NOTICE_EARLIER_THREADS = "earlier_threads"  # started in the middle of a program: calls of older threads are missing
+NOTICE_ENDS_UNSEEN = "ends_unseen"  # capture.overhead was used up: some recorded calls have ended unseen
 # Written by ingest:
 NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
 NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: see its message

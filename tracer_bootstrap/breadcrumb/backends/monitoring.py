@@ -13,6 +13,7 @@ from types import CodeType, FunctionType, SimpleNamespace
 
 from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
+from ..events.switched_off import STRAYS_BETWEEN_LOOKS
 from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import failure_handler, guard
@@ -64,6 +65,8 @@ _TOOL_SWITCH_NAMES = {switch.__name__ for switch in _TOOL_SWITCHES} | {"setstatp
 
 # Suspensions of generators and coroutines until adaptive capture is told of them.
 _STEPS_BETWEEN_LOOKS = 256
+# And until it tries again to switch off what could not be: a prime number, as the steps of nested generators repeat.
+_STEPS_BETWEEN_TRIES = 7
 
 _NO_FUNCTION = SimpleNamespace(code=None)
 
@@ -175,6 +178,10 @@ class MonitoringBackend(Backend):
             counters=adaptive.counters() if adaptive is not None else None,
             skips=adaptive.skips if adaptive is not None else None,
             begun=adaptive.begun if adaptive is not None else None,
+            awaiting=adaptive.awaiting if adaptive is not None else None,
+            look_for_open_calls=adaptive.look_for_open_calls if adaptive is not None else None,
+            unseen_ends=self._calls.unseen_ends,
+            drop_unseen_ends=self._calls.drop_unseen_ends,
             end_counted=adaptive.end if adaptive is not None else None,
             disable=self._disable,
             now_ns=system.now_ns,
@@ -365,9 +372,10 @@ class MonitoringBackend(Backend):
         self._steps += 1
         if self._steps >= _STEPS_BETWEEN_LOOKS and self._adaptive is not None:
             function = self._functions.get(id(code))
-            if function is not None:
-                self._adaptive.stepped(function, frame, 2 * self._steps)
-            self._steps = 0
+            if function is None or self._adaptive.stepped(function, frame, 2 * self._steps):
+                self._steps = 0
+            else:
+                self._steps -= _STEPS_BETWEEN_TRIES
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
         self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())
@@ -531,6 +539,10 @@ encode: Any = None
 counters: Any = None
 skips: Any = None
 begun: Any = None
+awaiting: Any = None
+look_for_open_calls: Any = None
+unseen_ends: Any = None
+drop_unseen_ends: Any = None
 end_counted: Any = None
 disable: Any = None
 now_ns: Any = None
@@ -579,6 +591,8 @@ def on_start(code: CodeType, offset: int) -> Any:
                 thread = threads.state
             except AttributeError:
                 thread = session.new_thread()
+            if unseen_ends:
+                drop_unseen_ends(thread, frame)
             top = thread.top
             last_thread = thread
         frame_locals = frame.f_locals
@@ -629,6 +643,13 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
         thread = last_thread
         call, parent, frame, state, _ = thread.top
         if frame is not get_frame(1) or state is not None:
+            if awaiting:
+                function = awaiting.get(id(code))
+                if function is not None and id(get_frame(1)) not in function.awaited:
+                    function.strays += 1
+                    if function.strays >= STRAYS_BETWEEN_LOOKS:
+                        look_for_open_calls(function, get_frame(1))
+                    return None
             if begun:
                 begun_ns = begun.get(id(get_frame(1)))
                 if begun_ns is not None:

@@ -14,8 +14,9 @@ import sys
 from types import FrameType
 
 from ..runtime.system import system
-from ..session.open_calls import CallState
-from .switched_off import MAX_STACK_FRAMES, SwitchedOff
+from ..session.open_calls import MAX_STACK_FRAMES, CallState
+from .budget import TIGHT
+from .switched_off import SwitchedOff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,8 +47,11 @@ _COUNTED_AT_LEAST = 100_000
 _CALLS_BETWEEN_LOOKS = 1024
 _HOT_WITHIN_NS = 10_000 * _CALLS_BETWEEN_LOOKS
 
-# With a budget: counted calls from one look at a function to the next, a fifth of a millisecond of counting.
-_COUNTED_BETWEEN_LOOKS = 256
+# With a budget: counted calls from one look at a function to the next, a tenth of a millisecond of counting.
+_COUNTED_BETWEEN_LOOKS = 128
+
+# A call that costs so many nanoseconds has values worth cutting shorter.
+_DEAR_NS = 16_000
 
 # First calls of a function that are recorded whatever they cost: what it is given and returns is news.
 _ALWAYS_RECORDED = 1
@@ -77,7 +81,10 @@ class AdaptiveCapture:
         self._off = SwitchedOff(session, calls, self._about_to_observe)
         if budget is not None:
             self._off.may_wake = budget.may_wake
+            self._off.may_await = budget.may_await
         calls.timed_end = self._timed_end
+        self.awaiting = self._off.awaiting
+        self.look_for_open_calls = self._off.look_for_open_calls
         self._between_looks = _CALLS_BETWEEN_LOOKS if budget is None else _COUNTED_BETWEEN_LOOKS
         self._started_ns = system.now_ns()
 
@@ -116,14 +123,18 @@ class AdaptiveCapture:
         function.limit = self._session.calls_per_function if function.slot >= 0 else sys.maxsize
         function.next_sample = function.limit + 1
         # The hot path counts up to this call on its own; calls that keep state need more than that.
-        function.next_look = 0 if function.keeps_state else function.next_sample
+        function.next_look = function.next_sample if function.counts_plainly else 0
         function.look_ns = system.now_ns()
         function.fresh_at_ns = function.look_ns + _FRESH_AFTER_NS
         function.slow_ns = _SLOW_NS
-        if self._budget is not None:
+        budget = self._budget
+        if budget is not None:
             function.next_timed = 1
             if first is not None:  # what was learned of its earlier code
                 function.cost_ns, function.limit, function.whole = first.cost_ns, first.limit, first.whole
+            elif budget.level(function.look_ns) >= TIGHT:
+                function.whole = 0
+                function.shorten_values(self._session.short_encoder)
 
     def skips(self, function: Function, frame: FrameType) -> bool:
         """Count the call of *function* that starts in *frame*, and return whether the caller is not to record it.
@@ -162,12 +173,23 @@ class AdaptiveCapture:
         self._account(function, count - 1)
         if budget.may_record(int(count * self._sample_rate), function.cost_ns, budget.gauge()):
             return True
-        function.limit = function.whole = count - 1
-        function.next_timed = sys.maxsize
-        function.next_sample = count
-        function.next_look = 0
+        if function.whole < 0:
+            function.whole = count - 1
+        may_go_on = not function.is_short and function.cost_ns >= _DEAR_NS
+        if may_go_on:
+            self._shorten(function)
+        else:
+            function.limit = count - 1
+            function.next_timed = sys.maxsize
+            function.next_sample = count
+            function.next_look = 0
         self._session.write_function(function)
-        return False
+        return may_go_on
+
+    def _shorten(self, function: Function) -> None:
+        """Cut the values of a function's later calls shorter, and measure anew what they cost."""
+        function.shorten_values(self._session.short_encoder)
+        function.begin_ns = function.end_ns = 0
 
     def _account(self, function: Function, count: int) -> None:
         """Note what recording the calls up to number *count* has cost."""
@@ -220,9 +242,13 @@ class AdaptiveCapture:
             is_hot = self._is_hot(function, count, at_ns)
             function.look_count = count
             function.look_ns = at_ns
-            if is_hot and not sample and not function.keeps_state:
-                self._switch_off(function, frame, at_ns)
-        if not function.keeps_state:
+            if is_hot and not function.is_observed and function.lines is None:
+                if self._budget is None:
+                    if not sample and not function.keeps_state:
+                        self._switch_off(function, frame, at_ns)
+                elif self._switch_off(function, frame, at_ns):
+                    return False
+        if function.counts_plainly:
             function.next_look = min(function.next_sample, function.look_count + self._between_looks)
         return sample
 
@@ -251,29 +277,37 @@ class AdaptiveCapture:
         function.limit = count + _FRESH_CALLS - 1
         return True
 
-    def _switch_off(self, function: Function, frame: FrameType, at_ns: int) -> None:
+    def _switch_off(self, function: Function, frame: FrameType, at_ns: int) -> bool:
+        """Switch a function off; return False if it goes on."""
         if function.raised:  # exceptions of the next calls would go unseen
             function.raised = False
-        elif self._off.add(function, frame, at_ns) and function.exact:
+            return False
+        if not self._off.add(function, frame, at_ns):
+            return False
+        if function.exact:
             function.exact = False
             self._session.write_function(function)
             self._gaps.caller_switched_off(function.function_id)
+        return True
 
-    def stepped(self, function: Function, frame: FrameType, steps: int) -> None:
+    def stepped(self, function: Function, frame: FrameType, steps: int) -> bool:
         """Count the suspensions and resumes of generators and coroutines, of which *function* had the last.
 
         Args:
             function: The function.
             frame: The frame that is suspended or resumed.
             steps: Their number since this was called last.
+
+        Returns:
+            False if the function is to be switched off, which is not possible now.
         """
         budget = self._budget
-        if budget is not None and not function.is_off:
-            at_ns = system.now_ns()
-            is_hot = self._counting_is_too_dear(budget, function, steps * budget.counted_ns // 2, at_ns)
-            function.look_ns = at_ns
-            if is_hot and function.slot >= 0:
-                self._switch_off(function, frame, at_ns)
+        if budget is None or function.is_off or function.slot < 0:
+            return True
+        at_ns = system.now_ns()
+        is_hot = self._counting_is_too_dear(budget, function, steps * budget.counted_ns // 2, at_ns)
+        function.look_ns = at_ns
+        return not is_hot or self._switch_off(function, frame, at_ns)
 
     def is_stray(self, function: Function, frame: FrameType) -> bool:
         """Return whether a return of a switched-off function ends a call whose start was not observed."""
@@ -319,6 +353,8 @@ class AdaptiveCapture:
             The ids of all calls around the frame, the outermost first, if a counted call was between recorded ones,
             whose parents do not show it. None otherwise: the parents show the chain.
         """
+        if frame is not None:
+            self._calls.drop_unseen_ends(thread, frame)
         open_calls: List[Any] = []
         top = thread.top
         while top[1] is not None:

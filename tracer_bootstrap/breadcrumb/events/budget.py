@@ -31,6 +31,8 @@ _UNSPENT_NS = 500_000_000
 LEVELS = 8
 # From this level on, functions that are called often are no longer counted; the rest is for functions that are new.
 TIGHT = 4
+# From this level on, the ends of open calls are awaited no more where those of many others come with them.
+AWAITING = 6
 # Up to this level, functions that are switched off may be switched on again.
 ROOMY = 3
 
@@ -104,6 +106,11 @@ class Budget:
     def may_wake(self, at_ns: int) -> bool:
         """Return whether functions that are switched off may be switched on again."""
         return self.level(at_ns) <= ROOMY
+
+    def may_await(self, strays: int) -> bool:
+        """Return whether the ends of a function's open calls may be awaited, after so many ends of others."""
+        self.spend(strays * self.counted_ns // 2)
+        return self.level(self._now_ns()) < AWAITING
 
     def may_record(self, calls: int, cost_ns: int, at_ns: int) -> bool:
         """Return whether a function whose calls cost *cost_ns* may record that many."""

@@ -12,10 +12,11 @@ from types import FrameType
 from ..platform_features import HAS_REALTIME_SIGNALS, LOOK_SIGNAL
 from ..runtime.guard import failure_handler
 from ..runtime.system import system
+from ..session.open_calls import MAX_STACK_FRAMES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, List, Optional, Protocol, Set
+    from typing import Callable, Dict, List, Optional, Protocol, Set
 
     from ..session.functions import Function
     from ..session.session import Session
@@ -36,10 +37,7 @@ OFF_AT_LEAST_NS = 100_000_000
 OFF_SHARE = 10
 
 # Returns of a function that is off which end calls whose starts were not observed, until it is looked for open calls.
-_STRAYS_BETWEEN_LOOKS = 1024
-
-# Frames of a stack that are searched, so that the work is bounded in deep recursion.
-MAX_STACK_FRAMES = 2000
+STRAYS_BETWEEN_LOOKS = 1024
 
 
 class SwitchedOff:
@@ -56,6 +54,7 @@ class SwitchedOff:
         self._calls = calls
         self._when_on = when_on
         self.functions: List[Function] = []
+        self.awaiting: Dict[int, Function] = {}  # those whose returns are still observed, by id(code)
         self._wake_at_ns = 0
         self._started_ns = system.now_ns()
         self._listens = False
@@ -63,6 +62,8 @@ class SwitchedOff:
         self._handle_failure = failure_handler(session)
         # Whether functions may be switched on at that time.
         self.may_wake: Callable[[int], bool] = lambda at_ns: True
+        # Whether the returns of a function may be awaited further, of which so many were for nothing.
+        self.may_await: Callable[[int], bool] = lambda strays: True
 
     def switch_with(self, switch: Switch) -> None:
         """Switch functions off by *switch*."""
@@ -73,6 +74,7 @@ class SwitchedOff:
         if self.functions and self._switch is not None:
             self._switch.switch_on(self.functions)
         self.functions = []
+        self.awaiting.clear()
         self._started_ns = system.now_ns()
 
     def add(self, function: Function, frame: FrameType, at_ns: int) -> bool:
@@ -88,10 +90,18 @@ class SwitchedOff:
         if not self.functions:
             self._wake_at_ns = at_ns + self._pause_ns(at_ns)
         self.functions.append(function)
+        self._await(function, awaited)
+        return True
+
+    def _await(self, function: Function, awaited: Set[int]) -> None:
         function.awaited = awaited
         function.strays = 0
-        self._switch.switch_off(function, bool(awaited))
-        return True
+        if awaited:
+            self.awaiting[id(function.code)] = function
+        else:
+            self.awaiting.pop(id(function.code), None)
+        if self._switch is not None:
+            self._switch.switch_off(function, bool(awaited))
 
     def _pause_ns(self, at_ns: int) -> int:
         return max(OFF_AT_LEAST_NS, (at_ns - self._started_ns) // OFF_SHARE)
@@ -123,15 +133,22 @@ class SwitchedOff:
         After many such returns, look again which calls still run: without one, returns are no longer observed.
         """
         if id(frame) in function.awaited:
+            function.awaited.discard(id(frame))
+            if not function.awaited:
+                self._await(function, function.awaited)
             return False
-        function.strays += 1
-        if function.strays >= _STRAYS_BETWEEN_LOOKS:
-            awaited = self._open_calls(function, frame)
-            if awaited is not None and self._switch is not None:
-                function.awaited = awaited
-                self._switch.switch_off(function, bool(awaited))
-            function.strays = 0
+        self.look_for_open_calls(function, frame)
         return True
+
+    def look_for_open_calls(self, function: Function, frame: FrameType) -> None:
+        """Look which calls of a function still run, and stop awaiting their ends if there is none or too much of it."""
+        awaited = self._open_calls(function, frame)
+        if awaited and not self.may_await(function.strays):
+            self._calls.give_up(function, awaited)
+            awaited = set()
+        if awaited is not None:
+            self._await(function, awaited)
+        function.strays = 0
 
     def wake_if_due(self, at_ns: int) -> None:
         """Switch all functions on, if they were off for long enough and the budget allows it."""
@@ -151,6 +168,7 @@ class SwitchedOff:
     def _observe(self, functions: List[Function], at_ns: int) -> None:
         for function in functions:
             function.is_off = False
+            self.awaiting.pop(id(function.code), None)
         self._when_on(functions, at_ns)
         if functions and self._switch is not None:
             self._switch.switch_on(functions)

@@ -145,6 +145,7 @@ class Function:
         "cost_ns",
         "counter",
         "counting_ns",
+        "counts_plainly",
         "encode",
         "encode_result",
         "encoder",
@@ -158,6 +159,7 @@ class Function:
         "int_record",
         "is_observed",
         "is_off",
+        "is_short",
         "keeps_state",
         "kind",
         "limit",
@@ -196,6 +198,7 @@ class Function:
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
         self.encoder = encoder
+        self.is_short = False  # whether its values are cut shorter than the settings say
         self.choose_encoders()
         quoted = [encoder.encode_text(n).replace(b"%", b"%%") for n in names]
         self.call_sites: Dict[int, bytes] = {}  # by f_lasti: the last fields of the record of a call made there
@@ -210,6 +213,7 @@ class Function:
             and (_exposes_locals(code, names) or may_keep_locals(code))
         )
         # The state of adaptive capture:
+        self.counts_plainly = not (self.suspends or self.is_observed)  # whether counting its calls needs nothing more
         self.slot = -1  # counter slot, -1 without one
         self.counter = 0  # index of its count in the counters; the next one sums the time of counted calls
         self.limit = 0  # calls up to this number are recorded
@@ -246,7 +250,13 @@ class Function:
     def record_lines(self, source: Optional[LineSource]) -> None:
         """Let a log record the executed lines of its calls, which takes them off the hot path; None ends that."""
         self.lines = source
-        self.keeps_state = source is not None or self.suspends or self.is_observed
+        self.keeps_state = source is not None or self.suspends or self.is_observed or self.is_short
+        self.choose_encoders()
+
+    def shorten_values(self, encoder: Encoder) -> None:
+        """Cut the values of later calls shorter, by another encoder, which takes them off the hot path."""
+        self.encoder = encoder
+        self.is_short = self.keeps_state = True
         self.choose_encoders()
 
     def _line(self, fields: Sequence[bytes]) -> bytes:

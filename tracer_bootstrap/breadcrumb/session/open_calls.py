@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 # The bottom of every thread's chain of open calls; its frame is a stand-in without a line, which no real frame equals.
 ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1, f_lineno=None), None, {-1: b"\t\n"})
 
+# Frames of a stack that are searched, so that the work is bounded in deep recursion.
+MAX_STACK_FRAMES = 2000
+
 
 class CallState:
     """The state of an open call that its frame does not hold.

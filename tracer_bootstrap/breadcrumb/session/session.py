@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from .functions import Function
 
 
+# Limits of values that are cut short to cost less: the fields of an object, but not what these hold.
+SHORT_VALUE_CHARS = 200
+SHORT_ITEMS = 10
+SHORT_DEPTH = 1
+
+
 class Session:
     """The shared state of one traced process, and the writer of its events.
 
@@ -59,6 +65,14 @@ class Session:
             capture.get("max_items", record_format.DEFAULT_MAX_ITEMS),
             capture.get("max_depth", record_format.DEFAULT_MAX_DEPTH),
             ObjectNumbers(),
+        )
+        # For values that are to cost little.
+        self.short_encoder = Encoder(
+            self.redactor,
+            min(self.encoder.max_chars, SHORT_VALUE_CHARS),
+            min(self.encoder.max_items, SHORT_ITEMS),
+            SHORT_DEPTH,
+            self.encoder.numbers,
         )
         self.names = NameFinder()
         self.functions: Dict[int, Function] = {}  # the traced ones, by id(code)
@@ -169,6 +183,12 @@ class Session:
             message: A sentence for the reader of the report.
         """
         self.event(record_format.EVENT_NOTICE, code=code, message=message)
+
+    def notice_once(self, code: str, message: str) -> None:
+        """Write a notice, unless one with the same code is written."""
+        if code not in self._losses:
+            self._losses.add(code)
+            self.notice(code, message)
 
     def write_function(self, function: Function) -> None:
         """Write the record of a function; called again when its counts stop being exact."""
