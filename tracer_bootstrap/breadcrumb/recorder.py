@@ -73,6 +73,7 @@ class Recorder:
         budget = make_budget(session.mode, capture.get("overhead", record_format.DEFAULT_OVERHEAD))
         if session.mode != "full" or sample_rate < 1 or budget is not None:
             adaptive = AdaptiveCapture(session, calls, gaps, sample_rate, budget)
+        session.encoder.spares_dicts = session.short_encoder.spares_dicts = budget is not None
         self._exceptions = exceptions = ExceptionLog(session, calls, adaptive, backend.sees_all_code)
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
         function_log = FunctionLog(session, adaptive, self._lines, spawned)

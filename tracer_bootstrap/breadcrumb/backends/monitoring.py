@@ -69,6 +69,7 @@ _STEPS_BETWEEN_LOOKS = 256
 _STEPS_BETWEEN_TRIES = 7
 
 _NO_FUNCTION = SimpleNamespace(code=None)
+_NO_FRAME = SimpleNamespace(f_code=None)
 
 # Whether a backend of this process has been stopped, whose disabled locations the interpreter still knows.
 _stopped_before = False
@@ -109,7 +110,7 @@ class MonitoringBackend(Backend):
             raise RuntimeError("every sys.monitoring tool id that Breadcrumb may use is taken (%s)" % users)
         events = monitoring.events
         self._disable = monitoring.DISABLE
-        on_start, on_return = self._hot_path()
+        on_start, on_return, on_raise, on_handled = self._hot_path()
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
             events.PY_RETURN: on_return,
@@ -117,9 +118,9 @@ class MonitoringBackend(Backend):
             events.PY_RESUME: guard(self._on_resume, self._session),
             events.PY_THROW: guard(self._on_throw, self._session),
             events.PY_UNWIND: guard(self._on_unwind, self._session),
-            events.RAISE: guard(self._on_raise, self._session),
+            events.RAISE: on_raise,
             events.RERAISE: guard(self._on_reraise, self._session),
-            events.EXCEPTION_HANDLED: guard(self._on_handled, self._session),
+            events.EXCEPTION_HANDLED: on_handled,
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
             events.LINE: guard(self._on_line, self._session),
@@ -158,8 +159,8 @@ class MonitoringBackend(Backend):
         monitoring.free_tool_id(self._tool)
         self._tool = -1
 
-    def _hot_path(self) -> Tuple[Callable[..., Any], Callable[..., Any]]:
-        """Return ``on_start`` and ``on_return``, with the parts of this recorder as their globals.
+    def _hot_path(self) -> List[Callable[..., Any]]:
+        """Return the callbacks at the end of this module, with the parts of this recorder as their globals.
 
         No names are cheaper than globals: the cells of a closure are copied at each call.
         """
@@ -187,11 +188,13 @@ class MonitoringBackend(Backend):
             now_ns=system.now_ns,
             first_start=self._first_start,
             other_return=self._other_return,
+            raised=self._on_raise,
+            handled=self._on_handled,
             handle_failure=failure_handler(session),
             last_function=_NO_FUNCTION,
             last_thread=session.thread(),
         )
-        return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
+        return [FunctionType(each.__code__, names) for each in (on_start, on_return, on_raise, on_handled)]
 
     def forget_last(self) -> None:
         """Look up the function and the counters again at the next call."""
@@ -419,10 +422,10 @@ class MonitoringBackend(Backend):
         if frame.f_back is None and not self._greenlets.ends_greenlet(self._exceptions.is_cancellation(exception)):
             self._exceptions.uncaught(id(exception))
 
-    def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+    def _on_raise(self, code: CodeType, offset: int, exception: BaseException, frame: FrameType) -> Any:
         traceback = traceback_of(exception)
         if id(code) in self._functions and not is_control_flow(exception):
-            self._exceptions.seen(exception, traceback, get_frame(2), self._session.thread())
+            self._exceptions.seen(exception, traceback, frame, self._session.thread())
         elif traceback is None or traceback.tb_next is None:
             self._exceptions.forget_dead(exception)
 
@@ -434,13 +437,13 @@ class MonitoringBackend(Backend):
             self._exceptions.left_over(exception, traceback_of(exception), frame, self._session.thread())
         self._exceptions.raised_again(id(exception))
 
-    def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        frame = _frame_of(code)
-        if frame is None:
+    def _on_handled(self, code: CodeType, offset: int, exception: BaseException, frame: FrameType) -> Any:
+        if frame.f_code is not code:  # code in C has fired it
             return
         if id(code) in self._functions:
             self._exceptions.group_handled(exception, frame)
-        self._exceptions.handled(id(exception), code, frame, _line_at(code, offset))
+        if self._session.exception_ids.get(id(exception)):
+            self._exceptions.handled(id(exception), code, frame, _line_at(code, offset))
         if self._session.clears_locals and id(code) in self._functions:
             forget_locals(frame)
 
@@ -491,6 +494,14 @@ def _frame_of(code: CodeType) -> Any:
     except ValueError:
         return None
     return frame if frame.f_code is code else None
+
+
+def _frame_around() -> Any:
+    """Return the frame that called the callback which calls this; a stand-in if there is none, below code in C."""
+    try:
+        return get_frame(2)
+    except ValueError:
+        return _NO_FRAME
 
 
 def _line_at(code: CodeType, offset: int) -> Optional[int]:
@@ -548,6 +559,8 @@ disable: Any = None
 now_ns: Any = None
 first_start: Any = None
 other_return: Any = None
+raised: Any = None
+handled: Any = None
 handle_failure: Any = None
 
 # Guesses: most often the function and the thread are those of the last event. Comparing the frame of the thread's
@@ -682,6 +695,35 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
             thread.write_over(record)
     except RecursionError:
         session.near_recursion_limit = True
+    except BaseException as error:
+        handle_failure(error)
+    return None
+
+
+# Libraries raise and handle exceptions of their own all the time, which no traced code sees.
+
+
+def on_raise(code: CodeType, offset: int, exception: BaseException) -> Any:
+    """Record an exception that traced code raises or that reaches it: the callback of RAISE."""
+    try:
+        if id(code) in functions or id(exception) in session.exception_ids:
+            raised(code, offset, exception, _frame_around())
+    except RecursionError:
+        session.near_recursion_limit = True
+        session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
+    except BaseException as error:
+        handle_failure(error)
+    return None
+
+
+def on_handled(code: CodeType, offset: int, exception: BaseException) -> Any:
+    """Record that an exception is handled: the callback of EXCEPTION_HANDLED."""
+    try:
+        if id(code) in functions or id(exception) in session.exception_ids:
+            handled(code, offset, exception, _frame_around())
+    except RecursionError:
+        session.near_recursion_limit = True
+        session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
     except BaseException as error:
         handle_failure(error)
     return None

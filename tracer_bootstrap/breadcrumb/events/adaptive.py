@@ -104,6 +104,11 @@ class AdaptiveCapture:
         if self._budget is not None:
             self._budget.clear()
 
+    def spend(self, cost_ns: int) -> None:
+        """Note what the tracer has cost apart from recording and counting calls."""
+        if self._budget is not None:
+            self._budget.spend(cost_ns)
+
     def counters(self) -> Optional[memoryview]:
         """Return the counters for a hot path that counts calls itself.
 

@@ -22,7 +22,7 @@ SHORT_NS = 150_000_000
 
 # The part of what is allowed that the tracer aims at. The rest is for what it does not measure: its start, the events
 # of the interpreter, and memory that the program's own code then lacks in the processor's caches.
-_AIM = 0.6
+_AIM = 0.5
 
 # What is allowed and was not spent is kept for that long: after an hour of waiting a program has no budget of minutes.
 _UNSPENT_NS = 500_000_000

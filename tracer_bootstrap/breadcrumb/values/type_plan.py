@@ -7,13 +7,15 @@ from itertools import islice
 from types import GetSetDescriptorType, MemberDescriptorType
 
 from ..runtime.classes import class_module, class_name, is_heap_type, mro, namespace
+from ..runtime.features import DICT_ENDS_INLINE_FIELDS
 from ..runtime.interruptions import raised_by_program
 from ..runtime.object_numbers import takes_weak_references
+from .inline_fields import InlineFields
 from .writers import OPAQUE_PACKAGES, choose_writer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, List, Set, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Set, Tuple
 
     from .walk import Walk
 
@@ -53,6 +55,7 @@ class TypePlan:
     __slots__ = (
         "_dict_at",
         "_extra",
+        "_inline",
         "_shadowed",
         "_skipped",
         "_skips_private",
@@ -66,7 +69,7 @@ class TypePlan:
         "write",
     )
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, *, spares_dicts: bool = False) -> None:
         self.ref = ref(cls)
         self.name = class_name(cls)
         self.short_name = self.name.rpartition(".")[2]
@@ -83,6 +86,10 @@ class TypePlan:
         is_test_case = any(class_module(base) == "unittest.case" for base in bases)
         self._skipped = _TEST_CASE_FIELDS if is_test_case else {_SQLALCHEMY_FIELD}
         self._find_fields(bases)
+        has_only_fields = all(is_heap_type(base) for base in bases[:-1])  # and no items, as those of a list
+        self._inline: Optional[InlineFields] = None
+        if spares_dicts and DICT_ENDS_INLINE_FIELDS and has_only_fields and not (self._slots or self._shadowed or self._extra):
+            self._inline = InlineFields(cls)
         self.write: Callable[[Walk, Any, TypePlan], str] = choose_writer(cls, bases)
 
     def _find_fields(self, bases: Tuple[type, ...]) -> None:
@@ -119,8 +126,19 @@ class TypePlan:
         Args:
             value: An instance of the class.
         """
-        own = _get(value, "__dict__") if self._dict_at >= 0 else None
-        return own if type(own) is dict else {}
+        if self._dict_at < 0:
+            return {}
+        inline = self._inline
+        if inline is not None:
+            found = inline.read(value)
+            if found is not None:
+                return found
+        own = _get(value, "__dict__")
+        if type(own) is not dict:
+            return {}
+        if inline is not None:
+            inline.missed(value, own)
+        return own
 
     def fields(self, value: Any, limit: int) -> Tuple[List[Tuple[str, Any]], int]:
         """Return names and values of an instance's first fields, and the number of all its fields.
