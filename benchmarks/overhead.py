@@ -133,9 +133,6 @@ def get_sources(work: Path) -> Path:
     if not sources.exists():
         pip = [sys.executable, "-m", "pip", "install", "-q", "--disable-pip-version-check", "--no-deps"]
         subprocess.run([*pip, "--target", str(work), PYPERFORMANCE], check=True)
-    stand_in = work / "stand_in"
-    stand_in.mkdir(exist_ok=True)
-    (stand_in / "pyperf.py").write_bytes(Path(__file__).with_name("pyperf_stand_in.py").read_bytes())
     return sources
 
 
@@ -212,7 +209,7 @@ class Measure:
         ours = ("PYTHONPATH", record_format.ENV_TRACE)
         variables = {key: value for key, value in os.environ.items() if key not in ours}
         variables |= {"BENCHMARK_LOOPS": str(program.loops), "PYTHONHASHSEED": "0"}
-        paths = [str(self.work / "stand_in")]
+        paths = [str(Path(__file__).with_name("stand_in"))]
         with tempfile.TemporaryDirectory() as spool:
             if traced:
                 write_settings(Path(spool), program, self.mode)
