@@ -107,6 +107,7 @@ NOTICE_PROBES = (
 )
 NOTICE_EARLIER_THREADS = "earlier_threads"  # started in the middle of a program: calls of older threads are missing
 NOTICE_ENDS_UNSEEN = "ends_unseen"  # capture.overhead was used up: some recorded calls have ended unseen
+NOTICE_CREATORS_LEFT_OUT = "creators_left_out"  # capture.overhead was used up: what created later tasks is missing
 # Written by ingest:
 NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
 NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: see its message

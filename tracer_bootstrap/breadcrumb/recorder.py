@@ -67,10 +67,10 @@ class Recorder:
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, self.observer)
-        gaps = GapLog(session)
+        budget = make_budget(session.mode, capture.get("overhead", record_format.DEFAULT_OVERHEAD))
+        gaps = GapLog(session, budget)
         adaptive: Optional[AdaptiveCapture] = None  # None: every call is recorded, none is only counted
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
-        budget = make_budget(session.mode, capture.get("overhead", record_format.DEFAULT_OVERHEAD))
         if session.mode != "full" or sample_rate < 1 or budget is not None:
             adaptive = AdaptiveCapture(session, calls, gaps, sample_rate, budget)
         session.encoder.spares_dicts = session.short_encoder.spares_dicts = budget is not None
@@ -97,6 +97,7 @@ class Recorder:
                 greenlets=greenlets,
                 observer=self.observer,
                 adaptive=adaptive,
+                budget=budget,
                 probes=self._probes,
             )
         )

@@ -14,7 +14,7 @@ from types import CodeType, FunctionType, SimpleNamespace
 from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
 from ..events.switched_off import STRAYS_BETWEEN_LOOKS
-from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
+from ..record_format import NOTICE_CREATORS_LEFT_OUT, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import failure_handler, guard
 from ..runtime.system import system
@@ -45,6 +45,14 @@ _TOOL_NAME = "breadcrumb"
 # How many calls of a call site are examined for gaps before it is disabled. Most sites call one function only, which
 # the first call shows.
 _LOOKS_PER_CALL_SITE = 32
+# And when the budget is tight.
+_FEW_LOOKS = 2
+# Such calls from one look at the budget to the next, and what each costs: as much as some counted calls.
+_LOOKS_BETWEEN_PRICES = 256
+_LOOK_IN_COUNTED_CALLS = 3
+# The same of tasks, whose creators are noted.
+_TASKS_BETWEEN_LOOKS = 64
+_TASK_IN_COUNTED_CALLS = 10
 
 
 # Functions in C that switch on profile functions and other tools. An event CALL of the tracer makes the interpreter
@@ -90,6 +98,9 @@ class MonitoringBackend(Backend):
         self._sites: Dict[Tuple[int, int], int] = {}
         self._without_call: Set[int] = set()  # ids of traced code that may call one of _TOOL_SWITCHES
         self._hot_names: Dict[str, Any] = {}
+        self._looks = 0
+        self._looks_per_site = _LOOKS_PER_CALL_SITE
+        self._tasks_created = 0
         self._steps = 0  # suspensions since adaptive capture was told of them
         self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
         self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
@@ -239,7 +250,7 @@ class MonitoringBackend(Backend):
             self._set_local_events(code, monitoring.events.PY_RETURN)
         elif self._gaps.begin(gap, frame) and gap.seen == 1:  # _on_call has added it, without events
             self._set_local_events(code, monitoring.events.PY_RETURN)
-        if gap.seen > self._session.calls_per_function:
+        if gap.seen > self._session.calls_per_function or self._gaps.is_too_dear(gap):
             self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
             return self._disable
@@ -321,6 +332,8 @@ class MonitoringBackend(Backend):
             renew_opcode_events(frame.f_back)
         if is_observed(code):
             self._observer(code).ends(code, frame, value)
+            if creates_task(code):
+                self._task_is_created(code)
         function = self._functions.get(id(code))
         if function is not None:
             if function.is_off and self._adaptive is not None:
@@ -333,6 +346,19 @@ class MonitoringBackend(Backend):
         elif not self._gaps.end(frame, at_ns, value):
             self._uncounted_gap(code, frame)
         return None
+
+    def _task_is_created(self, code: CodeType) -> None:
+        """Look at the budget now and then; the creators of further tasks are not noted if it is tight."""
+        budget = self._budget
+        self._tasks_created += 1
+        if budget is None or self._tasks_created % _TASKS_BETWEEN_LOOKS or id(code) in self._functions:
+            return
+        budget.spend(_TASKS_BETWEEN_LOOKS * _TASK_IN_COUNTED_CALLS * budget.counted_ns)
+        if budget.is_tight():
+            self._set_local_events(code, 0)
+            self._session.notice_once(
+                NOTICE_CREATORS_LEFT_OUT, "capture.overhead was used up: what created later tasks is not known"
+            )
 
     def _is_open(self, thread: Any, frame: Any, function: Function, at_ns: int) -> bool:
         """Return whether the call that ends is recorded: from its start, or late because it was slow."""
@@ -353,7 +379,7 @@ class MonitoringBackend(Backend):
         if gap.looks_left:
             self._gaps.find_wrapped(gap, frame, caller)
         self._gaps.count(gap, caller)
-        if gap.seen > self._session.calls_per_function:
+        if gap.seen > self._session.calls_per_function or self._gaps.is_too_dear(gap):
             self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
 
@@ -452,6 +478,10 @@ class MonitoringBackend(Backend):
         caller = self._functions.get(id(code))
         if caller is None:
             return self._disable
+        self._looks += 1
+        if self._looks % _LOOKS_BETWEEN_PRICES == 0 and self._budget is not None:
+            self._budget.spend(_LOOKS_BETWEEN_PRICES * _LOOK_IN_COUNTED_CALLS * self._budget.counted_ns)
+            self._looks_per_site = _FEW_LOOKS if self._budget.is_tight() else _LOOKS_PER_CALL_SITE
         site = (id(code), offset)
         looks = self._sites[site] = self._sites.get(site, 0) + 1
         found = callable_code(target)
@@ -474,9 +504,9 @@ class MonitoringBackend(Backend):
             if name is not None:
                 gap = self._gaps.add_c(*name)
                 self._gaps.count(gap, caller)
-                if looks >= _LOOKS_PER_CALL_SITE:
+                if looks >= self._looks_per_site:
                     self._gaps.stop_counting(gap)
-        return self._disable if looks >= _LOOKS_PER_CALL_SITE else None
+        return self._disable if looks >= self._looks_per_site else None
 
     def _on_c_return(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> None:
         """Notice a fork: a function written in C that returns to traced code may have forked the process."""

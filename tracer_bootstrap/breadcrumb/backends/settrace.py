@@ -400,8 +400,12 @@ class SettraceBackend(Backend):
             gap = self._gaps.discover(code, frame)
             if gap is None:
                 return None
+        elif not gap.exact:
+            return None
         else:
             self._gaps.begin(gap, frame)
+            if self._gaps.is_too_dear(gap):
+                self._gaps.stop_counting(gap)
         frame.f_trace_lines = False
         return self._on_gap_event
 

@@ -103,6 +103,10 @@ class Budget:
         """Note a cost."""
         self.spent_ns += cost_ns
 
+    def is_tight(self) -> bool:
+        """Return whether what remains is for functions that are new."""
+        return self.level(self._now_ns()) >= TIGHT
+
     def may_wake(self, at_ns: int) -> bool:
         """Return whether functions that are switched off may be switched on again."""
         return self.level(at_ns) <= ROOMY
