@@ -60,6 +60,7 @@ typedef struct {
     Py_ssize_t name_chars;
     int is_object; /* 0: its writer in Python is called */
     int reads_dict;
+    int spares_dict; /* the plan in Python reads it, without making it */
     int asks_plan; /* the plan in Python lists the fields */
 } Plan;
 
@@ -68,7 +69,7 @@ typedef struct {
 /* What is read and called in Python, by name. */
 enum Name {
     N_GENERATION, N_ROOM, N_INSIDE, N_RENDER, N_KEY, N_QUOTED, N_IS_HIDDEN, N_REDACT_ITEMS, N_DICT, N_HINTS, N_INT_TEXT,
-    N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
+    N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_OWN_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
     NAME_COUNT
 };
 

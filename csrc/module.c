@@ -12,7 +12,7 @@
 
 static const char *const NAMES[NAME_COUNT] = {
     "generation", "room", "_inside", "render", "key", "quoted", "is_hidden", "redact_items", "__dict__", "hints", "int_text",
-    "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "encode_in_python", "rescues", "forget_outdated",
+    "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "own_fields", "encode_in_python", "rescues", "forget_outdated",
 };
 
 static void walk_begin(Walk *walk, Core *core) {

@@ -72,7 +72,8 @@ static int read_fields(Walk *walk, PyObject *value, Plan *plan, Items *pairs, Py
     if (!plan->reads_dict) {
         return 0;
     }
-    PyObject *own = PyObject_GenericGetAttr(value, core->names[N_DICT]);
+    PyObject *own = plan->spares_dict ? call_1(core, plan->plan, N_OWN_FIELDS, value)
+                                      : PyObject_GenericGetAttr(value, core->names[N_DICT]);
     if (own == NULL) {
         return -1;
     }

@@ -68,8 +68,8 @@ static Plan *new_plan(Core *core, PyTypeObject *type) {
     }
     plan->uses = 1;
     plan->type = type;
-    int failed = !PyArg_ParseTuple(outline, "OOUOO!ppp", &plan->plan, &plan->ref, &name, &plan->short_name, &PyTuple_Type,
-                                   &plan->slots, &plan->is_object, &plan->reads_dict, &plan->asks_plan);
+    int failed = !PyArg_ParseTuple(outline, "OOUOO!pppp", &plan->plan, &plan->ref, &name, &plan->short_name, &PyTuple_Type,
+                                   &plan->slots, &plan->is_object, &plan->reads_dict, &plan->spares_dict, &plan->asks_plan);
     if (failed) {
         plan->plan = plan->ref = plan->short_name = plan->slots = NULL;
     } else {

@@ -40,7 +40,9 @@ def encoder(native: Any, limits: dict[str, Any], *, numbered: bool, taught: bool
     if taught:
         redactor.learn("hunter2hunter2", "password")
         redactor.learn("w w w w1", "token")
-    return Encoder(redactor, **limits, numbers=ObjectNumbers() if numbered else None, native=native)
+    made = Encoder(redactor, **limits, numbers=ObjectNumbers() if numbered else None, native=native)
+    made.spares_dicts = taught
+    return made
 
 
 def differences(native: Any, seed: int) -> Iterator[str]:

@@ -47,6 +47,7 @@ DEFAULT_BACKEND: Final = "auto"
 DEFAULT_MODE: Final = "adaptive"
 DEFAULT_CALLS_PER_FUNCTION = 1000
 DEFAULT_SAMPLE_RATE = 1.0
+DEFAULT_OVERHEAD: Final = "auto"
 DEFAULT_MAX_VALUE_CHARS = 2000
 DEFAULT_MAX_ITEMS = 50
 DEFAULT_MAX_DEPTH = 4
@@ -112,6 +113,8 @@ NOTICE_PROBES = (
     "probes_not_evaluated"  # at the start, if another tool is in the way: no probe of the process is evaluated
 )
 NOTICE_EARLIER_THREADS = "earlier_threads"  # started in the middle of a program: calls of older threads are missing
+NOTICE_ENDS_UNSEEN = "ends_unseen"  # capture.overhead was used up: some recorded calls have ended unseen
+NOTICE_CREATORS_LEFT_OUT = "creators_left_out"  # capture.overhead was used up: what created later tasks is missing
 # Written by ingest:
 NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
 NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: see its message

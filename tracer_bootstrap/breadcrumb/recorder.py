@@ -8,6 +8,7 @@ from . import record_format
 from .backends import Parts
 from .events import greenlets as greenlet_events
 from .events.adaptive import AdaptiveCapture
+from .events.budget import make_budget
 from .events.calls import CallLog
 from .events.exceptions import ExceptionLog, traceback_of
 from .events.functions import FunctionLog
@@ -66,11 +67,13 @@ class Recorder:
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, self.observer)
-        gaps = GapLog(session)
+        budget = make_budget(session.mode, capture.get("overhead", record_format.DEFAULT_OVERHEAD))
+        gaps = GapLog(session, budget)
         adaptive: Optional[AdaptiveCapture] = None  # None: every call is recorded, none is only counted
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)
-        if session.mode != "full" or sample_rate < 1:
-            adaptive = AdaptiveCapture(session, calls, gaps, sample_rate)
+        if session.mode != "full" or sample_rate < 1 or budget is not None:
+            adaptive = AdaptiveCapture(session, calls, gaps, sample_rate, budget)
+        session.encoder.spares_dicts = session.short_encoder.spares_dicts = budget is not None
         self._exceptions = exceptions = ExceptionLog(session, calls, adaptive, backend.sees_all_code)
         spawned = self._multiprocessing if starts_for_multiprocessing(command) else None
         function_log = FunctionLog(session, adaptive, self._lines, spawned)
@@ -94,6 +97,7 @@ class Recorder:
                 greenlets=greenlets,
                 observer=self.observer,
                 adaptive=adaptive,
+                budget=budget,
                 probes=self._probes,
             )
         )
@@ -211,9 +215,13 @@ class Recorder:
             if not self._function_log.is_included(code, frame) or not self._backend.can_observe_running(code, frame):
                 continue
             function = self.session.functions.get(id(code)) or self._function_log.add(code, frame)
-            if function is None or (self._adaptive is not None and self._adaptive.skips(function, frame)):
+            if function is None:
                 continue
-            self._calls.begin(function, frame, now_ns)
+            if self._adaptive is not None and self._adaptive.skips(function, frame):
+                if self.session.thread().top[2] is not frame:
+                    continue
+            else:
+                self._calls.begin(function, frame, now_ns)
             self._backend.observe_running(frame)
 
     def watch_exit(self, outermost: FrameType, exit_code: ExitCode) -> None:

@@ -47,6 +47,9 @@ class CaptureConfig(_Settings):
     max_items: Annotated[int, Field(ge=1, le=100_000)] = record_format.DEFAULT_MAX_ITEMS
     max_depth: Annotated[int, Field(ge=1, le=50)] = record_format.DEFAULT_MAX_DEPTH
     sample_rate: Annotated[float, Field(ge=0.0, le=1.0, allow_inf_nan=False)] = record_format.DEFAULT_SAMPLE_RATE
+    overhead: Annotated[float, Field(gt=0.0, le=100.0, allow_inf_nan=False)] | Literal["auto", "off"] = (
+        record_format.DEFAULT_OVERHEAD
+    )
     locals_on_exception: bool = record_format.DEFAULT_LOCALS_ON_EXCEPTION
     max_trace_mb: Annotated[int, Field(ge=1)] = record_format.DEFAULT_MAX_TRACE_MB
     lines: list[FunctionPattern] = []

@@ -44,7 +44,7 @@ _FIELDS = {
     "name": "VARCHAR", "task": "INTEGER", "id": "INTEGER", "module": "VARCHAR", "file": "VARCHAR", "line": "INTEGER",
     "kind": "VARCHAR", "slot": "INTEGER", "call": "BIGINT", "type": "VARCHAR", "message": "VARCHAR",
     "function": "VARCHAR", "stack": "VARCHAR", "locals": "VARCHAR", "cause": "BIGINT", "context": "BIGINT",
-    "control_flow": "BOOLEAN", "expected": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "code": "VARCHAR",
+    "control_flow": "BOOLEAN", "expected": "BOOLEAN", "caller": "INTEGER", "exact": "BOOLEAN", "whole": "BIGINT", "code": "VARCHAR",
     "calls": "BIGINT[]", "last_call": "BIGINT", "phase": "VARCHAR", "outcome": "VARCHAR", "exception": "BIGINT",
     "task_name": "VARCHAR", "creator": "BIGINT", "wraps": "VARCHAR[]",
     "suite": "VARCHAR", "failed_at": "INTEGER", "executed": "INTEGER[]",
@@ -153,13 +153,15 @@ ON CONFLICT DO UPDATE SET name = excluded.name, created_by = excluded.created_by
 """
 
 _FUNCTIONS = f"""
-INSERT INTO functions (trace_id, process_id, function_id, function_name, module_name, file, line, kind, slot, exact)
+INSERT INTO functions (trace_id, process_id, function_id, function_name, module_name, file, line, kind, slot, exact,
+                       recorded_whole)
 SELECT $1, process_id, id, coalesce(name, '<function ' || id || '>'), module, file, line, kind, slot,
-       coalesce(exact, true)
+       coalesce(exact, true), whole
 FROM events WHERE k = '{EVENT_FUNCTION}' AND id IS NOT NULL
 QUALIFY row_number() OVER (PARTITION BY process_id, id ORDER BY rowid DESC) = 1
 ON CONFLICT DO UPDATE SET function_name = excluded.function_name, module_name = excluded.module_name,
-    file = excluded.file, line = excluded.line, kind = excluded.kind, slot = excluded.slot, exact = excluded.exact
+    file = excluded.file, line = excluded.line, kind = excluded.kind, slot = excluded.slot, exact = excluded.exact,
+    recorded_whole = excluded.recorded_whole
 """
 
 _EXCEPTIONS = f"""

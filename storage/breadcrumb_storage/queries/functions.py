@@ -30,6 +30,7 @@ class FunctionTime:
     recorded: int
     started: int  # at least `recorded`; more if some calls were only counted
     exact: bool  # False: `started` and the times are lower bounds
+    thinned: bool  # the budget of the tracer made fewer calls recorded in detail
     total_ns: int  # of recorded and counted calls; see nested_times for functions that call themselves
     self_ns: int  # that of counted calls is estimated from the recorded ones
 
@@ -149,7 +150,7 @@ def function_times(reader: TraceReader) -> list[FunctionTime]:
         SELECT coalesce(f.module_name, '') AS module, f.function_name AS name, any_value(f.file) AS file,
                any_value(f.line) AS line, coalesce(sum(t.recorded), 0)::BIGINT AS recorded,
                coalesce(sum(greatest(f.started_count, t.recorded)), 0)::BIGINT AS started,
-               bool_and(coalesce(f.exact, true)) AS exact,
+               bool_and(coalesce(f.exact, true)) AS exact, bool_or(f.recorded_whole IS NOT NULL) AS thinned,
                (coalesce(sum(t.total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT AS total_ns,
                -- children in other tasks can outlast the call that began them
                (greatest(coalesce(sum(t.self_ns), 0), 0)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Callable, Iterable, List, Optional, Protocol, Tuple, Type
 
     from ..events.adaptive import AdaptiveCapture
+    from ..events.budget import Budget
     from ..events.calls import CallLog
     from ..events.exceptions import ExceptionLog
     from ..events.executed_lines import ExecutedLines
@@ -46,11 +47,13 @@ class Parts:
         greenlets: Follows greenlets once their module is imported.
         observer: Returns the log that reads a function which is observed whether it is traced or not.
         adaptive: Decides which calls are only counted; None if all are recorded.
+        budget: What the tracer may cost; None if that is not limited.
         probes: Evaluates the user's expressions; None if there are none.
     """
 
     __slots__ = (
         "adaptive",
+        "budget",
         "calls",
         "exceptions",
         "function_log",
@@ -72,6 +75,7 @@ class Parts:
         greenlets: GreenletChains,
         observer: Callable[[CodeType], Observer],
         adaptive: Optional[AdaptiveCapture],
+        budget: Optional[Budget],
         probes: Optional[ProbeLog],
     ) -> None:
         self.session = session
@@ -82,6 +86,7 @@ class Parts:
         self.greenlets = greenlets
         self.observer = observer
         self.adaptive = adaptive
+        self.budget = budget
         self.probes = probes
 
 
@@ -120,6 +125,7 @@ class Backend:
         self._greenlets = parts.greenlets
         self._observer = parts.observer
         self._adaptive = parts.adaptive
+        self._budget = parts.budget
         self._executed: Optional[ExecutedLines] = None
 
     def note_lines(self, executed: ExecutedLines) -> None:

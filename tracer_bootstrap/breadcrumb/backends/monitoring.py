@@ -13,7 +13,8 @@ from types import CodeType, FunctionType, SimpleNamespace
 
 from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
-from ..record_format import OUTCOME_CANCELLED, OUTCOME_RAISED
+from ..events.switched_off import STRAYS_BETWEEN_LOOKS
+from ..record_format import NOTICE_CREATORS_LEFT_OUT, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import failure_handler, guard
 from ..runtime.system import system
@@ -44,6 +45,14 @@ _TOOL_NAME = "breadcrumb"
 # How many calls of a call site are examined for gaps before it is disabled. Most sites call one function only, which
 # the first call shows.
 _LOOKS_PER_CALL_SITE = 32
+# And when the budget is tight.
+_FEW_LOOKS = 2
+# Such calls from one look at the budget to the next, and what each costs: as much as some counted calls.
+_LOOKS_BETWEEN_PRICES = 256
+_LOOK_IN_COUNTED_CALLS = 3
+# The same of tasks, whose creators are noted.
+_TASKS_BETWEEN_LOOKS = 64
+_TASK_IN_COUNTED_CALLS = 10
 
 
 # Functions in C that switch on profile functions and other tools. An event CALL of the tracer makes the interpreter
@@ -62,7 +71,13 @@ _TOOL_SWITCHES = [
 _TOOL_SWITCH_NAMES = {switch.__name__ for switch in _TOOL_SWITCHES} | {"setstatprofile"}  # the last is pyinstrument's
 
 
+# Suspensions of generators and coroutines until adaptive capture is told of them.
+_STEPS_BETWEEN_LOOKS = 256
+# And until it tries again to switch off what could not be: a prime number, as the steps of nested generators repeat.
+_STEPS_BETWEEN_TRIES = 7
+
 _NO_FUNCTION = SimpleNamespace(code=None)
+_NO_FRAME = SimpleNamespace(f_code=None)
 
 # Whether a backend of this process has been stopped, whose disabled locations the interpreter still knows.
 _stopped_before = False
@@ -83,6 +98,10 @@ class MonitoringBackend(Backend):
         self._sites: Dict[Tuple[int, int], int] = {}
         self._without_call: Set[int] = set()  # ids of traced code that may call one of _TOOL_SWITCHES
         self._hot_names: Dict[str, Any] = {}
+        self._looks = 0
+        self._looks_per_site = _LOOKS_PER_CALL_SITE
+        self._tasks_created = 0
+        self._steps = 0  # suspensions since adaptive capture was told of them
         self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
         self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
 
@@ -102,7 +121,7 @@ class MonitoringBackend(Backend):
             raise RuntimeError("every sys.monitoring tool id that Breadcrumb may use is taken (%s)" % users)
         events = monitoring.events
         self._disable = monitoring.DISABLE
-        on_start, on_return = self._hot_path()
+        on_start, on_return, on_raise, on_handled = self._hot_path()
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
             events.PY_RETURN: on_return,
@@ -110,9 +129,9 @@ class MonitoringBackend(Backend):
             events.PY_RESUME: guard(self._on_resume, self._session),
             events.PY_THROW: guard(self._on_throw, self._session),
             events.PY_UNWIND: guard(self._on_unwind, self._session),
-            events.RAISE: guard(self._on_raise, self._session),
+            events.RAISE: on_raise,
             events.RERAISE: guard(self._on_reraise, self._session),
-            events.EXCEPTION_HANDLED: guard(self._on_handled, self._session),
+            events.EXCEPTION_HANDLED: on_handled,
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
             events.LINE: guard(self._on_line, self._session),
@@ -151,8 +170,8 @@ class MonitoringBackend(Backend):
         monitoring.free_tool_id(self._tool)
         self._tool = -1
 
-    def _hot_path(self) -> Tuple[Callable[..., Any], Callable[..., Any]]:
-        """Return ``on_start`` and ``on_return``, with the parts of this recorder as their globals.
+    def _hot_path(self) -> List[Callable[..., Any]]:
+        """Return the callbacks at the end of this module, with the parts of this recorder as their globals.
 
         No names are cheaper than globals: the cells of a closure are copied at each call.
         """
@@ -171,16 +190,22 @@ class MonitoringBackend(Backend):
             counters=adaptive.counters() if adaptive is not None else None,
             skips=adaptive.skips if adaptive is not None else None,
             begun=adaptive.begun if adaptive is not None else None,
+            awaiting=adaptive.awaiting if adaptive is not None else None,
+            look_for_open_calls=adaptive.look_for_open_calls if adaptive is not None else None,
+            unseen_ends=self._calls.unseen_ends,
+            drop_unseen_ends=self._calls.drop_unseen_ends,
             end_counted=adaptive.end if adaptive is not None else None,
             disable=self._disable,
             now_ns=system.now_ns,
             first_start=self._first_start,
             other_return=self._other_return,
+            raised=self._on_raise,
+            handled=self._on_handled,
             handle_failure=failure_handler(session),
             last_function=_NO_FUNCTION,
             last_thread=session.thread(),
         )
-        return FunctionType(on_start.__code__, names), FunctionType(on_return.__code__, names)
+        return [FunctionType(each.__code__, names) for each in (on_start, on_return, on_raise, on_handled)]
 
     def forget_last(self) -> None:
         """Look up the function and the counters again at the next call."""
@@ -225,7 +250,7 @@ class MonitoringBackend(Backend):
             self._set_local_events(code, monitoring.events.PY_RETURN)
         elif self._gaps.begin(gap, frame) and gap.seen == 1:  # _on_call has added it, without events
             self._set_local_events(code, monitoring.events.PY_RETURN)
-        if gap.seen > self._session.calls_per_function:
+        if gap.seen > self._session.calls_per_function or self._gaps.is_too_dear(gap):
             self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
             return self._disable
@@ -307,15 +332,33 @@ class MonitoringBackend(Backend):
             renew_opcode_events(frame.f_back)
         if is_observed(code):
             self._observer(code).ends(code, frame, value)
+            if creates_task(code):
+                self._task_is_created(code)
         function = self._functions.get(id(code))
         if function is not None:
-            if function.is_off and self._adaptive is not None and self._adaptive.is_stray(function, frame):
-                return None
+            if function.is_off and self._adaptive is not None:
+                if self._adaptive.is_stray(function, frame):
+                    return None
+                if function.suspends:  # its resumes are not observed
+                    self._calls.resume(self._session.thread(), frame, at_ns)
             if self._is_open(thread, frame, function, at_ns):
                 self._calls.end(thread, at_ns, function.encode_result(value))
         elif not self._gaps.end(frame, at_ns, value):
             self._uncounted_gap(code, frame)
         return None
+
+    def _task_is_created(self, code: CodeType) -> None:
+        """Look at the budget now and then; the creators of further tasks are not noted if it is tight."""
+        budget = self._budget
+        self._tasks_created += 1
+        if budget is None or self._tasks_created % _TASKS_BETWEEN_LOOKS or id(code) in self._functions:
+            return
+        budget.spend(_TASKS_BETWEEN_LOOKS * _TASK_IN_COUNTED_CALLS * budget.counted_ns)
+        if budget.is_tight():
+            self._set_local_events(code, 0)
+            self._session.notice_once(
+                NOTICE_CREATORS_LEFT_OUT, "capture.overhead was used up: what created later tasks is not known"
+            )
 
     def _is_open(self, thread: Any, frame: Any, function: Function, at_ns: int) -> bool:
         """Return whether the call that ends is recorded: from its start, or late because it was slow."""
@@ -336,7 +379,7 @@ class MonitoringBackend(Backend):
         if gap.looks_left:
             self._gaps.find_wrapped(gap, frame, caller)
         self._gaps.count(gap, caller)
-        if gap.seen > self._session.calls_per_function:
+        if gap.seen > self._session.calls_per_function or self._gaps.is_too_dear(gap):
             self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
 
@@ -352,14 +395,23 @@ class MonitoringBackend(Backend):
 
     def _on_yield(self, code: CodeType, offset: int, value: Any) -> Any:
         thread = self._session.thread()
-        if self._calls.is_open(thread, get_frame(2)):
+        frame = get_frame(2)
+        if self._calls.is_open(thread, frame):
             self._calls.suspend(thread, system.now_ns(), value)
+        self._steps += 1
+        if self._steps >= _STEPS_BETWEEN_LOOKS and self._adaptive is not None:
+            function = self._functions.get(id(code))
+            if function is None or self._adaptive.stepped(function, frame, 2 * self._steps):
+                self._steps = 0
+            else:
+                self._steps -= _STEPS_BETWEEN_TRIES
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
         self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())
 
     def _on_throw(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        if id(code) in self._functions:
+        function = self._functions.get(id(code))
+        if function is not None and not function.is_off:
             self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())
 
     def _on_unwind(self, code: CodeType, offset: int, exception: BaseException) -> Any:
@@ -379,6 +431,8 @@ class MonitoringBackend(Backend):
                 if back is None or id(back.f_code) not in self._functions:
                     self._exceptions.leaves(exception, traceback_of(exception), frame, thread, uncaught=back is None)
             at_ns = system.now_ns()
+            if function.is_off and function.suspends:
+                self._calls.resume(thread, frame, at_ns)
             if self._is_open(thread, frame, function, at_ns):
                 outcome = OUTCOME_CANCELLED if self._exceptions.is_cancellation(exception) else OUTCOME_RAISED
                 exception_id = self._session.exception_ids.get(id(exception), 0)
@@ -394,10 +448,10 @@ class MonitoringBackend(Backend):
         if frame.f_back is None and not self._greenlets.ends_greenlet(self._exceptions.is_cancellation(exception)):
             self._exceptions.uncaught(id(exception))
 
-    def _on_raise(self, code: CodeType, offset: int, exception: BaseException) -> Any:
+    def _on_raise(self, code: CodeType, offset: int, exception: BaseException, frame: FrameType) -> Any:
         traceback = traceback_of(exception)
         if id(code) in self._functions and not is_control_flow(exception):
-            self._exceptions.seen(exception, traceback, get_frame(2), self._session.thread())
+            self._exceptions.seen(exception, traceback, frame, self._session.thread())
         elif traceback is None or traceback.tb_next is None:
             self._exceptions.forget_dead(exception)
 
@@ -409,13 +463,13 @@ class MonitoringBackend(Backend):
             self._exceptions.left_over(exception, traceback_of(exception), frame, self._session.thread())
         self._exceptions.raised_again(id(exception))
 
-    def _on_handled(self, code: CodeType, offset: int, exception: BaseException) -> Any:
-        frame = _frame_of(code)
-        if frame is None:
+    def _on_handled(self, code: CodeType, offset: int, exception: BaseException, frame: FrameType) -> Any:
+        if frame.f_code is not code:  # code in C has fired it
             return
         if id(code) in self._functions:
             self._exceptions.group_handled(exception, frame)
-        self._exceptions.handled(id(exception), code, frame, _line_at(code, offset))
+        if self._session.exception_ids.get(id(exception)):
+            self._exceptions.handled(id(exception), code, frame, _line_at(code, offset))
         if self._session.clears_locals and id(code) in self._functions:
             forget_locals(frame)
 
@@ -424,6 +478,10 @@ class MonitoringBackend(Backend):
         caller = self._functions.get(id(code))
         if caller is None:
             return self._disable
+        self._looks += 1
+        if self._looks % _LOOKS_BETWEEN_PRICES == 0 and self._budget is not None:
+            self._budget.spend(_LOOKS_BETWEEN_PRICES * _LOOK_IN_COUNTED_CALLS * self._budget.counted_ns)
+            self._looks_per_site = _FEW_LOOKS if self._budget.is_tight() else _LOOKS_PER_CALL_SITE
         site = (id(code), offset)
         looks = self._sites[site] = self._sites.get(site, 0) + 1
         found = callable_code(target)
@@ -446,9 +504,9 @@ class MonitoringBackend(Backend):
             if name is not None:
                 gap = self._gaps.add_c(*name)
                 self._gaps.count(gap, caller)
-                if looks >= _LOOKS_PER_CALL_SITE:
+                if looks >= self._looks_per_site:
                     self._gaps.stop_counting(gap)
-        return self._disable if looks >= _LOOKS_PER_CALL_SITE else None
+        return self._disable if looks >= self._looks_per_site else None
 
     def _on_c_return(self, code: CodeType, offset: int, target: Any, first_argument: Any) -> None:
         """Notice a fork: a function written in C that returns to traced code may have forked the process."""
@@ -466,6 +524,14 @@ def _frame_of(code: CodeType) -> Any:
     except ValueError:
         return None
     return frame if frame.f_code is code else None
+
+
+def _frame_around() -> Any:
+    """Return the frame that called the callback which calls this; a stand-in if there is none, below code in C."""
+    try:
+        return get_frame(2)
+    except ValueError:
+        return _NO_FRAME
 
 
 def _line_at(code: CodeType, offset: int) -> Optional[int]:
@@ -514,11 +580,17 @@ encode: Any = None
 counters: Any = None
 skips: Any = None
 begun: Any = None
+awaiting: Any = None
+look_for_open_calls: Any = None
+unseen_ends: Any = None
+drop_unseen_ends: Any = None
 end_counted: Any = None
 disable: Any = None
 now_ns: Any = None
 first_start: Any = None
 other_return: Any = None
+raised: Any = None
+handled: Any = None
 handle_failure: Any = None
 
 # Guesses: most often the function and the thread are those of the last event. Comparing the frame of the thread's
@@ -562,6 +634,8 @@ def on_start(code: CodeType, offset: int) -> Any:
                 thread = threads.state
             except AttributeError:
                 thread = session.new_thread()
+            if unseen_ends:
+                drop_unseen_ends(thread, frame)
             top = thread.top
             last_thread = thread
         frame_locals = frame.f_locals
@@ -612,6 +686,13 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
         thread = last_thread
         call, parent, frame, state, _ = thread.top
         if frame is not get_frame(1) or state is not None:
+            if awaiting:
+                function = awaiting.get(id(code))
+                if function is not None and id(get_frame(1)) not in function.awaited:
+                    function.strays += 1
+                    if function.strays >= STRAYS_BETWEEN_LOOKS:
+                        look_for_open_calls(function, get_frame(1))
+                    return None
             if begun:
                 begun_ns = begun.get(id(get_frame(1)))
                 if begun_ns is not None:
@@ -644,6 +725,35 @@ def on_return(code: CodeType, offset: int, value: Any) -> Any:
             thread.write_over(record)
     except RecursionError:
         session.near_recursion_limit = True
+    except BaseException as error:
+        handle_failure(error)
+    return None
+
+
+# Libraries raise and handle exceptions of their own all the time, which no traced code sees.
+
+
+def on_raise(code: CodeType, offset: int, exception: BaseException) -> Any:
+    """Record an exception that traced code raises or that reaches it: the callback of RAISE."""
+    try:
+        if id(code) in functions or id(exception) in session.exception_ids:
+            raised(code, offset, exception, _frame_around())
+    except RecursionError:
+        session.near_recursion_limit = True
+        session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
+    except BaseException as error:
+        handle_failure(error)
+    return None
+
+
+def on_handled(code: CodeType, offset: int, exception: BaseException) -> Any:
+    """Record that an exception is handled: the callback of EXCEPTION_HANDLED."""
+    try:
+        if id(code) in functions or id(exception) in session.exception_ids:
+            handled(code, offset, exception, _frame_around())
+    except RecursionError:
+        session.near_recursion_limit = True
+        session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
     except BaseException as error:
         handle_failure(error)
     return None

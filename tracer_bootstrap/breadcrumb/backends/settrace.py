@@ -61,6 +61,7 @@ class SettraceBackend(Backend):
 
     name = "settrace"
     writes_locals_back = not LIVE_F_LOCALS
+    can_switch_off = True
     clears_locals = False  # f_locals is written back into the variables after each trace function
 
     def __init__(self, parts: Parts) -> None:
@@ -225,6 +226,8 @@ class SettraceBackend(Backend):
                         or self._gap_starts(code, frame)
                     )
             thread = session.thread()
+            if function.is_off and not (function.suspends and id(frame) in self._calls.suspended):
+                return None
             if function.suspends and self._calls.resume(thread, frame, system.now_ns()):
                 return self._on_event
             if function.suspends:
@@ -245,6 +248,10 @@ class SettraceBackend(Backend):
         """Record or count the start of a call. Returns its local trace function."""
         adaptive = self._adaptive
         if adaptive is not None and adaptive.skips(function, frame):
+            if function.is_off:
+                return None
+            if self._session.thread().top[2] is frame:  # recorded there
+                return self._on_event
             if function.suspends:  # counted up to its first suspension only: its resumes are not observed
                 adaptive.begun.pop(id(frame), None)
             frame.f_trace_lines = function.notes_lines
@@ -393,8 +400,12 @@ class SettraceBackend(Backend):
             gap = self._gaps.discover(code, frame)
             if gap is None:
                 return None
+        elif not gap.exact:
+            return None
         else:
             self._gaps.begin(gap, frame)
+            if self._gaps.is_too_dear(gap):
+                self._gaps.stop_counting(gap)
         frame.f_trace_lines = False
         return self._on_gap_event
 
@@ -529,6 +540,9 @@ class SettraceBackend(Backend):
 
     def _exception_arrives(self, frame: FrameType, exception: Any, traceback: Any) -> None:
         """Report an exception that is raised in *frame*, or in a call that it made."""
+        function = self._functions.get(id(frame.f_code))
+        if function is not None:
+            function.raised = True
         arrival = self._in_flight.add(frame, exception, self._exceptions.is_cancellation(exception))
         if is_control_flow(exception) and frame.f_code.co_flags & SUSPENDS:
             self._exceptions.forget_dead(exception)

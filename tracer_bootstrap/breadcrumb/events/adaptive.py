@@ -4,36 +4,31 @@ The first calls of each function are recorded, then calls at doubling distances,
 others are counted and timed. A counted call that turns out slow, or that an exception passes through, is recorded late,
 with the values of that moment. A function that is called too often to be counted is switched off, and on again later:
 from then on its counts are marked as lower bounds.
+
+With a budget, how many first calls are recorded depends on what they cost (docs/budget.md).
 """
 
 from __future__ import annotations
 
-import _signal  # type: ignore[import-not-found, unused-ignore]
 import sys
 from types import FrameType
 
-from ..platform_features import HAS_REALTIME_SIGNALS, LOOK_SIGNAL
-from ..runtime.guard import failure_handler
 from ..runtime.system import system
+from ..session.open_calls import MAX_STACK_FRAMES, CallState
+from .budget import TIGHT
+from .switched_off import SwitchedOff
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Dict, List, Optional, Protocol, Set, Tuple
+    from typing import Any, Dict, List, Optional, Tuple
 
     from ..session.functions import Function
     from ..session.session import Session
     from ..session.threads import ThreadState
+    from .budget import Budget
     from .calls import CallLog
     from .gaps import GapLog
-
-    class Switch(Protocol):
-        """A backend that can switch off the observation of single functions."""
-
-        def switch_off(self, function: Function, awaits_returns: bool) -> None:
-            """Observe the function no more, or only its returns if *awaits_returns* is true."""
-
-        def switch_on(self, functions: List[Function]) -> None:
-            """Observe the functions again."""
+    from .switched_off import Switch
 
 
 # _FRESH_CALLS further calls of a function are recorded now and then: whenever the process's running time has grown by a
@@ -46,16 +41,20 @@ _FRESH_SHARE = 10
 # each such call the limit is a quarter above its duration, as a function may become slower at every call.
 _SLOW_NS = 1_000_000
 
-# Counting a call takes nearly a microsecond. After _COUNTED_AT_LEAST calls a function is switched off once
-# _CALLS_BETWEEN_LOOKS calls come within 10 microseconds each: counting then takes a tenth of the time between them.
+# Without a budget: counting a call takes nearly a microsecond. After _COUNTED_AT_LEAST calls a function is switched off
+# once _CALLS_BETWEEN_LOOKS calls come within 10 microseconds each: counting then takes a tenth of the time between them.
 _COUNTED_AT_LEAST = 100_000
 _CALLS_BETWEEN_LOOKS = 1024
 _HOT_WITHIN_NS = 10_000 * _CALLS_BETWEEN_LOOKS
-# Nanoseconds that functions stay switched off at least.
-_OFF_AT_LEAST_NS = 100_000_000
 
-# Frames of a stack that are searched, so that the work is bounded in deep recursion.
-_MAX_STACK_FRAMES = 2000
+# With a budget: counted calls from one look at a function to the next, a tenth of a millisecond of counting.
+_COUNTED_BETWEEN_LOOKS = 128
+
+# A call that costs so many nanoseconds has values worth cutting shorter.
+_DEAR_NS = 16_000
+
+# First calls of a function that are recorded whatever they cost: what it is given and returns is news.
+_ALWAYS_RECORDED = 1
 
 
 class AdaptiveCapture:
@@ -66,33 +65,49 @@ class AdaptiveCapture:
         calls: Writes the calls that are recorded late.
         gaps: Learns which callers are switched off.
         sample_rate: The share of calls that may be recorded, up to 1. It does not change what is counted.
+        budget: What the tracer may cost; None if that is not limited.
     """
 
-    def __init__(self, session: Session, calls: CallLog, gaps: GapLog, sample_rate: float) -> None:
+    def __init__(
+        self, session: Session, calls: CallLog, gaps: GapLog, sample_rate: float, budget: Optional[Budget]
+    ) -> None:
         self._session = session
         self._calls = calls
         self._gaps = gaps
         self._sample_rate = sample_rate
+        self._budget = budget
         # When each counted call began, by the id of its frame (which the hot path has at hand) or by ``_frame_key``.
         self.begun: Dict[Any, int] = {}
-        self._off: List[Function] = []
-        self._wake_at_ns = 0
+        self._off = SwitchedOff(session, calls, self._about_to_observe)
+        if budget is not None:
+            self._off.may_wake = budget.may_wake
+            self._off.may_await = budget.may_await
+        calls.timed_end = self._timed_end
+        self.awaiting = self._off.awaiting
+        self.look_for_open_calls = self._off.look_for_open_calls
+        self._between_looks = _CALLS_BETWEEN_LOOKS if budget is None else _COUNTED_BETWEEN_LOOKS
         self._started_ns = system.now_ns()
-        self._listens = False
-        self._switch: Optional[Switch] = None
-        self._handle_failure = failure_handler(session)
 
     def switch_with(self, switch: Switch) -> None:
         """Switch functions that are called too often off by *switch*; without it they are counted all the same."""
-        self._switch = switch
+        self._off.switch_with(switch)
+
+    def stop(self) -> None:
+        """Listen to the server no more."""
+        self._off.stop()
 
     def clear(self) -> None:
         """Forget all counted calls and switch all functions on, in a forked child."""
-        if self._off and self._switch is not None:
-            self._switch.switch_on(self._off)
-        self._off = []
+        self._off.clear()
         self.begun.clear()
         self._started_ns = system.now_ns()
+        if self._budget is not None:
+            self._budget.clear()
+
+    def spend(self, cost_ns: int) -> None:
+        """Note what the tracer has cost apart from recording and counting calls."""
+        if self._budget is not None:
+            self._budget.spend(cost_ns)
 
     def counters(self) -> Optional[memoryview]:
         """Return the counters for a hot path that counts calls itself.
@@ -113,25 +128,40 @@ class AdaptiveCapture:
         function.limit = self._session.calls_per_function if function.slot >= 0 else sys.maxsize
         function.next_sample = function.limit + 1
         # The hot path counts up to this call on its own; calls that keep state need more than that.
-        function.next_look = 0 if function.keeps_state else function.next_sample
+        function.next_look = function.next_sample if function.counts_plainly else 0
         function.look_ns = system.now_ns()
         function.fresh_at_ns = function.look_ns + _FRESH_AFTER_NS
         function.slow_ns = _SLOW_NS
+        budget = self._budget
+        if budget is not None:
+            function.next_timed = 1
+            if first is not None:  # what was learned of its earlier code
+                function.cost_ns, function.limit, function.whole = first.cost_ns, first.limit, first.whole
+            elif budget.level(function.look_ns) >= TIGHT:
+                function.whole = 0
+                function.shorten_values(self._session.short_encoder)
 
     def skips(self, function: Function, frame: FrameType) -> bool:
-        """Count the call of *function* that starts in *frame*, and return whether it is not recorded."""
+        """Count the call of *function* that starts in *frame*, and return whether the caller is not to record it.
+
+        It is then only counted, or already recorded.
+        """
         counters = self._session.spool.counters
         if counters is None or function.slot < 0:
             return False
         count = counters[function.counter] + 1
         counters[function.counter] = count
-        if self._off:
-            self._wake_if_due(system.now_ns())
+        if self._off.functions:
+            self._off.wake_if_due(system.now_ns())
+            if function.is_off:
+                return True
         if self._sample_rate >= 1 or int(count * self._sample_rate) != int((count - 1) * self._sample_rate):
-            if count <= function.limit:
-                return False
-            if self._is_sample(function, frame, count):
-                return False
+            if count <= function.limit and (count < function.next_timed or self._may_go_on(function, count)):
+                if count < function.next_timed:
+                    return False
+                return self._record_timed(function, frame, count)
+            if count > function.limit and self._is_sample(function, frame, count):
+                return self._budget is not None and self._record_timed(function, frame, count)
         if function.suspends:
             self._calls.drop_suspended(id(frame))
         if not function.is_off:
@@ -140,117 +170,162 @@ class AdaptiveCapture:
                 self.begun[key] = system.now_ns()
         return True
 
+    def _may_go_on(self, function: Function, count: int) -> bool:
+        """Decide at call 1, 2, 4, 8 ... of a function whether calls up to the next such number are recorded."""
+        budget = self._budget
+        if budget is None or count <= _ALWAYS_RECORDED:
+            return True
+        self._account(function, count - 1)
+        if budget.may_record(int(count * self._sample_rate), function.cost_ns, budget.gauge()):
+            return True
+        if function.whole < 0:
+            function.whole = count - 1
+        may_go_on = not function.is_short and function.cost_ns >= _DEAR_NS
+        if may_go_on:
+            self._shorten(function)
+        else:
+            function.limit = count - 1
+            function.next_timed = sys.maxsize
+            function.next_sample = count
+            function.next_look = 0
+        self._session.write_function(function)
+        return may_go_on
+
+    def _shorten(self, function: Function) -> None:
+        """Cut the values of a function's later calls shorter, and measure anew what they cost."""
+        function.shorten_values(self._session.short_encoder)
+        function.begin_ns = function.end_ns = 0
+
+    def _account(self, function: Function, count: int) -> None:
+        """Note what recording the calls up to number *count* has cost."""
+        if self._budget is not None:
+            self._budget.spend(int((count - function.timed) * self._sample_rate) * function.cost_ns)
+        function.timed = count
+
+    def _record_timed(self, function: Function, frame: FrameType, count: int) -> bool:
+        """Record a call that begins, and measure what this costs. Returns True."""
+        budget = self._budget
+        assert budget is not None
+        if function.next_timed <= count:
+            function.next_timed = 2 * count
+            function.timed = count
+        begun_ns = system.now_ns()
+        self._calls.begin(function, frame)
+        thread = self._session.thread()
+        call, parent, call_frame, state, sites = thread.top
+        if state is None:
+            state = CallState(False)
+            state.outer_task = thread.task
+            thread.top = (call, parent, call_frame, state, sites)
+        state.timed = function
+        cost_ns = system.now_ns() - begun_ns
+        budget.spend(cost_ns)
+        function.begin_ns = _learned(function.begin_ns, cost_ns)
+        function.cost_ns = function.begin_ns + function.end_ns
+        return True
+
+    def _timed_end(self, function: Function, cost_ns: int) -> None:
+        """Learn what the end of a call has cost whose begin was timed."""
+        if self._budget is not None:
+            self._budget.spend(cost_ns)
+            function.end_ns = _learned(function.end_ns, cost_ns)
+            function.cost_ns = function.begin_ns + function.end_ns
+
     def _is_sample(self, function: Function, frame: FrameType, count: int) -> bool:
         """Return whether a call beyond the first ones is recorded; switch the function off if it is too hot."""
         at_ns = system.now_ns()
         sample = False
+        if function.next_timed < sys.maxsize:  # the last of the first calls
+            self._account(function, count - 1)
+            function.next_timed = sys.maxsize
         if count >= function.next_sample:
             function.next_sample = 2 * count
             sample = True
         elif at_ns >= function.fresh_at_ns:
-            self._record_next_calls(function, count, at_ns)
-            sample = True
-        if count >= function.look_count + _CALLS_BETWEEN_LOOKS:
-            is_hot = count > _COUNTED_AT_LEAST and at_ns - function.look_ns < _HOT_WITHIN_NS
+            sample = self._record_next_calls(function, count, at_ns)
+        if count >= function.look_count + self._between_looks:
+            is_hot = self._is_hot(function, count, at_ns)
             function.look_count = count
             function.look_ns = at_ns
-            if is_hot and not sample and not function.keeps_state and self._switch is not None:
-                self._switch_off(function, frame, at_ns)
-        if not function.keeps_state:
-            function.next_look = min(function.next_sample, function.look_count + _CALLS_BETWEEN_LOOKS)
+            if is_hot and not function.is_observed and function.lines is None:
+                if self._budget is None:
+                    if not sample and not function.keeps_state:
+                        self._switch_off(function, frame, at_ns)
+                elif self._switch_off(function, frame, at_ns):
+                    return False
+        if function.counts_plainly:
+            function.next_look = min(function.next_sample, function.look_count + self._between_looks)
         return sample
 
-    def _record_next_calls(self, function: Function, count: int, at_ns: int) -> None:
-        function.limit = count + _FRESH_CALLS - 1
-        function.fresh_at_ns = at_ns + max(_FRESH_AFTER_NS, (at_ns - self._started_ns) // _FRESH_SHARE)
+    def _is_hot(self, function: Function, count: int, at_ns: int) -> bool:
+        budget = self._budget
+        if budget is None:
+            return count > _COUNTED_AT_LEAST and at_ns - function.look_ns < _HOT_WITHIN_NS
+        recent_ns = (count - function.look_count) * budget.counted_ns
+        return self._counting_is_too_dear(budget, function, recent_ns, at_ns)
 
-    def _switch_off(self, function: Function, frame: FrameType, at_ns: int) -> None:
-        function.is_off = True
+    def _counting_is_too_dear(self, budget: Budget, function: Function, recent_ns: int, at_ns: int) -> bool:
+        budget.gauge()
+        budget.spend(recent_ns)
+        function.counting_ns += recent_ns
+        return not budget.may_count(function.counting_ns, recent_ns, at_ns - function.look_ns, at_ns)
+
+    def _record_next_calls(self, function: Function, count: int, at_ns: int) -> bool:
+        """Record some calls again, if the budget allows it."""
+        function.fresh_at_ns = at_ns + max(_FRESH_AFTER_NS, (at_ns - self._started_ns) // _FRESH_SHARE)
+        budget = self._budget
+        if budget is not None:
+            cost_ns = _FRESH_CALLS * function.cost_ns
+            if not budget.may_record(1, cost_ns, at_ns):
+                return False
+            budget.spend(cost_ns)
+        function.limit = count + _FRESH_CALLS - 1
+        return True
+
+    def _switch_off(self, function: Function, frame: FrameType, at_ns: int) -> bool:
+        """Switch a function off; return False if it goes on."""
+        if function.raised:  # exceptions of the next calls would go unseen
+            function.raised = False
+            return False
+        if not self._off.add(function, frame, at_ns):
+            return False
         if function.exact:
             function.exact = False
             self._session.write_function(function)
             self._gaps.caller_switched_off(function.function_id)
-        if not self._listens:
-            self._listen()
-        if not self._off:
-            self._wake_at_ns = at_ns + max(_OFF_AT_LEAST_NS, (at_ns - self._started_ns) // _FRESH_SHARE)
-        self._off.append(function)
-        self._await_returns(function, frame)
-
-    def _await_returns(self, function: Function, frame: FrameType) -> None:
-        """Stop observing the function, except for the returns of its running calls other than *frame*."""
-        function.awaited = _running_frames(function)
-        function.awaited.discard(id(frame))
-        function.strays = 0
-        if self._switch is not None:
-            self._switch.switch_off(function, bool(function.awaited))
-
-    def is_stray(self, function: Function, frame: FrameType) -> bool:
-        """Return whether a return of a switched-off function ends a call whose start was not observed.
-
-        After many such returns, look again which calls still run: without one, returns are no longer observed.
-        """
-        if id(frame) in function.awaited:
-            return False
-        function.strays += 1
-        if function.strays >= _CALLS_BETWEEN_LOOKS:
-            self._await_returns(function, frame)
         return True
 
-    def _wake_if_due(self, at_ns: int) -> None:
-        if at_ns >= self._wake_at_ns:
-            self._observe_again(self._off, at_ns)
-            self._off = []
+    def stepped(self, function: Function, frame: FrameType, steps: int) -> bool:
+        """Count the suspensions and resumes of generators and coroutines, of which *function* had the last.
 
-    def _listen(self) -> None:
-        """Listen to the server's signal to switch functions on: a program may call nothing but what is switched off."""
-        if not HAS_REALTIME_SIGNALS:
-            self._session.when_look_asked.append(self._on_look_signal)
-            self._listens = True
-            return
-        try:
-            if _signal.getsignal(LOOK_SIGNAL) is _signal.SIG_DFL:
-                _signal.signal(LOOK_SIGNAL, self._on_look_signal)
-                _signal.siginterrupt(LOOK_SIGNAL, False)
-            self._listens = True
-        except ValueError:  # not in the main thread: tried again
-            pass
+        Args:
+            function: The function.
+            frame: The frame that is suspended or resumed.
+            steps: Their number since this was called last.
 
-    def stop(self) -> None:
-        """Listen to the server no more."""
-        if not self._listens:
-            return
-        self._listens = False
-        if not HAS_REALTIME_SIGNALS:
-            self._session.when_look_asked.remove(self._on_look_signal)
-            return
-        try:
-            if _signal.getsignal(LOOK_SIGNAL) == self._on_look_signal:
-                _signal.signal(LOOK_SIGNAL, _signal.SIG_DFL)
-        except ValueError:  # not in the main thread: the handler stays, and finds nothing to do
-            pass
+        Returns:
+            False if the function is to be switched off, which is not possible now.
+        """
+        budget = self._budget
+        if budget is None or function.is_off or function.slot < 0:
+            return True
+        at_ns = system.now_ns()
+        is_hot = self._counting_is_too_dear(budget, function, steps * budget.counted_ns // 2, at_ns)
+        function.look_ns = at_ns
+        return not is_hot or self._switch_off(function, frame, at_ns)
 
-    def _on_look_signal(self, *_: object) -> None:
-        """Switch functions on again; runs in the main thread between any two of its instructions."""
-        session = self._session
-        if session.pid == system.getpid() and not session.is_forking():
-            try:
-                self._wake_if_due(self._wake_at_ns)
-            except RecursionError:
-                session.near_recursion_limit = True
-            except BaseException as error:
-                self._handle_failure(error)
+    def is_stray(self, function: Function, frame: FrameType) -> bool:
+        """Return whether a return of a switched-off function ends a call whose start was not observed."""
+        return self._off.is_stray(function, frame)
 
-    def _observe_again(self, functions: List[Function], at_ns: int) -> None:
+    def _about_to_observe(self, functions: List[Function], at_ns: int) -> None:
+        """Record the next calls of functions that are switched on."""
         counters = self._session.spool.counters
         for function in functions:
-            function.is_off = False
             count = counters[function.counter] if counters is not None else 0
             self._record_next_calls(function, count + 1, at_ns)
             function.look_count = count
             function.look_ns = at_ns
-        if functions and self._switch is not None:
-            self._switch.switch_on(functions)
 
     def end(self, function: Function, frame: FrameType, at_ns: int) -> Optional[bool]:
         """Take the end of a call that is not the innermost open one.
@@ -283,6 +358,8 @@ class AdaptiveCapture:
             The ids of all calls around the frame, the outermost first, if a counted call was between recorded ones,
             whose parents do not show it. None otherwise: the parents show the chain.
         """
+        if frame is not None:
+            self._calls.drop_unseen_ends(thread, frame)
         open_calls: List[Any] = []
         top = thread.top
         while top[1] is not None:
@@ -302,8 +379,7 @@ class AdaptiveCapture:
             for function, counted_frame in reversed(missing.get(position, ())):
                 begun_ns = self.begun.pop(_frame_key(function, counted_frame), 0)
                 if function.is_off:
-                    self._off = [other for other in self._off if other is not function]
-                    self._observe_again([function], system.now_ns())
+                    self._off.observe_again(function)
                 self._calls.begin(function, counted_frame, begun_ns or system.now_ns())
                 ids.append(thread.top[0])
         return ids if any(position > 0 for position in missing) else None
@@ -315,7 +391,7 @@ class AdaptiveCapture:
         functions = self._session.functions
         missing: Dict[int, List[Tuple[Function, FrameType]]] = {}
         position = 0
-        for _ in range(_MAX_STACK_FRAMES):
+        for _ in range(MAX_STACK_FRAMES):
             if frame is None:
                 break
             at = positions.get(id(frame))
@@ -349,15 +425,10 @@ def _frame_key(function: Function, frame: FrameType) -> Any:
     return (id(frame), id(function.code)) if function.kind == "coroutine" else None
 
 
-def _running_frames(function: Function) -> Set[int]:
-    """Return the ids of the frames that run the function's code, in all threads."""
-    found = set()
-    for thread_frame in sys._current_frames().values():
-        frame: Optional[FrameType] = thread_frame
-        for _ in range(_MAX_STACK_FRAMES):
-            if frame is None:
-                break
-            if frame.f_code is function.code:
-                found.add(id(frame))
-            frame = frame.f_back
-    return found
+def _learned(known_ns: int, sample_ns: int) -> int:
+    """Return what is thought of a cost after another sample.
+
+    A lower one counts at once, a higher one in part: the first is dear, as nothing is in the caches, and any may be
+    interrupted.
+    """
+    return min(sample_ns, (known_ns + sample_ns) // 2) if known_ns else sample_ns

@@ -9,18 +9,18 @@ from __future__ import annotations
 import gc
 from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, GeneratorType
 
-from ..record_format import KIND_LATE_CALL, OUTCOME_CANCELLED
+from ..record_format import KIND_LATE_CALL, NOTICE_ENDS_UNSEEN, OUTCOME_CANCELLED
 from ..runtime.late_modules import load_late_module
 from ..runtime.live_locals import live_locals
 from ..runtime.locals_dict import may_keep_locals, single_variables
 from ..runtime.system import system
 from ..session.functions import Function
-from ..session.open_calls import ROOT, CallState
+from ..session.open_calls import MAX_STACK_FRAMES, ROOT, CallState
 from ..session.threads import ThreadState, write_record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict
+    from typing import Any, Callable, Dict, Optional, Set
 
     from ..session.functions import Observer
     from ..session.open_calls import OpenCall
@@ -53,15 +53,20 @@ class CallLog:
         self._greenlets = greenlets
         self._observer = observer
         self._next_id = session.next_call_id
+        # Ids of frames of open calls whose ends will not be seen.
+        self.unseen_ends: Set[int] = set()
         self._yields: Any = None  # the module, kept: a program may replace what imports use
         self.suspended: Dict[int, OpenCall] = {}  # calls of generators and coroutines, by the id of their frame
         # By the address of an exception that was counted or is a group: the calls that it has ended, by frame id.
         self.unwound: Dict[int, Dict[int, int]] = {}
+        # Called with the function and the cost of an end whose begin adaptive capture has timed.
+        self.timed_end: Callable[[Function, int], None] = lambda function, cost_ns: None
 
     def clear(self) -> None:
         """Forget all calls, in a forked child."""
         self.suspended.clear()
         self.unwound.clear()
+        self.unseen_ends.clear()
 
     def begin(self, function: Function, frame: FrameType, since_ns: int = 0) -> None:
         """Write that a call begins, and make it the thread's innermost open call.
@@ -92,6 +97,8 @@ class CallLog:
             self._enter_task(thread, state)
             if function.is_observed and not since_ns:
                 self._observer(function.code).starts(function.code, frame)
+        if self.unseen_ends:
+            self.drop_unseen_ends(thread, frame)
         top = thread.top
         call = self._next_id()
         if since_ns and may_keep_locals(function.code):  # running already: it may have called locals()
@@ -156,6 +163,8 @@ class CallLog:
             thread.write(record)
         except ValueError:
             thread.write_over(record)
+        if state is not None and state.timed is not None:
+            self.timed_end(state.timed, system.now_ns() - at_ns)
 
     def unwind(self, thread: ThreadState, at_ns: int, outcome: int, exception: int, address: int) -> None:
         """Write that an exception ends the thread's innermost call.
@@ -214,6 +223,39 @@ class CallLog:
             above = above[1]
         self._greenlets.check()
         return False
+
+    def give_up(self, function: Function, frames: Set[int]) -> None:
+        """Await the ends of a function's open calls no more: they are stored as unfinished.
+
+        Args:
+            function: The function.
+            frames: The ids of the frames of such calls, recorded or not.
+        """
+        for address in frames:
+            suspended = self.suspended.get(address)
+            if suspended is not None and suspended[4] is function.call_sites:
+                del self.suspended[address]
+            else:
+                self.unseen_ends.add(address)
+        self._session.notice_once(
+            NOTICE_ENDS_UNSEEN,
+            "the ends of some calls were not awaited, as capture.overhead was used up: they are shown as unfinished "
+            "(the first: of %s.%s)" % (function.module, function.name),
+        )
+
+    def drop_unseen_ends(self, thread: ThreadState, frame: FrameType) -> None:
+        """Take calls off the thread's open ones that have ended unseen, before a call in *frame* is added to them."""
+        top = thread.top
+        while top[1] is not None and id(top[2]) in self.unseen_ends:
+            back: Optional[FrameType] = frame
+            for _ in range(MAX_STACK_FRAMES):
+                if back is None or back is top[2]:
+                    break
+                back = back.f_back
+            if back is top[2]:
+                break
+            self.unseen_ends.discard(id(top[2]))
+            top = thread.top = top[1]
 
     def line_starts(self, frame: FrameType, line: int) -> None:
         """Record that a line starts in *frame*, unless its call is only counted."""

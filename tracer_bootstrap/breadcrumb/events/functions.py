@@ -6,6 +6,7 @@ import itertools
 from types import CodeType, FrameType
 
 from ..record_format import NOTICE_TOO_MANY_FUNCTIONS
+from ..runtime.system import system
 from ..session.functions import Function, is_annotations, kind_of, may_be_generated, module_of
 
 TYPE_CHECKING = False
@@ -77,6 +78,7 @@ class FunctionLog:
 
     def add(self, code: CodeType, frame: FrameType) -> Optional[Function]:
         """Register *code* as a traced function and return it; None if there are too many."""
+        begun_ns = system.now_ns()
         session = self._session
         functions = session.functions
         if len(functions) >= MAX_FUNCTIONS:
@@ -113,4 +115,6 @@ class FunctionLog:
             session.write_function(function)  # first: a signal handler may raise here, and calls need their function
             self._first_of[key] = function
         functions[id(code)] = function
+        if self._adaptive is not None:
+            self._adaptive.spend(system.now_ns() - begun_ns)
         return function

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from ..session.functions import Function
     from ..session.session import Session
+    from .budget import Budget
     from .wrappers import Candidate
 
 
@@ -29,6 +30,9 @@ _MAX_AWAITED = 2_000
 _MAX_RUNS = 64
 # Frames between a wrapper and a function that it runs through these modules of the standard library.
 _MAX_BETWEEN = 16
+# Calls of a gap from one look at the budget to the next, and what each costs: as much as some counted calls.
+_SEEN_BETWEEN_LOOKS = 64
+_COST_IN_COUNTED_CALLS = 3
 _GO_BETWEENS = frozenset(("asyncio", "concurrent", "contextlib", "contextvars", "functools"))
 
 
@@ -86,10 +90,12 @@ class GapLog:
 
     Args:
         session: Holds the traced functions and the counters.
+        budget: What the tracer may cost; None if that is not limited.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, budget: Optional[Budget]) -> None:
         self._session = session
+        self._budget = budget
         self.gaps: Dict[int, Gap] = {}
         self._by_name: Dict[Tuple[str, str, str, int], Gap] = {}
         # The module, kept: a program may replace what imports use.
@@ -288,6 +294,14 @@ class GapLog:
         if counters is not None:
             counters[2 * slot + 1] += at_ns - started_ns
         return True
+
+    def is_too_dear(self, gap: Gap) -> bool:
+        """Return whether counting a gap's calls is to stop as the budget is tight; asked after each of them."""
+        budget = self._budget
+        if budget is None or gap.seen % _SEEN_BETWEEN_LOOKS:
+            return False
+        budget.spend(_SEEN_BETWEEN_LOOKS * _COST_IN_COUNTED_CALLS * budget.counted_ns)
+        return budget.is_tight()
 
     def stop_counting(self, gap: Gap) -> None:
         """Mark the gap's counts as lower bounds, as its later calls are not all counted."""

@@ -29,6 +29,9 @@ CRASHES_ON_COMPREHENSION_VARIABLES = (3, 13) <= sys.version_info[:3] < (3, 13, 3
 # PyFrame_GetVar reads a variable without that dict. From 3.13 on it is not needed.
 HAS_FRAME_GET_VAR = _VERSION == (3, 12)
 
+# An instance keeps its fields without a dict until its __dict__ is read. From 3.13 on, reading it changes nothing.
+DICT_ENDS_INLINE_FIELDS = (3, 11) <= _VERSION <= (3, 12)
+
 # mmap need not keep a duplicate of the file's descriptor.
 HAS_MMAP_TRACKFD = _VERSION >= (3, 13)
 

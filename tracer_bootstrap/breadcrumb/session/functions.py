@@ -138,13 +138,18 @@ class Function:
 
     __slots__ = (
         "awaited",
+        "begin_ns",
         "call_sites",
         "clears_locals",
         "code",
+        "cost_ns",
         "counter",
+        "counting_ns",
+        "counts_plainly",
         "encode",
         "encode_result",
         "encoder",
+        "end_ns",
         "exact",
         "file",
         "fresh_at_ns",
@@ -154,6 +159,7 @@ class Function:
         "int_record",
         "is_observed",
         "is_off",
+        "is_short",
         "keeps_state",
         "kind",
         "limit",
@@ -165,12 +171,16 @@ class Function:
         "names",
         "next_look",
         "next_sample",
+        "next_timed",
         "notes_lines",
+        "raised",
         "record",
         "slot",
         "slow_ns",
         "strays",
         "suspends",
+        "timed",
+        "whole",
     )  # fmt: skip
 
     def __init__(self, code: CodeType, function_id: int, name: str, module: str, file: str, encoder: Encoder) -> None:
@@ -188,6 +198,7 @@ class Function:
         self.names = names = argument_names(code)
         self.get: Any = itemgetter(*names) if names else None
         self.encoder = encoder
+        self.is_short = False  # whether its values are cut shorter than the settings say
         self.choose_encoders()
         quoted = [encoder.encode_text(n).replace(b"%", b"%%") for n in names]
         self.call_sites: Dict[int, bytes] = {}  # by f_lasti: the last fields of the record of a call made there
@@ -202,6 +213,7 @@ class Function:
             and (_exposes_locals(code, names) or may_keep_locals(code))
         )
         # The state of adaptive capture:
+        self.counts_plainly = not (self.suspends or self.is_observed)  # whether counting its calls needs nothing more
         self.slot = -1  # counter slot, -1 without one
         self.counter = 0  # index of its count in the counters; the next one sums the time of counted calls
         self.limit = 0  # calls up to this number are recorded
@@ -214,6 +226,13 @@ class Function:
         self.is_off = False
         self.awaited: Set[int] = set()  # ids of frames whose return is still expected although it is off
         self.strays = 0  # returns since then that nobody expected
+        # And of its budget:
+        self.next_timed = sys.maxsize  # the number of the next call whose recording is timed
+        self.timed = 0  # calls whose cost is accounted for
+        self.begin_ns = self.end_ns = self.cost_ns = 0  # what recording a call costs, at its begin, its end, in all
+        self.counting_ns = 0  # what counting it has cost
+        self.raised = False  # whether exceptions reached it lately, which would go unseen if it were switched off
+        self.whole = -1  # first calls that were all recorded, if the budget made them fewer; -1: it did not
 
     def choose_encoders(self) -> None:
         """Choose an encoder for each argument and the result; called again when more names become secret."""
@@ -231,7 +250,13 @@ class Function:
     def record_lines(self, source: Optional[LineSource]) -> None:
         """Let a log record the executed lines of its calls, which takes them off the hot path; None ends that."""
         self.lines = source
-        self.keeps_state = source is not None or self.suspends or self.is_observed
+        self.keeps_state = source is not None or self.suspends or self.is_observed or self.is_short
+        self.choose_encoders()
+
+    def shorten_values(self, encoder: Encoder) -> None:
+        """Cut the values of later calls shorter, by another encoder, which takes them off the hot path."""
+        self.encoder = encoder
+        self.is_short = self.keeps_state = True
         self.choose_encoders()
 
     def _line(self, fields: Sequence[bytes]) -> bytes:

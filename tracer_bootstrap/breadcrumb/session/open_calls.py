@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Dict, Optional, Protocol, Tuple
 
+    from .functions import Function
     from .threads import ThreadState
 
     class CallLines(Protocol):
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 # The bottom of every thread's chain of open calls; its frame is a stand-in without a line, which no real frame equals.
 ROOT: OpenCall = (0, None, SimpleNamespace(f_lasti=-1, f_lineno=None), None, {-1: b"\t\n"})
 
+# Frames of a stack that are searched, so that the work is bounded in deep recursion.
+MAX_STACK_FRAMES = 2000
+
 
 class CallState:
     """The state of an open call that its frame does not hold.
@@ -44,7 +48,7 @@ class CallState:
     recorded.
     """
 
-    __slots__ = ("in_task", "lines", "outer_task", "since_ns", "suspended_ns", "yields")
+    __slots__ = ("in_task", "lines", "outer_task", "since_ns", "suspended_ns", "timed", "yields")
 
     def __init__(self, in_task: bool) -> None:
         self.in_task = in_task  # whether a task may run it (a plain generator runs in its consumer's task)
@@ -53,3 +57,4 @@ class CallState:
         self.outer_task = 0  # the thread's task before the call resumed
         self.suspended_ns = 0
         self.since_ns = 0
+        self.timed: Optional[Function] = None  # measure what writing its end costs, for this function

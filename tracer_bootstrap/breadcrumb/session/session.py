@@ -30,6 +30,12 @@ if TYPE_CHECKING:
     from .functions import Function
 
 
+# Limits of values that are cut short to cost less: the fields of an object, but not what these hold.
+SHORT_VALUE_CHARS = 200
+SHORT_ITEMS = 10
+SHORT_DEPTH = 1
+
+
 class Session:
     """The shared state of one traced process, and the writer of its events.
 
@@ -60,6 +66,15 @@ class Session:
             capture.get("max_items", record_format.DEFAULT_MAX_ITEMS),
             capture.get("max_depth", record_format.DEFAULT_MAX_DEPTH),
             ObjectNumbers(),
+            self.core.native,
+        )
+        # For values that are to cost little.
+        self.short_encoder = Encoder(
+            self.redactor,
+            min(self.encoder.max_chars, SHORT_VALUE_CHARS),
+            min(self.encoder.max_items, SHORT_ITEMS),
+            SHORT_DEPTH,
+            self.encoder.numbers,
             self.core.native,
         )
         self.names = NameFinder()
@@ -172,6 +187,12 @@ class Session:
         """
         self.event(record_format.EVENT_NOTICE, code=code, message=message)
 
+    def notice_once(self, code: str, message: str) -> None:
+        """Write a notice, unless one with the same code is written."""
+        if code not in self._losses:
+            self._losses.add(code)
+            self.notice(code, message)
+
     def write_function(self, function: Function) -> None:
         """Write the record of a function; called again when its counts stop being exact."""
         self.event(
@@ -184,6 +205,7 @@ class Session:
             kind=function.kind,
             slot=function.slot if function.slot >= 0 else None,
             exact=function.exact,
+            whole=function.whole if function.whole >= 0 else None,
         )
 
     def new_slot(self) -> int:

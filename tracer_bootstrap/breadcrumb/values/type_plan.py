@@ -7,8 +7,10 @@ from itertools import islice
 from types import GetSetDescriptorType, MemberDescriptorType
 
 from ..runtime.classes import class_module, class_name, is_heap_type, mro, namespace
+from ..runtime.features import DICT_ENDS_INLINE_FIELDS
 from ..runtime.interruptions import raised_by_program
 from ..runtime.object_numbers import takes_weak_references
+from .inline_fields import InlineFields
 from .objects import write_object
 from .writers import OPAQUE_PACKAGES, choose_writer
 
@@ -54,6 +56,7 @@ class TypePlan:
     __slots__ = (
         "_dict_at",
         "_extra",
+        "_inline",
         "_shadowed",
         "_skipped",
         "_skips_private",
@@ -67,7 +70,7 @@ class TypePlan:
         "write",
     )
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, *, spares_dicts: bool = False) -> None:
         self.ref = ref(cls)
         self.name = class_name(cls)
         self.short_name = self.name.rpartition(".")[2]
@@ -84,6 +87,15 @@ class TypePlan:
         is_test_case = any(class_module(base) == "unittest.case" for base in bases)
         self._skipped = _TEST_CASE_FIELDS if is_test_case else {_SQLALCHEMY_FIELD}
         self._find_fields(bases)
+        has_only_fields = all(is_heap_type(base) for base in bases[:-1])  # and no items, as those of a list
+        self._inline: Optional[InlineFields] = None
+        if (
+            spares_dicts
+            and DICT_ENDS_INLINE_FIELDS
+            and has_only_fields
+            and not (self._slots or self._shadowed or self._extra)
+        ):
+            self._inline = InlineFields(cls)
         self.write: Callable[[Walk, Any, TypePlan], str] = choose_writer(cls, bases)
 
     def _find_fields(self, bases: Tuple[type, ...]) -> None:
@@ -110,18 +122,19 @@ class TypePlan:
         """Return the name of the class with its module, unless it is built in."""
         return self.name if self.module in ("", "builtins") else "%s.%s" % (self.module, self.name)
 
-    def outline(self) -> Tuple[Any, str, Optional[str], Tuple[str, ...], bool, bool, bool]:
+    def outline(self) -> Tuple[Any, str, Optional[str], Tuple[str, ...], bool, bool, bool, bool]:
         """Return what the core in C needs to read and write instances by itself.
 
         Returns:
             The reference to the class, its name, the name by which instances are numbered (None: they are not), the
-            slots, whether instances are written by their fields, whether they have a ``__dict__``, and whether
-            ``fields`` has to be asked for the fields.
+            slots, whether instances are written by their fields, whether they have a ``__dict__``, whether
+            ``own_fields`` has to be asked for what it holds, and whether ``fields`` has to be asked for all fields.
         """
         asks = bool(self._shadowed or self._extra or self._skips_private or self._skipped is _TEST_CASE_FIELDS)
         number_name = self.short_name if self.is_numbered else None
         is_object = self.write is write_object
-        return self.ref, self.name, number_name, tuple(self._slots), is_object, self._dict_at >= 0, asks
+        has_dict, spares_dict = self._dict_at >= 0, self._inline is not None
+        return self.ref, self.name, number_name, tuple(self._slots), is_object, has_dict, spares_dict, asks
 
     def has_fields(self) -> bool:
         """Return whether instances can have fields."""
@@ -133,8 +146,19 @@ class TypePlan:
         Args:
             value: An instance of the class.
         """
-        own = _get(value, "__dict__") if self._dict_at >= 0 else None
-        return own if type(own) is dict else {}
+        if self._dict_at < 0:
+            return {}
+        inline = self._inline
+        if inline is not None:
+            found = inline.read(value)
+            if found is not None:
+                return found
+        own = _get(value, "__dict__")
+        if type(own) is not dict:
+            return {}
+        if inline is not None:
+            inline.missed(value, own)
+        return own
 
     def fields(self, value: Any, limit: int) -> Tuple[List[Tuple[str, Any]], int]:
         """Return names and values of an instance's first fields, and the number of all its fields.

@@ -297,11 +297,17 @@ def _started_text(side: FunctionSide) -> str:
     return bounded_text(side.started, exact=side.exact)
 
 
+def _surely_differ(base: FunctionSide, this: FunctionSide) -> bool:
+    """Return whether the numbers of calls differ, whatever a lower bound leaves open."""
+    less, more = sorted((base, this), key=lambda side: side.started)
+    return less.exact and less.started != more.started
+
+
 def _counts_table(functions: Sequence[FunctionPair], lines: int) -> Table | None:
     found = [
         (pair.full_name, pair.base, pair.this)
         for pair in functions
-        if pair.base and pair.this and pair.base.started != pair.this.started
+        if pair.base and pair.this and _surely_differ(pair.base, pair.this)
     ]
     if not found:
         return None
@@ -316,6 +322,8 @@ def _times_table(functions: Sequence[FunctionPair], lines: int) -> Table | None:
         for pair in functions
         if pair.base
         and pair.this
+        and pair.base.exact
+        and pair.this.exact
         and abs(pair.base.self_ns - pair.this.self_ns) >= LIMITS.min_time_ns
         and max(pair.base.self_ns, pair.this.self_ns)
         >= LIMITS.min_time_factor * min(pair.base.self_ns, pair.this.self_ns)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, PrivateAttr
 
-from breadcrumb.record_format import NOTICE_RECURSION_LIMIT
+from breadcrumb.record_format import NOTICE_ENDS_UNSEEN, NOTICE_RECURSION_LIMIT
 from breadcrumb_server.answers.annotated.layout import FunctionText
 from breadcrumb_server.answers.common.budget import fit
 from breadcrumb_server.answers.common.code_origin import Places
@@ -357,9 +357,9 @@ class RunFacts:
         none_open: tuple[list[list[Link]], int] = ([], 0)
         links, unfinished = part.make("open_calls", lambda: open_chains(reader), none_open)
         notices = part.rows("warnings", lambda: list_notices(reader))
-        # Near the recursion limit the tracer misses ends of calls: open calls do not show where the program stopped.
+        # Near the recursion limit, or when its budget is used up, the tracer misses ends of calls: open calls do not show where the program stopped.
         ends_lost = trace.status in ("completed", "failed") and any(
-            each.code == NOTICE_RECURSION_LIMIT for each in notices
+            each.code in (NOTICE_RECURSION_LIMIT, NOTICE_ENDS_UNSEEN) for each in notices
         )
         if ends_lost:
             links = []

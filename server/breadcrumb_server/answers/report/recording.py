@@ -127,16 +127,26 @@ def missing_from_trace(
             f"recorded (most of them: {most.module}:{most.name}, {recorded}). "
             "capture mode full records all"
         )
+    thinned = [each for each in functions if each.thinned]
+    if thinned:
+        reasons.append(
+            f"to keep within capture.overhead, {_named(thinned)} recorded fewer calls than the others, or with values cut "
+            "shorter"
+        )
     off = [each for each in functions if not each.exact]
     if off:
         reasons.append(
-            f"{counted(len(off), 'function')} were so hot that counting was sometimes switched off "
-            f"({off[0].module}:{off[0].name}{' and others' if len(off) > 1 else ''}): counts with >= and times are "
+            f"{_named(off)} were so hot that counting was sometimes switched off: counts with >= and times are "
             "lower bounds"
         )
     told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
     told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
     return told
+
+
+def _named(functions: Sequence[FunctionTime]) -> str:
+    first = functions[0]
+    return f"{counted(len(functions), 'function')} ({first.full_name}{' and others' if len(functions) > 1 else ''})"
 
 
 def _text_of(notice: Notice) -> str:

@@ -70,7 +70,7 @@ yielded AS (
     WHERE y.trace_no = CASE WHEN c.in_this THEN $this_no ELSE $base_no END GROUP BY c.in_this, c.call_id)
 SELECT c.in_this, c.process_id, c.thread_id, c.task_id, c.call_id, c.root_id, c.n, coalesce(p.n, 0) AS parent_n,
        f.name_no, c.args_hash, hash(c.end_hash, e.exception_type, e.exception_message, y.yields_hash) AS end_hash,
-       c.started_ns, c.ended_ns, f.sampled AND c.nth > $recorded_whole AS sampled
+       c.started_ns, c.ended_ns, f.sampled AND c.nth > least($recorded_whole, f.recorded_whole) AS sampled
 FROM numbered c
 LEFT JOIN numbered p ON p.in_this = c.in_this AND p.call_id = c.parent_call_id AND p.root_id = c.root_id
 JOIN compare_functions f
@@ -148,7 +148,9 @@ class Selection:
     this_ranges: Sequence[CallRange] | None = None  # None: all processes
     common_only: bool = False  # skip functions that only one trace has
     sampled: Sequence[str] = ()  # module:function of those of which not every call was recorded
-    recorded_whole: int = 0  # first selected calls of each of these functions in a process that were all recorded
+    # First selected calls of each of these functions in a process that were all recorded, unless the budget of a trace
+    # made them fewer.
+    recorded_whole: int = 0
 
 
 def align_calls(base: TraceReader, this: TraceReader, selection: Selection) -> tuple[int, int]:

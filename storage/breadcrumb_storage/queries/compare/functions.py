@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 BLOCK_CALLS = 1 << 14
 
 _ARGS, _RESULT = without_numbers("args"), without_numbers("return_value")
-_SIDE = ", ".join(f"'{field}': {{0}}.{field}" for field in ("recorded", "started", "exact", "total_ns", "self_ns"))
+_SIDE = ", ".join(
+    f"'{field}': {{0}}.{field}" for field in ("recorded", "started", "exact", "whole", "total_ns", "self_ns")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +32,14 @@ class FunctionSide:
     recorded: int
     started: int  # at least `recorded`
     exact: bool  # False: `started` is a lower bound
+    whole: int | None  # first calls of a process that are all recorded in detail, if the budget made them fewer
     total_ns: int
     self_ns: int
 
     @property
     def sampled(self) -> bool:
-        """Whether calls may not have been recorded."""
-        return self.started > self.recorded or not self.exact
+        """Whether calls may not have been recorded, or with values cut shorter."""
+        return self.started > self.recorded or not self.exact or self.whole is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +100,7 @@ def function_pairs(base: TraceReader, this: TraceReader, *, values: bool) -> lis
             SELECT f.trace_id, {COLON_NAME.replace("function_name", "f.function_name")} AS full_name,
                    coalesce(sum(recorded), 0)::BIGINT AS recorded,
                    coalesce(sum(greatest(f.started_count, recorded)), 0)::BIGINT AS started,
-                   bool_and(coalesce(f.exact, true)) AS exact,
+                   bool_and(coalesce(f.exact, true)) AS exact, min(f.recorded_whole) AS whole,
                    (coalesce(sum(total_ns), 0) + coalesce(sum(f.counted_ns), 0))::BIGINT AS total_ns,
                    greatest(coalesce(sum(self_ns), 0), 0)::BIGINT AS self_ns, sum(values_sum) AS values_sum,
                    coalesce(sum(raised), 0) AS raised
@@ -216,9 +219,9 @@ def name_functions(base: TraceReader, this: TraceReader, sampled: Sequence[str])
         f"""
         CREATE OR REPLACE TEMP TABLE compare_functions AS
         WITH named AS (
-            SELECT trace_id = $this AS in_this, process_id, function_id, {COLON_NAME} AS full_name
+            SELECT trace_id = $this AS in_this, process_id, function_id, {COLON_NAME} AS full_name, recorded_whole
             FROM functions WHERE trace_id IN ($base, $this))
-        SELECT *, (dense_rank() OVER (ORDER BY full_name))::INTEGER AS name_no,
+        SELECT * EXCLUDE (recorded_whole), min(recorded_whole) OVER same AS recorded_whole, (dense_rank() OVER (ORDER BY full_name))::INTEGER AS name_no,
                list_contains($sampled, full_name) AS sampled,
                bool_or(in_this) OVER same AND NOT bool_and(in_this) OVER same AS in_both
         FROM named WINDOW same AS (PARTITION BY full_name)
