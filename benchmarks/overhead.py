@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -114,7 +113,10 @@ def main() -> int:
         sources = get_sources(work)
         for python in options.pythons:
             measure = Measure(find_python(python), options.mode, options.rounds, work)
-            print(f"Python {python}: {'program':12} calls' loops  untraced s  traced s  ratio   once: added ms", flush=True)
+            print(
+                f"Python {python}: {'program':12} calls' loops  untraced s  traced s  ratio   once: added ms",
+                flush=True,
+            )
             for name in options.programs:
                 program = million(work) if name == MILLION else benchmark(name, sources, work)
                 limit = MAX_MILLION_RATIO if name == MILLION else MAX_RATIO

@@ -159,6 +159,7 @@ class Function:
         "int_record",
         "is_observed",
         "is_off",
+        "is_own",
         "is_short",
         "keeps_state",
         "kind",
@@ -227,6 +228,7 @@ class Function:
         self.awaited: Set[int] = set()  # ids of frames whose return is still expected although it is off
         self.strays = 0  # returns since then that nobody expected
         # And of its budget:
+        self.is_own = True  # whether it is code of the workspace
         self.next_timed = sys.maxsize  # the number of the next call whose recording is timed
         self.timed = 0  # calls whose cost is accounted for
         self.begin_ns = self.end_ns = self.cost_ns = 0  # what recording a call costs, at its begin, its end, in all

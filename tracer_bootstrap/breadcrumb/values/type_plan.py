@@ -88,7 +88,12 @@ class TypePlan:
         self._find_fields(bases)
         has_only_fields = all(is_heap_type(base) for base in bases[:-1])  # and no items, as those of a list
         self._inline: Optional[InlineFields] = None
-        if spares_dicts and DICT_ENDS_INLINE_FIELDS and has_only_fields and not (self._slots or self._shadowed or self._extra):
+        if (
+            spares_dicts
+            and DICT_ENDS_INLINE_FIELDS
+            and has_only_fields
+            and not (self._slots or self._shadowed or self._extra)
+        ):
             self._inline = InlineFields(cls)
         self.write: Callable[[Walk, Any, TypePlan], str] = choose_writer(cls, bases)
 
