@@ -96,11 +96,12 @@ class Budget:
         return at_ns
 
     def level(self, at_ns: int) -> int:
-        """Return how many eighths of the budget are used up, 8 at most."""
+        """Return how many eighths of what may be left of the budget are used up, 8 at most."""
         allowed = int(max(SHORT_NS, self._share * (at_ns - self._began_ns)) * _AIM)
-        if self.spent_ns < allowed - _UNSPENT_NS:
-            self.spent_ns = allowed - _UNSPENT_NS
-        return min(self.spent_ns * LEVELS // allowed, LEVELS)
+        most = min(allowed, _UNSPENT_NS)
+        if self.spent_ns < allowed - most:
+            self.spent_ns = allowed - most
+        return min((self.spent_ns - (allowed - most)) * LEVELS // most, LEVELS)
 
     def spend(self, cost_ns: int) -> None:
         """Note a cost."""
