@@ -111,6 +111,10 @@ class AdaptiveCapture:
         if self._budget is not None:
             self._budget.spend(cost_ns)
 
+    def is_tight(self) -> bool:
+        """Return whether little of the budget is left."""
+        return self._budget is not None and self._budget.is_tight()
+
     def counters(self) -> Optional[memoryview]:
         """Return the counters for a hot path that counts calls itself.
 
@@ -137,7 +141,6 @@ class AdaptiveCapture:
         budget = self._budget
         if budget is not None:
             function.next_timed = 1
-            function.is_own = self._session.include.is_own_code(function.file)
             if first is not None:  # what was learned of its earlier code
                 function.cost_ns, function.limit, function.whole = first.cost_ns, first.limit, first.whole
             elif budget.level(function.look_ns) >= (TIGHT if function.is_own else TIGHT_FOR_OTHERS):

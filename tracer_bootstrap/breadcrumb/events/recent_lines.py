@@ -86,7 +86,7 @@ class RecentLines(LineLog):
     def _may_record(self, function: Function) -> bool:
         if self._left <= 0 and (self._left_for_suspects <= 0 or not self._may_be_suspect(function)):
             return False
-        if function.kind in ("module", "class") or not self.session.include.is_own_code(function.file):
+        if function.kind in ("module", "class") or not function.is_own:
             return False
         code = function.code
         return not (self._writes_locals_back and (code.co_cellvars or code.co_freevars))

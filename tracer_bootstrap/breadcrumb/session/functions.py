@@ -192,6 +192,7 @@ class Function:
         self.file = file
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & SUSPENDS)
+        self.is_own = True  # whether it is code of the workspace
         self.is_observed = is_observed(code)
         self.lines: Optional[LineSource] = None  # records the executed lines of its calls
         self.notes_lines = False  # whether it is noted which of its lines a test executes
@@ -228,7 +229,6 @@ class Function:
         self.awaited: Set[int] = set()  # ids of frames whose return is still expected although it is off
         self.strays = 0  # returns since then that nobody expected
         # And of its budget:
-        self.is_own = True  # whether it is code of the workspace
         self.next_timed = sys.maxsize  # the number of the next call whose recording is timed
         self.timed = 0  # calls whose cost is accounted for
         self.begin_ns = self.end_ns = self.cost_ns = 0  # what recording a call costs, at its begin, its end, in all
