@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+from collections.abc import Callable
 from time import perf_counter
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any
 
 __all__ = ["Runner", "perf_counter"]
 
@@ -21,8 +22,8 @@ LOOPS = "BENCHMARK_LOOPS"
 class Runner:
     """What benchmarks use of ``pyperf.Runner``."""
 
-    def __init__(self, add_cmdline_args: Optional[Callable[[List[str], Any], None]] = None) -> None:
-        self.metadata: Dict[str, object] = {}
+    def __init__(self, add_cmdline_args: Callable[[list[str], Any], None] | None = None) -> None:
+        self.metadata: dict[str, object] = {}
         self.argparser = argparse.ArgumentParser()
         self.args: Any = None
         self._loops = int(os.environ.get(LOOPS, "1"))

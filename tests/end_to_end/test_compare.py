@@ -208,3 +208,40 @@ async def test_the_generator_with_another_yield_is_named_and_not_those_that_pass
         ["__main__:numbered", "yielded[3] (3, {'sku': 'SKU-3', 'rate': False})"],
         ["__main__:price", "row={'sku': 'SKU-3', 'rate': False}"],
     ]
+
+
+# Objects whose values are dear, in a function that is called often, and one that is called more often.
+BUSY = """
+class Node:
+    def __init__(self, number):
+        self.number = number
+        self.texts = {str(each): [str(number + each)] * 5 for each in range(20)}
+
+def look(node, number):
+    return number
+
+def step(number):
+    return number + 1
+
+def main():
+    nodes = [Node(number) for number in range(20)]
+    for number in range(30_000):
+        step(number)
+        if number % 10 == 0:
+            look(nodes[number % 20], number)
+
+main()
+"""
+
+
+async def test_what_a_budget_leaves_out_is_no_difference(session, workspace: Path) -> None:
+    (workspace / "busy.py").write_text(BUSY)
+    await session.project(workspace, include=["__main__"])
+    ids = []
+    for overhead in ("auto", 0.5, "off"):
+        report = await session.run(sys.executable, "busy.py", capture={"overhead": overhead})
+        ids.append(report["trace_id"])
+    for base, this in (ids[:2], ids[1:], ids[::-2]):
+        found = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=this)
+        assert found["verdict"] == "No call went differently.", found
+        assert not found.get("counts") and not found.get("only_in_base") and not found.get("only_in_this")

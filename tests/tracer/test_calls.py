@@ -363,7 +363,7 @@ def test_the_hot_path_writes_what_the_plain_path_writes(
         thread.join()
         asyncio.run(in_task(3))
     """)
-    options: dict[str, Any] = {"mode": mode, "capture": {"calls_per_function": 8}}
+    options: dict[str, Any] = {"mode": mode, "capture": {"calls_per_function": 8, "overhead": "off"}}
     environment = {"PYTHONPATH": str(own), "TRACER": str(INJECT.parent.parent)}
     hot = trace(monitoring_python, text, env=environment, **options)
     plain = trace(monitoring_python, text, env={**environment, "PLAIN_PATH": "1"}, **options)

@@ -31,7 +31,7 @@ for number in range(3000):
     for n in range(number % 7): functions["f%d" % number](n)
     functions["f0"](number)
 """
-    spool = trace(python, text, mode="adaptive", capture={"calls_per_function": 1})
+    spool = trace(python, text, mode="adaptive", capture={"calls_per_function": 1, "overhead": "off"})
     counted = {f["name"]: spool.counters[f["process"]][2 * f["slot"]] for f in spool.of("function")}
     assert {name: count for name, count in counted.items() if name.startswith("f")} == {
         "f0": 3000, **{f"f{number}": number % 7 for number in range(1, 3000) if number % 7},

@@ -35,7 +35,7 @@ from .in_flight import Arrival, InFlight
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any, Callable, Dict, Optional
+    from typing import Any, Callable, Dict, List, Optional, Set
 
     from ..session.functions import Function
     from ..session.threads import ThreadState
@@ -74,6 +74,7 @@ class SettraceBackend(Backend):
         self._is_stopped = False
         self._dropped_by_interpreter = False  # the interpreter has dropped the trace function, because it raised
         self._skipped: Dict[int, CodeType] = {}
+        self._quiet: Set[int] = set()  # ids of the code of functions that are switched off
         self._keepers: Dict[int, CodeType] = {}
         self._opcodes: Dict[int, bytes] = {}
         self._in_flight = InFlight(self._opcodes_of)
@@ -130,6 +131,16 @@ class SettraceBackend(Backend):
         """Set the local trace function of a frame that runs already."""
         frame.f_trace_lines = False
         frame.f_trace = self._on_event
+
+    def switch_off(self, function: Function, awaits_returns: bool) -> None:
+        """Leave the calls of a function at once; those that are open go on being observed."""
+        if not function.suspends:  # recorded calls are resumed by an event of this kind
+            self._quiet.add(id(function.code))
+
+    def switch_on(self, functions: List[Function]) -> None:
+        """Observe calls of functions again."""
+        for function in functions:
+            self._quiet.discard(id(function.code))
 
     def watch_exit(self, frame: FrameType, exit_code: ExitCode) -> None:
         """Tell *exit_code* of exceptions by a local trace function around the one that the frame has."""
@@ -203,10 +214,10 @@ class SettraceBackend(Backend):
     def _on_call(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Handle the start or resume of a frame: the global trace function. Returns the local one, or None."""
         try:
-            if event != "call":
-                return None
             code = frame.f_code
             key = id(code)
+            if key in self._quiet or event != "call":
+                return None
             session = self._session
             if not session.not_forked[0]:
                 session.notice_fork()
@@ -225,9 +236,9 @@ class SettraceBackend(Backend):
                         or self._observed_starts(code, frame)
                         or self._gap_starts(code, frame)
                     )
-            thread = session.thread()
-            if function.is_off and not (function.suspends and id(frame) in self._calls.suspended):
+            if function.is_off and id(frame) not in self._calls.suspended:
                 return None
+            thread = session.thread()
             if function.suspends and self._calls.resume(thread, frame, system.now_ns()):
                 return self._on_event
             if function.suspends:

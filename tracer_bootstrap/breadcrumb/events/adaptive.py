@@ -15,7 +15,7 @@ from types import FrameType
 
 from ..runtime.system import system
 from ..session.open_calls import MAX_STACK_FRAMES, CallState
-from .budget import TIGHT
+from .budget import TIGHT, TIGHT_FOR_OTHERS
 from .switched_off import SwitchedOff
 
 TYPE_CHECKING = False
@@ -41,8 +41,8 @@ _FRESH_SHARE = 10
 # each such call the limit is a quarter above its duration, as a function may become slower at every call.
 _SLOW_NS = 1_000_000
 
-# Without a budget: counting a call takes nearly a microsecond. After _COUNTED_AT_LEAST calls a function is switched off
-# once _CALLS_BETWEEN_LOOKS calls come within 10 microseconds each: counting then takes a tenth of the time between them.
+# Without a budget: counting a call takes nearly a microsecond. After _COUNTED_AT_LEAST calls a function is switched
+# off once _CALLS_BETWEEN_LOOKS calls come within 10 microseconds each, of which counting then takes a tenth.
 _COUNTED_AT_LEAST = 100_000
 _CALLS_BETWEEN_LOOKS = 1024
 _HOT_WITHIN_NS = 10_000 * _CALLS_BETWEEN_LOOKS
@@ -53,8 +53,10 @@ _COUNTED_BETWEEN_LOOKS = 128
 # A call that costs so many nanoseconds has values worth cutting shorter.
 _DEAR_NS = 16_000
 
-# First calls of a function that are recorded whatever they cost: what it is given and returns is news.
-_ALWAYS_RECORDED = 1
+# First calls of a function that are recorded whatever they cost, of own code and of other code: what it is given and
+# returns is news.
+_ALWAYS_RECORDED = 4
+_ALWAYS_RECORDED_OF_OTHERS = 1
 
 
 class AdaptiveCapture:
@@ -109,6 +111,10 @@ class AdaptiveCapture:
         if self._budget is not None:
             self._budget.spend(cost_ns)
 
+    def is_tight(self) -> bool:
+        """Return whether little of the budget is left."""
+        return self._budget is not None and self._budget.is_tight()
+
     def counters(self) -> Optional[memoryview]:
         """Return the counters for a hot path that counts calls itself.
 
@@ -137,7 +143,7 @@ class AdaptiveCapture:
             function.next_timed = 1
             if first is not None:  # what was learned of its earlier code
                 function.cost_ns, function.limit, function.whole = first.cost_ns, first.limit, first.whole
-            elif budget.level(function.look_ns) >= TIGHT:
+            elif budget.level(function.look_ns) >= (TIGHT if function.is_own else TIGHT_FOR_OTHERS):
                 function.whole = 0
                 function.shorten_values(self._session.short_encoder)
 
@@ -173,10 +179,13 @@ class AdaptiveCapture:
     def _may_go_on(self, function: Function, count: int) -> bool:
         """Decide at call 1, 2, 4, 8 ... of a function whether calls up to the next such number are recorded."""
         budget = self._budget
-        if budget is None or count <= _ALWAYS_RECORDED:
+        if budget is None or function.lines is not None:  # whose work is limited by their number
+            return True
+        if count <= (_ALWAYS_RECORDED if function.is_own else _ALWAYS_RECORDED_OF_OTHERS):
             return True
         self._account(function, count - 1)
-        if budget.may_record(int(count * self._sample_rate), function.cost_ns, budget.gauge()):
+        calls = int(count * self._sample_rate)
+        if budget.may_record(calls, function.cost_ns, budget.gauge(), is_own=function.is_own):
             return True
         if function.whole < 0:
             function.whole = count - 1
@@ -276,7 +285,7 @@ class AdaptiveCapture:
         budget = self._budget
         if budget is not None:
             cost_ns = _FRESH_CALLS * function.cost_ns
-            if not budget.may_record(1, cost_ns, at_ns):
+            if not budget.may_record(1, cost_ns, at_ns, is_own=function.is_own):
                 return False
             budget.spend(cost_ns)
         function.limit = count + _FRESH_CALLS - 1

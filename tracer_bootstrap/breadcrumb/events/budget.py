@@ -31,6 +31,9 @@ _UNSPENT_NS = 500_000_000
 LEVELS = 8
 # From this level on, functions that are called often are no longer counted; the rest is for functions that are new.
 TIGHT = 4
+# Code outside of the workspace is treated as if so many levels more were used up: own code has more news.
+_LESS_FOR_OTHERS = 2
+TIGHT_FOR_OTHERS = TIGHT - _LESS_FOR_OTHERS
 # From this level on, the ends of open calls are awaited no more where those of many others come with them.
 AWAITING = 6
 # Up to this level, functions that are switched off may be switched on again.
@@ -93,11 +96,12 @@ class Budget:
         return at_ns
 
     def level(self, at_ns: int) -> int:
-        """Return how many eighths of the budget are used up, 8 at most."""
+        """Return how many eighths of what may be left of the budget are used up, 8 at most."""
         allowed = int(max(SHORT_NS, self._share * (at_ns - self._began_ns)) * _AIM)
-        if self.spent_ns < allowed - _UNSPENT_NS:
-            self.spent_ns = allowed - _UNSPENT_NS
-        return min(self.spent_ns * LEVELS // allowed, LEVELS)
+        most = min(allowed, _UNSPENT_NS)
+        if self.spent_ns < allowed - most:
+            self.spent_ns = allowed - most
+        return min((self.spent_ns - (allowed - most)) * LEVELS // most, LEVELS)
 
     def spend(self, cost_ns: int) -> None:
         """Note a cost."""
@@ -116,9 +120,10 @@ class Budget:
         self.spend(strays * self.counted_ns // 2)
         return self.level(self._now_ns()) < AWAITING
 
-    def may_record(self, calls: int, cost_ns: int, at_ns: int) -> bool:
-        """Return whether a function whose calls cost *cost_ns* may record that many."""
-        return calls * cost_ns <= _RECORDING_NS[self.level(at_ns)]
+    def may_record(self, calls: int, cost_ns: int, at_ns: int, *, is_own: bool = True) -> bool:
+        """Return whether a function whose calls cost *cost_ns* may record that many; less if it is not own code."""
+        level = self.level(at_ns)
+        return calls * cost_ns <= _RECORDING_NS[level if is_own else min(level + _LESS_FOR_OTHERS, LEVELS)]
 
     def may_count(self, counted_ns: int, recent_ns: int, past_ns: int, at_ns: int) -> bool:
         """Return whether a function may be counted further.

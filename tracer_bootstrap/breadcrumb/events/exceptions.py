@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 # Raises of one type at one place that are written in detail; later ones are only counted.
 DETAILED_PER_PLACE = 200
 
+# Of these, the variables of the first ones are written whole, even if the budget of the tracer is tight.
+_WHOLE_PER_PLACE = 8
+
 # Exceptions whose ids are remembered.
 _MAX_KNOWN = 2000
 
@@ -108,6 +111,7 @@ class ExceptionLog:
         self._sees_all_code = sees_all_code
         self._places: Dict[Place, RaisesAtPlace] = {}
         self._last_id = 0
+        self._is_repeated = False  # whether the exception that is being written is one of many alike
         self._last_uncaught = 0
         self._leaves: Dict[int, List[int]] = {}  # of the last groups, by their address
         # The address and the leaves of a group, by the id of the frame that caught it.
@@ -373,6 +377,7 @@ class ExceptionLog:
         """Write an exception or count it; return its id, 0 if it was counted."""
         raises = self._raises_at_place(exception, traceback, frame)
         raises.count += 1
+        self._is_repeated = raises.count > _WHOLE_PER_PLACE
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, raised_at(traceback, frame)[0])
             self._follow(exception)
@@ -433,6 +438,7 @@ class ExceptionLog:
             return
         raises = self._raises_at_place(exception, traceback, frame)
         raises.left += 1
+        self._is_repeated = raises.left > _WHOLE_PER_PLACE and not uncaught
         if raises.left > DETAILED_PER_PLACE and not uncaught:
             return
         frames, thrown = frames_of(traceback, frame)
@@ -457,6 +463,7 @@ class ExceptionLog:
         frames, _ = frames_of(traceback, traceback.tb_frame)
         raises = self._raises_at_place(exception, traceback, traceback.tb_frame)
         raises.count += 1
+        self._is_repeated = False
         if raises.count > DETAILED_PER_PLACE:
             self._count(raises, exception, frames[-1][0])
             return 0
@@ -580,8 +587,14 @@ class ExceptionLog:
         """Return the frame's variables: a JSON string that contains the text of a JSON object."""
         if frame is None or not self._session.locals_on_exception:
             return None
-        session = self._session
-        return utf8(quote(encoded_locals(frame, session.encoder, session.clears_locals).decode("utf-8", "replace")))
+        session, adaptive = self._session, self._adaptive
+        begun_ns = system.now_ns()
+        is_short = self._is_repeated and adaptive is not None and adaptive.is_tight()
+        encoder = session.short_encoder if is_short else session.encoder
+        encoded = encoded_locals(frame, encoder, session.clears_locals)
+        if adaptive is not None:
+            adaptive.spend(system.now_ns() - begun_ns)
+        return utf8(quote(encoded.decode("utf-8", "replace")))
 
 
 def _leaves_of(group: BaseException) -> List[int]:

@@ -103,6 +103,7 @@ class FunctionLog:
         first = self._first_of.get(key)
         function_id = first.function_id if first is not None else next(self._numbers)
         function = Function(code, function_id, name, module, file, session.encoder)
+        function.is_own = session.include.is_own_code(file)
         for lines in self._lines:
             if function.lines is None and lines.wants(function):
                 function.record_lines(lines)

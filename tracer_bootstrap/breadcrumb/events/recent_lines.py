@@ -90,7 +90,7 @@ class RecentLines(LineLog):
     def _may_record(self, function: Function) -> bool:
         if not self._has_allowance(function):
             return False
-        if function.kind in ("module", "class") or not self.session.include.is_own_code(function.file):
+        if function.kind in ("module", "class") or not function.is_own:
             return False
         code = function.code
         return not (self._writes_locals_back and (code.co_cellvars or code.co_freevars))

@@ -159,6 +159,7 @@ class Function:
         "int_record",
         "is_observed",
         "is_off",
+        "is_own",
         "is_short",
         "keeps_state",
         "kind",
@@ -191,6 +192,7 @@ class Function:
         self.file = file
         self.kind = kind_of(code)
         self.suspends = bool(code.co_flags & SUSPENDS)
+        self.is_own = True  # whether it is code of the workspace
         self.is_observed = is_observed(code)
         self.lines: Optional[LineSource] = None  # records the executed lines of its calls
         self.notes_lines = False  # whether it is noted which of its lines a test executes

@@ -104,7 +104,7 @@ class _Search:
         """Compare the values of calls in the parts of equal trees."""
         for offset in range(0, LIMITS.max_pairs, LIMITS.pairs_at_once):
             calls = queries.differing_calls(self._this.con, offset=offset, limit=LIMITS.pairs_at_once)
-            differing = self._compare((c.base_id, c.this_id, c.started_ns, c.ended_ns) for c in calls)
+            differing = self._compare((c.base_id, c.this_id, c.started_ns, c.ended_ns, c.sampled) for c in calls)
             self._aligned += [(call, each) for call, each in zip(calls, differing, strict=True) if each]
             if len(calls) < LIMITS.pairs_at_once:
                 return
@@ -139,7 +139,7 @@ class _Search:
         if len(differing) > LIMITS.max_pairs:
             self._found.complete = False
         self._compare(
-            (pair.base.call_id, pair.this.call_id, pair.this.started_ns, pair.this.ended_ns)
+            (pair.base.call_id, pair.this.call_id, pair.this.started_ns, pair.this.ended_ns, _is_sampled(pair))
             for pair in differing[: LIMITS.max_pairs]
         )
         lone_calls = [each for each in found.lone_calls if trusts_lone_calls(each.call.name)]
@@ -156,11 +156,12 @@ class _Search:
                 _lone_divergence(row, each.started_ns, in_this=each.in_this, parent_ids=None)
             )
 
-    def _compare(self, pairs: Iterable[tuple[int, int, int, int | None]]) -> list[Divergence | None]:
+    def _compare(self, pairs: Iterable[tuple[int, int, int, int | None, bool]]) -> list[Divergence | None]:
         """Read pairs of calls, and keep those that differ by more than noise.
 
         Args:
-            pairs: id of the base's call, id of this trace's call, and begin and end of the latter.
+            pairs: id of the base's call, id of this trace's call, begin and end of the latter, and whether values of one
+                may have been cut shorter.
 
         Returns:
             A divergence for each pair; None if only noise differs.
@@ -169,10 +170,10 @@ class _Search:
         base = calls_by_id(self._base, [each[0] for each in wanted])
         this = calls_by_id(self._this, [each[1] for each in wanted])
         found: list[Divergence | None] = []
-        for base_id, this_id, started_ns, ended_ns in wanted:
+        for base_id, this_id, started_ns, ended_ns, cut in wanted:
             one, other = base[base_id], this[this_id]
-            args = not same_value(one.args, other.args) and not (one.late or other.late)
-            end = not same_end(one, other)
+            args = not same_value(one.args, other.args, cut=cut) and not (one.late or other.late)
+            end = not same_end(one, other, cut=cut)
             at_ns = started_ns if args else self._end_ns(one, other, ended_ns)
             found.append(Divergence(one, other, args, end, at_ns) if args or end else None)
             if not (args or end):
@@ -208,7 +209,11 @@ class _Search:
 
 def _may_be_other_calls(pair: Pair) -> bool:
     """Return whether two calls with other arguments may not belong together, as the function was sampled."""
-    return pair.base.args_hash != pair.this.args_hash and (pair.base.sampled or pair.this.sampled)
+    return pair.base.args_hash != pair.this.args_hash and _is_sampled(pair)
+
+
+def _is_sampled(pair: Pair) -> bool:
+    return pair.base.sampled or pair.this.sampled
 
 
 def _parent_ids(parent: Pair | int) -> tuple[int, int] | None:

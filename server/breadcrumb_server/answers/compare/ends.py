@@ -11,12 +11,18 @@ from breadcrumb_storage.queries.calls.yields import Yielded
 _NOTHING = Yielded((), (), 0)
 
 
-def same_end(base: CallRow, this: CallRow) -> bool:
-    """Return whether two calls yielded the same values and ended the same way, without noise."""
-    return first_other_yield(base, this) is None and _same_return(base, this)
+def same_end(base: CallRow, this: CallRow, *, cut: bool = False) -> bool:
+    """Return whether two calls yielded the same values and ended the same way, without noise.
+
+    Args:
+        base: the call of the base.
+        this: the call of this trace.
+        cut: the values of one of them may have been cut shorter.
+    """
+    return first_other_yield(base, this, cut=cut) is None and _same_return(base, this, cut=cut)
 
 
-def first_other_yield(base: CallRow, this: CallRow) -> int | None:
+def first_other_yield(base: CallRow, this: CallRow, *, cut: bool = False) -> int | None:
     """Find the first value, counted from 0, that two generators yielded differently, or that only one yielded.
 
     Returns:
@@ -24,7 +30,7 @@ def first_other_yield(base: CallRow, this: CallRow) -> int | None:
     """
     one, other = base.yielded or _NOTHING, this.yielded or _NOTHING
     for position, (before, after) in enumerate(zip(one.values, other.values, strict=False)):
-        if not same_value(before, after):
+        if not same_value(before, after, cut=cut):
             return position
     return None if one.count == other.count else min(len(one.values), len(other.values))
 
@@ -57,11 +63,11 @@ def _yield_differences(base: Yielded, this: Yielded, position: int) -> list[Valu
     return found
 
 
-def _same_return(base: CallRow, this: CallRow) -> bool:
+def _same_return(base: CallRow, this: CallRow, *, cut: bool = False) -> bool:
     if base.outcome != this.outcome:
         return False
     if base.outcome == "returned":
-        return same_value(base.return_value, this.return_value)
+        return same_value(base.return_value, this.return_value, cut=cut)
     return base.exception_type == this.exception_type and same_text(
         base.exception_message or "", this.exception_message or ""
     )

@@ -17,6 +17,7 @@ from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 from breadcrumb_server.answers.compare.limits import LIMITS
 from breadcrumb_server.answers.rendering.identities import without_numbers
 from breadcrumb_server.answers.rendering.notation import notation
+from breadcrumb_server.answers.rendering.recorded_cuts import may_be_equal
 
 # Replaces noise in texts that are compared.
 _MASK = "\N{BULLET}"
@@ -88,13 +89,20 @@ def without_noise(text: str) -> str:
     return _NOISE.sub(_MASK, text)
 
 
-def same_value(base: str | None, this: str | None) -> bool:
-    """Return whether two recorded values are equal without noise."""
+def same_value(base: str | None, this: str | None, *, cut: bool = False) -> bool:
+    """Return whether two recorded values are equal without noise.
+
+    Args:
+        base: JSON, as recorded.
+        this: the other value.
+        cut: one of them may have been cut shorter than the other.
+    """
     if base == this:
         return True
     if base is None or this is None:
         return False
-    return _same(_parse(base), _parse(this))
+    one, other = _parse(base), _parse(this)
+    return _same(one, other) or (cut and may_be_equal(one, other))
 
 
 def argument_differences(base: str | None, this: str | None) -> list[ValueDifference]:

@@ -357,7 +357,8 @@ class RunFacts:
         none_open: tuple[list[list[Link]], int] = ([], 0)
         links, unfinished = part.make("open_calls", lambda: open_chains(reader), none_open)
         notices = part.rows("warnings", lambda: list_notices(reader))
-        # Near the recursion limit, or when its budget is used up, the tracer misses ends of calls: open calls do not show where the program stopped.
+        # Near the recursion limit, or when its budget is used up, the tracer misses ends of calls: open calls do not
+        # show where the program stopped.
         ends_lost = trace.status in ("completed", "failed") and any(
             each.code in (NOTICE_RECURSION_LIMIT, NOTICE_ENDS_UNSEEN) for each in notices
         )

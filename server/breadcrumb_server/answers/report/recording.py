@@ -130,8 +130,8 @@ def missing_from_trace(
     thinned = [each for each in functions if each.thinned]
     if thinned:
         reasons.append(
-            f"to keep within capture.overhead, {_named(thinned)} recorded fewer calls than the others, or with values cut "
-            "shorter"
+            f"to keep within capture.overhead, fewer calls of {_named(thinned)} were recorded than of others, or with "
+            "values cut shorter"
         )
     off = [each for each in functions if not each.exact]
     if off:

@@ -27,6 +27,7 @@ class AlignedCall:
     this_id: int
     args_differ: bool
     end_differs: bool  # outcome, yields, return value or exception
+    sampled: bool  # earlier calls of its function may not have been recorded, or with values cut shorter
     started_ns: int  # of the call in this trace, since the trace began
     ended_ns: int | None  # None: unfinished
 
@@ -70,7 +71,7 @@ def differing_calls(con: DuckDBPyConnection, *, offset: int, limit: int) -> list
     """
     result = con.execute(
         f"""
-        SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, started_ns, ended_ns
+        SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, sampled, started_ns, ended_ns
         FROM compare_pairs WHERE n < coalesce(break_n, n + 1) AND (args_differ OR end_differs)
         ORDER BY CASE WHEN args_differ THEN started_ns ELSE ended_ns END NULLS LAST, started_ns DESC, this_id DESC
         LIMIT {int(limit)} OFFSET {int(offset)}
@@ -131,7 +132,7 @@ def strand_places(con: DuckDBPyConnection, strand: int, places: Sequence[int]) -
     """
     result = con.execute(
         """
-        SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, started_ns, ended_ns
+        SELECT strand, n, parent_n, base_id, this_id, args_differ, end_differs, sampled, started_ns, ended_ns
         FROM compare_pairs WHERE strand = ? AND list_contains(?, n) AND base_id IS NOT NULL AND this_id IS NOT NULL
         """,
         [strand, list(places)],

@@ -132,6 +132,7 @@ SELECT strand, n, t.parent_n, b.call_id AS base_id, t.call_id AS this_id,
        -- calls of a sampled function with other arguments are different calls
        b.args_hash <> t.args_hash AND NOT (b.sampled OR t.sampled) AS args_differ,
        b.end_hash <> t.end_hash AND (b.args_hash = t.args_hash OR NOT (b.sampled OR t.sampled)) AS end_differs,
+       coalesce(b.sampled OR t.sampled, false) AS sampled,
        t.started_ns - {this_ns} AS started_ns, t.ended_ns - {this_ns} AS ended_ns,
        min(CASE WHEN b.call_id IS NULL OR t.call_id IS NULL OR b.name_no <> t.name_no OR b.parent_n <> t.parent_n
                 THEN n END) OVER (PARTITION BY strand) AS break_n

@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 BLOCK_CALLS = 1 << 14
 
 _ARGS, _RESULT = without_numbers("args"), without_numbers("return_value")
-_SIDE = ", ".join(
-    f"'{field}': {{0}}.{field}" for field in ("recorded", "started", "exact", "whole", "total_ns", "self_ns")
-)
+_FIELDS = ("recorded", "started", "exact", "whole", "total_ns", "self_ns")
+_SIDE = ", ".join(f"'{field}': {{0}}.{field}" for field in _FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +220,8 @@ def name_functions(base: TraceReader, this: TraceReader, sampled: Sequence[str])
         WITH named AS (
             SELECT trace_id = $this AS in_this, process_id, function_id, {COLON_NAME} AS full_name, recorded_whole
             FROM functions WHERE trace_id IN ($base, $this))
-        SELECT * EXCLUDE (recorded_whole), min(recorded_whole) OVER same AS recorded_whole, (dense_rank() OVER (ORDER BY full_name))::INTEGER AS name_no,
+        SELECT * EXCLUDE (recorded_whole), min(recorded_whole) OVER same AS recorded_whole,
+               (dense_rank() OVER (ORDER BY full_name))::INTEGER AS name_no,
                list_contains($sampled, full_name) AS sampled,
                bool_or(in_this) OVER same AND NOT bool_and(in_this) OVER same AS in_both
         FROM named WINDOW same AS (PARTITION BY full_name)
