@@ -123,7 +123,8 @@ def test_dear_values_are_cut_shorter_and_their_function_says_how_many_calls_are_
             for _ in range(3000): walk(root)
         """),
         mode="adaptive",
-        capture={"calls_per_function": 100_000, "overhead": 100.0},  # what one function may take is limited all the same
+        # What one function may take is limited, however large the budget is.
+        capture={"calls_per_function": 100_000, "overhead": 100.0},
     )
     (walk,) = [each for each in spool.of("function") if each["name"] == "walk" and each["whole"] is not None][-1:]
     whole = walk["whole"]

@@ -160,8 +160,8 @@ class _Search:
         """Read pairs of calls, and keep those that differ by more than noise.
 
         Args:
-            pairs: id of the base's call, id of this trace's call, begin and end of the latter, and whether values of one
-                may have been cut shorter.
+            pairs: id of the base's call, id of this trace's call, begin and end of the latter, and whether values of
+                one may have been cut shorter.
 
         Returns:
             A divergence for each pair; None if only noise differs.
