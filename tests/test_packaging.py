@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -85,12 +87,12 @@ def _content(wheel: Path) -> dict[str, bytes]:
 
 
 def _source_files() -> set[str]:
-    """Return the files of the three packages that git tracks, as paths within site-packages."""
+    """Return the files of the three packages that git tracks, as paths within site-packages, without the compiled core."""
     return {
         file.relative_to(root).as_posix()
         for name, root in SOURCE_ROOTS.items()
         for file in (root / name).rglob("*")
-        if file.is_file() and "__pycache__" not in file.parts
+        if file.is_file() and "__pycache__" not in file.parts and file.suffix != ".so"
     }
 
 
@@ -102,7 +104,7 @@ def test_only_names_that_begin_with_breadcrumb_reach_site_packages(wheel: Path) 
 
 def test_the_wheel_contains_every_file_of_the_packages_and_no_other(wheel: Path) -> None:
     packed = {name for name in _content(wheel) if ".dist-info/" not in name}
-    assert packed == _source_files()
+    assert {name for name in packed if not name.endswith(".so")} == _source_files()
     for needed in (
         "breadcrumb/_inject/sitecustomize.py",
         "breadcrumb/py.typed",
@@ -126,9 +128,38 @@ def test_the_sdist_builds_the_same_wheel(wheel: Path, sdist: Path, tmp_path: Pat
 
 
 def test_the_sdist_contains_what_development_needs(sdist: Path) -> None:
-    for name in ("tests/test_packaging.py", ".ci/run", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "benchmarks", "clients/mcpb.py",
+    for name in ("tests/test_packaging.py", "csrc/core.h", "hatch_build.py", ".ci/run", "docs/architecture.md", "CHANGELOG.md", "LICENSE", "benchmarks", "clients/mcpb.py",
                  "clients/claude-code/.mcp.json", ".mcp.json", ".claude-plugin/marketplace.json"):  # fmt: skip
         assert (sdist / name).exists(), name
+
+
+def test_where_a_compiler_is_the_wheel_has_the_compiled_core(wheel: Path) -> None:
+    if not (shutil.which("cc") and Path(sysconfig.get_path("include"), "Python.h").exists()):
+        pytest.skip("there is no C compiler, or this Python has no headers")
+    assert "breadcrumb/core/_values.cp312-abi3.so" in _content(wheel)
+    assert f"-py3-none-{sysconfig.get_platform().replace('-', '_').replace('.', '_')}" in wheel.name
+
+
+@pytest.mark.parametrize("compiler", ["/nonexistent/cc", "false"])
+def test_without_a_working_compiler_the_core_is_left_out_in_silence(compiler: str, tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BUILD_WHEEL, str(tmp_path)], cwd=ROOT, env={**os.environ, "CC": compiler}, capture_output=True,
+        text=True, timeout=120,
+    )  # fmt: skip
+    (wheel,) = tmp_path.glob("*.whl")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    assert not [name for name in _content(wheel) if name.endswith(".so")]
+
+
+def test_the_core_may_be_forbidden_or_required(tmp_path: Path) -> None:
+    def build(setting: str) -> int:
+        env = {**os.environ, "CC": "false", "BREADCRUMB_BUILD_CORE": setting}
+        command = [sys.executable, "-c", BUILD_WHEEL, str(tmp_path)]
+        return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, timeout=120).returncode
+
+    assert build("never") == 0
+    assert build("require") != 0
 
 
 def test_the_demo_finds_the_bug_when_it_runs_from_the_wheel(installed) -> None:

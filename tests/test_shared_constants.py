@@ -25,7 +25,7 @@ pytestmark = pytest.mark.slow  # a matter of the whole repository, not of the co
 ROOT = Path(__file__).parent.parent
 NOTICES = {name: value for name, value in vars(record_format).items() if name.startswith("NOTICE_")}
 # Words that also have other meanings: they may be literals, but not where the code of a notice is expected.
-COMMON_WORDS = {"backend", "stopped", "greenlets", "unknown"}
+COMMON_WORDS = {"backend", "core", "stopped", "greenlets", "unknown"}
 DEFAULTS = {
     name.removeprefix("DEFAULT_").lower(): value
     for name, value in vars(record_format).items()

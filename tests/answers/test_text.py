@@ -125,18 +125,18 @@ LARGE = {"$type": "Config", "table": {"row 0": "x" * 300, "row 1": "b"}, "name":
         (
             LARGE,
             100,
-            "Config(table={'row 0': 'xxxxx…(+296 chars), 'row 1': 'b'}, name='shop', rate=None, items=[1, 2])",
+            "Config(table={'row 0': 'xxxxxxxxxxxxxxxxx…, 'row 1': 'b'}, name='shop', rate=None, items=[1, 2])",
         ),
         (
             {"a": "it's, (", "b": {"c": "y" * 200}, "d": 2},
             60,
-            "{'a': \"it's, (\", 'b': {'c': 'yyyy…(+197 chars)}, 'd': 2}",
+            "{'a': \"it's, (\", 'b': {'c': 'yyyyyyyyyyyyyyyy…}, 'd': 2}",
         ),
         ({"long": "z" * 99, "…": "+7 items"}, 50, "{'long': 'zzzzzzzzzzz…(+89 chars), …(+7 items)}"),
         (
             {"$type": "Counter", "$key:1": "z" * 99, '$key:{"$tuple": [1, "a"]}': 2},
             50,
-            "Counter({1: 'zzzzzzz…(+93 chars), (1, 'a'): 2})",
+            "Counter({1: 'zzzzzzzzzzzzzzzzzzz…, (1, 'a'): 2})",
         ),
         ({"$type": "Box[int]", "long": "z" * 99, "n": 1}, 50, "Box[int](long='zzzzzzzzzzzzzz…(+86 chars), n=1)"),
         # Cut as text: no fields, or too many.

@@ -22,6 +22,7 @@ from breadcrumb_server.doctor.traced_python import check_python
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.manage import init_project
 from breadcrumb_storage.errors import BreadcrumbError
+from spool_reader import interpreter
 
 
 @pytest.fixture
@@ -51,7 +52,16 @@ def test_the_tracer_is_tried_in_the_python_that_a_run_would_use(workspace) -> No
     findings = by_check(check_python(None, workspace))
     assert levels(findings.values()) == {"python": "ok", "injection": "ok", "core": "ok", "module name": "ok"}
     assert findings["injection"].found == "the tracer was loaded and recorded 2 calls"
-    assert findings["core"].found == "pure"
+    assert findings["core"].found.partition(":")[0] in ("c", "pure")
+
+
+@pytest.mark.processes
+def test_the_core_that_was_asked_for_and_is_not_there_is_a_warning_with_the_reason(workspace, monkeypatch) -> None:
+    monkeypatch.setenv("BREADCRUMB_CORE", "pure")
+    assert by_check(check_python(None, workspace))["core"].found == "pure: BREADCRUMB_CORE asks for it"
+    monkeypatch.setenv("BREADCRUMB_CORE", "c")
+    finding = by_check(check_python(Path(interpreter("3.11")), workspace))["core"]
+    assert (finding.level, finding.found) == ("warning", "pure: the compiled core is for Python 3.12 to 3.15")
 
 
 def _python(folder: Path, script: str) -> Path:

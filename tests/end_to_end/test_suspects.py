@@ -145,7 +145,7 @@ async def test_tests_that_share_their_lines_have_no_suspects(session, shop: Path
 
 
 SINGLE = [*PYTEST, "test_prices.py::Prices::test_big"]
-FIRST_PASS = "other tests of the file ran before the command, for suspects, with their side effects (6 passed, "
+FIRST_PASS = "other tests of the file ran first, for suspects, with their side effects (6 passed, "
 
 
 @pytest.mark.parametrize(
@@ -170,6 +170,34 @@ async def test_where_single_tests_are_selected_the_others_of_their_file_run_firs
     assert names(shop) - before <= {"__pycache__", "tests.xml", ".pytest_cache"}
     again = await session.ok("get_trace", project="p", trace_id=report["trace_id"])
     assert again["suspects"] == SUSPECTS
+
+
+CACHED = program(
+    """
+    _table = []
+
+    def table():
+        if not _table:
+            _table.extend(filled())
+        return _table
+
+    def filled():
+        return [1, 2, 3]
+    """
+)
+
+
+@pytest.mark.parametrize("command", [SINGLE, ["-m", "unittest", "test_prices.Prices.test_big"]])
+async def test_what_the_first_test_of_a_process_does_for_all_is_no_suspect(
+    session, shop: Path, command: list[str]
+) -> None:
+    (shop / "cached.py").write_text(CACHED)
+    begins = "self.failed = False\n        from cached import table; table()"
+    (shop / "test_prices.py").write_text(TESTS.replace("self.failed = False", begins, 1))
+    await session.project(shop, ["pricing", "test_prices", "cached"])
+    for _ in range(2):  # the second time from what was remembered
+        report = await run(session, *command)
+        assert report["suspects"] == SUSPECTS
 
 
 async def test_a_first_pass_is_remembered_until_a_file_changes(session, shop: Path) -> None:
@@ -226,11 +254,14 @@ async def test_a_first_pass_that_fails_or_hangs_does_not_keep_the_command_from_r
 
 
 async def test_what_a_first_pass_recorded_before_it_was_ended_is_used(session, shop: Path) -> None:
-    (shop / "test_prices.py").write_text(TESTS + "\n    def test_waits(self):\n        import time; time.sleep(600)\n")
+    # The last test is the least like the first one, and begins.
+    waits = "\n    def test_small_waits(self):\n        import time; time.sleep(600)\n"
+    waits += "\n    def test_zero(self):\n        log(1)\n"
+    (shop / "test_prices.py").write_text(TESTS + waits)
     await session.project(shop, ["pricing", "test_prices"])
     report = await run(session, *SINGLE, timeout_seconds=16)
-    assert report["suspects"] == SUSPECTS
-    assert "took longer than 4 s and were ended; 6 of them passed" in report["notes"][-1]
+    assert report["suspects"] == [SUSPECTS[0].replace("the 6", "the 7"), *SUSPECTS[1:]]
+    assert "took longer than 4 s and were ended; 7 of them passed" in report["notes"][-1]
 
 
 async def test_commands_that_run_whole_files_or_no_tests_are_run_once(session, shop: Path) -> None:

@@ -167,11 +167,13 @@ def test_values_that_occur_by_chance_are_not_learned(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "word", ["identifier", "my_function", "return", "font-size", "'a string'", "HttpServlet", "=="]
+    "word",
+    ["identifier", "my_function", "return", "font-size", "'a string'", "HttpServlet", "==", "/[_?]?[a-z]*[0-9]/"],
 )
-def test_the_tokens_of_a_parser_are_hidden_under_their_name_and_not_learned(word: str) -> None:
+@pytest.mark.parametrize("name", ["token", "TOKEN", "__default_token__", "token_params", "first_token_2"])
+def test_the_tokens_of_a_parser_are_hidden_under_their_name_and_not_learned(word: str, name: str) -> None:
     encoder = Encoder(Redactor())
-    assert encoder.encode({"token": word}) == b'{"token": "[REDACTED]"}'
+    assert encoder.encode({name: word}) == b'{"%s": "[REDACTED]"}' % name.encode()
     assert REDACTED.encode() not in encoder.encode([f"{word} is a word"])
 
 

@@ -87,6 +87,14 @@ def test_the_body_of_the_test_is_kept_up_to_the_failure(suite: Spool) -> None:
     assert not any(call.lines for call in suite.named("Tests.test_a_passes"))
 
 
+def test_the_lines_of_a_generator_that_the_test_leaves_open_are_kept(python: str, trace) -> None:
+    halves = "def halves(numbers):\n    for number in numbers:\n        yield half(number)\n\ndef many"
+    left = SUITE.replace("def many", halves).replace("around()\n", "self.left = halves([4, 5]); next(self.left)\n")
+    (generator,) = trace(python, left).named("halves")
+    first = 1 + left.split("\n").index("def halves(numbers):")
+    assert [step.line - first for step in generator.lines if step.line] == [1, 2]
+
+
 def test_variables_that_closures_share_are_not_read_where_that_could_undo_a_write(suite: Spool) -> None:
     backend = suite.of("process")[0]["backend"]
     with_lines = any(call.lines for call in suite.named("around"))
@@ -109,6 +117,42 @@ def test_a_busy_function_is_given_up_alone_and_an_equal_run_keeps_the_same(pytho
     assert numbers(first) == numbers(second)
     assert 0 < len(numbers(first)) <= recent_lines.LAST_CALLS + recent_lines.MAX_PATHS
     assert any(call.lines for call in first.named("Tests.test_b_fails"))
+
+
+LONG_TEST = """
+import unittest
+from filled import fill
+
+class Tests(unittest.TestCase):
+    def test_fails(self):
+        total = 0
+        for number in range({calls}):
+            total = fill(number)
+        self.assertEqual(total, 0)
+        self.assertEqual(total, 1)
+
+if __name__ == "__main__":
+    unittest.main()
+"""
+
+
+def test_the_lines_of_a_failed_test_are_whole_although_what_it_calls_takes_the_allowance(
+    python: str, trace, tmp_path
+) -> None:
+    calls = 50
+    names = [f"fill{number}" for number in range(recent_lines.ALLOWANCE // (2 * calls) + 2)]
+    functions = [f"def {name}(number):\n    number += 1\n    return number" for name in names]
+    functions.append("def fill(number):\n    " + "\n    ".join(f"{name}(number)" for name in names) + "\n    return 0")
+    (tmp_path / "filled.py").write_text("\n".join(functions))
+    file = tmp_path / "test_long.py"
+    file.write_text(LONG_TEST.format(calls=calls))
+    spool = trace(python, [str(file)], include=["__main__", "filled"])
+    (test,) = spool.named("Tests.test_fails")
+    first = 1 + file.read_text().split("\n").index("        total = 0")
+    loop = [first + 1, first + 2] * calls
+    assert [step.line for step in test.lines if step.line] == [first, *loop, first + 1, first + 3, first + 4]
+    of_fill = [[step.line for step in call.lines if step.line] for call in spool.named("fill") if call.lines]
+    assert {len(lines) for lines in of_fill} <= {len(names) + 1}  # whole calls, or none
 
 
 def test_after_the_allowance_of_the_process_functions_are_recorded_as_without_lines(python: str, trace) -> None:

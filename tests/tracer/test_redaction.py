@@ -82,6 +82,7 @@ def test_the_working_folder_in_the_environment_is_no_password() -> None:
         "unexpected token: identifier at line 3", "illegal token: my_function.", "syntax error, unexpected token: EOF", "bad token: 'return'", "the secretary: Ms Smith", "keyboard=qwertz", "monkey=1",
         "passport: see desk 4", "author=Jane Doe", "passenger=12A", "tokenize(text)", "session started", "auth: required", "session: closed", "password: ***", "secret: ---",
         "password is required", "enter your password", "wrong password or username", "def check(password): ...", "password=None", "token = null",
+        r"if token == '\n':", r'token = "\t"', "while token != '+':",
         "SELECT id, password FROM users", "DataFrame.groupby(['a', 'b']).agg(FunctionName)", "TypeError: unsupported operand", "--verbose --dry-run",
         "BaseHTTPRequestHandlerWithALongName", "ThisIsACamelCaseIdentifierOfSomeLength", "some_module.SomeClass.some_method_name",
         "<Cart object>", "Привет, мир: как дела?", "日本語のテキスト: 値", "naïve café", "x" * 500, "ab" * 300, "0x1f" * 50,

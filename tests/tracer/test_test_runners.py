@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -116,6 +117,35 @@ def test_each_test_of_pytest_is_recorded_with_its_outcome_calls_and_exception(tr
     # The variables of the user's function, not of the unittest function that raises, and without unittest's own fields.
     assert of_unittest["locals"] == '{"self": {"$type": "Prices", "$object": 1, "_testMethodName": "test_fails"}}'
     assert [each["outcome"] for each in spool.of("test_report") if each["message"] == "17 != 20"] == ["failed"]
+
+
+OLD_STYLE_WRAPPERS = """
+import pytest
+
+class Wrapper:
+    @pytest.hookimpl(hookwrapper=True)
+    def pytest_runtest_call(self, item):
+        yield
+
+def pytest_configure(config):
+    config.pluginmanager.register(Wrapper())
+    config.pluginmanager.register(Wrapper())
+"""
+FAILS_FURTHER_IN = """
+import priced
+
+def test_fails():
+    priced.total(None, 1)
+"""
+
+
+def test_the_exception_of_a_test_is_known_although_wrappers_of_plugins_raise_it_again(trace, workspace):
+    (workspace / "conftest.py").write_text(OLD_STYLE_WRAPPERS)
+    (workspace / "test_further_in.py").write_text(FAILS_FURTHER_IN)
+    spool = trace(sys.executable, [*PYTEST, "test_further_in.py"], include=["priced"], mode="adaptive", cwd=workspace)
+    (report,) = last_reports(spool).values()
+    (exception,) = (each for each in spool.of("exception") if each["type"] == "TypeError")
+    assert (report["outcome"], report["exception"], exception["function"]) == ("failed", exception["id"], "total")
 
 
 def test_tests_and_runners_that_are_traced_themselves_give_the_same_records(trace, with_pytest, workspace):

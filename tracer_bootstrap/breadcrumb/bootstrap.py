@@ -7,7 +7,7 @@ import marshal
 import sys
 
 from . import backends
-from .record_format import CONFIG_FILE, DEFAULT_BACKEND, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND
+from .record_format import CONFIG_FILE, DEFAULT_BACKEND, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND, NOTICE_CORE
 from .runtime.features import HAS_GIL, IS_CPYTHON
 from .runtime.guard import guard
 from .runtime.system import system
@@ -61,6 +61,11 @@ def start(folder: str, settings: Dict[str, Any]) -> RunningTracer:
     recorder = Recorder(folder, settings, backend)
     if why_another:
         recorder.session.notice(NOTICE_BACKEND, why_another)
+    core = recorder.session.core
+    if core.is_another:
+        recorder.session.notice(
+            NOTICE_CORE, "BREADCRUMB_CORE=c: the core in Python records this process, as %s" % core.why
+        )
     _mark_started()
     tracer = RunningTracer(recorder)
     _running[:] = [tracer]

@@ -16,6 +16,12 @@ FORMAT_VERSION = 1
 # inherit it.
 ENV_TRACE = "BREADCRUMB_TRACE"
 
+# Environment variable that asks for a core (the package ``core``), and its values.
+ENV_CORE = "BREADCRUMB_CORE"
+CORE_PURE = "pure"
+CORE_C = "c"
+CORE_AUTO = "auto"
+
 # Files of a spool folder. {process}, the process key, is "<pid>-<start, ns since the epoch, base 36>".
 CONFIG_FILE = "tracer.config"  # marshal version 2: loads without importing a parser
 PROGRAM_FILE = "program.json"  # of a trace that a program began itself: the state of the program
@@ -89,6 +95,7 @@ EVENT_PROBE_VALUES = "probe_values"  # what its expressions were, one time
 # Codes of notices: each is a reason why a report shows less than what happened. docs/spool-format.md lists them.
 # Written by the tracer, as events:
 NOTICE_BACKEND = "backend"  # at the start, if another backend than configured observes: slower, nothing is missing
+NOTICE_CORE = "core"  # at the start, if BREADCRUMB_CORE asks for a core that cannot be used: slower, nothing is missing
 NOTICE_NOT_OBSERVING = "not_observing"  # at the start, if no backend can observe: no calls of the process are recorded
 NOTICE_TRACER_REPLACED = "tracer_replaced"  # the program took sys.settrace: calls of that thread may be missing
 NOTICE_RECORDS_LOST = "records_lost"  # a bug of the tracer, once for each type of error: some records are missing

@@ -248,6 +248,8 @@ class Recorder:
             "command": b"[" + b", ".join(encode(as_utf8(word)) for word in words) + b"]",
             "backend": encode(backend),
             "mode": encode(self.session.mode),
+            "core": encode(self.session.core.name),
+            "core_reason": encode(self.session.core.why),
         }
 
     def _write_process(self, parent: Optional[str]) -> None:

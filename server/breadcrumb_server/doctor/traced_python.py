@@ -15,11 +15,13 @@ from typing import Any
 
 from breadcrumb.record_format import (
     CALLS_SUFFIX,
+    ENV_CORE,
     EVENT_KEY,
     EVENT_NOTICE,
     EVENT_PROCESS,
     EVENTS_SUFFIX,
     KIND_CALL,
+    NOTICE_CORE,
     NOTICE_NOT_OBSERVING,
 )
 from breadcrumb.redaction.redactor import Redactor
@@ -29,7 +31,6 @@ from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.runs.launcher import child_environment, make_spool, write_tracer_config
 from breadcrumb_server.runs.not_traced import not_traced_reason
 from breadcrumb_server.runs.request import RunRequest, make_request
-from breadcrumb_server.runs.tracer_core import tracer_core
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_server.workspace.interpreter import Interpreter, interpreter_for
 from breadcrumb_storage.errors import BreadcrumbError
@@ -87,10 +88,7 @@ def check_python(python: Path | None, folder: Path) -> Iterator[Finding]:
         return
     number = ".".join(map(str, facts.version))
     yield ok("python", f"{shown} is {facts.implementation} {number} ({facts.executable})")
-    injection = _check_injection(words, folder)
-    yield injection
-    if injection.level == "ok":
-        yield ok("core", tracer_core(facts.implementation, (facts.version[0], facts.version[1])))
+    yield from _check_injection(words, folder)
     yield _check_namesake(facts, folder)
 
 
@@ -112,7 +110,7 @@ def _ask(words: Sequence[str], folder: Path) -> _Facts | str:
         return f"it ended with code {done.returncode} and said {said!r}"
 
 
-def _check_injection(words: Sequence[str], folder: Path) -> Finding:
+def _check_injection(words: Sequence[str], folder: Path) -> Iterator[Finding]:
     """Run a few lines in the Python under the tracer, with a spool of their own, and look what was recorded."""
     config = ProjectConfig(project="doctor", workspace=str(folder), include=["__main__"])
     request = make_request(config, [*words, "-c", _TRACED], MAX_SECONDS, cwd=str(folder))
@@ -122,10 +120,12 @@ def _check_injection(words: Sequence[str], folder: Path) -> Finding:
             write_tracer_config(spool, trace_id, config, request)
             done = _run(request.command, folder, child_environment(request, spool, os.environ))
             if isinstance(done, str):
-                return problem("injection", done, OTHER_PYTHON)
-            return _judge(spool, request, done)
+                yield problem("injection", done, OTHER_PYTHON)
+                return
+            yield _judge(spool, request, done)
+            yield from _tell_core(list(_events(spool)))
     except BreadcrumbError as error:
-        return problem("injection", f"{error.what} {error.why}", error.hint)
+        yield problem("injection", f"{error.what} {error.why}", error.hint)
 
 
 def _judge(spool: Path, request: RunRequest, done: subprocess.CompletedProcess[str]) -> Finding:
@@ -148,6 +148,19 @@ def _judge(spool: Path, request: RunRequest, done: subprocess.CompletedProcess[s
         f" It ended with code {done.returncode}: {done.stderr.strip()[-MAX_OUTPUT_CHARS:]}" if done.returncode else ""
     )
     return problem("injection", f"the tracer was not loaded. {why}{said}", OTHER_PYTHON)
+
+
+def _tell_core(events: Sequence[dict[str, Any]]) -> Iterator[Finding]:
+    """Say which core of the tracer encoded the values, and why."""
+    for event in events:
+        name, why = event.get("core"), event.get("core_reason")
+        if event.get(EVENT_KEY) == EVENT_PROCESS and name:
+            text = f"{name}: {why}" if why else str(name)
+            if any(other.get("code") == NOTICE_CORE for other in events):
+                yield warning("core", text, f"Install Breadcrumb again with a C compiler, or leave {ENV_CORE} out.")
+            else:
+                yield ok("core", text)
+            return
 
 
 def _events(spool: Path) -> Iterator[dict[str, Any]]:

@@ -11,7 +11,8 @@ and why. Begin with three calls, instead of reading files:
 2. run(project, command, timeout_seconds): any Python command. Its report shows the failure with the values of the \
 failing test's body or of the innermost frames, and the suspects: lines that this test ran and passing tests of its \
 file did not.
-3. show(project, what=["Cart.total", ...]): the suspects' source with what each line did. Show several at once.
+3. show(project, what=["Cart.total", "shop/cart.py:31", ...]): their source with what each line did, in place of \
+reading the file. Name in one call all that you want to read.
 
 Then, where the cause is not plain yet:
 - find(project, name= or value= or exception=): where a variable got its value, which calls had a value, who raised.

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 _FIELDS = {
     EVENT_KEY: "VARCHAR", "pid": "INTEGER", "ppid": "INTEGER", "python": "VARCHAR", "executable": "VARCHAR",
     "command": "VARCHAR[]", "cwd": "VARCHAR", "backend": "VARCHAR", "mode": "VARCHAR", "started_at_ns": "BIGINT",
+    "core": "VARCHAR", "core_reason": "VARCHAR",
     "clock_origin_ns": "BIGINT", "kernel_start": "BIGINT", "image_start": "BIGINT",
     "ancestors": "INTEGER[]", "parent": "VARCHAR", "at_ns": "BIGINT", "thread": "INTEGER", "ident": "BIGINT",
     "stream": "INTEGER", "first_call": "BIGINT",
@@ -70,7 +71,8 @@ _COUNT = f"SELECT source, {EVENT_KEY}, count(*) FROM events GROUP BY ALL"
 _PROCESSES = f"""
 UPDATE processes
 SET pid = e.pid, parent_pid = e.ppid, command = e.command_line, executable = e.executable, python_version = e.python,
-    cwd = e.cwd, backend = e.backend, mode = e.mode, kernel_start = e.kernel_start,
+    cwd = e.cwd, backend = e.backend, mode = e.mode, core = e.core, core_reason = nullif(e.core_reason, ''),
+    kernel_start = e.kernel_start,
     image_start = e.image_start,
     started_at = {TIME_SQL.format("coalesce(e.started_at_ns, processes.started_at_ns)")},
     started_at_ns = coalesce(e.started_at_ns, processes.started_at_ns), clock_origin_ns = e.clock_origin_ns

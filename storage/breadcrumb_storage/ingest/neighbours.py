@@ -21,11 +21,19 @@ NEIGHBOURS_FILE = "neighbours.json"
 
 @dataclass(frozen=True, slots=True)
 class PassedTest:
-    """A test that passed, with the lines of own functions that it executed."""
+    """A test that passed, with the lines of own functions that it executed.
+
+    Attributes:
+        node_id: Its name.
+        suite: Its file or module.
+        executed: The lines by function.
+        is_first: Whether it was the first one of its process: caches were empty, and what is made once was made.
+    """
 
     node_id: str
     suite: str
     executed: Mapping[ExecutedFunction, Sequence[int]]
+    is_first: bool = False
 
 
 @dataclass(slots=True)
@@ -44,6 +52,7 @@ def read_passed_tests(spool: Path) -> list[PassedTest]:
     functions: dict[tuple[str, int], ExecutedFunction] = {}
     names: dict[tuple[str, int], str] = {}
     found: list[PassedTest] = []
+    begun: set[str] = set()  # processes that have run a test
     for chunk in unread_chunks(files, {}, final=True):
         process = chunk.file.process_key
         for event in _events(chunk.records()[0]):
@@ -54,9 +63,13 @@ def read_passed_tests(spool: Path) -> list[PassedTest]:
                 functions[process, number] = ExecutedFunction(event["file"], event["name"], event["line"])
             elif kind == EVENT_TEST:
                 names[process, number] = str(event["name"])
-            elif kind == EVENT_TEST_LINES and event.get("outcome") == "passed":
-                executed = _by_function(event["executed"], process, functions)
-                found.append(PassedTest(names.get((process, number), ""), str(event["suite"]), executed))
+            elif kind == EVENT_TEST_LINES:
+                is_first = process not in begun
+                begun.add(process)
+                if event.get("outcome") == "passed":
+                    executed = _by_function(event["executed"], process, functions)
+                    name = names.get((process, number), "")
+                    found.append(PassedTest(name, str(event["suite"]), executed, is_first))
     return found
 
 
@@ -86,6 +99,9 @@ def _by_function(
 def write_neighbours(spool: Path, tests: Iterable[PassedTest]) -> None:
     """Write the lines of neighbours, counted by suite and function, for `insert_neighbours`.
 
+    What only the first test of a process executed, every test would that runs alone, as one that an agent selects does:
+    it counts as executed by all.
+
     Args:
         spool: The spool folder of the run.
         tests: The passing tests that its failed tests are compared with.
@@ -93,6 +109,7 @@ def write_neighbours(spool: Path, tests: Iterable[PassedTest]) -> None:
     Raises:
         OSError: The file cannot be written.
     """
+    tests = list(tests)
     suites: dict[str, _Suite] = {}
     for test in tests:
         suite = suites.setdefault(test.suite, _Suite())
@@ -101,6 +118,9 @@ def write_neighbours(spool: Path, tests: Iterable[PassedTest]) -> None:
             counts = suite.counts.setdefault(function, {})
             for line in lines:
                 counts[line] = counts.get(line, 0) + 1
+    for function, alone in _executed_by_first_tests_alone(tests).items():
+        for suite in suites.values():
+            suite.counts.setdefault(function, {}).update(dict.fromkeys(alone, suite.passed))
     with (spool / NEIGHBOURS_FILE).open("x", encoding="utf-8") as file:
         for name, suite in suites.items():
             whole = {"suite": name, "passed": suite.passed}
@@ -115,6 +135,19 @@ def write_neighbours(spool: Path, tests: Iterable[PassedTest]) -> None:
                     "tests": list(counts.values()),
                 }
                 file.write(json.dumps(row) + "\n")
+
+
+def _executed_by_first_tests_alone(tests: Sequence[PassedTest]) -> dict[ExecutedFunction, set[int]]:
+    first: dict[ExecutedFunction, set[int]] = {}
+    for test in tests:
+        if test.is_first:
+            for function, lines in test.executed.items():
+                first.setdefault(function, set()).update(lines)
+    for test in tests:
+        if not test.is_first:
+            for function in test.executed.keys() & first.keys():
+                first[function].difference_update(test.executed[function])
+    return first if any(not test.is_first for test in tests) else {}
 
 
 def insert_neighbours(con: DuckDBPyConnection, spool: Path, trace_id: str) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _STACK_END_CHARS = 1_500
 # Calls of one test that are read to draw a tree of its last ones.
 MAX_LINKS = 2_000
+# Calls of the function of one test: it may be run again, or in subtests.
+_MAX_CALLS_OF_TEST = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,26 @@ def last_calls(reader: TraceReader, first_call_id: int, last_call_id: int, limit
     )
 
 
+def calls_of_test_function(reader: TraceReader, first_call_id: int, last_call_id: int, name: str) -> list[CalledLink]:
+    """Return the calls between two ids of a process whose function has the name of a test, in their order.
+
+    A plugin of the project may have made them, so they need not be the outermost ones.
+
+    Args:
+        first_call_id: The first id, included.
+        last_call_id: The last id, included.
+        name: The name without class or module.
+    """
+    links, _ = _calls(
+        reader,
+        f"c.call_id BETWEEN {int(first_call_id)} AND {int(last_call_id)} "
+        "AND (f.function_name = ? OR ends_with(f.function_name, '.' || ?))",
+        _MAX_CALLS_OF_TEST,
+        [name, name],
+    )
+    return links
+
+
 def last_children(reader: TraceReader, parents: Sequence[int], limit: int) -> tuple[list[CalledLink], int]:
     """Return the last direct callees of calls, in their order, and the number of such callees.
 
@@ -135,7 +157,7 @@ def last_children(reader: TraceReader, parents: Sequence[int], limit: int) -> tu
     return _calls(reader, f"c.parent_call_id IN ({numbers})", limit) if numbers else ([], 0)
 
 
-def _calls(reader: TraceReader, where: str, limit: int) -> tuple[list[CalledLink], int]:
+def _calls(reader: TraceReader, where: str, limit: int, values: Sequence[str] = ()) -> tuple[list[CalledLink], int]:
     result = reader.con.execute(
         f"""
         SELECT c.call_id, c.parent_call_id, f.function_name, f.kind, count(*) OVER () AS total
@@ -144,7 +166,7 @@ def _calls(reader: TraceReader, where: str, limit: int) -> tuple[list[CalledLink
         WHERE c.trace_no = ? AND {where} AND f.kind IS DISTINCT FROM 'module' AND f.kind IS DISTINCT FROM 'class'
         ORDER BY c.call_id DESC LIMIT {int(limit)}
         """,
-        [reader.trace_id, reader.trace_no],
+        [reader.trace_id, reader.trace_no, *values],
     )
     newest_first, total = fetch_page(result, CalledLink)
     return newest_first[::-1], total

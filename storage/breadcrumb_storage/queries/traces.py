@@ -69,6 +69,8 @@ class ProcessRow:
     started_by: str | None  # fork, exec or subinterpreter; None: a separate program
     backend: str | None
     mode: str | None
+    core: str | None  # pure or c
+    core_reason: str | None
     ended: bool  # by a normal exit or an exec
     replaced: bool  # by an exec
 
@@ -240,7 +242,7 @@ def list_processes(reader: TraceReader) -> list[ProcessRow]:
     """Return the traced processes in the order in which they started."""
     result = reader.con.execute(
         """
-        SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode,
+        SELECT process_id, pid, parent_process_id, name, command, started_by, backend, mode, core, core_reason,
                ended_at IS NOT NULL AS ended,
                process_id IN (SELECT parent_process_id FROM processes WHERE trace_id = $1 AND started_by = 'exec')
                    AS replaced

@@ -11,6 +11,7 @@ from types import AsyncGeneratorType, CodeType, CoroutineType, FrameType, Genera
 
 from ..record_format import KIND_LATE_CALL, NOTICE_ENDS_UNSEEN, OUTCOME_CANCELLED
 from ..runtime.late_modules import load_late_module
+from ..runtime.live_locals import live_locals
 from ..runtime.locals_dict import may_keep_locals, single_variables
 from ..runtime.system import system
 from ..session.functions import Function
@@ -103,7 +104,7 @@ class CallLog:
         if since_ns and may_keep_locals(function.code):  # running already: it may have called locals()
             frame_locals: Any = dict(single_variables(frame))
         else:
-            frame_locals = frame.f_locals
+            frame_locals = live_locals(frame) if since_ns else frame.f_locals
         arguments = function.encoded_arguments(frame_locals)
         if session.clears_locals and function.clears_locals:
             frame_locals.clear()

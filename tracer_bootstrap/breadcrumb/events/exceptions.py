@@ -222,6 +222,15 @@ class ExceptionLog:
                 return True
         return False
 
+    def _is_from_traced_code(self, traceback: Optional[TracebackType]) -> bool:
+        """Return whether the exception was in traced code, also if a wrapper of a plugin has raised it once more."""
+        functions = self._session.functions
+        while traceback is not None:
+            if id(traceback.tb_frame.f_code) in functions:
+                return True
+            traceback = traceback.tb_next
+        return False
+
     def _was_thrown(self, exception: BaseException, traceback: Optional[TracebackType], frame: FrameType) -> bool:
         """Return whether the exception is one that was thrown into a generator, which is not in its traceback any more.
 
@@ -448,10 +457,10 @@ class ExceptionLog:
         traceback = traceback_of(exception)
         if traceback is None:
             return 0
-        frames, _ = frames_of(traceback, traceback.tb_frame)
         exception_id = self._session.exception_ids.get(id(exception))
-        if exception_id is not None and any(id(frame.f_code) in self._session.functions for frame, _ in frames):
+        if exception_id is not None and self._is_from_traced_code(traceback):
             return exception_id
+        frames, _ = frames_of(traceback, traceback.tb_frame)
         raises = self._raises_at_place(exception, traceback, traceback.tb_frame)
         raises.count += 1
         self._is_repeated = False

@@ -64,6 +64,7 @@ class LineLog:
             min(wide.max_items, _MAX_ITEMS),
             wide.max_depth,
             wide.numbers,
+            wide.native,
         )
         self._patterns = patterns
         self._noticed: Set[Tuple[int, str]] = set()

@@ -14,6 +14,7 @@ from types import FrameType
 
 from ..runtime.code_lines import all_lines
 from ..session.threads import write_record
+from ..test_files import is_test_file
 from .lines import CallLines, LineLog
 
 TYPE_CHECKING = False
@@ -26,10 +27,12 @@ if TYPE_CHECKING:
 
 # Units of work for all tests of a process together, and for one function in one test. A line is a unit, and so are each
 # _BYTES_PER_UNIT of its encoded variables. Functions that passing tests executed in part have an allowance of their own
-# after that: what is wrong is more likely in them, and others must not leave nothing for them.
-ALLOWANCE = 15_000
-ALLOWANCE_OF_SUSPECTS = 10_000
+# after that: what is wrong is more likely in them, and others must not leave nothing for them. Nor for the tests
+# themselves, whose lines say where they failed.
+ALLOWANCE = 30_000
+ALLOWANCE_OF_SUSPECTS = 30_000
 ALLOWANCE_OF_FUNCTION = 1_500
+ALLOWANCE_OF_SUSPECT_FUNCTION = 6_000
 _BYTES_PER_UNIT = 100
 
 # Calls of a function that are kept: the last ones, the last ones with a rare line, and one of each of the first paths.
@@ -63,6 +66,7 @@ class RecentLines(LineLog):
         self._left = ALLOWANCE
         self._left_for_suspects = ALLOWANCE_OF_SUSPECTS
         self._executable: Dict[Function, FrozenSet[int]] = {}
+        self._test_files: Dict[str, bool] = {}  # whether a file holds tests
         self._runs = False  # whether a test has begun and lines are recorded
         self._spent: Dict[Function, int] = {}  # units of each function, in this test
         self._kept: Dict[Function, _KeptCalls] = {}
@@ -84,12 +88,17 @@ class RecentLines(LineLog):
         return self._runs and self._may_record(function)
 
     def _may_record(self, function: Function) -> bool:
-        if self._left <= 0 and (self._left_for_suspects <= 0 or not self._may_be_suspect(function)):
+        if not self._has_allowance(function):
             return False
         if function.kind in ("module", "class") or not function.is_own:
             return False
         code = function.code
         return not (self._writes_locals_back and (code.co_cellvars or code.co_freevars))
+
+    def _has_allowance(self, function: Function) -> bool:
+        if self._left > 0 or self._is_of_tests(function):
+            return True
+        return self._left_for_suspects > 0 and self._may_be_suspect(function)
 
     def new_call(self, function: Function) -> RecentCall:
         """Return the lines of a call that begins."""
@@ -101,8 +110,6 @@ class RecentLines(LineLog):
         """Forget what belongs to the test before, and observe the lines of all functions."""
         self._forget()
         self._open.clear()  # what is left of it are generators, of which some never end
-        if self._left <= 0 and (self._left_for_suspects <= 0 or not self._passed):
-            return
         self._runs = True
         for function in list(self.session.functions.values()):
             if function.lines is None and not function.is_off and self._may_record(function):
@@ -113,14 +120,13 @@ class RecentLines(LineLog):
         """Write what was kept if the test failed."""
         if failed:
             self._write()
+            self._write_open()
         self._forget()
 
     def write_now(self) -> None:
         """Write what was kept, calls that have not ended included: the process will be ended within a test."""
         self._write()
-        thread = self.session.thread()
-        for call in list(self._open.values()):
-            call.write(thread)
+        self._write_open()
         self._forget()
         self._open.clear()
 
@@ -130,27 +136,38 @@ class RecentLines(LineLog):
             for call in kept.calls():
                 call.write(thread)
 
+    def _write_open(self) -> None:
+        """Write the calls that have not ended, such as generators that nobody reads to their end."""
+        thread = self.session.thread()
+        for call in list(self._open.values()):
+            call.write(thread)
+            call.is_whole = False  # what it does from now on belongs to no test
+
     def spend(self, function: Function, encoded_bytes: int) -> bool:
         """Take the work of one line from the allowance; return False if none is left for this function."""
         units = 1 + encoded_bytes // _BYTES_PER_UNIT
         spent = self._spent[function] = self._spent.get(function, 0) + units
-        if self._left > 0:
+        if self._is_of_tests(function):
+            pass
+        elif self._left > 0:
             self._left -= units
             if self._left <= 0:
                 self._stop_others()
-        elif self._may_be_suspect(function):
+        else:
             self._left_for_suspects -= units
-        if self._left <= 0 and not self._may_be_suspect(function):
-            return False
-        if self._left <= 0 and self._left_for_suspects <= 0:
-            self._runs = False
-            for each in list(self.session.functions.values()):
-                self._stop(each)
-            return False
-        if spent > ALLOWANCE_OF_FUNCTION:
+            if self._left_for_suspects <= 0:
+                self._stop_others()
+        if spent > ALLOWANCE_OF_FUNCTION and (
+            spent > ALLOWANCE_OF_SUSPECT_FUNCTION or not self._may_be_suspect(function)
+        ):
             self._stop(function)
-            return False
-        return True
+        return function.lines is self
+
+    def _is_of_tests(self, function: Function) -> bool:
+        known = self._test_files.get(function.file)
+        if known is None:
+            known = self._test_files[function.file] = is_test_file(function.file)
+        return known
 
     def _may_be_suspect(self, function: Function) -> bool:
         """Return whether passing tests executed a part of a function, and not all of it."""
@@ -164,14 +181,17 @@ class RecentLines(LineLog):
         return not lines <= passed and not lines.isdisjoint(passed)
 
     def _stop_others(self) -> None:
+        """Stop recording the lines of functions for which nothing is left."""
         for each in list(self.session.functions.values()):
-            if not self._may_be_suspect(each):
+            if not self._has_allowance(each):
                 self._stop(each)
 
     def _stop(self, function: Function) -> None:
         if function.lines is self:
             function.record_lines(None)
             self._observe(function)
+            for call in self._open.values():  # a part of their lines would be taken for all that ran
+                call.stop(function)
 
     def call_ended(self, call: RecentCall, function: Function) -> None:
         """Keep a call in place of an earlier one."""
@@ -204,6 +224,12 @@ class RecentCall(CallLines):
         """Return the lines that were executed."""
         return frozenset(self._lines)
 
+    def stop(self, function: Function) -> None:
+        """Drop what was recorded if this is a call of the function."""
+        if function is self._function:
+            self.is_whole = False
+            self._records.clear()
+
     def starts(self, thread: ThreadState, frame: FrameType, line: int) -> None:
         """Record that a line starts, as long as there is an allowance."""
         if not self.is_whole:
@@ -212,8 +238,7 @@ class RecentCall(CallLines):
         super().starts(thread, frame, line)
         encoded = sum(map(len, self._known.values())) if self._known is not None else 0
         if not self._recent.spend(self._function, encoded):
-            self.is_whole = False
-            self._records.clear()
+            self.stop(self._function)
 
     def ends(self, thread: ThreadState, call: int, frame: FrameType, at_ns: int) -> None:
         """Record the end of the call, and hand it over."""

@@ -10,7 +10,7 @@ import os
 
 import pytest
 
-from breadcrumb.first_pass.sampling import MOST, sample
+from breadcrumb.first_pass.sampling import MOST, farthest_first, sample
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,9 @@ def pytest_collection_modifyitems(config: Any, items: List[Any]) -> None:
         chosen += sample(beside, apart)
     kept = set(map(id, chosen[:MOST]))
     left_out = [item for item in items if id(item) not in kept]
-    items[:] = [item for item in items if id(item) in kept]
+    positions = [position for position, item in enumerate(items) if id(item) in kept]
+    asked = [position for position, item in enumerate(items) if id(item) in known]
+    items[:] = [items[position] for position in farthest_first(positions, asked)]
     config.hook.pytest_deselected(items=left_out)
 
 

@@ -22,7 +22,7 @@ def main(words: Sequence[str]) -> None:
     """
     folder = os.path.dirname(os.path.abspath(__file__))
     sys.path[:] = [os.getcwd(), *(path for path in sys.path if path != folder)]
-    from breadcrumb.first_pass.sampling import MOST, sample
+    from breadcrumb.first_pass.sampling import MOST, farthest_first, sample
 
     names, patterns = _read(words)
     chosen: List[unittest.TestCase] = []
@@ -35,7 +35,9 @@ def main(words: Sequence[str]) -> None:
             [test for test in others if type(test) in groups], [test for test in others if type(test) not in groups]
         )
         kept = set(map(id, some))
-        chosen += [test for test in tests if id(test) in kept]
+        positions = [position for position, test in enumerate(tests) if id(test) in kept]
+        asked_positions = [position for position, test in enumerate(tests) if id(test) in asked]
+        chosen += [tests[position] for position in farthest_first(positions, asked_positions)]
     with open(os.devnull, "w") as nowhere:
         unittest.TextTestRunner(stream=nowhere, verbosity=0).run(unittest.TestSuite(chosen[:MOST]))
 

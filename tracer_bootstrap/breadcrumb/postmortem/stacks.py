@@ -79,6 +79,7 @@ class StackReporter:
             min(usual.max_items, _MAX_ITEMS),
             min(usual.max_depth, _MAX_DEPTH),
             usual.numbers,
+            usual.native,
         )
 
     @property

@@ -6,6 +6,7 @@ from types import FrameType
 
 from ..runtime.classes import derives
 from ..runtime.features import HAS_FRAME_GET_VAR, LIVE_F_LOCALS
+from ..runtime.live_locals import live_locals
 from ..runtime.locals_dict import may_keep_locals, single_variables
 from ..values.frame_locals import forget_locals
 
@@ -36,7 +37,7 @@ def _variables(frame: FrameType, clears_locals: bool) -> Dict[str, Any]:
     code = frame.f_code
     if HAS_FRAME_GET_VAR and may_keep_locals(code):
         return dict(single_variables(frame))
-    variables: Any = frame.f_locals
+    variables: Any = live_locals(frame)
     if code.co_flags & _CO_OPTIMIZED:
         copied = dict(variables)
         del variables

@@ -34,6 +34,9 @@ _NO_CARDS = (
 # First digits of card numbers (ISO/IEC 7812). Not required of sixteen digits, the usual length.
 _FIRST_DIGITS = "23456"
 
+# Each digit with the sum of the digits of its double.
+_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
+
 # Digits in a run of at least this many hexadecimal characters are part of a hash.
 _MIN_HASH_CHARS = 24
 _HEXADECIMAL = "0123456789abcdefABCDEF"
@@ -60,23 +63,18 @@ def _is_card(digits: str) -> bool:
         return False
     if len(digits) != 16 and digits[0] not in _FIRST_DIGITS:
         return False
-    return len(set(digits)) > 1 and _luhn(digits)
+    return digits.count(digits[0]) < len(digits) and _luhn(digits)
 
 
 def _luhn(digits: str) -> bool:
     """Verify the check digit of a payment card number (ISO/IEC 7812-1)."""
-    total = 0
-    for position, char in enumerate(reversed(digits)):
-        digit = int(char)
-        if position % 2:
-            digit = digit * 2 - 9 if digit > 4 else digit * 2
-        total += digit
-    return total % 10 == 0
+    raw = digits.encode()
+    return (sum(raw[-1::-2]) + sum(raw[-2::-2].translate(_DOUBLED)) - len(raw) * ord("0")) % 10 == 0
 
 
 def _mark_number(match: Match[str]) -> str:
     card = match.group("card")
-    if card is not None and (not _is_card("".join(c for c in card if c.isdigit())) or _is_in_hash(match)):
+    if card is not None and (not _is_card("".join([str(int(c)) for c in card if c.isdigit()])) or _is_in_hash(match)):
         return card
     return REDACTED
 

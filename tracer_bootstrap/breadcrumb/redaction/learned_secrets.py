@@ -39,14 +39,18 @@ _HTML = (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;"))
 
 
 class LearnedSecrets:
-    """Secret values in all the forms in which texts spell them."""
+    """Secret values in all the forms in which texts spell them.
+
+    Attributes:
+        by_gram: The forms by their first characters.
+    """
 
     def __init__(self) -> None:
         self._values: Dict[str, None] = {}
         self._forms: List[str] = []  # longest first: a secret that contains another is redacted as a whole
         self._words: Set[str] = set()
         self._known_forms: Set[str] = set()
-        self._by_gram: Dict[str, List[str]] = {}  # the forms by their first characters
+        self.by_gram: Dict[str, List[str]] = {}
 
     def __len__(self) -> int:
         return len(self._values)
@@ -62,7 +66,7 @@ class LearnedSecrets:
         new = {form for form in _forms_of(value) if len(form) >= MIN_FORM_CHARS and form not in self._known_forms}
         self._known_forms |= new
         for form in new:
-            self._by_gram.setdefault(form[:_GRAM_CHARS], []).append(form)
+            self.by_gram.setdefault(form[:_GRAM_CHARS], []).append(form)
         self._forms = sorted([*self._forms, *new], key=len, reverse=True)
 
     def redact(self, text: str) -> str:
@@ -70,7 +74,7 @@ class LearnedSecrets:
         forms = self._forms
         if len(forms) > _MAX_FORMS_SEARCHED:
             grams = {text[at : at + _GRAM_CHARS] for at in range(len(text) - _GRAM_CHARS + 1)}
-            forms = [form for gram in grams & self._by_gram.keys() for form in self._by_gram[gram]]
+            forms = [form for gram in grams & self.by_gram.keys() for form in self.by_gram[gram]]
             forms.sort(key=len, reverse=True)
         for form in forms:
             if form in text:

@@ -31,6 +31,8 @@ _PLACEHOLDER_MARKS = {("$", "}"), ("{", "}"), ("<", ">"), ("%", "s"), ("%", "%")
 # A parser's "token" is mostly a word: a value there that does not look random is learned only if it is at least this
 # long and no identifier.
 _MIN_TOKEN_CHARS = 12
+# Characters of a credential beside letters and digits (RFC 6750, 2.1), and those that divide the parts of some.
+_TOKEN_MARKS = "-._~+/=:|%"
 
 # Names of authentication schemes, which precede a credential (RFC 9110, 11.4).
 _SCHEMES = ("bearer", "basic", "token", "digest", "apikey", "negotiate", "ntlm")
@@ -93,11 +95,11 @@ def is_worth_learning(value: str) -> bool:
 
 
 def _is_token(name: str) -> bool:
-    """Return whether a name may mean a parser's token, most of which are words."""
-    return name.lower().endswith("token") and words_of(name)[-1] == "token"
+    """Return whether a name may mean a parser's token, most of which are words: token, __default_token__, TOKEN_1."""
+    return "token" in words_of(name)
 
 
 def _is_parser_token(value: str) -> bool:
-    if any(c.isspace() or c in "\"'" for c in value):
+    if not all(c.isalnum() or c in _TOKEN_MARKS for c in value):
         return True
     return not looks_random(value) and (len(value) < _MIN_TOKEN_CHARS or value.isidentifier())

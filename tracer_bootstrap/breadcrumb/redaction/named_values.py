@@ -99,8 +99,9 @@ def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], pa
 
 
 def _can_be_secret(value: str, kind: int) -> bool:
-    """Return whether a value can be secret, unlike those in ``token: }`` and ``session: closed``."""
-    if value in _HARMLESS_VALUES or not any(char.isalnum() for char in value):
+    r"""Return whether a value can be secret, unlike those in ``token: }``, ``token == "\n"``, ``session: closed``."""
+    plain = _unescaped(value) if "\\" in value else value
+    if value in _HARMLESS_VALUES or not any(char.isalnum() for char in plain):
         return False
     return kind == SECRET or not value.isalpha()
 

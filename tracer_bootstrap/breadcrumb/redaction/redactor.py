@@ -15,7 +15,7 @@ from .suspicion import ENCODED, possible_kinds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Iterable, List, Mapping, Optional, Protocol, Sequence
+    from typing import Callable, Dict, Iterable, List, Mapping, Optional, Protocol, Sequence, Tuple
 
     from .learned_secrets import LearnedSecrets
 
@@ -100,6 +100,14 @@ class Redactor:
             name: The name in any spelling.
         """
         return self._names.kind_of(name) == WEAK
+
+    def hints(self) -> Tuple[Tuple[str, ...], Dict[str, List[str]]]:
+        """Return what texts with secrets contain, besides the fixed hints of ``suspicion``: for the core in C.
+
+        Returns:
+            Parts of secret names, in lower case, and the learned values by their first characters.
+        """
+        return self._names.fragments, {} if self._learned is None else self._learned.by_gram
 
     def learn(self, value: str, name: str = "") -> None:
         """Redact a value wherever it appears from now on, and the secrets in it: a password in a URL, a cookie.

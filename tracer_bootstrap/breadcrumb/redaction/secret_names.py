@@ -80,6 +80,9 @@ class SecretNames:
 
     Args:
         patterns: Globs over whole names that are secret too, case-insensitive: ``my_secret_*``.
+
+    Attributes:
+        fragments: Texts in lower case, of which every secret name contains one.
     """
 
     def __init__(self, patterns: Iterable[str] = ()) -> None:
@@ -87,7 +90,7 @@ class SecretNames:
         self._longest = max(name.count("_") + 1 for name in SECRET_NAMES)
         self._known: Dict[str, int] = {}
         self._patterns: List[str] = []
-        self._fragments: Tuple[str, ...] = _FRAGMENTS
+        self.fragments: Tuple[str, ...] = _FRAGMENTS
         self.add_patterns(patterns)
 
     def add_patterns(self, patterns: Iterable[str]) -> None:
@@ -95,7 +98,7 @@ class SecretNames:
         for pattern in patterns:
             self._patterns.append(pattern.lower())
             longest_literal = max(pattern.lower().replace("?", "*").split("*"), key=len)
-            self._fragments += (longest_literal,)
+            self.fragments += (longest_literal,)
         self._known.clear()
 
     def kind_of(self, name: str) -> int:
@@ -110,7 +113,7 @@ class SecretNames:
     def may_be_in(self, text: str) -> bool:
         """Return whether a text can hold a secret name at all, by a cheap check."""
         lowered = text.lower()
-        for fragment in self._fragments:
+        for fragment in self.fragments:
             if fragment in lowered:
                 return True
         return False

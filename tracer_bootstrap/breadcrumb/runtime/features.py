@@ -23,6 +23,9 @@ monitoring: Any = getattr(sys, "monitoring", None)
 # the frame dies: it has to be cleared after reading.
 LIVE_F_LOCALS = _VERSION >= (3, 13)
 
+# gh-128396, since 3.13.0: reading f_locals while a comprehension binds a variable that functions share.
+CRASHES_ON_COMPREHENSION_VARIABLES = (3, 13) <= sys.version_info[:3] < (3, 13, 3)
+
 # PyFrame_GetVar reads a variable without that dict. From 3.13 on it is not needed.
 HAS_FRAME_GET_VAR = _VERSION == (3, 12)
 
@@ -64,3 +67,21 @@ FAILED_COMMAND_IS_REPR = _VERSION >= (3, 15)
 # Before 3.11, the interpreter writes the variables of a class body back after each trace function, and an empty
 # ``__class__`` cell (of a method that calls super()) overwrites a variable of that name.
 CLASS_CELL_HIDES_VARIABLE = _VERSION < (3, 11)
+
+# The compiled core uses the stable ABI of 3.12 and is tested with these versions. Free-threaded builds have another
+# ABI, also with their GIL on.
+_OLDEST_WITH_CORE, _NEWEST_WITH_CORE = (3, 12), (3, 15)
+
+
+def _why_no_core_in_c() -> str:
+    if not IS_CPYTHON:
+        return "the compiled core is for CPython"
+    if not _OLDEST_WITH_CORE <= _VERSION <= _NEWEST_WITH_CORE:
+        return "the compiled core is for Python %d.%d to %d.%d" % (*_OLDEST_WITH_CORE, *_NEWEST_WITH_CORE)
+    if "t" in getattr(sys, "abiflags", "") or not HAS_GIL:
+        return "the compiled core is not for free-threaded builds"
+    return ""
+
+
+# Why the compiled core must not be loaded into this interpreter; empty if it may.
+WHY_NO_CORE_IN_C: str = _why_no_core_in_c()

@@ -41,13 +41,17 @@ class ObjectNumbers:
     """The numbers of the objects that were recorded.
 
     All operations on the tables are atomic: other threads and signal handlers number objects at the same time.
+
+    Attributes:
+        known: By address: weak reference, name, number, and what the JSON of the object has for it.
+        counts: The numbers that come next, by name.
+        limit: Number of known objects from which on dead ones are looked for. The core in C numbers objects below it.
     """
 
     def __init__(self) -> None:
-        # By address: weak reference, name, number, and what the JSON of the object has for it.
         self.known: Dict[int, Tuple[Any, str, int, str]] = {}
-        self._counts: Dict[str, Iterator[int]] = {}
-        self._limit = _MIN_OBJECTS
+        self.counts: Dict[str, Iterator[int]] = {}
+        self.limit = _MIN_OBJECTS
         self._refusals = 0  # objects that get no number before dead ones are looked for again
 
     def of(self, value: Any, name: str) -> int:
@@ -69,13 +73,13 @@ class ObjectNumbers:
                 return 0
             if self.known.get(id(value)) is before:
                 self.known.pop(id(value), None)
-        elif len(self.known) >= self._limit and not self._make_room():
+        elif len(self.known) >= self.limit and not self._make_room():
             return 0
-        counted = self._counts.get(name)
+        counted = self.counts.get(name)
         if counted is None:
-            if len(self._counts) >= _MAX_NAMES:
+            if len(self.counts) >= _MAX_NAMES:
                 return 0
-            counted = self._counts.setdefault(name, count(1))
+            counted = self.counts.setdefault(name, count(1))
         try:
             weak = ref(value)
         except TypeError as error:
@@ -94,8 +98,8 @@ class ObjectNumbers:
             if known[0]() is None and self.known.get(address) is known:
                 self.known.pop(address, None)
         alive = len(self.known)
-        self._limit = min(max(2 * alive, _MIN_OBJECTS), MAX_OBJECTS)
-        if alive < self._limit:
+        self.limit = min(max(2 * alive, _MIN_OBJECTS), MAX_OBJECTS)
+        if alive < self.limit:
             return True
         self._refusals = MAX_OBJECTS
         return False

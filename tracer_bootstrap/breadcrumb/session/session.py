@@ -10,7 +10,7 @@ import itertools
 import sys
 from _thread import _local, get_ident
 
-from .. import record_format
+from .. import core, record_format
 from ..json_text import quote, utf8
 from ..redaction.redactor import process_redactor
 from ..runtime.object_numbers import ObjectNumbers
@@ -59,12 +59,14 @@ class Session:
         self.clears_locals = clears_locals
         self.include = IncludeFilter(settings["include"], settings.get("exclude", ()), settings.get("workspace"))
         self.redactor = process_redactor(settings.get("redact", ()), self)
+        self.core = core.choose(system.environ.get(record_format.ENV_CORE, record_format.CORE_AUTO))
         self.encoder = Encoder(
             self.redactor,
             capture.get("max_value_chars", record_format.DEFAULT_MAX_VALUE_CHARS),
             capture.get("max_items", record_format.DEFAULT_MAX_ITEMS),
             capture.get("max_depth", record_format.DEFAULT_MAX_DEPTH),
             ObjectNumbers(),
+            self.core.native,
         )
         # For values that are to cost little.
         self.short_encoder = Encoder(

@@ -16,9 +16,10 @@ from __future__ import annotations
 from ..json_text import float_text, quote, utf8
 from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VALUE_CHARS
 from ..redaction.redactor import Redactor
+from ..runtime.interruptions import raised_by_program
 from ..runtime.late_modules import import_late_modules
 from ..value_format import CHARS_CUT, CUT_MARK, CUT_OPENING, KEY_MARK, REDACTED
-from .walk import MEMO_MAX_CHARS, MIN_CARD, Walk
+from .walk import CARD_LIMIT, MEMO_MAX_CHARS, MIN_CARD, UNREADABLE, Walk
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ _MARK = '"%s"' % REDACTED
 # Precedes the address in the default repr of an object, which differs from run to run.
 _ADDRESS = " at 0x"
 _MIN_ADDRESS_DIGITS = 6
+_REPLACED_ADDRESS = _ADDRESS + "..."
+
+# The text of a key that holds one of these may be that of another key too, which was redacted, cut or rid of an
+# address. Such keys are numbered, the known ones are not: no known key may be among them.
+_SHARED_BY_KEYS = (REDACTED, CUT_OPENING, _REPLACED_ADDRESS)
+
+# Larger integers are written by their size: the conversion to text is quadratic, and Python refuses it beyond 4,300
+# digits.
+_MAX_INT_BITS = 1024
 
 
 def _clear_if_full(memo: Dict[Any, Any]) -> None:
@@ -65,6 +75,7 @@ class Encoder:
         max_items: Maximum number of items of a container and of fields of an object.
         max_depth: Maximum number of nested containers and objects.
         numbers: Numbers the objects; None: they are written without numbers.
+        native: The module of the core in C, whose methods take the place of those here; None: all is done here.
     """
 
     def __init__(
@@ -74,6 +85,7 @@ class Encoder:
         max_items: int = DEFAULT_MAX_ITEMS,
         max_depth: int = DEFAULT_MAX_DEPTH,
         numbers: Optional[ObjectNumbers] = None,
+        native: Any = None,
     ) -> None:
         self._redactor = redactor
         # Kept here once imported, as a program may empty sys.modules.
@@ -81,6 +93,7 @@ class Encoder:
         self._plan_of: Optional[Callable[..., TypePlan]] = None
         # Whether to read fields without making an instance's __dict__: takes a third longer, and spares the program.
         self.spares_dicts = False
+        self._is_card_number: Callable[[int], bool] = redactor.is_secret_number
         self.max_chars = max_chars
         self.max_items = max_items
         self.max_depth = max_depth
@@ -95,6 +108,11 @@ class Encoder:
         self._known_bytes: Dict[bytes, Optional[str]] = {}
         self._generation = redactor.generation
         self._plans: Dict[int, TypePlan] = {}
+        self.native = native
+        if native is not None:
+            compiled = native.ValueEncoder(self, Walk)
+            self.encode = compiled.encode  # type: ignore[method-assign]
+            self.encode_fields_hidden = compiled.encode_fields_hidden  # type: ignore[method-assign]
 
     def encode(self, value: Any) -> bytes:
         """Return a value's JSON text, one line of UTF-8.
@@ -108,6 +126,7 @@ class Encoder:
         if kind is int:
             if -MIN_CARD < value < MIN_CARD:
                 return b"%d" % value
+            return self.int_text(value).encode()
         elif kind is str:
             if self._generation == self._redactor.generation:
                 known = self._memo.get(value)
@@ -122,15 +141,20 @@ class Encoder:
             return float_text(value).encode()
         generation = self._redactor.generation
         if generation != self._generation:
-            self._forget_outdated()
+            self.forget_outdated()
         text = Walk(self).text(value)
         if generation != self._redactor.generation:
             # A secret learned from the value may occur in it before its name too.
-            self._forget_outdated()
+            self.forget_outdated()
             text = Walk(self).text(value)
         return utf8(text)
 
-    def _forget_outdated(self) -> None:
+    def forget_outdated(self) -> None:
+        """Forget all texts if a secret was learned, or if there are too many.
+
+        Called after whatever may teach a secret, within one value too: the room that a text takes, and with it what is
+        shown of the others, must not depend on whether the text was known.
+        """
         if self._generation != self._redactor.generation or len(self.known_texts) >= _MEMO_SIZE:
             self._generation = self._redactor.generation
             self._memo.clear()
@@ -139,9 +163,13 @@ class Encoder:
             self._known_long.clear()
             self._known_bytes.clear()
 
-    def is_secret_number(self, number: int) -> bool:
-        """Return whether an integer is redacted as a payment card number."""
-        return number >= MIN_CARD and self._redactor.is_secret_number(number)
+    def int_text(self, value: int) -> str:
+        """Return an integer as JSON, a huge one by its size, and a payment card number as a mark."""
+        if MIN_CARD <= value < CARD_LIMIT:  # nearly all large ones: times in nanoseconds, ids
+            return _MARK if self._is_card_number(value) else "%d" % value
+        if value.bit_length() > _MAX_INT_BITS:
+            return '"<int of %d bits>"' % value.bit_length()
+        return "%d" % value
 
     def is_secret_name(self, name: str) -> bool:
         """Return whether values of this name (of a parameter, variable, field, function) are redacted."""
@@ -190,8 +218,9 @@ class Encoder:
         return utf8(self.quoted(text, _MAX_TEXT_CHARS))
 
     def _encode_str(self, value: str) -> bytes:
+        generation = self._redactor.generation
         encoded = utf8(self.quoted(value, self.max_chars))
-        if len(value) <= MEMO_MAX_CHARS:
+        if len(value) <= MEMO_MAX_CHARS and len(value) <= self.max_chars and generation == self._redactor.generation:
             self._memo[value] = encoded
         return encoded
 
@@ -199,10 +228,13 @@ class Encoder:
         """Return a text as JSON, first redacted, then cut to *limit* characters."""
         size = len(value)
         if size <= MEMO_MAX_CHARS and size <= limit:
-            self._forget_outdated()
+            self.forget_outdated()
             known = self.known_texts.get(value)
             if known is None:
-                known = self.known_texts[value] = quote(self._redacted(value))
+                generation = self._generation
+                known = quote(self._redacted(value))
+                if generation == self._redactor.generation:
+                    self.known_texts[value] = known
             return known
         if size <= limit:
             return quote(self._redacted(value))
@@ -245,24 +277,28 @@ class Encoder:
     def _redacted(self, text: str) -> str:
         if len(text) <= MEMO_MAX_CHARS:
             return self._search_and_redact(text)
-        self._forget_outdated()
+        self.forget_outdated()
         known = self._known_long.get(text)
         if known is None:
+            generation = self._generation
             known = self._search_and_redact(text)
-            if self._generation == self._redactor.generation:  # nothing was learned from it
+            if generation == self._redactor.generation:  # nothing was learned from it
                 _clear_if_full(self._known_long)
                 self._known_long[text] = known
         return known
 
     def _search_and_redact(self, text: str) -> str:
-        return self._redactor.redact_text(without_addresses(text) if _ADDRESS in text else text)
+        redacted = self._redactor.redact_text(without_addresses(text) if _ADDRESS in text else text)
+        self.forget_outdated()
+        return redacted
 
     def _escaped(self, head: bytes) -> Optional[str]:
         """Decode bytes up to the largest window; None if they hold a secret in wide characters."""
-        self._forget_outdated()
+        self.forget_outdated()
         if head in self._known_bytes:
             return self._known_bytes[head]
         is_secret = False
+        generation = self._generation
         if b"\0" in head:
             import_late_modules()
             from ..redaction.encoded_texts import holds_wide
@@ -270,9 +306,11 @@ class Encoder:
             is_secret = holds_wide(head, self._redactor.redact_text)
         most = self.window(self.max_chars) + 1
         escaped = None if is_secret else head.decode("utf-8", "backslashreplace")[:most]
-        if self._generation == self._redactor.generation:
+        if generation == self._redactor.generation:
             _clear_if_full(self._known_bytes)
             self._known_bytes[head] = escaped
+        else:
+            self.forget_outdated()
         return escaped
 
     def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
@@ -282,18 +320,36 @@ class Encoder:
         if type(key) is not str or key.startswith(KEY_MARK):
             text = quote(KEY_MARK + text)
         known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
-        # Not those whose text another key may have too (redacted, cut): such keys are numbered, the known ones are not.
-        if type(key) is str and text == quote(key) and REDACTED not in key and CUT_OPENING not in key:
+        if type(key) is str and text == quote(key) and not any(mark in key for mark in _SHARED_BY_KEYS):
             self.known_keys[key] = known
         return known
 
+    def encode_in_python(self, value: Any) -> bytes:
+        """Encode a value as ``encode`` does, without the core in C: it calls this for what it could not read."""
+        return Encoder.encode(self, value)
+
+    def rescues(self, error: BaseException) -> bool:
+        """Return whether an error that the core in C met says no more than that a value cannot be read."""
+        if isinstance(error, RecursionError) or not isinstance(error, UNREADABLE):
+            return False
+        return not raised_by_program(error)
+
+    def outline(self, cls: type) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool]:
+        """Return what the core in C knows of a class: its plan, and ``TypePlan.outline``."""
+        plan = self.plan(cls)
+        return (plan, *plan.outline())
+
     def is_hidden(self, value: Any, name: str) -> bool:
         """Return whether to redact a value under a secret name."""
-        return self._hidden.is_hidden(value, name)
+        hidden = self._hidden.is_hidden(value, name)
+        self.forget_outdated()
+        return hidden
 
     def redact_items(self, items: Sequence[Any]) -> Sequence[Any]:
         """Redact the items of a sequence that follow a secret name in it."""
-        return self._hidden.redact_items(items)
+        redacted = self._hidden.redact_items(items)
+        self.forget_outdated()
+        return redacted
 
     def plan(self, cls: type) -> TypePlan:
         """Return the plan by which instances of a class are encoded."""

@@ -7,6 +7,7 @@ from sys import getrefcount
 from types import CodeType, FrameType, FunctionType, ModuleType
 
 from ..runtime.classes import derives
+from ..runtime.live_locals import live_locals
 from ..runtime.locals_dict import may_keep_locals, single_variables
 from .encoder import Encoder
 
@@ -48,7 +49,7 @@ def variables_of(frame: FrameType, limit: int, clears_locals: bool) -> List[Tupl
     is_function = code.co_flags & _CO_OPTIMIZED
     if may_keep_locals(code):
         return [(name, value) for name, value in single_variables(frame) if not _is_synthetic(name)][:limit]
-    frame_locals: Any = frame.f_locals
+    frame_locals: Any = live_locals(frame)
     found: List[Tuple[str, Any]] = []
     for name, value in _items(frame_locals, is_function):
         if type(name) is not str or _is_synthetic(name) or not (is_function or _is_variable(value)):

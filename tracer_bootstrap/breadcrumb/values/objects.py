@@ -54,9 +54,8 @@ def write_enum(walk: Walk, value: Any, plan: TypePlan) -> str:
     name, number = own.get("_name_"), own.get("_value_")
     if type(name) is str:
         return typed_repr(walk, plan, "%s.%s" % (plan.name, name))
-    return (
-        _typed(walk, plan, ', "value": %s' % walk.int_text(number)) if type(number) is int else _typed(walk, plan, "")
-    )
+    value_text = ', "value": %s' % walk.encoder.int_text(number) if type(number) is int else ""
+    return _typed(walk, plan, value_text)
 
 
 def write_cached_function(walk: Walk, value: Any, plan: TypePlan) -> str:
@@ -158,7 +157,7 @@ def write_str(walk: Walk, value: Any, plan: TypePlan) -> str:
 
 def write_int(walk: Walk, value: Any, plan: TypePlan) -> str:
     """Write an instance of a subclass of int."""
-    return _typed(walk, plan, ', "value": %s' % walk.int_text(int.__int__(value)))
+    return _typed(walk, plan, ', "value": %s' % walk.encoder.int_text(int.__int__(value)))
 
 
 def write_float(walk: Walk, value: Any, plan: TypePlan) -> str:

@@ -11,6 +11,7 @@ from ..runtime.features import DICT_ENDS_INLINE_FIELDS
 from ..runtime.interruptions import raised_by_program
 from ..runtime.object_numbers import takes_weak_references
 from .inline_fields import InlineFields
+from .objects import write_object
 from .writers import OPAQUE_PACKAGES, choose_writer
 
 TYPE_CHECKING = False
@@ -121,6 +122,19 @@ class TypePlan:
         """Return the name of the class with its module, unless it is built in."""
         return self.name if self.module in ("", "builtins") else "%s.%s" % (self.module, self.name)
 
+    def outline(self) -> Tuple[Any, str, Optional[str], Tuple[str, ...], bool, bool, bool]:
+        """Return what the core in C needs to read and write instances by itself.
+
+        Returns:
+            The reference to the class, its name, the name by which instances are numbered (None: they are not), the
+            slots, whether instances are written by their fields, whether they have a ``__dict__``, and whether
+            ``fields`` has to be asked for the fields.
+        """
+        asks = bool(self._shadowed or self._extra or self._skips_private or self._skipped is _TEST_CASE_FIELDS)
+        number_name = self.short_name if self.is_numbered else None
+        is_object = self.write is write_object
+        return self.ref, self.name, number_name, tuple(self._slots), is_object, self._dict_at >= 0, asks
+
     def has_fields(self) -> bool:
         """Return whether instances can have fields."""
         return self._dict_at >= 0 or bool(self._slots)
@@ -169,7 +183,9 @@ class TypePlan:
             size += len(own)
             # SQLAlchemy sets the columns of a row in the order of a set, which differs from run to run.
             order = sorted(key for key in own if type(key) is str) if own.get(_SQLALCHEMY_FIELD) is not None else own
-            for name, item in [(name, own.get(name)) for name in islice(order, limit + 1)]:
+            for name, item in [
+                (name, own.get(name) if type(name) is str else None) for name in islice(order, limit + 1)
+            ]:
                 # A key that is not str may have a __hash__ of the program.
                 if type(name) is not str or name in self._skipped or (self._skips_private and name[:1] == "_"):
                     size -= 1

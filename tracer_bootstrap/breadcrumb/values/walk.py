@@ -16,12 +16,8 @@ if TYPE_CHECKING:
     from .encoder import Encoder
     from .type_plan import TypePlan
 
-# Larger integers are written by their size: the conversion to text is quadratic, and Python refuses it beyond 4,300
-# digits.
-_MAX_INT_BITS = 1024
-
-# The smallest number of 13 digits, and thus the smallest payment card number.
-MIN_CARD = 10**12
+# Payment card numbers have 13 to 19 digits.
+MIN_CARD, CARD_LIMIT = 10**12, 10**19
 
 # Texts of at most this length are kept in memory with their redacted, quoted form.
 MEMO_MAX_CHARS = 200
@@ -41,7 +37,7 @@ _ITEMS_CUT = '"%s"' % ITEMS_CUT
 _ENTRIES_CUT = '"%s": "%s"' % (CUT_MARK, ENTRIES_CUT)
 
 # Raised for values that another thread changes meanwhile, and by C extensions with unusual objects.
-_UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
+UNREADABLE = (RuntimeError, TypeError, ValueError, AttributeError, UnicodeError, OverflowError)
 
 
 class Walk:
@@ -69,7 +65,7 @@ class Walk:
             return self.render(value)
         except RecursionError:  # the walk is bounded, so the program is near the limit: the caller handles that
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             return self._unreadable(value, error)
 
     def render(self, value: Any) -> str:
@@ -80,7 +76,7 @@ class Walk:
             if text is None or len(value) > self.room:
                 text = self.encoder.quoted(value, max(self.room, 0))
         elif kind is int:
-            text = self.int_text(value)
+            text = "%d" % value if -MIN_CARD < value < MIN_CARD else self.encoder.int_text(value)
         elif value is None:
             text = "null"
         elif kind is bool:
@@ -105,7 +101,7 @@ class Walk:
             return plan.write(self, value, plan)
         except RecursionError:
             raise
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             del self._inside[depth:]
             return self._unreadable(value, error)
 
@@ -113,16 +109,6 @@ class Walk:
         if raised_by_program(error):
             raise error
         return self.leaf("<%s: not readable (%s)>" % (class_name(type(value)), class_name(type(error))))
-
-    def int_text(self, value: int) -> str:
-        """Return an integer as JSON, a huge one by its size."""
-        if -MIN_CARD < value < MIN_CARD:
-            return "%d" % value
-        if value.bit_length() > _MAX_INT_BITS:
-            return '"<int of %d bits>"' % value.bit_length()
-        if self.encoder.is_secret_number(value):
-            return _MARK
-        return "%d" % value
 
     def leaf(self, text: str) -> str:
         """Return a description as JSON, redacted, as it may contain names from the program."""
@@ -260,7 +246,7 @@ class Walk:
             later -= 1
             known = keys.get(key) if type(key) is str else None
             key_text, secret_name = known or encoder.key(key, self)
-            if known is None:
+            if known is None and (type(key) is not str or key not in keys):
                 # Different keys may have the same text, and JSON keeps only one of two equal keys.
                 used.append(key_text)
                 count = used.count(key_text)

@@ -89,9 +89,11 @@ class FunctionText:
             *((rank, value) for rank in range(least, _RAN, -1) for value in _VALUE_CHARS[:3]),
             *((rank, value) for rank in (_RAN, _TOLD) for value in _VALUE_CHARS),
         ]
+        # A level at which no line is left says nothing: the ends of more lines then say more.
+        levels = [(rank, value) for rank, value in levels if any(line.rank <= rank for line in self._lines)]
         texts = (self._write(rank, value) for rank, value in levels)
         shown = first_that_fits(texts, chars, size=size_of_text)
-        return shown if shown is not None else _cut_lines(self._write(_TOLD, _VALUE_CHARS[-1]), chars)
+        return shown if shown is not None else _cut_lines(self._write(levels[-1][0], _VALUE_CHARS[-1]), chars)
 
     def _write(self, rank: int, value_chars: int) -> str:
         out = [self._heading]
@@ -146,6 +148,8 @@ def _rank_lines(
             mark = f"x{note.count}" if note.count > 1 else ""
             mark += "*" if number in rare else ""
             rank = _TOLD if note.says_something or number in rare else _RAN
+        elif notes is None and number in rare:
+            mark, rank = "*", _RAN
         elif notes is None or statement is None:
             rank = _AROUND if text.lstrip().startswith("#") else _RAN
         elif not statement.runs or any(statement.first <= each <= statement.last for each in notes):

@@ -20,6 +20,8 @@ from breadcrumb_storage.queries.lines import LineRow
 
 # Values of one variable that a line shows, if it ran more often: the first ones and the last.
 _MAX_VALUES = 3
+# Of functions that are called to tell of a failure, and are no part of what failed.
+_FOR_MESSAGES = ".__repr__"
 # Characters of an exception at the line that received it.
 _RAISED_CHARS = 160
 
@@ -168,7 +170,7 @@ def collect_notes(
         for change in steps.at_end:
             last.changes.setdefault(change.path, []).append(change)
     for result in results:
-        if result.line is not None and notes:
+        if result.line is not None and notes and not result.function_name.endswith(_FOR_MESSAGES):
             at = result.line if result.line in notes else _line_of(result.line, block, notes)
             if at is not None:
                 notes[at].results.append(result)

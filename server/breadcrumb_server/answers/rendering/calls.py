@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from breadcrumb_server.answers.common.code_origin import Places
-from breadcrumb_server.answers.common.text import clean, cut, one_line
+from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, value_text
 from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.rendering.notation import ValueTree, read_value
@@ -85,7 +85,7 @@ class Chain:
         if head < tail:
             hidden = Counter(self.names.get((k.process_id, k.function_id), "?") for k in self.links[head:tail])
             names = ", ".join(f"{name} x{count}" for name, count in hidden.most_common(4))
-            text.insert(head, f"… {tail - head:,} calls not shown: {names}{', …' if len(hidden) > 4 else ''}")
+            text.insert(head, f"… {counted(tail - head, 'call')} not shown: {names}{', …' if len(hidden) > 4 else ''}")
         return text
 
     def _lines_from_stack(self, stack: str) -> dict[int, int]:

@@ -14,8 +14,9 @@ from breadcrumb_server.answers.rendering.notation import Node, ValueTree, named_
 
 # Characters below which a cut value says nothing.
 MIN_SHARE_CHARS = 12
-# Characters that the mark of a cut takes.
+# Characters that the mark of a cut takes, and those below which what it counts would take most of them.
 _MARK_CHARS = 16
+_LEAST_COUNTED_CHARS = 24
 # Characters of a value that is worth more in full than a longer part of another one.
 _SHORT_VALUE_CHARS = 60
 # Fewest characters that a field takes, with its name.
@@ -52,6 +53,8 @@ def cut_value(value: ValueTree, chars: int, cut_text: Callable[[str, int], str] 
     text = str(value)
     if len(text) <= chars:
         return text
+    if chars < _LEAST_COUNTED_CHARS:
+        return cut_names(text, chars)[: max(chars - 1, 0)] + "…"
     if not isinstance(value, Node):
         return cut_text(cut_names(text, chars), chars)
     if not value.parts or len(value.parts) - 1 > chars // _MIN_PART_CHARS:

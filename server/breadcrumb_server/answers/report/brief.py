@@ -24,12 +24,16 @@ from breadcrumb_server.answers.report.failing_tests import FailingTest
 
 MAX_CHARS = 2_500
 # Functions of one proposal, and characters that are kept free for it if functions may be left out.
-MAX_PROPOSED = 4
+MAX_PROPOSED = 2
 _PROPOSAL_CHARS = 240
 # Of a function's source: its file and line, and its qualified name.
 _HEADING = re.compile(r"\S+:\d+ ([^\s(]+)")
 # Of a message of pytest: what the names in the assertion stood for.
 _EXPLANATION = re.compile(r"\s*\+\s+(where|and) |\s*Use -v to get|\s*$")
+# What handles an exception that a test expects: assertRaises, pytest.raises.
+_EXPECTED_BY_TEST = re.compile(r"unittest\.case:_AssertRaises|_pytest\.(raises|python_api):")
+# Of source: a line at which the call stood in the end, or one that few passing tests executed.
+_MARKED_LINE = re.compile(r"\s*\d+ (x\d+)?(\*>?|>) ")
 # The parts of their wanted size that the sections get, tried in turn until all fit.
 _SCALES = (1.0, 0.8, 0.6, 0.45, 0.3, 0.2, 0.1)
 
@@ -62,18 +66,52 @@ class _Part:
     is_optional: bool = False
 
     def fit(self, scale: float) -> str:
-        """Write the first and the last lines within the wanted size times ``scale``."""
+        """Write the first and the last lines within the wanted size times ``scale``; of source, those around marks."""
         text = "\n".join(self.lines)
         room = len(text) if self.chars is None else int(self.chars * scale)
         if len(text) <= room:
             return text
         lines = text.split("\n")
+        if any(map(_MARKED_LINE.match, lines)):
+            return _around_marks(lines, room)
         begin, end = ends_that_fit([len(line) + 1 for line in lines], room - 20)
         if begin == end:
             return text
         if begin == 0:  # not even the first line
             return cut(lines[0], max(room, 40))
-        return "\n".join([*lines[:begin], f"  … ({counted(end - begin, 'line')})", *lines[end:]])
+        return "\n".join([*lines[:begin], _left_out(end - begin), *lines[end:]])
+
+
+def _around_marks(lines: Sequence[str], room: int) -> str:
+    """Write the heading of a source, the line at which the call stood, the suspect lines, and those around them."""
+    marked = [number for number, line in enumerate(lines) if _MARKED_LINE.match(line)]
+    stood = [number for number in marked if ">" in lines[number].split(maxsplit=2)[1]]
+    center = stood[-1] if stood else marked[0]
+    near = sorted(range(len(lines)), key=lambda number: (abs(number - center), number))
+    room -= 2 * len(_left_out(len(lines)))
+    kept: set[int] = set()
+    for number in dict.fromkeys([0, center, *marked, *near]):
+        size = len(lines[number]) + 1
+        if size <= room:
+            kept.add(number)
+            room -= size
+        elif number in near and number not in marked:
+            break
+    shown: list[str] = []
+    left = 0
+    for number, line in enumerate([*lines, ""]):
+        if number < len(lines) and number not in kept:
+            left += 1
+            continue
+        if left:
+            shown.append(_left_out(left))
+            left = 0
+        shown.append(line)
+    return "\n".join(shown[:-1])
+
+
+def _left_out(lines: int) -> str:
+    return f"  … ({counted(lines, 'line')})"
 
 
 def brief_of(report: RunReport) -> RunBrief:
@@ -138,9 +176,6 @@ def _probes(report: RunReport) -> Iterator[_Part]:
 def _loud(report: RunReport) -> Iterator[_Part]:
     """Say what was not recorded, and what the recording warns of."""
     yield _Part([f"NOT TRACED: {line}" for line in report.not_traced], 900)
-    if report.traced is not None and report.traced.calls_started is not None:
-        started = report.traced.calls_started
-        yield _Part([f"recorded {report.traced.calls:,} of {started} calls"])
     yield _Part([f"warning: {line}" for line in report.warnings], 600)
 
 
@@ -189,13 +224,16 @@ def _exception_frames(found: ExceptionDetail, *, shows_frame: bool, chars: int) 
 
 
 def _exceptions(report: RunReport) -> Iterator[_Part]:
+    failed_test = report.tests is not None and any(each.exception for each in report.tests.failing)
     for number, found in enumerate(report.exceptions):
         if number and report.tests is not None:
             break
+        if failed_test and _EXPECTED_BY_TEST.search(found.outcome or ""):
+            continue
         times = f" (x{found.count:,})" if found.count and found.count > 1 else ""
         head = f"{found.type}: {found.message}".split("\n")
         where = f"{found.outcome}, " if found.outcome and found.outcome != "uncaught" else ""
-        if number == 0:
+        if number == 0 and not failed_test:
             yield _Part([*head[:-1], head[-1] + times], 500)
             yield _exception_frames(found, shows_frame=bool(report.raised_in), chars=700)
             yield _Part(report.raised_in.split("\n"), 900)

@@ -12,15 +12,17 @@ from breadcrumb_server.answers.annotated.choice import choose_call
 from breadcrumb_server.answers.annotated.moment import Moment
 from breadcrumb_server.answers.suspects.ranking import Spectrum
 from breadcrumb_storage.executed_lines import ExecutedFunction
-from breadcrumb_storage.queries.calls.paths import call_paths, calls_made_at
+from breadcrumb_storage.queries.calls.paths import call_paths, calls_made_at, calls_since
 from breadcrumb_storage.queries.calls.records import CallFilter, CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import matching_functions
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Functions that are chosen, suspects among them, and calls that are looked at for their callees.
-MAX_FUNCTIONS = 6
+MAX_FUNCTIONS = 4
 MAX_SUSPECTS = 3
 MAX_VISITED = 24
+# Calls of a test up to which all that it called may explain its failure.
+MAX_CALLS_OF_TEST = 200
 # Lines of every function.
 _ALL_LINES = (0, 2**31 - 1)
 
@@ -64,13 +66,24 @@ def _candidates(
         yield checked
     if spectrum is not None:
         moment = Moment.of(reader)
-        for suspect in spectrum.suspects[:MAX_SUSPECTS]:
-            call = _call_of(reader, suspect.function, moment)
+        for suspect in _most_suspect(spectrum):
+            call = _call_of(reader, suspect, moment)
             if call is not None:
                 yield call
     if checked is not None:
         yield from _called_by(reader, checked, is_own)
-    yield from _called_by(reader, test, is_own)
+    has_suspects = spectrum is not None and bool(spectrum.suspects)
+    # Of many calls, the last ones explain nothing in particular.
+    if not has_suspects and calls_since(reader, test.call_id) <= MAX_CALLS_OF_TEST:
+        yield from _called_by(reader, test, is_own)
+
+
+def _most_suspect(spectrum: Spectrum) -> Sequence[ExecutedFunction]:
+    """Return the functions whose lines the fewest passing tests executed; without any, those that none executed."""
+    if not spectrum.suspects:
+        return spectrum.only_failed[:MAX_SUSPECTS]
+    fewest = spectrum.suspects[0].passed
+    return [each.function for each in spectrum.suspects if each.passed == fewest][:MAX_SUSPECTS]
 
 
 def _call_of(reader: TraceReader, function: ExecutedFunction, moment: Moment) -> CallRow | None:

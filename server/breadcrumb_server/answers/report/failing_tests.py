@@ -176,6 +176,11 @@ class LoadedTestResults:
         return bool(self._counts)
 
     @property
+    def all_ended(self) -> bool:
+        """Return whether the run had tests, and all of them ended."""
+        return self.any_ran and not self._counts.get("unfinished")
+
+    @property
     def failed(self) -> int:
         """Return the number of tests that failed or had an error."""
         return self._counts.get("failed", 0) + self._counts.get("error", 0)
@@ -235,7 +240,10 @@ class LoadedTestResults:
             message="" if exception else cut(clean(message), 400),
             body=failure.body.fit(limits.source_chars * 3 // 2) if failure.body else "",
             raised_in=failure.raised_in.fit(limits.source_chars) if failure.raised_in else "",
-            explaining=[each.text.fit(limits.source_chars) for each in failure.explaining],
+            explaining=[
+                each.text.fit(limits.source_chars * (1 if position else 2))
+                for position, each in enumerate(failure.explaining)
+            ],
             called=self._called(failure, lines, max(chars // 12, 60)),
             also=others + ([f"… {counted(left, 'more test')}"] if left else []),
         )
@@ -273,7 +281,7 @@ def _failure(
         tests,
         exception,
         called,
-        body=source.of_call(test) if test is not None else None,
+        body=source.of_test(test, exception) if test is not None else None,
         raised_in=source.raised_in(exception, function_of(tests[0].node_id)) if exception is not None else None,
         explaining=source.explaining(test, exception) if test is not None and explain else [],
     )

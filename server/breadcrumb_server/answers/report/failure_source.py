@@ -74,9 +74,14 @@ class FailureSource:
         nothing: dict[int, str] = {}
         return self._parts.make("source", lambda: self._lines.lines(file, numbers), nothing)
 
-    def of_call(self, call: CallRow) -> FunctionText | None:
-        """Return the source of a function with what its lines did; None if they were not recorded."""
-        return self._part(lambda: self._of_call(call))
+    def of_test(self, test: CallRow, exception: LoadedException | None) -> FunctionText | None:
+        """Return the source of a failed test with what its lines did; None if they were not recorded.
+
+        Args:
+            test: The call of the test function.
+            exception: What failed it: the line that it left is marked; None if that is not known.
+        """
+        return self._part(lambda: self._of_call(test, stood=_line_left(test, exception)))
 
     def raised_in(self, exception: LoadedException, test: str = "") -> FunctionText | None:
         """Return the source of the innermost own function that an exception left.
@@ -102,12 +107,15 @@ class FailureSource:
     def _part(self, build: Callable[[], T | None]) -> T | None:
         return self._parts.optional("source", build)
 
-    def _of_call(self, call: CallRow, *, result: bool = False, rare: Collection[int] = ()) -> FunctionText | None:
+    def _of_call(
+        self, call: CallRow, *, result: bool = False, rare: Collection[int] = (), stood: int | None = None
+    ) -> FunctionText | None:
         block = self._annotated.block(call.file, call.line, call.name)
         notes = self._annotated.notes(call, block) if block is not None else None
         if block is None or not notes:
             return None
-        return self._annotated.text(call.file, block, self._heading(call, result=result), call, notes, rare)
+        at = Stood(stood, "") if stood is not None else None
+        return self._annotated.text(call.file, block, self._heading(call, result=result), call, notes, rare, at)
 
     def _heading(self, call: CallRow, *, result: bool = False) -> str:
         text = f"{self._places.path(call.file)}:{call.line or '?'} {call.name}"
@@ -198,8 +206,32 @@ class FailureSource:
         block = self._annotated.block(call.file, call.line, call.name)
         if block is None:
             return None
-        stood = Stood(min(rare), "") if rare else None
-        return self._annotated.text(call.file, block, self._heading(call, result=True), call, None, stood=stood)
+        most_suspect = self._most_suspect_line(call) or min(rare, default=None)
+        stood = Stood(most_suspect, "") if most_suspect is not None else None
+        return self._annotated.text(call.file, block, self._heading(call, result=True), call, None, rare, stood)
+
+    def _most_suspect_line(self, call: CallRow) -> int | None:
+        if self._spectrum is None:
+            return None
+        for suspect in self._spectrum.suspects:
+            function = suspect.function
+            if (function.file, function.line, function.name) == (call.file, call.line, call.name):
+                return suspect.lines[0]
+        return None
+
+
+def _line_left(call: CallRow, exception: LoadedException | None) -> int | None:
+    """Return the line of a function at which an exception left it; None if that is not known."""
+    if exception is None:
+        return None
+    if (exception.row.name, exception.row.file) == (call.name, call.file):
+        return exception.row.line
+    line: int | None = None
+    for link in reversed(exception.chain.links if exception.chain is not None else []):
+        if link.call_id == call.call_id:
+            break
+        line = link.call_line
+    return line
 
 
 def _is_special(call: CallRow) -> bool:

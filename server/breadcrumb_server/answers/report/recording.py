@@ -35,7 +35,7 @@ TOLD_AS_MISSING = (NOTICE_NOT_OBSERVING, NOTICE_UNTRACED_PYTHON)
 
 
 class Traced(Section):
-    """The amount recorded; ``calls`` counts the recorded calls."""
+    """The amount recorded; ``calls`` counts the recorded calls, ``core`` names what encoded the values."""
 
     always_shown = frozenset({"processes", "functions", "calls", "exceptions"})
 
@@ -44,6 +44,7 @@ class Traced(Section):
     calls: int
     exceptions: int
     calls_started: int | str | None = None
+    core: str | None = None
 
 
 def count_traced(reader: TraceReader, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime]) -> Traced:
@@ -57,6 +58,7 @@ def count_traced(reader: TraceReader, processes: Sequence[ProcessRow], functions
         calls=recorded,
         exceptions=count_exceptions(reader),
         calls_started=bounded(started, exact=exact) if started > recorded else None,
+        core=", ".join(sorted({each.core for each in processes if each.core})) or None,
     )
 
 

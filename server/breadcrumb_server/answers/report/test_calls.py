@@ -12,7 +12,14 @@ from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.rendering.calls import call_line, result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text
 from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
-from breadcrumb_storage.queries.test_results import CalledLink, FailedTest, calls_between, last_calls, last_children
+from breadcrumb_storage.queries.test_results import (
+    CalledLink,
+    FailedTest,
+    calls_between,
+    calls_of_test_function,
+    last_calls,
+    last_children,
+)
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Levels of calls below the last call of the test.
@@ -144,15 +151,15 @@ def _made_by(reader: TraceReader, test: FailedTest) -> tuple[list[CalledLink], i
     If the test function itself is traced, its place is taken by the calls that it made.
     """
     tops, total = last_calls(reader, test.first_call_id, test.last_call_id, LIMITS.tops)
-    name = function_of(test.node_id)
-    itself = [top for top in tops if top.function_name.rpartition(".")[2] == name]
+    itself = calls_of_test_function(reader, test.first_call_id, test.last_call_id, function_of(test.node_id))
     if not itself:
         return tops, total, []
-    made, total_made = last_children(reader, [top.call_id for top in itself], LIMITS.tops)
-    fixtures = [top for top in tops if top not in itself]
+    ids = [each.call_id for each in itself]
+    made, total_made = last_children(reader, ids, LIMITS.tops)
+    fixtures = [top for top in tops if top.call_id not in ids]
     merged = sorted([*fixtures, *made], key=lambda link: link.call_id)
-    ids = [top.call_id for top in itself]
-    return merged[-LIMITS.tops :], total - len(itself) + total_made, ids
+    outermost = sum(1 for each in itself if (each.parent_call_id or 0) < test.first_call_id)
+    return merged[-LIMITS.tops :], total - outermost + total_made, ids
 
 
 def function_of(node_id: str) -> str:

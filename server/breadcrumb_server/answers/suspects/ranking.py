@@ -7,13 +7,13 @@ the latter often only the feature that the failed test is about.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import sqrt
 from typing import TYPE_CHECKING
 
+from breadcrumb.test_files import is_test_file
 from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
 from breadcrumb_storage.queries.executed import FailedTestLines, PassedLines, failed_test_lines, passed_lines
 
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 # The share of the passing tests that may execute a suspect line. Lines that more of them execute are ordinary.
 FEW = 0.25
-
-_TEST_FILE = re.compile(r"(?:^|/)(?:test_[^/]*|[^/]*_tests?|tests|conftest)\.py$|/tests/")
+# Of functions that a failed assertion calls to tell what it compared.
+_FOR_MESSAGES = ".__repr__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Ite
     scores: dict[ExecutedLine, float] = {}
     only_failed: dict[ExecutedFunction, None] = {}
     for line, count in failing.items():
-        if line.function.file in of_tests:
+        if line.function.file in of_tests or line.function.name.endswith(_FOR_MESSAGES):
             continue
         if line.function not in known:
             only_failed[line.function] = None
@@ -106,16 +106,21 @@ def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Ite
     passed_by_file: dict[str, set[int]] = {}
     for line in passed.counts:
         passed_by_file.setdefault(line.function.file, set()).add(line.line)
+    # Of equally suspect functions, first those with the most such lines: a feature is seldom a single line.
+    ranked = sorted(
+        of_function.values(),
+        key=lambda lines: (-scores[lines[0]], -sum(scores[each] == scores[lines[0]] for each in lines)),
+    )
     return Spectrum(
         failed=len(failed),
         passed=passed.tests,
         suspects=[
             Suspect(
-                function,
-                _block(lines, scores, executed[function]),
+                lines[0].function,
+                _block(lines, scores, executed[lines[0].function]),
                 passed.counts.get(lines[0], 0),
             )
-            for function, lines in of_function.items()
+            for lines in ranked
         ],
         only_failed=[each for each in only_failed if not _is_inside(each, only_failed)],
         rare=rare,
@@ -151,7 +156,7 @@ def _is_inside(function: ExecutedFunction, others: Iterable[ExecutedFunction]) -
 
 def _is_of_tests(file: str, suites: Iterable[str]) -> bool:
     """Return whether a file holds tests or what they share."""
-    if _TEST_FILE.search(file):
+    if is_test_file(file):
         return True
     names = [suite if suite.endswith(".py") else suite.replace(".", "/") + ".py" for suite in suites]
     return any(file == name or file.endswith(f"/{name}") for name in names if name != ".py")

@@ -20,9 +20,10 @@ MAX_REMEMBERED = 40
 
 # (modification time in ns, size) of a file; None if it is not there.
 _State = tuple[int, int] | None
-# The state of each file; each function as file, name, line; each test as node id, suite, [function, lines] ...
+# The state of each file; each function as file, name, line; each test as node id, suite, whether it was the first one
+# of its process, [function, lines] ...
 _Content = tuple[
-    dict[str, _State], list[tuple[str, str, int]], list[tuple[str, str, list[tuple[int, list[int]]]]]
+    dict[str, _State], list[tuple[str, str, int]], list[tuple[str, str, bool, list[tuple[int, list[int]]]]]
 ]  # fmt: skip
 
 
@@ -57,8 +58,10 @@ class Memory:
                 return None
             file.touch()
             return [
-                PassedTest(node_id, suite, {ExecutedFunction(*functions[at]): lines for at, lines in executed})
-                for node_id, suite, executed in tests
+                PassedTest(
+                    node_id, suite, {ExecutedFunction(*functions[at]): lines for at, lines in executed}, is_first
+                )
+                for node_id, suite, is_first, executed in tests
             ]
         except (OSError, ValueError, IndexError):
             return None
@@ -80,6 +83,7 @@ class Memory:
             (
                 test.node_id,
                 test.suite,
+                test.is_first,
                 [
                     (numbers.setdefault(function, len(numbers)), list(lines))
                     for function, lines in test.executed.items()

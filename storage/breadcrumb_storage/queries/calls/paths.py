@@ -56,6 +56,14 @@ def first_call_from(reader: TraceReader, call_id: int, line: int) -> int | None:
     return row[0] if row else None
 
 
+def calls_since(reader: TraceReader, call_id: int) -> int:
+    """Return the number of recorded calls that began after a call did."""
+    row = reader.con.execute(
+        "SELECT count(*) FROM call_records WHERE trace_no = ? AND call_id > ?", [reader.trace_no, call_id]
+    ).fetchone()
+    return row[0] if row else 0
+
+
 def calls_made_at(reader: TraceReader, call_id: int, first_line: int, last_line: int) -> list[int]:
     """Return the last calls that a call made at some lines, at most MAX_MADE, in the order of their ids."""
     rows = reader.con.execute(

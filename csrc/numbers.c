@@ -1,0 +1,147 @@
+/* Integers and floats as JSON. */
+#include "core.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Return whether an integer has fewer digits than a payment card number, and needs no look at its digits. */
+int small_int(PyObject *value, long long *number) {
+    int overflow;
+    *number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    return !overflow && *number > -MIN_CARD && *number < MIN_CARD;
+}
+
+/* Write an integer into at least 24 bytes, and return how many it took. */
+Py_ssize_t format_integer(char *to, long long number) {
+    char reversed[24];
+    Py_ssize_t size = 0, count = 0;
+    unsigned long long rest = number < 0 ? 0ULL - (unsigned long long)number : (unsigned long long)number;
+    do {
+        reversed[count++] = (char)('0' + rest % 10);
+        rest /= 10;
+    } while (rest);
+    if (number < 0) {
+        to[size++] = '-';
+    }
+    while (count) {
+        to[size++] = reversed[--count];
+    }
+    return size;
+}
+
+/* As in card_numbers.py: a number that begins with a second between 2015 and 2035, and has as many digits as a time in
+   milli-, micro- or nanoseconds, is a time and no card. */
+#define EPOCH_2015 1420070400LL
+#define EPOCH_2035 2051222400LL
+
+/* Return whether an integer from MIN_CARD on is a payment card number, by its digits. */
+static int is_card(const char *digits, Py_ssize_t size) {
+    if (size == 13 || size == 16 || size == 19) {
+        long long begin = 0;
+        for (int at = 0; at < 10; at++) {
+            begin = begin * 10 + (digits[at] - '0');
+        }
+        if (begin >= EPOCH_2015 && begin < EPOCH_2035) {
+            return 0;
+        }
+    }
+    if (size != 16 && (digits[0] < '2' || digits[0] > '6')) {
+        return 0;
+    }
+    int total = 0, differ = 0;
+    for (Py_ssize_t at = 0; at < size; at++) {
+        int digit = digits[size - 1 - at] - '0';
+        differ |= digits[at] != digits[0];
+        if (at % 2) {
+            digit = digit > 4 ? digit * 2 - 9 : digit * 2;
+        }
+        total += digit;
+    }
+    return differ && total % 10 == 0;
+}
+
+int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars) {
+    int overflow;
+    long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (!overflow) {
+        if (buffer_reserve(&walk->out, 24) < 0) {
+            return -1;
+        }
+        char *text = walk->out.data + walk->out.size;
+        *chars = format_integer(text, number);
+        if (number >= MIN_CARD && is_card(text, *chars)) {
+            *chars = 12;
+            return PUT(&walk->out, "\"[REDACTED]\"");
+        }
+        walk->out.size += *chars;
+        return 0;
+    }
+    PyObject *text = call_1(walk->core, walk->core->encoder, N_INT_TEXT, value);
+    if (text == NULL) {
+        return -1;
+    }
+    int result = put_python_text(walk, text, chars);
+    Py_DECREF(text);
+    return result;
+}
+
+/* Floats of at most this many decimals and 15 digits are written here: no other decimal number of 15 digits has the same
+   float, so that it is the shortest, which is what Python writes. */
+#define DECIMALS 6
+#define SCALE 1e6
+#define LEAST_PLAIN 1e-4 /* smaller ones have an exponent */
+#define MOST_PLAIN 1e9
+
+static Py_ssize_t format_plain(char *to, double value) {
+    double size = fabs(value);
+    if (!(size >= LEAST_PLAIN && size < MOST_PLAIN)) {
+        return 0;
+    }
+    double scaled = floor(size * SCALE + 0.5);
+    if (scaled / SCALE != size) {
+        return 0;
+    }
+    long long digits = (long long)scaled;
+    long long whole = digits / 1000000, part = digits % 1000000;
+    Py_ssize_t count = 0;
+    if (value < 0) {
+        to[count++] = '-';
+    }
+    count += format_integer(to + count, whole);
+    to[count++] = '.';
+    Py_ssize_t first = count;
+    for (long long unit = 100000; unit; unit /= 10) {
+        to[count++] = (char)('0' + part / unit % 10);
+    }
+    while (count > first + 1 && to[count - 1] == '0') {
+        count--;
+    }
+    return count;
+}
+
+int write_float(Walk *walk, PyObject *value, Py_ssize_t *chars) {
+    double number = PyFloat_AsDouble(value);
+    if (isnan(number) || isinf(number)) {
+        const char *text = isnan(number) ? "{\"$float\": \"nan\"}"
+                           : number > 0  ? "{\"$float\": \"inf\"}"
+                                         : "{\"$float\": \"-inf\"}";
+        *chars = (Py_ssize_t)strlen(text);
+        return buffer_put(&walk->out, text, *chars);
+    }
+    if (buffer_reserve(&walk->out, 32) < 0) {
+        return -1;
+    }
+    *chars = format_plain(walk->out.data + walk->out.size, number);
+    if (*chars) {
+        walk->out.size += *chars;
+        return 0;
+    }
+    char *text = PyOS_double_to_string(number, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
+    if (text == NULL) {
+        return -1;
+    }
+    *chars = (Py_ssize_t)strlen(text);
+    int result = buffer_put(&walk->out, text, *chars);
+    PyMem_Free(text);
+    return result;
+}
