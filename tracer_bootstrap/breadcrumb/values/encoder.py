@@ -90,10 +90,10 @@ class Encoder:
         self._redactor = redactor
         # Kept here once imported, as a program may empty sys.modules.
         self._hidden_values: Optional[HiddenValues] = None
-        self._is_card_number: Callable[[int], bool] = redactor.is_secret_number
         self._plan_of: Optional[Callable[..., TypePlan]] = None
         # Whether to read fields without making an instance's __dict__: takes a third longer, and spares the program.
         self.spares_dicts = False
+        self._is_card_number: Callable[[int], bool] = redactor.is_secret_number
         self.max_chars = max_chars
         self.max_items = max_items
         self.max_depth = max_depth
@@ -334,7 +334,7 @@ class Encoder:
             return False
         return not raised_by_program(error)
 
-    def outline(self, cls: type) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool, bool]:
+    def outline(self, cls: type) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool]:
         """Return what the core in C knows of a class: its plan, and ``TypePlan.outline``."""
         plan = self.plan(cls)
         return (plan, *plan.outline())
