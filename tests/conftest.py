@@ -13,6 +13,7 @@ import pytest
 from hypothesis import settings
 
 from breadcrumb.platform_features import ENV_PORTABLE
+from breadcrumb.record_format import ENV_CORE, ENV_OVERHEAD
 from breadcrumb_storage.database import Database
 from gates import Gate
 from preloaded_server import preloaded_command, preloaded_servers
@@ -30,10 +31,14 @@ settings.load_profile("repeatable")
 KEPT_VARIABLES = {
     *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "TMPDIR", "LD_LIBRARY_PATH", "PYTHONPATH", "PYENV_ROOT"),
     *("BREADCRUMB_REQUIRE_PYTHONS", "BREADCRUMB_EQUIPPED_PYTHONS", "BREADCRUMB_TEST_PYTHONS"),
-    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS", "COVERAGE_CORE", ENV_PORTABLE),
+    *("BREADCRUMB_FUZZ_EXAMPLES", "BREADCRUMB_UPDATE_SNAPSHOTS", "COVERAGE_CORE", ENV_PORTABLE, ENV_CORE),
 }
 KEPT_PREFIX = "PYTEST_XDIST_"  # of the worker that this is
-LANGUAGE = {"LANG": "C.UTF-8"}
+SET_VARIABLES = {
+    "LANG": "C.UTF-8",
+    # What a program is recorded with depends on the code alone, and not on how busy the machine is.
+    ENV_OVERHEAD: "off",
+}
 
 
 def _ignore(number: int, frame: object) -> None:
@@ -51,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
         for name in set(os.environ) - KEPT_VARIABLES:
             if not name.startswith(KEPT_PREFIX):
                 del os.environ[name]
-        os.environ.update(LANGUAGE)
+        os.environ.update(SET_VARIABLES)
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, _ignore)

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+from breadcrumb.record_format import ENV_OVERHEAD
+
 pytestmark = pytest.mark.anyio
 
 # Pool threads, tasks and temporary names. BUG makes one rate wrong; ORDER chooses which job and task come first.
@@ -239,7 +241,7 @@ async def test_what_a_budget_leaves_out_is_no_difference(session, workspace: Pat
     await session.project(workspace, include=["__main__"])
     ids = []
     for overhead in ("auto", 0.5, "off"):
-        report = await session.run(sys.executable, "busy.py", capture={"overhead": overhead})
+        report = await session.run(sys.executable, "busy.py", capture={"overhead": overhead}, env={ENV_OVERHEAD: ""})
         ids.append(report["trace_id"])
     for base, this in (ids[:2], ids[1:], ids[::-2]):
         found = await session.ok("compare_traces", project="p", base_trace_id=base, trace_id=this)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from breadcrumb.events.budget import LEVELS, SHORT_NS, TIGHT, Budget, make_budget
+from breadcrumb.record_format import ENV_OVERHEAD
 from spool_reader import Trace, program
 
 MS = 1_000_000
@@ -139,12 +140,31 @@ def test_dear_values_are_cut_shorter_and_their_function_says_how_many_calls_are_
 def test_a_program_of_many_functions_keeps_the_first_calls_of_each(python: str, trace: Trace) -> None:
     text = "".join(f"def f{n}(x): return x\n" for n in range(300)) + "for _ in range(200):\n"
     text += "".join(f"    f{n}({n})\n" for n in range(300))
-    spool = trace(python, text, mode="adaptive")
+    spool = trace(python, text, mode="adaptive", env={ENV_OVERHEAD: ""})
     for n in (0, 150, 299):
         first, *_ = spool.named(f"f{n}")
         assert (first.args, first.value) == ({"x": n}, n)
         count, exact = spool.count(f"f{n}")
         assert count == 200 if exact else count < 200
+
+
+@pytest.mark.parametrize(
+    ("mode", "overhead", "automatic", "share"),
+    [
+        ("adaptive", "auto", "", 0.1),
+        ("adaptive", "auto", "0.5", 0.5),
+        ("adaptive", "auto", "off", None),
+        ("adaptive", "auto", "a lot", 0.1),
+        ("adaptive", "auto", "-1", 0.1),
+        ("adaptive", 0.2, "off", 0.2),
+        ("adaptive", "off", "0.5", None),
+        ("full", "auto", "", None),
+        ("full", "auto", "0.5", None),
+    ],
+)
+def test_the_environment_says_what_auto_stands_for(mode: str, overhead: object, automatic: str, share: object) -> None:
+    made = make_budget(mode, overhead, automatic)
+    assert (None if made is None else made.share) == share
 
 
 def test_mode_full_records_all_calls_whatever_they_cost(python: str, trace: Trace) -> None:

@@ -18,6 +18,8 @@ ENV_TRACE = "BREADCRUMB_TRACE"
 
 # Environment variable that asks for a core (the package ``core``), and its values.
 ENV_CORE = "BREADCRUMB_CORE"
+# What capture.overhead is where it is "auto": a share, or off.
+ENV_OVERHEAD = "BREADCRUMB_OVERHEAD"
 CORE_PURE = "pure"
 CORE_C = "c"
 CORE_AUTO = "auto"

@@ -67,7 +67,8 @@ class Recorder:
         self._tasks = tasks = TaskLog(session)
         self.greenlets = greenlets = GreenletChains(session, tasks)
         self._calls = calls = CallLog(session, tasks, greenlets, self.observer)
-        budget = make_budget(session.mode, capture.get("overhead", record_format.DEFAULT_OVERHEAD))
+        overhead = capture.get("overhead", record_format.DEFAULT_OVERHEAD)
+        budget = make_budget(session.mode, overhead, system.environ.get(record_format.ENV_OVERHEAD, ""))
         gaps = GapLog(session, budget)
         adaptive: Optional[AdaptiveCapture] = None  # None: every call is recorded, none is only counted
         sample_rate: float = capture.get("sample_rate", record_format.DEFAULT_SAMPLE_RATE)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 # The share of the time gone by that the tracer may take.
 DEFAULT_SHARE = 0.1
 
+# The greatest share, as in the settings.
+_MOST = 100.0
+
 # Nanoseconds that a process may cost whatever its share: a short program is recorded whole as far as they reach.
 SHORT_NS = 150_000_000
 
@@ -52,16 +55,30 @@ _COUNTED_READS = 14
 _LEAST_READ_NS = 20
 
 
-def make_budget(mode: str, overhead: object) -> Optional[Budget]:
+def make_budget(mode: str, overhead: object, automatic: str = "") -> Optional[Budget]:
     """Return the budget that ``capture.overhead`` asks for, or None.
 
     Args:
         mode: ``capture.mode``: mode full has no budget unless it is asked for.
         overhead: The share of the time gone by, ``auto`` or ``off``.
+        automatic: What ``auto`` stands for, from the environment: a share or ``off``; anything else is not heeded.
     """
+    if overhead == "auto" and automatic and mode != "full":
+        overhead = _read(automatic)
     if isinstance(overhead, (int, float)):
         return Budget(float(overhead))
     return Budget(DEFAULT_SHARE) if overhead == "auto" and mode != "full" else None
+
+
+def _read(text: str) -> object:
+    """Read a share or ``off``."""
+    if text == "off":
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        return "auto"
+    return share if 0 < share <= _MOST else "auto"
 
 
 class Budget:
@@ -73,7 +90,7 @@ class Budget:
     """
 
     def __init__(self, share: float, now_ns: Callable[[], int] = system.now_ns) -> None:
-        self._share = share
+        self.share = share
         self._now_ns = now_ns
         self.clear()
 
@@ -97,7 +114,7 @@ class Budget:
 
     def level(self, at_ns: int) -> int:
         """Return how many eighths of what may be left of the budget are used up, 8 at most."""
-        allowed = int(max(SHORT_NS, self._share * (at_ns - self._began_ns)) * _AIM)
+        allowed = int(max(SHORT_NS, self.share * (at_ns - self._began_ns)) * _AIM)
         most = min(allowed, _UNSPENT_NS)
         if self.spent_ns < allowed - most:
             self.spent_ns = allowed - most

@@ -334,7 +334,7 @@ class Encoder:
             return False
         return not raised_by_program(error)
 
-    def outline(self, cls: type) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool]:
+    def outline(self, cls: type) -> Tuple[TypePlan, Any, str, Optional[str], Tuple[str, ...], bool, bool, bool, bool]:
         """Return what the core in C knows of a class: its plan, and ``TypePlan.outline``."""
         plan = self.plan(cls)
         return (plan, *plan.outline())
