@@ -185,6 +185,12 @@ def test_a_child_that_was_seen_too_is_told_once(tmp_path: Path) -> None:
     assert told(tmp_path, traced=(TracedImage(pid=7, parent=1, started=None, image=None),)) == []
 
 
+def test_of_a_child_that_ended_before_it_could_be_looked_at_its_parent_knows_the_cause(tmp_path: Path) -> None:
+    note(tmp_path, {"pid": 7, "python_path": "src", "has_folder": False, "has_trace": True})
+    (line,) = told(tmp_path, seen(tmp_path, environment_is_known=False, trace=None))
+    assert "its PYTHONPATH was replaced by src" in line
+
+
 def test_a_shell_whose_python_was_seen_or_traced_is_not_told(tmp_path: Path) -> None:
     note(tmp_path, {"program": "/bin/sh", "command": ["sh", "-c", "python3 app.py"]})
     (line,) = told(tmp_path, seen(tmp_path, parent=8, python_path="src", has_folder=False))

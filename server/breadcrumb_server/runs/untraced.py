@@ -97,17 +97,20 @@ class UntracedPythons:
         failures = self._failures()
         seen_pids: set[int] = set()
         parents = {each.parent for each in self._seen} | {each.parent for each in traced}
+        noted = {child.pid: child for child in self._children()}
         for seen in self._seen:
             if seen.image in traced_images if seen.image else seen.pid in traced_pids:
                 seen_pids.add(seen.pid)
                 continue
+            if not seen.environment_is_known and seen.pid in noted and seen.pid not in failures:
+                continue  # it ended before it could be looked at: its parent knows more
             if found := self._about_seen(seen, failures.pop(seen.pid, ""), traced_pids):
                 seen_pids.add(seen.pid)
                 yield found
         # Also of a traced process: it may have replaced itself by one that was too short-lived to be seen.
         for pid, failure in failures.items():
             yield _Untraced(pid, ("python",), *_about_failure(failure))
-        for child in self._children():
+        for child in noted.values():
             # The children of a shell are known better than its code.
             if child.pid not in seen_pids and child.pid not in traced_pids and child.pid not in parents:
                 yield child
