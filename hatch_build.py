@@ -52,20 +52,22 @@ def compile_core(folder: Path, extra: list[str]) -> Path:
         subprocess.SubprocessError: The compiler has failed.
     """
     headers = sysconfig.get_path("include")
+    # Debian's pyconfig.h includes that of the architecture, from a folder beside this one.
+    beside = ["-idirafter", str(Path(headers).parent)]
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
     given = [word for name in ("ARCHFLAGS", "CFLAGS") for word in shlex.split(os.environ.get(name, ""))] + extra
     with tempfile.TemporaryDirectory(prefix="breadcrumb-core-") as scratch:
         made = Path(scratch) / FILE_NAME
         command = [
-            *shlex.split(compiler), *FLAGS, *LINK_FLAGS, f"-I{headers}", f'-DSOURCE_DIGEST="{source_digest()}"', *given,
-            *sorted(file.name for file in SOURCES.glob("*.c")), "-o", str(made),
+            *shlex.split(compiler), *FLAGS, *LINK_FLAGS, f"-I{headers}", *beside, f'-DSOURCE_DIGEST="{source_digest()}"',
+            *given, *sorted(file.name for file in SOURCES.glob("*.c")), "-o", str(made),
         ]  # fmt: skip
         subprocess.run(command, cwd=SOURCES, check=True, capture_output=True, timeout=MAX_SECONDS)
         target = folder / FILE_NAME
-        beside = folder / (FILE_NAME + ".new")
-        beside.write_bytes(made.read_bytes())
-        beside.chmod(0o755)
-        beside.replace(target)  # a process that has the old one loaded keeps it
+        new = folder / (FILE_NAME + ".new")
+        new.write_bytes(made.read_bytes())
+        new.chmod(0o755)
+        new.replace(target)  # a process that has the old one loaded keeps it
     return target
 
 
