@@ -53,13 +53,13 @@ def compile_core(folder: Path, extra: list[str]) -> Path:
     """
     headers = sysconfig.get_path("include")
     # Debian's pyconfig.h includes that of the architecture, from a folder beside this one.
-    beside = ["-idirafter", str(Path(headers).parent)]
+    arch = ["-idirafter", str(Path(headers).parent)]
     compiler = os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc"
     given = [word for name in ("ARCHFLAGS", "CFLAGS") for word in shlex.split(os.environ.get(name, ""))] + extra
     with tempfile.TemporaryDirectory(prefix="breadcrumb-core-") as scratch:
         made = Path(scratch) / FILE_NAME
         command = [
-            *shlex.split(compiler), *FLAGS, *LINK_FLAGS, f"-I{headers}", *beside, f'-DSOURCE_DIGEST="{source_digest()}"',
+            *shlex.split(compiler), *FLAGS, *LINK_FLAGS, f"-I{headers}", *arch, f'-DSOURCE_DIGEST="{source_digest()}"',
             *given, *sorted(file.name for file in SOURCES.glob("*.c")), "-o", str(made),
         ]  # fmt: skip
         subprocess.run(command, cwd=SOURCES, check=True, capture_output=True, timeout=MAX_SECONDS)
