@@ -79,3 +79,36 @@ def test_variables_of_a_package_in_which_an_exception_was_raised_are_left_out() 
     )
     text = brief_of(report(exceptions=[inside], raised_in="app.py:1 main()\n3 >     read()")).report
     assert "3 >     read()" in text and "buffer" not in text
+
+
+def test_source_that_is_too_long_is_cut_around_the_line_that_failed_and_the_suspect_ones() -> None:
+    lines = [f"{number:>3}       total += {number}  # total={number * 7}" for number in range(1, 200)]
+    lines[149] = "150 >     assert total == expected"
+    lines[19] = " 20 *     total -= 1"
+    tests = TestResults(
+        outcomes="1 failed", failing=[failing("test_total", "\n".join(["test.py:1 test_total()", *lines]))]
+    )
+    text = brief_of(report(tests=tests)).report
+    assert len(text) <= MAX_CHARS
+    for shown in (
+        "test.py:1 test_total()",
+        " 20 *     total -= 1",
+        "149       total",
+        "150 >     assert total",
+        "151       total",
+    ):
+        assert shown in text
+    assert "  1       total" not in text and "199       total" not in text
+
+
+def test_an_exception_that_a_test_expected_is_not_told_beside_its_failure() -> None:
+    expected = ExceptionDetail(
+        type="KeyError",
+        message="a",
+        raised_at="shop.py:3 rate",
+        outcome="handled by unittest.case:_AssertRaisesBaseContext",
+    )
+    tests = TestResults(outcomes="1 failed", failing=[failing("test_total", "1 def test_total():")])
+    assert "KeyError" not in brief_of(report(tests=tests, exceptions=[expected])).report
+    swallowed = expected.model_copy(update={"outcome": "handled by shop:run:9"})
+    assert "also KeyError: a" in brief_of(report(tests=tests, exceptions=[swallowed])).report

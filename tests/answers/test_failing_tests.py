@@ -337,6 +337,30 @@ def test_with_recorded_lines_the_report_has_the_body_of_the_test_and_proposes_th
     assert report.next[0] == f'show(project="shop", what=["shop.pricing:total"], trace_id="{suite.trace.trace_id}")'
 
 
+@pytest.mark.parametrize("is_called_by_a_plugin", [False, True])
+def test_the_body_of_a_test_is_found_whatever_stands_around_and_after_it(
+    project, suite, tmp_path, is_called_by_a_plugin: bool
+) -> None:
+    file = tmp_path / "test_shop.py"
+    file.write_text("def test_total(pieces):\n    expected = 126\n    assert total(pieces) == expected\n")
+    os.utime(file, (0, 0))  # older than the run
+    test = suite.trace.function("test_total", "tests.test_shop", 1, file=str(file))
+    plugin, restore = (suite.trace.function(name, "tests.conftest", 1) for name in ("pytest_pyfunc_call", "restore"))
+    error = suite.assertion("assert 114 == 126", line=3, file=str(file), call_id=1)
+    around = suite.trace.call(plugin, ms=9) if is_called_by_a_plugin else None
+    own = suite.trace.call(test, around, args={"pieces": 20}, raises=error, ms=9)
+    suite.trace.lines(own, (2, {}), (3, {"expected": 126}), (None, {}))
+    last = [suite.trace.call(restore, returns=None) for _ in range(20)][-1]
+    suite.failing("tests/test_shop.py::test_total[20]", around or own, last, error)
+
+    [failing] = report_of(project).tests.failing
+    assert failing.body.split("\n")[1:] == [
+        "1   def test_total(pieces):",
+        "2       expected = 126  # expected=126",
+        "3 >     assert total(pieces) == expected",
+    ]
+
+
 def test_secrets_of_the_project_are_redacted_in_the_body_of_a_test(project, suite, tmp_path) -> None:
     file = tmp_path / "test_shop.py"
     file.write_text('def test_total():\n    my_phrase = "open sesame"\n    assert False\n')
