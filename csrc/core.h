@@ -157,6 +157,7 @@ void forget_plans(Core *core);
 /* objects.c */
 int write_instance(Walk *walk, PyObject *value);
 int write_without_fields(Walk *walk, PyObject *value);
+int clear_if_unreadable(Core *core);
 
 /* fallback.c */
 PyObject *python_walk(Walk *walk);

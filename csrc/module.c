@@ -40,23 +40,7 @@ static PyObject *walk_result(const Walk *walk) { return PyBytes_FromStringAndSiz
 
 /* Have Python write a value that could not be read here, unless the program has raised the error. */
 static PyObject *rescued(Core *core, PyObject *value) {
-    PyObject *type, *error, *traceback;
-    PyErr_Fetch(&type, &error, &traceback);
-    PyErr_NormalizeException(&type, &error, &traceback);
-    if (traceback != NULL && error != NULL) {
-        PyException_SetTraceback(error, traceback);
-    }
-    PyObject *answer = error == NULL ? NULL : call_1(core, core->encoder, N_RESCUES, error);
-    int is_rescued = answer == Py_True;
-    Py_XDECREF(answer);
-    if (!is_rescued) {
-        PyErr_Restore(type, error, traceback);
-        return NULL;
-    }
-    Py_XDECREF(type);
-    Py_XDECREF(error);
-    Py_XDECREF(traceback);
-    return call_1(core, core->encoder, N_ENCODE_IN_PYTHON, value);
+    return clear_if_unreadable(core) ? call_1(core, core->encoder, N_ENCODE_IN_PYTHON, value) : NULL;
 }
 
 static PyObject *encode_container(Core *core, PyObject *value) {

@@ -21,7 +21,7 @@ static int ask_plan(Walk *walk, PyObject *value, Plan *plan, Items *pairs, Py_ss
 }
 
 /* Clear the current error if it says no more than that something cannot be read, and the program has not raised it. */
-static int clear_if_unreadable(Core *core) {
+int clear_if_unreadable(Core *core) {
     PyObject *type, *error, *traceback;
     PyErr_Fetch(&type, &error, &traceback);
     PyErr_NormalizeException(&type, &error, &traceback);

@@ -48,8 +48,9 @@ def _unsafe_variables(code: CodeType) -> FrozenSet[str]:
     if known is None:
         if len(_known) >= _MAX_KNOWN:
             _known.clear()
-        known = _known[id(code)] = (code, frozenset(_comprehension_variables(code)))
-    return known[1].intersection((*code.co_cellvars, *code.co_freevars))
+        shared = (*code.co_cellvars, *code.co_freevars)
+        known = _known[id(code)] = (code, frozenset(_comprehension_variables(code)).intersection(shared))
+    return known[1]
 
 
 def _comprehension_variables(code: CodeType) -> List[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from breadcrumb.value_format import DELETED_KEY
 from breadcrumb_server.answers.annotated.source_block import SourceBlock, Statement
+from breadcrumb_server.answers.common.code_origin import is_for_messages
 from breadcrumb_server.answers.common.parsed_json import is_object, parsed_object, parsed_value
 from breadcrumb_server.answers.common.text import clean, cut
 from breadcrumb_server.answers.lines.changes import Change
@@ -20,8 +21,6 @@ from breadcrumb_storage.queries.lines import LineRow
 
 # Values of one variable that a line shows, if it ran more often: the first ones and the last.
 _MAX_VALUES = 3
-# Of functions that are called to tell of a failure, and are no part of what failed.
-_FOR_MESSAGES = ".__repr__"
 # Characters of an exception at the line that received it.
 _RAISED_CHARS = 160
 
@@ -170,7 +169,7 @@ def collect_notes(
         for change in steps.at_end:
             last.changes.setdefault(change.path, []).append(change)
     for result in results:
-        if result.line is not None and notes and not result.function_name.endswith(_FOR_MESSAGES):
+        if result.line is not None and notes and not is_for_messages(result.function_name):
             at = result.line if result.line in notes else _line_of(result.line, block, notes)
             if at is not None:
                 notes[at].results.append(result)

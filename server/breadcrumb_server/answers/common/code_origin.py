@@ -32,6 +32,11 @@ def is_generated(module: str, name: str, file: str | None) -> bool:
     return "__create_fn__" in name or module != "__main__" or _WRITTEN.match(file or "") is None
 
 
+def is_for_messages(name: str) -> bool:
+    """Return whether a function is called to tell of a failure, such as ``__repr__``: it is no part of what failed."""
+    return name.endswith(".__repr__")
+
+
 @lru_cache(maxsize=1_000)
 def is_installed_script(file: str) -> bool:
     """Return whether a file is a console script, which only starts the function that its package names."""

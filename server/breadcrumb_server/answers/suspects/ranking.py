@@ -14,6 +14,7 @@ from math import sqrt
 from typing import TYPE_CHECKING
 
 from breadcrumb.test_files import is_test_file
+from breadcrumb_server.answers.common.code_origin import is_for_messages
 from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
 from breadcrumb_storage.queries.executed import FailedTestLines, PassedLines, failed_test_lines, passed_lines
 
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 # The share of the passing tests that may execute a suspect line. Lines that more of them execute are ordinary.
 FEW = 0.25
-# Of functions that a failed assertion calls to tell what it compared.
-_FOR_MESSAGES = ".__repr__"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +88,7 @@ def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Ite
     scores: dict[ExecutedLine, float] = {}
     only_failed: dict[ExecutedFunction, None] = {}
     for line, count in failing.items():
-        if line.function.file in of_tests or line.function.name.endswith(_FOR_MESSAGES):
+        if line.function.file in of_tests or is_for_messages(line.function.name):
             continue
         if line.function not in known:
             only_failed[line.function] = None
