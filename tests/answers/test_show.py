@@ -229,7 +229,7 @@ def test_a_place_names_the_function_around_it(program: Program) -> None:
     call = program.big()
     assert program.show("pricing.py:12").startswith(f"discounted shop/pricing.py:4 #{call}")
     assert program.show("shop/pricing.py:25").startswith("Shop.total shop/pricing.py:24")
-    assert "no function of the program is there" in program.show("other.py:3")
+    assert "no file of the program has this line" in program.show("other.py:3")
 
 
 def test_without_recorded_lines_source_and_calls_are_shown_and_the_lines_are_asked_for(program: Program) -> None:
@@ -331,3 +331,74 @@ def test_a_file_of_a_newer_syntax_is_shown_without_marks(program: Program) -> No
     program.big()
     text = program.show("discounted")
     assert "10        if amount > LIMIT:" in text and " - " not in text.replace("1 - rate", "")
+
+
+def test_a_class_is_shown_with_what_one_call_of_each_method_did(program: Program) -> None:
+    call = program.total(10, 126)
+    assert program.show("Shop").split("\n") == [
+        "Shop shop/pricing.py:21-31",
+        "21    class Shop:",
+        '22        password = "[REDACTED]"',
+        f"24        def total(self):  # 1 call, #{call} -> 9",
+        "25            total = 0  # total=0",
+        "26 x3         for line in self.lines:  # line=10 | 126",
+        "27 x2             total += discounted(line)  # total=10 | 126",
+        "28            return total",
+        "30        def never_called(self):  # not called",
+        "31 -          return 1",
+    ]
+
+
+def test_lines_of_a_file_are_shown_alone_and_say_which_function_they_are_in(program: Program) -> None:
+    call = program.big()
+    assert program.show("shop/pricing.py:10-12").split("\n") == [
+        f"shop/pricing.py:10-12, in discounted: 1 call, #{call} amount=126, rate=None -> 114",
+        "10 if amount > LIMIT:  # amount=126",
+        "11     amount = round(  # amount=114",
+        "12         amount * (1 - rate),",
+    ]
+    assert program.show("shop/pricing.py:30-999").split("\n") == [
+        "shop/pricing.py:30-31",
+        "30 def never_called(self):  # not called",
+        "31     return 1",
+    ]
+    assert "no file of the program has this line" in program.show("shop/pricing.py:200-210")
+
+
+def test_a_line_outside_of_functions_is_shown_with_those_around_it(program: Program) -> None:
+    program.big()
+    text = program.show("shop/pricing.py:1")
+    assert text.startswith("shop/pricing.py:1-15\n 1   LIMIT = 100") and "14 -     elif amount < 0:" in text
+
+
+def test_a_file_that_has_no_room_is_an_outline_with_the_calls_of_each_function(program: Program) -> None:
+    program.big()
+    program.total(10)
+    assert "an outline" not in program.show("shop/pricing.py")
+    program.file.write_text(SOURCE + "".join(f"\n\ndef further{n}(x):\n    return x + {n}\n" for n in range(40)))
+    text = program.show("shop/pricing.py", chars=900)
+    assert text.startswith("shop/pricing.py:1-191, an outline: name functions of it to read them")
+    assert " 4 def discounted(amount, rate=None):  # 15 lines, 2 calls\n" in text
+    assert "21 class Shop:  # 11 lines" in text and "24     def total(self):  # 5 lines, 1 call" in text
+    assert len(text) < 900
+
+
+def test_a_name_that_is_no_function_shows_the_lines_that_mention_it(program: Program) -> None:
+    program.big()
+    assert program.show("LIMIT").split("\n") == [
+        "LIMIT: no function; 2 lines mention it, first those that assign it:",
+        "shop/pricing.py:1 LIMIT = 100",
+        "shop/pricing.py:10 if amount > LIMIT:",
+    ]
+
+
+def test_a_file_of_the_workspace_is_shown_even_if_nothing_of_it_was_traced_and_no_other_file_is(
+    program: Program, tmp_path: Path
+) -> None:
+    program.big()
+    (tmp_path / "other.py").write_text("PASSWORD = 'hunter2-long'\nSIZE = 3\n")
+    (tmp_path.parent / "outside.py").write_text("SIZE = 4\n")
+    for name in ("other.py", "outside.py"):
+        os.utime((tmp_path / name) if name == "other.py" else tmp_path.parent / name, (0, 0))
+    assert program.show("other.py:1-2").split("\n")[1:] == ["1 PASSWORD = '[REDACTED]'", "2 SIZE = 3"]
+    assert "no file of the program" in program.show("../outside.py:1-2")

@@ -73,7 +73,7 @@ async def test_a_python_that_did_not_load_the_tracer_is_named_with_the_reason(pr
 
 
 async def test_what_is_proposed_for_a_replaced_python_path_helps(project, gate: Gate) -> None:
-    line = await told(project, gate, "env", "PYTHONPATH=src", PYTHON, "held.py", str(gate.path))
+    line = await told(project, gate, "env", "-u", "NOTHING", "PYTHONPATH=src", PYTHON, "held.py", str(gate.path))
     assert line.endswith('Keep the old value behind it: src:$PYTHONPATH, or give run env={"PYTHONPATH": "src"}.')
     for report in (
         await project.run(PYTHON, "app.py", env={"PYTHONPATH": "src"}),

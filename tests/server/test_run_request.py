@@ -56,6 +56,18 @@ def test_the_error_for_a_missing_workspace_says_how_to_correct_it() -> None:
         make_request(config, "x", 1)
 
 
+def test_variables_that_env_sets_before_a_program_become_those_of_the_run(config: ProjectConfig) -> None:
+    request = make_request(config, ["env", "PYTHONPATH=src", "A=b=c", "python", "A=1"], 1, env={"A": "0", "B": "2"})
+    assert request.command == ["python", "A=1"]
+    assert request.env == {"PYTHONPATH": "src", "A": "b=c", "B": "2"}
+
+
+@pytest.mark.parametrize("command", [["env"], ["env", "A=b"], ["env", "-i", "A=b", "python"], ["env", "A=b", "-S", "x"]])
+def test_an_env_that_does_more_is_started_as_it_is(config: ProjectConfig, command: list[str]) -> None:
+    request = make_request(config, command, 1)
+    assert (request.command, request.env) == (command, {})
+
+
 @pytest.mark.parametrize("env", [{"": "x"}, {"A=B": "x"}, {"A": "secret-value\0"}])
 def test_an_impossible_environment_is_refused_without_showing_values(
     config: ProjectConfig, env: dict[str, str]

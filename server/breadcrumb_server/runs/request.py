@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from breadcrumb_storage.errors import BreadcrumbError
 
 # Clients let one tool call take from one minute (Claude Desktop) to 30; a longer wait ends in an error of theirs.
 MAX_WAIT_SECONDS = 1800.0
+_ASSIGNMENT = re.compile(r"[^\W\d]\w*=")
 # Labels are shown in tables, beside other columns.
 MAX_LABEL_CHARS = 200
 
@@ -86,6 +88,8 @@ def make_request(
         raise shell_refused(
             config.project, words, redactor, timeout_seconds=timeout_seconds, cwd=cwd, env=env, others=others
         )
+    words, set_before = without_env(words)
+    env = {**env, **set_before}
     return RunRequest(
         command=words,
         cwd=folder,
@@ -97,6 +101,23 @@ def make_request(
         probes=parse_probes(probes),
         suspects="off" if "off" in (suspects, config.suspects) else "auto",
     )
+
+
+def without_env(words: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Take the variables that a command sets by ``env NAME=value ...``: PYTHONPATH then keeps the tracer's folder.
+
+    Args:
+        words: The command.
+
+    Returns:
+        The command that ``env`` would start, and the variables; the words as they are if ``env`` does more than that.
+    """
+    if Path(words[0]).name != "env":
+        return words, {}
+    first = next((number for number, word in enumerate(words[1:], 1) if not _ASSIGNMENT.match(word)), len(words))
+    if first == len(words) or words[first].startswith("-"):
+        return words, {}
+    return words[first:], dict((word.partition("=")[0], word.partition("=")[2]) for word in words[1:first])
 
 
 def split_command(command: str | Sequence[str], around: Surroundings) -> list[str] | Instead:

@@ -52,6 +52,11 @@ class FunctionName:
     started: int  # at least `recorded`; more if some calls were only counted
     exact: bool  # False: `started` is a lower bound
 
+    @property
+    def full_name(self) -> str:
+        """`module:function`."""
+        return f"{self.module}:{self.name}"
+
 
 def name_condition(pattern: str) -> tuple[str, list[Any]]:
     """Return an SQL condition over `functions` for those that match a name, and its parameters.
@@ -76,7 +81,15 @@ def matching_functions(reader: TraceReader, pattern: str) -> list[FunctionName]:
     Args:
         pattern: As in `name_condition`.
     """
-    condition, parameters = name_condition(pattern)
+    return _functions(reader, *name_condition(pattern))
+
+
+def functions_of_file(reader: TraceReader, file: str) -> list[FunctionName]:
+    """Return the traced functions of a file, the one with the most recorded calls first."""
+    return _functions(reader, "file = ?", [file])
+
+
+def _functions(reader: TraceReader, condition: str, parameters: Sequence[Any]) -> list[FunctionName]:
     result = reader.con.execute(
         f"""
         WITH named AS (SELECT * FROM functions WHERE trace_id = ? AND {condition}),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
+from typing import NamedTuple
 
 from breadcrumb_server.answers.annotated.line_notes import LineNote
 from breadcrumb_server.answers.annotated.source_block import SourceBlock
@@ -16,12 +19,34 @@ from breadcrumb_server.answers.rendering.mentions import SMALL_OBJECT_CHARS, Men
 _TOLD, _RAN, _FIRST_NOT_RUN, _AROUND, _NOT_RUN, _DOCUMENTATION = range(6)
 # The rank of a line up to a distance from the one at which a call stood.
 _RANK_BY_DISTANCE = ((_RAN, 2), (_FIRST_NOT_RUN, 4), (_AROUND, 7), (_NOT_RUN, 12))
-# Characters of a value in the note of a line, tried in turn.
-_VALUE_CHARS = (240, 120, 70, 40)
+# Characters of the note of a marked line, at least.
+_MARKED_NOTE_CHARS = 90
 # Characters of a line of source: a longer one is data.
 _SOURCE_CHARS = 160
 # Characters of the line that counts those left out.
 _MARK_CHARS = 30
+
+
+class Style(Enum):
+    """What is read with the text of a function, by which it is decided what is left out."""
+
+    ALONE = "alone"
+    """Nothing: it fills its room."""
+    BESIDE = "beside"
+    """Other functions: notes are short, and of docstrings there is the first line."""
+    SOURCE_FIRST = "source first"
+    """The same, and rather no notes than not all of the source."""
+
+
+class _NoteRoom(NamedTuple):
+    """Characters of a value in the note of a line, and of the whole note."""
+
+    value: int
+    note: int
+
+
+_LONG_NOTES = (_NoteRoom(240, 4_000), _NoteRoom(120, 2_000), _NoteRoom(70, 1_000), _NoteRoom(40, 500))
+_SHORT_NOTES = (_NoteRoom(70, 160), _NoteRoom(40, 90), _NoteRoom(20, 50), _NoteRoom(20, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +85,8 @@ class FunctionText:
         rare: Numbers of the lines that few calls of the function ran.
         stood: Where the call stood in the end. Without notes, the lines around it are worth most.
         mentions: The objects that the heading shows.
+        heads: What is said at the lines that begin a function, by number. They are always shown.
+        minor: Numbers of lines that are left out first.
     """
 
     def __init__(
@@ -72,6 +99,8 @@ class FunctionText:
         rare: Collection[int] = (),
         stood: Stood | None = None,
         mentions: Mentions | None = None,
+        heads: Mapping[int, str] | None = None,
+        minor: Collection[int] = (),
     ) -> None:
         self._mentions = mentions or Mentions()
         self._heading = heading
@@ -79,25 +108,31 @@ class FunctionText:
         lines = _rank_lines(block, source, notes, rare)
         if stood is not None:
             lines = [_beside(each, stood) if notes is None else _at(each, stood) for each in lines]
+        if heads is not None:
+            lines = [
+                replace(each, note=None, mark="", rank=_TOLD, told=heads[each.number]) if each.number in heads else each
+                for each in lines
+            ]
+        lines = [replace(each, rank=_NOT_RUN) if each.number in minor else each for each in lines]
         self._lines = lines
         self._mark_chars = max((len(line.mark) for line in self._lines), default=0)
 
-    def fit(self, chars: int) -> str:
-        """Write the most that fits: first values are shortened, then lines left out that say least."""
-        least = max((line.rank for line in self._lines), default=_TOLD)
-        levels = [
-            *((rank, value) for rank in range(least, _RAN, -1) for value in _VALUE_CHARS[:3]),
-            *((rank, value) for rank in (_RAN, _TOLD) for value in _VALUE_CHARS),
-        ]
-        # A level at which no line is left says nothing: the ends of more lines then say more.
-        levels = [(rank, value) for rank, value in levels if any(line.rank <= rank for line in self._lines)]
-        texts = (self._write(rank, value) for rank, value in levels)
-        shown = first_that_fits(texts, chars, size=size_of_text)
-        return shown if shown is not None else _cut_lines(self._write(levels[-1][0], _VALUE_CHARS[-1]), chars)
+    def fit(self, chars: int, style: Style = Style.ALONE) -> str:
+        """Write the most that fits: first notes are shortened, then lines left out that say least.
 
-    def _write(self, rank: int, value_chars: int) -> str:
+        Args:
+            chars: Maximum characters.
+            style: Which other text is read with it.
+        """
+        least = max((line.rank for line in self._lines), default=_TOLD)
+        # A level at which no line is left says nothing: the ends of more lines then say more.
+        levels = [level for level in _levels(style, least) if any(line.rank <= level[0] for line in self._lines)]
+        shown = first_that_fits(itertools.starmap(self._write, levels), chars, size=size_of_text)
+        return shown if shown is not None else _cut_lines(self._write(*levels[-1]), chars)
+
+    def _write(self, rank: int, room: _NoteRoom) -> str:
         out = [self._heading]
-        shown, mentions = dict(self._known), self._mentions.copy(max(SMALL_OBJECT_CHARS, value_chars // 2))
+        shown, mentions = dict(self._known), self._mentions.copy(max(SMALL_OBJECT_CHARS, room.value // 2))
         left = not_run = 0
         width = max((len(str(line.number)) for line in self._lines), default=1)
         for line in self._lines:
@@ -108,19 +143,36 @@ class FunctionText:
             if left:
                 _count_left_out(out, left, not_run)
                 left = not_run = 0
-            out.append(self._line(line, width, value_chars, shown, mentions))
+            out.append(self._line(line, width, room, shown, mentions))
         if left:
             _count_left_out(out, left, not_run)
         return "\n".join(out)
 
-    def _line(self, line: _Line, width: int, value_chars: int, shown: dict[str, str], mentions: Mentions) -> str:
+    def _line(self, line: _Line, width: int, room: _NoteRoom, shown: dict[str, str], mentions: Mentions) -> str:
         mark = f"{line.mark:<{self._mark_chars}} " if self._mark_chars else ""
         text = f"{line.number:>{width}} {mark}{cut(line.source, _SOURCE_CHARS)}".rstrip()
         if line.note is None:
             return f"{text}  # {line.told}" if line.told else text
-        note = line.note.text(value_chars, shown, mentions)
-        shown.update(line.note.values(value_chars))
+        chars = max(room.note, _MARKED_NOTE_CHARS if "*" in line.mark or ">" in line.mark else 0)
+        note = cut(line.note.text(room.value, shown, mentions), chars) if chars else ""
+        shown.update(line.note.values(room.value))
         return f"{text}  # {note}" if note else text
+
+
+def _levels(style: Style, least: int) -> list[tuple[int, _NoteRoom]]:
+    """Return what is tried in turn: the rank of the lines that are written, and the room of their notes."""
+    if style is Style.ALONE:
+        return [
+            *((rank, room) for rank in range(least, _RAN, -1) for room in _LONG_NOTES[:3]),
+            *((rank, room) for rank in (_RAN, _TOLD) for room in _LONG_NOTES),
+        ]
+    least = min(least, _NOT_RUN)
+    if style is Style.SOURCE_FIRST:
+        return [(rank, room) for rank in range(least, _TOLD - 1, -1) for room in _SHORT_NOTES]
+    return [
+        *((rank, room) for rank in range(least, _RAN, -1) for room in _SHORT_NOTES[:2]),
+        *((rank, room) for rank in (_RAN, _TOLD) for room in _SHORT_NOTES),
+    ]
 
 
 def size_of_text(text: str) -> int:
@@ -141,7 +193,9 @@ def _rank_lines(
         if not text.strip() and note is None:
             continue
         if number in block.documentation:
-            lines.append(_Line(number, text, None, "", _AROUND if number == block.documentation[0] else _DOCUMENTATION))
+            lines.append(
+                _Line(number, text, None, "", _DOCUMENTATION if number - 1 in block.documentation else _AROUND)
+            )
             continue
         if note is not None:
             missed = False

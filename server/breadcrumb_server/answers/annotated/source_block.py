@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -37,18 +37,37 @@ class SourceBlock:
         first: Number of its first line, which may be a decorator.
         last: Number of its last line.
         statements: Its statements by the number of their first line, without those of functions defined in it.
-        documentation: Numbers of the lines of its docstring.
+        documentation: Numbers of the lines of its docstring, or of several docstrings.
     """
 
     first: int
     last: int
     statements: Mapping[int, Statement] = field(default_factory=dict[int, Statement])
-    documentation: range = range(0)
+    documentation: Collection[int] = range(0)
 
     def statement_at(self, line: int) -> Statement | None:
         """Return the statement that a line belongs to."""
         found = [each for each in self.statements.values() if each.first <= line <= each.last]
         return max(found, key=lambda each: each.first, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A function or class of a file.
+
+    Attributes:
+        first: Number of its first line, which may be a decorator.
+        head: Number of the line with ``def`` or ``class``.
+        last: Number of its last line.
+        name: Its qualified name.
+        is_class: Whether it is a class.
+    """
+
+    first: int
+    head: int
+    last: int
+    name: str
+    is_class: bool
 
 
 class ParsedFile:
@@ -88,26 +107,54 @@ class ParsedFile:
             return SourceBlock(first_line, _end_by_indentation(self._source, first_line))
         return _block_of(owner, _first_line(owner), owner.end_lineno or first_line)
 
-    def find(self, name: str) -> tuple[int, str] | None:
-        """Find a definition by the end of its qualified name, and return its first line and its qualified name."""
-        if self._tree is None:
-            return None
-        for node, qualified in _definitions(self._tree, ""):
-            if qualified == name or qualified.endswith(f".{name}"):
-                return _first_line(node), qualified
-        return None
+    def find(self, name: str) -> Definition | None:
+        """Find a definition by the end of its qualified name."""
+        return next((each for each in self.definitions() if f".{each.name}".endswith(f".{name}")), None)
 
-    def around(self, line: int) -> tuple[int, str] | None:
-        """Return the first line and the qualified name of the innermost function around a line."""
+    def class_at(self, line: int | None, name: str) -> Definition | None:
+        """Return the class of a qualified name that begins at a line, if there is one."""
+        found = (each for each in self.definitions() if each.is_class and each.name == name)
+        return next((each for each in found if line in (each.first, each.head)), None)
+
+    def around(self, line: int) -> Definition | None:
+        """Return the innermost function around a line."""
+        found = [each for each in self.definitions() if not each.is_class and each.first <= line <= each.last]
+        return max(found, key=lambda each: each.first, default=None)
+
+    def definitions(self) -> Iterator[Definition]:
+        """Yield the functions and classes of the file, each before those in it."""
+        if self._tree is not None:
+            for node, qualified in _definitions(self._tree, ""):
+                last = node.end_lineno or node.lineno
+                yield Definition(_first_line(node), node.lineno, last, qualified, isinstance(node, ast.ClassDef))
+
+    def region(self, first: int, last: int, without: Collection[str]) -> SourceBlock:
+        """Return lines of the file, with the statements of the functions among them.
+
+        Args:
+            first: Number of the first line.
+            last: Number of the last line.
+            without: Qualified names of the functions whose statements are left out.
+        """
+        statements: dict[int, Statement] = {}
+        documentation: set[int] = set()
+        for node, qualified in _definitions(self._tree, "") if self._tree is not None else ():
+            documentation.update(_documentation(node))
+            if not isinstance(node, ast.ClassDef) and qualified not in without:
+                statements |= {each.first: each for each in _statements(node, is_owner=True)}
+        return SourceBlock(first, last, statements, documentation)
+
+    def attributes(self, first: int, last: int) -> set[int]:
+        """Return the first lines of the assignments in the bodies of classes, and of the module, within some lines."""
         if self._tree is None:
-            return None
-        found = [
-            (node, qualified)
-            for node, qualified in _definitions(self._tree, "")
-            if not isinstance(node, ast.ClassDef) and _first_line(node) <= line <= (node.end_lineno or 0)
-        ]
-        node, qualified = max(found, key=lambda each: _first_line(each[0]), default=(None, ""))
-        return None if node is None else (_first_line(node), qualified)
+            return set()
+        bodies = [self._tree.body, *(node.body for node in ast.walk(self._tree) if isinstance(node, ast.ClassDef))]
+        return {
+            each.lineno
+            for body in bodies
+            for each in body
+            if isinstance(each, ast.Assign | ast.AnnAssign) and first <= each.lineno <= last
+        }
 
 
 def _definitions(

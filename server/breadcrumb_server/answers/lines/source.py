@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import stat
 import tokenize
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -70,14 +70,14 @@ class SourceText:
         margin = min((len(text) - len(text.lstrip()) for text in found.values()), default=0)
         return {number: redact_source(text.rstrip()[margin:], self._redactor) for number, text in found.items()}
 
-    def block(self, file: str | None, first: int, last: int, documentation: range = range(0)) -> dict[int, str]:
+    def block(self, file: str | None, first: int, last: int, documentation: Collection[int] = ()) -> dict[int, str]:
         """Return the redacted text of consecutive lines by number, comments included, without their common indentation.
 
         Args:
             file: Path of the file; None if it is not known.
             first: Number of the first line.
             last: Number of the last line.
-            documentation: Numbers of the lines of a docstring, in which what looks like code is prose.
+            documentation: Numbers of the lines of docstrings, in which what looks like code is prose.
         """
         known = self.whole(file)
         found = {

@@ -141,6 +141,16 @@ def call_line(call: CallRow, places: Places, line: int | None, chars: int, menti
     return place if call.is_body and call.kind != "class" else f"{place}({arguments_text(call.args, chars, mentions)})"
 
 
+def end_text(call: CallRow, chars: int, mentions: Mentions | None = None) -> str:
+    """Render how a call ended: ``-> result``, ``!! exception``, or that it has not."""
+    if call.outcome == "unfinished":
+        return "(has not ended)"
+    if call.outcome == "cancelled":
+        return "-> cancelled"
+    mark = "!!" if call.outcome == "raised" else "->"
+    return f"{mark} {one_line(result_text(call, chars, mentions), chars) or 'None'}"
+
+
 def result_text(call: CallRow, chars: int, mentions: Mentions | None = None) -> str:
     """Render the result of a call in at most ``chars`` characters: see ``result_value``."""
     text = cut_value(result_value(call, chars, mentions), chars)

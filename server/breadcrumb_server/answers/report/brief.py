@@ -206,7 +206,8 @@ def _failing_test(failing: FailingTest, *, is_first: bool) -> Iterator[_Part]:
     if found is not None and (found.calls or not failing.body):
         yield _exception_frames(found, shows_frame=shows_frame, chars=int(400 * share))
     yield _Part(failing.raised_in.split("\n"), int(500 * share))
-    yield _Part(failing.body.split("\n"), int((500 if shows_frame or failing.explaining else 1_100) * share))
+    # Whole, as long as it can be: an agent that does not see all of the test opens its file.
+    yield _Part(failing.body.split("\n"), int((800 if shows_frame else 1_300) * share))
     if not failing.body:
         yield _Part([f"  {line}" for line in failing.called], int(500 * share))
     yield _Part([f"failed likewise: {each}" for each in failing.also], 200)

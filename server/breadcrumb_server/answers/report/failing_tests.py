@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
-from breadcrumb_server.answers.annotated.layout import FunctionText
+from breadcrumb_server.answers.annotated.layout import FunctionText, Style
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Section
 from breadcrumb_server.answers.common.text import clean, counted, cut, one_line
@@ -238,7 +238,7 @@ class LoadedTestResults:
             outcome=_outcome(test),
             exception=exception,
             message="" if exception else cut(clean(message), 400),
-            body=failure.body.fit(limits.source_chars * 3 // 2) if failure.body else "",
+            body=failure.body.fit(limits.source_chars * 5 // 3, Style.SOURCE_FIRST) if failure.body else "",
             raised_in=failure.raised_in.fit(limits.source_chars) if failure.raised_in else "",
             explaining=[
                 each.text.fit(limits.source_chars * (1 if position else 2))

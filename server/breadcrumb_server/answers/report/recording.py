@@ -116,37 +116,35 @@ def missing_from_trace(
             f"{trace.config.get('include') or []}"
         )
     reasons += not_observed
+    reasons += _thinned(functions)
+    told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
+    told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
+    return told
+
+
+def _thinned(functions: Sequence[FunctionTime]) -> list[str]:
+    """Say in one sentence which calls of busy functions were not recorded, or in less detail."""
+    parts: list[str] = []
     sampled = [each for each in functions if each.started > each.recorded]
     if sampled:
         left_out = sum(each.started - each.recorded for each in sampled)
         exact = all(each.exact for each in sampled)
         most = max(sampled, key=lambda each: each.started - each.recorded)
         recorded = f"{most.recorded:,} of {bounded_text(most.started, exact=most.exact)} recorded"
-        reasons.append(
+        parts.append(
             f"{bounded_text(left_out, exact=exact)} calls of {counted(len(sampled), 'function')} were counted but not "
-            f"recorded (most of them: {most.module}:{most.name}, {recorded}). "
-            "capture mode full records all"
+            f"recorded (most of them: {most.module}:{most.name}, {recorded})"
         )
     thinned = [each for each in functions if each.thinned]
     if thinned:
-        reasons.append(
-            f"to keep within capture.overhead, fewer calls of {_named(thinned)} were recorded than of others, or with "
-            "values cut shorter"
+        others = " and others" if len(thinned) > 1 else ""
+        parts.append(
+            f"{counted(len(thinned), 'function')} in less detail to keep within capture.overhead "
+            f"({thinned[0].full_name}{others})"
         )
-    off = [each for each in functions if not each.exact]
-    if off:
-        reasons.append(
-            f"{_named(off)} were so hot that counting was sometimes switched off: counts with >= and times are "
-            "lower bounds"
-        )
-    told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
-    told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
-    return told
-
-
-def _named(functions: Sequence[FunctionTime]) -> str:
-    first = functions[0]
-    return f"{counted(len(functions), 'function')} ({first.full_name}{' and others' if len(functions) > 1 else ''})"
+    if any(not each.exact for each in functions):
+        parts.append("counting was switched off at times: counts with >= and times are lower bounds")
+    return [f"{'; '.join(parts)}. capture mode full records all"] if parts else []
 
 
 def _text_of(notice: Notice) -> str:

@@ -11,7 +11,7 @@ from pydantic import Field
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.annotated.choice import Choice, choose_call
 from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
-from breadcrumb_server.answers.annotated.layout import size_of_text
+from breadcrumb_server.answers.annotated.layout import Style, size_of_text
 from breadcrumb_server.answers.annotated.line_notes import LineNote
 from breadcrumb_server.answers.annotated.moment import Moment
 from breadcrumb_server.answers.annotated.source_block import SourceBlock
@@ -21,9 +21,10 @@ from breadcrumb_server.answers.common.model import Answer
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.lines.source import SourceText
-from breadcrumb_server.answers.rendering.calls import result_text
+from breadcrumb_server.answers.rendering.calls import end_text
 from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
 from breadcrumb_server.answers.rendering.mentions import Mentions
+from breadcrumb_server.answers.show.regions import Region, Regions
 from breadcrumb_server.answers.show.targets import Target, TargetFinder
 from breadcrumb_server.answers.suspects.text import rare_lines_by_file
 from breadcrumb_storage.errors import BreadcrumbError
@@ -41,6 +42,12 @@ class Limits:
 
     functions: int = 8
     """Functions of one question."""
+    chars: int = 2_500
+    """Characters of the text, where one function is asked for."""
+    further_chars: int = 1_200
+    """Characters more for each further function."""
+    unrecorded: int = 12
+    """Functions of classes and files whose lines are recorded by the next run."""
     least_chars: int = 400
     """Fewest characters that may be asked for."""
     heading_chars: int = 300
@@ -96,7 +103,7 @@ def show(
     where: Mapping[str, Any] | None = None,
     call_id: int | None = None,
     trace_id: str | None = None,
-    chars: int = 2_500,
+    chars: int | None = None,
     redact: Sequence[str] = (),
 ) -> tuple[Shown, list[str]]:
     """Show functions with what their lines did.
@@ -104,11 +111,12 @@ def show(
     Args:
         con: The database of the project.
         project: Name of the project.
-        what: Names of functions, as in get_calls, or places such as shop/pricing.py:31.
+        what: Names of functions, as in get_calls, or of classes; places such as shop/pricing.py:31; lines of a file,
+            as shop/pricing.py:31-60; files; any other name, for the lines that mention it.
         where: Conditions for the calls to choose from, as in get_calls.
         call_id: The call to show, of the function that it belongs to.
         trace_id: Id of the trace, or an unambiguous part of it; None for the newest.
-        chars: Maximum characters of the text.
+        chars: Maximum characters of the text; None for more, the more is asked for.
         redact: The project's patterns of secret names, for the source.
 
     Returns:
@@ -125,32 +133,41 @@ def show(
     finder = TargetFinder(reader, functions, places)
     moment = Moment.of(reader)
     suspect = rare_lines_by_file(reader)
+    regions = Regions(reader, functions, places, moment, suspect)
     texts: list[str] = []
-    loaded: list[_Loaded] = []
+    loaded: list[_Loaded | Region] = []
     for each in dict.fromkeys(what):
         target = finder.find(each)
         if isinstance(target, str):
             texts.append(target)
-            continue
-        loaded.append(_load(reader, target, functions, moment, where, call_id, suspect))
+        elif isinstance(target, Region):
+            loaded.append(target)
+        else:
+            loaded.append(_load(reader, target, functions, moment, where, call_id, suspect))
+
+    def write(each: _Loaded | Region, chars: int) -> str:
+        if isinstance(each, Region):
+            return regions.write(each, chars)
+        return _write(each, functions, places, chars, Style.BESIDE if len(loaded) > 1 else Style.ALONE)
+
     room = chars - sum(map(size_of_text, texts))
-    whole = [_write(each, functions, places, room) for each in loaded]
+    whole = [write(each, room) for each in loaded]
     sizes = list(map(size_of_text, whole))
     written = [
-        text if size <= share else _write(each, functions, places, share)
+        text if size <= share else write(each, share)
         for each, text, size, share in zip(loaded, whole, sizes, shares(sizes, room), strict=True)
     ]
     without_lines = [
         each.target.full_name
         for each in loaded
-        if each.call is not None and each.notes is None and each.block is not None
+        if not isinstance(each, Region) and each.call is not None and each.notes is None and each.block is not None
     ]
     text = "\n\n".join([*written, *texts])
     answer = Shown(project=project, trace_id=reader.trace_id, text=text, notes=source.notes(places.path))
-    return squeeze(answer), without_lines
+    return squeeze(answer), list(dict.fromkeys([*without_lines, *regions.unrecorded[: LIMITS.unrecorded]]))
 
 
-def _check(what: Sequence[str], chars: int, call_id: int | None) -> int:
+def _check(what: Sequence[str], chars: int | None, call_id: int | None) -> int:
     if not what or not all(each.strip() for each in what):
         raise BreadcrumbError("what is empty.", hint='Name functions: what=["Cart.total", "shop/pricing.py:31"].')
     if len(set(what)) > LIMITS.functions:
@@ -160,6 +177,8 @@ def _check(what: Sequence[str], chars: int, call_id: int | None) -> int:
             f"call_id={call_id} is one call, and what names {len(set(what))} functions.",
             hint="Name the function of the call alone, or leave call_id out.",
         )
+    if chars is None:
+        chars = LIMITS.chars + LIMITS.further_chars * (len(set(what)) - 1)
     if chars < LIMITS.least_chars:
         raise BreadcrumbError(f"chars must be at least {LIMITS.least_chars}, not {chars}.")
     return min(chars, MAX_ANSWER_CHARS - LIMITS.around_chars)
@@ -210,14 +229,14 @@ def _load(
     )
 
 
-def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars: int) -> str:
+def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars: int, style: Style) -> str:
     target, call = loaded.target, loaded.call
     heading = one_line(f"{target.name} {places.path(target.file)}:{target.line or '?'}", 200)
     mentions = Mentions()
     if call is not None:
-        room = min(chars // LIMITS.heading_part, LIMITS.heading_chars)
+        room = min(chars // LIMITS.heading_part, LIMITS.heading_chars // (1 if style is Style.ALONE else 2))
         heading += " " + _call_text(call, loaded.caller, room, mentions)
-    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions)
+    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions, LIMITS.others if style is Style.ALONE else 1)
     if target.note:
         heading += f"  ({target.note})"
     if loaded.block is None:
@@ -226,7 +245,7 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
     if rare is None:
         rare = loaded.choice.rare_lines() if loaded.choice is not None else frozenset[int]()
     text = functions.text(target.file, loaded.block, heading, call, loaded.notes, rare, mentions=mentions)
-    shown = text.fit(chars - size_of_text(below) if below else chars)
+    shown = text.fit(chars - size_of_text(below) if below else chars, style)
     return f"{shown}\n{below}" if below else shown
 
 
@@ -235,20 +254,11 @@ def _call_text(call: CallRow, caller: CallRow | None, chars: int, mentions: Ment
     if caller is not None:
         by = f" from {one_line(caller.name, 80)}" + (f":{call.call_line}" if call.call_line else "")
     args = "" if call.is_body else f": {arguments_text(call.args, chars, mentions)}".rstrip(": ")
-    return f"#{call.call_id}{by}{args} {_end_text(call, chars, mentions)}"
+    return f"#{call.call_id}{by}{args} {end_text(call, chars, mentions)}"
 
 
-def _end_text(call: CallRow, chars: int, mentions: Mentions) -> str:
-    if call.outcome == "unfinished":
-        return "(has not ended)"
-    if call.outcome == "cancelled":
-        return "-> cancelled"
-    mark = "!!" if call.outcome == "raised" else "->"
-    return f"{mark} {one_line(result_text(call, chars, mentions), chars) or 'None'}"
-
-
-def _calls_text(loaded: _Loaded, chars: int, mentions: Mentions) -> str:
-    """Write the other calls of a function: their number, their paths, and as many of them as fit."""
+def _calls_text(loaded: _Loaded, chars: int, mentions: Mentions, others: int) -> str:
+    """Write the other calls of a function: their number, their paths, and as many of them as fit and are wanted."""
     choice = loaded.choice
     if choice is None or len(choice.calls) < 2:
         return ""
@@ -256,8 +266,7 @@ def _calls_text(loaded: _Loaded, chars: int, mentions: Mentions) -> str:
     if choice.letters:
         head += f" on {len(choice.letters)} paths, this one on {choice.letter(choice.call)}"
     candidates = (
-        "\n".join([f"{head}; others:", *_other_calls(loaded, choice, n, mentions.copy())])
-        for n in range(LIMITS.others, 0, -1)
+        "\n".join([f"{head}; others:", *_other_calls(loaded, choice, n, mentions.copy())]) for n in range(others, 0, -1)
     )
     return first_that_fits(candidates, chars, size=size_of_text) or head
 
@@ -270,5 +279,5 @@ def _other_calls(loaded: _Loaded, choice: Choice, count: int, mentions: Mentions
             continue
         letter = f" {choice.letter(each)}" if choice.letter(each) else ""
         args = "" if row.is_body else arguments_text(without_self(row.args), LIMITS.other_chars, mentions)
-        lines.append(one_line(f"#{row.call_id}{letter} {args} {_end_text(row, 60, mentions)}", LIMITS.other_chars + 80))
+        lines.append(one_line(f"#{row.call_id}{letter} {args} {end_text(row, 60, mentions)}", LIMITS.other_chars + 80))
     return lines

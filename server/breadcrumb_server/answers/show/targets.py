@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 from breadcrumb_server.answers.annotated.functions import AnnotatedFunctions
+from breadcrumb_server.answers.annotated.source_block import Definition
 from breadcrumb_server.answers.common.code_origin import Places, is_generated
-from breadcrumb_server.answers.common.text import one_line
+from breadcrumb_server.answers.common.text import counted, one_line
+from breadcrumb_server.answers.show.regions import Region
 from breadcrumb_storage.queries.functions import FunctionName, matching_functions, similar_names, traced_code
 from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 _FILE_AND_NAME = re.compile(r"(?P<file>.+\.\w+):(?P<name>[^\W\d][\w.<>]*)")
-_PLACE = re.compile(r"(?P<file>.+\.\w+):(?P<line>\d+)(?:-\d+)?")
+_PLACE = re.compile(r"(?P<file>.+\.\w+):(?P<line>\d+)(?:-(?P<last>\d+))?")
+_FILE = re.compile(r".+\.pyw?")
+_WORD = re.compile(r"[^\W\d]\w*")
 # Names that are proposed instead of an unknown one, and other functions that an ambiguous name has.
 MAX_NAMED = 5
 # Files of the program that are searched for a function that never ran.
 _MAX_FILES = 400
+# Lines shown before and after one that is in no function.
+_BEFORE, _AFTER = 6, 14
+# Lines that mention a name that is no function, and their characters.
+_MAX_MENTIONS = 12
+_MENTION_CHARS = 150
+
+
+def _is_called(pattern: str, function: FunctionName) -> bool:
+    """Return whether a function is called what a pattern says, and does not only have it in its name."""
+    plain = pattern.replace(":", ".")
+    return f".{function.module}.{function.name}".endswith(f".{plain}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,19 +78,26 @@ class TargetFinder:
         self._functions = functions
         self._places = places
 
-    def find(self, what: str) -> Target | str:
-        """Find the function that ``what`` means.
+    def find(self, what: str) -> Target | Region | str:
+        """Find the function that ``what`` means, or the lines of a class, a file or a range.
 
         Args:
-            what: A name as in get_calls, file:line, or file:name.
+            what: A name as in get_calls, file:line, file:line-line, file:name, a file, or the name of a class.
 
         Returns:
-            The function; if there is none, a sentence that says so, with the nearest names.
+            The function or the lines; if there is none, the lines that mention the name, or a sentence that says so,
+            with the nearest names.
         """
         place = _PLACE.fullmatch(what.strip())
         if place is not None:
-            return self._at_line(place["file"], int(place["line"])) or f"{what}: no function of the program is there."
+            last = int(place["last"]) if place["last"] else None
+            return (
+                self._at_line(place["file"], int(place["line"]), last)
+                or f"{what}: no file of the program has this line."
+            )
         pattern = what.strip().removesuffix("()")
+        if _FILE.fullmatch(pattern):
+            return self._at_line(pattern, 1, sys.maxsize) or self._unknown(what)
         in_file = _FILE_AND_NAME.fullmatch(pattern)
         if in_file is not None and (target := self._in_file(in_file["file"], in_file["name"])) is not None:
             return target
@@ -86,11 +109,15 @@ class TargetFinder:
         if not found and "." in pattern and ":" not in pattern:  # shop.pricing.total as module:function
             module, _, name = pattern.rpartition(".")
             found = matching_functions(self._reader, f"{module}:{name}")
+        if any(_is_called(pattern, each) for each in found):
+            return self._traced(pattern, found)
+        if (region := self._class(pattern)) is not None:
+            return region
         if found:
             return self._traced(pattern, found)
-        return self._untraced(pattern) or self._never_called(pattern) or self._unknown(what)
+        return self._untraced(pattern) or self._never_called(pattern) or self._mentioned(pattern) or self._unknown(what)
 
-    def _traced(self, pattern: str, found: Sequence[FunctionName]) -> Target:
+    def _traced(self, pattern: str, found: Sequence[FunctionName]) -> Target | Region:
         plain = pattern.replace(":", ".")
 
         def likeness(each: FunctionName) -> tuple[bool, bool, bool, bool]:
@@ -109,34 +136,78 @@ class TargetFinder:
             names = [f"{each.module}:{each.name} ({self._places.path(each.file)})" for each in others[:MAX_NAMED]]
             more = f" and {len(others) - MAX_NAMED} more" if len(others) > MAX_NAMED else ""
             note = one_line(f"{pattern!r} also names {', '.join(names)}{more}", 500)
+        if best.file is not None and (body := self._functions.parsed(best.file).class_at(best.line, best.name)):
+            return Region(best.file, body.first, body.last, body.name)
         return Target(best.module, best.name, best.file, best.line, traced=True, note=note)
 
-    def _at_line(self, file: str, line: int) -> Target | None:
-        """Find the innermost function around a line of a file, given by the end of its path."""
+    def _at_line(self, file: str, line: int, last: int | None = None) -> Target | Region | None:
+        """Find the function around a line of a file, given by the end of its path, or the lines themselves."""
         for module, path in self._files(file):
-            around = self._functions.parsed(path).around(line)
-            first, name = around if around is not None else (1, "<module>")
-            return self._known(module, path, first, name)
+            parsed = self._functions.parsed(path)
+            length = len(self._functions.source.whole(path))
+            if not 0 < line <= max(length, 1):
+                return None
+            if last is not None:
+                return Region(path, line, min(max(line, last), max(length, line)))
+            around = parsed.around(line)
+            if around is not None:
+                return self._known(module, path, around)
+            return Region(path, max(line - _BEFORE, 1), min(line + _AFTER, max(length, line)))
         return None
 
-    def _in_file(self, file: str, name: str) -> Target | None:
-        """Find a function in a file, given by the end of its path."""
+    def _in_file(self, file: str, name: str) -> Target | Region | None:
+        """Find a function or class in a file, given by the end of its path."""
         for module, path in self._files(file):
             found = self._functions.parsed(path).find(name)
             if found is not None:
-                return self._known(module, path, *found)
+                return self._known(module, path, found)
         return None
 
     def _files(self, file: str) -> Iterator[tuple[str, str]]:
-        """Yield the module and the path of each traced file whose path ends like this, the shortest first."""
+        """Yield the module and the path of each traced file whose path ends like this, the shortest first.
+
+        If there is none, a file of the workspace that was not traced.
+        """
         wanted = PurePath(file).parts
+        found = False
         for module, path in sorted(traced_code(self._reader), key=lambda each: len(each[1])):
             if PurePath(path).parts[-len(wanted) :] == wanted:
+                found = True
                 yield module, path
+        if found or not file.endswith((".py", ".pyw")):
+            return
+        for root in map(Path, self._places.roots):
+            untraced = root / file
+            if untraced.is_file() and untraced.resolve().is_relative_to(root.resolve()):
+                yield "", str(untraced)
 
-    def _known(self, module: str, path: str, first_line: int, name: str) -> Target:
-        same = matching_functions(self._reader, f"{module}:{name}")
-        return Target(module, name, path, same[0].line if same else first_line, traced=bool(same))
+    def _known(self, module: str, path: str, found: Definition) -> Target | Region:
+        if found.is_class:
+            return Region(path, found.first, found.last, found.name)
+        same = matching_functions(self._reader, f"{module}:{found.name}")
+        return Target(module, found.name, path, same[0].line if same else found.first, traced=bool(same))
+
+    def _own_code(self) -> list[tuple[str, str]]:
+        """Return the module and the path of each traced file of the program."""
+        own = [each for each in traced_code(self._reader) if self._places.origin(each[1], each[0]) == "own"]
+        return sorted(own)[:_MAX_FILES]
+
+    def _definition(self, pattern: str) -> tuple[str, str, Definition] | None:
+        """Find a definition in the files of the functions that ran: its module, its path, itself."""
+        name = pattern.replace(":", ".").strip(".")
+        for module, file in self._own_code():
+            found = self._functions.parsed(file).find(name.removeprefix(f"{module}."))
+            if found is not None:
+                return module, file, found
+        return None
+
+    def _class(self, pattern: str) -> Region | None:
+        """Find the lines of a class."""
+        found = self._definition(pattern)
+        if found is None or not found[2].is_class:
+            return None
+        _, file, definition = found
+        return Region(file, definition.first, definition.last, definition.name)
 
     def _untraced(self, pattern: str) -> Target | None:
         """Find a function that traced code called and that was not traced."""
@@ -151,14 +222,34 @@ class TargetFinder:
 
     def _never_called(self, pattern: str) -> Target | None:
         """Find a function that did not run in the files of those that did."""
-        name = pattern.replace(":", ".").strip(".")
-        own = [each for each in traced_code(self._reader) if self._places.origin(each[1], each[0]) == "own"]
-        for module, file in sorted(own)[:_MAX_FILES]:
-            inside = name.removeprefix(f"{module}.")
-            found = self._functions.parsed(file).find(inside)
-            if found is not None:
-                return Target(module, found[1], file, found[0], traced=False, note="it was not called in this run")
-        return None
+        found = self._definition(pattern)
+        if found is None:
+            return None
+        module, file, definition = found
+        note = "it was not called in this run"
+        return Target(module, definition.name, file, definition.first, traced=False, note=note)
+
+    def _mentioned(self, pattern: str) -> str | None:
+        """Show the lines that mention a name that is no function, those that assign it first."""
+        word = pattern.rpartition(".")[2]
+        if not _WORD.fullmatch(word):
+            return None
+        mention = re.compile(rf"\b{word}\b")
+        assigned = re.compile(rf"\b{word}\b[^=(]*=[^=]")
+        found = [
+            (assigned.search(text) is None, file, number)
+            for _, file in self._own_code()
+            for number, text in enumerate(self._functions.source.whole(file), start=1)
+            if word in text and mention.search(text)
+        ]
+        if not found:
+            return None
+        shown = sorted(found)[:_MAX_MENTIONS]
+        lines = [f"{pattern}: no function; {counted(len(found), 'line')} mention it, first those that assign it:"]
+        for _, file, number in shown:
+            text = self._functions.source.block(file, number, number)[number]
+            lines.append(one_line(f"  {self._places.path(file)}:{number}  {text}", _MENTION_CHARS))
+        return "\n".join(lines)
 
     def _unknown(self, what: str) -> str:
         similar = similar_names(self._reader, what.replace(":", ".").rpartition(".")[2] or what, MAX_NAMED)

@@ -18,19 +18,22 @@ from breadcrumb_server.mcp_server.tools.registration import (
 async def show(
     ctx: ServiceContext,
     project: Project,
-    what: Annotated[list[str] | str, Field(description='"Cart.total", "shop.pricing:discount", "shop/pricing.py:31"')],
+    what: Annotated[
+        list[str] | str,
+        Field(description='"Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", any name'),
+    ],
     where: Annotated[
         dict[str, Any] | None,
         Field(description='{"args.rate": {">": 0.3}, "result": null, "outcome": "raised", "caller": "f", "test": "t"}'),
     ] = None,
     call_id: int | None = None,
     trace_id: OptionalTraceId = None,
-    chars: int = 2_500,
+    chars: int | None = None,
 ) -> Shown:
-    """Read the source of functions with what each line did, instead of reading the file: values that it changed,
-    compared or got from calls; x3 ran three times, * rare, - did not run. Shows the call that raised, or the last one
-    that the failed statement made; others, listed by path, with call_id or where. Lines not recorded come with the
-    next run.
+    """Read code, run or not, instead of cat, sed or grep: functions, classes, lines, a file's outline, mentions of a
+    name. With each line: values changed, compared, got from calls; x3 ran three times, * rare, - did not run. Shows the
+    call that raised, or the last of the failed statement; others with call_id or where. Lines not recorded come with
+    the next run.
     """
     service = service_of(ctx)
     redact = (await service.config(project)).redact
