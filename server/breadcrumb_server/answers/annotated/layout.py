@@ -162,15 +162,12 @@ class FunctionText:
 def _levels(style: Style, least: int) -> list[tuple[int, _NoteRoom]]:
     """Return what is tried in turn: the rank of the lines that are written, and the room of their notes."""
     if style is Style.ALONE:
-        return [
-            *((rank, room) for rank in range(least, _RAN, -1) for room in _LONG_NOTES[:3]),
-            *((rank, room) for rank in (_RAN, _TOLD) for room in _LONG_NOTES),
-        ]
+        return [(rank, room) for rank in range(least, _TOLD - 1, -1) for room in _LONG_NOTES]
     least = min(least, _NOT_RUN)
     if style is Style.SOURCE_FIRST:
         return [(rank, room) for rank in range(least, _TOLD - 1, -1) for room in _SHORT_NOTES]
     return [
-        *((rank, room) for rank in range(least, _RAN, -1) for room in _SHORT_NOTES[:2]),
+        *((rank, room) for rank in range(least, _RAN, -1) for room in _SHORT_NOTES[:3]),
         *((rank, room) for rank in (_RAN, _TOLD) for room in _SHORT_NOTES),
     ]
 
