@@ -66,8 +66,8 @@ def choose_call(
     """Choose the call that most likely matters.
 
     That is the innermost one in which the exception was raised. Otherwise it is the last one that ran suspect lines, by
-    the statement that failed if there is one. Otherwise, of the calls by that statement, or by the failed test if it
-    made none, the longest one on a rare path; otherwise the last one before the failure.
+    the statement that failed if there is one. Otherwise, of the calls by that statement, the longest one on a rare
+    path; otherwise the last one before the failure.
 
     Args:
         calls: The calls of the function, in their order.
@@ -98,9 +98,8 @@ def choose_call(
     ]
     if suspects:
         return Choice(suspects[-1], calls, letters)
-    of_failure = of_statement or (scope if moment.first_call_id is not None else [])
     most = RARE_PATH_SHARE * paths.total()
-    rare = [each for each in of_failure if each.lines is not None and paths[tuple(each.lines)] <= most]
+    rare = [each for each in of_statement if each.lines is not None and paths[tuple(each.lines)] <= most]
     if rare:
         return Choice(max(rare, key=lambda each: (len(each.lines or ()), each.call_id)), calls, letters)
     return Choice((of_statement or scope)[-1], calls, letters)

@@ -48,7 +48,8 @@ class LineNote:
             shown: Values that the reader knows from the lines before, by path, as text. Equal ones are not repeated.
             mentions: The objects that the reader knows.
         """
-        changes = {path: _series(list(map(_changed, found))) for path, found in self.changes.items()}
+        known = {path: [each for each in found if not each.unrecorded] for path, found in self.changes.items()}
+        changes = {path: _series(list(map(_changed, found))) for path, found in known.items() if found}
         parts = [f"{path}={_series_text(values, chars, mentions)}" for path, values in changes.items()]
         for path, read in self.reads.items():
             values = _series(read)
