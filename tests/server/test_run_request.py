@@ -62,7 +62,9 @@ def test_variables_that_env_sets_before_a_program_become_those_of_the_run(config
     assert request.env == {"PYTHONPATH": "src", "A": "b=c", "B": "2"}
 
 
-@pytest.mark.parametrize("command", [["env"], ["env", "A=b"], ["env", "-i", "A=b", "python"], ["env", "A=b", "-S", "x"]])
+@pytest.mark.parametrize(
+    "command", [["env"], ["env", "A=b"], ["env", "-i", "A=b", "python"], ["env", "A=b", "-S", "x"]]
+)
 def test_an_env_that_does_more_is_started_as_it_is(config: ProjectConfig, command: list[str]) -> None:
     request = make_request(config, command, 1)
     assert (request.command, request.env) == (command, {})
