@@ -236,7 +236,7 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
     if call is not None:
         room = min(chars // LIMITS.heading_part, LIMITS.heading_chars // (1 if style is Style.ALONE else 3))
         heading += " " + _call_text(call, loaded.caller, room, mentions)
-    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions, LIMITS.others if style is Style.ALONE else 1)
+    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions, LIMITS.others if style is Style.ALONE else 2)
     if target.note:
         heading += f"  ({target.note})"
     if loaded.block is None:
