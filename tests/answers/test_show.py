@@ -402,3 +402,17 @@ def test_a_file_of_the_workspace_is_shown_even_if_nothing_of_it_was_traced_and_n
         os.utime((tmp_path / name) if name == "other.py" else tmp_path.parent / name, (0, 0))
     assert program.show("other.py:1-2").split("\n")[1:] == ["1 PASSWORD = '[REDACTED]'", "2 SIZE = 3"]
     assert "no file of the program" in program.show("../outside.py:1-2")
+
+
+def test_a_range_is_written_from_its_begin_as_far_as_there_is_room(program: Program) -> None:
+    program.file.write_text("".join(f"def further{n}(x):\n    return x + {n}\n\n\n" for n in range(200)))
+    program.big()
+    lines = program.show("shop/pricing.py:9-700", chars=900).split("\n")
+    assert [line.split()[0] for line in lines[1:8]] == ["9", "10", "13", "14", "17", "18", "21"]
+    assert len("\n".join(lines)) > 700
+
+
+def test_of_a_function_that_has_no_room_lines_that_did_not_run_are_kept_before_long_values(program: Program) -> None:
+    program.trace.lines(program._call((), "long " * 100, 114), *BIG[:2], (18, {"log": "x" * 400}), (None, {}))
+    text = program.show("discounted", "LIMIT", chars=900)
+    assert '17 -         log = "small"' in text and "15 -         raise ValueError(amount)" in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,12 +10,13 @@ from typing import NamedTuple
 
 from breadcrumb_server.answers.annotated.line_notes import LineNote
 from breadcrumb_server.answers.annotated.source_block import SourceBlock
-from breadcrumb_server.answers.common.budget import ends_that_fit, first_that_fits
+from breadcrumb_server.answers.common.budget import ends_that_fit
 from breadcrumb_server.answers.common.text import clean, counted, cut
 from breadcrumb_server.answers.rendering.mentions import SMALL_OBJECT_CHARS, Mentions
 
 # What a line is worth, from what is always shown to what is left out first.
 _TOLD, _RAN, _FIRST_NOT_RUN, _AROUND, _NOT_RUN, _DOCUMENTATION = range(6)
+_NOTHING = _TOLD - 1  # no line has this rank
 # The rank of a line up to a distance from the one at which a call stood.
 _RANK_BY_DISTANCE = ((_RAN, 2), (_FIRST_NOT_RUN, 4), (_AROUND, 7), (_NOT_RUN, 12))
 # Characters of the note of a marked line, at least.
@@ -36,6 +36,8 @@ class Style(Enum):
     """Other functions: notes are short, and of docstrings there is the first line."""
     SOURCE_FIRST = "source first"
     """The same, and rather no notes than not all of the source."""
+    FROM_THE_TOP = "from the top"
+    """The same as beside others, and what there is no room for is left out at the end."""
 
 
 class _NoteRoom(NamedTuple):
@@ -127,16 +129,38 @@ class FunctionText:
         least = max((line.rank for line in self._lines), default=_TOLD)
         # A level at which no line is left says nothing: the ends of more lines then say more.
         levels = [level for level in _levels(style, least) if any(line.rank <= level[0] for line in self._lines)]
-        shown = first_that_fits(itertools.starmap(self._write, levels), chars, size=size_of_text)
-        return shown if shown is not None else _cut_lines(self._write(*levels[-1]), chars)
+        fitting = next((level for level in levels if size_of_text(self._write(*level)) <= chars), None)
+        if fitting is None and style is Style.FROM_THE_TOP:
+            return self._filled(_NOTHING, _SHORT_NOTES[1], chars, marked=[])
+        if fitting is None:
+            return _cut_lines(self._write(*levels[-1]), chars)
+        marked = [line.number for line in self._lines if "*" in line.mark or ">" in line.mark]
+        return self._filled(*fitting, chars, marked=marked)
 
-    def _write(self, rank: int, room: _NoteRoom) -> str:
+    def _filled(self, rank: int, room: _NoteRoom, chars: int, *, marked: Sequence[int]) -> str:
+        """Write the lines up to a rank, and of the others those nearest to marked lines, or the first, that fit."""
+
+        def distance(line: _Line) -> int:
+            return min((abs(line.number - each) for each in marked), default=line.number)
+
+        others = sorted((line for line in self._lines if rank < line.rank <= _NOT_RUN), key=distance)
+        few, too_many = 0, len(others) + 1
+        while too_many - few > 1:
+            middle = (few + too_many) // 2
+            if size_of_text(self._write(rank, room, others[:middle])) <= chars:
+                few = middle
+            else:
+                too_many = middle
+        return self._write(rank, room, others[:few])
+
+    def _write(self, rank: int, room: _NoteRoom, others: Collection[_Line] = ()) -> str:
         out = [self._heading]
         shown, mentions = dict(self._known), self._mentions.copy(max(SMALL_OBJECT_CHARS, room.value // 2))
         left = not_run = 0
         width = max((len(str(line.number)) for line in self._lines), default=1)
+        numbers = {line.number for line in others}
         for line in self._lines:
-            if line.rank > rank:
+            if line.rank > rank and line.number not in numbers:
                 left += 1
                 not_run += line.missed
                 continue
@@ -162,8 +186,17 @@ class FunctionText:
 def _levels(style: Style, least: int) -> list[tuple[int, _NoteRoom]]:
     """Return what is tried in turn: the rank of the lines that are written, and the room of their notes."""
     if style is Style.ALONE:
-        return [(rank, room) for rank in range(least, _TOLD - 1, -1) for room in _LONG_NOTES]
+        return [
+            *((rank, room) for rank in range(least, _NOT_RUN, -1) for room in _LONG_NOTES[:2]),
+            *(
+                (rank, room)
+                for rank in range(min(least, _NOT_RUN), _TOLD - 1, -1)
+                for room in _LONG_NOTES + _SHORT_NOTES[:3]
+            ),
+        ]
     least = min(least, _NOT_RUN)
+    if style is Style.FROM_THE_TOP:
+        return [(least, room) for room in _SHORT_NOTES[:3]]
     if style is Style.SOURCE_FIRST:
         return [(rank, room) for rank in range(least, _TOLD - 1, -1) for room in _SHORT_NOTES]
     return [

@@ -21,6 +21,7 @@ from breadcrumb_server.answers.common.text import counted, cut
 from breadcrumb_server.answers.exceptions.details import ExceptionDetail
 from breadcrumb_server.answers.report.answer import RunReport
 from breadcrumb_server.answers.report.failing_tests import FailingTest
+from breadcrumb_server.answers.report.recording import FULL_RECORDS_ALL
 
 MAX_CHARS = 2_500
 # Functions of one proposal, and characters that are kept free for it if functions may be left out.
@@ -175,7 +176,7 @@ def _probes(report: RunReport) -> Iterator[_Part]:
 
 def _loud(report: RunReport) -> Iterator[_Part]:
     """Say what was not recorded, and what the recording warns of."""
-    yield _Part([f"NOT TRACED: {line}" for line in report.not_traced], 900)
+    yield _Part([f"NOT TRACED: {line}" for line in report.not_traced if not line.endswith(FULL_RECORDS_ALL)], 900)
     yield _Part([f"warning: {line}" for line in report.warnings], 600)
 
 
@@ -280,7 +281,7 @@ def _output(report: RunReport) -> Iterator[_Part]:
 
 
 def _also(report: RunReport) -> Iterator[_Part]:
-    """Count what get_trace has beside this."""
+    """Count what get_trace has beside this, and what was recorded in part."""
     more: list[str] = []
     if report.gaps is not None:
         more.append(counted(len(report.gaps.rows) + report.gaps.more, "gap"))
@@ -291,6 +292,7 @@ def _also(report: RunReport) -> Iterator[_Part]:
         more.append(counted(len(report.processes.rows) + report.processes.more, "process"))
     if report.traced is not None:
         more.append(counted(report.traced.calls, "recorded call"))
+    yield _Part([f"in part: {line}" for line in report.not_traced if line.endswith(FULL_RECORDS_ALL)], 180)
     yield _Part([f"also: {', '.join(more)} (get_trace)"] if more else [])
     yield _Part([f"note: {each}" for each in report.notes], 700)
 

@@ -34,6 +34,10 @@ LIMITS = Limits()
 TOLD_AS_MISSING = (NOTICE_NOT_OBSERVING, NOTICE_UNTRACED_PYTHON)
 
 
+# How the sentence ends that says which calls were recorded in part, to keep the program fast.
+FULL_RECORDS_ALL = "capture mode full records all"
+
+
 class Traced(Section):
     """The amount recorded; ``calls`` counts the recorded calls, ``core`` names what encoded the values."""
 
@@ -144,7 +148,7 @@ def _thinned(functions: Sequence[FunctionTime]) -> list[str]:
         )
     if any(not each.exact for each in functions):
         parts.append("counting was switched off at times: counts with >= and times are lower bounds")
-    return [f"{'; '.join(parts)}. capture mode full records all"] if parts else []
+    return [f"{'; '.join(parts)}. {FULL_RECORDS_ALL}"] if parts else []
 
 
 def _text_of(notice: Notice) -> str:

@@ -42,8 +42,8 @@ class Limits:
 
     functions: int = 8
     """Functions of one question."""
-    chars: int = 2_500
-    """Characters of the text, where one function is asked for."""
+    chars: int = 5_000
+    """Characters of the text, where one function is asked for: what is cut is read again from the file."""
     further_chars: int = 1_200
     """Characters more for each further function."""
     unrecorded: int = 12
@@ -54,7 +54,7 @@ class Limits:
     """Characters of the arguments and of the result in a heading."""
     heading_part: int = 6
     """The part of the room of a function that its arguments may take in the heading, and its result."""
-    calls_part: int = 3
+    calls_part: int = 10
     """The part of the room that the list of other calls may take."""
     others: int = 4
     """Other calls that are listed."""

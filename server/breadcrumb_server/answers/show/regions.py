@@ -22,8 +22,8 @@ from breadcrumb_storage.queries.calls.records import CallRow, calls_by_id
 from breadcrumb_storage.queries.functions import FunctionName, functions_of_file
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
-# A region with more source than this many times the room is shown by its definitions alone.
-_OUTLINE_FROM = 2
+# A class or file with more source than this many times the room is shown by its definitions alone.
+_OUTLINE_FROM = 1.5
 # Characters of a line's number and margin.
 _MARGIN_CHARS = 8
 # Characters of the arguments of a call at the head of its function, and of its result.
@@ -39,12 +39,14 @@ class Region:
         first: Number of the first line.
         last: Number of the last line.
         name: The qualified name, if it is a class.
+        is_range: Whether these lines were asked for: they are written as far as there is room.
     """
 
     file: str
     first: int
     last: int
     name: str = ""
+    is_range: bool = False
 
 
 class Regions:
@@ -78,13 +80,14 @@ class Regions:
 
         Args:
             region: The lines.
-            chars: Maximum characters of the text, as it is in JSON. Of a region with far more source, only the
+            chars: Maximum characters of the text, as it is in JSON. Of a class or a file with more source, only the
                 definitions are written, with their numbers of calls.
         """
         source = self._functions.source.block(region.file, region.first, region.last)
-        if sum(len(text) + _MARGIN_CHARS for text in source.values()) > _OUTLINE_FROM * chars:
+        size = sum(len(text) + _MARGIN_CHARS for text in source.values())
+        if not region.is_range and size > _OUTLINE_FROM * chars:
             return self._outline(region, source).fit(chars)
-        return self._whole(region).fit(chars, Style.BESIDE)
+        return self._whole(region).fit(chars, Style.FROM_THE_TOP if region.is_range else Style.BESIDE)
 
     def _heading(self, region: Region, remark: str = "") -> str:
         place = f"{self._places.path(region.file)}:{region.first}-{region.last}"

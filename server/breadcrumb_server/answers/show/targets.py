@@ -148,7 +148,7 @@ class TargetFinder:
             if not 0 < line <= max(length, 1):
                 return None
             if last is not None:
-                return Region(path, line, min(max(line, last), max(length, line)))
+                return Region(path, line, min(max(line, last), max(length, line)), is_range=last < sys.maxsize)
             around = parsed.around(line)
             if around is not None:
                 return self._known(module, path, around)
