@@ -195,7 +195,10 @@ class TargetFinder:
     def _definition(self, pattern: str) -> tuple[str, str, Definition] | None:
         """Find a definition in the files of the functions that ran: its module, its path, itself."""
         name = pattern.replace(":", ".").strip(".")
+        defines = re.compile(rf"\s*(?:async\s+)?(?:def|class)\s+{re.escape(name.rpartition('.')[2])}\b")
         for module, file in self._own_code():
+            if not any(map(defines.match, self._functions.source.whole(file))):
+                continue  # parsing each file of a large program takes seconds
             found = self._functions.parsed(file).find(name.removeprefix(f"{module}."))
             if found is not None:
                 return module, file, found
