@@ -48,7 +48,7 @@ class _NoteRoom(NamedTuple):
 
 
 _LONG_NOTES = (_NoteRoom(240, 4_000), _NoteRoom(120, 2_000), _NoteRoom(70, 1_000), _NoteRoom(40, 500))
-_SHORT_NOTES = (_NoteRoom(70, 160), _NoteRoom(40, 90), _NoteRoom(20, 50), _NoteRoom(20, 0))
+_SHORT_NOTES = (_NoteRoom(50, 110), _NoteRoom(40, 80), _NoteRoom(20, 50), _NoteRoom(20, 0))
 
 
 @dataclass(frozen=True, slots=True)
