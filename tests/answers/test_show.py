@@ -413,6 +413,7 @@ def test_a_range_is_written_from_its_begin_as_far_as_there_is_room(program: Prog
 
 
 def test_of_a_function_that_has_no_room_lines_that_did_not_run_are_kept_before_long_values(program: Program) -> None:
-    program.trace.lines(program._call((), "long " * 100, 114), *BIG[:2], (18, {"log": "x" * 400}), (None, {}))
+    call = program.trace.call(program.function, args={"amount": "long " * 100}, returns=114)
+    program.trace.lines(call, *BIG[:2], (18, {"log": "x" * 400}), (None, {}))
     text = program.show("discounted", "LIMIT", chars=900)
     assert '17 -         log = "small"' in text and "15 -         raise ValueError(amount)" in text
