@@ -16,6 +16,8 @@ import pytest
 
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.process_table import look
+from sql_attacks import GREEDY
 
 HANG_SECONDS = 60
 
@@ -116,6 +118,30 @@ def statuses(server: ServerProcess) -> list[str]:
     """Return the status of each trace."""
     listed = server.call("list_traces", project="shop")
     return [row[listed["columns"].index("status")] for row in listed["rows"]]
+
+
+@pytest.mark.parametrize("greedy", ["nested tables that double", "a product"])
+def test_the_server_ends_with_stdin_whatever_a_question_computes(servers, workspace, greedy) -> None:
+    """DuckDB notices no interrupt while it plans the first, and could be interrupted in the second."""
+    server = servers([sys.executable, "-m", "breadcrumb_server"])
+    server.call("init_project", project="shop", workspace=str(workspace))
+    server.call("query_traces", project="shop", sql="SELECT 1")
+    [worker] = children(server.process.pid)
+    server.start_call("query_traces", project="shop", sql=GREEDY[greedy])
+    computing = look().stat(worker)
+    while computing is not None and computing.state != "R":
+        computing = look().stat(worker)
+
+    output, _ = server.end()
+
+    assert not process_group.may_run(worker)
+    assert "was stopped after" not in output  # nor was its time waited for
+
+
+def children(pid: int) -> list[int]:
+    table = look()
+    stats = {child: table.stat(child) for child in table.pids()}
+    return [child for child, stat in stats.items() if stat is not None and stat.parent == pid and not stat.has_ended]
 
 
 def test_starting_and_ending_a_server_touches_no_file(servers: Any, home: Home) -> None:

@@ -59,6 +59,7 @@ from breadcrumb_server.projects.validation_text import did_you_mean, explain_arg
 from breadcrumb_server.runs.registry import RunRegistry
 from breadcrumb_server.service import Service
 from breadcrumb_server.tool_sets import ALL, is_loaded
+from breadcrumb_storage.sql_access.query_process import QueryProcesses
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,8 @@ class BreadcrumbServer(MCPServer[Service]):
         async with self._events.delivering(), RunRegistry(self._home, self._events.watch_run) as runs:
             self._runs = runs
             try:
-                yield Service(self._home, runs)
+                with QueryProcesses() as queries:
+                    yield Service(self._home, runs, queries)
             finally:
                 self._runs = None
 

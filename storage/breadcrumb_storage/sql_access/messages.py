@@ -93,7 +93,8 @@ def read_answer(data: bytes) -> Opened | Reply | BaseException:
         kind, texts = content["error"], content["texts"]
         if not kind:
             return RuntimeError(f"in the process that runs SQL: {texts[0]}")
-        return getattr(errors, kind)(texts[0], why=texts[1], hint=texts[2])
+        raised: type[BreadcrumbError] = getattr(errors, kind)
+        return raised(texts[0], why=texts[1], hint=texts[2])
     if "result" not in content:
         return Opened()
     running = [RunningTrace(name, datetime.fromisoformat(at), pid) for name, at, pid in content["running"]]

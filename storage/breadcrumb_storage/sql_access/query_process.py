@@ -30,7 +30,7 @@ MAX_PROCESSES = 2
 # For the start of the process and for opening the database, in addition to waiting for its lock.
 _OPENING_SECONDS = 30.0
 # For DuckDB to notice its interrupt; then the process is killed.
-_GRACE_SECONDS = 1.0
+GRACE_SECONDS = 1.0
 _READ_BYTES = 1 << 20
 _WORKER = "breadcrumb_storage.sql_access.query_worker"
 # Variables that the process gets, for Python to find what the server has found. Secrets of the environment are none.
@@ -38,9 +38,14 @@ _KEPT_VARIABLES = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "LANG", "LC_AL
 
 
 class QueryProcess:
-    """A process that answers one question at a time."""
+    """A process that answers one question at a time.
 
-    def __init__(self) -> None:
+    Args:
+        grace_seconds: What a statement is given beyond its time to notice that it is over; then the process is killed.
+    """
+
+    def __init__(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        self._grace_seconds = grace_seconds
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
         self._process = subprocess.Popen(
             # -P: the current folder is not searched for modules.
@@ -80,7 +85,7 @@ class QueryProcess:
             return None if self._exit_code() == 0 else self._explain(question)
         answer = self._receive(time.monotonic() + question.lock_timeout_seconds + _OPENING_SECONDS)
         if isinstance(answer, Opened):
-            answer = self._receive(time.monotonic() + question.timeout_seconds + _GRACE_SECONDS)
+            answer = self._receive(time.monotonic() + question.timeout_seconds + self._grace_seconds)
             if answer is None and self.is_alive():
                 self.kill()
                 raise timeout_error(question.timeout_seconds)
@@ -215,10 +220,12 @@ class QueryProcesses:
 
     Args:
         timeout_seconds: Time for a statement.
+        grace_seconds: As for `QueryProcess`.
     """
 
-    def __init__(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> None:
+    def __init__(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS, grace_seconds: float = GRACE_SECONDS) -> None:
         self.timeout_seconds = timeout_seconds
+        self.grace_seconds = grace_seconds
         self._idle: list[QueryProcess] = []
         self._lock = threading.Lock()
         self._is_closed = False
@@ -276,7 +283,7 @@ class QueryProcesses:
             with self._lock:
                 process = self._idle.pop() if self._idle else None
             if process is None:
-                return QueryProcess()
+                return QueryProcess(self.grace_seconds)
             if process.can_be_asked():
                 return process
             process.close()

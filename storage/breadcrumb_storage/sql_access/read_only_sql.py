@@ -84,6 +84,10 @@ def run_read_only(
     """
     import duckdb
 
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise QueryRefused("The SQL holds characters that are no text, such as half of a surrogate pair.") from error
     timed_out = threading.Event()
 
     def stop() -> None:
@@ -107,8 +111,6 @@ def run_read_only(
         raise QueryFailed(
             "The query returns a value that is nested too deeply.", hint="Select a part of it, or cast it to VARCHAR."
         ) from error
-    except UnicodeError as error:
-        raise QueryRefused("The SQL holds characters that are no text, such as half of a surrogate pair.") from error
     except duckdb.Error as error:
         if "'pytz'" in str(error):  # DuckDB 2.0.0 needs it for this type, which no table here has
             raise QueryFailed(
@@ -254,6 +256,13 @@ def _decimal_to_json(value: Decimal) -> object:
     return float(value) if Decimal(repr(float(value))) == value else str(value)
 
 
+def _kind(statement: Statement) -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # DuckDB's Python module has no name for some of its kinds, such as UPDATE EXTENSIONS
+        return "OTHER"
+
+
 def _parse_reading_statement(con: DuckDBPyConnection, sql: str) -> Statement:
     import duckdb
 
@@ -266,7 +275,7 @@ def _parse_reading_statement(con: DuckDBPyConnection, sql: str) -> Statement:
             f"The SQL holds {len(statements)} statements; exactly one can run at a time.",
             hint="Give one SELECT.",
         )
-    kind = statements[0].type.name
+    kind = _kind(statements[0])
     if kind not in _READING_KINDS:
         raise QueryRefused(
             f"A statement of kind {kind} was refused.",
