@@ -22,7 +22,11 @@ _SET_CHILD_SUBREAPER = 36
 _GRACE_SECONDS = 1.0
 # A killed process is gone within milliseconds, unless the kernel holds it or it is another user's.
 _KILL_SECONDS = 2.0
-_PAUSE_SECONDS = 0.01
+# After which this process ends all the same: what is left cannot be killed by this user.
+_LEAVE_SECONDS = 10.0
+_PAUSE_SECONDS = 0.005
+# The list of children may miss one while others end.
+_QUIET_LOOKS = 3
 # Orphans that have ended are waited for so often while nothing else happens.
 _REAP_MILLISECONDS = 2_000
 # Rounds in which all descendants are stopped, so that none forks while they are killed.
@@ -118,33 +122,47 @@ def _exit_code(pid: int) -> int:
 
 def _end_politely(pid: int, ended: int) -> None:
     """Send SIGTERM to the command's group, and kill all descendants soon after."""
-    if select.select([ended], [], [], 0)[0]:
-        _kill_all(pid)
-        return
-    try:
-        os.killpg(pid, signal.SIGTERM)
-    except OSError:
-        pass
-    select.select([ended], [], [], _GRACE_SECONDS)
-    _kill_all(pid)
+    if not select.select([ended], [], [], 0)[0]:
+        try:
+            os.killpg(pid, signal.SIGTERM)
+        except OSError:
+            pass
+        select.select([ended], [], [], _GRACE_SECONDS)
+    deadline = time.monotonic() + _LEAVE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                continue
+        except ChildProcessError:  # no child is left, so no descendant is
+            return
+        _kill_all(0)
 
 
 def _kill_all(pid: int) -> None:
+    """Kill all descendants; those whose parents are killed become children of this process, and are killed then.
+
+    Args:
+        pid: The child that is not waited for.
+    """
     deadline = time.monotonic() + _KILL_SECONDS
-    while time.monotonic() < deadline:
-        for _ in range(_MAX_ROUNDS):
-            running = [each for each in _descendants() if each[2] not in "Tt"]
-            if not running:
-                break
-            for each in running:
-                _send(each, signal.SIGSTOP)
-        left = _descendants()
-        for each in left:
+    for _ in range(_MAX_ROUNDS):
+        running = [each for each in _descendants() if each[2] not in "Tt"]
+        if not running:
+            break
+        for each in running:
+            _send(each, signal.SIGSTOP)
+    for each in _descendants():
+        _send(each, signal.SIGKILL)
+    quiet = 0
+    while quiet < _QUIET_LOOKS and time.monotonic() < deadline:
+        # Quick, for a process that forks and ends all the time has another pid at each look at the whole table.
+        children = [each for each in _children() if each[2] not in "ZX"]
+        for each in children:
             _send(each, signal.SIGKILL)
         _reap(pid)
-        if not left:
-            return
-        time.sleep(_PAUSE_SECONDS)
+        quiet = 0 if children else quiet + 1
+        if quiet:
+            time.sleep(_PAUSE_SECONDS)
 
 
 def _descendants() -> "list[tuple[int, int, str]]":
@@ -189,14 +207,23 @@ def _send(process: "tuple[int, int, str]", number: int) -> None:
         os.close(descriptor)
 
 
+def _children() -> "list[tuple[int, int, str]]":
+    """Return pid, start and state of each child of this process, zombies too."""
+    own = os.getpid()
+    try:
+        with open(f"/proc/self/task/{own}/children", "rb") as file:
+            pids = [int(word) for word in file.read().split()]
+    except OSError:  # a kernel without CONFIG_PROC_CHILDREN
+        pids = [int(name) for name in os.listdir("/proc") if name.isdigit()]
+    found = [(pid, stat) for pid in pids if (stat := _stat(pid)) is not None]
+    return [(pid, stat[1], stat[2]) for pid, stat in found if stat[0] == own]
+
+
 def _reap(pid: int) -> None:
     """Wait for the orphans that have ended, and not for the command."""
-    for name in os.listdir("/proc"):
-        if not name.isdigit() or int(name) == pid:
-            continue
-        stat = _stat(int(name))
-        if stat is not None and stat[0] == os.getpid() and stat[2] == "Z":
-            os.waitpid(int(name), os.WNOHANG)
+    for child, _, state in _children():
+        if state == "Z" and child != pid:
+            os.waitpid(child, os.WNOHANG)
 
 
 def _prctl(option: int, value: int) -> None:
