@@ -158,10 +158,3 @@ def test_the_output_of_a_command_does_not_reach_the_servers_stdout(servers: Any,
     report = server.call("run", project="shop", command="echo stray", timeout_seconds=60)
     assert "stdout:\n  stray\n" in report["report"]
     assert server.end()[0] == ""
-
-
-def test_an_invalid_message_does_not_end_the_server(servers: Any) -> None:
-    server = servers()
-    server.process.stdin.write("not json\n")
-    server.process.stdin.flush()
-    assert server.call("list_projects")["projects"]["rows"] == []

@@ -16,7 +16,7 @@ HANG_SECONDS = 60
 class ServerProcess:
     """A server process with a minimal client."""
 
-    def __init__(self, home: Home, command: list[str]) -> None:
+    def __init__(self, home: Home, command: list[str], hang_seconds: float = HANG_SECONDS) -> None:
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -25,7 +25,7 @@ class ServerProcess:
             text=True,
             env={**os.environ, "BREADCRUMB_HOME": str(home.folder)},
         )
-        self._watchdog = threading.Timer(HANG_SECONDS, self.process.kill)
+        self._watchdog = threading.Timer(hang_seconds, self.process.kill)
         self._watchdog.start()
         self._number = 0
         self.request(
@@ -54,15 +54,29 @@ class ServerProcess:
     def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         result = self.answer(self.start_call(tool, **arguments))
         assert not result["isError"], result
-        return result["structuredContent"]
+        answer: dict[str, Any] = result["structuredContent"]
+        return answer
 
     def answer(self, number: int) -> dict[str, Any]:
         assert self.process.stdout is not None
         for line in self.process.stdout:
             message = json.loads(line)  # fails if stdout has anything but the protocol
             if message.get("id") == number:
-                return message["result"]
+                result: dict[str, Any] = message["result"]
+                return result
         raise AssertionError(f"no answer {number}: {self.process.stderr and self.process.stderr.read()}")
+
+    def send_line(self, line: str) -> None:
+        """Send text as it is."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+
+    def next_message(self) -> dict[str, Any]:
+        """Return the next message of the server."""
+        assert self.process.stdout is not None
+        message: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return message
 
     def end(self) -> tuple[str, str]:
         """Close stdin and wait for the end of the server; return its remaining stdout and its stderr."""

@@ -17,6 +17,7 @@ from breadcrumb_server.projects.config import ProjectConfig, check_settings, loa
 from breadcrumb_server.projects.config_changes import ConfigChanges, changed_settings
 from breadcrumb_server.projects.config_file import render_config
 from breadcrumb_server.projects.home import Home, check_project_name
+from breadcrumb_server.projects.paths import expanded
 from breadcrumb_server.projects.pattern_warnings import compare_with_traces
 from breadcrumb_server.workspace.discover import MAIN, discover_include
 from breadcrumb_server.workspace.likely_command import likely_command
@@ -60,7 +61,7 @@ def init_project(
     check_project_name(project)
     home.create()
     with home.locked():
-        if home.config_file(project).exists():
+        if home.config_file(project).exists() or home.config_file(project).is_symlink():
             return _existing(home, project, workspace, include, exclude)
         config = _new_config(project, workspace, include, exclude)
         file = home.config_file(project)
@@ -279,9 +280,7 @@ def _with_program_database(config: ProjectConfig) -> tuple[ProjectConfig, list[s
 
 
 def _workspace(given: str) -> Path:
-    if "\0" in given:
-        raise BreadcrumbError("workspace holds a NUL byte.")
-    folder = Path(os.path.normpath(Path(given).expanduser().absolute()))
+    folder = Path(os.path.normpath(expanded(given, "workspace").absolute()))
     if folder.is_dir():
         return folder
     state = "is not a folder" if folder.exists() else "does not exist"

@@ -16,7 +16,9 @@ from anyio.abc import ByteSendStream
 
 from breadcrumb.platform_features import HAS_SUBREAPER
 
-_PROGRAM = Path(__file__).with_name("program.py")
+# Imported, since what is run as a script is compiled each time.
+_PROGRAM = "import sys; sys.path.append(sys.argv.pop()); import program; program.main()"
+_FOLDER = str(Path(__file__).parent)
 # For the reaper to kill what is left and to end.
 _CLOSE_SECONDS = 4.0
 # Not those of the command, by which its processes are known: for Python to find its own library.
@@ -192,7 +194,7 @@ async def _start_below_reaper(
         os.lseek(request, 0, os.SEEK_SET)
         given = (request, orders_read, reports_write)
         reaper = await anyio.open_process(
-            [sys.executable, "-I", "-S", str(_PROGRAM), *map(str, given)],
+            [sys.executable, "-I", "-S", "-c", _PROGRAM, *map(str, given), _FOLDER],
             stdin=PIPE if has_input else DEVNULL,
             stdout=outputs[0],
             stderr=outputs[1],

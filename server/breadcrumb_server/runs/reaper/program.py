@@ -1,4 +1,4 @@
-"""Run a command, and end every process that comes of it: ``python -I -S program.py`` with three descriptors.
+"""Run a command, and end every process that comes of it: a program of its own, given three descriptors.
 
 This process is a child subreaper (prctl(2)): a descendant whose parent ends becomes its child, whatever session it made
 for itself, and whatever environment and descriptors it gave up. So all of them are found below it in the tree of
@@ -12,9 +12,14 @@ import _ctypes
 import marshal
 import os
 import select
-import signal
 import sys
 import time
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+else:
+    import _signal as signal  # the other one takes longer to import than all of these: it makes enums
 
 _SET_PARENT_DEATH_SIGNAL = 1
 _SET_CHILD_SUBREAPER = 36
@@ -46,11 +51,11 @@ def main() -> None:
         signal.signal(number, signal.SIG_IGN)
     _prctl(_SET_CHILD_SUBREAPER, 1)
     pid = _spawn(arguments, environment, folder, reports, [*obeyed, signal.SIGPIPE, signal.SIGXFSZ])
-    if not pid:
-        return
-    _use_no_stream()
-    _tell(reports, f"started {pid}")
-    _obey(pid, orders, reports)
+    if pid:
+        _use_no_stream()
+        _tell(reports, f"started {pid}")
+        _obey(pid, orders, reports)
+    os._exit(0)
 
 
 def _spawn(
@@ -237,7 +242,3 @@ def _tell(reports: int, line: str) -> None:
         os.write(reports, line.encode() + b"\n")
     except OSError:  # nobody listens any more
         pass
-
-
-if __name__ == "__main__":
-    main()
