@@ -27,6 +27,7 @@ from breadcrumb_server.projects.wanted_lines import want_lines, wanted_lines
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
 from breadcrumb_server.runs.ending import POLL_SECONDS, end_by_signals, kill_all
+from breadcrumb_server.runs.launcher import check_allowed
 from breadcrumb_server.runs.project_deletion import delete_project
 from breadcrumb_server.runs.recovery import living_processes, lost_runs, recover_runs, stop_lost_runs
 from breadcrumb_server.runs.registry import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
@@ -219,6 +220,7 @@ class Service:
             BreadcrumbError: The command cannot be started.
         """
         check_wait(wait_seconds)
+        check_allowed(request)  # before a first pass
         client = client or WaitingClient()
         remembered = await anyio.to_thread.run_sync(wanted_lines, self.home, config.project)
         called_at = anyio.current_time()

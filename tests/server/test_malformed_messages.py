@@ -31,7 +31,9 @@ def nested(opening: str, closing: str) -> str:
 def server(tmp_path_factory: pytest.TempPathFactory, processes: None) -> Any:
     from breadcrumb_server.projects.home import Home
 
-    server = ServerProcess(Home(tmp_path_factory.mktemp("home")), [sys.executable, "-m", "breadcrumb_server"], hang_seconds=600)
+    server = ServerProcess(
+        Home(tmp_path_factory.mktemp("home")), [sys.executable, "-m", "breadcrumb_server"], hang_seconds=600
+    )
     yield server
     server.close()
 

@@ -16,6 +16,7 @@ import anyio
 from breadcrumb.record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, SECRETS_FIFO
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.value_format import REDACTED
+from breadcrumb_server import restrictions
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import FILE_MODE, FOLDER_MODE, make_private_folder
 from breadcrumb_server.runs import reaper
@@ -201,12 +202,23 @@ def inject_folder() -> Path:
     return folder
 
 
+def check_allowed(request: RunRequest) -> None:
+    """Refuse a command that this server does not allow.
+
+    Raises:
+        NotAllowed: Says what is allowed instead.
+    """
+    restrictions.current().check_command(request.command, request.env, request.cwd)
+
+
 async def launch(request: RunRequest, environment: dict[str, str], spool: Path, redactor: Redactor) -> TracedCommand:
     """Start the command in a new session, so that it and its children can be signalled together.
 
     Raises:
-        BreadcrumbError: The command cannot be started: not found, not executable, a bad interpreter line.
+        BreadcrumbError: The command cannot be started: not found, not executable, a bad interpreter line; or this
+            server does not allow it.
     """
+    check_allowed(request)
     # With asyncio's own pipes, wait() would not return while a grandchild holds one open
     # (gh-119710, Python 3.11 and early 3.12).
     out_read, out_write = os.pipe()
