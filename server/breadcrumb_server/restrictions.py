@@ -56,9 +56,8 @@ class Restrictions:
         self.check_folder(cwd, "cwd")
         if self.commands is None:
             return
-        allowed = (
-            f"{SEPARATOR} ".join(shlex.join(pattern).replace("'*'", "*") for pattern in self.commands) or "nothing"
-        )
+        shown = (shlex.join(pattern).replace("'*'", "*") for pattern in self.commands)
+        allowed = f"{SEPARATOR} ".join(shown) or "nothing"
         if not any(_matches(command, pattern) for pattern in self.commands):
             raise NotAllowed(
                 f"This server does not allow the command: {shlex.join(command)[:200]}",

@@ -30,6 +30,8 @@ _NO_MESSAGE = ErrorData(
     message='This is no JSON-RPC 2.0 message: an object with "jsonrpc": "2.0", a "method", an "id" that is a number or '
     'a string, and "params", if there are any, that are an object. Lists of messages are not taken.',
 )
+# Characters of a line that no parser takes, in which its id is looked for.
+_MAX_SCANNED_CHARS = 256_000
 # Characters of a request id that is repeated in an answer.
 _MAX_ID_CHARS = 1_000
 
@@ -115,7 +117,7 @@ def _outer_fields(line: str) -> dict[str, object]:
     found: dict[str, object] = {}
     depth = 0
     name: str | None = None
-    for match in _TOKEN.finditer(line):
+    for match in _TOKEN.finditer(line[:_MAX_SCANNED_CHARS]):
         token = match.group()
         if token in "{[":
             depth, name = depth + 1, None
