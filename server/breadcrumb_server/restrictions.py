@@ -42,13 +42,16 @@ class Restrictions:
     commands: tuple[tuple[str, ...], ...] | None = None
     workspaces: tuple[Path, ...] | None = None
 
-    def check_command(self, command: Sequence[str], env: Mapping[str, str], cwd: Path) -> None:
+    def check_command(
+        self, command: Sequence[str], env: Mapping[str, str], cwd: Path, *, has_probes: bool = False
+    ) -> None:
         """Refuse a command that is not allowed.
 
         Args:
             command: Its words.
             env: The variables that are added for it.
             cwd: Its folder.
+            has_probes: Whether expressions of the caller are evaluated in it.
 
         Raises:
             NotAllowed: Says what is allowed instead.
@@ -69,6 +72,12 @@ class Restrictions:
                 f"This server allows no variables for commands: {', '.join(sorted(env))[:200]}",
                 why="It is restricted to some commands, and a variable could make another one of them.",
                 hint="Leave env out.",
+            )
+        if has_probes:
+            raise NotAllowed(
+                "This server allows no probes.",
+                why="It is restricted to some commands, and the expression of a probe is code.",
+                hint="Leave probes out: show and get_calls have the values that were recorded.",
             )
 
     def check_folder(self, folder: Path, name: str) -> None:

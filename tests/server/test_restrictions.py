@@ -87,6 +87,8 @@ async def test_run_refuses_other_commands_and_says_which_are_allowed(shop, monke
     allowed = {"project": "shop", "timeout_seconds": 60}
     text = await shop.error("run", command=[sys.executable, "-c", "open('made', 'w')"], **allowed)
     assert "does not allow the command" in text and "ok.py; pytest *" in text and "--allow-command" in text
+    probes = {"ok.py:1": ["__import__('os').system('touch made')"]}
+    assert "no probes" in await shop.error("run", command=[sys.executable, "ok.py"], probes=probes, **allowed)
     assert "env" in await shop.error("run", command=[sys.executable, "ok.py"], env={"PATH": "/tmp"}, **allowed)
     report = await shop.ok("run", command=[sys.executable, "ok.py"], **allowed)
     assert report["status"] == "completed"

@@ -208,7 +208,8 @@ def check_allowed(request: RunRequest) -> None:
     Raises:
         NotAllowed: Says what is allowed instead.
     """
-    restrictions.current().check_command(request.command, request.env, request.cwd)
+    allowed = restrictions.current()
+    allowed.check_command(request.command, request.env, request.cwd, has_probes=bool(request.probes))
 
 
 async def launch(request: RunRequest, environment: dict[str, str], spool: Path, redactor: Redactor) -> TracedCommand:
