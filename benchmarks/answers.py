@@ -10,6 +10,7 @@ import argparse
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,6 +28,7 @@ from breadcrumb_server.answers.search import search_values
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import list_traces
 from breadcrumb_storage.database import Database, checkpoint
+from breadcrumb_storage.sql_access.read_only_sql import run_read_only
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -152,7 +154,9 @@ def questions(con: DuckDBPyConnection) -> dict[str, Callable[[], Answer]]:
         "find, a value of all calls": histories(value="0.2"),
         "find, an exception": histories(exception="KeyError"),
         "query_traces": lambda: query_traces(
-            con, "shop", sql="SELECT function_name, count(*) FROM trace_events GROUP BY function_name"
+            partial(run_read_only, con),
+            "shop",
+            sql="SELECT function_name, count(*) FROM trace_events GROUP BY function_name",
         ),
     }
 

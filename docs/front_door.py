@@ -90,6 +90,8 @@ def _answers(era: str) -> tuple[dict[str, Result], list[Result]]:
                 return json.loads(server.stdout.readline())["result"]
 
             server.stdin.write(NO_MESSAGE)
+            server.stdin.flush()
+            server.stdout.readline()  # the server refuses it
             results = {method: ask(method) for method in METHODS[era]}
             home.config_file(SAMPLE).touch()
             listed = ask(LIST_RESOURCES)["resources"]

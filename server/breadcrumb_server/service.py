@@ -18,6 +18,7 @@ from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.report.answer import RunReport, build_report
 from breadcrumb_server.answers.report.known import known_report
 from breadcrumb_server.answers.report.probed import report_after_run
+from breadcrumb_server.answers.sql import SqlSource
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.programs.storing import is_recorded_by_program, store_programs
 from breadcrumb_server.projects.config import ProjectConfig, load_config
@@ -26,6 +27,7 @@ from breadcrumb_server.projects.wanted_lines import want_lines, wanted_lines
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.deletion import Choice, TracesDeleted, delete_traces
 from breadcrumb_server.runs.ending import POLL_SECONDS, end_by_signals, kill_all
+from breadcrumb_server.runs.launcher import check_allowed
 from breadcrumb_server.runs.project_deletion import delete_project
 from breadcrumb_server.runs.recovery import living_processes, lost_runs, recover_runs, stop_lost_runs
 from breadcrumb_server.runs.registry import STOP_GRACE_SECONDS, ReportProgress, RunRegistry
@@ -37,6 +39,8 @@ from breadcrumb_server.runs.waiting_client import WaitingClient
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseUnusable
 from breadcrumb_storage.queries.traces import find_trace_ids, get_trace
+from breadcrumb_storage.sql_access.query_process import MAX_PROCESSES, QueryProcesses, Ticket
+from breadcrumb_storage.sql_access.read_only_sql import SqlResult
 from breadcrumb_storage.trace_rows import RunningTrace, resolve_trace_id, running_traces
 
 if TYPE_CHECKING:
@@ -61,9 +65,12 @@ MAX_NOTE_CHARS = 400
 class Service:
     """The operations of one server, without MCP. Errors that a caller can act on are ``BreadcrumbError``."""
 
-    def __init__(self, home: Home, runs: RunRegistry) -> None:
+    def __init__(self, home: Home, runs: RunRegistry, queries: QueryProcesses) -> None:
         self.home = home
         self.runs = runs
+        self._queries = queries
+        # The others wait in the event loop: each would keep a thread from other questions.
+        self._query_turns = anyio.CapacityLimiter(MAX_PROCESSES)
 
     async def config(self, project: str) -> ProjectConfig:
         """Load the settings of a project.
@@ -95,15 +102,63 @@ class Service:
         is_heard: bool = True,
     ) -> A:
         """Query a project's database, with notes on what is missing in it and on runs that lost their clients."""
-        database = Database(config.database_file(self.home))
-        if missing:  # a database that another program reads can still be read; one that it writes was waited for
-            database.lock_timeout_seconds = LOCKED_SECONDS
+        database = self._database(config, missing)
         answer = await self._query(database, self.home.spool_folder(config.project), build)
         if not isinstance(answer, Answer):
             return answer
+        return self._with_notes(config, answer, missing, is_heard=is_heard)
+
+    def _database(self, config: ProjectConfig, missing: Sequence[str]) -> Database:
+        """Return a project's database, with less patience for its lock if ingest has just waited in vain."""
+        database = Database(config.database_file(self.home))
+        if missing:  # a database that another program reads can still be read; one that it writes was waited for
+            database.lock_timeout_seconds = LOCKED_SECONDS
+        return database
+
+    def _with_notes(self, config: ProjectConfig, answer: N, missing: Sequence[str], *, is_heard: bool = True) -> N:
         shown = answer.trace_id if isinstance(answer, RunReport) else None
         unheard = self.runs.tell_unheard(config.project, shown) if is_heard else []
         return with_notes(answer, [*missing, *unheard])
+
+    async def query(self, project: str, build: Callable[[SqlSource], N]) -> N:
+        """Ingest what the project's runs have recorded so far, then run SQL of the caller on its database.
+
+        Args:
+            project: Name of the project.
+            build: Makes the answer from what it asks; called in a worker thread. Cancelling the call ends its query.
+
+        Raises:
+            BreadcrumbError: The project is unknown, the database is busy, or the statement is refused.
+        """
+        config = await self.config(project)
+        missing = await self._ingest(config)
+        database = self._database(config, missing)
+        running: list[RunningTrace] = []
+
+        def ask(sql: str, limit: int, ticket: Ticket) -> SqlResult:
+            reply = self._queries.ask(database, sql, limit, ticket)
+            running[:] = reply.running
+            return reply.result
+
+        answer = await self._in_turn(build, ask)
+        spools = self.home.spool_folder(config.project)
+        if running and (lost := await anyio.to_thread.run_sync(self._lost, database, spools, running)):
+            await self._end_lost(database, lost)
+            answer = await self._in_turn(build, ask)
+        return self._with_notes(config, answer, missing)
+
+    async def _in_turn(self, build: Callable[[SqlSource], N], ask: Callable[[str, int, Ticket], SqlResult]) -> N:
+        """Call ``build`` in a worker thread when it is its turn; cancelling ends the query that it has asked for."""
+        ticket = Ticket()
+
+        def work() -> N:
+            return build(lambda sql, limit: ask(sql, limit, ticket))
+
+        try:
+            return await anyio.to_thread.run_sync(work, abandon_on_cancel=True, limiter=self._query_turns)
+        except anyio.get_cancelled_exc_class():
+            ticket.cancel()
+            raise
 
     async def report(
         self,
@@ -165,6 +220,7 @@ class Service:
             BreadcrumbError: The command cannot be started.
         """
         check_wait(wait_seconds)
+        check_allowed(request)  # before a first pass
         client = client or WaitingClient()
         remembered = await anyio.to_thread.run_sync(wanted_lines, self.home, config.project)
         called_at = anyio.current_time()
@@ -226,18 +282,25 @@ class Service:
         """Query a project's database; if it has lost runs, end them first."""
 
         def look_first(con: "DuckDBPyConnection") -> tuple[list[RunningTrace], A | None]:
-            runs = lost_runs(con, spools, self.runs)
-            lost = [run for run in runs if not is_recorded_by_program(database.path, run.trace_id)]
+            lost = self._lost(database, spools, running_traces(con))
             return lost, None if lost else build(con)
 
         lost, answer = await _read(database, look_first)
         if not lost:
             return cast("A", answer)
+        await self._end_lost(database, lost)
+        return await _read(database, build)
+
+    def _lost(self, database: Database, spools: Path, running: Sequence[RunningTrace]) -> list[RunningTrace]:
+        """Return those of the running traces that nothing can finish."""
+        lost = lost_runs(running, spools, self.runs)
+        return [run for run in lost if not is_recorded_by_program(database.path, run.trace_id)]
+
+    async def _end_lost(self, database: Database, lost: Sequence[RunningTrace]) -> None:
         try:
             await anyio.to_thread.run_sync(stop_lost_runs, database, lost)
         except BreadcrumbError as error:  # they are shown as running; the next call tries again
             logger.warning("Lost runs were not ended: %s", error.what)
-        return await _read(database, build)
 
     async def _report_after(
         self, run: Run, awaited: Awaitable[object], client: WaitingClient | None = None

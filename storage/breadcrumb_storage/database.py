@@ -120,6 +120,19 @@ class Database:
                 pass
 
     @contextmanager
+    def reading_elsewhere(self) -> Generator[None]:
+        """Hold the place of a reader while another process reads the file, so that it takes turns with our writers.
+
+        Raises:
+            DatabaseBusy: Another thread wrote, or waited to write, for longer than the lock timeout.
+        """
+        try:
+            with gate_for(self.path).shared(time.monotonic() + self.lock_timeout_seconds):
+                yield
+        except GateTimeout as error:
+            raise self._busy_error("another operation of this process") from error
+
+    @contextmanager
     def _connection(self, *, read_only: bool) -> Generator[tuple[DuckDBPyConnection, bool]]:
         """Yield a connection, and whether the schema is the newest."""
         import duckdb

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -24,6 +25,7 @@ from breadcrumb_server.answers.show.answer import show
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import list_traces
 from breadcrumb_storage.database import Database
+from breadcrumb_storage.sql_access.read_only_sql import run_read_only
 
 STARTED = datetime(2025, 1, 10, 12, 0, 0)
 STARTED_NS = 1_736_510_400_000_000_000
@@ -320,5 +322,5 @@ def every_answer(project, rich) -> dict[str, Callable[[], Any]]:
         "compare_traces": lambda: compare_traces(con, "shop", base_trace_id="before", trace_id=trace_id),
         "show": lambda: show(con, "shop", what=["shop.loops:loop", "checkout"], trace_id=trace_id)[0],
         "find": lambda: find(con, "shop", name="items", trace_id=trace_id)[0],
-        "query_traces": lambda: query_traces(con, "shop", sql="SELECT * FROM traces"),
+        "query_traces": lambda: query_traces(partial(run_read_only, con), "shop", sql="SELECT * FROM traces"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -10,6 +11,7 @@ from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, size_of
 from breadcrumb_server.answers.sql import query_traces
 from breadcrumb_server.answers.traces import COLUMNS, list_traces
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.sql_access.read_only_sql import run_read_only
 
 
 def test_a_trace_is_one_line_with_how_it_ended(project, shop) -> None:
@@ -63,7 +65,9 @@ def test_pages_have_every_trace_once_even_if_new_ones_are_added(project) -> None
 
 
 def test_rows_of_a_statement_come_as_they_are(project, shop) -> None:
-    answer = query_traces(project.con, "shop", sql="SELECT status, exit_code, label, started_at FROM traces")
+    answer = query_traces(
+        partial(run_read_only, project.con), "shop", sql="SELECT status, exit_code, label, started_at FROM traces"
+    )
 
     assert answer.columns == ["status", "exit_code", "label", "started_at"]
     assert answer.rows == [["failed", 1, None, "2025-01-10T12:00:00"]]
@@ -71,7 +75,7 @@ def test_rows_of_a_statement_come_as_they_are(project, shop) -> None:
 
 
 def test_rows_above_the_limit_are_truncated(project) -> None:
-    answer = query_traces(project.con, "shop", sql="SELECT * FROM range(50)", limit=10)
+    answer = query_traces(partial(run_read_only, project.con), "shop", sql="SELECT * FROM range(50)", limit=10)
 
     assert (len(answer.rows), answer.truncated) == (10, True)
 
@@ -86,7 +90,7 @@ def test_rows_above_the_limit_are_truncated(project) -> None:
     ],
 )
 def test_the_answer_fits_whatever_a_statement_returns_and_says_what_is_missing(project, sql) -> None:
-    answer = query_traces(project.con, "shop", sql=sql, limit=1_000)
+    answer = query_traces(partial(run_read_only, project.con), "shop", sql=sql, limit=1_000)
 
     assert size_of(answer) <= MAX_ANSWER_CHARS
     assert answer.rows
@@ -96,6 +100,8 @@ def test_the_answer_fits_whatever_a_statement_returns_and_says_what_is_missing(p
 
 
 def test_integers_that_json_readers_would_round_are_texts(project) -> None:
-    [row] = query_traces(project.con, "shop", sql="SELECT 9007199254740993 AS a, 12 AS b, 1.5 AS c").rows
+    [row] = query_traces(
+        partial(run_read_only, project.con), "shop", sql="SELECT 9007199254740993 AS a, 12 AS b, 1.5 AS c"
+    ).rows
 
     assert row == ["9007199254740993", 12, 1.5]

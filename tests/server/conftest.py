@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from mcp import Client
@@ -13,6 +14,7 @@ from breadcrumb_server.mcp_server.server import BreadcrumbServer, build_server
 from breadcrumb_server.projects.home import ENV_HOME, Home
 from gates import Gate
 from sessions import Session
+from stdio_server import ServerProcess
 
 
 @pytest.fixture
@@ -69,3 +71,16 @@ def hanging(write: Callable[[str, str], Path], gate: Gate, processes: None) -> l
         "    signal.pause()\nwait()\n",
     )
     return [sys.executable, str(script)]
+
+
+@pytest.fixture
+def servers(home: Home, server_command: list[str]) -> Iterator[Any]:
+    started: list[ServerProcess] = []
+
+    def start(command: list[str] = server_command) -> ServerProcess:
+        started.append(ServerProcess(home, command))
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.close()

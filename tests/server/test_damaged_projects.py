@@ -82,7 +82,7 @@ async def test_a_damaged_database_is_told_and_the_other_projects_are_listed(proj
         ("run", {"command": "true", "timeout_seconds": 1}),
         ("list_traces", {}),
         ("get_trace", {"trace_id": "x"}),
-        ("query_traces", {"sql": "SELECT 1"}),
+        pytest.param("query_traces", {"sql": "SELECT 1"}, marks=pytest.mark.processes),
         ("delete_traces", {"all": True}),
         ("stop_run", {"trace_id": "x"}),
     ],

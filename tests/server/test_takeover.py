@@ -142,9 +142,11 @@ def test_a_session_goes_over_to_the_server_without_a_seam(clients: Any, held: An
     # The same session with the server alone, which gets everything after a line that the front door does not know.
     other = clients({}, era)
     other.write(b"no message")
+    assert other.answer()["error"]["code"] == -32700
     home.config_file("shop").unlink()
     assert other.begin() == before
     other.write(b"\xff")
+    assert other.answer()["error"]["code"] == -32700
     assert (client.end(), other.end()) == ((b"", ""), (b"", ""))
 
 

@@ -19,6 +19,10 @@ del environ  # no module of the tracer keeps it by name (runtime/system.py)
 # Everything about a process as files: state, parent, session, start, command, variables, handled signals. Twin: ps.
 HAS_PROC = _IS_LINUX
 
+# A process that gets the orphans of all its descendants (prctl, Linux 3.4), and descriptors of processes (pidfd, 5.3).
+# Twin: sessions, variables and the files of the tracer tell what belongs to a run.
+HAS_SUBREAPER = _IS_LINUX
+
 # Whether ps, where it is used, is that of Linux: it spells an option otherwise than that of macOS.
 PS_IS_PROCPS = sys.platform == "linux"
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from pydantic import Field
 
 from breadcrumb_server.answers.common.budget import chars_for, fit_table
 from breadcrumb_server.answers.common.model import Answer, Cell, check_limit
 from breadcrumb_server.answers.common.text import clean, cut
-from breadcrumb_storage.sql_access.read_only_sql import run_read_only
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.sql_access.read_only_sql import MAX_RESULT_BYTES, SqlResult
 
 MAX_LIMIT = 1_000
 # More columns leave no room for a row.
@@ -23,6 +20,9 @@ MAX_COLUMNS = 60
 _SAFE_INTEGER = 2**53
 
 DEFAULT_LIMIT = 100
+
+# Runs a statement and returns at most so many rows; raises `BreadcrumbError` if the statement is wrong or writes.
+SqlSource = Callable[[str, int], SqlResult]
 
 
 class QueryResult(Answer):
@@ -36,12 +36,12 @@ class QueryResult(Answer):
 
 
 def query_traces(
-    con: DuckDBPyConnection, project: str, *, sql: str, limit: int = DEFAULT_LIMIT, whole: bool = False
+    run: SqlSource, project: str, *, sql: str, limit: int = DEFAULT_LIMIT, whole: bool = False
 ) -> QueryResult:
     """Run one read-only statement and return its first rows.
 
     Args:
-        con: A connection to the project's database.
+        run: Runs the statement on the project's database.
         project: Name of the project.
         sql: The statement.
         limit: Maximum number of rows.
@@ -53,7 +53,12 @@ def query_traces(
     limit, notes = check_limit(limit, MAX_LIMIT)
     if notes:
         notes = [f"limit was lowered to {limit}; page with LIMIT and OFFSET in the statement"]
-    result = run_read_only(con, sql, limit)
+    result = run(sql, limit)
+    if result.is_full:
+        notes = [
+            *notes,
+            f"no more rows after {len(result.rows)}: they are {MAX_RESULT_BYTES // 2**20} MiB; OFFSET has them",
+        ]
     width = len(result.columns)
     if width > MAX_COLUMNS:
         notes = [*notes, f"the first {MAX_COLUMNS} of {width} columns; name the ones you need"]

@@ -27,6 +27,13 @@ def run_command(words: Sequence[str]) -> int:
     """
     parser = _parser()
     options = parser.parse_args(words)
+    if options.allow_command or options.allow_workspace:
+        from breadcrumb_server.restrictions import restrict
+
+        try:
+            restrict(options.allow_command, options.allow_workspace)
+        except ValueError as error:
+            parser.error(str(error))
     if options.command == "demo":
         return _demo(keep=options.keep)
     if options.command == STORE:
@@ -50,12 +57,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action=_ShowVersion, nargs=0, help="show program's version number and exit")
     _add_tools(parser, None)
+    _add_restrictions(parser, None)
     commands = parser.add_subparsers(dest="command", metavar="command")
     serve = commands.add_parser("serve", help="serve MCP", allow_abbrev=False)
     serve.add_argument(
         "--transport", choices=["stdio", "http"], default="stdio", help="http is Streamable HTTP (default: %(default)s)"
     )
     _add_tools(serve, argparse.SUPPRESS)  # else its default would replace what stands before the command
+    _add_restrictions(serve, argparse.SUPPRESS)
     add_http_arguments(serve)
     demo = commands.add_parser("demo", help="watch an MCP client find a bug with the tools", allow_abbrev=False)
     demo.add_argument("--keep", action="store_true", help="keep the demo's folder and say where it is")
@@ -69,6 +78,25 @@ def _parser() -> argparse.ArgumentParser:
 def _add_tools(parser: argparse.ArgumentParser, default: str | None) -> None:
     text = f"tools that a session loads; the others can be called too (default: {ENV_TOOLS}, else {SMALL})"
     parser.add_argument("--tools", choices=TOOL_SETS, default=default, help=text)
+
+
+def _add_restrictions(parser: argparse.ArgumentParser, default: str | None) -> None:
+    parser.add_argument(
+        "--allow-command",
+        action="append",
+        metavar="PATTERN",
+        default=default,
+        help="the only commands that clients may run, such as 'pytest *'; may be given again "
+        "(default: BREADCRUMB_ALLOW_COMMANDS, else all)",
+    )
+    parser.add_argument(
+        "--allow-workspace",
+        action="append",
+        metavar="FOLDER",
+        default=default,
+        help="the only folders that projects and commands may be in, with all below them; may be given again "
+        "(default: BREADCRUMB_ALLOW_WORKSPACES, else all)",
+    )
 
 
 class _ShowVersion(argparse.Action):

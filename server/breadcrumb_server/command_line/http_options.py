@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from breadcrumb_server.command_line.serving import check_restrictions
 from breadcrumb_server.tool_sets import chosen_set
 from breadcrumb_storage.errors import BreadcrumbError
 
@@ -139,6 +140,7 @@ def serve_http(options: HttpOptions, tools: str | None = None) -> int:
     """
     try:
         tool_set = chosen_set(tools, os.environ)
+        check_restrictions()
     except ValueError as error:
         print(f"breadcrumb-mcp: {error}", file=sys.stderr)
         return 2

@@ -15,9 +15,14 @@ from breadcrumb_storage.errors import BreadcrumbError
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+    from breadcrumb_server.answers.common.model import Answer
+    from breadcrumb_server.answers.sql import SqlSource
     from breadcrumb_server.service import Service
 
 A = TypeVar("A")
+N = TypeVar("N", bound="Answer")
+
+_NO_SOURCE = "Which project? Give -c PROJECT, or --db-path FILE."
 
 
 def with_services(work: Callable[[Service], Awaitable[A]]) -> A:
@@ -30,12 +35,14 @@ def with_services(work: Callable[[Service], Awaitable[A]]) -> A:
 
     from breadcrumb_server.runs.registry import RunRegistry
     from breadcrumb_server.service import Service
+    from breadcrumb_storage.sql_access.query_process import QueryProcesses
 
     async def main() -> A | BreadcrumbError:
         home = Home.from_environment()
         async with RunRegistry(home) as runs:
             try:
-                return await work(Service(home, runs))
+                with QueryProcesses() as queries:
+                    return await work(Service(home, runs, queries))
             except* BreadcrumbError as group:  # returned, since the registry's tasks would wrap it again
                 error: BaseException = group
                 while isinstance(error, BaseExceptionGroup):
@@ -65,8 +72,41 @@ def ask(project: str | None, database: Path | None, build: Callable[[DuckDBPyCon
     if database is not None:
         return _ask_file(database.absolute(), lambda con: build(con, project or as_project(database)))
     if project is None:
-        raise click.UsageError("Which project? Give -c PROJECT, or --db-path FILE.")
+        raise click.UsageError(_NO_SOURCE)
     return with_services(lambda service: service.ask(project, lambda con: build(con, project)))
+
+
+def ask_sql(project: str | None, database: Path | None, build: Callable[[SqlSource, str], N]) -> N:
+    """Run SQL on the database of a project, or on a database file, as `ask` asks other questions.
+
+    Args:
+        project: Name of the project.
+        database: A database file, which is asked instead.
+        build: Makes the answer, with the name of the project.
+
+    Raises:
+        BreadcrumbError: The project is unknown, the database cannot be read, or the statement is refused.
+        click.UsageError: Neither is given.
+    """
+    if database is not None:
+        return _ask_file_sql(database.absolute(), lambda run: build(run, project or as_project(database)))
+    if project is None:
+        raise click.UsageError(_NO_SOURCE)
+    return with_services(lambda service: service.query(project, lambda run: build(run, project)))
+
+
+def _ask_file_sql(path: Path, build: Callable[[SqlSource], N]) -> N:
+    from breadcrumb_server.answers.common.budget import with_notes
+    from breadcrumb_server.programs.storing import store_programs
+    from breadcrumb_server.service import missing_notes
+    from breadcrumb_storage.database import Database
+    from breadcrumb_storage.sql_access.query_process import QueryProcesses
+
+    database = Database(path)
+    failures = store_programs(database, live=True)
+    with QueryProcesses() as queries:
+        answer = build(lambda sql, limit: queries.ask(database, sql, limit).result)
+    return with_notes(answer, missing_notes(failures))
 
 
 def _ask_file(path: Path, build: Callable[[DuckDBPyConnection], A]) -> A:

@@ -19,6 +19,7 @@ def serve_stdio(tools: str | None = None) -> int:
 
     try:
         tool_set = chosen_set(tools, os.environ)
+        check_restrictions()
     except ValueError as error:
         _tell(f"breadcrumb-mcp: {error}")
         return 2
@@ -45,6 +46,18 @@ def serve_stdio(tools: str | None = None) -> int:
 
     anyio.run(serve_stdio, build_server(tool_set=tool_set), handover.ahead, handover.ended, handover.replayed)
     return 0
+
+
+def check_restrictions() -> None:
+    """Refuse to serve with restrictions that cannot be read, since nothing would hold them.
+
+    Raises:
+        RestrictionsUnreadable: Says what cannot be read.
+    """
+    if any(name.startswith("BREADCRUMB_ALLOW_") for name in os.environ):  # the import takes a while
+        from breadcrumb_server.restrictions import current
+
+        current()
 
 
 def _load_server() -> None:

@@ -2,13 +2,15 @@
 
 # Far below the 11,000 characters or so at which clients cut an error.
 MAX_ERROR_CHARS = 4_000
+# Characters that are searched for secrets: many more than are shown, so that none is cut in two and missed.
+MAX_READ_CHARS = 64_000
 
 
 def redact(text: str) -> str:
-    """Redact a text, which may repeat a password from the caller's arguments."""
+    """Redact a text, which may repeat a password from the caller's arguments; of a very long one only the beginning."""
     from breadcrumb.redaction.redactor import Redactor
 
-    return Redactor().redact_text(text)
+    return Redactor().redact_text(text[:MAX_READ_CHARS])
 
 
 def printable(text: str) -> str:

@@ -3,10 +3,10 @@
 import inspect
 import json
 import logging
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from importlib.metadata import version
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import anyio
 import anyio.to_thread
@@ -25,6 +25,7 @@ from mcp.server.mcpserver.prompts import Prompt
 from mcp.server.stdio import stdio_server
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
+from mcp.shared.message import SessionMessage
 from mcp.types import (
     INVALID_PARAMS,
     CallToolResult,
@@ -33,6 +34,7 @@ from mcp.types import (
     EmptyResult,
     GetPromptResult,
     InputRequiredResult,
+    JSONRPCError,
     Resource,
     SetLevelRequestParams,
     SubscribeRequestParams,
@@ -48,6 +50,7 @@ from breadcrumb_server.mcp_server import client_logging, completion
 from breadcrumb_server.mcp_server.error_text import printable, redact
 from breadcrumb_server.mcp_server.http.sessions import RETRY_MILLISECONDS, SessionManager
 from breadcrumb_server.mcp_server.instructions import INSTRUCTIONS
+from breadcrumb_server.mcp_server.malformed import WellFormedLines
 from breadcrumb_server.mcp_server.prompts import PROMPTS
 from breadcrumb_server.mcp_server.resources import RESOURCES, check_subscribable, listed_resources
 from breadcrumb_server.mcp_server.sdk_internals import connection_of
@@ -59,6 +62,7 @@ from breadcrumb_server.projects.validation_text import did_you_mean, explain_arg
 from breadcrumb_server.runs.registry import RunRegistry
 from breadcrumb_server.service import Service
 from breadcrumb_server.tool_sets import ALL, is_loaded
+from breadcrumb_storage.sql_access.query_process import QueryProcesses
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +116,8 @@ class BreadcrumbServer(MCPServer[Service]):
         async with self._events.delivering(), RunRegistry(self._home, self._events.watch_run) as runs:
             self._runs = runs
             try:
-                yield Service(self._home, runs)
+                with QueryProcesses() as queries:
+                    yield Service(self._home, runs, queries)
             finally:
                 self._runs = None
 
@@ -124,7 +129,16 @@ class BreadcrumbServer(MCPServer[Service]):
             replayed: The ids of the requests in ``stdin`` that were answered.
         """
         low_level = self._lowlevel_server
-        async with stdio_server(stdin=anyio.wrap_file(stdin)) as (messages, answers):
+        refusals: list[Callable[[SessionMessage], Awaitable[None]]] = []
+
+        async def refuse(refusal: JSONRPCError) -> None:
+            for send in refusals:
+                await send(SessionMessage(refusal))
+
+        lines = WellFormedLines(anyio.wrap_file(stdin), refuse)
+        # All that the SDK does with the file is to iterate over it.
+        async with stdio_server(stdin=cast("anyio.AsyncFile[str]", lines)) as (messages, answers):
+            refusals.append(answers.send)  # before the first line is read: nothing has been awaited since
             options = low_level.create_initialization_options()
             await low_level.run(messages, AnswersWithout(answers, replayed), options)
 

@@ -1,6 +1,8 @@
 """Define a project's settings, and read them from ``<project>.yaml``."""
 
+import os
 import re
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast
@@ -10,10 +12,13 @@ from pydantic_core import PydanticCustomError
 
 from breadcrumb import record_format
 from breadcrumb_server.projects.home import Home, similar_project_name
+from breadcrumb_server.projects.paths import expanded
 from breadcrumb_server.projects.validation_text import explain_validation
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.retention import DEFAULT_MAX_DB_MB, DEFAULT_MAX_TRACES
 
+# Of what a link that stands for a config leads to.
+_SUFFIXES = (".yaml", ".yml")
 # Patterns are copied into every trace; a longer one is a mistake, such as a pasted file.
 MAX_PATTERN_CHARS = 500
 
@@ -105,12 +110,30 @@ def load_config(home: Home, project: str) -> LoadedConfig:
     """
     file = home.config_file(project)
     try:
+        check_config_file(file)
         text = file.read_text("utf-8")
     except FileNotFoundError:
         raise unknown_project(home, project) from None
     except (OSError, UnicodeDecodeError) as error:
         raise BreadcrumbError(f"Cannot read {file}.", why=str(error)) from error
     return LoadedConfig(parse_config(text, file, project), file, text)
+
+
+def check_config_file(file: Path) -> None:
+    """Refuse a config that is no regular file, or a link to what is no config: no line of another file is shown.
+
+    Raises:
+        BreadcrumbError: Says what it is.
+        OSError: There is none, or it cannot be looked at.
+    """
+    hint = "Nothing was read or changed. Remove it, or put a file in its place."
+    target = Path(os.path.realpath(file))
+    if file.is_symlink() and target.suffix not in _SUFFIXES:
+        raise BreadcrumbError(f"{file} is a link to {target}, which is no YAML file.", hint=hint)
+    if file.is_symlink() and not target.exists():
+        raise BreadcrumbError(f"{file} is a link to {target}, which does not exist.", hint=hint)
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise BreadcrumbError(f"{file} is not a regular file.", hint=hint)
 
 
 def parse_config(text: str, file: Path, project: str) -> ProjectConfig:
@@ -160,6 +183,8 @@ def check_settings(data: object, source: str) -> ProjectConfig:
                 f"{source} was refused: {key} = {value!r}.",
                 why=f"{key} must be an absolute path (or start with ~), so that it means the same wherever it is read.",
             )
+        if value is not None:
+            expanded(value, key)
     return config
 
 

@@ -22,7 +22,11 @@ MAX_NAME_CHARS = 100
 
 @dataclass(frozen=True)
 class Home:
-    """The folder that holds every project's config, database and spool. Only :meth:`create` writes."""
+    """The folder that holds every project's config, database and spool. Only :meth:`create` writes.
+
+    The paths of a project are given for names that a project may have, so that no name leads out of the folder; for
+    others a `BreadcrumbError` is raised.
+    """
 
     folder: Path
 
@@ -41,23 +45,23 @@ class Home:
 
     def config_file(self, project: str) -> Path:
         """Return the path of a project's config file."""
-        return self.folder / f"{project}.yaml"
+        return self.folder / f"{check_project_name(project)}.yaml"
 
     def database_file(self, project: str) -> Path:
         """Return the default path of a project's database; its ``db_path`` may name another."""
-        return self.folder / f"{project}-traces.duckdb"
+        return self.folder / f"{check_project_name(project)}-traces.duckdb"
 
     def wanted_lines_file(self, project: str) -> Path:
         """Return the path of the list of functions whose lines the next run records."""
-        return self.folder / f"{project}-lines.json"
+        return self.folder / f"{check_project_name(project)}-lines.json"
 
     def neighbours_folder(self, project: str) -> Path:
         """Return the folder with what is remembered of a project's first passes."""
-        return self.folder / "neighbours" / project
+        return self.folder / "neighbours" / check_project_name(project)
 
     def spool_folder(self, project: str) -> Path:
         """Return the folder with the spool folders of a project's runs."""
-        return self.folder / "spool" / project
+        return self.folder / "spool" / check_project_name(project)
 
     @contextmanager
     def locked(self) -> Generator[None]:
@@ -129,7 +133,7 @@ def check_project_name(name: str) -> str:
     raise BreadcrumbError(
         f"{name[:200]!r} is not a project name.",
         why=f"A name is made of 1 to {MAX_NAME_CHARS} letters, digits, '-', '_' and '.', and is more than dots.",
-        hint=f"Try {similar_project_name(name)!r}.",
+        hint=f"Try {similar_project_name(name)!r}; list_projects names those that there are.",
     )
 
 

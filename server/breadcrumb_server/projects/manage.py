@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from breadcrumb_server import restrictions
 from breadcrumb_server.answers.common.budget import fit_table, squeeze
 from breadcrumb_server.answers.common.model import Cell, Table
 from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one, call
@@ -17,6 +18,7 @@ from breadcrumb_server.projects.config import ProjectConfig, check_settings, loa
 from breadcrumb_server.projects.config_changes import ConfigChanges, changed_settings
 from breadcrumb_server.projects.config_file import render_config
 from breadcrumb_server.projects.home import Home, check_project_name
+from breadcrumb_server.projects.paths import expanded
 from breadcrumb_server.projects.pattern_warnings import compare_with_traces
 from breadcrumb_server.workspace.discover import MAIN, discover_include
 from breadcrumb_server.workspace.likely_command import likely_command
@@ -60,7 +62,7 @@ def init_project(
     check_project_name(project)
     home.create()
     with home.locked():
-        if home.config_file(project).exists():
+        if home.config_file(project).exists() or home.config_file(project).is_symlink():
             return _existing(home, project, workspace, include, exclude)
         config = _new_config(project, workspace, include, exclude)
         file = home.config_file(project)
@@ -196,6 +198,7 @@ def edit_config(home: Home, project: str, changes: ConfigChanges) -> SettingsCha
             {**loaded.config.model_dump(exclude_unset=True), **_nested(loaded.config, new_values)},
             f"The change of {project!r}",
         )
+        _check_allowed(home, config, new_values)
         if new_values:
             text, kept = _edited_text(loaded.text, new_values, config, home)
             write_file(loaded.file, text)
@@ -252,6 +255,8 @@ def _new_config(
     project: str, workspace: str | None, include: Sequence[str] | None, exclude: Sequence[str] | None
 ) -> ProjectConfig:
     folder = _workspace(workspace) if workspace else None
+    if folder is not None:
+        restrictions.current().check_folder(folder, "workspace")
     if include is None:
         include = discover_include(folder) if folder else [MAIN]
     data = {
@@ -279,9 +284,7 @@ def _with_program_database(config: ProjectConfig) -> tuple[ProjectConfig, list[s
 
 
 def _workspace(given: str) -> Path:
-    if "\0" in given:
-        raise BreadcrumbError("workspace holds a NUL byte.")
-    folder = Path(os.path.normpath(Path(given).expanduser().absolute()))
+    folder = Path(os.path.normpath(expanded(given, "workspace").absolute()))
     if folder.is_dir():
         return folder
     state = "is not a folder" if folder.exists() else "does not exist"
@@ -298,6 +301,19 @@ def _edited_text(text: str, new_values: Mapping[str, Any], config: ProjectConfig
     if edited is not None:
         return edited, True
     return render_config(config, _with_tilde(config.database_file(home))), False
+
+
+def _check_allowed(home: Home, config: ProjectConfig, new_values: Mapping[str, Any]) -> None:
+    """Refuse a new workspace or database in a folder that this server does not allow; the home is allowed always."""
+    allowed = restrictions.current()
+    if (folder := config.workspace_folder()) is not None and "workspace" in new_values:
+        allowed.check_folder(folder, "workspace")
+    if "db_path" in new_values and not _is_in(home.folder, config.database_file(home)):
+        allowed.check_folder(config.database_file(home), "db_path")
+
+
+def _is_in(folder: Path, file: Path) -> bool:
+    return Path(os.path.realpath(file)).is_relative_to(os.path.realpath(folder))
 
 
 def _nested(config: ProjectConfig, new_values: Mapping[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,7 @@ async def end_leftovers(run: Run, grace_seconds: float, *, announce: bool) -> No
                 f"{len(left)} {noun} that the command had started outlived it and got SIGKILL: "
                 "a run ends with its command.",
             )
+        run.command.process.kill_descendants()
         await kill_all(partial(run.state.living_processes, run.spool))
     with anyio.move_on_after(LEFTOVER_GRACE_SECONDS):
         await run.command.output_ended.wait()

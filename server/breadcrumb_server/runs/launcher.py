@@ -9,17 +9,17 @@ import shlex
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from subprocess import DEVNULL, PIPE
 from typing import Any
 
 import anyio
-import anyio.abc
 
 from breadcrumb.record_format import CONFIG_FILE, ENV_TRACE, FORMAT_VERSION, SECRETS_FIFO
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb.value_format import REDACTED
+from breadcrumb_server import restrictions
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import FILE_MODE, FOLDER_MODE, make_private_folder
+from breadcrumb_server.runs import reaper
 from breadcrumb_server.runs.output import OutputCapture
 from breadcrumb_server.runs.request import RunRequest
 from breadcrumb_server.runs.secrets_pipe import SecretsPipe
@@ -37,7 +37,7 @@ _MAX_LEARNED = 50_000
 class TracedCommand:
     """A started command, whose output is captured while :meth:`pump` runs."""
 
-    def __init__(self, process: anyio.abc.Process, spool: Path, redactor: Redactor, pipes: tuple[int, int]) -> None:
+    def __init__(self, process: reaper.CommandProcess, spool: Path, redactor: Redactor, pipes: tuple[int, int]) -> None:
         self.process = process
         self.spool = spool
         self.redactor = redactor
@@ -63,8 +63,9 @@ class TracedCommand:
                 readers.start_soon(_drain, self._pipes[1], self.stderr)
             self.output_ended.set()
 
-    def close(self) -> None:
-        """Read the rest of the pipes and close them. Call it after :meth:`pump` has ended."""
+    async def aclose(self) -> None:
+        """Let no process be left, read the rest of the pipes and close them. Call it after :meth:`pump` has ended."""
+        await self.process.aclose()
         for pipe, capture in zip(self._pipes, (self.stdout, self.stderr), strict=True):
             _drain_now(pipe, capture)
             os.close(pipe)
@@ -201,25 +202,35 @@ def inject_folder() -> Path:
     return folder
 
 
+def check_allowed(request: RunRequest) -> None:
+    """Refuse a command that this server does not allow.
+
+    Raises:
+        NotAllowed: Says what is allowed instead.
+    """
+    allowed = restrictions.current()
+    allowed.check_command(request.command, request.env, request.cwd, has_probes=bool(request.probes))
+
+
 async def launch(request: RunRequest, environment: dict[str, str], spool: Path, redactor: Redactor) -> TracedCommand:
     """Start the command in a new session, so that it and its children can be signalled together.
 
     Raises:
-        BreadcrumbError: The command cannot be started: not found, not executable, a bad interpreter line.
+        BreadcrumbError: The command cannot be started: not found, not executable, a bad interpreter line; or this
+            server does not allow it.
     """
+    check_allowed(request)
     # With asyncio's own pipes, wait() would not return while a grandchild holds one open
     # (gh-119710, Python 3.11 and early 3.12).
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
     try:
-        process = await anyio.open_process(
+        process = await reaper.start(
             request.command,
-            stdin=DEVNULL if request.stdin is None else PIPE,
-            stdout=out_write,
-            stderr=err_write,
+            has_input=request.stdin is not None,
+            outputs=(out_write, err_write),
             cwd=request.cwd,
-            env=environment,
-            start_new_session=True,
+            environment=environment,
         )
     except (OSError, ValueError) as error:
         os.close(out_read)

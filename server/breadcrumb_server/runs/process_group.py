@@ -1,6 +1,7 @@
 """Find, inspect and signal the processes of a run; :mod:`process_watch` keeps what was seen of them.
 
-The command starts in a new session, which its children join. A child that left the session (a daemon) is found by
+All processes of a run are below its reaper (:mod:`reaper`) where the system has one. Elsewhere, and after the reaper
+was killed, they are found by the session of the command, which its children join; a child that left it (a daemon) by
 the spool folder in its environment, and where that is hidden by the files that its tracer wrote into the folder. A
 process is identified by pid and start time, because pids are reused.
 """
@@ -10,12 +11,13 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
 from breadcrumb.platform_features import HAS_PROC
 from breadcrumb.record_format import ENV_TRACE
-from breadcrumb_server.runs.process_table import ProcessTable, look
+from breadcrumb_server.runs.process_table import ProcessTable, Stat, look
 from breadcrumb_storage.ingest.spool_files import list_spool
 
 # Between the moment that is stored as the start of a run and the start of its process, on a machine that is busy.
@@ -76,28 +78,46 @@ def started_by(pid: int, moment: datetime) -> bool:
     return started is not None and started <= moment.timestamp() + STARTING_SECONDS
 
 
-def members(session: int | None, spool: Path, table: ProcessTable | None = None) -> list[int]:
-    """Return the living processes of a run: those in its session or with its spool folder in the environment.
+def members(
+    session: int | None, spool: Path, table: ProcessTable | None = None, *, reaper: int | None = None
+) -> list[int]:
+    """Return the living processes of a run: below its reaper, in its session, or with its spool in the environment.
 
     Args:
         session: The session of its command; None if that is another program's now.
         spool: Its spool folder.
         table: The processes, if they were just looked at.
+        reaper: The pid of its reaper, which is no process of the run; None if there is none, or it has ended.
     """
     table = table or look()
     found: list[int] = []
-    own = os.getpid()
     traced = {} if HAS_PROC else _traced_since(spool)
-    for pid in table.pids():
-        stat = table.stat(pid) if pid != own else None
-        if stat is None or stat.has_ended:
+    stats = {pid: stat for pid in table.pids() if (stat := table.stat(pid)) is not None}
+    below = _descendants(reaper, stats) if reaper is not None else set[int]()
+    for pid, stat in stats.items():
+        if pid == os.getpid() or stat.has_ended:
             continue
         if (
-            stat.session == session
+            pid in below
+            or stat.session == session
             or stat.started <= traced.get(pid, -1)
             or table.was_given(pid, ENV_TRACE, str(spool))
         ):
             found.append(pid)
+    return found
+
+
+def _descendants(root: int, stats: Mapping[int, Stat]) -> set[int]:
+    """Return the pids of the processes below one."""
+    children: dict[int, list[int]] = {}
+    for pid, stat in stats.items():
+        children.setdefault(stat.parent, []).append(pid)
+    found: set[int] = set()
+    parents = [root]
+    while parents:
+        below = set(children.get(parents.pop(), ())) - found
+        found |= below
+        parents += below
     return found
 
 

@@ -101,10 +101,12 @@ class ProcessWatch:
     Args:
         pid: The command's own process, which is also its session.
         folder: The folder of the tracer that is on the PYTHONPATH of the command.
+        reaper: The process that is the parent of what the command's processes leave behind; None if there is none.
     """
 
-    def __init__(self, pid: int, folder: Path) -> None:
+    def __init__(self, pid: int, folder: Path, reaper: int | None = None) -> None:
         self._root = pid
+        self._reaper = reaper
         self._folder = str(folder)
         self._members: dict[int, _Member] = {}
         self._known: set[int] = set()
@@ -151,12 +153,15 @@ class ProcessWatch:
         self._known = pids
         for pid in sorted(new):  # a parent has the lower pid, unless the numbers began anew
             stat = table.stat(pid)
-            if stat is not None and (stat.session == self._root or stat.parent in self._members or pid == self._root):
+            if stat is not None and (stat.session == self._root or pid == self._root or self._is_parent(stat.parent)):
                 self._members[pid] = _Member(stat.started)
                 found = True
         for pid, member in list(self._members.items()):
             found |= self._look_at(table, pid, member)
         return found
+
+    def _is_parent(self, pid: int) -> bool:
+        return pid in self._members or pid == self._reaper
 
     def _look_at(self, table: ProcessTable, pid: int, member: _Member) -> bool:
         """Look at a process of the run; return whether it has another image than at the last look."""

@@ -10,10 +10,9 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import CONFIG_FILE, NOTICE_SERVER_DIED
 from breadcrumb.redaction.redactor import Redactor
@@ -24,10 +23,7 @@ from breadcrumb_server.runs.state import RUNNING, RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import add_notices
-from breadcrumb_storage.trace_rows import RunningTrace, running_traces, stop_lost_trace
-
-if TYPE_CHECKING:
-    from duckdb import DuckDBPyConnection
+from breadcrumb_storage.trace_rows import RunningTrace, stop_lost_trace
 
 logger = logging.getLogger(__name__)
 
@@ -74,17 +70,17 @@ def recover_runs(
     return finished
 
 
-def lost_runs(con: "DuckDBPyConnection", spools: Path, own_runs: Container[str]) -> list[RunningTrace]:
+def lost_runs(running: Iterable[RunningTrace], spools: Path, own_runs: Container[str]) -> list[RunningTrace]:
     """Return the runs that nothing can finish: stored as running, without a spool folder and without a process.
 
     Args:
-        con: A connection to the project's database.
+        running: The runs that are stored as running.
         spools: The folder with the spool folders of the project's runs.
         own_runs: The trace ids of this server's unfinished runs.
     """
     return [
         run
-        for run in running_traces(con)
+        for run in running
         if run.trace_id not in own_runs
         and not (spools / run.trace_id).exists()
         and not living_processes(run, spools / run.trace_id)

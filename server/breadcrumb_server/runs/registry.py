@@ -282,13 +282,15 @@ class RunRegistry:
             command = await launch(request, environment, spool, redactor)
             state.child_pid = command.pid
             state.child_started = process_group.identity(command.pid)
+            state.note_reaper(command.process.reaper_pid)
             state.try_to_save(spool)  # the command runs, and may have removed the folder already
         except BaseException:
             if command is not None:
                 process_group.send_to_group(command.pid, signal.SIGKILL)
+                await command.aclose()
             _remove(spool)
             raise
-        watch = ProcessWatch(command.pid, inject_folder()) if config.enabled else None
+        watch = ProcessWatch(command.pid, inject_folder(), command.process.reaper_pid) if config.enabled else None
         run = Run(state, spool, database, command, watch, explain)
         run.note = neighbours.note
         try:
@@ -361,7 +363,7 @@ class RunRegistry:
         """Write into ``run.state`` how the command ended and what it printed."""
         command, state = run.command, run.state
         code = await command.process.wait()
-        command.close()
+        await command.aclose()
         if run.watch is not None and run.watch.others:
             state.not_traced_reason = command.redactor.redact_text(run.explain(seen=run.watch.others))
         state.stdout_tail = command.stdout.text(command.redactor)

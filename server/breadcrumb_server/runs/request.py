@@ -11,6 +11,7 @@ from typing import Literal
 from breadcrumb import record_format
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.config import CaptureConfig, ProjectConfig
+from breadcrumb_server.projects.paths import expanded
 from breadcrumb_server.projects.validation_text import explain_validation
 from breadcrumb_server.runs.probe_places import Probe, parse_probes
 from breadcrumb_server.runs.shell.expansion import Surroundings
@@ -177,9 +178,7 @@ def check_wait(seconds: float) -> float:
 def _check_cwd(cwd: str | None, config: ProjectConfig) -> Path:
     """Return the folder to start in: the given one, else the workspace, else the server's own."""
     base = config.workspace_folder() or Path.cwd()
-    folder = base / Path(cwd).expanduser() if cwd else base
-    if cwd and "\0" in cwd:
-        raise BreadcrumbError("cwd holds a NUL byte.")
+    folder = base / expanded(cwd, "cwd") if cwd else base
     if folder.is_dir():
         return folder
     which = "cwd" if cwd else f"The workspace of project {config.project!r}"

@@ -45,6 +45,8 @@ class RunState:
     server_started: int | None = field(default_factory=lambda: process_group.identity(os.getpid()))
     child_pid: int | None = None
     child_started: int | None = None
+    reaper_pid: int | None = None
+    reaper_started: int | None = None
     status: str = RUNNING
     exit_code: int | None = None
     signal: str | None = None
@@ -106,13 +108,21 @@ class RunState:
         """
         return self.child_pid is not None and process_group.is_alive(self.child_pid, self.child_started, table)
 
+    def note_reaper(self, pid: int | None) -> None:
+        """Note the process below which all processes of the run are, if there is one."""
+        self.reaper_pid = pid
+        self.reaper_started = None if pid is None else process_group.identity(pid)
+
     def living_processes(self, spool: Path) -> list[int]:
         """Return the pids of the run's living processes."""
         # If another process has the command's pid now, that number names a session of another program.
         table = look()
         pid = self.child_pid
         reused = pid is not None and not self.child_is_alive(table) and process_group.start_time(pid, table)
-        return process_group.members(None if reused else pid, spool, table)
+        reaper = self.reaper_pid
+        if reaper is not None and not process_group.is_alive(reaper, self.reaper_started, table):
+            reaper = None
+        return process_group.members(None if reused else pid, spool, table, reaper=reaper)
 
 
 @cache

@@ -1,7 +1,9 @@
 """Run a user's SQL: one reading statement, on a connection that can only read.
 
 The connection of `Database.read` is what protects the database and other files. The kind of the statement is checked
-first only to give a clear error.
+first only to give a clear error. DuckDB stops neither the folding of a constant nor the planning of a statement, and
+counts little of their memory: what holds for any statement are the limits of the process that runs this
+(:mod:`query_worker`).
 """
 
 from __future__ import annotations
@@ -14,12 +16,18 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from breadcrumb_storage.errors import QueryFailed, QueryRefused
+from breadcrumb_storage.errors import QueryFailed, QueryRefused, first_line
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
 
 DEFAULT_TIMEOUT_SECONDS = 30.0
+# Bytes of the rows of a result, about as JSON. An answer shows a few thousand; a file of all rows can have as many.
+MAX_RESULT_BYTES = 16 * 1024 * 1024
+# Rows that are taken from DuckDB at once.
+_FETCHED_ROWS = 16
+# Characters of DuckDB's own message.
+MAX_MESSAGE_CHARS = 2_000
 # Characters of a table with its columns in the message of an error.
 MAX_LINE_CHARS = 180
 
@@ -53,6 +61,7 @@ class SqlResult:
     types: list[str]  # names of DuckDB's types
     rows: list[list[object]]  # values as converted by `to_json`
     truncated: bool  # whether the query has more rows
+    is_full: bool = False  # whether there are more rows because these are as large as a result may be
 
 
 def run_read_only(
@@ -75,7 +84,10 @@ def run_read_only(
     """
     import duckdb
 
-    statement = _parse_reading_statement(con, sql)
+    try:
+        sql.encode()
+    except UnicodeEncodeError as error:
+        raise QueryRefused("The SQL holds characters that are no text, such as half of a surrogate pair.") from error
     timed_out = threading.Event()
 
     def stop() -> None:
@@ -86,22 +98,18 @@ def run_read_only(
     timer.daemon = True
     timer.start()
     try:
-        result = con.execute(statement)
-        # The result is a stream: DuckDB computes only the rows that are fetched.
-        rows = result.fetchmany(limit + 1)
+        result = con.execute(_parse_reading_statement(con, sql))
         description = result.description or []
+        rows, truncated, is_full = _fetch(result, limit)
     except duckdb.InterruptException as error:
         if not timed_out.is_set():
             raise
+        raise timeout_error(timeout_seconds) from error
+    except (duckdb.OutOfMemoryException, MemoryError) as error:
+        raise memory_error(first_line(error)) from error
+    except RecursionError as error:
         raise QueryFailed(
-            f"The query was stopped after {timeout_seconds:g} s.",
-            hint="Narrow it: WHERE trace_id = '...', fewer joins, or an aggregate instead of rows.",
-        ) from error
-    except duckdb.OutOfMemoryException as error:
-        raise QueryFailed(
-            "The query needs more memory than a query may use.",
-            why=str(error).strip().splitlines()[0],
-            hint="Narrow it: WHERE trace_id = '...', or an aggregate instead of sorted rows.",
+            "The query returns a value that is nested too deeply.", hint="Select a part of it, or cast it to VARCHAR."
         ) from error
     except duckdb.Error as error:
         if "'pytz'" in str(error):  # DuckDB 2.0.0 needs it for this type, which no table here has
@@ -109,15 +117,93 @@ def run_read_only(
                 "A TIMESTAMP WITH TIME ZONE cannot be returned.",
                 hint="Cast it, as in now()::TIMESTAMP: all times here are UTC.",
             ) from error
-        raise QueryFailed("The query failed.", why=str(error).strip(), hint=describe_tables(con)) from error
+        raise QueryFailed("The query failed.", why=_message(error), hint=_tables_if_known(con)) from error
     finally:
         timer.cancel()
     return SqlResult(
         columns=[str(column[0]) for column in description],
         types=[str(column[1]) for column in description],
-        rows=[[to_json(value) for value in row] for row in rows[:limit]],
-        truncated=len(rows) > limit,
+        rows=rows,
+        truncated=truncated,
+        is_full=is_full,
     )
+
+
+def memory_error(why: str = "") -> QueryFailed:
+    """Return the error for a statement that needs too much memory.
+
+    Args:
+        why: What noticed it.
+    """
+    return QueryFailed(
+        "The query needs more memory than a query may use.",
+        why=why,
+        hint="Narrow it: WHERE trace_id = '...', or an aggregate instead of sorted rows.",
+    )
+
+
+def timeout_error(seconds: float) -> QueryFailed:
+    """Return the error for a statement that took longer than this."""
+    return QueryFailed(
+        f"The query was stopped after {seconds:g} s.",
+        hint="Narrow it: WHERE trace_id = '...', fewer joins, or an aggregate instead of rows.",
+    )
+
+
+def _fetch(result: DuckDBPyConnection, limit: int) -> tuple[list[list[object]], bool, bool]:
+    """Return the first rows of a result, whether it has more, and whether that is for their size.
+
+    The result is a stream: DuckDB computes only the rows that are fetched.
+
+    Raises:
+        QueryFailed: The first row alone is larger than a result may be.
+    """
+    rows: list[list[object]] = []
+    left = MAX_RESULT_BYTES
+    while len(rows) <= limit and (fetched := result.fetchmany(min(_FETCHED_ROWS, limit + 1 - len(rows)))):
+        for row in fetched:
+            if len(rows) == limit:
+                return rows, True, False
+            cells = [to_json(value) for value in row]
+            left -= sum(map(_size, cells))
+            if left < 0 and not rows:
+                raise QueryFailed(
+                    f"The first row alone is larger than a result may be: {MAX_RESULT_BYTES // 2**20} MiB.",
+                    hint="Select a part of the value, such as left(args, 1000), or its length.",
+                )
+            if left < 0:
+                return rows, True, True
+            rows.append(cells)
+    return rows, False, False
+
+
+def _size(value: object) -> int:
+    """Return about how many bytes a value takes as JSON."""
+    match value:
+        case str():
+            return len(value) + 2
+        case dict():
+            return sum(len(key) + 4 + _size(item) for key, item in cast("dict[str, object]", value).items()) + 2
+        case list():
+            return sum(_size(item) + 1 for item in cast("list[object]", value)) + 2
+        case _:
+            return 8
+
+
+def _message(error: Exception) -> str:
+    """Return the text of an error of DuckDB, cut: it may repeat a statement of any length."""
+    text = str(error).strip()
+    return text if len(text) <= MAX_MESSAGE_CHARS else f"{text[:MAX_MESSAGE_CHARS]} … ({len(text):,} characters)"
+
+
+def _tables_if_known(con: DuckDBPyConnection) -> str:
+    """Return `describe_tables`, or nothing if the connection is of no use any more."""
+    import duckdb
+
+    try:
+        return describe_tables(con)
+    except (duckdb.Error, MemoryError):
+        return ""
 
 
 def public_columns(con: DuckDBPyConnection) -> list[tuple[str, str]]:
@@ -170,19 +256,26 @@ def _decimal_to_json(value: Decimal) -> object:
     return float(value) if Decimal(repr(float(value))) == value else str(value)
 
 
+def _kind(statement: Statement) -> str:
+    try:
+        return statement.type.name
+    except ValueError:  # DuckDB's Python module has no name for some of its kinds, such as UPDATE EXTENSIONS
+        return "OTHER"
+
+
 def _parse_reading_statement(con: DuckDBPyConnection, sql: str) -> Statement:
     import duckdb
 
     try:
         statements = con.extract_statements(sql)
     except duckdb.Error as error:
-        raise QueryFailed("The SQL could not be parsed.", why=str(error).strip(), hint=describe_tables(con)) from error
+        raise QueryFailed("The SQL could not be parsed.", why=_message(error), hint=_tables_if_known(con)) from error
     if len(statements) != 1:
         raise QueryRefused(
             f"The SQL holds {len(statements)} statements; exactly one can run at a time.",
             hint="Give one SELECT.",
         )
-    kind = statements[0].type.name
+    kind = _kind(statements[0])
     if kind not in _READING_KINDS:
         raise QueryRefused(
             f"A statement of kind {kind} was refused.",

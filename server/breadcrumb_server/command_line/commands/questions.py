@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
     from pydantic import BaseModel
 
+    from breadcrumb_server.answers.sql import QueryResult, SqlSource
+
 
 def _answer(
     project: str | None,
@@ -28,6 +30,19 @@ def _answer(
     from breadcrumb_server.command_line.services import ask
 
     print_answer(ask(project, database, build), output_format)
+
+
+def _answer_sql(
+    project: str | None, database: Path | None, output_format: str, sql: str, *, limit: int, whole: bool
+) -> None:
+    from breadcrumb_server.answers.sql import query_traces
+    from breadcrumb_server.command_line.output import print_answer
+    from breadcrumb_server.command_line.services import ask_sql
+
+    def build(run: SqlSource, project: str) -> QueryResult:
+        return query_traces(run, project, sql=sql, limit=limit, whole=whole)
+
+    print_answer(ask_sql(project, database, build), output_format)
 
 
 @click.command()
@@ -151,15 +166,14 @@ def query(
             from breadcrumb_server.answers.search import search_values
 
             return search_values(con, project, text=text, trace_id=trace_id, limit=limit, cursor=cursor)
-        if sql:
-            from breadcrumb_server.answers.sql import query_traces
-
-            return query_traces(con, project, sql=sql, limit=limit, whole=disable_truncation)
         from breadcrumb_server.answers.gaps.answer import find_gaps
 
         return find_gaps(con, project, trace_id=trace_id, limit=limit, cursor=cursor)
 
-    _answer(project, db_path, output_format, build)
+    if sql:
+        _answer_sql(project, db_path, output_format, sql, limit=limit, whole=disable_truncation)
+    else:
+        _answer(project, db_path, output_format, build)
 
 
 def secret_names(project: str, database: Path | None) -> list[str]:

@@ -20,7 +20,7 @@ async def query_traces(
     processes, threads, notices. JSON: args->>'$.rate'. DESCRIBE calls lists all columns.
     """
     service = service_of(ctx)
-    return await service.ask(project, lambda con: build_query(con, project, sql=sql, limit=limit))
+    return await service.query(project, lambda run: build_query(run, project, sql=sql, limit=limit))
 
 
 TOOLS = (question(query_traces, "Query traces with SQL"),)

@@ -206,9 +206,10 @@ async def _follow(command: TracedCommand, spool: Path, seconds: float) -> str:
 
 async def _end(command: TracedCommand, spool: Path) -> None:
     process_group.send_to_group(command.pid, signal.SIGKILL)
-    await kill_all(partial(process_group.members, command.pid, spool))
+    command.process.kill_descendants()
+    await kill_all(partial(process_group.members, command.pid, spool, reaper=command.process.reaper_pid))
     await command.process.wait()
-    command.close()
+    await command.aclose()
 
 
 def _last_line(command: TracedCommand) -> str:

@@ -1,0 +1,216 @@
+"""Statements that try to reach out of the database, and statements that try to take the whole machine.
+
+``{outside}`` is a folder with the files ``secret.csv``, ``secret.txt``, ``secret.json`` and ``other.duckdb``.
+"""
+
+from __future__ import annotations
+
+FILE = "'{outside}/secret.csv'"
+
+_FILE_FUNCTIONS = (
+    "read_csv", "read_csv_auto", "sniff_csv", "read_text", "read_blob", "read_json", "read_json_auto",
+    "read_json_objects", "read_json_objects_auto", "read_ndjson", "read_ndjson_auto", "read_ndjson_objects",
+    "read_parquet", "parquet_scan", "parquet_metadata", "parquet_schema", "parquet_file_metadata",
+    "parquet_kv_metadata", "glob", "st_read", "read_xlsx", "sqlite_scan", "read_avro", "delta_scan", "iceberg_scan",
+    "read_duckdb", "arrow_scan", "pandas_scan",
+)  # fmt: skip
+
+_PLACES = (
+    "{outside}/secret.csv", "{outside}/*.csv", "{outside}/../*/secret.csv", "{outside}/secret.json",
+    "{outside}/secret.parquet", "{outside}/other.duckdb", "file://{outside}/secret.csv", "{outside}//./secret.csv",
+    "/proc/self/environ", "/proc/self/cmdline", "/dev/stdin", "/dev/fd/0", "/etc/passwd", "~/.bashrc",
+    "http://127.0.0.1:9/x.csv", "https://127.0.0.1:9/x.parquet", "s3://bucket/x.parquet", "hf://datasets/a/b.csv",
+    "gcs://bucket/x.csv", "azure://a/x.csv", "data:,a,b", "{outside}/secret.csv\x00.parquet",
+)  # fmt: skip
+
+_WRITES = (
+    "INSERT INTO notices VALUES ('t', 0, 'c', 'm')",
+    "INSERT OR REPLACE INTO traces SELECT * FROM traces",
+    "UPDATE traces SET status = 'completed'",
+    "DELETE FROM traces",
+    "DELETE FROM traces RETURNING *",
+    "TRUNCATE traces",
+    "MERGE INTO traces USING (SELECT 1 AS a) ON false WHEN NOT MATCHED THEN INSERT DEFAULT VALUES",
+    "DROP TABLE traces",
+    "DROP VIEW IF EXISTS calls CASCADE",
+    "ALTER TABLE traces ADD COLUMN a INTEGER",
+    "ALTER VIEW calls RENAME TO c",
+    "CREATE TABLE t AS SELECT 1",
+    "CREATE TEMP TABLE t AS SELECT 1",
+    "CREATE OR REPLACE TEMP VIEW traces AS SELECT 1",
+    "CREATE MACRO m() AS 1",
+    "CREATE OR REPLACE TEMP MACRO count(x) AS 1",
+    "CREATE SCHEMA s",
+    "CREATE SEQUENCE s",
+    "CREATE TYPE t AS ENUM ('a')",
+    "CREATE INDEX i ON traces (status)",
+    "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')",
+    "COMMENT ON TABLE traces IS 'x'",
+    "COPY traces TO '{outside}/x.csv'",
+    "COPY (SELECT 1) TO '{outside}/x.parquet' (FORMAT parquet)",
+    "COPY (SELECT 1) TO '/dev/stdout'",
+    "COPY traces FROM '{outside}/secret.csv'",
+    "COPY FROM DATABASE memory TO other",
+    "EXPORT DATABASE '{outside}/x'",
+    "IMPORT DATABASE '{outside}/x'",
+    "ATTACH '{outside}/other.duckdb' AS other",
+    "ATTACH '{outside}/other.duckdb' (READ_ONLY)",
+    "ATTACH ':memory:' AS m",
+    "DETACH memory",
+    "USE memory",
+    "INSTALL httpfs",
+    "FORCE INSTALL httpfs FROM '{outside}'",
+    "LOAD httpfs",
+    "LOAD '{outside}/x.duckdb_extension'",
+    "UPDATE EXTENSIONS",
+    "SET enable_external_access = true",
+    "SET memory_limit = '100GB'",
+    "SET lock_configuration = false",
+    "SET GLOBAL temp_directory = '{outside}'",
+    "SET VARIABLE a = 1",
+    "RESET memory_limit",
+    "PRAGMA enable_external_access",
+    "PRAGMA database_list",
+    "PRAGMA enable_profiling='json'",
+    "PRAGMA json_execute_serialized_sql('{{}}')",
+    "CALL pragma_version()",
+    "CALL enable_logging(storage='file', storage_path='{outside}/log')",
+    "CHECKPOINT",
+    "FORCE CHECKPOINT",
+    "VACUUM",
+    "ANALYZE",
+    "BEGIN",
+    "COMMIT",
+    "ROLLBACK",
+    "PREPARE p AS DELETE FROM traces",
+    "EXECUTE p",
+    "DEALLOCATE p",
+)
+
+_HIDDEN = (
+    "SELECT 1; SELECT 2",
+    "SELECT 1; DROP TABLE traces",
+    "SELECT 1;;DELETE FROM traces",
+    "SELECT 1 /* ; */; /* */ DROP TABLE traces --",
+    "SELECT 1 -- \n; DELETE FROM traces",
+    "SELECT $$;$$; COPY traces TO '{outside}/x.csv'",
+    "EXPLAIN SELECT 1; DELETE FROM traces",
+    "WITH a AS (SELECT 1) DELETE FROM traces",
+    "WITH a AS (DELETE FROM traces RETURNING *) SELECT * FROM a",
+    "WITH a AS (INSERT INTO notices VALUES ('t', 0, 'c', 'm') RETURNING *) FROM a",
+    "SELECT * FROM (DELETE FROM traces RETURNING *)",
+    "SELECT * FROM (UPDATE traces SET status = 'x' RETURNING *)",
+    "EXPLAIN ANALYZE DELETE FROM traces",
+    "EXPLAIN ANALYZE INSERT INTO notices VALUES ('t', 0, 'c', 'm')",
+    "EXPLAIN ANALYZE COPY traces TO '{outside}/x.csv'",
+    "EXPLAIN ANALYZE CREATE TABLE t AS SELECT 1",
+    "DESCRIBE '{outside}/secret.csv'",
+    "SUMMARIZE '{outside}/secret.csv'",
+    "SUMMARIZE FROM read_text('{outside}/secret.txt')",
+    "SHOW TABLES FROM '{outside}/other.duckdb'",
+    "FROM query('COPY traces TO ''{outside}/x.csv''')",
+    "FROM query('DELETE FROM traces')",
+    "FROM query('FROM read_text(''{outside}/secret.txt'')')",
+    "FROM query('SELECT 1; DROP TABLE traces')",
+    "FROM query_table('{outside}/secret.csv')",
+    "FROM query_table(['{outside}/secret.csv', 'traces'])",
+    "FROM json_execute_serialized_sql(json_serialize_sql('FROM read_text(''{outside}/secret.txt'')'))",
+    "SELECT (SELECT content FROM read_text('{outside}/secret.txt'))",
+    "SELECT * FROM traces WHERE status IN (SELECT content FROM read_text('{outside}/secret.txt'))",
+    "SELECT * FROM traces, LATERAL (FROM read_text('{outside}/secret.txt'))",
+    "WITH RECURSIVE r AS (SELECT 1 UNION SELECT 1 FROM read_text('{outside}/secret.txt')) FROM r",
+    "SELECT CASE WHEN true THEN (SELECT count(*) FROM glob('{outside}/*')) END",
+    'SELECT * FROM "{outside}/secret.csv"',
+    "SELECT * FROM '{outside}/other.duckdb'.kept",
+    "SELECT * FROM other.main.kept",
+    "VALUES ((SELECT content FROM read_text('{outside}/secret.txt')))",
+    "TABLE '{outside}/secret.csv'",
+    "PIVOT '{outside}/secret.csv' ON a",
+    "SELECT getenv('BREADCRUMB_CANARY')",
+    "SELECT nextval('trace_numbers')",
+    "SELECT * FROM sql",
+    "SELECT * FROM con",
+    "SELECT * FROM question",
+    "SELECT * FROM os",
+    "SELECT write_blob('{outside}/x', 'a')",
+    "SELECT load_extension('{outside}/x')",
+    "SELECT system('touch {outside}/x')",
+    "SELECT shellfs('touch {outside}/x')",
+    "FROM read_csv('touch {outside}/x |')",
+    "FROM duckdb_secrets(redact=false)",
+    "FROM force_checkpoint()",
+    "FROM which_secret('s3://a', 's3')",
+    "FROM duckdb_secrets()",
+    "FROM duckdb_extensions()",
+    "FROM import_database('{outside}')",
+)
+
+# Each must be refused.
+REFUSED = (
+    *(f"SELECT * FROM {name}({FILE})" for name in _FILE_FUNCTIONS),
+    *(f"SELECT * FROM '{place}'" for place in _PLACES),
+    *_WRITES,
+    *_HIDDEN,
+)
+
+# Each may be answered, with nothing from outside.
+HARMLESS = (
+    "SELECT current_setting('home_directory')",
+    "SELECT current_setting('extension_directory')",
+    "FROM duckdb_settings()",
+    "FROM duckdb_databases()",
+    "FROM duckdb_logs",
+    "FROM pragma_database_list",
+    "FROM pragma_storage_info('traces')",
+    "SELECT write_log('x')",
+    "SELECT getvariable('a')",
+    "SELECT setseed(0.5)",
+    "FROM checkpoint()",
+    "FROM pragma_user_agent()",
+    "SELECT json_serialize_sql('FROM read_text(''{outside}/secret.txt'')')",
+)
+
+_UNIONS = " UNION ALL ".join(["SELECT 1"] * 20_000)
+_NESTED = ", ".join(
+    ["c0 AS NOT MATERIALIZED (SELECT 1 AS a)"]
+    + [f"c{n} AS NOT MATERIALIZED (FROM c{n - 1} UNION ALL FROM c{n - 1})" for n in range(1, 26)]
+)
+_LOOKED_AT_TWICE = ", ".join(
+    ["c0 AS NOT MATERIALIZED (SELECT 1 AS a)"]
+    + [f"c{n} AS NOT MATERIALIZED (SELECT x.a FROM c{n - 1} x, c{n - 1} y)" for n in range(1, 26)]
+)
+
+# Statements that need more time, memory or room for their result than there is on any machine.
+GREEDY = {
+    "a list of a billion, unnested": "SELECT count(*) FROM (SELECT unnest(range(1000000000)))",
+    "a constant list": "SELECT unnest(range(1000000000)) LIMIT 1",
+    "lists of lists": "SELECT [range(100000000) FOR x IN range(100)]",
+    "a long text": "SELECT repeat('x', 4000000000)",
+    "the length of a long text": "SELECT length(repeat('x', 4000000000))",
+    "texts that double": "SELECT concat(repeat(repeat(repeat('x', 1500), 1500), 1500), 'y')",
+    "padding on the left": "SELECT lpad('x', 2000000000, 'y')",
+    "padding on the right": "SELECT rpad('x', 2000000000, 'y')",
+    "a width of printf": "SELECT printf('%2000000000d', 1)",
+    "a width of format": "SELECT format('{:>2000000000}', 'a')",
+    "a bit string": "SELECT bitstring('1', 2000000000)",
+    "a replacement that grows": "SELECT replace(repeat('x', 1000000), 'x', repeat('y', 1000000))",
+    "twenty thousand unions": _UNIONS,
+    "nested tables that double": f"WITH {_NESTED} SELECT count(*) FROM c25",
+    "nested tables that are planned twice": f"WITH {_LOOKED_AT_TWICE} SELECT count(*) FROM c25",
+    "a product": "SELECT sum(a.range * b.range) FROM range(10000000) a, range(10000000) b",
+    "a product of eight": "SELECT count(*) FROM " + ", ".join(f"range(1000) t{n}" for n in range(8)),
+    "a list of all rows": "SELECT list(range) FROM range(3000000000)",
+    "a text of all rows": "SELECT string_agg(repeat('x', 100000), '') FROM range(1000000)",
+    "a sort": "SELECT range, repeat('x', 1000) AS x FROM range(1000000000) ORDER BY hash(range)",
+    "groups": "SELECT range, count(*) FROM range(3000000000) GROUP BY ALL ORDER BY 2",
+    "distinct rows": "SELECT count(*) FROM (SELECT DISTINCT hash(range) FROM range(3000000000))",
+    "a window": "SELECT sum(range) OVER (ORDER BY hash(range)) FROM range(1000000000)",
+    "a recursion without an end": "WITH RECURSIVE r AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM r) SELECT count(*) FROM r",
+    "a recursion that grows": "WITH RECURSIVE r AS (SELECT 'x' AS a UNION ALL SELECT a || a FROM r) FROM r",
+    "a series": "SELECT generate_series(1, 4000000000)",
+    "a list of constants": "SELECT 1 IN (" + ",".join(map(str, range(2_000_000))) + ")",
+    "combinations": "SELECT count(*) FROM traces RIGHT JOIN (SELECT unnest(range(100000000)) AS a, unnest(range(100000000)) AS b) ON true",
+    "a product of lists": "SELECT list_reduce(range(1000000000), lambda a, b: a + b)",
+    "a histogram": "SELECT histogram(range) FROM range(1000000000)",
+    "the distance of long texts": "SELECT levenshtein(repeat('a', 1000000), repeat('b', 1000000))",
+}  # fmt: skip
