@@ -50,8 +50,7 @@ def delete_project(home: Home, project: str) -> TracesDeleted:
         kept = [f"kept: {database.path}, {why_kept}"] if why_kept else []
         if not why_kept:
             freed += database_bytes(database)
-            Path(f"{database.path}.wal").unlink(missing_ok=True)
-            database.path.unlink(missing_ok=True)
+            database.remove()
         home.wanted_lines_file(project).unlink(missing_ok=True)
         shutil.rmtree(home.neighbours_folder(project), ignore_errors=True)
         file.unlink()  # last, so that an interrupted deletion can be repeated

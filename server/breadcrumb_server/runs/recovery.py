@@ -122,8 +122,10 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
             shutil.rmtree(spool, ignore_errors=True)
         return False
     # A run of this server that is no longer in own_runs has ended but could not be stored.
-    mine = state.server_pid == os.getpid() and state.owner_is_alive()
-    if state.owner_is_alive() and not (mine and state.status != RUNNING):
+    if state.owner_is_alive() and not (state.server_pid == os.getpid() and state.status != RUNNING):
+        return False
+    state = load_state(spool)
+    if state is None:  # a server that ended in between has stored its run by itself
         return False
     if state.status == RUNNING:
         _end_processes(state, spool)
