@@ -174,12 +174,15 @@ class Database:
         file = self._file
         with self._locks(time.monotonic() + self.lock_timeout_seconds, exclusive=True):
             # The log first: one that were left would be taken for that of the next file.
-            for each in (Path(f"{file}.wal"), file, self.path, *lock_files_of(file)):
+            for each in (_log_of(file), file, self.path, *lock_files_of(file)):
                 each.unlink(missing_ok=True)
 
     def _open(self, deadline: float, *, read_only: bool) -> tuple[DuckDBPyConnection, bool]:
         """Connect to the file, made if there is none; return also whether the schema is the newest."""
         try:
+            for file in (self._file, _log_of(self._file)):
+                if file.exists() and not file.is_file():  # DuckDB would wait for the other end of a pipe
+                    raise self._no_file_error(file)
             if not self.path.exists():
                 self._create()
             return self._connect(deadline, read_only=read_only)
@@ -263,6 +266,13 @@ class Database:
             hint="Look at the path (db_path in the project's config), its rights and the free space of its disk.",
         )
 
+    def _no_file_error(self, file: Path) -> DatabaseUnusable:
+        return DatabaseUnusable(
+            f"The database {self.path} cannot be used.",
+            why=f"{file} is no regular file: {'a folder' if file.is_dir() else 'a pipe or a device'} has its name.",
+            hint="Nothing was changed. Move it away.",
+        )
+
     def _error_in_use(self, error: BaseException) -> BreadcrumbError:
         """Return the error for one of DuckDB's that came while the database was open."""
         if "Corrupt database file" in str(error):  # DuckDB notices a damaged block when a statement reads it
@@ -276,10 +286,14 @@ class Database:
         return DatabaseFailed(f"DuckDB failed with {self.path}.", why=first_line(error), hint=hint)
 
     def _unusable_error(self, error: BaseException) -> DatabaseUnusable:
+        log = _log_of(self._file)
+        hint = (
+            f"Nothing was changed. Move {log} away: what was written last is missing then, and the rest is kept."
+            if "replaying WAL" in str(error)
+            else "Nothing was changed. Move the file away to start with a new one, or put back a copy."
+        )
         return DatabaseUnusable(
-            f"The database {self.path} cannot be used.",
-            why=f"DuckDB says: {error}",
-            hint="Nothing was changed. Move the file away to start with a new one, or put back a copy.",
+            f"The database {self.path} cannot be used.", why=f"DuckDB says: {first_line(error)}", hint=hint
         )
 
 
@@ -348,4 +362,9 @@ def checkpoint(con: DuckDBPyConnection) -> None:
 
 def create_write_ahead_log(path: Path) -> None:
     """Create the write-ahead log of a database file with mode 0600, since DuckDB would use the umask's."""
-    os.close(os.open(f"{path}.wal", os.O_CREAT | os.O_WRONLY, 0o600))
+    os.close(os.open(_log_of(path), os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _log_of(path: Path) -> Path:
+    """Return the write-ahead log of a database file."""
+    return Path(f"{path}.wal")

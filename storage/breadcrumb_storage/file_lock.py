@@ -80,7 +80,7 @@ def _wait(path: Path, kind: int, deadline: float) -> int:
 
 def _try(path: Path, kind: int) -> int | None:
     """Return a descriptor that holds the lock, None if others hold it."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
         if _is_at(descriptor, path):

@@ -4,6 +4,7 @@ import logging
 import shlex
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -98,7 +99,7 @@ def record_end(
     for _ in range(STORING_ATTEMPTS):
         stored = _store_end(database, spool, state, redactor, untraced)
         if stored is None or stored == _read_end(database, state.trace_id):
-            shutil.rmtree(spool, ignore_errors=True)
+            remove_spool(spool)
             return
         if not spool.is_dir():  # deleted with its trace, at a user's request
             return
@@ -108,6 +109,17 @@ def record_end(
         why="What is written there is gone when the file is opened again: another program replaces or overwrites it.",
         hint="End that program, then ask again. The trace is kept in its spool folder until it is stored.",
     )
+
+
+def remove_spool(spool: Path) -> None:
+    """Remove a spool folder, or what a program has put in its place, as far as that is possible."""
+    if spool.is_dir() and not spool.is_symlink():
+        with suppress(OSError):
+            spool.chmod(0o700)
+        shutil.rmtree(spool, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            spool.unlink()
 
 
 def _read_end(database: Database, trace_id: str) -> StoredEnd | None:
