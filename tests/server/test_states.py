@@ -164,11 +164,11 @@ async def test_the_error_about_a_config_that_is_no_file_helps(shop, home: Home, 
 
 @pytest.mark.processes
 async def test_a_run_whose_start_met_a_full_disk_is_found_and_ends_at_its_timeout(shop, monkeypatch, hanging) -> None:
-    def record_start_on_a_full_disk(*arguments: object) -> None:
+    def record_start_on_a_full_disk(database: Database, state: RunState) -> None:
         before = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
         try:
-            record_start(*arguments)
+            record_start(database, state)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
