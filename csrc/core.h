@@ -44,6 +44,7 @@ typedef struct {
     char *text;            /* with the colon */
     Py_ssize_t size;
     Py_ssize_t chars;
+    int part; /* part_of_pair */
 } Key;
 
 #define KEY_SLOTS 4096 /* a power of two; at three quarters all are forgotten */
@@ -70,6 +71,7 @@ typedef struct {
 enum Name {
     N_GENERATION, N_ROOM, N_INSIDE, N_RENDER, N_KEY, N_QUOTED, N_IS_HIDDEN, N_REDACT_ITEMS, N_DICT, N_HINTS, N_INT_TEXT,
     N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_OWN_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
+    N_IS_SETTING_NAME, N_PART_OF_PAIR,
     NAME_COUNT
 };
 
@@ -146,8 +148,10 @@ void free_hints(Core *core);
 /* keys.c */
 int refresh(Core *core);
 void forget_keys(Core *core);
+enum { NAME_PART = 1, VALUE_PART = 2 };
+int part_of_key(Walk *walk, PyObject *key);
 int is_secret_key(Walk *walk, PyObject *text);
-int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name, Py_ssize_t *chars);
+int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name, Py_ssize_t *chars, int *part);
 
 /* plans.c */
 Plan *find_plan(Core *core, PyTypeObject *type);

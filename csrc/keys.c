@@ -54,6 +54,12 @@ int refresh(Core *core) {
     return 0;
 }
 
+/* Return which part of a setting a key is, as Encoder.key has told; -1 for an error. */
+static int part_in(PyObject *known) {
+    PyObject *part = PyTuple_GetItem(known, 2);
+    return part == NULL ? -1 : (int)PyLong_AsLong(part);
+}
+
 /* Remember a key with what Encoder.key has returned for it. */
 static int remember(Walk *walk, PyObject *key, PyObject *known) {
     Core *core = walk->core;
@@ -63,6 +69,10 @@ static int remember(Walk *walk, PyObject *key, PyObject *known) {
     }
     if (core->key_count >= KEY_SLOTS / 4 * 3) {
         forget_keys(core);
+    }
+    int part = part_in(known);
+    if (part < 0) {
+        return -1;
     }
     Py_ssize_t chars;
     Py_UCS4 *found = chars_of(walk, text, &chars);
@@ -80,6 +90,7 @@ static int remember(Walk *walk, PyObject *key, PyObject *known) {
     slot->text = fitting != NULL ? fitting : encoded.data;
     slot->size = encoded.size;
     slot->chars = chars;
+    slot->part = part;
     slot->secret_name = PyUnicode_GetLength(name) > 0 ? Py_NewRef(name) : NULL;
     slot->key = Py_NewRef(key);
     core->key_count++;
@@ -101,6 +112,18 @@ static Key *find_key(Walk *walk, PyObject *key) {
     int failed = remember(walk, key, known) < 0;
     Py_DECREF(known);
     return failed ? NULL : slot_of_key(core, key);
+}
+
+/* Return which part of a setting a text is as a key; -1 for an error. */
+int part_of_key(Walk *walk, PyObject *key) {
+    Key *known = find_key(walk, key);
+    if (known != NULL || PyErr_Occurred()) {
+        return known != NULL ? known->part : -1;
+    }
+    PyObject *part = call_1(walk->core, walk->core->encoder, N_PART_OF_PAIR, key);
+    int number = part == NULL ? -1 : (int)PyLong_AsLong(part);
+    Py_XDECREF(part);
+    return number;
 }
 
 /* Return whether values under a name are redacted; -1 for an error. */
@@ -148,16 +171,18 @@ static int write_numbered(Walk *walk, PyObject *text, PyObject **used, Py_ssize_
 /* Write a key with its colon as Walk.entries does.
 
    `used` collects the texts of keys that others may share; `secret_name` becomes a new reference to its name if its value
-   is redacted, else NULL. */
-int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name, Py_ssize_t *chars) {
+   is redacted, else NULL; `part` tells which part of a setting it is. */
+int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name, Py_ssize_t *chars, int *part) {
     Core *core = walk->core;
     int is_text = PyUnicode_CheckExact(key);
     *secret_name = NULL;
+    *part = 0;
     if (is_text) {
         Key *known = find_key(walk, key);
         if (known != NULL) {
             *secret_name = known->secret_name != NULL ? Py_NewRef(known->secret_name) : NULL;
             *chars = known->chars;
+            *part = known->part;
             return buffer_put(&walk->out, known->text, known->size);
         }
         if (PyErr_Occurred()) {
@@ -185,6 +210,9 @@ int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name
         result = put_python_text(walk, text, chars);
     } else if (result == 0) {
         result = PyErr_Occurred() ? -1 : write_numbered(walk, text, used, chars);
+    }
+    if (result == 0 && (*part = part_in(known)) < 0) {
+        result = -1;
     }
     if (result == 0 && PyUnicode_GetLength(name) > 0) {
         *secret_name = Py_NewRef(name);

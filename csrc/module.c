@@ -13,6 +13,7 @@
 static const char *const NAMES[NAME_COUNT] = {
     "generation", "room", "_inside", "render", "key", "quoted", "is_hidden", "redact_items", "__dict__", "hints", "int_text",
     "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "own_fields", "encode_in_python", "rescues", "forget_outdated",
+    "is_setting_name", "part_of_pair",
 };
 
 static void walk_begin(Walk *walk, Core *core) {

@@ -21,13 +21,14 @@ static const struct {
     const char *after; /* NULL: after any */
     const char *looked_at;
 } LOOKS[] = {
-    {NULL, "$%=:"}, {"0", "x"},      {"o", "k"}, {"i", "cf"}, {"s", "w"},  {"e", "ab"},     {" ", "-"},  {"-", "-"},
+    {NULL, "$%=:"}, {"0", "x"},      {"o", "k"}, {"i", "cf"}, {"s", "w"},  {"e", "ab"},     {" ", "-k"}, {"-", "-"},
     {"<", "/"},     {"(", "'\""}, {"b", "'\""}, {"P", "Ru"},  {"S", "h"}, {"A", "S"}, {"E", "A"}, {"D", "E"},
+    {"c", "r"},
 };
 #define LOOK_COUNT (sizeof(LOOKS) / sizeof(LOOKS[0]))
 
 static unsigned char classes[128];
-static unsigned short after[128], before_look[128]; /* a bit for each row of LOOKS; the first one is set after all */
+static unsigned int after[128], before_look[128]; /* a bit for each row of LOOKS; the first one is set after all */
 
 static void make_classes(void) {
     if (classes['A']) {
@@ -47,10 +48,10 @@ static void make_classes(void) {
         before_look[c] = c == 0;
         for (size_t row = 0; c && row < LOOK_COUNT; row++) {
             if (LOOKS[row].after != NULL && LOOKS[row].after[0] == c) {
-                after[c] |= (unsigned short)(1u << row);
+                after[c] |= 1u << row;
             }
             if (strchr(LOOKS[row].looked_at, c) != NULL) {
-                before_look[c] |= (unsigned short)(1u << row);
+                before_look[c] |= 1u << row;
             }
         }
         classes[c] = flags;
@@ -97,7 +98,12 @@ static int look(const Py_UCS4 *text, Py_ssize_t size, Py_ssize_t at) {
     case 'x':
         return HINT_AT(at - 5, " at 0");
     case 'k':
-        return has_at(text, size, at - 3, "hooks.") ? HINT : HINT_AT(at - 1, "oken");
+        return has_at(text, size, at - 3, "hooks.") || has_at(text, size, at - 2, "I key ") ||
+                       has_at(text, size, at - 2, "i key ")
+                   ? HINT
+                   : HINT_AT(at - 1, "oken");
+    case 'r':
+        return HINT_AT(at - 2, "ecret ");
     case 'c':
         return HINT_AT(at - 3, "asi");
     case 'w':
@@ -226,7 +232,7 @@ int is_suspicious(const Core *core, const Py_UCS4 *text, Py_ssize_t size) {
     }
     int token_run = 0, base64_run = 0, has_base64 = 0, seen = 0, has_mark = text[0] == '-';
     Py_ssize_t digits = 0;
-    unsigned short before = 1;
+    unsigned int before = 1;
     for (Py_ssize_t at = 0; at < size; at++) {
         Py_UCS4 c = text[at];
         if (c >= 128) {

@@ -287,16 +287,49 @@ static int write_entry(Walk *walk, PyObject *item, PyObject *secret_name, Py_ssi
     return 0;
 }
 
+/* Return a new reference to the secret name in the entries of a setting; NULL without an error if there is none. */
+static PyObject *name_in_pairs(Walk *walk, const Items *pairs) {
+    for (Py_ssize_t at = 0; at + 1 < pairs->size; at += 2) {
+        if (!PyUnicode_CheckExact(pairs->data[at]) || !PyUnicode_CheckExact(pairs->data[at + 1])) {
+            continue;
+        }
+        int part = part_of_key(walk, pairs->data[at]);
+        if (part < 0) {
+            return NULL;
+        }
+        if (part != NAME_PART) {
+            continue;
+        }
+        PyObject *item = Py_NewRef(pairs->data[at + 1]);
+        PyObject *secret = call_1(walk->core, walk->core->redactor, N_IS_SETTING_NAME, item);
+        if (secret == Py_True) {
+            Py_DECREF(secret);
+            return item;
+        }
+        Py_DECREF(item);
+        if (secret == NULL) {
+            return NULL;
+        }
+        Py_DECREF(secret);
+    }
+    return NULL;
+}
+
 static int write_pairs(Walk *walk, Items *pairs, Py_ssize_t size, PyObject **used) {
     Py_ssize_t count = pairs->size / 2 < walk->core->max_items ? pairs->size / 2 : walk->core->max_items, written = 0;
     while (written < count && walk->room > 0) {
         PyObject *secret_name;
         Py_ssize_t chars;
+        int part;
         if ((written && PUT(&walk->out, ", ") < 0) ||
-            write_key(walk, pairs->data[2 * written], used, &secret_name, &chars) < 0) {
+            write_key(walk, pairs->data[2 * written], used, &secret_name, &chars, &part) < 0) {
             return -1;
         }
         walk->room -= chars + 2;
+        if (part == VALUE_PART && secret_name == NULL && is_text(pairs->data[2 * written + 1]) &&
+            (secret_name = name_in_pairs(walk, pairs)) == NULL && PyErr_Occurred()) {
+            return -1;
+        }
         int result = write_entry(walk, pairs->data[2 * written + 1], secret_name, count - written - 1);
         Py_XDECREF(secret_name);
         if (result < 0) {

@@ -41,7 +41,7 @@ from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseUnu
 from breadcrumb_storage.queries.traces import find_trace_ids, get_trace
 from breadcrumb_storage.sql_access.query_process import MAX_PROCESSES, QueryProcesses, Ticket
 from breadcrumb_storage.sql_access.read_only_sql import SqlResult
-from breadcrumb_storage.trace_rows import RunningTrace, resolve_trace_id, running_traces
+from breadcrumb_storage.trace_rows import LATEST, RunningTrace, resolve_trace_id, running_traces
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -57,6 +57,10 @@ FOREIGN_POLL_SECONDS = 1.0
 FOREIGN_FINISH_SECONDS = 30.0
 # To wait for the database when ingest has just waited for it in vain.
 LOCKED_SECONDS = 0.5
+STILL_RUNNING = (
+    "its processes have ended, but its server has not stored its end yet; if that server died and left no state that "
+    "can be read, the next call after a minute ends it as stopped"
+)
 # Notes on runs that could not be read to their end, and characters of each.
 MAX_NOTES = 3
 MAX_NOTE_CHARS = 400
@@ -249,13 +253,15 @@ class Service:
         trace_id = await self.resolve(project, trace_id)
         if run := self.runs.find(trace_id):
             return await self._report_after(run, self._stop_own(run, report))
-        if await self._status(project, trace_id) == RUNNING:
+        was_running = await self._status(project, trace_id) == RUNNING
+        if was_running:
             await self._stop_foreign(project, trace_id, report)
-        else:
-            ended = await self.report(project, trace_id)
+        ended = await self.report(project, trace_id)
+        if not was_running:
             ended.notes.append("the run had already ended: nothing to stop")
-            return ended
-        return await self.report(project, trace_id)
+        elif ended.status == RUNNING:
+            ended.notes.append(STILL_RUNNING)
+        return ended
 
     async def newest_projects(self) -> list[str]:
         """Return the names of all projects, those that ran or were changed last first."""
@@ -338,14 +344,14 @@ class Service:
         if state is not None:
             (spool / STOP_MARK).touch(0o600)
             await _end_processes(state, spool)
-        elif await anyio.to_thread.run_sync(spool.exists):  # it has just ended
-            return
         else:
-            await self._end_without_spool(project, trace_id, spool)
+            await self._end_without_state(project, trace_id, spool)
+            if await anyio.to_thread.run_sync(spool.is_dir):  # it has just ended, or will in a minute
+                return
         await self._wait_for_foreign(project, trace_id, FOREIGN_FINISH_SECONDS, report)
 
-    async def _end_without_spool(self, project: str, trace_id: str, spool: Path) -> None:
-        """End the processes of a run whose spool folder is gone, with what the database knows of them."""
+    async def _end_without_state(self, project: str, trace_id: str, spool: Path) -> None:
+        """End the processes of a run whose spool folder or its state is gone, with what the database knows of them."""
         for run in await self.ask(project, running_traces):
             if run.trace_id == trace_id:
                 await end_by_signals(partial(living_processes, run, spool), STOP_GRACE_SECONDS)
@@ -366,6 +372,10 @@ class Service:
         """
         if (run := self.runs.find(trace_id)) and run.state.project == project:  # whatever state its database is in
             return trace_id
+        # A run whose row could not be written at its start, as on a full disk, is the newest all the same.
+        unlisted = [run for run in self.runs.of_project(project) if not run.is_listed]
+        if trace_id == LATEST and unlisted:
+            return unlisted[-1].state.trace_id
         return await self.ask(project, lambda con: resolve_trace_id(con, trace_id, project))
 
     async def _status(self, project: str, trace_id: str) -> str:

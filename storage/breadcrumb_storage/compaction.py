@@ -64,7 +64,7 @@ def compact(database: Database, expected_bytes: int) -> Space:
     """
     import duckdb
 
-    path = database.path.resolve()
+    path = Path(os.path.realpath(database.path))
     compaction_error = ""
     with database.write() as con:
         checkpoint(con)

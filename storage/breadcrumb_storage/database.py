@@ -1,7 +1,8 @@
 """Open a project's DuckDB file for one operation at a time.
 
 DuckDB lets either one process write or many processes read. Every use is therefore a short `with` block, and a locked
-file is tried again until the lock timeout.
+file is tried again until the lock timeout. Three locks lie one within the other: `process_gate` between the threads of
+a process, `file_lock` between the processes of Breadcrumb, and DuckDB's own, which other programs know.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import re
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from breadcrumb.platform_features import HAS_PATH_DESCRIPTORS
 from breadcrumb_storage.errors import (
@@ -25,12 +26,14 @@ from breadcrumb_storage.errors import (
     is_interrupt,
     is_refusal,
 )
+from breadcrumb_storage.file_lock import LockTimeout, file_lock, lock_files_of, lock_holder
 from breadcrumb_storage.migrate import is_current, migrate
 from breadcrumb_storage.process_gate import GateTimeout, gate_for
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
+# Between looks at a file that another program holds: each opens it.
 FIRST_RETRY_SECONDS = 0.005
 LONGEST_RETRY_SECONDS = 0.1  # a typical write takes 50 ms, so that a much longer pause only adds delay
 
@@ -70,6 +73,11 @@ class Database:
         self.path = path
         self.lock_timeout_seconds = lock_timeout_seconds
 
+    @property
+    def _file(self) -> Path:
+        """The path without links: DuckDB would give each name of a file a write-ahead log of its own."""
+        return Path(os.path.realpath(self.path))
+
     @contextmanager
     def write(self) -> Generator[DuckDBPyConnection]:
         """Open the database for changes, exclusively and with the current schema.
@@ -87,7 +95,7 @@ class Database:
         """
         with self._connection(read_only=False) as (con, current):
             try:
-                create_write_ahead_log(self.path)
+                create_write_ahead_log(self._file)
             except OSError as error:
                 raise self._unreachable_error(error) from error
             if not current:
@@ -138,24 +146,56 @@ class Database:
         import duckdb
 
         deadline = time.monotonic() + self.lock_timeout_seconds
-        gate = gate_for(self.path)
         try:
-            with gate.shared(deadline) if read_only else gate.exclusive(deadline):
+            with self._locks(deadline, exclusive=not read_only):
                 con, current = self._open(deadline, read_only=read_only)
                 try:
                     yield con, current
                 finally:
                     con.close()
-        except GateTimeout as error:
-            raise self._busy_error("another operation of this process") from error
         except duckdb.Error as error:
             if is_interrupt(error):
                 raise
             raise self._error_in_use(error) from error
 
+    @contextmanager
+    def _locks(self, deadline: float, *, exclusive: bool) -> Generator[None]:
+        """Hold the file against the other threads and the other processes of Breadcrumb."""
+        file = self._file
+        gate = gate_for(file)
+        with ExitStack() as held:
+            try:
+                held.enter_context(gate.exclusive(deadline) if exclusive else gate.shared(deadline))
+                file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                held.enter_context(file_lock(file, deadline, exclusive=exclusive))
+            except GateTimeout as error:
+                raise self._busy_error("another operation of this process") from error
+            except LockTimeout as error:
+                holder = lock_holder(file)
+                raise self._busy_error(f"process {holder} (Breadcrumb)" if holder else "another Breadcrumb") from error
+            except OSError as error:
+                raise self._unreachable_error(error) from error
+            yield
+
+    def remove(self) -> None:
+        """Remove the file with its write-ahead log and its lock files, if they exist.
+
+        Raises:
+            DatabaseBusy: The file stayed locked for longer than the lock timeout.
+            OSError: A file cannot be removed.
+        """
+        file = self._file
+        with self._locks(time.monotonic() + self.lock_timeout_seconds, exclusive=True):
+            # The log first: one that were left would be taken for that of the next file.
+            for each in (_log_of(file), file, self.path, *lock_files_of(file)):
+                each.unlink(missing_ok=True)
+
     def _open(self, deadline: float, *, read_only: bool) -> tuple[DuckDBPyConnection, bool]:
         """Connect to the file, made if there is none; return also whether the schema is the newest."""
         try:
+            for file in (self._file, _log_of(self._file)):
+                if file.exists() and not file.is_file():  # DuckDB would wait for the other end of a pipe
+                    raise self._no_file_error(file)
             if not self.path.exists():
                 self._create()
             return self._connect(deadline, read_only=read_only)
@@ -172,8 +212,8 @@ class Database:
         """Make the file in a private folder, then link it, so that other processes see it complete or not at all."""
         import duckdb
 
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self.path.parent, prefix=f".{self.path.name}.") as private_folder:
+        file = self._file
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=f".{file.name}.") as private_folder:
             new_file = Path(private_folder, "new.duckdb")
             con = duckdb.connect(new_file, config=_WRITE_CONFIG)
             try:
@@ -182,27 +222,34 @@ class Database:
                 con.close()
             new_file.chmod(0o600)
             try:
-                os.link(new_file, self.path)
+                os.link(new_file, file)
             except FileExistsError:
                 pass  # another process has made an equal one meanwhile
             except OSError:
-                new_file.rename(self.path)  # a file system without hard links
+                new_file.rename(file)  # a file system without hard links
 
     def _connect(self, deadline: float, *, read_only: bool) -> tuple[DuckDBPyConnection, bool]:
         import duckdb
 
+        file = self._file
         config = _READ_CONFIG if read_only else _WRITE_CONFIG
         pause = FIRST_RETRY_SECONDS
         while True:
+            before: _Version | None = None
             try:
-                with _pinned(self.path) as inode:
-                    con = duckdb.connect(self.path, read_only=read_only, config=config)
-                    if _inode(self.path) == inode:
+                with _pinned(file) as before:
+                    con = duckdb.connect(file, read_only=read_only, config=config)
+                    if _version(file) == before:
                         break
-                _close_unchanged(con, read_only=read_only)  # `compaction` replaced the file before it was locked
+                # Another program wrote the file, or replaced it, before it was locked: DuckDB has read old headers.
+                _close_unchanged(con, read_only=read_only)
+                if time.monotonic() > deadline:
+                    raise self._busy_error("a program that changes it all the time")
                 continue
             except duckdb.Error as error:
                 if "Could not set lock" not in str(error):
+                    if before is not None and _version(file) != before and time.monotonic() < deadline:
+                        continue
                     raise self._unusable_error(error) from error
                 if time.monotonic() + pause > deadline:
                     holder = _LOCK_HOLDER.search(str(error))
@@ -232,6 +279,13 @@ class Database:
             hint="Look at the path (db_path in the project's config), its rights and the free space of its disk.",
         )
 
+    def _no_file_error(self, file: Path) -> DatabaseUnusable:
+        return DatabaseUnusable(
+            f"The database {self.path} cannot be used.",
+            why=f"{file} is no regular file: {'a folder' if file.is_dir() else 'a pipe or a device'} has its name.",
+            hint="Nothing was changed. Move it away.",
+        )
+
     def _error_in_use(self, error: BaseException) -> BreadcrumbError:
         """Return the error for one of DuckDB's that came while the database was open."""
         if "Corrupt database file" in str(error):  # DuckDB notices a damaged block when a statement reads it
@@ -245,39 +299,58 @@ class Database:
         return DatabaseFailed(f"DuckDB failed with {self.path}.", why=first_line(error), hint=hint)
 
     def _unusable_error(self, error: BaseException) -> DatabaseUnusable:
+        log = _log_of(self._file)
+        hint = (
+            f"Nothing was changed. Move {log} away: what was written last is missing then, and the rest is kept."
+            if "replaying WAL" in str(error)
+            else "Nothing was changed. Move the file away to start with a new one, or put back a copy."
+        )
         return DatabaseUnusable(
-            f"The database {self.path} cannot be used.",
-            why=f"DuckDB says: {error}",
-            hint="Nothing was changed. Move the file away to start with a new one, or put back a copy.",
+            f"The database {self.path} cannot be used.", why=f"DuckDB says: {first_line(error)}", hint=hint
         )
 
 
-def _inode(path: Path) -> int:
-    """Return the number of the file that has the path now, 0 if there is none."""
+class _Version(NamedTuple):
+    """What changes when a file is written or replaced."""
+
+    inode: int
+    size: int
+    written_ns: int
+
+
+_NO_FILE = _Version(0, 0, 0)
+
+
+def _version_of(status: os.stat_result) -> _Version:
+    return _Version(status.st_ino, status.st_size, status.st_mtime_ns)
+
+
+def _version(path: Path) -> _Version:
+    """Return the version of the file that has the path now."""
     try:
-        return path.stat().st_ino
+        return _version_of(path.stat())
     except FileNotFoundError:
-        return 0
+        return _NO_FILE
 
 
 @contextmanager
-def _pinned(path: Path) -> Generator[int]:
-    """Keep the inode number of a file from being used again; yield it, 0 if there is no file.
+def _pinned(path: Path) -> Generator[_Version]:
+    """Keep the inode number of a file from being used again; yield the file's version.
 
     Many file systems give the number of a replaced file to the next new one, so two replacements in a row would look
     like none. O_PATH, because closing any other descriptor would drop the locks that this process has on the file.
     Without it the number is only read: APFS uses none twice.
     """
     if not HAS_PATH_DESCRIPTORS:
-        yield _inode(path)
+        yield _version(path)
         return
     try:
         descriptor = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
-        yield 0
+        yield _NO_FILE
         return
     try:
-        yield os.fstat(descriptor).st_ino
+        yield _version_of(os.fstat(descriptor))
     finally:
         os.close(descriptor)
 
@@ -302,4 +375,9 @@ def checkpoint(con: DuckDBPyConnection) -> None:
 
 def create_write_ahead_log(path: Path) -> None:
     """Create the write-ahead log of a database file with mode 0600, since DuckDB would use the umask's."""
-    os.close(os.open(f"{path}.wal", os.O_CREAT | os.O_WRONLY, 0o600))
+    os.close(os.open(_log_of(path), os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _log_of(path: Path) -> Path:
+    """Return the write-ahead log of a database file."""
+    return Path(f"{path}.wal")

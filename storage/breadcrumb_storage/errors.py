@@ -5,6 +5,13 @@ Storage and services raise them. The server turns them into a tool error or an e
 
 from __future__ import annotations
 
+import errno
+
+# Reasons that may be gone the next time: no room for a file, too many open ones, no memory, a disk that fails.
+PASSING_ERRORS = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS}
+)
+
 
 class BreadcrumbError(Exception):
     """An error that the caller can understand and act on.
@@ -71,7 +78,9 @@ def is_passing(error: BaseException) -> bool:
 
     if isinstance(error, SpoolUnreadable):
         return False
-    return isinstance(error, BreadcrumbError | OSError) or (isinstance(error, duckdb.Error) and not is_refusal(error))
+    if isinstance(error, OSError):
+        return error.errno in PASSING_ERRORS
+    return isinstance(error, BreadcrumbError) or (isinstance(error, duckdb.Error) and not is_refusal(error))
 
 
 def is_interrupt(error: BaseException) -> bool:

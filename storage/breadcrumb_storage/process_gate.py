@@ -17,9 +17,9 @@ _gates_lock = threading.Lock()
 
 
 def gate_for(path: Path) -> ProcessGate:
-    """Return the gate that this process shares for a file."""
+    """Return the gate that this process shares for a file, given by its path without links."""
     with _gates_lock:
-        return _gates.setdefault(path.resolve(), ProcessGate())
+        return _gates.setdefault(path, ProcessGate())
 
 
 class GateTimeout(Exception):

@@ -80,6 +80,37 @@ class RunningTrace:
     pid: int | None  # the command's first process
 
 
+@dataclass(frozen=True, slots=True)
+class StoredEnd:
+    """The columns of `traces` that tell one end of a trace from another, and how much of its spool was read."""
+
+    status: TraceStatus
+    finished_at: datetime | None
+    bytes_read: int
+
+
+def stored_end(con: DuckDBPyConnection, trace_id: str) -> StoredEnd | None:
+    """Return how a trace ended as far as the database knows, None without the trace.
+
+    Args:
+        con: A connection of `Database.read` or `Database.write`.
+        trace_id: The trace.
+    """
+    found = fetch(
+        con.execute(
+            """
+            SELECT status, finished_at, (
+                SELECT coalesce(sum(bytes_read), 0)::BIGINT FROM segments s WHERE s.trace_id = t.trace_id
+            ) AS bytes_read
+            FROM traces t WHERE trace_id = ?
+            """,
+            [trace_id],
+        ),
+        StoredEnd,
+    )
+    return found[0] if found else None
+
+
 def insert_trace(con: DuckDBPyConnection, start: TraceStart) -> None:
     """Insert a trace with status ``running``, unless it exists."""
     names = [field.name for field in fields(start)]

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.recording import record_start
+from breadcrumb_server.runs.recording import record_end, record_start
 from breadcrumb_server.runs.recovery import recover_runs
 from breadcrumb_server.runs.state import RunState, load_state
+from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.traces import get_trace
 
 TRACE_ID = "20250110-120000-abcd"
@@ -139,3 +142,42 @@ def test_an_own_run_that_ends_during_recovery_is_left_alone(database: Database, 
     state.save(spool)
     assert recover_runs(spool.parent, database, QuickRuns()) == []
     assert spool.exists()
+
+
+class OlderCopy(UntracedPythons):
+    """Puts an older copy of the database in its place while the end of a run is being written."""
+
+    def __init__(self, database: Database, spool: Path, times: int) -> None:
+        super().__init__(spool, Redactor(), [], has_ended=True)
+        self.database = database.path
+        self.older = database.path.read_bytes()
+        self.times = times
+
+    def lines(self, traced: object) -> list[str]:
+        if self.times:
+            self.times -= 1
+            copy = self.database.with_suffix(".older")
+            copy.write_bytes(self.older)
+            copy.replace(self.database)
+        return []
+
+
+def test_an_end_that_went_into_a_replaced_file_is_written_again(database: Database, spool: Path) -> None:
+    state = load_state(spool)
+    assert state is not None
+    state.finish("failed", exit_code=3)
+    record_end(database, spool, state, Redactor(), OlderCopy(database, spool, times=1))
+    assert status(database) == "failed"
+    assert not spool.exists()
+
+
+def test_a_spool_stays_as_long_as_the_end_of_its_run_does_not(database: Database, spool: Path) -> None:
+    state = load_state(spool)
+    assert state is not None
+    state.finish("failed", exit_code=3)
+    state.save(spool)
+    with pytest.raises(BreadcrumbError, match="does not stay"):
+        record_end(database, spool, state, Redactor(), OlderCopy(database, spool, times=1000))
+    assert status(database) == "running"
+    assert recover_runs(spool.parent, database, ()) == [TRACE_ID]
+    assert status(database) == "failed"

@@ -11,6 +11,7 @@ import pytest
 
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnusable
+from breadcrumb_storage.file_lock import file_lock
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def test_a_new_database_and_its_log_are_readable_by_their_owner_alone(path: Path
     with Database(path).write() as con:
         con.execute("INSERT INTO notices VALUES ('t', 0, 'code', 'message')")
         modes = {file.name: stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()}
-    assert modes == {path.name: 0o600, f"{path.name}.wal": 0o600}
+    assert modes == {path.name + suffix: 0o600 for suffix in ("", ".wal", ".lock", ".queue")}
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
@@ -226,3 +227,52 @@ def test_importing_the_module_does_not_load_duckdb(start_python):
     code = "import sys, breadcrumb_storage.database, breadcrumb_storage.ingest.ingest, breadcrumb_storage.sql_access.read_only_sql\n"
     output, errors = start_python(f"{code}print('duckdb' in sys.modules)").communicate()
     assert (output, errors) == ("False\n", "")
+
+
+def test_while_a_process_holds_a_database_no_other_one_opens_the_file(path: Path):
+    # DuckDB reads the headers before it locks a file: those that it read meanwhile would be old.
+    with Database(path).write():
+        pass
+    content = path.read_bytes()
+    with file_lock(path, time.monotonic(), exclusive=True):
+        path.write_bytes(b"no DuckDB file at the moment")
+        with pytest.raises(DatabaseBusy, match="in use by"), Database(path, lock_timeout_seconds=0.05).read():
+            pass
+        path.write_bytes(content)
+    with Database(path).read() as con:
+        assert con.execute("SELECT * FROM traces").fetchall() == []
+
+
+HOLD_WITHOUT_POSIX = """
+import sys
+from pathlib import Path
+from breadcrumb_storage.database import Database
+with Database(Path(sys.argv[1])).write():
+    open(sys.argv[1]).close()
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_process_that_closes_another_descriptor_of_the_file_keeps_its_lock(path: Path, start_python):
+    # It loses that of DuckDB, which is one of POSIX.
+    holder = start_python(HOLD_WITHOUT_POSIX, path)
+    assert holder.stdout.readline() == "held\n"
+    with (
+        pytest.raises(DatabaseBusy, match=f"process {holder.pid}|another Breadcrumb"),
+        Database(path, lock_timeout_seconds=0.05).write(),
+    ):
+        pass
+    holder.communicate("\n")
+
+
+def test_a_link_to_a_database_is_the_database(path: Path, tmp_path: Path):
+    link = tmp_path / "link.duckdb"
+    link.symlink_to(path)
+    with Database(link).write() as con:
+        con.execute("INSERT INTO notices VALUES ('t', 0, 'code', 'message')")
+        assert path.exists() and not Path(f"{link}.wal").exists()
+        with pytest.raises(DatabaseBusy), Database(path, lock_timeout_seconds=0.05).read():
+            pass
+    with Database(path).read() as con:
+        assert con.execute("SELECT code FROM notices").fetchall() == [("code",)]

@@ -12,6 +12,7 @@ from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.state import RUNNING, RunState
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.ingest.spool_files import list_spool
+from breadcrumb_storage.regular_file import read_regular
 from breadcrumb_storage.retention import DEFAULT_MAX_DB_MB
 
 # Of a database that is not a project's, its size alone is limited.
@@ -88,7 +89,7 @@ def load_program(spool: Path) -> Program | None:
     """
     file = spool / PROGRAM_FILE
     try:
-        program = _checked(json.loads(file.read_bytes()))
+        program = _checked(json.loads(read_regular(file)))
         if program.trace_id != spool.name or (program.finished_at_ns is None) != (program.status == RUNNING):
             raise ValueError("it does not fit its folder")
     except FileNotFoundError:

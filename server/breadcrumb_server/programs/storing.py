@@ -1,7 +1,6 @@
 """Store the traces beside a database: at the end of a program, when it was killed, and while it runs. Blocking."""
 
 import logging
-import shutil
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
@@ -11,7 +10,7 @@ from breadcrumb.record_format import NOTICE_END_UNSEEN
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.programs.state import CRASHED, load_program
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.recording import record_end, record_outcome, record_progress
+from breadcrumb_server.runs.recording import record_end, record_outcome, record_progress, remove_spool
 from breadcrumb_server.runs.recovery import ABANDONED_SECONDS, Claim
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
@@ -88,7 +87,7 @@ def _store(database: Database, spool: Path, redactor: Redactor, *, live: bool) -
     program = load_program(spool)
     if program is None:
         if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS and not process_group.members(None, spool):
-            shutil.rmtree(spool, ignore_errors=True)
+            remove_spool(spool)
         return
     is_traced = program.is_traced()
     if is_traced and not live:

@@ -109,13 +109,23 @@ def load_config(home: Home, project: str) -> LoadedConfig:
             or a key or value in it is refused. The file is never changed.
     """
     file = home.config_file(project)
+    if file.exists() and not file.is_file():  # a pipe would be waited for
+        raise BreadcrumbError(
+            f"Cannot read {file}.", why="It is no regular file.", hint="Move it away, then call init_project."
+        )
     try:
         check_config_file(file)
         text = file.read_text("utf-8")
     except FileNotFoundError:
         raise unknown_project(home, project) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise BreadcrumbError(f"Cannot read {file}.", why=str(error)) from error
+        at_home = not home.folder.is_dir()
+        hint = (
+            f"{home.folder} is to be a folder: move what has its name away, or set BREADCRUMB_HOME to another one."
+            if at_home
+            else "Look at its rights and its content, or move it away and call init_project; the traces are kept."
+        )
+        raise BreadcrumbError(f"Cannot read {file}.", why=str(error), hint=hint) from error
     return LoadedConfig(parse_config(text, file, project), file, text)
 
 

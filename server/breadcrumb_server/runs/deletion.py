@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from breadcrumb_server.answers.common.model import Answer, Table
 from breadcrumb_server.answers.common.next_calls import at_most_one, call
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.common.time_argument import parse_since
+from breadcrumb_server.runs.recording import remove_spool
 from breadcrumb_server.runs.recovery import Claim
 from breadcrumb_server.runs.state import RUNNING
 from breadcrumb_storage.compaction import Space, compact
@@ -112,7 +112,7 @@ def delete_traces(database: Database, spools: Path, project: str, choice: Choice
             raise still_running(project, running)
         # Folders before rows: an ended run is complete in the database, but a folder that outlives its rows would be
         # ingested again.
-        spooled = sum(remove_spool(spools / trace.trace_id) for trace in ended)
+        spooled = sum(free_spool(spools / trace.trace_id) for trace in ended)
         calls = count_calls(con)
         delete_rows(con, [trace.trace_id for trace in ended])
         kept, share = project_overview(con).traces, count_calls(con) / calls if calls else 1.0
@@ -154,10 +154,10 @@ def _chosen_traces(con: DuckDBPyConnection, project: str, choice: Choice) -> lis
 
 def _claim(claims: ExitStack, spool: Path) -> bool:
     """Lock a spool folder; true also if it is gone. Another server may be recovering the run in it."""
-    return not spool.exists() or claims.enter_context(Claim(spool)) or not spool.exists()
+    return not spool.is_dir() or claims.enter_context(Claim(spool)) or not spool.is_dir()
 
 
-def remove_spool(spool: Path) -> int:
+def free_spool(spool: Path) -> int:
     """Remove a spool folder and return the bytes freed."""
     size = 0
     try:
@@ -165,7 +165,7 @@ def remove_spool(spool: Path) -> int:
             size += file.lstat().st_blocks * 512
     except OSError:  # it is being removed
         pass
-    shutil.rmtree(spool, ignore_errors=True)
+    remove_spool(spool)
     return size
 
 

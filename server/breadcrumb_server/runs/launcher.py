@@ -121,7 +121,7 @@ def make_spool(parent: Path) -> tuple[str, Path]:
     Raises:
         BreadcrumbError: The folder cannot be made.
     """
-    make_private_folder(parent)
+    make_private_folder(parent, hint=f"{parent} is to be a folder: move what is in its way away.")
     while True:
         trace_id = new_trace_id()
         try:

@@ -9,7 +9,7 @@ from pathlib import Path
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.projects.config import ProjectConfig, load_config, unknown_project
 from breadcrumb_server.projects.home import Home, check_project_name
-from breadcrumb_server.runs.deletion import TracesDeleted, database_bytes, megabytes, remove_spool, still_running
+from breadcrumb_server.runs.deletion import TracesDeleted, database_bytes, free_spool, megabytes, still_running
 from breadcrumb_server.runs.recovery import Claim
 from breadcrumb_server.runs.state import RUNNING, load_state
 from breadcrumb_storage.database import Database
@@ -44,14 +44,13 @@ def delete_project(home: Home, project: str) -> TracesDeleted:
         if running:
             raise still_running(project, running)
         traces, calls, why_kept = _content(home, project, config, database)
-        freed = sum(remove_spool(each) for each in spools)
+        freed = sum(free_spool(each) for each in spools)
         if home.spool_folder(project).is_dir():
             home.spool_folder(project).rmdir()
         kept = [f"kept: {database.path}, {why_kept}"] if why_kept else []
         if not why_kept:
             freed += database_bytes(database)
-            Path(f"{database.path}.wal").unlink(missing_ok=True)
-            database.path.unlink(missing_ok=True)
+            database.remove()
         home.wanted_lines_file(project).unlink(missing_ok=True)
         shutil.rmtree(home.neighbours_folder(project), ignore_errors=True)
         file.unlink()  # last, so that an interrupted deletion can be repeated

@@ -4,6 +4,7 @@ import logging
 import shlex
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,7 +15,7 @@ from breadcrumb_server.runs.kept_sources import keep_run_sources
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import SpoolUnreadable, first_line, is_passing
+from breadcrumb_storage.errors import BreadcrumbError, SpoolUnreadable, first_line, is_passing
 from breadcrumb_storage.ingest.faults import add_printed_fault, ingest_faults, set_stack_reason
 from breadcrumb_storage.ingest.ingest import IngestStats, ingest_trace
 from breadcrumb_storage.ingest.neighbours import insert_neighbours
@@ -22,18 +23,23 @@ from breadcrumb_storage.queries.project_overview import add_notices, replace_not
 from breadcrumb_storage.queries.traces import has_processes, traced_images
 from breadcrumb_storage.retention import apply_retention
 from breadcrumb_storage.trace_rows import (
+    StoredEnd,
     TraceEnd,
     TraceStart,
     TraceStatus,
     finish_trace,
     insert_trace,
     stop_lost_trace,
+    stored_end,
 )
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 logger = logging.getLogger(__name__)
+
+# Times that the end of a run is written if it is not there afterwards.
+STORING_ATTEMPTS = 3
 
 
 def record_start(database: Database, state: RunState) -> None:
@@ -75,7 +81,9 @@ def record_end(
     """Ingest the rest, write how the run ended, and remove its spool folder. Repeating it is harmless.
 
     Call it after every process of the run has ended and ``state`` says how. A trace that is left as running could be
-    neither stopped nor deleted: a step that fails, and would fail again, is left out with a notice.
+    neither stopped nor deleted: a step that fails, and would fail again, is left out with a notice. The folder goes
+    only when another connection has read the end back: a database that was replaced meanwhile by an older one is
+    written once more.
 
     Args:
         database: The project's database.
@@ -88,6 +96,42 @@ def record_end(
         BreadcrumbError: The database cannot be written. The folder stays, so that a later call, by any server, can
             finish the trace.
     """
+    for _ in range(STORING_ATTEMPTS):
+        stored = _store_end(database, spool, state, redactor, untraced)
+        if stored is None or stored == _read_end(database, state.trace_id):
+            remove_spool(spool)
+            return
+        if not spool.is_dir():  # deleted with its trace, at a user's request
+            return
+        logger.warning("The end of %s was stored, and is not in the database: it is stored again", state.trace_id)
+    raise BreadcrumbError(
+        f"The end of {state.trace_id} does not stay in {database.path}.",
+        why="What is written there is gone when the file is opened again: another program replaces or overwrites it.",
+        hint="End that program, then ask again. The trace is kept in its spool folder until it is stored.",
+    )
+
+
+def remove_spool(spool: Path) -> None:
+    """Remove a spool folder, or what a program has put in its place, as far as that is possible."""
+    if spool.is_dir() and not spool.is_symlink():
+        with suppress(OSError):
+            spool.chmod(0o700)
+        shutil.rmtree(spool, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            spool.unlink()
+
+
+def _read_end(database: Database, trace_id: str) -> StoredEnd | None:
+    """Return the end of a trace as a new connection finds it."""
+    with database.read() as con:
+        return stored_end(con, trace_id)
+
+
+def _store_end(
+    database: Database, spool: Path, state: RunState, redactor: Redactor, untraced: UntracedPythons | None
+) -> StoredEnd | None:
+    """Write the end of a run; return it as it stands in the database, None if retention has deleted the trace."""
     trace_id = state.trace_id
     with database.write() as con:
 
@@ -123,7 +167,7 @@ def record_end(
             lambda: add_notices(con, trace_id, [(code, message) for code, message in state.notices]),
             "Notices could not be stored",
         )
-    shutil.rmtree(spool, ignore_errors=True)
+        return stored_end(con, trace_id)
 
 
 def _tell_untraced(con: "DuckDBPyConnection", trace_id: str, untraced: UntracedPythons) -> None:

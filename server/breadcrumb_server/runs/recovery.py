@@ -7,7 +7,6 @@ import fcntl
 import logging
 import marshal
 import os
-import shutil
 import signal
 import time
 from collections.abc import Container, Iterable, Sequence
@@ -17,12 +16,13 @@ from pathlib import Path
 from breadcrumb.record_format import CONFIG_FILE, NOTICE_SERVER_DIED
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.recording import record_end
+from breadcrumb_server.runs.recording import record_end, remove_spool
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, request_stacks
 from breadcrumb_server.runs.state import RUNNING, RunState, load_state
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import add_notices
+from breadcrumb_storage.regular_file import read_regular
 from breadcrumb_storage.trace_rows import RunningTrace, stop_lost_trace
 
 logger = logging.getLogger(__name__)
@@ -82,7 +82,7 @@ def lost_runs(running: Iterable[RunningTrace], spools: Path, own_runs: Container
         run
         for run in running
         if run.trace_id not in own_runs
-        and not (spools / run.trace_id).exists()
+        and not (spools / run.trace_id).is_dir()
         and not living_processes(run, spools / run.trace_id)
     ]
 
@@ -115,11 +115,13 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
         return False
     if state is None:
         if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS and not process_group.members(None, spool):
-            shutil.rmtree(spool, ignore_errors=True)
+            remove_spool(spool)
         return False
     # A run of this server that is no longer in own_runs has ended but could not be stored.
-    mine = state.server_pid == os.getpid() and state.owner_is_alive()
-    if state.owner_is_alive() and not (mine and state.status != RUNNING):
+    if state.owner_is_alive() and not (state.server_pid == os.getpid() and state.status != RUNNING):
+        return False
+    state = load_state(spool)
+    if state is None:  # a server that ended in between has stored its run by itself
         return False
     if state.status == RUNNING:
         _end_processes(state, spool)
@@ -143,7 +145,7 @@ def _end_processes(state: RunState, spool: Path) -> None:
 def _load_redactor(spool: Path) -> Redactor:
     """Return a redactor with the run's name patterns; the secrets learned by its server are lost."""
     try:
-        return Redactor(marshal.loads((spool / CONFIG_FILE).read_bytes())["redact"])
+        return Redactor(marshal.loads(read_regular(spool / CONFIG_FILE))["redact"])
     except (OSError, ValueError, EOFError, TypeError, KeyError):  # the server died while it was being written
         return Redactor()
 

@@ -13,7 +13,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -43,13 +43,12 @@ from breadcrumb_server.runs.launcher import (
 from breadcrumb_server.runs.look_request import request_look
 from breadcrumb_server.runs.not_traced import not_traced_reason
 from breadcrumb_server.runs.process_watch import ProcessWatch
-from breadcrumb_server.runs.recording import record_start
 from breadcrumb_server.runs.request import RunRequest
-from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, CLIENT_GONE, Run
+from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, CLIENT_GONE, START_LOCK_SECONDS, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER_SECONDS
 from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
 from breadcrumb_storage.ingest.neighbours import write_neighbours
 
 logger = logging.getLogger(__name__)
@@ -248,7 +247,7 @@ class RunRegistry:
     async def _launch(self, config: ProjectConfig, request: RunRequest, neighbours: Neighbours) -> Run:
         database = Database(config.database_file(self._home))
         # A damaged or too new database must be found now, not after the program has run.
-        await anyio.to_thread.run_sync(_check_database, database)
+        await anyio.to_thread.run_sync(_check_database, database.path)
         trace_id, spool = make_spool(self._home.spool_folder(config.project))
         command: TracedCommand | None = None
         try:
@@ -294,7 +293,7 @@ class RunRegistry:
         run = Run(state, spool, database, command, watch, explain)
         run.note = neighbours.note
         try:
-            await anyio.to_thread.run_sync(record_start, database, state)
+            await anyio.to_thread.run_sync(run.record_start)
         except Exception as error:  # the command runs; a later ingest writes the row
             logger.warning("The start of %s is not in the database yet: %s", trace_id, error)
         return run
@@ -400,8 +399,8 @@ async def _abandon(run: Run) -> None:
         run.state.finish("stopped")
 
 
-def _check_database(database: Database) -> None:
-    with database.write():
+def _check_database(file: Path) -> None:
+    with suppress(DatabaseBusy), Database(file, lock_timeout_seconds=START_LOCK_SECONDS).write():
         pass
 
 

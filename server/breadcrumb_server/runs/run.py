@@ -12,12 +12,18 @@ from breadcrumb_server.answers.report.known import KnownRun
 from breadcrumb_server.answers.report.output import Output
 from breadcrumb_server.runs.launcher import TracedCommand
 from breadcrumb_server.runs.process_watch import ProcessWatch
-from breadcrumb_server.runs.recording import record_end, record_progress
+from breadcrumb_server.runs.recording import record_end, record_progress, record_start
 from breadcrumb_server.runs.state import RUNNING, RunState
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
 from breadcrumb_storage.ingest.spool_files import list_spool
+
+# To wait for a locked database before a command starts and just after: it runs all the same, and its row is written by
+# the next ingest.
+START_LOCK_SECONDS = 1.0
+# To wait for it before an answer; what is missing in the answer is told, and the next ingest reads it.
+INGEST_LOCK_SECONDS = 5.0
 
 # Sentences for the report of a stopped run.
 BY_STOP_RUN = "It was stopped by stop_run."
@@ -66,6 +72,7 @@ class Run:
         self.failure: BreadcrumbError | None = None
         self.note = ""  # on what happened before its start
         self.calls = 0
+        self.is_listed = False  # whether its row is in the database
         self.started_at = time.monotonic()
         self._lock = threading.Lock()  # the final ingest removes the spool that another one may be reading
 
@@ -125,13 +132,33 @@ class Run:
             output=self.output(),
         )
 
-    def ingest(self) -> int:
-        """Ingest what has been recorded since the last time and return the number of new calls. Blocking."""
+    def record_start(self) -> None:
+        """Write the row of the run, without waiting long for the database. Blocking.
+
+        Raises:
+            BreadcrumbError: The database cannot be written now; `ingest` tries again.
+        """
         with self._lock:
+            record_start(Database(self.database.path, lock_timeout_seconds=START_LOCK_SECONDS), self.state)
+            self.is_listed = True
+
+    def ingest(self) -> int:
+        """Ingest what has been recorded since the last time and return the number of new calls. Blocking.
+
+        Raises:
+            BreadcrumbError: The database or the spool cannot be used now.
+        """
+        if not self._lock.acquire(timeout=INGEST_LOCK_SECONDS):
+            raise DatabaseBusy("Another ingest of the run waits for the database.", hint="Ask again.")
+        try:
             if self.state.status != RUNNING:
                 return 0
             untraced = self._untraced(has_ended=False)
-            stats = record_progress(self.database, self.spool, self.state, self.command.redactor, untraced)
+            database = Database(self.database.path, lock_timeout_seconds=INGEST_LOCK_SECONDS)
+            stats = record_progress(database, self.spool, self.state, self.command.redactor, untraced)
+            self.is_listed = True
+        finally:
+            self._lock.release()
         self.calls += stats.calls
         return stats.calls
 

@@ -13,6 +13,7 @@ from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.process_table import ProcessTable, look
 from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.regular_file import read_regular
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -138,7 +139,7 @@ def load_state(spool: Path) -> RunState | None:
     Unknown keys, written by a newer server, are ignored.
     """
     try:
-        state = _state_adapter().validate_json((spool / FILE_NAME).read_bytes(), strict=True)
+        state = _state_adapter().validate_json(read_regular(spool / FILE_NAME), strict=True)
         for moment in (state.started_at, state.finished_at):
             if moment is not None:
                 datetime.fromisoformat(moment)

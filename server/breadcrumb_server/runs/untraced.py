@@ -23,6 +23,7 @@ from breadcrumb_server.runs.not_traced import SHELLS, interpreter_line, names_py
 from breadcrumb_server.runs.process_watch import SeenPython
 from breadcrumb_server.runs.python_command import is_python, read_python_command
 from breadcrumb_storage.queries.traces import TracedImage
+from breadcrumb_storage.regular_file import read_regular
 
 # A Python loads the tracer within a fraction of a second. For one that has not after this time, the cause is unknown.
 STARTING_SECONDS = 5.0
@@ -166,7 +167,7 @@ class UntracedPythons:
         found: dict[int, str] = {}
         for file in sorted(self._spool.glob(f"*{UNSTARTED_SUFFIX}")):
             try:
-                found[int(file.stem)] = file.read_text("ascii", errors="replace")
+                found[int(file.stem)] = read_regular(file).decode("ascii", errors="replace")
             except (OSError, ValueError):
                 continue
         return found
@@ -175,7 +176,7 @@ class UntracedPythons:
         """Yield the Pythons among the children that traced processes have noted."""
         for file in sorted(self._spool.glob(f"*{CHILDREN_SUFFIX}")):
             try:
-                lines = file.read_text("utf-8", errors="replace").splitlines()
+                lines = read_regular(file).decode("utf-8", errors="replace").splitlines()
             except OSError:
                 continue
             for line in lines:

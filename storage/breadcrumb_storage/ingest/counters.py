@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from breadcrumb.record_format import COUNTER_SLOT_BYTES
 from breadcrumb_storage.ingest.batch import TraceKey
 from breadcrumb_storage.ingest.spool_files import SpoolFile
+from breadcrumb_storage.regular_file import read_regular
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -74,7 +75,7 @@ def update_counters(con: DuckDBPyConnection, trace: TraceKey, files: Mapping[int
 def _read_pairs(file: SpoolFile) -> array[int]:
     """Return the count and the nanoseconds of each slot, one after the other."""
     pairs = array("Q")
-    data = file.path.read_bytes()
+    data = read_regular(file.path)
     pairs.frombytes(data[: len(data) - len(data) % COUNTER_SLOT_BYTES])
     if sys.byteorder == "big":
         pairs.byteswap()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import breadcrumb.record_format
 from breadcrumb.record_format import FAULT_SUFFIX
 from breadcrumb_storage.ingest.fault_text import FATAL, Fault, FaultFrame, parse_fault
+from breadcrumb_storage.regular_file import read_regular
 from breadcrumb_storage.transaction import transaction
 
 if TYPE_CHECKING:
@@ -71,6 +72,8 @@ def ingest_faults(con: DuckDBPyConnection, spool: Path, trace_id: str, redact_te
         redact_text: Removes secrets from the text of a file.
     """
     for path in sorted(spool.glob(f"*{FAULT_SUFFIX}")):
+        if not path.is_file() or path.is_symlink():
+            continue
         size = path.stat().st_size
         if not size:
             continue
@@ -80,7 +83,7 @@ def ingest_faults(con: DuckDBPyConnection, spool: Path, trace_id: str, redact_te
                 continue
             process_id, cwd, _ = row
             con.execute(_DELETE_FAULT_STACKS, [trace_id, process_id])
-            if fault := parse_fault(redact_text(path.read_text("utf-8", errors="replace"))):
+            if fault := parse_fault(redact_text(read_regular(path).decode("utf-8", errors="replace"))):
                 _insert(con, trace_id, process_id, cwd, fault)
             con.execute(_ADVANCE_LEDGER, [trace_id, path.name, size])
 

@@ -9,7 +9,6 @@ What DuckDB refuses, such as a time beyond all times, is found by halves and lef
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -26,7 +25,7 @@ from breadcrumb.record_format import (
     NOTICE_RECORDING_STOPPED,
 )
 from breadcrumb_storage.database import checkpoint
-from breadcrumb_storage.errors import BreadcrumbError, SpoolUnreadable, is_refusal
+from breadcrumb_storage.errors import PASSING_ERRORS, BreadcrumbError, SpoolUnreadable, is_refusal
 from breadcrumb_storage.ingest.batch import Batch, Process, TraceKey, insert_damage_notice
 from breadcrumb_storage.ingest.calls import drop_pending, insert_calls
 from breadcrumb_storage.ingest.counters import update_counters
@@ -56,11 +55,6 @@ CHECKPOINT_BATCHES = 8
 # Attempts of one ingest that DuckDB may refuse before what is refused is left out without a search for the odd record:
 # each odd one among n takes about log n of them, of some 10 ms.
 MAX_REFUSALS = 200
-
-# Reasons that may be gone the next time: no room for a file, too many open ones, no memory, a disk that fails.
-_PASSING = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO, errno.EROFS}
-)
 
 _PROCESSES = """
 SELECT process_key, process_id, started_at_ns - coalesce(clock_origin_ns, 0) AS clock_zero_ns
@@ -131,13 +125,16 @@ def ingest_trace(
         raise BreadcrumbError(f"There is no trace {trace_id} to read a spool into.")
     try:
         for left_over in spool.glob(f"{SCRATCH_PREFIX}*"):  # of a killed ingest, since we hold the write lock
-            shutil.rmtree(left_over)
+            if left_over.is_dir() and not left_over.is_symlink():
+                shutil.rmtree(left_over)
+            else:
+                left_over.unlink()
         with tempfile.TemporaryDirectory(dir=spool, prefix=SCRATCH_PREFIX) as scratch:
             trace = TraceKey(trace_id, rows[0][0])
             return _Ingest(con, spool, trace, Path(scratch), redact_records).run(final=final)
     except OSError as error:
         what = f"The spool of trace {trace_id} could not be read."
-        if error.errno in _PASSING:
+        if error.errno in PASSING_ERRORS:
             raise BreadcrumbError(what, why=str(error), hint="Nothing is lost. Fix that and ask again.") from error
         why = str(error) if spool.is_dir() else f"Its folder is gone: {spool}"
         raise SpoolUnreadable(what, why=why, hint="What was read before is kept.") from error
@@ -310,4 +307,4 @@ class _Ingest:
 
 def _is_readable(file: SpoolFile) -> bool:
     """Return whether it is a file that may be read: the traced program has the same rights on it as the tracer."""
-    return file.path.is_file() and os.access(file.path, os.R_OK)
+    return file.path.is_file() and not file.path.is_symlink() and os.access(file.path, os.R_OK)

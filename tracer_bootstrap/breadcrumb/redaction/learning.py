@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..value_format import REDACTED
 from .encoded_texts import decode_base64
 from .learned_secrets import MAX_VALUE_CHARS, MIN_FORM_CHARS, looks_random
-from .secret_names import WEAK, SecretNames, words_of
+from .secret_names import JUDGED, WEAK, SecretNames, is_credential, words_of
 from .suspicion import NAMED, SHAPES, possible_kinds
 from .text_search import redact_kinds
 
@@ -58,7 +58,8 @@ def _collect(value: str, name: str, names: SecretNames, found: List[str], seen: 
     if value in seen or not is_worth_learning(value) or names.is_name(value):
         return
     seen.add(value)
-    if name and names.kind_of(name) == WEAK and not looks_random(value):
+    kind = names.kind_of(name) if name else 0
+    if (kind == WEAK and not looks_random(value)) or (kind == JUDGED and not is_credential(value)):
         return
     if _is_token(name) and _is_parser_token(value):
         return

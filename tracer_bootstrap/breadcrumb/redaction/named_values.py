@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from ..value_format import REDACTED
+from .command_lines import redact_commands
 from .regex import compiled
-from .secret_names import SECRET, SecretNames, words_of
+from .secret_names import JUDGED, SECRET, SecretNames, is_credential, words_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ _BARE = r"""(?:(?:[Bb]earer|[Bb]asic|[Tt]oken|Digest|ApiKey)\s+)?[^\s,;&"'(){}\[
 _NOTATIONS = [
     (
         ("=", ":"),  # but not "::", as in the test id TestToken::test_expiry
-        r"""(?<![A-Za-z0-9_.-])(_*[A-Za-z][A-Za-z0-9_.-]*)(\\*["']?\s*(?:=>|=|:(?!:))\s*)""",
+        r"""(?:(?<![A-Za-z0-9_.-])|(?<=(?<!\w)--)|(?<=(?<![\w-])-))(_*[A-Za-z][A-Za-z0-9_.-]*)(\\*["']?\s*(?:=>|=|:(?!:))\s*)""",
         _QUOTED + "|" + _BARE,
     ),
     (
@@ -29,6 +30,13 @@ _NOTATIONS = [
     ),
     (("</",), r"<([A-Za-z_][A-Za-z0-9_.:-]*)((?:\s[^<>]*)?>)", r"[^<]+"),
     (("('", '("', "(b'", '(b"'), r"""\(b?["']([A-Za-z_][A-Za-z0-9_.-]*)(["'],\s*)""", _QUOTED),  # ("password", "x")
+    (
+        ("alue", "ontent", "efault"),  # {"name": "DB_PASSWORD", "value": "x"}, <input type="password" value="x">
+        r"""(?i)(?<![A-Za-z0-9_])(?:name|key|type|field|id|variable|header|option)\\*["']?\s*[:=]\s*\\*["']?"""
+        r"""([A-Za-z_][A-Za-z0-9_.-]*)(\\*["']?[^<>{}"':=]{0,20}(?:\s\w+="[^"<>]*"\s?)?"""
+        r"""\\*["']?(?:value|content|default)\\*["']?\s*[:=]\s*)""",
+        _QUOTED + "|" + _BARE,
+    ),
     (
         ("form-data",),
         r"""name="([A-Za-z_][A-Za-z0-9_.-]*)("[^\n]*\n(?:[^\r\n]+\r?\n)*\r?\n)""",
@@ -65,7 +73,7 @@ def redact_named(text: str, names: SecretNames, learn: Callable[[str, str], None
                     return REDACTED  # only texts that may hold a secret name come here
                 text = _redact(text, names, learn, (find_name, match_value, match_line))
                 break
-    return text
+    return redact_commands(text, names, learn) if " -" in text else text
 
 
 def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], patterns: Tuple[Any, Any, Any]) -> str:
@@ -77,7 +85,8 @@ def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], pa
         if name is None:
             break
         position = name.end()
-        if not names.kind_of(name.group(1)) or name.group(1).endswith(_SOURCE_FILE):
+        kind = SECRET if _is_of_odbc(text, name) else names.kind_of(name.group(1))
+        if not kind or name.group(1).endswith(_SOURCE_FILE):
             continue
         is_header = name.group(2).strip() == ":" and words_of(name.group(1))[-1] in _HEADERS
         if is_header and text[position : position + 1] not in ("'", '"', "{", "[", "\\"):
@@ -89,7 +98,7 @@ def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], pa
         opening, bare, closing = _unquoted(value.group())
         if _is_message_of_parser(text, name, bare):
             continue
-        if _can_be_secret(bare, names.kind_of(name.group(1))):
+        if _can_be_secret(bare, kind):
             learn(bare, name.group(1))
             if "\\" in bare:
                 learn(_unescaped(bare), name.group(1))
@@ -103,7 +112,14 @@ def _can_be_secret(value: str, kind: int) -> bool:
     plain = _unescaped(value) if "\\" in value else value
     if value in _HARMLESS_VALUES or not any(char.isalnum() for char in plain):
         return False
+    if kind == JUDGED:
+        return is_credential(plain)
     return kind == SECRET or not value.isalpha()
+
+
+def _is_of_odbc(text: str, name: Any) -> bool:
+    """Return whether PWD names the password of a connection (``UID=me;PWD=x``), and not the folder of a shell."""
+    return name.group(1) == "PWD" and text[name.start(1) - 1 : name.start(1)] == ";"
 
 
 def _is_message_of_parser(text: str, name: Any, value: str) -> bool:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from ..runtime.late_modules import import_late_modules
 from .command_lines import redact_words
-from .secret_names import WEAK, SecretNames
+from .secret_names import JUDGED, SECRET, WEAK, SecretNames
 from .suspicion import ENCODED, possible_kinds
 
 TYPE_CHECKING = False
@@ -91,6 +91,14 @@ class Redactor:
         Args:
             name: The name in any spelling: ``apiKey``, ``API_KEY``, ``--api-key``.
         """
+        return self._names.kind_of(name) in (SECRET, WEAK)
+
+    def may_be_secret(self, name: str) -> bool:
+        """Return whether a value of this name is looked at: one of a secret name, and one that is judged.
+
+        Args:
+            name: The name in any spelling.
+        """
         return self._names.kind_of(name) > 0
 
     def is_weak_name(self, name: str) -> bool:
@@ -100,6 +108,24 @@ class Redactor:
             name: The name in any spelling.
         """
         return self._names.kind_of(name) == WEAK
+
+    def is_judged_name(self, name: str) -> bool:
+        """Return whether only what looks like a credential is secret under a name: key, tokens.
+
+        Args:
+            name: The name in any spelling.
+        """
+        return self._names.kind_of(name) == JUDGED
+
+    def is_setting_name(self, name: str) -> bool:
+        """Return whether the value of a setting is secret: ``{"name": "DB_PASSWORD", "value": ...}``.
+
+        Not that of a "token", which mostly is one of a lexer: ``{"type": "token", "value": "if"}``.
+
+        Args:
+            name: The name of the setting in any spelling.
+        """
+        return self._names.kind_of(name) in (SECRET, WEAK) and name.lower() != "token"
 
     def hints(self) -> Tuple[Tuple[str, ...], Dict[str, List[str]]]:
         """Return what texts with secrets contain, besides the fixed hints of ``suspicion``: for the core in C.

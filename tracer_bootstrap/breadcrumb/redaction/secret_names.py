@@ -48,6 +48,8 @@ _FRAGMENTS = (
     "salt", "pepper", "otp", "code", "cvv", "cvc", "card", "cc", "iban", "ssn", "social", "pem", "conn", "dsn",
     "database", "kennwort", "contrasena", "senha", "psk", "netrc", "assertion", "saml", "answer", "phrase", "mnemonic",
     "seed",
+    # Programs whose options take a password (command_lines).
+    "curl", "mysql", "maria", "redis-cli", "docker", "podman", "helm", "ldap", "sqlcmd", "mongo", "smbclient",
 )  # fmt: skip
 
 # The working folder in the environment of a shell.
@@ -69,7 +71,23 @@ _HARMLESS_SUFFIXES = set(
 # A cookie is mostly part of a name for something else (cookie_banner_text); with these it is still a cookie.
 _PARTS_OF_COOKIES = {"value", "values", "jar", "header", "headers", "string", "str", "data", "raw", "secret", "pair"}
 
-NOT_SECRET, WEAK, SECRET = 0, 1, 2
+# Names that mostly mean something else: the key of a dict, the tokens of a parser. What is under them is judged by what
+# it looks like (`is_credential`).
+_JUDGED_NAMES = ("key", "keys", "tokens")
+
+# Keys of the two parts of a setting: {"name": "DB_PASSWORD", "value": ...}, {"type": "password", "content": ...}.
+NAME_KEYS = ("name", "key", "type", "field", "id", "variable", "header", "option", "param", "parameter", "label")
+VALUE_KEYS = ("value", "content", "data", "default", "val")
+
+NAME_PART, VALUE_PART = 1, 2
+
+NOT_SECRET, WEAK, SECRET, JUDGED = 0, 1, 2, 3
+
+_MIN_CREDENTIAL_CHARS = 12
+_MAX_CREDENTIAL_CHARS = 200
+_CREDENTIAL_MARKS = "-_.+/=~"
+
+_WITHOUT_MARKS = {ord(mark): None for mark in _CREDENTIAL_MARKS}
 
 _MAX_NAME_CHARS = 200
 _MAX_KNOWN_NAMES = 10_000  # names can be data: dict keys of the traced program
@@ -102,7 +120,11 @@ class SecretNames:
         self._known.clear()
 
     def kind_of(self, name: str) -> int:
-        """Return NOT_SECRET, SECRET, or WEAK: as often harmless as secret (a session may be an object)."""
+        """Return how secret the values of a name are.
+
+        NOT_SECRET, SECRET, WEAK (as often harmless as secret: a session may be an object), or JUDGED: what looks like a
+        credential is secret.
+        """
         kind = self._known.get(name)
         if kind is None:
             if len(self._known) >= _MAX_KNOWN_NAMES:
@@ -145,7 +167,27 @@ class SecretNames:
                 if joined in self._joined and not _names_something_else(joined, words[end:]):
                     return SECRET
         last = words[-1]
+        if last == "tokens" or (len(words) == 1 and last in _JUDGED_NAMES):
+            return JUDGED
         return WEAK if last.endswith("pass") and not last.endswith(_WORDS_IN_PASS) else NOT_SECRET
+
+
+def part_of_pair(key: str) -> int:
+    """Return NAME_PART or VALUE_PART for a key that is one of the two parts of a setting, else 0."""
+    lowered = key.lower()
+    return NAME_PART if lowered in NAME_KEYS else VALUE_PART if lowered in VALUE_KEYS else 0
+
+
+def is_credential(value: str) -> bool:
+    """Return whether a value looks like a credential: a run of letters of both cases and digits."""
+    return (
+        _MIN_CREDENTIAL_CHARS <= len(value) <= _MAX_CREDENTIAL_CHARS
+        and value.isascii()
+        and not value.islower()
+        and not value.isupper()
+        and any([c.isdigit() for c in value])
+        and value.strip(_CREDENTIAL_MARKS).translate(_WITHOUT_MARKS).isalnum()
+    )
 
 
 def _names_something_else(secret: str, rest: List[str]) -> bool:

@@ -50,6 +50,11 @@ SHAPES: List[Tuple[Tuple[str, ...], str]] = [
         ("assword '", "ASSWORD '", "dentified ", "DENTIFIED "),  # SQL
         r"(?i)(?P<keep>\b(?:password|identified(?: with \w+)? (?:by|as))\s+)'[^']+'",
     ),
+    (
+        ("assword ", "ecret ", "oken ", "I key ", "i key ", "assword: "),  # prose: the password is x
+        r"(?P<keep>\b(?:[Pp]assword|[Ss]ecret|[Tt]oken|A[Pp][Ii] key|api key)(?: is| was| will be)?:? [\"']?)"
+        r"(?=[A-Za-z._~+/=-]*\d)(?=[\d._~+/=-]*[A-Za-z])[A-Za-z0-9._~+/=-]{8,}(?<![.])",
+    ),
     ((" password ",), r"(?P<keep>\blogin\s+\S+\s+password\s+)\S+"),  # .netrc
 ]
 

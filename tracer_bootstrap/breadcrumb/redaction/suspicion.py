@@ -12,6 +12,7 @@ from .secret_names import SecretNames
 SHAPE_HINTS = (
     "PRIVATE KEY", "PuTTY", "://", "hooks.", "webhooks", "AccountKey=", "SharedAccess", "sig=", "ignature=", "earer",
     "asic", "oken", "EARER", "ASIC", "$", "assword", "ASSWORD", "dentified ", "DENTIFIED ",
+    "ecret ", "I key ", "i key ",
 )  # fmt: skip
 
 # Every notation of a named value contains one of these, or begins with a dash.

@@ -9,6 +9,7 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Method
 
 from ..json_text import DELETED
 from ..record_format import KIND_CALL
+from ..redaction.secret_names import NAME_PART, VALUE_PART, part_of_pair
 from ..runtime.classes import class_module, class_name, derives, is_heap_type, mro, namespace
 from ..runtime.features import HAS_ANNOTATION_FUNCTIONS, HAS_CO_QUALNAME, LIVE_F_LOCALS
 from ..runtime.locals_dict import may_keep_locals
@@ -176,6 +177,7 @@ class Function:
         "notes_lines",
         "raised",
         "record",
+        "setting",
         "slot",
         "slow_ns",
         "strays",
@@ -245,8 +247,15 @@ class Function:
         if self.kind not in ("module", "class") and encoder.is_secret_name(last_name):
             self.encode_result = lambda value: encoder.encode_result(last_name, value)
             self.keeps_state = True  # the hot path writes results with the plain encoder only
+        parts = [part_of_pair(name) for name in self.names]
+        # The positions of the two parts of a setting: set(name, value).
+        self.setting = (
+            (parts.index(NAME_PART), parts.index(VALUE_PART)) if NAME_PART in parts and VALUE_PART in parts else None
+        )
         # Number of arguments that the hot path encodes itself; 0 leaves the call to CallLog.
-        plain = not self.keeps_state and all(encode == encoder.encode for encode in self.encode)
+        plain = (
+            not self.keeps_state and self.setting is None and all(encode == encoder.encode for encode in self.encode)
+        )
         self.hot = len(self.names) if plain else 0
 
     def record_lines(self, source: Optional[LineSource]) -> None:
@@ -303,6 +312,10 @@ class Function:
         encoded = [encode(value) for encode, value in zip(encoders, values)]
         if generation != self.encoder.generation():  # a value taught a secret, which the earlier ones may hold
             encoded = [encode(value) for encode, value in zip(encoders, values)]
+        if self.setting is not None:
+            name, value = values[self.setting[0]], values[self.setting[1]]
+            if type(name) is str and self.encoder.is_setting_name(name):
+                encoded[self.setting[1]] = self.encoder.encode_named(name, value)
         return encoded
 
 

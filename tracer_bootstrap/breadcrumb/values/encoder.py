@@ -16,6 +16,7 @@ from __future__ import annotations
 from ..json_text import float_text, quote, utf8
 from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VALUE_CHARS
 from ..redaction.redactor import Redactor
+from ..redaction.secret_names import NAME_PART, part_of_pair
 from ..runtime.interruptions import raised_by_program
 from ..runtime.late_modules import import_late_modules
 from ..value_format import CHARS_CUT, CUT_MARK, CUT_OPENING, KEY_MARK, REDACTED
@@ -101,7 +102,7 @@ class Encoder:
         # The JSON of short texts: as values, inside values, and as keys (with the name if it is secret).
         self._memo: Dict[str, bytes] = {}
         self.known_texts: Dict[str, str] = {}
-        self.known_keys: Dict[str, Tuple[str, str]] = {}
+        self.known_keys: Dict[str, Tuple[str, str, int]] = {}
         # Long texts with their redacted form, and bytes with their text. Searching takes a thousand times as long as a
         # look-up, and a large field of an object comes again with each call of a method.
         self._known_long: Dict[str, str] = {}
@@ -172,8 +173,12 @@ class Encoder:
         return "%d" % value
 
     def is_secret_name(self, name: str) -> bool:
-        """Return whether values of this name (of a parameter, variable, field, function) are redacted."""
-        return self._redactor.is_secret_name(name)
+        """Return whether values of this name (of a parameter, variable, field, function) may be redacted."""
+        return self._redactor.may_be_secret(name)
+
+    def is_setting_name(self, name: str) -> bool:
+        """Return whether the value of a setting of this name is redacted."""
+        return self._redactor.is_setting_name(name)
 
     def encode_fields_hidden(self, value: Any) -> bytes:
         """Encode an object by its type and number alone: ``self`` in ``__init__`` is half-built."""
@@ -182,7 +187,7 @@ class Encoder:
 
     def encode_named(self, name: str, value: Any) -> bytes:
         """Encode the value of a parameter, variable or field, redacted if the name is secret."""
-        if self._redactor.is_secret_name(name) and self._hidden.is_hidden(value, name):
+        if self._redactor.may_be_secret(name) and self._hidden.is_hidden(value, name):
             return _MARK.encode()
         return self.encode(value)
 
@@ -313,13 +318,14 @@ class Encoder:
             self.forget_outdated()
         return escaped
 
-    def key(self, key: Any, walk: Walk) -> Tuple[str, str]:
-        """Return the JSON of a key with its colon, and its name if that is secret, else an empty string."""
+    def key(self, key: Any, walk: Walk) -> Tuple[str, str, int]:
+        """Return the JSON of a key with its colon, its name if that is secret, and ``part_of_pair``."""
         name = key if type(key) is str else self._hidden.name_of(key)
         text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.key_text(key, _MAX_KEY_CHARS)
         if type(key) is not str or key.startswith(KEY_MARK):
             text = quote(KEY_MARK + text)
-        known = (text + ": ", name if name and self._redactor.is_secret_name(name) else "")
+        secret_name = name if name and self._redactor.may_be_secret(name) else ""
+        known = (text + ": ", secret_name, part_of_pair(key) if type(key) is str else 0)
         if type(key) is str and text == quote(key) and not any(mark in key for mark in _SHARED_BY_KEYS):
             self.known_keys[key] = known
         return known
@@ -338,6 +344,22 @@ class Encoder:
         """Return what the core in C knows of a class: its plan, and ``TypePlan.outline``."""
         plan = self.plan(cls)
         return (plan, *plan.outline())
+
+    def part_of_pair(self, key: str) -> int:
+        """Return which part of a setting a key is: `secret_names.part_of_pair`, for the core in C."""
+        return part_of_pair(key)
+
+    def name_in_pairs(self, items: Sequence[Tuple[Any, Any]]) -> str:
+        """Return the secret name in the entries of a setting, such as ``{"name": "DB_PASSWORD", ...}``, else "".
+
+        Args:
+            items: The keys and values.
+        """
+        for key, item in items:
+            if type(item) is str and type(key) is str and part_of_pair(key) == NAME_PART:
+                if self._redactor.is_setting_name(item):
+                    return item
+        return ""
 
     def is_hidden(self, value: Any, name: str) -> bool:
         """Return whether to redact a value under a secret name."""

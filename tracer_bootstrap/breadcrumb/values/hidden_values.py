@@ -7,6 +7,7 @@ from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 
 from ..redaction.learned_secrets import looks_random
 from ..redaction.redactor import Redactor
+from ..redaction.secret_names import is_credential
 from ..runtime.classes import derives, is_enum
 from ..value_format import REDACTED
 
@@ -49,6 +50,9 @@ class HiddenValues:
         if value is None or kind is bool or _is_code(kind) or is_enum(kind):
             return False
         text = _text_of(value)
+        if self._redactor.is_judged_name(name):
+            self._learn_from(value, name, 0, set())
+            return text is not None and is_credential(text)
         if text is not None:
             if text:
                 self._redactor.learn(text, name)
@@ -85,7 +89,7 @@ class HiddenValues:
             fields = self._plan_of(type(value)).fields(value, _MAX_ITEMS)[0]
         for key, item in fields:
             field = key if type(key) is str else ""
-            if self._redactor.is_secret_name(field):
+            if self._redactor.may_be_secret(field):
                 self._learn_from(item, field, depth, entered)
             elif len(fields) == 1 or _text_of(item) is None or looks_random(_text_of(item) or ""):
                 self._learn_from(item, name, depth, entered)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice
 
 from ..json_text import float_text, quote
+from ..redaction.secret_names import VALUE_PART
 from ..runtime.classes import class_name
 from ..runtime.interruptions import raised_by_program
 from ..value_format import CUT_MARK, ENTRIES_CUT, ITEMS_CUT, REDACTED
@@ -245,7 +246,7 @@ class Walk:
                 break
             later -= 1
             known = keys.get(key) if type(key) is str else None
-            key_text, secret_name = known or encoder.key(key, self)
+            key_text, secret_name, part = known or encoder.key(key, self)
             if known is None and (type(key) is not str or key not in keys):
                 # Different keys may have the same text, and JSON keeps only one of two equal keys.
                 used.append(key_text)
@@ -256,6 +257,8 @@ class Walk:
             # The most frequent kinds, without the cost of calling render().
             kind = type(item)
             text: Optional[str] = None
+            if part == VALUE_PART and not secret_name and (kind is str or kind is bytes):
+                secret_name = encoder.name_in_pairs(items)
             if secret_name and hides and encoder.is_hidden(item, secret_name):
                 text = _MARK
             elif kind is str:
