@@ -7,8 +7,10 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stdint.h>
+
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 /* The limits of values/walk.py and values/encoder.py; tests/tracer/test_core.py holds them equal. */
 #define MEMO_MAX_CHARS 200
@@ -70,6 +72,7 @@ typedef struct {
 enum Name {
     N_GENERATION, N_ROOM, N_INSIDE, N_RENDER, N_KEY, N_QUOTED, N_IS_HIDDEN, N_REDACT_ITEMS, N_DICT, N_HINTS, N_INT_TEXT,
     N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_OWN_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
+    N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
     NAME_COUNT
 };
 
@@ -127,6 +130,91 @@ typedef struct {
     Py_ssize_t scratch_capacity;
 } Walk;
 
+/* What a line can do to the variables of its function, as sets of variables. */
+#define MAX_VARIABLES 200 /* of events/lines.py */
+#define VARIABLE_WORDS 4
+#define MAX_LINE_SPAN 20000
+typedef struct {
+    int is_known;
+    int runs_code; /* whether it may run code that is not the function's, whatever the variables hold */
+    uint64_t stored[VARIABLE_WORDS];
+    uint64_t used[VARIABLE_WORDS]; /* read or stored: code may run if one of them is no scalar */
+} Effect;
+
+static inline int has_bit(const uint64_t *bits, Py_ssize_t at) { return (int)(bits[at / 64] >> (at % 64) & 1); }
+
+typedef PyObject *(*get_variable)(PyObject *frame, PyObject *name);
+
+typedef struct {
+    PyObject_HEAD
+    Core *core;
+    PyObject *names;
+    PyObject *quoted; /* the names as JSON, with a colon */
+    get_variable get;
+    Py_ssize_t count;
+    uint64_t shared[VARIABLE_WORDS];        /* with other functions, which may change them */
+    uint64_t around[VARIABLE_WORDS];        /* those of enclosing functions */
+    uint64_t begin_unbound[VARIABLE_WORDS]; /* not bound when a call begins */
+    uint64_t released[VARIABLE_WORDS];      /* by what has no line, if they are bound */
+    uint64_t secret[VARIABLE_WORDS];
+    long long generation; /* of the redactor, for which `secret` holds */
+    long entry_line;      /* that each call executes first */
+    long first_line;
+    Py_ssize_t line_count;
+    Effect *lines; /* from first_line on */
+    Buffer spare;
+} Effects;
+
+/* A variable at the last comparison. */
+typedef struct {
+    PyObject *text; /* NULL: not bound */
+    int kind;
+} Variable;
+
+#define MAX_LINES_PER_CALL 2000 /* of events/lines.py, as the next */
+#define LAST_LINES 20
+typedef struct {
+    Py_ssize_t position;
+    long long at_ns;
+    long line; /* 0: none is kept here */
+} LastLine;
+
+/* The lines of one call. */
+typedef struct {
+    PyObject_HEAD
+    Effects *effects;
+    PyObject *log;
+    PyObject *function;
+    PyObject *write_record; /* the function in Python */
+    PyObject *records;      /* the list that keeps them; NULL: they are written to the thread */
+    Variable *variables;
+    uint64_t bound[VARIABLE_WORDS];
+    uint64_t others[VARIABLE_WORDS]; /* those that hold no scalar */
+    Py_ssize_t encoded;              /* bytes of all texts */
+    Py_ssize_t count;
+    Py_ssize_t next_sample;
+    LastLine *last; /* a ring, NULL before it is needed */
+    long long generation;
+    long last_line;
+    int is_first;
+    int is_unsure; /* whether other lines than the last one ran since the last comparison */
+} CallLines;
+
+/* The callback of the event LINE. */
+typedef struct {
+    PyObject_HEAD
+    Core *core;
+    PyObject *lines_type;
+    PyObject *functions;
+    PyObject *threads;
+    PyObject *in_python; /* the callback that does what is not done here */
+    PyObject *failed;
+    PyObject *ran; /* NULL: no lines of tests are noted */
+    PyObject *thread;
+    PyObject *last_code;
+    PyObject *last_function;
+} LineEvents;
+
 /* numbers.c */
 int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars);
 int small_int(PyObject *value, long long *number);
@@ -158,6 +246,22 @@ void forget_plans(Core *core);
 int write_instance(Walk *walk, PyObject *value);
 int write_without_fields(Walk *walk, PyObject *value);
 int clear_if_unreadable(Core *core);
+
+/* module.c */
+PyObject *core_encode(PyObject *self, PyObject *value);
+
+/* effects.c */
+extern PyType_Spec effects_spec;
+int find_secret_names(Effects *effects);
+
+/* lines.c */
+extern PyType_Spec lines_spec;
+int line_starts(CallLines *lines, PyObject *thread, PyObject *top, PyObject *frame, long line);
+
+/* line_events.c */
+extern PyType_Spec line_events_spec;
+long long now_ns(void);
+int write_record(Core *core, PyObject *in_python, PyObject *thread, PyObject *record);
 
 /* fallback.c */
 PyObject *python_walk(Walk *walk);

@@ -13,6 +13,7 @@
 static const char *const NAMES[NAME_COUNT] = {
     "generation", "room", "_inside", "render", "key", "quoted", "is_hidden", "redact_items", "__dict__", "hints", "int_text",
     "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "own_fields", "encode_in_python", "rescues", "forget_outdated",
+    "encode_named", "many_lines", "write", "top", "state", "lines", "notes_lines", "starts",
 };
 
 static void walk_begin(Walk *walk, Core *core) {
@@ -93,7 +94,7 @@ static int is_gone(const Core *core) {
 }
 
 /* Encode a value: Encoder.encode of values/encoder.py. */
-static PyObject *core_encode(PyObject *self, PyObject *value) {
+PyObject *core_encode(PyObject *self, PyObject *value) {
     Core *core = (Core *)self;
     if (is_gone(core)) {
         return NULL;
@@ -293,13 +294,17 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {"breadcrumb.core.ValueEncoder", sizeof(Core), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
 
+static int add_type(PyObject *module, const char *name, PyType_Spec *its) {
+    PyObject *type = PyType_FromSpec(its);
+    int result = type == NULL ? -1 : PyModule_AddObjectRef(module, name, type);
+    Py_XDECREF(type);
+    return result;
+}
+
 static int module_exec(PyObject *module) {
-    PyObject *type = PyType_FromSpec(&spec);
-    if (type == NULL || PyModule_AddObject(module, "ValueEncoder", type) < 0) {
-        Py_XDECREF(type);
-        return -1;
-    }
-    return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
+    return add_type(module, "ValueEncoder", &spec) < 0 || add_type(module, "LineEffects", &effects_spec) < 0 ||
+                   add_type(module, "CallLines", &lines_spec) < 0 || add_type(module, "LineEvents", &line_events_spec) < 0 ||
+                   PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
                    PyModule_AddStringConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0
                ? -1
                : 0;

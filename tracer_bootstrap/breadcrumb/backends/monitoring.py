@@ -16,7 +16,7 @@ from ..events.exceptions import is_control_flow, traceback_of
 from ..events.switched_off import STRAYS_BETWEEN_LOOKS
 from ..record_format import NOTICE_CREATORS_LEFT_OUT, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
-from ..runtime.guard import failure_handler, guard
+from ..runtime.guard import event_failure_handler, failure_handler, guard
 from ..runtime.system import system
 from ..session.functions import (
     SUSPENDS,
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from types import FrameType
     from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
+    from ..events.executed_lines import ExecutedLines
     from . import ExitCode, Parts
 
 # In the order of preference. 0 to 2 are reserved (debugger, coverage, profiler); an id in use is never taken.
@@ -103,6 +104,7 @@ class MonitoringBackend(Backend):
         self._tasks_created = 0
         self._steps = 0  # suspensions since adaptive capture was told of them
         self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
+        self._line_events: Any = None  # those of the core in C
         self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
 
     def start(self) -> None:
@@ -134,7 +136,7 @@ class MonitoringBackend(Backend):
             events.EXCEPTION_HANDLED: on_handled,
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
-            events.LINE: guard(self._on_line, self._session),
+            events.LINE: self._line_callback(),
         }
         self._gaps.watch = self._watch
         self._callbacks = list(callbacks)
@@ -209,8 +211,27 @@ class MonitoringBackend(Backend):
 
     def forget_last(self) -> None:
         """Look up the function and the counters again at the next call."""
+        if self._line_events is not None:
+            self._line_events.forget()
         self._hot_names["last_function"] = _NO_FUNCTION
         self._hot_names["counters"] = self._adaptive.counters() if self._adaptive is not None else None
+
+    def note_lines(self, executed: ExecutedLines) -> None:
+        """Tell *executed* of the lines of functions with ``notes_lines``. Called when the first test begins."""
+        super().note_lines(executed)
+        if self._line_events is not None:
+            self._line_events.note(executed.ran)
+
+    def _line_callback(self) -> Callable[..., Any]:
+        """Return the callback of LINE: in C, where that is loaded, for the lines of the innermost call."""
+        session = self._session
+        in_python = guard(self._on_line, session)
+        native = session.core.native
+        if native is None:
+            return in_python
+        parts = (session.encoder.compiled, native.CallLines, session.functions, session.threads)
+        self._line_events = native.LineEvents(*parts, in_python, event_failure_handler(session))
+        return self._line_events.line  # type: ignore[no-any-return]
 
     def secret_learned(self) -> None:
         """Make the hot path encode again the arguments of the call that it is recording."""
