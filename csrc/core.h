@@ -155,7 +155,6 @@ typedef struct {
     uint64_t shared[VARIABLE_WORDS];        /* with other functions, which may change them */
     uint64_t around[VARIABLE_WORDS];        /* those of enclosing functions */
     uint64_t begin_unbound[VARIABLE_WORDS]; /* not bound when a call begins */
-    uint64_t released[VARIABLE_WORDS];      /* by what has no line, if they are bound */
     uint64_t secret[VARIABLE_WORDS];
     long long generation; /* of the redactor, for which `secret` holds */
     long entry_line;      /* that each call executes first */
@@ -210,7 +209,9 @@ typedef struct {
     PyObject *in_python; /* the callback that does what is not done here */
     PyObject *failed;
     PyObject *ran; /* NULL: no lines of tests are noted */
-    PyObject *thread;
+    PyObject *thread; /* that of the last event, as the next */
+    PyObject *state;
+    PyObject *lines;
     PyObject *last_code;
     PyObject *last_function;
 } LineEvents;

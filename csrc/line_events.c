@@ -60,20 +60,6 @@ static PyObject *find_function(LineEvents *events, PyObject *code) {
     return function;
 }
 
-/* Return whether the test that runs has executed a line before; 1 as well if that is not asked, and -1 for an error. */
-static int is_noted(LineEvents *events, PyObject *function, PyObject *line) {
-    PyObject *notes = attribute(events, function, N_NOTES_LINES);
-    int result = notes == NULL ? -1 : notes == Py_False;
-    Py_XDECREF(notes);
-    if (result || events->ran == NULL) {
-        return result;
-    }
-    PyObject *key = PyTuple_Pack(2, function, line);
-    result = key == NULL ? -1 : PyDict_Contains(events->ran, key);
-    Py_XDECREF(key);
-    return result;
-}
-
 /* Return the innermost open call of this thread if it is the one in the frame, and the thread's state in events->thread;
    NULL without an error if it is not. */
 static PyObject *open_call(LineEvents *events, PyObject *frame) {
@@ -104,36 +90,70 @@ static PyObject *open_call(LineEvents *events, PyObject *frame) {
     return NULL;
 }
 
-/* Tell the lines of a call that one starts. */
-static int tell(LineEvents *events, PyObject *thread, PyObject *top, PyObject *frame, PyObject *line) {
+/* Return the lines of a call, borrowed from events->lines; NULL without an error if none are recorded. */
+static PyObject *lines_of(LineEvents *events, PyObject *top) {
     PyObject *state = PyTuple_GetItem(top, 3);
     if (state == Py_None) {
-        return 0;
+        return NULL;
     }
-    PyObject *lines = attribute(events, state, N_LINES), *done = NULL;
-    int result = lines == NULL ? -1 : 0;
-    if (result == 0 && (PyObject *)Py_TYPE(lines) == events->lines_type) {
+    if (state != events->state) { /* it has the same lines all the time */
+        PyObject *lines = attribute(events, state, N_LINES), *old_lines = events->lines, *old_state = events->state;
+        if (lines == NULL) {
+            return NULL;
+        }
+        events->lines = lines;
+        events->state = Py_NewRef(state);
+        Py_XDECREF(old_lines);
+        Py_XDECREF(old_state);
+    }
+    return events->lines == Py_None ? NULL : events->lines;
+}
+
+/* Tell the lines of a call that one starts. */
+static int tell(LineEvents *events, PyObject *top, PyObject *frame, PyObject *line) {
+    PyObject *lines = lines_of(events, top);
+    if (lines == NULL) {
+        return PyErr_Occurred() ? -1 : 0;
+    }
+    int result;
+    PyObject *thread = Py_NewRef(events->thread); /* another thread may replace both meanwhile */
+    Py_INCREF(lines);
+    if ((PyObject *)Py_TYPE(lines) == events->lines_type) {
         result = line_starts((CallLines *)lines, thread, top, frame, PyLong_AsLong(line));
-    } else if (result == 0 && lines != Py_None) {
-        done = PyObject_CallMethodObjArgs(lines, events->core->names[N_STARTS], thread, frame, line, NULL);
+    } else {
+        PyObject *done = PyObject_CallMethodObjArgs(lines, events->core->names[N_STARTS], thread, frame, line, NULL);
         result = done == NULL ? -1 : 0;
+        Py_XDECREF(done);
     }
-    Py_XDECREF(done);
-    Py_XDECREF(lines);
+    Py_DECREF(lines);
+    Py_DECREF(thread);
     return result;
 }
 
-/* Handle the event here if it is of a line of the innermost call; return whether it is done, -1 for an error. */
-static int handle(LineEvents *events, PyObject *code, PyObject *line) {
+/* Return whether Python need not note the line for the test that runs, nor disable it; -1 for an error. */
+static int is_noted(LineEvents *events, PyObject *code, PyObject *line) {
     PyObject *function = find_function(events, code);
     if (function == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
     Py_INCREF(function);
-    PyObject *source = attribute(events, function, N_LINES);
-    int result = source == NULL ? -1 : source == Py_None ? 0 : is_noted(events, function, line);
+    PyObject *source = attribute(events, function, N_LINES), *notes = attribute(events, function, N_NOTES_LINES);
+    int result = source == NULL || notes == NULL ? -1 : source == Py_None ? 0 : notes == Py_False;
+    if (result == 0 && source != Py_None) {
+        PyObject *key = PyTuple_Pack(2, function, line);
+        result = key == NULL ? -1 : PyDict_Contains(events->ran, key);
+        Py_XDECREF(key);
+    }
     Py_XDECREF(source);
+    Py_XDECREF(notes);
     Py_DECREF(function);
+    return result;
+}
+
+/* Handle the event here if it is of a line of the innermost call; return whether it is done, -1 for an error. */
+static int handle(LineEvents *events, PyObject *code, PyObject *line) {
+    /* Without tests, the lines of a call that has some are wanted as long as it runs. */
+    int result = events->ran == NULL ? 1 : is_noted(events, code, line);
     PyObject *frame = result <= 0 ? NULL : (PyObject *)PyEval_GetFrame();
     if (frame == NULL) {
         return result < 0 ? -1 : 0;
@@ -143,9 +163,7 @@ static int handle(LineEvents *events, PyObject *code, PyObject *line) {
     if (top == NULL) {
         result = PyErr_Occurred() ? -1 : 0;
     } else {
-        PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
-        result = tell(events, thread, top, frame, line) < 0 ? -1 : 1;
-        Py_DECREF(thread);
+        result = tell(events, top, frame, line) < 0 ? -1 : 1;
         Py_DECREF(top);
     }
     Py_DECREF(frame);
@@ -232,6 +250,8 @@ static int events_traverse(PyObject *self, visitproc visit, void *arg) {
     Py_VISIT(events->failed);
     Py_VISIT(events->ran);
     Py_VISIT(events->thread);
+    Py_VISIT(events->state);
+    Py_VISIT(events->lines);
     Py_VISIT(events->last_code);
     Py_VISIT(events->last_function);
     return 0;
@@ -249,6 +269,8 @@ static int events_clear(PyObject *self) {
     Py_CLEAR(events->thread);
     Py_CLEAR(events->last_code);
     Py_CLEAR(events->last_function);
+    Py_CLEAR(events->state);
+    Py_CLEAR(events->lines);
     return 0;
 }
 

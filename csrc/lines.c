@@ -121,7 +121,7 @@ static void choose_variables(const CallLines *lines, int scope, uint64_t *chosen
     int with_others = scope == ALL_BOUND || may_have_run_code(lines, effect);
     for (int word = 0; word < VARIABLE_WORDS; word++) {
         chosen[word] = effect->stored[word] | (with_others ? lines->others[word] | effects->shared[word] : 0) |
-                       (lines->bound[word] & (scope == ALL_BOUND ? ~(uint64_t)0 : effects->released[word]));
+                       (scope == ALL_BOUND ? lines->bound[word] : 0);
     }
 }
 

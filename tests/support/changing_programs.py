@@ -11,8 +11,9 @@ import random
 import textwrap
 
 PREAMBLE = '''
-import contextlib
+import contextlib, gc
 
+gc.disable()  # when it runs depends on what the tracer allocates
 shared = [0]
 
 class Meddler:
@@ -105,16 +106,24 @@ class _Maker:
         self._left = 0
         self._inner = 0
 
-    def program(self) -> str:
+    def program(self, as_tests: bool) -> str:
         texts = [self._function(f"f{number}") for number in range(2 + self._random.randrange(3))]
-        calls = "".join(f"run({name}, 2, [1, 'x'])\nrun({name}, 'ab', {{'k': [1]}})\n" for name in self._functions)
+        calls = [f"run({name}, 2, [1, 'x'])\nrun({name}, 'ab', {{'k': [1]}})\n" for name in self._functions]
         run = (
             "def run(function, *args):\n    try:\n        result = function(*args)\n        if hasattr(result, 'send'):\n"
             "            found = []\n            for each in result:\n                found.append(each)\n"
             "                if len(found) > 5:\n                    break\n            result.close()\n"
             "    except Exception as error:\n        print(type(error).__name__)\n"
         )
-        return PREAMBLE + "\n".join(texts) + run + calls
+        text = PREAMBLE + "\n".join(texts) + run
+        if not as_tests:
+            return text + "".join(calls) + "gc.collect()\n"
+        tests = [
+            f"    def test_{number}(self):\n" + textwrap.indent(call + end, "        ")
+            for number, call in enumerate(calls)
+            for end in (self._pick(("self.fail('it must')\n", "assert shared\n", "")),)
+        ]
+        return text + "import unittest\nclass Tests(unittest.TestCase):\n" + "".join(tests) + "try:\n    unittest.main()\nfinally:\n    gc.collect()\n"
 
     def _pick(self, options: tuple[str, ...]) -> str:
         return self._random.choice(options)
@@ -174,9 +183,9 @@ class _Maker:
             f"{name} = meddler\n",
             f"meddler = {self._pick(('None', 'Meddler(box)', 'Meddler(shared)'))}\n",
             f"{name} = [\n    {value},\n    meddler.late,\n    {self._value()},\n]\n",
-            f"assert {value}, 'not so'\n",
+            f"assert ({value}) != 3, 'not so'\n",
             f"import os.path as {name}\n{name} = 1\n",
-            f"print({value} is None, end='')\n",
+            f"print(type({value}) is int, end='')\n",
         )
         blocks = (self._loop, self._while, self._try, self._try, self._with, self._match, self._nested, self._comprehension)
         if may_yield and self._chance(0.3):
@@ -258,10 +267,15 @@ class _Maker:
         )
 
 
-def program(seed: int) -> str:
-    """Return the text of the program of a seed, which compiles."""
+def program(seed: int, *, as_tests: bool = False) -> str:
+    """Return the text of the program of a seed, which compiles.
+
+    Args:
+        seed: The seed.
+        as_tests: Whether it calls its functions in tests, some of which fail.
+    """
     while True:
-        text = _Maker(seed).program()
+        text = _Maker(seed).program(as_tests)
         try:
             compile(text, "program.py", "exec")
         except SyntaxError:  # a name is both a parameter and nonlocal, and the like

@@ -112,7 +112,7 @@ class LineLog:
         if found is None or any(is_synthetic(name) for name in found.names):
             return None
         quoted = tuple([utf8(quote(name)) + b": " for name in found.names])
-        variables = (found.names, quoted, found.shared, found.around, found.begin_unbound, found.released)
+        variables = (found.names, quoted, found.shared, found.around, found.begin_unbound)
         try:
             return self.encoder.native.LineEffects(self.encoder.compiled, *variables, found.entry_line, found.lines)
         except (NotImplementedError, ValueError) as error:  # a Python without PyFrame_GetVar, or an odd function

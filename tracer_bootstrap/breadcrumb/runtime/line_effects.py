@@ -32,6 +32,7 @@ def _numbers(*names: str) -> Set[int]:
 
 _RESUME, _EXTENDED_ARG, _CACHE = [opmap.get(name, -1) for name in ("RESUME", "EXTENDED_ARG", "CACHE")]
 _COPY, _SWAP = [opmap.get(name, -1) for name in ("COPY", "SWAP")]
+_TELLS_LINE = bytes([opmap.get("INSTRUMENTED_LINE", 0)])
 _BEGINS_COMPREHENSION = opmap.get("LOAD_FAST_AND_CLEAR", -1)
 
 # Instructions that name variables, with the number of these. Those of two have 4 bits for each.
@@ -75,11 +76,11 @@ _STORES = {
 _LEAVES = _numbers("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_CONST", "RETURN_VALUE")
 _JUMPS = {number: "BACKWARD" in name for name, number in opmap.items() if "JUMP" in name or name in ("FOR_ITER", "SEND")}
 
-# Instructions without a line that run no code: the compiler adds them where a call begins and where an exception leaves.
-_QUIET_WITHOUT_LINE = _numbers(
-    "MAKE_CELL", "COPY_FREE_VARS", "RETURN_GENERATOR", "PUSH_EXC_INFO", "POP_EXCEPT", "RERAISE", "CALL_INTRINSIC_1",
-    "POP_TOP", "COPY", "SWAP", "LOAD_CONST", "STORE_FAST", "DELETE_FAST", "CACHE", "EXTENDED_ARG", "RESUME", "NOP",
-)  # fmt: skip
+# Instructions without a line that run no code: the compiler adds them where an exception leaves.
+_QUIET_WITHOUT_LINE = _numbers("PUSH_EXC_INFO", "POP_EXCEPT", "RERAISE", "CALL_INTRINSIC_1")
+# Those after which the next instruction does not follow.
+_ENDS = _numbers("RETURN_CONST", "RETURN_VALUE", "RERAISE", "RAISE_VARARGS")
+_ALWAYS_JUMPS = _LEAVES - _ENDS
 
 
 class LineEffects:
@@ -92,7 +93,6 @@ class LineEffects:
         begin_unbound: Those that are not bound when a call begins.
         entry_line: The line that each call executes first.
         lines: The effect of each line.
-        released: Those that instructions without a line release: any line may end with them, where an exception leaves.
     """
 
     def __init__(self, code: CodeType, names: Tuple[str, ...]) -> None:
@@ -104,14 +104,13 @@ class LineEffects:
         self.begin_unbound = _bits(range(arguments, len(names))) & ~self.shared
         self.entry_line = 0
         self.lines: Dict[int, Effect] = {}
-        self.released = 0
 
 
 def line_effects(code: CodeType, limit: int) -> Optional[LineEffects]:
     """Return what the lines of a function do; None if its variables cannot be read one by one.
 
     Args:
-        code: The code of the function.
+        code: The code of the function, whose lines are observed.
         limit: Number of variables from which on a function has too many.
     """
     cells = [name for name in code.co_cellvars if name not in code.co_varnames]
@@ -124,36 +123,85 @@ def line_effects(code: CodeType, limit: int) -> Optional[LineEffects]:
     instructions = list(_instructions(code))
     if any(opcode == _BEGINS_COMPREHENSION and effects.shared >> argument & 1 for _, opcode, argument, _ in instructions):
         return None  # the variable is no cell within the comprehension (gh-128396)
-    lines = effects.lines
-    runs_anywhere = has_begun = False
-    stack = _Stack(instructions)
-    for at, opcode, argument, line in instructions:
-        stored, used = _variables(opcode, argument)
-        runs_code = stack.runs_code(at, opcode, argument, line)
-        if line is None:
-            runs_anywhere = runs_anywhere or opcode not in _QUIET_WITHOUT_LINE
-            effects.released |= stored
-            continue
-        if has_begun and not effects.entry_line:
-            effects.entry_line = line
-        has_begun = has_begun or opcode == _RESUME
-        known = lines.get(line, (runs_anywhere, 0, 0))
-        lines[line] = (known[0] or runs_code, known[1] | stored, known[2] | used)
-    if runs_anywhere:
-        for line, (_, stored, used) in lines.items():
-            lines[line] = (True, stored, used)
+    steps = _steps(code, instructions)
+    starts = _starts(code, steps)
+    for at, step in steps.items():
+        if at in starts and step.line is not None and step.line not in effects.lines:
+            effects.lines[step.line] = _effect(step.line, starts, steps)
+    begin = next((at for at, opcode, _, _ in instructions if opcode == _RESUME), 0)
+    entries = [steps[at].line for at in starts if at > begin]
+    effects.entry_line = (entries[0] or 0) if entries else 0
     return effects
+
+
+class _Step:
+    """An instruction: what it does, and those that may follow it."""
+
+    __slots__ = ("line", "next", "runs_code", "stored", "used")
+
+    def __init__(self, line: Optional[int], runs_code: bool, variables: Tuple[int, int]) -> None:
+        self.line = line
+        self.runs_code = runs_code
+        self.stored, self.used = variables
+        self.next: List[int] = []
+
+
+def _steps(code: CodeType, instructions: List[Tuple[int, int, int, Optional[int]]]) -> Dict[int, _Step]:
+    """Return the instructions by their places."""
+    jumps = _jumps(instructions)
+    stack = _Stack(set(jumps.values()))
+    steps: Dict[int, _Step] = {}
+    for at, opcode, argument, line in instructions:
+        runs_code = stack.runs_code(at, opcode, argument, line)
+        if line is None and opcode in _QUIET_WITHOUT_LINE:
+            runs_code = False
+        step = steps[at] = _Step(line, runs_code, _variables(opcode, argument))
+        if opcode not in _ENDS and opcode not in _ALWAYS_JUMPS:
+            step.next.append(at + 2)
+        if at in jumps:
+            step.next.append(jumps[at])
+    for start, end, handler in _handlers(code.co_exceptiontable):  # type: ignore[attr-defined, unused-ignore]
+        for at in range(start, end, 2):
+            steps[at].next.append(handler)
+    return steps
+
+
+def _starts(code: CodeType, steps: Dict[int, _Step]) -> List[int]:
+    """Return the places of a function whose lines are observed at which the interpreter tells of a line.
+
+    Not each change of the line is told: 3.14 does not tell of the line after a loop if it is that of the loop's end.
+    """
+    observed: bytes = getattr(code, "_co_code_adaptive", b"")
+    return [at for at in steps if observed[at : at + 1] == _TELLS_LINE]
+
+
+def _effect(line: int, starts: List[int], steps: Dict[int, _Step]) -> Effect:
+    """Return what may be done from the start of a line until the start of another one is told."""
+    ends = {at for at in starts if steps[at].line != line}
+    ahead = [at for at in starts if steps[at].line == line]
+    seen = set(ahead)
+    runs_code, stored, used = False, 0, 0
+    while ahead:
+        step = steps[ahead.pop()]
+        runs_code = runs_code or step.runs_code
+        stored |= step.stored
+        used |= step.used
+        for at in step.next:
+            if at in steps and at not in seen and at not in ends:
+                seen.add(at)
+                ahead.append(at)
+    return runs_code, stored, used
 
 
 class _Stack:
     """Follow which values on the stack a line has put there itself, from variables and constants.
 
     Args:
-        instructions: Those of a function.
+        targets: The places that instructions jump to.
     """
 
-    def __init__(self, instructions: List[Tuple[int, int, int, Optional[int]]]) -> None:
-        self._targets = _jump_targets(instructions)
+    def __init__(self, targets: Set[int]) -> None:
+        self._targets = targets
         self._line: Optional[int] = None
         self._own: List[bool] = []  # of the topmost values, from the lowest; those below are of others
 
@@ -179,15 +227,29 @@ class _Stack:
         return opcode not in _STORES and (opcode not in _CALCULATES or not all(taken))
 
 
-def _jump_targets(instructions: List[Tuple[int, int, int, Optional[int]]]) -> Set[int]:
-    """Return the places that instructions jump to; a jump counts from the instruction after its caches."""
-    targets = set()
-    after = [at for at, opcode, _, _ in instructions if opcode != _CACHE]
-    next_of = dict(zip(after, after[1:]))
+def _jumps(instructions: List[Tuple[int, int, int, Optional[int]]]) -> Dict[int, int]:
+    """Return where instructions jump to; a jump counts from the instruction after its caches."""
+    places = [at for at, opcode, _, _ in instructions if opcode != _CACHE]
+    next_of = dict(zip(places, places[1:]))
+    found: Dict[int, int] = {}
     for at, opcode, argument, _ in instructions:
         if opcode in _JUMPS and at in next_of:
-            targets.add(next_of[at] + (-2 if _JUMPS[opcode] else 2) * argument)
-    return targets
+            found[at] = next_of[at] + (-2 if _JUMPS[opcode] else 2) * argument
+    return found
+
+
+def _handlers(table: bytes) -> Iterator[Tuple[int, int, int]]:
+    """Yield the parts of a function that have a handler of exceptions: start, end, and the place of the handler."""
+    numbers: List[int] = []
+    number = 0
+    for byte in table:  # six bits each, the highest first; a bit tells whether the number goes on
+        number = number << 6 | (byte & 63)
+        if not byte & 64:
+            numbers.append(number)
+            number = 0
+    for at in range(0, len(numbers) - 3, 4):  # the fourth is the depth of the stack
+        start, length, handler = numbers[at : at + 3]
+        yield 2 * start, 2 * (start + length), 2 * handler
 
 
 def _bits(positions: Iterable[int]) -> int:
