@@ -155,6 +155,7 @@ typedef struct {
     uint64_t shared[VARIABLE_WORDS];        /* with other functions, which may change them */
     uint64_t around[VARIABLE_WORDS];        /* those of enclosing functions */
     uint64_t begin_unbound[VARIABLE_WORDS]; /* not bound when a call begins */
+    uint64_t hidden[VARIABLE_WORDS];        /* made by the interpreter or pytest: not recorded, and may hold anything */
     uint64_t secret[VARIABLE_WORDS];
     long long generation; /* of the redactor, for which `secret` holds */
     long entry_line;      /* that each call executes first */
@@ -188,7 +189,7 @@ typedef struct {
     PyObject *records;      /* the list that keeps them; NULL: they are written to the thread */
     Variable *variables;
     uint64_t bound[VARIABLE_WORDS];
-    uint64_t others[VARIABLE_WORDS]; /* those that hold no scalar */
+    uint64_t others[VARIABLE_WORDS]; /* those that may hold no scalar */
     Py_ssize_t encoded;              /* bytes of all texts */
     Py_ssize_t count;
     Py_ssize_t next_sample;

@@ -60,11 +60,12 @@ static int read_lines(Effects *effects, PyObject *lines) {
 }
 
 static PyObject *effects_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    PyObject *encoder, *names, *quoted, *shared, *around, *begin_unbound, *lines;
+    PyObject *encoder, *names, *quoted, *shared, *around, *begin_unbound, *hidden, *lines;
     long entry;
     if (keywords != NULL ||
-        !PyArg_ParseTuple(arguments, "OO!O!O!O!O!lO!", &encoder, &PyTuple_Type, &names, &PyTuple_Type, &quoted, &PyLong_Type,
-                          &shared, &PyLong_Type, &around, &PyLong_Type, &begin_unbound, &entry, &PyDict_Type, &lines)) {
+        !PyArg_ParseTuple(arguments, "OO!O!O!O!O!O!lO!", &encoder, &PyTuple_Type, &names, &PyTuple_Type, &quoted, &PyLong_Type,
+                          &shared, &PyLong_Type, &around, &PyLong_Type, &begin_unbound, &PyLong_Type, &hidden, &entry,
+                          &PyDict_Type, &lines)) {
         return NULL;
     }
     Py_ssize_t count = PyTuple_Size(names);
@@ -85,7 +86,7 @@ static PyObject *effects_new(PyTypeObject *type, PyObject *arguments, PyObject *
     effects->generation = -1;
     effects->get = find_get_variable();
     if (read_bits(shared, effects->shared) < 0 || read_bits(around, effects->around) < 0 ||
-        read_bits(begin_unbound, effects->begin_unbound) < 0 || read_lines(effects, lines) < 0) {
+        read_bits(begin_unbound, effects->begin_unbound) < 0 || read_bits(hidden, effects->hidden) < 0 || read_lines(effects, lines) < 0) {
         Py_DECREF(effects);
         return NULL;
     }

@@ -103,25 +103,31 @@ static int may_have_run_code(const CallLines *lines, const Effect *effect) {
     return 0;
 }
 
+/* Return which variables of one word are looked at, of all that are recorded. */
+static uint64_t chosen_variables(const CallLines *lines, int scope, const Effect *effect, int with_others, int word) {
+    const Effects *effects = lines->effects;
+    switch (scope) {
+    case AT_ENTRY:
+        return ~effects->begin_unbound[word];
+    case ALL:
+        return ~(uint64_t)0;
+    default:
+        return effect->stored[word] | (with_others ? lines->others[word] | effects->shared[word] : 0) |
+               (scope == ALL_BOUND ? lines->bound[word] : 0);
+    }
+}
+
 /* Fill in which variables are looked at. */
 static void choose_variables(const CallLines *lines, int scope, uint64_t *chosen) {
     const Effects *effects = lines->effects;
-    if (scope == AT_ENTRY) {
-        for (int word = 0; word < VARIABLE_WORDS; word++) {
-            chosen[word] = ~effects->begin_unbound[word];
-        }
-        return;
-    }
     Py_ssize_t position = lines->last_line - effects->first_line;
     const Effect *effect = position >= 0 && position < effects->line_count ? &effects->lines[position] : NULL;
-    if (scope == ALL || effect == NULL || !effect->is_known) {
-        memset(chosen, 0xFF, VARIABLE_WORDS * sizeof(uint64_t));
-        return;
+    if (scope != AT_ENTRY && (effect == NULL || !effect->is_known)) {
+        scope = ALL;
     }
-    int with_others = scope == ALL_BOUND || may_have_run_code(lines, effect);
+    int with_others = scope == ALL_BOUND || (scope == CHANGED_BY_THE_LINE && may_have_run_code(lines, effect));
     for (int word = 0; word < VARIABLE_WORDS; word++) {
-        chosen[word] = effect->stored[word] | (with_others ? lines->others[word] | effects->shared[word] : 0) |
-                       (scope == ALL_BOUND ? lines->bound[word] : 0);
+        chosen[word] = chosen_variables(lines, scope, effect, with_others, word) & ~effects->hidden[word];
     }
 }
 
@@ -442,6 +448,7 @@ static PyObject *lines_new(PyTypeObject *type, PyObject *arguments, PyObject *ke
     lines->write_record = Py_NewRef(in_python);
     lines->next_sample = 2 * MAX_LINES_PER_CALL;
     lines->is_first = 1;
+    memcpy(lines->others, lines->effects->hidden, sizeof(lines->others));
     lines->variables = PyMem_Calloc((size_t)lines->effects->count + 1, sizeof(Variable));
     if (lines->variables == NULL) {
         PyErr_NoMemory();

@@ -123,7 +123,12 @@ class _Maker:
             for number, call in enumerate(calls)
             for end in (self._pick(("self.fail('it must')\n", "assert shared\n", "")),)
         ]
-        return text + "import unittest\nclass Tests(unittest.TestCase):\n" + "".join(tests) + "try:\n    unittest.main()\nfinally:\n    gc.collect()\n"
+        return (
+            text
+            + "import unittest\nclass Tests(unittest.TestCase):\n"
+            + "".join(tests)
+            + "try:\n    unittest.main()\nfinally:\n    gc.collect()\n"
+        )
 
     def _pick(self, options: tuple[str, ...]) -> str:
         return self._random.choice(options)
@@ -134,8 +139,14 @@ class _Maker:
     def _function(self, name: str) -> str:
         self._left = 14
         is_generator = self._chance(0.3)
-        parameters = self._pick(("a, b", "a, *rest", "a, b=3, **more", "a, b, *, c=1", "a, b, password='hunter-22-hunter'"))
-        body = "box = [1, 2]\nmeddler = Meddler(box)\n" if self._chance(0.8) else "box = {'k': 1}\nmeddler = Meddler(shared)\n"
+        parameters = self._pick(
+            ("a, b", "a, *rest", "a, b=3, **more", "a, b, *, c=1", "a, b, password='hunter-22-hunter'")
+        )
+        body = (
+            "box = [1, 2]\nmeddler = Meddler(box)\n"
+            if self._chance(0.8)
+            else "box = {'k': 1}\nmeddler = Meddler(shared)\n"
+        )
         body += self._block(0, is_generator)
         body += self._pick(("return a\n", "return (box, a)\n", "", "raise ValueError(len(str(a)))\n"))
         if is_generator:
@@ -160,7 +171,9 @@ class _Maker:
         if kind == 8:
             return self._pick(("[1, 2]", "{'k': 1, 'n': [2]}", "{1, 2}", "(1, [2])", "box", "meddler", "shared"))
         if kind == 9:
-            return self._pick(("meddler.late", "meddler + 1", "meddler[0]", "-meddler", "len(box)", "meddler()", "f'{meddler}'"))
+            return self._pick(
+                ("meddler.late", "meddler + 1", "meddler[0]", "-meddler", "len(box)", "meddler()", "f'{meddler}'")
+            )
         if kind == 10:
             return self._pick(("Last(box)", "Slotted()", "[box, box]", "lambda: box.append(1)", "count_to(box)"))
         return self._pick(("[x * 2 for x in (1, 2)]", "{x: x for x in meddler}", "sum(x for x in (1, 2))", "(y := 5)"))
@@ -187,9 +200,20 @@ class _Maker:
             f"import os.path as {name}\n{name} = 1\n",
             f"print(type({value}) is int, end='')\n",
         )
-        blocks = (self._loop, self._while, self._try, self._try, self._with, self._match, self._nested, self._comprehension)
+        blocks = (
+            self._loop,
+            self._while,
+            self._try,
+            self._try,
+            self._with,
+            self._match,
+            self._nested,
+            self._comprehension,
+        )
         if may_yield and self._chance(0.3):
-            return self._random.choice((f"{name} = yield {value}\n", f"yield {value}\n", f"{name} = yield from count_to(box)\n"))
+            return self._random.choice(
+                (f"{name} = yield {value}\n", f"yield {value}\n", f"{name} = yield from count_to(box)\n")
+            )
         if depth < 3 and self._chance(0.4):
             return self._random.choice(blocks)(depth + 1, may_yield)
         return self._random.choice(simple)
@@ -198,7 +222,9 @@ class _Maker:
         return textwrap.indent(self._block(depth, may_yield), "    ")
 
     def _loop(self, depth: int, may_yield: bool) -> str:
-        over = self._pick(("range(3)", "list(box)", "meddler", "'ab'", "count_to(box)", "enumerate([1, 2])", "[1, 2, 3]"))
+        over = self._pick(
+            ("range(3)", "list(box)", "meddler", "'ab'", "count_to(box)", "enumerate([1, 2])", "[1, 2, 3]")
+        )
         end = self._pick(("", "", "    continue\n", "    break\n", "    if a == 1: break\n"))
         orelse = "else:\n" + self._in(depth, may_yield) if self._chance(0.2) else ""
         return f"for {self._pick(NAMES)} in {over}:\n" + self._in(depth, may_yield) + end + orelse

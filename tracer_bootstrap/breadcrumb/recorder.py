@@ -144,7 +144,6 @@ class Recorder:
             if self._with_suspects:
                 self._note_lines(tests)
             if self._with_test_lines:
-                load_late_module("runtime.line_effects")
                 load_late_module("events.lines")
                 load_late_module("events.recent_lines")
                 from .events.recent_lines import RecentLines

@@ -15,7 +15,7 @@ from ..globs import matches_function
 from ..json_text import DELETED, quote, utf8
 from ..record_format import NOTICE_LINES_LEFT_OUT
 from ..runtime.interruptions import raised_by_program
-from ..runtime.line_effects import line_effects
+from ..runtime.late_modules import load_late_module
 from ..runtime.system import system
 from ..session.threads import write_record
 from ..values.encoder import Encoder
@@ -71,6 +71,13 @@ class LineLog:
         self._patterns = patterns
         # By the id of code, which its function keeps alive: what the core in C knows of it; None: it cannot do it.
         self._effects: Dict[int, Any] = {}
+        self._find_effects: Any = None
+        if self.encoder.native is not None:
+            load_late_module("runtime.instructions")
+            load_late_module("runtime.line_effects")
+            from ..runtime.line_effects import line_effects  # for new Pythons only
+
+            self._find_effects = line_effects
         self._noticed: Set[Tuple[int, str]] = set()
 
     def clear(self) -> None:
@@ -87,7 +94,9 @@ class LineLog:
 
     def new_call(self, function: Function) -> Optional[CallLines]:
         """Return the lines of a call that begins."""
-        return self._new_lines(function, CallLines, self.encoder.native and self.encoder.native.CallLines)
+        native = self.encoder.native
+        lines: CallLines = self._new_lines(function, CallLines, None if native is None else native.CallLines)
+        return lines
 
     def _new_lines(self, function: Function, pure: Type[CallLines], compiled: Any) -> Any:
         """Return the lines of a call, by the class of the core that can record them.
@@ -108,11 +117,12 @@ class LineLog:
 
     def _compiled_effects(self, code: CodeType) -> Any:
         """Return what the lines of a function do, for the core in C; None if it cannot record them."""
-        found = line_effects(code, MAX_VARIABLES)
-        if found is None or any(is_synthetic(name) for name in found.names):
+        found = self._find_effects(code, MAX_VARIABLES)
+        if found is None:
             return None
         quoted = tuple([utf8(quote(name)) + b": " for name in found.names])
-        variables = (found.names, quoted, found.shared, found.around, found.begin_unbound)
+        synthetic = sum([1 << at for at, name in enumerate(found.names) if is_synthetic(name)])
+        variables = (found.names, quoted, found.shared, found.around, found.begin_unbound, synthetic)
         try:
             return self.encoder.native.LineEffects(self.encoder.compiled, *variables, found.entry_line, found.lines)
         except (NotImplementedError, ValueError) as error:  # a Python without PyFrame_GetVar, or an odd function

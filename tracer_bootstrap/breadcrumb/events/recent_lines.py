@@ -211,14 +211,14 @@ class RecentLines(LineLog):
 class _RecentCall:
     """The lines of one call, in memory: what RecentCall adds to the class of either core."""
 
-    __slots__ = ()
-
     if TYPE_CHECKING:
         _function: Function
         _lines: Set[int]
         _recent: RecentLines
         _records: List[bytes]
         is_whole: bool
+    else:
+        __slots__ = ()
 
     @property
     def path(self) -> FrozenSet[int]:
@@ -274,7 +274,8 @@ def _compiled_class(native: Any) -> Any:
     base: Any = native.CallLines
 
     class CompiledRecentCall(_RecentCall, base):  # type: ignore[misc]
-        __slots__ = ("_function", "_lines", "_recent", "is_whole")
+        if not TYPE_CHECKING:  # which does not know that the base has the records
+            __slots__ = ("_function", "_lines", "_recent", "is_whole")
 
         def __init__(self, log: RecentLines, function: Function, *_: object) -> None:
             self._function = function

@@ -1,8 +1,8 @@
 """Find out what each line of a function can do to its variables: which it stores, and whether it may run other code.
 
-Between two lines a variable has changed only if the first one stores it, or if it holds a container or an object, and the
-line may have run code that changes what is in there. A line runs no other code if it only calculates with numbers and
-texts. Its instructions tell with which variables it calculates, and the values whether these are numbers and texts.
+Between two lines a variable has changed only if the first one stores it, or if it holds a container or an object, and
+the line may have run code that changes what is in there. A line runs no other code if it only calculates with numbers
+and texts. Its instructions tell with which variables it calculates, and their values whether that is the case.
 
 For Python 3.12 and newer. An instruction that is not known counts as the worst: as one that runs code.
 """
@@ -12,12 +12,15 @@ from __future__ import annotations
 from opcode import opmap
 
 from .features import HAS_FRAME_GET_VAR
+from .instructions import handlers_of, instructions_of, jumps_of, numbers, told_places
 from .locals_dict import may_keep_locals
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import CodeType
-    from typing import Any, Dict, Iterable, Iterator, List, Optional, Set, Tuple
+    from typing import Dict, Iterable, List, Optional, Set, Tuple
+
+    from .instructions import Instruction
 
     # Whether it may run code whatever the variables hold, the variables that it stores, and those that it uses.
     Effect = Tuple[bool, int, int]
@@ -25,15 +28,8 @@ if TYPE_CHECKING:
 _CO_OPTIMIZED = 0x1
 _CO_VARARGS, _CO_VARKEYWORDS = 0x4, 0x8
 
-
-def _numbers(*names: str) -> Set[int]:
-    return {opmap[name] for name in names if name in opmap}
-
-
-_RESUME, _EXTENDED_ARG, _CACHE = [opmap.get(name, -1) for name in ("RESUME", "EXTENDED_ARG", "CACHE")]
-_COPY, _SWAP = [opmap.get(name, -1) for name in ("COPY", "SWAP")]
-_TELLS_LINE = bytes([opmap.get("INSTRUMENTED_LINE", 0)])
-_BEGINS_COMPREHENSION = opmap.get("LOAD_FAST_AND_CLEAR", -1)
+_RESUME, _COPY, _SWAP = opmap["RESUME"], opmap["COPY"], opmap["SWAP"]
+_BEGINS_COMPREHENSION = opmap["LOAD_FAST_AND_CLEAR"]
 
 # Instructions that name variables, with the number of these. Those of two have 4 bits for each.
 _OF_VARIABLES = {
@@ -42,13 +38,13 @@ _OF_VARIABLES = {
     if "_FAST" in name or name.endswith("_DEREF")
 }
 # Those of them that store nothing.
-_LOADS = _numbers(
+_LOADS = numbers(
     "LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_BORROW", "LOAD_FAST_LOAD_FAST", "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
     "LOAD_DEREF", "LOAD_FROM_DICT_OR_DEREF",
 )  # fmt: skip
 
-# Instructions that run no code of the program if the values that they take are numbers and texts, with how many they
-# take off the stack and how many of these, or of others, they leave there.
+# Instructions that run no code of the program if the values that they take are numbers and texts: how many they take
+# off the stack, and how many such values they leave there.
 _CALCULATES = {
     opmap[name]: (takes, leaves)
     for names, takes, leaves in (
@@ -62,7 +58,7 @@ _CALCULATES = {
     for name in names
     if name in opmap
 }
-# Instructions that take any values off the stack, and run no code, as what a variable held before is looked at.
+# Instructions that take any values off the stack, and run no code: what their variables held before is looked at.
 _STORES = {
     opmap[name]: (takes, leaves)
     for name, takes, leaves in (
@@ -73,14 +69,11 @@ _STORES = {
     )
     if name in opmap
 }
-_LEAVES = _numbers("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT", "RETURN_CONST", "RETURN_VALUE")
-_JUMPS = {number: "BACKWARD" in name for name, number in opmap.items() if "JUMP" in name or name in ("FOR_ITER", "SEND")}
-
-# Instructions without a line that run no code: the compiler adds them where an exception leaves.
-_QUIET_WITHOUT_LINE = _numbers("PUSH_EXC_INFO", "POP_EXCEPT", "RERAISE", "CALL_INTRINSIC_1")
-# Those after which the next instruction does not follow.
-_ENDS = _numbers("RETURN_CONST", "RETURN_VALUE", "RERAISE", "RAISE_VARARGS")
-_ALWAYS_JUMPS = _LEAVES - _ENDS
+_RETURNS = numbers("RETURN_CONST", "RETURN_VALUE")
+_ALWAYS_JUMPS = numbers("JUMP_FORWARD", "JUMP_BACKWARD", "JUMP_BACKWARD_NO_INTERRUPT")
+_RAISES = numbers("RERAISE", "RAISE_VARARGS")
+# Instructions that run no code where they have no line: the compiler adds them where an exception leaves.
+_QUIET_WITHOUT_LINE = numbers("PUSH_EXC_INFO", "POP_EXCEPT", "RERAISE", "CALL_INTRINSIC_1")
 
 
 class LineEffects:
@@ -92,7 +85,7 @@ class LineEffects:
         around: Those of enclosing functions.
         begin_unbound: Those that are not bound when a call begins.
         entry_line: The line that each call executes first.
-        lines: The effect of each line.
+        lines: The effect of each line of which the interpreter tells, until it tells of another one.
     """
 
     def __init__(self, code: CodeType, names: Tuple[str, ...]) -> None:
@@ -120,22 +113,21 @@ def line_effects(code: CodeType, limit: int) -> Optional[LineEffects]:
     if HAS_FRAME_GET_VAR and not {"exec", "eval"}.isdisjoint(code.co_names) and not may_keep_locals(code):
         return None  # the dict that they are given may hold what is no variable of the function
     effects = LineEffects(code, names)
-    instructions = list(_instructions(code))
-    if any(opcode == _BEGINS_COMPREHENSION and effects.shared >> argument & 1 for _, opcode, argument, _ in instructions):
+    instructions = list(instructions_of(code))
+    if any(op == _BEGINS_COMPREHENSION and effects.shared >> argument & 1 for _, op, argument, _ in instructions):
         return None  # the variable is no cell within the comprehension (gh-128396)
     steps = _steps(code, instructions)
-    starts = _starts(code, steps)
-    for at, step in steps.items():
-        if at in starts and step.line is not None and step.line not in effects.lines:
-            effects.lines[step.line] = _effect(step.line, starts, steps)
-    begin = next((at for at, opcode, _, _ in instructions if opcode == _RESUME), 0)
-    entries = [steps[at].line for at in starts if at > begin]
-    effects.entry_line = (entries[0] or 0) if entries else 0
+    starts = {at: line for at, line in _lines_at(steps, told_places(code)) if line}
+    for line in dict.fromkeys(starts.values()):
+        effects.lines[line] = _effect(line, starts, steps)
+    begins = min([at for at, opcode, _, _ in instructions if opcode == _RESUME], default=0)
+    entry = min([at for at in starts if at > begins], default=0)
+    effects.entry_line = starts.get(entry, 0)
     return effects
 
 
 class _Step:
-    """An instruction: what it does, and those that may follow it."""
+    """An instruction: what it does, and the places of those that may follow it."""
 
     __slots__ = ("line", "next", "runs_code", "stored", "used")
 
@@ -146,39 +138,38 @@ class _Step:
         self.next: List[int] = []
 
 
-def _steps(code: CodeType, instructions: List[Tuple[int, int, int, Optional[int]]]) -> Dict[int, _Step]:
+def _steps(code: CodeType, instructions: List[Instruction]) -> Dict[int, _Step]:
     """Return the instructions by their places."""
-    jumps = _jumps(instructions)
+    jumps = jumps_of(instructions)
     stack = _Stack(set(jumps.values()))
     steps: Dict[int, _Step] = {}
     for at, opcode, argument, line in instructions:
         runs_code = stack.runs_code(at, opcode, argument, line)
-        if line is None and opcode in _QUIET_WITHOUT_LINE:
-            runs_code = False
-        step = steps[at] = _Step(line, runs_code, _variables(opcode, argument))
-        if opcode not in _ENDS and opcode not in _ALWAYS_JUMPS:
+        is_quiet = line is None and opcode in _QUIET_WITHOUT_LINE
+        step = steps[at] = _Step(line, runs_code and not is_quiet, _variables(opcode, argument))
+        if opcode not in _RETURNS and opcode not in _RAISES and opcode not in _ALWAYS_JUMPS:
             step.next.append(at + 2)
         if at in jumps:
             step.next.append(jumps[at])
-    for start, end, handler in _handlers(code.co_exceptiontable):  # type: ignore[attr-defined, unused-ignore]
+    for start, end, handler in handlers_of(code):
         for at in range(start, end, 2):
             steps[at].next.append(handler)
     return steps
 
 
-def _starts(code: CodeType, steps: Dict[int, _Step]) -> List[int]:
-    """Return the places of a function whose lines are observed at which the interpreter tells of a line.
+def _lines_at(steps: Dict[int, _Step], places: Set[int]) -> List[Tuple[int, Optional[int]]]:
+    return [(at, step.line) for at, step in steps.items() if at in places]
 
-    Not each change of the line is told: 3.14 does not tell of the line after a loop if it is that of the loop's end.
+
+def _effect(line: int, starts: Dict[int, int], steps: Dict[int, _Step]) -> Effect:
+    """Return what may be done from the start of a line until the start of another one is told.
+
+    Args:
+        line: The line.
+        starts: The places where the start of a line is told, with the line.
+        steps: The instructions of the function.
     """
-    observed: bytes = getattr(code, "_co_code_adaptive", b"")
-    return [at for at in steps if observed[at : at + 1] == _TELLS_LINE]
-
-
-def _effect(line: int, starts: List[int], steps: Dict[int, _Step]) -> Effect:
-    """Return what may be done from the start of a line until the start of another one is told."""
-    ends = {at for at in starts if steps[at].line != line}
-    ahead = [at for at in starts if steps[at].line == line]
+    ahead = [at for at, started in starts.items() if started == line]
     seen = set(ahead)
     runs_code, stored, used = False, 0, 0
     while ahead:
@@ -187,7 +178,7 @@ def _effect(line: int, starts: List[int], steps: Dict[int, _Step]) -> Effect:
         stored |= step.stored
         used |= step.used
         for at in step.next:
-            if at in steps and at not in seen and at not in ends:
+            if at in steps and at not in seen and starts.get(at, line) == line:
                 seen.add(at)
                 ahead.append(at)
     return runs_code, stored, used
@@ -203,7 +194,7 @@ class _Stack:
     def __init__(self, targets: Set[int]) -> None:
         self._targets = targets
         self._line: Optional[int] = None
-        self._own: List[bool] = []  # of the topmost values, from the lowest; those below are of others
+        self._own: List[bool] = []  # of the topmost values, from the lowest on; those below are not its own
 
     def runs_code(self, at: int, opcode: int, argument: int, line: Optional[int]) -> bool:
         """Return whether an instruction may run code although the variables of its line hold numbers and texts."""
@@ -214,10 +205,7 @@ class _Stack:
         if opcode == _COPY:
             own.append(argument <= len(own) and own[-argument])
             return False
-        if opcode == _SWAP:
-            own.clear()
-            return False
-        if opcode in _LEAVES:
+        if opcode == _SWAP or opcode in _ALWAYS_JUMPS or opcode in _RETURNS:
             own.clear()
             return False
         takes, leaves = _STORES.get(opcode) or _CALCULATES.get(opcode) or (0, 0)
@@ -227,33 +215,8 @@ class _Stack:
         return opcode not in _STORES and (opcode not in _CALCULATES or not all(taken))
 
 
-def _jumps(instructions: List[Tuple[int, int, int, Optional[int]]]) -> Dict[int, int]:
-    """Return where instructions jump to; a jump counts from the instruction after its caches."""
-    places = [at for at, opcode, _, _ in instructions if opcode != _CACHE]
-    next_of = dict(zip(places, places[1:]))
-    found: Dict[int, int] = {}
-    for at, opcode, argument, _ in instructions:
-        if opcode in _JUMPS and at in next_of:
-            found[at] = next_of[at] + (-2 if _JUMPS[opcode] else 2) * argument
-    return found
-
-
-def _handlers(table: bytes) -> Iterator[Tuple[int, int, int]]:
-    """Yield the parts of a function that have a handler of exceptions: start, end, and the place of the handler."""
-    numbers: List[int] = []
-    number = 0
-    for byte in table:  # six bits each, the highest first; a bit tells whether the number goes on
-        number = number << 6 | (byte & 63)
-        if not byte & 64:
-            numbers.append(number)
-            number = 0
-    for at in range(0, len(numbers) - 3, 4):  # the fourth is the depth of the stack
-        start, length, handler = numbers[at : at + 3]
-        yield 2 * start, 2 * (start + length), 2 * handler
-
-
 def _bits(positions: Iterable[int]) -> int:
-    return sum(1 << position for position in positions)
+    return sum([1 << position for position in positions])
 
 
 def _variables(opcode: int, argument: int) -> Tuple[int, int]:
@@ -263,15 +226,3 @@ def _variables(opcode: int, argument: int) -> Tuple[int, int]:
         return 0, 0
     used = 1 << argument if count == 1 else 1 << (argument >> 4) | 1 << (argument & 15)
     return 0 if opcode in _LOADS else used, used
-
-
-def _instructions(code: CodeType) -> Iterator[Tuple[int, int, int, Optional[int]]]:
-    """Yield the instructions of a function: place, number, argument and line of each."""
-    instructions = code.co_code
-    table: Any = code.co_lines()
-    high = 0
-    for start, end, line in table:
-        for at in range(start, end, 2):
-            argument = high | instructions[at + 1]
-            high = argument << 8 if instructions[at] == _EXTENDED_ARG else 0
-            yield at, instructions[at], argument, line
