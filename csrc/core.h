@@ -256,6 +256,9 @@ PyObject *core_encode(PyObject *self, PyObject *value);
 extern PyType_Spec effects_spec;
 int find_secret_names(Effects *effects);
 
+/* instructions.c */
+int read_effects(Effects *effects, PyObject *code, PyObject *instructions);
+
 /* lines.c */
 extern PyType_Spec lines_spec;
 int line_starts(CallLines *lines, PyObject *thread, PyObject *top, PyObject *frame, long line);

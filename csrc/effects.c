@@ -1,4 +1,4 @@
-/* What each line of a function can change, as runtime/line_effects.py has found: the type LineEffects. */
+/* What each line of a function can change, with its variables: the type LineEffects. */
 #include "core.h"
 
 #include <dlfcn.h>
@@ -23,49 +23,12 @@ static int read_bits(PyObject *number, uint64_t *bits) {
     return PyErr_Occurred() ? -1 : 0;
 }
 
-static int read_lines(Effects *effects, PyObject *lines) {
-    PyObject *line, *found;
-    Py_ssize_t position = 0;
-    long last = 0;
-    effects->first_line = 0;
-    while (PyDict_Next(lines, &position, &line, &found)) {
-        long number = PyLong_AsLong(line);
-        effects->first_line = effects->first_line && effects->first_line < number ? effects->first_line : number;
-        last = last > number ? last : number;
-    }
-    if (PyErr_Occurred()) {
-        return -1;
-    }
-    if (effects->first_line < 1 || last - effects->first_line > MAX_LINE_SPAN) {
-        PyErr_SetString(PyExc_ValueError, "the lines of a function are too far apart");
-        return -1;
-    }
-    effects->line_count = last - effects->first_line + 1;
-    effects->lines = PyMem_Calloc((size_t)effects->line_count, sizeof(Effect));
-    if (effects->lines == NULL) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    position = 0;
-    while (PyDict_Next(lines, &position, &line, &found)) {
-        PyObject *stored, *used;
-        Effect *effect = &effects->lines[PyLong_AsLong(line) - effects->first_line];
-        if (!PyArg_ParseTuple(found, "iO!O!", &effect->runs_code, &PyLong_Type, &stored, &PyLong_Type, &used) ||
-            read_bits(stored, effect->stored) < 0 || read_bits(used, effect->used) < 0) {
-            return -1;
-        }
-        effect->is_known = 1;
-    }
-    return 0;
-}
-
 static PyObject *effects_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
-    PyObject *encoder, *names, *quoted, *shared, *around, *begin_unbound, *hidden, *lines;
-    long entry;
+    PyObject *encoder, *code, *names, *quoted, *shared, *around, *begin_unbound, *hidden, *instructions;
     if (keywords != NULL ||
-        !PyArg_ParseTuple(arguments, "OO!O!O!O!O!O!lO!", &encoder, &PyTuple_Type, &names, &PyTuple_Type, &quoted, &PyLong_Type,
-                          &shared, &PyLong_Type, &around, &PyLong_Type, &begin_unbound, &PyLong_Type, &hidden, &entry,
-                          &PyDict_Type, &lines)) {
+        !PyArg_ParseTuple(arguments, "OOO!O!O!O!O!O!O!", &encoder, &code, &PyTuple_Type, &names, &PyTuple_Type, &quoted,
+                          &PyLong_Type, &shared, &PyLong_Type, &around, &PyLong_Type, &begin_unbound, &PyLong_Type,
+                          &hidden, &PyTuple_Type, &instructions)) {
         return NULL;
     }
     Py_ssize_t count = PyTuple_Size(names);
@@ -82,16 +45,15 @@ static PyObject *effects_new(PyTypeObject *type, PyObject *arguments, PyObject *
     effects->names = Py_NewRef(names);
     effects->quoted = Py_NewRef(quoted);
     effects->count = count;
-    effects->entry_line = entry;
     effects->generation = -1;
     effects->get = find_get_variable();
-    if (read_bits(shared, effects->shared) < 0 || read_bits(around, effects->around) < 0 ||
-        read_bits(begin_unbound, effects->begin_unbound) < 0 || read_bits(hidden, effects->hidden) < 0 || read_lines(effects, lines) < 0) {
+    if (effects->get == NULL) {
+        PyErr_SetString(PyExc_NotImplementedError, "this Python has no PyFrame_GetVar");
         Py_DECREF(effects);
         return NULL;
     }
-    if (effects->get == NULL) {
-        PyErr_SetString(PyExc_NotImplementedError, "this Python has no PyFrame_GetVar");
+    if (read_bits(shared, effects->shared) < 0 || read_bits(around, effects->around) < 0 ||
+        read_bits(begin_unbound, effects->begin_unbound) < 0 || read_bits(hidden, effects->hidden) < 0 || read_effects(effects, code, instructions) < 0) {
         Py_DECREF(effects);
         return NULL;
     }

@@ -71,13 +71,12 @@ class LineLog:
         self._patterns = patterns
         # By the id of code, which its function keeps alive: what the core in C knows of it; None: it cannot do it.
         self._effects: Dict[int, Any] = {}
-        self._find_effects: Any = None
+        self._for_c: Any = None  # the module, kept: a program may empty sys.modules
         if self.encoder.native is not None:
-            load_late_module("runtime.instructions")
             load_late_module("runtime.line_effects")
-            from ..runtime.line_effects import line_effects  # for new Pythons only
+            from ..runtime import line_effects  # for new Pythons only
 
-            self._find_effects = line_effects
+            self._for_c = line_effects
         self._noticed: Set[Tuple[int, str]] = set()
 
     def clear(self) -> None:
@@ -117,14 +116,15 @@ class LineLog:
 
     def _compiled_effects(self, code: CodeType) -> Any:
         """Return what the lines of a function do, for the core in C; None if it cannot record them."""
-        found = self._find_effects(code, MAX_VARIABLES)
+        found = self._for_c.single_variables_of(code, MAX_VARIABLES)
         if found is None:
             return None
         quoted = tuple([utf8(quote(name)) + b": " for name in found.names])
         synthetic = sum([1 << at for at, name in enumerate(found.names) if is_synthetic(name)])
         variables = (found.names, quoted, found.shared, found.around, found.begin_unbound, synthetic)
+        encoder = self.encoder
         try:
-            return self.encoder.native.LineEffects(self.encoder.compiled, *variables, found.entry_line, found.lines)
+            return encoder.native.LineEffects(encoder.compiled, code, *variables, self._for_c.INSTRUCTIONS)
         except (NotImplementedError, ValueError) as error:  # a Python without PyFrame_GetVar, or an odd function
             if raised_by_program(error):
                 raise
