@@ -7,6 +7,7 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stddef.h>
 #include <stdint.h>
 
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
@@ -33,6 +34,8 @@ typedef struct {
     Py_ssize_t capacity;
 } Buffer;
 
+Buffer take_spare(Buffer *spare);
+void give_spare(Buffer *spare, Buffer *used);
 int buffer_reserve(Buffer *buffer, Py_ssize_t more);
 int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size);
 int buffer_put_chars(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
@@ -73,6 +76,8 @@ enum Name {
     N_GENERATION, N_ROOM, N_INSIDE, N_RENDER, N_KEY, N_QUOTED, N_IS_HIDDEN, N_REDACT_ITEMS, N_DICT, N_HINTS, N_INT_TEXT,
     N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_OWN_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
     N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
+    N_COUNTER, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
+    N_TASK, N_F_LASTI, N_F_BACK,
     NAME_COUNT
 };
 
@@ -200,22 +205,46 @@ typedef struct {
     int is_unsure; /* whether other lines than the last one ran since the last comparison */
 } CallLines;
 
-/* The callback of the event LINE. */
+/* What never changes of a traced function. It is found by the address of its code, which the function keeps alive. */
+typedef struct {
+    PyObject *code;
+    PyObject *function;
+    PyObject *names;
+    PyObject *record;
+    PyObject *call_sites;
+    Py_ssize_t counter;
+} Known;
+
+#define KNOWN_SLOTS 1024 /* a power of two; each has the last function of those that belong there */
+
+/* The callbacks of events. */
 typedef struct {
     PyObject_HEAD
     Core *core;
+    get_variable get; /* NULL: arguments are read in Python */
     PyObject *lines_type;
     PyObject *functions;
     PyObject *threads;
-    PyObject *in_python; /* the callback that does what is not done here */
     PyObject *failed;
-    PyObject *ran; /* NULL: no lines of tests are noted */
-    PyObject *thread; /* that of the last event, as the next */
+    PyObject *write_record;
+    PyObject *line_in_python; /* the callbacks that do what is not done here */
+    PyObject *start_in_python;
+    PyObject *return_in_python;
+    PyObject *call_ids;
+    PyObject *call_site;
+    PyObject *encode; /* the method of the encoder that Python knows */
+    PyObject *unseen_ends;
+    PyObject *off;      /* the functions that are switched off; NULL: every call is recorded */
+    PyObject *begun;    /* when each counted call has begun; NULL likewise */
+    PyObject *awaiting; /* NULL likewise */
+    PyObject *ran;      /* NULL: no lines of tests are noted */
+    Py_buffer counters; /* empty: calls are counted in Python */
+    PyObject *thread;   /* that of the last event, as the next */
     PyObject *state;
     PyObject *lines;
-    PyObject *last_code;
-    PyObject *last_function;
-} LineEvents;
+    Known *known;
+    Buffer spare;
+} Events;
 
 /* numbers.c */
 int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars);
@@ -253,6 +282,7 @@ int clear_if_unreadable(Core *core);
 PyObject *core_encode(PyObject *self, PyObject *value);
 
 /* effects.c */
+get_variable find_get_variable(void);
 extern PyType_Spec effects_spec;
 int find_secret_names(Effects *effects);
 
@@ -263,10 +293,23 @@ int read_effects(Effects *effects, PyObject *code, PyObject *instructions);
 extern PyType_Spec lines_spec;
 int line_starts(CallLines *lines, PyObject *thread, PyObject *top, PyObject *frame, long line);
 
-/* line_events.c */
-extern PyType_Spec line_events_spec;
+/* events.c */
+extern PyType_Spec events_spec;
 long long now_ns(void);
 int write_record(Core *core, PyObject *in_python, PyObject *thread, PyObject *record);
+PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name);
+const Known *find_function(Events *events, PyObject *code);
+int find_thread(Events *events);
+PyObject *top_call(Events *events);
+PyObject *open_call(Events *events, PyObject *frame, int searches);
+PyObject *handle_failure(Events *events);
+
+/* line_events.c */
+PyObject *events_line(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+
+/* call_events.c */
+PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_return(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
 /* fallback.c */
 PyObject *python_walk(Walk *walk);

@@ -4,7 +4,7 @@
 #include <dlfcn.h>
 #include <string.h>
 
-static get_variable find_get_variable(void) {
+get_variable find_get_variable(void) {
     get_variable found;
     *(void **)&found = dlsym(RTLD_DEFAULT, "PyFrame_GetVar"); /* in 3.12 to 3.15, but not in the stable ABI */
     return found;

@@ -283,41 +283,25 @@ static int end_record(Buffer *out, long line, Py_ssize_t position) {
     return put_number_field(out, "\t", position) < 0 ? -1 : PUT(out, "\n");
 }
 
-/* Take the buffer of the lines for a record; another one that is made meanwhile has its own. */
-static Buffer take_buffer(Effects *effects) {
-    Buffer taken = effects->spare;
-    memset(&effects->spare, 0, sizeof(Buffer));
-    taken.size = 0;
-    return taken;
-}
-
-static void give_buffer(Effects *effects, Buffer *buffer) {
-    if (effects->spare.data == NULL) {
-        effects->spare = *buffer;
-    } else {
-        PyMem_Free(buffer->data);
-    }
-}
-
 static int put_line(CallLines *lines, PyObject *thread, PyObject *frame, int scope, long long call, long long at_ns,
                     long line, Py_ssize_t position) {
-    Buffer record = take_buffer(lines->effects);
+    Buffer record = take_spare(&lines->effects->spare);
     int result = begin_record(&record, call, at_ns) < 0 || write_changes(lines, frame, scope, &record) < 0 ||
                          end_record(&record, line, position) < 0 || put_record(lines, thread, &record) < 0
                      ? -1
                      : 0;
-    give_buffer(lines->effects, &record);
+    give_spare(&lines->effects->spare, &record);
     return result;
 }
 
 /* Write a line whose changes are not known. */
 static int put_line_alone(CallLines *lines, PyObject *thread, long long call, const LastLine *last) {
-    Buffer record = take_buffer(lines->effects);
+    Buffer record = take_spare(&lines->effects->spare);
     int result = begin_record(&record, call, last->at_ns) < 0 || end_record(&record, last->line, last->position) < 0 ||
                          put_record(lines, thread, &record) < 0
                      ? -1
                      : 0;
-    give_buffer(lines->effects, &record);
+    give_spare(&lines->effects->spare, &record);
     return result;
 }
 

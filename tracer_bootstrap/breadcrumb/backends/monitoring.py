@@ -27,6 +27,7 @@ from ..session.functions import (
     is_observed,
     module_of,
 )
+from ..session.threads import write_record
 from ..values.frame_locals import forget_locals
 from . import Backend
 from .debuggers import is_debugger_start, renew_opcode_events
@@ -34,7 +35,7 @@ from .debuggers import is_debugger_start, renew_opcode_events
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
     from ..events.executed_lines import ExecutedLines
     from . import ExitCode, Parts
@@ -104,7 +105,7 @@ class MonitoringBackend(Backend):
         self._tasks_created = 0
         self._steps = 0  # suspensions since adaptive capture was told of them
         self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
-        self._line_events: Any = None  # those of the core in C
+        self._events: Any = None  # those of the core in C
         self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
 
     def start(self) -> None:
@@ -124,6 +125,7 @@ class MonitoringBackend(Backend):
         events = monitoring.events
         self._disable = monitoring.DISABLE
         on_start, on_return, on_raise, on_handled = self._hot_path()
+        on_start, on_return, on_line = self._compiled_path((on_start, on_return, guard(self._on_line, self._session)))
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
             events.PY_RETURN: on_return,
@@ -136,7 +138,7 @@ class MonitoringBackend(Backend):
             events.EXCEPTION_HANDLED: on_handled,
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
-            events.LINE: self._line_callback(),
+            events.LINE: on_line,
         }
         self._gaps.watch = self._watch
         self._callbacks = list(callbacks)
@@ -211,27 +213,47 @@ class MonitoringBackend(Backend):
 
     def forget_last(self) -> None:
         """Look up the function and the counters again at the next call."""
-        if self._line_events is not None:
-            self._line_events.forget()
+        counters = self._adaptive.counters() if self._adaptive is not None else None
         self._hot_names["last_function"] = _NO_FUNCTION
-        self._hot_names["counters"] = self._adaptive.counters() if self._adaptive is not None else None
+        self._hot_names["counters"] = counters
+        if self._events is not None:
+            self._events.forget(counters)
 
     def note_lines(self, executed: ExecutedLines) -> None:
         """Tell *executed* of the lines of functions with ``notes_lines``. Called when the first test begins."""
         super().note_lines(executed)
-        if self._line_events is not None:
-            self._line_events.note(executed.ran)
+        if self._events is not None:
+            self._events.note(executed.ran)
 
-    def _line_callback(self) -> Callable[..., Any]:
-        """Return the callback of LINE: in C, where that is loaded, for the lines of the innermost call."""
-        session = self._session
-        in_python = guard(self._on_line, session)
+    def _compiled_path(self, in_python: Sequence[Callable[..., Any]]) -> Sequence[Callable[..., Any]]:
+        """Return the callbacks of PY_START, PY_RETURN and LINE: in C, where that is loaded, for the ordinary cases.
+
+        Args:
+            in_python: Those that do everything.
+        """
+        session, adaptive = self._session, self._adaptive
         native = session.core.native
         if native is None:
             return in_python
-        parts = (session.encoder.compiled, native.CallLines, session.functions, session.threads)
-        self._line_events = native.LineEvents(*parts, in_python, event_failure_handler(session))
-        return self._line_events.line  # type: ignore[no-any-return]
+        parts = {
+            "lines_type": native.CallLines,
+            "functions": session.functions,
+            "threads": session.threads,
+            "failed": event_failure_handler(session),
+            "write_record": write_record,
+            "start_in_python": in_python[0],
+            "return_in_python": in_python[1],
+            "line_in_python": in_python[2],
+            "call_ids": session.call_ids,
+            "call_site": self._calls.site,
+            "encode": session.encoder.encode,
+            "unseen_ends": self._calls.unseen_ends,
+        }
+        if adaptive is not None:
+            parts.update(off=adaptive.off, begun=adaptive.begun, awaiting=adaptive.awaiting)
+        events = self._events = native.Events(session.encoder.compiled, parts)
+        events.forget(adaptive.counters() if adaptive is not None else None)
+        return events.start if events.reads_variables else in_python[0], events.returned, events.line
 
     def secret_learned(self) -> None:
         """Make the hot path encode again the arguments of the call that it is recording."""
