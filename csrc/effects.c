@@ -69,12 +69,6 @@ static int effects_traverse(PyObject *self, visitproc visit, void *arg) {
     return 0;
 }
 
-static int effects_clear(PyObject *self) {
-    Effects *effects = (Effects *)self;
-    Py_CLEAR(effects->core);
-    return 0;
-}
-
 static void effects_dealloc(PyObject *self) {
     Effects *effects = (Effects *)self;
     PyTypeObject *type = Py_TYPE(self);
@@ -93,7 +87,6 @@ static PyType_Slot effects_slots[] = {
     {Py_tp_doc, "Which variables of a function each of its lines can change."},
     {Py_tp_new, effects_new},
     {Py_tp_traverse, effects_traverse},
-    {Py_tp_clear, effects_clear},
     {Py_tp_dealloc, effects_dealloc},
     {0, NULL},
 };

@@ -142,7 +142,7 @@ PyObject *handle_failure(Events *events) {
     if (traceback != NULL && error != NULL) {
         PyException_SetTraceback(error, traceback);
     }
-    PyObject *done = PyObject_CallFunctionObjArgs(events->failed, error, NULL);
+    PyObject *done = error == NULL ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(events->failed, error, NULL);
     Py_XDECREF(type);
     Py_XDECREF(error);
     Py_XDECREF(traceback);

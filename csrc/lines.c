@@ -322,30 +322,38 @@ static int notice_left_out(CallLines *lines) {
     return done == NULL ? -1 : 0;
 }
 
+/* Return whether a line is one of the few that are written of a long call; keep it if not. -1 for an error. */
+static int is_sample(CallLines *lines, Py_ssize_t position, long long at_ns, long line) {
+    if (position == MAX_LINES_PER_CALL && notice_left_out(lines) < 0) {
+        return -1;
+    }
+    if (position < lines->next_sample) {
+        return keep_last(lines, position, at_ns, line);
+    }
+    lines->next_sample = 2 * position;
+    return 1;
+}
+
 /* Record that a line starts: CallLines.starts. `top` is the thread's innermost call. */
 int line_starts(CallLines *lines, PyObject *thread, PyObject *top, PyObject *frame, long line) {
-    long long at_ns = now_ns();
+    long long at_ns = now_ns(), call = PyLong_AsLongLong(PyTuple_GetItem(top, 0));
     Py_ssize_t position = lines->count++;
-    if (position >= MAX_LINES_PER_CALL) {
-        if (position == MAX_LINES_PER_CALL && notice_left_out(lines) < 0) {
-            return -1;
-        }
-        if (position < lines->next_sample) {
-            return keep_last(lines, position, at_ns, line);
-        }
-        lines->next_sample = 2 * position;
+    int result = call == -1 && PyErr_Occurred() ? -1 : 1;
+    if (result > 0 && position >= MAX_LINES_PER_CALL) {
+        result = is_sample(lines, position, at_ns, line);
     }
     if (lines->is_first && line != lines->effects->entry_line) {
         lines->is_unsure = 1; /* which lines ran before is not known */
     }
-    long long call = PyLong_AsLongLong(PyTuple_GetItem(top, 0));
-    if (call == -1 && PyErr_Occurred()) {
-        return -1;
+    if (result > 0) {
+        int scope = lines->is_first ? AT_ENTRY : CHANGED_BY_THE_LINE;
+        result = put_line(lines, thread, frame, scope, call, at_ns, line, position);
     }
-    int scope = lines->is_first ? AT_ENTRY : CHANGED_BY_THE_LINE;
-    int result = put_line(lines, thread, frame, scope, call, at_ns, line, position);
+    if (result < 0) {
+        lines->is_unsure = 1; /* what the last line has changed is looked for at the next one */
+    }
     lines->last_line = line;
-    return result;
+    return result < 0 ? -1 : 0;
 }
 
 static PyObject *lines_starts(PyObject *self, PyObject *arguments) {

@@ -127,7 +127,8 @@ class _Maker:
             text
             + "import unittest\nclass Tests(unittest.TestCase):\n"
             + "".join(tests)
-            + "try:\n    unittest.main()\nfinally:\n    gc.collect()\n"
+            + "suite = unittest.defaultTestLoader.loadTestsFromTestCase(Tests)\n"
+            + "unittest.TextTestRunner(verbosity=0).run(suite)\ngc.collect()\n"
         )
 
     def _pick(self, options: tuple[str, ...]) -> str:

@@ -252,7 +252,10 @@ class MonitoringBackend(Backend):
         if adaptive is not None:
             parts.update(off=adaptive.off, begun=adaptive.begun, awaiting=adaptive.awaiting)
         events = self._events = native.Events(session.encoder.compiled, parts)
-        events.forget(adaptive.counters() if adaptive is not None else None)
+        counters = adaptive.counters() if adaptive is not None else None
+        events.forget(counters)
+        if self._budget is not None and counters is not None:
+            self._budget.counts_in_c()
         return events.start if events.reads_variables else in_python[0], events.returned, events.line
 
     def secret_learned(self) -> None:
@@ -396,7 +399,7 @@ class MonitoringBackend(Backend):
         self._tasks_created += 1
         if budget is None or self._tasks_created % _TASKS_BETWEEN_LOOKS or id(code) in self._functions:
             return
-        budget.spend(_TASKS_BETWEEN_LOOKS * _TASK_IN_COUNTED_CALLS * budget.counted_ns)
+        budget.spend(_TASKS_BETWEEN_LOOKS * _TASK_IN_COUNTED_CALLS * budget.event_ns)
         if budget.is_tight():
             self._set_local_events(code, 0)
             self._session.notice_once(
@@ -523,7 +526,7 @@ class MonitoringBackend(Backend):
             return self._disable
         self._looks += 1
         if self._looks % _LOOKS_BETWEEN_PRICES == 0 and self._budget is not None:
-            self._budget.spend(_LOOKS_BETWEEN_PRICES * _LOOK_IN_COUNTED_CALLS * self._budget.counted_ns)
+            self._budget.spend(_LOOKS_BETWEEN_PRICES * _LOOK_IN_COUNTED_CALLS * self._budget.event_ns)
             self._looks_per_site = _FEW_LOOKS if self._budget.is_tight() else _LOOKS_PER_CALL_SITE
         site = (id(code), offset)
         looks = self._sites[site] = self._sites.get(site, 0) + 1

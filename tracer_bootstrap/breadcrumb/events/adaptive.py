@@ -319,7 +319,7 @@ class AdaptiveCapture:
         if budget is None or function.is_off or function.slot < 0:
             return True
         at_ns = system.now_ns()
-        is_hot = self._counting_is_too_dear(budget, function, steps * budget.counted_ns // 2, at_ns)
+        is_hot = self._counting_is_too_dear(budget, function, steps * budget.event_ns // 2, at_ns)
         function.look_ns = at_ns
         return not is_hot or self._switch_off(function, frame, at_ns)
 

@@ -1,4 +1,4 @@
-"""Say of the instructions what they can do to variables: the core in C finds out so what each line of a function can do.
+"""Say what each instruction can do to variables: from that, the core in C finds what each line of a function can do.
 
 Between two lines a variable has changed only if the first one stores it, or if it holds a container or an object, and
 the line may have run code that changes what is in there. A line runs no other code if it only calculates with numbers
