@@ -28,6 +28,7 @@ SETTING = "BREADCRUMB_BUILD_CORE"
 MAX_SECONDS = 300
 
 FLAGS = ["-O2", "-fPIC", "-fvisibility=hidden", "-fno-strict-overflow", "-s"]
+LIBRARIES = [] if sys.platform == "darwin" else ["-ldl"]  # older C libraries have dlsym there
 LINK_FLAGS = ["-bundle", "-undefined", "dynamic_lookup"] if sys.platform == "darwin" else ["-shared"]
 
 
@@ -60,7 +61,7 @@ def compile_core(folder: Path, extra: list[str]) -> Path:
         made = Path(scratch) / FILE_NAME
         command = [
             *shlex.split(compiler), *FLAGS, *LINK_FLAGS, f"-I{headers}", *arch, f'-DSOURCE_DIGEST="{source_digest()}"',
-            *given, *sorted(file.name for file in SOURCES.glob("*.c")), "-o", str(made),
+            *given, *sorted(file.name for file in SOURCES.glob("*.c")), *LIBRARIES, "-o", str(made),
         ]  # fmt: skip
         subprocess.run(command, cwd=SOURCES, check=True, capture_output=True, timeout=MAX_SECONDS)
         target = folder / FILE_NAME

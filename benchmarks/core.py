@@ -1,11 +1,12 @@
-"""Measure what a recorded call adds with the core in Python and with the one in C, in one run.
+"""Measure what recording adds with the core in Python and with the one in C, in one run.
 
-    python -m benchmarks.core [--python PATH ...] [--runs 5]
+    python -m benchmarks.core [--python PATH ...] [--runs 5] [--only NAME ...]
 
-Two programs: one passes small objects (an order with its items), one a large graph of dicts as `self`. For each Python,
-untraced runs and runs in mode `full` with each core alternate, and the best batch of each counts, because other load on
-the machine only adds time. It prints the nanoseconds that a recorded call adds with each core, and their ratio, which
-depends little on the machine.
+The programs call a function of two integers, a method, and one that is only counted; pass small objects (an order with
+its items), and a large graph of dicts as `self`; and execute recorded lines of functions with 3 and 10 variables, and
+with containers. For each Python, untraced runs and runs with each core alternate, and the best batch of each counts,
+because other load on the machine only adds time. It prints the nanoseconds that a call or line adds with each core, and
+their ratio, which depends little on the machine.
 """
 
 from __future__ import annotations
@@ -74,6 +75,65 @@ def batch(count):
 COUNT = 200
 """
 
+CALLS = """
+import sys, time
+
+def add(a, b):
+    return a
+
+class Holder:
+    def __init__(self):
+        self.number = 1
+    def get(self):
+        return self.number
+
+holder = Holder()
+
+def hot(count):
+    for number in range(count):
+        add(number, 3)
+
+def method(count):
+    for number in range(count):
+        holder.get()
+"""
+
+LINES = """
+import sys, time
+
+def three(n):
+    total = 0
+    for i in range(n):
+        total += i
+        total -= 1
+        n = n
+    return total
+
+def ten(n):
+    a = b = c = d = e = f = g = 1
+    total = 0
+    for i in range(n):
+        total += i
+        total -= a
+        b = total
+        c = b
+    return total
+
+def containers(n):
+    items = [1, 2, 3]
+    table = {"a": 1, "b": [1, 2]}
+    for i in range(n):
+        k = i + 1
+        k = k * 2
+        items[0] = k
+        k = table["a"]
+    return k
+
+def lines_of(function, count):
+    for _ in range(count):
+        function(300)
+"""
+
 MEASURE = """
 best = 1e99
 for _ in range(int(sys.argv[1])):
@@ -83,7 +143,44 @@ for _ in range(int(sys.argv[1])):
 print(best)
 """
 
-PROGRAMS = {"orders": ORDERS, "big self": BIG_SELF}
+FULL = {"mode": "full"}
+
+
+@dataclass(frozen=True)
+class Program:
+    """A program that is measured.
+
+    Attributes:
+        text: Its text, which defines `batch` and `COUNT`.
+        capture: The settings that it is recorded with.
+        unit: What is counted: the kind of a record, or the number of calls in a batch.
+    """
+
+    text: str
+    capture: dict[str, object]
+    unit: str | int = record_format.KIND_CALL
+
+
+def _lines(function: str) -> Program:
+    text = LINES + f"def batch(count): lines_of({function}, count)\nCOUNT = 20\n"
+    return Program(text, {**FULL, "lines": [function]}, record_format.KIND_LINE)
+
+
+COUNTED = 10_000  # all batches together stay below the number from which a function is switched off
+PROGRAMS = {
+    "hot call": Program(CALLS + "batch, COUNT = hot, 20_000\n", FULL),
+    "method": Program(CALLS + "batch, COUNT = method, 10_000\n", FULL),
+    "counted call": Program(
+        CALLS + f"batch, COUNT = hot, {COUNTED}\n",
+        {"mode": "adaptive", "overhead": "off", "calls_per_function": 5},
+        COUNTED,
+    ),
+    "orders": Program(ORDERS, FULL),
+    "big self": Program(BIG_SELF, FULL),
+    "line, 3 variables": _lines("three"),
+    "line, 10 variables": _lines("ten"),
+    "line, containers": _lines("containers"),
+}
 BATCHES = 8
 
 
@@ -92,23 +189,23 @@ class Run:
     """One run of a program."""
 
     batch_ns: float
-    calls: float  # recorded in a batch
+    units: float  # recorded or counted in a batch
     core: str
 
 
-def run(python: str, program: str, core: str | None) -> Run:
+def run(python: str, program: Program, core: str | None) -> Run:
     """Run a program once; None: untraced."""
     env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", record_format.ENV_TRACE)}
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "program.py"
-        file.write_text(program + MEASURE)
+        file.write_text(program.text + MEASURE)
         if core is not None:
             settings = {
                 "format": record_format.FORMAT_VERSION,
                 "workspace": folder,
                 "include": ["__main__"],
                 "exclude": [],
-                "capture": {"mode": "full"},
+                "capture": program.capture,
                 "redact": [],
                 "backend": "auto",
             }
@@ -123,35 +220,36 @@ def run(python: str, program: str, core: str | None) -> Run:
         events = b"".join(file.read_bytes() for file in Path(folder).glob("*" + record_format.EVENTS_SUFFIX))
         records = b"".join(file.read_bytes() for file in Path(folder).glob("*" + record_format.CALLS_SUFFIX))
     ran = record_format.CORE_C if b'"core": "c"' in events else record_format.CORE_PURE
-    calls = records.count(f"\n{record_format.KIND_CALL}\t".encode()) / BATCHES
-    return Run(float(done.stdout), calls, ran)
+    units = program.unit if isinstance(program.unit, int) else records.count(f"\n{program.unit}\t".encode()) / BATCHES
+    return Run(float(done.stdout), units, ran)
 
 
-def measure(python: str, runs: int) -> None:
-    """Print the figures of one interpreter."""
+def measure(python: str, name: str, runs: int) -> None:
+    """Print the figures of one program with one interpreter."""
     version = subprocess.run([python, "-V"], capture_output=True, text=True, check=True).stdout.strip()
-    for name, program in PROGRAMS.items():
-        runs_of: dict[str | None, list[Run]] = {None: [], "pure": [], "c": []}
-        for _ in range(runs):
-            for core, done in runs_of.items():
-                done.append(run(python, program, core))
-        batch = {core: min(each.batch_ns for each in done) for core, done in runs_of.items()}
-        calls = runs_of["pure"][0].calls
-        pure, compiled = (batch["pure"] - batch[None]) / calls, (batch["c"] - batch[None]) / calls
-        added = f"{version}, {name}, full mode: a call adds {pure:,.0f} ns with the core in Python"
-        if runs_of["c"][0].core == record_format.CORE_C:
-            print(f"{added}, {compiled:,.0f} ns with the one in C: {pure / compiled:.1f} times")
-        else:
-            print(f"{added}; there is no compiled core for it")
+    runs_of: dict[str | None, list[Run]] = {None: [], "pure": [], "c": []}
+    for _ in range(runs):
+        for core, done in runs_of.items():
+            done.append(run(python, PROGRAMS[name], core))
+    batch = {core: min(each.batch_ns for each in done) for core, done in runs_of.items()}
+    units = runs_of["pure"][0].units
+    pure, compiled = (batch["pure"] - batch[None]) / units, (batch["c"] - batch[None]) / units
+    added = f"{version}, {name}: {pure:,.0f} ns more with the core in Python"
+    if runs_of["c"][0].core == record_format.CORE_C:
+        print(f"{added}, {compiled:,.0f} ns with the one in C: {pure / compiled:.1f} times", flush=True)
+    else:
+        print(f"{added}; there is no compiled core for it", flush=True)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--python", nargs="+", default=[sys.executable], help="interpreters to measure")
     parser.add_argument("--runs", type=int, default=5, help="runs of each kind; the best counts")
+    parser.add_argument("--only", nargs="+", choices=PROGRAMS, default=list(PROGRAMS), help="programs to measure")
     options = parser.parse_args()
     for python in options.python:
-        measure(python, options.runs)
+        for name in options.only:
+            measure(python, name, options.runs)
     return 0
 
 

@@ -7,8 +7,11 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
-#define INTERFACE 1
+#define INTERFACE 2
 
 /* The limits of values/walk.py and values/encoder.py; tests/tracer/test_core.py holds them equal. */
 #define MEMO_MAX_CHARS 200
@@ -31,6 +34,8 @@ typedef struct {
     Py_ssize_t capacity;
 } Buffer;
 
+Buffer take_spare(Buffer *spare);
+void give_spare(Buffer *spare, Buffer *used);
 int buffer_reserve(Buffer *buffer, Py_ssize_t more);
 int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size);
 int buffer_put_chars(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
@@ -72,6 +77,9 @@ enum Name {
     N_GENERATION, N_ROOM, N_INSIDE, N_RENDER, N_KEY, N_QUOTED, N_IS_HIDDEN, N_REDACT_ITEMS, N_DICT, N_HINTS, N_INT_TEXT,
     N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_OWN_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
     N_IS_SETTING_NAME, N_PART_OF_PAIR,
+    N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
+    N_COUNTER, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
+    N_TASK, N_F_LASTI, N_F_BACK,
     NAME_COUNT
 };
 
@@ -129,6 +137,117 @@ typedef struct {
     Py_ssize_t scratch_capacity;
 } Walk;
 
+/* What a line can do to the variables of its function, as sets of variables. */
+#define MAX_VARIABLES 200 /* of events/lines.py */
+#define VARIABLE_WORDS 4
+#define MAX_LINE_SPAN 20000
+typedef struct {
+    int is_known;
+    int runs_code; /* whether it may run code that is not the function's, whatever the variables hold */
+    uint64_t stored[VARIABLE_WORDS];
+    uint64_t used[VARIABLE_WORDS]; /* read or stored: code may run if one of them is no scalar */
+} Effect;
+
+static inline int has_bit(const uint64_t *bits, Py_ssize_t at) { return (int)(bits[at / 64] >> (at % 64) & 1); }
+
+typedef PyObject *(*get_variable)(PyObject *frame, PyObject *name);
+
+typedef struct {
+    PyObject_HEAD
+    Core *core;
+    PyObject *names;
+    PyObject *quoted; /* the names as JSON, with a colon */
+    get_variable get;
+    Py_ssize_t count;
+    uint64_t shared[VARIABLE_WORDS];        /* with other functions, which may change them */
+    uint64_t around[VARIABLE_WORDS];        /* those of enclosing functions */
+    uint64_t begin_unbound[VARIABLE_WORDS]; /* not bound when a call begins */
+    uint64_t hidden[VARIABLE_WORDS];        /* made by the interpreter or pytest: not recorded, and may hold anything */
+    uint64_t secret[VARIABLE_WORDS];
+    long long generation; /* of the redactor, for which `secret` holds */
+    long entry_line;      /* that each call executes first */
+    long first_line;
+    Py_ssize_t line_count;
+    Effect *lines; /* from first_line on */
+    Buffer spare;
+} Effects;
+
+/* A variable at the last comparison. */
+typedef struct {
+    PyObject *text; /* NULL: not bound */
+    int kind;
+} Variable;
+
+#define MAX_LINES_PER_CALL 2000 /* of events/lines.py, as the next */
+#define LAST_LINES 20
+typedef struct {
+    Py_ssize_t position;
+    long long at_ns;
+    long line; /* 0: none is kept here */
+} LastLine;
+
+/* The lines of one call. */
+typedef struct {
+    PyObject_HEAD
+    Effects *effects;
+    PyObject *log;
+    PyObject *function;
+    PyObject *write_record; /* the function in Python */
+    PyObject *records;      /* the list that keeps them; NULL: they are written to the thread */
+    Variable *variables;
+    uint64_t bound[VARIABLE_WORDS];
+    uint64_t others[VARIABLE_WORDS]; /* those that may hold no scalar */
+    Py_ssize_t encoded;              /* bytes of all texts */
+    Py_ssize_t count;
+    Py_ssize_t next_sample;
+    LastLine *last; /* a ring, NULL before it is needed */
+    long long generation;
+    long last_line;
+    int is_first;
+    int is_unsure; /* whether other lines than the last one ran since the last comparison */
+} CallLines;
+
+/* What never changes of a traced function. It is found by the address of its code, which the function keeps alive. */
+typedef struct {
+    PyObject *code;
+    PyObject *function;
+    PyObject *names;
+    PyObject *record;
+    PyObject *call_sites;
+    Py_ssize_t counter;
+} Known;
+
+#define KNOWN_SLOTS 1024 /* a power of two; each has the last function of those that belong there */
+
+/* The callbacks of events. */
+typedef struct {
+    PyObject_HEAD
+    Core *core;
+    get_variable get; /* NULL: arguments are read in Python */
+    PyObject *lines_type;
+    PyObject *functions;
+    PyObject *threads;
+    PyObject *failed;
+    PyObject *write_record;
+    PyObject *line_in_python; /* the callbacks that do what is not done here */
+    PyObject *start_in_python;
+    PyObject *return_in_python;
+    PyObject *call_ids;
+    PyObject *call_site;
+    PyObject *encode; /* the method of the encoder that Python knows */
+    PyObject *unseen_ends;
+    PyObject *off;      /* the functions that are switched off; NULL: every call is recorded */
+    PyObject *begun;    /* when each counted call has begun; NULL likewise */
+    PyObject *awaiting; /* NULL likewise */
+    PyObject *ran;      /* NULL: no lines of tests are noted */
+    Py_buffer counters; /* empty: calls are counted in Python */
+    PyObject *thread;   /* that of the last event, as the next */
+    PyObject *state;
+    PyObject *lines;
+    Known *known;
+    Buffer spare;
+} Events;
+
 /* numbers.c */
 int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars);
 int small_int(PyObject *value, long long *number);
@@ -162,6 +281,39 @@ void forget_plans(Core *core);
 int write_instance(Walk *walk, PyObject *value);
 int write_without_fields(Walk *walk, PyObject *value);
 int clear_if_unreadable(Core *core);
+
+/* module.c */
+PyObject *core_encode(PyObject *self, PyObject *value);
+
+/* effects.c */
+get_variable find_get_variable(void);
+extern PyType_Spec effects_spec;
+int find_secret_names(Effects *effects);
+
+/* instructions.c */
+int read_effects(Effects *effects, PyObject *code, PyObject *instructions);
+
+/* lines.c */
+extern PyType_Spec lines_spec;
+int line_starts(CallLines *lines, PyObject *thread, PyObject *top, PyObject *frame, long line);
+
+/* events.c */
+extern PyType_Spec events_spec;
+long long now_ns(void);
+int write_record(Core *core, PyObject *in_python, PyObject *thread, PyObject *record);
+PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name);
+const Known *find_function(Events *events, PyObject *code);
+int find_thread(Events *events);
+PyObject *top_call(Events *events);
+PyObject *open_call(Events *events, PyObject *frame, int searches);
+PyObject *handle_failure(Events *events);
+
+/* line_events.c */
+PyObject *events_line(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+
+/* call_events.c */
+PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_return(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
 /* fallback.c */
 PyObject *python_walk(Walk *walk);

@@ -7,31 +7,24 @@
 #define SOURCE_DIGEST ""
 #endif
 
-/* A buffer that has grown beyond this is not kept for the next value. */
-#define MOST_SPARE_BYTES (64 * 1024)
-
 static const char *const NAMES[NAME_COUNT] = {
     "generation", "room", "_inside", "render", "key", "quoted", "is_hidden", "redact_items", "__dict__", "hints", "int_text",
     "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "own_fields", "encode_in_python", "rescues", "forget_outdated",
     "is_setting_name", "part_of_pair",
+    "encode_named", "many_lines", "write", "top", "state", "lines", "notes_lines", "starts",
+    "counter", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "encode", "names", "record", "call_sites",
+    "task", "f_lasti", "f_back",
 };
 
 static void walk_begin(Walk *walk, Core *core) {
     memset(walk, 0, sizeof(Walk));
     walk->core = core;
-    walk->out = core->spare;
-    walk->out.size = 0;
-    memset(&core->spare, 0, sizeof(Buffer));
+    walk->out = take_spare(&core->spare);
     walk->room = core->max_chars;
 }
 
 static void walk_end(Walk *walk) {
-    Core *core = walk->core;
-    if (core->spare.data == NULL && walk->out.capacity <= MOST_SPARE_BYTES) {
-        core->spare = walk->out;
-    } else {
-        PyMem_Free(walk->out.data);
-    }
+    give_spare(&walk->core->spare, &walk->out);
     PyMem_Free(walk->inside);
     PyMem_Free(walk->scratch);
     Py_XDECREF(walk->walk);
@@ -94,7 +87,7 @@ static int is_gone(const Core *core) {
 }
 
 /* Encode a value: Encoder.encode of values/encoder.py. */
-static PyObject *core_encode(PyObject *self, PyObject *value) {
+PyObject *core_encode(PyObject *self, PyObject *value) {
     Core *core = (Core *)self;
     if (is_gone(core)) {
         return NULL;
@@ -294,13 +287,17 @@ static PyType_Slot slots[] = {
 
 static PyType_Spec spec = {"breadcrumb.core.ValueEncoder", sizeof(Core), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, slots};
 
+static int add_type(PyObject *module, const char *name, PyType_Spec *its) {
+    PyObject *type = PyType_FromSpec(its);
+    int result = type == NULL ? -1 : PyModule_AddObjectRef(module, name, type);
+    Py_XDECREF(type);
+    return result;
+}
+
 static int module_exec(PyObject *module) {
-    PyObject *type = PyType_FromSpec(&spec);
-    if (type == NULL || PyModule_AddObject(module, "ValueEncoder", type) < 0) {
-        Py_XDECREF(type);
-        return -1;
-    }
-    return PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
+    return add_type(module, "ValueEncoder", &spec) < 0 || add_type(module, "LineEffects", &effects_spec) < 0 ||
+                   add_type(module, "CallLines", &lines_spec) < 0 || add_type(module, "Events", &events_spec) < 0 ||
+                   PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
                    PyModule_AddStringConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0
                ? -1
                : 0;

@@ -11,22 +11,33 @@ int small_int(PyObject *value, long long *number) {
     return !overflow && *number > -MIN_CARD && *number < MIN_CARD;
 }
 
+static const char PAIRS[] =
+    "00010203040506070809101112131415161718192021222324"
+    "25262728293031323334353637383940414243444546474849"
+    "50515253545556575859606162636465666768697071727374"
+    "75767778798081828384858687888990919293949596979899";
+
 /* Write an integer into at least 24 bytes, and return how many it took. */
 Py_ssize_t format_integer(char *to, long long number) {
     char reversed[24];
-    Py_ssize_t size = 0, count = 0;
+    Py_ssize_t count = sizeof(reversed), size = 0;
     unsigned long long rest = number < 0 ? 0ULL - (unsigned long long)number : (unsigned long long)number;
-    do {
-        reversed[count++] = (char)('0' + rest % 10);
-        rest /= 10;
-    } while (rest);
+    while (rest >= 100) {
+        count -= 2;
+        memcpy(reversed + count, &PAIRS[2 * (rest % 100)], 2);
+        rest /= 100;
+    }
+    if (rest >= 10) {
+        count -= 2;
+        memcpy(reversed + count, &PAIRS[2 * rest], 2);
+    } else {
+        reversed[--count] = (char)('0' + rest);
+    }
     if (number < 0) {
         to[size++] = '-';
     }
-    while (count) {
-        to[size++] = reversed[--count];
-    }
-    return size;
+    memcpy(to + size, reversed + count, sizeof(reversed) - (size_t)count);
+    return size + (Py_ssize_t)sizeof(reversed) - count;
 }
 
 /* As in card_numbers.py: a number that begins with a second between 2015 and 2035, and has as many digits as a time in

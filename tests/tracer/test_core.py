@@ -8,17 +8,21 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
-from breadcrumb import core
+from breadcrumb import core, record_format
+from breadcrumb.events import lines
 from breadcrumb.record_format import CORE_C, CORE_PURE
 from breadcrumb.values import encoder, walk
+from changing_programs import program
 from pythons import MONITORING_VERSIONS
-from spool_reader import INJECT, Trace
+from spool_reader import INJECT, Spool, Trace, data_of
 
 ROOT = Path(__file__).parents[2]
 FUZZ = ROOT / "tests" / "support" / "core_fuzz.py"
@@ -96,6 +100,9 @@ def test_the_limits_in_c_are_those_in_python() -> None:
         "MIN_CARD": walk.MIN_CARD,
         "REDACTION_MARGIN_CHARS": encoder.REDACTION_MARGIN_CHARS,
         "WINDOW_STEP_CHARS": encoder._WINDOW_STEP_CHARS,
+        "MAX_VARIABLES": lines.MAX_VARIABLES,
+        "MAX_LINES_PER_CALL": lines.MAX_LINES_PER_CALL,
+        "LAST_LINES": lines.LAST_LINES,
     }.items():
         assert int(defined[name]) == value, name
 
@@ -111,6 +118,122 @@ def _build_script() -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
+
+
+# A longer search: BREADCRUMB_FUZZ_PROGRAMS=500 python3 -m pytest tests/tracer/test_core.py -k same_records
+PROGRAMS_OF_A_RUN = int(os.environ.get("BREADCRUMB_FUZZ_PROGRAMS", "12"))
+
+RUN_ALL = """
+for number, text in enumerate({texts!r}):
+    exec(compile(text, "program%d.py" % number, "exec"), {{"__name__": "__main__"}})
+"""
+
+
+def _records(spool: Spool) -> dict[int, list[str]]:
+    """Return the records of each call of the only process and thread, without their times."""
+    found: dict[int, list[str]] = {}
+    segments = spool.folder.glob("*" + record_format.CALLS_SUFFIX)
+    for path in sorted(
+        segments, key=lambda path: int(path.name.removesuffix(record_format.CALLS_SUFFIX).split("-")[-1])
+    ):
+        for line in data_of(path).split("\n")[:-1]:
+            fields = line.split("\t")
+            fields[2] = ""
+            if fields[0] == record_format.KIND_RETURN and len(fields) > 5 and fields[5] != "0":
+                fields[5] = "suspended"
+            found.setdefault(int(fields[1]), []).append("\t".join(fields))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("seed", "as_tests", "capture"),
+    [
+        (0, False, {"mode": "full", "lines": ["*"]}),
+        (1000, False, {"mode": "full"}),
+        (2000, True, {"mode": "full"}),
+        (3000, False, {"mode": "adaptive", "calls_per_function": 1000, "lines": ["f0", "Meddler.*"]}),
+    ],
+    ids=["lines", "calls", "tests", "with counters"],
+)
+def test_both_cores_write_the_same_records_of_a_program(
+    monitoring_python: str, trace: Trace, seed: int, as_tests: bool, capture: dict[str, Any]
+) -> None:
+    texts = [program(each, as_tests=as_tests) for each in range(seed, seed + PROGRAMS_OF_A_RUN)]
+    text = RUN_ALL.format(texts=texts)
+    env = {"PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
+    pure, compiled = (
+        trace(monitoring_python, text, capture=capture, env={**env, "BREADCRUMB_CORE": each}) for each in ("pure", "c")
+    )
+    assert (compiled.stdout, compiled.exit_code) == (pure.stdout, pure.exit_code), compiled.stderr
+    expected, written = _records(pure), _records(compiled)
+    assert len(expected) > 100 and written.keys() == expected.keys()
+    for call, records in expected.items():
+        assert written[call] == records
+
+
+def test_both_cores_count_the_same_calls(monitoring_python: str, trace: Trace) -> None:
+    text = """
+        def one(a): return a
+        def two(a, *rest, key=None): return one(a)
+        def falls(n):
+            if n % 50 == 0:
+                raise ValueError(n)
+            return n
+        def some(n): yield from range(n)
+        for number in range(900):
+            two(number, 1, key=2)
+            try:
+                falls(number)
+            except ValueError:
+                pass
+            list(some(2))
+    """
+    pure, compiled = (
+        trace(
+            monitoring_python,
+            textwrap.dedent(text),
+            mode="adaptive",
+            capture={"calls_per_function": 5},
+            env={"BREADCRUMB_CORE": each},
+        )
+        for each in ("pure", "c")
+    )
+    for function in ("one", "two", "falls", "some"):
+        assert compiled.count(function) == pure.count(function) == (900, True)
+        assert compiled.counted_ns(function) > 0 or function == "some"
+    assert [call.args for call in compiled.named("falls") if call.outcome == 1] == [
+        {"n": number} for number in range(0, 900, 50)
+    ]
+
+
+def test_calls_and_lines_recorded_in_c_keep_no_memory(monitoring_python: str, trace: Trace) -> None:
+    text = """
+        import gc, sys
+        class Thing: pass
+        def works(thing, n, *rest, key=None):
+            held = [thing, n]
+            for each in rest:
+                held.append(each)
+                del held[-1]
+            text = "number %d" % n
+            return text
+        def counts(n): return n
+        def batch():
+            thing, other = Thing(), object()
+            before = sys.getrefcount(thing), sys.getrefcount(other)
+            for number in range(300):
+                works(thing, number, other, [number], key=thing)
+                counts(number)
+            assert (sys.getrefcount(thing), sys.getrefcount(other)) == before
+            gc.collect()
+            return sys.getallocatedblocks()
+        taken = [batch() for _ in range(8)]
+        print(taken[-1] - taken[3])
+    """
+    for capture in ({"lines": ["works"]}, {"mode": "adaptive", "calls_per_function": 40}):
+        spool = trace(monitoring_python, textwrap.dedent(text), capture=capture, env={"BREADCRUMB_CORE": "c"})
+        assert spool.exit_code == 0, spool.stderr
+        assert int(spool.stdout) < 300, spool.stdout
 
 
 def test_the_process_record_says_which_core_ran_and_why(python: str, trace: Trace) -> None:

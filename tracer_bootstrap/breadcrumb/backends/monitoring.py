@@ -16,7 +16,7 @@ from ..events.exceptions import is_control_flow, traceback_of
 from ..events.switched_off import STRAYS_BETWEEN_LOOKS
 from ..record_format import NOTICE_CREATORS_LEFT_OUT, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
-from ..runtime.guard import failure_handler, guard
+from ..runtime.guard import event_failure_handler, failure_handler, guard
 from ..runtime.system import system
 from ..session.functions import (
     SUSPENDS,
@@ -27,6 +27,7 @@ from ..session.functions import (
     is_observed,
     module_of,
 )
+from ..session.threads import write_record
 from ..values.frame_locals import forget_locals
 from . import Backend
 from .debuggers import is_debugger_start, renew_opcode_events
@@ -34,8 +35,9 @@ from .debuggers import is_debugger_start, renew_opcode_events
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
 
+    from ..events.executed_lines import ExecutedLines
     from . import ExitCode, Parts
 
 # In the order of preference. 0 to 2 are reserved (debugger, coverage, profiler); an id in use is never taken.
@@ -103,6 +105,7 @@ class MonitoringBackend(Backend):
         self._tasks_created = 0
         self._steps = 0  # suspensions since adaptive capture was told of them
         self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
+        self._events: Any = None  # those of the core in C
         self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
 
     def start(self) -> None:
@@ -122,6 +125,7 @@ class MonitoringBackend(Backend):
         events = monitoring.events
         self._disable = monitoring.DISABLE
         on_start, on_return, on_raise, on_handled = self._hot_path()
+        on_start, on_return, on_line = self._compiled_path((on_start, on_return, guard(self._on_line, self._session)))
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
             events.PY_RETURN: on_return,
@@ -134,7 +138,7 @@ class MonitoringBackend(Backend):
             events.EXCEPTION_HANDLED: on_handled,
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
-            events.LINE: guard(self._on_line, self._session),
+            events.LINE: on_line,
         }
         self._gaps.watch = self._watch
         self._callbacks = list(callbacks)
@@ -209,8 +213,50 @@ class MonitoringBackend(Backend):
 
     def forget_last(self) -> None:
         """Look up the function and the counters again at the next call."""
+        counters = self._adaptive.counters() if self._adaptive is not None else None
         self._hot_names["last_function"] = _NO_FUNCTION
-        self._hot_names["counters"] = self._adaptive.counters() if self._adaptive is not None else None
+        self._hot_names["counters"] = counters
+        if self._events is not None:
+            self._events.forget(counters)
+
+    def note_lines(self, executed: ExecutedLines) -> None:
+        """Tell *executed* of the lines of functions with ``notes_lines``. Called when the first test begins."""
+        super().note_lines(executed)
+        if self._events is not None:
+            self._events.note(executed.ran)
+
+    def _compiled_path(self, in_python: Sequence[Callable[..., Any]]) -> Sequence[Callable[..., Any]]:
+        """Return the callbacks of PY_START, PY_RETURN and LINE: in C, where that is loaded, for the ordinary cases.
+
+        Args:
+            in_python: Those that do everything.
+        """
+        session, adaptive = self._session, self._adaptive
+        native = session.core.native
+        if native is None:
+            return in_python
+        parts = {
+            "lines_type": native.CallLines,
+            "functions": session.functions,
+            "threads": session.threads,
+            "failed": event_failure_handler(session),
+            "write_record": write_record,
+            "start_in_python": in_python[0],
+            "return_in_python": in_python[1],
+            "line_in_python": in_python[2],
+            "call_ids": session.call_ids,
+            "call_site": self._calls.site,
+            "encode": session.encoder.encode,
+            "unseen_ends": self._calls.unseen_ends,
+        }
+        if adaptive is not None:
+            parts.update(off=adaptive.off, begun=adaptive.begun, awaiting=adaptive.awaiting)
+        events = self._events = native.Events(session.encoder.compiled, parts)
+        counters = adaptive.counters() if adaptive is not None else None
+        events.forget(counters)
+        if self._budget is not None and counters is not None:
+            self._budget.counts_in_c()
+        return events.start if events.reads_variables else in_python[0], events.returned, events.line
 
     def secret_learned(self) -> None:
         """Make the hot path encode again the arguments of the call that it is recording."""
@@ -353,7 +399,7 @@ class MonitoringBackend(Backend):
         self._tasks_created += 1
         if budget is None or self._tasks_created % _TASKS_BETWEEN_LOOKS or id(code) in self._functions:
             return
-        budget.spend(_TASKS_BETWEEN_LOOKS * _TASK_IN_COUNTED_CALLS * budget.counted_ns)
+        budget.spend(_TASKS_BETWEEN_LOOKS * _TASK_IN_COUNTED_CALLS * budget.event_ns)
         if budget.is_tight():
             self._set_local_events(code, 0)
             self._session.notice_once(
@@ -480,7 +526,7 @@ class MonitoringBackend(Backend):
             return self._disable
         self._looks += 1
         if self._looks % _LOOKS_BETWEEN_PRICES == 0 and self._budget is not None:
-            self._budget.spend(_LOOKS_BETWEEN_PRICES * _LOOK_IN_COUNTED_CALLS * self._budget.counted_ns)
+            self._budget.spend(_LOOKS_BETWEEN_PRICES * _LOOK_IN_COUNTED_CALLS * self._budget.event_ns)
             self._looks_per_site = _FEW_LOOKS if self._budget.is_tight() else _LOOKS_PER_CALL_SITE
         site = (id(code), offset)
         looks = self._sites[site] = self._sites.get(site, 0) + 1

@@ -80,27 +80,27 @@ class AdaptiveCapture:
         self._budget = budget
         # When each counted call began, by the id of its frame (which the hot path has at hand) or by ``_frame_key``.
         self.begun: Dict[Any, int] = {}
-        self._off = SwitchedOff(session, calls, self._about_to_observe)
+        self.off = SwitchedOff(session, calls, self._about_to_observe)  # public, as are the next two, for the core in C
         if budget is not None:
-            self._off.may_wake = budget.may_wake
-            self._off.may_await = budget.may_await
+            self.off.may_wake = budget.may_wake
+            self.off.may_await = budget.may_await
         calls.timed_end = self._timed_end
-        self.awaiting = self._off.awaiting
-        self.look_for_open_calls = self._off.look_for_open_calls
+        self.awaiting = self.off.awaiting
+        self.look_for_open_calls = self.off.look_for_open_calls
         self._between_looks = _CALLS_BETWEEN_LOOKS if budget is None else _COUNTED_BETWEEN_LOOKS
         self._started_ns = system.now_ns()
 
     def switch_with(self, switch: Switch) -> None:
         """Switch functions that are called too often off by *switch*; without it they are counted all the same."""
-        self._off.switch_with(switch)
+        self.off.switch_with(switch)
 
     def stop(self) -> None:
         """Listen to the server no more."""
-        self._off.stop()
+        self.off.stop()
 
     def clear(self) -> None:
         """Forget all counted calls and switch all functions on, in a forked child."""
-        self._off.clear()
+        self.off.clear()
         self.begun.clear()
         self._started_ns = system.now_ns()
         if self._budget is not None:
@@ -157,8 +157,8 @@ class AdaptiveCapture:
             return False
         count = counters[function.counter] + 1
         counters[function.counter] = count
-        if self._off.functions:
-            self._off.wake_if_due(system.now_ns())
+        if self.off.functions:
+            self.off.wake_if_due(system.now_ns())
             if function.is_off:
                 return True
         if self._sample_rate >= 1 or int(count * self._sample_rate) != int((count - 1) * self._sample_rate):
@@ -296,7 +296,7 @@ class AdaptiveCapture:
         if function.raised:  # exceptions of the next calls would go unseen
             function.raised = False
             return False
-        if not self._off.add(function, frame, at_ns):
+        if not self.off.add(function, frame, at_ns):
             return False
         if function.exact:
             function.exact = False
@@ -319,13 +319,13 @@ class AdaptiveCapture:
         if budget is None or function.is_off or function.slot < 0:
             return True
         at_ns = system.now_ns()
-        is_hot = self._counting_is_too_dear(budget, function, steps * budget.counted_ns // 2, at_ns)
+        is_hot = self._counting_is_too_dear(budget, function, steps * budget.event_ns // 2, at_ns)
         function.look_ns = at_ns
         return not is_hot or self._switch_off(function, frame, at_ns)
 
     def is_stray(self, function: Function, frame: FrameType) -> bool:
         """Return whether a return of a switched-off function ends a call whose start was not observed."""
-        return self._off.is_stray(function, frame)
+        return self.off.is_stray(function, frame)
 
     def _about_to_observe(self, functions: List[Function], at_ns: int) -> None:
         """Record the next calls of functions that are switched on."""
@@ -388,7 +388,7 @@ class AdaptiveCapture:
             for function, counted_frame in reversed(missing.get(position, ())):
                 begun_ns = self.begun.pop(_frame_key(function, counted_frame), 0)
                 if function.is_off:
-                    self._off.observe_again(function)
+                    self.off.observe_again(function)
                 self._calls.begin(function, counted_frame, begun_ns or system.now_ns())
                 ids.append(thread.top[0])
         return ids if any(position > 0 for position in missing) else None

@@ -300,7 +300,7 @@ class GapLog:
         budget = self._budget
         if budget is None or gap.seen % _SEEN_BETWEEN_LOOKS:
             return False
-        budget.spend(_SEEN_BETWEEN_LOOKS * _COST_IN_COUNTED_CALLS * budget.counted_ns)
+        budget.spend(_SEEN_BETWEEN_LOOKS * _COST_IN_COUNTED_CALLS * budget.event_ns)
         return budget.is_tight()
 
     def stop_counting(self, gap: Gap) -> None:

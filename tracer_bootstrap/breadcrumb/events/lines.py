@@ -9,19 +9,21 @@ no ``__eq__`` of the program runs.
 
 from __future__ import annotations
 
-from types import FrameType
+from types import CodeType, FrameType
 
 from ..globs import matches_function
 from ..json_text import DELETED, quote, utf8
 from ..record_format import NOTICE_LINES_LEFT_OUT
+from ..runtime.interruptions import raised_by_program
+from ..runtime.late_modules import load_late_module
 from ..runtime.system import system
 from ..session.threads import write_record
 from ..values.encoder import Encoder
-from ..values.frame_locals import variables_of
+from ..values.frame_locals import is_synthetic, variables_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Dict, Optional, Sequence, Set, Tuple
+    from typing import Any, Dict, Optional, Sequence, Set, Tuple, Type
 
     from ..session.functions import Function
     from ..session.session import Session
@@ -67,11 +69,20 @@ class LineLog:
             wide.native,
         )
         self._patterns = patterns
+        # By the id of code, which its function keeps alive: what the core in C knows of it; None: it cannot do it.
+        self._effects: Dict[int, Any] = {}
+        self._for_c: Any = None  # the module, kept: a program may empty sys.modules
+        if self.encoder.native is not None:
+            load_late_module("runtime.line_effects")
+            from ..runtime import line_effects  # for new Pythons only
+
+            self._for_c = line_effects
         self._noticed: Set[Tuple[int, str]] = set()
 
     def clear(self) -> None:
-        """Forget which notices are written, in a forked child."""
+        """Forget which notices are written, in a forked child, and the functions, which are registered anew."""
         self._noticed.clear()
+        self._effects.clear()
 
     def wants(self, function: Function) -> bool:
         """Return whether the lines of a function are recorded: never those of code that the program generated."""
@@ -82,7 +93,48 @@ class LineLog:
 
     def new_call(self, function: Function) -> Optional[CallLines]:
         """Return the lines of a call that begins."""
-        return CallLines(self, function)
+        native = self.encoder.native
+        lines: CallLines = self._new_lines(function, CallLines, None if native is None else native.CallLines)
+        return lines
+
+    def _new_lines(self, function: Function, pure: Type[CallLines], compiled: Any) -> Any:
+        """Return the lines of a call, by the class of the core that can record them.
+
+        Args:
+            function: The function that is called.
+            pure: The class in Python.
+            compiled: The class in C, or None.
+        """
+        if compiled is None:
+            return pure(self, function)
+        key = id(function.code)
+        try:
+            effects = self._effects[key]
+        except KeyError:
+            effects = self._effects[key] = self._compiled_effects(function.code)
+        return pure(self, function) if effects is None else compiled(self, function, effects, write_record)
+
+    def _compiled_effects(self, code: CodeType) -> Any:
+        """Return what the lines of a function do, for the core in C; None if it cannot record them."""
+        found = self._for_c.single_variables_of(code, MAX_VARIABLES)
+        if found is None:
+            return None
+        quoted = tuple([utf8(quote(name)) + b": " for name in found.names])
+        synthetic = sum([1 << at for at, name in enumerate(found.names) if is_synthetic(name)])
+        variables = (found.names, quoted, found.shared, found.around, found.begin_unbound, synthetic)
+        encoder = self.encoder
+        try:
+            return encoder.native.LineEffects(encoder.compiled, code, *variables, self._for_c.INSTRUCTIONS)
+        except (NotImplementedError, ValueError) as error:  # a Python without PyFrame_GetVar, or an odd function
+            if raised_by_program(error):
+                raise
+            return None
+
+    def many_lines(self, function: Function) -> None:
+        """Note that a call executed so many lines that few later ones are recorded."""
+        self.notice_once(
+            function, "a call executed more than %d lines: few later ones are recorded" % MAX_LINES_PER_CALL
+        )
 
     def notice_once(self, function: Function, message: str) -> None:
         """Write a notice about lines of a function that are not recorded, unless it is written already."""
@@ -111,10 +163,7 @@ class CallLines:
         self._count = position + 1
         if position >= MAX_LINES_PER_CALL:
             if position == MAX_LINES_PER_CALL:
-                self._log.notice_once(
-                    self._function,
-                    "a call executed more than %d lines: few later ones are recorded" % MAX_LINES_PER_CALL,
-                )
+                self._log.many_lines(self._function)
             if position < self._next_sample:
                 self._last[position % LAST_LINES] = (position, at_ns, line)
                 return
@@ -127,6 +176,10 @@ class CallLines:
         for position, started_ns, line in sorted(self._last.values()):
             self._put(thread, b"L\t%d\t%d\t\t%d\t%d\n" % (call, started_ns, line, position))
         self._put(thread, b"L\t%d\t%d\t%b\t\t%d\n" % (call, at_ns, self._changes(frame), self._count))
+
+    def encoded_bytes(self) -> int:
+        """Return the size of the variables as text, at the last comparison."""
+        return sum(map(len, self._known.values())) if self._known is not None else 0
 
     def _put(self, thread: ThreadState, record: bytes) -> None:
         write_record(thread, record)

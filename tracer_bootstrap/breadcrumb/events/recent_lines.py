@@ -19,7 +19,7 @@ from .lines import CallLines, LineLog
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Callable, Deque, Dict, FrozenSet, Iterator, List, Set
+    from typing import Any, Callable, Deque, Dict, FrozenSet, Iterator, List, Set
 
     from ..session.functions import Function
     from ..session.session import Session
@@ -60,6 +60,7 @@ class RecentLines(LineLog):
         passed_lines: Dict[str, List[int]],
     ) -> None:
         super().__init__(session, ())
+        self._compiled = None if self.encoder.native is None else _compiled_class(self.encoder.native)
         self._passed = {file: frozenset(lines) for file, lines in passed_lines.items()}
         self._observe = observe
         self._writes_locals_back = writes_locals_back
@@ -102,7 +103,7 @@ class RecentLines(LineLog):
 
     def new_call(self, function: Function) -> RecentCall:
         """Return the lines of a call that begins."""
-        call = RecentCall(self, function)
+        call: RecentCall = self._new_lines(function, RecentCall, self._compiled)
         self._open[id(call)] = call
         return call
 
@@ -207,17 +208,17 @@ class RecentLines(LineLog):
                 kept.add_rare(call)
 
 
-class RecentCall(CallLines):
-    """The lines of one call, in memory."""
+class _RecentCall:
+    """The lines of one call, in memory: what RecentCall adds to the class of either core."""
 
-    __slots__ = ("_lines", "_recent", "_records", "is_whole")
-
-    def __init__(self, log: RecentLines, function: Function) -> None:
-        super().__init__(log, function)
-        self._recent = log
-        self._lines: Set[int] = set()
-        self._records: List[bytes] = []
-        self.is_whole = True
+    if TYPE_CHECKING:
+        _function: Function
+        _lines: Set[int]
+        _recent: RecentLines
+        _records: List[bytes]
+        is_whole: bool
+    else:
+        __slots__ = ()
 
     @property
     def path(self) -> FrozenSet[int]:
@@ -235,25 +236,55 @@ class RecentCall(CallLines):
         if not self.is_whole:
             return
         self._lines.add(line)
-        super().starts(thread, frame, line)
-        encoded = sum(map(len, self._known.values())) if self._known is not None else 0
-        if not self._recent.spend(self._function, encoded):
+        super().starts(thread, frame, line)  # type: ignore[misc]
+        if not self._recent.spend(self._function, self.encoded_bytes()):  # type: ignore[attr-defined]
             self.stop(self._function)
 
     def ends(self, thread: ThreadState, call: int, frame: FrameType, at_ns: int) -> None:
         """Record the end of the call, and hand it over."""
         if self.is_whole and self._records:
-            super().ends(thread, call, frame, at_ns)
-        self._recent.call_ended(self, self._function)
-
-    def _put(self, thread: ThreadState, record: bytes) -> None:
-        self._records.append(record)
+            super().ends(thread, call, frame, at_ns)  # type: ignore[misc]
+        self._recent.call_ended(self, self._function)  # type: ignore[arg-type]
 
     def write(self, thread: ThreadState) -> None:
         """Write the records of the call, once."""
         records, self._records = self._records, []
         for record in records:
             write_record(thread, record)
+
+
+class RecentCall(_RecentCall, CallLines):
+    """The lines of one call, in memory."""
+
+    __slots__ = ("_lines", "_recent", "_records", "is_whole")
+
+    def __init__(self, log: RecentLines, function: Function) -> None:
+        super().__init__(log, function)
+        self._recent = log
+        self._lines: Set[int] = set()
+        self._records: List[bytes] = []
+        self.is_whole = True
+
+    def _put(self, thread: ThreadState, record: bytes) -> None:
+        self._records.append(record)
+
+
+def _compiled_class(native: Any) -> Any:
+    """Return the class of such calls whose lines the core in C records."""
+    base: Any = native.CallLines
+
+    class CompiledRecentCall(_RecentCall, base):  # type: ignore[misc]
+        if not TYPE_CHECKING:  # which does not know that the base has the records
+            __slots__ = ("_function", "_lines", "_recent", "is_whole")
+
+        def __init__(self, log: RecentLines, function: Function, *_: object) -> None:
+            self._function = function
+            self._recent = log
+            self._lines = set()
+            self._records = []
+            self.is_whole = True
+
+    return CompiledRecentCall
 
 
 class _KeptCalls:

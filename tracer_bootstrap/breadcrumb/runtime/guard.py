@@ -47,6 +47,20 @@ def failure_handler(session: Failures) -> Callable[[BaseException], None]:
     return handle_failure
 
 
+def event_failure_handler(session: Failures) -> Callable[[BaseException], None]:
+    """Return a function that handles an error which the callback of an event has caught, as ``guard`` does."""
+    handle_failure = failure_handler(session)
+
+    def handle(error: BaseException) -> None:
+        if isinstance(error, RecursionError):  # too deep for another call, even for a notice
+            session.near_recursion_limit = True
+            session.exception_ids = {}  # may be stale: exceptions raised meanwhile go unseen
+        else:
+            handle_failure(error)
+
+    return handle
+
+
 def guard(callback: Callable[..., Any], session: Failures) -> Callable[..., Any]:
     """Wrap a callback so that its errors go to a ``failure_handler``.
 

@@ -80,7 +80,8 @@ class Session:
         self.names = NameFinder()
         self.functions: Dict[int, Function] = {}  # the traced ones, by id(code)
         self.exception_ids: Dict[int, int] = {}  # by address; 0: not written, too many alike
-        self.next_call_id: Callable[[], int] = itertools.count(1).__next__
+        self.call_ids = itertools.count(1)
+        self.next_call_id: Callable[[], int] = self.call_ids.__next__
         self.threads = _local()
         self._losses: Set[str] = set()
         self.near_recursion_limit = False  # whether it was reached: events are lost there, and no notice fits

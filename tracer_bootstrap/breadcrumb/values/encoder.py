@@ -110,8 +110,9 @@ class Encoder:
         self._generation = redactor.generation
         self._plans: Dict[int, TypePlan] = {}
         self.native = native
+        self.compiled: Any = None  # the encoder in C
         if native is not None:
-            compiled = native.ValueEncoder(self, Walk)
+            compiled = self.compiled = native.ValueEncoder(self, Walk)
             self.encode = compiled.encode  # type: ignore[method-assign]
             self.encode_fields_hidden = compiled.encode_fields_hidden  # type: ignore[method-assign]
 

@@ -48,11 +48,11 @@ def variables_of(frame: FrameType, limit: int, clears_locals: bool) -> List[Tupl
     code = frame.f_code
     is_function = code.co_flags & _CO_OPTIMIZED
     if may_keep_locals(code):
-        return [(name, value) for name, value in single_variables(frame) if not _is_synthetic(name)][:limit]
+        return [(name, value) for name, value in single_variables(frame) if not is_synthetic(name)][:limit]
     frame_locals: Any = live_locals(frame)
     found: List[Tuple[str, Any]] = []
     for name, value in _items(frame_locals, is_function):
-        if type(name) is not str or _is_synthetic(name) or not (is_function or _is_variable(value)):
+        if type(name) is not str or is_synthetic(name) or not (is_function or _is_variable(value)):
             continue
         if len(found) == limit:
             break
@@ -90,7 +90,7 @@ def _items(frame_locals: Any, is_function: int) -> List[Tuple[Any, Any]]:
     return list(dict.items(frame_locals)) if derives(type(frame_locals), dict) else []
 
 
-def _is_synthetic(name: str) -> bool:
+def is_synthetic(name: str) -> bool:
     """Return whether a variable was made by the interpreter or by pytest, in a rewritten assertion."""
     return name.startswith((".", "@py_")) or (name.startswith("__") and name.endswith("__"))
 

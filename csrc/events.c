@@ -1,0 +1,323 @@
+/* The callbacks of events: the type Events, and what all of them need. */
+#include "core.h"
+
+#include <string.h>
+
+#if defined(__APPLE__)
+#include <time.h>
+long long now_ns(void) { return (long long)clock_gettime_nsec_np(CLOCK_UPTIME_RAW); }
+#else
+#include <time.h>
+/* Return the time of the clock of time.perf_counter_ns. */
+long long now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+#endif
+
+/* Write a record with the write of a thread's segment, which is a method of a map: only that runs no code in Python. */
+int write_record(Core *core, PyObject *in_python, PyObject *thread, PyObject *record) {
+    PyObject *write = PyObject_GetAttr(thread, core->names[N_WRITE]), *written = NULL;
+    if (write == NULL) {
+        return -1;
+    }
+    if (PyCFunction_CheckExact(write)) {
+        written = PyObject_CallFunctionObjArgs(write, record, NULL);
+        if (written == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
+            PyErr_Clear(); /* the segment is full, and Python opens the next one */
+        } else if (written == NULL) {
+            Py_DECREF(write);
+            return -1;
+        }
+    }
+    Py_DECREF(write);
+    if (written == NULL) {
+        written = PyObject_CallFunctionObjArgs(in_python, thread, record, NULL);
+    }
+    Py_XDECREF(written);
+    return written == NULL ? -1 : 0;
+}
+
+
+PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name) {
+    return PyObject_GetAttr(owner, events->core->names[name]);
+}
+
+static void drop_known(Known *known) {
+    Known old = *known;
+    memset(known, 0, sizeof(Known));
+    Py_XDECREF(old.code);
+    Py_XDECREF(old.function);
+    Py_XDECREF(old.names);
+    Py_XDECREF(old.record);
+    Py_XDECREF(old.call_sites);
+}
+
+static int learn_function(const Events *events, PyObject *code, PyObject *function, Known *known) {
+    PyObject *counter = attribute_of_event(events, function, N_COUNTER);
+    known->code = Py_NewRef(code);
+    known->function = Py_NewRef(function);
+    known->names = counter == NULL ? NULL : attribute_of_event(events, function, N_NAMES);
+    known->record = known->names == NULL ? NULL : attribute_of_event(events, function, N_RECORD);
+    known->call_sites = known->record == NULL ? NULL : attribute_of_event(events, function, N_CALL_SITES);
+    known->counter = counter == NULL ? -1 : PyLong_AsSsize_t(counter);
+    Py_XDECREF(counter);
+    if (known->call_sites != NULL && !PyErr_Occurred() &&
+        !(PyTuple_CheckExact(known->names) && PyBytes_CheckExact(known->record) && PyDict_CheckExact(known->call_sites))) {
+        PyErr_SetString(PyExc_TypeError, "a function has attributes of other types");
+    }
+    return PyErr_Occurred() ? -1 : 0;
+}
+
+/* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this. */
+const Known *find_function(Events *events, PyObject *code) {
+    uintptr_t at = (uintptr_t)code >> 4;
+    Known *known = &events->known[(at ^ at >> 10) & (KNOWN_SLOTS - 1)], found = {NULL};
+    if (known->code == code) {
+        return known;
+    }
+    PyObject *address = PyLong_FromVoidPtr(code);
+    PyObject *function = address == NULL ? NULL : PyDict_GetItemWithError(events->functions, address);
+    Py_XDECREF(address);
+    if (function == NULL) {
+        return NULL;
+    }
+    if (learn_function(events, code, function, &found) < 0) {
+        drop_known(&found);
+        return NULL;
+    }
+    drop_known(known);
+    *known = found;
+    return known;
+}
+
+/* Find the state of this thread, into events->thread; 0 without an error if it has none yet. */
+int find_thread(Events *events) {
+    PyObject *state = attribute_of_event(events, events->threads, N_STATE), *old = events->thread;
+    if (state == NULL) {
+        if (!PyErr_ExceptionMatches(PyExc_AttributeError)) {
+            return -1;
+        }
+        PyErr_Clear(); /* the thread's first event: Python makes its state */
+        return 0;
+    }
+    events->thread = state;
+    Py_XDECREF(old);
+    return 1;
+}
+
+/* Return the innermost open call of the thread in events->thread; NULL without an error if there is none. */
+PyObject *top_call(Events *events) {
+    PyObject *top = events->thread == NULL ? NULL : attribute_of_event(events, events->thread, N_TOP);
+    if (top != NULL && (!PyTuple_CheckExact(top) || PyTuple_Size(top) != 5)) {
+        Py_CLEAR(top);
+    }
+    return top;
+}
+
+/* Return the innermost open call of this thread if it is the one in a frame, and the thread's state in events->thread;
+   NULL without an error if it is not. That of the last event is looked at first, and no other one unless `searches`. */
+PyObject *open_call(Events *events, PyObject *frame, int searches) {
+    PyObject *top = top_call(events);
+    if (top != NULL && PyTuple_GetItem(top, 2) == frame) {
+        return top; /* a frame is of one thread */
+    }
+    Py_XDECREF(top);
+    if (!searches || PyErr_Occurred() || find_thread(events) <= 0) {
+        return NULL;
+    }
+    top = top_call(events);
+    if (top != NULL && PyTuple_GetItem(top, 2) != frame) {
+        Py_CLEAR(top);
+    }
+    return top;
+}
+
+/* Let Python decide about an error: it lets through what the program has raised. */
+PyObject *handle_failure(Events *events) {
+    PyObject *type, *error, *traceback;
+    PyErr_Fetch(&type, &error, &traceback);
+    PyErr_NormalizeException(&type, &error, &traceback);
+    if (traceback != NULL && error != NULL) {
+        PyException_SetTraceback(error, traceback);
+    }
+    PyObject *done = error == NULL ? Py_NewRef(Py_None) : PyObject_CallFunctionObjArgs(events->failed, error, NULL);
+    Py_XDECREF(type);
+    Py_XDECREF(error);
+    Py_XDECREF(traceback);
+    return done;
+}
+
+static void drop_counters(Events *events) {
+    if (events->counters.obj != NULL) {
+        PyBuffer_Release(&events->counters);
+    }
+    memset(&events->counters, 0, sizeof(Py_buffer));
+}
+
+/* Look up the function of the next event again, and take other counters; None: calls are not counted here. */
+static PyObject *events_forget(PyObject *self, PyObject *counters) {
+    Events *events = (Events *)self;
+    for (int at = 0; at < KNOWN_SLOTS; at++) {
+        drop_known(&events->known[at]);
+    }
+    drop_counters(events);
+    if (counters != Py_None && PyObject_GetBuffer(counters, &events->counters, PyBUF_WRITABLE) < 0) {
+        memset(&events->counters, 0, sizeof(Py_buffer));
+        return NULL;
+    }
+    return Py_NewRef(Py_None);
+}
+
+/* Note in a dict which lines the test that runs has executed: ExecutedLines.ran. */
+static PyObject *events_note(PyObject *self, PyObject *ran) {
+    Events *events = (Events *)self;
+    if (!PyDict_CheckExact(ran)) {
+        PyErr_SetString(PyExc_TypeError, "lines are noted in a dict");
+        return NULL;
+    }
+    PyObject *old = events->ran;
+    events->ran = Py_NewRef(ran);
+    Py_XDECREF(old);
+    return Py_NewRef(Py_None);
+}
+
+/* The attributes of the object with what the callbacks need, and where each goes. */
+#define PART(name) {#name, offsetof(Events, name)}
+static const struct {
+    const char *name;
+    size_t offset;
+} PARTS[] = {
+    PART(lines_type), PART(functions), PART(threads), PART(failed), PART(write_record), PART(line_in_python),
+    PART(start_in_python), PART(return_in_python), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends), PART(off),
+    PART(begun), PART(awaiting),
+};
+
+static PyObject **part_of(Events *events, size_t at) { return (PyObject **)((char *)events + PARTS[at].offset); }
+
+/* Take the parts from a dict; those that are missing stay NULL. */
+static int take_parts(Events *events, PyObject *parts) {
+    for (size_t at = 0; at < sizeof(PARTS) / sizeof(PARTS[0]); at++) {
+        PyObject *part = PyDict_GetItemString(parts, PARTS[at].name);
+        if (part != NULL && part != Py_None) {
+            *part_of(events, at) = Py_NewRef(part);
+        }
+    }
+    if (events->lines_type == NULL || events->functions == NULL || !PyDict_CheckExact(events->functions) ||
+        events->threads == NULL || events->failed == NULL || events->write_record == NULL ||
+        events->line_in_python == NULL || events->start_in_python == NULL || events->return_in_python == NULL ||
+        events->call_ids == NULL || !PyIter_Check(events->call_ids) || events->call_site == NULL || events->encode == NULL || events->unseen_ends == NULL ||
+        !PySet_Check(events->unseen_ends) || (events->begun != NULL && !PyDict_CheckExact(events->begun)) ||
+        (events->awaiting != NULL && !PyDict_CheckExact(events->awaiting)) ||
+        (events->off != NULL) != (events->begun != NULL)) {
+        PyErr_SetString(PyExc_TypeError, "a part of the events is missing, or of another type");
+        return -1;
+    }
+    return 0;
+}
+
+static PyObject *events_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords) {
+    PyObject *core, *parts;
+    if (keywords != NULL || !PyArg_ParseTuple(arguments, "OO!", &core, &PyDict_Type, &parts)) {
+        return NULL;
+    }
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    Events *events = (Events *)allocate(type, 0); /* all zero */
+    if (events == NULL) {
+        return NULL;
+    }
+    events->core = (Core *)Py_NewRef(core);
+    events->get = find_get_variable();
+    events->known = PyMem_Calloc(KNOWN_SLOTS, sizeof(Known));
+    if (events->known == NULL) {
+        PyErr_NoMemory();
+    }
+    if (events->known == NULL || take_parts(events, parts) < 0) {
+        Py_DECREF(events);
+        return NULL;
+    }
+    return (PyObject *)events;
+}
+
+static int events_traverse(PyObject *self, visitproc visit, void *arg) {
+    Events *events = (Events *)self;
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT((PyObject *)events->core);
+    for (size_t at = 0; at < sizeof(PARTS) / sizeof(PARTS[0]); at++) {
+        Py_VISIT(*part_of(events, at));
+    }
+    Py_VISIT(events->ran);
+    Py_VISIT(events->thread);
+    Py_VISIT(events->state);
+    Py_VISIT(events->lines);
+    for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
+        Py_VISIT(events->known[at].function);
+        Py_VISIT(events->known[at].call_sites);
+    }
+    return 0;
+}
+
+static int events_clear(PyObject *self) {
+    Events *events = (Events *)self;
+    Py_CLEAR(events->failed); /* first: without it, the callbacks do nothing */
+    for (size_t at = 0; at < sizeof(PARTS) / sizeof(PARTS[0]); at++) {
+        Py_CLEAR(*part_of(events, at));
+    }
+    Py_CLEAR(events->core);
+    Py_CLEAR(events->ran);
+    Py_CLEAR(events->thread);
+    Py_CLEAR(events->state);
+    Py_CLEAR(events->lines);
+    for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
+        drop_known(&events->known[at]);
+    }
+    return 0;
+}
+
+static void events_dealloc(PyObject *self) {
+    Events *events = (Events *)self;
+    PyTypeObject *type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    events_clear(self);
+    drop_counters(events);
+    PyMem_Free(events->spare.data);
+    PyMem_Free(events->known);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+    release(self);
+    Py_DECREF(type);
+}
+
+static PyObject *reads_variables(PyObject *self, void *Py_UNUSED(closure)) {
+    return PyBool_FromLong(((Events *)self)->get != NULL);
+}
+
+static PyGetSetDef events_attributes[] = {
+    {"reads_variables", reads_variables, NULL, "Whether arguments can be read here: the start of calls is Python's else.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+#define FAST(function) (PyCFunction)(void (*)(void))function, METH_FASTCALL
+static PyMethodDef events_methods[] = {
+    {"line", FAST(events_line), "Record that a line starts: the callback of LINE."},
+    {"start", FAST(events_start), "Record the start of a call: the callback of PY_START."},
+    {"returned", FAST(events_return), "Record the end of a call: the callback of PY_RETURN."},
+    {"forget", events_forget, METH_O, "Look up the function of the next event again, and take other counters."},
+    {"note", events_note, METH_O, "Note in a dict which lines the test that runs has executed."},
+    {NULL, NULL, 0, NULL},
+};
+
+static PyType_Slot events_slots[] = {
+    {Py_tp_doc, "The callbacks of events."},
+    {Py_tp_new, events_new},
+    {Py_tp_traverse, events_traverse},
+    {Py_tp_clear, events_clear},
+    {Py_tp_dealloc, events_dealloc},
+    {Py_tp_methods, events_methods},
+    {Py_tp_getset, events_attributes},
+    {0, NULL},
+};
+
+PyType_Spec events_spec = {
+    "breadcrumb.core.Events", sizeof(Events), 0, Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC, events_slots,
+};
