@@ -96,6 +96,7 @@ class Budget:
         self.share = share
         self._now_ns = now_ns
         self._counted_reads = _COUNTED_READS
+        self._read_ns = 0
         self.clear()
 
     def counts_in_c(self) -> None:
