@@ -5,14 +5,6 @@
 
 #include <string.h>
 
-/* Read a number of a function. */
-static int read_number(const Events *events, PyObject *owner, enum Name name, long long *number) {
-    PyObject *found = attribute_of_event(events, owner, name);
-    *number = found == NULL ? -1 : PyLong_AsLongLong(found);
-    Py_XDECREF(found);
-    return *number == -1 && PyErr_Occurred() ? -1 : 0;
-}
-
 /* Return the count of the calls of a function, the time that they took beside it; NULL if it has none here. */
 static uint64_t *counter_of(const Events *events, const Known *known) {
     Py_ssize_t at = known->counter;
@@ -221,7 +213,7 @@ static int push_call(Events *events, PyObject *thread, PyObject *call, PyObject 
 static int record_begin(Events *events, const Known *known, PyObject *frame, PyObject *thread, PyObject *top,
                         const Arguments *values) {
     Core *core = events->core;
-    PyObject *call = NULL, *bytes = NULL, *encoders = NULL, *site = site_of(events, top, thread);
+    PyObject *call = NULL, *encoders = NULL, *site = site_of(events, top, thread);
     Arguments texts = {{NULL}, 0};
     Buffer record = {NULL, 0, 0};
     int result = -1;
@@ -235,18 +227,16 @@ static int record_begin(Events *events, const Known *known, PyObject *frame, PyO
     }
     record = take_spare(&events->spare);
     if (put_record_of(&record, known->record, PyLong_AsLongLong(call), at_ns, &texts, parent, site) < 0 ||
-        (bytes = PyBytes_FromStringAndSize(record.data, record.size)) == NULL ||
         push_call(events, thread, call, top, frame, known->call_sites) < 0) {
         goto done;
     }
-    result = write_record(core, events->write_record, thread, bytes);
+    result = write_record(core, events->write_record, thread, &record);
 done:
     give_spare(&events->spare, &record);
     drop_arguments(&texts);
     Py_XDECREF(site);
     Py_XDECREF(call);
     Py_XDECREF(encoders);
-    Py_XDECREF(bytes);
     return result;
 }
 
@@ -270,18 +260,21 @@ static int record(Events *events, const Known *known, PyObject *frame, uint64_t 
         return keeps_state == NULL ? FAILED : LEFT_TO_PYTHON;
     }
     Arguments values = {{NULL}, 0};
-    PyObject *top = caller_of(events, frame), *thread = NULL;
-    int result = top == NULL ? (PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON) : read_arguments(events, known->names, frame, &values);
+    PyObject *top = caller_of(events, frame);
+    if (top == NULL) {
+        return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+    }
+    PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
+    int result = read_arguments(events, known->names, frame, &values);
     if (result > 0) {
-        thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
         if (counter != NULL) {
             *counter += 1;
         }
         result = record_begin(events, known, frame, thread, top, &values) < 0 ? FAILED : DONE;
     }
     drop_arguments(&values);
-    Py_XDECREF(top);
-    Py_XDECREF(thread);
+    Py_DECREF(top);
+    Py_DECREF(thread);
     return result;
 }
 
@@ -366,22 +359,18 @@ static int record_end(Events *events, PyObject *thread, PyObject *top, long long
         return -1;
     }
     Buffer record = take_spare(&events->spare);
-    PyObject *bytes = NULL;
     int result = -1;
     if (PUT(&record, "R\t") == 0 && buffer_reserve(&record, 64) == 0) {
         record.size += format_integer(record.data + record.size, PyLong_AsLongLong(PyTuple_GetItem(top, 0)));
         record.data[record.size++] = '\t';
         record.size += format_integer(record.data + record.size, at_ns);
         record.data[record.size++] = '\t';
-        if (buffer_put(&record, PyBytes_AsString(text), PyBytes_Size(text)) == 0 && PUT(&record, "\n") == 0) {
-            bytes = PyBytes_FromStringAndSize(record.data, record.size);
-        }
+        result = buffer_put(&record, PyBytes_AsString(text), PyBytes_Size(text)) < 0 ? -1 : PUT(&record, "\n");
     }
-    if (bytes != NULL && PyObject_SetAttr(thread, core->names[N_TOP], PyTuple_GetItem(top, 1)) == 0) {
-        result = write_record(core, events->write_record, thread, bytes);
+    if (result == 0 && (result = PyObject_SetAttr(thread, core->names[N_TOP], PyTuple_GetItem(top, 1))) == 0) {
+        result = write_record(core, events->write_record, thread, &record);
     }
     give_spare(&events->spare, &record);
-    Py_XDECREF(bytes);
     Py_DECREF(text);
     return result;
 }

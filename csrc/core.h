@@ -78,7 +78,7 @@ enum Name {
     N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_OWN_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
     N_IS_SETTING_NAME, N_PART_OF_PAIR,
     N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
-    N_COUNTER, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
+    N_COUNTER, N_SLOT, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
     N_TASK, N_F_LASTI, N_F_BACK,
     NAME_COUNT
 };
@@ -217,6 +217,7 @@ typedef struct {
     Py_ssize_t counter;
 } Known;
 
+#define NO_COUNTER (-1)
 #define KNOWN_SLOTS 1024 /* a power of two; each has the last function of those that belong there */
 
 /* The callbacks of events. */
@@ -297,11 +298,15 @@ int read_effects(Effects *effects, PyObject *code, PyObject *instructions);
 extern PyType_Spec lines_spec;
 int line_starts(CallLines *lines, PyObject *thread, PyObject *top, PyObject *frame, long line);
 
+/* segment.c */
+extern PyType_Spec segment_spec;
+int write_record(Core *core, PyObject *in_python, PyObject *thread, const Buffer *record);
+
 /* events.c */
 extern PyType_Spec events_spec;
 long long now_ns(void);
-int write_record(Core *core, PyObject *in_python, PyObject *thread, PyObject *record);
 PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name);
+int read_number(const Events *events, PyObject *owner, enum Name name, long long *number);
 const Known *find_function(Events *events, PyObject *code);
 int find_thread(Events *events);
 PyObject *top_call(Events *events);

@@ -16,32 +16,16 @@ long long now_ns(void) {
 }
 #endif
 
-/* Write a record with the write of a thread's segment, which is a method of a map: only that runs no code in Python. */
-int write_record(Core *core, PyObject *in_python, PyObject *thread, PyObject *record) {
-    PyObject *write = PyObject_GetAttr(thread, core->names[N_WRITE]), *written = NULL;
-    if (write == NULL) {
-        return -1;
-    }
-    if (PyCFunction_CheckExact(write)) {
-        written = PyObject_CallFunctionObjArgs(write, record, NULL);
-        if (written == NULL && PyErr_ExceptionMatches(PyExc_ValueError)) {
-            PyErr_Clear(); /* the segment is full, and Python opens the next one */
-        } else if (written == NULL) {
-            Py_DECREF(write);
-            return -1;
-        }
-    }
-    Py_DECREF(write);
-    if (written == NULL) {
-        written = PyObject_CallFunctionObjArgs(in_python, thread, record, NULL);
-    }
-    Py_XDECREF(written);
-    return written == NULL ? -1 : 0;
-}
-
-
 PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name) {
     return PyObject_GetAttr(owner, events->core->names[name]);
+}
+
+/* Read a number of an object. */
+int read_number(const Events *events, PyObject *owner, enum Name name, long long *number) {
+    PyObject *found = attribute_of_event(events, owner, name);
+    *number = found == NULL ? -1 : PyLong_AsLongLong(found);
+    Py_XDECREF(found);
+    return *number == -1 && PyErr_Occurred() ? -1 : 0;
 }
 
 static void drop_known(Known *known) {
@@ -55,19 +39,21 @@ static void drop_known(Known *known) {
 }
 
 static int learn_function(const Events *events, PyObject *code, PyObject *function, Known *known) {
-    PyObject *counter = attribute_of_event(events, function, N_COUNTER);
+    long long counter, slot;
     known->code = Py_NewRef(code);
     known->function = Py_NewRef(function);
-    known->names = counter == NULL ? NULL : attribute_of_event(events, function, N_NAMES);
-    known->record = known->names == NULL ? NULL : attribute_of_event(events, function, N_RECORD);
-    known->call_sites = known->record == NULL ? NULL : attribute_of_event(events, function, N_CALL_SITES);
-    known->counter = counter == NULL ? -1 : PyLong_AsSsize_t(counter);
-    Py_XDECREF(counter);
-    if (known->call_sites != NULL && !PyErr_Occurred() &&
-        !(PyTuple_CheckExact(known->names) && PyBytes_CheckExact(known->record) && PyDict_CheckExact(known->call_sites))) {
-        PyErr_SetString(PyExc_TypeError, "a function has attributes of other types");
+    if (read_number(events, function, N_COUNTER, &counter) < 0 || read_number(events, function, N_SLOT, &slot) < 0 ||
+        (known->names = attribute_of_event(events, function, N_NAMES)) == NULL ||
+        (known->record = attribute_of_event(events, function, N_RECORD)) == NULL ||
+        (known->call_sites = attribute_of_event(events, function, N_CALL_SITES)) == NULL) {
+        return -1;
     }
-    return PyErr_Occurred() ? -1 : 0;
+    if (!PyTuple_CheckExact(known->names) || !PyBytes_CheckExact(known->record) || !PyDict_CheckExact(known->call_sites)) {
+        PyErr_SetString(PyExc_TypeError, "a function has attributes of other types");
+        return -1;
+    }
+    known->counter = slot < 0 ? NO_COUNTER : (Py_ssize_t)counter; /* without a slot, that of another function */
+    return 0;
 }
 
 /* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this. */

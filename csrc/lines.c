@@ -247,18 +247,12 @@ failed:
 
 /* Hand a finished record over: to the list that keeps it, or to the thread. */
 static int put_record(CallLines *lines, PyObject *thread, const Buffer *record) {
-    Core *core = lines->effects->core;
+    if (lines->records == NULL) {
+        return write_record(lines->effects->core, lines->write_record, thread, record);
+    }
     PyObject *bytes = PyBytes_FromStringAndSize(record->data, record->size);
-    if (bytes == NULL) {
-        return -1;
-    }
-    int result;
-    if (lines->records != NULL) {
-        result = PyList_Append(lines->records, bytes);
-    } else {
-        result = write_record(core, lines->write_record, thread, bytes);
-    }
-    Py_DECREF(bytes);
+    int result = bytes == NULL ? -1 : PyList_Append(lines->records, bytes);
+    Py_XDECREF(bytes);
     return result;
 }
 

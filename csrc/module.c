@@ -12,7 +12,7 @@ static const char *const NAMES[NAME_COUNT] = {
     "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "own_fields", "encode_in_python", "rescues", "forget_outdated",
     "is_setting_name", "part_of_pair",
     "encode_named", "many_lines", "write", "top", "state", "lines", "notes_lines", "starts",
-    "counter", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "encode", "names", "record", "call_sites",
+    "counter", "slot", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "encode", "names", "record", "call_sites",
     "task", "f_lasti", "f_back",
 };
 
@@ -297,6 +297,7 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *its) {
 static int module_exec(PyObject *module) {
     return add_type(module, "ValueEncoder", &spec) < 0 || add_type(module, "LineEffects", &effects_spec) < 0 ||
                    add_type(module, "CallLines", &lines_spec) < 0 || add_type(module, "Events", &events_spec) < 0 ||
+                   add_type(module, "Segment", &segment_spec) < 0 ||
                    PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
                    PyModule_AddStringConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0
                ? -1

@@ -49,8 +49,8 @@ _COUNTING_NS = (4_000_000, 2_000_000, 1_000_000, 500_000, 0, 0, 0, 0, 0)
 # Counting that takes less than a hundredth of the time is no reason to switch a function off while there is a budget.
 _SELDOM = 100
 
-# What a counted call costs with its return, in reads of the clock: measured with benchmarks/tracer.py. The same goes for
-# the small events of other kinds, which are all handled in Python.
+# What a counted call costs with its return, in reads of the clock: measured with benchmarks/tracer.py. The small events
+# of other kinds, which Python handles with either core, are multiples of it.
 _COUNTED_READS = 14
 # And where the core in C counts.
 _COUNTED_READS_IN_C = 7
@@ -96,6 +96,7 @@ class Budget:
         self.share = share
         self._now_ns = now_ns
         self._counted_reads = _COUNTED_READS
+        self._read_ns = 0
         self.clear()
 
     def counts_in_c(self) -> None:

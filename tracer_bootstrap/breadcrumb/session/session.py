@@ -138,7 +138,9 @@ class Session:
         self.not_forked[0] = 0
 
     def _new_spool(self) -> SpoolWriter:
-        return SpoolWriter(self.folder, self._max_trace_mb << 20, self._trace_is_full)
+        native = self.core.native
+        compiled = None if native is None else native.Segment
+        return SpoolWriter(self.folder, self._max_trace_mb << 20, self._trace_is_full, compiled)
 
     def _trace_is_full(self) -> None:
         """Write a notice that no more calls are recorded."""

@@ -43,7 +43,7 @@ _END = record_format.KIND_RETURN.encode()
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from mmap import mmap
-    from typing import Callable, Dict, List, Optional, Tuple
+    from typing import Any, Callable, Dict, List, Optional, Tuple
 
 
 def _map_zeros(path: str, size: int, existing: int = 0) -> mmap:
@@ -87,7 +87,7 @@ class Segments:
     """A sequence of segment files with one writer.
 
     ``write`` appends one record to the current segment. If the record does not fit, it raises ValueError: call
-    ``write_over`` then. It is a bare method of the map, because no write is cheaper.
+    ``write_over`` then. It is a bare method of the map, or of what the core in C has for it, as no write is cheaper.
 
     Args:
         spool: The spool of the process.
@@ -110,8 +110,10 @@ class Segments:
         self._size = spool.next_size(self._size)
         name = self._stem % next(self._numbers)
         try:
-            mapped = spool.mapped[self._stem] = _map_zeros("%s/%s" % (spool.folder, name), size)
-            self.write = mapped.write
+            mapped = _map_zeros("%s/%s" % (spool.folder, name), size)
+            writer: Any = mapped if spool.compiled is None else spool.compiled(mapped)
+            spool.segments[self._stem] = (mapped, writer)
+            self.write = writer.write
         except OSError as error:
             if raised_by_program(error):
                 raise
@@ -162,9 +164,9 @@ class CallSegments(Segments):
             super().__init__(spool, stem)
         else:
             self.stream, self._stem, self._numbers, self._spool = ended.stream, ended.stem, ended.numbers, spool
-            mapped = spool.mapped[ended.stem]
+            mapped, writer = spool.segments[ended.stem]
             self._size = spool.next_size(len(mapped))
-            self.write = mapped.write
+            self.write = writer.write
         in_use = _StreamInUse(self, spool.ended_streams.append)
         in_use.stream, in_use.stem, in_use.numbers = self.stream, self._stem, self._numbers
         spool.streams_in_use[self.stream] = in_use
@@ -200,10 +202,18 @@ class SpoolWriter:
         folder: The trace's spool folder.
         max_bytes: Limit of the calls files of all processes of the trace.
         when_full: Called once, when the limit is reached.
+        compiled: Makes what writes to a map in C; None: the map itself writes.
     """
 
-    def __init__(self, folder: str, max_bytes: int, when_full: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        folder: str,
+        max_bytes: int,
+        when_full: Callable[[], None],
+        compiled: Optional[Callable[[mmap], Any]] = None,
+    ) -> None:
         self.folder = folder
+        self.compiled = compiled
         self._max_bytes = max_bytes
         self._when_full = when_full
         self._bytes_until_look = FIRST_SEGMENT_BYTES  # a short-lived process never lists the folder
@@ -217,7 +227,8 @@ class SpoolWriter:
         self.streams_in_use: Dict[int, _StreamInUse] = {}  # keeps the weak references, or no callback comes
         self.ended_streams: List[_StreamInUse] = []
         self._unsent: List[bytes] = []
-        self.mapped: Dict[str, mmap] = {}  # by stem: the current segment of each stream
+        # By stem, the current segment of each stream: its map, and what writes to it, the map itself or an object in C.
+        self.segments: Dict[str, Tuple[mmap, Any]] = {}
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
         self._counters: Optional[memoryview] = None
         self._slots = itertools.count()
@@ -376,8 +387,8 @@ class SpoolWriter:
             secret: As the records hold it: UTF-8, escaped as in JSON.
         """
         mark = (REDACTED.encode() + b"*" * len(secret))[: len(secret)]
-        for mapped in list(self.mapped.values()):
-            end = mapped.tell()
+        for mapped, writer in list(self.segments.values()):
+            end = writer.tell()
             at = mapped.find(secret, max(end - ERASE_BACK_BYTES, 0), end)
             while at >= 0:
                 mapped[at : at + len(secret)] = mark
