@@ -247,7 +247,8 @@ def test_an_error_names_the_command_that_helps(breadcrumb) -> None:
 
 def test_a_name_that_no_project_may_have_is_not_proposed(breadcrumb) -> None:
     done = breadcrumb("query", "-c", "my/shop", "--gaps")
-    assert done.code == 1 and "There is no project 'my/shop'" in done.err and "breadcrumb init my-shop" in done.err
+    assert done.code == 1 and "'my/shop' is not a project name" in done.err
+    assert "Try 'my-shop'; breadcrumb config list" in done.err
 
 
 def test_a_project_that_is_set_up_again_for_the_same_folder_has_lost_nothing_to_tell(breadcrumb, tmp_path) -> None:

@@ -74,7 +74,7 @@ async def test_what_a_client_asks_first_is_answered_as_the_server_does(
     for number in range(projects):
         home.create()
         home.config_file(f"project-{number}").touch()
-        home.config_file(f"not a project {number}").touch()
+        (home.folder / f"not a project {number}.yaml").touch()
     lines = beginning(era)
     assert [door.receive(line) for line in lines] == await server_answers(server, lines)
     assert not door.needs_server

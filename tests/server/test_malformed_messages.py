@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from http_servers import http_server
 from stdio_server import ServerProcess
 
 pytestmark = pytest.mark.processes
@@ -109,3 +110,19 @@ def resources(server: ServerProcess) -> tuple[int, int]:
     """Return the numbers of descriptors and threads of the server."""
     folder = Path(f"/proc/{server.process.pid}")
     return len(list((folder / "fd").iterdir())), len(list((folder / "task").iterdir()))
+
+
+@pytest.mark.anyio
+async def test_over_http_what_is_no_message_is_answered_with_an_error_too(tmp_path, server_command) -> None:
+    with http_server(server_command, tmp_path / "home") as server:
+        async with server.http() as http:
+            for name, (line, _, _) in REFUSED.items():
+                answer = await http.post(server.url, content=line, headers={"content-type": "application/json"})
+                if name == "8 MiB of brackets":  # HTTP has a status for it
+                    assert answer.status_code == 413
+                    continue
+                assert answer.status_code == 400, (name, answer.text)
+                assert answer.json()["error"]["code"] in (PARSE_ERROR, INVALID_REQUEST, INVALID_PARAMS), name
+                assert len(answer.text) < 4_000, name
+        async with server.client() as client:
+            assert (await client.list_tools()).tools

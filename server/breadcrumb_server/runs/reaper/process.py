@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import marshal
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
 from typing import Protocol
@@ -15,6 +17,8 @@ import anyio.abc
 from anyio.abc import ByteSendStream
 
 from breadcrumb.platform_features import HAS_SUBREAPER
+
+logger = logging.getLogger(__name__)
 
 # Imported, since what is run as a script is compiled each time.
 _PROGRAM = "import sys; sys.path.append(sys.argv.pop()); import program; program.main()"
@@ -77,8 +81,11 @@ async def start(
         OSError: It cannot be started.
         ValueError: A word or a variable holds a NUL.
     """
-    if HAS_SUBREAPER:
-        return await _start_below_reaper(command, has_input, outputs, cwd, environment)
+    if HAS_SUBREAPER and _has_pidfds():
+        reaped = await _start_below_reaper(command, has_input, outputs, cwd, environment)
+        if reaped is not None:
+            return reaped
+        logger.warning("A command runs without a reaper, which could not be started: it may leave processes behind.")
     process = await anyio.open_process(
         command,
         stdin=PIPE if has_input else DEVNULL,
@@ -129,18 +136,20 @@ class _Reaped:
         self.pid = 0
         self.returncode: int | None = None
 
-    async def started(self) -> None:
-        """Wait until the command runs.
+    async def has_started(self) -> bool:
+        """Wait until the command runs; return False if the reaper itself could not be started.
 
         Raises:
-            OSError: It cannot be started.
+            OSError: The command cannot be started.
         """
         kind, number = await self._next_report()
         if kind == "started":
             self.pid = number
-            return
+            return True
         await self.aclose()
-        raise OSError(number, os.strerror(number)) if kind == "failed" else OSError("its reaper could not be started")
+        if kind == "failed":
+            raise OSError(number, os.strerror(number))
+        return False
 
     async def wait(self) -> int:
         while self.returncode is None:
@@ -181,7 +190,8 @@ class _Reaped:
 
 async def _start_below_reaper(
     command: Sequence[str], has_input: bool, outputs: tuple[int, int], cwd: Path, environment: Mapping[str, str]
-) -> _Reaped:
+) -> _Reaped | None:
+    """Start a command below a reaper; return None if there can be none."""
     words = [os.fsencode(word) for word in command]
     variables = {os.fsencode(name): os.fsencode(value) for name, value in environment.items()}
     if any(b"\0" in text for text in (*words, *variables, *variables.values())):
@@ -211,5 +221,14 @@ async def _start_below_reaper(
         for descriptor in (request, orders_read, reports_write):
             os.close(descriptor)
     process = _Reaped(reaper, orders, reports)
-    await process.started()
-    return process
+    return process if await process.has_started() else None
+
+
+@cache
+def _has_pidfds() -> bool:
+    """Return whether the kernel has them (Linux 5.3), and no filter of a container forbids them."""
+    try:
+        os.close(os.pidfd_open(os.getpid()))
+    except OSError:
+        return False
+    return True
