@@ -38,6 +38,7 @@ async def main(home, script):
 
 anyio.run(main, *sys.argv[1:])
 """
+BREADCRUMB = "import sys; from breadcrumb_server.command_line.breadcrumb import main; sys.exit(main())"
 # A user's program that holds the database again and again.
 HOLDER = """
 import sys, time, duckdb
@@ -69,8 +70,8 @@ def test_runs_of_two_servers_and_a_shell_beside_a_program_that_holds_the_databas
     environment = {**os.environ, ENV_HOME: str(home.folder)}
     shell = [
         sys.executable,
-        "-m",
-        "breadcrumb_server",
+        "-c",
+        BREADCRUMB,
         "run",
         "-c",
         "shop",
