@@ -56,7 +56,7 @@ FOREIGN_POLL_SECONDS = 1.0
 # For another server to ingest the rest of its run after the processes have ended.
 FOREIGN_FINISH_SECONDS = 30.0
 # To wait for the database when ingest has just waited for it in vain.
-LOCKED_SECONDS = 0.5
+LOCKED_SECONDS = 2.0
 STILL_RUNNING = (
     "its processes have ended, but its server has not stored its end yet; if that server died and left no state that "
     "can be read, the next call after a minute ends it as stopped"

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 FIRST_RETRY_SECONDS = 0.005
 LONGEST_RETRY_SECONDS = 0.1  # a typical write takes 50 ms, so that a much longer pause only adds delay
 
+OWN_PATIENCE = 3
+
 # The traced program runs on the same machine and needs its memory.
 MEMORY_LIMIT = "2GB"
 
@@ -66,7 +68,8 @@ class Database:
 
     Args:
         path: The file. A missing file is made on first use, with its folder.
-        lock_timeout_seconds: Seconds to wait while the file is locked.
+        lock_timeout_seconds: Seconds to wait while another program holds the file; OWN_PATIENCE times as many while
+            other processes of Breadcrumb do, which let go of it soon.
     """
 
     def __init__(self, path: Path, *, lock_timeout_seconds: float = 10.0) -> None:
@@ -148,7 +151,7 @@ class Database:
         deadline = time.monotonic() + self.lock_timeout_seconds
         try:
             with self._locks(deadline, exclusive=not read_only):
-                con, current = self._open(deadline, read_only=read_only)
+                con, current = self._open(time.monotonic() + self.lock_timeout_seconds, read_only=read_only)
                 try:
                     yield con, current
                 finally:
@@ -167,12 +170,14 @@ class Database:
             try:
                 held.enter_context(gate.exclusive(deadline) if exclusive else gate.shared(deadline))
                 file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                held.enter_context(file_lock(file, deadline, exclusive=exclusive))
+                patience = self.lock_timeout_seconds * (OWN_PATIENCE - 1)
+                held.enter_context(file_lock(file, deadline + patience, exclusive=exclusive))
             except GateTimeout as error:
                 raise self._busy_error("another operation of this process") from error
             except LockTimeout as error:
                 holder = lock_holder(file)
-                raise self._busy_error(f"process {holder} (Breadcrumb)" if holder else "another Breadcrumb") from error
+                who = f"process {holder} (Breadcrumb)" if holder else "another Breadcrumb"
+                raise self._busy_error(who, OWN_PATIENCE) from error
             except OSError as error:
                 raise self._unreachable_error(error) from error
             yield
@@ -265,9 +270,9 @@ class Database:
                 raise self._unusable_error(error) from error
             raise
 
-    def _busy_error(self, who: str) -> DatabaseBusy:
+    def _busy_error(self, who: str, patience: int = 1) -> DatabaseBusy:
         return DatabaseBusy(
-            f"The database {self.path} stayed locked for {self.lock_timeout_seconds:g} s.",
+            f"The database {self.path} stayed locked for {self.lock_timeout_seconds * patience:g} s.",
             why=f"It is in use by {who}.",
             hint="Try again; if it stays locked, close that program's connection to the file.",
         )

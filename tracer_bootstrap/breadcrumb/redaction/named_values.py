@@ -31,7 +31,8 @@ _NOTATIONS = [
     (("</",), r"<([A-Za-z_][A-Za-z0-9_.:-]*)((?:\s[^<>]*)?>)", r"[^<]+"),
     (("('", '("', "(b'", '(b"'), r"""\(b?["']([A-Za-z_][A-Za-z0-9_.-]*)(["'],\s*)""", _QUOTED),  # ("password", "x")
     (
-        ("alue", "ontent", "efault"),  # {"name": "DB_PASSWORD", "value": "x"}, <input type="password" value="x">
+        # {"name": "DB_PASSWORD", "value": "x"}, <input type="password" value="x">
+        ("value", "Value", "content", "Content", "default", "Default"),
         r"""(?i)(?<![A-Za-z0-9_])(?:name|key|type|field|id|variable|header|option)\\*["']?\s*[:=]\s*\\*["']?"""
         r"""([A-Za-z_][A-Za-z0-9_.-]*)(\\*["']?[^<>{}"':=]{0,20}(?:\s\w+="[^"<>]*"\s?)?"""
         r"""\\*["']?(?:value|content|default)\\*["']?\s*[:=]\s*)""",
