@@ -256,7 +256,7 @@ static PyObject *caller_of(Events *events, PyObject *frame) {
 static int record(Events *events, const Known *known, PyObject *frame, uint64_t *counter) {
     PyObject *keeps_state = attribute_of_event(events, known->function, N_KEEPS_STATE);
     Py_XDECREF(keeps_state);
-    if (keeps_state != Py_False) {
+    if (keeps_state != Py_False || known->is_setting) {
         return keeps_state == NULL ? FAILED : LEFT_TO_PYTHON;
     }
     Arguments values = {{NULL}, 0};

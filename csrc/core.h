@@ -78,7 +78,7 @@ enum Name {
     N_NUMBER_OF, N_LIMIT, N_IS_SECRET_NAME, N_OUTLINE, N_SQLALCHEMY, N_FIELDS, N_OWN_FIELDS, N_ENCODE_IN_PYTHON, N_RESCUES, N_FORGET_OUTDATED,
     N_IS_SETTING_NAME, N_PART_OF_PAIR,
     N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
-    N_COUNTER, N_SLOT, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
+    N_COUNTER, N_SLOT, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_SETTING, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
     N_TASK, N_F_LASTI, N_F_BACK,
     NAME_COUNT
 };
@@ -215,6 +215,7 @@ typedef struct {
     PyObject *record;
     PyObject *call_sites;
     Py_ssize_t counter;
+    int is_setting; /* whether one argument may name another one as a secret: Function.setting */
 } Known;
 
 #define NO_COUNTER (-1)

@@ -40,14 +40,18 @@ static void drop_known(Known *known) {
 
 static int learn_function(const Events *events, PyObject *code, PyObject *function, Known *known) {
     long long counter, slot;
+    PyObject *setting;
     known->code = Py_NewRef(code);
     known->function = Py_NewRef(function);
     if (read_number(events, function, N_COUNTER, &counter) < 0 || read_number(events, function, N_SLOT, &slot) < 0 ||
         (known->names = attribute_of_event(events, function, N_NAMES)) == NULL ||
         (known->record = attribute_of_event(events, function, N_RECORD)) == NULL ||
-        (known->call_sites = attribute_of_event(events, function, N_CALL_SITES)) == NULL) {
+        (known->call_sites = attribute_of_event(events, function, N_CALL_SITES)) == NULL ||
+        (setting = attribute_of_event(events, function, N_SETTING)) == NULL) {
         return -1;
     }
+    known->is_setting = setting != Py_None;
+    Py_DECREF(setting);
     if (!PyTuple_CheckExact(known->names) || !PyBytes_CheckExact(known->record) || !PyDict_CheckExact(known->call_sites)) {
         PyErr_SetString(PyExc_TypeError, "a function has attributes of other types");
         return -1;

@@ -12,7 +12,7 @@ static const char *const NAMES[NAME_COUNT] = {
     "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "own_fields", "encode_in_python", "rescues", "forget_outdated",
     "is_setting_name", "part_of_pair",
     "encode_named", "many_lines", "write", "top", "state", "lines", "notes_lines", "starts",
-    "counter", "slot", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "encode", "names", "record", "call_sites",
+    "counter", "slot", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "setting", "encode", "names", "record", "call_sites",
     "task", "f_lasti", "f_back",
 };
 

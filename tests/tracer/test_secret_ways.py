@@ -93,3 +93,18 @@ def test_harmless_neighbours_of_secrets_stay_readable(run_ways) -> None:
         name for number, (name, body) in enumerate(ways.items()) if text.count(word(number)) < body.count("PLAIN")
     }
     assert not hidden, "\n".join(sorted(hidden))
+
+
+def test_a_new_secret_is_redacted_in_each_call_of_a_function_whatever_records_it(
+    trace: Trace, tmp_path: Path, python: str
+) -> None:
+    script = tmp_path / "settings.py"
+    script.write_text(
+        "def set_variable(name, value): return value\n"
+        "for number in range(30):\n"
+        "    set_variable('DB_PASSWORD', 'hVt7Qm%03dxRz2' % number)\n"
+        "    set_variable('PLACE', 'harmless%d' % number)\n"
+    )
+    text = recorded(trace(python, [str(script)]).folder)
+    assert "hVt7Qm" not in text
+    assert text.count("harmless29") >= 2

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
-from breadcrumb_server.answers.common.text import clean
+from breadcrumb_server.answers.common.text import clean, visible
 
 # GitHub refuses a summary of more than 1 MiB, and a page of this size is already long to read.
 MAX_BYTES = 100_000
@@ -107,14 +106,14 @@ def heading(text: str, level: int) -> str:
 
 def fenced(text: str, language: str = "text") -> str:
     """Write any text as a fenced block."""
-    text = _visible(text.strip("\n"))
+    text = visible(clean(text.strip("\n")))
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}{language}\n{text}\n{fence}"
 
 
 def code_span(text: str) -> str:
     """Write any text as code within a line; an empty one as nothing."""
-    text = " ".join(_visible(text).split())
+    text = " ".join(visible(clean(text)).split())
     if not text:
         return ""
     marks = "`" * (_longest_run(text) + 1)
@@ -135,18 +134,6 @@ def table(columns: Sequence[Any], rows: Sequence[Sequence[Any]]) -> str:
 def _cell(value: Any) -> str:
     text = _text(value)
     return text if isinstance(value, int | float) else code_span(text).replace("|", "\\|")
-
-
-def _visible(text: str) -> str:
-    """Replace control characters, which may hide text or change its direction, by their escapes."""
-    return "".join(
-        each if each in "\n\t" or unicodedata.category(each) not in ("Cc", "Cf") else _escape(each)
-        for each in clean(text.replace("\r\n", "\n"))
-    )
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
 
 
 def _longest_run(text: str) -> int:

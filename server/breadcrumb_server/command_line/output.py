@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from breadcrumb_server.answers.common.parsed_json import is_array, is_object
+from breadcrumb_server.answers.common.text import visible_texts
 from breadcrumb_server.command_line.options import JSON, MARKDOWN
 from breadcrumb_server.command_line.proposals import in_shell_words, needs_a_project
 
@@ -46,7 +47,7 @@ def print_answer(answer: BaseModel, output_format: str) -> None:
 
 def content_of(answer: BaseModel) -> dict[str, Any]:
     """Return the fields of an answer, with what it proposes in words of the shell."""
-    content: dict[str, Any] = answer.model_dump(mode="json")
+    content: dict[str, Any] = visible_texts(answer.model_dump(mode="json"))
     for name in ("not_traced", "warnings"):
         if is_array(content.get(name)):
             content[name] = [in_shell_words(text) for text in content[name]]

@@ -1,5 +1,7 @@
 """Make texts of errors fit to be sent to a client: without secrets, printable, not too long."""
 
+from breadcrumb_server.answers.common.text import visible
+
 # Far below the 11,000 characters or so at which clients cut an error.
 MAX_ERROR_CHARS = 4_000
 # Characters that are searched for secrets: many more than are shown, so that none is cut in two and missed.
@@ -14,6 +16,6 @@ def redact(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Replace what UTF-8 cannot hold, and cut the text."""
-    text = text.encode("utf-8", errors="replace").decode()
+    """Replace what UTF-8 cannot hold and what cannot be seen, and cut the text."""
+    text = visible(text.encode("utf-8", errors="replace").decode())
     return text if len(text) <= MAX_ERROR_CHARS else f"{text[:MAX_ERROR_CHARS]}... ({len(text):,} characters)"

@@ -1,5 +1,6 @@
 """Define the MCP resources: the schema, a project's settings and the report of a run."""
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
@@ -7,6 +8,7 @@ from functools import partial
 import anyio.to_thread
 from mcp.shared.uri_template import UriTemplate
 
+from breadcrumb_server.answers.common.text import visible_texts
 from breadcrumb_server.mcp_server.tools.registration import ServiceContext
 from breadcrumb_server.projects import manage as projects
 from breadcrumb_server.projects.home import Home
@@ -49,7 +51,7 @@ async def trace_report(ctx: ServiceContext, project: str, trace_id: str) -> str:
     """Return the answer of ``get_trace``."""
     service = ctx.request_context.lifespan_context
     report = await service.report(project, trace_id)
-    return report.model_dump_json(indent=1)
+    return json.dumps(visible_texts(report.model_dump(mode="json")), ensure_ascii=False, indent=1)
 
 
 RESOURCES = (

@@ -45,6 +45,7 @@ from mcp.types import Prompt as PromptDescription
 from mcp.types import Tool as ToolDescription
 from pydantic import AnyUrl, ValidationError
 
+from breadcrumb_server.answers.common.text import visible_texts
 from breadcrumb_server.failures import as_breadcrumb_error, is_defect, traceback_text
 from breadcrumb_server.mcp_server import client_logging, completion
 from breadcrumb_server.mcp_server.error_text import printable, redact
@@ -207,6 +208,8 @@ class BreadcrumbServer(MCPServer[Service]):
                 text = _explain(name, cause or error)
             raise ToolError(printable(redact(text))) from cause
         if isinstance(result, CallToolResult) and result.structured_content is not None:
+            # What a program says is data: nothing of it may hide or turn around what stands beside it.
+            result.structured_content = visible_texts(result.structured_content)
             # For clients that show the text: the same content, without the SDK's indentation.
             compact = json.dumps(result.structured_content, ensure_ascii=False, separators=(",", ":"))
             result.content = [TextContent(type="text", text=compact)]

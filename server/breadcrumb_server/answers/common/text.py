@@ -2,13 +2,44 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from typing import Any
+
+from breadcrumb_server.answers.common.parsed_json import is_array, is_object
 
 # Bytes that a text may have lost to redaction and to the removal of colours, without a part of it missing.
 UNNOTICED_BYTES = 1_000
 # Characters of a path in a command that is too long: an interpreter, its folders `bin` and that of its environment.
 _PATH_CHARS = 24
+
+
+# Characters that are not seen, hide others or change the direction of text: controls but for tabs and line ends, line
+# separators, bidirectional marks ("Trojan Source", CVE-2021-42574), spaces of no width, tags. Joiners are kept: some
+# scripts need them.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: str) -> str:
+    """Replace characters that hide something by their escapes, such as a backslash, ``u`` and ``202e``."""
+    if _HIDDEN.search(text) is None:
+        return text
+    return _HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text.replace("\r\n", "\n"))
+
+
+def visible_texts(value: Any) -> Any:
+    """Return parsed JSON with all of its texts, and the names of its fields, made ``visible``."""
+    if isinstance(value, str):
+        return visible(value)
+    if is_array(value):
+        return [visible_texts(each) for each in value]
+    if is_object(value):
+        return {visible(name): visible_texts(each) for name, each in value.items()}
+    return value
 
 
 def clean(text: str) -> str:

@@ -194,12 +194,17 @@ def _tests(report: RunReport) -> Iterator[_Part]:
     yield _Part([f"failed: {each}" for each in tests.further], 300)
 
 
+def _within(text: str, margin: str = "  ") -> str:
+    """Indent the further lines of what a program says: none of them is taken for a line of the report."""
+    return re.sub(r"\n(?! )", f"\n{margin}", text)
+
+
 def _failing_test(failing: FailingTest, *, is_first: bool) -> Iterator[_Part]:
     share = 1.0 if is_first else 0.5
     found = failing.exception
     what = f"{found.type}: {found.message}" if found is not None else failing.message
     outcome = failing.outcome or "failed"
-    lines = f"{outcome}: {failing.test}  {what}".split("\n")
+    lines = _within(f"{outcome}: {failing.test}  {what}").split("\n")
     if failing.body:  # its notes have the values that pytest explains
         lines = [line for line in lines if not _EXPLANATION.match(line)]
     yield _Part(lines, int(500 * share))
@@ -220,8 +225,8 @@ def _exception_frames(found: ExceptionDetail, *, shows_frame: bool, chars: int) 
     # The source of the innermost call is shown below.
     lines += [f"  {line}" for line in (found.calls[:-1] if shows_frame else found.calls)]
     if not shows_frame and not lines[-1].endswith("(not traced)"):  # variables of the program
-        lines += [f"    {line}" for line in [*found.locals, *found.stack]]
-    lines += found.causes
+        lines += [_within(f"    {line}", "    ") for line in [*found.locals, *found.stack]]
+    lines += map(_within, found.causes)
     return _Part(lines, chars)
 
 
@@ -233,7 +238,7 @@ def _exceptions(report: RunReport) -> Iterator[_Part]:
         if failed_test and _EXPECTED_BY_TEST.search(found.outcome or ""):
             continue
         times = f" (x{found.count:,})" if found.count and found.count > 1 else ""
-        head = f"{found.type}: {found.message}".split("\n")
+        head = _within(f"{found.type}: {found.message}").split("\n")
         where = f"{found.outcome}, " if found.outcome and found.outcome != "uncaught" else ""
         if number == 0 and not failed_test:
             yield _Part([*head[:-1], head[-1] + times], 500)
@@ -242,7 +247,8 @@ def _exceptions(report: RunReport) -> Iterator[_Part]:
             if report.tests is None:
                 yield from _suspects(report)
         else:
-            yield _Part([f"also {found.type}: {found.message}{times}, {where}raised at {found.raised_at}"], 300)
+            also = f"also {found.type}: {found.message}{times}, {where}raised at {found.raised_at}"
+            yield _Part(_within(also).split("\n"), 300)
 
 
 def _suspects(report: RunReport) -> Iterator[_Part]:
