@@ -12,15 +12,14 @@ import pytest
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.recording import record_end, record_start
+from breadcrumb_server.runs.recording import record_end
 from breadcrumb_server.runs.recovery import recover_runs
-from breadcrumb_server.runs.state import RunState, load_state
+from breadcrumb_server.runs.state import load_state
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.traces import get_trace
-
-TRACE_ID = "20250110-120000-abcd"
+from lost_runs import LOST_TRACE_ID, lose_run
 
 
 @pytest.fixture
@@ -29,34 +28,19 @@ def database(home: Home) -> Database:
 
 
 @pytest.fixture
-def spool(home: Home, database: Database) -> Path:
+def spool(home: Home) -> Path:
     """Make the spool folder of a run whose server died and whose pid now belongs to a later process."""
-    folder = home.spool_folder("shop") / TRACE_ID
-    folder.mkdir(parents=True)
-    state = RunState(
-        project="shop",
-        trace_id=TRACE_ID,
-        command=["python", "main.py"],
-        label=None,
-        cwd="/",
-        timeout_seconds=60,
-        config="{}",
-        not_traced_reason="it never started",
-        server_started=1,
-    )
-    record_start(database, state)
-    state.save(folder)
-    return folder
+    return lose_run(home)
 
 
 def status(database: Database) -> str:
     """Return the status of the trace."""
     with database.read() as con:
-        return get_trace(con, TRACE_ID).status
+        return get_trace(con, LOST_TRACE_ID).status
 
 
 def test_a_run_whose_server_died_is_finished_as_stopped(home: Home, database: Database, spool: Path) -> None:
-    assert recover_runs(spool.parent, database, ()) == [TRACE_ID]
+    assert recover_runs(spool.parent, database, ()) == [LOST_TRACE_ID]
     assert status(database) == "stopped"
     assert not spool.exists()
 
@@ -112,7 +96,7 @@ def test_an_own_run_that_could_not_be_stored_is_stored_now(database: Database, s
     state.server_started = process_group.start_time(os.getpid())
     state.finish("completed", exit_code=0)
     state.save(spool)
-    assert recover_runs(spool.parent, database, ()) == [TRACE_ID]
+    assert recover_runs(spool.parent, database, ()) == [LOST_TRACE_ID]
     assert status(database) == "completed"
 
 
@@ -179,5 +163,5 @@ def test_a_spool_stays_as_long_as_the_end_of_its_run_does_not(database: Database
     with pytest.raises(BreadcrumbError, match="does not stay"):
         record_end(database, spool, state, Redactor(), OlderCopy(database, spool, times=1000))
     assert status(database) == "running"
-    assert recover_runs(spool.parent, database, ()) == [TRACE_ID]
+    assert recover_runs(spool.parent, database, ()) == [LOST_TRACE_ID]
     assert status(database) == "failed"

@@ -18,10 +18,9 @@ from breadcrumb_server.runs import run as run_module
 from breadcrumb_server.runs.recording import record_start
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.database import Database
+from lost_runs import LOST_TRACE_ID, lose_run
 
 pytestmark = pytest.mark.anyio
-
-TRACE_ID = "20250110-120000-abcd"
 
 
 def a_pipe(path: Path) -> None:
@@ -62,22 +61,7 @@ def list_folder(folder: Path) -> list[Path]:
 @pytest.fixture
 async def dead(shop, home: Home) -> Path:
     """Make the spool folder of a run whose server died."""
-    folder = home.spool_folder("shop") / TRACE_ID
-    folder.mkdir(parents=True)
-    state = RunState(
-        project="shop",
-        trace_id=TRACE_ID,
-        command=["python", "main.py"],
-        label=None,
-        cwd="/",
-        timeout_seconds=60,
-        config="{}",
-        not_traced_reason="it never started",
-        server_started=1,
-    )
-    record_start(Database(home.database_file("shop")), state)
-    state.save(folder)
-    return folder
+    return lose_run(home)
 
 
 SPOOL_FILES = [
@@ -90,11 +74,11 @@ SPOOL_FILES = [
 async def test_whatever_has_the_name_of_a_spool_file_a_dead_run_is_ended_and_deleted(shop, dead: Path, kind) -> None:
     for name in SPOOL_FILES:
         put(kind, dead / name)
-    report = await shop.ok("get_trace", project="shop", trace_id=TRACE_ID)
+    report = await shop.ok("get_trace", project="shop", trace_id=LOST_TRACE_ID)
     assert report["status"] == "stopped"
     assert any("77-abc-0-0.calls" in text and "could not be read" in text for text in report["warnings"])
     assert dead not in list_folder(dead.parent)
-    assert (await shop.ok("delete_traces", project="shop", trace_ids=[TRACE_ID]))["deleted"] == 1
+    assert (await shop.ok("delete_traces", project="shop", trace_ids=[LOST_TRACE_ID]))["deleted"] == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -103,18 +87,18 @@ async def test_whatever_has_the_name_of_a_spool_folder_its_run_is_ended_and_dele
     if kind is a_folder:  # one without a state, that nobody has touched for long
         os.utime(dead, (0, 0))
         await shop.ok("list_traces", project="shop")
-    assert (await shop.ok("get_trace", project="shop", trace_id=TRACE_ID))["status"] == "stopped"
-    assert (await shop.ok("delete_traces", project="shop", trace_ids=[TRACE_ID]))["deleted"] == 1
+    assert (await shop.ok("get_trace", project="shop", trace_id=LOST_TRACE_ID))["status"] == "stopped"
+    assert (await shop.ok("delete_traces", project="shop", trace_ids=[LOST_TRACE_ID]))["deleted"] == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_run_whose_state_cannot_be_read_says_what_comes_and_is_then_ended(shop, dead: Path, kind) -> None:
     put(kind, dead / "run.json")
-    stopped = await shop.ok("stop_run", project="shop", trace_id=TRACE_ID)
+    stopped = await shop.ok("stop_run", project="shop", trace_id=LOST_TRACE_ID)
     assert stopped["status"] == "running"
     assert any("the next call after a minute ends it" in note for note in stopped["notes"])
     os.utime(dead, (0, 0))
-    assert (await shop.ok("stop_run", project="shop", trace_id=TRACE_ID))["status"] == "stopped"
+    assert (await shop.ok("stop_run", project="shop", trace_id=LOST_TRACE_ID))["status"] == "stopped"
 
 
 @pytest.mark.parametrize("kind", [a_pipe, a_folder, an_endless_file])
@@ -131,6 +115,7 @@ async def test_the_error_about_what_has_the_name_of_a_database_file_helps(shop, 
         assert (await shop.ok("list_traces", project="shop"))["total"] == 0
 
 
+@pytest.mark.processes
 async def test_the_error_about_a_database_that_was_cut_off_helps(shop, home: Home) -> None:
     file = home.database_file("shop")
     with Database(file).write() as con:
