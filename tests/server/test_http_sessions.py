@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 import httpx2
 import pytest
 from mcp.types import JSONRPCNotification, JSONRPCResponse
@@ -122,6 +123,8 @@ async def test_a_run_goes_on_when_the_session_of_its_lost_client_is_closed(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(post_until, breaks, client, session, call)
             await gate.message()
+            while not server._runs.of_project("shop"):  # the program may be faster than the server that started it
+                await anyio.lowlevel.checkpoint()
             breaks.set()
         await anyio.wait_all_tasks_blocked()  # until the server has noticed it: else the session takes the call with it
         await skip(2)

@@ -38,6 +38,7 @@ def test_there_is_an_archive_of_each_schema_but_the_newest() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.processes
 @pytest.mark.parametrize("archive", ARCHIVES)
 async def test_what_an_earlier_version_has_left_is_answered_and_finished(session, home: Home, archive: str) -> None:
     unpack(archive, home)

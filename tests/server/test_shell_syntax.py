@@ -160,7 +160,6 @@ def test_bash_is_proposed_where_nothing_else_does_the_same(project, variables, c
         "python app.py x>=2 a|b a;b a&b a->b 3>2 x=~/y <name> <b>text</b> 1 << 3 { } #1",
         "python app.py no_such_*.txt file[0] what?",
         'python app.py \\$FOO "\\$FOO" "`x`" \'{"$set": 1}\' "{\\"$set\\": 1}" $1 price$',
-        "env FOO=1 python app.py --define FOO=2",
         ["python", "calc.py", "3", ">", "2", "*", "4", "|", "1", "&", "2"],
         ["python", "cut.py", "-d", "|", "--sep", ";", "--out", ">", "-"],
         ["python", "grep.py", ".*", "a.*b", "^\\d+$", "$name", "a;b", "x > y.txt", "~", "x|y", "cd", "source"],
