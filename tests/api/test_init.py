@@ -31,7 +31,8 @@ def test_without_arguments_the_calls_are_in_the_default_database_after_the_exit(
     sql = "SELECT function_name, outcome, parent_call_id IS NULL FROM calls ORDER BY call_id"
     assert program.rows(sql) == [("<module>", "returned", True), ("add", "returned", False)]
     assert program.rows("SELECT event_type FROM trace_events WHERE function_name = 'add'") == [("call",), ("return",)]
-    assert [file.name for file in program.database.parent.iterdir()] == [".gitignore", "traces.duckdb"]
+    files = sorted(file.name for file in program.database.parent.iterdir())
+    assert files == [".gitignore", "traces.duckdb", "traces.duckdb.lock", "traces.duckdb.queue"]
 
 
 def test_all_arguments_are_accepted_and_shown(program, python) -> None:

@@ -69,7 +69,7 @@ def test_values_of_numpy_are_written_by_shape_dtype_and_content(show_values: Sho
         "texts": "ndarray(shape=(2,), dtype='<U1', first=['a', 'b'])",
         "days": "ndarray(shape=(2,), dtype='datetime64[ns]', first=['2025-01-02T00:00:00', 'NaT'])",
         "empty": "ndarray(shape=(0, 3), dtype='float64')",
-        "secrets": "ndarray(shape=(1,), dtype='<U20', first=[[REDACTED]])",
+        "hidden": "ndarray(shape=(1,), dtype='<U20', first=[[REDACTED]])",
         "row": "ndarray(shape=(5,), dtype='int8', min=0, max=4, first=[0, 1, 2, 3, 4])",
         "scalar array": "ndarray(shape=(), dtype='float64', min=5.0, max=5.0, first=[5.0])",
         "objects": "ndarray(shape=(1,), dtype='object', first=['<Own>'])",
@@ -102,9 +102,9 @@ def test_values_of_pandas_are_written_by_columns_dtypes_and_first_items(show_val
         f"'at': {days}}})",
         "nested": "{'rows': [DataFrame(shape=(3, 1), columns={'number': 'int64'}, first={'number': [1, 2, 3]})], "
         "'none': None}",
-        "secret": "DataFrame(shape=(1, 2), columns={'id': 'int64', 'password': 'object'}, "
+        "hidden": "DataFrame(shape=(1, 2), columns={'id': 'int64', 'password': 'object'}, "
         "first={'id': [1], 'password': [REDACTED]})",
-        "secret series": "Series(shape=(1,), dtype='object', name='password', first=[REDACTED])",
+        "hidden series": "Series(shape=(1,), dtype='object', name='password', first=[REDACTED])",
         "same names": "DataFrame(shape=(1, 2), columns={'a': 'int64', 'a (2)': 'int64'}, "
         "first={'a': [1], 'a (2)': [2]})",
         "numbered": "DataFrame(shape=(1, 2), columns={0: 'float64', 1: 'float64'}, first={0: [0.0], 1: [0.0]})",
@@ -141,9 +141,9 @@ def test_values_of_polars_are_written_by_columns_dtypes_and_first_items(show_val
         "own": "Own(shape=(1, 1), columns={'a': 'Int64'}, first={'a': [1]})",
         "empty": "DataFrame(shape=(0, 0), columns={})",
         "wide": "DataFrame(shape=(1, 600))",
-        "secret": "DataFrame(shape=(1, 1), columns={'password': 'String'}, first={'password': [REDACTED]})",
+        "hidden": "DataFrame(shape=(1, 1), columns={'password': 'String'}, first={'password': [REDACTED]})",
         "series": "Series(shape=(2,), dtype='Float64', name='v', null=1, first=[1.5, None])",
-        "secret series": "Series(shape=(1,), dtype='String', name='password', first=[[REDACTED]])",
+        "hidden series": "Series(shape=(1,), dtype='String', name='password', first=[[REDACTED]])",
         "lazy": "'<LazyFrame>'",
         "expression": "'<Expr>'",
     }

@@ -241,7 +241,7 @@ class LoadedTestResults:
             body=failure.body.fit(limits.source_chars * 5 // 3, Style.SOURCE_FIRST) if failure.body else "",
             raised_in=failure.raised_in.fit(limits.source_chars) if failure.raised_in else "",
             explaining=[
-                each.text.fit(limits.source_chars * (1 if position else 2))
+                each.text.fit(limits.source_chars * (1 if position else 2), Style.BESIDE if position else Style.ALONE)
                 for position, each in enumerate(failure.explaining)
             ],
             called=self._called(failure, lines, max(chars // 12, 60)),
