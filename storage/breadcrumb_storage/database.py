@@ -138,7 +138,7 @@ class Database:
             DatabaseBusy: Another thread wrote, or waited to write, for longer than the lock timeout.
         """
         try:
-            with gate_for(self.path).shared(time.monotonic() + self.lock_timeout_seconds):
+            with gate_for(self._file).shared(time.monotonic() + self.lock_timeout_seconds):
                 yield
         except GateTimeout as error:
             raise self._busy_error("another operation of this process") from error
