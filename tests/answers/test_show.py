@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -417,3 +418,15 @@ def test_of_a_function_that_has_no_room_lines_that_did_not_run_are_kept_before_l
     program.trace.lines(call, *BIG[:2], (18, {"log": "x" * 400}), (None, {}))
     text = program.show("discounted", "LIMIT", chars=900)
     assert '17 -         log = "small"' in text and "15 -         raise ValueError(amount)" in text
+
+
+@pytest.mark.parametrize("what", ["x" * 5_000 + ".py:1", "a\0.py:1", "pricing.py:" + "9" * 5_000, "/etc/x.py:1-2"])
+def test_places_that_no_file_can_have_are_answered(program: Program, what: str) -> None:
+    program.big()
+    assert re.search(r"no f|…\(\+4,6\d\d chars\)", program.show(what))
+
+
+def test_a_call_cannot_be_chosen_for_a_class(program: Program) -> None:
+    call = program.total(10)
+    with pytest.raises(BreadcrumbError, match="Shop is no function"):
+        program.show("Shop", call_id=call)

@@ -141,6 +141,11 @@ def show(
         if isinstance(target, str):
             texts.append(target)
         elif isinstance(target, Region):
+            if call_id is not None:
+                raise BreadcrumbError(
+                    f"call_id={call_id} is one call, and {each} is no function.",
+                    hint="Name the function of the call alone, or leave call_id out.",
+                )
             loaded.append(target)
         else:
             loaded.append(_load(reader, target, functions, moment, where, call_id, suspect))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
@@ -18,7 +19,7 @@ from breadcrumb_storage.queries.gaps import list_gaps
 from breadcrumb_storage.queries.trace_reader import TraceReader
 
 _FILE_AND_NAME = re.compile(r"(?P<file>.+\.\w+):(?P<name>[^\W\d][\w.<>]*)")
-_PLACE = re.compile(r"(?P<file>.+\.\w+):(?P<line>\d+)(?:-(?P<last>\d+))?")
+_PLACE = re.compile(r"(?P<file>.+\.\w+):(?P<line>\d{1,9})(?:-(?P<last>\d{1,9}))?")
 _FILE = re.compile(r".+\.pyw?")
 _WORD = re.compile(r"[^\W\d]\w*")
 # Names that are proposed instead of an unknown one, and other functions that an ambiguous name has.
@@ -178,8 +179,9 @@ class TargetFinder:
             return
         for root in map(Path, self._places.roots):
             untraced = root / file
-            if untraced.is_file() and untraced.resolve().is_relative_to(root.resolve()):
-                yield "", str(untraced)
+            with suppress(OSError):  # a name that no file can have
+                if untraced.is_file() and untraced.resolve().is_relative_to(root.resolve()):
+                    yield "", str(untraced)
 
     def _known(self, module: str, path: str, found: Definition) -> Target | Region:
         if found.is_class:
