@@ -13,6 +13,7 @@ import pytest
 from breadcrumb_server.projects.home import Home
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.migrate import known_migrations
+from killed_ingest import DYING_CONNECTION
 
 OLD_VERSIONS = Path(__file__).parent / "old_versions"
 ARCHIVES = sorted(file.name for file in OLD_VERSIONS.glob("*.tar.xz"))
@@ -56,28 +57,21 @@ async def test_what_an_earlier_version_has_left_is_answered_and_finished(session
     assert (await session.ok("delete_traces", project="shop", all=True))["deleted"] == 2
 
 
-KILLED_MIGRATION = """
+KILLED_MIGRATION = (
+    """
 import os, sys
 from pathlib import Path
 from breadcrumb_storage import database
 
-class Connection:
-    '''Dies by SIGKILL instead of executing the n-th statement.'''
-
-    def __init__(self, con, statements):
-        self.con, self.left = con, statements
-
-    def execute(self, *arguments):
-        if self.left == 0:
-            os.kill(os.getpid(), 9)
-        self.left -= 1
-        return self.con.execute(*arguments)
-
+"""
+    + DYING_CONNECTION
+    + """
 migrate = database.migrate
 database.migrate = lambda con: migrate(Connection(con, int(sys.argv[2])))
 with database.Database(Path(sys.argv[1])).write():
     pass
 """
+)
 
 
 @pytest.mark.processes

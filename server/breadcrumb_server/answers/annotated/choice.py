@@ -98,8 +98,11 @@ def choose_call(
     ]
     if suspects:
         return Choice(suspects[-1], calls, letters)
-    most = RARE_PATH_SHARE * paths.total()
-    rare = [each for each in of_statement if each.lines is not None and paths[tuple(each.lines)] <= most]
+    rare = [
+        each
+        for each in of_statement
+        if each.lines is not None and paths[tuple(each.lines)] <= RARE_PATH_SHARE * paths.total()
+    ]
     if rare:
         return Choice(max(rare, key=lambda each: (len(each.lines or ()), each.call_id)), calls, letters)
     return Choice((of_statement or scope)[-1], calls, letters)

@@ -83,11 +83,12 @@ class Regions:
             chars: Maximum characters of the text, as it is in JSON. Of a class or a file with more source, only the
                 definitions are written, with their numbers of calls.
         """
+        if region.is_range:
+            return self._whole(region).fit(chars, Style.FROM_THE_TOP)
         source = self._functions.source.block(region.file, region.first, region.last)
-        size = sum(len(text) + _MARGIN_CHARS for text in source.values())
-        if not region.is_range and size > _OUTLINE_FROM * chars:
+        if sum(len(text) + _MARGIN_CHARS for text in source.values()) > _OUTLINE_FROM * chars:
             return self._outline(region, source).fit(chars)
-        return self._whole(region).fit(chars, Style.FROM_THE_TOP if region.is_range else Style.BESIDE)
+        return self._whole(region).fit(chars, Style.BESIDE)
 
     def _heading(self, region: Region, remark: str = "") -> str:
         place = f"{self._places.path(region.file)}:{region.first}-{region.last}"
