@@ -17,13 +17,19 @@ from hostile_values import KINDS as WRAPPERS
 
 MAX_CHARS, MAX_ITEMS, MAX_DEPTH = 2000, 50, 4
 
-# Few digits and no $, so that nothing looks like a secret (payment cards, password hashes). One surrogate only, because
+# Few digits and no $ (in bytes neither), so that nothing looks like a secret (payment cards, password hashes). One surrogate only, because
 # two make a character in JSON.
 TEXT = st.text(st.sampled_from("abcdefxyz .,:=-_/\\\"'{}[]<>%&\n\t\r\0\x1b\x7fß€😀\u2028\udfff…12"), max_size=40)
+
+
+def binary(min_size: int = 0, max_size: int | None = None) -> st.SearchStrategy[bytes]:
+    return st.binary(min_size=min_size, max_size=max_size).filter(lambda raw: b"$" not in raw)
+
+
 INTEGERS = st.integers(-(10**9), 10**9) | st.integers(300, 3000).map(lambda bits: 1 << bits)
-SCALARS = st.none() | st.booleans() | INTEGERS | st.floats() | TEXT | st.binary(max_size=30)
+SCALARS = st.none() | st.booleans() | INTEGERS | st.floats() | TEXT | binary(max_size=30)
 HASHABLE = st.recursive(
-    st.none() | st.booleans() | st.integers(-99, 99) | TEXT | st.binary(max_size=5),
+    st.none() | st.booleans() | st.integers(-99, 99) | TEXT | binary(max_size=5),
     lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=4),
     max_leaves=4,
 )
@@ -39,7 +45,7 @@ PLAIN = st.recursive(
         | st.sets(HASHABLE, max_size=60)
         | st.frozensets(st.integers(-9999, 9999), max_size=70)
         | st.builds(lambda text, times: text * times, TEXT, st.integers(2, 400))
-        | st.builds(lambda raw, times: raw * times, st.binary(min_size=1, max_size=30), st.integers(2, 400))
+        | st.builds(lambda raw, times: raw * times, binary(min_size=1, max_size=30), st.integers(2, 400))
     ),
     max_leaves=25,
 )
@@ -145,14 +151,23 @@ def items_match(value: Any, written: list[Any], depth: int) -> bool:
 
 def members_match(value: Any, written: list[Any], depth: int) -> bool:
     """Return whether each written member matches a different member of the value."""
-    left = list(value)
     shown = without_cut_mark(written, len(value))
-    for text in shown or ():
-        found = next((item for item in left if matches(item, text, depth + 1)), left)
-        if found is left:
-            return False
-        left = [item for item in left if item is not found]
-    return shown is not None
+    if shown is None:
+        return False
+    possible = [[at for at, item in enumerate(value) if matches(item, text, depth + 1)] for text in shown]
+    text_of: dict[int, int] = {}  # by member
+
+    def has_member(text: int, tried: set[int]) -> bool:
+        """Give a text one of its members; what has it already takes another one (Kuhn's bipartite matching)."""
+        for member in possible[text]:
+            if member not in tried:
+                tried.add(member)
+                if member not in text_of or has_member(text_of[member], tried):
+                    text_of[member] = text
+                    return True
+        return False
+
+    return all(has_member(text, set()) for text in range(len(shown)))
 
 
 def entries_match(value: dict[Any, Any], written: dict[str, Any], depth: int) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
+from breadcrumb.value_format import REDACTED
 from random_values import (
     EVERY_EXPRESSION,
     EXPRESSIONS,
@@ -131,10 +132,21 @@ def test_recording_a_value_is_truthful_and_runs_none_of_its_code(python: str, tr
     for call, back, lines, text in zip(taken, given_back, stepped, texts, strict=True):
         text = text[:300]
         written = call.args["value"]
-        assert written == back.args["value"] == back.value, text
+        assert equal_where_readable(written, back.args["value"]) and equal_where_readable(written, back.value), text
         assert "other" in str(lines.steps()), text
         assert levels(written) <= 2 * MAX_DEPTH + 2 and widest(written) <= MAX_ITEMS + 2, text
         assert len(json.dumps(written, ensure_ascii=False)) < MOST_CHARS, text
+
+
+def equal_where_readable(one: Any, other: Any) -> bool:
+    """Return whether two records of a value are equal, but for texts of which one was taken for a secret by then."""
+    if type(one) is dict and type(other) is dict:
+        return list(one) == list(other) and all(equal_where_readable(one[key], other[key]) for key in one)
+    if type(one) is list and type(other) is list:
+        return len(one) == len(other) and all(map(equal_where_readable, one, other))
+    if type(one) is str and type(other) is str and REDACTED in one + other:
+        return True
+    return type(one) is type(other) and bool(one == other)
 
 
 def widest(written: Any) -> int:

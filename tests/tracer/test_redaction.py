@@ -148,6 +148,31 @@ def test_a_weak_name_is_secret_as_the_last_word_and_teaches_only_what_looks_rand
     assert encode({name: {"id": 1}}) == b'{"%s": {"id": 1}}' % name.encode()
 
 
+@pytest.mark.parametrize(
+    ("text", "later"),
+    [("def login(password: Optional[str] = None)", "Optional[str]"), ("Client(password=re.compile('a+'))", "re.compile('a+')"),
+     ("Client(auth=list[-1634891])", "list[-1634891]"), ("secret: typing.List[Rule]", "typing.List[Rule]")],
+)  # fmt: skip
+def test_the_begin_of_an_expression_behind_a_secret_name_is_no_secret_elsewhere(text: str, later: str) -> None:
+    redactor = Redactor()
+    redactor.redact_text(text)
+    assert redactor.redact_text(later) == later
+
+
+def test_a_password_with_a_bracket_is_learned_from_a_text() -> None:
+    redactor = Redactor()
+    redactor.redact_text("password=swordfish(77fish31")
+    assert "fish31" not in redactor.redact_text("say swordfish(77fish31")
+
+
+def test_a_number_is_never_redacted_in_written_records() -> None:
+    redactor = Redactor()
+    for secret in ("1.1754943508222875e-38", "5e+300]", "a81kd72jq0"):
+        redactor.learn_exactly(secret)
+    records = b'C\t1\t{"x": [1.1754943508222875e-38], "y": {"z": [5e+300]}}'
+    assert redactor.redact_records(records + b' "a81kd72jq0"') == records + b' "[REDACTED]"'
+
+
 def test_a_path_is_never_learned() -> None:
     redactor = Redactor()
     redactor.learn("/home/user/project", "password")

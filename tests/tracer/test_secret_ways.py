@@ -108,3 +108,17 @@ def test_a_new_secret_is_redacted_in_each_call_of_a_function_whatever_records_it
     text = recorded(trace(python, [str(script)]).folder)
     assert "hVt7Qm" not in text
     assert text.count("harmless29") >= 2
+
+
+@pytest.mark.parametrize("number", ["1.1754943508222875e-38", "5.25e+300"])
+def test_a_number_that_a_message_calls_a_password_breaks_no_earlier_record(
+    python: str, trace: Trace, number: str
+) -> None:
+    text = HEAD + (
+        f"take({number}, [{number}])\n\n"
+        f"def fail(value):\n    raise ValueError('password=%r}}' % value)\n\n"
+        f"attempt(fail, {number})\n"
+    )
+    traced = trace(python, text, include=["__main__"], capture={"lines": ["__main__.fail"]})
+    assert traced.named("take")[0].args["args"] == [float(number), [float(number)]]
+    assert [event["message"] for event in traced.of("exception")] == ["password=[REDACTED]}"]

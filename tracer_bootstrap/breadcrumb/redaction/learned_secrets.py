@@ -30,6 +30,9 @@ _GRAM_CHARS = MIN_FORM_CHARS
 
 _MIN_RANDOM_CHARS = 8
 
+# What JSON has of a number and around it.
+_NUMBER_CHARS = "0123456789+-.eE[]{}:,"
+
 # Values of at most this length, of letters and digits only, are redacted as whole words only.
 _MAX_WORD_CHARS = 7
 
@@ -97,11 +100,19 @@ class LearnedSecrets:
     def redact_records(self, records: bytes) -> bytes:
         """Redact the values in spool records; see ``Redactor.redact_records``."""
         for value in list(self._values)[-_MAX_IN_RECORDS:]:
-            if looks_random(value):
+            if is_no_part_of_a_record(value):
                 needle = utf8(quote(value)[1:-1])
                 if needle in records:
                     records = records.replace(needle, REDACTED.encode())
         return records
+
+
+def is_no_part_of_a_record(value: str) -> bool:
+    """Return whether a value can be redacted in written records: it is no word and no number of the format itself.
+
+    A number such as 1.5e-07 stands in a record without quotes: in its place, ``[REDACTED]`` would break the record.
+    """
+    return looks_random(value) and bool(value.strip(_NUMBER_CHARS))
 
 
 def looks_random(value: str, at_least: int = _MIN_RANDOM_CHARS) -> bool:

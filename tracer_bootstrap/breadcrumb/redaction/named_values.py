@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..value_format import REDACTED
 from .command_lines import redact_commands
+from .learned_secrets import looks_random
 from .regex import compiled
 from .secret_names import JUDGED, SECRET, SecretNames, is_credential, words_of
 
@@ -100,7 +101,8 @@ def _redact(text: str, names: SecretNames, learn: Callable[[str, str], None], pa
         if _is_message_of_parser(text, name, bare):
             continue
         if _can_be_secret(bare, kind):
-            learn(bare, name.group(1))
+            if opening or not _is_begin_of_expression(bare):
+                learn(bare, name.group(1))
             if "\\" in bare:
                 learn(_unescaped(bare), name.group(1))
             out += [text[copied:position], opening, REDACTED, closing]
@@ -116,6 +118,16 @@ def _can_be_secret(value: str, kind: int) -> bool:
     if kind == JUDGED:
         return is_credential(plain)
     return kind == SECRET or not value.isalpha()
+
+
+def _is_begin_of_expression(value: str) -> bool:
+    """Return whether a value without quotes begins a call or a subscript: ``re.compile(``, ``Optional[str``.
+
+    It is redacted like any other, but not learned: it would be redacted wherever the program calls or names the same.
+    """
+    head_regex = compiled(r"[A-Za-z_][A-Za-z_.]*[(\[]")
+    head = head_regex.match(value) if head_regex is not None else None
+    return head is not None and not looks_random(value[head.end() :])
 
 
 def _is_of_odbc(text: str, name: Any) -> bool:

@@ -229,8 +229,8 @@ class Redactor:
     def redact_records(self, records: bytes) -> bytes:
         """Redact learned values in spool records that were written earlier or by another process.
 
-        Only the values learned last are searched for, in their JSON spelling, and only those with letters and digits:
-        any other may be part of the record format.
+        Only the values learned last are searched for, in their JSON spelling, and only those with letters and digits
+        that are no numbers: any other may be part of the record format.
 
         Args:
             records: Lines of a segment.

@@ -285,12 +285,12 @@ class Session:
 
     def on_secret(self, value: str) -> None:
         """Send a newly learned secret to the server, and erase it from recent records. Called by the redactor."""
-        from ..redaction.learned_secrets import looks_random  # a late module, imported by now
+        from ..redaction.learned_secrets import is_no_part_of_a_record  # a late module, imported by now
 
         for callback in self.when_secret_learned:
             callback()
         self.spool.send_secret(value)
-        if looks_random(value):  # a plain word may be part of a record's own text
+        if is_no_part_of_a_record(value):
             text = utf8(quote(value)[1:-1])
             self.spool.erase(text)
             for erase in self.when_secret_erased:
