@@ -5,8 +5,8 @@
 For each package and Python, it takes the sdist of a pinned version from the package index, and installs it with the
 requirements of its tests into a virtual environment. It runs the suite twice without the tracer (a test whose outcomes
 differ there is flaky) and once with it, the package and its tests included. Exits with 1 if the outcome of a test that
-is not flaky differs, or if the tracer reports a loss. Needs the package index, and the interpreters under pyenv or on
-the PATH.
+is not flaky differs, or if the tracer reports a loss. Needs the package index, and the interpreters where the tests
+look for them (tests/support/pythons.py).
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from breadcrumb import record_format
+
+PYTHONS = Path(__file__).parent.parent / "tests" / "support" / "pythons.py"
 
 SUITE_TIMEOUT_SECONDS = 3600
 
@@ -149,7 +151,7 @@ def unblock_interrupts() -> None:
 def compare(name: str, python: str, mode: str, work: Path) -> bool:
     """Run one suite with and without the tracer, print its row, and return whether the outcomes are the same."""
     package = PACKAGES[name]
-    source = unpack_sdist(name, python, work)
+    source = unpack_sdist(name, work)
     executable = make_environment(name, python, source, work)
     spool = work / "spool"
     first = run_suite(package, executable, source, work / "untraced-1")
@@ -186,13 +188,11 @@ def differing(run: SuiteRun, other: SuiteRun) -> set[str]:
 
 
 def find_python(version: str) -> str:
-    """Return the interpreter of a version, under pyenv or on the PATH."""
-    root = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    if found := sorted(root.glob(f"{version}.*/bin/python"), key=lambda path: path.stat().st_mtime):
-        return str(found[-1])
-    if on_path := shutil.which(f"python{version}"):
-        return on_path
-    raise Unavailable(f"there is no Python {version} under {root} or on the PATH (`pyenv install {version}`)")
+    """Return the interpreter of a version, from where the tests look for it."""
+    found = subprocess.run([sys.executable, PYTHONS, version], capture_output=True, text=True)
+    if found.returncode:
+        raise Unavailable(found.stderr.strip())
+    return found.stdout.strip()
 
 
 def prepare(what: str, command: list[str], cwd: Path) -> None:
@@ -202,14 +202,14 @@ def prepare(what: str, command: list[str], cwd: Path) -> None:
         raise Unavailable(f"{what} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
 
 
-def unpack_sdist(name: str, python: str, work: Path) -> Path:
+def unpack_sdist(name: str, work: Path) -> Path:
     """Download and unpack the sdist, and return its folder."""
     version = PACKAGES[name].version
     work.mkdir(parents=True, exist_ok=True)
     source = work / f"{name}-{version}"
     if not source.exists():
         requirement = f"{name}=={version}"
-        command = [find_python(python), "-m", "pip", "download", "--no-deps", "--no-binary", name, requirement]
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--no-binary", name, requirement]
         prepare(f"the download of {requirement}", command, work)
         with tarfile.open(work / f"{name}-{version}.tar.gz") as archive:
             archive.extractall(work, filter="data")
