@@ -34,7 +34,8 @@ from breadcrumb_server.runs.registry import STOP_GRACE_SECONDS, ReportProgress, 
 from breadcrumb_server.runs.request import RunRequest, check_wait
 from breadcrumb_server.runs.run import BY_CANCELLED_CALL, BY_STOP_RUN, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, release, request_stacks
-from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState, load_state
+from breadcrumb_server.runs.state import RUNNING, RunState, load_state
+from breadcrumb_server.runs.stop_mark import stopping
 from breadcrumb_server.runs.waiting_client import WaitingClient
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseUnusable
@@ -341,14 +342,14 @@ class Service:
                 hint="End the program where it was started. What it has recorded can be asked for now.",
             )
         state = await anyio.to_thread.run_sync(load_state, spool)
-        if state is not None:
-            (spool / STOP_MARK).touch(0o600)
-            await _end_processes(state, spool)
-        else:
+        if state is None:
             await self._end_without_state(project, trace_id, spool)
             if await anyio.to_thread.run_sync(spool.is_dir):  # it has just ended, or will in a minute
                 return
-        await self._wait_for_foreign(project, trace_id, FOREIGN_FINISH_SECONDS, report)
+        with stopping(spool):
+            if state is not None:
+                await _end_processes(state, spool)
+            await self._wait_for_foreign(project, trace_id, FOREIGN_FINISH_SECONDS, report)
 
     async def _end_without_state(self, project: str, trace_id: str, spool: Path) -> None:
         """End the processes of a run whose spool folder or its state is gone, with what the database knows of them."""
@@ -399,17 +400,19 @@ class Service:
                     break
         database, spools = Database(config.database_file(self.home)), self.home.spool_folder(config.project)
         if usable:
-            await anyio.to_thread.run_sync(self._finish_others, spools, database, failures)
+            await anyio.to_thread.run_sync(self._finish_others, spools, database, failures, config.redact)
         for trace_id, failure in failures.items():
             if is_defect(failure):
                 logger.error("%s was not ingested:\n%s", trace_id, traceback_text(failure))
         return missing_notes(failures)
 
-    def _finish_others(self, spools: Path, database: Database, failures: dict[str, Exception]) -> None:
+    def _finish_others(
+        self, spools: Path, database: Database, failures: dict[str, Exception], redact: Sequence[str]
+    ) -> None:
         """Finish the runs of a project that no server follows any more. Blocking."""
         own_ids = {run.state.trace_id for run in self.runs.of_project(spools.name)}
         if _has_other_spools(spools, own_ids):
-            recover_runs(spools, database, self.runs, failures)
+            recover_runs(spools, database, self.runs, failures, redact)
         failures.update(store_programs(database, live=True))
 
 
@@ -465,6 +468,7 @@ async def _end_processes(state: RunState, spool: Path) -> None:
 
 def _has_other_spools(spools: Path, own_ids: set[str]) -> bool:
     try:
-        return any(entry.name not in own_ids for entry in spools.iterdir())
+        # Beside each folder are files with its name and a suffix.
+        return any(entry.name.partition(".")[0] not in own_ids for entry in spools.iterdir())
     except OSError:  # there is none, or it is no folder that can be read
         return False

@@ -54,6 +54,10 @@ class SpoolUnreadable(BreadcrumbError):
     """The spool folder of a trace is gone or cannot be read: what it held and was not ingested before is lost."""
 
 
+class SpoolTooNew(BreadcrumbError):
+    """The spool of a trace was written by a newer Breadcrumb. It is unchanged."""
+
+
 class QueryRefused(BreadcrumbError):
     """The SQL is not exactly one statement that only reads."""
 

@@ -157,7 +157,7 @@ async def test_the_run_of_a_dead_server_has_ended_with_it_and_shows_where_it_was
     session, workspace, gate, home, start_server
 ) -> None:
     trace_id = await started(session, workspace, gate, interpreter("3.12"), STANDING, "loops")
-    state = json.loads((home / "spool" / "p" / trace_id / "run.json").read_text())
+    state = json.loads((home / "spool" / "p" / f"{trace_id}.json").read_text())
     os.kill(state["server_pid"], signal.SIGKILL)
     after = await start_server()
     report = await after.ok("get_trace", project="p", trace_id=trace_id)

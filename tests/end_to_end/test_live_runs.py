@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from breadcrumb_server.runs.state import state_file
 from pythons import NEWEST
 from spool_reader import interpreter
 
@@ -102,4 +103,4 @@ def spool(home: Path, trace_id: str) -> Path:
 
 
 def run_state(home: Path, trace_id: str) -> dict:
-    return json.loads((spool(home, trace_id) / "run.json").read_text())
+    return json.loads(state_file(spool(home, trace_id)).read_text())

@@ -84,7 +84,7 @@ def planted(workspace: Path) -> list[str]:
 
 
 def server_of_the_run(home: Path) -> int:
-    (state,) = home.rglob("run.json")
+    (state,) = (home / "spool").glob("*/*.json")
     return int(json.loads(state.read_text())["server_pid"])
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from breadcrumb_server import service
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.state import state_file
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.trace_rows import TraceStart, insert_trace
 
@@ -231,7 +232,7 @@ async def test_a_run_whose_state_is_unreadable_stops_no_question(shop, home, los
     trace_id = lost("20250110-120000-abcd", None)
     spool = home.spool_folder("shop") / trace_id
     spool.mkdir(parents=True)
-    (spool / "run.json").write_text(text)
+    state_file(spool).write_text(text)
     assert (await shop.ok("list_traces", project="shop"))["total"] == 1
     os.utime(spool, (1, 1))
     await shop.ok("list_traces", project="shop")

@@ -16,7 +16,7 @@ import pytest
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import run as run_module
 from breadcrumb_server.runs.recording import record_start
-from breadcrumb_server.runs.state import RunState
+from breadcrumb_server.runs.state import RunState, state_file
 from breadcrumb_storage.database import Database
 from lost_runs import LOST_TRACE_ID, lose_run
 
@@ -93,7 +93,7 @@ async def test_whatever_has_the_name_of_a_spool_folder_its_run_is_ended_and_dele
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_run_whose_state_cannot_be_read_says_what_comes_and_is_then_ended(shop, dead: Path, kind) -> None:
-    put(kind, dead / "run.json")
+    put(kind, state_file(dead))
     stopped = await shop.ok("stop_run", project="shop", trace_id=LOST_TRACE_ID)
     assert stopped["status"] == "running"
     assert any("the next call after a minute ends it" in note for note in stopped["notes"])

@@ -118,7 +118,7 @@ def test_the_run_of_a_killed_server_ends_and_the_next_one_finishes_its_trace(
     running: Any, servers: Any, home: Home
 ) -> None:
     server, pid, trace_id = running
-    (state,) = home.folder.rglob("run.json")
+    (state,) = (home.folder / "spool").glob("*/*.json")
     command = os.pidfd_open(pid)
     os.kill(json.loads(state.read_text())["server_pid"], signal.SIGKILL)
     assert server.process.wait(HANG_SECONDS) == -signal.SIGKILL

@@ -276,9 +276,9 @@ def test_unknown_kinds_and_keys_are_ignored(trace):
     process = trace.process()
     process.start()
     process.event("from_the_future", x=[1, {"y": 2}])
-    process.event("notice", code="stopped", message="the disk is full", extra={"a": 1})
+    process.event("notice", code="trace_full", message="the disk is full", extra={"a": 1})
     assert trace.ingest().unreadable == 0
-    assert trace.ask("SELECT process_id, code, message FROM notices") == [(0, "stopped", "the disk is full")]
+    assert trace.ask("SELECT process_id, code, message FROM notices") == [(0, "trace_full", "the disk is full")]
 
 
 def test_damaged_events_are_reported_and_affect_no_others(trace):
@@ -305,11 +305,11 @@ def test_events_of_later_segments_are_read_once(trace):
     process = trace.process()
     process.start()
     for number in range(5):
-        process.event("notice", segment=number, code=str(number), message="m")
+        process.event("notice", segment=number, code="backend", message=str(number))
         if number % 2:
             trace.ingest()
     trace.ingest()
-    assert trace.ask("SELECT code FROM notices ORDER BY code") == [(str(number),) for number in range(5)]
+    assert trace.ask("SELECT message FROM notices ORDER BY message") == [(str(number),) for number in range(5)]
 
 
 def test_other_files_of_the_folder_are_left_alone(trace):

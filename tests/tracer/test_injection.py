@@ -167,6 +167,8 @@ def test_a_wrong_config_format_starts_nothing(python: str, trace: Trace) -> None
     spool = trace(python, ["-c", "print('ran')"], before=overwrite)
     assert spool.stdout == "ran\n"
     assert not spool.of("process")
+    (why,) = spool.folder.glob("*.unstarted")
+    assert why.read_text() == f"format 99 {record_format.FORMAT_VERSION}"
 
 
 def test_the_process_record_names_the_backend_and_the_python(python: str, trace: Trace) -> None:

@@ -5,9 +5,18 @@ from __future__ import annotations
 import atexit
 import marshal
 import sys
+from os import O_CLOEXEC, O_CREAT, O_WRONLY
 
 from . import backends
-from .record_format import CONFIG_FILE, DEFAULT_BACKEND, ENV_TRACE, FORMAT_VERSION, NOTICE_BACKEND, NOTICE_CORE
+from .record_format import (
+    CONFIG_FILE,
+    DEFAULT_BACKEND,
+    ENV_TRACE,
+    FORMAT_VERSION,
+    NOTICE_BACKEND,
+    NOTICE_CORE,
+    UNSTARTED_SUFFIX,
+)
 from .runtime.features import HAS_GIL, IS_CPYTHON
 from .runtime.guard import guard
 from .runtime.system import system
@@ -35,7 +44,9 @@ def start_from_environment() -> None:
     if folder and getattr(sys, _STARTED, None) != system.getpid():
         with system.open_file("%s/%s" % (folder, CONFIG_FILE), "rb") as file:
             settings = marshal.load(file)
-        if settings.get("format") == FORMAT_VERSION and not is_resource_tracker(command_line()):
+        if settings.get("format") != FORMAT_VERSION:  # the server was started before another version was installed
+            _note_format(folder, settings.get("format"))
+        elif not is_resource_tracker(command_line()):
             if IS_CPYTHON and HAS_GIL:
                 start(folder, settings)
             else:
@@ -43,6 +54,16 @@ def start_from_environment() -> None:
 
                 _mark_started()
                 refuse(folder)
+
+
+def _note_format(folder: str, wanted: Any) -> None:
+    """Say in the spool that this tracer writes another format than the server reads."""
+    path = "%s/%d%s" % (folder, system.getpid(), UNSTARTED_SUFFIX)
+    file = system.open(path, O_CREAT | O_WRONLY | O_CLOEXEC, 0o600)
+    try:
+        system.write(file, b"format %d %d" % (wanted if type(wanted) is int else 0, FORMAT_VERSION))
+    finally:
+        system.close(file)
 
 
 def start(folder: str, settings: Dict[str, Any]) -> RunningTracer:

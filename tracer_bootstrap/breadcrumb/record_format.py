@@ -117,9 +117,16 @@ NOTICE_PROBES = (
 NOTICE_EARLIER_THREADS = "earlier_threads"  # started in the middle of a program: calls of older threads are missing
 NOTICE_ENDS_UNSEEN = "ends_unseen"  # capture.overhead was used up: some recorded calls have ended unseen
 NOTICE_CREATORS_LEFT_OUT = "creators_left_out"  # capture.overhead was used up: what created later tasks is missing
+# All of these. The program can write into the spool: of another code, a notice in an event is of unknown origin.
+NOTICES_OF_TRACER = (
+    NOTICE_BACKEND, NOTICE_CORE, NOTICE_NOT_OBSERVING, NOTICE_TRACER_REPLACED, NOTICE_RECORDS_LOST,
+    NOTICE_RECURSION_LIMIT, NOTICE_RECORDING_STOPPED, NOTICE_TRACE_FULL, NOTICE_TOO_MANY_FUNCTIONS,
+    NOTICE_COUNTERS_USED_UP, NOTICE_LINES_LEFT_OUT, NOTICE_LOCALS_KEPT, NOTICE_GREENLETS, NOTICE_SECRETS_NOT_LEARNED,
+    NOTICE_STACKS_LEFT_OUT, NOTICE_PROBES, NOTICE_EARLIER_THREADS, NOTICE_ENDS_UNSEEN, NOTICE_CREATORS_LEFT_OUT,
+)  # fmt: skip
 # Written by ingest:
 NOTICE_SPOOL_DAMAGED = "spool_damaged"  # a part of a spool file could not be read: these records are missing
-NOTICE_UNKNOWN = "unknown"  # a notice without a code, which no tracer writes: see its message
+NOTICE_UNKNOWN = "unknown"  # a notice with a code that no tracer writes: see its message
 # Written by the server at the end of a run:
 NOTICE_STOPPED = "stopped"  # a user or the server's end stopped the run: it shows the program up to that moment
 NOTICE_CLIENT_GONE = "client_gone"  # the connection of the call that started the run broke: nothing is missing

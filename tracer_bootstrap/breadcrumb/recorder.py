@@ -313,6 +313,14 @@ class Recorder:
         session = self.session
         if session.pid != system.getpid():
             return
+        damaged = session.spool.damaged_segments()  # first: writing into them may be fatal
+        if damaged:
+            session.notice(
+                record_format.NOTICE_RECORDS_LOST,
+                "%s%s by the program or by what it has started: records of it are missing. Keep both out of the folder "
+                "in BREADCRUMB_TRACE, and run again"
+                % (damaged[0], " (and %d more)" % (len(damaged) - 1) if len(damaged) > 1 else ""),
+            )
         self._calls.end_dropped_generators()
         self.greenlets.check()
         if self._is_observing:

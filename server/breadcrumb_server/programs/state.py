@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from breadcrumb.record_format import PROGRAM_FILE
 from breadcrumb_server.runs import process_group
-from breadcrumb_server.runs.state import RUNNING, RunState
+from breadcrumb_server.runs.state import RUNNING, RunState, check_not_newer
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.ingest.spool_files import list_spool
 from breadcrumb_storage.regular_file import read_regular
@@ -85,11 +85,14 @@ def load_program(spool: Path) -> Program | None:
     """Load the state of a program; None if there is none, as while its folder is being made.
 
     Raises:
+        SpoolTooNew: A newer Breadcrumb writes its spools in another way.
         BreadcrumbError: The file is damaged.
     """
     file = spool / PROGRAM_FILE
     try:
-        program = _checked(json.loads(read_regular(file)))
+        content = json.loads(read_regular(file))
+        check_not_newer(spool.name, content)
+        program = _checked(content)
         if program.trace_id != spool.name or (program.finished_at_ns is None) != (program.status == RUNNING):
             raise ValueError("it does not fit its folder")
     except FileNotFoundError:

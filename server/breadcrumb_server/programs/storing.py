@@ -15,6 +15,7 @@ from breadcrumb_server.runs.recovery import ABANDONED_SECONDS, Claim
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
 from breadcrumb_storage.ingest.spool_files import spools_of
+from breadcrumb_storage.regular_file import is_folder
 from breadcrumb_storage.trace_rows import end_at_last_call
 
 logger = logging.getLogger(__name__)
@@ -49,7 +50,7 @@ def store_programs(
     spools = spools_of(database.path)
     failures: dict[str, Exception] = {}
     try:
-        folders = sorted(folder for folder in spools.iterdir() if folder.is_dir())
+        folders = sorted(folder for folder in spools.iterdir() if is_folder(folder))
     except OSError:  # there is none, as usual
         return failures
     for spool in sorted(folders, key=lambda each: each.name != first):

@@ -24,6 +24,7 @@ from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import project_overview
 from breadcrumb_storage.queries.traces import TraceSummary, count_calls, summaries
+from breadcrumb_storage.regular_file import is_folder
 from breadcrumb_storage.trace_rows import delete_traces as delete_rows
 from breadcrumb_storage.trace_rows import resolve_trace_id
 
@@ -154,7 +155,7 @@ def _chosen_traces(con: DuckDBPyConnection, project: str, choice: Choice) -> lis
 
 def _claim(claims: ExitStack, spool: Path) -> bool:
     """Lock a spool folder; true also if it is gone. Another server may be recovering the run in it."""
-    return not spool.is_dir() or claims.enter_context(Claim(spool)) or not spool.is_dir()
+    return not is_folder(spool) or claims.enter_context(Claim(spool)) or not is_folder(spool)
 
 
 def free_spool(spool: Path) -> int:

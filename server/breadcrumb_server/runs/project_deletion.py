@@ -9,13 +9,15 @@ from pathlib import Path
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.projects.config import ProjectConfig, load_config, unknown_project
 from breadcrumb_server.projects.home import Home, check_project_name
+from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.deletion import TracesDeleted, database_bytes, free_spool, megabytes, still_running
 from breadcrumb_server.runs.recovery import Claim
 from breadcrumb_server.runs.state import RUNNING, load_state
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError, DatabaseFailed, DatabaseTooNew, DatabaseUnusable
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseFailed, DatabaseTooNew, DatabaseUnusable, SpoolTooNew
 from breadcrumb_storage.queries.project_overview import project_overview
 from breadcrumb_storage.queries.traces import count_calls
+from breadcrumb_storage.regular_file import is_folder
 
 
 def delete_project(home: Home, project: str) -> TracesDeleted:
@@ -39,14 +41,13 @@ def delete_project(home: Home, project: str) -> TracesDeleted:
     with home.locked(), ExitStack() as claims:
         config, notes = _readable_config(home, project)
         database = Database(config.database_file(home) if config else home.database_file(project))
-        spools = sorted(each for each in home.spool_folder(project).glob("*") if each.is_dir())
+        spools = sorted(each for each in home.spool_folder(project).glob("*") if is_folder(each))
         running = [each.name for each in spools if not claims.enter_context(Claim(each)) or _is_running(each)]
         if running:
             raise still_running(project, running)
         traces, calls, why_kept = _content(home, project, config, database)
         freed = sum(free_spool(each) for each in spools)
-        if home.spool_folder(project).is_dir():
-            home.spool_folder(project).rmdir()
+        shutil.rmtree(home.spool_folder(project), ignore_errors=True)  # a program may have put anything there
         kept = [f"kept: {database.path}, {why_kept}"] if why_kept else []
         if not why_kept:
             freed += database_bytes(database)
@@ -76,8 +77,13 @@ def _readable_config(home: Home, project: str) -> tuple[ProjectConfig | None, li
 
 
 def _is_running(spool: Path) -> bool:
-    state = load_state(spool)
-    return state is not None and state.status == RUNNING and (state.owner_is_alive() or state.child_is_alive())
+    try:
+        state = load_state(spool)
+    except SpoolTooNew:
+        state = None
+    if state is None:
+        return bool(process_group.members(None, spool))
+    return state.status == RUNNING and (state.owner_is_alive() or state.child_is_alive())
 
 
 def _content(home: Home, project: str, config: ProjectConfig | None, database: Database) -> tuple[int, int, str]:

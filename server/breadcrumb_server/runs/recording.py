@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, cast
 from breadcrumb.record_format import NOTICE_SERVER_ERROR, NOTICE_SPOOL_GONE, NOTICE_UNTRACED_PYTHON
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs.kept_sources import keep_run_sources
-from breadcrumb_server.runs.state import RunState
+from breadcrumb_server.runs.state import RunState, state_file
+from breadcrumb_server.runs.stop_mark import mark_file
 from breadcrumb_server.runs.untraced import UntracedPythons
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, SpoolUnreadable, first_line, is_passing
@@ -112,7 +113,10 @@ def record_end(
 
 
 def remove_spool(spool: Path) -> None:
-    """Remove a spool folder, or what a program has put in its place, as far as that is possible."""
+    """Remove a spool folder, or what a program has put in its place, and its state, as far as that is possible."""
+    for file in (state_file(spool), mark_file(spool)):  # first: a folder without a state is removed later
+        with suppress(OSError):
+            file.unlink()
     if spool.is_dir() and not spool.is_symlink():
         with suppress(OSError):
             spool.chmod(0o700)

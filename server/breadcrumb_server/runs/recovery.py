@@ -5,7 +5,6 @@ A run that cannot be finished delays no other: the reason is told, and the next 
 
 import fcntl
 import logging
-import marshal
 import os
 import signal
 import time
@@ -13,21 +12,21 @@ from collections.abc import Container, Iterable, Sequence
 from datetime import UTC
 from pathlib import Path
 
-from breadcrumb.record_format import CONFIG_FILE, NOTICE_SERVER_DIED
+from breadcrumb.record_format import NOTICE_SERVER_DIED
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.recording import record_end, remove_spool
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, request_stacks
-from breadcrumb_server.runs.state import RUNNING, RunState, load_state
+from breadcrumb_server.runs.state import EARLIER_NAME, RUNNING, RunState, load_earlier_state, load_state, state_file
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import add_notices
-from breadcrumb_storage.regular_file import read_regular
-from breadcrumb_storage.trace_rows import RunningTrace, stop_lost_trace
+from breadcrumb_storage.regular_file import is_folder
+from breadcrumb_storage.trace_rows import RunningTrace, running_traces, stop_lost_trace
 
 logger = logging.getLogger(__name__)
 
-# Seconds after which a folder without a readable run.json counts as abandoned: a younger one may just be being made.
+# Seconds after which a folder without a readable state counts as abandoned: a younger one may just be being made.
 ABANDONED_SECONDS = 60.0
 KILL_WAIT_SECONDS = 2.0
 POLL_SECONDS = 0.02
@@ -39,7 +38,11 @@ _LOST = (
 
 
 def recover_runs(
-    spools: Path, database: Database, own_runs: Container[str], failures: dict[str, Exception] | None = None
+    spools: Path,
+    database: Database,
+    own_runs: Container[str],
+    failures: dict[str, Exception] | None = None,
+    redact: Iterable[str] = (),
 ) -> list[str]:
     """Finish the abandoned runs of a project. Blocking.
 
@@ -48,17 +51,19 @@ def recover_runs(
         database: The project's database.
         own_runs: The trace ids of this server's unfinished runs. A live view, because runs start and end meanwhile.
         failures: Gets the error of each run that could not be finished, by trace id.
+        redact: The project's patterns of secret names, for runs of earlier versions, which have none in their state.
 
     Returns:
         The ids of the finished traces.
     """
     finished: list[str] = []
     for spool in sorted(spools.iterdir()) if spools.is_dir() else []:
-        if not spool.is_dir():
+        if not is_folder(spool):
+            _drop_stray(spool, own_runs)
             continue
         try:
             with Claim(spool) as claimed:
-                if claimed and _recover(spool, database, own_runs):
+                if claimed and _recover(spool, database, own_runs, redact):
                     finished.append(spool.name)
         except Exception as error:
             if isinstance(error, BreadcrumbError):
@@ -82,7 +87,7 @@ def lost_runs(running: Iterable[RunningTrace], spools: Path, own_runs: Container
         run
         for run in running
         if run.trace_id not in own_runs
-        and not (spools / run.trace_id).is_dir()
+        and not is_folder(spools / run.trace_id)
         and not living_processes(run, spools / run.trace_id)
     ]
 
@@ -108,11 +113,23 @@ def stop_lost_runs(database: Database, runs: Sequence[RunningTrace]) -> None:
                 add_notices(con, run.trace_id, [(NOTICE_SERVER_DIED, _LOST)])
 
 
-def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
+def _drop_stray(file: Path, own_runs: Container[str]) -> None:
+    """Remove the state of a run whose folder is gone, and whose server too: the database tells its end."""
+    spool = file.with_suffix("")
+    if file != state_file(spool) or spool.is_dir() or spool.name in own_runs:
+        return
+    state = load_state(spool)
+    if state is None or not state.owner_is_alive():
+        remove_spool(spool)
+
+
+def _recover(spool: Path, database: Database, own_runs: Container[str], redact: Iterable[str]) -> bool:
     state = load_state(spool)
     # Checked after the state was read: a run that ends in between is being stored by this server.
     if spool.name in own_runs:
         return False
+    if state is None:
+        state = _earlier_state(spool, database)
     if state is None:
         if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS and not process_group.members(None, spool):
             remove_spool(spool)
@@ -120,9 +137,9 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
     # A run of this server that is no longer in own_runs has ended but could not be stored.
     if state.owner_is_alive() and not (state.server_pid == os.getpid() and state.status != RUNNING):
         return False
-    state = load_state(spool)
-    if state is None:  # a server that ended in between has stored its run by itself
-        return False
+    if not state_file(spool).exists() and not (spool / EARLIER_NAME).exists():
+        return False  # a server that ended in between has stored its run by itself
+    state = load_state(spool) or state
     if state.status == RUNNING:
         _end_processes(state, spool)
         state.add_notice(
@@ -130,8 +147,20 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
         )
         state.finish("stopped")
         state.try_to_save(spool)
-    record_end(database, spool, state, _load_redactor(spool))
+    record_end(database, spool, state, Redactor([*state.redact, *redact]))
     return True
+
+
+def _earlier_state(spool: Path, database: Database) -> RunState | None:
+    """Return the state of a run of an earlier version that has not ended as far as the database knows.
+
+    Any program can make a folder like it, also with the name of another trace.
+    """
+    state = load_earlier_state(spool)
+    if state is None:
+        return None
+    with database.read() as con:
+        return state if any(run.trace_id == spool.name for run in running_traces(con)) else None
 
 
 def _end_processes(state: RunState, spool: Path) -> None:
@@ -140,14 +169,6 @@ def _end_processes(state: RunState, spool: Path) -> None:
     while (left := state.living_processes(spool)) and time.monotonic() < deadline:
         process_group.send(left, signal.SIGKILL)
         time.sleep(POLL_SECONDS)
-
-
-def _load_redactor(spool: Path) -> Redactor:
-    """Return a redactor with the run's name patterns; the secrets learned by its server are lost."""
-    try:
-        return Redactor(marshal.loads(read_regular(spool / CONFIG_FILE))["redact"])
-    except (OSError, ValueError, EOFError, TypeError, KeyError):  # the server died while it was being written
-        return Redactor()
 
 
 class Claim:
@@ -159,7 +180,7 @@ class Claim:
 
     def __enter__(self) -> bool:
         try:
-            self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:  # gone, or claimed
             return False

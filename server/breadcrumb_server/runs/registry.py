@@ -43,10 +43,12 @@ from breadcrumb_server.runs.launcher import (
 from breadcrumb_server.runs.look_request import request_look
 from breadcrumb_server.runs.not_traced import not_traced_reason
 from breadcrumb_server.runs.process_watch import ProcessWatch
+from breadcrumb_server.runs.recording import remove_spool
 from breadcrumb_server.runs.request import RunRequest
 from breadcrumb_server.runs.run import BY_SHUTDOWN, BY_STOP_RUN, CLIENT_GONE, START_LOCK_SECONDS, Run
 from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER_SECONDS
-from breadcrumb_server.runs.state import RUNNING, STOP_MARK, RunState
+from breadcrumb_server.runs.state import RUNNING, RunState
+from breadcrumb_server.runs.stop_mark import is_being_stopped
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
 from breadcrumb_storage.ingest.neighbours import write_neighbours
@@ -276,6 +278,7 @@ class RunRegistry:
                 not_traced_reason=redactor.redact_text(explain()),
                 max_traces=config.retention.max_traces,
                 max_db_mb=config.retention.max_db_mb,
+                redact=list(config.redact),
             )
             state.save(spool)
             command = await launch(request, environment, spool, redactor)
@@ -287,7 +290,7 @@ class RunRegistry:
             if command is not None:
                 process_group.send_to_group(command.pid, signal.SIGKILL)
                 await command.aclose()
-            _remove(spool)
+            remove_spool(spool)
             raise
         watch = ProcessWatch(command.pid, inject_folder(), command.process.reaper_pid) if config.enabled else None
         run = Run(state, spool, database, command, watch, explain)
@@ -363,6 +366,8 @@ class RunRegistry:
         command, state = run.command, run.state
         code = await command.process.wait()
         await command.aclose()
+        if command.secrets.notice is not None:
+            state.add_notice(*command.secrets.notice)
         if run.watch is not None and run.watch.others:
             state.not_traced_reason = command.redactor.redact_text(run.explain(seen=run.watch.others))
         state.stdout_tail = command.stdout.text(command.redactor)
@@ -370,7 +375,7 @@ class RunRegistry:
         state.stdout_bytes, state.stderr_bytes = command.stdout.total_bytes, command.stderr.total_bytes
         if ending == "ended":
             ending = "crashed" if code < 0 else "failed" if code else "completed"
-            if (run.spool / STOP_MARK).exists():
+            if is_being_stopped(run.spool):
                 ending = "stopped"
                 run.stopped_by = BY_STOP_RUN
         if ending == "stopped":
@@ -402,9 +407,3 @@ async def _abandon(run: Run) -> None:
 def _check_database(file: Path) -> None:
     with suppress(DatabaseBusy), Database(file, lock_timeout_seconds=START_LOCK_SECONDS).write():
         pass
-
-
-def _remove(spool: Path) -> None:
-    import shutil
-
-    shutil.rmtree(spool, ignore_errors=True)

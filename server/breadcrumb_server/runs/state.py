@@ -1,18 +1,23 @@
-"""Keep the state of a run in ``run.json`` in its spool folder, for a server that has to finish it after ours died."""
+"""Keep the state of a run in a file, for a server that has to finish it after ours died.
+
+The file is beside the spool folder, not in it: the traced program writes into the folder, and the state decides which
+processes are ended and how the run ended. Earlier versions kept it as ``run.json`` in the folder.
+"""
 
 import json
 import logging
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
+from breadcrumb.record_format import FORMAT_VERSION
 from breadcrumb_server.projects.atomic_file import write_file
 from breadcrumb_server.runs import process_group
 from breadcrumb_server.runs.process_table import ProcessTable, look
-from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.errors import BreadcrumbError, SpoolTooNew
 from breadcrumb_storage.regular_file import read_regular
 
 if TYPE_CHECKING:
@@ -20,10 +25,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-FILE_NAME = "run.json"
+SUFFIX = ".json"
+EARLIER_NAME = "run.json"
 RUNNING = "running"
-# A file in the spool folder: another server stopped the run on request, so that its status becomes "stopped".
-STOP_MARK = "stop-requested"
 
 
 @dataclass
@@ -60,18 +64,20 @@ class RunState:
     captures_output: bool = True  # False: a program that traces itself, whose output goes where it always goes
     max_traces: int = 0  # the project's retention; 0: keep everything
     max_db_mb: int = 0
+    redact: list[str] = field(default_factory=list[str])  # the project's patterns of secret names
+    format: int = FORMAT_VERSION  # of the spool: what knows a lower one only leaves it alone
     notices: list[list[str]] = field(default_factory=list[list[str]])  # [code, message]
 
     def save(self, spool: Path) -> None:
-        """Write the state into the spool folder.
+        """Write the state beside the spool folder.
 
         Raises:
-            BreadcrumbError: The file cannot be written, such as after the program removed the folder.
+            BreadcrumbError: The file cannot be written.
         """
-        write_file(spool / FILE_NAME, json.dumps(asdict(self)))
+        write_file(state_file(spool), json.dumps(asdict(self)))
 
     def try_to_save(self, spool: Path) -> None:
-        """Write the state into the spool folder if that is possible; without it no other server can finish the run."""
+        """Write the state beside the spool folder if possible; without it no other server can finish the run."""
         try:
             self.save(spool)
         except BreadcrumbError as error:
@@ -133,17 +139,68 @@ def _state_adapter() -> "TypeAdapter[RunState]":
     return TypeAdapter(RunState)
 
 
+def state_file(spool: Path) -> Path:
+    """Return the file with the state of a run, by its spool folder."""
+    return spool.with_name(spool.name + SUFFIX)
+
+
 def load_state(spool: Path) -> RunState | None:
     """Load the state of a run; None if it cannot be read, for example while the run is being set up.
 
     Unknown keys, written by a newer server, are ignored.
+
+    Raises:
+        SpoolTooNew: A newer Breadcrumb writes its spools in another way.
     """
+    return _load(state_file(spool), spool)
+
+
+def load_earlier_state(spool: Path) -> RunState | None:
+    """Load the state that an earlier version has left in a spool folder; None if there is none.
+
+    The traced program could write there: what names processes or deletes other traces is left out.
+
+    Raises:
+        SpoolTooNew: As for `load_state`.
+    """
+    state = _load(spool / EARLIER_NAME, spool)
+    if state is None:
+        return None
+    return replace(
+        state, child_pid=None, child_started=None, reaper_pid=None, reaper_started=None, max_traces=0, max_db_mb=0
+    )
+
+
+def check_not_newer(trace_id: str, content: object) -> None:
+    """Refuse the state of a trace whose spool a newer Breadcrumb has written.
+
+    Args:
+        trace_id: The trace.
+        content: Its state, which every version writes as a JSON object with the key ``format``.
+
+    Raises:
+        SpoolTooNew: The format is newer than the one that is known here.
+    """
+    found = cast("dict[str, object]", content).get("format") if isinstance(content, dict) else None
+    if isinstance(found, int) and found > FORMAT_VERSION:
+        raise SpoolTooNew(
+            f"The spool of {trace_id} has format version {found}; this Breadcrumb reads up to {FORMAT_VERSION}.",
+            why="A newer Breadcrumb wrote it, and it is kept for that. Upgrade breadcrumb-mcp, then ask again.",
+        )
+
+
+def _load(file: Path, spool: Path) -> RunState | None:
     try:
-        state = _state_adapter().validate_json(read_regular(spool / FILE_NAME), strict=True)
+        content = read_regular(file)
+    except OSError:
+        return None
+    try:
+        check_not_newer(spool.name, json.loads(content))
+        state = _state_adapter().validate_json(content, strict=True)
         for moment in (state.started_at, state.finished_at):
             if moment is not None:
                 datetime.fromisoformat(moment)
-    except (OSError, ValueError):  # also a ValidationError
+    except (ValueError, RecursionError):  # also a ValidationError
         return None
     ended = state.status != RUNNING
     whole = state.trace_id == spool.name and ended == (state.finished_at is not None and state.duration_ms is not None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -33,6 +34,8 @@ MAX_COMMAND_CHARS = 80
 MAX_VALUE_CHARS = 40
 # Characters of a folder with another sitecustomize; longer ones are no part of the proposed call.
 MAX_FOLDER_CHARS = 110
+# What the tracer writes when it cannot start; the program can write anything there.
+_FAILURE = re.compile(r"version \d+\.\d+|format \d+ \d+|error \w+ at [\w.]+:\d+")
 
 
 @dataclass(frozen=True)
@@ -167,7 +170,9 @@ class UntracedPythons:
         found: dict[int, str] = {}
         for file in sorted(self._spool.glob(f"*{UNSTARTED_SUFFIX}")):
             try:
-                found[int(file.stem)] = read_regular(file).decode("ascii", errors="replace")
+                failure = read_regular(file).decode("ascii", errors="replace")
+                if _FAILURE.fullmatch(failure):
+                    found[int(file.stem)] = failure
             except (OSError, ValueError):
                 continue
         return found
@@ -242,6 +247,9 @@ def _about_failure(failure: str) -> tuple[str, str]:
     kind, _, text = failure.partition(" ")
     if kind == "version":
         return _too_old(text)
+    if kind == "format":
+        why = "its tracer is of another version of Breadcrumb than the server, which was replaced while it ran"
+        return why, "Restart the server"
     return f"the tracer could not start in it ({one_line(text, 100)})", "This is a bug of Breadcrumb: please report it"
 
 

@@ -29,10 +29,15 @@ from breadcrumb.record_format import (
     OUTCOME_RAISED,
 )
 from breadcrumb_storage.ids import ID_SPACE, ID_SPACE_SQL
-from breadcrumb_storage.ingest.batch import Batch, TraceKey, report_unreadable
+from breadcrumb_storage.ingest.batch import Batch, TraceKey, insert_damage_notice, report_unreadable
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
+
+REPEATED = (
+    "Records of calls that had been recorded already were left out: another program, or the traced one, wrote into the "
+    "spool (BREADCRUMB_TRACE)."
+)
 
 # The limit of DuckDB's JSON reader; the default of its CSV reader, 2 MB, would drop longer lines.
 LONGEST_RECORD_BYTES = 16 << 20
@@ -99,6 +104,28 @@ _INSERT_YIELDS = """
 INSERT INTO yield_records (trace_no, process_id, call_id, position, at_ns, value)
 SELECT ?, process_id, call_id, b, at_ns, text
 FROM chunk WHERE is_call IS NULL AND d IS NOT NULL ORDER BY call_id, b
+"""
+
+# A tracer never repeats an id, but any program can write into its spool: n starts and n ends of one call would be
+# joined to n * n rows. Of each, one is kept.
+_REPEATED_CALLS = """
+SELECT (SELECT count(*) - count(DISTINCT call_id) FROM chunk WHERE is_call)
+     + (SELECT count(*) FROM call_records
+        WHERE trace_no = ? AND call_id IN (SELECT call_id FROM chunk WHERE is_call))
+"""
+_DROP_REPEATED = """
+CREATE OR REPLACE TEMP TABLE chunk AS
+FROM chunk WHERE is_call IS NULL
+UNION ALL
+(FROM chunk WHERE is_call IS NOT NULL
+   AND NOT (is_call AND call_id IN (SELECT call_id FROM call_records WHERE trace_no = ?))
+ QUALIFY row_number() OVER (PARTITION BY call_id, is_call ORDER BY rowid) = 1)
+"""
+# Ends are counted with the rows, which costs nothing.
+_DROP_REPEATED_ROWS = """
+DELETE FROM call_records WHERE trace_no = $1
+  AND call_id IN (SELECT call_id FROM chunk WHERE NOT is_call GROUP BY call_id HAVING count(*) > 1)
+  AND rowid NOT IN (SELECT min(rowid) FROM call_records WHERE trace_no = $1 GROUP BY call_id)
 """
 
 _TAKE_PENDING_RETURNS = """
@@ -223,6 +250,11 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     con.execute(_INSERT_UNKNOWN_FUNCTIONS, [trace.trace_id])
     pending_returns = _take_pending(con, "pending_returns", _TAKE_PENDING_RETURNS, trace)
 
+    repeated = _count(con, _REPEATED_CALLS, trace)
+    if repeated:
+        con.execute(_DROP_REPEATED, [trace.trace_no])
+    calls = sum(calls for _, _, calls, _, _ in counts) - repeated
+
     con.execute(_LATE_CALLS, [trace.trace_no])
     any_earlier = _complete_earlier_calls(con, trace)
     completed = _COMPLETED_WITH_EARLIER if any_earlier else _COMPLETED
@@ -234,9 +266,12 @@ def insert_calls(con: DuckDBPyConnection, batch: Batch) -> tuple[int, int]:
     if any_suspended or pending_time:
         con.execute(_SUM_CHILD_TIME)
 
-    con.execute(_INSERT, [trace.trace_no])
+    if _count(con, _INSERT, trace) > calls:
+        repeated += _count(con, _DROP_REPEATED_ROWS, trace)
+    if repeated:
+        insert_damage_notice(con, trace, None, REPEATED)
     _add_to_earlier_parents(con, trace)
-    return sum(calls for _, _, calls, _, _ in counts), unreadable
+    return calls, unreadable + repeated
 
 
 def drop_pending(con: DuckDBPyConnection, trace: TraceKey) -> int:

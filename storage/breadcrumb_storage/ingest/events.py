@@ -24,6 +24,7 @@ from breadcrumb.record_format import (
     EVENT_THREAD,
     EVENT_UNCAUGHT,
     NOTICE_UNKNOWN,
+    NOTICES_OF_TRACER,
 )
 from breadcrumb_storage.ids import ID_SPACE_SQL
 from breadcrumb_storage.ingest.batch import MOMENT_SQL, TIME_SQL, Batch, report_unreadable
@@ -215,7 +216,9 @@ ON CONFLICT DO UPDATE SET function_name = excluded.function_name, module_name = 
 
 _NOTICES = f"""
 INSERT INTO notices (trace_id, process_id, code, message)
-SELECT $1, process_id, coalesce(code, '{NOTICE_UNKNOWN}'), coalesce(message, '') FROM events WHERE k = '{EVENT_NOTICE}'
+SELECT $1, process_id, CASE WHEN code IN {NOTICES_OF_TRACER} THEN code ELSE '{NOTICE_UNKNOWN}' END,
+       coalesce(message, '')
+FROM events WHERE k = '{EVENT_NOTICE}'
 """
 
 # A dump of stacks is one record for each thread and task, all with the same time. Only the newest dump is kept.

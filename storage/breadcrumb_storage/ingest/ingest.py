@@ -9,10 +9,11 @@ What DuckDB refuses, such as a time beyond all times, is found by halves and lef
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -21,8 +22,8 @@ from breadcrumb.record_format import (
     CALLS_SUFFIX,
     COUNTERS_SUFFIX,
     EVENTS_SUFFIX,
-    FAILED_SUFFIX,
     NOTICE_RECORDING_STOPPED,
+    NOTICE_TRACE_FULL,
 )
 from breadcrumb_storage.database import checkpoint
 from breadcrumb_storage.errors import PASSING_ERRORS, BreadcrumbError, SpoolUnreadable, is_refusal
@@ -37,10 +38,13 @@ from breadcrumb_storage.ingest.spool_files import (
     SpoolFile,
     batches,
     copy_records,
+    damaged_segments,
+    failed_processes,
     list_spool,
     split,
     unread_chunks,
 )
+from breadcrumb_storage.regular_file import is_folder
 from breadcrumb_storage.rows import fetch_with
 from breadcrumb_storage.transaction import transaction
 
@@ -48,6 +52,13 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 SCRATCH_PREFIX = "ingest-"
+
+# Of those that a program has removed.
+MAX_NAMED_SEGMENTS = 3
+_WITHOUT_SEGMENT = (
+    "what was recorded in it and not read before is missing. Keep the program, and what it starts, out of the folder "
+    "in BREADCRUMB_TRACE, and run again."
+)
 
 # Batches. Until a checkpoint the write-ahead log grows and DuckDB holds the new rows uncompressed.
 CHECKPOINT_BATCHES = 8
@@ -70,6 +81,14 @@ _LEDGER = "SELECT name, bytes_read FROM segments WHERE trace_id = ?"
 _ADVANCE_LEDGER = """
 INSERT INTO segments SELECT $1, unnest($2::VARCHAR[]), unnest($3::BIGINT[])
 ON CONFLICT DO UPDATE SET bytes_read = excluded.bytes_read
+"""
+# Each thread has made a file before its record is written, unless there was no room.
+_STREAMS = f"""
+SELECT DISTINCT p.process_key, t.stream FROM threads t JOIN processes p USING (trace_id, process_id)
+WHERE trace_id = ? AND NOT EXISTS (
+    FROM notices n WHERE n.trace_id = p.trace_id AND n.process_id = p.process_id
+      AND n.code IN ('{NOTICE_TRACE_FULL}', '{NOTICE_RECORDING_STOPPED}')
+)
 """
 _DELETE_NOTICE = "DELETE FROM notices WHERE trace_id = ? AND message = ?"
 # A final ingest may be repeated after a crash, but gives this notice once.
@@ -124,6 +143,8 @@ def ingest_trace(
     if not rows:
         raise BreadcrumbError(f"There is no trace {trace_id} to read a spool into.")
     try:
+        if not is_folder(spool):  # of a link, the folder of another trace or program would be read, and cleared
+            raise FileNotFoundError(errno.ENOENT, "no folder", str(spool))
         for left_over in spool.glob(f"{SCRATCH_PREFIX}*"):  # of a killed ingest, since we hold the write lock
             if left_over.is_dir() and not left_over.is_symlink():
                 shutil.rmtree(left_over)
@@ -136,7 +157,7 @@ def ingest_trace(
         what = f"The spool of trace {trace_id} could not be read."
         if error.errno in PASSING_ERRORS:
             raise BreadcrumbError(what, why=str(error), hint="Nothing is lost. Fix that and ask again.") from error
-        why = str(error) if spool.is_dir() else f"Its folder is gone: {spool}"
+        why = str(error) if is_folder(spool) else f"Its folder is gone: {spool}"
         raise SpoolUnreadable(what, why=why, hint="What was read before is kept.") from error
 
 
@@ -289,14 +310,28 @@ class _Ingest:
                 process_id = processes[file.process_key].process_id
                 text = f"{file.name} could not be read: what was recorded in it is missing."
                 insert_damage_notice(self._con, self._trace, process_id, text)
-            for marker in self._spool.glob(f"*{FAILED_SUFFIX}"):
-                self._con.execute(
-                    _INSERT_STOPPED_NOTICE, [self._trace.trace_id, marker.name.removesuffix(FAILED_SUFFIX)]
-                )
+            for process_key in failed_processes(self._spool):
+                self._con.execute(_INSERT_STOPPED_NOTICE, [self._trace.trace_id, process_key])
+            self._insert_damaged_notices(processes)
             drop_needless_lines(self._con, self._trace.trace_id)
             if lost := drop_pending(self._con, self._trace):
                 text = f"The beginnings of {lost} ended calls could not be read."
                 insert_damage_notice(self._con, self._trace, None, text)
+
+    def _insert_damaged_notices(self, processes: Mapping[str, Process]) -> None:
+        """Tell of segments that were removed, or cut off below what was read of them."""
+        read_before = {
+            str(name): int(size) for name, size in self._con.execute(_LEDGER, [self._trace.trace_id]).fetchall()
+        }
+        streams = self._con.execute(_STREAMS, [self._trace.trace_id]).fetchall()
+        damaged = damaged_segments(list_spool(self._spool), read_before, streams)
+        for segment in damaged[:MAX_NAMED_SEGMENTS]:
+            process = processes.get(segment.process_key)
+            text = f"{segment.name} was {segment.fate} by the program or by something else: {_WITHOUT_SEGMENT}"
+            insert_damage_notice(self._con, self._trace, process.process_id if process else None, text)
+        if len(damaged) > MAX_NAMED_SEGMENTS:
+            text = f"{len(damaged) - MAX_NAMED_SEGMENTS} more files of the spool were removed or cut off."
+            insert_damage_notice(self._con, self._trace, None, text)
 
     def _checkpoint_when_due(self) -> None:
         self._batches_since_checkpoint += 1

@@ -11,21 +11,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 
-from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX, SPOOLS_SUFFIX
+from breadcrumb.record_format import CALLS_SUFFIX, COUNTERS_SUFFIX, EVENTS_SUFFIX, FAILED_SUFFIX, SPOOLS_SUFFIX
+from breadcrumb_storage.regular_file import open_regular
 
 SCAN_BLOCK_BYTES = 1 << 18
 
 # A batch is loaded into memory at once; larger ones are no faster (benchmarks/ingest.py).
 BATCH_BYTES = 32 << 20
 
+# Numbers that the columns of the database can hold.
+_KEY = re.compile(r"(?P<pid>\d{1,9})-(?P<start>[0-9a-z]{1,12})")
 _NAME = re.compile(
-    rf"(?P<key>(?P<pid>\d+)-(?P<start>[0-9a-z]+))"
-    rf"(?:{re.escape(COUNTERS_SUFFIX)}|-(?P<segment>\d+){re.escape(EVENTS_SUFFIX)}"
-    rf"|-(?P<stream>\d+)-(?P<call_segment>\d+){re.escape(CALLS_SUFFIX)})"
+    rf"(?P<key>{_KEY.pattern})"
+    rf"(?:{re.escape(COUNTERS_SUFFIX)}|-(?P<segment>\d{{1,9}}){re.escape(EVENTS_SUFFIX)}"
+    rf"|-(?P<stream>\d{{1,9}})-(?P<call_segment>\d{{1,9}}){re.escape(CALLS_SUFFIX)})"
 )
 
 # A lone surrogate in JSON, for which DuckDB refuses the whole record. The first two alternatives consume escaped
@@ -86,7 +90,8 @@ class Chunk:
         return Chunk(self.file, self.start, self.start + end), Chunk(self.file, self.start + end, self.end)
 
     def _complete_records(self) -> bytes:
-        with self.file.path.open("rb") as source:
+        # One read may return less than there is.
+        with BufferedReader(open_regular(self.file.path)) as source:
             source.seek(self.start)
             data = source.read(self.size)
         return data[: data.rfind(b"\n") + 1]
@@ -161,6 +166,69 @@ def list_spool(folder: Path) -> list[SpoolFile]:
     return sorted(found, key=lambda file: (file.started_at_ns, file.pid, file.suffix, file.stream, file.segment))
 
 
+def failed_processes(folder: Path) -> list[str]:
+    """Return the keys of the processes whose spool could not take more records."""
+    keys = (path.name.removesuffix(FAILED_SUFFIX) for path in folder.glob(f"*{FAILED_SUFFIX}"))
+    return sorted(key for key in keys if _KEY.fullmatch(key))
+
+
+@dataclass(frozen=True, slots=True)
+class DamagedSegment:
+    """A segment of which something else than the tracer has removed records."""
+
+    name: str
+    process_key: str
+    fate: str  # what was done to it
+
+
+def damaged_segments(
+    files: Sequence[SpoolFile], read_before: Mapping[str, int], streams: Iterable[tuple[str, int]]
+) -> list[DamagedSegment]:
+    """Return the segments that must exist and do not, or are shorter than what was read of them, or empty.
+
+    Args:
+        files: The files of a spool folder.
+        read_before: Number of bytes read, by file name.
+        streams: The process keys and numbers of streams of which there must be a file.
+    """
+    sizes = {file.name: _size(file.path) for file in files}
+    found: dict[str, DamagedSegment] = {}
+
+    def look(name: str, key: str) -> None:
+        size = sizes.get(name)
+        if size is None:
+            found[name] = DamagedSegment(name, key, "removed")
+        elif size < max(read_before.get(name, 0), 1):
+            found[name] = DamagedSegment(name, key, f"cut off to {size} bytes")
+
+    failed = {file.process_key for file in files if file.path.with_name(file.process_key + FAILED_SUFFIX).exists()}
+    for key, stream in streams:
+        look(f"{key}-{stream}-0{CALLS_SUFFIX}", key)
+    sequences: dict[tuple[str, str, str], set[int]] = {}  # key, beginning and end of the name: numbers
+    for name in (*sizes, *read_before):
+        match = _NAME.fullmatch(name)
+        group = None if match is None else "segment" if match["segment"] else "call_segment"
+        if match is None or group is None or match[group] is None or match["key"] in failed:
+            continue
+        look(name, match["key"])
+        sequences.setdefault((match["key"], name[: match.start(group)], Path(name).suffix), set()).add(
+            int(match[group])
+        )
+        sequences.setdefault((match["key"], f"{match['key']}-", EVENTS_SUFFIX), set())
+    for (key, begin, end), numbers in sequences.items():
+        first_missing = next(number for number in range(len(numbers) + 1) if number not in numbers)
+        if first_missing < max(numbers, default=1):
+            look(f"{begin}{first_missing}{end}", key)
+    return sorted(found.values(), key=lambda each: each.name)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.lstat().st_size
+    except OSError:  # it has just been removed
+        return 0
+
+
 def unread_chunks(files: Iterable[SpoolFile], read_before: dict[str, int], *, final: bool = False) -> list[Chunk]:
     """Return the bytes of files that are written and not yet read.
 
@@ -204,7 +272,7 @@ def split(chunks: Sequence[Chunk]) -> tuple[Sequence[Chunk], Sequence[Chunk]] | 
 def _data_end(path: Path, start: int) -> int:
     """Return the position of the first NUL from `start` on, or the end of the file."""
     position = start
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         file.seek(start)
         while block := file.read(SCAN_BLOCK_BYTES):
             nul = block.find(b"\0")
@@ -217,7 +285,7 @@ def _data_end(path: Path, start: int) -> int:
 def _last_data_end(path: Path, start: int) -> int:
     """Return the position after the last byte from `start` on that is not NUL, `start` if there is none."""
     position = end = start
-    with path.open("rb", buffering=0) as file:
+    with open_regular(path) as file:
         file.seek(start)
         while block := file.read(SCAN_BLOCK_BYTES):
             if data := block.rstrip(b"\0"):

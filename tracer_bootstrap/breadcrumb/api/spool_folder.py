@@ -69,7 +69,7 @@ def save_program(folder: str, program: Dict[str, Any]) -> None:
         OSError: The file cannot be written.
     """
     path = folder + "/" + PROGRAM_FILE
-    _write(path + ".new", json.dumps(program).encode())
+    _write(path + ".new", json.dumps({"format": FORMAT_VERSION, **program}).encode())
     host.replace(path + ".new", path)
 
 

@@ -14,7 +14,7 @@ from types import CodeType, FunctionType, SimpleNamespace
 from ..events import greenlets
 from ..events.exceptions import is_control_flow, traceback_of
 from ..events.switched_off import STRAYS_BETWEEN_LOOKS
-from ..record_format import NOTICE_CREATORS_LEFT_OUT, OUTCOME_CANCELLED, OUTCOME_RAISED
+from ..record_format import NOTICE_CREATORS_LEFT_OUT, NOTICE_TRACER_REPLACED, OUTCOME_CANCELLED, OUTCOME_RAISED
 from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import event_failure_handler, failure_handler, guard
 from ..runtime.system import system
@@ -72,6 +72,8 @@ _TOOL_SWITCHES = [
 ]
 _TOOL_SWITCH_NAMES = {switch.__name__ for switch in _TOOL_SWITCHES} | {"setstatprofile"}  # the last is pyinstrument's
 
+
+_FREE_TOOL_ID = getattr(monitoring, "free_tool_id", None)
 
 # Suspensions of generators and coroutines until adaptive capture is told of them.
 _STEPS_BETWEEN_LOOKS = 256
@@ -141,7 +143,7 @@ class MonitoringBackend(Backend):
             events.LINE: on_line,
         }
         self._gaps.watch = self._watch
-        self._callbacks = list(callbacks)
+        self._callbacks = callbacks
         for event, callback in callbacks.items():
             monitoring.register_callback(self._tool, event, callback)
         self._global_events = (
@@ -173,6 +175,34 @@ class MonitoringBackend(Backend):
             monitoring.register_callback(self._tool, event, None)
         monitoring.free_tool_id(self._tool)
         self._tool = -1
+
+    def before_end(self) -> None:
+        """Write a notice if the program has taken the tool id meanwhile, or what is registered for it."""
+        self._check_tool()
+
+    def _check_tool(self) -> bool:
+        """Return whether the tool id is still the tracer's, with its events and callbacks; write a notice if not."""
+        tool = self._tool
+        if tool < 0:
+            return False
+        owner = monitoring.get_tool(tool)
+        if owner != _TOOL_NAME:
+            done = "freed" if owner is None else "given to %s" % (owner,)
+        elif (monitoring.get_events(tool) ^ self._global_events) & ~monitoring.events.PY_START:  # see switch_on
+            done = "given other events"
+        elif any(monitoring.register_callback(tool, *each) is not each[1] for each in self._callbacks.items()):
+            done = "given other callbacks"
+        else:
+            return True
+        self._tool_is_lost("was %s by the program" % done)
+        return False
+
+    def _tool_is_lost(self, how: str) -> None:
+        self._session.notice_once(
+            NOTICE_TRACER_REPLACED,
+            "tool id %d of sys.monitoring, which is Breadcrumb's, %s: calls from then on may be missing. Let the "
+            "program take an id for which sys.monitoring.get_tool(id) is None, and run again" % (self._tool, how),
+        )
 
     def _hot_path(self) -> List[Callable[..., Any]]:
         """Return the callbacks at the end of this module, with the parts of this recorder as their globals.
@@ -335,7 +365,8 @@ class MonitoringBackend(Backend):
         try:
             monitoring.set_local_events(self._tool, code, events)
         except (SystemError, ValueError):  # Cython's stand-ins for code cannot be instrumented
-            pass
+            if monitoring.get_tool(self._tool) is None:
+                self._tool_is_lost("was freed by the program")
 
     def watch_exit(self, frame: FrameType, exit_code: ExitCode) -> None:
         """Tell *exit_code* of the exception that leaves *frame*."""
@@ -361,6 +392,9 @@ class MonitoringBackend(Backend):
         Instrumenting code without an event and then with it enables a disabled location, for these functions and this
         tool only; ``restart_events`` would enable those of every tool.
         """
+        if monitoring.get_tool(self._tool) != _TOOL_NAME:
+            self._check_tool()
+            return
         monitoring.set_events(self._tool, self._global_events & ~monitoring.events.PY_START)
         for function in functions:
             self._set_local_events(function.code, 0)
@@ -547,6 +581,9 @@ class MonitoringBackend(Backend):
                         self._set_local_events(callee, monitoring.events.PY_RETURN)
         else:
             name = c_function_name(target)
+            if target is _FREE_TOOL_ID and first_argument == self._tool:
+                where = code.co_filename.rpartition("/")[2], _line_at(code, offset) or code.co_firstlineno
+                self._tool_is_lost("is freed by the program at %s:%d" % where)
             if name is not None:
                 gap = self._gaps.add_c(*name)
                 self._gaps.count(gap, caller)

@@ -50,7 +50,9 @@ class LearnedSecrets:
 
     def __init__(self) -> None:
         self._values: Dict[str, None] = {}
-        self._forms: List[str] = []  # longest first: a secret that contains another is redacted as a whole
+        # Longest first once sorted: a secret that contains another is redacted as a whole.
+        self._sorted_forms: List[str] = []
+        self._is_sorted = True
         self._words: Set[str] = set()
         self._known_forms: Set[str] = set()
         self.by_gram: Dict[str, List[str]] = {}
@@ -70,7 +72,15 @@ class LearnedSecrets:
         self._known_forms |= new
         for form in new:
             self.by_gram.setdefault(form[:_GRAM_CHARS], []).append(form)
-        self._forms = sorted([*self._forms, *new], key=len, reverse=True)
+        self._sorted_forms += new
+        self._is_sorted = False
+
+    @property
+    def _forms(self) -> List[str]:
+        if not self._is_sorted:  # not with each value: a program may teach thousands at once
+            self._is_sorted = True  # first: another thread that adds a form meanwhile has it sorted again
+            self._sorted_forms = sorted(self._sorted_forms, key=len, reverse=True)
+        return self._sorted_forms
 
     def redact(self, text: str) -> str:
         """Redact the values in a text."""
@@ -89,7 +99,7 @@ class LearnedSecrets:
         from bisect import bisect_left  # the server alone asks this: spare the traced programs the import
 
         forms = sorted(self._known_forms)
-        longest = len(self._forms[0]) if self._forms else 0
+        longest = max(map(len, forms), default=0)
         for at in range(max(len(text) - longest + 1, 0), len(text) - MIN_CUT_CHARS + 1):
             end = text[at:]
             found = bisect_left(forms, end)

@@ -31,6 +31,9 @@ COUNTER_SLOTS = 1 << 14
 
 GROWTH = 4
 
+# Looking at a file takes two microseconds.
+MAX_CHECKED_SEGMENTS = 1000
+
 # How far back in the current segments a newly learned secret is erased.
 ERASE_BACK_BYTES = 1 << 20
 
@@ -113,12 +116,22 @@ class Segments:
             mapped = _map_zeros("%s/%s" % (spool.folder, name), size)
             writer: Any = mapped if spool.compiled is None else spool.compiled(mapped)
             spool.segments[self._stem] = (mapped, writer)
+            spool.names[self._stem] = name
             self.write = writer.write
         except OSError as error:
             if raised_by_program(error):
                 raise
             self.write = _discard
             spool.stop_recording("its spool cannot be written (%s)" % (error.strerror or error))
+
+    @property
+    def stem(self) -> str:
+        """The files' names, with ``%d`` for the segment's number."""
+        return self._stem
+
+    def skip(self) -> None:
+        """Open the next segment though the current one is not full."""
+        self._open(0)
 
     @starts_guarded
     def write_over(self, record: bytes) -> None:
@@ -229,6 +242,7 @@ class SpoolWriter:
         self._unsent: List[bytes] = []
         # By stem, the current segment of each stream: its map, and what writes to it, the map itself or an object in C.
         self.segments: Dict[str, Tuple[mmap, Any]] = {}
+        self.names: Dict[str, str] = {}  # of their files
         self._events = Segments(self, self.process_key + "-%d" + record_format.EVENTS_SUFFIX)
         self._counters: Optional[memoryview] = None
         self._slots = itertools.count()
@@ -257,6 +271,28 @@ class SpoolWriter:
             except OSError as error:
                 if raised_by_program(error):
                     raise
+
+    def damaged_segments(self) -> List[str]:
+        """Return what has become of current segments that are gone or shorter than their maps.
+
+        First segments that are gone or empty are left to ingest, which knows that they must be there. A write beyond
+        the end of a file would end the process (SIGBUS): events go into a new segment then.
+        """
+        found: List[str] = []
+        for stem, (mapped, _) in list(self.segments.items())[:MAX_CHECKED_SEGMENTS]:
+            name = self.names[stem]
+            try:
+                size = system.stat("%s/%s" % (self.folder, name)).st_size
+            except OSError as error:
+                if raised_by_program(error):
+                    raise
+                size = -1
+            if size < len(mapped):
+                if size > 0 or name != stem % 0:
+                    found.append("%s was %s" % (name, "removed" if size < 0 else "cut off to %d bytes" % size))
+                if stem == self._events.stem:
+                    self._events.skip()
+        return found
 
     def new_stream(self) -> Tuple[int, str]:
         """Return the number of a new stream (segments with one writer at a time), and the stem of its files."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from breadcrumb.record_format import NOTICE_NOT_OBSERVING, NOTICE_SPOOL_GONE, NOTICE_UNTRACED_PYTHON
+from breadcrumb.record_format import (
+    NOTICE_NOT_OBSERVING,
+    NOTICE_RECORDS_LOST,
+    NOTICE_SPOOL_DAMAGED,
+    NOTICE_SPOOL_GONE,
+    NOTICE_UNKNOWN,
+    NOTICE_UNTRACED_PYTHON,
+    NOTICES_OF_TRACER,
+)
 from breadcrumb_server.answers.common.model import Section, Table
 from breadcrumb_server.answers.common.text import bounded, bounded_text, clean, counted, cut, one_line
 from breadcrumb_storage.queries.exceptions import count_exceptions
@@ -33,6 +41,7 @@ LIMITS = Limits()
 # Notices that `missing_from_trace` has; the others are warnings.
 TOLD_AS_MISSING = (NOTICE_NOT_OBSERVING, NOTICE_UNTRACED_PYTHON)
 
+_BY_PROCESSES = (*NOTICES_OF_TRACER, NOTICE_UNKNOWN)
 
 # How the sentence ends that says which calls were recorded in part, to keep the program fast.
 FULL_RECORDS_ALL = "capture mode full records all"
@@ -100,6 +109,7 @@ def missing_from_trace(
     trace: TraceRow, processes: Sequence[ProcessRow], functions: Sequence[FunctionTime], notices: Sequence[Notice]
 ) -> list[str]:
     """Explain what is missing from the recording."""
+    damaged = any(notice.code in (NOTICE_SPOOL_DAMAGED, NOTICE_RECORDS_LOST) for notice in notices)
     not_observed = [_text_of(notice) for notice in notices if notice.code == NOTICE_NOT_OBSERVING]
     running = trace.status == "running"
     reasons: list[str] = []
@@ -114,20 +124,27 @@ def missing_from_trace(
             reasons.append(trace.not_traced_reason)
     elif trace.not_traced_reason:
         reasons.append(trace.not_traced_reason)
+    elif not functions and not running and damaged:
+        reasons.append("which functions were called could not be read: see the warnings")
     elif not functions and not running and not not_observed:
         reasons.append(
             f"{counted(len(processes), 'process')} ran the tracer, but no code that ran matches the include patterns "
             f"{trace.config.get('include') or []}"
         )
     reasons += not_observed
-    reasons += _thinned(functions)
+    reasons += _thinned(functions, damaged=damaged)
     told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
     told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
     return told
 
 
-def _thinned(functions: Sequence[FunctionTime]) -> list[str]:
-    """Say in one sentence which calls of busy functions were not recorded, or in less detail."""
+def _thinned(functions: Sequence[FunctionTime], *, damaged: bool) -> list[str]:
+    """Say in one sentence which calls of busy functions were not recorded, or in less detail.
+
+    Args:
+        functions: The traced functions.
+        damaged: A part of what was recorded could not be read, which no setting cures.
+    """
     parts: list[str] = []
     sampled = [each for each in functions if each.started > each.recorded]
     if sampled:
@@ -148,11 +165,16 @@ def _thinned(functions: Sequence[FunctionTime]) -> list[str]:
         )
     if any(not each.exact for each in functions):
         parts.append("counting was switched off at times: counts with >= and times are lower bounds")
-    return [f"{'; '.join(parts)}. {FULL_RECORDS_ALL}"] if parts else []
+    advice = "Some of them may have been in files that could not be read" if damaged else FULL_RECORDS_ALL
+    return [f"{'; '.join(parts)}. {advice}"] if parts else []
 
 
 def _text_of(notice: Notice) -> str:
-    return notice.message + (f" (in {notice.processes} processes)" if notice.processes > 1 else "")
+    """Return the text of a notice, with its origin if a process of the program wrote it, which can write anything."""
+    if notice.code not in _BY_PROCESSES:
+        return notice.message
+    origin = f"{notice.processes} processes" if notice.processes > 1 else "a process"
+    return f"in {origin} of the program: {notice.message}"
 
 
 def _is_spool_gone(notices: Iterable[Notice]) -> bool:
