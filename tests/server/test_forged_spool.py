@@ -210,6 +210,16 @@ async def test_forged_records_of_recorded_calls_neither_replace_nor_multiply_the
     assert (await shop.ok("query_traces", project="shop", sql=sql))["rows"] == [[CALLS, CALLS]]
 
 
+@pytest.mark.parametrize("name", ["77-abc-0-0.calls", "77-abc-0.events"])
+async def test_a_file_of_a_terabyte_is_told_and_not_read(forge, name) -> None:
+    report = await forge(
+        f"with open(os.path.join(spool, {name!r}), 'wb') as file:\n"
+        "    file.seek(1 << 40 if os.uname().sysname == 'Linux' else 1 << 33)\n    file.write(b'x\\n')"
+    )
+    assert report["traced"]["calls"] == CALLS
+    assert any(f"{name} could not be read" in text for text in report["warnings"])
+
+
 @pytest.mark.parametrize(
     "name", ["99999999999999999999-abc-0.events", "7-zzzzzzzzzzzzzzzz-0-0.calls", "7-abc-99999999999-0.calls"]
 )

@@ -34,6 +34,8 @@ MAX_COMMAND_CHARS = 80
 MAX_VALUE_CHARS = 40
 # Characters of a folder with another sitecustomize; longer ones are no part of the proposed call.
 MAX_FOLDER_CHARS = 110
+# Of all files about children: some thousands of them. It is read while the database is held.
+MAX_CHILDREN_BYTES = 4 << 20
 # What the tracer writes when it cannot start; the program can write anything there.
 _FAILURE = re.compile(r"version \d+\.\d+|format \d+ \d+|error \w+ at [\w.]+:\d+")
 
@@ -179,11 +181,14 @@ class UntracedPythons:
 
     def _children(self) -> Iterator[_Untraced]:
         """Yield the Pythons among the children that traced processes have noted."""
+        bytes_left = MAX_CHILDREN_BYTES
         for file in sorted(self._spool.glob(f"*{CHILDREN_SUFFIX}")):
             try:
-                lines = read_regular(file).decode("utf-8", errors="replace").splitlines()
+                content = read_regular(file, bytes_left)
             except OSError:
                 continue
+            bytes_left -= len(content)
+            lines = content.decode("utf-8", errors="replace").splitlines()
             for line in lines:
                 if found := _child(line):
                     yield found

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from breadcrumb_storage.ingest.counters import update_counters
 from breadcrumb_storage.ingest.events import insert_events
 from breadcrumb_storage.ingest.executed import drop_needless_lines
 from breadcrumb_storage.ingest.spool_files import (
+    MAX_SEGMENT_BYTES,
     Chunk,
     ReadChunk,
     SpoolFile,
@@ -342,4 +344,8 @@ class _Ingest:
 
 def _is_readable(file: SpoolFile) -> bool:
     """Return whether it is a file that may be read: the traced program has the same rights on it as the tracer."""
-    return file.path.is_file() and not file.path.is_symlink() and os.access(file.path, os.R_OK)
+    try:
+        found = file.path.lstat()
+    except OSError:  # it has just been removed
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_size <= MAX_SEGMENT_BYTES and os.access(file.path, os.R_OK)

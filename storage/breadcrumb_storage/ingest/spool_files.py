@@ -24,6 +24,10 @@ SCAN_BLOCK_BYTES = 1 << 18
 # A batch is loaded into memory at once; larger ones are no faster (benchmarks/ingest.py).
 BATCH_BYTES = 32 << 20
 
+# A segment has 4 MiB, or one record that is longer: DuckDB reads records of 16 MiB. What is larger was made by another
+# program, perhaps with a hole of terabytes; a batch is held in memory.
+MAX_SEGMENT_BYTES = 64 << 20
+
 # Numbers that the columns of the database can hold.
 _KEY = re.compile(r"(?P<pid>\d{1,9})-(?P<start>[0-9a-z]{1,12})")
 _NAME = re.compile(
@@ -274,7 +278,7 @@ def _data_end(path: Path, start: int) -> int:
     position = start
     with open_regular(path) as file:
         file.seek(start)
-        while block := file.read(SCAN_BLOCK_BYTES):
+        while position < MAX_SEGMENT_BYTES and (block := file.read(SCAN_BLOCK_BYTES)):
             nul = block.find(b"\0")
             if nul >= 0:
                 return position + nul
@@ -287,7 +291,7 @@ def _last_data_end(path: Path, start: int) -> int:
     position = end = start
     with open_regular(path) as file:
         file.seek(start)
-        while block := file.read(SCAN_BLOCK_BYTES):
+        while position < MAX_SEGMENT_BYTES and (block := file.read(SCAN_BLOCK_BYTES)):
             if data := block.rstrip(b"\0"):
                 end = position + len(data)
             position += len(block)
