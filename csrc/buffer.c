@@ -49,6 +49,23 @@ int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size) {
     return 0;
 }
 
+/* Write the content of bytes, a new reference that may be NULL with an error. */
+int put_bytes(Buffer *buffer, PyObject *bytes) {
+    char *data;
+    Py_ssize_t size;
+    int result = bytes == NULL || PyBytes_AsStringAndSize(bytes, &data, &size) < 0 ? -1 : buffer_put(buffer, data, size);
+    Py_XDECREF(bytes);
+    return result;
+}
+
+int put_integer(Buffer *buffer, long long number) {
+    if (buffer_reserve(buffer, MAX_INTEGER_CHARS) < 0) {
+        return -1;
+    }
+    buffer->size += format_integer(buffer->data + buffer->size, number);
+    return 0;
+}
+
 static const char HEX[] = "0123456789abcdef";
 
 /* Write one character, for which there is room; a lone surrogate as an escape, which is valid inside a JSON string. */

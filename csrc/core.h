@@ -6,12 +6,13 @@
 #define Py_LIMITED_API 0x030C0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 
 #include <stddef.h>
 #include <stdint.h>
 
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 /* The limits of values/walk.py and values/encoder.py; tests/tracer/test_core.py holds them equal. */
 #define MEMO_MAX_CHARS 200
@@ -40,6 +41,9 @@ int buffer_reserve(Buffer *buffer, Py_ssize_t more);
 int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size);
 int buffer_put_chars(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
 Py_ssize_t buffer_put_quoted(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
+int put_bytes(Buffer *buffer, PyObject *bytes);
+int put_integer(Buffer *buffer, long long number);
+#define MAX_INTEGER_CHARS 24
 #define PUT(buffer, literal) buffer_put(buffer, literal, (Py_ssize_t)sizeof(literal) - 1)
 
 /* A key whose JSON is known. It is found by its address, and kept alive so that the address stays its own. */
@@ -83,6 +87,15 @@ enum Name {
     NAME_COUNT
 };
 
+/* Classes of the tracer whose instances are read at each event. */
+enum Owner { REDACTOR, THREAD, FUNCTION, CALL_STATE, OWNER_COUNT };
+
+/* Where instances of such a class have their attributes: those of __slots__ are found without a search. */
+typedef struct {
+    PyTypeObject *type; /* NULL: not known yet */
+    Py_ssize_t at[NAME_COUNT]; /* 0: it has no such slot */
+} Slots;
+
 /* References that a value being written needs: the program may change its containers while Python is called. */
 #define INLINE_ITEMS 32
 typedef struct {
@@ -108,6 +121,7 @@ typedef struct {
     PyObject *number_counts;
     PyObject *walk_type;
     PyObject *names[NAME_COUNT];
+    Slots slots[OWNER_COUNT];
     Py_ssize_t max_chars;
     Py_ssize_t max_items;
     Py_ssize_t max_depth;
@@ -151,6 +165,13 @@ typedef struct {
 static inline int has_bit(const uint64_t *bits, Py_ssize_t at) { return (int)(bits[at / 64] >> (at % 64) & 1); }
 
 typedef PyObject *(*get_variable)(PyObject *frame, PyObject *name);
+
+/* Functions of the interpreter that 3.12 to 3.15 export although they are not in the stable ABI; NULL: this one does not. */
+typedef struct {
+    get_variable variable;          /* PyFrame_GetVar */
+    PyObject *(*back)(PyObject *);  /* PyFrame_GetBack */
+    int (*instruction)(PyObject *); /* PyFrame_GetLasti */
+} FrameFunctions;
 
 typedef struct {
     PyObject_HEAD
@@ -212,7 +233,7 @@ typedef struct {
     PyObject *code;
     PyObject *function;
     PyObject *names;
-    PyObject *record;
+    PyObject *parts; /* of its records: bytes with the size and the text of each, without the fields between them */
     PyObject *call_sites;
     Py_ssize_t counter;
     int is_setting; /* whether one argument may name another one as a secret: Function.setting */
@@ -221,11 +242,20 @@ typedef struct {
 #define NO_COUNTER (-1)
 #define KNOWN_SLOTS 1024 /* a power of two; each has the last function of those that belong there */
 
+/* What CallLog.site returns of an instruction. */
+typedef struct {
+    PyObject *sites; /* of the function; NULL: nothing is known here */
+    PyObject *site;
+    int instruction;
+} Site;
+
+#define SITE_SLOTS 256 /* a power of two; each has the last one of those that belong there */
+
 /* The callbacks of events. */
 typedef struct {
     PyObject_HEAD
     Core *core;
-    get_variable get; /* NULL: arguments are read in Python */
+    FrameFunctions frames; /* without `variable`, arguments are read in Python */
     PyObject *lines_type;
     PyObject *functions;
     PyObject *threads;
@@ -247,8 +277,19 @@ typedef struct {
     PyObject *state;
     PyObject *lines;
     Known *known;
+    Site *sites;
     Buffer spare;
 } Events;
+
+/* module.c */
+extern const char *const NAMES[NAME_COUNT];
+
+/* attributes.c */
+PyObject *read_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name);
+int read_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, long long *number);
+int write_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name, PyObject *value);
+int visit_slots(Core *core, visitproc visit, void *arg);
+void forget_slots(Core *core);
 
 /* numbers.c */
 int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars);
@@ -286,9 +327,12 @@ int clear_if_unreadable(Core *core);
 
 /* module.c */
 PyObject *core_encode(PyObject *self, PyObject *value);
+PyObject *core_encode_fields_hidden(PyObject *self, PyObject *value);
+int put_value(Core *core, PyObject *value, Buffer *out);
+int put_without_fields(Core *core, PyObject *value, Buffer *out);
 
 /* effects.c */
-get_variable find_get_variable(void);
+FrameFunctions find_frame_functions(void);
 extern PyType_Spec effects_spec;
 int find_secret_names(Effects *effects);
 
@@ -307,7 +351,8 @@ int write_record(Core *core, PyObject *in_python, PyObject *thread, const Buffer
 extern PyType_Spec events_spec;
 long long now_ns(void);
 PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name);
-int read_number(const Events *events, PyObject *owner, enum Name name, long long *number);
+PyObject *attribute_of_function(const Events *events, PyObject *function, enum Name name);
+int number_of_function(const Events *events, PyObject *function, enum Name name, long long *number);
 const Known *find_function(Events *events, PyObject *code);
 int find_thread(Events *events);
 PyObject *top_call(Events *events);

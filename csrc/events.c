@@ -20,12 +20,12 @@ PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name na
     return PyObject_GetAttr(owner, events->core->names[name]);
 }
 
-/* Read a number of an object. */
-int read_number(const Events *events, PyObject *owner, enum Name name, long long *number) {
-    PyObject *found = attribute_of_event(events, owner, name);
-    *number = found == NULL ? -1 : PyLong_AsLongLong(found);
-    Py_XDECREF(found);
-    return *number == -1 && PyErr_Occurred() ? -1 : 0;
+PyObject *attribute_of_function(const Events *events, PyObject *function, enum Name name) {
+    return read_attribute(events->core, FUNCTION, function, name);
+}
+
+int number_of_function(const Events *events, PyObject *function, enum Name name, long long *number) {
+    return read_number(events->core, FUNCTION, function, name, number);
 }
 
 static void drop_known(Known *known) {
@@ -34,26 +34,59 @@ static void drop_known(Known *known) {
     Py_XDECREF(old.code);
     Py_XDECREF(old.function);
     Py_XDECREF(old.names);
-    Py_XDECREF(old.record);
+    Py_XDECREF(old.parts);
     Py_XDECREF(old.call_sites);
+}
+
+/* Return the constant parts of a record. `format` is one of Python: %d and %b for the fields, %% for a percent sign. */
+static PyObject *parts_of(PyObject *format) {
+    const char *at = PyBytes_AsString(format), *end = at + PyBytes_Size(format);
+    Buffer parts = {NULL, 0, 0};
+    int failed = 0;
+    while (!failed && at <= end) {
+        Py_ssize_t begin = parts.size;
+        int32_t size = 0;
+        failed = buffer_put(&parts, (const char *)&size, sizeof(size)) < 0;
+        for (; !failed && at < end; at++) {
+            if (*at == '%' && at + 1 < end && *++at != '%') {
+                break;
+            }
+            failed = buffer_put(&parts, at, 1) < 0;
+        }
+        at++;
+        size = (int32_t)(parts.size - begin - (Py_ssize_t)sizeof(size));
+        if (!failed) {
+            memcpy(parts.data + begin, &size, sizeof(size));
+        }
+    }
+    PyObject *result = failed ? NULL : PyBytes_FromStringAndSize(parts.data, parts.size);
+    PyMem_Free(parts.data);
+    return result;
 }
 
 static int learn_function(const Events *events, PyObject *code, PyObject *function, Known *known) {
     long long counter, slot;
-    PyObject *setting;
+    PyObject *setting, *record;
     known->code = Py_NewRef(code);
     known->function = Py_NewRef(function);
-    if (read_number(events, function, N_COUNTER, &counter) < 0 || read_number(events, function, N_SLOT, &slot) < 0 ||
-        (known->names = attribute_of_event(events, function, N_NAMES)) == NULL ||
-        (known->record = attribute_of_event(events, function, N_RECORD)) == NULL ||
-        (known->call_sites = attribute_of_event(events, function, N_CALL_SITES)) == NULL ||
-        (setting = attribute_of_event(events, function, N_SETTING)) == NULL) {
+    if (number_of_function(events, function, N_COUNTER, &counter) < 0 || number_of_function(events, function, N_SLOT, &slot) < 0 ||
+        (known->names = attribute_of_function(events, function, N_NAMES)) == NULL ||
+        (known->call_sites = attribute_of_function(events, function, N_CALL_SITES)) == NULL ||
+        (setting = attribute_of_function(events, function, N_SETTING)) == NULL) {
         return -1;
     }
     known->is_setting = setting != Py_None;
     Py_DECREF(setting);
-    if (!PyTuple_CheckExact(known->names) || !PyBytes_CheckExact(known->record) || !PyDict_CheckExact(known->call_sites)) {
+    if ((record = attribute_of_function(events, function, N_RECORD)) == NULL) {
+        return -1;
+    }
+    int has_types = PyTuple_CheckExact(known->names) && PyBytes_CheckExact(record) && PyDict_CheckExact(known->call_sites);
+    known->parts = has_types ? parts_of(record) : NULL;
+    Py_DECREF(record);
+    if (!has_types) {
         PyErr_SetString(PyExc_TypeError, "a function has attributes of other types");
+    }
+    if (known->parts == NULL) {
         return -1;
     }
     known->counter = slot < 0 ? NO_COUNTER : (Py_ssize_t)counter; /* without a slot, that of another function */
@@ -99,7 +132,7 @@ int find_thread(Events *events) {
 
 /* Return the innermost open call of the thread in events->thread; NULL without an error if there is none. */
 PyObject *top_call(Events *events) {
-    PyObject *top = events->thread == NULL ? NULL : attribute_of_event(events, events->thread, N_TOP);
+    PyObject *top = events->thread == NULL ? NULL : read_attribute(events->core, THREAD, events->thread, N_TOP);
     if (top != NULL && (!PyTuple_CheckExact(top) || PyTuple_Size(top) != 5)) {
         Py_CLEAR(top);
     }
@@ -139,6 +172,18 @@ PyObject *handle_failure(Events *events) {
     return done;
 }
 
+static void drop_caches(Events *events) {
+    for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
+        drop_known(&events->known[at]);
+    }
+    for (int at = 0; events->sites != NULL && at < SITE_SLOTS; at++) {
+        Site old = events->sites[at];
+        memset(&events->sites[at], 0, sizeof(Site));
+        Py_XDECREF(old.sites);
+        Py_XDECREF(old.site);
+    }
+}
+
 static void drop_counters(Events *events) {
     if (events->counters.obj != NULL) {
         PyBuffer_Release(&events->counters);
@@ -149,9 +194,7 @@ static void drop_counters(Events *events) {
 /* Look up the function of the next event again, and take other counters; None: calls are not counted here. */
 static PyObject *events_forget(PyObject *self, PyObject *counters) {
     Events *events = (Events *)self;
-    for (int at = 0; at < KNOWN_SLOTS; at++) {
-        drop_known(&events->known[at]);
-    }
+    drop_caches(events);
     drop_counters(events);
     if (counters != Py_None && PyObject_GetBuffer(counters, &events->counters, PyBUF_WRITABLE) < 0) {
         memset(&events->counters, 0, sizeof(Py_buffer));
@@ -218,12 +261,14 @@ static PyObject *events_new(PyTypeObject *type, PyObject *arguments, PyObject *k
         return NULL;
     }
     events->core = (Core *)Py_NewRef(core);
-    events->get = find_get_variable();
+    events->frames = find_frame_functions();
     events->known = PyMem_Calloc(KNOWN_SLOTS, sizeof(Known));
-    if (events->known == NULL) {
+    events->sites = PyMem_Calloc(SITE_SLOTS, sizeof(Site));
+    int has_memory = events->known != NULL && events->sites != NULL;
+    if (!has_memory) {
         PyErr_NoMemory();
     }
-    if (events->known == NULL || take_parts(events, parts) < 0) {
+    if (!has_memory || take_parts(events, parts) < 0) {
         Py_DECREF(events);
         return NULL;
     }
@@ -245,6 +290,9 @@ static int events_traverse(PyObject *self, visitproc visit, void *arg) {
         Py_VISIT(events->known[at].function);
         Py_VISIT(events->known[at].call_sites);
     }
+    for (int at = 0; events->sites != NULL && at < SITE_SLOTS; at++) {
+        Py_VISIT(events->sites[at].sites);
+    }
     return 0;
 }
 
@@ -259,9 +307,7 @@ static int events_clear(PyObject *self) {
     Py_CLEAR(events->thread);
     Py_CLEAR(events->state);
     Py_CLEAR(events->lines);
-    for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
-        drop_known(&events->known[at]);
-    }
+    drop_caches(events);
     return 0;
 }
 
@@ -273,13 +319,14 @@ static void events_dealloc(PyObject *self) {
     drop_counters(events);
     PyMem_Free(events->spare.data);
     PyMem_Free(events->known);
+    PyMem_Free(events->sites);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
 }
 
 static PyObject *reads_variables(PyObject *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(((Events *)self)->get != NULL);
+    return PyBool_FromLong(((Events *)self)->frames.variable != NULL);
 }
 
 static PyGetSetDef events_attributes[] = {

@@ -29,17 +29,12 @@ void forget_keys(Core *core) {
 
 /* Follow the redactor: after a change, all that was decided before is decided again. */
 int refresh(Core *core) {
-    PyObject *number = PyObject_GetAttr(core->redactor, core->names[N_GENERATION]);
-    if (number == NULL) {
+    long long generation;
+    if (read_number(core, REDACTOR, core->redactor, N_GENERATION, &generation) < 0) {
         return -1;
     }
-    long long generation = PyLong_AsLongLong(number);
-    Py_DECREF(number);
     if (generation == core->generation) {
         return 0;
-    }
-    if (PyErr_Occurred()) {
-        return -1;
     }
     PyObject *nothing = PyObject_CallMethodObjArgs(core->encoder, core->names[N_FORGET_OUTDATED], NULL);
     if (nothing == NULL) {

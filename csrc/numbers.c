@@ -17,27 +17,31 @@ static const char PAIRS[] =
     "50515253545556575859606162636465666768697071727374"
     "75767778798081828384858687888990919293949596979899";
 
+static Py_ssize_t count_digits(unsigned long long number) {
+    Py_ssize_t count = 1;
+    for (; number >= 10000; number /= 10000) {
+        count += 4;
+    }
+    return count + (number >= 10) + (number >= 100) + (number >= 1000);
+}
+
 /* Write an integer into at least 24 bytes, and return how many it took. */
 Py_ssize_t format_integer(char *to, long long number) {
-    char reversed[24];
-    Py_ssize_t count = sizeof(reversed), size = 0;
     unsigned long long rest = number < 0 ? 0ULL - (unsigned long long)number : (unsigned long long)number;
-    while (rest >= 100) {
-        count -= 2;
-        memcpy(reversed + count, &PAIRS[2 * (rest % 100)], 2);
-        rest /= 100;
+    Py_ssize_t size = (number < 0) + count_digits(rest);
+    char *at = to + size;
+    for (; rest >= 100; rest /= 100) {
+        memcpy(at -= 2, &PAIRS[2 * (rest % 100)], 2);
     }
     if (rest >= 10) {
-        count -= 2;
-        memcpy(reversed + count, &PAIRS[2 * rest], 2);
+        memcpy(at - 2, &PAIRS[2 * rest], 2);
     } else {
-        reversed[--count] = (char)('0' + rest);
+        at[-1] = (char)('0' + rest);
     }
     if (number < 0) {
-        to[size++] = '-';
+        to[0] = '-';
     }
-    memcpy(to + size, reversed + count, sizeof(reversed) - (size_t)count);
-    return size + (Py_ssize_t)sizeof(reversed) - count;
+    return size;
 }
 
 /* As in card_numbers.py: a number that begins with a second between 2015 and 2035, and has as many digits as a time in
