@@ -40,23 +40,13 @@ static int learn_slots(Core *core, PyTypeObject *type, Slots *slots) {
     return 0;
 }
 
-/* Return where an object has an attribute; NULL without an error if it has to be searched. */
-static PyObject **find_slot(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
+/* Read an attribute that is not known to be in a slot. */
+PyObject *search_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
     Slots *slots = &core->slots[kind];
     if (slots->type == NULL && learn_slots(core, Py_TYPE(owner), slots) < 0) {
         return NULL;
     }
-    Py_ssize_t at = slots->type == Py_TYPE(owner) ? slots->at[name] : 0;
-    return at == 0 ? NULL : (PyObject **)((char *)owner + at);
-}
-
-/* Return an attribute. */
-PyObject *read_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
-    PyObject **slot = find_slot(core, kind, owner, name);
-    if (slot != NULL && *slot != NULL) {
-        return Py_NewRef(*slot);
-    }
-    return slot == NULL && PyErr_Occurred() ? NULL : PyObject_GetAttr(owner, core->names[name]);
+    return PyObject_GetAttr(owner, core->names[name]);
 }
 
 /* Read an attribute that is an integer. */
@@ -69,9 +59,9 @@ int read_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, lo
 
 /* Set an attribute. */
 int write_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name, PyObject *value) {
-    PyObject **slot = find_slot(core, kind, owner, name);
+    PyObject **slot = slot_in(core, kind, owner, name);
     if (slot == NULL) {
-        return PyErr_Occurred() ? -1 : PyObject_SetAttr(owner, core->names[name], value);
+        return PyObject_SetAttr(owner, core->names[name], value);
     }
     PyObject *old = *slot;
     *slot = Py_NewRef(value);

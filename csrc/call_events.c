@@ -14,41 +14,54 @@ static uint64_t *counter_of(const Events *events, const Known *known) {
 /* What is done with a call that starts. */
 enum { FAILED = -1, LEFT_TO_PYTHON, DONE, RECORDED };
 
+/* Read a number of a function. It is decoded once: those of a clock are long. */
+static int read_known(const Events *events, Known *known, int at, enum Name name, long long *value) {
+    Number *number = &known->numbers[at];
+    PyObject *object = attribute_of_function(events, known->function, name);
+    if (object == NULL) {
+        return -1;
+    }
+    if (object != number->object) {
+        PyObject *old = number->object;
+        long long found = PyLong_AsLongLong(object);
+        if (found == -1 && PyErr_Occurred()) {
+            Py_DECREF(object);
+            return -1;
+        }
+        *number = (Number){Py_NewRef(object), found};
+        Py_XDECREF(old);
+    }
+    Py_DECREF(object);
+    *value = number->value;
+    return 0;
+}
+
 /* Decide between counting and recording a call, as AdaptiveCapture.skips does between two of its looks. */
-static int decide(Events *events, PyObject *function, uint64_t *counter, long long *at_ns) {
+static int decide(Events *events, Known *known, uint64_t *counter, long long *at_ns) {
     long long limit, next, fresh_at_ns, count = (long long)*counter + 1;
-    if (number_of_function(events, function, N_LIMIT, &limit) < 0) {
+    if (read_known(events, known, LIMIT, N_LIMIT, &limit) < 0) {
         return FAILED;
     }
     if (count <= limit) {
         PyObject *off = attribute_of_event(events, events->off, N_FUNCTIONS);
         int are_off = off == NULL || !PyList_CheckExact(off) || PyList_Size(off) > 0;
         Py_XDECREF(off);
-        if (off == NULL || number_of_function(events, function, N_NEXT_TIMED, &next) < 0) {
+        if (off == NULL || read_known(events, known, NEXT_TIMED, N_NEXT_TIMED, &next) < 0) {
             return FAILED;
         }
         return are_off || count >= next ? LEFT_TO_PYTHON : RECORDED;
     }
-    if (number_of_function(events, function, N_NEXT_LOOK, &next) < 0) {
+    if (read_known(events, known, NEXT_LOOK, N_NEXT_LOOK, &next) < 0) {
         return FAILED;
     }
     if (count >= next) {
         return LEFT_TO_PYTHON;
     }
     *at_ns = now_ns();
-    if (number_of_function(events, function, N_FRESH_AT_NS, &fresh_at_ns) < 0) {
+    if (read_known(events, known, FRESH_AT_NS, N_FRESH_AT_NS, &fresh_at_ns) < 0) {
         return FAILED;
     }
     return *at_ns < fresh_at_ns ? DONE : LEFT_TO_PYTHON;
-}
-
-/* Note when a counted call has begun, by its frame. */
-static int note_begin(Events *events, PyObject *frame, long long at_ns) {
-    PyObject *address = PyLong_FromVoidPtr(frame), *begin = address == NULL ? NULL : PyLong_FromLongLong(at_ns);
-    int result = begin == NULL ? -1 : PyDict_SetItem(events->begun, address, begin);
-    Py_XDECREF(address);
-    Py_XDECREF(begin);
-    return result;
 }
 
 /* The values of a call's arguments. */
@@ -285,9 +298,22 @@ static int record(Events *events, const Known *known, PyObject *frame, uint64_t 
 /* Handle the start of a call; 0 if Python has to. */
 static int start(Events *events, PyObject *code) {
     PyObject *frame = (PyObject *)PyEval_GetFrame();
-    const Known *found = frame == NULL ? NULL : find_function(events, code);
+    Known *found = frame == NULL ? NULL : find_function(events, code);
     if (found == NULL) {
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+    }
+    uint64_t *counter = NULL;
+    if (events->off != NULL) {
+        long long at_ns = 0;
+        counter = counter_of(events, found);
+        int decision = counter == NULL ? LEFT_TO_PYTHON : decide(events, found, counter, &at_ns);
+        if (decision == DONE) {
+            *counter += 1;
+            return begins_note((Begins *)events->begun, frame, at_ns) < 0 ? FAILED : DONE;
+        }
+        if (decision != RECORDED) {
+            return decision;
+        }
     }
     Known known = *found; /* with references, as what is called below may find another function */
     Py_INCREF(frame);
@@ -295,19 +321,7 @@ static int start(Events *events, PyObject *code) {
     Py_INCREF(known.names);
     Py_INCREF(known.parts);
     Py_INCREF(known.call_sites);
-    uint64_t *counter = NULL;
-    long long at_ns = 0;
-    int result = RECORDED;
-    if (events->off != NULL) {
-        counter = counter_of(events, &known);
-        result = counter == NULL ? LEFT_TO_PYTHON : decide(events, known.function, counter, &at_ns);
-    }
-    if (result == DONE) {
-        *counter += 1;
-        result = note_begin(events, frame, at_ns) < 0 ? FAILED : DONE;
-    } else if (result == RECORDED) {
-        result = record(events, &known, frame, counter);
-    }
+    int result = record(events, &known, frame, counter);
     Py_DECREF(known.function);
     Py_DECREF(known.names);
     Py_DECREF(known.parts);
@@ -333,25 +347,25 @@ PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t co
 
 /* Take the end of a call that was only counted; 0 if it was not, or if Python has to do it. */
 static int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
-    if (events->begun == NULL || PyDict_Size(events->begun) == 0) {
+    Begins *begins = (Begins *)events->begun;
+    long long begun_ns = begins == NULL ? 0 : begins_find(begins, frame), spent_ns = at_ns - begun_ns, slow_ns;
+    Known *known = begun_ns == 0 ? NULL : find_function(events, code);
+    if (known == NULL) {
+        return begun_ns && PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+    }
+    uint64_t *counter = counter_of(events, known);
+    if (counter == NULL) {
         return LEFT_TO_PYTHON;
     }
-    PyObject *address = PyLong_FromVoidPtr(frame);
-    PyObject *begin = address == NULL ? NULL : PyDict_GetItemWithError(events->begun, address);
-    long long begun_ns = begin == NULL ? 0 : PyLong_AsLongLong(begin), spent_ns = at_ns - begun_ns, slow_ns;
-    const Known *known = begin == NULL ? NULL : find_function(events, code);
-    int result = PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
-    if (known != NULL) {
-        uint64_t *counter = counter_of(events, known);
-        if (counter == NULL || number_of_function(events, known->function, N_SLOW_NS, &slow_ns) < 0) {
-            result = PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
-        } else if (spent_ns < slow_ns) {
-            counter[1] += (uint64_t)spent_ns;
-            result = PyDict_DelItem(events->begun, address) < 0 ? FAILED : DONE;
-        }
+    if (read_known(events, known, SLOW_NS, N_SLOW_NS, &slow_ns) < 0) {
+        return FAILED;
     }
-    Py_XDECREF(address);
-    return result;
+    if (spent_ns >= slow_ns) {
+        return LEFT_TO_PYTHON;
+    }
+    counter[1] += (uint64_t)spent_ns;
+    begins_forget(begins, frame);
+    return DONE;
 }
 
 /* Write the end of the thread's innermost call. */

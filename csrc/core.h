@@ -228,6 +228,18 @@ typedef struct {
     int is_unsure; /* whether other lines than the last one ran since the last comparison */
 } CallLines;
 
+/* When each counted call has begun. */
+typedef struct Begins Begins;
+
+/* An integer that is decided in Python, with its value. */
+typedef struct {
+    PyObject *object; /* NULL: not read yet */
+    long long value;
+} Number;
+
+/* What changes rarely of a traced function: at which of its calls Python decides again, and when. */
+enum { LIMIT, NEXT_TIMED, NEXT_LOOK, FRESH_AT_NS, SLOW_NS, NUMBER_COUNT };
+
 /* What never changes of a traced function. It is found by the address of its code, which the function keeps alive. */
 typedef struct {
     PyObject *code;
@@ -237,6 +249,7 @@ typedef struct {
     PyObject *call_sites;
     Py_ssize_t counter;
     int is_setting; /* whether one argument may name another one as a secret: Function.setting */
+    Number numbers[NUMBER_COUNT];
 } Known;
 
 #define NO_COUNTER (-1)
@@ -269,7 +282,7 @@ typedef struct {
     PyObject *encode; /* the method of the encoder that Python knows */
     PyObject *unseen_ends;
     PyObject *off;      /* the functions that are switched off; NULL: every call is recorded */
-    PyObject *begun;    /* when each counted call has begun; NULL likewise */
+    PyObject *begun;    /* Begins; NULL likewise */
     PyObject *awaiting; /* NULL likewise */
     PyObject *ran;      /* NULL: no lines of tests are noted */
     Py_buffer counters; /* empty: calls are counted in Python */
@@ -285,7 +298,20 @@ typedef struct {
 extern const char *const NAMES[NAME_COUNT];
 
 /* attributes.c */
-PyObject *read_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name);
+PyObject *search_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name);
+
+/* Return where an object has an attribute; NULL if it is not known to be in a slot. */
+static inline PyObject **slot_in(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
+    Slots *slots = &core->slots[kind];
+    Py_ssize_t at = slots->type == Py_TYPE(owner) ? slots->at[name] : 0;
+    return at == 0 ? NULL : (PyObject **)((char *)owner + at);
+}
+
+/* Return an attribute. */
+static inline PyObject *read_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
+    PyObject **slot = slot_in(core, kind, owner, name);
+    return slot != NULL && *slot != NULL ? Py_NewRef(*slot) : search_attribute(core, kind, owner, name);
+}
 int read_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, long long *number);
 int write_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name, PyObject *value);
 int visit_slots(Core *core, visitproc visit, void *arg);
@@ -353,7 +379,7 @@ long long now_ns(void);
 PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name);
 PyObject *attribute_of_function(const Events *events, PyObject *function, enum Name name);
 int number_of_function(const Events *events, PyObject *function, enum Name name, long long *number);
-const Known *find_function(Events *events, PyObject *code);
+Known *find_function(Events *events, PyObject *code);
 int find_thread(Events *events);
 PyObject *top_call(Events *events);
 PyObject *open_call(Events *events, PyObject *frame, int searches);
@@ -361,6 +387,13 @@ PyObject *handle_failure(Events *events);
 
 /* line_events.c */
 PyObject *events_line(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+
+/* begins.c */
+extern PyType_Spec begins_spec;
+int is_begins(PyObject *object);
+int begins_note(Begins *begins, const void *frame, long long begun_ns);
+long long begins_find(const Begins *begins, const void *frame);
+void begins_forget(Begins *begins, const void *frame);
 
 /* call_events.c */
 PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t count);

@@ -36,6 +36,9 @@ static void drop_known(Known *known) {
     Py_XDECREF(old.names);
     Py_XDECREF(old.parts);
     Py_XDECREF(old.call_sites);
+    for (int number = 0; number < NUMBER_COUNT; number++) {
+        Py_XDECREF(old.numbers[number].object);
+    }
 }
 
 /* Return the constant parts of a record. `format` is one of Python: %d and %b for the fields, %% for a percent sign. */
@@ -93,13 +96,10 @@ static int learn_function(const Events *events, PyObject *code, PyObject *functi
     return 0;
 }
 
-/* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this. */
-const Known *find_function(Events *events, PyObject *code) {
-    uintptr_t at = (uintptr_t)code >> 4;
-    Known *known = &events->known[(at ^ at >> 10) & (KNOWN_SLOTS - 1)], found = {NULL};
-    if (known->code == code) {
-        return known;
-    }
+/* Look a function up in Python's table; NULL without an error if it is not traced. */
+static Known *look_up_function(Events *events, PyObject *code, Known *known) {
+    Known found;
+    memset(&found, 0, sizeof(Known));
     PyObject *address = PyLong_FromVoidPtr(code);
     PyObject *function = address == NULL ? NULL : PyDict_GetItemWithError(events->functions, address);
     Py_XDECREF(address);
@@ -113,6 +113,13 @@ const Known *find_function(Events *events, PyObject *code) {
     drop_known(known);
     *known = found;
     return known;
+}
+
+/* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this. */
+Known *find_function(Events *events, PyObject *code) {
+    uintptr_t at = (uintptr_t)code >> 4;
+    Known *known = &events->known[(at ^ at >> 10) & (KNOWN_SLOTS - 1)];
+    return known->code == code ? known : look_up_function(events, code, known);
 }
 
 /* Find the state of this thread, into events->thread; 0 without an error if it has none yet. */
@@ -241,7 +248,7 @@ static int take_parts(Events *events, PyObject *parts) {
         events->threads == NULL || events->failed == NULL || events->write_record == NULL ||
         events->line_in_python == NULL || events->start_in_python == NULL || events->return_in_python == NULL ||
         events->call_ids == NULL || !PyIter_Check(events->call_ids) || events->call_site == NULL || events->encode == NULL || events->unseen_ends == NULL ||
-        !PySet_Check(events->unseen_ends) || (events->begun != NULL && !PyDict_CheckExact(events->begun)) ||
+        !PySet_Check(events->unseen_ends) || (events->begun != NULL && !is_begins(events->begun)) ||
         (events->awaiting != NULL && !PyDict_CheckExact(events->awaiting)) ||
         (events->off != NULL) != (events->begun != NULL)) {
         PyErr_SetString(PyExc_TypeError, "a part of the events is missing, or of another type");

@@ -303,7 +303,7 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *its) {
 static int module_exec(PyObject *module) {
     return add_type(module, "ValueEncoder", &spec) < 0 || add_type(module, "LineEffects", &effects_spec) < 0 ||
                    add_type(module, "CallLines", &lines_spec) < 0 || add_type(module, "Events", &events_spec) < 0 ||
-                   add_type(module, "Segment", &segment_spec) < 0 ||
+                   add_type(module, "Segment", &segment_spec) < 0 || add_type(module, "Begins", &begins_spec) < 0 ||
                    PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
                    PyModule_AddStringConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0
                ? -1
