@@ -10,6 +10,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
 #define INTERFACE 3
@@ -37,13 +38,36 @@ typedef struct {
 
 Buffer take_spare(Buffer *spare);
 void give_spare(Buffer *spare, Buffer *used);
-int buffer_reserve(Buffer *buffer, Py_ssize_t more);
-int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size);
+int buffer_grow(Buffer *buffer, Py_ssize_t more);
+
+/* Make room for more bytes. */
+static inline int buffer_reserve(Buffer *buffer, Py_ssize_t more) {
+    return more <= buffer->capacity - buffer->size ? 0 : buffer_grow(buffer, more);
+}
+
+static inline int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size) {
+    if (buffer_reserve(buffer, size) < 0) {
+        return -1;
+    }
+    memcpy(buffer->data + buffer->size, data, (size_t)size);
+    buffer->size += size;
+    return 0;
+}
+
 int buffer_put_chars(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
 Py_ssize_t buffer_put_quoted(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
 int put_bytes(Buffer *buffer, PyObject *bytes);
-int put_integer(Buffer *buffer, long long number);
 #define MAX_INTEGER_CHARS 24
+Py_ssize_t format_integer(char *to, long long number);
+
+static inline int put_integer(Buffer *buffer, long long number) {
+    if (buffer_reserve(buffer, MAX_INTEGER_CHARS) < 0) {
+        return -1;
+    }
+    buffer->size += format_integer(buffer->data + buffer->size, number);
+    return 0;
+}
+
 #define PUT(buffer, literal) buffer_put(buffer, literal, (Py_ssize_t)sizeof(literal) - 1)
 
 /* A key whose JSON is known. It is found by its address, and kept alive so that the address stays its own. */
@@ -245,13 +269,14 @@ typedef struct {
     PyObject *code;
     PyObject *function;
     PyObject *names;
-    PyObject *parts; /* of its records: bytes with the size and the text of each, without the fields between them */
+    PyObject *parts; /* of its records, without the fields between them: bytes with the size and the text of each */
     PyObject *call_sites;
     Py_ssize_t counter;
     int is_setting; /* whether one argument may name another one as a secret: Function.setting */
     Number numbers[NUMBER_COUNT];
 } Known;
 
+#define PART_PADDING 16 /* bytes that may be read behind the last part of a record */
 #define NO_COUNTER (-1)
 #define KNOWN_SLOTS 1024 /* a power of two; each has the last function of those that belong there */
 
@@ -321,7 +346,6 @@ void forget_slots(Core *core);
 int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars);
 int small_int(PyObject *value, long long *number);
 int write_float(Walk *walk, PyObject *value, Py_ssize_t *chars);
-Py_ssize_t format_integer(char *to, long long number);
 
 /* texts.c */
 int write_text(Walk *walk, PyObject *text, Py_ssize_t limit, Py_ssize_t *chars);

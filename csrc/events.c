@@ -62,6 +62,8 @@ static PyObject *parts_of(PyObject *format) {
             memcpy(parts.data + begin, &size, sizeof(size));
         }
     }
+    static const char padding[PART_PADDING] = {0};
+    failed = failed || buffer_put(&parts, padding, PART_PADDING) < 0;
     PyObject *result = failed ? NULL : PyBytes_FromStringAndSize(parts.data, parts.size);
     PyMem_Free(parts.data);
     return result;

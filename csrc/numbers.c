@@ -17,26 +17,65 @@ static const char PAIRS[] =
     "50515253545556575859606162636465666768697071727374"
     "75767778798081828384858687888990919293949596979899";
 
-static Py_ssize_t count_digits(unsigned long long number) {
-    Py_ssize_t count = 1;
-    for (; number >= 10000; number /= 10000) {
-        count += 4;
-    }
-    return count + (number >= 10) + (number >= 100) + (number >= 1000);
+static const uint64_t POWERS[] = {
+    1ULL,
+    10ULL,
+    100ULL,
+    1000ULL,
+    10000ULL,
+    100000ULL,
+    1000000ULL,
+    10000000ULL,
+    100000000ULL,
+    1000000000ULL,
+    10000000000ULL,
+    100000000000ULL,
+    1000000000000ULL,
+    10000000000000ULL,
+    100000000000000ULL,
+    1000000000000000ULL,
+    10000000000000000ULL,
+    100000000000000000ULL,
+    1000000000000000000ULL,
+    10000000000000000000ULL,
+};
+
+/* Return how many digits an integer from 1 on has: a bit is 0.301 digits, which is right but for one. */
+static Py_ssize_t count_digits(uint64_t number) {
+    int digits = (64 - __builtin_clzll(number)) * 1233 >> 12;
+    return digits + (number >= POWERS[digits]);
+}
+
+static void put_pair(char *to, uint32_t number) { memcpy(to, &PAIRS[2 * number], 2); }
+
+static void put_eight(char *to, uint32_t number) {
+    uint32_t high = number / 10000, low = number % 10000;
+    put_pair(to, high / 100);
+    put_pair(to + 2, high % 100);
+    put_pair(to + 4, low / 100);
+    put_pair(to + 6, low % 100);
 }
 
 /* Write an integer into at least 24 bytes, and return how many it took. */
 Py_ssize_t format_integer(char *to, long long number) {
-    unsigned long long rest = number < 0 ? 0ULL - (unsigned long long)number : (unsigned long long)number;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    if (number >= 0 && number < 10) {
+        to[0] = (char)('0' + number);
+        return 1;
+    }
     Py_ssize_t size = (number < 0) + count_digits(rest);
     char *at = to + size;
-    for (; rest >= 100; rest /= 100) {
-        memcpy(at -= 2, &PAIRS[2 * (rest % 100)], 2);
+    for (; rest >= 100000000; rest /= 100000000) {
+        put_eight(at -= 8, (uint32_t)(rest % 100000000));
     }
-    if (rest >= 10) {
-        memcpy(at - 2, &PAIRS[2 * rest], 2);
+    uint32_t few = (uint32_t)rest;
+    for (; few >= 100; few /= 100) {
+        put_pair(at -= 2, few % 100);
+    }
+    if (few >= 10) {
+        put_pair(at - 2, few);
     } else {
-        at[-1] = (char)('0' + rest);
+        at[-1] = (char)('0' + few);
     }
     if (number < 0) {
         to[0] = '-';
