@@ -24,6 +24,7 @@
 #define WINDOW_STEP_CHARS 1024
 #define MAX_SORTED_ITEMS 1000
 #define MIN_CARD 1000000000000LL
+#define MIN_CREDENTIAL_CHARS 12 /* of redaction/secret_names.py */
 
 /* Bits of the filter for the beginnings of learned secrets: with all that are remembered, one in ten is set. */
 #define GRAM_CHARS 5
@@ -78,6 +79,7 @@ typedef struct {
     Py_ssize_t size;
     Py_ssize_t chars;
     int part; /* part_of_pair */
+    int is_judged;
 } Key;
 
 #define KEY_SLOTS 4096 /* a power of two; at three quarters all are forgotten */
@@ -162,6 +164,9 @@ typedef struct {
     int fragments_match_all;
 } Core;
 
+#define FIRST_INSIDE 16
+#define FIRST_SCRATCH 256
+
 /* One value being written. Others may be written by the same Core meanwhile: calls into Python switch threads. */
 typedef struct {
     Core *core;
@@ -173,6 +178,8 @@ typedef struct {
     PyObject *walk; /* a Walk in Python, made when it is needed first */
     Py_UCS4 *scratch;
     Py_ssize_t scratch_capacity;
+    PyObject *first_inside[FIRST_INSIDE]; /* what most values need of the two */
+    Py_UCS4 first_scratch[FIRST_SCRATCH];
 } Walk;
 
 /* What a line can do to the variables of its function, as sets of variables. */
@@ -360,10 +367,17 @@ void free_hints(Core *core);
 /* keys.c */
 int refresh(Core *core);
 void forget_keys(Core *core);
-enum { NAME_PART = 1, VALUE_PART = 2 };
+enum { NAME_PART = 1, VALUE_PART = 2, JUDGED_NAME = 4 };
 int part_of_key(Walk *walk, PyObject *key);
 int is_secret_key(Walk *walk, PyObject *text);
-int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name, Py_ssize_t *chars, int *part);
+/* What a key says of its value. */
+typedef struct {
+    PyObject *secret_name; /* a new reference; NULL: the value is not redacted */
+    int is_judged;         /* whether only what looks like a credential is secret under that name */
+    int part;              /* which part of a setting it is */
+} KeyMeaning;
+
+int write_key(Walk *walk, PyObject *key, PyObject **used, KeyMeaning *meaning, Py_ssize_t *chars);
 
 /* plans.c */
 Plan *find_plan(Core *core, PyTypeObject *type);

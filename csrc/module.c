@@ -18,16 +18,25 @@ const char *const NAMES[NAME_COUNT] = {
 
 /* Begin to write a value to the end of a buffer, which the walk has until it ends. */
 static void walk_begin(Walk *walk, Core *core, Buffer *out) {
-    memset(walk, 0, sizeof(Walk));
     walk->core = core;
     walk->out = *out;
     walk->room = core->max_chars;
+    walk->inside = walk->first_inside;
+    walk->depth = 0;
+    walk->inside_capacity = FIRST_INSIDE;
+    walk->walk = NULL;
+    walk->scratch = walk->first_scratch;
+    walk->scratch_capacity = FIRST_SCRATCH;
 }
 
 static void walk_end(Walk *walk, Buffer *out) {
     *out = walk->out;
-    PyMem_Free(walk->inside);
-    PyMem_Free(walk->scratch);
+    if (walk->inside != walk->first_inside) {
+        PyMem_Free(walk->inside);
+    }
+    if (walk->scratch != walk->first_scratch) {
+        PyMem_Free(walk->scratch);
+    }
     Py_XDECREF(walk->walk);
 }
 

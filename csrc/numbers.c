@@ -151,7 +151,7 @@ static Py_ssize_t format_plain(char *to, double value) {
     if (!(size >= LEAST_PLAIN && size < MOST_PLAIN)) {
         return 0;
     }
-    double scaled = floor(size * SCALE + 0.5);
+    double scaled = (double)(long long)(size * SCALE + 0.5);
     if (scaled / SCALE != size) {
         return 0;
     }
@@ -164,9 +164,10 @@ static Py_ssize_t format_plain(char *to, double value) {
     count += format_integer(to + count, whole);
     to[count++] = '.';
     Py_ssize_t first = count;
-    for (long long unit = 100000; unit; unit /= 10) {
-        to[count++] = (char)('0' + part / unit % 10);
-    }
+    put_pair(to + count, (uint32_t)part / 10000);
+    put_pair(to + count + 2, (uint32_t)part / 100 % 100);
+    put_pair(to + count + 4, (uint32_t)part % 100);
+    count += DECIMALS;
     while (count > first + 1 && to[count - 1] == '0') {
         count--;
     }

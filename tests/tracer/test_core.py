@@ -19,6 +19,7 @@ import pytest
 from breadcrumb import core, record_format
 from breadcrumb.events import lines
 from breadcrumb.record_format import CORE_C, CORE_PURE
+from breadcrumb.redaction import secret_names
 from breadcrumb.values import encoder, walk
 from changing_programs import program
 from pythons import MONITORING_VERSIONS
@@ -98,6 +99,7 @@ def test_the_limits_in_c_are_those_in_python() -> None:
         "MIN_LEAF_CHARS": walk._MIN_LEAF_CHARS,
         "FIELD_CHARS": walk._FIELD_CHARS,
         "MIN_CARD": walk.MIN_CARD,
+        "MIN_CREDENTIAL_CHARS": secret_names._MIN_CREDENTIAL_CHARS,
         "REDACTION_MARGIN_CHARS": encoder.REDACTION_MARGIN_CHARS,
         "WINDOW_STEP_CHARS": encoder._WINDOW_STEP_CHARS,
         "MAX_VARIABLES": lines.MAX_VARIABLES,
