@@ -97,8 +97,8 @@ static int read_arguments(const Events *events, PyObject *names, PyObject *frame
     return 1;
 }
 
-/* Write the text of an argument: most functions have the plain encoder for all. */
-static int put_argument(const Events *events, PyObject *encoder, PyObject *value, Buffer *out) {
+/* Write the text of a value by an encoder: most functions have the plain one for all. */
+int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out) {
     Core *core = events->core;
     if (encoder == events->encode) {
         return put_value(core, value, out);
@@ -156,7 +156,7 @@ static int put_arguments(const Events *events, PyObject *encoders, const Argumen
         for (Py_ssize_t at = 0; at < values->size; at++) {
             PyObject *encoder = Py_XNewRef(PyList_GetItem(encoders, at));
             int failed = encoder == NULL || put_part(out, parts) < 0 ||
-                         put_argument(events, encoder, values->data[at], out) < 0;
+                         put_by(events, encoder, values->data[at], out) < 0;
             Py_XDECREF(encoder);
             if (failed) {
                 return -1;
@@ -261,19 +261,28 @@ static int record_begin(Events *events, const Known *known, PyObject *frame, PyO
     return result;
 }
 
-/* Return the innermost open call of this thread, with the thread's state in events->thread; NULL without an error if
-   Python has to find it. */
-static PyObject *caller_of(Events *events, PyObject *frame) {
+/* Return the innermost open call that a frame's caller has; NULL without an error if that is not the frame's. */
+static PyObject *call_of_caller(Events *events, PyObject *frame) {
     PyObject *back = events->frames.back == NULL ? attribute_of_event(events, frame, N_F_BACK) : events->frames.back(frame);
     PyObject *top = back == NULL ? NULL : open_call(events, back, 0);
     Py_XDECREF(back);
-    if (top != NULL) {
+    return top;
+}
+
+/* Return the innermost open call of this thread, in which one in `frame` begins or goes on, with the thread's state in
+   events->thread; NULL without an error if it has no state yet. */
+PyObject *innermost_call(Events *events, PyObject *frame) {
+    PyObject *top = call_of_caller(events, frame);
+    return top != NULL || PyErr_Occurred() ? top : find_thread(events) > 0 ? top_call(events) : NULL;
+}
+
+/* The same where calls may have ended unseen; NULL without an error if Python has to find out. */
+static PyObject *caller_of(Events *events, PyObject *frame) {
+    PyObject *top = call_of_caller(events, frame);
+    if (top != NULL || PyErr_Occurred() || find_thread(events) <= 0 || PySet_Size(events->unseen_ends) != 0) {
         return top;
     }
-    if (!PyErr_Occurred() && find_thread(events) > 0 && PySet_Size(events->unseen_ends) == 0) {
-        top = top_call(events);
-    }
-    return top;
+    return top_call(events);
 }
 
 /* Record a call that starts; 0 if Python has to. */

@@ -110,11 +110,12 @@ enum Name {
     N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
     N_COUNTER, N_SLOT, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_SETTING, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
     N_TASK, N_F_LASTI, N_F_BACK,
+    N_YIELDS, N_OUTER_TASK, N_SINCE_NS, N_SUSPENDED_NS, N_IN_TASK, N_COUNTS_ALL, N_YIELD_COUNT, N_YIELD_ENCODE,
     NAME_COUNT
 };
 
 /* Classes of the tracer whose instances are read at each event. */
-enum Owner { REDACTOR, THREAD, FUNCTION, CALL_STATE, OWNER_COUNT };
+enum Owner { REDACTOR, THREAD, FUNCTION, CALL_STATE, YIELDS, OWNER_COUNT };
 
 /* Where instances of such a class have their attributes: those of __slots__ are found without a search. */
 typedef struct {
@@ -230,6 +231,7 @@ typedef struct {
     int kind;
 } Variable;
 
+#define MAX_YIELDS 20 /* of events/yields.py */
 #define MAX_LINES_PER_CALL 2000 /* of events/lines.py, as the next */
 #define LAST_LINES 20
 typedef struct {
@@ -309,6 +311,9 @@ typedef struct {
     PyObject *line_in_python; /* the callbacks that do what is not done here */
     PyObject *start_in_python;
     PyObject *return_in_python;
+    PyObject *yield_in_python;
+    PyObject *resume_in_python;
+    PyObject *suspended; /* CallLog.suspended */
     PyObject *call_ids;
     PyObject *call_site;
     PyObject *encode; /* the method of the encoder that Python knows */
@@ -316,6 +321,7 @@ typedef struct {
     PyObject *off;      /* the functions that are switched off; NULL: every call is recorded */
     PyObject *begun;    /* Begins; NULL likewise */
     PyObject *awaiting; /* NULL likewise */
+    PyObject *yields_type; /* of which all values count; NULL: not seen yet */
     PyObject *ran;      /* NULL: no lines of tests are noted */
     Py_buffer counters; /* empty: calls are counted in Python */
     PyObject *thread;   /* that of the last event, as the next */
@@ -436,6 +442,13 @@ void begins_forget(Begins *begins, const void *frame);
 /* call_events.c */
 PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *events_return(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+
+int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out);
+PyObject *innermost_call(Events *events, PyObject *frame);
+
+/* step_events.c */
+PyObject *events_yielded(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_resumed(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
 /* fallback.c */
 PyObject *python_walk(Walk *walk);

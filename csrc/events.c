@@ -232,7 +232,7 @@ static const struct {
     size_t offset;
 } PARTS[] = {
     PART(lines_type), PART(functions), PART(threads), PART(failed), PART(write_record), PART(line_in_python),
-    PART(start_in_python), PART(return_in_python), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends), PART(off),
+    PART(start_in_python), PART(return_in_python), PART(yield_in_python), PART(resume_in_python), PART(suspended), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends), PART(off),
     PART(begun), PART(awaiting),
 };
 
@@ -248,7 +248,8 @@ static int take_parts(Events *events, PyObject *parts) {
     }
     if (events->lines_type == NULL || events->functions == NULL || !PyDict_CheckExact(events->functions) ||
         events->threads == NULL || events->failed == NULL || events->write_record == NULL ||
-        events->line_in_python == NULL || events->start_in_python == NULL || events->return_in_python == NULL ||
+        events->line_in_python == NULL || events->start_in_python == NULL || events->return_in_python == NULL || events->yield_in_python == NULL || events->resume_in_python == NULL ||
+        events->suspended == NULL || !PyDict_CheckExact(events->suspended) ||
         events->call_ids == NULL || !PyIter_Check(events->call_ids) || events->call_site == NULL || events->encode == NULL || events->unseen_ends == NULL ||
         !PySet_Check(events->unseen_ends) || (events->begun != NULL && !is_begins(events->begun)) ||
         (events->awaiting != NULL && !PyDict_CheckExact(events->awaiting)) ||
@@ -291,6 +292,7 @@ static int events_traverse(PyObject *self, visitproc visit, void *arg) {
     for (size_t at = 0; at < sizeof(PARTS) / sizeof(PARTS[0]); at++) {
         Py_VISIT(*part_of(events, at));
     }
+    Py_VISIT(events->yields_type);
     Py_VISIT(events->ran);
     Py_VISIT(events->thread);
     Py_VISIT(events->state);
@@ -312,6 +314,7 @@ static int events_clear(PyObject *self) {
         Py_CLEAR(*part_of(events, at));
     }
     Py_CLEAR(events->core);
+    Py_CLEAR(events->yields_type);
     Py_CLEAR(events->ran);
     Py_CLEAR(events->thread);
     Py_CLEAR(events->state);
@@ -348,6 +351,8 @@ static PyMethodDef events_methods[] = {
     {"line", FAST(events_line), "Record that a line starts: the callback of LINE."},
     {"start", FAST(events_start), "Record the start of a call: the callback of PY_START."},
     {"returned", FAST(events_return), "Record the end of a call: the callback of PY_RETURN."},
+    {"yielded", FAST(events_yielded), "Record that a call is suspended: the callback of PY_YIELD."},
+    {"resumed", FAST(events_resumed), "Record that a call goes on: the callback of PY_RESUME."},
     {"forget", events_forget, METH_O, "Look up the function of the next event again, and take other counters."},
     {"note", events_note, METH_O, "Note in a dict which lines the test that runs has executed."},
     {NULL, NULL, 0, NULL},

@@ -14,6 +14,7 @@ const char *const NAMES[NAME_COUNT] = {
     "encode_named", "many_lines", "write", "top", "state", "lines", "notes_lines", "starts",
     "counter", "slot", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "setting", "encode", "names", "record", "call_sites",
     "task", "f_lasti", "f_back",
+    "yields", "outer_task", "since_ns", "suspended_ns", "in_task", "counts_all", "_count", "_encode",
 };
 
 /* Begin to write a value to the end of a buffer, which the walk has until it ends. */
