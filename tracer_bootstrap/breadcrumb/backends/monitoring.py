@@ -125,7 +125,11 @@ class MonitoringBackend(Backend):
         events, session = monitoring.events, self._session
         self._disable = monitoring.DISABLE
         on_start, on_return, on_raise, on_handled = self._hot_path()
-        in_python = (on_start, on_return, *(guard(each, session) for each in (self._on_line, self._on_yield, self._on_resume)))
+        in_python = (
+            on_start,
+            on_return,
+            *(guard(each, session) for each in (self._on_line, self._on_yield, self._on_resume)),
+        )
         on_start, on_return, on_line, on_yield, on_resume = self._compiled_path(in_python)
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
