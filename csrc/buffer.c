@@ -22,10 +22,7 @@ void give_spare(Buffer *spare, Buffer *used) {
     }
 }
 
-int buffer_reserve(Buffer *buffer, Py_ssize_t more) {
-    if (buffer->size + more <= buffer->capacity) {
-        return 0;
-    }
+int buffer_grow(Buffer *buffer, Py_ssize_t more) {
     Py_ssize_t capacity = buffer->capacity ? buffer->capacity * 2 : 512;
     while (capacity < buffer->size + more) {
         capacity *= 2;
@@ -40,13 +37,13 @@ int buffer_reserve(Buffer *buffer, Py_ssize_t more) {
     return 0;
 }
 
-int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size) {
-    if (buffer_reserve(buffer, size) < 0) {
-        return -1;
-    }
-    memcpy(buffer->data + buffer->size, data, (size_t)size);
-    buffer->size += size;
-    return 0;
+/* Write the content of bytes, a new reference that may be NULL with an error. */
+int put_bytes(Buffer *buffer, PyObject *bytes) {
+    char *data;
+    Py_ssize_t size;
+    int result = bytes == NULL || PyBytes_AsStringAndSize(bytes, &data, &size) < 0 ? -1 : buffer_put(buffer, data, size);
+    Py_XDECREF(bytes);
+    return result;
 }
 
 static const char HEX[] = "0123456789abcdef";

@@ -14,48 +14,61 @@ static uint64_t *counter_of(const Events *events, const Known *known) {
 /* What is done with a call that starts. */
 enum { FAILED = -1, LEFT_TO_PYTHON, DONE, RECORDED };
 
+/* Read a number of a function. It is decoded once: those of a clock are long. */
+static int read_known(const Events *events, Known *known, int at, enum Name name, long long *value) {
+    Number *number = &known->numbers[at];
+    PyObject *object = attribute_of_function(events, known->function, name);
+    if (object == NULL) {
+        return -1;
+    }
+    if (object != number->object) {
+        PyObject *old = number->object;
+        long long found = PyLong_AsLongLong(object);
+        if (found == -1 && PyErr_Occurred()) {
+            Py_DECREF(object);
+            return -1;
+        }
+        *number = (Number){Py_NewRef(object), found};
+        Py_XDECREF(old);
+    }
+    Py_DECREF(object);
+    *value = number->value;
+    return 0;
+}
+
 /* Decide between counting and recording a call, as AdaptiveCapture.skips does between two of its looks. */
-static int decide(Events *events, PyObject *function, uint64_t *counter, long long *at_ns) {
+static int decide(Events *events, Known *known, uint64_t *counter, long long *at_ns) {
     long long limit, next, fresh_at_ns, count = (long long)*counter + 1;
-    if (read_number(events, function, N_LIMIT, &limit) < 0) {
+    if (read_known(events, known, LIMIT, N_LIMIT, &limit) < 0) {
         return FAILED;
     }
     if (count <= limit) {
         PyObject *off = attribute_of_event(events, events->off, N_FUNCTIONS);
         int are_off = off == NULL || !PyList_CheckExact(off) || PyList_Size(off) > 0;
         Py_XDECREF(off);
-        if (off == NULL || read_number(events, function, N_NEXT_TIMED, &next) < 0) {
+        if (off == NULL || read_known(events, known, NEXT_TIMED, N_NEXT_TIMED, &next) < 0) {
             return FAILED;
         }
         return are_off || count >= next ? LEFT_TO_PYTHON : RECORDED;
     }
-    if (read_number(events, function, N_NEXT_LOOK, &next) < 0) {
+    if (read_known(events, known, NEXT_LOOK, N_NEXT_LOOK, &next) < 0) {
         return FAILED;
     }
     if (count >= next) {
         return LEFT_TO_PYTHON;
     }
     *at_ns = now_ns();
-    if (read_number(events, function, N_FRESH_AT_NS, &fresh_at_ns) < 0) {
+    if (read_known(events, known, FRESH_AT_NS, N_FRESH_AT_NS, &fresh_at_ns) < 0) {
         return FAILED;
     }
     return *at_ns < fresh_at_ns ? DONE : LEFT_TO_PYTHON;
 }
 
-/* Note when a counted call has begun, by its frame. */
-static int note_begin(Events *events, PyObject *frame, long long at_ns) {
-    PyObject *address = PyLong_FromVoidPtr(frame), *begin = address == NULL ? NULL : PyLong_FromLongLong(at_ns);
-    int result = begin == NULL ? -1 : PyDict_SetItem(events->begun, address, begin);
-    Py_XDECREF(address);
-    Py_XDECREF(begin);
-    return result;
-}
-
-/* The values of a call's arguments, or their texts. */
+/* The values of a call's arguments. */
 #define MAX_ARGUMENTS 32
 typedef struct {
-    PyObject *data[MAX_ARGUMENTS];
     Py_ssize_t size;
+    PyObject *data[MAX_ARGUMENTS];
 } Arguments;
 
 static void drop_arguments(Arguments *arguments) {
@@ -66,11 +79,12 @@ static void drop_arguments(Arguments *arguments) {
 
 /* Read the arguments; 0 without an error if Python has to. */
 static int read_arguments(const Events *events, PyObject *names, PyObject *frame, Arguments *values) {
-    if (PyTuple_Size(names) > MAX_ARGUMENTS) {
+    Py_ssize_t count = PyTuple_Size(names);
+    if (count > MAX_ARGUMENTS) {
         return 0;
     }
-    for (Py_ssize_t at = 0; at < PyTuple_Size(names); at++) {
-        PyObject *value = events->get(frame, PyTuple_GetItem(names, at));
+    for (Py_ssize_t at = 0; at < count; at++) {
+        PyObject *value = events->frames.variable(frame, PyTuple_GetItem(names, at));
         if (value == NULL) {
             if (PyErr_ExceptionMatches(PyExc_NameError)) {
                 PyErr_Clear();
@@ -83,128 +97,138 @@ static int read_arguments(const Events *events, PyObject *names, PyObject *frame
     return 1;
 }
 
-/* Return the text of an argument: most functions have the plain encoder for all. */
-static PyObject *encode_argument(const Events *events, PyObject *encoder, PyObject *value) {
-    PyObject *text = encoder == events->encode ? core_encode((PyObject *)events->core, value)
-                                               : PyObject_CallFunctionObjArgs(encoder, value, NULL);
-    if (text != NULL && !PyBytes_CheckExact(text)) {
-        Py_CLEAR(text);
-        PyErr_SetString(PyExc_TypeError, "JSON must be bytes");
+/* Write the text of a value by an encoder: most functions have the plain one for all. */
+int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out) {
+    Core *core = events->core;
+    if (encoder == events->encode) {
+        return put_value(core, value, out);
     }
-    return text;
+    if (PyCFunction_CheckExact(encoder) && PyCFunction_GetFunction(encoder) == core_encode_fields_hidden &&
+        PyCFunction_GetSelf(encoder) == (PyObject *)core) {
+        return put_without_fields(core, value, out);
+    }
+    return put_bytes(out, PyObject_CallFunctionObjArgs(encoder, value, NULL));
 }
 
-/* Encode the arguments: Function.encoded_arguments. */
-static int encode_arguments(const Events *events, PyObject *encoders, const Arguments *values, Arguments *texts) {
-    Core *core = events->core;
-    if (!PyList_CheckExact(encoders) || PyList_Size(encoders) != values->size) {
-        PyErr_SetString(PyExc_TypeError, "each argument has an encoder");
+/* Write the next of the constant parts of a function's record: in whole blocks, as most are short. */
+static int put_part(Buffer *out, const char **parts) {
+    int32_t size;
+    memcpy(&size, *parts, sizeof(size));
+    const char *text = *parts + sizeof(size);
+    if (buffer_reserve(out, size + PART_PADDING) < 0) {
         return -1;
     }
-    int may_teach = 0; /* a value may teach a secret, which the others may hold */
+    char *to = out->data + out->size;
+    for (int32_t at = 0; at < size; at += PART_PADDING) {
+        memcpy(to + at, text + at, PART_PADDING);
+    }
+    *parts = text + size;
+    out->size += size;
+    return 0;
+}
+
+static int may_teach_secret(const Arguments *values) {
     for (Py_ssize_t at = 0; at < values->size && values->size > 1; at++) {
         PyObject *value = values->data[at];
-        may_teach = may_teach || !(PyLong_CheckExact(value) || value == Py_None || PyBool_Check(value));
+        if (!(PyLong_CheckExact(value) || value == Py_None || PyBool_Check(value))) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Write the arguments, each after its name: Function.encoded_arguments. */
+static int put_arguments(const Events *events, PyObject *encoders, const Arguments *values, Buffer *out,
+                         const char **parts) {
+    Core *core = events->core;
+    const char *first = *parts;
+    Py_ssize_t begin = out->size;
+    int may_teach = may_teach_secret(values); /* one may teach a secret, which the others may hold */
+    if (!PyList_CheckExact(encoders)) {
+        PyErr_SetString(PyExc_TypeError, "each argument has an encoder");
+        return -1;
     }
     for (int round = 0; round < 2; round++) {
         if (may_teach && refresh(core) < 0) {
             return -1;
         }
         long long generation = core->generation;
-        for (Py_ssize_t at = 0; at < values->size && at < PyList_Size(encoders); at++) {
-            PyObject *encoder = Py_NewRef(PyList_GetItem(encoders, at));
-            PyObject *text = encode_argument(events, encoder, values->data[at]);
-            Py_DECREF(encoder);
-            if (text == NULL) {
+        for (Py_ssize_t at = 0; at < values->size; at++) {
+            PyObject *encoder = Py_XNewRef(PyList_GetItem(encoders, at));
+            int failed = encoder == NULL || put_part(out, parts) < 0 ||
+                         put_by(events, encoder, values->data[at], out) < 0;
+            Py_XDECREF(encoder);
+            if (failed) {
                 return -1;
             }
-            texts->data[texts->size++] = text;
         }
-        if (may_teach && refresh(core) < 0) {
-            return -1;
-        }
-        if (round || !may_teach || generation == core->generation) {
+        if (!may_teach || round) {
             return 0;
         }
-        drop_arguments(texts);
+        if (refresh(core) < 0) {
+            return -1;
+        }
+        if (generation == core->generation) {
+            return 0;
+        }
+        *parts = first;
+        out->size = begin;
     }
     return 0;
 }
 
-/* Fill in the record of a function, a format of Python: %d and %b in the order of the fields, %% for a percent sign. */
-static int put_record_of(Buffer *out, PyObject *format, long long call, long long at_ns, const Arguments *texts,
-                         long long parent, PyObject *site) {
-    const char *at = PyBytes_AsString(format), *end = at + PyBytes_Size(format);
-    Py_ssize_t field = 0;
-    while (at < end) {
-        const char *percent = memchr(at, '%', (size_t)(end - at));
-        if (percent == NULL || percent + 1 >= end) {
-            return buffer_put(out, at, end - at);
+/* Return the end of the record of a call that the innermost open one makes now: CallLog.site. `frame` is the new call's. */
+static PyObject *site_of(Events *events, PyObject *top, PyObject *frame) {
+    PyObject *caller = PyTuple_GetItem(top, 2), *sites = PyTuple_GetItem(top, 4), *at = NULL;
+    Site *known = NULL;
+    if (events->frames.instruction != NULL && Py_TYPE(caller) == Py_TYPE(frame)) { /* it is none in a thread's first call */
+        int instruction = events->frames.instruction(caller);
+        uintptr_t address = (uintptr_t)sites >> 4;
+        known = &events->sites[(address ^ address >> 8 ^ (uintptr_t)instruction >> 1) & (SITE_SLOTS - 1)];
+        if (known->sites == sites && known->instruction == instruction) {
+            return Py_NewRef(known->site);
         }
-        if (buffer_put(out, at, percent - at) < 0) {
-            return -1;
-        }
-        at = percent + 2;
-        if (percent[1] == '%') {
-            if (PUT(out, "%") < 0) {
-                return -1;
-            }
-            continue;
-        }
-        Py_ssize_t argument = field++ - 2;
-        PyObject *text = argument < 0 || argument == texts->size ? NULL : argument > texts->size ? site : texts->data[argument];
-        if (text != NULL) {
-            if (buffer_put(out, PyBytes_AsString(text), PyBytes_Size(text)) < 0) {
-                return -1;
-            }
-            continue;
-        }
-        if (buffer_reserve(out, 24) < 0) {
-            return -1;
-        }
-        out->size += format_integer(out->data + out->size, argument == -2 ? call : argument == -1 ? at_ns : parent);
+        at = PyLong_FromLong(instruction);
+    } else {
+        at = attribute_of_event(events, caller, N_F_LASTI);
     }
-    return 0;
-}
-
-/* Add the number of the task that a thread runs to the end of a record, before its newline. */
-static PyObject *with_task(PyObject *site, long long task) {
-    Buffer whole = {NULL, 0, 0};
-    PyObject *result = NULL;
-    if (buffer_put(&whole, PyBytes_AsString(site), PyBytes_Size(site) - 1) == 0 && PUT(&whole, "\t") == 0 &&
-        buffer_reserve(&whole, 24) == 0) {
-        whole.size += format_integer(whole.data + whole.size, task);
-        result = PUT(&whole, "\n") < 0 ? NULL : PyBytes_FromStringAndSize(whole.data, whole.size);
-    }
-    PyMem_Free(whole.data);
-    return result;
-}
-
-/* Return the end of the record of a call that the innermost open one makes now: CallLog.site. */
-static PyObject *site_of(Events *events, PyObject *top, PyObject *thread) {
-    PyObject *sites = PyTuple_GetItem(top, 4), *at = attribute_of_event(events, PyTuple_GetItem(top, 2), N_F_LASTI);
     PyObject *site = at == NULL || !PyDict_CheckExact(sites) ? NULL : PyDict_GetItemWithError(sites, at);
     Py_XINCREF(site);
-    Py_XDECREF(at);
     if (site == NULL && !PyErr_Occurred()) {
         site = PyObject_CallFunctionObjArgs(events->call_site, top, NULL);
     }
-    long long task = 0;
-    if (site != NULL && (!PyBytes_CheckExact(site) || read_number(events, thread, N_TASK, &task) < 0)) {
+    if (site != NULL && !PyBytes_CheckExact(site)) {
         Py_CLEAR(site);
+        PyErr_SetString(PyExc_TypeError, "a call site is bytes");
     }
-    if (task) {
-        PyObject *longer = with_task(site, task);
-        Py_DECREF(site);
-        site = longer;
+    if (site != NULL && known != NULL) {
+        Site old = *known;
+        *known = (Site){Py_NewRef(sites), Py_NewRef(site), (int)PyLong_AsLong(at)};
+        Py_XDECREF(old.sites);
+        Py_XDECREF(old.site);
     }
+    Py_XDECREF(at);
     return site;
+}
+
+/* Write the end of a record: the call site, and the number of the task that the thread runs. */
+static int put_site(Events *events, PyObject *site, PyObject *thread, Buffer *out) {
+    long long task;
+    if (read_number(events->core, THREAD, thread, N_TASK, &task) < 0 ||
+        buffer_put(out, PyBytes_AsString(site), PyBytes_Size(site)) < 0) {
+        return -1;
+    }
+    if (task == 0) {
+        return 0;
+    }
+    out->size--; /* the newline */
+    return PUT(out, "\t") < 0 || put_integer(out, task) < 0 ? -1 : PUT(out, "\n");
 }
 
 /* Make a call the innermost open one of its thread. */
 static int push_call(Events *events, PyObject *thread, PyObject *call, PyObject *top, PyObject *frame, PyObject *sites) {
     PyObject *open = PyTuple_Pack(5, call, top, frame, Py_None, sites);
-    int result = open == NULL ? -1 : PyObject_SetAttr(thread, events->core->names[N_TOP], open);
+    int result = open == NULL ? -1 : write_attribute(events->core, THREAD, thread, N_TOP, open);
     Py_XDECREF(open);
     return result;
 }
@@ -213,53 +237,63 @@ static int push_call(Events *events, PyObject *thread, PyObject *call, PyObject 
 static int record_begin(Events *events, const Known *known, PyObject *frame, PyObject *thread, PyObject *top,
                         const Arguments *values) {
     Core *core = events->core;
-    PyObject *call = NULL, *encoders = NULL, *site = site_of(events, top, thread);
-    Arguments texts = {{NULL}, 0};
-    Buffer record = {NULL, 0, 0};
-    int result = -1;
-    if (site == NULL || (call = PyIter_Next(events->call_ids)) == NULL) {
-        goto done;
+    PyObject *call = NULL, *encoders = NULL, *site = site_of(events, top, frame);
+    if (site == NULL || (call = PyIter_Next(events->call_ids)) == NULL ||
+        (encoders = attribute_of_function(events, known->function, N_ENCODE)) == NULL) {
+        Py_XDECREF(site);
+        Py_XDECREF(call);
+        return -1;
     }
-    long long at_ns = now_ns(), parent = PyLong_AsLongLong(PyTuple_GetItem(top, 0));
-    if (PyErr_Occurred() || (encoders = attribute_of_event(events, known->function, N_ENCODE)) == NULL ||
-        encode_arguments(events, encoders, values, &texts) < 0) {
-        goto done;
-    }
-    record = take_spare(&events->spare);
-    if (put_record_of(&record, known->record, PyLong_AsLongLong(call), at_ns, &texts, parent, site) < 0 ||
-        push_call(events, thread, call, top, frame, known->call_sites) < 0) {
-        goto done;
-    }
-    result = write_record(core, events->write_record, thread, &record);
-done:
+    Buffer record = take_spare(&events->spare);
+    const char *parts = PyBytes_AsString(known->parts);
+    int result = put_part(&record, &parts) < 0 || put_integer(&record, PyLong_AsLongLong(call)) < 0 ||
+                         put_part(&record, &parts) < 0 || put_integer(&record, now_ns()) < 0 ||
+                         put_arguments(events, encoders, values, &record, &parts) < 0 || put_part(&record, &parts) < 0 ||
+                         put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
+                         put_part(&record, &parts) < 0 || put_site(events, site, thread, &record) < 0 ||
+                         push_call(events, thread, call, top, frame, known->call_sites) < 0
+                     ? -1
+                     : write_record(core, events->write_record, thread, &record);
     give_spare(&events->spare, &record);
-    drop_arguments(&texts);
-    Py_XDECREF(site);
-    Py_XDECREF(call);
-    Py_XDECREF(encoders);
+    Py_DECREF(site);
+    Py_DECREF(call);
+    Py_DECREF(encoders);
     return result;
 }
 
-/* Return the innermost open call of this thread, with the thread's state in events->thread; NULL without an error if
-   Python has to find it. */
-static PyObject *caller_of(Events *events, PyObject *frame) {
-    PyObject *back = attribute_of_event(events, frame, N_F_BACK);
+/* Return the innermost open call that a frame's caller has; NULL without an error if that is not the frame's. */
+static PyObject *call_of_caller(Events *events, PyObject *frame) {
+    PyObject *back = events->frames.back == NULL ? attribute_of_event(events, frame, N_F_BACK) : events->frames.back(frame);
     PyObject *top = back == NULL ? NULL : open_call(events, back, 0);
     Py_XDECREF(back);
-    if (top == NULL && !PyErr_Occurred() && find_thread(events) > 0 && PySet_Size(events->unseen_ends) == 0) {
-        top = top_call(events);
-    }
     return top;
+}
+
+/* Return the innermost open call of this thread, in which one in `frame` begins or goes on, with the thread's state in
+   events->thread; NULL without an error if it has no state yet. */
+PyObject *innermost_call(Events *events, PyObject *frame) {
+    PyObject *top = call_of_caller(events, frame);
+    return top != NULL || PyErr_Occurred() ? top : find_thread(events) > 0 ? top_call(events) : NULL;
+}
+
+/* The same where calls may have ended unseen; NULL without an error if Python has to find out. */
+static PyObject *caller_of(Events *events, PyObject *frame) {
+    PyObject *top = call_of_caller(events, frame);
+    if (top != NULL || PyErr_Occurred() || find_thread(events) <= 0 || PySet_Size(events->unseen_ends) != 0) {
+        return top;
+    }
+    return top_call(events);
 }
 
 /* Record a call that starts; 0 if Python has to. */
 static int record(Events *events, const Known *known, PyObject *frame, uint64_t *counter) {
-    PyObject *keeps_state = attribute_of_event(events, known->function, N_KEEPS_STATE);
+    PyObject *keeps_state = attribute_of_function(events, known->function, N_KEEPS_STATE);
     Py_XDECREF(keeps_state);
     if (keeps_state != Py_False || known->is_setting) {
         return keeps_state == NULL ? FAILED : LEFT_TO_PYTHON;
     }
-    Arguments values = {{NULL}, 0};
+    Arguments values;
+    values.size = 0;
     PyObject *top = caller_of(events, frame);
     if (top == NULL) {
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
@@ -281,32 +315,33 @@ static int record(Events *events, const Known *known, PyObject *frame, uint64_t 
 /* Handle the start of a call; 0 if Python has to. */
 static int start(Events *events, PyObject *code) {
     PyObject *frame = (PyObject *)PyEval_GetFrame();
-    const Known *found = frame == NULL ? NULL : find_function(events, code);
+    Known *found = frame == NULL ? NULL : find_function(events, code);
     if (found == NULL) {
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+    }
+    uint64_t *counter = NULL;
+    if (events->off != NULL) {
+        long long at_ns = 0;
+        counter = counter_of(events, found);
+        int decision = counter == NULL ? LEFT_TO_PYTHON : decide(events, found, counter, &at_ns);
+        if (decision == DONE) {
+            *counter += 1;
+            return begins_note((Begins *)events->begun, frame, at_ns) < 0 ? FAILED : DONE;
+        }
+        if (decision != RECORDED) {
+            return decision;
+        }
     }
     Known known = *found; /* with references, as what is called below may find another function */
     Py_INCREF(frame);
     Py_INCREF(known.function);
     Py_INCREF(known.names);
-    Py_INCREF(known.record);
+    Py_INCREF(known.parts);
     Py_INCREF(known.call_sites);
-    uint64_t *counter = NULL;
-    long long at_ns = 0;
-    int result = RECORDED;
-    if (events->off != NULL) {
-        counter = counter_of(events, &known);
-        result = counter == NULL ? LEFT_TO_PYTHON : decide(events, known.function, counter, &at_ns);
-    }
-    if (result == DONE) {
-        *counter += 1;
-        result = note_begin(events, frame, at_ns) < 0 ? FAILED : DONE;
-    } else if (result == RECORDED) {
-        result = record(events, &known, frame, counter);
-    }
+    int result = record(events, &known, frame, counter);
     Py_DECREF(known.function);
     Py_DECREF(known.names);
-    Py_DECREF(known.record);
+    Py_DECREF(known.parts);
     Py_DECREF(known.call_sites);
     Py_DECREF(frame);
     return result;
@@ -329,49 +364,38 @@ PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t co
 
 /* Take the end of a call that was only counted; 0 if it was not, or if Python has to do it. */
 static int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
-    if (events->begun == NULL || PyDict_Size(events->begun) == 0) {
+    Begins *begins = (Begins *)events->begun;
+    long long begun_ns = begins == NULL ? 0 : begins_find(begins, frame), spent_ns = at_ns - begun_ns, slow_ns;
+    Known *known = begun_ns == 0 ? NULL : find_function(events, code);
+    if (known == NULL) {
+        return begun_ns && PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+    }
+    uint64_t *counter = counter_of(events, known);
+    if (counter == NULL) {
         return LEFT_TO_PYTHON;
     }
-    PyObject *address = PyLong_FromVoidPtr(frame);
-    PyObject *begin = address == NULL ? NULL : PyDict_GetItemWithError(events->begun, address);
-    long long begun_ns = begin == NULL ? 0 : PyLong_AsLongLong(begin), spent_ns = at_ns - begun_ns, slow_ns;
-    const Known *known = begin == NULL ? NULL : find_function(events, code);
-    int result = PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
-    if (known != NULL) {
-        uint64_t *counter = counter_of(events, known);
-        if (counter == NULL || read_number(events, known->function, N_SLOW_NS, &slow_ns) < 0) {
-            result = PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
-        } else if (spent_ns < slow_ns) {
-            counter[1] += (uint64_t)spent_ns;
-            result = PyDict_DelItem(events->begun, address) < 0 ? FAILED : DONE;
-        }
+    if (read_known(events, known, SLOW_NS, N_SLOW_NS, &slow_ns) < 0) {
+        return FAILED;
     }
-    Py_XDECREF(address);
-    return result;
+    if (spent_ns >= slow_ns) {
+        return LEFT_TO_PYTHON;
+    }
+    counter[1] += (uint64_t)spent_ns;
+    begins_forget(begins, frame);
+    return DONE;
 }
 
 /* Write the end of the thread's innermost call. */
 static int record_end(Events *events, PyObject *thread, PyObject *top, long long at_ns, PyObject *value) {
     Core *core = events->core;
-    PyObject *text = core_encode((PyObject *)core, value);
-    if (text == NULL || !PyBytes_CheckExact(text)) {
-        Py_XDECREF(text);
-        return -1;
-    }
     Buffer record = take_spare(&events->spare);
-    int result = -1;
-    if (PUT(&record, "R\t") == 0 && buffer_reserve(&record, 64) == 0) {
-        record.size += format_integer(record.data + record.size, PyLong_AsLongLong(PyTuple_GetItem(top, 0)));
-        record.data[record.size++] = '\t';
-        record.size += format_integer(record.data + record.size, at_ns);
-        record.data[record.size++] = '\t';
-        result = buffer_put(&record, PyBytes_AsString(text), PyBytes_Size(text)) < 0 ? -1 : PUT(&record, "\n");
-    }
-    if (result == 0 && (result = PyObject_SetAttr(thread, core->names[N_TOP], PyTuple_GetItem(top, 1))) == 0) {
-        result = write_record(core, events->write_record, thread, &record);
-    }
+    int result = PUT(&record, "R\t") < 0 || put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
+                         PUT(&record, "\t") < 0 || put_integer(&record, at_ns) < 0 || PUT(&record, "\t") < 0 ||
+                         put_value(core, value, &record) < 0 || PUT(&record, "\n") < 0 ||
+                         write_attribute(core, THREAD, thread, N_TOP, PyTuple_GetItem(top, 1)) < 0
+                     ? -1
+                     : write_record(core, events->write_record, thread, &record);
     give_spare(&events->spare, &record);
-    Py_DECREF(text);
     return result;
 }
 
@@ -396,7 +420,7 @@ static int end(Events *events, PyObject *code, PyObject *value) {
     }
     Py_XDECREF(top);
     Py_DECREF(frame);
-    return PyErr_Occurred() ? FAILED : result;
+    return result == LEFT_TO_PYTHON && PyErr_Occurred() ? FAILED : result;
 }
 
 /* The callback of PY_RETURN. */

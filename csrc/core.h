@@ -6,12 +6,14 @@
 #define Py_LIMITED_API 0x030C0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <structmember.h>
 
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
-#define INTERFACE 2
+#define INTERFACE 3
 
 /* The limits of values/walk.py and values/encoder.py; tests/tracer/test_core.py holds them equal. */
 #define MEMO_MAX_CHARS 200
@@ -22,6 +24,7 @@
 #define WINDOW_STEP_CHARS 1024
 #define MAX_SORTED_ITEMS 1000
 #define MIN_CARD 1000000000000LL
+#define MIN_CREDENTIAL_CHARS 12 /* of redaction/secret_names.py */
 
 /* Bits of the filter for the beginnings of learned secrets: with all that are remembered, one in ten is set. */
 #define GRAM_CHARS 5
@@ -36,10 +39,36 @@ typedef struct {
 
 Buffer take_spare(Buffer *spare);
 void give_spare(Buffer *spare, Buffer *used);
-int buffer_reserve(Buffer *buffer, Py_ssize_t more);
-int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size);
+int buffer_grow(Buffer *buffer, Py_ssize_t more);
+
+/* Make room for more bytes. */
+static inline int buffer_reserve(Buffer *buffer, Py_ssize_t more) {
+    return more <= buffer->capacity - buffer->size ? 0 : buffer_grow(buffer, more);
+}
+
+static inline int buffer_put(Buffer *buffer, const char *data, Py_ssize_t size) {
+    if (buffer_reserve(buffer, size) < 0) {
+        return -1;
+    }
+    memcpy(buffer->data + buffer->size, data, (size_t)size);
+    buffer->size += size;
+    return 0;
+}
+
 int buffer_put_chars(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
 Py_ssize_t buffer_put_quoted(Buffer *buffer, const Py_UCS4 *text, Py_ssize_t size);
+int put_bytes(Buffer *buffer, PyObject *bytes);
+#define MAX_INTEGER_CHARS 24
+Py_ssize_t format_integer(char *to, long long number);
+
+static inline int put_integer(Buffer *buffer, long long number) {
+    if (buffer_reserve(buffer, MAX_INTEGER_CHARS) < 0) {
+        return -1;
+    }
+    buffer->size += format_integer(buffer->data + buffer->size, number);
+    return 0;
+}
+
 #define PUT(buffer, literal) buffer_put(buffer, literal, (Py_ssize_t)sizeof(literal) - 1)
 
 /* A key whose JSON is known. It is found by its address, and kept alive so that the address stays its own. */
@@ -50,6 +79,7 @@ typedef struct {
     Py_ssize_t size;
     Py_ssize_t chars;
     int part; /* part_of_pair */
+    int is_judged;
 } Key;
 
 #define KEY_SLOTS 4096 /* a power of two; at three quarters all are forgotten */
@@ -80,8 +110,18 @@ enum Name {
     N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
     N_COUNTER, N_SLOT, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_SETTING, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
     N_TASK, N_F_LASTI, N_F_BACK,
+    N_YIELDS, N_OUTER_TASK, N_SINCE_NS, N_SUSPENDED_NS, N_IN_TASK, N_COUNTS_ALL, N_YIELD_COUNT, N_YIELD_ENCODE,
     NAME_COUNT
 };
+
+/* Classes of the tracer whose instances are read at each event. */
+enum Owner { REDACTOR, THREAD, FUNCTION, CALL_STATE, YIELDS, OWNER_COUNT };
+
+/* Where instances of such a class have their attributes: those of __slots__ are found without a search. */
+typedef struct {
+    PyTypeObject *type; /* NULL: not known yet */
+    Py_ssize_t at[NAME_COUNT]; /* 0: it has no such slot */
+} Slots;
 
 /* References that a value being written needs: the program may change its containers while Python is called. */
 #define INLINE_ITEMS 32
@@ -108,6 +148,7 @@ typedef struct {
     PyObject *number_counts;
     PyObject *walk_type;
     PyObject *names[NAME_COUNT];
+    Slots slots[OWNER_COUNT];
     Py_ssize_t max_chars;
     Py_ssize_t max_items;
     Py_ssize_t max_depth;
@@ -124,6 +165,9 @@ typedef struct {
     int fragments_match_all;
 } Core;
 
+#define FIRST_INSIDE 16
+#define FIRST_SCRATCH 256
+
 /* One value being written. Others may be written by the same Core meanwhile: calls into Python switch threads. */
 typedef struct {
     Core *core;
@@ -135,6 +179,8 @@ typedef struct {
     PyObject *walk; /* a Walk in Python, made when it is needed first */
     Py_UCS4 *scratch;
     Py_ssize_t scratch_capacity;
+    PyObject *first_inside[FIRST_INSIDE]; /* what most values need of the two */
+    Py_UCS4 first_scratch[FIRST_SCRATCH];
 } Walk;
 
 /* What a line can do to the variables of its function, as sets of variables. */
@@ -151,6 +197,13 @@ typedef struct {
 static inline int has_bit(const uint64_t *bits, Py_ssize_t at) { return (int)(bits[at / 64] >> (at % 64) & 1); }
 
 typedef PyObject *(*get_variable)(PyObject *frame, PyObject *name);
+
+/* Functions of the interpreter that 3.12 to 3.15 export although they are not in the stable ABI; NULL: this one does not. */
+typedef struct {
+    get_variable variable;          /* PyFrame_GetVar */
+    PyObject *(*back)(PyObject *);  /* PyFrame_GetBack */
+    int (*instruction)(PyObject *); /* PyFrame_GetLasti */
+} FrameFunctions;
 
 typedef struct {
     PyObject_HEAD
@@ -178,6 +231,7 @@ typedef struct {
     int kind;
 } Variable;
 
+#define MAX_YIELDS 20 /* of events/yields.py */
 #define MAX_LINES_PER_CALL 2000 /* of events/lines.py, as the next */
 #define LAST_LINES 20
 typedef struct {
@@ -207,25 +261,48 @@ typedef struct {
     int is_unsure; /* whether other lines than the last one ran since the last comparison */
 } CallLines;
 
+/* When each counted call has begun. */
+typedef struct Begins Begins;
+
+/* An integer that is decided in Python, with its value. */
+typedef struct {
+    PyObject *object; /* NULL: not read yet */
+    long long value;
+} Number;
+
+/* What changes rarely of a traced function: at which of its calls Python decides again, and when. */
+enum { LIMIT, NEXT_TIMED, NEXT_LOOK, FRESH_AT_NS, SLOW_NS, NUMBER_COUNT };
+
 /* What never changes of a traced function. It is found by the address of its code, which the function keeps alive. */
 typedef struct {
     PyObject *code;
     PyObject *function;
     PyObject *names;
-    PyObject *record;
+    PyObject *parts; /* of its records, without the fields between them: bytes with the size and the text of each */
     PyObject *call_sites;
     Py_ssize_t counter;
     int is_setting; /* whether one argument may name another one as a secret: Function.setting */
+    Number numbers[NUMBER_COUNT];
 } Known;
 
+#define PART_PADDING 16 /* bytes that may be read behind the last part of a record */
 #define NO_COUNTER (-1)
 #define KNOWN_SLOTS 1024 /* a power of two; each has the last function of those that belong there */
+
+/* What CallLog.site returns of an instruction. */
+typedef struct {
+    PyObject *sites; /* of the function; NULL: nothing is known here */
+    PyObject *site;
+    int instruction;
+} Site;
+
+#define SITE_SLOTS 256 /* a power of two; each has the last one of those that belong there */
 
 /* The callbacks of events. */
 typedef struct {
     PyObject_HEAD
     Core *core;
-    get_variable get; /* NULL: arguments are read in Python */
+    FrameFunctions frames; /* without `variable`, arguments are read in Python */
     PyObject *lines_type;
     PyObject *functions;
     PyObject *threads;
@@ -234,27 +311,54 @@ typedef struct {
     PyObject *line_in_python; /* the callbacks that do what is not done here */
     PyObject *start_in_python;
     PyObject *return_in_python;
+    PyObject *yield_in_python;
+    PyObject *resume_in_python;
+    PyObject *suspended; /* CallLog.suspended */
     PyObject *call_ids;
     PyObject *call_site;
     PyObject *encode; /* the method of the encoder that Python knows */
     PyObject *unseen_ends;
     PyObject *off;      /* the functions that are switched off; NULL: every call is recorded */
-    PyObject *begun;    /* when each counted call has begun; NULL likewise */
+    PyObject *begun;    /* Begins; NULL likewise */
     PyObject *awaiting; /* NULL likewise */
+    PyObject *yields_type; /* of which all values count; NULL: not seen yet */
     PyObject *ran;      /* NULL: no lines of tests are noted */
     Py_buffer counters; /* empty: calls are counted in Python */
     PyObject *thread;   /* that of the last event, as the next */
     PyObject *state;
     PyObject *lines;
     Known *known;
+    Site *sites;
     Buffer spare;
 } Events;
+
+/* module.c */
+extern const char *const NAMES[NAME_COUNT];
+
+/* attributes.c */
+PyObject *search_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name);
+
+/* Return where an object has an attribute; NULL if it is not known to be in a slot. */
+static inline PyObject **slot_in(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
+    Slots *slots = &core->slots[kind];
+    Py_ssize_t at = slots->type == Py_TYPE(owner) ? slots->at[name] : 0;
+    return at == 0 ? NULL : (PyObject **)((char *)owner + at);
+}
+
+/* Return an attribute. */
+static inline PyObject *read_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name) {
+    PyObject **slot = slot_in(core, kind, owner, name);
+    return slot != NULL && *slot != NULL ? Py_NewRef(*slot) : search_attribute(core, kind, owner, name);
+}
+int read_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, long long *number);
+int write_attribute(Core *core, enum Owner kind, PyObject *owner, enum Name name, PyObject *value);
+int visit_slots(Core *core, visitproc visit, void *arg);
+void forget_slots(Core *core);
 
 /* numbers.c */
 int write_int(Walk *walk, PyObject *value, Py_ssize_t *chars);
 int small_int(PyObject *value, long long *number);
 int write_float(Walk *walk, PyObject *value, Py_ssize_t *chars);
-Py_ssize_t format_integer(char *to, long long number);
 
 /* texts.c */
 int write_text(Walk *walk, PyObject *text, Py_ssize_t limit, Py_ssize_t *chars);
@@ -269,10 +373,17 @@ void free_hints(Core *core);
 /* keys.c */
 int refresh(Core *core);
 void forget_keys(Core *core);
-enum { NAME_PART = 1, VALUE_PART = 2 };
+enum { NAME_PART = 1, VALUE_PART = 2, JUDGED_NAME = 4 };
 int part_of_key(Walk *walk, PyObject *key);
 int is_secret_key(Walk *walk, PyObject *text);
-int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name, Py_ssize_t *chars, int *part);
+/* What a key says of its value. */
+typedef struct {
+    PyObject *secret_name; /* a new reference; NULL: the value is not redacted */
+    int is_judged;         /* whether only what looks like a credential is secret under that name */
+    int part;              /* which part of a setting it is */
+} KeyMeaning;
+
+int write_key(Walk *walk, PyObject *key, PyObject **used, KeyMeaning *meaning, Py_ssize_t *chars);
 
 /* plans.c */
 Plan *find_plan(Core *core, PyTypeObject *type);
@@ -286,9 +397,12 @@ int clear_if_unreadable(Core *core);
 
 /* module.c */
 PyObject *core_encode(PyObject *self, PyObject *value);
+PyObject *core_encode_fields_hidden(PyObject *self, PyObject *value);
+int put_value(Core *core, PyObject *value, Buffer *out);
+int put_without_fields(Core *core, PyObject *value, Buffer *out);
 
 /* effects.c */
-get_variable find_get_variable(void);
+FrameFunctions find_frame_functions(void);
 extern PyType_Spec effects_spec;
 int find_secret_names(Effects *effects);
 
@@ -307,8 +421,9 @@ int write_record(Core *core, PyObject *in_python, PyObject *thread, const Buffer
 extern PyType_Spec events_spec;
 long long now_ns(void);
 PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name name);
-int read_number(const Events *events, PyObject *owner, enum Name name, long long *number);
-const Known *find_function(Events *events, PyObject *code);
+PyObject *attribute_of_function(const Events *events, PyObject *function, enum Name name);
+int number_of_function(const Events *events, PyObject *function, enum Name name, long long *number);
+Known *find_function(Events *events, PyObject *code);
 int find_thread(Events *events);
 PyObject *top_call(Events *events);
 PyObject *open_call(Events *events, PyObject *frame, int searches);
@@ -317,9 +432,23 @@ PyObject *handle_failure(Events *events);
 /* line_events.c */
 PyObject *events_line(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
+/* begins.c */
+extern PyType_Spec begins_spec;
+int is_begins(PyObject *object);
+int begins_note(Begins *begins, const void *frame, long long begun_ns);
+long long begins_find(const Begins *begins, const void *frame);
+void begins_forget(Begins *begins, const void *frame);
+
 /* call_events.c */
 PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *events_return(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+
+int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out);
+PyObject *innermost_call(Events *events, PyObject *frame);
+
+/* step_events.c */
+PyObject *events_yielded(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_resumed(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
 /* fallback.c */
 PyObject *python_walk(Walk *walk);

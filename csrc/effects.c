@@ -4,9 +4,11 @@
 #include <dlfcn.h>
 #include <string.h>
 
-get_variable find_get_variable(void) {
-    get_variable found;
-    *(void **)&found = dlsym(RTLD_DEFAULT, "PyFrame_GetVar"); /* in 3.12 to 3.15, but not in the stable ABI */
+FrameFunctions find_frame_functions(void) {
+    FrameFunctions found;
+    *(void **)&found.variable = dlsym(RTLD_DEFAULT, "PyFrame_GetVar");
+    *(void **)&found.back = dlsym(RTLD_DEFAULT, "PyFrame_GetBack");
+    *(void **)&found.instruction = dlsym(RTLD_DEFAULT, "PyFrame_GetLasti");
     return found;
 }
 
@@ -46,7 +48,7 @@ static PyObject *effects_new(PyTypeObject *type, PyObject *arguments, PyObject *
     effects->quoted = Py_NewRef(quoted);
     effects->count = count;
     effects->generation = -1;
-    effects->get = find_get_variable();
+    effects->get = find_frame_functions().variable;
     if (effects->get == NULL) {
         PyErr_SetString(PyExc_NotImplementedError, "this Python has no PyFrame_GetVar");
         Py_DECREF(effects);

@@ -20,12 +20,12 @@ PyObject *attribute_of_event(const Events *events, PyObject *owner, enum Name na
     return PyObject_GetAttr(owner, events->core->names[name]);
 }
 
-/* Read a number of an object. */
-int read_number(const Events *events, PyObject *owner, enum Name name, long long *number) {
-    PyObject *found = attribute_of_event(events, owner, name);
-    *number = found == NULL ? -1 : PyLong_AsLongLong(found);
-    Py_XDECREF(found);
-    return *number == -1 && PyErr_Occurred() ? -1 : 0;
+PyObject *attribute_of_function(const Events *events, PyObject *function, enum Name name) {
+    return read_attribute(events->core, FUNCTION, function, name);
+}
+
+int number_of_function(const Events *events, PyObject *function, enum Name name, long long *number) {
+    return read_number(events->core, FUNCTION, function, name, number);
 }
 
 static void drop_known(Known *known) {
@@ -34,39 +34,74 @@ static void drop_known(Known *known) {
     Py_XDECREF(old.code);
     Py_XDECREF(old.function);
     Py_XDECREF(old.names);
-    Py_XDECREF(old.record);
+    Py_XDECREF(old.parts);
     Py_XDECREF(old.call_sites);
+    for (int number = 0; number < NUMBER_COUNT; number++) {
+        Py_XDECREF(old.numbers[number].object);
+    }
+}
+
+/* Return the constant parts of a record. `format` is one of Python: %d and %b for the fields, %% for a percent sign. */
+static PyObject *parts_of(PyObject *format) {
+    const char *at = PyBytes_AsString(format), *end = at + PyBytes_Size(format);
+    Buffer parts = {NULL, 0, 0};
+    int failed = 0;
+    while (!failed && at <= end) {
+        Py_ssize_t begin = parts.size;
+        int32_t size = 0;
+        failed = buffer_put(&parts, (const char *)&size, sizeof(size)) < 0;
+        for (; !failed && at < end; at++) {
+            if (*at == '%' && at + 1 < end && *++at != '%') {
+                break;
+            }
+            failed = buffer_put(&parts, at, 1) < 0;
+        }
+        at++;
+        size = (int32_t)(parts.size - begin - (Py_ssize_t)sizeof(size));
+        if (!failed) {
+            memcpy(parts.data + begin, &size, sizeof(size));
+        }
+    }
+    static const char padding[PART_PADDING] = {0};
+    failed = failed || buffer_put(&parts, padding, PART_PADDING) < 0;
+    PyObject *result = failed ? NULL : PyBytes_FromStringAndSize(parts.data, parts.size);
+    PyMem_Free(parts.data);
+    return result;
 }
 
 static int learn_function(const Events *events, PyObject *code, PyObject *function, Known *known) {
     long long counter, slot;
-    PyObject *setting;
+    PyObject *setting, *record;
     known->code = Py_NewRef(code);
     known->function = Py_NewRef(function);
-    if (read_number(events, function, N_COUNTER, &counter) < 0 || read_number(events, function, N_SLOT, &slot) < 0 ||
-        (known->names = attribute_of_event(events, function, N_NAMES)) == NULL ||
-        (known->record = attribute_of_event(events, function, N_RECORD)) == NULL ||
-        (known->call_sites = attribute_of_event(events, function, N_CALL_SITES)) == NULL ||
-        (setting = attribute_of_event(events, function, N_SETTING)) == NULL) {
+    if (number_of_function(events, function, N_COUNTER, &counter) < 0 || number_of_function(events, function, N_SLOT, &slot) < 0 ||
+        (known->names = attribute_of_function(events, function, N_NAMES)) == NULL ||
+        (known->call_sites = attribute_of_function(events, function, N_CALL_SITES)) == NULL ||
+        (setting = attribute_of_function(events, function, N_SETTING)) == NULL) {
         return -1;
     }
     known->is_setting = setting != Py_None;
     Py_DECREF(setting);
-    if (!PyTuple_CheckExact(known->names) || !PyBytes_CheckExact(known->record) || !PyDict_CheckExact(known->call_sites)) {
+    if ((record = attribute_of_function(events, function, N_RECORD)) == NULL) {
+        return -1;
+    }
+    int has_types = PyTuple_CheckExact(known->names) && PyBytes_CheckExact(record) && PyDict_CheckExact(known->call_sites);
+    known->parts = has_types ? parts_of(record) : NULL;
+    Py_DECREF(record);
+    if (!has_types) {
         PyErr_SetString(PyExc_TypeError, "a function has attributes of other types");
+    }
+    if (known->parts == NULL) {
         return -1;
     }
     known->counter = slot < 0 ? NO_COUNTER : (Py_ssize_t)counter; /* without a slot, that of another function */
     return 0;
 }
 
-/* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this. */
-const Known *find_function(Events *events, PyObject *code) {
-    uintptr_t at = (uintptr_t)code >> 4;
-    Known *known = &events->known[(at ^ at >> 10) & (KNOWN_SLOTS - 1)], found = {NULL};
-    if (known->code == code) {
-        return known;
-    }
+/* Look a function up in Python's table; NULL without an error if it is not traced. */
+static Known *look_up_function(Events *events, PyObject *code, Known *known) {
+    Known found;
+    memset(&found, 0, sizeof(Known));
     PyObject *address = PyLong_FromVoidPtr(code);
     PyObject *function = address == NULL ? NULL : PyDict_GetItemWithError(events->functions, address);
     Py_XDECREF(address);
@@ -80,6 +115,13 @@ const Known *find_function(Events *events, PyObject *code) {
     drop_known(known);
     *known = found;
     return known;
+}
+
+/* Find the function of code; NULL without an error if it is not traced. Valid until the next call of this. */
+Known *find_function(Events *events, PyObject *code) {
+    uintptr_t at = (uintptr_t)code >> 4;
+    Known *known = &events->known[(at ^ at >> 10) & (KNOWN_SLOTS - 1)];
+    return known->code == code ? known : look_up_function(events, code, known);
 }
 
 /* Find the state of this thread, into events->thread; 0 without an error if it has none yet. */
@@ -99,7 +141,7 @@ int find_thread(Events *events) {
 
 /* Return the innermost open call of the thread in events->thread; NULL without an error if there is none. */
 PyObject *top_call(Events *events) {
-    PyObject *top = events->thread == NULL ? NULL : attribute_of_event(events, events->thread, N_TOP);
+    PyObject *top = events->thread == NULL ? NULL : read_attribute(events->core, THREAD, events->thread, N_TOP);
     if (top != NULL && (!PyTuple_CheckExact(top) || PyTuple_Size(top) != 5)) {
         Py_CLEAR(top);
     }
@@ -139,6 +181,18 @@ PyObject *handle_failure(Events *events) {
     return done;
 }
 
+static void drop_caches(Events *events) {
+    for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
+        drop_known(&events->known[at]);
+    }
+    for (int at = 0; events->sites != NULL && at < SITE_SLOTS; at++) {
+        Site old = events->sites[at];
+        memset(&events->sites[at], 0, sizeof(Site));
+        Py_XDECREF(old.sites);
+        Py_XDECREF(old.site);
+    }
+}
+
 static void drop_counters(Events *events) {
     if (events->counters.obj != NULL) {
         PyBuffer_Release(&events->counters);
@@ -149,9 +203,7 @@ static void drop_counters(Events *events) {
 /* Look up the function of the next event again, and take other counters; None: calls are not counted here. */
 static PyObject *events_forget(PyObject *self, PyObject *counters) {
     Events *events = (Events *)self;
-    for (int at = 0; at < KNOWN_SLOTS; at++) {
-        drop_known(&events->known[at]);
-    }
+    drop_caches(events);
     drop_counters(events);
     if (counters != Py_None && PyObject_GetBuffer(counters, &events->counters, PyBUF_WRITABLE) < 0) {
         memset(&events->counters, 0, sizeof(Py_buffer));
@@ -180,7 +232,7 @@ static const struct {
     size_t offset;
 } PARTS[] = {
     PART(lines_type), PART(functions), PART(threads), PART(failed), PART(write_record), PART(line_in_python),
-    PART(start_in_python), PART(return_in_python), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends), PART(off),
+    PART(start_in_python), PART(return_in_python), PART(yield_in_python), PART(resume_in_python), PART(suspended), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends), PART(off),
     PART(begun), PART(awaiting),
 };
 
@@ -196,9 +248,10 @@ static int take_parts(Events *events, PyObject *parts) {
     }
     if (events->lines_type == NULL || events->functions == NULL || !PyDict_CheckExact(events->functions) ||
         events->threads == NULL || events->failed == NULL || events->write_record == NULL ||
-        events->line_in_python == NULL || events->start_in_python == NULL || events->return_in_python == NULL ||
+        events->line_in_python == NULL || events->start_in_python == NULL || events->return_in_python == NULL || events->yield_in_python == NULL || events->resume_in_python == NULL ||
+        events->suspended == NULL || !PyDict_CheckExact(events->suspended) ||
         events->call_ids == NULL || !PyIter_Check(events->call_ids) || events->call_site == NULL || events->encode == NULL || events->unseen_ends == NULL ||
-        !PySet_Check(events->unseen_ends) || (events->begun != NULL && !PyDict_CheckExact(events->begun)) ||
+        !PySet_Check(events->unseen_ends) || (events->begun != NULL && !is_begins(events->begun)) ||
         (events->awaiting != NULL && !PyDict_CheckExact(events->awaiting)) ||
         (events->off != NULL) != (events->begun != NULL)) {
         PyErr_SetString(PyExc_TypeError, "a part of the events is missing, or of another type");
@@ -218,12 +271,14 @@ static PyObject *events_new(PyTypeObject *type, PyObject *arguments, PyObject *k
         return NULL;
     }
     events->core = (Core *)Py_NewRef(core);
-    events->get = find_get_variable();
+    events->frames = find_frame_functions();
     events->known = PyMem_Calloc(KNOWN_SLOTS, sizeof(Known));
-    if (events->known == NULL) {
+    events->sites = PyMem_Calloc(SITE_SLOTS, sizeof(Site));
+    int has_memory = events->known != NULL && events->sites != NULL;
+    if (!has_memory) {
         PyErr_NoMemory();
     }
-    if (events->known == NULL || take_parts(events, parts) < 0) {
+    if (!has_memory || take_parts(events, parts) < 0) {
         Py_DECREF(events);
         return NULL;
     }
@@ -237,6 +292,7 @@ static int events_traverse(PyObject *self, visitproc visit, void *arg) {
     for (size_t at = 0; at < sizeof(PARTS) / sizeof(PARTS[0]); at++) {
         Py_VISIT(*part_of(events, at));
     }
+    Py_VISIT(events->yields_type);
     Py_VISIT(events->ran);
     Py_VISIT(events->thread);
     Py_VISIT(events->state);
@@ -244,6 +300,9 @@ static int events_traverse(PyObject *self, visitproc visit, void *arg) {
     for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
         Py_VISIT(events->known[at].function);
         Py_VISIT(events->known[at].call_sites);
+    }
+    for (int at = 0; events->sites != NULL && at < SITE_SLOTS; at++) {
+        Py_VISIT(events->sites[at].sites);
     }
     return 0;
 }
@@ -255,13 +314,12 @@ static int events_clear(PyObject *self) {
         Py_CLEAR(*part_of(events, at));
     }
     Py_CLEAR(events->core);
+    Py_CLEAR(events->yields_type);
     Py_CLEAR(events->ran);
     Py_CLEAR(events->thread);
     Py_CLEAR(events->state);
     Py_CLEAR(events->lines);
-    for (int at = 0; events->known != NULL && at < KNOWN_SLOTS; at++) {
-        drop_known(&events->known[at]);
-    }
+    drop_caches(events);
     return 0;
 }
 
@@ -273,13 +331,14 @@ static void events_dealloc(PyObject *self) {
     drop_counters(events);
     PyMem_Free(events->spare.data);
     PyMem_Free(events->known);
+    PyMem_Free(events->sites);
     freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
     release(self);
     Py_DECREF(type);
 }
 
 static PyObject *reads_variables(PyObject *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(((Events *)self)->get != NULL);
+    return PyBool_FromLong(((Events *)self)->frames.variable != NULL);
 }
 
 static PyGetSetDef events_attributes[] = {
@@ -292,6 +351,8 @@ static PyMethodDef events_methods[] = {
     {"line", FAST(events_line), "Record that a line starts: the callback of LINE."},
     {"start", FAST(events_start), "Record the start of a call: the callback of PY_START."},
     {"returned", FAST(events_return), "Record the end of a call: the callback of PY_RETURN."},
+    {"yielded", FAST(events_yielded), "Record that a call is suspended: the callback of PY_YIELD."},
+    {"resumed", FAST(events_resumed), "Record that a call goes on: the callback of PY_RESUME."},
     {"forget", events_forget, METH_O, "Look up the function of the next event again, and take other counters."},
     {"note", events_note, METH_O, "Note in a dict which lines the test that runs has executed."},
     {NULL, NULL, 0, NULL},

@@ -29,17 +29,12 @@ void forget_keys(Core *core) {
 
 /* Follow the redactor: after a change, all that was decided before is decided again. */
 int refresh(Core *core) {
-    PyObject *number = PyObject_GetAttr(core->redactor, core->names[N_GENERATION]);
-    if (number == NULL) {
+    long long generation;
+    if (read_number(core, REDACTOR, core->redactor, N_GENERATION, &generation) < 0) {
         return -1;
     }
-    long long generation = PyLong_AsLongLong(number);
-    Py_DECREF(number);
     if (generation == core->generation) {
         return 0;
-    }
-    if (PyErr_Occurred()) {
-        return -1;
     }
     PyObject *nothing = PyObject_CallMethodObjArgs(core->encoder, core->names[N_FORGET_OUTDATED], NULL);
     if (nothing == NULL) {
@@ -54,10 +49,10 @@ int refresh(Core *core) {
     return 0;
 }
 
-/* Return which part of a setting a key is, as Encoder.key has told; -1 for an error. */
-static int part_in(PyObject *known) {
-    PyObject *part = PyTuple_GetItem(known, 2);
-    return part == NULL ? -1 : (int)PyLong_AsLong(part);
+/* Return what Encoder.key has told of a key: which part of a setting it is, and JUDGED_NAME; -1 for an error. */
+static int said_of(PyObject *known) {
+    PyObject *said = PyTuple_GetItem(known, 2);
+    return said == NULL ? -1 : (int)PyLong_AsLong(said);
 }
 
 /* Remember a key with what Encoder.key has returned for it. */
@@ -70,8 +65,8 @@ static int remember(Walk *walk, PyObject *key, PyObject *known) {
     if (core->key_count >= KEY_SLOTS / 4 * 3) {
         forget_keys(core);
     }
-    int part = part_in(known);
-    if (part < 0) {
+    int said = said_of(known);
+    if (said < 0) {
         return -1;
     }
     Py_ssize_t chars;
@@ -90,7 +85,8 @@ static int remember(Walk *walk, PyObject *key, PyObject *known) {
     slot->text = fitting != NULL ? fitting : encoded.data;
     slot->size = encoded.size;
     slot->chars = chars;
-    slot->part = part;
+    slot->part = said & ~JUDGED_NAME;
+    slot->is_judged = (said & JUDGED_NAME) != 0;
     slot->secret_name = PyUnicode_GetLength(name) > 0 ? Py_NewRef(name) : NULL;
     slot->key = Py_NewRef(key);
     core->key_count++;
@@ -170,19 +166,18 @@ static int write_numbered(Walk *walk, PyObject *text, PyObject **used, Py_ssize_
 
 /* Write a key with its colon as Walk.entries does.
 
-   `used` collects the texts of keys that others may share; `secret_name` becomes a new reference to its name if its value
-   is redacted, else NULL; `part` tells which part of a setting it is. */
-int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name, Py_ssize_t *chars, int *part) {
+   `used` collects the texts of keys that others may share. */
+int write_key(Walk *walk, PyObject *key, PyObject **used, KeyMeaning *meaning, Py_ssize_t *chars) {
     Core *core = walk->core;
     int is_text = PyUnicode_CheckExact(key);
-    *secret_name = NULL;
-    *part = 0;
+    memset(meaning, 0, sizeof(KeyMeaning));
     if (is_text) {
         Key *known = find_key(walk, key);
         if (known != NULL) {
-            *secret_name = known->secret_name != NULL ? Py_NewRef(known->secret_name) : NULL;
+            meaning->secret_name = known->secret_name != NULL ? Py_NewRef(known->secret_name) : NULL;
+            meaning->is_judged = known->is_judged;
+            meaning->part = known->part;
             *chars = known->chars;
-            *part = known->part;
             return buffer_put(&walk->out, known->text, known->size);
         }
         if (PyErr_Occurred()) {
@@ -211,11 +206,12 @@ int write_key(Walk *walk, PyObject *key, PyObject **used, PyObject **secret_name
     } else if (result == 0) {
         result = PyErr_Occurred() ? -1 : write_numbered(walk, text, used, chars);
     }
-    if (result == 0 && (*part = part_in(known)) < 0) {
-        result = -1;
-    }
+    int said = result == 0 ? said_of(known) : -1;
+    result = said < 0 ? -1 : 0;
+    meaning->part = said & ~JUDGED_NAME;
+    meaning->is_judged = (said & JUDGED_NAME) != 0;
     if (result == 0 && PyUnicode_GetLength(name) > 0) {
-        *secret_name = Py_NewRef(name);
+        meaning->secret_name = Py_NewRef(name);
     }
     Py_DECREF(known);
     return result;

@@ -8,7 +8,7 @@ static PyObject *lines_of(Events *events, PyObject *top) {
         return NULL;
     }
     if (state != events->state) { /* it has the same lines all the time */
-        PyObject *lines = attribute_of_event(events, state, N_LINES), *old_lines = events->lines, *old_state = events->state;
+        PyObject *lines = read_attribute(events->core, CALL_STATE, state, N_LINES), *old_lines = events->lines, *old_state = events->state;
         if (lines == NULL) {
             return NULL;
         }
@@ -48,7 +48,7 @@ static int is_noted(Events *events, PyObject *code, PyObject *line) {
         return PyErr_Occurred() ? -1 : 0;
     }
     PyObject *function = Py_NewRef(known->function);
-    PyObject *source = attribute_of_event(events, function, N_LINES), *notes = attribute_of_event(events, function, N_NOTES_LINES);
+    PyObject *source = attribute_of_function(events, function, N_LINES), *notes = attribute_of_function(events, function, N_NOTES_LINES);
     int result = source == NULL || notes == NULL ? -1 : source == Py_None ? 0 : notes == Py_False;
     if (result == 0 && source != Py_None) {
         PyObject *key = PyTuple_Pack(2, function, line);

@@ -357,7 +357,7 @@ static PyObject *lines_starts(PyObject *self, PyObject *arguments) {
     if (!PyArg_ParseTuple(arguments, "OOl", &thread, &frame, &line)) {
         return NULL;
     }
-    PyObject *top = PyObject_GetAttr(thread, lines->effects->core->names[N_TOP]);
+    PyObject *top = read_attribute(lines->effects->core, THREAD, thread, N_TOP);
     int result = top == NULL || !PyTuple_Check(top) ? -1 : line_starts(lines, thread, top, frame, line);
     Py_XDECREF(top);
     return result < 0 ? NULL : Py_NewRef(Py_None);

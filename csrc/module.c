@@ -7,74 +7,81 @@
 #define SOURCE_DIGEST ""
 #endif
 
-static const char *const NAMES[NAME_COUNT] = {
+const char *const NAMES[NAME_COUNT] = {
     "generation", "room", "_inside", "render", "key", "quoted", "is_hidden", "redact_items", "__dict__", "hints", "int_text",
     "of", "limit", "is_secret_name", "outline", "_sa_instance_state", "fields", "own_fields", "encode_in_python", "rescues", "forget_outdated",
     "is_setting_name", "part_of_pair",
     "encode_named", "many_lines", "write", "top", "state", "lines", "notes_lines", "starts",
     "counter", "slot", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "setting", "encode", "names", "record", "call_sites",
     "task", "f_lasti", "f_back",
+    "yields", "outer_task", "since_ns", "suspended_ns", "in_task", "counts_all", "_count", "_encode",
 };
 
-static void walk_begin(Walk *walk, Core *core) {
-    memset(walk, 0, sizeof(Walk));
+/* Begin to write a value to the end of a buffer, which the walk has until it ends. */
+static void walk_begin(Walk *walk, Core *core, Buffer *out) {
     walk->core = core;
-    walk->out = take_spare(&core->spare);
+    walk->out = *out;
     walk->room = core->max_chars;
+    walk->inside = walk->first_inside;
+    walk->depth = 0;
+    walk->inside_capacity = FIRST_INSIDE;
+    walk->walk = NULL;
+    walk->scratch = walk->first_scratch;
+    walk->scratch_capacity = FIRST_SCRATCH;
 }
 
-static void walk_end(Walk *walk) {
-    give_spare(&walk->core->spare, &walk->out);
-    PyMem_Free(walk->inside);
-    PyMem_Free(walk->scratch);
+static void walk_end(Walk *walk, Buffer *out) {
+    *out = walk->out;
+    if (walk->inside != walk->first_inside) {
+        PyMem_Free(walk->inside);
+    }
+    if (walk->scratch != walk->first_scratch) {
+        PyMem_Free(walk->scratch);
+    }
     Py_XDECREF(walk->walk);
 }
 
-static PyObject *walk_result(const Walk *walk) { return PyBytes_FromStringAndSize(walk->out.data, walk->out.size); }
-
 /* Have Python write a value that could not be read here, unless the program has raised the error. */
-static PyObject *rescued(Core *core, PyObject *value) {
-    return clear_if_unreadable(core) ? call_1(core, core->encoder, N_ENCODE_IN_PYTHON, value) : NULL;
+static int put_rescued(Core *core, PyObject *value, Buffer *out) {
+    return clear_if_unreadable(core) ? put_bytes(out, call_1(core, core->encoder, N_ENCODE_IN_PYTHON, value)) : -1;
 }
 
-static PyObject *encode_container(Core *core, PyObject *value) {
+static int put_container(Core *core, PyObject *value, Buffer *out) {
     long long generation = core->generation;
-    PyObject *result = NULL;
+    Py_ssize_t begin = out->size;
     for (int round = 0; round < 2; round++) {
         Walk walk;
-        walk_begin(&walk, core);
+        walk_begin(&walk, core, out);
         int failed = write_value(&walk, value) < 0 || refresh(core) < 0;
-        /* A secret learned from the value may occur in it before its name too. */
-        if (!failed && (round == 1 || generation == core->generation)) {
-            result = walk_result(&walk);
-        }
-        walk_end(&walk);
+        walk_end(&walk, out);
         if (failed) {
-            return rescued(core, value);
+            out->size = begin;
+            return put_rescued(core, value, out);
         }
-        if (result != NULL) {
-            return result;
+        /* A secret learned from the value may occur in it before its name too. */
+        if (generation == core->generation) {
+            break;
         }
+        out->size = round == 0 ? begin : out->size;
     }
-    return NULL;
+    return 0;
 }
 
-static PyObject *encode_text(Core *core, PyObject *value) {
+static int put_text(Core *core, PyObject *value, Buffer *out) {
     Walk walk;
     Py_ssize_t chars;
-    walk_begin(&walk, core);
-    PyObject *result = write_text(&walk, value, core->max_chars, &chars) < 0 ? NULL : walk_result(&walk);
-    walk_end(&walk);
+    walk_begin(&walk, core, out);
+    int result = write_text(&walk, value, core->max_chars, &chars);
+    walk_end(&walk, out);
     return result;
 }
 
-static PyObject *encode_number(Core *core, PyObject *value) {
+static int put_number(Core *core, PyObject *value, Buffer *out) {
     Walk walk;
     Py_ssize_t chars;
-    walk_begin(&walk, core);
-    int failed = PyLong_CheckExact(value) ? write_int(&walk, value, &chars) : write_float(&walk, value, &chars);
-    PyObject *result = failed ? NULL : walk_result(&walk);
-    walk_end(&walk);
+    walk_begin(&walk, core, out);
+    int result = PyLong_CheckExact(value) ? write_int(&walk, value, &chars) : write_float(&walk, value, &chars);
+    walk_end(&walk, out);
     return result;
 }
 
@@ -86,34 +93,54 @@ static int is_gone(const Core *core) {
     return core->encoder == NULL;
 }
 
-/* Encode a value: Encoder.encode of values/encoder.py. */
-PyObject *core_encode(PyObject *self, PyObject *value) {
-    Core *core = (Core *)self;
+/* Write a value to the end of a buffer: Encoder.encode of values/encoder.py. */
+int put_value(Core *core, PyObject *value, Buffer *out) {
     if (is_gone(core)) {
-        return NULL;
+        return -1;
     }
     if (PyLong_CheckExact(value)) {
         long long number;
-        if (small_int(value, &number)) {
-            char text[24];
-            return PyBytes_FromStringAndSize(text, format_integer(text, number));
-        }
-        return encode_number(core, value);
+        return small_int(value, &number) ? put_integer(out, number) : put_number(core, value, out);
     }
     if (value == Py_None) {
-        return PyBytes_FromStringAndSize("null", 4);
+        return PUT(out, "null");
     }
     if (PyBool_Check(value)) {
-        return value == Py_True ? PyBytes_FromStringAndSize("true", 4) : PyBytes_FromStringAndSize("false", 5);
+        return value == Py_True ? PUT(out, "true") : PUT(out, "false");
     }
     if (PyFloat_CheckExact(value)) {
-        return encode_number(core, value);
+        return put_number(core, value, out);
     }
     if (refresh(core) < 0) {
-        return NULL;
+        return -1;
     }
-    return PyUnicode_CheckExact(value) ? encode_text(core, value) : encode_container(core, value);
+    return PyUnicode_CheckExact(value) ? put_text(core, value, out) : put_container(core, value, out);
 }
+
+/* Write an object by its class and number alone: Encoder.encode_fields_hidden of values/encoder.py. */
+int put_without_fields(Core *core, PyObject *value, Buffer *out) {
+    if (is_gone(core)) {
+        return -1;
+    }
+    Walk walk;
+    walk_begin(&walk, core, out);
+    int result = write_without_fields(&walk, value);
+    walk_end(&walk, out);
+    return result;
+}
+
+/* Return what one of the two writes as bytes. */
+static PyObject *bytes_by(int (*put)(Core *, PyObject *, Buffer *), PyObject *self, PyObject *value) {
+    Core *core = (Core *)self;
+    Buffer out = take_spare(&core->spare);
+    PyObject *result = put(core, value, &out) < 0 ? NULL : PyBytes_FromStringAndSize(out.data, out.size);
+    give_spare(&core->spare, &out);
+    return result;
+}
+
+PyObject *core_encode(PyObject *self, PyObject *value) { return bytes_by(put_value, self, value); }
+
+PyObject *core_encode_fields_hidden(PyObject *self, PyObject *value) { return bytes_by(put_without_fields, self, value); }
 
 /* Read an attribute by an interned name: the interpreter's cache of attributes keeps other ones alive. */
 static PyObject *attribute_of(PyObject *owner, const char *name) {
@@ -201,7 +228,7 @@ static int core_traverse(PyObject *self, visitproc visit, void *arg) {
             Py_VISIT(core->plans[at]->plan);
         }
     }
-    return 0;
+    return visit_slots(core, visit, arg);
 }
 
 static int core_clear(PyObject *self) {
@@ -212,6 +239,7 @@ static int core_clear(PyObject *self) {
     if (core->plans != NULL) {
         forget_plans(core);
     }
+    forget_slots(core);
     Py_CLEAR(core->encoder);
     Py_CLEAR(core->redactor);
     Py_CLEAR(core->known_texts);
@@ -240,19 +268,6 @@ static void core_dealloc(PyObject *self) {
     Py_DECREF(type);
 }
 
-/* Encode an object by its class and number alone: Encoder.encode_fields_hidden of values/encoder.py. */
-static PyObject *core_encode_fields_hidden(PyObject *self, PyObject *value) {
-    Core *core = (Core *)self;
-    if (is_gone(core)) {
-        return NULL;
-    }
-    Walk walk;
-    walk_begin(&walk, core);
-    PyObject *result = write_without_fields(&walk, value) < 0 ? NULL : walk_result(&walk);
-    walk_end(&walk);
-    return result;
-}
-
 /* Return whether Python searches a text for secrets: for the fuzz, which asks what would be found in the other ones. */
 static PyObject *core_is_suspicious(PyObject *self, PyObject *text) {
     Core *core = (Core *)self;
@@ -261,10 +276,11 @@ static PyObject *core_is_suspicious(PyObject *self, PyObject *text) {
         return NULL;
     }
     Walk walk;
-    walk_begin(&walk, core);
+    Buffer out = {NULL, 0, 0};
+    walk_begin(&walk, core, &out);
     Py_UCS4 *found = chars_of(&walk, text, &size);
     PyObject *result = found == NULL ? NULL : PyBool_FromLong(is_suspicious(core, found, size));
-    walk_end(&walk);
+    walk_end(&walk, &out);
     return result;
 }
 
@@ -297,7 +313,7 @@ static int add_type(PyObject *module, const char *name, PyType_Spec *its) {
 static int module_exec(PyObject *module) {
     return add_type(module, "ValueEncoder", &spec) < 0 || add_type(module, "LineEffects", &effects_spec) < 0 ||
                    add_type(module, "CallLines", &lines_spec) < 0 || add_type(module, "Events", &events_spec) < 0 ||
-                   add_type(module, "Segment", &segment_spec) < 0 ||
+                   add_type(module, "Segment", &segment_spec) < 0 || add_type(module, "Begins", &begins_spec) < 0 ||
                    PyModule_AddIntConstant(module, "INTERFACE", INTERFACE) < 0 ||
                    PyModule_AddStringConstant(module, "SOURCE_DIGEST", SOURCE_DIGEST) < 0
                ? -1

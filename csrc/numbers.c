@@ -17,27 +17,70 @@ static const char PAIRS[] =
     "50515253545556575859606162636465666768697071727374"
     "75767778798081828384858687888990919293949596979899";
 
+static const uint64_t POWERS[] = {
+    1ULL,
+    10ULL,
+    100ULL,
+    1000ULL,
+    10000ULL,
+    100000ULL,
+    1000000ULL,
+    10000000ULL,
+    100000000ULL,
+    1000000000ULL,
+    10000000000ULL,
+    100000000000ULL,
+    1000000000000ULL,
+    10000000000000ULL,
+    100000000000000ULL,
+    1000000000000000ULL,
+    10000000000000000ULL,
+    100000000000000000ULL,
+    1000000000000000000ULL,
+    10000000000000000000ULL,
+};
+
+/* Return how many digits an integer from 1 on has: a bit is 0.301 digits, which is right but for one. */
+static Py_ssize_t count_digits(uint64_t number) {
+    int digits = (64 - __builtin_clzll(number)) * 1233 >> 12;
+    return digits + (number >= POWERS[digits]);
+}
+
+static void put_pair(char *to, uint32_t number) { memcpy(to, &PAIRS[2 * number], 2); }
+
+static void put_eight(char *to, uint32_t number) {
+    uint32_t high = number / 10000, low = number % 10000;
+    put_pair(to, high / 100);
+    put_pair(to + 2, high % 100);
+    put_pair(to + 4, low / 100);
+    put_pair(to + 6, low % 100);
+}
+
 /* Write an integer into at least 24 bytes, and return how many it took. */
 Py_ssize_t format_integer(char *to, long long number) {
-    char reversed[24];
-    Py_ssize_t count = sizeof(reversed), size = 0;
-    unsigned long long rest = number < 0 ? 0ULL - (unsigned long long)number : (unsigned long long)number;
-    while (rest >= 100) {
-        count -= 2;
-        memcpy(reversed + count, &PAIRS[2 * (rest % 100)], 2);
-        rest /= 100;
+    uint64_t rest = number < 0 ? 0 - (uint64_t)number : (uint64_t)number;
+    if (number >= 0 && number < 10) {
+        to[0] = (char)('0' + number);
+        return 1;
     }
-    if (rest >= 10) {
-        count -= 2;
-        memcpy(reversed + count, &PAIRS[2 * rest], 2);
+    Py_ssize_t size = (number < 0) + count_digits(rest);
+    char *at = to + size;
+    for (; rest >= 100000000; rest /= 100000000) {
+        put_eight(at -= 8, (uint32_t)(rest % 100000000));
+    }
+    uint32_t few = (uint32_t)rest;
+    for (; few >= 100; few /= 100) {
+        put_pair(at -= 2, few % 100);
+    }
+    if (few >= 10) {
+        put_pair(at - 2, few);
     } else {
-        reversed[--count] = (char)('0' + rest);
+        at[-1] = (char)('0' + few);
     }
     if (number < 0) {
-        to[size++] = '-';
+        to[0] = '-';
     }
-    memcpy(to + size, reversed + count, sizeof(reversed) - (size_t)count);
-    return size + (Py_ssize_t)sizeof(reversed) - count;
+    return size;
 }
 
 /* As in card_numbers.py: a number that begins with a second between 2015 and 2035, and has as many digits as a time in
@@ -108,7 +151,7 @@ static Py_ssize_t format_plain(char *to, double value) {
     if (!(size >= LEAST_PLAIN && size < MOST_PLAIN)) {
         return 0;
     }
-    double scaled = floor(size * SCALE + 0.5);
+    double scaled = (double)(long long)(size * SCALE + 0.5);
     if (scaled / SCALE != size) {
         return 0;
     }
@@ -121,9 +164,10 @@ static Py_ssize_t format_plain(char *to, double value) {
     count += format_integer(to + count, whole);
     to[count++] = '.';
     Py_ssize_t first = count;
-    for (long long unit = 100000; unit; unit /= 10) {
-        to[count++] = (char)('0' + part / unit % 10);
-    }
+    put_pair(to + count, (uint32_t)part / 10000);
+    put_pair(to + count + 2, (uint32_t)part / 100 % 100);
+    put_pair(to + count + 4, (uint32_t)part % 100);
+    count += DECIMALS;
     while (count > first + 1 && to[count - 1] == '0') {
         count--;
     }

@@ -100,35 +100,71 @@ static int read_fields(Walk *walk, PyObject *value, Plan *plan, Items *pairs, Py
     return result;
 }
 
-/* Return whether what the table of numbers has at an address is of this object, and not of one that has died. */
-static int is_numbered(PyObject *known, PyObject *value, Plan *plan) {
+/* Whose number the table has at an address. */
+enum { OTHERS, THIS, DEAD };
+
+static int whose_number(PyObject *known, PyObject *value, Plan *plan) {
     if (!PyTuple_CheckExact(known) || PyTuple_Size(known) != 4) {
-        return 0;
+        return OTHERS;
     }
     PyObject *alive = PyObject_CallNoArgs(PyTuple_GetItem(known, 0)), *name = PyTuple_GetItem(known, 1);
     Py_XDECREF(alive);
-    return alive == value && (name == plan->short_name || PyUnicode_Compare(name, plan->short_name) == 0);
+    if (alive == Py_None) {
+        return DEAD;
+    }
+    return alive == value && (name == plan->short_name || PyUnicode_Compare(name, plan->short_name) == 0) ? THIS : OTHERS;
 }
 
 /* Number an object as ObjectNumbers does; return 0 if that is not the common case, and -1 for an error.
 
    Nothing here runs code in Python, so that no other thread numbers the object meanwhile. */
 static long long number_anew(Core *core, PyObject *value, PyObject *address, Plan *plan) {
-    PyObject *limit = PyObject_GetAttr(core->numbers, core->names[N_LIMIT]);
-    int has_room = limit != NULL && PyDict_Size(core->known_numbers) < PyLong_AsSsize_t(limit);
-    Py_XDECREF(limit);
-    PyObject *counted = has_room ? PyDict_GetItemWithError(core->number_counts, plan->short_name) : NULL;
+    PyObject *counted = PyDict_GetItemWithError(core->number_counts, plan->short_name);
     if (counted == NULL) {
         return PyErr_Occurred() ? -1 : 0;
     }
+    char text[40] = ", \"$object\": ";
+    Py_ssize_t begin = (Py_ssize_t)strlen(text);
     PyObject *weak = PyWeakref_NewRef(value, NULL), *number = weak == NULL ? NULL : PyIter_Next(counted);
-    PyObject *text = number == NULL ? NULL : PyUnicode_FromFormat(", \"$object\": %S", number);
-    PyObject *known = text == NULL ? NULL : PyTuple_Pack(4, weak, plan->short_name, number, text);
-    long long result = known == NULL || PyDict_SetItem(core->known_numbers, address, known) < 0 ? -1 : PyLong_AsLongLong(number);
+    long long result = number == NULL ? -1 : PyLong_AsLongLong(number);
+    PyObject *field = result < 0 ? NULL : PyUnicode_FromStringAndSize(text, begin + format_integer(text + begin, result));
+    PyObject *known = field == NULL ? NULL : PyTuple_Pack(4, weak, plan->short_name, number, field);
+    if (known == NULL || PyDict_SetItem(core->known_numbers, address, known) < 0) {
+        result = -1;
+    }
     Py_XDECREF(weak);
     Py_XDECREF(number);
-    Py_XDECREF(text);
+    Py_XDECREF(field);
     Py_XDECREF(known);
+    return result;
+}
+
+/* Return whether the table may take one more object. */
+static int has_room(Core *core) {
+    PyObject *limit = PyObject_GetAttr(core->numbers, core->names[N_LIMIT]);
+    int result = limit == NULL ? -1 : PyDict_Size(core->known_numbers) < PyLong_AsSsize_t(limit);
+    Py_XDECREF(limit);
+    return result;
+}
+
+/* Find or make the number of an object; 0 if that is not the common case. */
+static long long find_number(Core *core, PyObject *value, PyObject *address, Plan *plan) {
+    PyObject *known = PyDict_GetItemWithError(core->known_numbers, address);
+    if (known == NULL) {
+        int room = PyErr_Occurred() ? -1 : has_room(core);
+        return room > 0 ? number_anew(core, value, address, plan) : room;
+    }
+    Py_INCREF(known);
+    long long result = 0;
+    switch (whose_number(known, value, plan)) {
+    case THIS:
+        result = PyLong_AsLongLong(PyTuple_GetItem(known, 2));
+        break;
+    case DEAD: /* the collector drops weak references before it runs finalizers: Python decides about those */
+        result = PyObject_GC_IsFinalized(value) ? 0 : number_anew(core, value, address, plan);
+        break;
+    }
+    Py_DECREF(known);
     return result;
 }
 
@@ -138,18 +174,13 @@ static long long number_of(Core *core, PyObject *value, Plan *plan) {
         return 0;
     }
     PyObject *address = PyLong_FromVoidPtr(value);
-    PyObject *known = address == NULL ? NULL : PyDict_GetItemWithError(core->known_numbers, address);
-    long long result = 0;
-    if (known != NULL) {
-        Py_INCREF(known);
-        result = is_numbered(known, value, plan) ? PyLong_AsLongLong(PyTuple_GetItem(known, 2)) : 0;
-        Py_DECREF(known);
-    } else {
-        result = PyErr_Occurred() ? -1 : number_anew(core, value, address, plan);
-    }
+    long long result = address == NULL ? -1 : find_number(core, value, address, plan);
     Py_XDECREF(address);
-    if (result || PyErr_Occurred()) {
-        return PyErr_Occurred() ? -1 : result;
+    if (result > 0) {
+        return result;
+    }
+    if (PyErr_Occurred()) {
+        return -1;
     }
     PyObject *number = call_2(core, core->numbers, N_NUMBER_OF, value, plan->short_name);
     result = number == NULL ? -1 : PyLong_AsLongLong(number);

@@ -80,7 +80,7 @@ PyType_Spec segment_spec = {"breadcrumb.core.Segment", sizeof(Segment), 0, Py_TP
 /* Write a record of a thread: to its segment, or by the function in Python where that is full or something else writes,
    as during a fork. */
 int write_record(Core *core, PyObject *in_python, PyObject *thread, const Buffer *record) {
-    PyObject *write = PyObject_GetAttr(thread, core->names[N_WRITE]);
+    PyObject *write = read_attribute(core, THREAD, thread, N_WRITE);
     if (write == NULL) {
         return -1;
     }

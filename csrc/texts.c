@@ -8,15 +8,17 @@ Py_UCS4 *chars_of(Walk *walk, PyObject *text, Py_ssize_t *size) {
     if (*size < 0) {
         return NULL;
     }
-    if (*size > walk->scratch_capacity || walk->scratch == NULL) {
-        Py_ssize_t capacity = *size < 256 ? 256 : *size;
-        Py_UCS4 *grown = PyMem_Realloc(walk->scratch, (size_t)capacity * sizeof(Py_UCS4));
-        if (grown == NULL) {
+    if (*size > walk->scratch_capacity) {
+        Py_UCS4 *larger = PyMem_Malloc((size_t)*size * sizeof(Py_UCS4));
+        if (larger == NULL) {
             PyErr_NoMemory();
             return NULL;
         }
-        walk->scratch = grown;
-        walk->scratch_capacity = capacity;
+        if (walk->scratch != walk->first_scratch) {
+            PyMem_Free(walk->scratch);
+        }
+        walk->scratch = larger;
+        walk->scratch_capacity = *size;
     }
     return *size == 0 ? walk->scratch : PyUnicode_AsUCS4(text, walk->scratch, walk->scratch_capacity, 0);
 }

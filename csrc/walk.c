@@ -52,11 +52,15 @@ int cannot_enter(const Walk *walk, PyObject *owner) {
 
 static int enter(Walk *walk, PyObject *owner) {
     if (walk->depth == walk->inside_capacity) {
-        Py_ssize_t capacity = walk->inside_capacity ? walk->inside_capacity * 2 : 16;
-        PyObject **grown = PyMem_Realloc(walk->inside, (size_t)capacity * sizeof(PyObject *));
+        Py_ssize_t capacity = walk->inside_capacity * 2;
+        PyObject **grown = PyMem_Malloc((size_t)capacity * sizeof(PyObject *));
         if (grown == NULL) {
             PyErr_NoMemory();
             return -1;
+        }
+        memcpy(grown, walk->inside, (size_t)walk->depth * sizeof(PyObject *));
+        if (walk->inside != walk->first_inside) {
+            PyMem_Free(walk->inside);
         }
         walk->inside = grown;
         walk->inside_capacity = capacity;
@@ -246,11 +250,21 @@ static int write_within_reserve(Walk *walk, PyObject *item, Py_ssize_t later) {
     return 0;
 }
 
+/* Return whether HiddenValues.is_hidden neither hides a value nor learns from it: None, booleans, and, where only what
+   looks like a credential is secret, a number that is too short for one. */
+static int is_harmless(PyObject *item, const KeyMeaning *meaning) {
+    char text[MAX_INTEGER_CHARS];
+    long long number;
+    return item == Py_None || PyBool_Check(item) ||
+           (meaning->is_judged && PyLong_CheckExact(item) && small_int(item, &number) &&
+            format_integer(text, number) < MIN_CREDENTIAL_CHARS);
+}
+
 /* Write the value of an entry, and take its characters from the room. */
-static int write_entry(Walk *walk, PyObject *item, PyObject *secret_name, Py_ssize_t later) {
+static int write_entry(Walk *walk, PyObject *item, const KeyMeaning *meaning, Py_ssize_t later) {
     Core *core = walk->core;
-    if (secret_name != NULL) {
-        PyObject *answer = call_2(core, core->encoder, N_IS_HIDDEN, item, secret_name);
+    if (meaning->secret_name != NULL && !is_harmless(item, meaning)) {
+        PyObject *answer = call_2(core, core->encoder, N_IS_HIDDEN, item, meaning->secret_name);
         int is_hidden = answer == Py_True;
         Py_XDECREF(answer);
         if (answer == NULL || refresh(core) < 0) {
@@ -318,20 +332,19 @@ static PyObject *name_in_pairs(Walk *walk, const Items *pairs) {
 static int write_pairs(Walk *walk, Items *pairs, Py_ssize_t size, PyObject **used) {
     Py_ssize_t count = pairs->size / 2 < walk->core->max_items ? pairs->size / 2 : walk->core->max_items, written = 0;
     while (written < count && walk->room > 0) {
-        PyObject *secret_name;
+        KeyMeaning meaning;
         Py_ssize_t chars;
-        int part;
         if ((written && PUT(&walk->out, ", ") < 0) ||
-            write_key(walk, pairs->data[2 * written], used, &secret_name, &chars, &part) < 0) {
+            write_key(walk, pairs->data[2 * written], used, &meaning, &chars) < 0) {
             return -1;
         }
         walk->room -= chars + 2;
-        if (part == VALUE_PART && secret_name == NULL && is_text(pairs->data[2 * written + 1]) &&
-            (secret_name = name_in_pairs(walk, pairs)) == NULL && PyErr_Occurred()) {
+        if (meaning.part == VALUE_PART && meaning.secret_name == NULL && is_text(pairs->data[2 * written + 1]) &&
+            (meaning.secret_name = name_in_pairs(walk, pairs)) == NULL && PyErr_Occurred()) {
             return -1;
         }
-        int result = write_entry(walk, pairs->data[2 * written + 1], secret_name, count - written - 1);
-        Py_XDECREF(secret_name);
+        int result = write_entry(walk, pairs->data[2 * written + 1], &meaning, count - written - 1);
+        Py_XDECREF(meaning.secret_name);
         if (result < 0) {
             return -1;
         }

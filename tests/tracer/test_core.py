@@ -17,8 +17,9 @@ from typing import Any
 import pytest
 
 from breadcrumb import core, record_format
-from breadcrumb.events import lines
+from breadcrumb.events import lines, yields
 from breadcrumb.record_format import CORE_C, CORE_PURE
+from breadcrumb.redaction import secret_names
 from breadcrumb.values import encoder, walk
 from changing_programs import program
 from pythons import MONITORING_VERSIONS
@@ -90,6 +91,28 @@ print([sys.getsizeof(text) for text in texts] == sizes)
     assert done.stdout == "True\n", done.stderr
 
 
+def test_a_number_under_a_name_that_is_judged_is_hidden_if_it_is_as_long_as_a_credential(
+    monitoring_python: str, processes: None
+) -> None:
+    program = """
+import sys
+sys.path[:0] = sys.argv[1:]
+import core_fuzz as fuzz
+native = fuzz.core.load(fuzz.core.__path__[0] + "/" + fuzz.core.FILE_NAME)
+for sign in (1, -1):
+    for digits in range(1, 16):
+        number = sign * int("1234567890123456"[:digits])
+        for value in ({"key": number, "keys": [number]}, {"tokens": number}, {"pin": number}, {"password": None, "key": True}):
+            pure, other = (fuzz.encoder(each, {}, numbered=True, taught=False) for each in (None, native))
+            for _ in range(3):
+                assert pure.encode(value) == other.encode(value), value
+            assert pure.generation() == other.generation(), value
+"""
+    folders = [str(FUZZ.parent), str(ROOT / "tracer_bootstrap")]
+    done = subprocess.run([monitoring_python, "-c", program, *folders], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_limits_in_c_are_those_in_python() -> None:
     defined = dict(re.findall(r"^#define (\w+) (\d+)", (ROOT / "csrc" / "core.h").read_text(), re.MULTILINE))
     assert int(defined["INTERFACE"]) == core.INTERFACE
@@ -98,9 +121,11 @@ def test_the_limits_in_c_are_those_in_python() -> None:
         "MIN_LEAF_CHARS": walk._MIN_LEAF_CHARS,
         "FIELD_CHARS": walk._FIELD_CHARS,
         "MIN_CARD": walk.MIN_CARD,
+        "MIN_CREDENTIAL_CHARS": secret_names._MIN_CREDENTIAL_CHARS,
         "REDACTION_MARGIN_CHARS": encoder.REDACTION_MARGIN_CHARS,
         "WINDOW_STEP_CHARS": encoder._WINDOW_STEP_CHARS,
         "MAX_VARIABLES": lines.MAX_VARIABLES,
+        "MAX_YIELDS": yields.MAX_YIELDS,
         "MAX_LINES_PER_CALL": lines.MAX_LINES_PER_CALL,
         "LAST_LINES": lines.LAST_LINES,
     }.items():
@@ -218,19 +243,23 @@ def test_calls_and_lines_recorded_in_c_keep_no_memory(monitoring_python: str, tr
             text = "number %d" % n
             return text
         def counts(n): return n
+        def some(n):
+            for number in range(n):
+                yield [number]
         def batch():
             thing, other = Thing(), object()
             before = sys.getrefcount(thing), sys.getrefcount(other)
             for number in range(300):
                 works(thing, number, other, [number], key=thing)
                 counts(number)
+                for each in some(number % 30): pass
             assert (sys.getrefcount(thing), sys.getrefcount(other)) == before
             gc.collect()
             return sys.getallocatedblocks()
         taken = [batch() for _ in range(8)]
         print(taken[-1] - taken[3])
     """
-    for capture in ({"lines": ["works"]}, {"mode": "adaptive", "calls_per_function": 40}):
+    for capture in ({"mode": "full", "lines": ["works"]}, {"mode": "adaptive", "calls_per_function": 40}):
         spool = trace(monitoring_python, textwrap.dedent(text), capture=capture, env={"BREADCRUMB_CORE": "c"})
         assert spool.exit_code == 0, spool.stderr
         assert int(spool.stdout) < 300, spool.stdout

@@ -124,15 +124,20 @@ class MonitoringBackend(Backend):
         else:
             users = ", ".join("%d: %s" % (t, monitoring.get_tool(t)) for t in _TOOL_IDS)
             raise RuntimeError("every sys.monitoring tool id that Breadcrumb may use is taken (%s)" % users)
-        events = monitoring.events
+        events, session = monitoring.events, self._session
         self._disable = monitoring.DISABLE
         on_start, on_return, on_raise, on_handled = self._hot_path()
-        on_start, on_return, on_line = self._compiled_path((on_start, on_return, guard(self._on_line, self._session)))
+        in_python = (
+            on_start,
+            on_return,
+            *(guard(each, session) for each in (self._on_line, self._on_yield, self._on_resume)),
+        )
+        on_start, on_return, on_line, on_yield, on_resume = self._compiled_path(in_python)
         callbacks: Dict[int, Callable[..., Any]] = {
             events.PY_START: on_start,
             events.PY_RETURN: on_return,
-            events.PY_YIELD: guard(self._on_yield, self._session),
-            events.PY_RESUME: guard(self._on_resume, self._session),
+            events.PY_YIELD: on_yield,
+            events.PY_RESUME: on_resume,
             events.PY_THROW: guard(self._on_throw, self._session),
             events.PY_UNWIND: guard(self._on_unwind, self._session),
             events.RAISE: on_raise,
@@ -256,10 +261,10 @@ class MonitoringBackend(Backend):
             self._events.note(executed.ran)
 
     def _compiled_path(self, in_python: Sequence[Callable[..., Any]]) -> Sequence[Callable[..., Any]]:
-        """Return the callbacks of PY_START, PY_RETURN and LINE: in C, where that is loaded, for the ordinary cases.
+        """Return the callbacks that are in C too, where that is loaded: it leaves what is not ordinary to these.
 
         Args:
-            in_python: Those that do everything.
+            in_python: Those that do everything, of PY_START, PY_RETURN, LINE, PY_YIELD and PY_RESUME.
         """
         session, adaptive = self._session, self._adaptive
         native = session.core.native
@@ -274,6 +279,9 @@ class MonitoringBackend(Backend):
             "start_in_python": in_python[0],
             "return_in_python": in_python[1],
             "line_in_python": in_python[2],
+            "yield_in_python": in_python[3],
+            "resume_in_python": in_python[4],
+            "suspended": self._calls.suspended,
             "call_ids": session.call_ids,
             "call_site": self._calls.site,
             "encode": session.encoder.encode,
@@ -286,7 +294,8 @@ class MonitoringBackend(Backend):
         events.forget(counters)
         if self._budget is not None and counters is not None:
             self._budget.counts_in_c()
-        return events.start if events.reads_variables else in_python[0], events.returned, events.line
+        start = events.start if events.reads_variables else in_python[0]
+        return start, events.returned, events.line, events.yielded, events.resumed
 
     def secret_learned(self) -> None:
         """Make the hot path encode again the arguments of the call that it is recording."""

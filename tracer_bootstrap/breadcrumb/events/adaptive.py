@@ -79,7 +79,8 @@ class AdaptiveCapture:
         self._sample_rate = sample_rate
         self._budget = budget
         # When each counted call began, by the id of its frame (which the hot path has at hand) or by ``_frame_key``.
-        self.begun: Dict[Any, int] = {}
+        native = session.core.native
+        self.begun: Dict[Any, int] = {} if native is None else native.Begins()
         self.off = SwitchedOff(session, calls, self._about_to_observe)  # public, as are the next two, for the core in C
         if budget is not None:
             self.off.may_wake = budget.may_wake

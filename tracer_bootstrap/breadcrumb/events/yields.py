@@ -25,6 +25,7 @@ class Yields:
     """The number of values that one call of a generator has yielded; the first ones are written."""
 
     __slots__ = ("_count", "_encode")
+    counts_all = True  # whether each value is one that the program yields: the core in C then does what ``add`` does
 
     def __init__(self, encode: Callable[[Any], bytes]) -> None:
         self._encode = encode
@@ -47,6 +48,7 @@ class AsyncYields(Yields):
     """The same for an async generator, which is also suspended while it waits."""
 
     __slots__ = ()
+    counts_all = False
 
     def add(self, thread: ThreadState, call: int, at_ns: int, value: Any) -> None:
         """Count *value* as the base class does, if it is yielded and not handed on from a task."""

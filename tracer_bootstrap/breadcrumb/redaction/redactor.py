@@ -58,6 +58,8 @@ class Redactor:
         generation: Changes whenever an earlier result may be outdated, so that caches can compare it.
     """
 
+    __slots__ = ("__dict__", "__weakref__", "generation")  # the core in C reads the last at each value
+
     def __init__(
         self,
         extra_name_patterns: Iterable[str] = (),

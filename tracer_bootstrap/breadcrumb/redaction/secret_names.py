@@ -80,6 +80,7 @@ NAME_KEYS = ("name", "key", "type", "field", "id", "variable", "header", "option
 VALUE_KEYS = ("value", "content", "data", "default", "val")
 
 NAME_PART, VALUE_PART = 1, 2
+JUDGED_NAME = 4  # added by Encoder.key: only what looks like a credential is secret under the name
 
 NOT_SECRET, WEAK, SECRET, JUDGED = 0, 1, 2, 3
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from ..json_text import float_text, quote, utf8
 from ..record_format import DEFAULT_MAX_DEPTH, DEFAULT_MAX_ITEMS, DEFAULT_MAX_VALUE_CHARS
 from ..redaction.redactor import Redactor
-from ..redaction.secret_names import NAME_PART, part_of_pair
+from ..redaction.secret_names import JUDGED_NAME, NAME_PART, part_of_pair
 from ..runtime.interruptions import raised_by_program
 from ..runtime.late_modules import import_late_modules
 from ..value_format import CHARS_CUT, CUT_MARK, CUT_OPENING, KEY_MARK, REDACTED
@@ -320,13 +320,19 @@ class Encoder:
         return escaped
 
     def key(self, key: Any, walk: Walk) -> Tuple[str, str, int]:
-        """Return the JSON of a key with its colon, its name if that is secret, and ``part_of_pair``."""
+        """Return the JSON of a key with its colon, its name if that is secret, and ``part_of_pair``.
+
+        Added to the last is JUDGED_NAME if only what looks like a credential is secret under the name.
+        """
         name = key if type(key) is str else self._hidden.name_of(key)
         text = self.quoted(key, _MAX_KEY_CHARS) if type(key) is str else walk.key_text(key, _MAX_KEY_CHARS)
         if type(key) is not str or key.startswith(KEY_MARK):
             text = quote(KEY_MARK + text)
         secret_name = name if name and self._redactor.may_be_secret(name) else ""
-        known = (text + ": ", secret_name, part_of_pair(key) if type(key) is str else 0)
+        part = part_of_pair(key) if type(key) is str else 0
+        if secret_name and self._redactor.is_judged_name(secret_name):
+            part |= JUDGED_NAME
+        known = (text + ": ", secret_name, part)
         if type(key) is str and text == quote(key) and not any(mark in key for mark in _SHARED_BY_KEYS):
             self.known_keys[key] = known
         return known
