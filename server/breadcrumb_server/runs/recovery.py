@@ -23,7 +23,7 @@ from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.queries.project_overview import add_notices
 from breadcrumb_storage.regular_file import read_regular
-from breadcrumb_storage.trace_rows import RunningTrace, stop_lost_trace
+from breadcrumb_storage.trace_rows import RunningTrace, running_traces, stop_lost_trace
 
 logger = logging.getLogger(__name__)
 
@@ -35,6 +35,11 @@ POLL_SECONDS = 0.02
 _LOST = (
     "Its spool folder is gone, and so are its processes and its server: how it ended, its output and what had not been "
     "read until then are lost."
+)
+
+_STATE_LOST = (
+    "The server that ran this command died, and its state of the run could not be read: how it ended and its output are "
+    "lost. What had been recorded until then was kept."
 )
 
 
@@ -115,7 +120,7 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
         return False
     if state is None:
         if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS and not process_group.members(None, spool):
-            remove_spool(spool)
+            return _end_without_state(spool, database)
         return False
     # A run of this server that is no longer in own_runs has ended but could not be stored.
     if state.owner_is_alive() and not (state.server_pid == os.getpid() and state.status != RUNNING):
@@ -130,6 +135,31 @@ def _recover(spool: Path, database: Database, own_runs: Container[str]) -> bool:
         )
         state.finish("stopped")
         state.try_to_save(spool)
+    record_end(database, spool, state, _load_redactor(spool))
+    return True
+
+
+def _end_without_state(spool: Path, database: Database) -> bool:
+    """Store what was recorded of a run whose state cannot be read, as after a power cut, and remove its folder."""
+    with database.read() as con:
+        run = next((run for run in running_traces(con) if run.trace_id == spool.name), None)
+    if run is None:  # it had not started, or any program has made the folder
+        remove_spool(spool)
+        return False
+    state = RunState(
+        project=spool.parent.name,
+        trace_id=spool.name,
+        command=[],
+        label=None,
+        cwd="",
+        timeout_seconds=None,
+        config="{}",
+        not_traced_reason="",
+        started_at=run.started_at.replace(tzinfo=UTC).isoformat(),
+        captures_output=False,
+    )
+    state.add_notice(NOTICE_SERVER_DIED, _STATE_LOST)
+    state.finish("stopped")
     record_end(database, spool, state, _load_redactor(spool))
     return True
 

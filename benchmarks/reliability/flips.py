@@ -1,0 +1,87 @@
+"""Flip bits of files, as a failing disk or memory does."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+from random import Random
+
+from benchmarks.reliability import cuts, work
+from benchmarks.reliability.bench import Bench
+from benchmarks.reliability.names import DATABASE
+from benchmarks.reliability.child import ChildFailed, call
+from benchmarks.reliability.outcome import Outcome
+from benchmarks.reliability.records import Records, add_records
+from breadcrumb.record_format import CALLS_SUFFIX, EVENTS_SUFFIX
+
+MOST_FLIPS = 8
+
+
+def flip(file: Path, bits: list[int]) -> None:
+    """Flip bits of a file, given by their positions."""
+    data = bytearray(file.read_bytes())
+    for bit in bits:
+        data[bit // 8] ^= 1 << bit % 8
+    file.write_bytes(data)
+
+
+def intact_records(spool: Path, flipped: dict[str, list[int]]) -> Records:
+    """Return the records of a spool that no flipped bit touches, before they are flipped."""
+    found = Records()
+    for file in spool.iterdir():
+        if file.suffix not in (CALLS_SUFFIX, EVENTS_SUFFIX):
+            continue
+        data = file.read_bytes().partition(b"\0")[0]
+        harmed = sorted({bit // 8 for bit in flipped.get(f"{spool.name}/{file.name}", [])})
+        lines: list[bytes] = []
+        start = 0
+        for line in data[: data.rfind(b"\n") + 1].split(b"\n")[:-1]:
+            end = start + len(line)
+            # The newline before a record belongs to it too: without it two records are one.
+            if not any(start - 1 <= at <= end for at in harmed):
+                lines.append(line)
+            start = end + 1
+        add_records(found, file.suffix, lines)
+    begun = {number for number, _ in found.calls}
+    found.ends = Counter({number: count for number, count in found.ends.items() if number in begun})
+    return found
+
+
+def flip_spool(bench: Bench, random: Random, _: int) -> Outcome:
+    """Flip bits of a spool: at most the records that they are in are missing, and that is told."""
+    with bench.copy() as (home, spool):
+        # A byte of a file counts as often as any other, up to a size at which the small ones have their turn too.
+        names = sorted(name for name, size in bench.sizes.items() if size)
+        weights = [min(bench.sizes[name], 40_000) for name in names]
+        flipped: dict[str, list[int]] = {}
+        for name in random.choices(names, weights, k=random.randint(1, MOST_FLIPS)):
+            flipped.setdefault(name, []).append(random.randrange(bench.sizes[name] * 8))
+        intact = intact_records(spool, flipped)
+        for name, bits in flipped.items():
+            flip(spool.parent / name, bits)
+        os.utime(spool, (0, 0))
+        try:
+            found, damages, errors = call(work.recovered_records, home)
+        except ChildFailed as error:
+            return Outcome(len(intact), 0, len(flipped), f"{flipped}: {error}")
+        problems = list(errors)
+        if (lost := len(bench.written) - len(found)) > 0 and not damages:
+            problems.append(f"{lost} records are missing, which nothing tells")
+        twice = [key for key, count in found.calls.items() if count > 1 and key in intact.calls]
+        problems += [f"more than once: {twice[:3]}"] if twice else []
+        missing = [intact.calls - found.calls, intact.ends - found.ends, intact.exceptions - found.exceptions]
+        if any(missing):
+            problems.append(f"missing: {[list(each)[:3] for each in missing]}")
+        problem = f"{flipped}: {'; '.join(problems)}" if problems else ""
+        return Outcome(len(intact), intact.common(found), sum(map(len, flipped.values())), problem)
+
+
+def flip_database(bench: Bench, random: Random, _: int) -> Outcome:
+    """Flip bits of a database or of its log: each tool answers from all of it, or names it."""
+    of_log = random.random() < 0.3
+    with bench.copy(bench.logged if of_log else bench.stored) as (home, _spool):
+        file = cuts.log_of(home) if of_log else home / DATABASE
+        bits = [random.randrange(file.stat().st_size * 8) for _ in range(random.randint(1, MOST_FLIPS))]
+        flip(file, bits)
+        return cuts.ask_all(home, f"{file.name} {bits}: ")
