@@ -2,9 +2,10 @@
 
     python -m benchmarks.reliability [--minutes 30] [--jobs 2] [--only ingest "spool cuts" ...] [--seed 1]
 
-Each kind of fault repeats trials for its share of the time, and a sweep until it has been at each of its places; several
-trials go on at once. A trial compares what is stored afterwards with what the tracer had completed: each record must be in
-the database, once. Prints a table for docs/reliability.md, says what is wrong on stderr, and exits with 1 if anything is.
+Each kind of fault repeats trials for its share of the time, and a sweep until it has been at each of its places;
+several trials go on at once. A trial compares what is stored afterwards with what the tracer had completed: each record
+must be in the database, once. Prints a table for docs/reliability.md, says what is wrong on stderr, and exits with 1 if
+anything is.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import traceback
 from pathlib import Path
 from random import Random
 
-from benchmarks.reliability import child
+from benchmarks.reliability import child, mounts
 from benchmarks.reliability.bench import Bench
 from benchmarks.reliability.kinds import all_kinds
 from benchmarks.reliability.outcome import Kind, Outcome
@@ -43,7 +44,7 @@ class Schedule:
         self._lock = threading.Lock()
 
     def next(self) -> tuple[Kind, int, float] | None:
-        """Return a kind, the number of its next trial and a guess how long it takes; None when nothing is left to do."""
+        """Return a kind, the number of its next trial and a guess how long it takes; None when nothing is left."""
         with self._lock:
             due = [kind for kind in self._kinds if kind.started < self._least[kind.name]]
             if time.monotonic() < self._end:
@@ -90,6 +91,9 @@ def main() -> None:
     os.environ["BREADCRUMB_OVERHEAD"] = "off"
     chosen = [kind for kind in kinds if options.only is None or kind.name in options.only]
     child.prepare()
+    if not mounts.are_allowed():
+        print("This system allows no mounts of a process's own, which some kinds need.", file=sys.stderr)
+        chosen = [kind for kind in chosen if not kind.needs_mounts]
     with tempfile.TemporaryDirectory() as folder:
         bench = Bench(Path(folder))
         schedule = Schedule(chosen, bench, options.minutes * 60)

@@ -18,6 +18,7 @@ from benchmarks.reliability import child, work
 from benchmarks.reliability.child import Child
 from benchmarks.reliability.names import DATABASE, OTHER_PROJECT, PROJECT, TRACE_ID
 from benchmarks.reliability.records import Records, written_records
+
 from breadcrumb import record_format
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.projects.manage import init_project

@@ -26,7 +26,7 @@ PRELOADED = [
     "breadcrumb_storage.compaction",
     "breadcrumb_storage.ingest.ingest",
 ]
-LONGEST_SECONDS = 300.0
+LONGEST_SECONDS = 900.0
 READY = "ready"
 
 _CONTEXT = multiprocessing.get_context("forkserver")

@@ -7,9 +7,10 @@ from random import Random
 
 from benchmarks.reliability import work
 from benchmarks.reliability.bench import CALLS, Bench
-from benchmarks.reliability.names import DATABASE
 from benchmarks.reliability.child import Child, call
+from benchmarks.reliability.names import DATABASE
 from benchmarks.reliability.outcome import Outcome
+
 from breadcrumb_storage.database import Database
 
 SERVERS = 4

@@ -8,11 +8,12 @@ from random import Random
 
 from benchmarks.reliability import work
 from benchmarks.reliability.bench import CALLS, Bench
-from benchmarks.reliability.names import DATABASE, OTHER_PROJECT, PROJECT, TRACE_ID
 from benchmarks.reliability.child import ChildFailed, call
 from benchmarks.reliability.kills import compare
+from benchmarks.reliability.names import DATABASE, OTHER_PROJECT, PROJECT, TRACE_ID
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.records import written_records
+
 from breadcrumb_server.projects.home import Home
 
 PAGE_BYTES = 4096
@@ -37,7 +38,7 @@ def spool_places(bench: Bench) -> int:
     return sum(places_of(size) for size in bench.sizes.values())
 
 
-def database_places(bench: Bench) -> int:
+def all_pages(bench: Bench) -> int:
     """Return the number of places in a database."""
     return places_of((bench.stored / DATABASE).stat().st_size)
 
@@ -54,23 +55,21 @@ def log_of(home: Path) -> Path:
 
 def cut_spool(bench: Bench, _: Random, number: int) -> Outcome:
     """Cut a file of a spool off: what is before the cut is stored."""
-    number %= spool_places(bench)
-    for name, size in sorted(bench.sizes.items()):
-        if number < places_of(size):
-            break
-        number -= places_of(size)
+    places = [(name, page) for name, size in sorted(bench.sizes.items()) for page in range(places_of(size))]
+    name, page = places[number % len(places)]
     with bench.copy() as (home, spool):
-        os.truncate(spool.parent / name, number * PAGE_BYTES)
+        os.truncate(spool.parent / name, page * PAGE_BYTES)
         os.utime(spool, (0, 0))
         outcome = compare(home, written_records(spool))
-    return Outcome(outcome.expected, outcome.found, 1, f"{name}: {outcome.problem}" if outcome.problem else "")
+    problem = outcome.problem and f"{name}, page {page}: {outcome.problem}"
+    return Outcome(outcome.expected, outcome.found, 1, problem)
 
 
 def cut_database(bench: Bench, _: Random, number: int) -> Outcome:
     """Cut a database off: each tool answers from all of it, or names it; the other project is as it was."""
     with bench.copy(bench.stored) as (home, _spool):
-        os.truncate(home / DATABASE, number % database_places(bench) * PAGE_BYTES)
-        return ask_all(home, f"page {number % database_places(bench)}: ")
+        os.truncate(home / DATABASE, number % all_pages(bench) * PAGE_BYTES)
+        return ask_all(home, f"page {number % all_pages(bench)}: ")
 
 
 def ask_all(home: Path, where: str) -> Outcome:

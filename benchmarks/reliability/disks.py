@@ -8,12 +8,13 @@ from pathlib import Path
 from random import Random
 
 from benchmarks.reliability import mounts, work
-from benchmarks.reliability.bench import CALLS, Bench
-from benchmarks.reliability.names import DATABASE, OTHER_PROJECT, PROJECT
+from benchmarks.reliability.bench import Bench
 from benchmarks.reliability.child import call
 from benchmarks.reliability.kills import compare
+from benchmarks.reliability.names import DATABASE, OTHER_PROJECT, PROJECT
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.records import Records, written_records
+
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import recording
 
@@ -120,7 +121,7 @@ def _use_full_disk(ready: work.Ready, home: Path, program: Path, size: int) -> t
 
 
 def _tells_of_disk(text: str) -> bool:
-    return "space" in text and "error in Breadcrumb itself" not in text or "There is no project" in text
+    return ("space" in text and "error in Breadcrumb itself" not in text) or "There is no project" in text
 
 
 QUESTIONS = [
@@ -146,7 +147,7 @@ def read_only(bench: Bench, random: Random, number: int) -> Outcome:
     """Ask and change in a home that cannot be written: an answer, or an error that says what to do."""
     source = bench.logged if number % 2 else bench.stored
     calls = [*QUESTIONS, *CHANGES, ("run", work.run_arguments(bench.program))]
-    with bench.copy(source) as (home, spool):
+    with bench.copy(source) as (home, _spool):
         if random.random() < 0.5:
             for suffix in (".lock", ".queue"):
                 Path(f"{home / DATABASE}{suffix}").unlink(missing_ok=True)

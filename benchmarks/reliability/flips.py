@@ -9,10 +9,11 @@ from random import Random
 
 from benchmarks.reliability import cuts, work
 from benchmarks.reliability.bench import Bench
-from benchmarks.reliability.names import DATABASE
 from benchmarks.reliability.child import ChildFailed, call
+from benchmarks.reliability.names import DATABASE
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.records import Records, add_records
+
 from breadcrumb.record_format import CALLS_SUFFIX, EVENTS_SUFFIX
 
 MOST_FLIPS = 8

@@ -14,10 +14,11 @@ from typing import Any
 
 from benchmarks.reliability import work
 from benchmarks.reliability.bench import CALLS, Bench, traced_environment
-from benchmarks.reliability.names import DATABASE, PROJECT
 from benchmarks.reliability.child import Child, call
+from benchmarks.reliability.names import DATABASE, PROJECT
 from benchmarks.reliability.outcome import Outcome
 from benchmarks.reliability.records import Records, written_records
+
 from breadcrumb.record_format import CALLS_SUFFIX
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group

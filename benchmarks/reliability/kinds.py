@@ -5,6 +5,10 @@ from __future__ import annotations
 from benchmarks.reliability import crowds, cuts, disks, flips, kills
 from benchmarks.reliability.outcome import Kind
 
+# What is counted where it is not records.
+CALLS = "calls of tools"
+EACH_PAGE = "at each boundary of 4 KiB"
+
 
 def all_kinds() -> list[Kind]:
     """Return the kinds of faults, without trials."""
@@ -15,17 +19,15 @@ def all_kinds() -> list[Kind]:
         Kind("recovery", "SIGKILL of recovery, three times", kills.kill_recovery, 1.5, lambda _: 20),
         Kind("compaction", "SIGKILL of compaction, three times", kills.kill_compaction, 1, lambda _: 16),
         Kind("migration", "SIGKILL of migration, three times", kills.kill_migration, 1.5, lambda _: 24),
-        Kind("file size", "no file may grow beyond a random size", disks.limit_file_size, 0.5),
-        Kind("full disk", "a recovery on a disk with a random number of free bytes", disks.fill_recovery, 1),
-        Kind("full home", "tools and a run on a disk of a random size", disks.fill_tools, 1),
-        Kind("read-only", "a home that cannot be written (calls: an answer, or an error that helps)",
-             disks.read_only, 0.3),
-        Kind("spool cuts", "one file of the spool cut off, at each boundary of a page", cuts.cut_spool, 1, cuts.spool_places),
-        Kind("database cuts", "the database cut off, at each boundary of a page (an answer, or an error that names it)",
-             cuts.cut_database, 1.5, cuts.database_places),
-        Kind("log cuts", "the write-ahead log cut off, at each boundary of a page", cuts.cut_log, 0.5, cuts.log_places),
-        Kind("spool flips", "some bits of a spool's files flipped", flips.flip_spool, 1),
-        Kind("database flips", "some bits of the database or its log flipped", flips.flip_database, 1),
-        Kind("writers", "four processes write at once", crowds.many_writers, 0.3),
-        Kind("servers", "four servers with 25 runs each, and a program that holds the database", crowds.many_servers, 1),
-    ]  # fmt: skip
+        Kind("file size", "recovery where no file may grow beyond a random size", disks.limit_file_size, 0.7),
+        Kind("full disk", "recovery with a random number of free bytes", disks.fill_recovery, 0.7, needs_mounts=True),
+        Kind("full home", "tools and a run on a disk of a random size", disks.fill_tools, 1, needs_mounts=True),
+        Kind("read-only", f"a home that cannot be written ({CALLS})", disks.read_only, 0.3, needs_mounts=True),
+        Kind("spool cuts", f"a file of the spool cut off {EACH_PAGE}", cuts.cut_spool, 1, cuts.spool_places),
+        Kind("database cuts", f"the database cut off {EACH_PAGE} ({CALLS})", cuts.cut_database, 1.5, cuts.all_pages),
+        Kind("log cuts", f"the write-ahead log cut off {EACH_PAGE}", cuts.cut_log, 0.5, cuts.log_places),
+        Kind("spool flips", "one to eight bits of a spool's files flipped", flips.flip_spool),
+        Kind("database flips", f"one to eight bits of the database or its log flipped ({CALLS})", flips.flip_database),
+        Kind("writers", "four processes write at once", crowds.many_writers, 0.2),
+        Kind("servers", "four servers with 25 runs each, and a program that holds the database", crowds.many_servers),
+    ]

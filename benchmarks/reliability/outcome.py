@@ -36,6 +36,7 @@ class Kind:
         trial: Does one trial; gets a number that counts from 0, and chance that is the same in each run.
         share: Part of the time that it gets, relative to the others.
         least: Trials that it gets however long they take; of a sweep, as many as it has places.
+        needs_mounts: Whether a process of it needs file systems of its own.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Kind:
     trial: Callable[[Bench, Random, int], Outcome]
     share: float = 1.0
     least: Callable[[Bench], int] = lambda bench: 1
+    needs_mounts: bool = False
     started: int = 0
     seconds: float = 0.001  # that its trials took, at least a little
     outcomes: list[Outcome] = field(default_factory=list)

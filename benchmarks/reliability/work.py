@@ -15,10 +15,10 @@ from typing import Any
 
 import anyio
 import duckdb
-from mcp import Client
-
 from benchmarks.reliability.names import DATABASE, PROJECT, TRACE_ID
 from benchmarks.reliability.records import Records, stored_records
+from mcp import Client
+
 from breadcrumb_server.mcp_server.server import build_server
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs.recovery import recover_runs

@@ -101,6 +101,17 @@ async def test_a_run_whose_state_cannot_be_read_says_what_comes_and_is_then_ende
     assert (await shop.ok("stop_run", project="shop", trace_id=LOST_TRACE_ID))["status"] == "stopped"
 
 
+@pytest.mark.parametrize("state", [b"", b'{"project": "sh', b"\0" * 605])
+async def test_what_was_recorded_is_kept_where_a_power_cut_took_the_state_of_its_run(shop, dead: Path, state) -> None:
+    (dead / "run.json").write_bytes(state)
+    (dead / "77-abc-0-0.calls").write_bytes(b"C\t1\t10\t{}\t0\t1\nR\t1\t20\t5\n" + bytes(4000))
+    os.utime(dead, (0, 0))
+    report = await shop.ok("get_trace", project="shop", trace_id=LOST_TRACE_ID)
+    assert (report["status"], report["traced"]["calls"]) == ("stopped", 1)
+    assert any("state of the run could not be read" in text for text in report["warnings"])
+    assert dead not in list_folder(dead.parent)
+
+
 @pytest.mark.parametrize("kind", [a_pipe, a_folder, an_endless_file])
 async def test_the_error_about_what_has_the_name_of_a_database_file_helps(shop, home: Home, kind) -> None:
     for suffix in ("", ".wal", ".lock", ".queue"):

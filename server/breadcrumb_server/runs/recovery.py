@@ -38,8 +38,8 @@ _LOST = (
 )
 
 _STATE_LOST = (
-    "The server that ran this command died, and its state of the run could not be read: how it ended and its output are "
-    "lost. What had been recorded until then was kept."
+    "The server that ran this command died, and its state of the run could not be read: how it ended and its output "
+    "are lost. What had been recorded until then was kept."
 )
 
 
