@@ -24,6 +24,7 @@ from breadcrumb_storage.errors import (
     DatabaseFailed,
     DatabaseUnusable,
     first_line,
+    is_corruption,
     is_interrupt,
     is_refusal,
 )
@@ -301,7 +302,7 @@ class Database:
 
     def _error_in_use(self, error: BaseException) -> BreadcrumbError:
         """Return the error for one of DuckDB's that came while the database was open."""
-        if "Corrupt database file" in str(error):  # DuckDB notices a damaged block when a statement reads it
+        if is_corruption(error):
             return self._unusable_error(error)
         hint = (
             "A row that cannot be read, or a defect in Breadcrumb: other calls may work. If it is about one trace, "

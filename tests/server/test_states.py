@@ -142,6 +142,27 @@ async def test_the_error_about_a_database_that_was_cut_off_helps(shop, home: Hom
     assert (await shop.ok("list_traces", project="shop"))["total"] == 0
 
 
+@pytest.mark.processes
+async def test_a_flipped_bit_of_a_database_changes_no_answer_unless_to_an_error_that_names_it(shop, home: Home) -> None:
+    file = home.database_file("shop")
+    with Database(file).write() as con:
+        con.execute("INSERT INTO notices SELECT 'none', 0, 'code', md5(i::VARCHAR) FROM range(100_000) t(i)")
+    whole = file.read_bytes()
+    question = {"project": "shop", "sql": "SELECT count(*), bit_xor(hash(message)) FROM notices"}
+    right = (await shop.ok("query_traces", **question))["rows"]
+    errors = 0
+    for place in range(100, len(whole), len(whole) // 15):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        assert [row[0] for row in (await shop.ok("list_projects"))["projects"]["rows"]] == ["shop"]
+        answer = await shop.client.call_tool("query_traces", question)
+        if answer.is_error:
+            errors += 1
+            assert str(file) in answer.content[0].text, place
+        else:
+            assert answer.structured_content["rows"] == right, place
+    assert errors > 3
+
+
 @pytest.mark.parametrize("kind", [a_pipe, noise])
 async def test_the_error_about_a_home_that_is_no_folder_helps(shop, home: Home, kind) -> None:
     put(kind, home.folder)
