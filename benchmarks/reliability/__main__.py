@@ -26,6 +26,7 @@ from benchmarks.reliability.kinds import all_kinds
 from benchmarks.reliability.outcome import Kind, Outcome
 
 LONGEST_TEXT = 3000
+FIRST_GUESS_SECONDS = 10.0
 
 
 class Schedule:
@@ -51,10 +52,11 @@ class Schedule:
                 due = self._kinds
             if not due:
                 return None
+            due = [kind for kind in due if not kind.alone or kind.started == len(kind.outcomes)] or due
             kind = min(due, key=lambda each: each.seconds / each.share)
-            kind.started += 1
             # A guess until its end, so that not all jobs take up the same kind.
-            guess = kind.seconds / kind.started
+            guess = kind.seconds / kind.started if kind.started else FIRST_GUESS_SECONDS
+            kind.started += 1
             kind.seconds += guess
             return kind, kind.started - 1, guess
 

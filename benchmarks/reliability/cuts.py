@@ -17,15 +17,17 @@ from benchmarks.reliability.records import written_records
 from breadcrumb_server.projects.home import Home
 
 PAGE_BYTES = 4096
+PLACES_AT_ONCE = 16  # by one server
 QUESTIONS = [
     ("list_projects", {}),
     ("list_traces", {"project": PROJECT}),
     ("get_calls", {"project": PROJECT, "function": "half"}),
     ("find_exceptions", {"project": PROJECT}),
+    ("query_traces", {"project": PROJECT, "sql": "SELECT bit_xor(hash(c)) FROM call_records c"}),
     ("list_traces", {"project": OTHER_PROJECT}),
 ]
 # What an answer to each question holds if it is about all that was stored.
-WHOLE = [f'["{PROJECT}"', TRACE_ID, f'"total":{CALLS - 2}', '"total":', '"total":0']
+WHOLE = [f'["{PROJECT}"', TRACE_ID, f'"total":{CALLS - 2}', '"total":', '"rows":[[', '"total":0']
 
 
 def places_of(size: int) -> int:
@@ -38,9 +40,9 @@ def spool_places(bench: Bench) -> int:
     return sum(places_of(size) for size in bench.sizes.values())
 
 
-def all_pages(bench: Bench) -> int:
-    """Return the number of places in a database."""
-    return places_of((bench.stored / DATABASE).stat().st_size)
+def database_sweep(bench: Bench) -> int:
+    """Return the number of trials that cut a database off at each place."""
+    return -(-places_of((bench.stored / DATABASE).stat().st_size) // PLACES_AT_ONCE)
 
 
 def log_places(bench: Bench) -> int:
@@ -67,24 +69,28 @@ def cut_spool(bench: Bench, _: Random, number: int) -> Outcome:
 
 def cut_database(bench: Bench, _: Random, number: int) -> Outcome:
     """Cut a database off: each tool answers from all of it, or names it; the other project is as it was."""
+    size = (bench.stored / DATABASE).stat().st_size
+    first = number % database_sweep(bench) * PLACES_AT_ONCE
+    cuts = [(DATABASE, page * PAGE_BYTES, []) for page in range(first, min(first + PLACES_AT_ONCE, places_of(size)))]
     with bench.copy(bench.stored) as (home, _spool):
-        os.truncate(home / DATABASE, number % all_pages(bench) * PAGE_BYTES)
-        return ask_all(home, f"page {number % all_pages(bench)}: ")
+        return ask_after(home, bench.stored, cuts)
 
 
-def ask_all(home: Path, where: str) -> Outcome:
-    """Ask a server, and count the answers that are whole or an error that names the file."""
+def ask_after(home: Path, source: Path, damages: list[work.Damage]) -> Outcome:
+    """Ask a server after each damage, and count the answers that are whole or an error that names the file."""
+    expected = len(damages) * len(QUESTIONS)
     try:
-        answers = call(work.call_tools, home, QUESTIONS)
+        answers = call(work.call_tools_after, home, source, damages, QUESTIONS)
     except ChildFailed as error:
-        return Outcome(len(QUESTIONS), 0, 1, where + str(error))
+        return Outcome(expected, 0, len(damages), f"{damages}: {error}")
     problems: list[str] = []
-    for (tool, arguments), whole, (failed, text) in zip(QUESTIONS, WHOLE, answers, strict=True):
-        is_other = not arguments or arguments["project"] == OTHER_PROJECT
-        helps = not is_other and str(home / DATABASE) in text and "error in Breadcrumb itself" not in text
-        if not (helps if failed else whole in text):
-            problems.append(f"{tool} {arguments}: {text[:300]}")
-    return Outcome(len(QUESTIONS), len(QUESTIONS) - len(problems), 1, where + "; ".join(problems) if problems else "")
+    for damage, each in zip(damages, answers, strict=True):
+        for (tool, arguments), whole, (failed, text) in zip(QUESTIONS, WHOLE, each, strict=True):
+            is_other = not arguments or arguments["project"] == OTHER_PROJECT
+            helps = not is_other and str(home / DATABASE) in text and "error in Breadcrumb itself" not in text
+            if not (helps if failed else whole in text):
+                problems.append(f"{damage}: {tool} {arguments}: {text[:300]}")
+    return Outcome(expected, expected - len(problems), len(damages), "; ".join(problems))
 
 
 def cut_log(bench: Bench, _: Random, number: int) -> Outcome:

@@ -19,14 +19,6 @@ from breadcrumb.record_format import CALLS_SUFFIX, EVENTS_SUFFIX
 MOST_FLIPS = 8
 
 
-def flip(file: Path, bits: list[int]) -> None:
-    """Flip bits of a file, given by their positions."""
-    data = bytearray(file.read_bytes())
-    for bit in bits:
-        data[bit // 8] ^= 1 << bit % 8
-    file.write_bytes(data)
-
-
 def intact_records(spool: Path, flipped: dict[str, list[int]]) -> Records:
     """Return the records of a spool that no flipped bit touches, before they are flipped."""
     found = Records()
@@ -60,7 +52,7 @@ def flip_spool(bench: Bench, random: Random, _: int) -> Outcome:
             flipped.setdefault(name, []).append(random.randrange(bench.sizes[name] * 8))
         intact = intact_records(spool, flipped)
         for name, bits in flipped.items():
-            flip(spool.parent / name, bits)
+            work.do_damage(spool.parent / name, None, bits)
         os.utime(spool, (0, 0))
         try:
             found, damages, errors = call(work.recovered_records, home)
@@ -80,9 +72,12 @@ def flip_spool(bench: Bench, random: Random, _: int) -> Outcome:
 
 def flip_database(bench: Bench, random: Random, _: int) -> Outcome:
     """Flip bits of a database or of its log: each tool answers from all of it, or names it."""
-    of_log = random.random() < 0.3
-    with bench.copy(bench.logged if of_log else bench.stored) as (home, _spool):
-        file = cuts.log_of(home) if of_log else home / DATABASE
-        bits = [random.randrange(file.stat().st_size * 8) for _ in range(random.randint(1, MOST_FLIPS))]
-        flip(file, bits)
-        return cuts.ask_all(home, f"{file.name} {bits}: ")
+    source = bench.logged if random.random() < 0.3 else bench.stored
+    name = cuts.log_of(source).name if source == bench.logged else DATABASE
+    bits = (source / name).stat().st_size * 8
+    damages: list[work.Damage] = [
+        (name, None, [random.randrange(bits) for _ in range(random.randint(1, MOST_FLIPS))])
+        for _ in range(cuts.PLACES_AT_ONCE)
+    ]
+    with bench.copy(source) as (home, _spool):
+        return cuts.ask_after(home, source, damages)

@@ -37,6 +37,7 @@ class Kind:
         share: Part of the time that it gets, relative to the others.
         least: Trials that it gets however long they take; of a sweep, as many as it has places.
         needs_mounts: Whether a process of it needs file systems of its own.
+        alone: Whether one trial is enough at a time.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Kind:
     share: float = 1.0
     least: Callable[[Bench], int] = lambda bench: 1
     needs_mounts: bool = False
+    alone: bool = False
     started: int = 0
     seconds: float = 0.001  # that its trials took, at least a little
     outcomes: list[Outcome] = field(default_factory=list)

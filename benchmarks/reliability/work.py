@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import resource
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -28,6 +29,9 @@ from breadcrumb_storage.ingest import spool_files
 from breadcrumb_storage.ingest.ingest import ingest_trace
 
 Ready = Callable[[], None]
+Call = tuple[str, dict[str, Any]]
+# The name of a file, the size that it is cut off at or None, and the positions of bits that are flipped.
+Damage = tuple[str, int | None, list[int]]
 # A batch takes some milliseconds: an ingest has many of them, and a kill meets one in any state.
 BATCH_BYTES = 1 << 15
 RUN_SECONDS = 120
@@ -123,19 +127,49 @@ def hold_often(ready: Ready, home: Path) -> None:
         time.sleep(0.05)
 
 
-def call_tools(ready: Ready, home: Path, calls: list[tuple[str, dict[str, Any]]]) -> list[tuple[bool, str]]:
+def call_tools(ready: Ready, home: Path, calls: list[Call]) -> list[tuple[bool, str]]:
     """Call tools of a new server; return of each whether it failed, and its text."""
 
     async def main() -> list[tuple[bool, str]]:
         answers = []
         async with Client(build_server(Home(home)), mode="legacy") as client:
             ready()
-            for tool, arguments in calls:
-                answer = await client.call_tool(tool, arguments)
-                answers.append((bool(answer.is_error), "".join(getattr(each, "text", "") for each in answer.content)))
+            answers += [await _answer(client, tool, arguments) for tool, arguments in calls]
         return answers
 
     return asyncio.run(main())
+
+
+def do_damage(file: Path, size: int | None, bits: list[int]) -> None:
+    """Cut a file off at a size, unless that is None, and flip bits of it, given by their positions."""
+    data = bytearray(file.read_bytes()[:size])
+    for bit in bits:
+        data[bit // 8] ^= 1 << bit % 8
+    file.write_bytes(data)
+
+
+def call_tools_after(
+    ready: Ready, home: Path, source: Path, damages: list[Damage], calls: list[Call]
+) -> list[list[tuple[bool, str]]]:
+    """Call tools of one server after each damage to a copy of a home; return the answers as `call_tools` does."""
+    whole = list(source.glob(f"{DATABASE}*"))
+
+    async def main() -> list[list[tuple[bool, str]]]:
+        answers = []
+        async with Client(build_server(Home(home)), mode="legacy") as client:
+            for name, size, bits in damages:
+                for file in whole:
+                    shutil.copy(file, home)
+                do_damage(home / name, size, bits)
+                answers.append([await _answer(client, tool, arguments) for tool, arguments in calls])
+        return answers
+
+    return asyncio.run(main())
+
+
+async def _answer(client: Client, tool: str, arguments: dict[str, Any]) -> tuple[bool, str]:
+    answer = await client.call_tool(tool, arguments)
+    return bool(answer.is_error), "".join(getattr(each, "text", "") for each in answer.content)
 
 
 def run_once(ready: Ready, home: Path, program: Path) -> None:
