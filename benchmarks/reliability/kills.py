@@ -57,7 +57,7 @@ def _kill_work(name: str, doing: Callable[..., Any], *, with_spool: bool) -> Cal
 
 
 kill_ingest = _kill_work("ingest", work.ingest, with_spool=True)
-kill_recovery = _kill_work("recovery", work.recover, with_spool=False)
+kill_recovery = _kill_work("recovery", work.recover_slowly, with_spool=False)
 
 
 def kill_program(bench: Bench, random: Random, _: int) -> Outcome:

@@ -23,13 +23,16 @@ def all_kinds() -> list[Kind]:
         Kind("full disk", "recovery with a random number of free bytes", disks.fill_recovery, 0.7, needs_mounts=True),
         Kind("full home", "tools and a run on a disk of a random size", disks.fill_tools, 1, needs_mounts=True),
         Kind("read-only", f"a home that cannot be written ({CALLS})", disks.read_only, 0.3, needs_mounts=True),
-        Kind("spool cuts", f"a file of the spool cut off {EACH_PAGE}", cuts.cut_spool, 1, cuts.spool_places),
+        Kind("spool cuts", f"a file of the spool cut off {EACH_PAGE}", cuts.cut_spool, 1.5, cuts.spool_places),
+        Kind("database cuts", f"the database cut off {EACH_PAGE} ({CALLS})", cuts.cut_database, 3, cuts.database_sweep),
+        Kind("log cuts", f"the write-ahead log cut off {EACH_PAGE}", cuts.cut_log, 1, cuts.log_places),
+        Kind("spool flips", "one to eight bits of a spool's files flipped", flips.flip_spool, 0.7),
         Kind(
-            "database cuts", f"the database cut off {EACH_PAGE} ({CALLS})", cuts.cut_database, 1.5, cuts.database_sweep
+            "database flips",
+            f"one to eight bits of the database or its log flipped ({CALLS})",
+            flips.flip_database,
+            0.7,
         ),
-        Kind("log cuts", f"the write-ahead log cut off {EACH_PAGE}", cuts.cut_log, 0.5, cuts.log_places),
-        Kind("spool flips", "one to eight bits of a spool's files flipped", flips.flip_spool),
-        Kind("database flips", f"one to eight bits of the database or its log flipped ({CALLS})", flips.flip_database),
         Kind("writers", "four processes write at once", crowds.many_writers, 0.2),
         Kind(
             "servers",

@@ -38,12 +38,12 @@ RUN_SECONDS = 120
 
 
 def _database(home: Path) -> Database:
-    spool_files.BATCH_BYTES = BATCH_BYTES
     return Database(home / DATABASE, lock_timeout_seconds=60)
 
 
 def ingest(ready: Ready, home: Path, spool: Path) -> None:
     """Read what is in a spool into the database."""
+    spool_files.BATCH_BYTES = BATCH_BYTES
     with _database(home).write() as con:
         ready()
         ingest_trace(con, spool, TRACE_ID)
@@ -62,6 +62,12 @@ def recover(ready: Ready, home: Path) -> list[str]:
     ready()
     recover_runs(Home(home).spool_folder(PROJECT), database, (), failures)
     return [str(error) for error in failures.values()]
+
+
+def recover_slowly(ready: Ready, home: Path) -> list[str]:
+    """Finish the runs in many batches."""
+    spool_files.BATCH_BYTES = BATCH_BYTES
+    return recover(ready, home)
 
 
 def recover_limited(ready: Ready, home: Path, largest_file: int) -> list[str]:
