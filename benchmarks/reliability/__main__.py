@@ -4,14 +4,15 @@
 
 Each kind of fault repeats trials for its share of the time, and a sweep until it has been at each of its places;
 several trials go on at once. A trial compares what is stored afterwards with what the tracer had completed: each record
-must be in the database, once. Prints a table for docs/reliability.md, says what is wrong on stderr, and exits with 1 if
-anything is.
+must be in the database, once. Prints a table for docs/reliability.md, also when it is interrupted (SIGINT, SIGTERM),
+says what is wrong on stderr, and exits with 1 if anything is.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -40,14 +41,14 @@ class Schedule:
 
     def __init__(self, kinds: list[Kind], bench: Bench, seconds: float) -> None:
         self._kinds = kinds
-        self._least = {kind.name: kind.least(bench) for kind in kinds}
+        self.least = {kind.name: kind.least(bench) for kind in kinds}
         self._end = time.monotonic() + seconds
         self._lock = threading.Lock()
 
     def next(self) -> tuple[Kind, int, float] | None:
         """Return a kind, the number of its next trial and a guess how long it takes; None when nothing is left."""
         with self._lock:
-            due = [kind for kind in self._kinds if kind.started < self._least[kind.name]]
+            due = [kind for kind in self._kinds if kind.started < self.least[kind.name]]
             if time.monotonic() < self._end:
                 due = self._kinds
             if not due:
@@ -59,6 +60,11 @@ class Schedule:
             kind.started += 1
             kind.seconds += guess
             return kind, kind.started - 1, guess
+
+    def stop(self) -> None:
+        """Let no further trial begin."""
+        with self._lock:
+            self._kinds = []
 
     def add(self, kind: Kind, outcome: Outcome, seconds: float) -> None:
         """Add the outcome of a trial, and how much longer than guessed it took."""
@@ -93,6 +99,7 @@ def main() -> None:
     os.environ["BREADCRUMB_OVERHEAD"] = "off"
     chosen = [kind for kind in kinds if options.only is None or kind.name in options.only]
     child.prepare()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if not mounts.are_allowed():
         print("This system allows no mounts of a process's own, which some kinds need.", file=sys.stderr)
         chosen = [kind for kind in chosen if not kind.needs_mounts]
@@ -102,11 +109,16 @@ def main() -> None:
         jobs = [threading.Thread(target=work, args=(schedule, bench, options.seed)) for _ in range(options.jobs)]
         for job in jobs:
             job.start()
-        for job in jobs:
-            job.join()
+        try:
+            for job in jobs:
+                job.join()
+        except KeyboardInterrupt:  # the table is of what was done until then
+            schedule.stop()
+            for job in jobs:
+                job.join()
     print("| test | fault | trials | faults that hit | expected | found | wrong |\n|---|---|---|---|---|---|---|")
     for kind in chosen:
-        print(kind.row())
+        print(kind.row(schedule.least[kind.name]))
     sys.exit(any(kind.wrong for kind in chosen))
 
 

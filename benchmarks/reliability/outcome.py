@@ -55,12 +55,10 @@ class Kind:
     def wrong(self) -> int:
         return sum(outcome.is_wrong for outcome in self.outcomes)
 
-    def row(self) -> str:
-        """Return the row of the table."""
+    def row(self, least: int) -> str:
+        """Return the row of the table, which says so if there were fewer trials than planned."""
+        trials = f"{len(self.outcomes):,}" + (f" of {least:,}" if len(self.outcomes) < least else "")
         faults = sum(outcome.faults for outcome in self.outcomes)
         expected = sum(outcome.expected for outcome in self.outcomes)
         found = sum(outcome.found for outcome in self.outcomes)
-        return (
-            f"| {self.name} | {self.fault} | {len(self.outcomes):,} | {faults:,} | {expected:,} | {found:,} "
-            f"| {self.wrong} |"
-        )
+        return f"| {self.name} | {self.fault} | {trials} | {faults:,} | {expected:,} | {found:,} | {self.wrong} |"
