@@ -1,22 +1,13 @@
 """Turn any exception into the one error type: what happened, why, and what to do."""
 
-import errno
 import traceback
 
 from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.system_errors import hint_for
 from breadcrumb_storage.errors import BreadcrumbError, first_line
 
 # Characters of the text of another program.
 MAX_WHY_CHARS = 300
-
-_OF_SYSTEM = {
-    errno.ENOSPC: "Free space on that disk, then call again.",
-    errno.EDQUOT: "Free space on that disk, then call again.",
-    errno.EACCES: "Give the user that runs the server the right to it, then call again.",
-    errno.EPERM: "Give the user that runs the server the right to it, then call again.",
-    errno.EROFS: "Set BREADCRUMB_HOME to a folder that can be written to.",
-    errno.EMFILE: "The server has too many files open: call again when fewer runs are going on.",
-}
 
 
 def as_breadcrumb_error(error: BaseException, doing: str) -> BreadcrumbError:
@@ -30,7 +21,7 @@ def as_breadcrumb_error(error: BaseException, doing: str) -> BreadcrumbError:
         return error
     why = first_line(error)[:MAX_WHY_CHARS]
     if isinstance(error, OSError):
-        hint = _OF_SYSTEM.get(error.errno or 0, "Look at the path that it names, then call again.")
+        hint = hint_for(error, "Look at the path that it names, then call again.")
         return BreadcrumbError(f"{doing} failed: the system refused it.", why=why, hint=hint)
     if isinstance(error, MemoryError):
         return BreadcrumbError(f"{doing} failed: there was too little memory.", why=why, hint="Ask about less of it.")

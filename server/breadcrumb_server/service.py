@@ -197,9 +197,13 @@ class Service:
         answer, without_lines = await self.ask(project, build)
         if not without_lines:
             return answer
-        await anyio.to_thread.run_sync(want_lines, self.home, project, without_lines)
         names = ", ".join(one_line(each, 80) for each in without_lines)
-        return with_notes(answer, [f"lines of {names} were not recorded: the next run records them"])
+        note = f"lines of {names} were not recorded: the next run records them"
+        try:
+            await anyio.to_thread.run_sync(want_lines, self.home, project, without_lines)
+        except BreadcrumbError as error:  # the question was about what is recorded, which can be read
+            note = f"lines of {names} were not recorded, nor can the next run be told to: {error.what} {error.why}"
+        return with_notes(answer, [note])
 
     async def run(
         self,

@@ -7,6 +7,7 @@ a process, `file_lock` between the processes of Breadcrumb, and DuckDB's own, wh
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import tempfile
@@ -23,6 +24,7 @@ from breadcrumb_storage.errors import (
     DatabaseFailed,
     DatabaseUnusable,
     first_line,
+    is_corruption,
     is_interrupt,
     is_refusal,
 )
@@ -59,6 +61,10 @@ _READ_CONFIG = _COMMON_CONFIG | {
     "lock_configuration": "true",
     "TimeZone": "UTC",  # so that now() compares with the times in the tables
 }
+
+# What DuckDB says of a file that the system does not let it open, whatever is in it.
+REFUSED_BY_SYSTEM = "Cannot open file"
+READ_ONLY = os.strerror(errno.EROFS)
 
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)")
 
@@ -277,12 +283,15 @@ class Database:
             hint="Try again; if it stays locked, close that program's connection to the file.",
         )
 
-    def _unreachable_error(self, error: OSError) -> DatabaseUnusable:
-        return DatabaseUnusable(
-            f"The database {self.path} cannot be opened.",
-            why=str(error),
-            hint="Look at the path (db_path in the project's config), its rights and the free space of its disk.",
+    def _unreachable_error(self, error: BaseException) -> DatabaseUnusable:
+        is_read_only = READ_ONLY in str(error)
+        hint = (
+            "What is stored can be asked for. To run and to change, set db_path in the project's config, or "
+            "BREADCRUMB_HOME, to a folder that can be written to."
+            if is_read_only
+            else "Look at the path (db_path in the project's config), its rights and the free space of its disk."
         )
+        return DatabaseUnusable(f"The database {self.path} cannot be opened.", why=first_line(error), hint=hint)
 
     def _no_file_error(self, file: Path) -> DatabaseUnusable:
         return DatabaseUnusable(
@@ -293,7 +302,7 @@ class Database:
 
     def _error_in_use(self, error: BaseException) -> BreadcrumbError:
         """Return the error for one of DuckDB's that came while the database was open."""
-        if "Corrupt database file" in str(error):  # DuckDB notices a damaged block when a statement reads it
+        if is_corruption(error):
             return self._unusable_error(error)
         hint = (
             "A row that cannot be read, or a defect in Breadcrumb: other calls may work. If it is about one trace, "
@@ -304,6 +313,8 @@ class Database:
         return DatabaseFailed(f"DuckDB failed with {self.path}.", why=first_line(error), hint=hint)
 
     def _unusable_error(self, error: BaseException) -> DatabaseUnusable:
+        if REFUSED_BY_SYSTEM in str(error):
+            return self._unreachable_error(error)
         log = _log_of(self._file)
         hint = (
             f"Nothing was changed. Move {log} away: what was written last is missing then, and the rest is kept."

@@ -87,6 +87,14 @@ def is_passing(error: BaseException) -> bool:
     return isinstance(error, BreadcrumbError) or (isinstance(error, duckdb.Error) and not is_refusal(error))
 
 
+def is_corruption(error: BaseException) -> bool:
+    """Return whether DuckDB met a damaged block, which it notices when a statement reads it."""
+    import duckdb
+
+    # It has no type of its own. A statement of a user may raise any text, but not of these types.
+    return "Corrupt database file" in str(error) and isinstance(error, duckdb.Error) and not is_refusal(error)
+
+
 def is_interrupt(error: BaseException) -> bool:
     """Return whether DuckDB stopped a statement because its connection was interrupted."""
     import duckdb

@@ -101,6 +101,17 @@ async def test_a_run_whose_state_cannot_be_read_says_what_comes_and_is_then_ende
     assert (await shop.ok("stop_run", project="shop", trace_id=LOST_TRACE_ID))["status"] == "stopped"
 
 
+@pytest.mark.parametrize("state", [b"", b'{"project": "sh', b"\0" * 605])
+async def test_what_was_recorded_is_kept_where_a_power_cut_took_the_state_of_its_run(shop, dead: Path, state) -> None:
+    state_file(dead).write_bytes(state)
+    (dead / "77-abc-0-0.calls").write_bytes(b"C\t1\t10\t{}\t0\t1\nR\t1\t20\t5\n" + bytes(4000))
+    os.utime(dead, (0, 0))
+    report = await shop.ok("get_trace", project="shop", trace_id=LOST_TRACE_ID)
+    assert (report["status"], report["traced"]["calls"]) == ("stopped", 1)
+    assert any("state of the run could not be read" in text for text in report["warnings"])
+    assert dead not in list_folder(dead.parent)
+
+
 @pytest.mark.parametrize("kind", [a_pipe, a_folder, an_endless_file])
 async def test_the_error_about_what_has_the_name_of_a_database_file_helps(shop, home: Home, kind) -> None:
     for suffix in ("", ".wal", ".lock", ".queue"):
@@ -129,6 +140,27 @@ async def test_the_error_about_a_database_that_was_cut_off_helps(shop, home: Hom
             assert not answer.is_error or str(file) in answer.content[0].text, size
     file.unlink()  # as the error says
     assert (await shop.ok("list_traces", project="shop"))["total"] == 0
+
+
+@pytest.mark.processes
+async def test_a_flipped_bit_of_a_database_changes_no_answer_unless_to_an_error_that_names_it(shop, home: Home) -> None:
+    file = home.database_file("shop")
+    with Database(file).write() as con:
+        con.execute("INSERT INTO notices SELECT 'none', 0, 'code', md5(i::VARCHAR) FROM range(100_000) t(i)")
+    whole = file.read_bytes()
+    question = {"project": "shop", "sql": "SELECT count(*), bit_xor(hash(message)) FROM notices"}
+    right = (await shop.ok("query_traces", **question))["rows"]
+    errors = 0
+    for place in range(100, len(whole), len(whole) // 15):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        assert [row[0] for row in (await shop.ok("list_projects"))["projects"]["rows"]] == ["shop"]
+        answer = await shop.client.call_tool("query_traces", question)
+        if answer.is_error:
+            errors += 1
+            assert str(file) in answer.content[0].text, place
+        else:
+            assert answer.structured_content["rows"] == right, place
+    assert errors > 3
 
 
 @pytest.mark.parametrize("kind", [a_pipe, noise])

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import signal
+from pathlib import Path
 
+from breadcrumb_storage.ingest.ingest import ingest_trace
 from killed_ingest import KILLED_INGEST
 
 ALL_ROWS = """
@@ -69,6 +73,48 @@ def test_an_ingest_killed_at_any_statement_inserts_each_record_once(new_trace, s
     assert all_rows(trace) == all_rows(undisturbed)
     assert trace.ingest(final=True).segments == 0
     assert [file for file in trace.spool.iterdir() if file.is_dir()] == []
+
+
+PLACES = 12
+
+
+def cut_off(path: Path, part: int) -> None:
+    """Leave some of twelve parts of a file, as a power cut may."""
+    os.truncate(path, path.stat().st_size * part // PLACES)
+
+
+def test_a_log_cut_off_anywhere_is_completed_from_the_spool_with_each_record_once(new_trace):
+    undisturbed, trace = new_trace(), new_trace()
+    for each in (undisturbed, trace):
+        write_large_spool(each)
+    undisturbed.ingest(final=True)
+    with trace.database.write() as con:
+        con.execute("PRAGMA disable_checkpoint_on_shutdown")
+        ingest_trace(con, trace.spool, trace.trace_id)
+    log = Path(f"{trace.database.path}.wal")
+    whole = {path: path.read_bytes() for path in (trace.database.path, log)}
+    assert len(whole[log]) > 10_000
+    for part in range(PLACES):
+        for path, data in whole.items():
+            path.write_bytes(data)
+        cut_off(log, part)
+        trace.ingest(final=True)
+        assert all_rows(trace) == all_rows(undisturbed), part
+
+
+def test_of_a_file_of_a_spool_cut_off_anywhere_each_record_before_the_cut_is_stored_once(new_trace):
+    original = new_trace()
+    write_large_spool(original)
+    for part in range(PLACES):
+        trace = new_trace()
+        shutil.copytree(original.spool, trace.spool, dirs_exist_ok=True)
+        expected = 0
+        for file in trace.spool.glob("*.calls"):
+            cut_off(file, part)
+            expected += sum(line.startswith(b"C\t") for line in file.read_bytes().split(b"\n")[:-1])
+        trace.ingest()
+        trace.ingest(final=True)
+        assert trace.ask("SELECT count(*), count(DISTINCT call_id) FROM call_records") == [(expected, expected)]
 
 
 REPEATED_INGEST = """

@@ -5,6 +5,7 @@ import tempfile
 from pathlib import Path
 
 from breadcrumb_server.projects.home import FILE_MODE
+from breadcrumb_server.system_errors import hint_for
 from breadcrumb_storage.errors import BreadcrumbError
 
 
@@ -35,8 +36,7 @@ def write_file(file: Path, text: str, *, mode: int = FILE_MODE) -> None:
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
+        hint = hint_for(error, "Look at the rights of its folder, and at the free space of its disk.")
         raise BreadcrumbError(
-            f"Cannot write {file}.",
-            why=str(error),
-            hint="The file is as it was before. Look at the rights of its folder, and at the free space of its disk.",
+            f"Cannot write {file}.", why=str(error), hint=f"The file is as it was before. {hint}"
         ) from error

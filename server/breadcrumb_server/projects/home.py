@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from breadcrumb_server.system_errors import hint_for
 from breadcrumb_storage.errors import BreadcrumbError
 
 ENV_HOME = "BREADCRUMB_HOME"
@@ -103,7 +104,7 @@ def make_private_folder(folder: Path, *, hint: str = "") -> None:
 
     Args:
         folder: The folder to make.
-        hint: What the error should advise.
+        hint: What the error should advise where the system's own reason says nothing better.
 
     Raises:
         BreadcrumbError: The folder cannot be made, or its path is a file.
@@ -113,7 +114,9 @@ def make_private_folder(folder: Path, *, hint: str = "") -> None:
             if not parent.is_dir():
                 parent.mkdir(mode=FOLDER_MODE, exist_ok=True)
     except OSError as error:
-        raise BreadcrumbError(f"Cannot make the folder {folder}.", why=str(error), hint=hint) from error
+        raise BreadcrumbError(
+            f"Cannot make the folder {folder}.", why=str(error), hint=hint_for(error, hint)
+        ) from error
 
 
 def is_project_name(name: str) -> bool:

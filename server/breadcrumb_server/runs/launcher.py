@@ -23,6 +23,7 @@ from breadcrumb_server.runs import reaper
 from breadcrumb_server.runs.output import OutputCapture
 from breadcrumb_server.runs.request import RunRequest
 from breadcrumb_server.runs.secrets_pipe import SecretsPipe
+from breadcrumb_server.system_errors import hint_for
 from breadcrumb_storage.errors import BreadcrumbError
 
 _READ_BYTES = 64 * 1024  # the default capacity of a pipe on Linux
@@ -129,7 +130,8 @@ def make_spool(parent: Path) -> tuple[str, Path]:
         except FileExistsError:
             continue
         except OSError as error:
-            raise BreadcrumbError(f"Cannot make a folder in {parent}.", why=str(error)) from error
+            hint = hint_for(error, "Look at the rights of that folder.")
+            raise BreadcrumbError(f"Cannot make a folder in {parent}.", why=str(error), hint=hint) from error
         return trace_id, parent / trace_id
 
 

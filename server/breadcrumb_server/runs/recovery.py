@@ -36,6 +36,11 @@ _LOST = (
     "read until then are lost."
 )
 
+_STATE_LOST = (
+    "The server that ran this command died, and its state of the run could not be read: how it ended and its output "
+    "are lost. What had been recorded until then was kept."
+)
+
 
 def recover_runs(
     spools: Path,
@@ -132,7 +137,7 @@ def _recover(spool: Path, database: Database, own_runs: Container[str], redact: 
         state = _earlier_state(spool, database)
     if state is None:
         if time.time() - spool.stat().st_mtime > ABANDONED_SECONDS and not process_group.members(None, spool):
-            remove_spool(spool)
+            return _end_without_state(spool, database, redact)
         return False
     # A run of this server that is no longer in own_runs has ended but could not be stored.
     if state.owner_is_alive() and not (state.server_pid == os.getpid() and state.status != RUNNING):
@@ -161,6 +166,31 @@ def _earlier_state(spool: Path, database: Database) -> RunState | None:
         return None
     with database.read() as con:
         return state if any(run.trace_id == spool.name for run in running_traces(con)) else None
+
+
+def _end_without_state(spool: Path, database: Database, redact: Iterable[str]) -> bool:
+    """Store what was recorded of a run whose state cannot be read, as after a power cut, and remove its folder."""
+    with database.read() as con:
+        run = next((run for run in running_traces(con) if run.trace_id == spool.name), None)
+    if run is None:  # it had not started, or any program has made the folder
+        remove_spool(spool)
+        return False
+    state = RunState(
+        project=spool.parent.name,
+        trace_id=spool.name,
+        command=[],
+        label=None,
+        cwd="",
+        timeout_seconds=None,
+        config="{}",
+        not_traced_reason="",
+        started_at=run.started_at.replace(tzinfo=UTC).isoformat(),
+        captures_output=False,
+    )
+    state.add_notice(NOTICE_SERVER_DIED, _STATE_LOST)
+    state.finish("stopped")
+    record_end(database, spool, state, Redactor(redact))
+    return True
 
 
 def _end_processes(state: RunState, spool: Path) -> None:

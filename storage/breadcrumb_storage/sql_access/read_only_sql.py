@@ -16,7 +16,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, cast
 
-from breadcrumb_storage.errors import QueryFailed, QueryRefused, first_line
+from breadcrumb_storage.errors import QueryFailed, QueryRefused, first_line, is_corruption
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection, Statement
@@ -81,6 +81,7 @@ def run_read_only(
     Raises:
         QueryRefused: The SQL is not exactly one statement, or does not read.
         QueryFailed: DuckDB could not run the statement, or it took too long or needed too much memory.
+        duckdb.Error: It met a damaged block, or was interrupted by somebody else.
     """
     import duckdb
 
@@ -112,6 +113,8 @@ def run_read_only(
             "The query returns a value that is nested too deeply.", hint="Select a part of it, or cast it to VARCHAR."
         ) from error
     except duckdb.Error as error:
+        if is_corruption(error):  # the file is to blame, which the statement's author cannot mend: `Database` names it
+            raise
         if "'pytz'" in str(error):  # DuckDB 2.0.0 needs it for this type, which no table here has
             raise QueryFailed(
                 "A TIMESTAMP WITH TIME ZONE cannot be returned.",
