@@ -85,6 +85,23 @@ class Service:
         """
         return (await anyio.to_thread.run_sync(load_config, self.home, project)).config
 
+    async def config_for_run(self, project: str, folder: str | None) -> tuple[ProjectConfig, str]:
+        """Load the settings of a project; make it, as its folder's first project, if there is none.
+
+        Args:
+            project: Name of the project.
+            folder: The working folder of the run; None if it was not given.
+
+        Returns:
+            The settings, and a sentence about the new project, which is "" if it existed.
+
+        Raises:
+            BreadcrumbError: The project is unknown and cannot be made, or its file is broken.
+        """
+        from breadcrumb_server.projects.manage import config_for_run  # imports what only makes projects
+
+        return await anyio.to_thread.run_sync(config_for_run, self.home, project, folder)
+
     async def ask(self, project: str, build: "Callable[[DuckDBPyConnection], A]") -> A:
         """Ingest what the project's runs have recorded so far, then query its database.
 

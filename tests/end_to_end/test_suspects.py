@@ -115,6 +115,19 @@ async def test_suspects_are_named_by_function_with_the_passing_tests_that_ran_th
     assert again["suspects"] == SUSPECTS
 
 
+async def test_a_comprehension_is_named_by_the_function_that_it_is_in(session, workspace) -> None:
+    (workspace / "carts.py").write_text(
+        "def total(prices):\n    if prices:\n        return sum(price for price in prices)\n    return 0\n"
+    )
+    (workspace / "test_carts.py").write_text(
+        "from carts import total\n\ndef test_all():\n    assert total([1, 2]) == 4\n\n"
+        + "".join(f"def test_{number}():\n    assert total([]) == 0\n\n" for number in range(4))
+    )
+    await session.project(workspace, ["carts", "test_carts"])
+    report = await run(session, *PYTEST, "test_carts.py")
+    assert report["suspects"][1:] == ["  0  total carts.py:3  return sum(price for price in prices)"]
+
+
 async def test_show_marks_suspect_lines_and_takes_the_last_call_that_ran_them(session, shop: Path) -> None:
     (shop / "test_prices.py").write_text(
         TESTS.replace("discounted(200), 180", "[discounted(each) for each in (1, 200, 2)], [1, 180, 2]")
@@ -145,7 +158,7 @@ async def test_tests_that_share_their_lines_have_no_suspects(session, shop: Path
 
 
 SINGLE = [*PYTEST, "test_prices.py::Prices::test_big"]
-FIRST_PASS = "other tests of the file ran first, for suspects, with their side effects (6 passed, "
+FIRST_PASS = "other tests of the file ran first (6 passed, "
 
 
 @pytest.mark.parametrize(

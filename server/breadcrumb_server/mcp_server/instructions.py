@@ -4,28 +4,29 @@
 INSTRUCTIONS = """\
 Debug Python programs by tracing them: see what a program really did - every line of a function with its values, \
 every call, every exception - without print statements or a debugger. Use it for questions like: why does this Python \
-fail, where does this wrong value come from, why is it slow, where does it hang. Begin with three calls, instead of \
+fail, where does this wrong value come from, why is it slow, where does it hang. Begin with two calls, instead of \
 reading files:
 
-1. init_project(project, workspace), once for each code base.
-2. run(project, command, timeout_seconds): any Python command. Its report shows the failure with the values of the \
-test's body or the innermost frames, and the suspects: lines that this test ran and passing tests of its file did not.
-3. show(project, what=["Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", "retries"]): reads code: \
+1. run(project, command, timeout_seconds, cwd): any Python command. With cwd, the code's absolute path, it makes a \
+new project (init_project chooses what is traced). Its report shows the failure with the values of the test's body or \
+the innermost frames, and the suspects: lines that this test ran and passing tests of its file did not.
+2. show(project, what=["Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", "retries"]): reads code: \
 functions, classes, lines, a file's outline, mentions of a name; run or not, each line with what it did. Read Python \
-with it alone: cat, sed and grep cost three times as much. Name all that you want to read in one call.
+with it alone: cat and grep cost more. Name all that you want in one call. … folds lines: ask \
+for shop/cart.py:31-60.
 
 Then, where the cause is not plain yet:
 - find(project, name= or value= or exception=): where a variable got its value, which calls had one, who raised.
 - run(..., probes={"shop.pricing:31": ["rate"]}): one more value at a known place. The answer is its table.
-- get_flow for the order of calls, threads and tasks; find_exceptions for what was swallowed; analyze_performance for \
+- get_flow for the order of calls; find_exceptions for what was swallowed; analyze_performance for \
 where the time went; query_traces (SQL) for anything else.
 - A value comes out of a function that is not recorded: find_gaps, make its edit_config call, run again.
 
 Every call names its project. Without trace_id, the newest trace is meant. Objects are \
-Cart#1, calls #162: the same number is the same object, or call, in the whole trace. If a command takes longer than \
-wait_seconds:  wait_for_run or stop_run. Secrets are redacted.
+Cart#1, calls #162: the same number is the same object, or call, in the whole trace. A command that takes longer than \
+wait_seconds: wait_for_run or stop_run. Secrets are redacted.
 
-Tools that can be called by their names even where they are not listed: list_projects, get_config, list_traces, \
+Callable though not listed: list_projects, get_config, list_traces, \
 get_calls (all calls of a function), search_values, compare_traces (where a failing run differs from a passing one), \
 delete_traces.
 """

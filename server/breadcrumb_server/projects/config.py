@@ -198,15 +198,20 @@ def check_settings(data: object, source: str) -> ProjectConfig:
     return config
 
 
-def unknown_project(home: Home, project: str) -> BreadcrumbError:
+class UnknownProjectError(BreadcrumbError):
+    """There is no project of a name."""
+
+
+def unknown_project(home: Home, project: str) -> UnknownProjectError:
     """Return the error for an unknown project, which lists the known ones."""
     names = home.project_names()
-    return BreadcrumbError(
+    return UnknownProjectError(
         f"There is no project {project[:200]!r}.",
         why=f"Projects here: {', '.join(names[:30])}{', ...' if len(names) > 30 else ''}."
         if names
         else f"No project has been made yet in {home.folder}.",
-        hint=f'Make it with init_project(project="{similar_project_name(project)}", workspace="/path/of/the/code").',
+        hint=f'Make it with init_project(project="{similar_project_name(project)}", workspace="/path/of/the/code"). '
+        "A run makes it, too, if its cwd is the absolute path of the code.",
     )
 
 

@@ -14,7 +14,7 @@ from breadcrumb_server.answers.common.next_calls import NextCalls, at_most_one, 
 from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.projects.answers import ProjectCreated, ProjectList, ProjectSettings, SettingsChanged
 from breadcrumb_server.projects.atomic_file import write_file
-from breadcrumb_server.projects.config import ProjectConfig, check_settings, load_config
+from breadcrumb_server.projects.config import ProjectConfig, UnknownProjectError, check_settings, load_config
 from breadcrumb_server.projects.config_changes import ConfigChanges, changed_settings
 from breadcrumb_server.projects.config_file import render_config
 from breadcrumb_server.projects.home import Home, check_project_name
@@ -96,6 +96,47 @@ def init_project(
             next=at_most_one([proposed]),
         )
     )
+
+
+def config_for_run(home: Home, project: str, folder: str | None) -> tuple[ProjectConfig, str]:
+    """Load the settings of a project that a run names; make the project if there is none and the run names a folder.
+
+    Args:
+        home: The home folder.
+        project: Name of the project.
+        folder: The working folder of the run, which becomes the workspace; None if it was not given.
+
+    Returns:
+        The settings, and a sentence about the new project, which is "" if it existed.
+
+    Raises:
+        BreadcrumbError: The project is unknown, and no folder was given, or another project has it. Otherwise as for
+            `init_project`.
+    """
+    try:
+        return load_config(home, project).config, ""
+    except UnknownProjectError:
+        if folder is None or not Path(folder).is_absolute():
+            raise
+        _refuse_second_project(home, _workspace(folder))
+    made = init_project(home, project, folder)
+    config = load_config(home, project).config
+    return config, "; ".join([f"new project {project} of {folder}, traces {', '.join(config.include)}", *made.notes])
+
+
+def _refuse_second_project(home: Home, folder: Path) -> None:
+    """Refuse to make a project, without being asked to, of a folder that has one: its name was most likely mistyped."""
+    for name in home.project_names():
+        try:
+            if load_config(home, name).config.workspace_folder() != folder:
+                continue
+        except BreadcrumbError:  # a broken file
+            continue
+        raise UnknownProjectError(
+            f"The project of {folder} is {name!r}.",
+            why="A run makes a project only of a folder that has none.",
+            hint=f'Call run(project="{name}", ...), or make a second one with init_project.',
+        )
 
 
 def _first_run(project: str, workspace: Path | None) -> tuple[str | None, list[str]]:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import groupby
 from typing import NamedTuple
 
 from breadcrumb_server.answers.annotated.line_notes import LineNote
@@ -15,16 +16,24 @@ from breadcrumb_server.answers.common.text import clean, counted, cut
 from breadcrumb_server.answers.rendering.mentions import SMALL_OBJECT_CHARS, Mentions
 
 # What a line is worth, from what is always shown to what is left out first.
-_TOLD, _RAN, _FIRST_NOT_RUN, _AROUND, _NOT_RUN, _DOCUMENTATION = range(6)
+_TOLD, _RAN, _FIRST_NOT_RUN, _AROUND, _NOT_RUN, _DOCUMENTATION, _FOLDED = range(7)
 _NOTHING = _TOLD - 1  # no line has this rank
 # The rank of a line up to a distance from the one at which a call stood.
 _RANK_BY_DISTANCE = ((_RAN, 2), (_FIRST_NOT_RUN, 4), (_AROUND, 7), (_NOT_RUN, 12))
 # Characters of the note of a marked line, at least.
 _MARKED_NOTE_CHARS = 90
+# Lines of a docstring, of a comment, and of a block that did not run, up to which they are shown whole. Of longer ones
+# the first lines are: they say what it is. A range of lines of the file is never folded.
+_WHOLE_DOCSTRING, _WHOLE_COMMENT, _WHOLE_NOT_RUN = 3, 2, 5
+_FIRST_OF_NOT_RUN = 3
 # Characters of a line of source: a longer one is data.
 _SOURCE_CHARS = 160
 # Characters of the line that counts those left out.
 _MARK_CHARS = 30
+
+
+# Said of a function all of whose executed lines are rare.
+_ALL_RARE = "  (* every line)"
 
 
 class Style(Enum):
@@ -47,7 +56,7 @@ class _NoteRoom(NamedTuple):
     note: int
 
 
-_LONG_NOTES = (_NoteRoom(240, 4_000), _NoteRoom(120, 2_000), _NoteRoom(70, 1_000), _NoteRoom(40, 500))
+_LONG_NOTES = (_NoteRoom(120, 360), _NoteRoom(70, 240), _NoteRoom(50, 160), _NoteRoom(40, 120))
 _SHORT_NOTES = (_NoteRoom(50, 110), _NoteRoom(40, 80), _NoteRoom(20, 50), _NoteRoom(20, 0))
 
 
@@ -60,6 +69,7 @@ class _Line:
     rank: int
     told: str = ""  # the note, if it is not made of what was recorded for the line
     missed: bool = False  # whether it is known that it did not run
+    statement: str = ""  # the text of the statement that begins here
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +126,12 @@ class FunctionText:
                 for each in lines
             ]
         lines = [replace(each, rank=_NOT_RUN) if each.number in minor else each for each in lines]
+        if heads is None:
+            lines = _folded(lines, block, stood)
+            executed = [each for each in lines if each.note is not None]
+            if len(executed) > 1 and all("*" in each.mark for each in executed):  # that says nothing of any of them
+                lines = [replace(each, mark=each.mark.replace("*", "")) for each in lines]
+                self._heading += _ALL_RARE
         self._lines = lines
         self._mark_chars = max((len(line.mark) for line in self._lines), default=0)
 
@@ -126,7 +142,7 @@ class FunctionText:
             chars: Maximum characters.
             style: Which other text is read with it.
         """
-        least = max((line.rank for line in self._lines), default=_TOLD)
+        least = max((line.rank for line in self._lines if line.rank != _FOLDED), default=_TOLD)
         # A level at which no line is left says nothing: the ends of more lines then say more.
         levels = [level for level in _levels(style, least) if any(line.rank <= level[0] for line in self._lines)]
         fitting = next((level for level in levels if size_of_text(self._write(*level)) <= chars), None)
@@ -178,7 +194,7 @@ class FunctionText:
         if line.note is None:
             return f"{text}  # {line.told}" if line.told else text
         chars = max(room.note, _MARKED_NOTE_CHARS if "*" in line.mark or ">" in line.mark else 0)
-        note = cut(line.note.text(room.value, shown, mentions), chars) if chars else ""
+        note = cut(line.note.text(room.value, shown, mentions, line.statement), chars) if chars else ""
         shown.update(line.note.values(room.value))
         return f"{text}  # {note}" if note else text
 
@@ -194,9 +210,10 @@ def _levels(style: Style, least: int) -> list[tuple[int, _NoteRoom]]:
                 for room in _LONG_NOTES + _SHORT_NOTES[:3]
             ),
         ]
-    least = min(least, _NOT_RUN)
     if style is Style.FROM_THE_TOP:
-        return [(least, room) for room in _SHORT_NOTES[:3]]
+        ranks = dict.fromkeys((least, min(least, _NOT_RUN)))
+        return [(rank, room) for rank in ranks for room in _SHORT_NOTES[:3]]
+    least = min(least, _NOT_RUN)
     if style is Style.SOURCE_FIRST:
         return [(rank, room) for rank in range(least, _TOLD - 1, -1) for room in _SHORT_NOTES]
     return [
@@ -243,8 +260,35 @@ def _rank_lines(
             mark = "-" if number == statement.first else ""
             missed = True
         did_not_run = rank in (_FIRST_NOT_RUN, _NOT_RUN)
-        lines.append(_Line(number, text, note, mark, rank, missed=did_not_run))
+        last = statement.last if note is not None and statement is not None and statement.first == number else number
+        whole = "\n".join(source.get(each, "") for each in range(number, last + 1))
+        lines.append(_Line(number, text, note, mark, rank, missed=did_not_run, statement=whole))
     return lines
+
+
+def _folded(lines: Sequence[_Line], block: SourceBlock, stood: Stood | None) -> list[_Line]:
+    """Fold long docstrings, comments and blocks that did not run to their first lines, and what follows a failure."""
+    failed_at = stood.line if stood is not None and any(each.note for each in lines) else None
+
+    def kind(line: _Line) -> str:
+        if line.number in block.documentation:
+            return "docstring"
+        if line.source.lstrip().startswith("#") and block.statement_at(line.number) is None:
+            return "comment"
+        return "not run" if line.missed else ""
+
+    out: list[_Line] = []
+    for name, group in groupby(lines, kind):
+        found = list(group)
+        shown = len(found)
+        if shown > {"docstring": _WHOLE_DOCSTRING, "comment": _WHOLE_COMMENT}.get(name, shown):
+            shown = 1
+        elif name == "not run" and shown > _WHOLE_NOT_RUN:
+            shown = _FIRST_OF_NOT_RUN
+        out += [each if position < shown else replace(each, rank=_FOLDED) for position, each in enumerate(found)]
+    if failed_at is not None and not any(each.note for each in lines if each.number > failed_at):
+        out = [replace(each, rank=_FOLDED) if each.number > failed_at and each.missed else each for each in out]
+    return out
 
 
 def _at(line: _Line, stood: Stood) -> _Line:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from breadcrumb.value_format import DELETED_KEY
 from breadcrumb_server.answers.annotated.source_block import SourceBlock, Statement
+from breadcrumb_server.answers.annotated.told_by_source import ToldBySource, are_alike
 from breadcrumb_server.answers.common.code_origin import is_for_messages
 from breadcrumb_server.answers.common.parsed_json import is_object, parsed_object, parsed_value
 from breadcrumb_server.answers.common.text import clean, cut
@@ -21,6 +23,11 @@ from breadcrumb_storage.queries.lines import LineRow
 
 # Values of one variable that a line shows, if it ran more often: the first ones and the last.
 _MAX_VALUES = 3
+# Characters of a value among several of one variable.
+_ONE_OF_MANY_CHARS = 60
+# Methods that a statement calls by itself: what they return is no news.
+_PROTOCOL = frozenset({"__iter__", "__enter__", "__aenter__", "__aiter__"})
+_BARE_OBJECT = re.compile(r"<?\w+#\d+>?")
 # Characters of an exception at the line that received it.
 _RAISED_CHARS = 160
 
@@ -40,28 +47,52 @@ class LineNote:
         """Return whether there is more to tell than that the line ran."""
         return bool(self.changes or self.results or self.raised or self.reads)
 
-    def text(self, chars: int, shown: Mapping[str, str], mentions: Mentions) -> str:
-        """Render what the line did.
+    def text(self, chars: int, shown: Mapping[str, str], mentions: Mentions, source: str = "") -> str:
+        """Render what the line did, without what its source tells.
 
         Args:
             chars: Maximum characters of each value.
             shown: Values that the reader knows from the lines before, by path, as text. Equal ones are not repeated.
             mentions: The objects that the reader knows.
+            source: The text of the line.
         """
-        known = {path: [each for each in found if not each.unrecorded] for path, found in self.changes.items()}
-        changes = {path: _series(list(map(_changed, found))) for path, found in known.items() if found}
-        parts = [f"{path}={_series_text(values, chars, mentions)}" for path, values in changes.items()]
+        told = ToldBySource(source)
+        changes = {path: _series(list(map(_changed, found))) for path, found in self._recorded(told).items()}
+        texts = {path: _known_text(values, chars) for path, values in changes.items()}
+        told_by_source = {path for path, text in texts.items() if told.tells(path, text, shown)}
+        # The same attribute of one object, that several variables hold.
+        seen = {(_last_name(path), texts[path]) for path in told_by_source if "." in path}
+        parts: list[str] = []
+        for path in sorted((each for each in changes if each not in told_by_source), key=lambda each: each.count(".")):
+            attribute = (_last_name(path), texts[path])
+            if "." in path and attribute in seen:
+                continue
+            seen.add(attribute)
+            text = _series_text(changes[path], chars, mentions)
+            # A variable that holds the same object, of which nothing is new.
+            if not (_BARE_OBJECT.fullmatch(text) and are_alike(shown.get(path), text)):
+                parts.append(f"{path}={text}")
         for path, read in self.reads.items():
             values = _series(read)
             if path not in changes and shown.get(path) != _known_text(values, chars):
-                parts.append(f"{path}={_series_text(values, chars, mentions)}")
+                text = _series_text(values, chars, mentions)
+                if not are_alike(shown.get(path), text) or "(" in text:
+                    parts.append(f"{path}={text}")
         for result in self.results:
-            values = _results(result, chars)
+            name = result.function_name.rpartition(".")[2]
+            values = _results(result, chars, raises=not self.raised) if name not in _PROTOCOL else []
             if values and not any(_are_same(values, each) for each in changes.values()):
-                name = result.function_name.rpartition(".")[2]
                 parts.append(f"{name}() -> {_series_text(values, chars, mentions)}")
-        parts += [f"!! {cut(clean(each), _RAISED_CHARS)}" for each in dict.fromkeys(self.raised)]
+        parts += [f"!! {cut(clean(_short_type(each)), _RAISED_CHARS)}" for each in dict.fromkeys(self.raised)]
         return ", ".join(parts)
+
+    def _recorded(self, told: ToldBySource) -> dict[str, list[Change]]:
+        """Return the changes whose values are known, without names that Python deletes by itself."""
+        known = {
+            path: [each for each in found if not each.unrecorded and (told.deletes or not each.deleted)]
+            for path, found in self.changes.items()
+        }
+        return {path: found for path, found in known.items() if found}
 
     def values(self, chars: int) -> dict[str, str]:
         """Return the values that a reader of this line knows after it, by path, as text."""
@@ -69,6 +100,10 @@ class LineNote:
         for path, values in self.reads.items():
             known.setdefault(path, _known_text(_series(values), chars))
         return known
+
+
+def _last_name(path: str) -> str:
+    return path.rpartition(".")[2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +137,7 @@ def _series(values: Sequence[object], *, gap: bool = False) -> list[object]:
 def _series_text(values: Sequence[object], chars: int, mentions: Mentions) -> str:
     """Render chosen values, with at most ``chars`` characters of each, after the objects that the reader knows."""
     texts: list[str] = []
+    chars = min(chars, _ONE_OF_MANY_CHARS) if len(values) > 1 else chars
     for each in values:
         texts.append(cut_value(each.text if isinstance(each, _Text) else mentions.tree(each), chars))
         mentions.shown(texts[-1])
@@ -128,14 +164,26 @@ def _is_same(value: object, other: object) -> bool:
     return str(_whole(value)) == str(_whole(other))
 
 
-def _results(result: CalleeResult, chars: int) -> list[object]:
-    """Choose what to show of the results of the calls from a line; nothing if all returned None."""
+def _short_type(raised: str) -> str:
+    """Return an exception as text without the module of its type."""
+    name, colon, message = raised.partition(":")
+    return name.rpartition(".")[2] + colon + message
+
+
+def _results(result: CalleeResult, chars: int, *, raises: bool) -> list[object]:
+    """Choose what to show of the results of the calls from a line; nothing if all returned None.
+
+    Args:
+        result: The results.
+        chars: Maximum characters of the name of an exception.
+        raises: Whether to name the exceptions that they raised.
+    """
     values: list[object] = [
-        _Text(cut(clean(each.exception_type), chars)) if each.outcome == "raised" and each.exception_type
+        _Text(cut(clean(_short_type(each.exception_type)), chars)) if each.outcome == "raised" and each.exception_type
         else _YIELDED_NOTHING if each.yielded == 0 and each.outcome == "returned"
         else parsed_value(each.return_value)
         for each in result.ends
-        if each.outcome == "raised" or each.return_value not in (None, "null") or each.yielded == 0
+        if (raises if each.outcome == "raised" else each.return_value not in (None, "null")) or each.yielded == 0
     ]  # fmt: skip
     return _series(values, gap=result.calls > len(result.ends)) if values else []
 

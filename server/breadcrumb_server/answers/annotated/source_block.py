@@ -38,12 +38,14 @@ class SourceBlock:
         last: Number of its last line.
         statements: Its statements by the number of their first line, without those of functions defined in it.
         documentation: Numbers of the lines of its docstring, or of several docstrings.
+        defaults: The constants that its arguments have if they are not given, by name.
     """
 
     first: int
     last: int
     statements: Mapping[int, Statement] = field(default_factory=dict[int, Statement])
     documentation: Collection[int] = range(0)
+    defaults: Mapping[str, object] = field(default_factory=dict[str, object])
 
     def statement_at(self, line: int) -> Statement | None:
         """Return the statement that a line belongs to."""
@@ -187,7 +189,19 @@ def _innermost(tree: ast.Module, first_line: int, name: str) -> ast.stmt | None:
 
 def _block_of(owner: ast.Module | ast.stmt, first: int, last: int) -> SourceBlock:
     statements = {each.first: each for each in _statements(owner, is_owner=True)}
-    return SourceBlock(first, last, statements, _documentation(owner))
+    return SourceBlock(first, last, statements, _documentation(owner), _defaults(owner))
+
+
+def _defaults(owner: ast.AST) -> dict[str, object]:
+    if not isinstance(owner, ast.FunctionDef | ast.AsyncFunctionDef):
+        return {}
+    arguments = owner.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    given = [
+        *zip(positional[len(positional) - len(arguments.defaults) :], arguments.defaults, strict=True),
+        *zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True),
+    ]
+    return {argument.arg: value.value for argument, value in given if isinstance(value, ast.Constant)}
 
 
 def _documentation(owner: ast.AST) -> range:

@@ -89,6 +89,22 @@ def without_self(args: str | None) -> str | None:
     return json.dumps({name: value for name, value in parsed.items() if name != "self"}) if "self" in parsed else args
 
 
+def without_equal(args: str | None, others: Mapping[str, object]) -> str | None:
+    """Drop the recorded arguments that are equal to others of the same names, such as their defaults.
+
+    Args:
+        args: The arguments as a JSON object; None if none were recorded.
+        others: Parsed values by name.
+    """
+    parsed = parsed_object(args)
+    kept = {name: value for name, value in parsed.items() if not (name in others and _is_equal(value, others[name]))}
+    return args if len(kept) == len(parsed) else json.dumps(kept)
+
+
+def _is_equal(value: object, other: object) -> bool:
+    return type(value) is type(other) and value == other
+
+
 def pairs_text(
     pairs: Sequence[tuple[str, ValueTree]],
     chars: int,

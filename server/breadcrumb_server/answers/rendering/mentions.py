@@ -23,6 +23,9 @@ SMALL_OBJECT_CHARS = 80
 
 _NAMES = re.compile(r"\w+#\d+")
 _HEAD = (TYPE_KEY, OBJECT_KEY)
+_HEAD_AND_STATE = {*_HEAD, STATE_KEY, CUT_MARK}
+# Descriptions of empty containers below the depth that is recorded.
+_EMPTY = re.compile(r"<\w+ of 0>")
 
 
 class Mentions:
@@ -83,7 +86,8 @@ class Mentions:
             return value
         name = identity_of(value)
         if not name:
-            return {key: self._reduced(item, found) for key, item in value.items()}
+            reduced = {key: self._reduced(item, found) for key, item in value.items()}
+            return self._telling(reduced) if TYPE_KEY in value else reduced
         if name in found:
             return f"<{name}>"
         fields = {key: item for key, item in value.items() if key not in _HEAD}
@@ -96,12 +100,19 @@ class Mentions:
             return self._with_fields(value, {key: self._reduced(item, found) for key, item in changed.items()})
         return self._small(value, {key: self._reduced(item, found) for key, item in fields.items()})
 
+    def _telling(self, value: dict[str, Any]) -> dict[str, Any]:
+        """Leave fields that say little, which are None, false or empty, out of a long object without a number."""
+        if self._object_chars is None or len(value_tree(value)) <= self._object_chars:
+            return value
+        kept = {key: item for key, item in value.items() if key in _HEAD or not _says_little(item)}
+        return value if len(kept) == len(value) or not kept.keys() - _HEAD_AND_STATE else {**kept, CUT_MARK: ""}
+
     def _small(self, value: Mapping[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
         """Leave out fields of an object that is long: those that are None, and then those that do not fit."""
         whole = self._with_fields(value, fields)
         if self._object_chars is None or len(value_tree(whole)) <= self._object_chars:
             return whole
-        kept = {key: item for key, item in fields.items() if item is not None and key != CUT_MARK}
+        kept = {key: item for key, item in fields.items() if not _says_little(item) and key != CUT_MARK} or fields
         room = self._object_chars - len(value_tree(self._with_fields(value, {STATE_KEY: ""}))) - len(", …")
         taken: dict[str, Any] = {}
         for key, item in kept.items():
@@ -116,6 +127,11 @@ class Mentions:
     @staticmethod
     def _with_fields(value: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
         return {TYPE_KEY: value[TYPE_KEY], OBJECT_KEY: value[OBJECT_KEY], **fields}
+
+
+def _says_little(item: object) -> bool:
+    """Return whether a field is what most objects of its class have: None, false or empty."""
+    return item is None or item is False or item in ("", [], {}) or (isinstance(item, str) and bool(_EMPTY.match(item)))
 
 
 def _is_alike(before: object, after: object) -> bool:

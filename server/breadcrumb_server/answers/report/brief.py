@@ -24,6 +24,8 @@ from breadcrumb_server.answers.report.failing_tests import FailingTest
 from breadcrumb_server.answers.report.recording import FULL_RECORDS_ALL
 
 MAX_CHARS = 2_500
+# Characters up to which the source of functions is added that explain the failure: a reader asks for the others.
+AIM_CHARS = 1_900
 # Functions of one proposal, and characters that are kept free for it if functions may be left out.
 MAX_PROPOSED = 2
 _PROPOSAL_CHARS = 240
@@ -115,11 +117,16 @@ def _left_out(lines: int) -> str:
     return f"  … ({counted(lines, 'line')})"
 
 
-def brief_of(report: RunReport) -> RunBrief:
-    """Write what matters of a report."""
+def brief_of(report: RunReport, new_project: str = "") -> RunBrief:
+    """Write what matters of a report.
+
+    Args:
+        report: The whole report.
+        new_project: A sentence about the project that was made for the run; "" if it existed.
+    """
     report = report.roomy
     made = Parts()
-    parts: list[_Part] = []
+    parts = [_Part([new_project], 300)] if new_project else []
     for name, section in _SECTIONS.items():
         parts += made.rows(name, partial(_filled, section, report))
     parts += [_Part([f"note: {each}" for each in made.notes], 400)] if made.notes else []
@@ -147,7 +154,7 @@ def _write(parts: Sequence[_Part], report: RunReport) -> str:
     for number, part in enumerate(parts):
         if part.is_optional:
             whole = "\n".join(part.lines)
-            if _size(texts) + len(whole) + 1 <= room:
+            if _size(texts) + len(whole) + 1 <= min(room, AIM_CHARS):
                 texts[number] = whole
             else:
                 missing.append(whole)
@@ -252,7 +259,7 @@ def _exceptions(report: RunReport) -> Iterator[_Part]:
 
 
 def _suspects(report: RunReport) -> Iterator[_Part]:
-    yield _Part(report.suspects, 700)
+    yield _Part(report.suspects)
 
 
 def _where_it_is(report: RunReport) -> Iterator[_Part]:
@@ -298,7 +305,7 @@ def _also(report: RunReport) -> Iterator[_Part]:
         more.append(counted(len(report.processes.rows) + report.processes.more, "process"))
     if report.traced is not None:
         more.append(counted(report.traced.calls, "recorded call"))
-    yield _Part([f"in part: {line}" for line in report.not_traced if line.endswith(FULL_RECORDS_ALL)], 180)
+    yield _Part([f"in part: {line}" for line in report.not_traced if line.endswith(FULL_RECORDS_ALL)], 130)
     yield _Part([f"also: {', '.join(more)} (get_trace)"] if more else [])
     yield _Part([f"note: {each}" for each in report.notes], 700)
 
@@ -309,7 +316,8 @@ def _proposal(report: RunReport, missing: Sequence[str]) -> str:
     if names:
         return f"next: {call('show', project=report.project, trace_id=report.trace_id, what=names[:MAX_PROPOSED])}"
     is_explained = _explains(report) and not missing
-    done = [*(["get_flow("] if report.flow or is_explained else []), *(["show(", "get_calls("] if is_explained else [])]
+    done = ["get_flow("] if report.flow or is_explained else []
+    done += ["show(", "get_calls(", "find_gaps("] if is_explained else []
     proposed = [each for each in report.next if not each.startswith(tuple(done))]
     return f"next: {proposed[0]}" if proposed else ""
 

@@ -132,10 +132,18 @@ def missing_from_trace(
             f"{trace.config.get('include') or []}"
         )
     reasons += not_observed
-    reasons += _thinned(functions, damaged=damaged)
     told = [cut(clean(text), LIMITS.warning_chars) for text in reasons]
+    told += [_cut_before_end(text, LIMITS.warning_chars) for text in _thinned(functions, damaged=damaged)]
     told[1 if not processes else 0 : 0] = [cut(clean(text), LIMITS.untraced_chars) for text in untraced]
     return told
+
+
+def _cut_before_end(text: str, chars: int) -> str:
+    """Cut a text before the sentence by which it is recognised."""
+    if not text.endswith(FULL_RECORDS_ALL):
+        return cut(clean(text), chars)
+    begin = clean(text).removesuffix(FULL_RECORDS_ALL)
+    return cut(begin, chars - len(FULL_RECORDS_ALL) - 1).rstrip() + " " + FULL_RECORDS_ALL
 
 
 def _thinned(functions: Sequence[FunctionTime], *, damaged: bool) -> list[str]:
@@ -154,7 +162,7 @@ def _thinned(functions: Sequence[FunctionTime], *, damaged: bool) -> list[str]:
         recorded = f"{most.recorded:,} of {bounded_text(most.started, exact=most.exact)} recorded"
         parts.append(
             f"{bounded_text(left_out, exact=exact)} calls of {counted(len(sampled), 'function')} were counted but not "
-            f"recorded (most of them: {most.module}:{most.name}, {recorded})"
+            f"recorded (most: {most.module}:{most.name}, {recorded})"
         )
     thinned = [each for each in functions if each.thinned]
     if thinned:

@@ -18,11 +18,12 @@ from breadcrumb_server.answers.annotated.source_block import SourceBlock
 from breadcrumb_server.answers.common.budget import MAX_ANSWER_CHARS, first_that_fits, shares, squeeze
 from breadcrumb_server.answers.common.code_origin import Places
 from breadcrumb_server.answers.common.model import Answer
+from breadcrumb_server.answers.common.parsed_json import parsed_object
 from breadcrumb_server.answers.common.text import counted, one_line
 from breadcrumb_server.answers.conditions.where import parse_where
 from breadcrumb_server.answers.lines.source import SourceText
 from breadcrumb_server.answers.rendering.calls import end_text
-from breadcrumb_server.answers.rendering.layout import arguments_text, without_self
+from breadcrumb_server.answers.rendering.layout import arguments_text, without_equal, without_self
 from breadcrumb_server.answers.rendering.mentions import Mentions
 from breadcrumb_server.answers.show.regions import Region, Regions
 from breadcrumb_server.answers.show.targets import Target, TargetFinder
@@ -50,16 +51,18 @@ class Limits:
     """Functions of classes and files whose lines are recorded by the next run."""
     least_chars: int = 400
     """Fewest characters that may be asked for."""
-    heading_chars: int = 300
+    heading_chars: int = 150
     """Characters of the arguments and of the result in a heading."""
     heading_part: int = 6
     """The part of the room of a function that its arguments may take in the heading, and its result."""
     calls_part: int = 10
     """The part of the room that the list of other calls may take."""
-    others: int = 4
+    others: int = 2
     """Other calls that are listed."""
-    other_chars: int = 110
+    other_chars: int = 60
     """Characters of each."""
+    short_lines: int = 12
+    """Lines of a function up to which one other call is listed."""
     around_chars: int = 300
     """Characters of the answer around the text."""
 
@@ -93,6 +96,16 @@ class _Loaded:
     choice: Choice | None
     other_calls: Mapping[int, CallRow]
     suspect: Set[int] | None  # None: there are no tests to compare
+
+    @property
+    def lines(self) -> int:
+        """Return the number of its lines; 0 if they are not known."""
+        return self.block.last - self.block.first + 1 if self.block is not None else 0
+
+    @property
+    def defaults(self) -> Mapping[str, object]:
+        """Return the constants that its arguments have if they are not given."""
+        return self.block.defaults if self.block is not None else {}
 
 
 def show(
@@ -239,9 +252,10 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
     heading = one_line(f"{target.name} {places.path(target.file)}:{target.line or '?'}", 200)
     mentions = Mentions()
     if call is not None:
-        room = min(chars // LIMITS.heading_part, LIMITS.heading_chars // (1 if style is Style.ALONE else 3))
-        heading += " " + _call_text(call, loaded.caller, room, mentions)
-    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions, LIMITS.others if style is Style.ALONE else 2)
+        room = min(chars // LIMITS.heading_part, LIMITS.heading_chars // (1 if style is Style.ALONE else 2))
+        heading += " " + _call_text(call, loaded.caller, room, mentions, loaded.defaults)
+    others = LIMITS.others if style is Style.ALONE and loaded.lines > LIMITS.short_lines else 1
+    below = _calls_text(loaded, chars // LIMITS.calls_part, mentions, others)
     if target.note:
         heading += f"  ({target.note})"
     if loaded.block is None:
@@ -254,11 +268,14 @@ def _write(loaded: _Loaded, functions: AnnotatedFunctions, places: Places, chars
     return f"{shown}\n{below}" if below else shown
 
 
-def _call_text(call: CallRow, caller: CallRow | None, chars: int, mentions: Mentions) -> str:
+def _call_text(
+    call: CallRow, caller: CallRow | None, chars: int, mentions: Mentions, defaults: Mapping[str, object]
+) -> str:
     by = ""
     if caller is not None:
         by = f" from {one_line(caller.name, 80)}" + (f":{call.call_line}" if call.call_line else "")
-    args = "" if call.is_body else f": {arguments_text(call.args, chars, mentions)}".rstrip(": ")
+    given = without_equal(call.args, defaults)
+    args = "" if call.is_body else f": {arguments_text(given, chars, mentions)}".rstrip(": ")
     return f"#{call.call_id}{by}{args} {end_text(call, chars, mentions)}"
 
 
@@ -277,12 +294,15 @@ def _calls_text(loaded: _Loaded, chars: int, mentions: Mentions, others: int) ->
 
 
 def _other_calls(loaded: _Loaded, choice: Choice, count: int, mentions: Mentions) -> list[str]:
+    """Write other calls, of each the arguments that are not those of the call that is shown."""
+    shown = parsed_object(loaded.call.args) if loaded.call is not None else {}
     lines: list[str] = []
     for each in choice.others(count):
         row = loaded.other_calls.get(each.call_id)
         if row is None:
             continue
         letter = f" {choice.letter(each)}" if choice.letter(each) else ""
-        args = "" if row.is_body else arguments_text(without_self(row.args), LIMITS.other_chars, mentions)
-        lines.append(one_line(f"#{row.call_id}{letter} {args} {end_text(row, 60, mentions)}", LIMITS.other_chars + 80))
+        differing = without_equal(without_self(row.args), shown)
+        args = "" if row.is_body else f" {arguments_text(differing, LIMITS.other_chars, mentions)}".rstrip()
+        lines.append(one_line(f"#{row.call_id}{letter}{args} {end_text(row, 40, mentions)}", LIMITS.other_chars + 60))
     return lines

@@ -7,8 +7,8 @@ the latter often only the feature that the failed test is about.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from math import sqrt
 from typing import TYPE_CHECKING
@@ -110,21 +110,37 @@ def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Ite
         of_function.values(),
         key=lambda lines: (-scores[lines[0]], -sum(scores[each] == scores[lines[0]] for each in lines)),
     )
+    suspects = [
+        Suspect(lines[0].function, _block(lines, scores, executed[lines[0].function]), passed.counts.get(lines[0], 0))
+        for lines in ranked
+    ]
     return Spectrum(
         failed=len(failed),
         passed=passed.tests,
-        suspects=[
-            Suspect(
-                lines[0].function,
-                _block(lines, scores, executed[lines[0].function]),
-                passed.counts.get(lines[0], 0),
-            )
-            for lines in ranked
-        ],
-        only_failed=[each for each in only_failed if not _is_inside(each, only_failed)],
+        suspects=list(_one_for_each_definition(suspects, executed)),
+        only_failed=[each for each in only_failed if not _is_inside(each, [*only_failed, *of_function])],
         rare=rare,
         passed_by_file=passed_by_file,
     )
+
+
+def _one_for_each_definition(suspects: Iterable[Suspect], executed: Iterable[ExecutedFunction]) -> Iterator[Suspect]:
+    """Yield the first suspect of each outermost function: the source of that one holds those that are defined in it.
+
+    Args:
+        suspects: The suspects in their order.
+        executed: The functions that failed tests executed. One of them stands for a lambda or comprehension in it.
+    """
+    known = {(each.file, each.name): each for each in executed}
+    seen: set[tuple[str, str]] = set()
+    for suspect in suspects:
+        function = suspect.function
+        definition = (function.file, function.name.partition(".<locals>.")[0])
+        if definition in seen:
+            continue
+        seen.add(definition)
+        is_nameless = function.name.rpartition(".")[2].startswith("<")
+        yield replace(suspect, function=known.get(definition, function)) if is_nameless else suspect
 
 
 def _block(lines: Sequence[ExecutedLine], scores: dict[ExecutedLine, float], executed: Sequence[int]) -> list[int]:

@@ -24,6 +24,8 @@ class Limits:
 
     rows: int = 6
     """Functions with suspect lines."""
+    rows_with_source: int = 3
+    """Those that have a row of their own, with a source line. The others follow in one row."""
     chars: int = 700
     """Characters of all rows."""
     place_chars: int = 70
@@ -34,6 +36,8 @@ class Limits:
     """Characters of a source line, the ellipsis of a cut one included."""
     only_failed: int = 5
     """Functions that only the failed tests executed."""
+    only_failed_beside: int = 2
+    """The same, where suspect lines are named: the feature that the failed test is about is seldom the fault."""
 
 
 LIMITS = Limits()
@@ -86,18 +90,24 @@ def _write(found: Spectrum, places: Places, source: LineSource, changed: Mapping
     left = LIMITS.chars
     shown = found.suspects[: LIMITS.rows]
     heads = [_place(each, places, changed) for each in shown]
-    width = min(max(map(len, heads), default=0), LIMITS.aligned_chars)
-    digits = max((len(str(each.passed)) for each in shown), default=1)
-    for each, head in zip(shown, heads, strict=True):
+    with_source = heads[: LIMITS.rows_with_source]
+    width = min(max(map(len, with_source), default=0), LIMITS.aligned_chars)
+    digits = max((len(str(each.passed)) for each in shown[: LIMITS.rows_with_source]), default=1)
+    for each, head in zip(shown, with_source, strict=False):
         text = source.lines(each.function.file, each.lines[:1]).get(each.lines[0], "")
         row = f"  {each.passed:>{digits}}  {head:<{width}}  {_shortened(text)}".rstrip()
         left -= len(row)
-        if left < 0:
-            break
+        yield row
+    others = zip(shown[len(with_source) :], heads[len(with_source) :], strict=True)
+    row = "  then " + ", ".join(f"{each.passed} {head}" for each, head in others)
+    if len(shown) > len(with_source):
+        left -= len(row)
         yield row
     if found.only_failed:
         who = "it" if found.failed == 1 else "they"
-        yield f"  functions only {who} ran: {_functions_text(found.only_failed, places, changed, max(left, 150))}"
+        most = LIMITS.only_failed_beside if len(shown) > 1 else LIMITS.only_failed
+        functions = _functions_text(found.only_failed, places, changed, max(left, 150), most)
+        yield f"  functions only {who} ran: {functions}"
 
 
 def _shortened(text: str) -> str:
@@ -116,10 +126,10 @@ def _place(suspect: Suspect, places: Places, changed: Mapping[str, set[int]]) ->
 
 
 def _functions_text(
-    functions: Sequence[ExecutedFunction], places: Places, changed: Mapping[str, set[int]], chars: int
+    functions: Sequence[ExecutedFunction], places: Places, changed: Mapping[str, set[int]], chars: int, count: int
 ) -> str:
     texts: list[str] = []
-    for each in functions[: LIMITS.only_failed]:
+    for each in functions[:count]:
         mark = " changed" if each.line in changed.get(each.file, ()) else ""
         text = one_line(f"{each.name} {places.path(each.file)}:{each.line}{mark}", LIMITS.place_chars)
         chars -= len(text) + 2

@@ -55,7 +55,7 @@ async def run(
     answer is the table of their values alone.
     """
     service = service_of(ctx)
-    config = await service.config(project)
+    config, made = await service.config_for_run(project, cwd)
     request = make_request(
         config,
         command,
@@ -70,7 +70,8 @@ async def run(
     )
     client = client_of(ctx.request_context.request)
     client.cancelled = cancellation_of(ctx.request_context)
-    return brief_of(await service.run(config, request, wait_seconds, _progress(ctx), client))
+    report = await service.run(config, request, wait_seconds, _progress(ctx), client)
+    return brief_of(report, made)
 
 
 async def wait_for_run(

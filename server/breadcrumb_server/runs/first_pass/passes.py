@@ -118,8 +118,8 @@ def _note(project: str, passed: int, seconds: float, problem: str, *, is_first: 
     if not is_first:
         return ""
     return (
-        f"other tests of the file ran first, for suspects, with their side effects ({passed} passed, {seconds:.1f} s); "
-        f'edit_config(project="{project}", set={{"suspects": "off"}}) forbids that'
+        f"other tests of the file ran first ({passed} passed, {seconds:.1f} s), with their side effects; "
+        f'edit_config(project="{project}", set={{"suspects": "off"}}) forbids it'
     )
 
 
