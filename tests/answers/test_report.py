@@ -253,7 +253,7 @@ def test_sampling_notices_unfinished_calls_and_killed_processes_are_reported(pro
     assert report.traced.calls_started == 54_321
     assert "shop.pricing:hot, 2 of 54,321 recorded" in report.not_traced[0]
     assert report.warnings == [
-        "sys.monitoring was in use by a debugger: settrace was used",
+        "in a process of the program: sys.monitoring was in use by a debugger: settrace was used",
         "1 process ended without Python's exit (a signal, os._exit, or an exec of another program): 100 python main.py",
         "1 call had not ended when the recording did",
     ]
