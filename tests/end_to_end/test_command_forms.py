@@ -92,7 +92,8 @@ async def test_the_report_says_that_an_interpreter_is_not_supported(project, tmp
     report = await project.run(interpreter(NEWEST), "script.py", env={"PYTHONUSERBASE": str(tmp_path)})
     assert (report["status"], report["stdout_tail"], report["traced"]["processes"]) == ("completed", "hello you", 1)
     (reason,) = report["not_traced"]
-    assert reason.startswith("Free-threaded Python is not supported: ") and "PYTHON_GIL=1" in reason
+    assert reason.startswith("in a process of the program: Free-threaded Python is not supported: ")
+    assert "PYTHON_GIL=1" in reason
     assert "warnings" not in report
 
 
