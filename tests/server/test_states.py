@@ -126,12 +126,17 @@ async def test_the_error_about_what_has_the_name_of_a_database_file_helps(shop, 
         assert (await shop.ok("list_traces", project="shop"))["total"] == 0
 
 
+def fill(file: Path) -> bytes:
+    """Write many blocks into a database, and return its bytes."""
+    with Database(file).write() as con:
+        con.execute("INSERT INTO notices SELECT 'none', 0, 'code', md5(i::VARCHAR) FROM range(100_000) t(i)")
+    return file.read_bytes()
+
+
 @pytest.mark.processes
 async def test_the_error_about_a_database_that_was_cut_off_helps(shop, home: Home) -> None:
     file = home.database_file("shop")
-    with Database(file).write() as con:
-        con.execute("INSERT INTO notices SELECT 'none', 0, 'code', md5(i::VARCHAR) FROM range(100_000) t(i)")
-    whole = file.read_bytes()
+    whole = fill(file)
     for size in range(0, len(whole), len(whole) // 12):
         file.write_bytes(whole[:size])
         assert [row[0] for row in (await shop.ok("list_projects"))["projects"]["rows"]] == ["shop"]
@@ -145,9 +150,7 @@ async def test_the_error_about_a_database_that_was_cut_off_helps(shop, home: Hom
 @pytest.mark.processes
 async def test_a_flipped_bit_of_a_database_changes_no_answer_unless_to_an_error_that_names_it(shop, home: Home) -> None:
     file = home.database_file("shop")
-    with Database(file).write() as con:
-        con.execute("INSERT INTO notices SELECT 'none', 0, 'code', md5(i::VARCHAR) FROM range(100_000) t(i)")
-    whole = file.read_bytes()
+    whole = fill(file)
     question = {"project": "shop", "sql": "SELECT count(*), bit_xor(hash(message)) FROM notices"}
     right = (await shop.ok("query_traces", **question))["rows"]
     errors = 0
