@@ -124,6 +124,33 @@ def test_the_part_of_a_group_that_goes_on_is_an_exception_of_its_own(
         assert messages.count(f"{number} (1 sub-exception)") == 1
 
 
+def test_a_group_at_the_address_of_a_dead_one_with_alike_parts_is_another(
+    python_with_groups: str, trace: Trace
+) -> None:
+    spool = trace(
+        python_with_groups,
+        program("""
+            import random
+            def boom(name, *errors):
+                raise ExceptionGroup(name, list(errors))
+            def several(number):
+                try: boom(str(number), KeyError(number), OSError(number))
+                except* KeyError: pass
+            def other(number):
+                return random.choice([OSError(number), KeyError(number), ExceptionGroup("", [OSError(number)])])
+            random.seed(1)
+            for number in range(60):
+                others = [other(number) for _ in range(random.randrange(6))]  # so that addresses come again
+                try: several(number)
+                except* OSError: pass
+        """),
+    )
+    messages = [event["message"] for event in spool.of("exception")]
+    for number in range(60):
+        assert messages.count(f"{number} (2 sub-exceptions)") == 1
+        assert messages.count(f"{number} (1 sub-exception)") == 1
+
+
 def test_a_task_group_cancels_the_sibling_of_a_task_that_fails(python_with_groups: str, trace: Trace) -> None:
     spool = trace(
         python_with_groups,

@@ -113,7 +113,8 @@ class ExceptionLog:
         self._last_id = 0
         self._is_repeated = False  # whether the exception that is being written is one of many alike
         self._last_uncaught = 0
-        self._leaves: Dict[int, List[int]] = {}  # of the last groups, by their address
+        # The last groups, by their address: weak references, None to a class without them, and the leaves.
+        self._groups: Dict[int, Tuple[Optional[ref[BaseException]], List[int]]] = {}
         # The address and the leaves of a group, by the id of the frame that caught it.
         self._groups_handled: Dict[int, Tuple[int, List[int]]] = {}
         self._last_probe = 0  # the exception that a built-in function such as hasattr may have swallowed
@@ -128,7 +129,7 @@ class ExceptionLog:
         """Forget all exceptions, in a forked child."""
         self._places.clear()
         self._groups_handled.clear()
-        self._leaves.clear()
+        self._groups.clear()
         self._last_id = 0
         self._last_uncaught = 0
         self._last_probe = 0
@@ -184,7 +185,10 @@ class ExceptionLog:
 
     def _is_known_group(self, group: BaseException) -> bool:
         """Return whether the id at its address is the group's: ``except*`` makes new ones where dead ones were."""
-        return id(group) in self._session.exception_ids and self._leaves.get(id(group)) == _leaves_of(group)
+        if id(group) not in self._session.exception_ids or id(group) not in self._groups:
+            return False
+        reference, leaves = self._groups[id(group)]
+        return reference() is group if reference is not None else leaves == _leaves_of(group)
 
     def has_caught_group(self, frame: FrameType) -> bool:
         """Return whether ``group_handled`` has seen this frame."""
@@ -203,7 +207,7 @@ class ExceptionLog:
         known = self._session.exception_ids
         if handled[0] in known and handled[1] == _leaves_of(exception):
             known[id(exception)] = known[handled[0]]
-            self._leaves[id(exception)] = handled[1]
+            self._remember_group(exception, handled[1])
             self._calls.unwound[id(exception)] = self._calls.unwound.get(handled[0], {})
         else:
             known[id(exception)] = self._write(exception, traceback, frame, thread)
@@ -405,9 +409,16 @@ class ExceptionLog:
             unwound.pop(next(iter(unwound)))
         unwound[id(exception)] = {}
         if is_group(exception):
-            if len(self._leaves) >= _MAX_KNOWN:
-                self._leaves.clear()
-            self._leaves[id(exception)] = _leaves_of(exception)
+            self._remember_group(exception, _leaves_of(exception))
+
+    def _remember_group(self, group: BaseException, leaves: List[int]) -> None:
+        if len(self._groups) >= _MAX_KNOWN:
+            self._groups.clear()
+        try:
+            reference: Optional[ref[BaseException]] = ref(group)
+        except TypeError:  # BaseExceptionGroup itself has no weak references, ExceptionGroup has
+            reference = None
+        self._groups[id(group)] = reference, leaves
 
     def _ended_calls(self, frame: FrameType) -> List[int]:
         """Return the id of the call of *frame*, if an exception that is followed has ended it."""
