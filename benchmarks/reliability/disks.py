@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from random import Random
 
@@ -98,12 +100,12 @@ def _use_full_disk(ready: work.Ready, home: Path, program: Path, size: int) -> t
         ("list_projects", {}),
     ]
     try:
-        answers = work.call_tools(ready, home, calls)
+        answers = _call_tools_apart(home, calls)
         problem = next((text[:300] for failed, text in answers if failed and not _tells_of_disk(text)), "")
         faults = sum(failed for failed, _ in answers)
         mounts.resize_disk(home, ROOMY)
         if not (home / f"{PROJECT}.yaml").exists():
-            again = work.call_tools(ready, home, calls)
+            again = _call_tools_apart(home, calls)
             problem = problem or next((text[:300] for failed, text in again if failed), "")
         left = Home(home).spool_folder(PROJECT)
         expected = Records()
@@ -118,6 +120,16 @@ def _use_full_disk(ready: work.Ready, home: Path, program: Path, size: int) -> t
         return len(expected), expected.common(found), faults, problem
     finally:
         shutil.rmtree(kept, ignore_errors=True)
+
+
+def _call_tools_apart(home: Path, calls: list[work.Call]) -> list[tuple[bool, str]]:
+    """Call tools of a server in a forked process, which has the mounts of this one and dies after the last answer."""
+    with ProcessPoolExecutor(1, multiprocessing.get_context("fork")) as pool:
+        return pool.submit(work.call_tools, _begun, home, calls).result()
+
+
+def _begun() -> None:
+    pass
 
 
 def _tells_of_disk(text: str) -> bool:

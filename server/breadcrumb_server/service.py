@@ -433,7 +433,7 @@ class Service:
         """Finish the runs of a project that no server follows any more. Blocking."""
         own_ids = {run.state.trace_id for run in self.runs.of_project(spools.name)}
         if _has_other_spools(spools, own_ids):
-            recover_runs(spools, database, self.runs, failures, redact)
+            recover_runs(spools, database, self.runs, failures, redact, self.runs.not_stored)
         failures.update(store_programs(database, live=True))
 
 

@@ -182,6 +182,23 @@ async def test_a_full_disk_is_told_and_the_trace_is_stored_once_there_is_room(sh
     assert again["traced"]["calls"] > 900
 
 
+async def test_a_run_whose_end_met_a_full_disk_is_stored_as_it_ended_once_there_is_room(shop, write, tmp_path) -> None:
+    full = tmp_path / "full"
+    script = write("calls.py", f"{CALLS}import os\nwhile not os.path.exists({str(full)!r}): pass\nraise SystemExit(3)")
+    started = await shop.ok("run", **python(script), wait_seconds=0)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))  # for its state, too
+    try:
+        full.touch()
+        ended = await shop.ok("wait_for_run", project="shop", trace_id=started["trace_id"], wait_seconds=60)
+        assert "Nothing is lost" in ended["notes"][0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    found = await shop.ok("get_trace", project="shop", trace_id=started["trace_id"])
+    assert (found["status"], found["exit_code"], found["traced"]["calls"]) == ("failed", 3, 11)
+    assert "warnings" not in found and "notes" not in found
+
+
 @pytest.fixture
 def lost(shop, home):
     """Return a function that adds a running trace without a spool folder, as of a server that died."""

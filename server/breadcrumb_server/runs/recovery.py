@@ -8,7 +8,7 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, MutableMapping, Sequence
 from datetime import UTC
 from pathlib import Path
 
@@ -48,6 +48,7 @@ def recover_runs(
     own_runs: Container[str],
     failures: dict[str, Exception] | None = None,
     redact: Iterable[str] = (),
+    not_stored: MutableMapping[str, RunState] | None = None,
 ) -> list[str]:
     """Finish the abandoned runs of a project. Blocking.
 
@@ -57,19 +58,28 @@ def recover_runs(
         own_runs: The trace ids of this server's unfinished runs. A live view, because runs start and end meanwhile.
         failures: Gets the error of each run that could not be finished, by trace id.
         redact: The project's patterns of secret names, for runs of earlier versions, which have none in their state.
+        not_stored: How runs of this server have ended that could not be stored then, by trace id: their files may not
+            say it, as on a full disk. Those that are stored now are removed.
 
     Returns:
         The ids of the finished traces.
     """
     finished: list[str] = []
+    not_stored = {} if not_stored is None else not_stored
     for spool in sorted(spools.iterdir()) if spools.is_dir() else []:
         if not is_folder(spool):
             _drop_stray(spool, own_runs)
             continue
         try:
             with Claim(spool) as claimed:
-                if claimed and _recover(spool, database, own_runs, redact):
-                    finished.append(spool.name)
+                if not claimed:
+                    continue
+                if (ended := not_stored.get(spool.name)) is not None:
+                    record_end(database, spool, ended, Redactor([*ended.redact, *redact]))
+                    del not_stored[spool.name]
+                elif not _recover(spool, database, own_runs, redact):
+                    continue
+                finished.append(spool.name)
         except Exception as error:
             if isinstance(error, BreadcrumbError):
                 logger.warning("%s could not be finished yet: %s", spool.name, error.what)

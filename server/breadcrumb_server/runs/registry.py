@@ -52,6 +52,7 @@ from breadcrumb_server.runs.stop_mark import is_being_stopped
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
 from breadcrumb_storage.ingest.neighbours import write_neighbours
+from breadcrumb_storage.regular_file import is_folder
 
 logger = logging.getLogger(__name__)
 
@@ -83,12 +84,16 @@ class RunRegistry:
         home: The folder with the projects.
         watch: Called in the event loop when a run has started, when more of it has been ingested, and when its trace is
             finished; it must not wait.
+
+    Attributes:
+        not_stored: How runs ended whose end could not be stored yet, by trace id; `recover_runs` tries again.
     """
 
     def __init__(self, home: Home, watch: WatchRun = _watch_nothing) -> None:
         self._home = home
         self._watch = watch
         self._runs: dict[str, Run] = {}
+        self.not_stored: dict[str, RunState] = {}
         self._unheard: deque[Run] = deque(maxlen=MAX_UNHEARD)
         self._first_passes: set[anyio.CancelScope] = set()
         self._starting: set[anyio.Event] = set()  # one for each launch in progress, set at its end
@@ -107,7 +112,12 @@ class RunRegistry:
     ) -> bool | None:
         self.request_shutdown()
         # This waits for the supervisors, which are shielded: a cancelled server still ends its runs properly.
-        return await self._stack.__aexit__(kind, error, traceback)
+        is_handled = await self._stack.__aexit__(kind, error, traceback)
+        for trace_id, state in self.not_stored.items():  # for the next server
+            spool = self._home.spool_folder(state.project) / trace_id
+            if is_folder(spool):
+                state.try_to_save(spool)
+        return is_handled
 
     def request_shutdown(self) -> None:
         """Ask every run to end soon, without waiting."""
@@ -314,6 +324,7 @@ class RunRegistry:
             except Exception as error:
                 if not isinstance(error, BreadcrumbError):
                     logger.exception("The end of run %s could not be stored", run.state.trace_id)
+                self.not_stored[run.state.trace_id] = run.state  # its file may not be writable either
                 run.failure = BreadcrumbError(
                     f"The command of {run.state.trace_id} has ended ({run.state.status}), "
                     f"but its trace could not be stored yet.",
