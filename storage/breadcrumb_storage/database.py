@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 import tempfile
 import time
 from collections.abc import Generator
@@ -100,7 +101,8 @@ class Database:
             DatabaseBusy: The file stayed locked for longer than the lock timeout.
             DatabaseTooNew: A newer Breadcrumb wrote the database. The file is unchanged.
             DatabaseUnusable: The file is not a valid Breadcrumb database. It is unchanged.
-            DatabaseFailed: DuckDB failed in the block. An interrupted statement raises DuckDB's own exception.
+            DatabaseFailed: DuckDB failed in the block, or this process may write to a part of the file only. An
+                interrupted statement raises DuckDB's own exception.
         """
         with self._connection(read_only=False) as (con, current):
             try:
@@ -209,9 +211,25 @@ class Database:
                     raise self._no_file_error(file)
             if not self.path.exists():
                 self._create()
+            elif not read_only:
+                self._check_largest_file()
             return self._connect(deadline, read_only=read_only)
         except OSError as error:
             raise self._unreachable_error(error) from error
+
+    def _check_largest_file(self) -> None:
+        """Refuse to write where the largest size of a file (`ulimit -f`) is below that of the database.
+
+        DuckDB writes some of the blocks in use where they are: cut off at the limit, such a block would be corrupt.
+        """
+        size = self._file.stat().st_size
+        limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+        if limit != resource.RLIM_INFINITY and limit < size:
+            raise DatabaseFailed(
+                f"The database {self.path} cannot be written.",
+                why=f"It has {size:,} bytes, and this process may write to the first {limit:,} bytes of a file only.",
+                hint="Nothing is lost. Raise the limit (ulimit -f unlimited) for the server, then ask again.",
+            )
 
     def _exists(self) -> bool:
         try:

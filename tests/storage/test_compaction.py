@@ -135,13 +135,25 @@ print(json.dumps(asdict(compaction.compact(Database(Path(sys.argv[1])), 1 << 40)
 """
 
 
+_COPY_TO_FULL_DISK = """
+copy, before = compaction._replace_by_copy, resource.getrlimit(resource.RLIMIT_FSIZE)
+def copy_to_full_disk(con, path):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        copy(con, path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+compaction._replace_by_copy = copy_to_full_disk
+"""
+
+
 @pytest.mark.processes
 def test_a_full_disk_leaves_the_database_unchanged_and_is_reported(tmp_path: Path) -> None:
     database = make_database(tmp_path, "a", "b")
     delete(database, "a")
     before = content(database)
     # Python ignores SIGXFSZ, so that writing beyond this size fails as on a full disk.
-    done = run_python(_COMPACT.format("resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))"), database.path)
+    done = run_python(_COMPACT.format(_COPY_TO_FULL_DISK), database.path)
     space = json.loads(done.stdout)
     assert space["reusable_bytes"] > 1_000_000, done.stderr
     assert space["compaction_error"]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import resource
 import signal
 import stat
 import threading
@@ -10,7 +11,7 @@ import duckdb
 import pytest
 
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import DatabaseBusy, DatabaseTooNew, DatabaseUnusable
+from breadcrumb_storage.errors import DatabaseBusy, DatabaseFailed, DatabaseTooNew, DatabaseUnusable
 from breadcrumb_storage.file_lock import file_lock
 
 
@@ -221,6 +222,25 @@ def test_an_invalid_database_is_refused_and_keeps_every_byte(path: Path, spoil, 
     with pytest.raises(DatabaseUnusable), use(Database(path)) as con:
         con.execute("SELECT * FROM traces").fetchall()
     assert file_contents(path.parent) == before
+
+
+@pytest.mark.parametrize("limit", [0, 17_253, 500_000])
+def test_a_process_that_may_not_write_to_the_end_of_the_file_leaves_it_alone(path: Path, limit: int):
+    """DuckDB would write a part of a block in use: a checkpoint with a limit of 17,253 bytes made the file corrupt."""
+    database = Database(path)
+    with database.write() as con:
+        con.execute("INSERT INTO notices VALUES ('t', 0, 'code', 'message')")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(DatabaseFailed, match="ulimit -f"), database.write() as con:
+            con.execute("INSERT INTO notices SELECT 't', number, 'code', 'message' FROM range(1000) r(number)")
+        with database.read() as con:
+            assert con.execute("SELECT count(*) FROM notices").fetchall() == [(1,)]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with database.write() as con:
+        assert con.execute("SELECT count(*) FROM notices").fetchall() == [(1,)]
 
 
 def test_importing_the_module_does_not_load_duckdb(start_python):

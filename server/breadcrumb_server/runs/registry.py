@@ -50,7 +50,7 @@ from breadcrumb_server.runs.stack_request import ANSWER_SECONDS, SHUTDOWN_ANSWER
 from breadcrumb_server.runs.state import RUNNING, RunState
 from breadcrumb_server.runs.stop_mark import is_being_stopped
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy
+from breadcrumb_storage.errors import BreadcrumbError, DatabaseBusy, DatabaseFailed
 from breadcrumb_storage.ingest.neighbours import write_neighbours
 from breadcrumb_storage.regular_file import is_folder
 
@@ -416,5 +416,5 @@ async def _abandon(run: Run) -> None:
 
 
 def _check_database(file: Path) -> None:
-    with suppress(DatabaseBusy), Database(file, lock_timeout_seconds=START_LOCK_SECONDS).write():
+    with suppress(DatabaseBusy, DatabaseFailed), Database(file, lock_timeout_seconds=START_LOCK_SECONDS).write():
         pass
