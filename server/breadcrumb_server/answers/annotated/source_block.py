@@ -27,6 +27,8 @@ class Statement:
     last: int
     runs: bool = True  # whether the interpreter reports its line when it is executed
     reads: tuple[str, ...] = ()  # variables and attributes that it compares, as paths: amount, self.rates
+    names: frozenset[str] = frozenset()  # variables, functions and classes that it names
+    assigned: frozenset[str] = frozenset()  # those of them that it assigns
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,7 @@ class SourceBlock:
         statements: Its statements by the number of their first line, without those of functions defined in it.
         documentation: Numbers of the lines of its docstring, or of several docstrings.
         defaults: The constants that its arguments have if they are not given, by name.
+        arguments: The names of its arguments, without ``self`` and ``cls``.
     """
 
     first: int
@@ -46,11 +49,20 @@ class SourceBlock:
     statements: Mapping[int, Statement] = field(default_factory=dict[int, Statement])
     documentation: Collection[int] = range(0)
     defaults: Mapping[str, object] = field(default_factory=dict[str, object])
+    arguments: frozenset[str] = frozenset()
 
     def statement_at(self, line: int) -> Statement | None:
         """Return the statement that a line belongs to."""
         found = [each for each in self.statements.values() if each.first <= line <= each.last]
         return max(found, key=lambda each: each.first, default=None)
+
+    def before(self, statement: Statement) -> Iterator[Statement]:
+        """Yield the earlier statements that name a variable of the function which a statement names, the last first."""
+        earlier = [each for each in self.statements.values() if each.last < statement.first]
+        variables = self.arguments.union(*(each.assigned for each in earlier)) & statement.names
+        for each in sorted(earlier, key=lambda each: each.first, reverse=True):
+            if not variables.isdisjoint(each.names):
+                yield each
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +201,15 @@ def _innermost(tree: ast.Module, first_line: int, name: str) -> ast.stmt | None:
 
 def _block_of(owner: ast.Module | ast.stmt, first: int, last: int) -> SourceBlock:
     statements = {each.first: each for each in _statements(owner, is_owner=True)}
-    return SourceBlock(first, last, statements, _documentation(owner), _defaults(owner))
+    return SourceBlock(first, last, statements, _documentation(owner), _defaults(owner), _arguments(owner))
+
+
+def _arguments(owner: ast.AST) -> frozenset[str]:
+    if not isinstance(owner, ast.FunctionDef | ast.AsyncFunctionDef):
+        return frozenset()
+    arguments = owner.args
+    found = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+    return frozenset(found - {"self", "cls"})
 
 
 def _defaults(owner: ast.AST) -> dict[str, object]:
@@ -226,11 +246,31 @@ def _statements(node: ast.AST, *, is_owner: bool = False) -> Iterator[Statement]
                 continue
             first = _first_line(child)
             end = _head_end(child, child.lineno) if isinstance(child, _COMPOUND) else child.end_lineno or first
-            yield Statement(first, end, _is_reported(child), _compared(child))
+            yield Statement(first, end, _is_reported(child), _compared(child), *_names(child))
             if not isinstance(child, _FUNCTIONS):
                 yield from _statements(child)
     if is_owner and isinstance(node, _DEFINITIONS):
         yield Statement(_first_line(node), _head_end(node, node.lineno), runs=False)
+
+
+def _names(statement: ast.stmt) -> tuple[frozenset[str], frozenset[str]]:
+    """Return what a statement, or the head of one that has a body, names and what of it it assigns."""
+    match statement:
+        case ast.If() | ast.While():
+            heads: list[ast.AST] = [statement.test]
+        case ast.For() | ast.AsyncFor():
+            heads = [statement.target, statement.iter]
+        case ast.With() | ast.AsyncWith():
+            heads = [*statement.items]
+        case ast.Match():
+            heads = [statement.subject]
+        case _ if isinstance(statement, _COMPOUND):
+            heads = []
+        case _:
+            heads = [statement]
+    named = [each for head in heads for each in ast.walk(head) if isinstance(each, ast.Name)]
+    assigned = frozenset(each.id for each in named if isinstance(each.ctx, ast.Store))
+    return frozenset(each.id for each in named), assigned
 
 
 def _is_reported(statement: ast.stmt) -> bool:

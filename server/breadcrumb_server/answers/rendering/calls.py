@@ -72,14 +72,12 @@ class Chain:
         """
         mentions = mentions or Mentions(chars)
         head, tail = _split(len(self.links), min(lines, MAX_CHAIN_LINES))
-        called_at = [link.call_line for link in self.links[1:]] + [None]
-        in_stack = self._lines_from_stack(stack)
-        stood = [in_stack.get(link.call_id, line) for link, line in zip(self.links, called_at, strict=True)]
+        stood_at = self.stood_at(stack)
         text = [
-            _line_of_chain(self.calls[link.call_id], places, line, chars, mentions, source)
+            _line_of_chain(self.calls[link.call_id], places, stood_at[link.call_id], chars, mentions, source)
             if link.call_id in self.calls
             else "?"
-            for index, (link, line) in enumerate(zip(self.links, stood, strict=True))
+            for index, link in enumerate(self.links)
             if index < head or index >= tail
         ]
         if head < tail:
@@ -87,6 +85,19 @@ class Chain:
             names = ", ".join(f"{name} x{count}" for name, count in hidden.most_common(4))
             text.insert(head, f"… {counted(tail - head, 'call')} not shown: {names}{', …' if len(hidden) > 4 else ''}")
         return text
+
+    def stood_at(self, stack: str = "") -> dict[int, int | None]:
+        """Return the current line of each call, by its id.
+
+        Args:
+            stack: The recorded stack, which has these lines. For a call that is not in it, it is the line that called
+                the next one; None for the last.
+        """
+        called_at = [link.call_line for link in self.links[1:]] + [None]
+        in_stack = self._lines_from_stack(stack)
+        return {
+            link.call_id: in_stack.get(link.call_id, line) for link, line in zip(self.links, called_at, strict=True)
+        }
 
     def _lines_from_stack(self, stack: str) -> dict[int, int]:
         """Find the current line of each call in a recorded stack, by call id."""

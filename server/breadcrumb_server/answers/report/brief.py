@@ -30,9 +30,11 @@ AIM_CHARS = 1_900
 MAX_PROPOSED = 2
 _PROPOSAL_CHARS = 240
 # Of a function's source: its file and line, and its qualified name.
-_HEADING = re.compile(r"\S+:\d+ ([^\s(]+)")
+_HEADING = re.compile(r"(\S+):\d+ ([^\s(]+)")
 # Of a message of pytest: what the names in the assertion stood for.
 _EXPLANATION = re.compile(r"\s*\+\s+(where|and) |\s*Use -v to get|\s*$")
+# Of a sentence about what was recorded in part: where its details begin.
+_DETAIL = re.compile(r" \(|; |\. ")
 # What handles an exception that a test expects: assertRaises, pytest.raises.
 _EXPECTED_BY_TEST = re.compile(r"unittest\.case:_AssertRaises|_pytest\.(raises|python_api):")
 # Of source: a line at which the call stood in the end, or one that few passing tests executed.
@@ -305,16 +307,19 @@ def _also(report: RunReport) -> Iterator[_Part]:
         more.append(counted(len(report.processes.rows) + report.processes.more, "process"))
     if report.traced is not None:
         more.append(counted(report.traced.calls, "recorded call"))
-    yield _Part([f"in part: {line}" for line in report.not_traced if line.endswith(FULL_RECORDS_ALL)], 130)
+    thinned = (line for line in report.not_traced if line.endswith(FULL_RECORDS_ALL))
+    yield _Part([f"in part: {_DETAIL.split(line)[0]}" for line in thinned], 130)
     yield _Part([f"also: {', '.join(more)} (get_trace)"] if more else [])
     yield _Part([f"note: {each}" for each in report.notes], 700)
 
 
 def _proposal(report: RunReport, missing: Sequence[str]) -> str:
     """Propose one call: the source of functions that there was no room for, or else what the report proposes first."""
-    names = [found[1] for each in missing if (found := _HEADING.match(each))]
+    headings = [found.groups() for each in missing if (found := _HEADING.match(each))][:MAX_PROPOSED]
+    # A method's name is seldom ambiguous, that of a function often.
+    names = [name if "." in name else f"{file}:{name}" for file, name in headings]
     if names:
-        return f"next: {call('show', project=report.project, trace_id=report.trace_id, what=names[:MAX_PROPOSED])}"
+        return f"next: {call('show', project=report.project, trace_id=report.trace_id, what=names)}"
     is_explained = _explains(report) and not missing
     done = ["get_flow("] if report.flow or is_explained else []
     done += ["show(", "get_calls(", "find_gaps("] if is_explained else []

@@ -6,6 +6,7 @@ that one. Where no lines were recorded, the line at which the call stood is mark
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from breadcrumb_server.answers.common.parts import Parts
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_server.answers.exceptions.details import LoadedException
 from breadcrumb_server.answers.lines.source import SourceText
-from breadcrumb_server.answers.rendering.calls import Chain, result_text
+from breadcrumb_server.answers.rendering.calls import result_text
 from breadcrumb_server.answers.rendering.layout import arguments_text, cut_value, without_self
 from breadcrumb_server.answers.rendering.notation import named_values
 from breadcrumb_server.answers.report.explaining_calls import choose_calls
@@ -36,6 +37,9 @@ _RESULT_CHARS = 80
 _VARIABLES_CHARS = 300
 _VARIABLE_CHARS = 80
 _HEADING_CHARS = 220
+
+# Statements of a test that are looked at for the call whose result was wrong.
+_MAX_STATEMENTS = 8
 
 _NAME = re.compile(r"[^\W\d]\w*")
 
@@ -129,7 +133,7 @@ class FailureSource:
 
     def _raised_in(self, exception: LoadedException, test: str) -> FunctionText | None:
         chain = exception.chain
-        found = self._innermost_own(chain) if chain is not None else None
+        found = self._innermost_own(exception)
         if chain is None or found is None:
             return None
         call, line = found
@@ -145,14 +149,16 @@ class FailureSource:
         stood = Stood(line, told) if line is not None else None
         return self._annotated.text(call.file, block, self._heading(call), call, notes, stood=stood)
 
-    def _innermost_own(self, chain: Chain) -> tuple[CallRow, int | None] | None:
-        """Return the innermost call of own code in a chain, and the line from which it called the next one."""
-        line: int | None = None
+    def _innermost_own(self, exception: LoadedException | None) -> tuple[CallRow, int | None] | None:
+        """Return the innermost call of own code that an exception left, and the line at which it left it."""
+        if exception is None or exception.chain is None:
+            return None
+        chain = exception.chain
+        stood_at = chain.stood_at(exception.row.stack_trace or "")
         for link in reversed(chain.links):
             call = chain.calls.get(link.call_id)
             if call is not None and self._is_own(call):
-                return call, line
-            line = link.call_line
+                return call, stood_at[link.call_id]
         return None
 
     def _is_own(self, call: CallRow) -> bool:
@@ -161,7 +167,7 @@ class FailureSource:
 
     def _explaining(self, test: CallRow, exception: LoadedException | None) -> list[ExplainingCall]:
         chain = exception.chain if exception is not None else None
-        raising = self._innermost_own(chain) if chain is not None else None
+        raising = self._innermost_own(exception)
         checking, line = test, exception.row.line if exception is not None else None
         is_check = exception is not None and exception.row.type == "AssertionError"
         shown: list[CallRow] = []
@@ -183,15 +189,22 @@ class FailureSource:
         return found
 
     def _checked(self, test: CallRow, line: int | None) -> CallRow | None:
-        """Return the last own call that a test made in the statement that failed."""
+        """Return the own call whose result or effect the statement at a line of a test checked.
+
+        It is the last one of that statement, or else of the last statement before it that names one of its variables:
+        ``result = total(order)``, then ``assert result == 3``.
+        """
         block = self._annotated.block(test.file, test.line, test.name)
         statement = block.statement_at(line) if block is not None and line is not None else None
-        if statement is None:
+        if block is None or statement is None:
             return None
-        made = calls_made_at(self._reader, test.call_id, statement.first, statement.last)
-        calls = calls_by_id(self._reader, made)
-        own = [each for each in (calls[number] for number in made) if self._is_own(each) and not _is_special(each)]
-        return own[-1] if own else None
+        for each in itertools.islice(itertools.chain([statement], block.before(statement)), _MAX_STATEMENTS):
+            made = calls_made_at(self._reader, test.call_id, each.first, each.last)
+            calls = calls_by_id(self._reader, made)
+            own = [call for call in map(calls.__getitem__, made) if self._is_own(call) and not _is_special(call)]
+            if own:
+                return own[-1]
+        return None
 
     def _rare_lines(self, call: CallRow) -> set[int]:
         """Return the suspect lines of a function."""
@@ -226,12 +239,9 @@ def _line_left(call: CallRow, exception: LoadedException | None) -> int | None:
         return None
     if (exception.row.name, exception.row.file) == (call.name, call.file):
         return exception.row.line
-    line: int | None = None
-    for link in reversed(exception.chain.links if exception.chain is not None else []):
-        if link.call_id == call.call_id:
-            break
-        line = link.call_line
-    return line
+    if exception.chain is None:
+        return None
+    return exception.chain.stood_at(exception.row.stack_trace or "").get(call.call_id)
 
 
 def _is_special(call: CallRow) -> bool:

@@ -109,17 +109,17 @@ async def _find(home: Home, config: ProjectConfig, request: RunRequest, selectio
     tests, problem = await _run(home, config, request, selection)
     await anyio.to_thread.run_sync(memory.store, key, before, tests)
     seconds = time.monotonic() - started
-    return Neighbours(tests, _note(config.project, len(tests), seconds, problem, is_first=is_first))
+    return Neighbours(tests, _note(len(tests), seconds, problem, is_first=is_first))
 
 
-def _note(project: str, passed: int, seconds: float, problem: str, *, is_first: bool) -> str:
+def _note(passed: int, seconds: float, problem: str, *, is_first: bool) -> str:
     if problem:
         return f"the other tests of the file, run before for suspects, {problem}; {passed} of them passed"
     if not is_first:
         return ""
     return (
-        f"other tests of the file ran first ({passed} passed, {seconds:.1f} s), with their side effects; "
-        f'edit_config(project="{project}", set={{"suspects": "off"}}) forbids it'
+        f"other tests of the file ran first ({passed} passed, {seconds:.1f} s), with their side effects: "
+        'suspects="off" forbids it'
     )
 
 
