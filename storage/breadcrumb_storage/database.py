@@ -2,7 +2,8 @@
 
 DuckDB lets either one process write or many processes read. Every use is therefore a short `with` block, and a locked
 file is tried again until the lock timeout. Three locks lie one within the other: `process_gate` between the threads of
-a process, `file_lock` between the processes of Breadcrumb, and DuckDB's own, which other programs know.
+a process, `file_lock` between the processes of Breadcrumb, and DuckDB's own, which other programs know. A checkpoint
+that a kill cuts off is undone by `rollback_journal`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -32,6 +33,7 @@ from breadcrumb_storage.errors import (
 from breadcrumb_storage.file_lock import LockTimeout, file_lock, lock_files_of, lock_holder
 from breadcrumb_storage.migrate import is_current, migrate
 from breadcrumb_storage.process_gate import GateTimeout, gate_for
+from breadcrumb_storage.rollback_journal import RollbackJournal, journal_of, roll_back
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -66,6 +68,9 @@ _READ_CONFIG = _COMMON_CONFIG | {
 # What DuckDB says of a file that the system does not let it open, whatever is in it.
 REFUSED_BY_SYSTEM = "Cannot open file"
 READ_ONLY = os.strerror(errno.EROFS)
+
+# Of the databases that this process has open to write, by the path that DuckDB has of them.
+_journals: dict[str, RollbackJournal] = {}
 
 _LOCK_HOLDER = re.compile(r"held in (?P<program>.+?) \(PID (?P<pid>\d+)")
 
@@ -104,7 +109,9 @@ class Database:
             DatabaseFailed: DuckDB failed in the block, or this process may write to a part of the file only. An
                 interrupted statement raises DuckDB's own exception.
         """
-        with self._connection(read_only=False) as (con, current):
+        with self._connection(read_only=False) as opened:
+            assert opened is not None
+            con, current = opened
             try:
                 create_write_ahead_log(self._file)
             except OSError as error:
@@ -131,9 +138,9 @@ class Database:
         """
         while True:
             if self._exists():
-                with self._connection(read_only=True) as (con, current):
-                    if current:
-                        yield con
+                with self._connection(read_only=True) as opened:
+                    if opened is not None and opened[1]:
+                        yield opened[0]
                         return
             with self.write():
                 pass
@@ -152,22 +159,47 @@ class Database:
             raise self._busy_error("another operation of this process") from error
 
     @contextmanager
-    def _connection(self, *, read_only: bool) -> Generator[tuple[DuckDBPyConnection, bool]]:
-        """Yield a connection, and whether the schema is the newest."""
+    def _connection(self, *, read_only: bool) -> Generator[tuple[DuckDBPyConnection, bool] | None]:
+        """Yield a connection, and whether the schema is the newest; None if the file must be opened to write first."""
         import duckdb
 
         deadline = time.monotonic() + self.lock_timeout_seconds
         try:
             with self._locks(deadline, exclusive=not read_only):
+                if read_only and journal_of(self._file).exists():  # nobody writes now: that process died
+                    yield None
+                    return
                 con, current = self._open(time.monotonic() + self.lock_timeout_seconds, read_only=read_only)
-                try:
+                with ExitStack() as closed:
+                    if read_only:
+                        closed.callback(con.close)
+                    else:
+                        closed.enter_context(self._written(con))
                     yield con, current
-                finally:
-                    con.close()
         except duckdb.Error as error:
             if is_interrupt(error):
                 raise
             raise self._error_in_use(error) from error
+
+    @contextmanager
+    def _written(self, con: DuckDBPyConnection) -> Generator[None]:
+        """Close a connection in the end so that a checkpoint that is cut off can be undone."""
+        import duckdb
+
+        file = self._file
+        with RollbackJournal(file) as journal:
+            _journals[str(file)] = journal
+            try:
+                yield
+            finally:
+                del _journals[str(file)]
+                try:
+                    if _has_content(_log_of(file)):
+                        journal.save(con)
+                except (OSError, duckdb.Error):  # the log stays, and is read by whoever opens the file next
+                    with suppress(duckdb.Error):
+                        con.execute("PRAGMA disable_checkpoint_on_shutdown")
+                con.close()
 
     @contextmanager
     def _locks(self, deadline: float, *, exclusive: bool) -> Generator[None]:
@@ -200,7 +232,7 @@ class Database:
         file = self._file
         with self._locks(time.monotonic() + self.lock_timeout_seconds, exclusive=True):
             # The log first: one that were left would be taken for that of the next file.
-            for each in (_log_of(file), file, self.path, *lock_files_of(file)):
+            for each in (_log_of(file), journal_of(file), file, self.path, *lock_files_of(file)):
                 each.unlink(missing_ok=True)
 
     def _open(self, deadline: float, *, read_only: bool) -> tuple[DuckDBPyConnection, bool]:
@@ -266,6 +298,8 @@ class Database:
         while True:
             before: _Version | None = None
             try:
+                if not read_only:
+                    roll_back(file)
                 with _pinned(file) as before:
                     con = duckdb.connect(file, read_only=read_only, config=config)
                     if _version(file) == before:
@@ -275,8 +309,8 @@ class Database:
                 if time.monotonic() > deadline:
                     raise self._busy_error("a program that changes it all the time")
                 continue
-            except duckdb.Error as error:
-                if "Could not set lock" not in str(error):
+            except (duckdb.Error, BlockingIOError) as error:
+                if not isinstance(error, BlockingIOError) and "Could not set lock" not in str(error):
                     if before is not None and _version(file) != before and time.monotonic() < deadline:
                         continue
                     raise self._unusable_error(error) from error
@@ -402,14 +436,24 @@ def checkpoint(con: DuckDBPyConnection) -> None:
     Args:
         con: A connection of `Database.write`, outside any transaction.
     """
-    con.execute("CHECKPOINT")
     ((path,),) = con.execute("SELECT path FROM duckdb_databases() WHERE database_name = current_database()").fetchall()
+    if path in _journals:
+        with suppress(OSError):  # on a full disk, a checkpoint may make room
+            _journals[path].save(con)
+    con.execute("CHECKPOINT")
     create_write_ahead_log(Path(path))
 
 
 def create_write_ahead_log(path: Path) -> None:
     """Create the write-ahead log of a database file with mode 0600, since DuckDB would use the umask's."""
     os.close(os.open(_log_of(path), os.O_CREAT | os.O_WRONLY, 0o600))
+
+
+def _has_content(file: Path) -> bool:
+    try:
+        return file.stat().st_size > 0
+    except FileNotFoundError:
+        return False
 
 
 def _log_of(path: Path) -> Path:
