@@ -43,6 +43,8 @@ RUN_SECONDS = 30  # a traced test takes longer
 SHOWN_CHARS = 60
 
 PROJECT = "hunt"
+# Of the report of a run: the call that it proposes.
+_PROPOSAL = re.compile(r"^next: (.+)$", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -138,8 +140,9 @@ class Hunt:
     async def ask(self, tool: str, arguments: dict[str, Any]) -> None:
         """Make a call and read its answer."""
         result = await self._client.call_tool(tool, arguments)
+        answer = result.structured_content or {}
         self.answers.append("".join(getattr(block, "text", "") for block in result.content))
-        self._proposed += (result.structured_content or {}).get("next", [])
+        self._proposed += answer.get("next", []) + _PROPOSAL.findall(answer.get("report", ""))
 
     async def follow(self) -> bool:
         """Make the next proposed call; return False if there is none."""

@@ -193,35 +193,58 @@ class Run:
     core: str
 
 
+def prepare(folder: Path, program: Program, core: str | None) -> tuple[Path, dict[str, str]]:
+    """Write a program into an empty folder, and return its file and the variables it runs with.
+
+    Args:
+        folder: Where its records go, too.
+        program: The program.
+        core: The core that records it; None: untraced.
+    """
+    file = folder / "program.py"
+    file.write_text(program.text + MEASURE)
+    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", record_format.ENV_TRACE)}
+    if core is not None:
+        settings = {
+            "format": record_format.FORMAT_VERSION,
+            "workspace": str(folder),
+            "include": ["__main__"],
+            "exclude": [],
+            "capture": program.capture,
+            "redact": [],
+            "backend": "auto",
+        }
+        (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
+        spec = importlib.util.find_spec("breadcrumb")
+        assert spec is not None and spec.origin is not None
+        env["PYTHONPATH"] = str(Path(spec.origin).parent / "_inject")
+        env |= {record_format.ENV_TRACE: str(folder), record_format.ENV_CORE: core}
+    return file, env
+
+
+def units_in(folder: Path, program: Program, batches: int) -> float:
+    """Return the number of calls or lines that a batch of a program recorded, or counted, in its folder."""
+    if isinstance(program.unit, int):
+        return program.unit
+    records = b"".join(file.read_bytes() for file in folder.glob("*" + record_format.CALLS_SUFFIX))
+    return records.count(f"\n{program.unit}\t".encode()) / batches
+
+
+def core_in(folder: Path) -> str:
+    """Return the core that recorded a program in its folder."""
+    events = b"".join(file.read_bytes() for file in folder.glob("*" + record_format.EVENTS_SUFFIX))
+    return record_format.CORE_C if b'"core": "c"' in events else record_format.CORE_PURE
+
+
 def run(python: str, program: Program, core: str | None) -> Run:
     """Run a program once; None: untraced."""
-    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", record_format.ENV_TRACE)}
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "program.py"
-        file.write_text(program.text + MEASURE)
-        if core is not None:
-            settings = {
-                "format": record_format.FORMAT_VERSION,
-                "workspace": folder,
-                "include": ["__main__"],
-                "exclude": [],
-                "capture": program.capture,
-                "redact": [],
-                "backend": "auto",
-            }
-            (Path(folder) / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
-            spec = importlib.util.find_spec("breadcrumb")
-            assert spec is not None and spec.origin is not None
-            env["PYTHONPATH"] = str(Path(spec.origin).parent / "_inject")
-            env |= {record_format.ENV_TRACE: folder, record_format.ENV_CORE: core}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        file, env = prepare(folder, program, core)
         done = subprocess.run(
             [python, str(file), str(BATCHES)], env=env, cwd=folder, capture_output=True, text=True, check=True
         )
-        events = b"".join(file.read_bytes() for file in Path(folder).glob("*" + record_format.EVENTS_SUFFIX))
-        records = b"".join(file.read_bytes() for file in Path(folder).glob("*" + record_format.CALLS_SUFFIX))
-    ran = record_format.CORE_C if b'"core": "c"' in events else record_format.CORE_PURE
-    units = program.unit if isinstance(program.unit, int) else records.count(f"\n{program.unit}\t".encode()) / BATCHES
-    return Run(float(done.stdout), units, ran)
+        return Run(float(done.stdout), units_in(folder, program, BATCHES), core_in(folder))
 
 
 def measure(python: str, name: str, runs: int) -> None:

@@ -124,8 +124,8 @@ class Database:
     def read(self) -> Generator[DuckDBPyConnection]:
         """Open the database read-only, for any SQL: it can reach no other file either.
 
-        Several readers share the file, within a process and between processes. A missing database is made and an older
-        one migrated first.
+        Several readers share the file, within a process and between processes. A missing database is made, an older one
+        migrated, and a checkpoint that was cut off undone first.
 
         Yields:
             A connection, closed at the end of the block.
@@ -166,7 +166,7 @@ class Database:
         deadline = time.monotonic() + self.lock_timeout_seconds
         try:
             with self._locks(deadline, exclusive=not read_only):
-                if read_only and journal_of(self._file).exists():  # nobody writes now: that process died
+                if read_only and self._has_to_roll_back():
                     yield None
                     return
                 con, current = self._open(time.monotonic() + self.lock_timeout_seconds, read_only=read_only)
@@ -180,6 +180,10 @@ class Database:
             if is_interrupt(error):
                 raise
             raise self._error_in_use(error) from error
+
+    def _has_to_roll_back(self) -> bool:
+        """Return whether a process died in a checkpoint, if it can be undone here. Call it while nobody can write."""
+        return journal_of(self._file).exists() and os.access(self._file.parent, os.W_OK)
 
     @contextmanager
     def _written(self, con: DuckDBPyConnection) -> Generator[None]:

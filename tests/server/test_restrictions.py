@@ -105,11 +105,12 @@ async def test_projects_and_commands_stay_in_the_allowed_folders(shop, monkeypat
             await shop.error("init_project", project="other", workspace=str(folder)),
             await shop.error("edit_config", project="shop", set={"workspace": str(folder)}),
             await shop.error("run", project="shop", command=["true"], timeout_seconds=5, cwd=str(folder)),
+            await shop.error("run", project="new", command=["true"], timeout_seconds=5, cwd=str(folder)),
         ):
             assert "does not allow the folder" in text and str(workspace) in text and "--allow-workspace" in text
     database = str(outside / "x.duckdb")
     assert "db_path" in await shop.error("edit_config", project="shop", set={"db_path": database})
-    assert not home.config_file("other").exists()
+    assert not home.config_file("other").exists() and not home.config_file("new").exists()
     await shop.ok("init_project", project="other", workspace=str(workspace / "inside"))
 
 

@@ -32,11 +32,11 @@ from breadcrumb_storage.queries.trace_reader import TraceReader
 T = TypeVar("T")
 
 # Characters of the arguments and of the result in a heading, of all variables beside a line, and of each.
-_ARGUMENT_CHARS = 90
-_RESULT_CHARS = 80
+_ARGUMENT_CHARS = 110
+_RESULT_CHARS = 110
 _VARIABLES_CHARS = 300
 _VARIABLE_CHARS = 80
-_HEADING_CHARS = 220
+_HEADING_CHARS = 240
 
 # Statements of a test that are looked at for the call whose result was wrong.
 _MAX_STATEMENTS = 8

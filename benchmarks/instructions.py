@@ -1,0 +1,107 @@
+"""Count the instructions that recording adds, which do not depend on other load of the machine.
+
+    python -m benchmarks.instructions --python PATH [--only NAME ...] [--check | --update]
+
+The programs are those of `benchmarks.core`, with fewer calls. Each runs under valgrind's callgrind, untraced and with
+each core, with one and with three batches: the difference is without the start of the interpreter. It prints the
+instructions that a call or a line adds. `--check` exits with 1 if one has grown by more than TOLERANCE over BOUNDS, and
+`--update` writes the figures there; they may only fall. Needs valgrind and a Python for which there is a compiled core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.core import PROGRAMS, core_in, prepare, units_in
+
+from breadcrumb import record_format
+
+BOUNDS = Path(__file__).with_suffix(".json")
+# Other compilers and libraries make other instructions of the same source.
+TOLERANCE = 0.1
+CORES = (record_format.CORE_PURE, record_format.CORE_C)
+# Calls of a batch, of some 900 lines each where lines are recorded. Under valgrind a program takes 50 times as long.
+COUNTS = {"hot call": 300, "method": 300, "counted call": 1_000, "orders": 5, "big self": 4, "line, 3 variables": 1}
+FEW, MANY = 1, 3  # batches
+JOBS = 2
+
+_COLLECTED = re.compile(r"Collected : (\d+)")
+
+
+def instructions(python: str, name: str, core: str | None, batches: int) -> tuple[int, float]:
+    """Return the instructions of a run, and the calls or lines of a batch.
+
+    Raises:
+        RuntimeError: The program failed, or another core than this one ran.
+    """
+    count = COUNTS[name]
+    program = PROGRAMS[name]
+    unit = count if isinstance(program.unit, int) else program.unit
+    program = replace(program, text=f"{program.text}\nCOUNT = {count}\n", unit=unit)
+    with tempfile.TemporaryDirectory() as folder_name:
+        folder = Path(folder_name)
+        file, env = prepare(folder, program, core)
+        callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+        done = subprocess.run(
+            [*callgrind, python, str(file), str(batches)],
+            env={**env, "PYTHONHASHSEED": "0"},
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        collected = _COLLECTED.search(done.stderr)
+        if done.returncode or collected is None:
+            raise RuntimeError(f"{name}: {done.stderr[-1000:]}")
+        if core is not None and core_in(folder) != core:
+            raise RuntimeError(f"{name} ran with another core than {core}: is there a compiled one for {python}?")
+        return int(collected[1]), units_in(folder, program, batches) if core is not None else 0.0
+
+
+def added(python: str, names: list[str]) -> dict[str, dict[str, int]]:
+    """Return the instructions that a call or a line adds, by program and core."""
+    wanted = [(name, core, batches) for name in names for core in (None, *CORES) for batches in (FEW, MANY)]
+    with ThreadPoolExecutor(JOBS) as pool:
+        done = dict(zip(wanted, pool.map(lambda each: instructions(python, *each), wanted), strict=True))
+    found: dict[str, dict[str, int]] = {}
+    for name in names:
+        batch = {core: (done[name, core, MANY][0] - done[name, core, FEW][0]) / (MANY - FEW) for core in (None, *CORES)}
+        units = done[name, record_format.CORE_PURE, MANY][1]
+        found[name] = {core: round((batch[core] - batch[None]) / units) for core in CORES}
+    return found
+
+
+def main() -> int:
+    """Print the figures; compare them with the bounds, or write those."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--python", default=sys.executable, help="the interpreter, of 3.12 or newer")
+    parser.add_argument("--only", nargs="+", choices=COUNTS, default=list(COUNTS), help="programs to measure")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--check", action="store_true", help="fail where a figure has grown")
+    what.add_argument("--update", action="store_true", help="write the figures as bounds")
+    options = parser.parse_args()
+    found = added(options.python, options.only)
+    bounds: dict[str, dict[str, int]] = json.loads(BOUNDS.read_text()) if BOUNDS.exists() else {}
+    grown = 0
+    for name, of_core in found.items():
+        for core, count in of_core.items():
+            bound = bounds.get(name, {}).get(core)
+            has_grown = bound is not None and count > bound * (1 + TOLERANCE)
+            grown += has_grown
+            beside = "" if bound is None else f"  (bound {bound:,}{': GROWN' if has_grown else ''})"
+            print(f"{name:18} {core:5} {count:>9,} instructions more{beside}", flush=True)
+    if options.update:
+        BOUNDS.write_text(json.dumps({**bounds, **found}, indent=2) + "\n")
+    return 1 if options.check and grown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
