@@ -54,6 +54,32 @@ async def test_the_report_shows_the_wrong_result_and_get_calls_shows_the_calls_o
     assert await session.rows("SELECT count(*) FROM tests WHERE outcome = 'failed'") == [[3]]
 
 
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [
+        ("result = doubled(2)\n    log(0)\n    assert result == 5", "doubled"),
+        ("cart = Cart()\n    cart.add(2)\n    log(0)\n    assert cart.total == 5", "Cart.add"),
+        (
+            "expected = 5\n    for number in [2]:\n        result = doubled(number)\n    assert result == expected",
+            "doubled",
+        ),
+        ("result = doubled(log(2) or 2)\n    total = result + 1\n    log(0)\n    assert total == 6", "doubled"),
+    ],
+)
+async def test_what_a_check_compared_is_followed_to_the_statement_that_made_it(
+    session, workspace: Path, body: str, shown: str
+) -> None:
+    (workspace / "carts.py").write_text(
+        "def doubled(number):\n    return number * 2\n\ndef log(number):\n    return None\n\nclass Cart:\n"
+        "    def __init__(self):\n        self.total = 0\n    def add(self, number):\n        self.total += number\n"
+    )
+    (workspace / "test_carts.py").write_text(f"from carts import *\n\ndef test_it():\n    {body}\n")
+    await session.project(workspace, ["carts", "test_carts"])
+    report = await session.run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_carts.py")
+    explaining = report["tests"]["failing"][0]["explaining"]
+    assert f" {shown}(" in explaining[0].splitlines()[0]
+
+
 async def test_a_test_that_hangs_is_named_and_its_open_calls_are_shown(session, workspace: Path, gate) -> None:
     (workspace / "cases.py").write_text(
         "import signal, sys, unittest\n"

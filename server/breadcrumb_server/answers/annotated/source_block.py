@@ -57,12 +57,15 @@ class SourceBlock:
         return max(found, key=lambda each: each.first, default=None)
 
     def before(self, statement: Statement) -> Iterator[Statement]:
-        """Yield the earlier statements that name a variable of the function which a statement names, the last first."""
+        """Yield the earlier statements that a statement depends on by its variables, the last first."""
         earlier = [each for each in self.statements.values() if each.last < statement.first]
-        variables = self.arguments.union(*(each.assigned for each in earlier)) & statement.names
+        variables = self.arguments.union(*(each.assigned for each in earlier))
+        wanted = variables & statement.names
         for each in sorted(earlier, key=lambda each: each.first, reverse=True):
-            if not variables.isdisjoint(each.names):
+            if not wanted.isdisjoint(each.names):
                 yield each
+                if not wanted.isdisjoint(each.assigned):
+                    wanted |= variables & each.names
 
 
 @dataclass(frozen=True, slots=True)
