@@ -33,7 +33,7 @@ from breadcrumb_storage.errors import (
 from breadcrumb_storage.file_lock import LockTimeout, file_lock, lock_files_of, lock_holder
 from breadcrumb_storage.migrate import is_current, migrate
 from breadcrumb_storage.process_gate import GateTimeout, gate_for
-from breadcrumb_storage.rollback_journal import RollbackJournal, journal_of, roll_back
+from breadcrumb_storage.rollback_journal import RollbackJournal, journal_of, journals_of, roll_back
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -188,22 +188,19 @@ class Database:
     @contextmanager
     def _written(self, con: DuckDBPyConnection) -> Generator[None]:
         """Close a connection in the end so that a checkpoint that is cut off can be undone."""
-        import duckdb
-
         file = self._file
-        with RollbackJournal(file) as journal:
+        try:
+            journal = RollbackJournal(file)
+        except OSError as error:
+            _close_unchanged(con, read_only=False)
+            raise self._unreachable_error(error) from error
+        with journal:
             _journals[str(file)] = journal
             try:
                 yield
             finally:
                 del _journals[str(file)]
-                try:
-                    if _has_content(_log_of(file)):
-                        journal.save(con)
-                except (OSError, duckdb.Error):  # the log stays, and is read by whoever opens the file next
-                    with suppress(duckdb.Error):
-                        con.execute("PRAGMA disable_checkpoint_on_shutdown")
-                con.close()
+                _close(con, file, journal)
 
     @contextmanager
     def _locks(self, deadline: float, *, exclusive: bool) -> Generator[None]:
@@ -236,13 +233,13 @@ class Database:
         file = self._file
         with self._locks(time.monotonic() + self.lock_timeout_seconds, exclusive=True):
             # The log first: one that were left would be taken for that of the next file.
-            for each in (_log_of(file), journal_of(file), file, self.path, *lock_files_of(file)):
+            for each in (_log_of(file), *journals_of(file), file, self.path, *lock_files_of(file)):
                 each.unlink(missing_ok=True)
 
     def _open(self, deadline: float, *, read_only: bool) -> tuple[DuckDBPyConnection, bool]:
         """Connect to the file, made if there is none; return also whether the schema is the newest."""
         try:
-            for file in (self._file, _log_of(self._file)):
+            for file in (self._file, _log_of(self._file), journal_of(self._file)):
                 if file.exists() and not file.is_file():  # DuckDB would wait for the other end of a pipe
                     raise self._no_file_error(file)
             if not self.path.exists():
@@ -432,6 +429,24 @@ def _close_unchanged(con: DuckDBPyConnection, *, read_only: bool) -> None:
     if not read_only:
         con.execute("PRAGMA disable_checkpoint_on_shutdown")
     con.close()
+
+
+def _close(con: DuckDBPyConnection, file: Path, journal: RollbackJournal) -> None:
+    """Close a connection, with a checkpoint only if that can be undone; otherwise the log stays, to be read again."""
+    import duckdb
+
+    is_saved = False
+    try:
+        with suppress(OSError, duckdb.Error):
+            if _has_content(_log_of(file)):
+                journal.save(con)
+            is_saved = True
+    finally:
+        if not is_saved:
+            for statement in ("ROLLBACK", "PRAGMA disable_checkpoint_on_shutdown"):
+                with suppress(duckdb.Error):
+                    con.execute(statement)
+        con.close()
 
 
 def checkpoint(con: DuckDBPyConnection) -> None:

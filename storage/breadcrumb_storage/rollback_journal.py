@@ -20,6 +20,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from breadcrumb_storage.regular_file import open_regular
+
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
@@ -28,7 +30,6 @@ SUFFIX = ".journal"
 _HEADERS_BYTES = 3 * 4096
 _MAGIC = b"Breadcrumb rollback journal 1\n"
 _CHECKSUM = struct.Struct("<I")
-_INODE = struct.Struct("<Q")
 _BLOCK = struct.Struct("<QQ")  # offset and size in bytes
 
 _METADATA_BLOCKS = "SELECT block_id, block_size FROM pragma_metadata_info(), pragma_database_size()"
@@ -37,6 +38,12 @@ _METADATA_BLOCKS = "SELECT block_id, block_size FROM pragma_metadata_info(), pra
 def journal_of(database: Path) -> Path:
     """Return the journal of a database file."""
     return database.with_name(database.name + SUFFIX)
+
+
+def journals_of(database: Path) -> tuple[Path, Path]:
+    """Return the journal of a database file, and the file that becomes one."""
+    journal = journal_of(database)
+    return journal, journal.with_name(f"{journal.name}.new")
 
 
 class RollbackJournal:
@@ -75,22 +82,23 @@ class RollbackJournal:
         """
         with con.cursor() as cursor:
             blocks = cursor.execute(_METADATA_BLOCKS).fetchall()
-        parts = [_state(self._descriptor)]
+        parts = [os.pread(self._descriptor, _HEADERS_BYTES, 0)]
         for number, size in blocks:
             offset = _HEADERS_BYTES + number * size
             parts += [_BLOCK.pack(offset, size), os.pread(self._descriptor, size, offset).ljust(size, b"\0")]
         content = b"".join(parts)
-        journal = journal_of(self._database)
-        new = journal.with_name(f"{journal.name}.new")
+        journal, new = journals_of(self._database)
+        new.unlink(missing_ok=True)  # of a process that was killed
         try:
-            with os.fdopen(os.open(new, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
+            with os.fdopen(os.open(new, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), "wb") as file:
                 file.write(_MAGIC + _CHECKSUM.pack(zlib.crc32(content)) + content)
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:
+            new.replace(journal)
+        except BaseException:
             new.unlink(missing_ok=True)
             raise
-        new.replace(journal)
+        _make_durable(journal.parent)
 
 
 def roll_back(database: Path) -> None:
@@ -101,11 +109,12 @@ def roll_back(database: Path) -> None:
 
     Raises:
         BlockingIOError: Another program has the database open.
-        OSError: The database cannot be written.
+        OSError: The database cannot be written, or something else has the journal's name.
     """
     journal = journal_of(database)
     try:
-        saved = journal.read_bytes()
+        with open_regular(journal) as file:
+            saved = file.readall()
     except FileNotFoundError:
         return
     begin = len(_MAGIC) + _CHECKSUM.size
@@ -116,19 +125,22 @@ def roll_back(database: Path) -> None:
     journal.unlink(missing_ok=True)
 
 
-def _state(descriptor: int) -> bytes:
-    """Return what tells whether an open file is the one that was saved, before its checkpoint was done."""
-    return _INODE.pack(os.fstat(descriptor).st_ino) + os.pread(descriptor, _HEADERS_BYTES, 0)
+def _make_durable(folder: Path) -> None:
+    """Let the name of a new file outlive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _put_back(database: Path, content: bytes) -> None:
     descriptor = os.open(database, os.O_RDWR | os.O_CLOEXEC)
     try:
         fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # the lock that DuckDB takes
-        state = _state(descriptor)
-        if not content.startswith(state):
+        if os.pread(descriptor, _HEADERS_BYTES, 0) != content[:_HEADERS_BYTES]:
             return
-        at = len(state)
+        at = _HEADERS_BYTES
         while at < len(content):
             offset, size = _BLOCK.unpack_from(content, at)
             at += _BLOCK.size

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import resource
+import shutil
 import subprocess
 import sys
 from contextlib import suppress
@@ -12,7 +15,7 @@ import duckdb
 import pytest
 
 from breadcrumb_storage.database import Database
-from breadcrumb_storage.errors import DatabaseBusy, DatabaseFailed
+from breadcrumb_storage.errors import DatabaseBusy, DatabaseFailed, DatabaseUnusable
 from breadcrumb_storage.rollback_journal import RollbackJournal, journal_of
 
 # Where the first block begins, which holds metadata, and how much of it is written before the kill.
@@ -64,6 +67,63 @@ def test_what_was_committed_is_there_after_a_process_died_in_a_checkpoint(cut_of
     with Database(cut_off).read() as con:
         assert rows(con) == [0, 1]
     assert not journal_of(cut_off).exists()
+
+
+def test_it_is_there_in_a_copy_of_the_files(cut_off: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in (cut_off, Path(f"{cut_off}.wal"), journal_of(cut_off)):
+        shutil.copy(file, copy)
+    with Database(copy / cut_off.name).read() as con:
+        assert rows(con) == [0, 1]
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_has_the_journals_name_is_named_and_nothing_waits_for_it(path: Path, make) -> None:
+    make(journal_of(path))
+    for use in (Database.read, Database.write):
+        with pytest.raises(DatabaseUnusable, match="journal is no regular file"), use(Database(path)):
+            pass
+
+
+def test_a_pipe_in_the_place_of_a_new_journal_is_removed(path: Path) -> None:
+    os.mkfifo(f"{journal_of(path)}.new")
+    with Database(path).write() as con:
+        con.execute("INSERT INTO notices VALUES ('t', 1, 'code', 'message')")
+    assert {file.name for file in path.parent.iterdir()} == {path.name + end for end in ("", ".lock", ".queue")}
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, OSError])
+@pytest.mark.parametrize("statement", ["SELECT 1", "BEGIN", "BEGIN; SELECT 1 / 'x'"])
+def test_without_a_journal_the_log_stays_and_the_connection_is_closed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: type[BaseException], statement: str
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    before = path.read_bytes()
+    with monkeypatch.context() as patched, suppress(KeyboardInterrupt, MemoryError), Database(path).write() as con:
+        patched.setattr("os.fsync", fail)
+        con.execute("INSERT INTO notices VALUES ('t', 1, 'code', 'message')")
+        with suppress(duckdb.Error):
+            con.execute(statement)
+    assert path.read_bytes() == before
+    with pytest.raises(duckdb.ConnectionException):
+        con.execute("SELECT 1")
+    with Database(path).read() as con:
+        assert rows(con) == [0, 1]
+
+
+def test_a_connection_that_can_have_no_journal_is_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("breadcrumb_storage.database.RollbackJournal", fail)
+        with pytest.raises(DatabaseUnusable, match="Too many open files"), Database(path).write():
+            pass
+    with Database(path).read() as con:
+        assert rows(con) == [0]
 
 
 def test_it_is_there_after_a_process_that_could_not_undo_the_checkpoint(cut_off: Path) -> None:

@@ -61,7 +61,7 @@ def check_space(home: Home) -> Finding:
 def _private_files(home: Home) -> Iterator[Path]:
     if home.folder.is_dir():
         yield home.folder
-        for pattern in ("*.yaml", "*.duckdb", "*.duckdb.wal", "*.duckdb.journal"):
+        for pattern in ("*.yaml", "*.duckdb", "*.duckdb.wal", "*.duckdb.journal*"):
             yield from home.folder.glob(pattern)
 
 
