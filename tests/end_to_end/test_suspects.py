@@ -286,3 +286,75 @@ async def test_commands_that_run_whole_files_or_no_tests_are_run_once(session, s
     ):
         await run(session, *words)
         assert len((shop / "runs.txt").read_text()) == min(number, 3)
+
+
+REPORT = program(
+    """
+    import sys
+
+    def parse(line):
+        name, amount = line.split("=")
+        if amount.startswith("("):
+            amount = "-" + amount.strip("()")
+        return name, float(amount)
+
+    def total(rows):
+        return sum(amount for _, amount in rows)
+
+    rows = [parse(each) for each in sys.argv[1:]]
+    if total(rows) < 0:
+        sys.exit("negative")
+    assert all(amount >= 0 for _, amount in rows)
+    """
+)
+NEGATIVE = '0 parse report.py:6 amount = "-" + amount.strip("()")'
+
+
+async def test_a_failed_program_is_compared_with_its_earlier_runs_that_ended_well(session, workspace: Path) -> None:
+    (workspace / "report.py").write_text(REPORT)
+    await session.project(workspace, ["__main__"])
+    first = await run(session, "report.py", "a=(1)", "b=2")
+    assert "suspects" not in first  # there is nothing to compare it with
+    for arguments in (["a=1"], ["a=2", "b=3"]):
+        good = await run(session, "report.py", *arguments)
+        assert "suspects" not in good
+    for arguments in (["a=(1)", "b=2"], ["a=(1)"]):  # by an exception, and by an exit code
+        report = await run(session, "report.py", *arguments)
+        head, *rows = report["suspects"]
+        assert head == "lines this run executed and few of the 2 earlier runs that ended well did"
+        assert " ".join(rows[0].split()) == NEGATIVE
+        assert rows[0] in report["report"]
+    shown = (await session.ok("show", project="p", what=["parse"]))["text"]
+    (line,) = (line for line in shown.splitlines() if 'strip("()")' in line)
+    assert "* " in line[:16]
+
+
+async def test_lines_that_were_changed_since_a_program_ended_well_are_suspects(session, workspace: Path) -> None:
+    (workspace / "report.py").write_text(REPORT)
+    await session.project(workspace, ["__main__"])
+    await run(session, "report.py", "a=1", "b=2")
+    (workspace / "report.py").write_text(
+        "# more\n" + REPORT.replace("float(amount)", "-float(amount)").replace("import sys", "import sys, os")
+    )
+    report = await run(session, "report.py", "a=1", "b=2")
+    assert report["status"] == "failed"
+    assert report["suspects"][0] == "lines this run executed and the earlier run that ended well did not"
+    assert "  0  parse report.py:8 " in report["suspects"][1]
+    assert not any("total" in row for row in report["suspects"])
+
+
+@pytest.mark.parametrize("how", ["call", "project", "another folder", "another program"])
+async def test_a_program_is_compared_with_its_own_earlier_runs_alone(session, workspace: Path, how: str) -> None:
+    for name in ("report.py", "other.py"):
+        (workspace / name).write_text(REPORT)
+    (workspace / "sub").mkdir()
+    await session.project(workspace, ["__main__"])
+    await run(session, "other.py" if how == "another program" else "report.py", "a=1")
+    if how == "project":
+        await session.ok("edit_config", project="p", set={"suspects": "off"})
+    options: dict[str, Any] = {"suspects": "off"} if how == "call" else {}
+    if how == "another folder":
+        options["cwd"] = str(workspace / "sub")
+    report = await run(session, str(workspace / "report.py") if "cwd" in options else "report.py", "a=(1)", **options)
+    assert report["status"] == "failed"
+    assert "suspects" not in report

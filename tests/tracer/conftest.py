@@ -73,6 +73,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
         probes: list[dict[str, Any]] | None = None,
         suspects: str = record_format.DEFAULT_SUSPECTS,
         only_lines: bool = False,
+        program_lines: bool = False,
         passed_lines: dict[str, list[int]] | None = None,
         before: Callable[[Path], None] | None = None,
     ) -> Traced:
@@ -94,6 +95,7 @@ def start(tmp_path: Path, processes: None) -> Iterator[Callable[..., Traced]]:
             "probes": probes or [],
             "suspects": suspects,
             "only_lines": only_lines,
+            "program_lines": program_lines,
             "passed_lines": passed_lines or {},
         }
         (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
@@ -206,3 +207,90 @@ def test_a_failure_in_a_part_of_a_test_fails_it(python: str, trace, outcome: str
         ),
     )
     assert [test[0] for test in executed(spool).values()] == ["failed"]
+
+
+PROGRAM = program(
+    """
+    import sys
+    def price(amount):
+        if amount > 100:
+            amount -= 10
+        return amount
+    def last():
+        return 0
+    import atexit
+    atexit.register(last)
+    for amount in range(90, 130):
+        price(amount)
+    {end}
+    """
+)
+
+
+def of_program(spool: Spool) -> list[tuple[str, list[tuple[str, int]], int | None]]:
+    """Return the outcome, the lines by function, and the number of lines before the failure, of each process."""
+    names = {(each["process"], each["id"]): each["name"] for each in spool.of("function")}
+    found = []
+    for each in spool.of("test_lines"):
+        assert each["id"] == record_format.WHOLE_PROGRAM
+        lines = []
+        for number in each["executed"]:
+            if number < 0:
+                function = names[each["process"], -number]
+            else:
+                lines.append((function, number))
+        found.append((each["outcome"], lines, each["failed_at"]))
+    return found
+
+
+@pytest.mark.parametrize("end", ["pass", "sys.exit(3)", "raise ValueError", "None.nothing"])
+def test_a_program_without_tests_has_the_lines_that_it_executed(python: str, start, tmp_path: Path, end: str) -> None:
+    (tmp_path / "prices.py").write_text(PROGRAM.replace("{end}", end))
+    spool = start(
+        python, ["prices.py"], program_lines=True, capture={"calls_per_function": 2}, mode="adaptive"
+    ).finish()
+    ((outcome, lines, failed_at),) = of_program(spool)
+    expected = [("price", 3), ("price", 5), ("price", 4)]
+    assert [line for line in lines if line[0] == "price"] == expected
+    assert {line for name, line in lines if name == "<module>"} == {1, 2, 6, 8, 9, 10, 11, 12}
+    assert ("last", 7) in lines
+    raises = end in ("raise ValueError", "None.nothing")
+    assert outcome == ("failed" if raises else "ended")
+    assert (lines[failed_at:] if raises else failed_at) == ([("last", 7)] if raises else None)
+
+
+def test_a_program_that_runs_tests_has_the_lines_of_the_tests_instead(python: str, start, tmp_path: Path) -> None:
+    (tmp_path / "suite.py").write_text(SUITE)
+    whole = executed(start(python, ["suite.py"]).finish())
+    assert executed(start(python, ["suite.py"], program_lines=True).finish()) == whole
+
+
+def test_each_process_of_a_program_has_its_lines_and_a_forked_child_has_none(
+    python: str, start, tmp_path: Path
+) -> None:
+    (tmp_path / "parent.py").write_text(
+        program(
+            """
+            import os, subprocess, sys
+            def here(): return 1
+            if len(sys.argv) > 1:
+                here()
+            elif os.fork():
+                os.wait()
+                subprocess.run([sys.executable, "parent.py", "again"], check=True)
+            else:
+                here()
+            """
+        )
+    )
+    found = of_program(start(python, ["parent.py"], program_lines=True).finish())
+    assert sorted(("here", 2) in lines for _, lines, _ in found) == [False, True]
+
+
+def test_a_program_with_too_many_executed_lines_has_none_before_python_3_12(python: str, start, tmp_path: Path) -> None:
+    (tmp_path / "long.py").write_text(
+        f"def turn(times):\n    for number in range(times):\n        number\n"
+        f"turn({executed_lines.MOST_EVENTS_OF_PROGRAM})\n"
+    )
+    spool = start(python, ["long.py"], program_lines=True).finish()
+    assert len(of_program(spool)) == (0 if spool.of("process")[0]["backend"] == "settrace" else 1)

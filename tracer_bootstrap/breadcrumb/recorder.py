@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from .backends import Backend, ExitCode
     from .events.child_processes import ChildLog
+    from .events.executed_lines import ExecutedLines
     from .events.test_runners import TestLog
     from .probes.log import ProbeLog
     from .session.functions import Observer
@@ -85,6 +86,7 @@ class Recorder:
             self._probes = ProbeLog(session, settings["probes"], backend.writes_locals_back)
         self._tests: Optional[TestLog] = None
         self._children: Optional[ChildLog] = None
+        self._executed: Optional[ExecutedLines] = None
         logs = (function_log, calls, exceptions, gaps, tasks, greenlets, *self._lines, adaptive, self._probes)
         self._logs: List[Any] = [log for log in logs if log is not None]  # cleared in a forked child
         self.backend_name = backend.name
@@ -112,6 +114,8 @@ class Recorder:
         function_log.when_added.append(self._backend.observe)
         if adaptive is not None and backend.can_switch_off:
             adaptive.switch_with(self._backend)
+        if self._with_suspects and settings.get("program_lines"):
+            self._executed_lines().program_begins()
         self._variables = system.environ
         session.redactor.learn_environment(self._variables)
         self._program = self._describe_program(command, backend.name)
@@ -142,7 +146,7 @@ class Recorder:
             tests = self._tests = TestLog(self.session, self._exceptions)
             self._logs.append(tests)
             if self._with_suspects:
-                self._note_lines(tests)
+                tests.executed = self._executed_lines()
             if self._with_test_lines:
                 load_late_module("events.lines")
                 load_late_module("events.recent_lines")
@@ -157,20 +161,23 @@ class Recorder:
                 self.session.when_stacks_are_wanted.append(recent.write_now)
         return tests
 
-    def _note_lines(self, tests: TestLog) -> None:
-        """Note the lines of each test."""
-        load_late_module("events.executed_lines")
-        from .events.executed_lines import MOST_EVENTS, ExecutedLines
+    def _executed_lines(self) -> ExecutedLines:
+        """Return what notes the lines of each test, or of a program without tests; makes it on the first call."""
+        executed = self._executed
+        if executed is None:
+            load_late_module("events.executed_lines")
+            from .events.executed_lines import ExecutedLines
 
-        backend = self._backend
-        most_events = None if backend.tells_lines_once or self._only_lines else MOST_EVENTS
-        executed = ExecutedLines(self.session, backend.observe_lines, most_events, backend.writes_locals_back)
-        backend.note_lines(executed)
-        tests.executed = executed
-        self._logs.append(executed)
-        self._function_log.when_added.insert(0, executed.function_added)
-        self._exceptions.when_raised.append(executed.raised)
-        self.session.when_stacks_are_wanted.append(executed.write_now)
+            backend = self._backend
+            is_limited = not (backend.tells_lines_once or self._only_lines)
+            executed = ExecutedLines(self.session, backend.observe_lines, is_limited, backend.writes_locals_back)
+            self._executed = executed
+            backend.note_lines(executed)
+            self._logs.append(executed)
+            self._function_log.when_added.insert(0, executed.function_added)
+            self._exceptions.when_raised.append(executed.raised)
+            self.session.when_stacks_are_wanted.append(executed.write_now)
+        return executed
 
     def start(self) -> None:
         """Start the backend; write a notice if it cannot observe the process."""
@@ -332,10 +339,14 @@ class Recorder:
                 record_format.NOTICE_RECURSION_LIMIT,
                 "near the recursion limit the tracer had no room to run: the deepest calls may not be recorded",
             )
+        uncaught: Optional[BaseException] = None
         last = getattr(sys, "last_exc", None) or getattr(sys, "last_value", None)
         if isinstance(last, BaseException):
             traceback = traceback_of(last)
             # Test runners set sys.last_value too, to exceptions that they caught: their tracebacks begin further in.
             if traceback is not None and traceback.tb_frame.f_back is None:
+                uncaught = last
                 self._exceptions.ends_program(last, traceback, session.thread())
+        if self._executed is not None:
+            self._executed.program_ends(uncaught)
         session.event(record_format.EVENT_END, at_ns=system.now_ns())

@@ -142,6 +142,7 @@ def write_tracer_config(
     request: RunRequest,
     *,
     only_lines: bool = False,
+    program_lines: bool = False,
     passed_lines: Mapping[str, Collection[int]] | None = None,
 ) -> None:
     """Write the settings for the tracer into the spool folder, and make the pipe for secrets beside them.
@@ -152,6 +153,7 @@ def write_tracer_config(
         config: The settings of the project.
         request: The checked command.
         only_lines: Whether nothing but the executed lines of tests is recorded.
+        program_lines: Whether the executed lines of a program without tests are recorded.
         passed_lines: By file, the lines that passing tests executed in a first pass.
     """
     settings: dict[str, Any] = {
@@ -167,6 +169,7 @@ def write_tracer_config(
         "probes": [each.settings() for each in request.probes],
         "suspects": request.suspects,
         "only_lines": only_lines,
+        "program_lines": program_lines,
         "passed_lines": {file: sorted(lines) for file, lines in (passed_lines or {}).items()},
     }
     file = spool / CONFIG_FILE

@@ -28,6 +28,7 @@ from breadcrumb_server.failures import as_breadcrumb_error
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs import process_group
+from breadcrumb_server.runs.earlier_runs import find_earlier_runs, program_of
 from breadcrumb_server.runs.ending import end_leftovers, kill_all, stop_command, wait_for_ending
 from breadcrumb_server.runs.first_pass.passes import Neighbours, find_neighbours
 from breadcrumb_server.runs.launcher import (
@@ -151,6 +152,8 @@ class RunRegistry:
     async def find_neighbours(self, config: ProjectConfig, request: RunRequest, report: ReportProgress) -> Neighbours:
         """Find the passing tests beside those that a command selects, which may run them: a first pass.
 
+        Where the command runs no tests, find earlier runs of its program that ended well.
+
         Cancelling the call ends it, and so does the end of the server.
 
         Args:
@@ -167,7 +170,8 @@ class RunRegistry:
             try:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(_report_first_pass, started, report)
-                    found = await find_neighbours(self._home, config, request)
+                    find = find_earlier_runs if program_of(request.command) else find_neighbours
+                    found = await find(self._home, config, request)
                     tasks.cancel_scope.cancel()
             finally:
                 self._first_passes.remove(scope)
@@ -184,7 +188,7 @@ class RunRegistry:
         Args:
             config: The settings of its project.
             request: The checked command.
-            neighbours: The passing tests that its failed tests are compared with, besides its own.
+            neighbours: The passing tests that its failed tests are compared with, besides its own, or earlier runs.
 
         Raises:
             BreadcrumbError: The database cannot be used, or the command cannot be started. Nothing runs then.
@@ -263,7 +267,9 @@ class RunRegistry:
         trace_id, spool = make_spool(self._home.spool_folder(config.project))
         command: TracedCommand | None = None
         try:
-            write_tracer_config(spool, trace_id, config, request, passed_lines=neighbours.lines())
+            of_program = bool(program_of(request.command))
+            passed_lines = {} if of_program else neighbours.lines()
+            write_tracer_config(spool, trace_id, config, request, program_lines=of_program, passed_lines=passed_lines)
             if neighbours.tests:
                 await anyio.to_thread.run_sync(write_neighbours, spool, neighbours.tests)
             redactor = make_redactor(config, request)

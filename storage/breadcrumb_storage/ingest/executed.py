@@ -1,7 +1,7 @@
-"""Define the statements by which ingest keeps the lines that tests executed.
+"""Define the statements by which ingest keeps the lines that tests executed, or programs without tests.
 
 The lines of a passing test serve to be compared with those of a failed one, so that at the end only the passing tests
-of files with a test that did not pass are kept.
+of files with a test that did not pass are kept. Those of a program are kept: later runs are compared with them.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb.record_format import EVENT_FUNCTION, EVENT_KEY, EVENT_TEST, EVENT_TEST_LINES, EVENTS_SUFFIX
-from breadcrumb_storage.executed_lines import ExecutedFunction
+from breadcrumb_storage.executed_lines import ExecutedFunction, lines_by_function
 from breadcrumb_storage.ingest.spool_files import list_spool, unread_chunks
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def read_passed_tests(spool: Path) -> list[PassedTest]:
                 is_first = process not in begun
                 begun.add(process)
                 if event.get("outcome") == "passed":
-                    executed = _by_function(event["executed"], process, functions)
+                    executed = lines_by_function(event["executed"], process, functions)
                     name = names.get((process, number), "")
                     found.append(PassedTest(name, str(event["suite"]), executed, is_first))
     return found
@@ -81,19 +81,6 @@ def _events(records: bytes) -> Iterator[dict[str, Any]]:
             continue
         if isinstance(event, dict):
             yield event
-
-
-def _by_function(
-    numbers: Iterable[int], process: str, functions: Mapping[tuple[str, int], ExecutedFunction]
-) -> dict[ExecutedFunction, list[int]]:
-    found: dict[ExecutedFunction, list[int]] = {}
-    function: ExecutedFunction | None = None
-    for number in numbers:
-        if number < 0:
-            function = functions.get((process, -number))
-        elif function is not None:
-            found.setdefault(function, []).append(number)
-    return found
 
 
 def write_neighbours(spool: Path, tests: Iterable[PassedTest]) -> None:

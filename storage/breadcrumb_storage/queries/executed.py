@@ -1,4 +1,7 @@
-"""Read the lines that tests executed: each failed one's in their order, and how many passing ones executed a line."""
+"""Read the lines that tests executed: each failed one's in their order, and how many passing ones executed a line.
+
+The processes of a program without tests have such lines too. Its earlier runs stand where passing tests do.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from breadcrumb.record_format import WHOLE_PROGRAM
 from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
 
 if TYPE_CHECKING:
@@ -17,7 +21,7 @@ MAX_FAILED_TESTS = 50
 
 @dataclass(frozen=True, slots=True)
 class FailedTestLines:
-    """The lines that a test which failed, or did not end, executed."""
+    """The lines that a test which failed, or did not end, executed; or a process of a program without tests."""
 
     process_id: int
     test_id: int
@@ -40,10 +44,24 @@ class PassedLines:
 
 def failed_test_lines(reader: TraceReader) -> list[FailedTestLines]:
     """Return the lines of the first tests that failed or did not end, in the order in which they ran."""
+    return _read(reader, f"test_id <> {WHOLE_PROGRAM} AND outcome <> 'passed'")
+
+
+def program_lines(reader: TraceReader) -> list[FailedTestLines]:
+    """Return the lines of the processes of a program without tests.
+
+    Returns:
+        Those of the processes that an exception ended, or that were ended from outside; those of all if there are none.
+    """
+    found = _read(reader, f"test_id = {WHOLE_PROGRAM} AND outcome <> 'ended'")
+    return found or _read(reader, f"test_id = {WHOLE_PROGRAM}")
+
+
+def _read(reader: TraceReader, condition: str) -> list[FailedTestLines]:
     rows = reader.con.execute(
         f"""
         SELECT process_id, test_id, suite, failed_at, executed FROM executed_records
-        WHERE trace_id = ? AND outcome <> 'passed' ORDER BY process_id, test_id LIMIT {MAX_FAILED_TESTS}
+        WHERE trace_id = ? AND {condition} ORDER BY process_id, test_id LIMIT {MAX_FAILED_TESTS}
         """,
         [reader.trace_id],
     ).fetchall()

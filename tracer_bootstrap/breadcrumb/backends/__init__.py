@@ -129,7 +129,7 @@ class Backend:
         self._executed: Optional[ExecutedLines] = None
 
     def note_lines(self, executed: ExecutedLines) -> None:
-        """Tell *executed* of the lines of functions with ``notes_lines``. Called when the first test begins."""
+        """Tell *executed* of the lines of functions with ``notes_lines``; before the start or a test."""
         self._executed = executed
 
     def observe_lines(self, functions: Iterable[Function]) -> None:

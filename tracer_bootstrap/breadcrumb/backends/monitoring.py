@@ -255,7 +255,7 @@ class MonitoringBackend(Backend):
             self._events.forget(counters)
 
     def note_lines(self, executed: ExecutedLines) -> None:
-        """Tell *executed* of the lines of functions with ``notes_lines``. Called when the first test begins."""
+        """Tell *executed* of the lines of functions with ``notes_lines``; before the start or a test."""
         super().note_lines(executed)
         if self._events is not None:
             self._events.note(executed.ran)
@@ -292,6 +292,8 @@ class MonitoringBackend(Backend):
         events = self._events = native.Events(session.encoder.compiled, parts)
         counters = adaptive.counters() if adaptive is not None else None
         events.forget(counters)
+        if self._executed is not None:
+            events.note(self._executed.ran)
         if self._budget is not None and counters is not None:
             self._budget.counts_in_c()
         start = events.start if events.reads_variables else in_python[0]

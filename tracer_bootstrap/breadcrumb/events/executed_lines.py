@@ -1,14 +1,15 @@
-"""Note which lines of own code each test executes, in the order of their first execution.
+"""Note which lines of own code each test executes, in the order of their first execution; without tests, the program.
 
 A line that a failed test executed and few of the passing tests of its file did is suspect (a line spectrum). What ran
-after the exception that failed the test is not: each raise notes how many lines there were.
+after the exception that failed the test is not: each raise notes how many lines there were. A program that runs no
+tests is compared with its earlier runs in the same way.
 
 A line is noted once in a test, so that the lines are cheap where the backend can leave out those that are noted.
 """
 
 from __future__ import annotations
 
-from ..record_format import EVENT_TEST_LINES
+from ..record_format import EVENT_TEST_LINES, WHOLE_PROGRAM
 from ..session.functions import may_be_generated
 
 TYPE_CHECKING = False
@@ -18,22 +19,25 @@ if TYPE_CHECKING:
     from ..session.functions import Function
     from ..session.session import Session
 
-PASSED, FAILED, UNFINISHED = "passed", "failed", "unfinished"
+# ENDED is the outcome of a program without an uncaught exception. Its exit code, which is not known here, may differ.
+PASSED, FAILED, UNFINISHED, ENDED = "passed", "failed", "unfinished", "ended"
 
-# Events of lines that are looked at in a process where each execution of a line is one: about a quarter of a second.
+# Events of lines that are looked at in a process where each execution of a line is one: about a quarter of a second,
+# and for a program without tests a sixteenth.
 MOST_EVENTS = 400_000
+MOST_EVENTS_OF_PROGRAM = 100_000
 
 # Raises of one test that are remembered: the one that fails it is seldom far from its end.
 _MAX_RAISES = 500
 
 
 class ExecutedLines:
-    """The lines that the test which runs has executed so far.
+    """The lines that the test which runs, or else the program, has executed so far.
 
     Args:
         session: Holds the functions, and writes the events.
         observe: Observes functions again, so that each of their lines is told at its next execution.
-        most_events: The number of executed lines after which nothing more is noted; None for no limit.
+        is_limited: Whether each execution of a line is an event: after some number of them nothing more is noted.
         writes_locals_back: Whether each event of a frame can undo what another thread did to variables that it shares
             with other functions (gh-74929): the lines of such functions are not noted.
     """
@@ -42,22 +46,23 @@ class ExecutedLines:
         self,
         session: Session,
         observe: Callable[[Iterable[Function]], None],
-        most_events: Optional[int],
+        is_limited: bool,
         writes_locals_back: bool,
     ) -> None:
         self._session = session
         self._observe = observe
-        self._events_left = most_events
+        self._is_limited = is_limited
+        self._events_left: Optional[int] = MOST_EVENTS if is_limited else None
         self._writes_locals_back = writes_locals_back
         self._knows_earlier = False  # whether the functions that started before the first test are looked at
-        self._test = 0  # the number of the test that runs, 0 between tests
+        self._test: Optional[int] = None  # the number of the test that runs, None between tests
         self._suite = ""
         self._raises: Dict[int, int] = {}  # by the address of an exception: the number of lines before its raise
         self.ran: Dict[Tuple[Function, int], int] = {}
 
     def clear(self) -> None:
         """Stop for good, in a forked child: what it does is a part of a test only."""
-        self._test = 0
+        self._test = None
         self.ran.clear()
         self._raises.clear()
         self._events_left = 0
@@ -67,7 +72,9 @@ class ExecutedLines:
         if self._events_left is not None and self._events_left <= 0:
             return False
         file = function.file
-        if function.kind in ("module", "class") or may_be_generated(file) or "__create_fn__" in function.name:
+        if function.kind == "class" or may_be_generated(file) or "__create_fn__" in function.name:
+            return False
+        if function.kind == "module" and self._test != WHOLE_PROGRAM:  # of tests, whichever comes first executes it
             return False
         code = function.code
         if self._writes_locals_back and (code.co_cellvars or code.co_freevars):
@@ -88,9 +95,25 @@ class ExecutedLines:
 
     def _stop(self) -> None:
         """Note nothing more, and forget the test that runs: its lines would not be all."""
-        self._test = 0
+        self._test = None
         for function in list(self._session.functions.values()):
             function.notes_lines = False
+
+    def program_begins(self) -> None:
+        """Note the lines of the program from now on, until a test begins; called before any of its code runs."""
+        self._test, self._suite = WHOLE_PROGRAM, ""
+        if self._is_limited:
+            self._events_left = MOST_EVENTS_OF_PROGRAM
+
+    def program_ends(self, exception: Optional[BaseException]) -> None:
+        """Write the lines of the program, if it has run no tests.
+
+        Args:
+            exception: The uncaught exception that ends it.
+        """
+        if self._test == WHOLE_PROGRAM:
+            failed_at = None if exception is None else self.lines_before(exception)
+            self.test_ends(ENDED if exception is None else FAILED, failed_at)
 
     def test_begins(self, number: int, suite: str) -> None:
         """Forget the lines of the test before.
@@ -102,6 +125,9 @@ class ExecutedLines:
         again = {function for function, _ in list(self.ran)}
         if not self._knows_earlier:  # the functions of later tests come by ``function_added``
             self._knows_earlier = True
+            if self._test == WHOLE_PROGRAM:
+                self._test = None
+                self._events_left = MOST_EVENTS if self._is_limited else None
             for function in list(self._session.functions.values()):
                 function.notes_lines = self.wants(function)
                 if function.notes_lines:
@@ -114,7 +140,7 @@ class ExecutedLines:
 
     def raised(self, address: int) -> None:
         """Note that an exception is raised, or reaches traced code first, at this moment."""
-        if self._test:
+        if self._test is not None:
             if len(self._raises) >= _MAX_RAISES:
                 self._raises.pop(next(iter(self._raises)))
             self._raises.pop(address, None)
@@ -128,10 +154,10 @@ class ExecutedLines:
         """Write the lines of the test, if it passed or failed.
 
         Args:
-            outcome: ``PASSED``, ``FAILED``, or something else.
+            outcome: One of the constants of this module, or something else.
             failed_at: The number of lines before the exception that failed it.
         """
-        if self._test and outcome in (PASSED, FAILED, UNFINISHED):
+        if self._test is not None and outcome in (PASSED, FAILED, UNFINISHED, ENDED):
             self._session.event(
                 EVENT_TEST_LINES,
                 id=self._test,
@@ -140,10 +166,10 @@ class ExecutedLines:
                 failed_at=b"null" if failed_at is None else b"%d" % failed_at,
                 executed=_encoded(list(self.ran)),
             )
-        self._test = 0
+        self._test = None
 
     def write_now(self) -> None:
-        """Write the lines of the test that runs: the process will be ended within it."""
+        """Write the lines of the test that runs, or of the program: the process will be ended within it."""
         self.test_ends(UNFINISHED)
 
 

@@ -112,7 +112,7 @@ class RunReport(Answer):
     suspects: list[str] = Field(
         default_factory=list,
         description="lines that failed tests ran before they failed and few passing tests of their files did, by "
-        "function, each with the number of those that did",
+        "function, each with the number of those that did; without tests, those of this run and of earlier ones",
     )
     exceptions: list[ExceptionDetail] = Field(
         default_factory=list[ExceptionDetail],

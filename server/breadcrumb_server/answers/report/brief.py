@@ -270,6 +270,8 @@ def _where_it_is(report: RunReport) -> Iterator[_Part]:
         yield _Part(["stacks:", *(f"  {line}" for line in report.stacks)], 1_400)
     if report.open_calls and not report.stacks:
         yield _Part(["calls that have not ended:", *(f"  {line}" for line in report.open_calls)], 700)
+    if report.tests is None and not report.exceptions:
+        yield from _suspects(report)
 
 
 def _what_it_did(report: RunReport) -> Iterator[_Part]:

@@ -3,6 +3,8 @@
 What failed tests executed after their failure is left out, and so is the code of tests. A function of which passing
 tests executed other lines is told apart from one that no passing test executed: the former is a branch that was taken,
 the latter often only the feature that the failed test is about.
+
+Where there are no tests, a program that failed is compared with its earlier runs that ended well.
 """
 
 from __future__ import annotations
@@ -16,13 +18,22 @@ from typing import TYPE_CHECKING
 from breadcrumb.test_files import is_test_file
 from breadcrumb_server.answers.common.code_origin import is_for_messages
 from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
-from breadcrumb_storage.queries.executed import FailedTestLines, PassedLines, failed_test_lines, passed_lines
+from breadcrumb_storage.queries.executed import (
+    FailedTestLines,
+    PassedLines,
+    failed_test_lines,
+    passed_lines,
+    program_lines,
+)
 
 if TYPE_CHECKING:
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # The share of the passing tests that may execute a suspect line. Lines that more of them execute are ordinary.
 FEW = 0.25
+
+# The statuses of a run whose program is compared with its earlier runs.
+_FAILED_PROGRAM = ("failed", "timeout", "stopped", "crashed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +53,10 @@ class Suspect:
 
 @dataclass(frozen=True, slots=True)
 class Spectrum:
-    """The lines of failed tests beside those of the passing tests of their files.
+    """The lines of failed tests beside those of the passing tests of their files, or of a program beside earlier runs.
 
     Attributes:
+        of_program: Whether it compares runs of a program, which stand for tests.
         failed: The number of failed tests.
         passed: The number of passing ones.
         suspects: The most suspect lines of each function of which passing tests executed others, in their order.
@@ -53,6 +65,7 @@ class Spectrum:
         passed_by_file: Every line that a passing test executed, by file.
     """
 
+    of_program: bool
     failed: int
     passed: int
     suspects: Sequence[Suspect]
@@ -62,20 +75,25 @@ class Spectrum:
 
 
 def spectrum(reader: TraceReader) -> Spectrum | None:
-    """Compare the failed tests of a trace with the passing tests of their files.
+    """Compare the failed tests of a trace with the passing tests of their files, or a failed program with earlier runs.
 
     Returns:
-        None if no test failed, or none passed.
+        None if nothing failed, or there is nothing that passed.
     """
     failed = failed_test_lines(reader)
+    of_program = not failed and reader.trace.status in _FAILED_PROGRAM
+    if of_program:
+        failed = program_lines(reader)
     if not failed:
         return None
     suites = {test.suite for test in failed}
     passed = passed_lines(reader, suites)
-    return _compare(failed, passed, suites) if passed.tests else None
+    return _compare(failed, passed, suites, of_program=of_program) if passed.tests else None
 
 
-def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Iterable[str]) -> Spectrum:
+def _compare(
+    failed: Sequence[FailedTestLines], passed: PassedLines, suites: Iterable[str], *, of_program: bool
+) -> Spectrum:
     order: dict[ExecutedLine, int] = {}  # of first execution
     failing: dict[ExecutedLine, int] = {}  # the failed tests that executed it
     for test in failed:
@@ -115,6 +133,7 @@ def _compare(failed: Sequence[FailedTestLines], passed: PassedLines, suites: Ite
         for lines in ranked
     ]
     return Spectrum(
+        of_program=of_program,
         failed=len(failed),
         passed=passed.tests,
         suspects=list(_one_for_each_definition(suspects, executed)),

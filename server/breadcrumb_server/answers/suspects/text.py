@@ -84,9 +84,7 @@ def _changed_lines(reader: TraceReader, found: Spectrum) -> Mapping[str, set[int
 
 
 def _write(found: Spectrum, places: Places, source: LineSource, changed: Mapping[str, set[int]]) -> Iterator[str]:
-    which = "this test" if found.failed == 1 else f"these {found.failed} tests"
-    file = "its file" if found.failed == 1 else "their files"
-    yield f"lines {which} ran and few of the {counted(found.passed, 'passing test')} of {file} did"
+    yield _heading(found)
     left = LIMITS.chars
     shown = found.suspects[: LIMITS.rows]
     heads = [_place(each, places, changed) for each in shown]
@@ -104,10 +102,19 @@ def _write(found: Spectrum, places: Places, source: LineSource, changed: Mapping
         left -= len(row)
         yield row
     if found.only_failed:
-        who = "it" if found.failed == 1 else "they"
+        who = "it" if found.failed == 1 or found.of_program else "they"
         most = LIMITS.only_failed_beside if len(shown) > 1 else LIMITS.only_failed
         functions = _functions_text(found.only_failed, places, changed, max(left, 150), most)
         yield f"  functions only {who} ran: {functions}"
+
+
+def _heading(found: Spectrum) -> str:
+    if found.of_program:
+        earlier = "the earlier run" if found.passed == 1 else f"few of the {found.passed} earlier runs"
+        return f"lines this run executed and {earlier} that ended well did{' not' if found.passed == 1 else ''}"
+    which = "this test" if found.failed == 1 else f"these {found.failed} tests"
+    file = "its file" if found.failed == 1 else "their files"
+    return f"lines {which} ran and few of the {counted(found.passed, 'passing test')} of {file} did"
 
 
 def _shortened(text: str) -> str:

@@ -54,10 +54,10 @@ _SCRIPT = ("first_pass", "unittest_neighbours.py")
 
 @dataclass(frozen=True, slots=True)
 class Neighbours:
-    """The passing tests beside those that a command selects.
+    """The passing tests beside those that a command selects, or the earlier runs of a program that ended well.
 
     Attributes:
-        tests: The tests; a selected one may be among them.
+        tests: The tests; a selected one may be among them. A run has its trace id as the name, and no suite.
         note: A sentence for the report; "" if there is nothing to tell.
     """
 

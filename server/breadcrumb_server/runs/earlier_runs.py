@@ -1,0 +1,196 @@
+"""Find the runs of a program that ended well before: where there are no tests, a failed run is compared with them.
+
+Where a file has changed since, their lines are moved to where they stand now. Lines that are new, or were changed,
+count as not executed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import logging
+import os
+import re
+import shlex
+import tokenize
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING
+
+import anyio.to_thread
+
+from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.answers.lines.source import redact_file
+from breadcrumb_server.projects.config import ProjectConfig
+from breadcrumb_server.projects.home import Home
+from breadcrumb_server.runs.first_pass.passes import Neighbours
+from breadcrumb_server.runs.kept_sources import MAX_FILE_BYTES
+from breadcrumb_server.runs.launcher import make_redactor
+from breadcrumb_server.runs.python_command import is_python, read_python_command
+from breadcrumb_server.runs.request import RunRequest
+from breadcrumb_storage.database import Database
+from breadcrumb_storage.errors import BreadcrumbError
+from breadcrumb_storage.executed_lines import ExecutedFunction
+from breadcrumb_storage.ingest.neighbours import PassedTest
+from breadcrumb_storage.queries.completed_runs import CompletedRun, completed_runs, text_of_run
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+logger = logging.getLogger(__name__)
+
+# Runs to compare with: lines that none of some runs executed are suspect, and more runs seldom leave fewer.
+MAX_RUNS = 5
+
+# Programs that run tests, each of which is compared by itself.
+_TEST_RUNNERS = frozenset({"pytest", "py.test", "unittest", "nose2", "tox", "nox", "trial", "green", "ward", "behave"})
+# Programs whose first argument is another program, or an option of theirs.
+_STARTERS = frozenset(
+    {"env", "nice", "uv", "uvx", "poetry", "pipenv", "pdm", "hatch", "rye", "coverage", "sh", "bash", "time"}
+)
+
+
+def program_of(command: Sequence[str]) -> list[str]:
+    """Return the words of a command that name its program, without the arguments that may differ from run to run.
+
+    Returns:
+        The words up to the script or module; all of them if no such word is known; none if the command runs tests.
+    """
+    program = list(_program_words(command))
+    return [] if any(PurePath(word).name in _TEST_RUNNERS for word in program) else program
+
+
+def _program_words(command: Sequence[str]) -> Sequence[str]:
+    for position, word in enumerate(command):
+        if is_python(word):
+            python = read_python_command(command[position:])
+            target = python.module or python.script
+            return command[: command.index(target, position) + 1] if target in command[position:] else command
+    return command if PurePath(command[0]).name in _STARTERS else command[:1]
+
+
+async def find_earlier_runs(home: Home, config: ProjectConfig, request: RunRequest) -> Neighbours:
+    """Find the earlier runs of a command's program that ended well, with the lines that they executed.
+
+    Args:
+        home: The home folder.
+        config: The settings of the project.
+        request: The checked command.
+    """
+    program = program_of(request.command)
+    if not program or not config.enabled or request.suspects == "off" or request.probes:
+        return Neighbours()
+    try:
+        return Neighbours(await anyio.to_thread.run_sync(_find, home, config, request, program))
+    except (BreadcrumbError, OSError) as error:  # the start of the run tells of a database that cannot be used
+        logger.warning("The earlier runs of %s could not be read: %s", config.project, error)
+        return Neighbours()
+
+
+def _find(home: Home, config: ProjectConfig, request: RunRequest, program: Sequence[str]) -> list[PassedTest]:
+    database = Database(config.database_file(home))
+    if not database.path.exists():
+        return []
+    redactor = make_redactor(config, request)
+    cwd = redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace"))
+    line = shlex.join(redactor.redact_command(program))
+    with database.read() as con:
+        runs = completed_runs(con, line, cwd, MAX_RUNS)
+        present = _PresentFiles(redactor)
+        moved = [(run.trace_id, _moved(con, run, present)) for run in runs]
+    return [PassedTest(trace_id, "", executed) for trace_id, executed in moved if executed is not None]
+
+
+class _PresentFiles:
+    """The source files as they are now, each read once."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._known: dict[str, tuple[str, list[str]] | None] = {}
+
+    def read(self, file: str) -> tuple[str, list[str]] | None:
+        """Return the digest and the redacted lines of a file; None if it is no source that can be read."""
+        if file not in self._known:
+            self._known[file] = self._read(Path(file))
+        return self._known[file]
+
+    def _read(self, path: Path) -> tuple[str, list[str]] | None:
+        try:
+            if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
+                return None
+            content = path.read_bytes()
+            with tokenize.open(path) as stream:
+                lines = stream.read().splitlines()
+        except (OSError, SyntaxError, UnicodeDecodeError):
+            return None
+        return hashlib.sha256(content).hexdigest(), redact_file(lines, self._redactor)
+
+
+def _moved(
+    con: DuckDBPyConnection, run: CompletedRun, present: _PresentFiles
+) -> dict[ExecutedFunction, list[int]] | None:
+    """Return the lines of a run where they stand now; None if that of a changed file cannot be known."""
+    found: dict[ExecutedFunction, list[int]] = {}
+    by_file: dict[str, dict[ExecutedFunction, Sequence[int]]] = {}
+    for function, lines in run.executed.items():
+        by_file.setdefault(function.file, {})[function] = lines
+    for file, functions in by_file.items():
+        if _is_unchanged(file, run, present):
+            found.update((function, list(lines)) for function, lines in functions.items())
+            continue
+        now = present.read(file)
+        if now is None:
+            continue  # it is gone: nothing will run it
+        before = text_of_run(con, run, file)
+        if before is None:
+            return None
+        found.update(move_lines(functions, before.split("\n"), now[1]))
+    return found
+
+
+def _is_unchanged(file: str, run: CompletedRun, present: _PresentFiles) -> bool:
+    digest = run.digests.get(file)
+    if digest is not None:
+        now = present.read(file)
+        return now is not None and now[0] == digest
+    try:
+        changed_at = datetime.fromtimestamp(Path(file).stat().st_mtime, UTC)
+    except OSError:
+        return False
+    return changed_at < run.started_at.replace(tzinfo=UTC)
+
+
+def move_lines(
+    functions: Mapping[ExecutedFunction, Sequence[int]], before: Sequence[str], now: Sequence[str]
+) -> Iterator[tuple[ExecutedFunction, list[int]]]:
+    """Yield functions with their lines where both stand in a changed file; what is not there any more is left out.
+
+    Args:
+        functions: The lines of each function.
+        before: The lines of the file, when they had these numbers.
+        now: The lines of the file as it is.
+    """
+    moved: dict[int, int] = {}
+    replaced: dict[int, range] = {}
+    for what, start, end, new_start, new_end in difflib.SequenceMatcher(
+        None, before, now, autojunk=False
+    ).get_opcodes():
+        for old in range(start, end):
+            if what == "equal":
+                moved[old + 1] = new_start + old - start + 1
+            else:
+                replaced[old + 1] = range(new_start + 1, new_end + 1)
+    for function, lines in functions.items():
+        line = moved.get(function.line) or _definition(function.name, replaced.get(function.line, range(0)), now)
+        if line is not None:
+            yield (
+                ExecutedFunction(function.file, function.name, line),
+                [moved[each] for each in lines if each in moved],
+            )
+
+
+def _definition(name: str, where: range, now: Sequence[str]) -> int | None:
+    """Return the line of a function's definition among lines that were changed."""
+    definition = re.compile(rf"\s*(?:async\s+)?(?:def|class)\s+{re.escape(name.rpartition('.')[2])}\b")
+    return next((line for line in where if definition.match(now[line - 1])), None)
