@@ -110,9 +110,10 @@ async def wait_for_server(port: int) -> None:
 async def answer(port: int, home: Path, tool: str | None, arguments: dict[str, Any]) -> tuple[str, bool]:
     """Return the text that a client shows, and whether it is an error; without a tool, the definitions."""
     await wait_for_server(port)
-    token = (home / "http-token").read_text(encoding="utf-8").strip()
+    token = home / "http-token"  # a server of before 30 November 2026 has none
+    headers = {"Authorization": f"Bearer {token.read_text(encoding='utf-8').strip()}"} if token.exists() else {}
     async with (
-        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=RUN_SECONDS + 60) as http,
+        httpx2.AsyncClient(headers=headers, timeout=RUN_SECONDS + 60) as http,
         Client(streamable_http_client(f"http://127.0.0.1:{port}/mcp", http_client=http)) as client,
     ):
         if tool is None:

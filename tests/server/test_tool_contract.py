@@ -28,7 +28,7 @@ TOOLS = {
     "wait_for_run": {"project", "trace_id", "wait_seconds"},
     "stop_run": {"project", "trace_id"},
     "list_traces": {"project"},
-    "get_trace": {"project", "trace_id"},
+    "get_trace": {"project"},
     "show": {"project", "what"},
     "find": {"project"},
     "find_gaps": {"project"},

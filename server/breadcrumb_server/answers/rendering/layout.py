@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 from breadcrumb_server.answers.common.budget import shares
@@ -23,6 +24,9 @@ _SHORT_VALUE_CHARS = 60
 _MIN_PART_CHARS = 6
 # Ends an object that is shown by some of its fields.
 _FIELDS_MARK = "…(+N fields)"
+# What an object's text begins with, and what stands for all of its fields.
+_NAME_OF_OBJECT = re.compile(r"[\w.<>]+(?:#\d+)?\(")
+_NO_FIELDS = "…)"
 _FIRST = (False, False, False)  # the rank of a plain field that differs
 _NOTHING: Mapping[str, Collection[str]] = {}
 # Characters by which a value of low priority is recognised.
@@ -53,6 +57,9 @@ def cut_value(value: ValueTree, chars: int, cut_text: Callable[[str, int], str] 
     text = str(value)
     if len(text) <= chars:
         return text
+    named = _NAME_OF_OBJECT.fullmatch(value.opening) if isinstance(value, Node) else None
+    if named and len(named[0]) + len(_NO_FIELDS) <= chars < max(_LEAST_COUNTED_CHARS, len(named[0]) + _MARK_CHARS):
+        return named[0] + _NO_FIELDS  # the beginning of its first field says nothing
     if chars < _LEAST_COUNTED_CHARS:
         return cut_names(text, chars)[: max(chars - 1, 0)] + "…"
     if not isinstance(value, Node):

@@ -10,10 +10,10 @@ from breadcrumb_server.answers.traces import list_traces as build_traces
 from breadcrumb_server.mcp_server.tools.registration import (
     Cursor,
     Limit,
+    OptionalTraceId,
     Project,
     ServiceContext,
     Since,
-    TraceId,
     question,
     service_of,
 )
@@ -37,7 +37,7 @@ async def list_traces(
     )
 
 
-async def get_trace(ctx: ServiceContext, project: Project, trace_id: TraceId) -> RunReport:
+async def get_trace(ctx: ServiceContext, project: Project, trace_id: OptionalTraceId = None) -> RunReport:
     """Read the whole report of a run: what the short one left out, such as gaps, handled exceptions, output."""
     return await service_of(ctx).report(project, trace_id)
 
