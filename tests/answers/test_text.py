@@ -194,6 +194,21 @@ def test_a_cut_value_is_never_longer_than_its_room(value: object, chars: int) ->
 
 
 @pytest.mark.parametrize(
+    ("chars", "shown"),
+    [
+        (80, "Rate#2(name='a name that is long', of=Shop#1)"),
+        (23, "Rate#2(…)"),
+        (12, "Rate#2(…)"),
+        (9, "Rate#2(…)"),
+        (8, "Rate#2(…"),
+    ],
+)
+def test_an_object_whose_fields_have_no_room_is_named(chars: int, shown: str) -> None:
+    value = {"$type": "Rate", "$object": 2, "name": "a name that is long", "of": {"$type": "Shop", "$object": 1}}
+    assert cut_value(value_tree(value), chars) == shown
+
+
+@pytest.mark.parametrize(
     ("ns", "ms"), [(1, 1e-06), (1_234_567, 1.23), (99_960_000, 100.0), (123_456_789, 123), (1_234_567_890_123, 1234568)]
 )
 def test_durations_have_three_significant_digits_and_no_fraction_from_100_on(ns: int, ms: float) -> None:

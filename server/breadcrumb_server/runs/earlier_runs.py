@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import io
 import logging
 import os
 import re
@@ -107,24 +108,34 @@ class _PresentFiles:
 
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
-        self._known: dict[str, tuple[str, list[str]] | None] = {}
+        self._contents: dict[str, bytes | None] = {}
 
-    def read(self, file: str) -> tuple[str, list[str]] | None:
-        """Return the digest and the redacted lines of a file; None if it is no source that can be read."""
-        if file not in self._known:
-            self._known[file] = self._read(Path(file))
-        return self._known[file]
+    def digest(self, file: str) -> str | None:
+        """Return the digest of a file; None if it is no source that can be read."""
+        content = self._content(file)
+        return None if content is None else hashlib.sha256(content).hexdigest()
 
-    def _read(self, path: Path) -> tuple[str, list[str]] | None:
-        try:
-            if not path.is_file() or path.stat().st_size > MAX_FILE_BYTES:
-                return None
-            content = path.read_bytes()
-            with tokenize.open(path) as stream:
-                lines = stream.read().splitlines()
-        except (OSError, SyntaxError, UnicodeDecodeError):
+    def lines(self, file: str) -> list[str] | None:
+        """Return the redacted lines of a file; None if it is no source that can be read."""
+        content = self._content(file)
+        if content is None:
             return None
-        return hashlib.sha256(content).hexdigest(), redact_file(lines, self._redactor)
+        try:
+            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+            lines = content.decode(encoding).splitlines()
+        except (SyntaxError, UnicodeDecodeError, LookupError):
+            return None
+        return redact_file(lines, self._redactor)
+
+    def _content(self, file: str) -> bytes | None:
+        if file not in self._contents:
+            path = Path(file)
+            try:
+                is_source = path.is_file() and path.stat().st_size <= MAX_FILE_BYTES
+                self._contents[file] = path.read_bytes() if is_source else None
+            except OSError:
+                self._contents[file] = None
+        return self._contents[file]
 
 
 def _moved(
@@ -139,21 +150,20 @@ def _moved(
         if _is_unchanged(file, run, present):
             found.update((function, list(lines)) for function, lines in functions.items())
             continue
-        now = present.read(file)
+        now = present.lines(file)
         if now is None:
             continue  # it is gone: nothing will run it
         before = text_of_run(con, run, file)
         if before is None:
             return None
-        found.update(move_lines(functions, before.split("\n"), now[1]))
+        found.update(move_lines(functions, before.split("\n"), now))
     return found
 
 
 def _is_unchanged(file: str, run: CompletedRun, present: _PresentFiles) -> bool:
     digest = run.digests.get(file)
     if digest is not None:
-        now = present.read(file)
-        return now is not None and now[0] == digest
+        return present.digest(file) == digest
     try:
         changed_at = datetime.fromtimestamp(Path(file).stat().st_mtime, UTC)
     except OSError:
