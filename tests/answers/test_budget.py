@@ -21,6 +21,7 @@ from breadcrumb_server.answers.common.budget import (
     shares,
     size_of,
     squeeze,
+    with_notes,
 )
 from breadcrumb_server.answers.common.model import Answer, Page, Table
 from breadcrumb_server.answers.common.text import cut
@@ -113,10 +114,19 @@ def test_a_squeezed_answer_has_a_note_and_one_that_fits_is_unchanged() -> None:
     assert "cut to fit into 8000 characters" in squeeze(Answer(project="shop", notes=["x" * 9_000])).notes[-1]
 
 
-def test_a_follow_up_call_is_kept_whole_or_not_at_all() -> None:
-    calls = ["get_calls(" + "x" * 3_000 + ")", "find_gaps()"]
+def test_a_text_that_fills_the_answer_is_cut_by_little_where_a_note_is_added() -> None:
+    answer = with_notes(numbered([], ["x" * 7_600], []), ["y" * 300])
 
-    assert squeeze(Answer(project="shop", notes=["x" * 9_000], next=calls)).next == ["find_gaps()"]
+    assert len(answer.lines[0]) >= 7_000
+    assert answer.notes[0] == "y" * 300
+
+
+def test_a_follow_up_call_is_kept_whole_or_not_at_all() -> None:
+    notes = ["x" * 9_000]
+    long, too_long, short = "get_calls(" + "x" * 3_000 + ")", "get_calls(" + "x" * 8_000 + ")", "find_gaps()"
+
+    assert squeeze(Answer(project="shop", notes=notes, next=[too_long, short])).next == [short]
+    assert squeeze(Answer(project="shop", notes=notes, next=[long, short])).next == [long, short]
 
 
 def test_an_answer_that_cannot_be_squeezed_is_an_error() -> None:

@@ -30,8 +30,12 @@ CELL_CHARS = (6_000, 3_000, 1_500, 800, 500, 300, 200, 140, 100, 70)
 # Fields that are never cut, because other answers and calls refer to their values.
 _PROTECTED = frozenset({"project", "trace_id", "status", "next_cursor", "total", "truncated"})
 
-# Characters of a text and items of a list, in the attempts of squeeze.
-_ROUNDS = ((1_000, 100), (500, 50), (200, 20), (100, 10), (50, 5), (25, 2), (12, 1), (0, 0))
+# Characters of a text and items of a list, in the attempts of squeeze. The first ones are for a text that fills the
+# answer, beside which there is little too much.
+_ROUNDS = (
+    (7_500, 500), (7_000, 450), (6_000, 400), (5_000, 300), (4_000, 250), (3_000, 200), (2_000, 150),
+    (1_000, 100), (500, 50), (200, 20), (100, 10), (50, 5), (25, 2), (12, 1), (0, 0),
+)  # fmt: skip
 
 
 def chars_for(limit: int, usual: int) -> int:
