@@ -464,6 +464,14 @@ def test_places_that_no_file_can_have_are_answered(program: Program, what: str) 
     assert re.search(r"no f|…\(\+4,6\d\d chars\)", program.show(what))
 
 
+def test_a_call_is_chosen_by_lines_of_its_function_too(program: Program) -> None:
+    program.big()
+    call = program.trace.call(program.function, args={"amount": 5}, returns=5)
+    assert f"#{call}: amount=5" in program.show("pricing.py:10-12", call_id=call).split("\n")[0]
+    with pytest.raises(BreadcrumbError, match="is no function"):
+        program.show("pricing.py:1-2", call_id=call)
+
+
 def test_a_call_cannot_be_chosen_for_a_class(program: Program) -> None:
     call = program.total(10)
     with pytest.raises(BreadcrumbError, match="Shop is no function"):

@@ -151,14 +151,11 @@ def show(
     loaded: list[_Loaded | Region] = []
     for each in dict.fromkeys(what):
         target = finder.find(each)
+        if isinstance(target, Region) and call_id is not None:
+            target = _function_in(reader, functions, target, call_id, each)
         if isinstance(target, str):
             texts.append(target)
         elif isinstance(target, Region):
-            if call_id is not None:
-                raise BreadcrumbError(
-                    f"call_id={call_id} is one call, and {each} is no function.",
-                    hint="Name the function of the call alone, or leave call_id out.",
-                )
             loaded.append(target)
         else:
             loaded.append(_load(reader, target, functions, moment, where, call_id, suspect))
@@ -200,6 +197,19 @@ def _check(what: Sequence[str], chars: int | None, call_id: int | None) -> int:
     if chars < LIMITS.least_chars:
         raise BreadcrumbError(f"chars must be at least {LIMITS.least_chars}, not {chars}.")
     return min(chars, MAX_ANSWER_CHARS - LIMITS.around_chars)
+
+
+def _function_in(reader: TraceReader, functions: AnnotatedFunctions, region: Region, call_id: int, what: str) -> Target:
+    """Return the function of a call that has lines of a region."""
+    call = calls_by_id(reader, [call_id]).get(call_id)
+    asked = call is not None and call.file == region.file and region.is_range
+    block = functions.block(call.file, call.line, call.name) if call is not None and asked else None
+    if call is None or block is None or block.last < region.first or block.first > region.last:
+        raise BreadcrumbError(
+            f"call_id={call_id} is one call, and {what} is no function.",
+            hint="Name the function of the call alone, or leave call_id out.",
+        )
+    return Target(call.module, call.name, call.file, call.line, traced=True)
 
 
 def _load(
