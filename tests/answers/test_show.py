@@ -365,7 +365,14 @@ def test_wrong_arguments_are_refused(program: Program, arguments: dict[str, Any]
         show(program.con, "shop", **arguments)
 
 
-def test_a_file_of_a_newer_syntax_is_shown_without_marks(program: Program) -> None:
+def test_a_file_of_a_newer_syntax_is_shown_with_its_marks(program: Program) -> None:
+    program.file.write_text(SOURCE + "\ntype Amount = int\n\ndef newer[T](x: T): return f'{x['a']}'\n")
+    program.big()
+    text = program.show("discounted")
+    assert "12 -" not in text and "14 - " in text and text.count("\n") < 20
+
+
+def test_a_file_that_cannot_be_parsed_is_shown_without_marks(program: Program) -> None:
     program.file.write_text(SOURCE + "\ndef newer[[]]:\n")
     program.big()
     text = program.show("discounted")

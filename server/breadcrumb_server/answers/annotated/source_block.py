@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
+
+from breadcrumb_server.answers.common.python_syntax import parse_source
 
 # Statements whose body has lines of its own: only their head is one statement.
 _COMPOUND = (
@@ -96,12 +96,7 @@ class ParsedFile:
 
     def __init__(self, source: Sequence[str]) -> None:
         self._source = source
-        self._tree: ast.Module | None = None
-        with warnings.catch_warnings():  # about the program, such as an invalid escape
-            warnings.simplefilter("ignore")
-            # Of a newer Python's syntax, the lines are shown without marks.
-            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-                self._tree = ast.parse("\n".join(source))
+        self._tree = parse_source(source)  # of what cannot be parsed, the lines are shown without marks
 
     def block(self, first_line: int, name: str) -> SourceBlock | None:
         """Return the lines of a function.
@@ -333,13 +328,15 @@ def _end_by_indentation(source: Sequence[str], first_line: int) -> int:
     """Return the last line of a definition whose file cannot be parsed."""
     margin = len(source[first_line - 1]) - len(source[first_line - 1].lstrip())
     last = first_line
+    is_decorated = source[first_line - 1].lstrip().startswith("@")
     for number in range(first_line + 1, len(source) + 1):
         text = source[number - 1]
         if not text.strip():
             continue
-        if len(text) - len(text.lstrip()) <= margin and not text.lstrip().startswith(
-            (")", "]", "}", "@", "def ", "async ")
-        ):
-            break
+        begin = text.lstrip()
+        if len(text) - len(begin) <= margin and not begin.startswith((")", "]", "}")):
+            if not (is_decorated and begin.startswith(("@", "def ", "async ", "class "))):
+                break
+            is_decorated = begin.startswith("@")
         last = number
     return last

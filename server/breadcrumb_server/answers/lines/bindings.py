@@ -11,9 +11,13 @@ import re
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
-# For source that does not parse (a newer syntax): `a, b = `, `x: int = `, `n += `, `for x in`, `as name`, `name :=`.
+from breadcrumb_server.answers.common.python_syntax import in_older_syntax
+
+_UNPARSABLE = (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError)
+# For source that does not parse: `a, b = `, `x: int = `, `n += `, `for x in`, `as name`, `name :=`.
 _TARGETS = re.compile(r"^\s*(?:async\s+)?(?:for\s+([\w\s,*]+?)\s+in\b|([\w\s,*]+?)\s*(?::[^=]+)?[-+*/%@&|^<>]*=(?!=))")
 _NAMED = re.compile(r"\bas\s+(\w+)|\b(\w+)\s*:=")
 _NAME = re.compile(r"[^\W\d]\w*")
@@ -45,12 +49,10 @@ class Bindings:
     def __init__(self, source: Sequence[str], first_line: int | None) -> None:
         self._source = source
         self._items_is_field = any(map(_ITEMS_FIELD.search, source))
-        self._paths: dict[int, set[str]] | None = {}
-        try:
-            for line, path in _block_bindings(source, first_line or 1, whole=first_line is None):
-                self._paths.setdefault(line, set()).add(path)
-        except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError):
-            self._paths = None
+        found = _bindings(source, first_line)
+        self._paths: dict[int, set[str]] | None = None if found is None else {}
+        for line, path in found or ():
+            self._paths.setdefault(line, set()).add(path)
 
     def at(self, line: int) -> LineBindings:
         """Return the names that a line binds; none if its source is not known."""
@@ -60,6 +62,16 @@ class Bindings:
         elif 0 < line <= len(self._source):
             paths = _guess_targets(self._source[line - 1])
         return LineBindings(frozenset(paths), self._items_is_field)
+
+
+def _bindings(source: Sequence[str], first_line: int | None) -> list[tuple[int, str]] | None:
+    """Find (line, path) of each binding in a function, or in the whole file; None if it cannot be parsed."""
+    start, whole = first_line or 1, first_line is None
+    with suppress(*_UNPARSABLE):
+        return list(_block_bindings(source, start, whole=whole))
+    with suppress(*_UNPARSABLE, IndexError):
+        return list(_block_bindings(in_older_syntax("\n".join(source)).split("\n"), start, whole=whole))
+    return None
 
 
 def _block_bindings(source: Sequence[str], first_line: int, *, whole: bool) -> Iterator[tuple[int, str]]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+
+from breadcrumb_server.answers.common.python_syntax import parse_source
 
 # Characters of a file that is parsed: parsing takes about a second for each million.
 MAX_SOURCE_CHARS = 500_000
@@ -28,10 +29,7 @@ class LockStatements:
     """
 
     def __init__(self, lines: Sequence[str]) -> None:
-        self._tree: ast.Module | None = None
-        if sum(map(len, lines)) <= MAX_SOURCE_CHARS:
-            with suppress(SyntaxError, ValueError, RecursionError, MemoryError):  # of a newer Python, perhaps
-                self._tree = ast.parse("\n".join(lines))
+        self._tree = parse_source(lines) if sum(map(len, lines)) <= MAX_SOURCE_CHARS else None
 
     def taken_at(self, line: int) -> list[str]:
         """Return the locks that a line takes, or waits for; none if it does something else as well."""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import ast
-import warnings
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
+from breadcrumb_server.answers.common.python_syntax import parse_source
 from breadcrumb_server.answers.find.names.wanted_name import WantedName
 
 # Methods that change the container that they are called on.
@@ -137,12 +137,12 @@ def mentions(source: Sequence[str], wanted: WantedName) -> list[Mention]:
     lines = [number for number, line in enumerate(source, 1) if wanted.last in line]
     if not lines:
         return []
-    with warnings.catch_warnings():  # about the program, such as an invalid escape
-        warnings.simplefilter("ignore")
-        with suppress(SyntaxError, ValueError, RecursionError, MemoryError):
-            tree = ast.parse("\n".join(source))
-            found = _Search(wanted, lines).walk(tree, _Place((1, "<module>"), ""))
-            return sorted(found, key=lambda each: each.line)
+    tree = parse_source(source)
+    if tree is None:
+        return []
+    with suppress(RecursionError):
+        found = _Search(wanted, lines).walk(tree, _Place((1, "<module>"), ""))
+        return sorted(found, key=lambda each: each.line)
     return []
 
 
