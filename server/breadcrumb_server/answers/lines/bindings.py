@@ -51,8 +51,9 @@ class Bindings:
         self._items_is_field = any(map(_ITEMS_FIELD.search, source))
         found = _bindings(source, first_line)
         self._paths: dict[int, set[str]] | None = None if found is None else {}
-        for line, path in found or ():
-            self._paths.setdefault(line, set()).add(path)
+        if self._paths is not None:
+            for line, path in found or ():
+                self._paths.setdefault(line, set()).add(path)
 
     def at(self, line: int) -> LineBindings:
         """Return the names that a line binds; none if its source is not known."""
