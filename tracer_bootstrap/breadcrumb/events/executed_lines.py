@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 PASSED, FAILED, UNFINISHED, ENDED = "passed", "failed", "unfinished", "ended"
 
 # Events of lines that are looked at in a process where each execution of a line is one: about a quarter of a second,
-# and for a program without tests a sixteenth.
+# and for a program without tests a fortieth.
 MOST_EVENTS = 400_000
-MOST_EVENTS_OF_PROGRAM = 100_000
+MOST_EVENTS_OF_PROGRAM = 40_000
 
 # Raises of one test that are remembered: the one that fails it is seldom far from its end.
 _MAX_RAISES = 500
