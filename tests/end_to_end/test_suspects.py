@@ -318,6 +318,7 @@ async def test_a_failed_program_is_compared_with_its_earlier_runs_that_ended_wel
     for arguments in (["a=1"], ["a=2", "b=3"]):
         good = await run(session, "report.py", *arguments)
         assert "suspects" not in good
+    assert await session.rows("SELECT count(*) FROM neighbour_records") == [[0]]  # kept where they are of use
     for arguments in (["a=(1)", "b=2"], ["a=(1)"]):  # by an exception, and by an exit code
         report = await run(session, "report.py", *arguments)
         head, *rows = report["suspects"]

@@ -148,13 +148,16 @@ def _store_end(
         def printed_stacks() -> None:
             add_printed_fault(con, trace_id, state.stderr_tail, state.child_pid)
 
+        def neighbours() -> None:
+            insert_neighbours(con, spool, trace_id, ended_well=state.status == "completed")
+
         def finish() -> None:
             # Why nothing was traced can be told only where all that was recorded was read.
             finish_trace(con, trace_id, _end(state, traced=has_processes(con, trace_id) or not all_read))
 
         _insert(con, state)
         all_read = _step(state, ingest, "What was recorded could not be read to its end")
-        _step(state, lambda: insert_neighbours(con, spool, trace_id), "The lines of other tests are missing")
+        _step(state, neighbours, "The lines of other tests are missing")
         _step(state, stacks, "The stacks at the end are missing")
         _step(state, printed_stacks, "The stacks on stderr were not read")
         _step(state, lambda: set_stack_reason(con, trace_id, state.status), "Stacks lack their reason")

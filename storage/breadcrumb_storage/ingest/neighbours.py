@@ -137,13 +137,14 @@ def _executed_by_first_tests_alone(tests: Sequence[PassedTest]) -> dict[Executed
     return first if any(not test.is_first for test in tests) else {}
 
 
-def insert_neighbours(con: DuckDBPyConnection, spool: Path, trace_id: str) -> None:
+def insert_neighbours(con: DuckDBPyConnection, spool: Path, trace_id: str, *, ended_well: bool) -> None:
     """Insert the lines of a run's neighbours, if it has any; harmless if repeated.
 
     Args:
         con: A connection of `Database.write`.
         spool: The spool folder of the run.
         trace_id: Its trace.
+        ended_well: Whether the run ended well: earlier runs, which have no suite, are of no use then.
     """
     file = spool / NEIGHBOURS_FILE
     if not file.is_file():
@@ -156,6 +157,7 @@ def insert_neighbours(con: DuckDBPyConnection, spool: Path, trace_id: str) -> No
         FROM read_json($2, format = 'newline_delimited', columns = {
             suite: 'VARCHAR', passed: 'INTEGER', file: 'VARCHAR', function_name: 'VARCHAR', function_line: 'INTEGER',
             lines: 'INTEGER[]', tests: 'INTEGER[]'})
+        WHERE suite <> '' OR NOT $3
         """,
-        [trace_id, str(file)],
+        [trace_id, str(file), ended_well],
     )
