@@ -9,7 +9,7 @@ reading files:
 
 1. run(project, command, timeout_seconds, cwd): any Python command. With cwd, the code's absolute path, it makes a \
 new project (init_project chooses what is traced). Its report shows the failure with the values of the test's body or \
-the innermost frames, and the suspects: lines that this test ran and passing tests of its file did not.
+the innermost frames, and the suspects: lines that this test ran and passing tests of its file did not (of a script: its good runs).
 2. show(project, what=["Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", "retries"]): reads code: \
 functions, classes, lines, a file's outline, mentions of a name; run or not, each line with what it did. Read Python \
 with it alone: cat and grep cost more. Name all that you want in one call. … folds lines: ask \
@@ -20,7 +20,7 @@ Then, where the cause is not plain yet:
 - run(..., probes={"shop.pricing:31": ["rate"]}): one more value at a known place. The answer is its table.
 - get_flow for the order of calls; find_exceptions for what was swallowed; analyze_performance for \
 where the time went; query_traces (SQL) for anything else.
-- A value comes out of a function that is not recorded: find_gaps, make its edit_config call, run again.
+- A value comes out of untraced code: find_gaps, make its edit_config call, run again.
 
 Every call names its project. Without trace_id, the newest trace is meant. Objects are \
 Cart#1, calls #162: the same number is the same object, or call, in the whole trace. A command that takes longer than \
