@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from breadcrumb_server.answers.common.python_syntax import in_older_syntax, parse_source
+from breadcrumb_server.answers.common.python_syntax import in_older_syntax, parse_source, source_lines
 
 NEWER = """\
 type Pair[A, B = int] = tuple[A, B]
@@ -80,3 +80,16 @@ def test_any_text_is_a_tree_or_none(text: str) -> None:
 @pytest.mark.parametrize("source", ["f'{", "def f[", "x = '", "f'{a:{", "class A[T", "type X[T = 1"])
 def test_what_has_no_end_has_no_tree(source: str) -> None:
     assert parse_source([source]) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [
+        (b"a = 1\n\x0c\nb = '\xc2\x85\xe2\x80\xa8\x1c'\n", ["a = 1", "\x0c", "b = '\x85\u2028\x1c'"]),
+        (b"\xef\xbb\xbfa\r\nb\rc", ["a", "b", "c"]),
+        (b"# -*- coding: latin-1 -*-\n'\xe4'\n\n", ["# -*- coding: latin-1 -*-", "'ä'", ""]),
+        (b"", []),
+    ],
+)
+def test_lines_are_those_that_python_numbers(content: bytes, lines: list[str]) -> None:
+    assert source_lines(content) == lines

@@ -9,7 +9,8 @@ reading files:
 
 1. run(project, command, timeout_seconds, cwd): any Python command. With cwd, the code's absolute path, it makes a \
 new project (init_project chooses what is traced). Its report shows the failure with the values of the test's body or \
-the innermost frames, and the suspects: lines that this test ran and passing tests of its file did not (of a script: its good runs).
+the innermost frames, and the suspects: lines that this test ran and passing tests of its file did not \
+(of a script: its good runs).
 2. show(project, what=["Cart.total", "Cart", "shop/cart.py:31-60", "shop/cart.py", "retries"]): reads code: \
 functions, classes, lines, a file's outline, mentions of a name; run or not, each line with what it did. Read Python \
 with it alone: cat and grep cost more. Name all that you want in one call. … folds lines: ask \

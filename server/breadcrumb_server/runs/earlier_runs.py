@@ -8,12 +8,10 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import io
 import logging
 import os
 import re
 import shlex
-import tokenize
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePath
@@ -22,6 +20,7 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 
 from breadcrumb.redaction.redactor import Redactor
+from breadcrumb_server.answers.common.python_syntax import source_lines
 from breadcrumb_server.answers.lines.source import redact_file
 from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
@@ -121,11 +120,9 @@ class _PresentFiles:
         if content is None:
             return None
         try:
-            encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
-            lines = content.decode(encoding).splitlines()
-        except (SyntaxError, UnicodeDecodeError, LookupError):
+            return redact_file(source_lines(content), self._redactor)
+        except (SyntaxError, UnicodeDecodeError):
             return None
-        return redact_file(lines, self._redactor)
 
     def _content(self, file: str) -> bytes | None:
         if file not in self._contents:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import stat
-import tokenize
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from breadcrumb.redaction.redactor import Redactor
 from breadcrumb_server.answers.common.parsed_json import parsed_object
+from breadcrumb_server.answers.common.python_syntax import source_lines
 from breadcrumb_server.answers.lines.source import redact_file
 from breadcrumb_server.runs.state import RunState
 from breadcrumb_storage.source_files import keep_sources, known_digests, recorded_files
@@ -70,7 +70,6 @@ def _read(path: Path, started_at: datetime) -> tuple[bytes, list[str]] | None:
         if datetime.fromtimestamp(state.st_mtime, UTC) > started_at:
             return None
         content = path.read_bytes()
-        with tokenize.open(path) as stream:
-            return content, stream.read().splitlines()
+        return content, source_lines(content)
     except (OSError, SyntaxError, UnicodeDecodeError):
         return None

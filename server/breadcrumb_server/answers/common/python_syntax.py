@@ -1,4 +1,4 @@
-"""Parse the source of programs, those in the syntax of a Python that is newer than the server's too.
+"""Decode and parse the source of programs, those in the syntax of a Python that is newer than the server's too.
 
 What is newer is written in older syntax, on the same lines: type parameters (PEP 695, 696) are left out, ``type``
 statements become assignments, f-strings that nest quotes (PEP 701) and t-strings (PEP 750) become plain ones,
@@ -8,7 +8,9 @@ statements become assignments, f-strings that nest quotes (PEP 701) and t-string
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -22,6 +24,18 @@ _TYPE = re.compile(r"(?m:^)[ \t]*(?P<word>type[ \t]+)\w+[ \t]*(?=\[|=[^=])")
 _EXCEPT = re.compile(r"(?m:^)(?P<head>[ \t]*except\*?[ \t]+)(?P<types>[\w.]+(?:[ \t]*,[ \t]*[\w.]+)+)(?=[ \t]*:)")
 _LAZY = re.compile(r"(?m:^)(?P<indent>[ \t]*)lazy[ \t]+(?=(?:import|from)[ \t])")
 _OPENING, _CLOSING = "([{", ")]}"
+
+
+def source_lines(content: bytes) -> list[str]:
+    """Return the lines of a source file as Python numbers them: a form feed, for example, ends none.
+
+    Raises:
+        SyntaxError: Its encoding is unknown.
+        UnicodeDecodeError: It is not in its encoding.
+    """
+    encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+    lines = io.StringIO(content.decode(encoding), newline=None).read().split("\n")
+    return lines if lines[-1] else lines[:-1]
 
 
 def parse_source(lines: Sequence[str]) -> ast.Module | None:

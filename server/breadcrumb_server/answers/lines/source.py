@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import stat
-import tokenize
 from collections.abc import Callable, Collection, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
 from breadcrumb.value_format import REDACTED
+from breadcrumb_server.answers.common.python_syntax import source_lines
 from breadcrumb_server.answers.common.text import one_line
 from breadcrumb_storage.queries.trace_reader import TraceReader
 from breadcrumb_storage.source_files import source_text
@@ -133,8 +133,7 @@ class SourceText:
                 self.changed.add(file)
             return kept or ()
         try:
-            with tokenize.open(path) as stream:
-                return stream.read().splitlines()
+            return source_lines(path.read_bytes())
         except (OSError, SyntaxError, UnicodeDecodeError):
             return ()
 
