@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 import shlex
 
 import pytest
 
-from breadcrumb_server.runs.earlier_runs import move_lines, program_of
+from breadcrumb_server.runs.earlier_runs import ChangedFile, program_of
 from breadcrumb_storage.executed_lines import ExecutedFunction
 
 
@@ -52,15 +53,15 @@ def test_lines_of_an_earlier_run_are_moved_to_where_they_stand_now() -> None:
     now = ["# new", "", *BEFORE]
     now[6] = "        amount -= 11"
     price = ExecutedFunction("a.py", "price", 3)
-    moved = dict(move_lines({price: [4, 5, 6], ExecutedFunction("a.py", "total", 8): [9]}, BEFORE, now))
+    moved = dict(ChangedFile(BEFORE, now).moved({price: [4, 5, 6], ExecutedFunction("a.py", "total", 8): [9]}))
     assert moved == {ExecutedFunction("a.py", "price", 5): [6, 8], ExecutedFunction("a.py", "total", 10): [11]}
 
 
 def test_a_function_whose_definition_was_changed_is_found_by_its_name() -> None:
     now = [*BEFORE[:2], "def price(amount, rate):", *BEFORE[3:7], "async def total(", "        rows):", BEFORE[8]]
     moved = dict(
-        move_lines(
-            {ExecutedFunction("a.py", "price", 3): [4, 6], ExecutedFunction("a.py", "Shop.total", 8): [9]}, BEFORE, now
+        ChangedFile(BEFORE, now).moved(
+            {ExecutedFunction("a.py", "price", 3): [4, 6], ExecutedFunction("a.py", "Shop.total", 8): [9]}
         )
     )
     assert moved == {ExecutedFunction("a.py", "price", 3): [4, 6], ExecutedFunction("a.py", "Shop.total", 8): [10]}
@@ -68,8 +69,27 @@ def test_a_function_whose_definition_was_changed_is_found_by_its_name() -> None:
 
 def test_what_is_gone_is_left_out() -> None:
     moved = dict(
-        move_lines(
-            {ExecutedFunction("a.py", "price", 3): [4], ExecutedFunction("a.py", "total", 8): [9]}, BEFORE, BEFORE[:6]
+        ChangedFile(BEFORE, BEFORE[:6]).moved(
+            {ExecutedFunction("a.py", "price", 3): [4], ExecutedFunction("a.py", "total", 8): [9]}
         )
     )
     assert moved == {ExecutedFunction("a.py", "price", 3): [4]}
+
+
+def test_the_body_of_a_module_stays_the_same_function() -> None:
+    module = ExecutedFunction("a.py", "<module>", 1)
+    assert dict(ChangedFile(BEFORE, ["# new", *BEFORE]).moved({module: [1, 3, 8]})) == {module: [2, 4, 9]}
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_lines_that_stand_in_both_versions_are_found(seed: int) -> None:
+    chance = random.Random(seed)
+    before = [f"line {chance.randrange(30)}" for _ in range(40)]
+    now = [each for each in before if chance.random() > 0.2]
+    for _ in range(chance.randrange(6)):
+        now.insert(chance.randrange(len(now) + 1), "new")
+    function = ExecutedFunction("a.py", "<module>", 1)
+    (moved,) = (lines for _, lines in ChangedFile(before, now).moved({function: range(1, 41)}))
+    assert moved == sorted(set(moved))
+    assert all(now[line - 1] != "new" for line in moved)
+    assert len(moved) >= len([each for each in now if each != "new"]) * 0.7

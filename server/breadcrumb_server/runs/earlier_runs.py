@@ -97,8 +97,8 @@ def _find(home: Home, config: ProjectConfig, request: RunRequest, program: Seque
     line = shlex.join(redactor.redact_command(program))
     with database.read() as con:
         runs = completed_runs(con, line, cwd, MAX_RUNS)
-        present = _PresentFiles(redactor)
-        moved = [(run.trace_id, _moved(con, run, present)) for run in runs]
+        movements = _Movements(con, _PresentFiles(redactor))
+        moved = [(run.trace_id, movements.moved(run)) for run in runs]
     return [PassedTest(trace_id, "", executed) for trace_id, executed in moved if executed is not None]
 
 
@@ -135,69 +135,106 @@ class _PresentFiles:
         return self._contents[file]
 
 
-def _moved(
-    con: DuckDBPyConnection, run: CompletedRun, present: _PresentFiles
-) -> dict[ExecutedFunction, list[int]] | None:
-    """Return the lines of a run where they stand now; None if that of a changed file cannot be known."""
-    found: dict[ExecutedFunction, list[int]] = {}
-    by_file: dict[str, dict[ExecutedFunction, Sequence[int]]] = {}
-    for function, lines in run.executed.items():
-        by_file.setdefault(function.file, {})[function] = lines
-    for file, functions in by_file.items():
-        if _is_unchanged(file, run, present):
-            found.update((function, list(lines)) for function, lines in functions.items())
-            continue
-        now = present.lines(file)
-        if now is None:
-            continue  # it is gone: nothing will run it
-        before = text_of_run(con, run, file)
-        if before is None:
-            return None
-        found.update(move_lines(functions, before.split("\n"), now))
-    return found
-
-
-def _is_unchanged(file: str, run: CompletedRun, present: _PresentFiles) -> bool:
-    digest = run.digests.get(file)
-    if digest is not None:
-        return present.digest(file) == digest
-    try:
-        changed_at = datetime.fromtimestamp(Path(file).stat().st_mtime, UTC)
-    except OSError:
-        return False
-    return changed_at < run.started_at.replace(tzinfo=UTC)
-
-
-def move_lines(
-    functions: Mapping[ExecutedFunction, Sequence[int]], before: Sequence[str], now: Sequence[str]
-) -> Iterator[tuple[ExecutedFunction, list[int]]]:
-    """Yield functions with their lines where both stand in a changed file; what is not there any more is left out.
+class _Movements:
+    """Moves the lines of runs to where they stand now; each version of a file is compared with the present one once.
 
     Args:
-        functions: The lines of each function.
-        before: The lines of the file, when they had these numbers.
-        now: The lines of the file as it is.
+        con: A connection to the database of the runs.
+        present: The files as they are.
     """
-    moved: dict[int, int] = {}
-    replaced: dict[int, range] = {}
-    for what, start, end, new_start, new_end in difflib.SequenceMatcher(
-        None, before, now, autojunk=False
-    ).get_opcodes():
-        for old in range(start, end):
+
+    def __init__(self, con: DuckDBPyConnection, present: _PresentFiles) -> None:
+        self._con = con
+        self._present = present
+        self._known: dict[tuple[str, str | None], ChangedFile | None] = {}
+
+    def moved(self, run: CompletedRun) -> dict[ExecutedFunction, list[int]] | None:
+        """Return the lines of a run where they stand now; None if that is not known of those in a changed file."""
+        found: dict[ExecutedFunction, list[int]] = {}
+        by_file: dict[str, dict[ExecutedFunction, Sequence[int]]] = {}
+        for function, lines in run.executed.items():
+            by_file.setdefault(function.file, {})[function] = lines
+        for file, functions in by_file.items():
+            if self._is_unchanged(file, run):
+                found.update((function, list(lines)) for function, lines in functions.items())
+            elif self._present.digest(file) is not None:  # of a file that is gone, nothing will run
+                changed = self._changed(file, run)
+                if changed is None:
+                    return None
+                found.update(changed.moved(functions))
+        return found
+
+    def _changed(self, file: str, run: CompletedRun) -> ChangedFile | None:
+        key = file, run.digests.get(file)
+        if key not in self._known:
+            before, now = text_of_run(self._con, run, file), self._present.lines(file)
+            self._known[key] = None if before is None or now is None else ChangedFile(before.split("\n"), now)
+        return self._known[key]
+
+    def _is_unchanged(self, file: str, run: CompletedRun) -> bool:
+        digest = run.digests.get(file)
+        if digest is not None:
+            return self._present.digest(file) == digest
+        try:
+            changed_at = datetime.fromtimestamp(Path(file).stat().st_mtime, UTC)
+        except OSError:
+            return False
+        return changed_at < run.started_at.replace(tzinfo=UTC)
+
+
+class ChangedFile:
+    """Two versions of a file, of which the first was executed.
+
+    Args:
+        before: The lines of the first.
+        now: The lines of the second.
+    """
+
+    def __init__(self, before: Sequence[str], now: Sequence[str]) -> None:
+        self._now = now
+        self._moved: dict[int, int] = {}  # numbers of lines that stand in both
+        self._replaced: dict[int, range] = {}  # for other lines of the first, those of the second in their place
+        same = _common(before, now)
+        end = _common(before[same:][::-1], now[same:][::-1])
+        middle = difflib.SequenceMatcher(None, before[same : len(before) - end], now[same : len(now) - end], False)
+        self._keep(0, same, 0)
+        for what, first, last, new_first, new_last in middle.get_opcodes():
             if what == "equal":
-                moved[old + 1] = new_start + old - start + 1
+                self._keep(same + first, same + last, same + new_first)
             else:
-                replaced[old + 1] = range(new_start + 1, new_end + 1)
-    for function, lines in functions.items():
-        line = moved.get(function.line) or _definition(function.name, replaced.get(function.line, range(0)), now)
-        if line is not None:
-            yield (
-                ExecutedFunction(function.file, function.name, line),
-                [moved[each] for each in lines if each in moved],
-            )
+                instead = range(same + new_first + 1, same + new_last + 1)
+                self._replaced.update(dict.fromkeys(range(same + first + 1, same + last + 1), instead))
+        self._keep(len(before) - end, len(before), len(now) - end)
+
+    def _keep(self, first: int, last: int, now: int) -> None:
+        """Note that lines stand in both versions: those from a position up to another, from a third one on."""
+        self._moved.update(zip(range(first + 1, last + 1), range(now + 1, now + 1 + last - first), strict=True))
+
+    def moved(
+        self, functions: Mapping[ExecutedFunction, Sequence[int]]
+    ) -> Iterator[tuple[ExecutedFunction, list[int]]]:
+        """Yield functions with their lines where both stand in the second version, without what is not there.
+
+        Args:
+            functions: The executed lines of each function.
+        """
+        for function, lines in functions.items():
+            line = function.line if function.name == "<module>" else self._line_of(function)
+            if line is not None:
+                yield (
+                    ExecutedFunction(function.file, function.name, line),
+                    [self._moved[each] for each in lines if each in self._moved],
+                )
+
+    def _line_of(self, function: ExecutedFunction) -> int | None:
+        if function.line in self._moved:
+            return self._moved[function.line]
+        definition = re.compile(rf"\s*(?:async\s+)?(?:def|class)\s+{re.escape(function.name.rpartition('.')[2])}\b")
+        where = self._replaced.get(function.line, range(0))
+        return next((line for line in where if definition.match(self._now[line - 1])), None)
 
 
-def _definition(name: str, where: range, now: Sequence[str]) -> int | None:
-    """Return the line of a function's definition among lines that were changed."""
-    definition = re.compile(rf"\s*(?:async\s+)?(?:def|class)\s+{re.escape(name.rpartition('.')[2])}\b")
-    return next((line for line in where if definition.match(now[line - 1])), None)
+def _common(before: Sequence[str], now: Sequence[str]) -> int:
+    """Return the number of lines with which both begin."""
+    pairs = zip(before, now, strict=False)
+    return next((number for number, (old, new) in enumerate(pairs) if old != new), min(len(before), len(now)))
