@@ -13,6 +13,7 @@ import re
 import tokenize
 import warnings
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 _CANNOT_PARSE = (SyntaxError, ValueError, RecursionError, MemoryError)
 
@@ -23,6 +24,8 @@ _NAMED = re.compile(r"(?<!\w)(?:def|class)[ \t]+\w+[ \t]*(?=\[)")
 _TYPE = re.compile(r"(?m:^)[ \t]*(?P<word>type[ \t]+)\w+[ \t]*(?=\[|=[^=])")
 _EXCEPT = re.compile(r"(?m:^)(?P<head>[ \t]*except\*?[ \t]+)(?P<types>[\w.]+(?:[ \t]*,[ \t]*[\w.]+)+)(?=[ \t]*:)")
 _LAZY = re.compile(r"(?m:^)(?P<indent>[ \t]*)lazy[ \t]+(?=(?:import|from)[ \t])")
+# Where one of these may begin, or a comment.
+_BEGIN = re.compile(r"#|(?<!\w)[A-Za-z]{0,3}[\"']|[\"']|(?<!\w)(?:def|class)[ \t]|(?m:^)[ \t]*(?:type|except|lazy)\b")
 _OPENING, _CLOSING = "([{", ")]}"
 
 
@@ -66,6 +69,7 @@ def _parsed(source: str) -> ast.Module | None:
             return None
 
 
+@lru_cache(maxsize=32)  # an answer asks for a file once for each of its functions
 def in_older_syntax(source: str) -> str:
     """Write source in the syntax of Python 3.11, as far as that is known; its lines stay where they are.
 
@@ -77,7 +81,9 @@ def in_older_syntax(source: str) -> str:
 
 def _rewritten(source: str) -> Iterator[str]:
     at = 0
-    while at < len(source):
+    while (begin := _BEGIN.search(source, at)) is not None:
+        yield source[at : begin.start()]
+        at = begin.start()
         if source[at] == "#":
             end = source.find("\n", at)
             end = len(source) if end < 0 else end
@@ -106,6 +112,7 @@ def _rewritten(source: str) -> Iterator[str]:
             end = at + 1
             yield source[at]
         at = end
+    yield source[at:]
 
 
 def _without_parameters(source: str, start: int, end: int) -> str:
