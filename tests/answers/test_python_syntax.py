@@ -41,9 +41,8 @@ last = f"{id(last):#x} {{not a field}} {last:{">"}{9}}"
 def test_what_is_newer_is_written_in_older_syntax_on_the_same_lines() -> None:
     tree = parse_source(NEWER.split("\n"))
     assert tree is not None
-    found = {
-        each.name: (each.lineno, each.end_lineno) for each in ast.walk(tree) if hasattr(each, "name") and each.name
-    }
+    named = (ast.alias, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    found = {each.name: (each.lineno, each.end_lineno) for each in ast.walk(tree) if isinstance(each, named)}
     assert found == {
         "json": (3, 3), "Box": (4, 11), "get": (5, 6), "many": (7, 11), "Empty": (12, 12), "Long": (13, 18),
     }  # fmt: skip
