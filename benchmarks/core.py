@@ -12,14 +12,13 @@ their ratio, which depends little on the machine.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import marshal
-import os
 import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
+
+from benchmarks.common.traced import core_in, traced_environment, untraced_environment, write_settings
 
 from breadcrumb import record_format
 
@@ -203,23 +202,10 @@ def prepare(folder: Path, program: Program, core: str | None) -> tuple[Path, dic
     """
     file = folder / "program.py"
     file.write_text(program.text + MEASURE)
-    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", record_format.ENV_TRACE)}
-    if core is not None:
-        settings = {
-            "format": record_format.FORMAT_VERSION,
-            "workspace": str(folder),
-            "include": ["__main__"],
-            "exclude": [],
-            "capture": program.capture,
-            "redact": [],
-            "backend": "auto",
-        }
-        (folder / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
-        spec = importlib.util.find_spec("breadcrumb")
-        assert spec is not None and spec.origin is not None
-        env["PYTHONPATH"] = str(Path(spec.origin).parent / "_inject")
-        env |= {record_format.ENV_TRACE: str(folder), record_format.ENV_CORE: core}
-    return file, env
+    if core is None:
+        return file, untraced_environment()
+    write_settings(folder, folder, ["__main__"], capture=program.capture)
+    return file, traced_environment(folder, core)
 
 
 def units_in(folder: Path, program: Program, batches: int) -> float:
@@ -228,12 +214,6 @@ def units_in(folder: Path, program: Program, batches: int) -> float:
         return program.unit
     records = b"".join(file.read_bytes() for file in folder.glob("*" + record_format.CALLS_SUFFIX))
     return records.count(f"\n{program.unit}\t".encode()) / batches
-
-
-def core_in(folder: Path) -> str:
-    """Return the core that recorded a program in its folder."""
-    events = b"".join(file.read_bytes() for file in folder.glob("*" + record_format.EVENTS_SUFFIX))
-    return record_format.CORE_C if b'"core": "c"' in events else record_format.CORE_PURE
 
 
 def run(python: str, program: Program, core: str | None) -> Run:

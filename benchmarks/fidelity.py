@@ -12,10 +12,7 @@ look for them (tests/support/pythons.py).
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import json
-import marshal
-import os
 import shutil
 import signal
 import subprocess
@@ -28,9 +25,10 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from breadcrumb import record_format
+from benchmarks.common.environments import Unavailable, find_python, make_environment, prepare
+from benchmarks.common.traced import traced_environment, untraced_environment, write_settings
 
-PYTHONS = Path(__file__).parent.parent / "tests" / "support" / "pythons.py"
+from breadcrumb import record_format
 
 SUITE_TIMEOUT_SECONDS = 3600
 
@@ -105,10 +103,6 @@ PACKAGES = {
 }  # fmt: skip
 
 
-class Unavailable(Exception):
-    """A package or an interpreter is not available; the message says what is missing."""
-
-
 @dataclass(frozen=True)
 class SuiteRun:
     """One run of a suite: the outcomes by test (several where names repeat), and its duration."""
@@ -152,10 +146,10 @@ def compare(name: str, python: str, mode: str, work: Path) -> bool:
     """Run one suite with and without the tracer, print its row, and return whether the outcomes are the same."""
     package = PACKAGES[name]
     source = unpack_sdist(name, work)
-    executable = make_environment(name, python, source, work)
+    executable = suite_environment(name, python, source, work)
     spool = work / "spool"
     first = run_suite(package, executable, source, work / "untraced-1")
-    traced = run_suite(package, executable, source, work / "traced", traced_environment(package, mode, source, spool))
+    traced = run_suite(package, executable, source, work / "traced", traced_suite(package, mode, source, spool))
     second = run_suite(package, executable, source, work / "untraced-2")
 
     flaky = differing(first, second)
@@ -187,21 +181,6 @@ def differing(run: SuiteRun, other: SuiteRun) -> set[str]:
     return {test for test in tests if run.outcomes.get(test) != other.outcomes.get(test)}
 
 
-def find_python(version: str) -> str:
-    """Return the interpreter of a version, from where the tests look for it."""
-    found = subprocess.run([sys.executable, PYTHONS, version], capture_output=True, text=True)
-    if found.returncode:
-        raise Unavailable(found.stderr.strip())
-    return found.stdout.strip()
-
-
-def prepare(what: str, command: list[str], cwd: Path) -> None:
-    """Run a preparing command; if it fails, raise Unavailable with the end of its output."""
-    done = subprocess.run(command, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    if done.returncode:
-        raise Unavailable(f"{what} failed: {(done.stderr or done.stdout).strip()[-1500:]}")
-
-
 def unpack_sdist(name: str, work: Path) -> Path:
     """Download and unpack the sdist, and return its folder."""
     version = PACKAGES[name].version
@@ -216,43 +195,24 @@ def unpack_sdist(name: str, work: Path) -> Path:
     return source
 
 
-def make_environment(name: str, python: str, source: Path, work: Path) -> str:
+def suite_environment(name: str, python: str, source: Path, work: Path) -> str:
     """Make a virtual environment with the package and its tests' requirements, and return its interpreter."""
     package = PACKAGES[name]
-    executable = work / "venv" / "bin" / "python"
-    ready = work / "venv" / "ready"
-    if not ready.exists():
-        prepare("making a virtual environment", [find_python(python), "-m", "venv", "--clear", "venv"], work)
-        target = f"{source}[{package.extras}]" if package.extras else str(source)
-        install = [str(executable), "-m", "pip", "install", "--disable-pip-version-check", target]
-        prepare("the installation", [*install, *package.requirements], work)
-        ready.touch()
-    return str(executable)
+    target = f"{source}[{package.extras}]" if package.extras else str(source)
+    return make_environment(find_python(python), work / "venv", [target, *package.requirements])
 
 
-def untraced_environment() -> dict[str, str]:
-    ours = ("PYTHONPATH", record_format.ENV_TRACE)
-    return {**{key: value for key, value in os.environ.items() if key not in ours}, "PYTHONHASHSEED": "0"}
+def untraced_suite() -> dict[str, str]:
+    """Return the variables of an untraced suite; the order of sets is the same in each run."""
+    return {**untraced_environment(), "PYTHONHASHSEED": "0"}
 
 
-def traced_environment(package: Package, mode: str, source: Path, spool: Path) -> dict[str, str]:
-    """Return the environment that traces a command into *spool*."""
+def traced_suite(package: Package, mode: str, source: Path, spool: Path, **settings: object) -> dict[str, str]:
+    """Return the variables that trace a suite into *spool*, with further settings of the tracer."""
     shutil.rmtree(spool, ignore_errors=True)
     spool.mkdir(mode=0o700)
-    settings = {
-        "format": record_format.FORMAT_VERSION,
-        "workspace": str(source),
-        "include": list(package.include),
-        "exclude": [],
-        "capture": {"mode": mode},
-        "redact": [],
-        "backend": "auto",
-    }
-    (spool / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
-    spec = importlib.util.find_spec("breadcrumb")
-    assert spec is not None and spec.origin is not None
-    inject = str(Path(spec.origin).parent / "_inject")
-    return {**untraced_environment(), "PYTHONPATH": inject, record_format.ENV_TRACE: str(spool)}
+    write_settings(spool, source, package.include, **{"capture": {"mode": mode}, **settings})
+    return {**traced_environment(spool), "PYTHONHASHSEED": "0"}
 
 
 def run_suite(
@@ -268,7 +228,7 @@ def run_suite(
             done = subprocess.run(
                 command,
                 cwd=source,
-                env=environment or untraced_environment(),
+                env=environment or untraced_suite(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

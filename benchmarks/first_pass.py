@@ -11,24 +11,14 @@ for 3.12 and newer.
 from __future__ import annotations
 
 import argparse
-import marshal
 import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks.fidelity import (
-    PACKAGES,
-    Package,
-    Unavailable,
-    make_environment,
-    traced_environment,
-    unpack_sdist,
-    untraced_environment,
-)
-
-from breadcrumb import record_format
+from benchmarks.common.environments import Unavailable
+from benchmarks.fidelity import PACKAGES, Package, suite_environment, traced_suite, unpack_sdist, untraced_suite
 
 LIMIT = 1.75
 
@@ -64,8 +54,8 @@ def main() -> int:
 def compare(name: str, python: str, rounds: int, work: Path) -> bool:
     """Print the row of one package, and return whether lines alone are within the limit."""
     package = PACKAGES[name]
-    source = unpack_sdist(name, python, work)
-    executable = make_environment(name, python, source, work)
+    source = unpack_sdist(name, work)
+    executable = suite_environment(name, python, source, work)
     least: dict[str, float] = {}
     for _ in range(rounds):
         for kind, settings in KINDS.items():
@@ -79,13 +69,10 @@ def compare(name: str, python: str, rounds: int, work: Path) -> bool:
 
 def environment(package: Package, source: Path, work: Path, settings: dict[str, object]) -> dict[str, str]:
     """Return the environment of a run; the package is imported from its source, as code of the workspace."""
-    variables = untraced_environment()
+    variables = untraced_suite()
     paths = [str(source / "src")]
     if settings:
-        spool = work / "spool"
-        variables = traced_environment(package, "adaptive", source, spool)
-        file = spool / record_format.CONFIG_FILE
-        file.write_bytes(marshal.dumps({**marshal.loads(file.read_bytes()), **settings}, 2))
+        variables = traced_suite(package, "adaptive", source, work / "spool", **settings)
         paths.insert(0, variables["PYTHONPATH"])
     return {**variables, "PYTHONPATH": os.pathsep.join(paths)}
 

@@ -20,7 +20,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.core import PROGRAMS, core_in, prepare, units_in
+from benchmarks.common.traced import core_in
+from benchmarks.core import PROGRAMS, prepare, units_in
 
 from breadcrumb import record_format
 

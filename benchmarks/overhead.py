@@ -12,17 +12,16 @@ the million calls, 1.3 for the suite. Exits with 1 if one is missed.
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import marshal
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.fidelity import find_python
+from benchmarks.common import usage
+from benchmarks.common.environments import find_python, make_environment
+from benchmarks.common.traced import inject_folder, untraced_environment, write_settings
 
 from breadcrumb import record_format
 
@@ -153,18 +152,13 @@ def million(work: Path) -> Program:
 
 def networkx(python: str, version: str, work: Path) -> tuple[str, Program]:
     """Make an environment with networkx, and return its interpreter and the command of its tests."""
-    folder = work / f"networkx-{version}"
-    executable = folder / "bin" / "python"
-    if not (folder / "ready").exists():
-        subprocess.run([python, "-m", "venv", "--clear", str(folder)], check=True)
-        subprocess.run([str(executable), "-m", "pip", "install", "-q", *NETWORKX], check=True)
-        (folder / "ready").touch()
+    executable = make_environment(python, work / f"networkx-{version}", NETWORKX)
     found = subprocess.run(
-        [str(executable), "-c", "import networkx; print(networkx.__path__[0])"],
+        [executable, "-c", "import networkx; print(networkx.__path__[0])"],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     arguments = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "--pyargs", *NETWORKX_TESTS)
-    return str(executable), Program("networkx", arguments, ("networkx.*",), Path(found.stdout.strip()))
+    return executable, Program("networkx", arguments, ("networkx.*",), Path(found.stdout.strip()))
 
 
 @dataclass(frozen=True)
@@ -208,52 +202,18 @@ class Measure:
 
     def run(self, program: Program, *, traced: bool) -> tuple[float, str]:
         """Run a program, and return the processor seconds of its process and what it printed."""
-        ours = ("PYTHONPATH", record_format.ENV_TRACE)
-        variables = {key: value for key, value in os.environ.items() if key not in ours}
-        variables |= {"BENCHMARK_LOOPS": str(program.loops), "PYTHONHASHSEED": "0"}
+        variables = {**untraced_environment(), "BENCHMARK_LOOPS": str(program.loops), "PYTHONHASHSEED": "0"}
         paths = [str(Path(__file__).with_name("stand_in"))]
         with tempfile.TemporaryDirectory() as spool:
             if traced:
-                write_settings(Path(spool), program, self.mode)
+                write_settings(Path(spool), program.folder, program.include, capture={"mode": self.mode})
                 paths.insert(0, inject_folder())
                 variables[record_format.ENV_TRACE] = spool
             variables["PYTHONPATH"] = os.pathsep.join(paths)
-            before = time.perf_counter()
-            process = subprocess.Popen(
-                [self.python, *program.arguments], cwd=program.folder, env=variables, stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
-            assert process.stdout is not None and process.stderr is not None
-            shown = process.stdout.read()
-            errors = process.stderr.read()
-            _, status, used = os.wait4(process.pid, 0)
-            process.returncode = os.waitstatus_to_exitcode(status)
-            process.stdout.close()
-            process.stderr.close()
-            if process.returncode or time.perf_counter() < before:
-                raise SystemExit(f"{program.name} failed ({process.returncode}): {shown[-2000:]}\n{errors[-2000:]}")
+            used = usage.run([self.python, *program.arguments], variables, program.folder)
             if traced and not list(Path(spool).glob("*" + record_format.CALLS_SUFFIX)):
-                raise SystemExit(f"{program.name}: nothing was recorded\n{errors}")
-        return used.ru_utime + used.ru_stime, shown
-
-
-def inject_folder() -> str:
-    spec = importlib.util.find_spec("breadcrumb")
-    assert spec is not None and spec.origin is not None
-    return str(Path(spec.origin).parent / "_inject")
-
-
-def write_settings(spool: Path, program: Program, mode: str) -> None:
-    settings = {
-        "format": record_format.FORMAT_VERSION,
-        "workspace": str(program.folder),
-        "include": list(program.include),
-        "exclude": [],
-        "capture": {"mode": mode},
-        "redact": [],
-        "backend": "auto",
-    }
-    (spool / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
+                raise SystemExit(f"{program.name}: nothing was recorded")
+        return used.processor_seconds, used.shown
 
 
 if __name__ == "__main__":

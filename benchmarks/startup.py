@@ -21,9 +21,9 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.common.launched import launched
+
 from breadcrumb_server.projects.config import ProjectConfig
-from breadcrumb_server.runs.launcher import child_environment, make_spool, write_tracer_config
-from breadcrumb_server.runs.request import make_request
 
 MAX_ANSWER_RATIO = 4.0
 MAX_CALL_RATIO = 1.7
@@ -121,17 +121,10 @@ def bare(python: str) -> Callable[[], None]:
 
 def traced(python: str, folder: Path) -> Callable[[], None]:
     config = ProjectConfig(project="benchmark", workspace=str(folder))
-    request = make_request(config, [python], 60)
 
     def start() -> None:
-        trace_id, spool = make_spool(folder)
-        write_tracer_config(spool, trace_id, config, request)
-        # In a run the server reads the pipe of secrets. Without a reader the tracer's open() would fail, and cost less.
-        reader = os.open(spool / "secrets.fifo", os.O_RDONLY | os.O_NONBLOCK)
-        try:
-            _start(python, child_environment(request, spool, os.environ))
-        finally:
-            os.close(reader)
+        with launched(config, python, folder, os.environ) as (_, variables):
+            _start(python, variables)
 
     return start
 

@@ -14,13 +14,12 @@ other load on the machine only adds time. It prints
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import marshal
-import os
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from benchmarks.common.traced import traced_environment, untraced_environment, write_settings
 
 from breadcrumb import record_format
 
@@ -50,25 +49,13 @@ def run(python: str, calls: int, mode: str | None, module: str = "__main__") -> 
 
     Mode None runs it untraced.
     """
-    env = {key: value for key, value in os.environ.items() if key not in ("PYTHONPATH", record_format.ENV_TRACE)}
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "program.py"
         program.write_text(PROGRAM)
+        env = untraced_environment()
         if mode is not None:
-            settings = {
-                "format": record_format.FORMAT_VERSION,
-                "workspace": folder,
-                "include": ["__main__"],
-                "exclude": [],
-                "capture": {"mode": mode},
-                "redact": [],
-                "backend": "auto",
-            }
-            (Path(folder) / record_format.CONFIG_FILE).write_bytes(marshal.dumps(settings, 2))
-            spec = importlib.util.find_spec("breadcrumb")
-            assert spec is not None and spec.origin is not None
-            env["PYTHONPATH"] = str(Path(spec.origin).parent / "_inject")
-            env[record_format.ENV_TRACE] = folder
+            write_settings(Path(folder), Path(folder), ["__main__"], capture={"mode": mode})
+            env = traced_environment(Path(folder))
         command = [python, str(program), str(calls), module]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
         if mode is not None and not list(Path(folder).glob("*" + record_format.CALLS_SUFFIX)):

@@ -56,6 +56,10 @@ DOCUMENTS = sorted(
     )
     for path in ROOT.glob(pattern)
 )
+# The programs that `python -m benchmarks.NAME` starts.
+BENCHMARKS = {path.stem: path for path in (ROOT / "benchmarks").glob("*.py")} | {
+    path.parent.name: path for path in (ROOT / "benchmarks").glob("*/__main__.py")
+}
 
 
 def blocks(text: str, language: str) -> list[str]:
@@ -350,13 +354,13 @@ def test_every_kind_of_event_and_file_of_the_spool_is_described() -> None:
         assert f"{suffix}` |" in intro
 
 
-@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
+@pytest.mark.parametrize("module", sorted(BENCHMARKS))
 def test_every_benchmark_is_described(module: str) -> None:
     assert f"`python -m benchmarks.{module}`" in (ROOT / "benchmarks" / "README.md").read_text()
 
 
 @pytest.mark.processes
-@pytest.mark.parametrize("module", sorted(path.stem for path in (ROOT / "benchmarks").glob("*.py")))
+@pytest.mark.parametrize("module", sorted(BENCHMARKS))
 def test_every_benchmark_shows_its_options_and_measures_nothing(module: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", f"benchmarks.{module}", "--help"],
@@ -364,7 +368,7 @@ def test_every_benchmark_shows_its_options_and_measures_nothing(module: str) -> 
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith("usage: ") and "\noptions:\n" in done.stdout
-    summary = (ast.get_docstring(ast.parse((ROOT / "benchmarks" / f"{module}.py").read_text())) or "").splitlines()[0]
+    summary = (ast.get_docstring(ast.parse(BENCHMARKS[module].read_text())) or "").splitlines()[0]
     assert summary[:50] in " ".join(done.stdout.split())
 
 

@@ -1,0 +1,1 @@
+"""Do nothing: what a tool adds to it is its start."""
