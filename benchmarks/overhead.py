@@ -206,7 +206,10 @@ class Measure:
         paths = [str(Path(__file__).with_name("stand_in"))]
         with tempfile.TemporaryDirectory() as spool:
             if traced:
-                write_settings(Path(spool), program.folder, program.include, capture={"mode": self.mode})
+                write_settings(
+                    Path(spool), program.folder, program.include, capture={"mode": self.mode},
+                    program_lines="pytest" not in program.arguments,
+                )  # fmt: skip
                 paths.insert(0, inject_folder())
                 variables[record_format.ENV_TRACE] = spool
             variables["PYTHONPATH"] = os.pathsep.join(paths)

@@ -16,7 +16,7 @@ from breadcrumb_server.runs.request import make_request
 def launched(
     config: ProjectConfig, python: str, spools: Path, inherited: Mapping[str, str]
 ) -> Iterator[tuple[Path, dict[str, str]]]:
-    """Make a spool for one run; yield it, and the variables of the command.
+    """Make a spool for one run of a program without tests; yield it, and the variables of the command.
 
     Args:
         config: The project.
@@ -26,7 +26,7 @@ def launched(
     """
     request = make_request(config, [python], 60)
     trace_id, spool = make_spool(spools)
-    write_tracer_config(spool, trace_id, config, request)
+    write_tracer_config(spool, trace_id, config, request, program_lines=True)
     # In a run the server reads the pipe of secrets. Without a reader the tracer's open() would fail, and cost less.
     reader = os.open(spool / "secrets.fifo", os.O_RDONLY | os.O_NONBLOCK)
     try:
