@@ -12,7 +12,7 @@ from breadcrumb_server.mcp_server.tools import all_tools
 from breadcrumb_server.projects.home import Home, is_project_name
 from breadcrumb_storage.errors import BreadcrumbError
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SECRET = "canary-4711"
 

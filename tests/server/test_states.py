@@ -20,7 +20,7 @@ from breadcrumb_server.runs.state import RunState, state_file
 from breadcrumb_storage.database import Database
 from lost_runs import LOST_TRACE_ID, lose_run
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def a_pipe(path: Path) -> None:

@@ -8,8 +8,12 @@ import shutil
 import signal
 from pathlib import Path
 
+import pytest
+
 from breadcrumb_storage.ingest.ingest import ingest_trace
 from killed_ingest import KILLED_INGEST
+
+pytestmark = pytest.mark.slow
 
 ALL_ROWS = """
 SELECT columns(* EXCLUDE trace_no) FROM call_records ORDER BY call_id;

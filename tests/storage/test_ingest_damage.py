@@ -12,6 +12,8 @@ from breadcrumb_storage.ingest import ingest
 from breadcrumb_storage.ingest.events import insert_events
 from breadcrumb_storage.ingest.ingest import ingest_trace
 
+pytestmark = pytest.mark.slow
+
 CALLS = 40
 # The damaged one, in the middle.
 ODD = 17
