@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,11 +52,10 @@ SUITE = program(
 )
 
 
-def executed(spool: Spool) -> dict[str, tuple[str, list[tuple[str, int]], int | None]]:
-    """Return the outcome, the lines by function, and the number of lines before the failure, of each test."""
+def lines_by_record(spool: Spool) -> list[tuple[dict[str, Any], list[tuple[str, int]]]]:
+    """Return the records of executed lines, each with its lines and the functions that these are of."""
     names = {(each["process"], each["id"]): each["name"] for each in spool.of("function")}
-    tests = {(each["process"], each["id"]): each["name"].rpartition(".")[2] for each in spool.of("test")}
-    found = {}
+    found = []
     for each in spool.of("test_lines"):
         lines = []
         for number in each["executed"]:
@@ -63,8 +63,17 @@ def executed(spool: Spool) -> dict[str, tuple[str, list[tuple[str, int]], int | 
                 function = names[each["process"], -number]
             else:
                 lines.append((function, number))
-        found[tests[each["process"], each["id"]]] = each["outcome"], lines, each["failed_at"]
+        found.append((each, lines))
     return found
+
+
+def executed(spool: Spool) -> dict[str, tuple[str, list[tuple[str, int]], int | None]]:
+    """Return the outcome, the lines by function, and the number of lines before the failure, of each test."""
+    tests = {(each["process"], each["id"]): each["name"].rpartition(".")[2] for each in spool.of("test")}
+    return {
+        tests[each["process"], each["id"]]: (each["outcome"], lines, each["failed_at"])
+        for each, lines in lines_by_record(spool)
+    }
 
 
 def test_each_test_that_passed_or_failed_has_the_lines_that_it_executed(python: str, trace) -> None:
@@ -229,18 +238,9 @@ PROGRAM = program(
 
 def of_program(spool: Spool) -> list[tuple[str, list[tuple[str, int]], int | None]]:
     """Return the outcome, the lines by function, and the number of lines before the failure, of each process."""
-    names = {(each["process"], each["id"]): each["name"] for each in spool.of("function")}
-    found = []
-    for each in spool.of("test_lines"):
-        assert each["id"] == record_format.WHOLE_PROGRAM
-        lines = []
-        for number in each["executed"]:
-            if number < 0:
-                function = names[each["process"], -number]
-            else:
-                lines.append((function, number))
-        found.append((each["outcome"], lines, each["failed_at"]))
-    return found
+    found = lines_by_record(spool)
+    assert {each["id"] for each, _ in found} <= {record_format.WHOLE_PROGRAM}
+    return [(each["outcome"], lines, each["failed_at"]) for each, lines in found]
 
 
 @pytest.mark.parametrize("end", ["pass", "sys.exit(3)", "raise ValueError", "None.nothing"])
