@@ -28,6 +28,30 @@ def raised(spool: Spool) -> list[dict[str, Any]]:
     return spool.of("exception")
 
 
+def test_each_frame_of_a_stack_is_written_as_it_is_without_secrets(python: str, trace: Trace) -> None:
+    text = """
+        token = "ghp_" + "0a1B2c3D4e" * 4
+        names = {}
+        exec(compile("def f(): raise ValueError(1)", "/srv/%s/a b.py" % token, "exec"), names)
+        exec(compile("def g(f): f()", "<made \\"here\\">", "exec"), names)
+        def deep(n):
+            if n:
+                return deep(n - 1)
+            names["g"](names["f"])
+        for n in (0, 60):
+            try:
+                deep(n)
+            except ValueError:
+                pass
+    """
+    spool = trace(python, program(text))
+    short, long = (exception["stack"].splitlines() for exception in raised(spool))
+    assert [line.rpartition(" in ")[2] for line in short] == ["<module>", "deep", "g", "f"]
+    assert short[2] == '<made "here">:1 in g'
+    assert "ghp_" not in short[3] and short[3].endswith(":1 in f")
+    assert len(long) == 41 and long[20] == "... 24 frames left out" and long[-2:] == short[-2:]
+
+
 def test_an_uncaught_exception_deep_in_the_calls_is_recorded_with_its_locals(python: str, trace: Trace) -> None:
     spool = trace(
         python,

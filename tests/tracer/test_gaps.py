@@ -122,6 +122,29 @@ def test_in_adaptive_mode_a_hot_gap_is_no_longer_counted_and_marked_inexact(
     assert [g["exact"] for g in spool.of("gap") if g["function"] == "rate"] == [True, False]
 
 
+def test_a_gap_that_untraced_code_calls_all_the_time_is_no_longer_observed(
+    monitoring_python: str, trace: Trace, tmp_path: Path
+) -> None:
+    (tmp_path / "library.py").write_text("def rate(): return 2\ndef many(n):\n    for _ in range(n): rate()\n")
+    text = """
+        import sys
+        import library
+        def use(n):
+            library.rate()
+            library.many(n)
+        tools = [tool for tool in range(6) if sys.monitoring.get_tool(tool) == "breadcrumb"]
+        for n in (5, 5000):
+            use(n)
+            print([sys.monitoring.get_local_events(tool, library.rate.__code__) != 0 for tool in tools])
+    """
+    spool = trace(
+        monitoring_python, textwrap.dedent(text), mode="adaptive", capture={"calls_per_function": 20, "overhead": "off"}
+    )
+    assert spool.stdout == "[True]\n[False]\n", spool.stderr
+    assert 1 <= spool.gap("rate")[0] <= 2
+    assert [g["exact"] for g in spool.of("gap") if g["function"] == "rate"] == [True, False]
+
+
 @pytest.mark.parametrize("version", ["3.11", NEWEST])
 def test_more_gaps_than_counters_give_a_notice(version: str, trace: Trace, tmp_path: Path) -> None:
     python = interpreter(version)

@@ -337,7 +337,7 @@ class MonitoringBackend(Backend):
             self._set_local_events(code, monitoring.events.PY_RETURN)
         elif self._gaps.begin(gap, frame) and gap.seen == 1:  # _on_call has added it, without events
             self._set_local_events(code, monitoring.events.PY_RETURN)
-        if gap.seen > self._session.calls_per_function or self._gaps.is_too_dear(gap):
+        if self._gaps.is_seen_enough(gap):
             self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
             return self._disable
@@ -465,12 +465,15 @@ class MonitoringBackend(Backend):
         """Count a gap at its end: its PY_START is disabled, because untraced code called it first."""
         gap = self._gaps.gaps.get(id(code))
         caller = self._functions.get(id(frame.f_back.f_code)) if frame.f_back is not None else None
-        if gap is None or caller is None:
+        if gap is None:
             return
-        if gap.looks_left:
-            self._gaps.find_wrapped(gap, frame, caller)
-        self._gaps.count(gap, caller)
-        if gap.seen > self._session.calls_per_function or self._gaps.is_too_dear(gap):
+        if caller is None:
+            gap.strays += 1
+        else:
+            if gap.looks_left:
+                self._gaps.find_wrapped(gap, frame, caller)
+            self._gaps.count(gap, caller)
+        if self._gaps.is_seen_enough(gap):
             self._gaps.stop_counting(gap)
             self._set_local_events(code, 0)
 

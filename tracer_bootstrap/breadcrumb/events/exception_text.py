@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 # Frames of a stack text.
 _MAX_STACK_FRAMES = 40
+# Stands for the line at which a frame is: it is found for the frames that are written only.
+_NOW = -1
 # Characters of each of several arguments, so that a long one (a text that was parsed) does not hide the others.
 _MAX_ARGUMENT_CHARS = 200
 
@@ -151,23 +153,31 @@ def _message_without_args(exception: BaseException, encoder: Encoder) -> str:
     )
 
 
-def stack_text(frames: List[Tuple[FrameType, int]], include: IncludeFilter) -> str:
-    """Return the stack from the outermost frame to the raise, one frame a line, without the middle of a deep stack.
+def encoded_stack(frames: List[Tuple[FrameType, int]], include: IncludeFilter, encoder: Encoder) -> bytes:
+    """Return the stack from the outermost frame to the raise as the JSON of a text, without the middle of a deep stack.
 
-    *frames* holds (frame, line) from a frame that is still on the stack inwards.
+    Each frame is a line, and redacted by itself: most were written before, by another exception.
+
+    Args:
+        frames: (frame, line) from a frame that is still on the stack inwards.
+        include: Knows the paths of files.
+        encoder: Encodes the lines.
     """
-    lines: List[str] = []
+    stack: List[Tuple[FrameType, Optional[int]]] = []
     back: Optional[FrameType] = frames[0][0].f_back
     while back is not None:
-        lines.append(_frame_line(include.absolute(back.f_code.co_filename), back.f_lineno, back.f_code.co_name))
+        stack.append((back, _NOW))
         back = back.f_back
-    lines.reverse()
-    for raising, line in frames:
-        lines.append(_frame_line(include.absolute(raising.f_code.co_filename), line, raising.f_code.co_name))
-    if len(lines) > _MAX_STACK_FRAMES:
-        half = _MAX_STACK_FRAMES // 2
-        lines[half:-half] = ["... %d frames left out" % (len(lines) - 2 * half)]
-    return "\n".join(lines)
+    stack.reverse()
+    stack.extend(frames)
+    left_out = len(stack) - _MAX_STACK_FRAMES
+    half = _MAX_STACK_FRAMES // 2
+    if left_out > 0:
+        del stack[half:-half]
+    lines = [encoder.encode_text(_frame_line(frame, line, include))[1:-1] for frame, line in stack]
+    if left_out > 0:
+        lines.insert(half, b"... %d frames left out" % left_out)
+    return b'"%b"' % b"\\n".join(lines)
 
 
 def raised_at(traceback: Optional[TracebackType], frame: FrameType) -> Tuple[FrameType, int]:
@@ -250,5 +260,6 @@ def _waits_at_yield(frame: FrameType, at: int) -> bool:
     return instructions[at] == _RESUME and instructions[at + 1] & _RESUME_REASON == _AFTER_YIELD
 
 
-def _frame_line(file: str, line: Optional[int], name: str) -> str:
-    return "%s:%s in %s" % (file, line, name)
+def _frame_line(frame: FrameType, line: Optional[int], include: IncludeFilter) -> str:
+    code = frame.f_code
+    return "%s:%s in %s" % (include.absolute(code.co_filename), frame.f_lineno if line == _NOW else line, code.co_name)

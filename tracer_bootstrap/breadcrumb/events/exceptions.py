@@ -12,7 +12,7 @@ from ..runtime.classes import class_name, derives
 from ..runtime.system import system
 from ..session.functions import module_of
 from ..values.frame_locals import encoded_locals
-from .exception_text import frames_of, message_of, raised_anew, raised_at, stack_text, type_name
+from .exception_text import encoded_stack, frames_of, message_of, raised_anew, raised_at, type_name
 from .expected import is_server_error, names_class
 
 TYPE_CHECKING = False
@@ -554,7 +554,7 @@ class ExceptionLog:
             module=module_of(raising),
             file=session.include.absolute(code.co_filename),
             line=line,
-            stack=stack_text(frames, session.include),
+            stack=encoded_stack(frames, session.include, session.encoder),
             locals=variables,
             cause=session.exception_ids.get(id(_cause_of(exception))) or None,
             context=session.exception_ids.get(id(_context_of(exception))) or None,

@@ -33,6 +33,9 @@ _MAX_BETWEEN = 16
 # Calls of a gap from one look at the budget to the next, and what each costs: as much as some counted calls.
 _SEEN_BETWEEN_LOOKS = 64
 _COST_IN_COUNTED_CALLS = 3
+# Events of calls that traced code did not make, for each call of it that is counted: untraced code calls some gaps all
+# the time.
+_STRAYS_PER_CALL = 10
 _GO_BETWEENS = frozenset(("asyncio", "concurrent", "contextlib", "contextvars", "functools"))
 
 
@@ -51,6 +54,7 @@ class Gap:
         "name",
         "seen",
         "slots",
+        "strays",
         "wraps",
     )
 
@@ -66,6 +70,7 @@ class Gap:
         self.awaits: List[_Awaited] = []  # the functions that it may wrap
         self.looks_left = _MAX_LOOKS if code is not None and _may_wrap(code) else 0
         self.seen = 0
+        self.strays = 0  # events of calls that traced code did not make
         self.exact = True
 
 
@@ -180,6 +185,7 @@ class GapLog:
             return False
         caller = self._session.functions.get(id(back.f_code))
         if caller is None:
+            gap.strays += 1
             return False
         if gap.looks_left:
             self.find_wrapped(gap, frame, caller)
@@ -295,10 +301,15 @@ class GapLog:
             counters[2 * slot + 1] += at_ns - started_ns
         return True
 
+    def is_seen_enough(self, gap: Gap) -> bool:
+        """Return whether a gap need not be observed any more; asked after each of its calls and strays."""
+        most = self._session.calls_per_function
+        return gap.seen > most or gap.strays > most * _STRAYS_PER_CALL or self.is_too_dear(gap)
+
     def is_too_dear(self, gap: Gap) -> bool:
         """Return whether counting a gap's calls is to stop as the budget is tight; asked after each of them."""
         budget = self._budget
-        if budget is None or gap.seen % _SEEN_BETWEEN_LOOKS:
+        if budget is None or (gap.seen + gap.strays) % _SEEN_BETWEEN_LOOKS:
             return False
         budget.spend(_SEEN_BETWEEN_LOOKS * _COST_IN_COUNTED_CALLS * budget.event_ns)
         return budget.is_tight()
