@@ -2,11 +2,12 @@
 
     python -m benchmarks.core [--python PATH ...] [--runs 5] [--only NAME ...]
 
-The programs call a function of two integers, a method, and one that is only counted; pass small objects (an order with
-its items), and a large graph of dicts as `self`; and execute recorded lines of functions with 3 and 10 variables, and
-with containers. For each Python, untraced runs and runs with each core alternate, and the best batch of each counts,
-because other load on the machine only adds time. It prints the nanoseconds that a call or line adds with each core, and
-their ratio, which depends little on the machine.
+The programs call a function of two integers, a method, and one that is only counted; generators that yield once,
+recorded and counted, coroutines, and a function that raises (the first raises are written, the others counted); pass
+small objects (an order with its items), and a large graph of dicts as `self`; and execute recorded lines of functions
+with 3 and 10 variables, and with containers. For each Python, untraced runs and runs with each core alternate, and the
+best batch of each counts, because other load on the machine only adds time. It prints the nanoseconds that a call or
+line adds with each core, and their ratio, which depends little on the machine.
 """
 
 from __future__ import annotations
@@ -97,6 +98,38 @@ def method(count):
         holder.get()
 """
 
+STEPS = """
+import sys, time
+
+def some(n):
+    yield n
+
+async def gives(n):
+    return n
+
+def fails(n):
+    raise ValueError(n)
+
+def generators(count):
+    for number in range(count):
+        for each in some(number):
+            pass
+
+def coroutines(count):
+    for number in range(count):
+        try:
+            gives(number).send(None)
+        except StopIteration:
+            pass
+
+def raises(count):
+    for number in range(count):
+        try:
+            fails(number)
+        except ValueError:
+            pass
+"""
+
 LINES = """
 import sys, time
 
@@ -174,6 +207,14 @@ PROGRAMS = {
         {"mode": "adaptive", "overhead": "off", "calls_per_function": 5},
         COUNTED,
     ),
+    "generator": Program(STEPS + "batch, COUNT = generators, 5_000\n", FULL),
+    "counted generator": Program(
+        STEPS + f"batch, COUNT = generators, {COUNTED}\n",
+        {"mode": "adaptive", "overhead": "off", "calls_per_function": 5},
+        COUNTED,
+    ),
+    "coroutine": Program(STEPS + "batch, COUNT = coroutines, 5_000\n", FULL),
+    "raising call": Program(STEPS + "batch, COUNT = raises, 5_000\n", FULL),
     "orders": Program(ORDERS, FULL),
     "big self": Program(BIG_SELF, FULL),
     "line, 3 variables": _lines("three"),

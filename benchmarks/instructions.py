@@ -30,7 +30,17 @@ BOUNDS = Path(__file__).with_suffix(".json")
 TOLERANCE = 0.1
 CORES = (record_format.CORE_PURE, record_format.CORE_C)
 # Calls of a batch, of some 1,200 lines each where lines are recorded. Under valgrind a program takes 50 times as long.
-COUNTS = {"hot call": 300, "method": 300, "counted call": 1_000, "orders": 5, "big self": 4, "line, 3 variables": 10}
+COUNTS = {
+    "hot call": 300,
+    "method": 300,
+    "counted call": 1_000,
+    "generator": 300,
+    "counted generator": 1_000,
+    "raising call": 300,
+    "orders": 5,
+    "big self": 4,
+    "line, 3 variables": 10,
+}
 FEW, MANY = 1, 3  # batches
 JOBS = 2
 

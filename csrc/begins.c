@@ -79,6 +79,19 @@ void begins_forget(Begins *begins, const void *frame) {
     }
 }
 
+/* The same of a coroutine, whose end may pass unseen: its key includes its code, as _frame_key of events/adaptive.py. */
+int begins_note_of(Begins *begins, const void *frame, const void *code, long long begun_ns) {
+    PyObject *frame_id = PyLong_FromVoidPtr((void *)frame), *code_id = PyLong_FromVoidPtr((void *)code);
+    PyObject *key = frame_id == NULL || code_id == NULL ? NULL : PyTuple_Pack(2, frame_id, code_id);
+    PyObject *begun = key == NULL ? NULL : PyLong_FromLongLong(begun_ns);
+    int result = begun == NULL ? -1 : PyDict_SetItem(begins->others, key, begun);
+    Py_XDECREF(frame_id);
+    Py_XDECREF(code_id);
+    Py_XDECREF(key);
+    Py_XDECREF(begun);
+    return result;
+}
+
 static void begins_dealloc(PyObject *self) {
     PyTypeObject *type = Py_TYPE(self);
     PyMem_Free(((Begins *)self)->table);

@@ -1,4 +1,5 @@
-/* The events PY_START and PY_RETURN of ordinary calls, counted or recorded: on_start and on_return of backends/monitoring.py.
+/* The events PY_START and PY_RETURN of ordinary calls, counted or recorded: on_start and on_return of backends/monitoring.py,
+   and for those with a state, as of generators and coroutines, CallLog.begin and CallLog.end of events/calls.py.
 
    What is not ordinary is left to these, before anything is changed. */
 #include "core.h"
@@ -10,9 +11,6 @@ static uint64_t *counter_of(const Events *events, const Known *known) {
     Py_ssize_t at = known->counter;
     return at >= 0 && at + 1 < events->counters.len / 8 ? (uint64_t *)events->counters.buf + at : NULL;
 }
-
-/* What is done with a call that starts. */
-enum { FAILED = -1, LEFT_TO_PYTHON, DONE, RECORDED };
 
 /* Read a number of a function. It is decoded once: those of a clock are long. */
 static int read_known(const Events *events, Known *known, int at, enum Name name, long long *value) {
@@ -51,7 +49,7 @@ static int decide(Events *events, Known *known, uint64_t *counter, long long *at
         }
         return are_off || count >= next ? LEFT_TO_PYTHON : RECORDED;
     }
-    if (read_known(events, known, NEXT_LOOK, N_NEXT_LOOK, &next) < 0) {
+    if (read_known(events, known, NEXT_LOOK, known->kind > PLAIN_FUNCTION ? N_NEXT_CHOICE : N_NEXT_LOOK, &next) < 0) {
         return FAILED;
     }
     if (count >= next) {
@@ -226,16 +224,64 @@ static int put_site(Events *events, PyObject *site, PyObject *thread, Buffer *ou
 }
 
 /* Make a call the innermost open one of its thread. */
-static int push_call(Events *events, PyObject *thread, PyObject *call, PyObject *top, PyObject *frame, PyObject *sites) {
-    PyObject *open = PyTuple_Pack(5, call, top, frame, Py_None, sites);
+static int push_call(Events *events, PyObject *thread, PyObject *call, PyObject *top, PyObject *frame, PyObject *state,
+                     PyObject *sites) {
+    PyObject *open = PyTuple_Pack(5, call, top, frame, state, sites);
     int result = open == NULL ? -1 : write_attribute(events->core, THREAD, thread, N_TOP, open);
     Py_XDECREF(open);
     return result;
 }
 
+/* Return a new object of the tracer, without running its __init__. */
+static PyObject *new_object(PyObject *type) {
+    allocfunc allocate = (allocfunc)PyType_GetSlot((PyTypeObject *)type, Py_tp_alloc);
+    return allocate((PyTypeObject *)type, 0);
+}
+
+/* Return the Yields of a call; None if it is that of no generator. */
+static PyObject *new_yields(Events *events, const Known *known) {
+    if (known->kind != GENERATOR && known->kind != ASYNC_GENERATOR) {
+        return Py_NewRef(Py_None);
+    }
+    Core *core = events->core;
+    PyObject *encode = attribute_of_function(events, known->function, N_ENCODE_RESULT);
+    PyObject *yields = encode == NULL ? NULL
+                                      : new_object(known->kind == GENERATOR ? events->yields_type : events->async_yields_type);
+    if (yields != NULL && (write_attribute(core, YIELDS, yields, N_YIELD_ENCODE, encode) < 0 ||
+                           write_number(core, YIELDS, yields, N_YIELD_COUNT, 0) < 0)) {
+        Py_CLEAR(yields);
+    }
+    Py_XDECREF(encode);
+    return yields;
+}
+
+/* Return the CallState of a call that begins in a thread, after the thread has entered the call's task; None if it keeps none. */
+static PyObject *new_state(Events *events, const Known *known, PyObject *thread, int keeps_state) {
+    if (!keeps_state) {
+        return Py_NewRef(Py_None);
+    }
+    Core *core = events->core;
+    int in_task = known->kind == COROUTINE || known->kind == ASYNC_GENERATOR;
+    PyObject *yields = new_yields(events, known), *outer = read_attribute(core, THREAD, thread, N_TASK);
+    PyObject *state = yields == NULL || outer == NULL ? NULL : new_object(events->state_type);
+    if (state != NULL && (write_attribute(core, CALL_STATE, state, N_IN_TASK, in_task ? Py_True : Py_False) < 0 ||
+                          write_attribute(core, CALL_STATE, state, N_LINES, Py_None) < 0 ||
+                          write_attribute(core, CALL_STATE, state, N_YIELDS, yields) < 0 ||
+                          write_attribute(core, CALL_STATE, state, N_OUTER_TASK, outer) < 0 ||
+                          write_number(core, CALL_STATE, state, N_SUSPENDED_NS, 0) < 0 ||
+                          write_number(core, CALL_STATE, state, N_SINCE_NS, 0) < 0 ||
+                          write_attribute(core, CALL_STATE, state, N_TIMED, Py_None) < 0 ||
+                          (in_task && enter_task(events, thread) < 0))) {
+        Py_CLEAR(state);
+    }
+    Py_XDECREF(yields);
+    Py_XDECREF(outer);
+    return state;
+}
+
 /* Write the beginning of a call, and make it the innermost open one. */
 static int record_begin(Events *events, const Known *known, PyObject *frame, PyObject *thread, PyObject *top,
-                        const Arguments *values) {
+                        PyObject *state, const Arguments *values) {
     Core *core = events->core;
     PyObject *call = NULL, *encoders = NULL, *site = site_of(events, top, frame);
     if (site == NULL || (call = PyIter_Next(events->call_ids)) == NULL ||
@@ -251,7 +297,7 @@ static int record_begin(Events *events, const Known *known, PyObject *frame, PyO
                          put_arguments(events, encoders, values, &record, &parts) < 0 || put_part(&record, &parts) < 0 ||
                          put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
                          put_part(&record, &parts) < 0 || put_site(events, site, thread, &record) < 0 ||
-                         push_call(events, thread, call, top, frame, known->call_sites) < 0
+                         push_call(events, thread, call, top, frame, state, known->call_sites) < 0
                      ? -1
                      : write_record(core, events->write_record, thread, &record);
     give_spare(&events->spare, &record);
@@ -285,12 +331,35 @@ static PyObject *caller_of(Events *events, PyObject *frame) {
     return top_call(events);
 }
 
+/* Return whether the state that a call keeps can be made here, or none is: without lines, and by types that were seen. */
+static int knows_state(Events *events, const Known *known, int keeps_state) {
+    if (!keeps_state) {
+        return 1;
+    }
+    PyObject *lines = attribute_of_function(events, known->function, N_LINES);
+    Py_XDECREF(lines);
+    if (lines != Py_None) {
+        return lines == NULL ? -1 : 0;
+    }
+    return !known->is_special && (known->kind != GENERATOR || events->yields_type != NULL) &&
+           (known->kind != ASYNC_GENERATOR || events->async_yields_type != NULL);
+}
+
+/* Return whether a suspended call has the address of a frame: its generator is gone. */
+static int is_suspended(const Events *events, PyObject *frame) {
+    PyObject *address = PyLong_FromVoidPtr(frame);
+    int found = address == NULL ? -1 : PyDict_Contains(events->suspended, address);
+    Py_XDECREF(address);
+    return found;
+}
+
 /* Record a call that starts; 0 if Python has to. */
 static int record(Events *events, const Known *known, PyObject *frame, uint64_t *counter) {
-    PyObject *keeps_state = attribute_of_function(events, known->function, N_KEEPS_STATE);
-    Py_XDECREF(keeps_state);
-    if (keeps_state != Py_False || known->is_setting) {
-        return keeps_state == NULL ? FAILED : LEFT_TO_PYTHON;
+    PyObject *keeps = attribute_of_function(events, known->function, N_KEEPS_STATE);
+    Py_XDECREF(keeps);
+    int knows = keeps == NULL || known->is_setting ? 0 : knows_state(events, known, keeps != Py_False);
+    if (knows <= 0) {
+        return keeps == NULL || knows < 0 ? FAILED : LEFT_TO_PYTHON;
     }
     Arguments values;
     values.size = 0;
@@ -304,12 +373,29 @@ static int record(Events *events, const Known *known, PyObject *frame, uint64_t 
         if (counter != NULL) {
             *counter += 1;
         }
-        result = record_begin(events, known, frame, thread, top, &values) < 0 ? FAILED : DONE;
+        PyObject *state = new_state(events, known, thread, keeps != Py_False);
+        result = state == NULL || record_begin(events, known, frame, thread, top, state, &values) < 0 ? FAILED : DONE;
+        Py_XDECREF(state);
     }
     drop_arguments(&values);
     Py_DECREF(top);
     Py_DECREF(thread);
     return result;
+}
+
+/* Count a call that is not recorded: AdaptiveCapture.skips. */
+static int count_call(Events *events, const Known *known, PyObject *frame, uint64_t *counter, long long at_ns) {
+    Begins *begins = (Begins *)events->begun;
+    *counter += 1;
+    switch (known->kind) {
+    case GENERATOR: /* its time is part of its consumer's */
+    case ASYNC_GENERATOR:
+        return DONE;
+    case COROUTINE:
+        return begins_note_of(begins, frame, known->code, at_ns) < 0 ? FAILED : DONE;
+    default:
+        return begins_note(begins, frame, at_ns) < 0 ? FAILED : DONE;
+    }
 }
 
 /* Handle the start of a call; 0 if Python has to. */
@@ -319,14 +405,17 @@ static int start(Events *events, PyObject *code) {
     if (found == NULL) {
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
     }
+    int dropped = found->kind > PLAIN_FUNCTION ? is_suspended(events, frame) : 0;
+    if (dropped) {
+        return dropped < 0 ? FAILED : LEFT_TO_PYTHON;
+    }
     uint64_t *counter = NULL;
     if (events->off != NULL) {
         long long at_ns = 0;
         counter = counter_of(events, found);
         int decision = counter == NULL ? LEFT_TO_PYTHON : decide(events, found, counter, &at_ns);
         if (decision == DONE) {
-            *counter += 1;
-            return begins_note((Begins *)events->begun, frame, at_ns) < 0 ? FAILED : DONE;
+            return count_call(events, found, frame, counter, at_ns);
         }
         if (decision != RECORDED) {
             return decision;
@@ -363,7 +452,7 @@ PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t co
 }
 
 /* Take the end of a call that was only counted; 0 if it was not, or if Python has to do it. */
-static int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
+int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
     Begins *begins = (Begins *)events->begun;
     long long begun_ns = begins == NULL ? 0 : begins_find(begins, frame), spent_ns = at_ns - begun_ns, slow_ns;
     Known *known = begun_ns == 0 ? NULL : find_function(events, code);
@@ -385,18 +474,126 @@ static int end_counted(Events *events, PyObject *code, PyObject *frame, long lon
     return DONE;
 }
 
-/* Write the end of the thread's innermost call. */
-static int record_end(Events *events, PyObject *thread, PyObject *top, long long at_ns, PyObject *value) {
+/* Return whether the end of an open call needs nothing but what end_call does; -1 for an error. */
+int ends_plainly(Events *events, PyObject *top) {
+    PyObject *state = PyTuple_GetItem(top, 3);
+    if (state == Py_None || PyTuple_GetItem(top, 1) == Py_None) {
+        return state == Py_None;
+    }
     Core *core = events->core;
+    PyObject *lines = read_attribute(core, CALL_STATE, state, N_LINES), *yields = NULL;
+    PyObject *timed = lines == NULL ? NULL : read_attribute(core, CALL_STATE, state, N_TIMED);
+    int result = timed == NULL || (yields = read_attribute(core, CALL_STATE, state, N_YIELDS)) == NULL ? -1 : 0;
+    if (result == 0 && lines == Py_None && timed == Py_None) {
+        result = yields == Py_None ? 1 : learn_yields(events, yields) < 0 ? -1 : 1;
+    }
+    Py_XDECREF(lines);
+    Py_XDECREF(timed);
+    Py_XDECREF(yields);
+    return result;
+}
+
+/* Write how many values a call has yielded, if not all are recorded: Yields.end. */
+static int end_yields(Events *events, PyObject *thread, PyObject *top, PyObject *yields, long long at_ns) {
+    long long count;
+    if (yields == Py_None) {
+        return 0;
+    }
+    if (read_number(events->core, YIELDS, yields, N_YIELD_COUNT, &count) < 0) {
+        return -1;
+    }
+    if (count <= MAX_YIELDS) {
+        return 0;
+    }
     Buffer record = take_spare(&events->spare);
-    int result = PUT(&record, "R\t") < 0 || put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
-                         PUT(&record, "\t") < 0 || put_integer(&record, at_ns) < 0 || PUT(&record, "\t") < 0 ||
-                         put_value(core, value, &record) < 0 || PUT(&record, "\n") < 0 ||
-                         write_attribute(core, THREAD, thread, N_TOP, PyTuple_GetItem(top, 1)) < 0
+    int result = PUT(&record, "Y\t") < 0 || put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
+                         PUT(&record, "\t") < 0 || put_integer(&record, at_ns) < 0 || PUT(&record, "\t\t\t") < 0 ||
+                         put_integer(&record, count - 1) < 0 || PUT(&record, "\n") < 0
+                     ? -1
+                     : write_record(events->core, events->write_record, thread, &record);
+    give_spare(&events->spare, &record);
+    return result;
+}
+
+/* Leave the state of a call that ends: its task, its yields. Says how long it was suspended. */
+static int leave_state(Events *events, PyObject *thread, PyObject *top, long long at_ns, long long *suspended_ns) {
+    Core *core = events->core;
+    PyObject *state = PyTuple_GetItem(top, 3);
+    *suspended_ns = 0;
+    if (state == Py_None) {
+        return 0;
+    }
+    PyObject *yields = read_attribute(core, CALL_STATE, state, N_YIELDS);
+    PyObject *task = yields == NULL ? NULL : read_attribute(core, CALL_STATE, state, N_OUTER_TASK);
+    int result = task == NULL || read_number(core, CALL_STATE, state, N_SUSPENDED_NS, suspended_ns) < 0 ||
+                         write_attribute(core, THREAD, thread, N_TASK, task) < 0
+                     ? -1
+                     : end_yields(events, thread, top, yields, at_ns);
+    Py_XDECREF(yields);
+    Py_XDECREF(task);
+    return result;
+}
+
+/* Write the end of the thread's innermost call, for which ends_plainly has said yes: CallLog.end. */
+int end_call(Events *events, PyObject *thread, PyObject *top, long long at_ns, const Ending *ending) {
+    Core *core = events->core;
+    long long suspended_ns;
+    Buffer record = take_spare(&events->spare);
+    int failed = PUT(&record, "R\t") < 0 || put_integer(&record, PyLong_AsLongLong(PyTuple_GetItem(top, 0))) < 0 ||
+                 PUT(&record, "\t") < 0 || put_integer(&record, at_ns) < 0 || PUT(&record, "\t") < 0 ||
+                 (ending->value != NULL && put_by(events, ending->encoder, ending->value, &record) < 0) ||
+                 leave_state(events, thread, top, at_ns, &suspended_ns) < 0;
+    if (!failed && (ending->outcome || suspended_ns)) {
+        failed = PUT(&record, "\t") < 0 || put_integer(&record, ending->outcome) < 0 || PUT(&record, "\t") < 0 ||
+                 put_integer(&record, suspended_ns) < 0 ||
+                 (ending->exception && (PUT(&record, "\t") < 0 || put_integer(&record, ending->exception) < 0));
+    }
+    int result = failed || PUT(&record, "\n") < 0 || write_attribute(core, THREAD, thread, N_TOP, PyTuple_GetItem(top, 1)) < 0
                      ? -1
                      : write_record(core, events->write_record, thread, &record);
     give_spare(&events->spare, &record);
     return result;
+}
+
+/* Write the return of the thread's innermost call; 0 if Python has to. */
+static int record_end(Events *events, PyObject *code, PyObject *top, long long at_ns, PyObject *value) {
+    Ending ending = {Py_NewRef(events->encode), value, 0, 0};
+    int plainly = 1;
+    if (PyTuple_GetItem(top, 3) != Py_None) {
+        const Known *known = find_function(events, code);
+        PyObject *function = known == NULL || known->is_special ? NULL : Py_NewRef(known->function);
+        PyObject *off = function == NULL ? NULL : attribute_of_function(events, function, N_IS_OFF);
+        plainly = off == NULL ? (PyErr_Occurred() ? -1 : 0) : off == Py_False ? ends_plainly(events, top) : 0;
+        if (plainly > 0) {
+            Py_DECREF(ending.encoder);
+            ending.encoder = attribute_of_function(events, function, N_ENCODE_RESULT);
+        }
+        Py_XDECREF(function);
+        Py_XDECREF(off);
+    }
+    int result = plainly < 0 || ending.encoder == NULL ? FAILED : LEFT_TO_PYTHON;
+    if (result == LEFT_TO_PYTHON && plainly) {
+        PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
+        result = end_call(events, thread, top, at_ns, &ending) < 0 ? FAILED : DONE;
+        Py_DECREF(thread);
+    }
+    Py_XDECREF(ending.encoder);
+    return result;
+}
+
+/* Take the end of a generator's call that is not the innermost open one: none, if it was counted. 0 if Python has to. */
+static int end_of_counted_generator(Events *events, PyObject *code, PyObject *frame) {
+    const Known *known = events->begun == NULL ? NULL : find_function(events, code);
+    if (known == NULL || (known->kind != GENERATOR && known->kind != ASYNC_GENERATOR) || known->is_special) {
+        return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+    }
+    PyObject *off = attribute_of_function(events, known->function, N_IS_OFF);
+    Py_XDECREF(off);
+    if (off != Py_False) {
+        return off == NULL ? FAILED : LEFT_TO_PYTHON;
+    }
+    int result = is_not_open(events, frame);
+    return result < 0 ? FAILED : result ? DONE : LEFT_TO_PYTHON;
 }
 
 /* Handle the return of a call; 0 if Python has to. */
@@ -412,11 +609,12 @@ static int end(Events *events, PyObject *code, PyObject *value) {
     if (top == NULL && !PyErr_Occurred() && (events->awaiting == NULL || PyDict_Size(events->awaiting) == 0)) {
         result = end_counted(events, code, frame, at_ns);
         top = result == LEFT_TO_PYTHON ? open_call(events, frame, 1) : NULL;
+        if (top == NULL && result == LEFT_TO_PYTHON && !PyErr_Occurred()) {
+            result = end_of_counted_generator(events, code, frame);
+        }
     }
-    if (top != NULL && PyTuple_GetItem(top, 3) == Py_None) {
-        PyObject *thread = Py_NewRef(events->thread);
-        result = record_end(events, thread, top, at_ns, value) < 0 ? FAILED : DONE;
-        Py_DECREF(thread);
+    if (top != NULL) {
+        result = record_end(events, code, top, at_ns, value);
     }
     Py_XDECREF(top);
     Py_DECREF(frame);

@@ -13,7 +13,7 @@
 #include <string.h>
 
 /* What the loader compares with its own number: to be raised with every change of what the two say to each other. */
-#define INTERFACE 3
+#define INTERFACE 4
 
 /* The limits of values/walk.py and values/encoder.py; tests/tracer/test_core.py holds them equal. */
 #define MEMO_MAX_CHARS 200
@@ -110,6 +110,7 @@ enum Name {
     N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
     N_COUNTER, N_SLOT, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_SETTING, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
     N_TASK, N_F_LASTI, N_F_BACK,
+    N_KIND, N_IS_OBSERVED, N_IS_OFF, N_ENCODE_RESULT, N_NEXT_CHOICE, N_TIMED, N_EXCEPTION_IDS, N_CO_NAME, N_CO_CODE, N_F_LOCALS, N_TB_FRAME, N_TB_LASTI, N_TB_NEXT,
     N_YIELDS, N_OUTER_TASK, N_SINCE_NS, N_SUSPENDED_NS, N_IN_TASK, N_COUNTS_ALL, N_YIELD_COUNT, N_YIELD_ENCODE,
     NAME_COUNT
 };
@@ -232,6 +233,8 @@ typedef struct {
 } Variable;
 
 #define MAX_YIELDS 20 /* of events/yields.py */
+#define STEPS_BETWEEN_LOOKS 256 /* of backends/monitoring.py */
+#define OUTCOME_RAISED 1 /* of record_format.py */
 #define MAX_LINES_PER_CALL 2000 /* of events/lines.py, as the next */
 #define LAST_LINES 20
 typedef struct {
@@ -273,6 +276,9 @@ typedef struct {
 /* What changes rarely of a traced function: at which of its calls Python decides again, and when. */
 enum { LIMIT, NEXT_TIMED, NEXT_LOOK, FRESH_AT_NS, SLOW_NS, NUMBER_COUNT };
 
+/* What code is. Modules and class bodies are of another kind. */
+enum Kind { OTHER_KIND, PLAIN_FUNCTION, GENERATOR, COROUTINE, ASYNC_GENERATOR };
+
 /* What never changes of a traced function. It is found by the address of its code, which the function keeps alive. */
 typedef struct {
     PyObject *code;
@@ -280,6 +286,9 @@ typedef struct {
     PyObject *names;
     PyObject *parts; /* of its records, without the fields between them: bytes with the size and the text of each */
     PyObject *call_sites;
+    PyObject *forgotten; /* the variables that are removed from the dict of its frame's f_locals; NULL: not known yet */
+    enum Kind kind;
+    int is_special; /* whether its ends mean more to the tracer than those of other functions */
     Py_ssize_t counter;
     int is_setting; /* whether one argument may name another one as a secret: Function.setting */
     Number numbers[NUMBER_COUNT];
@@ -313,7 +322,25 @@ typedef struct {
     PyObject *return_in_python;
     PyObject *yield_in_python;
     PyObject *resume_in_python;
-    PyObject *suspended; /* CallLog.suspended */
+    PyObject *raise_in_python;
+    PyObject *handled_in_python;
+    PyObject *reraise_in_python;
+    PyObject *throw_in_python;
+    PyObject *unwind_in_python;
+    PyObject *session;
+    PyObject *state_type;    /* CallState */
+    PyObject *current_task;  /* TaskLog.current */
+    PyObject *check_greenlets; /* GreenletChains.check */
+    PyObject *names_to_forget; /* of code; NULL: reading f_locals fills no dict of the frame */
+    PyObject *raises;        /* the number of the instruction that raises */
+    PyObject *observed;      /* by their names, the functions that are observed whether they are traced or not */
+    PyObject *gaps;          /* GapLog.gaps, as the next two */
+    PyObject *open_gaps;
+    PyObject *awaited;
+    PyObject *thrown;         /* of ExceptionLog, as the next */
+    PyObject *groups_handled;
+    PyObject *unwound;       /* CallLog.unwound */
+    PyObject *suspended;     /* CallLog.suspended */
     PyObject *call_ids;
     PyObject *call_site;
     PyObject *encode; /* the method of the encoder that Python knows */
@@ -322,6 +349,9 @@ typedef struct {
     PyObject *begun;    /* Begins; NULL likewise */
     PyObject *awaiting; /* NULL likewise */
     PyObject *yields_type; /* of which all values count; NULL: not seen yet */
+    PyObject *async_yields_type;
+    long raise_opcode; /* the number of RAISE_VARARGS */
+    Py_ssize_t steps; /* suspensions since adaptive capture was told of them */
     PyObject *ran;      /* NULL: no lines of tests are noted */
     Py_buffer counters; /* empty: calls are counted in Python */
     PyObject *thread;   /* that of the last event, as the next */
@@ -427,6 +457,7 @@ Known *find_function(Events *events, PyObject *code);
 int find_thread(Events *events);
 PyObject *top_call(Events *events);
 PyObject *open_call(Events *events, PyObject *frame, int searches);
+int is_not_open(Events *events, PyObject *frame);
 PyObject *handle_failure(Events *events);
 
 /* line_events.c */
@@ -438,17 +469,42 @@ int is_begins(PyObject *object);
 int begins_note(Begins *begins, const void *frame, long long begun_ns);
 long long begins_find(const Begins *begins, const void *frame);
 void begins_forget(Begins *begins, const void *frame);
+int begins_note_of(Begins *begins, const void *frame, const void *code, long long begun_ns);
 
 /* call_events.c */
 PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *events_return(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
+/* What is done with an event. */
+enum { FAILED = -1, LEFT_TO_PYTHON, DONE, RECORDED };
+
+/* What a call ends with: a value and its encoder, or an outcome and the id of an exception. */
+typedef struct {
+    PyObject *encoder;
+    PyObject *value; /* NULL: it has raised */
+    int outcome;
+    long long exception;
+} Ending;
+
+int ends_plainly(Events *events, PyObject *top);
+int end_call(Events *events, PyObject *thread, PyObject *top, long long at_ns, const Ending *ending);
+int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns);
 int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out);
 PyObject *innermost_call(Events *events, PyObject *frame);
 
 /* step_events.c */
 PyObject *events_yielded(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 PyObject *events_resumed(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+int learn_yields(Events *events, PyObject *yields);
+int enter_task(Events *events, PyObject *thread);
+int write_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, long long number);
+
+/* exception_events.c */
+PyObject *events_raised(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_handled(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_reraised(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_thrown(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
+PyObject *events_unwound(PyObject *self, PyObject *const *arguments, Py_ssize_t count);
 
 /* fallback.c */
 PyObject *python_walk(Walk *walk);

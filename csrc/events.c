@@ -36,6 +36,7 @@ static void drop_known(Known *known) {
     Py_XDECREF(old.names);
     Py_XDECREF(old.parts);
     Py_XDECREF(old.call_sites);
+    Py_XDECREF(old.forgotten);
     for (int number = 0; number < NUMBER_COUNT; number++) {
         Py_XDECREF(old.numbers[number].object);
     }
@@ -69,12 +70,40 @@ static PyObject *parts_of(PyObject *format) {
     return result;
 }
 
+static enum Kind kind_of(PyObject *name) {
+    static const char *const KINDS[] = {"", "function", "generator", "coroutine", "async_generator"};
+    for (int kind = PLAIN_FUNCTION; kind <= ASYNC_GENERATOR; kind++) {
+        if (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, KINDS[kind]) == 0) {
+            return (enum Kind)kind;
+        }
+    }
+    return OTHER_KIND;
+}
+
+/* Find out what a function is. The end of bdb's set_trace, where it is traced, means more than those of others. */
+static int learn_kind(const Events *events, PyObject *code, PyObject *function, Known *known) {
+    PyObject *kind = attribute_of_function(events, function, N_KIND), *name = NULL, *observed = NULL;
+    if (kind == NULL || (name = attribute_of_event(events, code, N_CO_NAME)) == NULL ||
+        (observed = attribute_of_function(events, function, N_IS_OBSERVED)) == NULL) {
+        Py_XDECREF(kind);
+        Py_XDECREF(name);
+        return -1;
+    }
+    known->kind = kind_of(kind);
+    known->is_special = observed != Py_False || known->kind == OTHER_KIND || !PyUnicode_Check(name) ||
+                        PyUnicode_CompareWithASCIIString(name, "set_trace") == 0;
+    Py_DECREF(kind);
+    Py_DECREF(name);
+    Py_DECREF(observed);
+    return 0;
+}
+
 static int learn_function(const Events *events, PyObject *code, PyObject *function, Known *known) {
     long long counter, slot;
     PyObject *setting, *record;
     known->code = Py_NewRef(code);
     known->function = Py_NewRef(function);
-    if (number_of_function(events, function, N_COUNTER, &counter) < 0 || number_of_function(events, function, N_SLOT, &slot) < 0 ||
+    if (learn_kind(events, code, function, known) < 0 || number_of_function(events, function, N_COUNTER, &counter) < 0 || number_of_function(events, function, N_SLOT, &slot) < 0 ||
         (known->names = attribute_of_function(events, function, N_NAMES)) == NULL ||
         (known->call_sites = attribute_of_function(events, function, N_CALL_SITES)) == NULL ||
         (setting = attribute_of_function(events, function, N_SETTING)) == NULL) {
@@ -166,6 +195,29 @@ PyObject *open_call(Events *events, PyObject *frame, int searches) {
     return top;
 }
 
+/* Return whether a frame is of no open call of this thread, and nothing is to be said of greenlets: CallLog.is_open where it
+   changes nothing. */
+int is_not_open(Events *events, PyObject *frame) {
+    int found = find_thread(events);
+    PyObject *top = found <= 0 ? NULL : top_call(events);
+    if (top == NULL) {
+        return found < 0 || PyErr_Occurred() ? -1 : 0;
+    }
+    PyObject *above = top, *modules = PyImport_GetModuleDict();
+    int result = 1;
+    while (result && PyTuple_CheckExact(above) && PyTuple_Size(above) == 5) {
+        result = PyTuple_GetItem(above, 2) != frame;
+        above = PyTuple_GetItem(above, 1);
+    }
+    Py_DECREF(top);
+    if (result && (modules == NULL || PyDict_GetItemString(modules, "greenlet") != NULL)) {
+        PyObject *done = PyObject_CallFunctionObjArgs(events->check_greenlets, NULL);
+        result = done == NULL ? -1 : 1;
+        Py_XDECREF(done);
+    }
+    return result;
+}
+
 /* Let Python decide about an error: it lets through what the program has raised. */
 PyObject *handle_failure(Events *events) {
     PyObject *type, *error, *traceback;
@@ -231,28 +283,44 @@ static const struct {
     const char *name;
     size_t offset;
 } PARTS[] = {
-    PART(lines_type), PART(functions), PART(threads), PART(failed), PART(write_record), PART(line_in_python),
-    PART(start_in_python), PART(return_in_python), PART(yield_in_python), PART(resume_in_python), PART(suspended), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends), PART(off),
-    PART(begun), PART(awaiting),
+    PART(lines_type), PART(functions), PART(threads), PART(failed), PART(write_record), PART(session), PART(line_in_python),
+    PART(start_in_python), PART(return_in_python), PART(yield_in_python), PART(resume_in_python), PART(raise_in_python),
+    PART(handled_in_python), PART(reraise_in_python), PART(throw_in_python), PART(unwind_in_python), PART(state_type),
+    PART(current_task), PART(check_greenlets), PART(raises), PART(observed), PART(gaps), PART(open_gaps), PART(awaited), PART(thrown),
+    PART(groups_handled), PART(unwound), PART(suspended), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends),
+    PART(names_to_forget), PART(off), PART(begun), PART(awaiting),
 };
+
+#define OPTIONAL_PARTS 4 /* the last ones */
 
 static PyObject **part_of(Events *events, size_t at) { return (PyObject **)((char *)events + PARTS[at].offset); }
 
-/* Take the parts from a dict; those that are missing stay NULL. */
+static int are_dicts(Events *events) {
+    PyObject *dicts[] = {events->functions, events->observed, events->gaps, events->open_gaps, events->awaited,
+                         events->thrown, events->groups_handled, events->unwound, events->suspended};
+    for (size_t at = 0; at < sizeof(dicts) / sizeof(dicts[0]); at++) {
+        if (!PyDict_CheckExact(dicts[at])) {
+            return 0;
+        }
+    }
+    return events->awaiting == NULL || PyDict_CheckExact(events->awaiting);
+}
+
+/* Take the parts from a dict; of the optional ones, those that are missing stay NULL. */
 static int take_parts(Events *events, PyObject *parts) {
-    for (size_t at = 0; at < sizeof(PARTS) / sizeof(PARTS[0]); at++) {
+    size_t count = sizeof(PARTS) / sizeof(PARTS[0]);
+    int has_all = 1;
+    for (size_t at = 0; at < count; at++) {
         PyObject *part = PyDict_GetItemString(parts, PARTS[at].name);
         if (part != NULL && part != Py_None) {
             *part_of(events, at) = Py_NewRef(part);
+        } else if (at < count - OPTIONAL_PARTS) {
+            has_all = 0;
         }
     }
-    if (events->lines_type == NULL || events->functions == NULL || !PyDict_CheckExact(events->functions) ||
-        events->threads == NULL || events->failed == NULL || events->write_record == NULL ||
-        events->line_in_python == NULL || events->start_in_python == NULL || events->return_in_python == NULL || events->yield_in_python == NULL || events->resume_in_python == NULL ||
-        events->suspended == NULL || !PyDict_CheckExact(events->suspended) ||
-        events->call_ids == NULL || !PyIter_Check(events->call_ids) || events->call_site == NULL || events->encode == NULL || events->unseen_ends == NULL ||
-        !PySet_Check(events->unseen_ends) || (events->begun != NULL && !is_begins(events->begun)) ||
-        (events->awaiting != NULL && !PyDict_CheckExact(events->awaiting)) ||
+    events->raise_opcode = has_all ? PyLong_AsLong(events->raises) : -1;
+    if (!has_all || PyErr_Occurred() || !are_dicts(events) || !PyIter_Check(events->call_ids) || !PySet_Check(events->unseen_ends) ||
+        !PyType_Check(events->state_type) || (events->begun != NULL && !is_begins(events->begun)) ||
         (events->off != NULL) != (events->begun != NULL)) {
         PyErr_SetString(PyExc_TypeError, "a part of the events is missing, or of another type");
         return -1;
@@ -293,6 +361,7 @@ static int events_traverse(PyObject *self, visitproc visit, void *arg) {
         Py_VISIT(*part_of(events, at));
     }
     Py_VISIT(events->yields_type);
+    Py_VISIT(events->async_yields_type);
     Py_VISIT(events->ran);
     Py_VISIT(events->thread);
     Py_VISIT(events->state);
@@ -315,6 +384,7 @@ static int events_clear(PyObject *self) {
     }
     Py_CLEAR(events->core);
     Py_CLEAR(events->yields_type);
+    Py_CLEAR(events->async_yields_type);
     Py_CLEAR(events->ran);
     Py_CLEAR(events->thread);
     Py_CLEAR(events->state);
@@ -341,6 +411,11 @@ static PyObject *reads_variables(PyObject *self, void *Py_UNUSED(closure)) {
     return PyBool_FromLong(((Events *)self)->frames.variable != NULL);
 }
 
+static PyMemberDef events_members[] = {
+    {"steps", T_PYSSIZET, offsetof(Events, steps), 0, "The suspensions since adaptive capture was told of them."},
+    {NULL, 0, 0, 0, NULL},
+};
+
 static PyGetSetDef events_attributes[] = {
     {"reads_variables", reads_variables, NULL, "Whether arguments can be read here: the start of calls is Python's else.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
@@ -353,6 +428,11 @@ static PyMethodDef events_methods[] = {
     {"returned", FAST(events_return), "Record the end of a call: the callback of PY_RETURN."},
     {"yielded", FAST(events_yielded), "Record that a call is suspended: the callback of PY_YIELD."},
     {"resumed", FAST(events_resumed), "Record that a call goes on: the callback of PY_RESUME."},
+    {"raised", FAST(events_raised), "Record an exception that is raised: the callback of RAISE."},
+    {"handled", FAST(events_handled), "Record that an exception is handled: the callback of EXCEPTION_HANDLED."},
+    {"reraised", FAST(events_reraised), "Record that an exception goes on: the callback of RERAISE."},
+    {"thrown", FAST(events_thrown), "Record that a call goes on with an exception: the callback of PY_THROW."},
+    {"unwound", FAST(events_unwound), "Record that an exception ends a call: the callback of PY_UNWIND."},
     {"forget", events_forget, METH_O, "Look up the function of the next event again, and take other counters."},
     {"note", events_note, METH_O, "Note in a dict which lines the test that runs has executed."},
     {NULL, NULL, 0, NULL},
@@ -366,6 +446,7 @@ static PyType_Slot events_slots[] = {
     {Py_tp_dealloc, events_dealloc},
     {Py_tp_methods, events_methods},
     {Py_tp_getset, events_attributes},
+    {Py_tp_members, events_members},
     {0, NULL},
 };
 

@@ -1,29 +1,38 @@
-/* The events PY_YIELD and PY_RESUME of generators and coroutines whose calls are recorded, where none is counted:
-   CallLog.suspend and CallLog.resume of events/calls.py.
+/* The events PY_YIELD and PY_RESUME of generators and coroutines: CallLog.suspend and CallLog.resume of events/calls.py.
 
    What is not ordinary is left to the callbacks in Python, before anything is changed. */
 #include "core.h"
 
-/* Return whether every value that a generator yields is one of the program: Yields.counts_all. */
-static int counts_all(Events *events, PyObject *yields) {
-    if ((PyObject *)Py_TYPE(yields) == events->yields_type) {
-        return 1;
+/* Return whether every value that a generator yields is one of the program, which is so unless it is an async one:
+   Yields.counts_all. Both types are learned when they are seen. */
+int learn_yields(Events *events, PyObject *yields) {
+    PyObject *type = (PyObject *)Py_TYPE(yields);
+    if (type == events->yields_type || type == events->async_yields_type) {
+        return type == events->yields_type;
     }
     PyObject *answer = attribute_of_event(events, yields, N_COUNTS_ALL);
     Py_XDECREF(answer);
-    if (answer != Py_True) {
-        return answer == NULL ? -1 : 0;
+    if (answer == NULL) {
+        return -1;
     }
-    PyObject *old = events->yields_type;
-    events->yields_type = Py_NewRef((PyObject *)Py_TYPE(yields));
+    PyObject **known = answer == Py_True ? &events->yields_type : &events->async_yields_type, *old = *known;
+    *known = Py_NewRef(type);
     Py_XDECREF(old);
-    return 1;
+    return answer == Py_True;
 }
 
-static int write_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, long long number) {
+int write_number(Core *core, enum Owner kind, PyObject *owner, enum Name name, long long number) {
     PyObject *object = PyLong_FromLongLong(number);
     int result = object == NULL ? -1 : write_attribute(core, kind, owner, name, object);
     Py_XDECREF(object);
+    return result;
+}
+
+/* Make the number of the task that runs in this thread that of the thread: CallLog._enter_task. */
+int enter_task(Events *events, PyObject *thread) {
+    PyObject *task = PyObject_CallFunctionObjArgs(events->current_task, NULL);
+    int result = task == NULL ? -1 : write_attribute(events->core, THREAD, thread, N_TASK, task);
+    Py_XDECREF(task);
     return result;
 }
 
@@ -84,25 +93,35 @@ static int suspend(Events *events, PyObject *thread, PyObject *top, PyObject *fr
 /* Handle a yield; 0 if Python has to, -1 for an error. */
 static int handle_yield(Events *events, PyObject *value) {
     PyObject *frame = (PyObject *)PyEval_GetFrame();
-    if (events->off != NULL || frame == NULL) {
+    if (frame == NULL || (events->off != NULL && events->steps + 1 >= STEPS_BETWEEN_LOOKS)) {
         return 0;
     }
     Py_INCREF(frame);
     PyObject *top = open_call(events, frame, 1), *yields = NULL;
-    int result = top == NULL && PyErr_Occurred() ? -1 : 0;
-    if (top != NULL && PyTuple_GetItem(top, 3) != Py_None && PyTuple_GetItem(top, 1) != Py_None) {
+    int result = 0;
+    if (top == NULL) { /* counted, or not recorded for another reason */
+        result = PyErr_Occurred() ? -1 : is_not_open(events, frame);
+    } else if (PyTuple_GetItem(top, 3) != Py_None && PyTuple_GetItem(top, 1) != Py_None) {
         yields = read_attribute(events->core, CALL_STATE, PyTuple_GetItem(top, 3), N_YIELDS);
-        result = yields == NULL ? -1 : yields == Py_None ? 1 : counts_all(events, yields);
+        result = yields == NULL ? -1 : yields == Py_None ? 1 : learn_yields(events, yields);
+        if (result > 0) {
+            PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
+            result = suspend(events, thread, top, frame, yields, value) < 0 ? -1 : 1;
+            Py_DECREF(thread);
+        }
     }
-    if (result > 0) {
-        PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
-        result = suspend(events, thread, top, frame, yields, value) < 0 ? -1 : 1;
-        Py_DECREF(thread);
-    }
+    events->steps += result > 0;
     Py_XDECREF(yields);
     Py_XDECREF(top);
     Py_DECREF(frame);
     return result;
+}
+
+/* Return whether a task may run a suspended call: it does not run that of a plain generator. */
+static int is_in_task(Events *events, PyObject *state) {
+    PyObject *in_task = read_attribute(events->core, CALL_STATE, state, N_IN_TASK);
+    Py_XDECREF(in_task);
+    return in_task == NULL ? -1 : in_task != Py_False;
 }
 
 /* Go on with a suspended call, which was taken from their table. */
@@ -112,10 +131,13 @@ static int resume(Events *events, PyObject *thread, PyObject *above, PyObject *s
     PyObject *task = read_attribute(core, THREAD, thread, N_TASK);
     long long since_ns, suspended_ns;
     PyObject *top = PyTuple_Pack(5, PyTuple_GetItem(suspended, 0), above, frame, state, PyTuple_GetItem(suspended, 4));
-    int result = task == NULL || top == NULL || read_number(core, CALL_STATE, state, N_SINCE_NS, &since_ns) < 0 ||
+    int in_task = is_in_task(events, state);
+    int result = task == NULL || top == NULL || in_task < 0 ||
+                         read_number(core, CALL_STATE, state, N_SINCE_NS, &since_ns) < 0 ||
                          read_number(core, CALL_STATE, state, N_SUSPENDED_NS, &suspended_ns) < 0 ||
                          write_number(core, CALL_STATE, state, N_SUSPENDED_NS, suspended_ns + now_ns() - since_ns) < 0 ||
-                         write_attribute(core, CALL_STATE, state, N_OUTER_TASK, task) < 0
+                         write_attribute(core, CALL_STATE, state, N_OUTER_TASK, task) < 0 ||
+                         (in_task && enter_task(events, thread) < 0)
                      ? -1
                      : write_attribute(core, THREAD, thread, N_TOP, top);
     Py_XDECREF(task);
@@ -123,23 +145,15 @@ static int resume(Events *events, PyObject *thread, PyObject *above, PyObject *s
     return result;
 }
 
-/* Return whether a suspended call is that of a plain generator, which runs in the task of its consumer. */
-static int is_plain(Events *events, PyObject *suspended) {
-    if (!PyTuple_CheckExact(suspended) || PyTuple_Size(suspended) != 5 || PyTuple_GetItem(suspended, 3) == Py_None) {
-        return 0;
-    }
-    PyObject *in_task = read_attribute(events->core, CALL_STATE, PyTuple_GetItem(suspended, 3), N_IN_TASK);
-    Py_XDECREF(in_task);
-    return in_task == NULL ? -1 : in_task == Py_False;
-}
-
 /* Handle a resume; 0 if Python has to, -1 for an error. */
 static int handle_resume(Events *events) {
     PyObject *frame = (PyObject *)PyEval_GetFrame();
-    PyObject *address = events->off != NULL || frame == NULL ? NULL : PyLong_FromVoidPtr(frame);
+    PyObject *address = frame == NULL ? NULL : PyLong_FromVoidPtr(frame);
     PyObject *suspended = address == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(events->suspended, address));
-    int result = suspended == NULL ? 0 : is_plain(events, suspended);
-    if (result > 0) {
+    int result = 0;
+    if (suspended == NULL) {
+        result = address == NULL || PyErr_Occurred() ? 0 : find_thread(events); /* its call is not recorded */
+    } else if (PyTuple_CheckExact(suspended) && PyTuple_Size(suspended) == 5 && PyTuple_GetItem(suspended, 3) != Py_None) {
         Py_INCREF(frame);
         PyObject *above = innermost_call(events, frame);
         result = above == NULL ? 0 : PyDict_DelItem(events->suspended, address) < 0 ? -1 : 1;

@@ -17,12 +17,14 @@ from typing import Any
 import pytest
 
 from breadcrumb import core, record_format
+from breadcrumb.backends.monitoring import STEPS_BETWEEN_LOOKS
 from breadcrumb.events import lines, yields
 from breadcrumb.record_format import CORE_C, CORE_PURE
 from breadcrumb.redaction import secret_names
 from breadcrumb.values import encoder, walk
 from changing_programs import program
 from pythons import MONITORING_VERSIONS
+from raising_programs import program as raising_program
 from spool_reader import INJECT, Spool, Trace, data_of
 
 ROOT = Path(__file__).parents[2]
@@ -126,6 +128,8 @@ def test_the_limits_in_c_are_those_in_python() -> None:
         "WINDOW_STEP_CHARS": encoder._WINDOW_STEP_CHARS,
         "MAX_VARIABLES": lines.MAX_VARIABLES,
         "MAX_YIELDS": yields.MAX_YIELDS,
+        "OUTCOME_RAISED": record_format.OUTCOME_RAISED,
+        "STEPS_BETWEEN_LOOKS": STEPS_BETWEEN_LOOKS,
         "MAX_LINES_PER_CALL": lines.MAX_LINES_PER_CALL,
         "LAST_LINES": lines.LAST_LINES,
     }.items():
@@ -196,6 +200,68 @@ def test_both_cores_write_the_same_records_of_a_program(
         assert written[call] == records
 
 
+# What depends on times, or on the process.
+VARYING = {"at_ns", "process", "pid", "started_ns", "core", "core_reason", "command", "parent", "clock", "ident"}
+
+FEW_DETAILS = """
+import breadcrumb.events.exceptions as exceptions
+exceptions.DETAILED_PER_PLACE = 3
+"""
+# Without what is decided by time.
+NO_TIMES = """
+import breadcrumb.events.adaptive as adaptive
+import breadcrumb.events.budget as budget
+adaptive._SLOW_NS = adaptive._FRESH_AFTER_NS = 10**15
+budget._RECORDING_NS = budget._COUNTING_NS = (10**15,) * 9
+"""
+
+
+def _events(spool: Spool) -> list[dict[str, Any]]:
+    """Return the events of the only process, without their times."""
+    return [
+        {key: value for key, value in event.items() if key not in VARYING}
+        for event in spool.events
+        if event["k"] not in (record_format.EVENT_PROCESS, record_format.EVENT_END)
+    ]
+
+
+def _without_cancelled_ends(records: dict[int, list[str]]) -> dict[int, list[str]]:
+    """Leave out the ends of dropped generators: which of them are found depends on addresses that are used again."""
+    cancelled = str(record_format.OUTCOME_CANCELLED)
+    return {call: [each for each in its if each.split("\t")[4:5] != [cancelled]] for call, its in records.items()}
+
+
+@pytest.mark.parametrize(
+    ("seed", "capture"),
+    [
+        (0, {"mode": "full"}),
+        (1000, {"mode": "full", "lines": ["def_*"]}),
+        (2000, {"mode": "adaptive", "calls_per_function": 3, "overhead": "off"}),
+        (3000, {"mode": "adaptive", "calls_per_function": 1000, "overhead": 100}),
+    ],
+    ids=["full", "lines", "counted", "budget"],
+)
+def test_both_cores_write_the_same_of_exceptions_and_of_all_kinds_of_code(
+    monitoring_python: str, trace: Trace, seed: int, capture: dict[str, Any]
+) -> None:
+    texts = [raising_program(each, prelude=FEW_DETAILS + NO_TIMES) for each in range(seed, seed + PROGRAMS_OF_A_RUN)]
+    text = RUN_ALL.format(texts=texts)
+    env = {"PYTHONHASHSEED": "0", "PYTHONWARNINGS": "ignore"}
+    pure, compiled = (
+        trace(monitoring_python, text, capture=capture, env={**env, "BREADCRUMB_CORE": each}) for each in ("pure", "c")
+    )
+    assert (compiled.stdout, compiled.exit_code) == (pure.stdout, pure.exit_code), compiled.stderr
+    expected, written = (_without_cancelled_ends(_records(spool)) for spool in (pure, compiled))
+    assert len(expected) > 100 and written.keys() == expected.keys()
+    for call, records in expected.items():
+        assert written[call] == records
+    assert len(pure.of("exception")) > 20
+    for one, other in zip(_events(pure), _events(compiled), strict=True):
+        assert other == one
+    counted = [[list(each[::2]) for each in spool.counters.values()] for spool in (pure, compiled)]
+    assert counted[1] == counted[0]
+
+
 def test_both_cores_count_the_same_calls(monitoring_python: str, trace: Trace) -> None:
     text = """
         def one(a): return a
@@ -246,6 +312,12 @@ def test_calls_and_lines_recorded_in_c_keep_no_memory(monitoring_python: str, tr
         def some(n):
             for number in range(n):
                 yield [number]
+        def fails(thing): raise ValueError(thing)
+        async def inner(thing): return [thing]
+        async def outer(thing): return await inner(thing)
+        def drive(thing):
+            try: outer(thing).send(None)
+            except StopIteration: pass
         def batch():
             thing, other = Thing(), object()
             before = sys.getrefcount(thing), sys.getrefcount(other)
@@ -253,14 +325,20 @@ def test_calls_and_lines_recorded_in_c_keep_no_memory(monitoring_python: str, tr
                 works(thing, number, other, [number], key=thing)
                 counts(number)
                 for each in some(number % 30): pass
+                drive(thing)
+                try: fails(thing)
+                except ValueError: pass
+                try: next(some(0))
+                except StopIteration: pass
             assert (sys.getrefcount(thing), sys.getrefcount(other)) == before
             gc.collect()
             return sys.getallocatedblocks()
         taken = [batch() for _ in range(8)]
         print(taken[-1] - taken[3])
     """
+    text = FEW_DETAILS + textwrap.dedent(text)
     for capture in ({"mode": "full", "lines": ["works"]}, {"mode": "adaptive", "calls_per_function": 40}):
-        spool = trace(monitoring_python, textwrap.dedent(text), capture=capture, env={"BREADCRUMB_CORE": "c"})
+        spool = trace(monitoring_python, text, capture=capture, env={"BREADCRUMB_CORE": "c"})
         assert spool.exit_code == 0, spool.stderr
         assert int(spool.stdout) < 300, spool.stdout
 

@@ -19,6 +19,7 @@ from ..runtime.features import LIVE_F_LOCALS, monitoring
 from ..runtime.guard import event_failure_handler, failure_handler, guard
 from ..runtime.system import system
 from ..session.functions import (
+    OBSERVED_FILES,
     SUSPENDS,
     Function,
     c_function_name,
@@ -27,15 +28,16 @@ from ..session.functions import (
     is_observed,
     module_of,
 )
+from ..session.open_calls import CallState
 from ..session.threads import write_record
-from ..values.frame_locals import forget_locals
+from ..values.frame_locals import forget_locals, names_to_forget
 from . import Backend
 from .debuggers import is_debugger_start, renew_opcode_events
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import FrameType
-    from typing import Any, Callable, Dict, Iterable, List, Optional, Sequence, Set, Tuple
+    from typing import Any, Callable, Dict, Iterable, List, Optional, Set, Tuple
 
     from ..events.executed_lines import ExecutedLines
     from . import ExitCode, Parts
@@ -76,7 +78,7 @@ _TOOL_SWITCH_NAMES = {switch.__name__ for switch in _TOOL_SWITCHES} | {"setstatp
 _FREE_TOOL_ID = getattr(monitoring, "free_tool_id", None)
 
 # Suspensions of generators and coroutines until adaptive capture is told of them.
-_STEPS_BETWEEN_LOOKS = 256
+STEPS_BETWEEN_LOOKS = 256
 # And until it tries again to switch off what could not be: a prime number, as the steps of nested generators repeat.
 _STEPS_BETWEEN_TRIES = 7
 
@@ -105,7 +107,7 @@ class MonitoringBackend(Backend):
         self._looks = 0
         self._looks_per_site = _LOOKS_PER_CALL_SITE
         self._tasks_created = 0
-        self._steps = 0  # suspensions since adaptive capture was told of them
+        self._stepped: Any = SimpleNamespace(steps=0)  # has the suspensions since adaptive capture was told of them
         self._watched_exit: Optional[Tuple[int, ExitCode]] = None  # with the id of the frame
         self._events: Any = None  # those of the core in C
         self._instrumented: Dict[int, CodeType] = {}  # code with local events that is neither traced nor a gap
@@ -127,25 +129,32 @@ class MonitoringBackend(Backend):
         events, session = monitoring.events, self._session
         self._disable = monitoring.DISABLE
         on_start, on_return, on_raise, on_handled = self._hot_path()
-        in_python = (
-            on_start,
-            on_return,
-            *(guard(each, session) for each in (self._on_line, self._on_yield, self._on_resume)),
-        )
-        on_start, on_return, on_line, on_yield, on_resume = self._compiled_path(in_python)
+        in_python: Dict[str, Callable[..., Any]] = {
+            "start": on_start,
+            "return": on_return,
+            "raise": on_raise,
+            "handled": on_handled,
+            "line": guard(self._on_line, session),
+            "yield": guard(self._on_yield, session),
+            "resume": guard(self._on_resume, session),
+            "reraise": guard(self._on_reraise, session),
+            "throw": guard(self._on_throw, session),
+            "unwind": guard(self._on_unwind, session),
+        }
+        path = self._compiled_path(in_python)
         callbacks: Dict[int, Callable[..., Any]] = {
-            events.PY_START: on_start,
-            events.PY_RETURN: on_return,
-            events.PY_YIELD: on_yield,
-            events.PY_RESUME: on_resume,
-            events.PY_THROW: guard(self._on_throw, self._session),
-            events.PY_UNWIND: guard(self._on_unwind, self._session),
-            events.RAISE: on_raise,
-            events.RERAISE: guard(self._on_reraise, self._session),
-            events.EXCEPTION_HANDLED: on_handled,
+            events.PY_START: path["start"],
+            events.PY_RETURN: path["return"],
+            events.PY_YIELD: path["yield"],
+            events.PY_RESUME: path["resume"],
+            events.PY_THROW: path["throw"],
+            events.PY_UNWIND: path["unwind"],
+            events.RAISE: path["raise"],
+            events.RERAISE: path["reraise"],
+            events.EXCEPTION_HANDLED: path["handled"],
             events.CALL: guard(self._on_call, self._session),
             events.C_RETURN: guard(self._on_c_return, self._session),
-            events.LINE: on_line,
+            events.LINE: path["line"],
         }
         self._gaps.watch = self._watch
         self._callbacks = callbacks
@@ -260,11 +269,11 @@ class MonitoringBackend(Backend):
         if self._events is not None:
             self._events.note(executed.ran)
 
-    def _compiled_path(self, in_python: Sequence[Callable[..., Any]]) -> Sequence[Callable[..., Any]]:
+    def _compiled_path(self, in_python: Dict[str, Callable[..., Any]]) -> Dict[str, Callable[..., Any]]:
         """Return the callbacks that are in C too, where that is loaded: it leaves what is not ordinary to these.
 
         Args:
-            in_python: Those that do everything, of PY_START, PY_RETURN, LINE, PY_YIELD and PY_RESUME.
+            in_python: Those that do everything, by what they are of.
         """
         session, adaptive = self._session, self._adaptive
         native = session.core.native
@@ -274,30 +283,43 @@ class MonitoringBackend(Backend):
             "lines_type": native.CallLines,
             "functions": session.functions,
             "threads": session.threads,
+            "session": session,
             "failed": event_failure_handler(session),
             "write_record": write_record,
-            "start_in_python": in_python[0],
-            "return_in_python": in_python[1],
-            "line_in_python": in_python[2],
-            "yield_in_python": in_python[3],
-            "resume_in_python": in_python[4],
-            "suspended": self._calls.suspended,
+            "state_type": CallState,
+            "check_greenlets": self._greenlets.check,
+            "raises": opmap["RAISE_VARARGS"],
+            "observed": OBSERVED_FILES,
+            "names_to_forget": names_to_forget if session.clears_locals else None,
             "call_ids": session.call_ids,
-            "call_site": self._calls.site,
             "encode": session.encoder.encode,
-            "unseen_ends": self._calls.unseen_ends,
+            **{name + "_in_python": callback for name, callback in in_python.items()},
+            **self._calls.parts_in_c(),
+            **self._exceptions.parts_in_c(),
+            **self._gaps.parts_in_c(),
         }
         if adaptive is not None:
             parts.update(off=adaptive.off, begun=adaptive.begun, awaiting=adaptive.awaiting)
         events = self._events = native.Events(session.encoder.compiled, parts)
+        self._stepped = events
         counters = adaptive.counters() if adaptive is not None else None
         events.forget(counters)
         if self._executed is not None:
             events.note(self._executed.ran)
         if self._budget is not None and counters is not None:
             self._budget.counts_in_c()
-        start = events.start if events.reads_variables else in_python[0]
-        return start, events.returned, events.line, events.yielded, events.resumed
+        return {
+            "start": events.start if events.reads_variables else in_python["start"],
+            "return": events.returned,
+            "line": events.line,
+            "yield": events.yielded,
+            "resume": events.resumed,
+            "raise": events.raised,
+            "handled": events.handled,
+            "reraise": events.reraised,
+            "throw": events.thrown,
+            "unwind": events.unwound,
+        }
 
     def secret_learned(self) -> None:
         """Make the hot path encode again the arguments of the call that it is recording."""
@@ -492,13 +514,14 @@ class MonitoringBackend(Backend):
         frame = get_frame(2)
         if self._calls.is_open(thread, frame):
             self._calls.suspend(thread, system.now_ns(), value)
-        self._steps += 1
-        if self._steps >= _STEPS_BETWEEN_LOOKS and self._adaptive is not None:
+        stepped = self._stepped
+        stepped.steps += 1
+        if stepped.steps >= STEPS_BETWEEN_LOOKS and self._adaptive is not None:
             function = self._functions.get(id(code))
-            if function is None or self._adaptive.stepped(function, frame, 2 * self._steps):
-                self._steps = 0
+            if function is None or self._adaptive.stepped(function, frame, 2 * stepped.steps):
+                stepped.steps = 0
             else:
-                self._steps -= _STEPS_BETWEEN_TRIES
+                stepped.steps -= _STEPS_BETWEEN_TRIES
 
     def _on_resume(self, code: CodeType, offset: int) -> Any:
         self._calls.resume(self._session.thread(), get_frame(2), system.now_ns())

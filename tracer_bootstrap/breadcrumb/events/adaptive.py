@@ -135,7 +135,8 @@ class AdaptiveCapture:
         function.limit = self._session.calls_per_function if function.slot >= 0 else sys.maxsize
         function.next_sample = function.limit + 1
         # The hot path counts up to this call on its own; calls that keep state need more than that.
-        function.next_look = function.next_sample if function.counts_plainly else 0
+        function.next_choice = function.next_sample
+        function.next_look = function.next_choice if function.counts_plainly else 0
         function.look_ns = system.now_ns()
         function.fresh_at_ns = function.look_ns + _FRESH_AFTER_NS
         function.slow_ns = _SLOW_NS
@@ -197,7 +198,7 @@ class AdaptiveCapture:
             function.limit = count - 1
             function.next_timed = sys.maxsize
             function.next_sample = count
-            function.next_look = 0
+            function.next_choice = function.next_look = 0
         self._session.write_function(function)
         return may_go_on
 
@@ -263,8 +264,9 @@ class AdaptiveCapture:
                         self._switch_off(function, frame, at_ns)
                 elif self._switch_off(function, frame, at_ns):
                     return False
+        function.next_choice = min(function.next_sample, function.look_count + self._between_looks)
         if function.counts_plainly:
-            function.next_look = min(function.next_sample, function.look_count + self._between_looks)
+            function.next_look = function.next_choice
         return sample
 
     def _is_hot(self, function: Function, count: int, at_ns: int) -> bool:

@@ -62,6 +62,16 @@ class CallLog:
         # Called with the function and the cost of an end whose begin adaptive capture has timed.
         self.timed_end: Callable[[Function, int], None] = lambda function, cost_ns: None
 
+    def parts_in_c(self) -> Dict[str, Any]:
+        """Return what the core in C needs of this log; the tables stay the same ones."""
+        return {
+            "call_site": self.site,
+            "current_task": self._tasks.current,
+            "suspended": self.suspended,
+            "unseen_ends": self.unseen_ends,
+            "unwound": self.unwound,
+        }
+
     def clear(self) -> None:
         """Forget all calls, in a forked child."""
         self.suspended.clear()

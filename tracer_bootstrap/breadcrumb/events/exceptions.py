@@ -125,6 +125,10 @@ class ExceptionLog:
         self._server_errors: Dict[int, None] = {}  # ids of those that carry the status of a failed server
         self.when_raised: List[Callable[[int], None]] = []  # called with the address, once for each raise
 
+    def parts_in_c(self) -> Dict[str, Any]:
+        """Return what the core in C needs of this log; the tables stay the same ones."""
+        return {"thrown": self._thrown, "groups_handled": self._groups_handled}
+
     def clear(self) -> None:
         """Forget all exceptions, in a forked child."""
         self._places.clear()

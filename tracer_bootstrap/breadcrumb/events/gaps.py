@@ -113,6 +113,10 @@ class GapLog:
         # function is no longer observed, and its frame's id be used again.
         self._open: Dict[int, Tuple[int, int, CodeType]] = {}
 
+    def parts_in_c(self) -> Dict[str, Any]:
+        """Return what the core in C needs of this log; the tables stay the same ones."""
+        return {"gaps": self.gaps, "open_gaps": self._open, "awaited": self.awaited}
+
     def clear(self) -> None:
         """Forget all gaps, in a forked child."""
         self.gaps.clear()

@@ -16,6 +16,7 @@ mro: Callable[[type], Tuple[type, ...]] = type.__dict__["__mro__"].__get__
 namespace: Callable[[type], Any] = type.__dict__["__dict__"].__get__
 _qualname: Callable[[type], Any] = type.__dict__["__qualname__"].__get__
 _module: Callable[[type], Any] = type.__dict__["__module__"].__get__
+_derives: Callable[[type, type], bool] = type.__dict__["__subclasscheck__"]
 _flags: Callable[[type], int] = type.__dict__["__flags__"].__get__
 
 module_namespace: Callable[[ModuleType], Any] = vars(ModuleType)["__dict__"].__get__
@@ -51,8 +52,11 @@ def is_heap_type(cls: type) -> bool:
 
 
 def derives(cls: type, base: Any) -> bool:
-    """Return what ``issubclass`` would, by identity alone: ``in`` would compare classes with ``==``."""
-    return any(candidate is base for candidate in mro(cls))
+    """Return what ``issubclass`` would, by identity alone: a metaclass may define its own answer, and ``==``."""
+    try:
+        return _derives(base, cls)
+    except TypeError:  # something else than a class stands where one is looked for
+        return False
 
 
 def imported_class(module: str, name: str) -> Any:

@@ -48,7 +48,7 @@ SUSPENDS = _CO_GENERATOR | _CO_COROUTINE | _CO_ASYNC_GENERATOR
 _STARTS_CHILD = "_execute_child"
 _CREATES_TASK = "create_task"
 _PYTEST, _UNITTEST, _RESULT = "/_pytest/runner.py", "/unittest/case.py", "/unittest/result.py"
-_OBSERVED_FILES = {
+OBSERVED_FILES = {
     _STARTS_CHILD: "/subprocess.py", _CREATES_TASK: "/asyncio/base_events.py",
     "runtestprotocol": _PYTEST, "call_and_report": _PYTEST, "pytest_runtest_makereport": _PYTEST,
     "pytest_make_collect_report": _PYTEST, "run": _UNITTEST,
@@ -88,7 +88,7 @@ def may_be_generated(filename: str) -> bool:
 
 def is_observed(code: CodeType) -> bool:
     """Return whether code is a function of the standard library or of a test runner that an ``Observer`` reads."""
-    file = _OBSERVED_FILES.get(code.co_name)
+    file = OBSERVED_FILES.get(code.co_name)
     return file is not None and code.co_filename.replace("\\", "/").endswith(file)
 
 
@@ -171,6 +171,7 @@ class Function:
         "module",
         "name",
         "names",
+        "next_choice",
         "next_look",
         "next_sample",
         "next_timed",
@@ -224,7 +225,8 @@ class Function:
         self.next_sample = 0  # the number of the next call to record after that
         self.fresh_at_ns = 0  # the clock time from which calls are recorded again
         self.slow_ns = 0  # a counted call that takes longer is recorded late
-        self.next_look = 0  # the number of the call at which adaptive capture decides again
+        self.next_choice = 0  # the number of the call at which adaptive capture decides again
+        self.next_look = 0  # the same if its calls are counted plainly, else 0
         self.look_count = self.look_ns = 0  # count and clock time at the last look
         self.exact = True  # whether every call was counted
         self.is_off = False

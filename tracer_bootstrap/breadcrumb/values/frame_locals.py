@@ -62,6 +62,13 @@ def variables_of(frame: FrameType, limit: int, clears_locals: bool) -> List[Tupl
     return found
 
 
+def names_to_forget(code: CodeType) -> Tuple[str, ...]:
+    """Return the variables that ``forget_locals`` removes for a frame of this code: all of a function, or none."""
+    if may_keep_locals(code) or not code.co_flags & _CO_OPTIMIZED:
+        return ()
+    return (*code.co_varnames, *code.co_cellvars, *code.co_freevars)
+
+
 def forget_locals(frame: FrameType) -> None:
     """Empty the dict that reading f_locals has filled, which ``frame.clear`` would not do.
 
