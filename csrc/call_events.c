@@ -451,25 +451,30 @@ PyObject *events_start(PyObject *self, PyObject *const *arguments, Py_ssize_t co
                : Py_NewRef(Py_None);
 }
 
-/* Take the end of a call that was only counted; 0 if it was not, or if Python has to do it. */
-int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
+/* Return whether end_counted takes the end of a call: it was only counted, and is not slow. -1 for an error. */
+int is_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
     Begins *begins = (Begins *)events->begun;
-    long long begun_ns = begins == NULL ? 0 : begins_find(begins, frame), spent_ns = at_ns - begun_ns, slow_ns;
+    long long begun_ns = begins == NULL ? 0 : begins_find(begins, frame), slow_ns;
     Known *known = begun_ns == 0 ? NULL : find_function(events, code);
     if (known == NULL) {
-        return begun_ns && PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+        return begun_ns && PyErr_Occurred() ? -1 : 0;
     }
-    uint64_t *counter = counter_of(events, known);
+    if (counter_of(events, known) == NULL) {
+        return 0;
+    }
+    return read_known(events, known, SLOW_NS, N_SLOW_NS, &slow_ns) < 0 ? -1 : at_ns - begun_ns < slow_ns;
+}
+
+/* Take the end of a call that was only counted; 0 if it was not, or if Python has to do it. */
+int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns) {
+    int result = is_counted(events, code, frame, at_ns);
+    Known *known = result <= 0 ? NULL : find_function(events, code);
+    uint64_t *counter = known == NULL ? NULL : counter_of(events, known);
     if (counter == NULL) {
-        return LEFT_TO_PYTHON;
+        return result < 0 || PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
     }
-    if (read_known(events, known, SLOW_NS, N_SLOW_NS, &slow_ns) < 0) {
-        return FAILED;
-    }
-    if (spent_ns >= slow_ns) {
-        return LEFT_TO_PYTHON;
-    }
-    counter[1] += (uint64_t)spent_ns;
+    Begins *begins = (Begins *)events->begun;
+    counter[1] += (uint64_t)(at_ns - begins_find(begins, frame));
     begins_forget(begins, frame);
     return DONE;
 }

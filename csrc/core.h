@@ -110,13 +110,13 @@ enum Name {
     N_ENCODE_NAMED, N_MANY_LINES, N_WRITE, N_TOP, N_STATE, N_LINES, N_NOTES_LINES, N_STARTS,
     N_COUNTER, N_SLOT, N_FUNCTIONS, N_NEXT_TIMED, N_NEXT_LOOK, N_FRESH_AT_NS, N_SLOW_NS, N_KEEPS_STATE, N_SETTING, N_ENCODE, N_NAMES, N_RECORD, N_CALL_SITES,
     N_TASK, N_F_LASTI, N_F_BACK,
-    N_KIND, N_IS_OBSERVED, N_IS_OFF, N_ENCODE_RESULT, N_NEXT_CHOICE, N_TIMED, N_EXCEPTION_IDS, N_CO_NAME, N_CO_CODE, N_F_LOCALS, N_TB_FRAME, N_TB_LASTI, N_TB_NEXT,
+    N_KIND, N_IS_OBSERVED, N_IS_OFF, N_ENCODE_RESULT, N_NEXT_CHOICE, N_TIMED, N_EXCEPTION_IDS, N_NAME, N_COUNT, N_FORKS_UNDER_WAY, N_CO_NAME, N_CO_CODE, N_CO_FLAGS, N_F_LOCALS, N_TB_FRAME, N_TB_LASTI, N_TB_NEXT,
     N_YIELDS, N_OUTER_TASK, N_SINCE_NS, N_SUSPENDED_NS, N_IN_TASK, N_COUNTS_ALL, N_YIELD_COUNT, N_YIELD_ENCODE,
     NAME_COUNT
 };
 
 /* Classes of the tracer whose instances are read at each event. */
-enum Owner { REDACTOR, THREAD, FUNCTION, CALL_STATE, YIELDS, OWNER_COUNT };
+enum Owner { REDACTOR, THREAD, FUNCTION, CALL_STATE, YIELDS, PLACE, OWNER_COUNT };
 
 /* Where instances of such a class have their attributes: those of __slots__ are found without a search. */
 typedef struct {
@@ -234,6 +234,9 @@ typedef struct {
 
 #define MAX_YIELDS 20 /* of events/yields.py */
 #define STEPS_BETWEEN_LOOKS 256 /* of backends/monitoring.py */
+#define MAX_UNWINDING 200 /* of events/exceptions.py, as the next */
+#define MAX_KNOWN_EXCEPTIONS 2000
+#define SUSPENDS 672 /* of session/functions.py */
 #define OUTCOME_RAISED 1 /* of record_format.py */
 #define MAX_LINES_PER_CALL 2000 /* of events/lines.py, as the next */
 #define LAST_LINES 20
@@ -328,8 +331,8 @@ typedef struct {
     PyObject *throw_in_python;
     PyObject *unwind_in_python;
     PyObject *session;
-    PyObject *state_type;    /* CallState */
-    PyObject *current_task;  /* TaskLog.current */
+    PyObject *state_type;   /* CallState */
+    PyObject *current_task; /* TaskLog.current */
     PyObject *check_greenlets; /* GreenletChains.check */
     PyObject *names_to_forget; /* of code; NULL: reading f_locals fills no dict of the frame */
     PyObject *raises;        /* the number of the instruction that raises */
@@ -337,8 +340,10 @@ typedef struct {
     PyObject *gaps;          /* GapLog.gaps, as the next two */
     PyObject *open_gaps;
     PyObject *awaited;
-    PyObject *thrown;         /* of ExceptionLog, as the next */
+    PyObject *thrown;        /* of ExceptionLog, as the next three */
     PyObject *groups_handled;
+    PyObject *places;
+    PyObject *when_raised;
     PyObject *unwound;       /* CallLog.unwound */
     PyObject *suspended;     /* CallLog.suspended */
     PyObject *call_ids;
@@ -488,6 +493,7 @@ typedef struct {
 
 int ends_plainly(Events *events, PyObject *top);
 int end_call(Events *events, PyObject *thread, PyObject *top, long long at_ns, const Ending *ending);
+int is_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns);
 int end_counted(Events *events, PyObject *code, PyObject *frame, long long at_ns);
 int put_by(const Events *events, PyObject *encoder, PyObject *value, Buffer *out);
 PyObject *innermost_call(Events *events, PyObject *frame);

@@ -287,7 +287,7 @@ static const struct {
     PART(start_in_python), PART(return_in_python), PART(yield_in_python), PART(resume_in_python), PART(raise_in_python),
     PART(handled_in_python), PART(reraise_in_python), PART(throw_in_python), PART(unwind_in_python), PART(state_type),
     PART(current_task), PART(check_greenlets), PART(raises), PART(observed), PART(gaps), PART(open_gaps), PART(awaited), PART(thrown),
-    PART(groups_handled), PART(unwound), PART(suspended), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends),
+    PART(groups_handled), PART(places), PART(when_raised), PART(unwound), PART(suspended), PART(call_ids), PART(call_site), PART(encode), PART(unseen_ends),
     PART(names_to_forget), PART(off), PART(begun), PART(awaiting),
 };
 
@@ -297,7 +297,7 @@ static PyObject **part_of(Events *events, size_t at) { return (PyObject **)((cha
 
 static int are_dicts(Events *events) {
     PyObject *dicts[] = {events->functions, events->observed, events->gaps, events->open_gaps, events->awaited,
-                         events->thrown, events->groups_handled, events->unwound, events->suspended};
+                         events->thrown, events->groups_handled, events->places, events->unwound, events->suspended};
     for (size_t at = 0; at < sizeof(dicts) / sizeof(dicts[0]); at++) {
         if (!PyDict_CheckExact(dicts[at])) {
             return 0;
@@ -320,7 +320,7 @@ static int take_parts(Events *events, PyObject *parts) {
     }
     events->raise_opcode = has_all ? PyLong_AsLong(events->raises) : -1;
     if (!has_all || PyErr_Occurred() || !are_dicts(events) || !PyIter_Check(events->call_ids) || !PySet_Check(events->unseen_ends) ||
-        !PyType_Check(events->state_type) || (events->begun != NULL && !is_begins(events->begun)) ||
+        !PyType_Check(events->state_type) || !PyList_CheckExact(events->when_raised) || (events->begun != NULL && !is_begins(events->begun)) ||
         (events->off != NULL) != (events->begun != NULL)) {
         PyErr_SetString(PyExc_TypeError, "a part of the events is missing, or of another type");
         return -1;

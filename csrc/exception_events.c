@@ -1,7 +1,7 @@
 /* The events of exceptions: RAISE, EXCEPTION_HANDLED, RERAISE, PY_THROW and PY_UNWIND.
 
    Exceptions are written in Python. Here is what needs no word of them: those of code that is not traced, which raises and
-   handles its own all the time, the ends of iterations, handlers of what was only counted, and the ends of calls. */
+   handles its own all the time, those that are only counted, the ends of iterations, and the ends of calls. */
 #include "core.h"
 
 #define NOT_KNOWN (-1)
@@ -144,6 +144,131 @@ static int passes(Events *events, PyObject *code, PyObject *exception, int in_tr
     return result;
 }
 
+/* Find what is known of raises of an exception's type at the instruction that raises it: ExceptionLog._raises_at_place. NULL
+   without an error if Python has to look: it was raised further in, or is written. */
+static PyObject *place_of(Events *events, PyObject *code, PyObject *frame, PyObject *exception) {
+    PyObject *entry = PyException_GetTraceback(exception);
+    if (entry == NULL) {
+        return NULL;
+    }
+    PyObject *further = attribute_of_event(events, entry, N_TB_NEXT), *its = attribute_of_event(events, entry, N_TB_FRAME);
+    PyObject *at = attribute_of_event(events, entry, N_TB_LASTI), *key = NULL, *place = NULL;
+    if (further == Py_None && its == frame && at != NULL) {
+        PyObject *code_id = PyLong_FromVoidPtr(code), *type_id = PyLong_FromVoidPtr(Py_TYPE(exception));
+        key = code_id == NULL || type_id == NULL ? NULL : PyTuple_Pack(3, code_id, at, type_id);
+        place = key == NULL ? NULL : Py_XNewRef(PyDict_GetItemWithError(events->places, key));
+        Py_XDECREF(code_id);
+        Py_XDECREF(type_id);
+        Py_XDECREF(key);
+    }
+    Py_DECREF(entry);
+    Py_XDECREF(further);
+    Py_XDECREF(its);
+    Py_XDECREF(at);
+    return place;
+}
+
+/* Return the slot of the counter in which raises at a place are counted; -1 if Python has to do it, -2 for an error. */
+static long long slot_of(Events *events, PyObject *place, PyObject *exception) {
+    Core *core = events->core;
+    long long slot, under_way;
+    PyObject *name = PyType_GetQualName(Py_TYPE(exception)), *known = name == NULL ? NULL : read_attribute(core, PLACE, place, N_NAME);
+    PyObject *forks = known == NULL ? NULL : attribute_of_event(events, events->session, N_FORKS_UNDER_WAY);
+    under_way = forks == NULL ? -1 : PyLong_AsLongLong(forks);
+    if (PyErr_Occurred() || read_number(core, PLACE, place, N_SLOT, &slot) < 0) {
+        slot = -2;
+    } else if (under_way || !PyUnicode_Check(name) || !PyUnicode_Check(known) || PyUnicode_Compare(name, known) != 0 ||
+               2 * slot >= events->counters.len / 8) {
+        slot = -1; /* another type may have the address of a dead one */
+    }
+    Py_XDECREF(name);
+    Py_XDECREF(known);
+    Py_XDECREF(forks);
+    return slot;
+}
+
+/* Keep the ids of the calls that an exception ends from now on: ExceptionLog._follow. */
+static int follow(Events *events, PyObject *address) {
+    PyObject *oldest, *unwound = events->unwound, *none = PyDict_New();
+    Py_ssize_t at = 0;
+    int has = none == NULL ? -1 : PyDict_Contains(unwound, address);
+    if (has > 0) {
+        has = PyDict_DelItem(unwound, address);
+    }
+    if (has >= 0 && PyDict_Size(unwound) >= MAX_UNWINDING && PyDict_Next(unwound, &at, &oldest, NULL)) {
+        Py_INCREF(oldest);
+        has = PyDict_DelItem(unwound, oldest);
+        Py_DECREF(oldest);
+    }
+    int result = has < 0 ? -1 : PyDict_SetItem(unwound, address, none);
+    Py_XDECREF(none);
+    return result;
+}
+
+/* Tell of a raise, before anything else is done with it: ExceptionLog.when_raised. */
+static int tell_of_raise(Events *events, PyObject *address) {
+    for (Py_ssize_t at = 0; at < PyList_Size(events->when_raised); at++) {
+        PyObject *callback = Py_NewRef(PyList_GetItem(events->when_raised, at));
+        PyObject *done = PyObject_CallFunctionObjArgs(callback, address, NULL);
+        Py_DECREF(callback);
+        Py_XDECREF(done);
+        if (done == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* Give an exception that is only counted its id, which is 0. */
+static int set_counted(Events *events, PyObject *address) {
+    PyObject *ids = attribute_of_event(events, events->session, N_EXCEPTION_IDS), *zero = PyLong_FromLong(0);
+    int result = ids == NULL || zero == NULL ? -1 : PyDict_SetItem(ids, address, zero);
+    Py_XDECREF(ids);
+    Py_XDECREF(zero);
+    return result;
+}
+
+/* Return whether one more exception can get an id without another one losing its own. */
+static int has_room(Events *events) {
+    PyObject *ids = attribute_of_event(events, events->session, N_EXCEPTION_IDS);
+    int result = ids == NULL ? -1 : PyDict_Size(ids) < MAX_KNOWN_EXCEPTIONS;
+    Py_XDECREF(ids);
+    return result;
+}
+
+/* Count an exception that the traced frame raises and that has no id, where those of its type at this place are counted
+   already; 0 if Python has to: ExceptionLog.seen. */
+static int count_raise(Events *events, PyObject *code, PyObject *frame, PyObject *exception) {
+    if (events->counters.len == 0 || derives(exception, PyExc_BaseExceptionGroup)) {
+        return LEFT_TO_PYTHON;
+    }
+    int ready = find_thread(events);
+    if (ready > 0) {
+        ready = has_room(events);
+    }
+    PyObject *place = ready <= 0 ? NULL : place_of(events, code, frame, exception);
+    if (place == NULL) {
+        return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
+    }
+    long long count, slot = slot_of(events, place, exception);
+    int result = slot == -2 ? FAILED : slot < 0 ? LEFT_TO_PYTHON : DONE;
+    if (result == DONE) {
+        Core *core = events->core;
+        PyObject *address = PyLong_FromVoidPtr(exception);
+        result = address == NULL || tell_of_raise(events, address) < 0 || read_number(core, PLACE, place, N_COUNT, &count) < 0 ||
+                         write_number(core, PLACE, place, N_COUNT, count + 1) < 0
+                     ? FAILED
+                     : DONE;
+        if (result == DONE && 2 * slot < events->counters.len / 8) { /* they may have moved meanwhile */
+            ((uint64_t *)events->counters.buf)[2 * slot] += 1;
+            result = follow(events, address) < 0 || set_counted(events, address) < 0 ? FAILED : DONE;
+        }
+        Py_XDECREF(address);
+    }
+    Py_DECREF(place);
+    return result;
+}
+
 /* Handle a raise; 0 if Python has to. */
 static int raise(Events *events, PyObject *code, PyObject *exception) {
     long long id;
@@ -153,10 +278,20 @@ static int raise(Events *events, PyObject *code, PyObject *exception) {
     }
     int is_seen = known != NULL && !is_control_flow(exception); /* whether ExceptionLog.seen is told of it */
     if (id != NOT_KNOWN) {
-        return passes(events, code, exception, is_seen);
+        int result = passes(events, code, exception, is_seen);
+        if (result || !is_seen) {
+            return result;
+        }
+        result = has_address(events->thrown, exception);
+        if (result) {
+            return result < 0 ? FAILED : LEFT_TO_PYTHON;
+        }
     }
     if (is_seen) {
-        return LEFT_TO_PYTHON;
+        PyObject *frame = frame_of(code);
+        int result = frame == NULL ? (PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON) : count_raise(events, code, frame, exception);
+        Py_XDECREF(frame);
+        return result;
     }
     int thrown = has_address(events->thrown, exception);
     return thrown < 0 ? FAILED : thrown ? LEFT_TO_PYTHON : DONE;
@@ -198,20 +333,25 @@ static int throw(Events *events, PyObject *code) {
     return find_function(events, code) != NULL ? LEFT_TO_PYTHON : PyErr_Occurred() ? FAILED : DONE;
 }
 
+/* Return whether a frame that is left would be counted as a gap at its end: that of a generator or coroutine would not. */
+static int is_gap(Events *events, PyObject *code) {
+    int found = has_address(events->gaps, code);
+    if (found <= 0) {
+        return found;
+    }
+    PyObject *flags = attribute_of_event(events, code, N_CO_FLAGS);
+    long suspends = flags == NULL ? -1 : PyLong_AsLong(flags) & SUSPENDS;
+    Py_XDECREF(flags);
+    return PyErr_Occurred() ? -1 : !suspends;
+}
+
 /* Return whether an exception that leaves code which is not traced says nothing: the code is no gap, and is not observed. */
-static int is_of_no_interest(Events *events, PyObject *code, PyObject *frame, PyObject *exception) {
-    long long id;
-    if (find_id(events, exception, &id) < 0) {
-        return -1;
-    }
-    if (id != NOT_KNOWN) {
-        return 0;
-    }
+static int is_of_no_interest(Events *events, PyObject *code, PyObject *frame) {
     PyObject *name = attribute_of_event(events, code, N_CO_NAME);
     int found = name == NULL ? -1 : PyDict_Contains(events->observed, name);
     Py_XDECREF(name);
     if (found == 0) {
-        found = has_address(events->gaps, code);
+        found = is_gap(events, code);
     }
     if (found == 0) {
         found = has_address(events->awaited, code);
@@ -234,29 +374,6 @@ static int is_cancellation(PyObject *exception) {
     return result;
 }
 
-/* Return whether an exception that leaves the call of a traced function says no more than that, whoever takes it. */
-static int is_plain(Events *events, const Known *known, PyObject *back, PyObject *exception, long long *id) {
-    if (known->is_special || (known->kind == PLAIN_FUNCTION && is_control_flow(exception))) {
-        return 0;
-    }
-    PyObject *off = known->kind == PLAIN_FUNCTION ? Py_NewRef(Py_False) : attribute_of_function(events, known->function, N_IS_OFF);
-    Py_XDECREF(off);
-    if (off != Py_False) { /* the resumes of a generator that is switched off are not observed */
-        return off == NULL ? -1 : 0;
-    }
-    int cancels = find_id(events, exception, id) < 0 ? -1 : is_cancellation(exception);
-    if (cancels || *id == NOT_KNOWN) {
-        return cancels < 0 ? -1 : !cancels;
-    }
-    if (*id > 0 && (derives(exception, PyExc_AttributeError) || derives(exception, PyExc_IndexError))) {
-        return 0; /* a function written in C may take it */
-    }
-    PyObject *code = (PyObject *)PyFrame_GetCode((PyFrameObject *)back);
-    int traced = code == NULL ? -1 : has_address(events->functions, code);
-    Py_XDECREF(code);
-    return traced;
-}
-
 /* Note that an exception has ended the thread's innermost call: CallLog.unwind. */
 static int note_unwound(Events *events, PyObject *top, PyObject *frame, PyObject *exception) {
     if (PyDict_Size(events->unwound) == 0) {
@@ -273,37 +390,95 @@ static int note_unwound(Events *events, PyObject *top, PyObject *frame, PyObject
     return result;
 }
 
-/* End a call that an exception leaves; 0 if Python has to. */
-static int end_raised(Events *events, PyObject *code, PyObject *frame, PyObject *exception, long long id) {
-    long long at_ns = now_ns();
-    PyObject *top = open_call(events, frame, 1);
-    if (top == NULL) {
-        if (PyErr_Occurred()) {
-            return FAILED;
-        }
-        if (events->begun != NULL) {
-            const Known *known = find_function(events, code);
-            if (known == NULL || known->kind == COROUTINE) { /* the key of a counted one is another */
-                return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
-            }
-            if (begins_find((Begins *)events->begun, frame)) {
-                return end_counted(events, code, frame, at_ns);
-            }
-        }
-        int result = is_not_open(events, frame);
-        return result < 0 ? FAILED : result ? DONE : LEFT_TO_PYTHON;
+/* What the end of a call by an exception is to the tracer. */
+enum Left { LEFT_FAILED = -1, LEFT_UNCLEAR, LEFT_OPEN, LEFT_COUNTED, LEFT_UNSEEN };
+
+/* Say what the end of a call is: Python has to find out if it is LEFT_UNCLEAR. Changes nothing. `top` is the open call. */
+static enum Left what_ends(Events *events, const Known *known, PyObject *frame, long long at_ns, PyObject **top) {
+    *top = open_call(events, frame, 1);
+    if (*top != NULL) {
+        int plainly = ends_plainly(events, *top);
+        return plainly < 0 ? LEFT_FAILED : plainly ? LEFT_OPEN : LEFT_UNCLEAR;
     }
-    int result = ends_plainly(events, top);
-    if (result > 0) {
-        PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
-        Ending ending = {NULL, NULL, OUTCOME_RAISED, id > 0 ? id : 0};
-        result = note_unwound(events, top, frame, exception) < 0 || end_call(events, thread, top, at_ns, &ending) < 0
-                     ? FAILED
-                     : DONE;
-        Py_DECREF(thread);
+    if (PyErr_Occurred()) {
+        return LEFT_FAILED;
     }
-    Py_DECREF(top);
-    return result < 0 ? FAILED : result;
+    if (events->begun != NULL) {
+        if (known->kind == COROUTINE) { /* the key of a counted one is another */
+            return LEFT_UNCLEAR;
+        }
+        if (begins_find((Begins *)events->begun, frame)) {
+            int counted = is_counted(events, known->code, frame, at_ns);
+            return counted < 0 ? LEFT_FAILED : counted ? LEFT_COUNTED : LEFT_UNCLEAR;
+        }
+    }
+    int unseen = is_not_open(events, frame);
+    return unseen < 0 ? LEFT_FAILED : unseen ? LEFT_UNSEEN : LEFT_UNCLEAR;
+}
+
+/* Say what Python has to know of an exception that leaves the call of a traced function: nothing but the end of the call if
+   the result is DONE. One that ends iterations and generators elsewhere is an exception where it leaves another function:
+   it is counted then, if that is all. */
+static int examine(Events *events, const Known *known, PyObject *frame, PyObject *back, PyObject *exception, long long *id) {
+    int is_end = known->kind == PLAIN_FUNCTION && is_control_flow(exception);
+    int cancels = find_id(events, exception, id) < 0 ? -1 : is_cancellation(exception);
+    if (cancels || (*id == NOT_KNOWN && !is_end)) {
+        return cancels < 0 ? FAILED : cancels ? LEFT_TO_PYTHON : DONE;
+    }
+    if (*id > 0 && (is_end || derives(exception, PyExc_AttributeError) || derives(exception, PyExc_IndexError))) {
+        return LEFT_TO_PYTHON; /* a function written in C may take it */
+    }
+    PyObject *code = (PyObject *)PyFrame_GetCode((PyFrameObject *)back);
+    int traced = code == NULL ? -1 : has_address(events->functions, code);
+    Py_XDECREF(code);
+    if (traced <= 0 || !is_end) {
+        return traced < 0 ? FAILED : traced ? DONE : LEFT_TO_PYTHON;
+    }
+    if (*id != NOT_KNOWN) {
+        int known_here = passes(events, known->code, exception, 1);
+        return known_here < 0 ? FAILED : known_here ? DONE : LEFT_TO_PYTHON;
+    }
+    *id = 0;
+    return count_raise(events, known->code, frame, exception);
+}
+
+/* End a call that an exception leaves. */
+static int end_raised(Events *events, PyObject *top, PyObject *frame, PyObject *exception, long long at_ns, long long id) {
+    PyObject *thread = Py_NewRef(events->thread); /* another thread may replace it meanwhile */
+    Ending ending = {NULL, NULL, OUTCOME_RAISED, id > 0 ? id : 0};
+    int failed = note_unwound(events, top, frame, exception) < 0 || end_call(events, thread, top, at_ns, &ending) < 0;
+    Py_DECREF(thread);
+    return failed ? FAILED : DONE;
+}
+
+/* Handle an exception that leaves a traced function; 0 if Python has to. */
+static int unwind_traced(Events *events, const Known *found, PyObject *frame, PyObject *back, PyObject *exception) {
+    if (found->is_special) {
+        return LEFT_TO_PYTHON;
+    }
+    PyObject *off = found->kind == PLAIN_FUNCTION ? Py_NewRef(Py_False) : attribute_of_function(events, found->function, N_IS_OFF);
+    Py_XDECREF(off);
+    if (off != Py_False) { /* the resumes of a generator that is switched off are not observed */
+        return off == NULL ? FAILED : LEFT_TO_PYTHON;
+    }
+    Known known = *found; /* what is called below may find another function; the frame keeps the code alive, which this keeps */
+    PyObject *code = Py_NewRef(known.code), *top = NULL;
+    long long id, at_ns = now_ns();
+    enum Left what = what_ends(events, &known, frame, at_ns, &top);
+    int result = what == LEFT_FAILED    ? FAILED
+                 : what == LEFT_UNCLEAR ? LEFT_TO_PYTHON
+                                        : examine(events, &known, frame, back, exception, &id);
+    if (result == DONE && what == LEFT_OPEN) {
+        result = end_raised(events, top, frame, exception, at_ns, id);
+    } else if (result == DONE && what == LEFT_COUNTED) {
+        result = end_counted(events, code, frame, at_ns) < 0 ? FAILED : DONE;
+    }
+    if (result == DONE && forget_locals(events, code, frame) < 0) {
+        result = FAILED;
+    }
+    Py_XDECREF(top);
+    Py_DECREF(code);
+    return result;
 }
 
 static int unwind_in(Events *events, PyObject *code, PyObject *frame, PyObject *exception) {
@@ -311,19 +486,12 @@ static int unwind_in(Events *events, PyObject *code, PyObject *frame, PyObject *
     if (back == NULL) { /* the outermost frame, whose exception nobody takes */
         return PyErr_Occurred() ? FAILED : LEFT_TO_PYTHON;
     }
-    long long id;
     const Known *known = find_function(events, code);
-    int result = known != NULL      ? is_plain(events, known, back, exception, &id)
+    int result = known != NULL      ? unwind_traced(events, known, frame, back, exception)
                  : PyErr_Occurred() ? FAILED
-                                    : is_of_no_interest(events, code, frame, exception);
-    if (result > 0 && known != NULL) {
-        result = end_raised(events, code, frame, exception, id);
-        if (result == DONE && forget_locals(events, code, frame) < 0) {
-            result = FAILED;
-        }
-    }
+                                    : is_of_no_interest(events, code, frame);
     Py_DECREF(back);
-    return result;
+    return result < 0 ? FAILED : result;
 }
 
 /* Handle that an exception leaves a frame; 0 if Python has to. */

@@ -14,7 +14,7 @@ const char *const NAMES[NAME_COUNT] = {
     "encode_named", "many_lines", "write", "top", "state", "lines", "notes_lines", "starts",
     "counter", "slot", "functions", "next_timed", "next_look", "fresh_at_ns", "slow_ns", "keeps_state", "setting", "encode", "names", "record", "call_sites",
     "task", "f_lasti", "f_back",
-    "kind", "is_observed", "is_off", "encode_result", "next_choice", "timed", "exception_ids", "co_name", "co_code", "f_locals", "tb_frame", "tb_lasti", "tb_next",
+    "kind", "is_observed", "is_off", "encode_result", "next_choice", "timed", "exception_ids", "name", "count", "forks_under_way", "co_name", "co_code", "co_flags", "f_locals", "tb_frame", "tb_lasti", "tb_next",
     "yields", "outer_task", "since_ns", "suspended_ns", "in_task", "counts_all", "_count", "_encode",
 };
 

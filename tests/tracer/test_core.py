@@ -18,9 +18,10 @@ import pytest
 
 from breadcrumb import core, record_format
 from breadcrumb.backends.monitoring import STEPS_BETWEEN_LOOKS
-from breadcrumb.events import lines, yields
+from breadcrumb.events import exceptions, lines, yields
 from breadcrumb.record_format import CORE_C, CORE_PURE
 from breadcrumb.redaction import secret_names
+from breadcrumb.session import functions
 from breadcrumb.values import encoder, walk
 from changing_programs import program
 from pythons import MONITORING_VERSIONS
@@ -128,6 +129,9 @@ def test_the_limits_in_c_are_those_in_python() -> None:
         "WINDOW_STEP_CHARS": encoder._WINDOW_STEP_CHARS,
         "MAX_VARIABLES": lines.MAX_VARIABLES,
         "MAX_YIELDS": yields.MAX_YIELDS,
+        "SUSPENDS": functions.SUSPENDS,
+        "MAX_UNWINDING": exceptions._MAX_UNWINDING,
+        "MAX_KNOWN_EXCEPTIONS": exceptions._MAX_KNOWN,
         "OUTCOME_RAISED": record_format.OUTCOME_RAISED,
         "STEPS_BETWEEN_LOOKS": STEPS_BETWEEN_LOOKS,
         "MAX_LINES_PER_CALL": lines.MAX_LINES_PER_CALL,

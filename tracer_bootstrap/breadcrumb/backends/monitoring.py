@@ -257,11 +257,14 @@ class MonitoringBackend(Backend):
 
     def forget_last(self) -> None:
         """Look up the function and the counters again at the next call."""
-        counters = self._adaptive.counters() if self._adaptive is not None else None
         self._hot_names["last_function"] = _NO_FUNCTION
-        self._hot_names["counters"] = counters
+        self._hot_names["counters"] = self._adaptive.counters() if self._adaptive is not None else None
         if self._events is not None:
-            self._events.forget(counters)
+            self._events.forget(self._counters_in_c())
+
+    def _counters_in_c(self) -> Optional[memoryview]:
+        """Return the counters that the core in C may add to: those of raises are among them in mode full, too."""
+        return self._session.spool.counters if self._adaptive is None else self._adaptive.counters()
 
     def note_lines(self, executed: ExecutedLines) -> None:
         """Tell *executed* of the lines of functions with ``notes_lines``; before the start or a test."""
@@ -302,7 +305,7 @@ class MonitoringBackend(Backend):
             parts.update(off=adaptive.off, begun=adaptive.begun, awaiting=adaptive.awaiting)
         events = self._events = native.Events(session.encoder.compiled, parts)
         self._stepped = events
-        counters = adaptive.counters() if adaptive is not None else None
+        counters = self._counters_in_c()
         events.forget(counters)
         if self._executed is not None:
             events.note(self._executed.ran)

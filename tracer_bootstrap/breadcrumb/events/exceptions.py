@@ -127,7 +127,12 @@ class ExceptionLog:
 
     def parts_in_c(self) -> Dict[str, Any]:
         """Return what the core in C needs of this log; the tables stay the same ones."""
-        return {"thrown": self._thrown, "groups_handled": self._groups_handled}
+        return {
+            "thrown": self._thrown,
+            "groups_handled": self._groups_handled,
+            "places": self._places,
+            "when_raised": self.when_raised,
+        }
 
     def clear(self) -> None:
         """Forget all exceptions, in a forked child."""
