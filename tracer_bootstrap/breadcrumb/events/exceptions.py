@@ -175,7 +175,7 @@ class ExceptionLog:
             exception_id = self._write(exception, traceback, frame, thread)
             known = self._session.exception_ids  # another dict, if writing came near the recursion limit
             if len(known) >= _MAX_KNOWN:
-                known.pop(next(iter(known)))
+                _drop_oldest(known)
             known[id(exception)] = exception_id
         return exception_id
 
@@ -189,7 +189,7 @@ class ExceptionLog:
         """Remember a group that a handler in the traced *frame* has caught: ``except*`` may let another one go on."""
         if is_group(exception):
             if len(self._groups_handled) >= _MAX_UNWINDING:
-                self._groups_handled.pop(next(iter(self._groups_handled)))
+                _drop_oldest(self._groups_handled)
             self._groups_handled[id(frame)] = id(exception), _leaves_of(exception)
 
     def _is_known_group(self, group: BaseException) -> bool:
@@ -398,7 +398,7 @@ class ExceptionLog:
         frames, thrown = frames_of(traceback, frame)
         if thrown:
             if len(self._thrown) >= _MAX_KNOWN:
-                self._thrown.pop(next(iter(self._thrown)))
+                _drop_oldest(self._thrown)
             self._thrown[id(exception)] = _place_of(exception, traceback, frame)
             return self._write_details(exception, frames, thread, _open_call_around(thread, frames[0][0]), None)
         calls = self._adaptive.record_chain(thread, frame) if self._adaptive is not None else None
@@ -415,7 +415,7 @@ class ExceptionLog:
         unwound = self._calls.unwound
         unwound.pop(id(exception), None)
         if len(unwound) >= _MAX_UNWINDING:
-            unwound.pop(next(iter(unwound)))
+            _drop_oldest(unwound)
         unwound[id(exception)] = {}
         if is_group(exception):
             self._remember_group(exception, _leaves_of(exception))
@@ -598,7 +598,7 @@ class ExceptionLog:
         """Remember what decides whether a handler expects the exception."""
         for known in (self._classes, self._server_errors):
             if len(known) >= _MAX_KNOWN:
-                known.pop(next(iter(known)))
+                _drop_oldest(known)
         self._classes[exception_id] = ref(type(exception))
         if is_server_error(exception):
             self._server_errors[exception_id] = None
@@ -615,6 +615,14 @@ class ExceptionLog:
         if adaptive is not None:
             adaptive.spend(system.now_ns() - begun_ns)
         return utf8(quote(encoded.decode("utf-8", "replace")))
+
+
+def _drop_oldest(known: Dict[int, Any]) -> None:
+    """Remove the first item of a dict, unless another thread has just changed it: that one removes its own."""
+    try:
+        del known[next(iter(known))]
+    except (KeyError, RuntimeError, StopIteration):
+        pass
 
 
 def _leaves_of(group: BaseException) -> List[int]:

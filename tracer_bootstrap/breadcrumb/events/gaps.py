@@ -322,7 +322,7 @@ class GapLog:
         """Mark the gap's counts as lower bounds, as its later calls are not all counted."""
         if gap.exact:
             gap.exact = False
-            for caller_id, slot in gap.slots.items():
+            for caller_id, slot in list(gap.slots.items()):  # another thread may add one
                 self._write(gap, caller_id, slot)
 
     def caller_switched_off(self, caller_id: int) -> None:
