@@ -47,8 +47,8 @@ JOBS = 2
 _COLLECTED = re.compile(r"Collected : (\d+)")
 
 
-def instructions(python: str, name: str, core: str | None, batches: int) -> tuple[int, float]:
-    """Return the instructions of a run, and the calls or lines of a batch.
+def instructions(python: str, name: str, core: str | None, batches: int, parent: Path) -> tuple[int, float]:
+    """Return the instructions of a run in a new folder below *parent*, and the calls or lines of a batch.
 
     Raises:
         RuntimeError: The program failed, or another core than this one ran.
@@ -57,31 +57,33 @@ def instructions(python: str, name: str, core: str | None, batches: int) -> tupl
     program = PROGRAMS[name]
     unit = count if isinstance(program.unit, int) else program.unit
     program = replace(program, text=f"{program.text}\nCOUNT = {count}\n", unit=unit)
-    with tempfile.TemporaryDirectory() as folder_name:
-        folder = Path(folder_name)
-        file, env = prepare(folder, program, core)
-        callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-        done = subprocess.run(
-            [*callgrind, python, str(file), str(batches)],
-            env={**env, "PYTHONHASHSEED": "0"},
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        collected = _COLLECTED.search(done.stderr)
-        if done.returncode or collected is None:
-            raise RuntimeError(f"{name}: {done.stderr[-1000:]}")
-        if core is not None and core_in(folder) != core:
-            raise RuntimeError(f"{name} ran with another core than {core}: is there a compiled one for {python}?")
-        return int(collected[1]), units_in(folder, program, batches) if core is not None else 0.0
+    folder = parent / "-".join((*re.findall("[a-z]+", name), core or "untraced", "few" if batches == FEW else "many"))
+    folder.mkdir()
+    file, env = prepare(folder, program, core)
+    callgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
+    done = subprocess.run(
+        [*callgrind, python, str(file), str(batches)],
+        env={**env, "PYTHONHASHSEED": "0"},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    collected = _COLLECTED.search(done.stderr)
+    if done.returncode or collected is None:
+        raise RuntimeError(f"{name}: {done.stderr[-1000:]}")
+    if core is not None and core_in(folder) != core:
+        raise RuntimeError(f"{name} ran with another core than {core}: is there a compiled one for {python}?")
+    return int(collected[1]), units_in(folder, program, batches) if core is not None else 0.0
 
 
 def added(python: str, names: list[str]) -> dict[str, dict[str, int]]:
     """Return the instructions that a call or a line adds, by program and core."""
     wanted = [(name, core, batches) for name in names for core in (None, *CORES) for batches in (FEW, MANY)]
-    with ThreadPoolExecutor(JOBS) as pool:
-        done = dict(zip(wanted, pool.map(lambda each: instructions(python, *each), wanted), strict=True))
+    # All in one folder: whether its path looks like a secret, which takes a search, is a matter of its random name.
+    with tempfile.TemporaryDirectory() as parent, ThreadPoolExecutor(JOBS) as pool:
+        counted = pool.map(lambda each: instructions(python, *each, Path(parent)), wanted)
+        done = dict(zip(wanted, counted, strict=True))
     found: dict[str, dict[str, int]] = {}
     for name in names:
         batch = {core: (done[name, core, MANY][0] - done[name, core, FEW][0]) / (MANY - FEW) for core in (None, *CORES)}
