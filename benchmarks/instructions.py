@@ -82,6 +82,10 @@ def added(python: str, names: list[str]) -> dict[str, dict[str, int]]:
     wanted = [(name, core, batches) for name in names for core in (None, *CORES) for batches in (FEW, MANY)]
     # All in one folder: whether its path looks like a secret, which takes a search, is a matter of its random name.
     with tempfile.TemporaryDirectory() as parent, ThreadPoolExecutor(JOBS) as pool:
+        first = Path(parent, "first")
+        first.mkdir()
+        for core in CORES:  # of a new checkout, the first runs compile the modules of the tracer
+            instructions(python, names[0], core, FEW, first)
         counted = pool.map(lambda each: instructions(python, *each, Path(parent)), wanted)
         done = dict(zip(wanted, counted, strict=True))
     found: dict[str, dict[str, int]] = {}
