@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -27,21 +27,27 @@ class ExecutedLine:
     line: int
 
 
-def lines_by_function(
+def decoded(
     numbers: Iterable[int], process: _Process, functions: Mapping[tuple[_Process, int], ExecutedFunction]
-) -> dict[ExecutedFunction, list[int]]:
-    """Return the lines of a record of executed lines by function, without those of unknown functions.
+) -> Iterator[ExecutedLine]:
+    """Yield the lines of a record of executed lines in their order, without those of unknown functions.
 
     Args:
         numbers: The record: the lines of a function follow its id, which is negative.
         process: The process that wrote it.
         functions: The functions by process and id.
     """
-    found: dict[ExecutedFunction, list[int]] = {}
     function: ExecutedFunction | None = None
     for number in numbers:
         if number < 0:
             function = functions.get((process, -number))
         elif function is not None:
-            found.setdefault(function, []).append(number)
-    return found
+            yield ExecutedLine(function, number)
+
+
+def lines_by_function(lines: Iterable[ExecutedLine]) -> dict[ExecutedFunction, list[int]]:
+    """Return the numbers of lines by their function, each once, in the order of their first execution."""
+    found: dict[ExecutedFunction, dict[int, None]] = {}
+    for each in lines:
+        found.setdefault(each.function, {})[each.line] = None
+    return {function: list(numbers) for function, numbers in found.items()}

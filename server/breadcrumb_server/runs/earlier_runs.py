@@ -9,7 +9,6 @@ from __future__ import annotations
 import difflib
 import hashlib
 import logging
-import os
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,14 +25,15 @@ from breadcrumb_server.projects.config import ProjectConfig
 from breadcrumb_server.projects.home import Home
 from breadcrumb_server.runs.first_pass.passes import Neighbours
 from breadcrumb_server.runs.kept_sources import MAX_FILE_BYTES
-from breadcrumb_server.runs.launcher import make_redactor
+from breadcrumb_server.runs.launcher import make_redactor, redacted_cwd
 from breadcrumb_server.runs.python_command import is_python, read_python_command
 from breadcrumb_server.runs.request import RunRequest
 from breadcrumb_storage.database import Database
 from breadcrumb_storage.errors import BreadcrumbError
 from breadcrumb_storage.executed_lines import ExecutedFunction
 from breadcrumb_storage.ingest.neighbours import PassedTest
-from breadcrumb_storage.queries.completed_runs import CompletedRun, completed_runs, text_of_run
+from breadcrumb_storage.queries.completed_runs import CompletedRun, completed_runs
+from breadcrumb_storage.source_files import source_text
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -93,10 +93,9 @@ def _find(home: Home, config: ProjectConfig, request: RunRequest, program: Seque
     if not database.path.exists():
         return []
     redactor = make_redactor(config, request)
-    cwd = redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace"))
     line = shlex.join(redactor.redact_command(program))
     with database.read() as con:
-        runs = completed_runs(con, line, cwd, MAX_RUNS)
+        runs = completed_runs(con, line, redacted_cwd(request, redactor), MAX_RUNS)
         movements = _Movements(con, _PresentFiles(redactor))
         moved = [(run.trace_id, movements.moved(run)) for run in runs]
     return [PassedTest(trace_id, "", executed) for trace_id, executed in moved if executed is not None]
@@ -108,11 +107,14 @@ class _PresentFiles:
     def __init__(self, redactor: Redactor) -> None:
         self._redactor = redactor
         self._contents: dict[str, bytes | None] = {}
+        self._digests: dict[str, str | None] = {}
 
     def digest(self, file: str) -> str | None:
         """Return the digest of a file; None if it is no source that can be read."""
-        content = self._content(file)
-        return None if content is None else hashlib.sha256(content).hexdigest()
+        if file not in self._digests:
+            content = self._content(file)
+            self._digests[file] = None if content is None else hashlib.sha256(content).hexdigest()
+        return self._digests[file]
 
     def lines(self, file: str) -> list[str] | None:
         """Return the redacted lines of a file; None if it is no source that can be read."""
@@ -167,7 +169,7 @@ class _Movements:
     def _changed(self, file: str, run: CompletedRun) -> ChangedFile | None:
         key = file, run.digests.get(file)
         if key not in self._known:
-            before, now = text_of_run(self._con, run, file), self._present.lines(file)
+            before, now = source_text(self._con, run.trace_id, file), self._present.lines(file)
             self._known[key] = None if before is None or now is None else ChangedFile(before.split("\n"), now)
         return self._known[key]
 

@@ -98,6 +98,12 @@ def make_redactor(config: ProjectConfig, request: RunRequest) -> Redactor:
     return redactor
 
 
+def redacted_cwd(request: RunRequest, redactor: Redactor) -> str:
+    """Return the folder of a command as its trace has it."""
+    # A folder name may hold bytes that are not UTF-8, which the database cannot store.
+    return redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace"))
+
+
 def given_to_command(request: RunRequest, redactor: Redactor) -> dict[str, Any]:
     """Return the variables, the input and the probes of a command, redacted, as far as it was given any."""
     given: dict[str, Any] = {}

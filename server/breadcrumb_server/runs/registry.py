@@ -39,6 +39,7 @@ from breadcrumb_server.runs.launcher import (
     launch,
     make_redactor,
     make_spool,
+    redacted_cwd,
     write_tracer_config,
 )
 from breadcrumb_server.runs.look_request import request_look
@@ -282,8 +283,7 @@ class RunRegistry:
                 trace_id=trace_id,
                 command=redactor.redact_command(request.command),
                 label=redactor.redact_text(request.label) if request.label else None,
-                # A folder name may hold bytes that are not UTF-8, which the database cannot store.
-                cwd=redactor.redact_text(os.fsencode(request.cwd).decode("utf-8", errors="replace")),
+                cwd=redacted_cwd(request, redactor),
                 timeout_seconds=request.timeout_seconds,
                 config=json.dumps(
                     {

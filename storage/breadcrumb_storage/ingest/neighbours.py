@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from breadcrumb.record_format import EVENT_FUNCTION, EVENT_KEY, EVENT_TEST, EVENT_TEST_LINES, EVENTS_SUFFIX
-from breadcrumb_storage.executed_lines import ExecutedFunction, lines_by_function
+from breadcrumb_storage.executed_lines import ExecutedFunction, decoded, lines_by_function
 from breadcrumb_storage.ingest.spool_files import list_spool, unread_chunks
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def read_passed_tests(spool: Path) -> list[PassedTest]:
                 is_first = process not in begun
                 begun.add(process)
                 if event.get("outcome") == "passed":
-                    executed = lines_by_function(event["executed"], process, functions)
+                    executed = lines_by_function(decoded(event["executed"], process, functions))
                     name = names.get((process, number), "")
                     found.append(PassedTest(name, str(event["suite"]), executed, is_first))
     return found

@@ -8,8 +8,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import WHOLE_PROGRAM
-from breadcrumb_storage.executed_lines import ExecutedFunction, lines_by_function
-from breadcrumb_storage.source_files import source_text
+from breadcrumb_storage.executed_lines import ExecutedFunction, decoded, lines_by_function
+from breadcrumb_storage.queries.executed import functions_by_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -56,31 +56,13 @@ def completed_runs(con: DuckDBPyConnection, program: str, cwd: str, count: int) 
     ]
 
 
-def text_of_run(con: DuckDBPyConnection, run: CompletedRun, file: str) -> str | None:
-    """Return the text of a file as it was when a run ended, redacted; None if it was not kept."""
-    return source_text(con, run.trace_id, file)
-
-
 def _executed(con: DuckDBPyConnection, trace_id: str) -> dict[ExecutedFunction, list[int]]:
-    functions = {
-        (process_id, function_id): ExecutedFunction(*rest)
-        for process_id, function_id, *rest in con.execute(
-            """
-            SELECT process_id, function_id, file, function_name, line FROM functions
-            WHERE trace_id = ? AND file IS NOT NULL AND line IS NOT NULL
-            """,
-            [trace_id],
-        ).fetchall()
-    }
+    functions = functions_by_id(con, trace_id)
     records = con.execute(
         "SELECT process_id, executed FROM executed_records WHERE trace_id = ? AND test_id = ?",
         [trace_id, WHOLE_PROGRAM],
     ).fetchall()
-    found: dict[ExecutedFunction, dict[int, None]] = {}
-    for process_id, executed in records:
-        for function, lines in lines_by_function(executed, process_id, functions).items():
-            found.setdefault(function, {}).update(dict.fromkeys(lines))
-    return {function: list(lines) for function, lines in found.items()}
+    return lines_by_function(line for process, executed in records for line in decoded(executed, process, functions))
 
 
 def _digests(con: DuckDBPyConnection, trace_id: str) -> dict[str, str]:

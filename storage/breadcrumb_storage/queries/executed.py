@@ -10,9 +10,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from breadcrumb.record_format import WHOLE_PROGRAM
-from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine
+from breadcrumb_storage.executed_lines import ExecutedFunction, ExecutedLine, decoded
 
 if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
     from breadcrumb_storage.queries.trace_reader import TraceReader
 
 # Failed tests that are compared; more have the same few causes.
@@ -67,10 +69,10 @@ def _read(reader: TraceReader, condition: str) -> list[FailedTestLines]:
     ).fetchall()
     if not rows:
         return []
-    functions = _functions(reader)
+    functions = functions_by_id(reader.con, reader.trace_id)
     found: list[FailedTestLines] = []
     for process_id, test_id, suite, failed_at, executed in rows:
-        lines = list(_decoded(executed, process_id, functions))
+        lines = list(decoded(executed, process_id, functions))
         # A line whose function is not known is left out: none, as a function is written before its lines.
         cut = len(lines) if failed_at is None else failed_at
         found.append(FailedTestLines(process_id, test_id, suite, lines[:cut], lines[cut:]))
@@ -121,23 +123,13 @@ def passed_lines(reader: TraceReader, suites: Iterable[str]) -> PassedLines:
     return found
 
 
-def _functions(reader: TraceReader) -> dict[tuple[int, int], ExecutedFunction]:
-    rows = reader.con.execute(
+def functions_by_id(con: DuckDBPyConnection, trace_id: str) -> dict[tuple[int, int], ExecutedFunction]:
+    """Return the functions of a trace by process and id."""
+    rows = con.execute(
         """
         SELECT process_id, function_id, file, function_name, line FROM functions
         WHERE trace_id = ? AND file IS NOT NULL AND line IS NOT NULL
         """,
-        [reader.trace_id],
+        [trace_id],
     ).fetchall()
     return {(process_id, number): ExecutedFunction(*rest) for process_id, number, *rest in rows}
-
-
-def _decoded(
-    numbers: Iterable[int], process_id: int, functions: dict[tuple[int, int], ExecutedFunction]
-) -> Iterable[ExecutedLine]:
-    function: ExecutedFunction | None = None
-    for number in numbers:
-        if number < 0:
-            function = functions.get((process_id, -number))
-        elif function is not None:
-            yield ExecutedLine(function, number)

@@ -85,8 +85,7 @@ def _rewritten(source: str) -> Iterator[str]:
         yield source[at : begin.start()]
         at = begin.start()
         if source[at] == "#":
-            end = source.find("\n", at)
-            end = len(source) if end < 0 else end
+            end = _end_of_comment(source, at)
             yield source[at:end]
         elif (string := _string_at(source, at)) is not None:
             end = _end_of_string(source, string)
@@ -121,6 +120,11 @@ def _without_parameters(source: str, start: int, end: int) -> str:
     if not ends:
         return ""
     return "(" + ends if source[end : end + 1] == "(" else f"({ends})"
+
+
+def _end_of_comment(source: str, at: int) -> int:
+    end = source.find("\n", at)
+    return len(source) if end < 0 else end
 
 
 def _string_at(source: str, at: int) -> re.Match[str] | None:
@@ -158,7 +162,7 @@ def _end_of_bracket(source: str, at: int, stop: str = "") -> int:
     depth = 0
     while True:
         if source[at] == "#":
-            at = source.index("\n", at) if "\n" in source[at:] else len(source)
+            at = _end_of_comment(source, at)
         elif (string := _string_at(source, at)) is not None:
             at = _end_of_string(source, string)
         else:

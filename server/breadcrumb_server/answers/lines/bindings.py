@@ -50,10 +50,10 @@ class Bindings:
         self._source = source
         self._items_is_field = any(map(_ITEMS_FIELD.search, source))
         found = _bindings(source, first_line)
-        self._paths: dict[int, set[str]] | None = None if found is None else {}
-        if self._paths is not None:
-            for line, path in found or ():
-                self._paths.setdefault(line, set()).add(path)
+        paths: dict[int, set[str]] = {}
+        for line, path in found or ():
+            paths.setdefault(line, set()).add(path)
+        self._paths = None if found is None else paths
 
     def at(self, line: int) -> LineBindings:
         """Return the names that a line binds; none if its source is not known."""
